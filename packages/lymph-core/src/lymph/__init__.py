@@ -1,0 +1,87 @@
+"""The names that authors of services write, each loaded from its home when it is first used.
+
+The one `__init__.py` of the namespace: other distributions add folders beside it. Nothing of lymph
+is imported here, so that ``import lymph`` costs nothing and loads no gevent.
+"""
+
+from importlib import import_module
+from pkgutil import extend_path
+from typing import TYPE_CHECKING
+
+__path__ = extend_path(__path__, __name__)
+
+_HOMES = {
+    'ConfigurationError': 'lymph.exceptions',
+    'ConnectionLost': 'lymph.exceptions',
+    'EmitFailure': 'lymph.exceptions',
+    'Event': 'lymph.core.events',
+    'Failed': 'lymph.exceptions',
+    'Interface': 'lymph.core.interfaces',
+    'LookupFailure': 'lymph.exceptions',
+    'LymphError': 'lymph.exceptions',
+    'Nack': 'lymph.exceptions',
+    'NotConnected': 'lymph.exceptions',
+    'NotSent': 'lymph.exceptions',
+    'PluginError': 'lymph.exceptions',
+    'Proxy': 'lymph.core.declaring.proxies',
+    'Refused': 'lymph.exceptions',
+    'RegistrationFailure': 'lymph.exceptions',
+    'RemoteError': 'lymph.exceptions',
+    'ReplyChannel': 'lymph.core.channels',
+    'RpcError': 'lymph.exceptions',
+    'SerializationError': 'lymph.exceptions',
+    'Service': 'lymph.core.interfaces',
+    'SubscriptionError': 'lymph.exceptions',
+    'Timeout': 'lymph.exceptions',
+    'event': 'lymph.core.decorators',
+    'proxy': 'lymph.core.declaring.proxies',
+    'raw_rpc': 'lymph.core.decorators',
+    'rpc': 'lymph.core.decorators',
+    'task': 'lymph.core.decorators',
+}
+
+if TYPE_CHECKING:
+    from lymph.core.channels import ReplyChannel as ReplyChannel
+    from lymph.core.declaring.proxies import Proxy as Proxy, proxy as proxy
+    from lymph.core.decorators import event as event, raw_rpc as raw_rpc, rpc as rpc, task as task
+    from lymph.core.events import Event as Event
+    from lymph.core.interfaces import Interface as Interface, Service as Service
+    from lymph.exceptions import (
+        ConfigurationError as ConfigurationError,
+        ConnectionLost as ConnectionLost,
+        EmitFailure as EmitFailure,
+        Failed as Failed,
+        LookupFailure as LookupFailure,
+        LymphError as LymphError,
+        Nack as Nack,
+        NotConnected as NotConnected,
+        NotSent as NotSent,
+        PluginError as PluginError,
+        Refused as Refused,
+        RegistrationFailure as RegistrationFailure,
+        RemoteError as RemoteError,
+        RpcError as RpcError,
+        SerializationError as SerializationError,
+        SubscriptionError as SubscriptionError,
+        Timeout as Timeout,
+    )
+else:
+
+    def __getattr__(name):
+        home = _HOMES.get(name)
+        if home is None:
+            if name.startswith('_'):
+                raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+            # subpackages (lymph.core, lymph.config, ...) become attributes when they are asked for
+            try:
+                return import_module(f'{__name__}.{name}')
+            except ModuleNotFoundError as error:
+                if error.name != f'{__name__}.{name}':
+                    raise
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        value = getattr(import_module(home), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})

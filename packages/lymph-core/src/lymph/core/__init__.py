@@ -1,0 +1,1 @@
+"""The container, its interfaces and what travels between them."""

@@ -1,0 +1,125 @@
+"""Components: parts of a running container, as a tree with the container as its root.
+
+Source: the manual, section 5.6. A component inherits what it is not given from its parent; the
+root gives what nobody else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lymph.core.greenlets import Greenlet, Pool
+from lymph.core.hooks import Hook
+from lymph.core.monitoring.metrics import Aggregate
+from lymph.core.workers import Workers
+
+__all__ = ['Component', 'Componentized']
+
+
+class Component:
+    """A part that is started and stopped with its container.
+
+    `error_hook` propagates exceptions of this component, `pool` holds its lasting greenlets,
+    `workers` runs its handlers, `metrics` collects its metrics; each defaults to the parent's.
+    """
+
+    parent: Component | None = None
+
+    def __init__(
+        self,
+        error_hook: Hook | None = None,
+        pool: Pool | None = None,
+        metrics: Aggregate | None = None,
+        workers: Workers | None = None,
+    ) -> None:
+        self._error_hook = error_hook
+        self._pool = pool
+        self._metrics = metrics
+        self._workers = workers
+
+    @property
+    def error_hook(self) -> Hook:
+        """Called as ``error_hook(error, **details)`` for errors nobody else handles."""
+        if self._error_hook is None:
+            self._error_hook = Hook('error_hook') if self.parent is None else self.parent.error_hook
+        return self._error_hook
+
+    @property
+    def pool(self) -> Pool:
+        """The group of greenlets that ends with this component or its parent."""
+        if self._pool is None:
+            self._pool = Pool() if self.parent is None else self.parent.pool
+        return self._pool
+
+    @property
+    def workers(self) -> Workers:
+        """The bounded set of greenlets that runs handlers of calls and events."""
+        if self._workers is None:
+            self._workers = Workers() if self.parent is None else self.parent.workers
+        return self._workers
+
+    @property
+    def metrics(self) -> Aggregate:
+        """The metrics this component adds to."""
+        if self._metrics is None:
+            self._metrics = Aggregate() if self.parent is None else self.parent.metrics
+        return self._metrics
+
+    def on_start(self) -> None:
+        """Called when the container is started."""
+
+    def on_stop(self) -> None:
+        """Called when the container is stopped; also after an `on_start` that failed."""
+
+    def spawn(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Greenlet:
+        """Run `func` in a new greenlet of the pool; an exception goes to the error hook."""
+
+        def run() -> Any:
+            try:
+                return func(*args, **kwargs)
+            except Exception as error:  # the edge of somebody else's code
+                self.error_hook(error, component=self, function=func)
+                return None
+
+        greenlet: Greenlet = self.pool.spawn(run)
+        return greenlet
+
+
+class Componentized(Component):
+    """A component made of components, started in the order they were added, stopped in reverse."""
+
+    def __init__(
+        self,
+        error_hook: Hook | None = None,
+        pool: Pool | None = None,
+        metrics: Aggregate | None = None,
+        workers: Workers | None = None,
+    ) -> None:
+        super().__init__(error_hook, pool, metrics, workers)
+        self.components: list[Component] = []
+        self._started: list[Component] = []
+
+    def add_component(self, component: Component) -> None:
+        """Add `component` to the tree; it starts with the others, or not before the next start."""
+        component.parent = self
+        self.components.append(component)
+
+    def on_start(self) -> None:
+        """Start all added components; if one fails, stop what was started and raise its error."""
+        for component in self.components:
+            self._started.append(component)
+            try:
+                component.on_start()
+            except BaseException:
+                self.on_stop()
+                raise
+
+    def on_stop(self) -> None:
+        """Stop the started components in reverse; one that fails is reported, the rest go on."""
+        while self._started:
+            component = self._started.pop()
+            try:
+                component.on_stop()
+            except Exception as error:  # every component gets its turn
+                self.error_hook(error, component=component, function=component.on_stop)

@@ -1,0 +1,113 @@
+"""Metrics: anything that yields (name, value, tags) triples, as often as it is asked.
+
+Source: the manual, section 5.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable as _Callable
+from collections.abc import Iterable, Iterator
+from typing import Union
+
+__all__ = ['Aggregate', 'Callable', 'Counter', 'Gauge', 'Metric', 'Sample', 'Tags', 'TaggedCounter']
+
+Tags = dict[str, str]
+Sample = tuple[str, Union[int, float], Tags]
+
+
+class Metric:
+    """A metric of a single series."""
+
+    def __init__(self, name: str, tags: Tags | None = None) -> None:
+        self.name = name
+        self.tags: Tags = dict(tags or {})
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the metric as one (name, value, tags) triple."""
+        raise NotImplementedError
+
+
+class Gauge(Metric):
+    """A number that goes up and down."""
+
+    def __init__(self, name: str, value: float = 0, tags: Tags | None = None) -> None:
+        super().__init__(name, tags)
+        self.value = value
+
+    def set(self, value: float) -> None:
+        """Make `value` the gauge's value."""
+        self.value = value
+
+    def __iter__(self) -> Iterator[Sample]:
+        yield self.name, self.value, self.tags
+
+
+class Callable(Metric):
+    """A gauge whose value is what `func` returns when the metric is read."""
+
+    def __init__(self, name: str, func: _Callable[[], float], tags: Tags | None = None) -> None:
+        super().__init__(name, tags)
+        self.func = func
+
+    def __iter__(self) -> Iterator[Sample]:
+        yield self.name, self.func(), self.tags
+
+
+class Counter(Metric):
+    """A number that only goes up: ``counter += 1``."""
+
+    def __init__(self, name: str, tags: Tags | None = None) -> None:
+        super().__init__(name, tags)
+        self.value: float = 0
+
+    def __iadd__(self, value: float) -> Counter:
+        """Add `value`, which must not be negative (ValueError)."""
+        if value < 0:
+            raise ValueError(f'counter {self.name} only goes up; expected >= 0, found {value}')
+        self.value += value
+        return self
+
+    def __iter__(self) -> Iterator[Sample]:
+        yield self.name, self.value, self.tags
+
+
+class TaggedCounter(Metric):
+    """One counter for each combination of tags that was counted."""
+
+    def __init__(self, name: str, tags: Tags | None = None) -> None:
+        super().__init__(name, tags)
+        self._values: dict[tuple[tuple[str, str], ...], float] = {}
+
+    def incr(self, _by: float = 1, **tags: str) -> None:
+        """Add `_by` to the counter of these tags."""
+        key = tuple(sorted(tags.items()))
+        self._values[key] = self._values.get(key, 0) + _by
+
+    def __iter__(self) -> Iterator[Sample]:
+        for key, value in list(self._values.items()):
+            yield self.name, value, {**self.tags, **dict(key)}
+
+
+class Aggregate:
+    """A collection of metrics with tags that are added to all of them."""
+
+    def __init__(self, metrics: Iterable[Iterable[Sample]] = (), tags: Tags | None = None) -> None:
+        self._metrics: list[Iterable[Sample]] = list(metrics)
+        self.tags: Tags = dict(tags or {})
+
+    def add(self, metric: Iterable[Sample]) -> None:
+        """Add a metric object to the collection."""
+        self._metrics.append(metric)
+
+    def remove(self, metric: Iterable[Sample]) -> None:
+        """Take a metric object out; one that is not there is ignored."""
+        self._metrics = [known for known in self._metrics if known is not metric]
+
+    def add_tags(self, **tags: str) -> None:
+        """Add tags to all metrics, also to those added later."""
+        self.tags.update(tags)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for metric in list(self._metrics):
+            for name, value, tags in metric:
+                yield name, value, {**self.tags, **tags}

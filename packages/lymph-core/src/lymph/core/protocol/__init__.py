@@ -1,0 +1,1 @@
+"""Protocol logic that gets bytes and facts and returns decisions: no socket, greenlet or clock."""

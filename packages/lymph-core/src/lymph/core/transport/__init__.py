@@ -1,0 +1,1 @@
+"""Carriers of frames between endpoints; they know no messages."""

@@ -1,0 +1,93 @@
+"""The contract of a transport: it carries messages of several frames and knows nothing of them.
+
+Vocabulary: a *listener* accepts *links* at an endpoint; a link joins two sides and carries messages
+both ways, in order. What happens on a link is told to its `LinkHandler`, always from the hub: a
+handler's methods never wait. After `link_down` a link is never used again; there is exactly one
+`link_down` for each link that `connect` returned or `link_up` announced.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from lymph.exceptions import LymphError
+
+__all__ = ['DEFAULT_MAX_MESSAGE_SIZE', 'Link', 'LinkDown', 'LinkHandler', 'Listener', 'Transport']
+
+DEFAULT_MAX_MESSAGE_SIZE = 64 * 1024 * 1024  # bytes, all frames of a message together
+
+
+class LinkDown(LymphError):
+    """A message was given to a link that is not, or no longer, up."""
+
+
+class LinkHandler(Protocol):
+    """Hears what happens on links; called from the hub, so it never waits."""
+
+    def link_up(self, link: Link) -> None:
+        """The two sides know each other; messages may be sent."""
+
+    def message_arrived(self, link: Link, frames: list[bytes]) -> None:
+        """A whole message arrived."""
+
+    def link_down(self, link: Link, reason: str) -> None:
+        """The link is gone; `reason` is for a person to read."""
+
+
+class Link(ABC):
+    """One side of a connection."""
+
+    #: the other side's address, for logs and errors
+    peer: str
+    #: whether messages can be sent now
+    up: bool
+
+    @abstractmethod
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Hand over a message, waiting while the other side does not read.
+
+        Called in the hub it never waits: a message that finds the buffer full is dropped.
+        Raises LinkDown; what was handed over before a link goes down may or may not have arrived.
+        """
+
+    @abstractmethod
+    def close(self, reason: str = 'closed') -> None:
+        """Take the link down after what is buffered could be written at once; idempotent."""
+
+
+class Listener(ABC):
+    """Accepts links at an endpoint."""
+
+    #: where others connect to, with the real port
+    endpoint: str
+
+    @abstractmethod
+    def close(self) -> None:
+        """Accept no more links; those that are up stay up. Idempotent."""
+
+
+class Transport(ABC):
+    """A way to carry messages."""
+
+    #: the endpoint schemes it speaks, as in ``tcp://127.0.0.1:4123``
+    schemes: ClassVar[tuple[str, ...]]
+
+    def __init__(self, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
+        self.max_message_size = max_message_size
+
+    @abstractmethod
+    def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
+        """Accept links at `endpoint` (port 0: any free one). Raises OSError."""
+
+    @abstractmethod
+    def connect(self, endpoint: str, handler: LinkHandler) -> Link:
+        """Begin a link to `endpoint` and return at once; `link_up` or `link_down` follows.
+
+        Raises ValueError when `endpoint` is none of this transport's.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all listeners and links. Idempotent."""

@@ -1,0 +1,47 @@
+"""Interface versions, as in ``echo@1.5.0``, and which of them serves a request.
+
+A request for ``1.2`` is served by >= 1.2.0 and < 2.0.0: same major version, not older.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ['Version', 'parse_name', 'parse_version']
+
+_VERSION = re.compile(r'(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?')
+
+
+class Version(NamedTuple):
+    """A version of three numbers; missing ones are 0."""
+
+    major: int
+    minor: int = 0
+    patch: int = 0
+
+    def __str__(self) -> str:
+        return f'{self.major}.{self.minor}.{self.patch}'
+
+    def serves(self, wanted: Version) -> bool:
+        """Tell whether an interface of this version answers requests for `wanted`."""
+        return self.major == wanted.major and self >= wanted
+
+
+def parse_version(text: str) -> Version:
+    """Read ``1``, ``1.2`` or ``1.2.3``; raises ValueError for anything else."""
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise ValueError(f'expected a version like 1.2 or 1.2.3, found {text!r}')
+    return Version(*(int(part) for part in match.groups(default='0')))
+
+
+def parse_name(text: str) -> tuple[str, Version | None]:
+    """Split ``name@version`` (also ``name.method@version``); no version gives None.
+
+    Raises ValueError for an empty name or a bad version.
+    """
+    name, at, version = text.partition('@')
+    if not name:
+        raise ValueError(f'expected name or name@version, found {text!r}')
+    return name, parse_version(version) if at else None

@@ -1,0 +1,149 @@
+"""A bounded set of reusable greenlets that run handlers.
+
+Starting Python code in a fresh greenlet costs about ten times as much as in one that has run
+before, since its frame stack has to be mapped first. So a greenlet that has finished a task waits
+for the next one. Rules:
+
+- every task runs in a context of its own: nothing set by one task is seen by the next;
+- at most `size` tasks run at once; `try_start` refuses beyond that, `start` waits;
+- a task started from the hub runs at once, up to its first wait; from any other greenlet it is
+  handed to the hub, since a greenlet that switches away directly would never be resumed.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from greenlet import getcurrent
+
+__all__ = ['Workers']
+
+logger = logging.getLogger(__name__)
+
+_KEEP_IDLE = 256  # idle greenlets kept; each holds a few KiB of stack
+
+
+def _log_failure(error: BaseException) -> None:
+    logger.error('a task failed', exc_info=error)
+
+
+class _Worker(gevent.Greenlet):
+    """Runs one task after another for as long as its owner keeps it."""
+
+    def __init__(self, owner: Workers) -> None:
+        super().__init__()
+        self.owner = owner
+        self.task: tuple[Callable[..., Any], tuple[Any, ...]] = (bool, ())
+
+    def _run(self) -> None:
+        owner, wait_in_hub = self.owner, gevent.get_hub().switch
+        while True:
+            func, args = self.task
+            try:
+                contextvars.Context().run(func, *args)
+            except (Exception, gevent.Timeout) as error:  # the edge of somebody else's code
+                owner.on_failure(error)
+            finally:
+                del func, args
+                self.task = (bool, ())
+                owner._finished(self)
+            if not owner._keep(self):
+                return
+            wait_in_hub()
+
+
+class Workers:
+    """Runs tasks in reusable greenlets, at most `size` at once (None: no bound).
+
+    `on_failure` is called with the error of a task that raised; the default logs it.
+    """
+
+    def __init__(
+        self,
+        size: int | None = None,
+        on_failure: Callable[[BaseException], None] = _log_failure,
+    ) -> None:
+        if size is not None and size < 1:
+            raise ValueError(f'expected a pool size of at least 1, found {size}')
+        self.size = size
+        self.running = 0
+        self.on_failure = on_failure
+        self._limit = float('inf') if size is None else size
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._free = Event()
+        self._free.set()
+        self._quiet = Event()
+        self._quiet.set()
+        self._closed = False
+        self._hub = gevent.get_hub()
+
+    def try_start(self, func: Callable[..., Any], *args: Any) -> bool:
+        """Start a task and return True, or return False when `size` tasks are running."""
+        if self.running >= self._limit or self._closed:
+            return False
+        self.running += 1
+        if self.running == 1:
+            self._quiet.clear()
+        if self.running >= self._limit:
+            self._free.clear()
+        worker = self._idle.pop() if self._idle else _Worker(self)
+        self._busy.add(worker)
+        worker.task = (func, args)
+        if getcurrent() is self._hub:
+            worker.switch()
+        else:
+            self._hub.loop.run_callback(worker.switch)
+        return True
+
+    def start(self, func: Callable[..., Any], *args: Any) -> None:
+        """Start a task, waiting for a free place if there is none.
+
+        Raises GreenletExit when the workers are ended meanwhile.
+        """
+        while not self.try_start(func, *args):
+            if self._closed:
+                raise gevent.GreenletExit
+            self._free.wait()
+
+    @property
+    def free(self) -> float:
+        """How many more tasks could start now (infinity without a bound)."""
+        return self._limit - self.running
+
+    def wait_free(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds for a free place; return whether there is one."""
+        return bool(self._free.wait(timeout))
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds until no task runs; return whether that came true."""
+        return bool(self._quiet.wait(timeout))
+
+    def kill(self) -> int:
+        """End all tasks and greenlets for good; return how many tasks were cut short."""
+        self._closed = True
+        self._free.set()  # whoever waits in start() learns of the end
+        cut = len(self._busy)
+        victims = [*self._busy, *self._idle]
+        self._idle.clear()
+        gevent.killall(victims)
+        self._quiet.set()
+        return cut
+
+    def _finished(self, worker: _Worker) -> None:
+        self._busy.discard(worker)
+        self.running -= 1
+        self._free.set()
+        if not self.running:
+            self._quiet.set()
+
+    def _keep(self, worker: _Worker) -> bool:
+        if self._closed or len(self._idle) >= _KEEP_IDLE:
+            return False
+        self._idle.append(worker)
+        return True

@@ -1,0 +1,84 @@
+"""The contract of an event system: events out safely, events in at least once.
+
+- `emit` returns when the event is safe (as the backend understands it) or raises EmitFailure.
+- The handler's return acknowledges. A handler that raises is called again up to `retry` times,
+  after growing delays; then the event is kept as a dead letter.
+- Handlers run in `self.workers`, so no more are fetched than may run.
+- Event types are topics as in AMQP: words parted by dots; in a subscription ``*`` stands for one
+  word, ``#`` for zero or more.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lymph.config import ConfigView
+from lymph.core.components import Component
+from lymph.core.events import Event
+
+__all__ = ['BaseEventSystem', 'Subscription']
+
+
+@dataclass(frozen=True, eq=False)
+class Subscription:
+    """What an event system has to know of a handler; compared by identity.
+
+    ==============  ==============================================================================
+    queue_name      the queue that collects its events; unique to it (<interface name>.<handler>)
+    event_types     topics, each may hold wildcards
+    handler         called with the event, in one of the workers; its return acknowledges
+    sequential      at most one event at a time in this instance
+    broadcast       every instance receives every event: the queue belongs to this instance alone
+    once            one event in all, then the subscription ends
+    retry           how often a failed event is tried again before it becomes a dead letter
+    durable         the queue collects events while nobody consumes it; False for broadcast, once
+                    and runtime subscriptions, whose queues end with the instance
+    ==============  ==============================================================================
+    """
+
+    queue_name: str
+    event_types: tuple[str, ...]
+    handler: Callable[[Event], Any]
+    sequential: bool = False
+    broadcast: bool = False
+    once: bool = False
+    retry: int = 0
+    durable: bool = True
+
+
+class BaseEventSystem(Component, ABC):
+    """Carries events from emitters to handlers."""
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseEventSystem:
+        """Make the event system from its section of the configuration.
+
+        Raises ConfigurationError for keys and values the backend does not know.
+        """
+        raise NotImplementedError(f'{cls.__name__} cannot be configured')
+
+    @abstractmethod
+    def subscribe(self, subscription: Subscription) -> None:
+        """Bind the queue and begin to consume it; returns when events emitted from now on arrive.
+
+        Raises SubscriptionError for a topic that is none, or a queue that another subscription of
+        this instance consumes.
+        """
+
+    @abstractmethod
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop consuming; a queue that is not durable is removed. Unknown ones are ignored."""
+
+    @abstractmethod
+    def emit(self, event: Event, delay: float = 0) -> None:
+        """Make the event safe, to be delivered not before `delay` seconds from now.
+
+        Raises EmitFailure when that could not be confirmed, SerializationError for a payload that
+        cannot travel, ValueError for a type with wildcards or a negative delay.
+        """
+
+    def pause(self) -> None:
+        """Fetch no more events; handlers that run go on and are settled. Never waits."""

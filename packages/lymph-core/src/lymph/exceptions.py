@@ -1,0 +1,158 @@
+"""Every error lymph raises on purpose, as one tree.
+
+::
+
+    LymphError                        home: lymph.config
+    ├── ConfigurationError            home: lymph.config; a file, a key path, what to do
+    │   └── PluginError               a plugin is missing, broken, ambiguous or of the wrong kind
+    ├── SerializationError            a value cannot travel; names the path to it
+    ├── RegistrationFailure           the registry did not take an instance
+    ├── EmitFailure                   an event is not known to be safe
+    ├── SubscriptionError             a handler cannot be subscribed as it was declared
+    └── RpcError                      a call did not return a result
+        ├── NotSent                   executed = no: try again as you like
+        │   ├── LookupFailure         nobody offers the service
+        │   └── NotConnected          somebody does, but nobody could be reached
+        ├── Timeout                   executed = maybe: no answer by the deadline
+        ├── ConnectionLost            executed = maybe: the link broke with the call in flight
+        ├── Nack                      the peer answered with a refusal or a failure
+        │   ├── Refused               executed = no: overloaded, draining, unknown method, ...
+        │   └── Failed                executed = yes: the handler raised something undeclared
+        └── RemoteError               executed = yes: an error that the method declares in `raises`
+            └── RemoteError.<Name>    one class for each name, made on demand
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+from weakref import WeakValueDictionary
+
+from lymph.config.exceptions import ConfigurationError, LymphError, PluginError
+
+__all__ = [
+    'ConfigurationError',
+    'ConnectionLost',
+    'EmitFailure',
+    'Executed',
+    'Failed',
+    'LookupFailure',
+    'LymphError',
+    'Nack',
+    'NotConnected',
+    'NotSent',
+    'PluginError',
+    'Refused',
+    'RegistrationFailure',
+    'RemoteError',
+    'RpcError',
+    'SerializationError',
+    'SubscriptionError',
+    'Timeout',
+]
+
+Executed = Literal['no', 'maybe', 'yes']
+
+
+class SerializationError(LymphError, TypeError):
+    """A value cannot be packed or unpacked."""
+
+
+class RegistrationFailure(LymphError):
+    """The registry did not take an instance."""
+
+
+class EmitFailure(LymphError):
+    """An event was not confirmed as safe; it may or may not reach its handlers."""
+
+
+class SubscriptionError(LymphError):
+    """A handler cannot be subscribed as it was declared."""
+
+
+class RpcError(LymphError):
+    """A call did not return a result; `executed` tells whether its method ran."""
+
+    executed: ClassVar[Executed] = 'maybe'
+
+
+class NotSent(RpcError):
+    """The request never left this process."""
+
+    executed = 'no'
+
+
+class LookupFailure(NotSent):
+    """Nobody offers the service."""
+
+
+class NotConnected(NotSent):
+    """The service is known, but none of its instances could be reached."""
+
+
+class Timeout(RpcError):
+    """No answer arrived by the deadline; the method may have run."""
+
+    executed = 'maybe'
+
+
+class ConnectionLost(RpcError):
+    """The link broke while the call was in flight; the method may have run."""
+
+    executed = 'maybe'
+
+
+class Nack(RpcError):
+    """The peer answered with a NACK; `reason` is one of the protocol's reasons."""
+
+    def __init__(self, text: str, reason: str = 'failed') -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Refused(Nack):
+    """The peer refused the call before its method ran."""
+
+    executed = 'no'
+
+
+class Failed(Nack):
+    """The method ran and raised something that it does not declare."""
+
+    executed = 'yes'
+
+
+class _RemoteErrors(type):
+    """Makes ``RemoteError.ValueError`` a subclass of RemoteError, one for each name."""
+
+    # weak: a name that no `except` clause and no live error refers to is forgotten
+    _classes: WeakValueDictionary[str, type[RemoteError]] = WeakValueDictionary()
+
+    def __getattr__(cls, name: str) -> type[RemoteError]:
+        if name.startswith('_') or not name.isidentifier():
+            raise AttributeError(f'{cls.__name__} has no attribute {name!r}')
+        return cls._named(name)
+
+    def _named(cls, name: str) -> type[RemoteError]:
+        found = cls._classes.get(name)
+        if found is None:
+            found = _RemoteErrors(name, (RemoteError,), {'__module__': RemoteError.__module__})
+            cls._classes[name] = found
+        return found
+
+
+class RemoteError(RpcError, metaclass=_RemoteErrors):
+    """The method raised an error that it declares; `type` is the name of its class there.
+
+    ``except RemoteError.ValueError`` catches the one kind, ``except RemoteError`` all.
+    """
+
+    executed = 'yes'
+
+    def __init__(self, text: str = '', type: str = 'Exception') -> None:
+        super().__init__(text)
+        self.type = type
+
+    @staticmethod
+    def named(type: str, text: str) -> RemoteError:
+        """Return the error for a class name that arrived from a peer."""
+        return RemoteError._named(type)(text, type)

@@ -1,0 +1,1 @@
+"""How values become bytes: msgpack on the wire, JSON where people read."""
