@@ -1,0 +1,155 @@
+"""Doorbells: how processes of one machine wake each other after they changed a shared file.
+
+A bell is a Unix datagram socket in a directory that both sides know. A ring carries no data: it
+says "look again", so whoever hears it reads the files, and rings that pile up count as one.
+
+- `on_ring` runs in gevent's hub, soon after a ring and never before the bell's constructor is
+  done. It must not wait; it sets an event or starts a greenlet.
+- Nobody waits for anybody: a bell whose owner is stopped or busy holds a few unread rings, and
+  further ones are dropped, because its owner is going to look anyway.
+- Several bells may have the same name (the consumers of one queue); `ring` reaches all of them.
+  A name is any text; None rings every bell of the directory.
+- A bell that died with its process is removed by a ring that finds it.
+- To miss nothing: first make the bell, then read the files; and first change the files, then ring.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+
+import gevent
+from gevent.monkey import get_original
+
+from lymph.core.forks import abandon_in_children
+
+__all__ = ['Doorbell', 'ring']
+
+_READ = 1  # libev's EV_READ
+_RINGS = 64  # read in one go; the kernel keeps about ten (net.unix.max_dgram_qlen)
+_PATH_LIMIT = 103  # bytes of a socket's path that every Unix takes (Linux 107, macOS 103)
+_BINDING = 10.0  # seconds for which a dead bell may be one that is just being bound
+
+# Never gevent's: these sockets do not block, and gevent's are heavier.
+_Socket: type[socket.socket] = get_original('socket', 'socket')
+
+
+class Doorbell:
+    """A bell called `name` in `directory`; `on_ring()` is called in the hub after each ring.
+
+    Raises OSError when the directory is not there or not writable.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], name: str, on_ring: Callable[[], object]):
+        self.path = os.path.join(directory, f'{_prefix(name)}{secrets.token_hex(8)}')
+        self._on_ring = on_ring
+        self._socket = _datagram_socket()
+        try:
+            with _address(self.path) as address:
+                self._socket.bind(address)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._watcher = gevent.get_hub().loop.io(self._socket.fileno(), _READ)
+        self._watcher.start(self._hear)
+        abandon_in_children(self)
+
+    def __repr__(self) -> str:
+        return f'<Doorbell {self.path}>'
+
+    def close(self) -> None:
+        """Take the bell away; again is ignored."""
+        if self._socket.fileno() >= 0:
+            self.abandon()
+            with suppress(OSError):
+                os.unlink(self.path)
+
+    def abandon(self) -> None:
+        """Hear no more and leave the file to its owner, the parent process."""
+        self._watcher.stop()
+        self._watcher.close()
+        self._socket.close()
+
+    def _hear(self) -> None:
+        try:
+            for _ in range(_RINGS):
+                self._socket.recv(16)
+        except BlockingIOError:
+            pass
+        self._on_ring()
+
+
+def ring(directory: str | os.PathLike[str], name: str | None = None) -> int:
+    """Ring every bell in `directory`, or those called `name`; returns how many there were.
+
+    Never blocks and never fails for the sake of a bell; a directory that is not there has none.
+    """
+    prefix = '' if name is None else _prefix(name)
+    try:
+        bells = [bell for bell in os.listdir(directory) if bell.startswith(prefix)]
+    except FileNotFoundError:
+        return 0
+    return sum(_ring_one(os.path.join(directory, bell)) for bell in bells)
+
+
+def _ring_one(path: str) -> bool:
+    # A socket for each bell: unread rings count against their sender's buffer, so one socket for
+    # all would fall silent as soon as a few hundred bells were slow to answer.
+    with _datagram_socket() as sender:
+        try:
+            with _address(path) as address:
+                sender.sendto(b'!', address)
+        except BlockingIOError:
+            return True  # as many rings as it holds are waiting for it
+        except OSError as error:
+            if error.errno == errno.ECONNREFUSED:
+                _remove_dead(path)
+            return False
+    return True
+
+
+def _remove_dead(path: str) -> None:
+    with suppress(OSError):
+        found = os.lstat(path)
+        # bind() makes the file a moment before it answers
+        if stat.S_ISSOCK(found.st_mode) and time.time() - found.st_mtime > _BINDING:
+            os.unlink(path)
+
+
+def _datagram_socket() -> socket.socket:
+    made = _Socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    return made
+
+
+def _prefix(name: str) -> str:
+    return f'{blake2b(name.encode(), digest_size=8).hexdigest()}.'
+
+
+@contextmanager
+def _address(path: str) -> Iterator[str]:
+    """Give an address for `path` that fits into sun_path, however long the path is."""
+    if len(os.fsencode(path)) <= _PATH_LIMIT:
+        yield path
+        return
+    folder, bell = os.path.split(path)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        short = f'/proc/self/fd/{descriptor}'
+        if not os.path.isdir(short):
+            raise OSError(
+                errno.ENAMETOOLONG,
+                f'expected a path of at most {_PATH_LIMIT} bytes for a socket; '
+                'set LYMPH_STATE_DIR to a shorter one',
+                path,
+            )
+        yield f'{short}/{bell}'
+    finally:
+        os.close(descriptor)

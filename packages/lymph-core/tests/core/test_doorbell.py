@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from gevent.event import Event
+
+from lymph.core.doorbell import Doorbell, ring
+
+
+@pytest.fixture
+def rung():
+    return Event()
+
+
+@pytest.fixture
+def bell(tmp_path, rung):
+    bell = Doorbell(tmp_path, 'queue', rung.set)
+    yield bell
+    bell.close()
+
+
+def test_a_ring_from_another_process_wakes_the_owner(bell, rung, tmp_path):
+    code = f'from lymph.core.doorbell import ring; assert ring({str(tmp_path)!r}, "queue") == 1'
+    with subprocess.Popen([sys.executable, '-c', code]) as ringer:
+        assert rung.wait(30)
+    assert ringer.returncode == 0
+
+
+def test_a_ring_is_heard_although_it_came_before_the_owner_listened(bell, rung, tmp_path):
+    ring(tmp_path, 'queue')
+    assert rung.wait(5)
+
+
+def test_rings_that_pile_up_are_heard_once(tmp_path):
+    heard = []
+    rung = Event()
+    bell = Doorbell(tmp_path, 'queue', lambda: (heard.append(1), rung.set()))
+    for _ in range(1000):
+        assert ring(tmp_path, 'queue') == 1
+    assert rung.wait(5)
+    ring(tmp_path, 'queue')
+    rung.clear()
+    assert rung.wait(5)
+    bell.close()
+    assert heard == [1, 1]
+
+
+def test_only_bells_of_the_name_are_rung(bell, rung, tmp_path):
+    other = Event()
+    other_bell = Doorbell(tmp_path, 'other', other.set)
+    assert ring(tmp_path, 'other') == 1
+    assert other.wait(5)
+    assert not rung.is_set()
+    other_bell.close()
+
+
+def test_without_a_name_all_bells_are_rung_and_bells_may_share_one(bell, tmp_path):
+    bells = [Doorbell(tmp_path, name, lambda: None) for name in ('queue', 'x' * 500, 'ä/ö', '')]
+    assert ring(tmp_path) == 5
+    assert ring(tmp_path, 'queue') == 2
+    for one in bells:
+        one.close()
+
+
+def test_a_bell_whose_owner_is_stuck_does_not_keep_the_others_from_hearing(tmp_path):
+    stuck = [Doorbell(tmp_path, f'stuck{n}', lambda: None) for n in range(400)]
+    for one in stuck:
+        one._watcher.stop()
+    rung = Event()
+    bell = Doorbell(tmp_path, 'zz', rung.set)
+    for _ in range(3):
+        rung.clear()
+        assert ring(tmp_path) == 401
+        assert rung.wait(5)
+    for one in [*stuck, bell]:
+        one.close()
+
+
+def test_a_bell_that_died_with_its_process_is_removed(tmp_path):
+    code = f'from lymph.core.doorbell import Doorbell; Doorbell({str(tmp_path)!r}, "q", int)'
+    subprocess.run([sys.executable, '-c', f'import os; {code}; os.kill(os.getpid(), 9)'])
+    (dead,) = tmp_path.iterdir()
+    assert ring(tmp_path, 'q') == 0
+    assert dead.exists(), 'it may just be in the making'
+    os.utime(dead, (0, 0))
+    assert ring(tmp_path, 'q') == 0
+    assert not dead.exists()
+
+
+def test_a_closed_bell_is_gone(bell, tmp_path):
+    bell.close()
+    bell.close()
+    assert list(tmp_path.iterdir()) == []
+    assert ring(tmp_path) == 0
+
+
+def test_files_that_are_no_bells_are_left_alone(bell, tmp_path):
+    (tmp_path / 'notes').write_text('x')
+    os.utime(tmp_path / 'notes', (0, 0))
+    assert ring(tmp_path) == 1
+    assert (tmp_path / 'notes').read_text() == 'x'
+
+
+def test_a_directory_that_is_missing_has_no_bells_and_takes_none(tmp_path):
+    assert ring(tmp_path / 'nowhere') == 0
+    with pytest.raises(FileNotFoundError):
+        Doorbell(tmp_path / 'nowhere', 'queue', lambda: None)
+
+
+def test_a_directory_may_be_deeper_than_a_socket_address_is_long(tmp_path, rung):
+    deep = tmp_path.joinpath(*['directory'] * 20)
+    deep.mkdir(parents=True)
+    bell = Doorbell(deep, 'queue', rung.set)
+    assert ring(deep, 'queue') == 1
+    assert rung.wait(5)
+    bell.close()
+    assert list(deep.iterdir()) == []
+
+
+def test_a_forked_child_takes_no_rings_from_its_parent(tmp_path):
+    code = f"""
+        import os, signal
+        import gevent
+        from gevent.event import Event
+        from lymph.core.doorbell import Doorbell, ring
+
+        rung = Event()
+        bell = Doorbell({str(tmp_path)!r}, 'queue', rung.set)
+        child = gevent.os.fork()
+        if not child:
+            gevent.sleep(30)
+            os._exit(0)
+        try:
+            for _ in range(20):
+                rung.clear()
+                assert ring({str(tmp_path)!r}) == 1
+                assert rung.wait(5)
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        bell.close()
+        """
+    subprocess.run([sys.executable, '-c', textwrap.dedent(code)], check=True, timeout=60)
