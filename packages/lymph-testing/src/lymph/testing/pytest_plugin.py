@@ -1,8 +1,11 @@
-"""The pytest plugin of lymph: makes the fixtures of `lymph.testing` known, and loads them only when used.
+"""The pytest plugin of lymph: its fixtures.
 
-It is imported by every pytest run of an environment that has lymph-testing, so it imports nothing itself.
+Every pytest run of an environment that has lymph-testing imports it, so it imports next to nothing:
+what a fixture needs is loaded by the first test that uses it.
 """
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from lymph.testing.servers.fixtures import rabbitmq_server, zookeeper_server
+
+__all__ = ['rabbitmq_server', 'zookeeper_server']

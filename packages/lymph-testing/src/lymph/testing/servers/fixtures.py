@@ -1,0 +1,30 @@
+"""Fixtures for pytest: one server of a kind for a test run, started by the first test that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lymph.testing import servers
+
+if TYPE_CHECKING:
+    from lymph.testing.servers.rabbitmq import RabbitmqServer
+    from lymph.testing.servers.zookeeper import ZookeeperServer
+
+__all__ = ['rabbitmq_server', 'zookeeper_server']
+
+
+@pytest.fixture(scope='session')
+def zookeeper_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZookeeperServer]:
+    """A running `ZookeeperServer` for the whole test run."""
+    with servers.ZookeeperServer(tmp_path_factory.mktemp('zookeeper')) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqServer]:
+    """A running `RabbitmqServer` for the whole test run."""
+    with servers.RabbitmqServer(tmp_path_factory.mktemp('rabbitmq')) as server:
+        yield server

@@ -1,0 +1,160 @@
+"""A private RabbitMQ server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from lymph.testing.servers.base import Server, ServerError, ServerMissing
+from lymph.testing.servers.ports import free_port
+from lymph.testing.servers.processes import GuardedProcess
+
+__all__ = ['RabbitmqServer']
+
+# Debian's /usr/sbin/rabbitmq-server changes the user; the scripts behind it run as whoever calls
+# them.
+_DEBIAN_SCRIPTS = '/usr/lib/rabbitmq/bin'
+
+# One scheduler is enough for a test, and the other nodes of a test run want the processor too.
+_ERLANG_ARGUMENTS = '+S 1:1 -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}'
+
+
+class RabbitmqServer(Server):
+    """A RabbitMQ server of this process alone, on 127.0.0.1, with its own Erlang port mapper.
+
+    The scripts are taken from the folder that the environment variable RABBITMQ_PATH names, by
+    default from Debian's /usr/lib/rabbitmq/bin. The user is guest, the only virtual host is `/`, no
+    plugin is enabled.
+
+    Arguments: the folder for data and logs (default: temporary); the longest start in seconds
+    (default 60).
+    """
+
+    name = 'RabbitMQ'
+
+    def __init__(self, folder: Path | str | None = None, *, start_timeout: float = 60.0) -> None:
+        super().__init__(folder, start_timeout=start_timeout)
+        self.port = free_port()
+        self.node = f'rabbit-{self.port}@localhost'
+        self._distribution_port = free_port()
+        self._epmd_port = free_port()
+        self._epmd: GuardedProcess | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as host:port."""
+        return f'127.0.0.1:{self.port}'
+
+    @property
+    def url(self) -> str:
+        """The URL for clients, with user, password and virtual host."""
+        return f'amqp://guest:guest@{self.address}//'
+
+    def control(self, *arguments: str, timeout: float = 60.0) -> str:
+        """Run rabbitmqctl with these arguments on this server; return what it prints.
+
+        Raises `ServerError` when it fails or takes longer than `timeout` seconds (default 60).
+        """
+        command = [str(_scripts() / 'rabbitmqctl'), '--quiet', '--node', self.node, *arguments]
+        try:
+            done = subprocess.run(
+                command,
+                env=self._environment(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServerError(
+                f'rabbitmqctl {" ".join(arguments)} did not end within {timeout:g} s'
+            ) from error
+        if done.returncode != 0:
+            raise ServerError(
+                f'rabbitmqctl {" ".join(arguments)} ended with exit status {done.returncode}: '
+                f'{(done.stderr or done.stdout).strip()}'
+            )
+        return done.stdout
+
+    def close(self) -> None:
+        """Kill it and its port mapper, and remove its temporary folder."""
+        if self._epmd is not None:
+            self._epmd.end()
+            self._epmd = None
+        super().close()
+
+    def _answers(self) -> bool:
+        """Whether it greets a client (AMQP 0-9-1, 4.2.2): it does once its queues are there."""
+        try:
+            with socket.create_connection(('127.0.0.1', self.port), timeout=2.0) as connection:
+                connection.sendall(b'AMQP\x00\x00\x09\x01')
+                return connection.recv(1) == b'\x01'  # a method frame: Connection.Start
+        except OSError:
+            return False
+
+    def _spawn(self) -> GuardedProcess:
+        server = _scripts() / 'rabbitmq-server'
+        self._write_configuration()
+        if self._epmd is None or not self._epmd.running:
+            self._epmd = self._spawn_epmd()
+        return GuardedProcess(
+            [str(server)], environment=self._environment(), folder=self.folder, log=self.log
+        )
+
+    def _spawn_epmd(self) -> GuardedProcess:
+        epmd = shutil.which('epmd')
+        if epmd is None:
+            raise ServerMissing(
+                'RabbitMQ needs Erlang, and there is no epmd on PATH: apt-get install erlang-base'
+            )
+        return GuardedProcess(
+            [epmd, '-address', '127.0.0.1', '-port', str(self._epmd_port)],
+            environment=self._environment(),
+            folder=self.folder,
+            log=self.folder / 'epmd.log',
+        )
+
+    def _write_configuration(self) -> None:
+        (self.folder / 'rabbitmq.conf').write_text(f'listeners.tcp.1 = {self.address}\n')
+        (self.folder / 'enabled_plugins').write_text('[].\n')
+        (self.folder / 'rabbitmq-env.conf').touch()
+
+    def _environment(self) -> dict[str, str]:
+        """All that the scripts and Erlang look at; what is not here comes from /etc or /var."""
+        folder = str(self.folder)
+        return {
+            'PATH': os.environ.get('PATH', os.defpath),
+            'LANG': 'C.UTF-8',
+            'HOME': folder,
+            'ERL_CRASH_DUMP_BYTES': '0',
+            'ERL_EPMD_ADDRESS': '127.0.0.1',
+            'ERL_EPMD_PORT': str(self._epmd_port),
+            'RABBITMQ_ADVANCED_CONFIG_FILE': f'{folder}/advanced.config',
+            'RABBITMQ_CONFIG_FILE': f'{folder}/rabbitmq.conf',
+            'RABBITMQ_CONFIG_FILES': f'{folder}/conf.d',
+            'RABBITMQ_CONF_ENV_FILE': f'{folder}/rabbitmq-env.conf',
+            'RABBITMQ_DIST_PORT': str(self._distribution_port),
+            'RABBITMQ_ENABLED_PLUGINS_FILE': f'{folder}/enabled_plugins',
+            'RABBITMQ_LOGS': '-',
+            'RABBITMQ_LOG_BASE': f'{folder}/log',
+            'RABBITMQ_MNESIA_BASE': f'{folder}/data',
+            'RABBITMQ_NODENAME': self.node,
+            'RABBITMQ_PID_FILE': f'{folder}/server.pid',
+            'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS': _ERLANG_ARGUMENTS,
+            # makes the script become the server instead of waiting for it
+            'RUNNING_UNDER_SYSTEMD': 'true',
+        }
+
+
+def _scripts() -> Path:
+    folder = Path(os.environ.get('RABBITMQ_PATH') or _DEBIAN_SCRIPTS)
+    if not (folder / 'rabbitmq-server').exists():
+        raise ServerMissing(
+            f'RabbitMQ is not installed: no rabbitmq-server in {folder}; '
+            'apt-get install rabbitmq-server, or set RABBITMQ_PATH to the folder of its scripts'
+        )
+    return folder

@@ -1,0 +1,149 @@
+"""Guarded processes: they end when they are told to, and never outlive who started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lymph.testing.servers.processes import GuardedProcess
+
+Spawn = Callable[[str], GuardedProcess]
+
+ENVIRONMENT = {'PATH': os.environ['PATH']}
+
+# Reports the process ids of a shell and its child on the fifo, so that a test can wait for both.
+FAMILY = 'sleep 1000 & echo $$ $! > fifo; wait'
+
+STARTER = """
+import pathlib, sys
+from lymph.testing.servers.processes import GuardedProcess
+folder = pathlib.Path(sys.argv[1])
+process = GuardedProcess(
+    ['/bin/sh', '-c', sys.argv[2]],
+    environment={'PATH': sys.argv[3]},
+    folder=folder,
+    log=folder / 'log',
+)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Iterator[Spawn]:
+    os.mkfifo(tmp_path / 'fifo')
+    started: list[GuardedProcess] = []
+
+    def start(script: str) -> GuardedProcess:
+        process = GuardedProcess(
+            ['/bin/sh', '-c', script],
+            environment=ENVIRONMENT,
+            folder=tmp_path,
+            log=tmp_path / 'log',
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.end()
+
+
+def report(folder: Path) -> list[int]:
+    """Wait for the process ids that a script writes to its fifo."""
+    return [int(word) for word in (folder / 'fifo').read_text().split()]
+
+
+def test_it_runs_until_it_is_ended(spawn: Spawn, tmp_path: Path) -> None:
+    process = spawn('echo up > fifo; sleep 1000')
+    (tmp_path / 'fifo').read_text()
+    assert process.running
+    process.end()
+    assert not process.running
+    assert process.exit_status == -signal.SIGKILL
+
+
+def test_output_and_errors_are_added_to_the_log(spawn: Spawn, tmp_path: Path) -> None:
+    (tmp_path / 'log').write_text('before\n')
+    process = spawn('echo out; echo err >&2; echo done > fifo; sleep 1000')
+    (tmp_path / 'fifo').read_text()
+    process.end()
+    assert (tmp_path / 'log').read_text() == 'before\nout\nerr\n'
+
+
+def test_its_children_end_with_it(
+    spawn: Spawn, tmp_path: Path, gone: Callable[[int], bool]
+) -> None:
+    process = spawn(FAMILY)
+    family = report(tmp_path)
+    process.end()
+    assert all(gone(pid) for pid in family)
+
+
+def test_with_time_to_do_so_it_ends_in_order(spawn: Spawn, tmp_path: Path) -> None:
+    process = spawn('trap "echo bye; exit 7" TERM; echo up > fifo; while :; do sleep 0.1; done')
+    (tmp_path / 'fifo').read_text()
+    process.end(timeout=30.0)
+    assert process.exit_status == 7
+    assert (tmp_path / 'log').read_text().endswith('bye\n')
+
+
+def test_one_that_ignores_sigterm_is_ended_by_force(spawn: Spawn, tmp_path: Path) -> None:
+    process = spawn('trap "" TERM; echo up > fifo; while :; do sleep 0.1; done')
+    (tmp_path / 'fifo').read_text()
+    process.end(timeout=0.2)
+    assert process.exit_status == -signal.SIGKILL
+
+
+def test_a_paused_one_ends_in_order_too(spawn: Spawn, tmp_path: Path) -> None:
+    process = spawn('trap "exit 7" TERM; echo up > fifo; while :; do sleep 0.1; done')
+    (tmp_path / 'fifo').read_text()
+    process.send(signal.SIGSTOP)
+    process.end(timeout=30.0)
+    assert process.exit_status == 7
+
+
+def test_signals_and_a_second_end_do_nothing_once_it_has_ended(spawn: Spawn) -> None:
+    process = spawn('exit 3')
+    process.end(timeout=30.0)
+    process.send(signal.SIGTERM)
+    process.end()
+    assert process.exit_status is not None
+
+
+def test_a_command_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        GuardedProcess(
+            ['/nonexistent/server'], environment={}, folder=tmp_path, log=tmp_path / 'log'
+        )
+
+
+@pytest.mark.parametrize('state', ['running', 'paused'])
+def test_it_ends_when_its_starter_is_killed(
+    state: str, tmp_path: Path, gone: Callable[[int], bool]
+) -> None:
+    os.mkfifo(tmp_path / 'fifo')
+    arguments = [sys.executable, '-c', STARTER, str(tmp_path), FAMILY, os.environ['PATH']]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as starter:
+        family = report(tmp_path)
+        if state == 'paused':
+            os.killpg(family[0], signal.SIGSTOP)
+        starter.kill()
+    assert all(gone(pid) for pid in family)
+
+
+def test_it_ends_when_its_starter_returns_without_ending_it(
+    tmp_path: Path, gone: Callable[[int], bool]
+) -> None:
+    os.mkfifo(tmp_path / 'fifo')
+    arguments = [sys.executable, '-c', STARTER, str(tmp_path), FAMILY, os.environ['PATH']]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as starter:
+        family = report(tmp_path)
+        starter.communicate()
+        assert starter.returncode == 0
+    assert all(gone(pid) for pid in family)
