@@ -1,0 +1,121 @@
+"""Topics, and the patterns that stand for many of them. Source: AMQP 0-9-1, section 3.1.3.3.
+
+A topic is the type of an event: words parted by dots. In a pattern the word ``*`` stands for any
+one word and ``#`` for zero or more words; there are no wildcards within a word.
+
+==============  ==================================  ============================
+pattern         matches                             does not match
+==============  ==================================  ============================
+order.paid      order.paid                          order, order.paid.late
+order.*         order.paid                          order, order.paid.late
+order.#         order, order.paid, order.paid.late  orders
+#.late          late, order.paid.late               late.order
+#               every topic
+==============  ==================================  ============================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+__all__ = ['Pattern', 'check_pattern', 'check_topic', 'compile_pattern', 'matches', 'matches_any']
+
+_LIMIT = 255  # bytes; a routing key is a short string in AMQP
+_REMEMBERED = 4096  # patterns and topics that stay checked and compiled
+_ONE, _MANY = '*', '#'
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def check_topic(topic: str) -> str:
+    """Return `topic`; raises ValueError when it is no topic, or a pattern."""
+    for word in _words(topic, 'an event type'):
+        if _ONE in word or _MANY in word:
+            raise ValueError(
+                f'expected an event type without wildcards, found {topic!r}; '
+                'only subscriptions may use * and #'
+            )
+    return topic
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def check_pattern(pattern: str) -> str:
+    """Return `pattern`; raises ValueError when it is none."""
+    for word in _words(pattern, 'a topic'):
+        if len(word) > 1 and (_ONE in word or _MANY in word):
+            raise ValueError(
+                f'expected * and # as words of their own, found {word!r} in the topic {pattern!r}'
+            )
+    return pattern
+
+
+class Pattern:
+    """A pattern ready to be matched against topics, in time linear in both their lengths' product.
+
+    Made by `compile_pattern`.
+    """
+
+    __slots__ = ('_words', 'exact', 'text')
+
+    def __init__(self, text: str) -> None:
+        self.text = check_pattern(text)
+        self._words = tuple(text.split('.'))
+        #: whether the only topic it matches is itself
+        self.exact = _ONE not in self._words and _MANY not in self._words
+
+    def __repr__(self) -> str:
+        return f'<Pattern {self.text}>'
+
+    def matches(self, topic: str) -> bool:
+        """Tell whether `topic` is one of those that the pattern stands for."""
+        if self.exact:
+            return topic == self.text
+        return _match(self._words, topic.split('.'))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def compile_pattern(pattern: str) -> Pattern:
+    """Return `pattern` compiled; raises ValueError when it is none."""
+    return Pattern(pattern)
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Tell whether `topic` is one of those that `pattern` stands for."""
+    return compile_pattern(pattern).matches(topic)
+
+
+def matches_any(patterns: Iterable[str], topic: str) -> bool:
+    """Tell whether any of `patterns` stands for `topic`."""
+    return any(compile_pattern(pattern).matches(topic) for pattern in patterns)
+
+
+def _match(pattern: tuple[str, ...], words: list[str]) -> bool:
+    # Going back to the last # is enough: what an earlier one could take, the last one can take too.
+    # That is what keeps a pattern like #.a.#.a.# from trying every combination.
+    at, word, last_many, taken = 0, 0, -1, 0
+    while word < len(words):
+        if at < len(pattern) and pattern[at] == _MANY:
+            last_many, taken = at, word
+            at += 1
+        elif at < len(pattern) and pattern[at] in (_ONE, words[word]):
+            at += 1
+            word += 1
+        elif last_many >= 0:
+            taken += 1
+            at, word = last_many + 1, taken
+        else:
+            return False
+    return all(rest == _MANY for rest in pattern[at:])
+
+
+def _words(text: str, kind: str) -> list[str]:
+    if not isinstance(text, str):
+        raise ValueError(f'expected {kind} as text, found {type(text).__name__}: {text!r}')
+    if len(text.encode(errors='replace')) > _LIMIT:
+        raise ValueError(f'expected {kind} of at most {_LIMIT} bytes, found {text[:40]!r}...')
+    words = text.split('.')
+    if not all(words):
+        raise ValueError(f'expected {kind} made of words parted by single dots, found {text!r}')
+    if not text.isprintable() or ' ' in text:
+        raise ValueError(f'expected {kind} without spaces and control characters, found {text!r}')
+    return words
