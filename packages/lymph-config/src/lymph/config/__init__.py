@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lymph.config.configuration import Configuration
 from lymph.config.exceptions import (
     ConfigurationError,
     LymphError,
@@ -9,8 +10,11 @@ from lymph.config.exceptions import (
     PluginError,
 )
 from lymph.config.locations import Location, Position
+from lymph.config.views import ConfigView
 
 __all__ = [
+    'ConfigView',
+    'Configuration',
     'ConfigurationError',
     'Location',
     'LymphError',

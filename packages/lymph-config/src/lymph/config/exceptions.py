@@ -1,9 +1,9 @@
 """The base of every error that lymph raises on purpose, and the errors of the configuration.
 
-    LymphError                          everything below, in every distribution
-      ConfigurationError                what somebody wrote cannot be used as it stands
-        MissingKeyError (KeyError)      a key that has to be there is not
-        PluginError                     a reference or a plugin cannot be had, or is of the wrong kind
+    LymphError                        everything below, in every distribution
+      ConfigurationError              what somebody wrote cannot be used as it stands
+        MissingKeyError (KeyError)    a key that has to be there is not
+        PluginError                   a class or plugin cannot be had, or is of the wrong kind
 
 `lymph.exceptions`, in lymph-core, exports them again and adds the errors of calls and events.
 """
@@ -20,7 +20,7 @@ class LymphError(Exception):
 
 
 class ConfigurationError(LymphError):
-    """Something in the configuration cannot be used; its text is one line and starts with the place.
+    """Something in the configuration cannot be used; one line that starts with the place.
 
     Arguments: `text` says what was expected, what was found and what to do; `where` is the place,
     a `Location` or a prefix already written out.

@@ -1,0 +1,177 @@
+"""The configuration in memory: an unchanging tree of values, each with the place it came from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
+
+from lymph.config.exceptions import ConfigurationError
+from lymph.config.locations import Location, Position
+from lymph.config.paths import Path, format_path
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value: a dict of text to Node, a list of Node, or anything else; never changed in place.
+
+    `text` is a scalar as its file spells it, so that `1.10` inside a string stays `1.10`.
+    """
+
+    value: Any
+    position: Position | None = None
+    text: str | None = None
+
+
+@singledispatch
+def wrap(value: object) -> Node:
+    """Return the tree for a value that comes from Python code.
+
+    Raises ConfigurationError for a mapping with a key that is not text.
+    """
+    return Node(value)
+
+
+@wrap.register(Mapping)
+def _(value: Mapping[Any, Any]) -> Node:
+    for key in value:
+        if not isinstance(key, str):
+            raise ConfigurationError(f'keys are text, found {describe(key)}; write it as text')
+    return Node({key: wrap(child) for key, child in value.items()})
+
+
+@wrap.register(list)
+def _(value: list[Any]) -> Node:
+    return Node([wrap(child) for child in value])
+
+
+def plain(node: Node) -> Any:
+    """Return a tree as fresh dicts, lists and scalars."""
+    if isinstance(node.value, dict):
+        return {key: plain(child) for key, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(child) for child in node.value]
+    return node.value
+
+
+def merge(base: Node, over: Node) -> Node:
+    """Return both trees as one: mappings are joined at every depth, anything else is replaced."""
+    if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
+        return over
+    joined = dict(base.value)
+    for key, child in over.value.items():
+        joined[key] = merge(joined[key], child) if key in joined else child
+    return Node(joined, over.position or base.position)
+
+
+def find(root: Node, path: Path) -> Node | None:
+    """Return the node at a path, or None where nothing is.
+
+    Raises ConfigurationError where the path leads through something that holds no values.
+    """
+    node: Node | None = root
+    for depth, segment in enumerate(path):
+        if node is None:
+            return None
+        node = _step(root, path, depth, node, segment)
+    return node
+
+
+def assign(root: Node, path: Path, value: Node) -> Node:
+    """Return the tree with another value at a path; mappings on the way are made where missing.
+
+    Raises ConfigurationError where the path leads through something that holds no values, or to a
+    place behind the end of a list.
+    """
+    return _assign(root, path, 0, root, value)
+
+
+def look(root: Node, path: Path) -> Node | None:
+    """Return the node at a path, or None where the path leads nowhere, for whatever reason."""
+    node: Node | None = root
+    for segment in path:
+        node = _child(node, segment) if node else None
+    return node
+
+
+def locate(root: Node, path: Path) -> Location:
+    """Return a path with the position of its value, or else of the nearest thing around it."""
+    position = root.position
+    for depth in range(1, len(path) + 1):
+        node = look(root, path[:depth])
+        position = (node.position if node else None) or position
+    return Location(format_path(path), position)
+
+
+def describe(value: object) -> str:
+    """Return what an error says it found: `text 'abc'`, `the number 5`, `a list`, `nothing`."""
+    match value:
+        case None:
+            return 'nothing'
+        case bool():
+            return 'true' if value else 'false'
+        case int() | float():
+            return f'the number {value}'
+        case str():
+            return f'text {_shortened(value)!r}'
+        case Mapping():
+            return 'a mapping'
+        case list():
+            return 'a list'
+    return f'{_shortened(repr(value))} ({type(value).__name__})'
+
+
+def close_names(name: str, names: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the known name that is most like a wrong one, or nothing."""
+    close = difflib.get_close_matches(name, sorted(names), n=1)
+    return f'; did you mean {close[0]!r}?' if close else ''
+
+
+def _child(node: Node, segment: str | int) -> Node | None:
+    if isinstance(node.value, dict):
+        return node.value.get(str(segment))
+    index = _index(node, segment)
+    return None if index is None else node.value[index]
+
+
+def _index(node: Node, segment: str | int) -> int | None:
+    """Return the place in a list that a segment means, or None if there is no such place."""
+    if not isinstance(node.value, list) or not (isinstance(segment, int) or segment.isdecimal()):
+        return None
+    index = int(segment)
+    return index if 0 <= index < len(node.value) else None
+
+
+def _step(root: Node, path: Path, depth: int, node: Node, segment: str | int) -> Node | None:
+    if node.value is None or isinstance(node.value, dict):
+        return _child(node, segment) if node.value else None
+    if isinstance(node.value, list) and (isinstance(segment, int) or segment.isdecimal()):
+        return _child(node, segment)
+    raise ConfigurationError(
+        f'expected a mapping with {str(segment)!r} in it, found {describe(node.value)}',
+        locate(root, path[:depth]),
+    )
+
+
+def _assign(root: Node, path: Path, depth: int, node: Node | None, value: Node) -> Node:
+    if depth == len(path):
+        return value
+    segment = path[depth]
+    if node is None or node.value is None:
+        node = Node({}, node.position if node else None)
+    child = _assign(root, path, depth + 1, _step(root, path, depth, node, segment), value)
+    if isinstance(node.value, dict):
+        return replace(node, value={**node.value, str(segment): child})
+    index = _index(node, segment)
+    if index is None:
+        raise ConfigurationError(
+            f'expected a list with an item {segment}, found {len(node.value)} items',
+            locate(root, path[:depth]),
+        )
+    return replace(node, value=[*node.value[:index], child, *node.value[index + 1 :]])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 40 else f'{text[:37]}...'

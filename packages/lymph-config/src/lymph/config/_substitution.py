@@ -1,0 +1,143 @@
+"""`$(env.NAME)` and `$(var.path)` in the text of configuration files.
+
+A string that is nothing but one reference takes the value it names, with its type and structure;
+inside a longer string the value is written out as text. What is put in is complete: references in
+the file of variables are resolved there, those in the environment are left alone. A `$` before `(`
+is written `$$`, so `$$(date)` stands for `$(date)`; everywhere else `$` means itself.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lymph.config._nodes import Node, close_names, describe, find
+from lymph.config.exceptions import ConfigurationError
+from lymph.config.locations import Location
+from lymph.config.paths import Path, format_path, parse_key
+
+_OPENING = re.compile(r'(\$+)\(')
+_NAME = re.compile(r'([^()]*)\)')
+
+
+def escape(text: str) -> str:
+    """Return text that stands for itself in a configuration file."""
+    return _OPENING.sub(lambda match: match[1] * 2 + '(', text)
+
+
+class Substitution:
+    """Fills references in from one set of variables and one environment."""
+
+    def __init__(self, variables: Node, environ: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._environ = environ
+        self._open: list[str] = []
+
+    def apply(self, node: Node, path: Path = ()) -> Node:
+        """Return the tree with all references filled in.
+
+        Raises ConfigurationError for a reference that is malformed, names nothing, leads to
+        itself, or stands inside a string without being text, a number, true, false or a date.
+        """
+        if isinstance(node.value, dict):
+            children = {key: self.apply(child, (*path, key)) for key, child in node.value.items()}
+            return replace(node, value=children)
+        if isinstance(node.value, list):
+            items = [self.apply(child, (*path, index)) for index, child in enumerate(node.value)]
+            return replace(node, value=items)
+        if isinstance(node.value, str) and '$' in node.value:
+            return self._fill_in(node, node.value, Location(format_path(path), node.position))
+        return node
+
+    def _fill_in(self, node: Node, text: str, where: Location) -> Node:
+        parts: list[str] = []
+        start = 0
+        while opening := _OPENING.search(text, start):
+            dollars = len(opening[1])
+            parts.append(text[start : opening.start()] + '$' * (dollars // 2))
+            start = opening.end()
+            if dollars % 2 == 0:
+                parts.append('(')
+                continue
+            name = _NAME.match(text, start)
+            if not name:
+                raise ConfigurationError(
+                    f'{text[start - 2 :]!r} has no end; '
+                    f'write $(env.NAME) or $(var.NAME), or $$( for a plain $(',
+                    where,
+                )
+            start = name.end()
+            found = self._look_up(name[1], where)
+            if name.end() - opening.start() == len(text) and dollars == 1:
+                return replace(found, position=node.position)
+            parts.append(_as_text(found, name[1], where))
+        filled = ''.join(parts) + text[start:]
+        return Node(filled, node.position, filled)
+
+    def _look_up(self, name: str, where: Location) -> Node:
+        kind, dot, rest = name.partition('.')
+        if dot and rest and kind == 'env':
+            return self._environment(rest, where)
+        if dot and rest and kind == 'var':
+            return self._variable(rest, where)
+        raise ConfigurationError(
+            f'$({name}) is neither $(env.NAME) nor $(var.NAME); for plain text write $$({name})',
+            where,
+        )
+
+    def _environment(self, name: str, where: Location) -> Node:
+        if name not in self._environ:
+            raise ConfigurationError(
+                f'$(env.{name}): no environment variable {name!r}'
+                + (close_names(name, self._environ) or '; set it'),
+                where,
+            )
+        value = self._environ[name]
+        return Node(value, None, value)
+
+    def _variable(self, name: str, where: Location) -> Node:
+        if name in self._open:
+            circle = ' -> '.join(f'$(var.{each})' for each in [*self._open, name])
+            raise ConfigurationError(f'variables lead in a circle: {circle}; break it', where)
+        path = parse_key(name)
+        found = find(self._variables, path)
+        if found is None:
+            raise ConfigurationError(
+                f'$(var.{name}): no variable {name!r}{self._advice(path)}', where
+            )
+        self._open.append(name)
+        try:
+            return self.apply(found, path)
+        finally:
+            self._open.pop()
+
+    def _advice(self, path: Path) -> str:
+        if not self._variables.value:
+            return '; no variables are loaded: give a file of them with --vars'
+        parent = path[:-1]
+        around = find(self._variables, parent)
+        siblings = around.value if around and isinstance(around.value, dict) else {}
+        names = [format_path((*parent, key)) for key in siblings]
+        everywhere = names or list(self._variables.value)
+        file = self._variables.position
+        return (
+            close_names(format_path(path), everywhere) or f'; add it to {file or "the variables"}'
+        )
+
+
+def _as_text(node: Node, name: str, where: Location) -> str:
+    value = node.value
+    if value is not None and not isinstance(value, (dict, list)):
+        if node.text is not None:
+            return node.text
+        if isinstance(value, bool):
+            return 'true' if value else 'false'
+        if isinstance(value, (str, int, float, datetime.date)):
+            return str(value)
+    raise ConfigurationError(
+        f'$({name}) is {describe(value)} and cannot stand inside a string; '
+        f'let it be the whole value, or name text or a number',
+        where,
+    )

@@ -1,0 +1,211 @@
+"""YAML text to a tree of values that know their lines: plain data, and every key as written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lymph.config._nodes import Node
+from lymph.config.exceptions import ConfigurationError
+from lymph.config.locations import Location, Position
+from lymph.config.paths import Path, format_path
+
+#: libyaml's parser where PyYAML has it, else PyYAML's own; both build nothing but plain values.
+_Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+
+_TAG = 'tag:yaml.org,2002:'
+_MERGE = _TAG + 'merge'
+#: Scalars whose value is their text: `<<` and `=` mean something only as keys.
+_TEXT_TAGS = {_TAG + 'str', _MERGE, _TAG + 'value'}
+_SCALAR_TAGS = {_TAG + kind for kind in ('null', 'bool', 'int', 'float', 'binary', 'timestamp')}
+
+#: libyaml's composer recurses on the C stack and dies of what Python would refuse.
+_MAX_DEPTH = 100
+#: Values that aliases may add to a document; a few nested aliases can stand for billions.
+_MAX_ALIASED = 100_000
+
+
+def parse(data: bytes, file: str) -> Node:
+    """Return the mapping that a YAML document holds; an empty document is an empty mapping.
+
+    Raises ConfigurationError for what is not UTF-8, not YAML, not a mapping, or not plain data.
+    """
+    text = _decode(data, file)
+    try:
+        _check_depth(text, file)
+        loader = _Loader(text)
+        try:
+            document = loader.get_single_node()
+            if document is None:
+                return Node({}, Position(file))
+            return _Builder(loader, file).build_document(document)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise _invalid(error, file) from error
+
+
+def _decode(data: bytes, file: str) -> str:
+    try:
+        text = data.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        line = data.count(b'\n', 0, error.start) + 1
+        raise ConfigurationError(
+            f'expected UTF-8, found the byte 0x{data[error.start]:02x}; save the file as UTF-8',
+            Location(position=Position(file, line)),
+        ) from error
+    # The parsers disagree on how they report these, so they are found here.
+    control = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if control:
+        raise ConfigurationError(
+            f'YAML allows no control character U+{ord(control.group()):04X}; remove it',
+            Location(position=Position(file, text.count('\n', 0, control.start()) + 1)),
+        )
+    return text
+
+
+def _check_depth(text: str, file: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise ConfigurationError(
+                f'nested more than {_MAX_DEPTH} levels deep; write it flatter',
+                Location(position=_position(event, file)),
+            )
+
+
+def _position(thing: yaml.Node | yaml.Event, file: str) -> Position:
+    return Position(file, thing.start_mark.line + 1 if thing.start_mark else None)
+
+
+def _invalid(error: yaml.YAMLError, file: str) -> ConfigurationError:
+    mark = getattr(error, 'problem_mark', None) or getattr(error, 'context_mark', None)
+    problem = getattr(error, 'problem', None) or str(error).partition('\n')[0]
+    column = f' (column {mark.column + 1})' if mark else ''
+    return ConfigurationError(
+        f'not valid YAML: {problem}{column}; '
+        f'check indentation, quotes and brackets here and in the line before',
+        Location(position=Position(file, mark.line + 1 if mark else None)),
+    )
+
+
+class _Builder:
+    """Turns the nodes that PyYAML composed into ours, and refuses what is not plain data."""
+
+    def __init__(self, loader: Any, file: str) -> None:
+        self._loader = loader
+        self._file = file
+        self._built: set[yaml.Node] = set()
+        self._open: set[yaml.Node] = set()
+        self._aliased = 0
+
+    def build_document(self, node: yaml.Node) -> Node:
+        if not isinstance(node, yaml.MappingNode):
+            if isinstance(node, yaml.ScalarNode) and node.tag == _TAG + 'null':
+                return Node({}, Position(self._file))
+            kind = 'a list' if isinstance(node, yaml.SequenceNode) else 'a single value'
+            raise ConfigurationError(
+                f'expected a mapping of sections, such as `container:`, found {kind}',
+                Location(position=_position(node, self._file)),
+            )
+        return self._build(node, (), Position(self._file))
+
+    def _build(self, node: yaml.Node, path: Path, position: Position) -> Node:
+        self._guard_aliases(node, path, position)
+        self._open.add(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                self._check_tag(node, path, position, {_TAG + 'map'})
+                return Node(self._mapping(node, path), position)
+            if isinstance(node, yaml.SequenceNode):
+                self._check_tag(node, path, position, {_TAG + 'seq'})
+                return Node(
+                    [
+                        self._build(item, (*path, index), _position(item, self._file))
+                        for index, item in enumerate(node.value)
+                    ],
+                    position,
+                )
+            return self._scalar(node, path, position)
+        finally:
+            self._open.discard(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Node]:
+        own: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
+        lines: dict[str, int | None] = {}
+        for key_node, value_node in node.value:
+            position = _position(key_node, self._file)
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error('a key must be text, found a list or a mapping', path, position)
+            key = str(key_node.value)
+            if key in lines:
+                raise self._error(
+                    f'appears twice, first in line {lines[key]}; keep one of them',
+                    (*path, key),
+                    position,
+                )
+            lines[key] = position.line
+            if key_node.tag == _MERGE:
+                merged = self._merged(value_node, path, position)
+            else:
+                own[key] = self._build(value_node, (*path, key), position)
+        return {**merged, **own}
+
+    def _merged(self, node: yaml.Node, path: Path, position: Position) -> dict[str, Node]:
+        """Return what `<<: *base` or `<<: [*a, *b]` adds; of several, the first wins."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        result: dict[str, Node] = {}
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                raise self._error('`<<` takes a mapping or a list of mappings', path, position)
+            built = self._build(source, path, position)
+            result = {**built.value, **result}
+        return result
+
+    def _scalar(self, node: yaml.Node, path: Path, position: Position) -> Node:
+        if node.tag in _TEXT_TAGS:
+            return Node(node.value, position, node.value)
+        self._check_tag(node, path, position, _SCALAR_TAGS)
+        try:
+            value = self._loader.construct_object(node)
+        except (ValueError, KeyError, yaml.YAMLError) as error:
+            kind = node.tag.removeprefix(_TAG)
+            raise self._error(
+                f'{node.value!r} looks like YAML\'s "{kind}" but is none; '
+                f'if it is text, put it in quotes',
+                path,
+                position,
+            ) from error
+        return Node(value, position, node.value)
+
+    def _check_tag(
+        self, node: yaml.Node, path: Path, position: Position, allowed: set[str]
+    ) -> None:
+        if node.tag not in allowed:
+            tag = node.tag.replace(_TAG, '!!')
+            raise self._error(
+                f'the tag {tag} is not allowed; only plain values are: '
+                f'text, numbers, true, false, null, dates, lists, mappings',
+                path,
+                position,
+            )
+
+    def _guard_aliases(self, node: yaml.Node, path: Path, position: Position) -> None:
+        if node in self._open:
+            raise self._error('an alias stands inside of what it stands for', path, position)
+        if node in self._built:
+            self._aliased += 1
+        self._built.add(node)
+        if self._aliased > _MAX_ALIASED:
+            raise self._error(
+                f'aliases add more than {_MAX_ALIASED} values; write them out', path, position
+            )
+
+    def _error(self, text: str, path: Path, position: Position) -> ConfigurationError:
+        return ConfigurationError(text, Location(format_path(path), position))

@@ -1,0 +1,120 @@
+"""A whole configuration: files read one over the other, with variables filled in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from lymph.config._nodes import Node, merge, wrap
+from lymph.config._substitution import Substitution
+from lymph.config._yaml import parse
+from lymph.config.exceptions import ConfigurationError
+from lymph.config.locations import Location, Position
+from lymph.config.views import ConfigView, Store
+
+__all__ = ['Configuration']
+
+
+class Configuration(ConfigView):
+    """The values of an application, from YAML files and from Python code (manual, 4.2 and 5.3).
+
+    Arguments: `values` is an initial mapping, treated like the content of a file; `variables` are
+    what `$(var.NAME)` names, until `load_vars_file` adds to them; `environ` is what `$(env.NAME)`
+    names, default `os.environ`.
+
+    References are filled in when a file is loaded, so variables come first.
+
+    Raises ConfigurationError if `values` names a variable that is not there.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, Any] | None = None,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._store = Store(self)
+        self._path = ()
+        self._environ = os.environ if environ is None else environ
+        self._variables = wrap(variables or {})
+        if values is not None:
+            self._add(wrap(values))
+
+    def load(self, file: IO[str] | IO[bytes], sections: Iterable[str] | None = None) -> None:
+        """Merge the YAML in a file-like object over what is there.
+
+        `sections`: if given, only these top-level keys are taken.
+
+        Raises ConfigurationError, naming file and line, for what cannot be used.
+        """
+        self._load(_read(file), str(getattr(file, 'name', '<config>')), sections)
+
+    def load_file(
+        self, path: str | os.PathLike[str], sections: Iterable[str] | None = None
+    ) -> None:
+        """Merge the YAML file at a path over what is there.
+
+        `sections`: if given, only these top-level keys are taken.
+
+        Raises ConfigurationError, naming file and line, for what cannot be read or used.
+        """
+        self._load(_read_file(path), os.fspath(path), sections)
+
+    def load_vars_file(self, path: str | os.PathLike[str]) -> None:
+        """Merge the YAML file at a path into the variables that `$(var.NAME)` names.
+
+        Raises ConfigurationError, naming file and line, for what cannot be read or used.
+        """
+        self._variables = _joined(self._variables, parse(_read_file(path), os.fspath(path)))
+
+    def _load(self, data: bytes, name: str, sections: Iterable[str] | None) -> None:
+        document = parse(data, name)
+        if sections is not None:
+            if isinstance(sections, str):
+                raise TypeError(f'sections is a list of names; write [{sections!r}]')
+            wanted = set(sections)
+            taken = {key: child for key, child in document.value.items() if key in wanted}
+            document = replace(document, value=taken)
+        self._add(document)
+
+    def _add(self, document: Node) -> None:
+        filled = Substitution(self._variables, self._environ).apply(document)
+        self._store.tree = _joined(self._store.tree, filled)
+
+
+def _joined(base: Node, over: Node) -> Node:
+    """Merge documents; what stands in none of their lines is said to be missing from all files."""
+    files = [node.position.file for node in (base, over) if node.position]
+    return replace(
+        merge(base, over), position=Position(', '.join(dict.fromkeys(files))) if files else None
+    )
+
+
+def _read(file: IO[str] | IO[bytes]) -> bytes:
+    name = str(getattr(file, 'name', '<config>'))
+    try:
+        content = file.read()
+    except UnicodeDecodeError as error:
+        raise _unreadable(name, 'expected UTF-8; save the file as UTF-8') from error
+    except OSError as error:
+        raise _unreadable(name, f'cannot be read: {error.strerror or error}') from error
+    # Surrogates are no UTF-8 either; they are found again, with their line, when it is decoded.
+    return content.encode('utf-8', 'surrogatepass') if isinstance(content, str) else content
+
+
+def _read_file(path: str | os.PathLike[str]) -> bytes:
+    name = os.fspath(path)
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise _unreadable(name, 'no such file; check the path') from error
+    except OSError as error:
+        raise _unreadable(name, f'cannot be read: {error.strerror or error}') from error
+
+
+def _unreadable(name: str, text: str) -> ConfigurationError:
+    return ConfigurationError(text, Location(position=Position(name)))

@@ -1,0 +1,242 @@
+"""Plugins: classes and commands that installed distributions publish under entry-point groups.
+
+A place in the configuration expects one group. What stands there is the name of a plugin in that
+group, or a reference to a class, `pkg.mod:Name`; both are checked against the group's contract
+before anybody uses them. Lymph's own backends are published in the same way as strangers'.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import importlib_metadata
+
+from lymph.config._nodes import close_names
+from lymph.config.exceptions import PluginError
+from lymph.config.locations import Location
+from lymph.config.references import is_reference, load_reference
+
+__all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What the plugins of a group are: subclasses of a class, or (`instance=True`) its instances.
+
+    The class is named by reference and imported only when a plugin of the group is loaded.
+    """
+
+    reference: str
+    instance: bool = False
+
+    def breach(self, found: object, where: Location | str | None = None) -> str | None:
+        """Return what an object breaks the contract by, or None if it keeps it.
+
+        Raises PluginError if the contract itself is not installed.
+        """
+        base = load_reference(self.reference, where=where)
+        if not isinstance(base, type):
+            raise PluginError(f'{self.reference!r} is not a class', where)
+        if self.instance:
+            return (
+                None
+                if isinstance(found, base)
+                else f'must be an instance of {self.reference}, found {_describe(found)}'
+            )
+        if not (isinstance(found, type) and issubclass(found, base)):
+            return f'must be a subclass of {self.reference}, found {_describe(found)}'
+        if inspect.isabstract(found):
+            missing = ', '.join(sorted(getattr(found, '__abstractmethods__', ())))
+            return f'must define what {self.reference} leaves open, misses {missing}'
+        return None
+
+
+#: The contract of each group. Whoever invents a group adds it here; a group without one takes all.
+CONTRACTS: dict[str, Contract] = {
+    'lymph.cli': Contract('click:Command', instance=True),
+    'lymph.discovery': Contract('lymph.discovery.base:BaseServiceRegistry'),
+    'lymph.events': Contract('lymph.events.base:BaseEventSystem'),
+    'lymph.plugins': Contract('lymph.core.plugins:Plugin'),
+    'lymph.transports': Contract('lymph.core.transport.base:Transport'),
+}
+
+#: The distributions that publish lymph's own backends outside of lymph-core.
+_PROVIDERS = {
+    ('lymph.discovery', 'zookeeper'): 'lymph-discovery-zk',
+    ('lymph.events', 'kombu'): 'lymph-events-kombu',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One name in a group, as its distribution publishes it; nothing is imported before `load()`.
+
+    `rivals` are other plugins that claim the same name: then none of them can be used.
+    """
+
+    group: str
+    name: str
+    reference: str
+    distribution: str
+    version: str
+    rivals: tuple[Plugin, ...] = ()
+
+    def load(self, *, where: Location | str | None = None) -> object:
+        """Return what the plugin publishes, checked against the contract of its group.
+
+        `where` is the place that errors begin with.
+
+        Raises PluginError, with its cause, if the name is claimed twice, if the import fails in
+        whatever way, or if the contract is broken.
+        """
+        if self.rivals:
+            claims = ' and '.join(sorted(plugin.origin for plugin in (self, *self.rivals)))
+            raise PluginError(
+                f'plugin {self.name!r} in group {self.group} is published by {claims}; '
+                f'uninstall one, or name the class as pkg.mod:Name',
+                where,
+            )
+        try:
+            found = load_reference(self.reference)
+            breach = _breach(self.group, found)
+        except Exception as error:
+            reason = error.text if isinstance(error, PluginError) else _first_line(error)
+            raise PluginError(f'{self} cannot be loaded: {reason}', where) from error
+        if breach:
+            raise PluginError(f'{self} {breach}', where)
+        return found
+
+    @property
+    def broken(self) -> str | None:
+        """Why the plugin cannot be used, in one line, or None; loads it to find out."""
+        try:
+            self.load()
+        except PluginError as error:
+            logger.debug('%s is broken', self, exc_info=True)
+            return error.text
+        return None
+
+    @property
+    def origin(self) -> str:
+        """The distribution and its version."""
+        return f'{self.distribution} {self.version}'
+
+    def __str__(self) -> str:
+        return f'plugin {self.name!r} in group {self.group} (from {self.origin})'
+
+
+def load_plugin(group: str, reference: str, *, where: Location | str | None = None) -> object:
+    """Return what the name of a plugin or a reference `pkg.mod:Name` stands for in a group.
+
+    `where` is the place that errors begin with.
+
+    Raises PluginError if there is no such thing, if it cannot be loaded, or if it is not what the
+    contract of the group demands. What a module named by reference raises while it is imported
+    passes unchanged.
+    """
+    plugin = installed(group).get(reference)
+    if plugin:
+        return plugin.load(where=where)
+    if not is_reference(reference):
+        raise PluginError(_unknown(group, reference), where)
+    found = load_reference(reference, where=where)
+    breach = _breach(group, found, where)
+    if breach:
+        raise PluginError(f'{reference!r} in group {group} {breach}', where)
+    return found
+
+
+def installed(group: str) -> dict[str, Plugin]:
+    """Return the plugins of a group by name, in the order of their names.
+
+    The environment is searched once per process and group; `refresh()` forgets what was found.
+    """
+    return dict(_search(group))
+
+
+def refresh() -> None:
+    """Make the next look at a group search the environment again."""
+    _search.cache_clear()
+
+
+@functools.cache
+def _search(group: str) -> dict[str, Plugin]:
+    claims: dict[str, dict[tuple[str, str], Plugin]] = {}
+    for plugin in _published(group):
+        claims.setdefault(plugin.name, {})[plugin.distribution, plugin.reference] = plugin
+    found = {}
+    for name in sorted(claims):
+        first, *others = claims[name].values()
+        found[name] = Plugin(
+            group, name, first.reference, first.distribution, first.version, tuple(others)
+        )
+    return found
+
+
+def _published(group: str) -> Iterator[Plugin]:
+    """Find the plugins of a group; a distribution with unreadable metadata is logged, and skipped.
+
+    A distribution that stands on sys.path twice (an editable one beside its wheel, a .pth file
+    that doubles a folder) counts once: as the one that Python's own lookup finds.
+    """
+    seen = set()
+    for distribution in importlib_metadata.distributions():
+        try:
+            if not distribution.entry_points.select(group=group):
+                continue
+            name = re.sub(r'[-_.]+', '-', distribution.name).lower()
+            if name in seen:
+                continue
+            seen.add(name)
+            chosen = importlib_metadata.distribution(name)
+            for entry in chosen.entry_points.select(group=group):
+                yield Plugin(group, entry.name, entry.value, chosen.name, chosen.version)
+        except Exception:
+            logger.warning(
+                'a distribution with unreadable metadata is passed over: %s',
+                distribution.locate_file(''),
+                exc_info=True,
+            )
+
+
+def _breach(group: str, found: object, where: Location | str | None = None) -> str | None:
+    contract = CONTRACTS.get(group)
+    return contract.breach(found, where) if contract else None
+
+
+def _unknown(group: str, name: str) -> str:
+    provider = _PROVIDERS.get((group, name))
+    if provider:
+        return f'{name!r} is provided by {provider}, which is not installed'
+    names = installed(group)
+    listed = f'installed: {", ".join(names)}' if names else 'none is installed'
+    return f'no plugin {name!r} in group {group} ({listed})' + (
+        close_names(name, names) or _known_elsewhere(group, name) or '; or give it as pkg.mod:Name'
+    )
+
+
+def _known_elsewhere(group: str, name: str) -> str:
+    """Suggest a backend of lymph that is not installed, if a wrong name is close to its name."""
+    known = {each: owner for (home, each), owner in _PROVIDERS.items() if home == group}
+    advice = close_names(name, known)
+    for each, owner in known.items():
+        if repr(each) in advice:
+            return f'{advice} It is provided by {owner}, which is not installed'
+    return ''
+
+
+def _describe(found: object) -> str:
+    kind = 'class' if isinstance(found, type) else type(found).__name__
+    name = getattr(found, '__qualname__', None)
+    return f'the {kind} {found.__module__}.{name}' if name else f'{kind} {found!r}'
+
+
+def _first_line(error: Exception) -> str:
+    return f'{type(error).__name__}: {error}'.partition('\n')[0]

@@ -1,0 +1,120 @@
+"""References to Python objects: `pkg.mod:Name`, or the same with a dot."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from lymph.config._nodes import close_names
+from lymph.config.exceptions import PluginError
+from lymph.config.locations import Location
+
+__all__ = ['is_reference', 'load_reference', 'split_reference']
+
+#: Lymph's packages and modules, and the distributions that own them.
+_PROVIDERS = {
+    **dict.fromkeys(
+        (
+            'lymph.client',
+            'lymph.core',
+            'lymph.discovery.base',
+            'lymph.discovery.embedded',
+            'lymph.discovery.static',
+            'lymph.events.base',
+            'lymph.events.embedded',
+            'lymph.events.local',
+            'lymph.events.null',
+            'lymph.exceptions',
+            'lymph.monkey',
+            'lymph.patterns',
+            'lymph.serializers',
+        ),
+        'lymph-core',
+    ),
+    'lymph.cli': 'lymph-cli',
+    'lymph.discovery.zookeeper': 'lymph-discovery-zk',
+    'lymph.events.kombu': 'lymph-events-kombu',
+    'lymph.services.node': 'lymph-cli',
+    'lymph.testing': 'lymph-testing',
+    'lymph.web': 'lymph-web',
+}
+
+
+def is_reference(text: str) -> bool:
+    """Tell a reference from a plain name: it contains a colon or a dot."""
+    return ':' in text or '.' in text
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Return the names of the module and of what is in it.
+
+    Raises ValueError for text that is no reference.
+    """
+    module, separator, name = reference.partition(':')
+    if not separator:
+        module, _, name = reference.rpartition('.')
+    segments = [*module.split('.'), *name.split('.')]
+    if not all(segment.isidentifier() for segment in segments):
+        raise ValueError(f'{reference!r} is not of the form package.module:Name')
+    return module, name
+
+
+def load_reference(reference: str, *, where: Location | str | None = None) -> object:
+    """Return the object that a reference names, importing its module.
+
+    `where` is the place that errors begin with.
+
+    Raises PluginError if the text is no reference, the module does not exist, or the name is not
+    in it. Whatever the module itself raises while it is imported passes unchanged.
+    """
+    try:
+        module_name, name = split_reference(reference)
+    except ValueError as error:
+        raise PluginError(str(error), where) from error
+    found: object = _import(module_name, reference, where)
+    for segment in name.split('.'):
+        try:
+            found = getattr(found, segment)
+        except AttributeError as error:
+            raise PluginError(
+                f'{reference!r}: no {segment!r} in {_name_of(found)}'
+                + (close_names(segment, dir(found)) or '; check the name'),
+                where,
+            ) from error
+    return found
+
+
+def _import(module: str, reference: str, where: Location | str | None) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = error.name or ''
+        if not _is_inside(module, missing):
+            raise  # The module is there; something that it imports is not.
+        owner = _absent_provider(module, missing)
+        if owner:
+            text = f'{reference!r} is provided by {owner}, which is not installed'
+        else:
+            text = (
+                f'{reference!r}: no module {missing!r}; '
+                f'check its name, and that it is installed or on PYTHONPATH'
+            )
+        raise PluginError(text, where) from error
+
+
+def _absent_provider(module: str, missing: str) -> str | None:
+    """Return the distribution that would bring a module, if the package it owns is missing."""
+    for package, distribution in _PROVIDERS.items():
+        if _is_inside(module, package) and _is_inside(package, missing):
+            return distribution
+    return None
+
+
+def _is_inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + '.')
+
+
+def _name_of(container: object) -> str:
+    if isinstance(container, ModuleType):
+        return f'module {container.__name__!r}'
+    return f'{getattr(container, "__qualname__", container)!r}'
