@@ -19,26 +19,54 @@ help:  ## list the verbs
 .PHONY: install
 install: $(VENV)/.installed  ## prepare .venv with all distributions, editable, and the tools
 
-$(VENV)/.created: tools/venv constraints.txt
+# Never made again because of a newer file: that would pull it away from whoever works in it.
+$(VENV)/.created:
 	@tools/venv '$(PYTHON)' $(VENV)
-	$(PIP) install -qq --constraint constraints.txt pip hatchling
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created $(PROJECTS) pyproject.toml constraints.txt VERSION
+	$(PIP) install -qq --constraint constraints.txt pip hatchling
 	$(PIP) install -qq --constraint constraints.txt --no-build-isolation \
 		--group dev $(DISTRIBUTIONS:%=--editable packages/%)
 	@touch $@
 
+.PHONY: demo
+demo: install  ## watch the example services work together
+	PATH='$(CURDIR)/$(BIN)':"$$PATH" sh examples/demo.sh
+
+.PHONY: test
+test: install  ## run all tests, with the servers they need
+	@tools/servers
+	@tools/tests $(DISTRIBUTIONS) whole
+
+.PHONY: test-whole $(DISTRIBUTIONS:%=test-%)
+test-<distribution>:  ## run the tests of one (ARGS='-k name' goes to pytest); test-whole: those of all together
+test-lymph-discovery-zk: SERVERS := zookeeper
+test-lymph-events-kombu: SERVERS := rabbitmq
+test-lymph-testing: SERVERS := zookeeper rabbitmq
+test-whole $(DISTRIBUTIONS:%=test-%): test-%: install
+	@$(if $(SERVERS),tools/servers $(SERVERS))
+	@ARGS="$(ARGS)" tools/tests $*
+
 .PHONY: lint
-lint: install  ## ruff: format and rules
+lint: install  ## check the format and the rules of all Python files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
 .PHONY: types
-types: install  ## mypy --strict over all source trees
+types: install  ## check the types of all distributions, strictly
 	$(BIN)/mypy $(DISTRIBUTIONS:%=packages/%/src)
 
+.PHONY: wheels
+wheels: install  ## build all distributions into dist/
+	rm -rf dist
+	@set -e; for name in $(DISTRIBUTIONS); do \
+		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
+
+.PHONY: check
+check: lint types test wheels  ## all of the above: what has to be clean before a commit
+
 .PHONY: clean
-clean:  ## remove .venv and everything else that was made here
+clean:  ## remove everything that was made here, .venv included
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find packages tests tools -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,107 @@
+"""The seven wheels, built once, and fresh environments to install them into."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: What each distribution needs of the others.
+NEEDS = {
+    'lymph-config': [],
+    'lymph-core': ['lymph-config'],
+    'lymph-discovery-zk': ['lymph-config', 'lymph-core'],
+    'lymph-events-kombu': ['lymph-config', 'lymph-core'],
+    'lymph-web': ['lymph-config', 'lymph-core'],
+    'lymph-cli': ['lymph-config', 'lymph-core'],
+    'lymph-testing': ['lymph-config', 'lymph-core'],
+}
+
+Environment = Callable[..., Path]
+
+
+def run(*command: object, cwd: Path | None = None) -> str:
+    """Run a command without input; return its output. A failure shows what it printed."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        pytest.fail(
+            f'{command} ended with exit status {done.returncode}:\n{done.stdout}{done.stderr}',
+            pytrace=False,
+        )
+    return done.stdout
+
+
+@pytest.fixture(scope='session')
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel of each distribution, built from the working tree."""
+    folder = tmp_path_factory.mktemp('wheels')
+    projects = [ROOT / 'packages' / name for name in NEEDS]
+    run(sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation',
+        '--wheel-dir', folder, *projects)  # fmt: skip
+    return {wheel.name.partition('-')[0].replace('_', '-'): wheel for wheel in folder.iterdir()}
+
+
+@pytest.fixture(scope='session')
+def pip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run pip for the environment of a Python: pip(python, 'install', ...)."""
+    folder = tmp_path_factory.mktemp('pip')
+
+    def pip(python: Path, *arguments: object) -> str:
+        return run(sys.executable, '-m', 'pip', '--python', python, '--no-input', '--quiet',
+                   *arguments, cwd=folder)  # fmt: skip
+
+    return pip
+
+
+@pytest.fixture(scope='session')
+def environment(
+    wheels: dict[str, Path],
+    pip: Callable[..., str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Environment:
+    """Make a fresh environment with some distributions and what they need; return its Python.
+
+    A distribution may name extras (`lymph-testing[web]`); what is given as a path is installed too.
+    """
+
+    def create(*wanted: str | Path) -> Path:
+        folder = tmp_path_factory.mktemp('environment')
+        venv.create(folder, symlinks=True)
+        python = folder / 'bin' / 'python'
+        requirements = {}
+        for each in wanted:
+            name, bracket, extras = str(each).partition('[')
+            if name in NEEDS:
+                requirements |= {
+                    need: wheels[need] for need in NEEDS[name] if need not in requirements
+                }
+                requirements[name] = f'{wheels[name]}{bracket}{extras}'
+            else:
+                requirements[name] = each
+        pip(python, 'install', '--no-compile', '--constraint', ROOT / 'constraints.txt',
+            *requirements.values())  # fmt: skip
+        return python
+
+    return create
+
+
+@pytest.fixture
+def execute(tmp_path: Path) -> Callable[[Path, str], str]:
+    """Run a script with the Python of an environment, away from the working tree."""
+
+    def execute(python: Path, script: str) -> str:
+        return run(python, '-I', '-c', script, cwd=tmp_path)
+
+    return execute

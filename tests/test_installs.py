@@ -1,0 +1,283 @@
+"""Distributions in fresh environments: alone, together, with a stranger, after one has gone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+THIRD_PARTY = Path(__file__).parent / 'thirdparty'
+
+Create = Callable[..., Path]
+Execute = Callable[[Path, str], str]
+Pip = Callable[..., str]
+
+#: What is installed besides a distribution and what it needs: its extras.
+EXTRAS = {
+    'lymph-testing': [
+        'lymph-discovery-zk',
+        'lymph-events-kombu',
+        'lymph-web',
+        'lymph-testing[kombu,pytest,web,zookeeper]',
+    ]
+}
+
+DISTRIBUTIONS = [
+    'lymph-config',
+    'lymph-core',
+    'lymph-discovery-zk',
+    'lymph-events-kombu',
+    'lymph-web',
+    'lymph-cli',
+    'lymph-testing',
+]
+
+INSTALLED = """
+import importlib.metadata, json
+print(json.dumps([each.name for each in importlib.metadata.distributions()]))
+"""
+
+ENTRY_POINTS = """
+import importlib.metadata
+for entry in importlib.metadata.distribution({name!r}).entry_points:
+    print(entry.name)
+    entry.load()
+"""
+
+PLUGIN = """
+from lymph.config import PluginError
+from lymph.config.plugins import load_plugin
+try:
+    print(load_plugin({group!r}, {name!r}))
+except PluginError as error:
+    print(error)
+"""
+
+
+@pytest.fixture(scope='session')
+def alone(environment: Create) -> Callable[[str], Path]:
+    """The Python of an environment that holds one distribution and what it needs."""
+    made: dict[str, Path] = {}
+
+    def alone(name: str) -> Path:
+        if name not in made:
+            made[name] = environment(*EXTRAS.get(name, [name]))
+        return made[name]
+
+    return alone
+
+
+def installed(python: Path, execute: Execute) -> set[str]:
+    return set(json.loads(execute(python, INSTALLED)))
+
+
+def lymph(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command `lymph` of an environment."""
+    return subprocess.run(
+        [python.parent / 'lymph', *arguments],
+        cwd=cwd,
+        env={'HOME': str(cwd), 'LANG': 'C.UTF-8', 'PATH': str(python.parent)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize('name', DISTRIBUTIONS)
+def test_all_modules_of_a_distribution_are_content_with_what_it_declares(
+    name: str, alone: Callable[[str], Path], wheels: dict[str, Path], execute: Execute
+) -> None:
+    with zipfile.ZipFile(wheels[name]) as archive:
+        sources = [Path(each) for each in archive.namelist() if each.endswith('.py')]
+    modules = ['.'.join(each.with_suffix('').parts).removesuffix('.__init__') for each in sources]
+    imports = [f'import {each}' for each in modules if not each.endswith('__main__')]
+    assert imports
+    execute(alone(name), '\n'.join(imports))
+
+
+@pytest.mark.parametrize(
+    'name', [each for each in DISTRIBUTIONS if each not in ('lymph-config', 'lymph-web')]
+)
+def test_all_entry_points_of_a_distribution_lead_somewhere(
+    name: str, alone: Callable[[str], Path], execute: Execute
+) -> None:
+    assert execute(alone(name), ENTRY_POINTS.format(name=name))
+
+
+def test_lymph_config_brings_a_yaml_parser_and_nothing_else(
+    alone: Callable[[str], Path], execute: Execute
+) -> None:
+    found = installed(alone('lymph-config'), execute)
+    assert found == {'lymph-config', 'PyYAML', 'importlib_metadata', 'zipp'}
+
+
+def test_zookeeper_comes_without_the_other_backends_and_the_command_line(
+    alone: Callable[[str], Path], execute: Execute
+) -> None:
+    python = alone('lymph-discovery-zk')
+    found = {each.lower() for each in installed(python, execute)}
+    assert {'lymph-core', 'kazoo'} <= found
+    assert found.isdisjoint({'kombu', 'werkzeug', 'click', 'rich', 'psutil', 'pytest'})
+    loaded = execute(python, PLUGIN.format(group='lymph.discovery', name='zookeeper'))
+    assert 'ZookeeperServiceRegistry' in loaded
+
+
+def test_a_known_backend_that_is_not_installed_is_named_with_its_distribution(
+    alone: Callable[[str], Path], execute: Execute
+) -> None:
+    said = execute(alone('lymph-discovery-zk'), PLUGIN.format(group='lymph.events', name='kombu'))
+    assert said.strip() == "'kombu' is provided by lymph-events-kombu, which is not installed"
+
+
+def test_a_misspelt_backend_is_answered_with_the_installed_ones(
+    alone: Callable[[str], Path], execute: Execute
+) -> None:
+    python = alone('lymph-discovery-zk')
+    said = execute(python, PLUGIN.format(group='lymph.discovery', name='zookeper'))
+    assert said.strip() == (
+        "no plugin 'zookeper' in group lymph.discovery (installed: embedded, static, zookeeper); "
+        "did you mean 'zookeeper'?"
+    )
+
+
+def test_lymph_testing_needs_no_backend_and_no_pytest(
+    environment: Create, execute: Execute
+) -> None:
+    python = environment('lymph-testing')
+    found = {each.lower() for each in installed(python, execute)}
+    assert found.isdisjoint({'kazoo', 'kombu', 'werkzeug', 'click', 'pytest'})
+    execute(python, 'import lymph.testing, lymph.testing.servers')
+
+
+@pytest.fixture(scope='session')
+def with_acme(environment: Create) -> Path:
+    """The Python of an environment with lymph-cli and a stranger's distribution."""
+    return environment('lymph-cli', THIRD_PARTY)
+
+
+def test_a_stranger_adds_a_command(with_acme: Path, tmp_path: Path) -> None:
+    done = lymph(with_acme, 'greet', 'you', cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, 'ACME greets you\n')
+
+
+def test_the_commands_of_strangers_are_listed_and_a_broken_one_with_its_reason(
+    with_acme: Path, tmp_path: Path
+) -> None:
+    done = lymph(with_acme, 'list', cwd=tmp_path)
+    assert done.returncode == 0
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert 'Greet somebody in the name of ACME' in lines['greet']
+    assert 'acme_engine' in lines['broken']
+    assert {'instance', 'node', 'request'} <= set(lines)
+
+
+def test_a_broken_command_fails_in_one_line_without_traceback(
+    with_acme: Path, tmp_path: Path
+) -> None:
+    done = lymph(with_acme, 'broken', cwd=tmp_path)
+    assert done.returncode != 0
+    assert 'acme_engine' in done.stderr
+    assert 'acme-lymph' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_a_stranger_brings_a_registry_and_an_event_system(
+    with_acme: Path, execute: Execute
+) -> None:
+    said = execute(with_acme, 'import acme.service; acme.service.main()')
+    assert said.splitlines() == ['AcmeRegistry AcmeEvents', 'hello you', 'you']
+
+
+@pytest.fixture(scope='session')
+def shared(environment: Create) -> Path:
+    """The Python of an environment with several distributions, for taking one away."""
+    return environment('lymph-discovery-zk', 'lymph-cli')
+
+
+@pytest.fixture
+def without(shared: Path, pip: Pip, wheels: dict[str, Path]) -> Iterator[Callable[[str], Path]]:
+    """Take a distribution out of the shared environment for the time of one test."""
+    removed = []
+
+    def without(name: str) -> Path:
+        pip(shared, 'uninstall', '--yes', name)
+        removed.append(name)
+        return shared
+
+    yield without
+    for name in removed:
+        pip(shared, 'install', '--no-deps', '--no-compile', wheels[name])
+
+
+def test_without_zookeeper_the_rest_goes_on(
+    without: Callable[[str], Path], execute: Execute, tmp_path: Path
+) -> None:
+    python = without('lymph-discovery-zk')
+    assert lymph(python, 'list', cwd=tmp_path).returncode == 0
+    loaded = execute(python, PLUGIN.format(group='lymph.discovery', name='embedded'))
+    assert 'EmbeddedServiceRegistry' in loaded
+    said = execute(python, PLUGIN.format(group='lymph.discovery', name='zookeeper'))
+    assert 'is provided by lymph-discovery-zk, which is not installed' in said
+
+
+def test_without_the_command_line_the_rest_goes_on(
+    without: Callable[[str], Path], execute: Execute
+) -> None:
+    python = without('lymph-cli')
+    loaded = execute(python, PLUGIN.format(group='lymph.discovery', name='zookeeper'))
+    assert 'ZookeeperServiceRegistry' in loaded
+    assert execute(python, 'import lymph; print(lymph.Interface.__name__)') == 'Interface\n'
+
+
+def test_without_the_core_the_configuration_goes_on(
+    without: Callable[[str], Path], execute: Execute
+) -> None:
+    python = without('lymph-core')
+    script = "from lymph.config import Configuration; print(Configuration({'a': 1}).get('a'))"
+    assert execute(python, script) == '1\n'
+
+
+def test_nothing_of_lymph_stays_behind(environment: Create, pip: Pip) -> None:
+    python = environment('lymph-cli')
+    pip(python, 'uninstall', '--yes', 'lymph-cli', 'lymph-core', 'lymph-config')
+    left = [each for each in python.parent.parent.rglob('lymph*') if each.suffix != '.pyc']
+    assert [each for each in left if each.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ('source', 'said'),
+    [
+        ('import lymph\nx: type[lymph.Interface] = lymph.Interface\n', 'Success'),
+        ('import lymph\nlymph.Interface.surprise\n', 'has no attribute "surprise"'),
+        ('from lymph.discovery.base import Surprise\n', 'has no attribute "Surprise"'),
+        ('from lymph.config import Configuration\nx: int = Configuration({})\n', 'Incompatible'),
+    ],
+)
+def test_users_see_the_types(
+    source: str, said: str, alone: Callable[[str], Path], tmp_path: Path
+) -> None:
+    module = tmp_path / 'user.py'
+    module.write_text(source)
+    python = alone('lymph-core')
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'mypy',
+            '--strict',
+            '--config-file=',
+            '--python-executable',
+            python,
+            module,
+        ],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert said in done.stdout
