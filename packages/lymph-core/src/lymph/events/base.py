@@ -3,7 +3,10 @@
 - `emit` returns when the event is safe (as the backend understands it) or raises EmitFailure.
 - The handler's return acknowledges. A handler that raises is called again up to `retry` times,
   after growing delays; then the event is kept as a dead letter.
+- A handler that is cut short, by its end or that of its process, has not handled the event: it
+  goes to another consumer at once, with `attempt` one higher.
 - Handlers run in `self.workers`, so no more are fetched than may run.
+- Every handler is given an Event of its own, made from bytes: what it changes nobody else sees.
 - Event types are topics as in AMQP: words parted by dots; in a subscription ``*`` stands for one
   word, ``#`` for zero or more.
 """
@@ -18,6 +21,7 @@ from typing import Any
 from lymph.config import ConfigView
 from lymph.core.components import Component
 from lymph.core.events import Event
+from lymph.events.deadletters import DeadLetters
 
 __all__ = ['BaseEventSystem', 'Subscription']
 
@@ -48,9 +52,17 @@ class Subscription:
     retry: int = 0
     durable: bool = True
 
+    @property
+    def temporary(self) -> bool:
+        """Whether its queue belongs to this instance alone and ends with it."""
+        return self.broadcast or self.once or not self.durable
+
 
 class BaseEventSystem(Component, ABC):
-    """Carries events from emitters to handlers."""
+    """Carries events from emitters to handlers, between `on_start` and `on_stop`."""
+
+    #: the events that were given up; None where the backend keeps none
+    dead_letters: DeadLetters | None = None
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseEventSystem:

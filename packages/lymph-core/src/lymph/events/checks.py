@@ -1,0 +1,56 @@
+"""What every event system refuses, in the same words."""
+
+from __future__ import annotations
+
+import math
+
+from lymph.config import ConfigView
+from lymph.core.events import Event
+from lymph.core.protocol.topics import check_pattern, check_topic
+from lymph.events.base import Subscription
+from lymph.exceptions import SubscriptionError
+
+__all__ = ['check_emission', 'check_subscription', 'refuse_unknown_keys']
+
+
+def check_emission(event: Event, delay: float) -> None:
+    """Raise ValueError for a type that is no topic and for a delay that is no time to wait."""
+    check_topic(event.type)
+    if not (delay >= 0 and math.isfinite(delay)):
+        raise ValueError(
+            f'expected a delay of 0 seconds or more for the event {event.type}, found {delay!r}'
+        )
+
+
+def check_subscription(subscription: Subscription, consuming: Subscription | None) -> None:
+    """Raise SubscriptionError for bad topics, and when the queue is consumed already.
+
+    `consuming` is the subscription of this instance that consumes the queue of that name.
+    """
+    name = subscription.queue_name
+    if not name or not isinstance(name, str):
+        raise SubscriptionError(f'expected a queue name for a subscription, found {name!r}')
+    if consuming is not None:
+        raise SubscriptionError(
+            f'the queue {name!r} is consumed already by {consuming.handler!r}; '
+            f'give {subscription.handler!r} a queue name of its own'
+        )
+    if not subscription.event_types:
+        raise SubscriptionError(f'{name}: expected one event type or more, found none')
+    for event_type in subscription.event_types:
+        try:
+            check_pattern(event_type)
+        except ValueError as error:
+            raise SubscriptionError(f'{name}: {error}') from error
+    if subscription.retry < 0:
+        raise SubscriptionError(
+            f'{name}: expected retry to be 0 or more, found {subscription.retry}'
+        )
+
+
+def refuse_unknown_keys(config: ConfigView, *known: str) -> None:
+    """Raise ConfigurationError for a key besides `class` and the `known` ones."""
+    for key in config:
+        if key != 'class' and key not in known:
+            names = ', '.join(sorted(('class', *known)))
+            raise config.error([key], f'no such key here (known: {names})')

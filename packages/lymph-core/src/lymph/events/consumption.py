@@ -1,0 +1,304 @@
+"""Consuming queues: from a store's leases to handlers in workers, and back with the outcome.
+
+The event systems that keep their own queues differ in the store alone. The rules are here:
+
+- One greenlet leases for all queues of an instance; nothing else does. It asks for no more events
+  than there are free workers, a few for each queue in turn, and for one at a time where a
+  subscription is sequential.
+- It sleeps until something can be had: a queue was rung, a delayed event is due, a handler made
+  room. A ring that arrives during a lease is not lost.
+- Outcomes are handed to the store without waiting. The store takes leases and outcomes in order,
+  so that an event's outcome is known before the next one of its queue is leased.
+- What was leased but never reached a handler goes back as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import gevent
+from gevent.event import Event as Signal
+
+from lymph.core.components import Component
+from lymph.core.greenlets import Greenlet
+from lymph.core.protocol.envelope import unpack_event
+from lymph.core.protocol.redelivery import Backoff, after_failure
+from lymph.events.base import Subscription
+from lymph.exceptions import LymphError, SerializationError
+
+__all__ = ['Consumption', 'Delivery', 'Demand', 'Leased', 'Store']
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 32  # events leased from one queue at a time, so that instances share what there is
+_MOST = 1000  # handlers of one queue at once where the workers have no bound
+_PATIENCE = 60.0  # seconds; delays are wall time, so the clock is read again now and then
+_AFTER_ERROR = 1.0  # seconds before the next lease when the store failed
+_ERROR_LENGTH = 2000  # characters kept of an error's text
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event leased from a queue; `id` means something to the store alone."""
+
+    id: int
+    queue: str
+    data: bytes
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """How many events of a queue may be leased."""
+
+    queue: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Leased:
+    """What a store gives; `due` tells for a queue in how many seconds it has more, if ever."""
+
+    deliveries: Sequence[Delivery] = ()
+    due: dict[str, float] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """Where the queues are. Only `lease` may wait; it raises LymphError when it fails."""
+
+    def lease(self, demands: Sequence[Demand]) -> Leased:
+        """Lease up to `count` events of each queue, the oldest first; each has one more attempt."""
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Forget an event that was handled."""
+
+    def retry(self, delivery: Delivery, delay: float) -> None:
+        """Put an event back, to be leased again after `delay` seconds."""
+
+    def bury(self, delivery: Delivery, error: str) -> None:
+        """Move an event to the dead letters."""
+
+    def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
+        """Put events back to be leased at once; if not `started`, the attempt does not count."""
+
+
+class _Consumer:
+    """One subscription and the queue it consumes."""
+
+    def __init__(self, queue: str, subscription: Subscription) -> None:
+        self.queue = queue
+        self.subscription = subscription
+        self.running = 0
+        self.look = True  # the queue may have something
+        self.due: float | None = None  # when it will, by the monotonic clock
+        alone = subscription.sequential or subscription.once
+        self.limit = 1 if alone else _MOST
+
+    def room(self) -> int:
+        return self.limit - self.running if self.look else 0
+
+
+class Consumption:
+    """Consumes the queues of one instance; `finish` is called when a `once` subscription ends."""
+
+    def __init__(
+        self,
+        component: Component,
+        store: Store,
+        finish: Callable[[Subscription], None],
+        backoff: Backoff,
+    ) -> None:
+        self._component = component
+        self._store = store
+        self._finish = finish
+        self._backoff = backoff
+        self._consumers: dict[str, _Consumer] = {}
+        self._wake = Signal()
+        self._paused = False
+        self._loop: Greenlet | None = None
+
+    # What the event system tells.
+
+    def start(self) -> None:
+        """Begin to consume what is or will be added."""
+        self._paused = False
+        self._loop = self._component.spawn(self._run)
+
+    def stop(self) -> None:
+        """Lease no more and forget all queues; handlers that run keep running."""
+        self._paused = True
+        self._consumers.clear()
+        if self._loop is not None:
+            self._loop.kill()
+            self._loop = None
+
+    def pause(self) -> None:
+        """Lease no more; handlers that run are settled."""
+        self._paused = True
+
+    def add(self, queue: str, subscription: Subscription) -> None:
+        """Consume `queue` for a subscription."""
+        self._consumers[queue] = _Consumer(queue, subscription)
+        self._wake.set()
+
+    def remove(self, queue: str) -> None:
+        """Consume `queue` no longer."""
+        self._consumers.pop(queue, None)
+
+    def ring(self, queue: str) -> None:
+        """Look into `queue`: something was put there. Never waits."""
+        consumer = self._consumers.get(queue)
+        if consumer is not None:
+            consumer.look = True
+            self._wake.set()
+
+    # The loop.
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(self._patience())
+            self._wake.clear()
+            if self._paused:
+                continue
+            self._wait_for_room()
+            demands = self._demands()
+            if not demands:
+                continue
+            try:
+                leased = self._store.lease(demands)
+            except LymphError as error:
+                logger.error('cannot fetch events, trying again: %s', error)
+                self._look_again(demands)
+                gevent.sleep(_AFTER_ERROR)
+                continue
+            self._note(demands, leased)
+            self._start_all(leased.deliveries)
+
+    def _wait_for_room(self) -> None:
+        workers = self._component.workers
+        while workers.wait_free() and workers.free < 1:
+            gevent.sleep(0)  # somebody else was quicker
+
+    def _patience(self) -> float | None:
+        dues = [c.due for c in self._consumers.values() if c.due is not None]
+        if self._paused or not dues:
+            return None
+        return max(min(dues) - time.monotonic(), 0)
+
+    def _demands(self) -> list[Demand]:
+        free = self._component.workers.free
+        now = time.monotonic()
+        demands = []
+        for name, consumer in list(self._consumers.items()):
+            if consumer.due is not None and consumer.due <= now:
+                consumer.look, consumer.due = True, None
+            count = int(min(consumer.room(), free, _BATCH))
+            if count > 0:
+                demands.append(Demand(name, count))
+                free -= count
+                consumer.look = False
+                # whoever was served goes to the end of the line
+                self._consumers[name] = self._consumers.pop(name)
+        return demands
+
+    def _note(self, demands: Sequence[Demand], leased: Leased) -> None:
+        """Remember which queues may have more, now or later."""
+        given: dict[str, int] = {}
+        for delivery in leased.deliveries:
+            given[delivery.queue] = given.get(delivery.queue, 0) + 1
+        now = time.monotonic()
+        for demand in demands:
+            consumer = self._consumers.get(demand.queue)
+            if consumer is None:
+                continue
+            due = leased.due.get(demand.queue)
+            consumer.due = None if due is None else now + min(due, _PATIENCE)
+            if given.get(demand.queue, 0) >= demand.count:
+                consumer.look = True
+                self._wake.set()
+
+    def _look_again(self, demands: Sequence[Demand]) -> None:
+        for demand in demands:
+            self.ring(demand.queue)
+
+    # The events.
+
+    def _start_all(self, deliveries: Sequence[Delivery]) -> None:
+        waiting = list(reversed(deliveries))
+        try:
+            while waiting and not self._paused:
+                delivery = waiting[-1]
+                consumer = self._consumers.get(delivery.queue)
+                if consumer is None:
+                    self._store.release([waiting.pop()], started=False)
+                    continue
+                self._component.workers.start(self._handle, consumer, delivery)
+                consumer.running += 1  # the handler's first step is the hub's next turn
+                waiting.pop()
+        finally:
+            if waiting:
+                self._store.release(waiting, started=False)
+
+    def _handle(self, consumer: _Consumer, delivery: Delivery) -> None:
+        subscription = consumer.subscription
+        settled = False
+        try:
+            settled = self._attempt(subscription, delivery)
+        except BaseException:
+            self._store.release([delivery], started=True)
+            raise
+        finally:
+            consumer.running -= 1
+            if consumer.look:
+                self._wake.set()
+            if subscription.once and settled:
+                consumer.limit = 0
+        if subscription.once and settled:
+            self._finish(subscription)
+
+    def _attempt(self, subscription: Subscription, delivery: Delivery) -> bool:
+        """Call the handler and tell the store; returns whether that was the end of the event."""
+        try:
+            event = unpack_event(delivery.data, delivery.attempt)
+        except SerializationError as error:
+            logger.error('%s: not an event, now a dead letter: %s', delivery.queue, error)
+            self._store.bury(delivery, _one_line(error))
+            return True
+        try:
+            subscription.handler(event)
+        except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - _failed logs it
+            return self._failed(subscription, delivery, error)
+        self._store.acknowledge(delivery)
+        return True
+
+    def _failed(self, subscription: Subscription, delivery: Delivery, error: BaseException) -> bool:
+        attempt = delivery.attempt
+        delay = after_failure(attempt, subscription.retry, random.random(), self._backoff)
+        if delay is None:
+            fate = 'now a dead letter'
+            self._store.bury(delivery, _one_line(error))
+        else:
+            fate = f'trying again in {delay:.1f} s'
+            self._store.retry(delivery, delay)
+        logger.error(
+            '%s: the handler failed in attempt %d, %s',
+            delivery.queue,
+            attempt,
+            fate,
+            exc_info=error,
+        )
+        self._component.error_hook(
+            error, component=self._component, function=subscription.handler, attempt=attempt
+        )
+        return delay is None
+
+
+def _one_line(error: BaseException) -> str:
+    text = ' '.join(str(error).split())
+    name = type(error).__name__
+    return (f'{name}: {text}' if text else name)[:_ERROR_LENGTH]

@@ -1,0 +1,71 @@
+"""Dead letters: events that were given up, kept with what is known until somebody decides."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lymph.core.events import Event
+
+__all__ = ['DeadLetter', 'DeadLetters']
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that one queue gave up.
+
+    ========  ==================================================================================
+    id        names the dead letter to its event system
+    queue     the queue that gave up
+    event     the event, or None when its bytes make none
+    data      the bytes as they were stored
+    error     one line: what the handler raised last, or why there was no handler to ask
+    attempts  deliveries to a handler
+    emitted   Unix time in seconds when the event was emitted; None when that is not known
+    died      Unix time in seconds when it was given up
+    ========  ==================================================================================
+    """
+
+    id: str
+    queue: str
+    event: Event | None
+    data: bytes
+    error: str
+    attempts: int
+    emitted: float | None
+    died: float
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id of the event, where it has one."""
+        return None if self.event is None else self.event.headers.get('trace_id')
+
+
+class DeadLetters(ABC):
+    """The dead letters of an event system, the oldest first. Every method may wait."""
+
+    @abstractmethod
+    def read(
+        self, queue: str | None = None, limit: int = 100, after: str | None = None
+    ) -> Sequence[DeadLetter]:
+        """Return up to `limit` dead letters, of one queue or of all.
+
+        `after` is the id of a dead letter: the answer begins with the next one.
+        """
+
+    @abstractmethod
+    def find(self, id: str) -> DeadLetter | None:
+        """Return a dead letter, or None when it is not there."""
+
+    @abstractmethod
+    def replay(self, *ids: str) -> int:
+        """Put events back at the end of the queues that gave them up, as if never delivered.
+
+        Returns how many there were; unknown ids are ignored. A dead letter whose queue is gone
+        stays where it is and is not counted.
+        """
+
+    @abstractmethod
+    def drop(self, *ids: str) -> int:
+        """Forget dead letters for good; returns how many there were."""

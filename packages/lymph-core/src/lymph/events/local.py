@@ -1,0 +1,129 @@
+"""Events within one process, in its memory: for tests, with the semantics of the others.
+
+A hub holds the queues, as a broker would; the containers that share it see each other's events.
+What is in a hub is safe for as long as the hub lives.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from lymph.config import ConfigView
+from lymph.core.events import Event
+from lymph.core.protocol.envelope import pack_event
+from lymph.core.protocol.redelivery import Backoff
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.checks import check_emission, check_subscription, refuse_unknown_keys
+from lymph.events.consumption import Consumption, Delivery, Demand, Leased
+from lymph.events.local_hub import LocalDeadLetters, LocalEventSystemHub
+from lymph.exceptions import EmitFailure, SubscriptionError
+
+__all__ = ['LocalDeadLetters', 'LocalEventSystem', 'LocalEventSystemHub']
+
+_STOPPED = 'the local event system is not running; start its container first'
+
+
+class LocalEventSystem(BaseEventSystem):
+    """Carries events among the containers of one process that share `hub`.
+
+    Without a hub it stands alone. `backoff` says how long failed events wait.
+    """
+
+    dead_letters: LocalDeadLetters
+
+    def __init__(
+        self,
+        hub: LocalEventSystemHub | None = None,
+        backoff: Backoff | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.hub = LocalEventSystemHub() if hub is None else hub
+        self.dead_letters = self.hub.dead_letters
+        self._token = secrets.token_hex(4)
+        self._running = False
+        self._queues: dict[str, tuple[str, Subscription, Callable[[], object]]] = {}
+        self._store = _HubStore(self.hub)
+        self._consumption = Consumption(self, self._store, self.unsubscribe, backoff or Backoff())
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> LocalEventSystem:
+        """Make the event system; ``hub: dep:name`` shares a hub that is a dependency."""
+        refuse_unknown_keys(config, 'hub')
+        hub = config.get('hub')
+        if not isinstance(hub, (LocalEventSystemHub, type(None))):
+            raise config.error('hub', f'expected dep:<a LocalEventSystemHub>, found {hub!r}')
+        return cls(**{'hub': hub, **kwargs})
+
+    def on_start(self) -> None:
+        """Begin to carry events."""
+        self._running = True
+        self._consumption.start()
+
+    def on_stop(self) -> None:
+        """Put back what was leased; temporary queues end."""
+        for _, subscription, _ in list(self._queues.values()):
+            self.unsubscribe(subscription)
+        self._consumption.stop()
+        self.hub.release(self._store)
+        self._running = False
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Begin to consume; returns when events emitted from now on arrive."""
+        name = subscription.queue_name
+        consuming = self._queues.get(name)
+        check_subscription(subscription, consuming[1] if consuming else None)
+        if not self._running:
+            raise SubscriptionError(f'{name}: {_STOPPED}')
+        queue = f'{name}.{self._token}' if subscription.temporary else name
+        bell = partial(self._consumption.ring, queue)
+        self._queues[name] = queue, subscription, bell
+        self.hub.declare(queue, subscription.event_types, bell)
+        self._consumption.add(queue, subscription)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop consuming; a temporary queue is removed."""
+        name = subscription.queue_name
+        queue, known, bell = self._queues.get(name, (None, None, None))
+        if queue is not None and bell is not None and known is subscription:
+            del self._queues[name]
+            self._consumption.remove(queue)
+            self.hub.withdraw(queue, bell, remove=subscription.temporary)
+
+    def emit(self, event: Event, delay: float = 0) -> None:
+        """Put the event into the queues of the hub that collect it."""
+        check_emission(event, delay)
+        data = pack_event(event)
+        if not self._running:
+            raise EmitFailure(f'{event.type} was not emitted: {_STOPPED}')
+        self.hub.publish(event.type, data, delay)
+
+    def pause(self) -> None:
+        """Fetch no more events."""
+        self._consumption.pause()
+
+
+class _HubStore:
+    """What one event system leases from a hub."""
+
+    def __init__(self, hub: LocalEventSystemHub) -> None:
+        self._hub = hub
+
+    def lease(self, demands: Sequence[Demand]) -> Leased:
+        return self._hub.lease(self, demands)
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        self._hub.acknowledge(delivery)
+
+    def retry(self, delivery: Delivery, delay: float) -> None:
+        self._hub.put_back(delivery, delay)
+
+    def bury(self, delivery: Delivery, error: str) -> None:
+        self._hub.bury(delivery, error)
+
+    def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
+        for delivery in deliveries:
+            self._hub.put_back(delivery, attempts=0 if started else -1)

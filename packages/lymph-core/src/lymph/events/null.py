@@ -1,0 +1,42 @@
+"""The event system that carries nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lymph.config import ConfigView
+from lymph.core.events import Event
+from lymph.core.protocol.envelope import pack_event
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.checks import check_emission, check_subscription, refuse_unknown_keys
+
+__all__ = ['NullEventSystem']
+
+
+class NullEventSystem(BaseEventSystem):
+    """Takes every event and delivers none; what could not travel elsewhere is refused here too."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._subscriptions: dict[str, Subscription] = {}
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> NullEventSystem:
+        """Make the event system; its section has no key but `class`."""
+        refuse_unknown_keys(config)
+        return cls(**kwargs)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Check the subscription, of which no handler will ever be called."""
+        check_subscription(subscription, self._subscriptions.get(subscription.queue_name))
+        self._subscriptions[subscription.queue_name] = subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Forget the subscription."""
+        if self._subscriptions.get(subscription.queue_name) is subscription:
+            del self._subscriptions[subscription.queue_name]
+
+    def emit(self, event: Event, delay: float = 0) -> None:
+        """Check the event and drop it."""
+        check_emission(event, delay)
+        pack_event(event)
