@@ -1,0 +1,72 @@
+"""The health endpoint: tells a load balancer whether to send requests here.
+
+Source: the manual, section 4.6.1.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.wrappers import Request, Response
+
+from lymph.config import ConfigView
+
+__all__ = ['Health']
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Health:
+    """Answers requests for one path: 200 while the interface is healthy, 503 otherwise.
+
+    An interface is not healthy while its container drains, nor when its check raises.
+    """
+
+    is_healthy: Callable[[], bool]
+    is_draining: Callable[[], bool]
+    endpoint: str = '/_health/'
+    enabled: bool = True
+
+    @classmethod
+    def from_config(
+        cls,
+        config: ConfigView,
+        is_healthy: Callable[[], bool],
+        is_draining: Callable[[], bool],
+    ) -> Health:
+        """Read `enabled` and `endpoint`; raises ConfigurationError for what they cannot be."""
+        endpoint = config.get_str('endpoint', cls.endpoint)
+        if not endpoint.startswith('/'):
+            raise config.error('endpoint', f"expected a path like '/_health/', found {endpoint!r}")
+        return cls(is_healthy, is_draining, endpoint, config.get_bool('enabled', cls.enabled))
+
+    def answers(self, path: str) -> bool:
+        """Whether a request for `path` is for the health endpoint."""
+        return self.enabled and path == self.endpoint
+
+    def respond(self, request: Request) -> Response:
+        """Return the answer to a request; raises MethodNotAllowed for more than a look."""
+        if request.method not in ('GET', 'HEAD'):
+            raise MethodNotAllowed(['GET', 'HEAD'])
+        status = self.status()
+        return Response(
+            json.dumps({'status': status}) + '\n',
+            200 if status == 'healthy' else 503,
+            {'Cache-Control': 'no-store'},
+            mimetype='application/json',
+        )
+
+    def status(self) -> str:
+        """Return ``healthy``, ``unhealthy`` or ``draining``."""
+        if self.is_draining():
+            return 'draining'
+        try:
+            return 'healthy' if self.is_healthy() else 'unhealthy'
+        except Exception:
+            logger.exception('the health check %r failed', self.is_healthy)
+            return 'unhealthy'

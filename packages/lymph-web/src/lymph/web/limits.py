@@ -1,0 +1,51 @@
+"""How much of its server a client may take: sizes, waiting times, connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from lymph.config import ConfigView
+
+__all__ = ['Limits']
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one HTTP server; each is a key of the interface's configuration.
+
+    ================  ============  ================================================================
+    key               default       what it bounds
+    ================  ============  ================================================================
+    wsgi_pool_size    none          connections served at once; more wait to be accepted
+    max_header_size   32 KiB        bytes of the request line and all header fields; 431
+    max_headers       100           header fields; 431
+    max_body_size     16 MiB        bytes of the body; 413
+    header_timeout    10 s          from the first byte of a request to the end of its head; 408
+    idle_timeout      60 s          between two requests on a connection
+    stall_timeout     30 s          without progress while a body is read (408) or an answer written
+    ================  ============  ================================================================
+    """
+
+    wsgi_pool_size: int | None = None
+    max_header_size: int = 32 * 1024
+    max_headers: int = 100
+    max_body_size: int = 16 * 1024 * 1024
+    header_timeout: float = 10.0
+    idle_timeout: float = 60.0
+    stall_timeout: float = 30.0
+
+    @classmethod
+    def from_config(cls, config: ConfigView) -> Limits:
+        """Return the limits that an interface's section sets.
+
+        Raises ConfigurationError for what is not a positive number.
+        """
+        values: dict[str, float] = {}
+        for field in fields(cls):
+            read = config.get_float if isinstance(field.default, float) else config.get_int
+            value = read(field.name, None)
+            if value is not None and value <= 0:
+                raise config.error(field.name, f'expected a number above 0, found {value}')
+            if value is not None:
+                values[field.name] = value
+        return cls(**values)  # type: ignore[arg-type]  # read by the type of each field

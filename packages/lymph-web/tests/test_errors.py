@@ -1,0 +1,97 @@
+"""Errors as answers, in the form that the client accepts."""
+
+from __future__ import annotations
+
+import json
+
+import gevent
+import pytest
+from werkzeug.exceptions import MethodNotAllowed, NotFound, Unauthorized
+
+from lymph.exceptions import (
+    ConnectionLost,
+    EmitFailure,
+    Failed,
+    LookupFailure,
+    NotConnected,
+    Refused,
+    RemoteError,
+    Timeout,
+)
+from lymph.web.errors import error_response, problem_of
+
+TRACE = 'trace-1'
+
+
+def answer(error, accept=None, debug=False):
+    environ = {} if accept is None else {'HTTP_ACCEPT': accept}
+    return error_response(problem_of(error, debug), environ, TRACE)
+
+
+@pytest.mark.parametrize(
+    ('error', 'status'),
+    [
+        (LookupFailure('no instance of echo'), 503),
+        (NotConnected('tcp://10.0.0.1:1'), 503),
+        (Refused('no', 'overloaded'), 503),
+        (EmitFailure('no broker'), 503),
+        (Timeout('no reply'), 504),
+        (ConnectionLost('gone'), 502),
+        (Failed('it raised'), 502),
+        (RemoteError.named('ValueError', 'no such thing'), 500),
+        (ValueError('10.0.0.1'), 500),
+        (gevent.Timeout(7.25), 500),
+    ],
+)
+def test_an_error_has_its_status_and_keeps_its_text_to_itself(error, status):
+    response = answer(error)
+    assert response.status_code == status
+    assert str(error) not in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    'accept', [None, '*/*', 'application/json', 'text/html;q=0.1, application/json', 'image/png']
+)
+def test_json_is_the_answer_unless_html_is_preferred(accept):
+    response = answer(NotFound('no such page'), accept)
+    assert response.mimetype == 'application/json'
+    assert json.loads(response.data) == {
+        'status': 404,
+        'error': 'Not Found',
+        'message': 'no such page',
+        'trace_id': TRACE,
+    }
+
+
+@pytest.mark.parametrize('accept', [';;;', 'a/b/c', ',', 'text/html;q=x', '\x80', 'q=1;=', ''])
+def test_a_malformed_accept_field_gets_an_answer_all_the_same(accept):
+    assert answer(NotFound(), accept).status_code == 404
+
+
+def test_a_browser_gets_html_in_which_nothing_is_markup():
+    response = answer(NotFound('<script>'), 'text/html,application/xhtml+xml,*/*;q=0.8')
+    assert response.mimetype == 'text/html'
+    text = response.get_data(as_text=True)
+    assert '<h1>404 Not Found</h1>' in text
+    assert '&lt;script&gt;' in text
+    assert '<script>' not in text
+    assert TRACE in text
+
+
+def test_headers_that_belong_to_an_error_are_kept():
+    assert answer(MethodNotAllowed(['GET'])).headers['Allow'] == 'GET'
+    unauthorized = answer(Unauthorized(www_authenticate=None))
+    assert unauthorized.headers.getlist('Content-Type') == ['application/json']
+
+
+@pytest.mark.parametrize('accept', ['application/json', 'text/html'])
+def test_a_traceback_is_told_in_debug_mode_alone(accept):
+    try:
+        raise ValueError('<secret>')
+    except ValueError as error:
+        hidden, shown = answer(error, accept), answer(error, accept, debug=True)
+    assert b'secret' not in hidden.data
+    assert b'secret' in shown.data
+    assert b'test_errors.py' in shown.data
+    if accept == 'text/html':
+        assert b'<secret>' not in shown.data

@@ -1,0 +1,130 @@
+"""Which bytes are the head of a request."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.web.heads import HeadError, parse_head
+
+
+def head(*lines: str, start: str = 'GET / HTTP/1.1', host: str | None = 'Host: a') -> bytes:
+    fields = [line for line in (start, host, *lines) if line is not None]
+    return ''.join(f'{field}\r\n' for field in fields).encode('latin-1')
+
+
+def test_a_head_says_method_path_query_and_fields():
+    parsed = parse_head(head('X-One:  1 \t', start='POST /a%20b?c=d?e HTTP/1.1'))
+    assert (parsed.method, parsed.path, parsed.query) == ('POST', '/a%20b', 'c=d?e')
+    assert parsed.fields == (('Host', 'a'), ('X-One', '1'))
+    assert parsed.host == 'a'
+    assert not parsed.has_body
+
+
+def test_a_length_or_chunks_announce_a_body():
+    assert parse_head(head('Content-Length: 12')).content_length == 12
+    assert parse_head(head('Transfer-Encoding: Chunked')).chunked
+    assert parse_head(head('Content-Length: 12')).has_body
+    assert not parse_head(head('Content-Length: 0')).has_body
+
+
+@pytest.mark.parametrize(
+    ('version', 'connection', 'kept'),
+    [
+        ('HTTP/1.1', None, True),
+        ('HTTP/1.1', 'close', False),
+        ('HTTP/1.1', 'TE, Close', False),
+        ('HTTP/1.0', None, False),
+        ('HTTP/1.0', 'Keep-Alive', True),
+        ('HTTP/1.0', 'keep-alive, close', False),
+    ],
+)
+def test_a_connection_is_kept_as_version_and_options_say(version, connection, kept):
+    options = [] if connection is None else [f'Connection: {connection}']
+    assert parse_head(head(*options, start=f'GET / {version}')).keep_alive is kept
+
+
+def test_a_target_with_an_authority_decides_the_host():
+    parsed = parse_head(head(start='GET http://b:80?x HTTP/1.1'))
+    assert (parsed.host, parsed.path, parsed.query) == ('b:80', '/', 'x')
+
+
+def test_http_1_0_needs_no_host():
+    assert parse_head(head(start='GET / HTTP/1.0', host=None)).host is None
+
+
+def test_a_later_minor_version_is_read_as_1_1():
+    assert parse_head(head(start='GET / HTTP/1.7')).version == 'HTTP/1.1'
+
+
+@pytest.mark.parametrize(
+    ('status', 'data'),
+    [
+        (400, head(start='GET /')),
+        (400, head(start='GET  / HTTP/1.1')),
+        (400, head(start='GET / a HTTP/1.1')),
+        (400, head(start='G(T / HTTP/1.1')),
+        (400, head(start='GET /\x01 HTTP/1.1')),
+        (400, head(start='GET a HTTP/1.1')),
+        (400, head(start='GET * HTTP/1.1')),
+        (400, head(start='GET http:///path HTTP/1.1')),
+        (400, head(start='GET / HTTP/11')),
+        (400, head(start='GET / http/1.1')),
+        (505, head(start='PRI * HTTP/2.0')),
+        (505, head(start='GET / HTTP/0.9')),
+        (501, head(start='CONNECT a:443 HTTP/1.1')),
+        (400, head(host=None)),
+        (400, head('Host: b')),
+        (400, head(host='Host: a b')),
+        (400, head(host='Host: a/b')),
+        (400, head(host='Host: <script>')),
+        (400, head(host='Host:')),
+        (400, head(host='Host: a:port')),
+        (400, head(' folded')),
+        (400, head('Name : value')),
+        (400, head(': value')),
+        (400, head('no colon')),
+        (400, head('X-Nul: a\0b')),
+        (400, head('Content-Length: +1')),
+        (400, head('Content-Length: 1_0')),
+        (400, head('Content-Length: -1')),
+        (400, head('Content-Length: 1, 1')),
+        (400, head('Content-Length: 1', 'Content-Length: 1')),
+        (400, head('Content-Length: ' + '9' * 30)),
+        (400, head('Content-Length: 1', 'Transfer-Encoding: chunked')),
+        (400, head('Transfer-Encoding: chunked', start='POST / HTTP/1.0')),
+        (501, head('Transfer-Encoding: gzip, chunked')),
+        (501, head('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked')),
+        (417, head('Expect: miracles')),
+        (400, b'GET / HTTP/1.1\nHost: a\r\n'),
+        (400, b'GET / HTTP/1.1\r\nHost: a\rX: b\r\n'),
+        (400, b'GET / HTTP/1.1'),
+        (431, head(*[f'X-{n}: 1' for n in range(100)])),
+    ],
+)
+def test_what_is_not_exactly_one_head_is_refused(status, data):
+    with pytest.raises(HeadError) as caught:
+        parse_head(data)
+    assert caught.value.status == status
+    assert str(caught.value)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_head_or_refused(data):
+    with suppress(HeadError):
+        parsed = parse_head(data)
+        assert parsed.path.startswith('/') or parsed.path == '*'
+
+
+@given(st.text('\r\n: ;,/0aT\t\0', max_size=40))
+def test_no_value_adds_a_field(value):
+    try:
+        parsed = parse_head(head(f'X-Given: {value}'))
+    except HeadError:
+        return
+    names = [name for name, _ in parsed.fields]
+    assert names[:2] == ['Host', 'X-Given']
+    assert len(names) == 2 or '\r\n' in value

@@ -1,0 +1,63 @@
+"""What the health endpoint says."""
+
+from __future__ import annotations
+
+import pytest
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from lymph.config import Configuration, ConfigurationError
+from lymph.web.health import Health
+
+
+def request(method='GET'):
+    return Request(EnvironBuilder('/_health/', method=method).get_environ())
+
+
+def always(value):
+    return lambda: value
+
+
+@pytest.mark.parametrize(
+    ('healthy', 'draining', 'code', 'word'),
+    [
+        (True, False, 200, 'healthy'),
+        (False, False, 503, 'unhealthy'),
+        (True, True, 503, 'draining'),
+        (False, True, 503, 'draining'),
+    ],
+)
+def test_the_status_follows_the_check_and_the_drain(healthy, draining, code, word):
+    response = Health(always(healthy), always(draining)).respond(request())
+    assert response.status_code == code
+    assert response.json == {'status': word}
+    assert response.headers['Cache-Control'] == 'no-store'
+
+
+def test_a_check_that_raises_means_unhealthy():
+    def fails():
+        raise OSError('no database')
+
+    response = Health(fails, always(False)).respond(request())
+    assert response.status_code == 503
+    assert b'database' not in response.data
+
+
+def test_only_looking_is_allowed():
+    health = Health(always(True), always(False))
+    assert health.respond(request('HEAD')).status_code == 200
+    with pytest.raises(MethodNotAllowed):
+        health.respond(request('POST'))
+
+
+def test_the_configuration_moves_it_and_turns_it_off():
+    def configured(**values):
+        return Health.from_config(Configuration(values), always(True), always(False))
+
+    assert configured().answers('/_health/')
+    assert not configured().answers('/_health')
+    assert configured(endpoint='/up').answers('/up')
+    assert not configured(enabled=False).answers('/_health/')
+    with pytest.raises(ConfigurationError, match="endpoint: expected a path like '/_health/'"):
+        configured(endpoint='up')

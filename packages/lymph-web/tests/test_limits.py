@@ -1,0 +1,28 @@
+"""The limits of a server, as its configuration sets them."""
+
+from __future__ import annotations
+
+import pytest
+
+from lymph.config import Configuration, ConfigurationError
+from lymph.web.limits import Limits
+
+
+def test_what_is_not_set_has_its_default():
+    assert Limits.from_config(Configuration({})) == Limits()
+
+
+def test_keys_set_limits_also_as_text_from_the_environment():
+    limits = Limits.from_config(
+        Configuration({'wsgi_pool_size': '7', 'idle_timeout': 5, 'max_body_size': 1000})
+    )
+    assert limits == Limits(wsgi_pool_size=7, idle_timeout=5.0, max_body_size=1000)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [('wsgi_pool_size', 0), ('max_headers', 1.5), ('stall_timeout', -1), ('max_body_size', 'big')],
+)
+def test_what_cannot_be_a_limit_is_an_error_that_names_the_key(key, value):
+    with pytest.raises(ConfigurationError, match=f'^{key}: expected a .*number'):
+        Limits.from_config(Configuration({key: value}))

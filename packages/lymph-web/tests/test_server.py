@@ -1,0 +1,508 @@
+"""The HTTP server over real sockets: what clients may do, and what the server does in the end."""
+
+from __future__ import annotations
+
+import errno
+import socket as stdlib_socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+from gevent.event import Event
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request, Response
+
+from lymph.web.limits import Limits
+from lymph.web.server import WebServer
+
+WAIT = 10.0  # longer than anything here takes
+
+
+class Client:
+    """One connection, on which a test writes and reads as it likes."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(('127.0.0.1', port), timeout=WAIT)
+        self.file = self.socket.makefile('rb')
+
+    def send(self, text: str | bytes) -> None:
+        self.socket.sendall(text.encode('latin-1') if isinstance(text, str) else text)
+
+    def get(self, path: str = '/', *fields: str, method: str = 'GET') -> None:
+        lines = [f'{method} {path} HTTP/1.1', 'Host: test', *fields]
+        self.send(''.join(f'{line}\r\n' for line in lines) + '\r\n')
+
+    def answer(self, method: str = 'GET') -> Answer:
+        status = int(self.file.readline().split()[1])
+        headers = {}
+        while (line := self.file.readline()) not in (b'\r\n', b''):
+            name, _, value = line.decode('latin-1').partition(':')
+            headers[name.lower()] = value.strip()
+        if method == 'HEAD':
+            body = b''
+        elif headers.get('transfer-encoding') == 'chunked':
+            body = b''.join(self._chunks())
+        elif 'content-length' in headers:
+            body = self.file.read(int(headers['content-length']))
+        else:
+            body = self.file.read()
+        return Answer(status, headers, body)
+
+    def at_end(self) -> bool:
+        """Whether the server has closed the connection, without another byte."""
+        return self.file.read(1) == b''
+
+    def close(self) -> None:
+        self.file.close()
+        self.socket.close()
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.file.readline(), 16):
+            yield self.file.read(size)
+            self.file.readline()
+        self.file.readline()
+
+
+class Answer:
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def closes(self) -> bool:
+        return self.headers.get('connection') == 'close'
+
+
+class Pages:
+    """The application: a method for each path."""
+
+    def __init__(self) -> None:
+        self.entered = Event()
+        self.go_on = Event()
+        self.environ: dict[str, Any] = {}
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        self.environ = environ
+        request = Request(environ)
+        try:
+            response = getattr(self, request.path.strip('/') or 'plain')(request)
+        except HTTPException as error:
+            response = error
+        return response(environ, start_response)
+
+    def plain(self, request: Request) -> Response:
+        return Response('hello')
+
+    def echo(self, request: Request) -> Response:
+        return Response(request.get_data())
+
+    def stream(self, request: Request) -> Response:
+        return Response(iter(['a', '', 'b']))
+
+    def broken(self, request: Request) -> Response:
+        def parts() -> Iterator[str]:
+            yield 'a'
+            raise ValueError('secret')
+
+        return Response(parts())
+
+    def slow(self, request: Request) -> Response:
+        self.entered.set()
+        self.go_on.wait(WAIT)
+        return Response('done')
+
+    def large(self, request: Request) -> Response:
+        return Response(b'x' * 50_000_000)
+
+    def split(self, request: Request) -> Callable[..., Any]:
+        def answer(environ: Any, start_response: Any) -> list[bytes]:
+            start_response('200 OK', [('X-Split', 'a\r\nb: c')])
+            return []
+
+        return answer
+
+
+@pytest.fixture
+def pages() -> Pages:
+    return Pages()
+
+
+@pytest.fixture
+def serve(pages: Pages) -> Iterator[Callable[..., WebServer]]:
+    servers = []
+
+    def start(draining: Callable[[], bool] = bool, **limits: float) -> WebServer:
+        server = WebServer(('127.0.0.1', 0), pages, Limits(**limits), draining)
+        server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.finish(0)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[WebServer], Client]]:
+    clients = []
+
+    def open(server: WebServer) -> Client:
+        clients.append(Client(server.address[1]))
+        return clients[-1]
+
+    yield open
+    for client in clients:
+        client.close()
+
+
+def test_a_connection_carries_one_request_after_another(serve, connect):
+    client = connect(serve())
+    for _ in range(3):
+        client.get()
+        answer = client.answer()
+        assert (answer.status, answer.body, answer.closes) == (200, b'hello', False)
+
+
+def test_requests_sent_at_once_are_answered_in_order(serve, connect):
+    client = connect(serve())
+    client.send(
+        'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+        'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc'
+        'GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+    )
+    assert client.answer().body == b'hello'
+    assert client.answer().body == b'abc'
+    last = client.answer()
+    assert (last.body, last.closes) == (b'ab', True)
+    assert client.at_end()
+
+
+def test_a_client_that_wants_to_close_is_told_so(serve, connect):
+    client = connect(serve())
+    client.get('/', 'Connection: close')
+    assert client.answer().closes
+    assert client.at_end()
+
+
+def test_http_1_0_without_a_length_ends_with_the_connection(serve, connect):
+    client = connect(serve())
+    client.send('GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
+    answer = client.answer()
+    assert (answer.body, answer.closes) == (b'ab', True)
+    assert client.at_end()
+
+
+@pytest.mark.parametrize('path', ['/plain', '/stream'])
+def test_an_answer_to_head_has_no_body_and_leaves_the_connection_usable(serve, connect, path):
+    client = connect(serve())
+    client.get(path, method='HEAD')
+    assert client.answer('HEAD').status == 200
+    client.get()
+    assert client.answer().body == b'hello'
+
+
+def test_small_answers_leave_at_once(serve, connect, monkeypatch):
+    server = serve()
+    seen = []
+    handle = server.handler_class.handle
+
+    def spy(self):
+        seen.append(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        handle(self)
+
+    monkeypatch.setattr(server.handler_class, 'handle', spy)
+    client = connect(server)
+    client.get()
+    client.answer()
+    assert seen
+    assert all(seen)
+
+
+def test_fields_arrive_in_the_environment(serve, connect, pages):
+    client = connect(serve())
+    client.get('/a%2Fb'[:1], 'X-Many: 1', 'X-Many: 2', 'Cookie: a=1', 'Cookie: b=2')
+    client.answer()
+    assert pages.environ['HTTP_X_MANY'] == '1,2'
+    assert pages.environ['HTTP_COOKIE'] == 'a=1; b=2'
+    assert pages.environ['HTTP_HOST'] == 'test'
+    assert pages.environ['REMOTE_ADDR'] == '127.0.0.1'
+
+
+def test_a_field_with_an_underscore_cannot_pass_for_one_with_a_dash(serve, connect, pages):
+    client = connect(serve())
+    client.get('/', 'X_Forwarded_For: 1.2.3.4')
+    client.answer()
+    assert 'HTTP_X_FORWARDED_FOR' not in pages.environ
+
+
+@pytest.mark.parametrize(
+    'request_bytes',
+    [
+        b'nonsense\r\n\r\n',
+        b'GET / HTTP/1.1\r\nHost: a b\r\n\r\n',
+        b'GET / HTTP/1.1\r\n\r\n',
+        b'GET / HTTP/1.1\nHost: a\n\n',
+        b'\x16\x03\x01\x02\x00\n',
+        b'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+    ],
+)
+def test_a_malformed_request_is_refused_and_ends_the_connection(serve, connect, request_bytes):
+    client = connect(serve())
+    client.send(request_bytes)
+    answer = client.answer()
+    assert (answer.status, answer.closes) == (400, True)
+    assert client.at_end()
+
+
+@pytest.mark.parametrize(
+    ('request_text', 'status'),
+    [
+        ('GET /{} HTTP/1.1\r\n', 414),
+        ('GET / HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n', 431),
+    ],
+)
+def test_a_head_beyond_its_limit_is_refused(serve, connect, request_text, status):
+    client = connect(serve(max_header_size=1000))
+    client.send(request_text.format('x' * 1000))
+    assert client.answer().status == status
+    assert client.at_end()
+
+
+def test_too_many_header_fields_are_refused(serve, connect):
+    client = connect(serve(max_headers=3))
+    client.get('/', 'A: 1', 'B: 2', 'C: 3')
+    assert client.answer().status == 431
+
+
+def test_a_long_body_that_is_announced_is_refused_before_it_is_read(serve, connect):
+    client = connect(serve(max_body_size=1000))
+    client.get('/echo', 'Content-Length: 1001', 'Expect: 100-continue', method='POST')
+    answer = client.answer()  # not 100 Continue
+    assert (answer.status, answer.closes) == (413, True)
+    assert client.at_end()
+
+
+def test_a_client_that_sends_on_reads_why_its_body_was_refused(serve, connect):
+    client = connect(serve(max_body_size=1000))
+    client.get('/echo', 'Content-Length: 3000000', method='POST')
+    sender = gevent.spawn(client.send, b'x' * 3_000_000)
+    assert client.answer().status == 413
+    sender.join(WAIT)
+    assert sender.successful()
+    assert client.at_end()
+
+
+@pytest.mark.parametrize('size', [1000, 1001])
+def test_chunks_are_counted_against_the_limit(serve, connect, size):
+    client = connect(serve(max_body_size=1000))
+    client.get('/echo', 'Transfer-Encoding: chunked', method='POST')
+    client.send(b'1f4\r\n' + b'x' * 500 + b'\r\n')
+    client.send(b'%x\r\n' % (size - 500) + b'x' * (size - 500) + b'\r\n0\r\n\r\n')
+    answer = client.answer()
+    if size > 1000:
+        assert (answer.status, answer.closes) == (413, True)
+    else:
+        assert (answer.status, len(answer.body), answer.closes) == (200, 1000, False)
+
+
+@pytest.mark.parametrize(
+    'chunk', [b'zz\r\n', b'\r\n', b'1\r\nab\r\n', b'-1\r\n', b'fffffffffffffffff']
+)
+def test_malformed_chunks_are_refused(serve, connect, chunk):
+    client = connect(serve())
+    client.get('/echo', 'Transfer-Encoding: chunked', method='POST')
+    client.send(chunk)
+    answer = client.answer()
+    assert (answer.status, answer.closes) == (400, True)
+    assert client.at_end()
+
+
+def test_a_body_is_asked_for_only_when_it_is_read(serve, connect):
+    client = connect(serve())
+    client.get('/echo', 'Content-Length: 2', 'Expect: 100-continue', method='POST')
+    assert client.answer('HEAD').status == 100
+    client.send('ok')
+    assert client.answer().body == b'ok'
+    client.get('/plain', 'Content-Length: 2', 'Expect: 100-continue', method='POST')
+    assert client.answer().closes
+
+
+def test_a_short_body_that_nobody_reads_is_skipped(serve, connect):
+    client = connect(serve())
+    client.get('/plain', 'Content-Length: 14', method='POST')
+    client.send('GET /split\r\n\r\n')
+    assert client.answer().body == b'hello'
+    client.get()
+    assert client.answer().body == b'hello'
+
+
+@pytest.mark.parametrize('form', ['Content-Length: 1000000', 'Transfer-Encoding: chunked'])
+def test_a_long_body_that_nobody_reads_ends_the_connection(serve, connect, form):
+    client = connect(serve())
+    client.get('/plain', form, method='POST')
+    chunked = form.endswith('chunked')
+    client.send(b'x' * 1_000_000 if not chunked else b'f4240\r\n' + b'x' * 1_000_000 + b'\r\n')
+    assert client.answer().body == b'hello'
+    assert client.at_end()
+
+
+def test_a_client_that_leaves_amid_its_body_disturbs_nobody(serve, connect):
+    server = serve()
+    client = connect(server)
+    client.get('/echo', 'Content-Length: 100', method='POST')
+    client.send('part')
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.answer().status == 400
+    other = connect(server)
+    other.get()
+    assert other.answer().body == b'hello'
+
+
+def test_a_head_that_trickles_in_is_cut_off_by_its_deadline(serve, connect):
+    client = connect(serve(header_timeout=0.3))
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n')
+
+    def trickle():
+        with suppress(OSError):
+            while True:
+                client.send('X-More: 1\r\n')
+                gevent.sleep(0.05)
+
+    trickler = gevent.spawn(trickle)
+    answer = client.answer()
+    assert (answer.status, answer.closes) == (408, True)
+    trickler.kill()
+
+
+def test_a_client_that_says_nothing_is_hung_up_on(serve, connect):
+    assert connect(serve(header_timeout=0.1)).at_end()
+
+
+def test_a_connection_idle_for_too_long_is_closed(serve, connect):
+    client = connect(serve(idle_timeout=0.1))
+    client.get()
+    client.answer()
+    assert client.at_end()
+
+
+def test_a_body_that_stalls_is_refused(serve, connect):
+    client = connect(serve(stall_timeout=0.1))
+    client.get('/echo', 'Content-Length: 100', method='POST')
+    client.send('part')
+    answer = client.answer()
+    assert (answer.status, answer.closes) == (408, True)
+
+
+def test_a_client_that_does_not_read_its_answer_is_given_up(serve, connect):
+    server = serve(stall_timeout=0.2)
+    client = connect(server)
+    client.get('/large')
+    client.file.readline()
+    with gevent.Timeout(WAIT):
+        server.pool.join()
+    assert len(server.pool) == 0
+
+
+def test_an_answer_that_breaks_off_ends_the_connection_and_tells_nothing(serve, connect):
+    client = connect(serve())
+    client.get('/broken')
+    data = client.file.read()
+    assert b'secret' not in data
+    assert not data.endswith(b'0\r\n\r\n')
+
+
+def test_headers_that_would_split_the_answer_are_refused(serve, connect):
+    client = connect(serve())
+    client.get('/split')
+    answer = client.answer()
+    assert (answer.status, answer.closes) == (500, True)
+    assert 'b' not in answer.headers
+
+
+def test_a_draining_server_answers_and_closes(serve, connect):
+    draining = []
+    server = serve(draining=lambda: bool(draining))
+    kept = connect(server)
+    kept.get()
+    assert not kept.answer().closes
+    draining.append(True)
+    kept.get()
+    answer = kept.answer()
+    assert (answer.status, answer.closes) == (200, True)
+    assert kept.at_end()
+
+
+def test_idle_connections_can_be_closed_at_once(serve, connect):
+    server = serve()
+    client = connect(server)
+    client.get()
+    client.answer()
+    server.close_idle()
+    assert client.at_end()
+
+
+def test_finishing_lets_answers_end_and_closes_the_rest(serve, connect, pages):
+    server = serve()
+    idle, busy = connect(server), connect(server)
+    idle.get()
+    idle.answer()
+    busy.get('/slow')
+    pages.entered.wait(WAIT)
+    finishing = gevent.spawn(server.finish, WAIT)
+    assert idle.at_end()
+    pages.go_on.set()
+    answer = busy.answer()
+    assert (answer.body, answer.closes) == (b'done', True)
+    assert finishing.get(timeout=WAIT) == 0
+    with pytest.raises(ConnectionRefusedError):
+        connect(server)
+
+
+def test_finishing_cuts_what_does_not_end(serve, connect, pages):
+    server = serve()
+    client = connect(server)
+    client.get('/slow')
+    pages.entered.wait(WAIT)
+    assert server.finish(0) == 1
+    assert client.at_end()
+    assert len(server.pool) == 0
+
+
+def test_more_clients_than_the_pool_holds_all_get_their_answer(serve, connect, pages):
+    server = serve(wsgi_pool_size=2)
+    clients = [connect(server) for _ in range(6)]
+    for client in reversed(clients):
+        client.get()
+    assert [client.answer().body for client in clients] == [b'hello'] * 6
+
+
+def test_in_a_full_pool_an_idle_client_makes_room_for_the_next(serve, connect):
+    server = serve(wsgi_pool_size=2, idle_timeout=600)
+    idle = connect(server)
+    idle.get()
+    assert not idle.answer().closes
+    second, third = connect(server), connect(server)
+    second.get()
+    third.get()
+    assert second.answer().status == third.answer().status == 200
+    assert idle.at_end()
+
+
+def test_a_server_takes_a_listening_socket(pages, connect):
+    listener = stdlib_socket.create_server(('127.0.0.1', 0))
+    listener.setblocking(False)
+    server = WebServer(socket.socket(fileno=listener.detach()), pages)
+    server.start()
+    client = connect(server)
+    client.get()
+    assert client.answer().body == b'hello'
+    server.finish(0)
+
+
+def test_an_address_in_use_is_an_error(serve):
+    server = WebServer(serve().address, Pages())
+    with pytest.raises(OSError, match='in use') as caught:
+        server.start()
+    assert caught.value.errno == errno.EADDRINUSE
