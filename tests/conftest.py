@@ -23,6 +23,8 @@ NEEDS = {
     'lymph-testing': ['lymph-config', 'lymph-core'],
 }
 
+PIP = [sys.executable, '-m', 'pip', '--no-input', '--quiet']
+
 Environment = Callable[..., Path]
 
 
@@ -43,14 +45,22 @@ def run(*command: object, cwd: Path | None = None) -> str:
     return done.stdout
 
 
+def build(folder: Path, *projects: Path) -> dict[str, Path]:
+    """Build the wheels of some projects into a folder; return them by the name of the project."""
+    run(*PIP, 'wheel', '--no-deps', '--no-build-isolation', '--wheel-dir', folder, *projects)
+    return {wheel.name.partition('-')[0].replace('_', '-'): wheel for wheel in folder.iterdir()}
+
+
 @pytest.fixture(scope='session')
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheel of each distribution, built from the working tree."""
-    folder = tmp_path_factory.mktemp('wheels')
-    projects = [ROOT / 'packages' / name for name in NEEDS]
-    run(sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation',
-        '--wheel-dir', folder, *projects)  # fmt: skip
-    return {wheel.name.partition('-')[0].replace('_', '-'): wheel for wheel in folder.iterdir()}
+    return build(tmp_path_factory.mktemp('wheels'), *(ROOT / 'packages' / name for name in NEEDS))
+
+
+@pytest.fixture(scope='session')
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a stranger's distribution that adds to lymph."""
+    return build(tmp_path_factory.mktemp('wheels'), ROOT / 'tests' / 'thirdparty')['acme-lymph']
 
 
 @pytest.fixture(scope='session')
@@ -59,8 +69,7 @@ def pip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     folder = tmp_path_factory.mktemp('pip')
 
     def pip(python: Path, *arguments: object) -> str:
-        return run(sys.executable, '-m', 'pip', '--python', python, '--no-input', '--quiet',
-                   *arguments, cwd=folder)  # fmt: skip
+        return run(*PIP, '--python', python, *arguments, cwd=folder)
 
     return pip
 
@@ -80,18 +89,13 @@ def environment(
         folder = tmp_path_factory.mktemp('environment')
         venv.create(folder, symlinks=True)
         python = folder / 'bin' / 'python'
-        requirements = {}
+        found: dict[str, str | Path] = {}
         for each in wanted:
             name, bracket, extras = str(each).partition('[')
-            if name in NEEDS:
-                requirements |= {
-                    need: wheels[need] for need in NEEDS[name] if need not in requirements
-                }
-                requirements[name] = f'{wheels[name]}{bracket}{extras}'
-            else:
-                requirements[name] = each
-        pip(python, 'install', '--no-compile', '--constraint', ROOT / 'constraints.txt',
-            *requirements.values())  # fmt: skip
+            found |= {need: wheels[need] for need in NEEDS.get(name, []) if need not in found}
+            found[name] = f'{wheels[name]}{bracket}{extras}' if name in NEEDS else each
+        constraints = ROOT / 'constraints.txt'
+        pip(python, 'install', '--no-compile', '--constraint', constraints, *found.values())
         return python
 
     return create

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-THIRD_PARTY = Path(__file__).parent / 'thirdparty'
-
 Create = Callable[..., Path]
 Execute = Callable[[Path, str], str]
 Pip = Callable[..., str]
@@ -155,9 +153,9 @@ def test_lymph_testing_needs_no_backend_and_no_pytest(
 
 
 @pytest.fixture(scope='session')
-def with_acme(environment: Create) -> Path:
+def with_acme(environment: Create, strange: Path) -> Path:
     """The Python of an environment with lymph-cli and a stranger's distribution."""
-    return environment('lymph-cli', THIRD_PARTY)
+    return environment('lymph-cli', strange)
 
 
 def test_a_stranger_adds_a_command(with_acme: Path, tmp_path: Path) -> None:
