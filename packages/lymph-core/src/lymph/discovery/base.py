@@ -1,6 +1,6 @@
 """The contract of a service registry: who offers a service, and where.
 
-A registry keeps one live `Service` for each name that was asked for. A backend implements five
+A registry keeps one live `Service` for each name that was looked up. A backend implements five
 methods; what it learns it writes into the service with `Service.add`, `remove` and `update`.
 Everything here may wait (it runs in a greenlet), nothing may block the hub. While a registry's
 server is away, services keep the instances that were known last.
@@ -13,6 +13,7 @@ from typing import Any
 
 from lymph.config import ConfigView
 from lymph.core.components import Component
+from lymph.core.flights import Cancelled, Flights
 from lymph.core.services import Connector, Service, ServiceInstance
 from lymph.exceptions import LookupFailure
 
@@ -30,7 +31,9 @@ class BaseServiceRegistry(Component, ABC):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        # What was handed out; a service that had no instance yet is not among them.
         self._services: dict[tuple[str, str], Service] = {}
+        self._lookups: Flights[Service] = Flights(lambda run: self.pool.spawn(run))
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseServiceRegistry:
@@ -43,25 +46,16 @@ class BaseServiceRegistry(Component, ABC):
     def get(self, name: str, namespace: str = RPC) -> Service:
         """Return the live view of a service; asked for again, the same object.
 
-        Raises LookupFailure when nobody offers it now. Such names are not kept.
+        A view stays live until `forget`, also while it is empty. Raises LookupFailure when nobody
+        offers the service now.
         """
         service = self._services.get((namespace, name))
         if service is not None and len(service):
             return service
-        if service is None:
-            service = Service(name, self.connector)
-            self.watch(service, namespace)
-            # somebody else may have asked in the meantime
-            known = self._services.setdefault((namespace, name), service)
-            if known is not service:
-                self.unwatch(service, namespace)
-                service = known
-        if not len(service):
-            self.refresh(service, namespace)
-        if not len(service):
-            self.forget(name, namespace)
-            raise LookupFailure(self._nobody(name, namespace))
-        return service
+        try:
+            return self._lookups.join((namespace, name), lambda: self._look_up(name, namespace))
+        except Cancelled as error:
+            raise LookupFailure(f'cannot look up {name!r}: the registry was stopped') from error
 
     def forget(self, name: str, namespace: str = RPC) -> None:
         """Stop watching a service; unknown names are ignored."""
@@ -72,12 +66,22 @@ class BaseServiceRegistry(Component, ABC):
     def suspect(self, instance: ServiceInstance) -> None:
         """Hear that `instance` could not be reached; a backend may look again. Never waits."""
 
+    def suspect_endpoint(self, endpoint: str) -> None:
+        """Suspect the instances at an endpoint; called from the hub when a connection was lost."""
+        for service in tuple(self._services.values()):
+            for instance in service:
+                if instance.endpoint == endpoint:
+                    self.suspect(instance)
+
     def refresh(self, service: Service, namespace: str) -> None:
         """Bring a watched service up to date now, where the backend can do that."""
 
     @abstractmethod
     def discover(self, namespace: str = RPC) -> set[str]:
-        """Return the names of all services that have an instance now."""
+        """Return the names of all services that have an instance now.
+
+        Raises LookupFailure when the registry cannot be asked.
+        """
 
     @abstractmethod
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
@@ -88,21 +92,46 @@ class BaseServiceRegistry(Component, ABC):
 
     @abstractmethod
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
-        """Take `instance` out again; one that is not there is ignored."""
+        """Take `instance` out again; one that this registry did not register is ignored.
+
+        While the registry's server is away this returns too, and is done when it is back.
+        """
 
     @abstractmethod
     def watch(self, service: Service, namespace: str) -> None:
-        """Fill `service` before returning and keep it true until `unwatch`."""
+        """Fill `service` before returning and keep it true until `unwatch`.
+
+        Raises LookupFailure when the registry cannot be asked.
+        """
 
     @abstractmethod
     def unwatch(self, service: Service, namespace: str) -> None:
-        """Stop changing `service`."""
+        """Stop changing `service`; one that is not watched is ignored."""
 
     def on_stop(self) -> None:
         """Stop watching everything; backends extend this to unregister and disconnect."""
         for namespace, name in list(self._services):
             self.forget(name, namespace)
 
-    def _nobody(self, name: str, namespace: str) -> str:
-        names = ', '.join(sorted(self.discover(namespace))) or 'none'
-        return f'no instance of service {name!r} is registered (services now: {names})'
+    def _look_up(self, name: str, namespace: str) -> Service:
+        service = self._services.get((namespace, name))
+        if service is not None:
+            self.refresh(service, namespace)
+            self._expect_instances(service)
+            return service
+        service = Service(name, self.connector)
+        try:
+            self.watch(service, namespace)
+            self._expect_instances(service)
+        except BaseException:
+            self.unwatch(service, namespace)
+            raise
+        self._services[namespace, name] = service
+        return service
+
+    def _expect_instances(self, service: Service) -> None:
+        if not len(service):
+            raise LookupFailure(
+                f'expected an instance of service {service.name!r}, none is registered; '
+                'start one, or see what runs: lymph discover'
+            )

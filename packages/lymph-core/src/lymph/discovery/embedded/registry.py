@@ -1,0 +1,136 @@
+"""The registry of one machine: processes meet in a directory, nobody has to be asked.
+
+::
+
+    <state>/registry/<namespace>/<service>/<key>~<random>.json    locked while its owner lives
+    <state>/registry/.doorbells/                                  one for each process that watches
+
+Whoever registers or leaves rings all bells. A death is noticed through the process (where the
+platform tells it), when a call does not reach an instance (`suspect`), and by every `refresh`.
+The state directory has to be on a local disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from lymph.config import ConfigView, Location
+from lymph.core.doorbell import ring
+from lymph.core.forks import abandon_in_children
+from lymph.core.options import refuse_unknown
+from lymph.core.services import Service, ServiceInstance
+from lymph.core.state import state_directory
+from lymph.discovery.base import RPC, BaseServiceRegistry
+from lymph.discovery.embedded.claims import Claim
+from lymph.discovery.embedded.entries import encode, names_in_use
+from lymph.discovery.embedded.watching import Watching
+from lymph.discovery.names import escape
+from lymph.exceptions import LookupFailure, RegistrationFailure
+
+__all__ = ['EmbeddedServiceRegistry']
+
+_FORKED = 'this registry was made before a fork; make one in the child, as everything that uses it'
+
+
+class EmbeddedServiceRegistry(BaseServiceRegistry):
+    """Registers instances as locked files in the state directory.
+
+    `path` is used in place of the state directory; `where` it is configured, for errors. Raises
+    ConfigurationError when the directory cannot be made or written. In a forked child the copy
+    refuses; what the parent registered is not touched by what becomes of the child.
+    """
+
+    def __init__(
+        self, path: str | None = None, *, where: Location | str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.directory = state_directory('registry', path=path, where=where)
+        self._bells = state_directory('registry', '.doorbells', path=path, where=where)
+        self._claims: dict[tuple[str, str, str], Claim] = {}
+        self._watching = Watching(self._bells, self.spawn)
+        self._forked = False
+        abandon_in_children(self)
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> EmbeddedServiceRegistry:
+        """Make the registry; the one option is `path`, used in place of the state directory."""
+        refuse_unknown(config, ('path',))
+        return cls(config.get_str('path', None), where=config.locate('path'), **kwargs)
+
+    def discover(self, namespace: str = RPC) -> set[str]:
+        folder = self.directory / escape(namespace)
+        with self._readable():
+            names: set[str] = gevent.get_hub().threadpool.apply(names_in_use, (folder,))
+        return names
+
+    def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        if self._forked:
+            raise RegistrationFailure(_FORKED)
+        folder = self._folder(name, namespace)
+        try:
+            claim = Claim(folder, instance.key, encode(instance))
+        except OSError as error:
+            raise RegistrationFailure(
+                f'cannot register {name!r} in {folder}: {error.strerror}; make room, or set '
+                'LYMPH_STATE_DIR to a directory on a local disk that this user can write to'
+            ) from error
+        key = (namespace, name, instance.key)
+        replaced = self._claims.pop(key, None)
+        self._claims[key] = claim
+        if replaced is not None:
+            replaced.release()
+        ring(self._bells)
+
+    def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        claim = self._claims.pop((namespace, name, instance.key), None)
+        if claim is not None:
+            claim.release()
+            ring(self._bells)
+
+    def watch(self, service: Service, namespace: str) -> None:
+        with self._readable():
+            self._watching.add(service, self._folder(service.name, namespace))
+
+    def unwatch(self, service: Service, namespace: str) -> None:
+        self._watching.remove(service)
+
+    def refresh(self, service: Service, namespace: str) -> None:
+        with self._readable():
+            self._watching.look(service)
+
+    def suspect(self, instance: ServiceInstance) -> None:
+        self._watching.suspect(instance.key)
+
+    def on_stop(self) -> None:
+        """Take out everything that was registered here and stop watching."""
+        claims, self._claims = self._claims, {}
+        for claim in claims.values():
+            claim.release()
+        if claims:
+            ring(self._bells)
+        super().on_stop()
+        self._watching.close()
+
+    def abandon(self) -> None:
+        """Refuse from now on, in a forked child; locks and files stay the parent's."""
+        self._forked = True
+
+    def _folder(self, name: str, namespace: str) -> Path:
+        return self.directory / escape(namespace) / escape(name)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        if self._forked:
+            raise LookupFailure(_FORKED)
+        try:
+            yield
+        except OSError as error:
+            raise LookupFailure(
+                f'cannot read {self.directory}: {error.strerror}; '
+                'check its owner, its disk and the limit of open files'
+            ) from error

@@ -1,0 +1,24 @@
+"""Names as one safe part of a path: in a directory, and in a tree of ZooKeeper's.
+
+Ordinary names stay as they are. Bytes that mean something in a path, a dot at the beginning and
+whatever is not plain ASCII are written as ``%XX``; the empty name is ``%``.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+__all__ = ['escape', 'unescape']
+
+
+def escape(name: str) -> str:
+    """Return `name` as a part of a path; different names stay different."""
+    escaped = quote(name, safe='@+,=:', errors='surrogatepass').replace('~', '%7E')
+    if escaped.startswith('.'):
+        escaped = f'%2E{escaped[1:]}'
+    return escaped or '%'
+
+
+def unescape(part: str) -> str:
+    """Return the name that `escape` made `part` from."""
+    return '' if part == '%' else unquote(part, errors='surrogatepass')

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.discovery.names import escape, unescape
+
+
+@pytest.mark.parametrize('name', ['echo', 'a.b', 'a-b_c', 'echo@1.5.0', '0123abcdef@1.0', 'a:b'])
+def test_ordinary_names_stay_as_they_are(name):
+    assert escape(name) == name
+
+
+@pytest.mark.parametrize(
+    ('name', 'escaped'),
+    [
+        ('', '%'),
+        ('.', '%2E'),
+        ('..', '%2E.'),
+        ('.x', '%2Ex'),
+        ('a/b', 'a%2Fb'),
+        ('~', '%7E'),
+        ('%', '%25'),
+        ('a\x00b', 'a%00b'),
+        ('ä', '%C3%A4'),
+        ('\ud800', '%ED%A0%80'),
+    ],
+)
+def test_what_means_something_in_a_path_is_escaped(name, escaped):
+    assert escape(name) == escaped
+    assert unescape(escaped) == name
+
+
+@given(st.text())
+def test_every_name_comes_back_and_is_one_safe_part(name):
+    part = escape(name)
+    assert unescape(part) == name
+    assert part.isascii()
+    assert part.isprintable()
+    assert '/' not in part
+    assert '~' not in part
+    assert part
+    assert not part.startswith('.')
