@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lymph.config._nodes import Node, close_names, describe, find, locate
@@ -38,8 +36,8 @@ class Instances:
         self._view = view
         self._made: dict[Path, Any] = {}
         self._lock = threading.RLock()
-        # Per thread and greenlet: only what one of them is making can be a circle.
-        self._making: ContextVar[tuple[Path, ...]] = ContextVar('making', default=())
+        # What the holder of the lock is making, outermost first.
+        self._making: list[Path] = []
 
     def create(self, path: Path, default: object, group: str | None, extra: dict[str, Any]) -> Any:
         """Make the object that a path describes; for `dep:name` return the shared one.
@@ -99,28 +97,21 @@ class Instances:
         return self._share(path, asked_at, lambda: self.create(path, None, None, {}))
 
     def _share(self, path: Path, asked_at: Path, make: Callable[[], Any]) -> Any:
-        if path in self._made:
+        with self._lock:
+            if path in self._made:
+                return self._made[path]
+            if path in self._making:
+                steps = [*self._making[self._making.index(path) :], path]
+                raise ConfigurationError(
+                    f'leads in a circle: {" -> ".join(map(_named, steps))}; break it',
+                    locate(self._tree(), asked_at),
+                )
+            self._making.append(path)
+            try:
+                self._made[path] = make()
+            finally:
+                self._making.pop()
             return self._made[path]
-        making = self._making.get()
-        if path in making:
-            circle = ' -> '.join(map(_named, [*making[making.index(path) :], path]))
-            raise ConfigurationError(
-                f'leads in a circle: {circle}; break it', locate(self._tree(), asked_at)
-            )
-        with self._lock, self._entered((*making, path)):
-            if path not in self._made:
-                made = make()
-                # Greenlets of an unpatched process pass the lock; the first one decides.
-                self._made.setdefault(path, made)
-            return self._made[path]
-
-    @contextmanager
-    def _entered(self, making: tuple[Path, ...]) -> Iterator[None]:
-        token = self._making.set(making)
-        try:
-            yield
-        finally:
-            self._making.reset(token)
 
 
 def _dependency_in(value: object) -> str | None:

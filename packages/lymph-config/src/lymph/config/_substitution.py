@@ -13,18 +13,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lymph.config._nodes import Node, close_names, describe, find
+from lymph.config._nodes import Node, close_names, describe, find, look
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location
 from lymph.config.paths import Path, format_path, parse_key
 
 _OPENING = re.compile(r'(\$+)\(')
 _NAME = re.compile(r'([^()]*)\)')
-
-
-def escape(text: str) -> str:
-    """Return text that stands for itself in a configuration file."""
-    return _OPENING.sub(lambda match: match[1] * 2 + '(', text)
 
 
 class Substitution:
@@ -116,15 +111,13 @@ class Substitution:
     def _advice(self, path: Path) -> str:
         if not self._variables.value:
             return '; no variables are loaded: give a file of them with --vars'
-        parent = path[:-1]
-        around = find(self._variables, parent)
-        siblings = around.value if around and isinstance(around.value, dict) else {}
-        names = [format_path((*parent, key)) for key in siblings]
-        everywhere = names or list(self._variables.value)
-        file = self._variables.position
-        return (
-            close_names(format_path(path), everywhere) or f'; add it to {file or "the variables"}'
-        )
+        # Where the path leaves what is there: a name is wrong from that place on.
+        depth = max(depth for depth in range(len(path)) if look(self._variables, path[:depth]))
+        around = look(self._variables, path[:depth])
+        names = around.value if around and isinstance(around.value, dict) else {}
+        siblings = [format_path((*path[:depth], name)) for name in names]
+        advice = close_names(format_path(path[: depth + 1]), siblings)
+        return advice or f'; add it to {self._variables.position or "the variables"}'
 
 
 def _as_text(node: Node, name: str, where: Location) -> str:

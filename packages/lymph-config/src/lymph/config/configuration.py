@@ -21,7 +21,8 @@ __all__ = ['Configuration']
 class Configuration(ConfigView):
     """The values of an application, from YAML files and from Python code (manual, 4.2 and 5.3).
 
-    Arguments: `values` is an initial mapping, treated like the content of a file; `variables` are
+    Arguments: `values` is an initial mapping, treated like the content of a file (a ConfigView,
+    whose references are filled in already, is taken as it is); `variables` are
     what `$(var.NAME)` names, until `load_vars_file` adds to them; `environ` is what `$(env.NAME)`
     names, default `os.environ`.
 
@@ -41,7 +42,9 @@ class Configuration(ConfigView):
         self._path = ()
         self._environ = os.environ if environ is None else environ
         self._variables = wrap(variables or {})
-        if values is not None:
+        if isinstance(values, ConfigView):
+            self.update(values)
+        elif values is not None:
             self._add(wrap(values))
 
     def load(self, file: IO[str] | IO[bytes], sections: Iterable[str] | None = None) -> None:
@@ -51,7 +54,9 @@ class Configuration(ConfigView):
 
         Raises ConfigurationError, naming file and line, for what cannot be used.
         """
-        self._load(_read(file), str(getattr(file, 'name', '<config>')), sections)
+        name = getattr(file, 'name', None)
+        named = name if isinstance(name, str) else '<config>'
+        self._load(_read(file, named), named, sections)
 
     def load_file(
         self, path: str | os.PathLike[str], sections: Iterable[str] | None = None
@@ -94,8 +99,7 @@ def _joined(base: Node, over: Node) -> Node:
     )
 
 
-def _read(file: IO[str] | IO[bytes]) -> bytes:
-    name = str(getattr(file, 'name', '<config>'))
+def _read(file: IO[str] | IO[bytes], name: str) -> bytes:
     try:
         content = file.read()
     except UnicodeDecodeError as error:

@@ -184,20 +184,21 @@ def _published(group: str) -> Iterator[Plugin]:
     """Find the plugins of a group; a distribution with unreadable metadata is logged, and skipped.
 
     A distribution that stands on sys.path twice (an editable one beside its wheel, a .pth file
-    that doubles a folder) counts once: as the one that Python's own lookup finds.
+    that doubles a folder) counts once, as the first of them: that is where imports come from too.
     """
     seen = set()
     for distribution in importlib_metadata.distributions():
         try:
-            if not distribution.entry_points.select(group=group):
+            entries = distribution.entry_points.select(group=group)
+            if not entries:
                 continue
             name = re.sub(r'[-_.]+', '-', distribution.name).lower()
             if name in seen:
                 continue
             seen.add(name)
-            chosen = importlib_metadata.distribution(name)
-            for entry in chosen.entry_points.select(group=group):
-                yield Plugin(group, entry.name, entry.value, chosen.name, chosen.version)
+            for entry in entries:
+                reference = ''.join(entry.value.partition('[')[0].split())
+                yield Plugin(group, entry.name, reference, distribution.name, distribution.version)
         except Exception:
             logger.warning(
                 'a distribution with unreadable metadata is passed over: %s',

@@ -92,7 +92,7 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
 
     def __eq__(self, other: object) -> bool:
         # The plain values decide: comparing makes no objects.
-        theirs = other.get_raw((), {}) if isinstance(other, ConfigView) else other
+        theirs = other.get_raw(()) or {} if isinstance(other, ConfigView) else other
         return bool(plain(Node(self._section())) == theirs)
 
     def __repr__(self) -> str:
@@ -223,12 +223,13 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
             if isinstance(default, Required):
                 raise self._missing(key)
             return default
-        is_list = isinstance(node.value, list)
-        value = self._store.instances.present(node, self.path_of(key)) if is_list else plain(node)
         try:
-            return reader(value)
+            value = reader(plain(node))
         except ValueError as error:
-            raise self.error(key, f'{error}, found {describe(value)}') from None
+            raise self.error(key, f'{error}, found {describe(node.value)}') from None
+        if isinstance(node.value, list):
+            return reader(self._store.instances.present(node, self.path_of(key)))
+        return value
 
 
 @wrap.register(ConfigView)

@@ -1,0 +1,111 @@
+"""What holds where lymph-config is the only distribution of lymph."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+Alone = Callable[[str], str]
+
+MODULES = (
+    'import sys, json, lymph.config, lymph.config.plugins; print(json.dumps(list(sys.modules)))'
+)
+
+ERROR = """
+from lymph.config import Configuration, ConfigurationError
+config = Configuration({{'container': {{{key!r}: {{'class': {name!r}}}}}}})
+try:
+    config.create_instance('container.{key}', group={group!r})
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+def loaded_by_config(modules: list[str]) -> set[str]:
+    heavy = ('gevent', 'zmq', 'kazoo', 'kombu', 'click', 'werkzeug', 'msgpack')
+    return {
+        name
+        for name in modules
+        if name.partition('.')[0] in heavy
+        or (name.startswith('lymph.') and not f'{name}.'.startswith('lymph.config.'))
+    }
+
+
+def test_the_import_loads_nothing_of_the_rest(alone: Alone) -> None:
+    modules = json.loads(alone(MODULES))
+    assert 'lymph.config.views' in modules
+    assert loaded_by_config(modules) == set()
+
+
+def test_the_import_loads_nothing_of_the_rest_where_the_rest_is_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, '-c', MODULES], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert loaded_by_config(json.loads(done.stdout)) == set()
+
+
+@pytest.mark.parametrize(
+    ('key', 'name', 'error'),
+    [
+        ('events', 'kombu', "'kombu' is provided by lymph-events-kombu, which is not installed"),
+        (
+            'registry',
+            'zookeeper',
+            "'zookeeper' is provided by lymph-discovery-zk, which is not installed",
+        ),
+        (
+            'registry',
+            'lymph.discovery.zookeeper:ZookeeperServiceRegistry',
+            "'lymph.discovery.zookeeper:ZookeeperServiceRegistry' is provided by "
+            'lymph-discovery-zk, which is not installed',
+        ),
+        (
+            'events',
+            'lymph.events.kombu.KombuEventSystem',
+            "'lymph.events.kombu.KombuEventSystem' is provided by lymph-events-kombu, "
+            'which is not installed',
+        ),
+        (
+            'events',
+            'lymph.events.local:LocalEventSystem',
+            "'lymph.events.local:LocalEventSystem' is provided by lymph-core, which is not "
+            'installed',
+        ),
+        (
+            'events',
+            'kombuu',
+            "no plugin 'kombuu' in group lymph.events (none is installed); did you mean 'kombu'? "
+            'It is provided by lymph-events-kombu, which is not installed',
+        ),
+        (
+            'events',
+            'redis',
+            "no plugin 'redis' in group lymph.events (none is installed); or give it as "
+            'pkg.mod:Name',
+        ),
+    ],
+)
+def test_a_backend_that_is_not_installed_is_named_with_its_distribution(
+    alone: Alone, key: str, name: str, error: str
+) -> None:
+    group = {'events': 'lymph.events', 'registry': 'lymph.discovery'}[key]
+    printed = alone(ERROR.format(key=key, name=name, group=group))
+    assert printed == f'container.{key}.class: {error}'
+
+
+def test_a_plugin_whose_contract_is_not_installed_says_so(alone: Alone) -> None:
+    printed = alone(
+        'from lymph.config import PluginError\n'
+        'from lymph.config.plugins import load_plugin\n'
+        'try:\n'
+        "    load_plugin('lymph.events', 'collections:OrderedDict')\n"
+        'except PluginError as error:\n'
+        '    print(error)\n'
+    )
+    assert printed == (
+        "'lymph.events.base:BaseEventSystem' is provided by lymph-core, which is not installed"
+    )
