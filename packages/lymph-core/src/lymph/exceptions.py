@@ -12,7 +12,8 @@
     └── RpcError                      a call did not return a result
         ├── NotSent                   executed = no: try again as you like
         │   ├── LookupFailure         nobody offers the service
-        │   └── NotConnected          somebody does, but nobody could be reached
+        │   ├── NotConnected          somebody does, but nobody could be reached
+        │   └── Expired               the caller's own deadline had passed; also a Timeout
         ├── Timeout                   executed = maybe: no answer by the deadline
         ├── ConnectionLost            executed = maybe: the link broke with the call in flight
         ├── Nack                      the peer answered with a refusal or a failure
@@ -34,6 +35,7 @@ __all__ = [
     'ConnectionLost',
     'EmitFailure',
     'Executed',
+    'Expired',
     'Failed',
     'LookupFailure',
     'LymphError',
@@ -93,6 +95,10 @@ class Timeout(RpcError):
     """No answer arrived by the deadline; the method may have run."""
 
     executed = 'maybe'
+
+
+class Expired(NotSent, Timeout):
+    """The deadline of the work that wanted to call had passed already."""
 
 
 class ConnectionLost(RpcError):

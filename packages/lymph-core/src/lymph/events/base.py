@@ -80,6 +80,13 @@ class BaseEventSystem(Component, ABC):
         this instance consumes.
         """
 
+    def declare(self, subscription: Subscription) -> None:
+        """Make and bind a durable queue without consuming it: its events are kept for others.
+
+        Raises SubscriptionError for a topic that is none.
+        """
+        raise NotImplementedError(f'{type(self).__name__} cannot keep events for others')
+
     @abstractmethod
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a queue that is not durable is removed. Unknown ones are ignored."""

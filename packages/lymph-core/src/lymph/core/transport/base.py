@@ -78,6 +78,10 @@ class Transport(ABC):
         self.max_message_size = max_message_size
 
     @abstractmethod
+    def address(self, ip: str, port: int) -> str:
+        """Return the endpoint at which a container with this IP address and port (0: any) listens."""
+
+    @abstractmethod
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
         """Accept links at `endpoint` (port 0: any free one). Raises OSError."""
 

@@ -1,0 +1,184 @@
+"""What a container offers to the code in it: calls, lookups, events, subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gevent.lock import RLock
+
+from lymph.core import trace
+from lymph.core.channels import RequestChannel
+from lymph.core.components import Component, Componentized
+from lymph.core.connections import Connection
+from lymph.core.events import Event
+from lymph.core.hosting.subscriptions import HandlerStats, hosted
+from lymph.core.messages import Message
+from lymph.core.rpc import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
+from lymph.core.services import Service, ServiceInstance
+from lymph.core.transport.base import Transport
+from lymph.discovery.base import RPC, BaseServiceRegistry
+from lymph.events.base import BaseEventSystem, Subscription
+
+if TYPE_CHECKING:
+    from gevent.event import AsyncResult
+
+__all__ = ['Asking']
+
+_MESSAGE_TIMEOUT = 60.0  # seconds for which the reply to a bare message is waited for
+
+
+class Asking(Componentized):
+    """The half of a container that asks others.
+
+    With `on_demand`, registry and event system are started when they are first needed, so that a client
+    which only calls needs no event system, and one which only emits no registry.
+    """
+
+    #: names this process; unique to it
+    identity: str
+
+    def __init__(
+        self,
+        transport: Transport,
+        registry: BaseServiceRegistry,
+        events: BaseEventSystem,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+        on_demand: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rpc = Rpc(transport, lambda: self.registry, timeout, retries)
+        self._registry = registry
+        self._events = events
+        self._on_demand = on_demand
+        self._starting = RLock()
+        self._handlers: dict[Subscription, HandlerStats] = {}
+        registry.connector = self.rpc.connect
+        self.add_component(self.rpc)
+        for backend in (registry, events):
+            if on_demand:
+                backend.parent = self
+            else:
+                self.add_component(backend)
+
+    @property
+    def registry(self) -> BaseServiceRegistry:
+        """The service registry."""
+        if self._on_demand:
+            self._start_now(self._registry)
+        return self._registry
+
+    @property
+    def events(self) -> BaseEventSystem:
+        """The event system."""
+        if self._on_demand:
+            self._start_now(self._events)
+        return self._events
+
+    def request(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+        retries: int | None = None,
+    ) -> Any:
+        """Call ``interface.method`` at a service name or endpoint and return the result.
+
+        Every call of a container that waits for a result goes through here. `timeout` in seconds.
+        Raises an RpcError; SerializationError before anything is sent.
+        """
+        return self.rpc.request(
+            address, subject, body, timeout=timeout, version=version, retries=retries
+        )
+
+    def defer(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> AsyncResult:
+        """Make the same call in the background; the AsyncResult gets its outcome."""
+        return self.rpc.defer(
+            lambda: self.request(address, subject, body, timeout=timeout, version=version), body
+        )
+
+    def send_request(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> RequestChannel:
+        """Send a request and return the channel its reply arrives on."""
+        return self.rpc.send_request(address, subject, body, timeout=timeout, version=version)
+
+    def send_message(
+        self, address: str, message: Message, timeout: float = _MESSAGE_TIMEOUT
+    ) -> RequestChannel:
+        """Send a message as it is and return the channel its reply arrives on."""
+        return self.rpc.send_message(address, message, timeout)
+
+    def connect(self, endpoint: str) -> Connection:
+        """Return the connection to an endpoint; raises NotConnected for one it cannot reach."""
+        return self.rpc.connect(endpoint)
+
+    def lookup(self, address: str) -> Service | ServiceInstance:
+        """Return the service of a name, or the instance at an endpoint; raises LookupFailure."""
+        return self.rpc.lookup(address)
+
+    def discover(self, namespace: str = RPC) -> set[str]:
+        """Return the names of all services there are now."""
+        return self.registry.discover(namespace)
+
+    def emit_event(
+        self,
+        type: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        delay: float = 0,
+        source: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Emit an event; returns when it is safe. `delay` in seconds.
+
+        Every event of a container goes through here. Raises EmitFailure, SerializationError.
+        """
+        if payload is not None and not isinstance(payload, Mapping):
+            raise TypeError(f'expected the payload of {type} as a dict, found {payload!r}')
+        known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
+        self.events.emit(Event(type, payload, source or self.identity, known), delay)
+
+    def subscribe(self, subscription: Subscription) -> Subscription:
+        """Subscribe a handler; returns what `unsubscribe` takes."""
+        stats = HandlerStats(subscription.queue_name)
+        wrapped = hosted(subscription, stats, self.error_hook)
+        self.events.subscribe(wrapped)
+        self._handlers[wrapped] = stats
+        self.metrics.add(stats)
+        return wrapped
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End what `subscribe` began; unknown ones are ignored."""
+        stats = self._handlers.pop(subscription, None)
+        if stats is not None:
+            self.metrics.remove(stats)
+            self.events.unsubscribe(subscription)
+
+    def _start_now(self, component: Component) -> None:
+        if component not in self.components:
+            with self._starting:
+                if component not in self.components:
+                    component.on_start()
+                    self.add_component(component)
+                    self._started.append(component)

@@ -1,0 +1,64 @@
+"""From a whole configuration to a container with its plugins, components and interfaces."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from lymph.config import Configuration
+from lymph.config.plugins import load_plugin
+from lymph.config.references import load_reference
+from lymph.core.container import ServiceContainer
+from lymph.core.interfaces import Interface
+from lymph.core.plugins import Plugin
+from lymph.core.versioning import parse_name
+
+Kind = TypeVar('Kind')
+
+__all__ = ['build_container', 'install_interfaces']
+
+
+def build_container(config: Configuration, **overrides: Any) -> ServiceContainer:
+    """Make a container and install what `plugins`, `components` and `interfaces` name.
+
+    `overrides` are those of `ServiceContainer.from_config`. Nothing is started. Raises
+    ConfigurationError.
+    """
+    container = config.create_instance('container', ServiceContainer, **overrides)
+    if not isinstance(container, ServiceContainer):
+        raise config.error('container.class', f'expected a container, found {container!r}')
+    plugins = config.view('plugins')
+    for name in plugins:
+        reference = plugins.get_str([name, 'class'], name)
+        where = plugins.locate([name])
+        cls = _checked(load_plugin('lymph.plugins', reference, where=where), Plugin)
+        container.install_plugin(cls, plugins.view([name]))
+    components = config.view('components')
+    for name in components:
+        if 'class' in components.view([name]):
+            container.add_component(components.create_instance([name]))
+    install_interfaces(container, config)
+    return container
+
+
+def install_interfaces(container: ServiceContainer, config: Configuration) -> None:
+    """Install what `interfaces` names; raises ConfigurationError."""
+    interfaces = config.view('interfaces')
+    for key in interfaces:
+        section = interfaces.view([key])
+        try:
+            name, version = parse_name(key)
+        except ValueError as error:
+            raise interfaces.error([key], str(error)) from error
+        if '.' in name or name == 'lymph':
+            raise interfaces.error([key], 'expected a name without dots other than lymph')
+        reference = section.get_str('class')
+        cls = load_reference(reference, where=section.locate('class'))
+        if not (isinstance(cls, type) and issubclass(cls, Interface)):
+            raise section.error('class', f'expected a subclass of lymph.Interface, found {cls!r}')
+        text = None if version is None else str(version)
+        container.install_interface(cls, name, text, section)
+
+
+def _checked(found: object, kind: type[Kind]) -> type[Kind]:
+    assert isinstance(found, type) and issubclass(found, kind)
+    return found

@@ -1,0 +1,155 @@
+"""The two ends of a call: where its outcome is waited for, and where it is answered.
+
+Source: the manual, sections 4.5.3 and 5.2. A call has exactly one outcome on either side: whatever
+comes second is dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from greenlet import getcurrent, greenlet
+
+from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
+from lymph.core.transport.base import Link, LinkDown
+from lymph.exceptions import RpcError, Timeout
+from lymph.serializers.msgpack import pack
+
+if TYPE_CHECKING:
+    from lymph.core.connections import Connection
+
+__all__ = ['ReplyChannel', 'RequestChannel']
+
+
+class RequestChannel:
+    """The caller's end of one request.
+
+    The connection resolves it, from the hub: with the frames of a reply, or with an error when the
+    link breaks or the deadline passes. It is in its connection's table until then, and no longer.
+    """
+
+    __slots__ = (
+        '_connection',
+        '_error',
+        '_frames',
+        '_message',
+        '_started',
+        '_waiting',
+        'id',
+        'subject',
+        'ticket',
+    )
+
+    def __init__(self, id: bytes, subject: bytes, connection: Connection) -> None:
+        self.id = id
+        self.subject = subject
+        self.ticket = 0
+        self._connection = connection
+        self._started = time.monotonic()
+        self._frames: list[bytes] | None = None
+        self._error: RpcError | None = None
+        self._message: Message | None = None
+        self._waiting: greenlet | None = None
+
+    def get(self, timeout: float = 1) -> Message:
+        """Return the reply, waiting up to `timeout` seconds for it; again, the same one.
+
+        Raises Timeout when there is none by then, ConnectionLost when the link broke. The reply may
+        be of any type; it is not turned into a result.
+        """
+        if self._message is None:
+            late = Timeout(f'no reply from {self.what} within {timeout:.3g} s')
+            with gevent.Timeout(timeout, late):
+                self._message = Message.from_frames(self.wait())
+        return self._message
+
+    def wait(self) -> list[bytes]:
+        """Return the frames of the reply; raises the RpcError the call ended with.
+
+        One greenlet may wait at a time; it cannot be the hub.
+        """
+        if self._frames is None and self._error is None:
+            if self._waiting is not None:
+                raise RuntimeError(f'two greenlets wait for the reply from {self.what}')
+            self._waiting = getcurrent()
+            try:
+                gevent.get_hub().switch()
+            finally:
+                self._waiting = None
+        if self._error is not None:
+            raise self._error
+        assert self._frames is not None
+        return self._frames
+
+    @property
+    def what(self) -> str:
+        """The call in words, for errors."""
+        return f'{self.subject.decode(errors="replace")} at {self._connection.endpoint}'
+
+    def cancel(self) -> None:
+        """Wait no longer: a reply that still arrives is dropped."""
+        self._connection.forget(self)
+
+    def resolve(self, frames: list[bytes] | None, error: RpcError | None) -> None:
+        """Give the call its outcome and let the waiting greenlet go on. Only for the hub."""
+        self._frames, self._error = frames, error
+        if self._waiting is not None:
+            self._waiting.switch()
+
+    def expire(self) -> None:
+        """Take the call's deadline as passed."""
+        waited = time.monotonic() - self._started
+        self._connection.expired(self, Timeout(f'no reply from {self.what} within {waited:.3g} s'))
+
+
+class ReplyChannel:
+    """The service's end of one request: answer it with one of `reply`, `ack`, `nack`, `error`.
+
+    A second answer is an error of the method (RuntimeError), except with ``unless_reply_sent=True``, which then does
+    nothing. A caller that has gone away is no error.
+    """
+
+    __slots__ = ('_link', '_new_id', 'detached', 'message', 'reply_sent')
+
+    def __init__(self, link: Link, message: Message, new_id: Callable[[], bytes]) -> None:
+        self.message = message
+        self.reply_sent = False
+        self.detached = False
+        self._link = link
+        self._new_id = new_id
+
+    def reply(self, body: Any) -> None:
+        """Send `body` as the result. Raises SerializationError before anything is sent."""
+        self._send(REP, EMPTY_MAP, pack(body))
+
+    def ack(self, unless_reply_sent: bool = False) -> None:
+        """Send an acknowledgement, which carries no result."""
+        if not (unless_reply_sent and self.reply_sent):
+            self._send(ACK, EMPTY_MAP, NIL)
+
+    def nack(
+        self, unless_reply_sent: bool = False, *, reason: str = 'failed', text: str = ''
+    ) -> None:
+        """Send a refusal with its reason; `text` is for a person to read."""
+        if not (unless_reply_sent and self.reply_sent):
+            self._send(NACK, pack({'reason': reason}), pack({'message': text} if text else None))
+
+    def error(self, body: Mapping[str, Any] | None = None, **details: Any) -> None:
+        """Send an error: ``type`` is the name of its class, ``message`` its text."""
+        self._send(ERROR, EMPTY_MAP, pack({**(body or {}), **details}))
+
+    def detach(self) -> None:
+        """Keep the channel to answer after the handler has returned."""
+        self.detached = True
+
+    def _send(self, type: bytes, headers: bytes, body: bytes) -> None:
+        if self.reply_sent:
+            raise RuntimeError(f'{self.message.subject.decode()} has been answered already')
+        self.reply_sent = True
+        try:
+            self._link.send((self._new_id(), type, self.message.id, headers, body))
+        except LinkDown:
+            pass  # the caller has gone; it has its outcome without us

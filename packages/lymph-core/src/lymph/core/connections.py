@@ -1,0 +1,143 @@
+"""A connection to one endpoint: its link, and the calls that wait for a reply on it.
+
+Source: the manual, section 5.2. A connection is used once: when its link goes down, all its calls get
+their outcome, and whoever needs the endpoint again makes a new connection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gevent.event import Event
+
+from lymph.core.channels import RequestChannel
+from lymph.core.deadlines import Expirations
+from lymph.core.messages import REPLIES
+from lymph.core.transport.base import Link, LinkDown, Transport
+from lymph.exceptions import ConnectionLost, NotConnected, Timeout
+
+__all__ = ['Connection']
+
+
+class Connection:
+    """The caller's side of a link to `endpoint`.
+
+    `came_up(connection)` and `went_down(connection, reason)` are called in the hub, the latter once, after all calls
+    have been resolved.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        transport: Transport,
+        expirations: Expirations,
+        came_up: Callable[[Connection], None],
+        went_down: Callable[[Connection, str], None],
+    ) -> None:
+        self.endpoint = endpoint
+        self.pending: dict[bytes, RequestChannel] = {}
+        self.down_reason: str | None = None
+        self._expirations = expirations
+        self._came_up = came_up
+        self._went_down = went_down
+        self._settled = Event()  # the link is up, or down
+        self._opened = time.monotonic()
+        self._requests = self._replies = self._timeouts = self._strays = 0
+        self.last_reply = self._opened
+        self._link = transport.connect(endpoint, self)
+
+    @property
+    def state(self) -> str:
+        """One of ``connecting``, ``up``, ``down``."""
+        if self.down_reason is not None:
+            return 'down'
+        return 'up' if self._link.up else 'connecting'
+
+    def wait_up(self, deadline: float) -> None:
+        """Wait until messages can be sent.
+
+        Raises NotConnected when the link goes down instead, or is not up by `deadline`.
+        """
+        if self._link.up:
+            return
+        self._settled.wait(max(0.0, deadline - time.monotonic()))
+        if self.down_reason is not None:
+            raise NotConnected(f'{self.endpoint}: {self.down_reason}')
+        if not self._link.up:
+            raise NotConnected(f'{self.endpoint}: no connection by the deadline of the call')
+
+    def request(
+        self, id: bytes, subject: bytes, headers: bytes, body: bytes, deadline: float
+    ) -> RequestChannel:
+        """Send a request that ends by `deadline`, at the latest as a Timeout.
+
+        Waits while the peer does not read. Raises NotConnected when the link is not up.
+        """
+        channel = RequestChannel(id, subject, self)
+        try:
+            self._link.send((id, b'REQ', subject, headers, body))
+        except LinkDown as error:
+            raise NotConnected(str(error)) from error
+        self.pending[id] = channel
+        channel.ticket = self._expirations.add(channel, deadline)
+        self._requests += 1
+        return channel
+
+    def forget(self, channel: RequestChannel) -> None:
+        """Drop a call from the table; its reply will be ignored."""
+        if self.pending.pop(channel.id, None) is not None:
+            self._expirations.discard(channel, channel.ticket)
+
+    def expired(self, channel: RequestChannel, error: Timeout) -> None:
+        """End a call whose deadline has passed with `error`."""
+        if self.pending.pop(channel.id, None) is not None:
+            self._timeouts += 1
+            channel.resolve(None, error)
+
+    def close(self, reason: str = 'closed') -> None:
+        """Take the link down; calls in flight end with ConnectionLost."""
+        self._link.close(reason)
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts and ages (seconds) for an operator."""
+        now = time.monotonic()
+        return {
+            'endpoint': self.endpoint,
+            'state': self.state,
+            'pending': len(self.pending),
+            'requests': self._requests,
+            'replies': self._replies,
+            'timeouts': self._timeouts,
+            'strays': self._strays,
+            'age': now - self._opened,
+            'idle': now - self.last_reply,
+        }
+
+    def link_up(self, link: Link) -> None:
+        """Let those go on who wait to send."""
+        self._came_up(self)
+        self._settled.set()
+
+    def message_arrived(self, link: Link, frames: list[bytes]) -> None:
+        """Give a reply to its call; strays (late, foreign or malformed) are counted."""
+        wellformed = len(frames) == 5 and frames[1] in REPLIES
+        channel = self.pending.pop(frames[2], None) if wellformed else None
+        if channel is None:
+            self._strays += 1
+            return
+        self._expirations.discard(channel, channel.ticket)
+        self._replies += 1
+        self.last_reply = time.monotonic()
+        channel.resolve(frames, None)
+
+    def link_down(self, link: Link, reason: str) -> None:
+        """End all calls in flight, then tell the owner."""
+        self.down_reason = reason
+        self._settled.set()
+        pending, self.pending = self.pending, {}
+        for channel in pending.values():
+            self._expirations.discard(channel, channel.ticket)
+            channel.resolve(None, ConnectionLost(f'{channel.what}: {reason}'))
+        self._went_down(self, reason)

@@ -1,0 +1,241 @@
+"""The container: one process, its endpoint, its interfaces, and the parts that serve them.
+
+Order of a start: listen, backends, plugins and components, `on_start` of the interfaces, event handlers,
+registry. A stop is the reverse. What fails on the way up takes down what was started and raises.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+from gevent.event import Event as Flag
+
+from lymph.config import ConfigView, Configuration
+from lymph.core.asking import Asking
+from lymph.core.greenlets import Pool
+from lymph.core.hosting.builtin import BuiltinInterface
+from lymph.core.hosting.drain import wait_until_quiet
+from lymph.core.hosting.methods import MethodTable
+from lymph.core.hosting.registration import Registrations, host_facts
+from lymph.core.hosting.server import Server
+from lymph.core.hosting.subscriptions import event_subscriptions, task_subscriptions
+from lymph.core.interfaces import Interface
+from lymph.core.monitoring.metrics import Aggregate
+from lymph.core.plugins import Plugin
+from lymph.core.settings import (
+    Settings,
+    read_events,
+    read_registry,
+    read_settings,
+    read_transport,
+)
+from lymph.core.transport.base import Listener, Transport
+from lymph.core.workers import Workers
+from lymph.discovery.base import BaseServiceRegistry
+from lymph.events.base import BaseEventSystem
+
+__all__ = ['Container', 'ServiceContainer']
+
+_CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
+
+
+class ServiceContainer(Asking):
+    """Hosts interfaces and carries their calls and events. Source: the manual, section 5.2.
+
+    A `worker` consumes tasks and nothing else. With `on_demand` it does not listen, and its backends
+    start when they are first needed (see `lymph.client`).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        registry: BaseServiceRegistry,
+        events: BaseEventSystem,
+        settings: Settings | None = None,
+        *,
+        worker: bool = False,
+        on_demand: bool = False,
+    ) -> None:
+        self.settings = settings = settings or Settings()
+        super().__init__(
+            transport,
+            registry,
+            events,
+            timeout=settings.rpc_timeout,
+            retries=settings.rpc_retries,
+            on_demand=on_demand,
+            pool=Pool(),
+            workers=Workers(settings.pool_size),
+            metrics=Aggregate(tags=settings.metrics_tags),
+        )
+        self.identity = os.urandom(8).hex()
+        self.endpoint: str | None = None
+        self.worker = worker
+        #: whether the container is on its way down
+        self.draining = False
+        self._transport = transport
+        self._listener: Listener | None = None
+        self._methods = MethodTable()
+        self._server = Server(self._methods, self.workers, self.error_hook)
+        self._registrations = Registrations(registry, self._registered_name)
+        self._stopped = Flag()
+        self._began = time.monotonic()
+        self.metrics.add(self._server)
+        self._methods.add(BuiltinInterface(self, self._methods, self.metrics, self.status))
+
+    @classmethod
+    def from_config(cls, config: ConfigView | None = None, **overrides: Any) -> ServiceContainer:
+        """Make a container from a `container` section; None is an empty one.
+
+        `overrides` replace what the section says: `ip`, `port`, the objects `registry`, `events` and
+        `transport`, and the keywords of the class. Raises ConfigurationError.
+        """
+        config = Configuration() if config is None else config
+        for key in ('ip', 'port'):
+            if overrides.get(key) is not None:
+                config.set(key, overrides[key])
+            overrides.pop(key, None)
+        settings = read_settings(config)
+        return cls(
+            overrides.pop('transport', None) or read_transport(config),
+            overrides.pop('registry', None) or read_registry(config),
+            overrides.pop('events', None) or read_events(config),
+            settings,
+            **overrides,
+        )
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """The installed interfaces, without the built-in one."""
+        return [c for c in self.components if isinstance(c, Interface)]
+
+    def install_interface(
+        self,
+        cls: type[Interface],
+        name: str | None = None,
+        version: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Interface:
+        """Add an interface and return it; to be done before the start.
+
+        Raises ConfigurationError when one of that name and version is there.
+        """
+        interface = cls(self, name, version)
+        interface.apply_config(config if config is not None else {})
+        self._methods.add(interface)
+        self.add_component(interface)
+        return interface
+
+    def install_plugin(self, cls: type[Plugin], config: Mapping[str, Any] | None = None) -> Plugin:
+        """Add a plugin and return it; it starts before the interfaces that are added after it."""
+        plugin = cls(self, config)
+        self.add_component(plugin)
+        return plugin
+
+    def start(self, register: bool = True) -> None:
+        """Start all parts and, with `register`, make the interfaces known.
+
+        Raises what a part raises, RegistrationFailure, OSError for a port that cannot be used.
+        """
+        self._server.draining = True  # until the interfaces are ready
+        try:
+            if not self._on_demand:
+                self._listen()
+            self.on_start()
+            for interface in self.interfaces:
+                self._subscribe_handlers(interface)
+            self._server.draining = False
+            if register and not self._on_demand:
+                self._register()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> int:
+        """Stop at once; returns how many running handlers were cut short. Idempotent."""
+        if self._stopped.is_set():
+            return 0
+        self.draining = self._server.draining = True
+        cut = 0
+        try:
+            if not self._on_demand:
+                self._events.pause()
+                self._registrations.withdraw()
+            cut = self.workers.kill()
+            self.on_stop()
+            self.pool.kill(timeout=_CUT_TIMEOUT)
+        finally:
+            if self._listener is not None:
+                self._listener.close()
+            self._transport.close()
+            self._stopped.set()
+        return cut
+
+    def drain(self) -> int:
+        """Leave the registry, finish what runs, then stop; returns how many handlers were cut.
+
+        Takes up to `drain_timeout` seconds until callers have noticed, and as long again for handlers
+        that still run.
+        """
+        if self.draining:
+            return 0
+        self.draining = True
+        timeout = self.settings.drain_timeout
+        self._events.pause()
+        self._registrations.withdraw()
+        wait_until_quiet(lambda: self._server.last_request, timeout)
+        self._server.draining = True
+        self.workers.join(timeout)
+        return self.stop()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds until the container has stopped; tell whether it has."""
+        return bool(self._stopped.wait(timeout))
+
+    def status(self) -> dict[str, Any]:
+        """Return facts for an operator, in serializable types."""
+        return {
+            'identity': self.identity,
+            'endpoint': self.endpoint,
+            'pid': os.getpid(),
+            'uptime': time.monotonic() - self._began,
+            'draining': self.draining,
+            'interfaces': [
+                {'name': i.name, 'version': i.version, 'class': type(i).__qualname__}
+                for i in self.interfaces
+            ],
+            'handlers': {'running': self.workers.running, 'pool_size': self.workers.size},
+            'callers': len(self._server.links),
+            'rpc': self.rpc.stats(),
+        }
+
+    def _listen(self) -> None:
+        address = self._transport.address(self.settings.ip, self.settings.port)
+        self._listener = self._transport.listen(address, self._server)
+        self.endpoint = self._listener.endpoint
+
+    def _subscribe_handlers(self, interface: Interface) -> None:
+        if not self.worker:
+            for subscription in event_subscriptions(interface):
+                self.subscribe(subscription)
+        for subscription in task_subscriptions(interface):
+            if self.worker:
+                self.subscribe(subscription)
+            elif subscription.durable:
+                self.events.declare(subscription)
+
+    def _register(self) -> None:
+        assert self.endpoint is not None
+        pool = gevent.get_hub().threadpool
+        facts = pool.apply(host_facts, (self.identity, self.endpoint, self.settings.ip))
+        self._registrations.register(self.interfaces, facts)
+
+    def _registered_name(self, name: str) -> str:
+        return f'{name}.worker' if self.worker else name
+
+
+Container = ServiceContainer

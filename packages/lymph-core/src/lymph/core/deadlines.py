@@ -1,0 +1,107 @@
+"""Deadlines: how long the current work may still take, and one timer for all who wait.
+
+Deadlines are times of `time.monotonic`. They travel between processes as the remaining seconds,
+never as a time of day.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Protocol
+
+import gevent
+
+__all__ = ['Expirable', 'Expirations', 'current', 'remaining', 'set_current']
+
+_deadline: ContextVar[float | None] = ContextVar('lymph_deadline', default=None)
+
+_TICK = 0.01  # seconds; expirations are rounded up to it so that one timer event serves many
+
+
+def current() -> float | None:
+    """Return the deadline of the current work, None if it has none."""
+    return _deadline.get()
+
+
+def set_current(deadline: float | None) -> None:
+    """Give the current context a deadline."""
+    _deadline.set(deadline)
+
+
+def remaining(timeout: float) -> float:
+    """Return `timeout`, shortened to what the current work has left (not below 0)."""
+    deadline = _deadline.get()
+    if deadline is None:
+        return timeout
+    return max(0.0, min(timeout, deadline - time.monotonic()))
+
+
+class Expirable(Protocol):
+    """Something that waits."""
+
+    def expire(self) -> None:
+        """Called in the hub when its time has come."""
+
+
+class Expirations:
+    """Expires many with one timer.
+
+    Waiting ends are kept in buckets of 10 ms; adding and removing one is a set operation. The timer
+    runs to the earliest bucket and stands still when there is none.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[int, set[Expirable]] = {}
+        self._ticks: list[int] = []  # a heap of the buckets' keys
+        self._timer = gevent.get_hub().loop.timer(0)
+        self._armed: int | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._buckets.values()))
+
+    def add(self, waiting: Expirable, deadline: float) -> int:
+        """Expire `waiting` at `deadline`; the returned ticket is for `discard`."""
+        tick = int(deadline / _TICK) + 1
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            self._buckets[tick] = bucket = set()
+            heapq.heappush(self._ticks, tick)
+            if self._armed is None or tick < self._armed:
+                self._arm(tick)
+        bucket.add(waiting)
+        return tick
+
+    def discard(self, waiting: Expirable, ticket: int) -> None:
+        """Take back an `add`; one that has expired is ignored."""
+        bucket = self._buckets.get(ticket)
+        if bucket is not None:
+            bucket.discard(waiting)
+
+    def close(self) -> None:
+        """Forget all and stop the timer."""
+        self._timer.stop()
+        self._timer.close()
+        self._buckets.clear()
+        self._ticks.clear()
+
+    def _arm(self, tick: int) -> None:
+        self._armed = tick
+        self._timer.stop()
+        self._timer.close()
+        self._timer = gevent.get_hub().loop.timer(max(0.0, tick * _TICK - self._clock()))
+        self._timer.start(self._fire)
+
+    def _fire(self) -> None:
+        self._armed = None
+        now = self._clock()
+        while self._ticks and self._ticks[0] * _TICK <= now:
+            for waiting in self._buckets.pop(heapq.heappop(self._ticks)):
+                waiting.expire()
+        while self._ticks and not self._buckets[self._ticks[0]]:
+            del self._buckets[heapq.heappop(self._ticks)]  # all of them were served in time
+        if self._ticks and self._armed is None:
+            self._arm(self._ticks[0])

@@ -1,0 +1,1 @@
+"""What authors declare on an interface: methods, event handlers, tasks and proxies."""

@@ -1,0 +1,54 @@
+"""Checking the arguments of a call against a method's signature before it runs."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ['Signature']
+
+
+class Signature:
+    """The keyword arguments that a method takes.
+
+    `skip` is the number of leading parameters that the framework fills (self, channel).
+    """
+
+    def __init__(self, func: Callable[..., Any], skip: int = 1) -> None:
+        parameters = list(inspect.signature(func).parameters.values())[skip:]
+        self.parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        for parameter in self.parameters:
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise TypeError(
+                    f'{func.__qualname__}: arguments travel by name,'
+                    f' but {parameter.name!r} is positional-only'
+                )
+        self.takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._names = frozenset(p.name for p in self.parameters)
+        self._required = frozenset(p.name for p in self.parameters if p.default is p.empty)
+
+    def problem(self, arguments: Mapping[Any, Any]) -> str | None:
+        """Return what is wrong with `arguments` in words, None if they fit."""
+        given = arguments.keys()
+        if self._required <= given and (given <= self._names):
+            return None
+        not_text = [key for key in given if not isinstance(key, str)]
+        if not_text:
+            return f'expected argument names as text, found {not_text[0]!r}'
+        missing = sorted(self._required - given)
+        if missing:
+            return f'missing argument {", ".join(map(repr, missing))} (takes: {self})'
+        unknown = sorted(given - self._names)
+        if unknown and not self.takes_any:
+            close = difflib.get_close_matches(unknown[0], self._names, 1)
+            hint = f'; did you mean {close[0]!r}?' if close else ''
+            return f'unexpected argument {unknown[0]!r} (takes: {self}){hint}'
+        return None
+
+    def __str__(self) -> str:
+        texts = [str(p.replace(annotation=p.empty)) for p in self.parameters]
+        if self.takes_any:
+            texts.append('**')
+        return ', '.join(texts) or 'nothing'

@@ -1,0 +1,88 @@
+"""The decorators that make methods of an interface reachable.
+
+Source: the manual, sections 4.4.3, 4.5.2 and 5.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declare
+from lymph.core.declaring.tasks import Task
+from lymph.core.protocol.topics import check_pattern
+
+__all__ = ['event', 'raw_rpc', 'rpc', 'task']
+
+F = TypeVar('F', bound=Callable[..., Any])
+
+
+def rpc(
+    raises: tuple[type[BaseException], ...] | type[BaseException] = (), idempotent: bool = False
+) -> Callable[[F], F]:
+    """Make a method callable from elsewhere; it returns and raises as any other.
+
+    Callers see exceptions of the classes in `raises` as RemoteError, others as Failed.
+    `idempotent` allows callers to repeat a call that may have run.
+    """
+    if callable(raises) and not isinstance(raises, type):
+        raise TypeError('write @lymph.rpc() with parentheses')
+    classes = raises if isinstance(raises, tuple) else (raises,)
+    return lambda func: declare(func, RpcDeclaration(func, raises=classes, idempotent=idempotent))
+
+
+def raw_rpc() -> Callable[[F], F]:
+    """Make a method callable that answers through the ReplyChannel it gets as first argument."""
+    return lambda func: declare(func, RpcDeclaration(func, raw=True))
+
+
+def event(
+    *event_types: str,
+    sequential: bool = False,
+    broadcast: bool = False,
+    once: bool = False,
+    retry: int = 0,
+    queue_name: str | None = None,
+) -> Callable[[F], F]:
+    """Make a method the handler of events; it takes the event as its one argument.
+
+    `event_types` may hold wildcards: ``*`` for one word, ``#`` for zero or more. With `sequential` an
+    instance handles one event at a time, with `broadcast` every instance handles every event, with
+    `once` only the first event is handled. `retry` is how often a handler that raised is called
+    again. `queue_name` replaces ``<interface name>.<method>``.
+    """
+    if not event_types:
+        raise TypeError('expected at least one event type, as in @lymph.event("task_done")')
+    if not all(isinstance(event_type, str) for event_type in event_types):
+        raise TypeError('write @lymph.event("type") with event types as text')
+    for event_type in event_types:
+        check_pattern(event_type)
+    if retry < 0:
+        raise ValueError(f'expected retry >= 0, found {retry}')
+    return lambda func: declare(
+        func,
+        EventDeclaration(func, event_types, sequential, broadcast, once, retry, queue_name),
+    )
+
+
+def task(
+    sequential: bool = False, broadcast: bool = False, retry: int = 0
+) -> Callable[[Callable[..., Any]], Task]:
+    """Make a method a task: ``self.method.apply(**arguments)`` queues it for a worker.
+
+    With `sequential` a worker runs one at a time, with `broadcast` every worker runs it. `retry` is how
+    often a task that raised is run again.
+    """
+    if callable(sequential):
+        raise TypeError('write @lymph.task() with parentheses')
+
+    def make(func: Callable[..., Any]) -> Task:
+        known = getattr(func, '_lymph_declaration', None)
+        if known is not None:
+            raise TypeError(
+                f'{func.__qualname__} is declared as {known.kind} already;'
+                ' a method is one of rpc, raw_rpc, event, task'
+            )
+        return Task(func, sequential, broadcast, retry)
+
+    return make

@@ -1,0 +1,101 @@
+"""The connections of a container, one for each endpoint, and which endpoints to pass over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lymph.core.connections import Connection
+from lymph.core.deadlines import Expirations
+from lymph.core.transport.base import Transport
+from lymph.exceptions import NotConnected
+
+__all__ = ['Dialer']
+
+_AVOID = 1.0  # seconds for which an endpoint that failed is passed over while others serve
+
+
+class Dialer:
+    """Makes connections on demand and forgets them when they go down.
+
+    `lost(endpoint, reason)` is called in the hub when a connection went down.
+    """
+
+    def __init__(self, transport: Transport, lost: Callable[[str, str], None]) -> None:
+        self._transport = transport
+        self._lost = lost
+        self._connections: dict[str, Connection] = {}
+        self._avoided: dict[str, float] = {}  # endpoint -> until when (monotonic seconds)
+        self._expirations = Expirations()
+        self._closed = False
+
+    def connect(self, endpoint: str) -> Connection:
+        """Return the connection to `endpoint`, made now if there is none. Does not wait.
+
+        Raises NotConnected for an endpoint this transport cannot reach.
+        """
+        connection = self._connections.get(endpoint)
+        if connection is not None:
+            return connection
+        if self._closed:
+            raise NotConnected(f'{endpoint}: this container is stopped')
+        try:
+            connection = Connection(
+                endpoint, self._transport, self._expirations, self._up, self._down
+            )
+        except ValueError as error:
+            raise NotConnected(str(error)) from error
+        self._connections[endpoint] = connection
+        return connection
+
+    def load(self, endpoint: str) -> int:
+        """Return the number of calls in flight to `endpoint`."""
+        connection = self._connections.get(endpoint)
+        return 0 if connection is None else len(connection.pending)
+
+    def usable(self, endpoint: str) -> bool:
+        """Tell whether nothing speaks against calling `endpoint` now."""
+        if not self._avoided:
+            return True
+        until = self._avoided.get(endpoint)
+        if until is None:
+            return True
+        if until > time.monotonic():
+            return False
+        del self._avoided[endpoint]
+        return True
+
+    def avoid(self, endpoint: str) -> None:
+        """Pass `endpoint` over for a moment while others serve."""
+        now = time.monotonic()
+        self._avoided = {e: until for e, until in self._avoided.items() if until > now}
+        self._avoided[endpoint] = now + _AVOID
+
+    def close_connection(self, endpoint: str, reason: str) -> None:
+        """Close the connection to `endpoint`, if there is one."""
+        connection = self._connections.get(endpoint)
+        if connection is not None:
+            connection.close(reason)
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Return `Connection.stats` of all connections."""
+        return [connection.stats() for connection in self._connections.values()]
+
+    def close(self) -> None:
+        """Close all connections; calls in flight end with ConnectionLost."""
+        self._closed = True
+        for connection in list(self._connections.values()):
+            connection.close('this container is stopped')
+
+    def _up(self, connection: Connection) -> None:
+        self._avoided.pop(connection.endpoint, None)
+
+    def _down(self, connection: Connection, reason: str) -> None:
+        if self._connections.get(connection.endpoint) is connection:
+            del self._connections[connection.endpoint]
+        if not self._closed:
+            self.avoid(connection.endpoint)
+            self._lost(connection.endpoint, reason)
+        elif not self._connections:
+            self._expirations.close()

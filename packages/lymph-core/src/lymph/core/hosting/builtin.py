@@ -1,0 +1,70 @@
+"""The interface `lymph`, which every container has: is it alive, what can it do, how does it fare."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lymph.core.decorators import rpc
+from lymph.core.hosting.methods import MethodTable
+from lymph.core.interfaces import Host, Interface
+from lymph.core.monitoring.metrics import Sample
+
+__all__ = ['BuiltinInterface']
+
+
+class BuiltinInterface(Interface):
+    """Answers for the container itself; it is not registered under its own name."""
+
+    namespaces = ()
+
+    def __init__(
+        self,
+        container: Host,
+        methods: MethodTable,
+        metrics: Iterable[Sample],
+        status: Callable[[], dict[str, Any]],
+    ) -> None:
+        super().__init__(container, 'lymph')
+        self._methods = methods
+        self._metrics = metrics
+        self._status = status
+
+    @rpc(idempotent=True)
+    def ping(self, payload: Any = None) -> Any:
+        """Return the payload."""
+        return payload
+
+    @rpc(idempotent=True)
+    def status(self) -> dict[str, Any]:
+        """Describe the container: identity, endpoint, interfaces, connections, what runs."""
+        return self._status()
+
+    @rpc(idempotent=True)
+    def inspect(self) -> dict[str, Any]:
+        """Describe the methods of all interfaces: name, version, params, help."""
+        return {
+            'methods': [
+                {
+                    'name': method.subject,
+                    'version': method.interface.version,
+                    'params': [str(p) for p in method.declaration.signature.parameters],
+                    'help': method.declaration.help,
+                }
+                for method in self._methods
+            ]
+        }
+
+    @rpc(idempotent=True)
+    def get_metrics(self) -> list[list[Any]]:
+        """Return all metrics as [name, value, tags]."""
+        return [list(sample) for sample in self._metrics]
+
+    @rpc(raises=(ValueError,), idempotent=True)
+    def change_loglevel(self, logger: str, level: str) -> None:
+        """Set the level of a logger, for example DEBUG; the name '' is the root logger."""
+        names = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
+        if not isinstance(level, str) or level.upper() not in names:
+            raise ValueError(f'expected a level of {", ".join(names)}, found {level!r}')
+        logging.getLogger(logger).setLevel(level.upper())

@@ -1,0 +1,123 @@
+"""Which method answers a subject: the interfaces of a container by name and version."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from lymph.core.declaring.declarations import RpcDeclaration
+from lymph.core.interfaces import Interface
+from lymph.core.monitoring.metrics import Sample
+from lymph.core.versioning import Version, parse_version
+from lymph.exceptions import ConfigurationError, Refused
+
+__all__ = ['HostedMethod', 'MethodTable']
+
+
+@dataclass(eq=False)
+class HostedMethod:
+    """A method of an installed interface, with what is counted of its calls."""
+
+    subject: str
+    interface: Interface
+    declaration: RpcDeclaration
+    func: Callable[..., Any]
+    running: int = 0
+    handled: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    refused: dict[str, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the counts as metrics."""
+        tags = {'method': self.subject}
+        yield 'rpc.running', self.running, tags
+        yield 'rpc.handled', self.handled, tags
+        yield 'rpc.failed', self.failed, tags
+        yield 'rpc.seconds', self.seconds, tags
+        for reason, count in self.refused.items():
+            yield 'rpc.refused', count, {**tags, 'reason': reason}
+
+
+class MethodTable:
+    """Finds methods by subject and version."""
+
+    def __init__(self) -> None:
+        self.interfaces: dict[tuple[str, Version | None], Interface] = {}
+        self._found: dict[tuple[bytes, str | None], HostedMethod] = {}
+        self._methods: dict[tuple[str, Version | None, str], HostedMethod] = {}
+
+    def add(self, interface: Interface) -> None:
+        """Install an interface.
+
+        Raises ConfigurationError when one of the same name and version is there.
+        """
+        version = None if interface.version is None else parse_version(interface.version)
+        key = interface.name, version
+        if key in self.interfaces:
+            named = interface.name if version is None else f'{interface.name}@{version}'
+            raise ConfigurationError(f'the interface {named} is installed twice')
+        self.interfaces[key] = interface
+        for name, declaration in interface.methods.items():
+            self._methods[(interface.name, version, name)] = HostedMethod(
+                f'{interface.name}.{name}', interface, declaration, getattr(interface, name)
+            )
+        self._found.clear()
+
+    def __iter__(self) -> Iterator[HostedMethod]:
+        return iter(tuple(self._methods.values()))
+
+    def find(self, subject: bytes, version: str | None) -> HostedMethod:
+        """Return the method for a subject, of the newest interface that serves `version`.
+
+        Raises Refused with the reason unknown_interface, unknown_version or unknown_method.
+        """
+        method = self._found.get((subject, version))
+        if method is None:
+            method = self._search(subject, version)
+            # only what exists is remembered, so that callers cannot fill the table with subjects
+            if version is None or version == method.interface.version:
+                self._found[(subject, version)] = method
+        return method
+
+    def _search(self, subject: bytes, wanted: str | None) -> HostedMethod:
+        text = subject.decode('utf-8', 'replace')
+        name, _, method = text.rpartition('.')
+        versions = [version for known, version in self.interfaces if known == name]
+        if not versions:
+            names = sorted({known for known, _ in self.interfaces})
+            raise Refused(
+                f'no interface {name!r} here (installed: {", ".join(names)})', 'unknown_interface'
+            )
+        serving = self._serving(name, versions, wanted)
+        found = self._methods.get((name, serving, method))
+        if found is None:
+            raise Refused(_no_method(name, method, self._names(name, serving)), 'unknown_method')
+        return found
+
+    @staticmethod
+    def _serving(name: str, versions: list[Version | None], wanted: str | None) -> Version | None:
+        try:
+            version = None if wanted is None else parse_version(wanted)
+        except ValueError as error:
+            raise Refused(str(error), 'unknown_version') from error
+        if version is None:
+            return max(versions, key=lambda v: v or Version(0))
+        fitting = [v for v in versions if v is not None and v.serves(version)]
+        if not fitting:
+            known = ', '.join(str(v or 'unversioned') for v in versions)
+            raise Refused(
+                f'{name} does not serve version {wanted} (installed: {known})', 'unknown_version'
+            )
+        return max(fitting)
+
+    def _names(self, interface: str, version: Version | None) -> list[str]:
+        return sorted(n for i, v, n in self._methods if (i, v) == (interface, version))
+
+
+def _no_method(interface: str, method: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(method, known, 1)
+    hint = f'; did you mean {interface}.{close[0]}?' if close else ''
+    return f'no method {interface}.{method} (it has: {", ".join(known) or "none"}){hint}'

@@ -1,0 +1,69 @@
+"""Making the interfaces of a container known, and taking them back."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+
+from lymph.core.interfaces import Interface
+from lymph.core.services import ServiceInstance
+from lymph.discovery.base import BaseServiceRegistry
+
+__all__ = ['Registrations', 'host_facts']
+
+Registered = tuple[str, ServiceInstance, str]
+
+
+def host_facts(identity: str, endpoint: str, ip: str) -> ServiceInstance:
+    """Return what all instances of this process have in common.
+
+    Looks up the host's full name, which may ask a name server: not for the hub.
+    """
+    return ServiceInstance(
+        identity=identity,
+        endpoint=endpoint,
+        hostname=socket.gethostname(),
+        fqdn=socket.getfqdn(),
+        ip=ip,
+        pid=os.getpid(),
+        started=time.time(),
+    )
+
+
+class Registrations:
+    """The entries of one container in the registry.
+
+    `named` turns the name of an interface into the one it is registered under.
+    """
+
+    def __init__(
+        self, registry: BaseServiceRegistry, named: Callable[[str], str] = lambda name: name
+    ) -> None:
+        self._registry = registry
+        self._named = named
+        self._entries: list[Registered] = []
+
+    def register(self, interfaces: Iterable[Interface], facts: ServiceInstance) -> None:
+        """Register each interface in each of its namespaces.
+
+        Raises RegistrationFailure; what was registered until then is taken back.
+        """
+        try:
+            for interface in interfaces:
+                known = {**facts.serialize(), **interface.instance_facts()}
+                instance = ServiceInstance.deserialize({**known, 'version': interface.version})
+                for namespace in interface.namespaces:
+                    name = self._named(interface.name)
+                    self._registry.register(name, instance, namespace)
+                    self._entries.append((name, instance, namespace))
+        except BaseException:
+            self.withdraw()
+            raise
+
+    def withdraw(self) -> None:
+        """Take all entries back."""
+        while self._entries:
+            name, instance, namespace = self._entries.pop()
+            self._registry.unregister(name, instance, namespace)

@@ -1,0 +1,104 @@
+"""From event handlers and tasks of an interface to subscriptions of the event system."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from lymph.core import deadlines, trace
+from lymph.core.events import Event
+from lymph.core.hooks import Hook
+from lymph.core.interfaces import Interface
+from lymph.core.monitoring.metrics import Sample
+from lymph.events.base import Subscription
+
+__all__ = ['HandlerStats', 'event_subscriptions', 'hosted', 'task_subscriptions']
+
+logger = logging.getLogger(__name__)
+
+
+class HandlerStats:
+    """Counts of one queue's events, as metrics."""
+
+    def __init__(self, queue_name: str) -> None:
+        self.queue_name = queue_name
+        self.running = self.handled = self.failed = 0
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the counts as metrics."""
+        tags = {'queue': self.queue_name}
+        yield 'events.running', self.running, tags
+        yield 'events.handled', self.handled, tags
+        yield 'events.failed', self.failed, tags
+        yield 'events.seconds', self.seconds, tags
+
+
+def event_subscriptions(interface: Interface) -> list[Subscription]:
+    """Return a subscription for each event handler of an interface."""
+    found = []
+    for name, declared in interface.event_handlers.items():
+        temporary = declared.broadcast or declared.once
+        found.append(
+            Subscription(
+                declared.queue_name or f'{interface.name}.{name}',
+                declared.event_types,
+                getattr(interface, name),
+                sequential=declared.sequential,
+                broadcast=declared.broadcast,
+                once=declared.once,
+                retry=declared.retry,
+                durable=not temporary,
+            )
+        )
+    return found
+
+
+def task_subscriptions(interface: Interface) -> list[Subscription]:
+    """Return a subscription for each task of an interface."""
+    return [
+        Subscription(
+            f'{interface.name}.{name}',
+            (task.event_type(interface.name),),
+            _runs(getattr(interface, name)),
+            sequential=task.sequential,
+            broadcast=task.broadcast,
+            retry=task.retry,
+            durable=not task.broadcast,
+        )
+        for name, task in interface.tasks.items()
+    ]
+
+
+def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
+    return lambda event: task(**event.body)
+
+
+def hosted(subscription: Subscription, stats: HandlerStats, error_hook: Hook) -> Subscription:
+    """Return the subscription with a handler that has a context, is counted and logs failures.
+
+    The error goes on to the event system, which decides whether the event is tried again.
+    """
+    handler = subscription.handler
+
+    def handle(event: Event) -> None:
+        trace.set_id(event.headers.get('trace_id'))
+        deadlines.set_current(None)
+        started = time.monotonic()
+        stats.running += 1
+        try:
+            handler(event)
+            stats.handled += 1
+        except Exception as error:  # the edge of somebody else's code
+            stats.failed += 1
+            logger.exception('%s failed on %s (attempt %s)', stats.queue_name, event, event.attempt)
+            error_hook(error, queue=stats.queue_name, event=event)
+            raise
+        finally:
+            stats.running -= 1
+            stats.seconds += time.monotonic() - started
+
+    return replace(subscription, handler=handle)

@@ -1,0 +1,197 @@
+"""The base class of what authors write. Source: the manual, section 5.1."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from gevent.queue import Empty, Queue
+
+from lymph.core.components import Component
+from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declared
+from lymph.core.declaring.proxies import Caller, ErrorMap, Proxy
+from lymph.core.declaring.tasks import Task
+from lymph.core.events import Event
+from lymph.discovery.base import RPC
+from lymph.events.base import Subscription
+from lymph.exceptions import SubscriptionError, Timeout
+
+__all__ = ['Host', 'Interface', 'Proxy', 'Service']
+
+Handler = TypeVar('Handler', bound=Callable[..., Any])
+_serial = itertools.count(1)
+
+
+class Host(Caller, Protocol):
+    """What an interface needs of its container."""
+
+    identity: str
+
+    def emit_event(
+        self,
+        type: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        delay: float = 0,
+        source: str | None = None,
+    ) -> None:
+        """Emit an event."""
+
+    def subscribe(self, subscription: Subscription) -> Subscription:
+        """Subscribe a handler; returns what `unsubscribe` takes."""
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End a subscription."""
+
+
+class Interface(Component):
+    """A set of methods and event handlers, hosted by a container under a name.
+
+    Subclasses declare methods with `lymph.rpc`, `lymph.raw_rpc`, `lymph.event` and `lymph.task`, and proxies with
+    `lymph.proxy`.
+    """
+
+    #: registry namespaces in which the interface is made known
+    namespaces: ClassVar[tuple[str, ...]] = (RPC,)
+
+    methods: ClassVar[Mapping[str, RpcDeclaration]] = {}
+    event_handlers: ClassVar[Mapping[str, EventDeclaration]] = {}
+    tasks: ClassVar[Mapping[str, Task]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.methods = declared(cls, RpcDeclaration)
+        cls.event_handlers = declared(cls, EventDeclaration)
+        cls.tasks = declared(cls, Task)
+
+    def __init__(
+        self, container: Host, name: str | None = None, version: str | None = None
+    ) -> None:
+        super().__init__()
+        self.container = container
+        self.name = name or type(self).__name__.lower()
+        self.version = version
+        self._subscriptions: dict[Any, Subscription] = {}
+
+    def apply_config(self, config: Mapping[str, Any]) -> None:
+        """Called with the interface's section of the configuration before anything starts."""
+
+    def instance_facts(self) -> dict[str, Any]:
+        """Return facts to add to the `ServiceInstance` under which this interface is registered.
+
+        Called after `on_start`; for example ``{'http_port': 8080}``.
+        """
+        return {}
+
+    def on_start(self) -> None:
+        """Called when the service is started, before it can be found and before events arrive."""
+
+    def on_stop(self) -> None:
+        """Called when the service is stopped, after the last call and event were handled."""
+
+    def request(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+        **params: Any,
+    ) -> Any:
+        """Call ``interface.method`` at a service name or endpoint and return the result.
+
+        Arguments are given as `body`, as keywords, or both. `timeout` in seconds. Raises an RpcError.
+        """
+        return self.container.request(
+            address, subject, {**(body or {}), **params}, timeout=timeout, version=version
+        )
+
+    def proxy(
+        self,
+        address: str,
+        namespace: str | None = None,
+        timeout: float | None = None,
+        version: str | None = None,
+        error_map: ErrorMap | None = None,
+    ) -> Proxy:
+        """Return a proxy for another service; the arguments are those of `Proxy`."""
+        return Proxy(self.container, address, namespace, timeout, version, error_map)
+
+    def emit(
+        self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
+    ) -> None:
+        """Emit an event, delivered not before `delay` seconds; returns when it is safe.
+
+        Raises EmitFailure when that is not certain, SerializationError for a payload that cannot
+        travel.
+        """
+        self.container.emit_event(event_type, payload, delay=delay, source=self.name)
+
+    def subscribe(
+        self,
+        *event_types: str,
+        sequential: bool = True,
+        broadcast: bool = False,
+        once: bool = False,
+        retry: int = 0,
+    ) -> Callable[[Handler], Handler]:
+        """Subscribe a function to events from now on until this instance stops.
+
+        A function of one parameter is called with the event, one of two with the interface and the
+        event. The queue is this instance's own: of several instances each gets the event.
+        """
+        if not event_types:
+            raise SubscriptionError('expected at least one event type to subscribe to')
+
+        def subscribe(func: Handler) -> Handler:
+            if func in self._subscriptions:
+                raise SubscriptionError(f'{func!r} is subscribed already; unsubscribe it first')
+            takes_interface = len(inspect.signature(func).parameters) == 2
+            name = getattr(func, '__name__', 'handler')
+            queue = f'{self.name}.{name}.{self.container.identity}.{next(_serial)}'
+            self._subscriptions[func] = self.container.subscribe(
+                Subscription(
+                    queue,
+                    event_types,
+                    (lambda event: func(self, event)) if takes_interface else func,
+                    sequential=sequential,
+                    broadcast=broadcast,
+                    once=once,
+                    retry=retry,
+                    durable=False,
+                )
+            )
+            return func
+
+        return subscribe
+
+    def unsubscribe(self, func: Callable[..., Any]) -> None:
+        """End a subscription made with `subscribe`; unknown functions are ignored."""
+        subscription = self._subscriptions.pop(func, None)
+        if subscription is not None:
+            self.container.unsubscribe(subscription)
+
+    def get_next_event(self, *event_types: str, timeout: float | None = None) -> Event:
+        """Wait for the next event of these types, up to `timeout` seconds (None: for ever).
+
+        Raises Timeout.
+        """
+        arrived: Queue[Event] = Queue()
+
+        def on_event(event: Event) -> None:
+            arrived.put(event)
+
+        self.subscribe(*event_types, once=True)(on_event)
+        try:
+            return arrived.get(timeout=timeout)
+        except Empty:
+            types = ', '.join(event_types)
+            raise Timeout(f'no event of type {types} within {timeout:.3g} s') from None
+        finally:
+            self.unsubscribe(on_event)
+
+
+Service = Interface

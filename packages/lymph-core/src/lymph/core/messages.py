@@ -1,0 +1,137 @@
+"""Messages: the five frames that travel between a caller and a service.
+
+Source: the manual, chapter 6.
+
+=====  ========  ==========================================================================
+index  name      content
+=====  ========  ==========================================================================
+0      id        unique to the message
+1      type      REQ, REP, ACK, NACK or ERROR
+2      subject   REQ: ``interface.method``; else the id of the request that is answered
+3      headers   a msgpack map
+4      body      msgpack; of a REQ a map of arguments
+=====  ========  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from lymph.exceptions import SerializationError
+from lymph.serializers.msgpack import pack, unpack
+
+__all__ = [
+    'ACK',
+    'EMPTY_MAP',
+    'ERROR',
+    'NACK',
+    'NIL',
+    'REP',
+    'REPLIES',
+    'REQ',
+    'TYPES',
+    'Message',
+    'id_source',
+]
+
+REQ: Final = b'REQ'
+REP: Final = b'REP'
+ACK: Final = b'ACK'
+NACK: Final = b'NACK'
+ERROR: Final = b'ERROR'
+REPLIES: Final = frozenset({REP, ACK, NACK, ERROR})
+TYPES: Final = REPLIES | {REQ}
+
+EMPTY_MAP: Final = pack({})
+NIL: Final = pack(None)
+
+
+def id_source() -> Callable[[], bytes]:
+    """Return a function that makes message ids: a random prefix and a counter, 16 bytes.
+
+    A uuid4 costs ten times as much; the prefix keeps ids of different sources apart.
+    """
+    prefix = os.urandom(8)
+    counter = itertools.count(1)
+    return lambda: prefix + next(counter).to_bytes(8, 'big')
+
+
+_new_id = id_source()
+
+
+class Message:
+    """A message; headers and body are unpacked when they are first read.
+
+    Reading `headers` or `body` raises SerializationError when the peer sent no msgpack.
+    """
+
+    __slots__ = ('_body', '_headers', 'id', 'packed_body', 'packed_headers', 'subject', 'type')
+
+    REQ, REP, ACK, NACK, ERROR = REQ, REP, ACK, NACK, ERROR
+
+    def __init__(
+        self,
+        type: bytes,
+        subject: str | bytes,
+        body: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        id: bytes | None = None,
+        *,
+        packed_body: bytes | None = None,
+        packed_headers: bytes | None = None,
+    ) -> None:
+        if type not in TYPES:
+            raise ValueError(f'expected REQ, REP, ACK, NACK or ERROR, found {type!r}')
+        self.type = type
+        self.subject = subject.encode() if isinstance(subject, str) else subject
+        self.id = _new_id() if id is None else id
+        self.packed_body = pack(body) if packed_body is None else packed_body
+        self.packed_headers = pack(headers or {}) if packed_headers is None else packed_headers
+        self._body: Any = _UNREAD
+        self._headers: Any = _UNREAD
+
+    @property
+    def body(self) -> Any:
+        """The unpacked body."""
+        if self._body is _UNREAD:
+            self._body = unpack(self.packed_body)
+        return self._body
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """The unpacked headers."""
+        if self._headers is _UNREAD:
+            headers = unpack(self.packed_headers)
+            if not isinstance(headers, dict):
+                raise SerializationError(f'expected headers as a map, found {headers!r}')
+            self._headers = headers
+        return self._headers  # type: ignore[no-any-return]
+
+    def frames(self) -> list[bytes]:
+        """Return the five frames."""
+        return [self.id, self.type, self.subject, self.packed_headers, self.packed_body]
+
+    @classmethod
+    def from_frames(cls, frames: Sequence[bytes]) -> Message:
+        """Make a message from what arrived; raises ValueError for a wrong count or type."""
+        if len(frames) != 5:
+            raise ValueError(f'expected a message of 5 frames, found {len(frames)}')
+        id, type, subject, headers, body = frames
+        return cls(type, subject, id=id, packed_headers=headers, packed_body=body)
+
+    def is_request(self) -> bool:
+        """Tell whether this asks for something."""
+        return self.type == REQ
+
+    def is_reply(self) -> bool:
+        """Tell whether this answers a request."""
+        return self.type != REQ
+
+    def __repr__(self) -> str:
+        return f'<Message {self.type.decode()} {self.subject!r} id={self.id.hex()}>'
+
+
+_UNREAD: Final = object()

@@ -1,0 +1,27 @@
+"""Plugins: components that hook into a container without being one of its interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lymph.core.components import Component
+
+if TYPE_CHECKING:
+    from lymph.core.container import ServiceContainer
+
+__all__ = ['Plugin']
+
+
+class Plugin(Component):
+    """Named under `plugins:` in the configuration; hooks in when it is installed or started.
+
+    `container.error_hook.install(callback)` hears of errors that handlers raise.
+    """
+
+    def __init__(
+        self, container: ServiceContainer, config: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.container = container
+        self.config = config or {}

@@ -1,0 +1,43 @@
+"""Which instance gets the next call: the less loaded of two picked at random.
+
+Pure: loads, health and chance come in. Two random choices keep the most loaded instance's share close
+to the average without anybody knowing all loads (Mitzenmacher, "The Power of Two Choices", 2001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+__all__ = ['choose']
+
+T = TypeVar('T')
+
+
+def choose(
+    candidates: Sequence[T],
+    load: Callable[[T], int],
+    usable: Callable[[T], bool],
+    chance: Callable[[], float],
+) -> T:
+    """Return the candidate that is to be called.
+
+    `load` counts calls in flight, `usable` is False for those to be passed over; when nobody is usable
+    all are tried again. `chance` gives numbers in [0, 1). `candidates` must not be empty.
+    """
+    count = len(candidates)
+    if count == 1:
+        return candidates[0]
+    first = int(chance() * count)
+    second = int(chance() * (count - 1))
+    if second >= first:
+        second += 1
+    one, other = candidates[first], candidates[second]
+    if usable(one):
+        if usable(other) and load(other) < load(one):
+            return other
+        return one
+    if usable(other):
+        return other
+    rest = [candidate for candidate in candidates if usable(candidate)]
+    return rest[int(chance() * len(rest))] if rest else one

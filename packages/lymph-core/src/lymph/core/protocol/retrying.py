@@ -1,0 +1,35 @@
+"""Whether a failed call may be tried again, and when.
+
+Pure: errors and chance come in. A call that surely did not run may be repeated anywhere; one that may
+have run only if its author says that running twice does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lymph.exceptions import LookupFailure, Nack, RpcError
+
+__all__ = ['backoff', 'may_retry']
+
+# another instance would say the same, or the time is up
+_HOPELESS = frozenset({'invalid_arguments', 'malformed', 'expired', 'unknown_method'})
+
+_FIRST, _LONGEST = 0.01, 0.5  # seconds
+
+
+def may_retry(error: RpcError, idempotent: bool) -> bool:
+    """Tell whether a call that ended with `error` may be tried on another instance."""
+    if isinstance(error, LookupFailure):
+        return False
+    if isinstance(error, Nack) and error.reason in _HOPELESS:
+        return False
+    if error.executed == 'no':
+        return True
+    return idempotent and error.executed == 'maybe'
+
+
+def backoff(attempt: int, chance: Callable[[], float]) -> float:
+    """Return the seconds to wait before try number `attempt` (the first retry is 1)."""
+    ceiling: float = min(_LONGEST, _FIRST * 2**attempt)
+    return ceiling * (0.5 + chance() / 2)

@@ -1,0 +1,210 @@
+"""Calls out: find an instance, send, wait, and try again where that can do no harm.
+
+Every call has exactly one outcome by its deadline (see `lymph.exceptions`). A call that surely did
+not run is tried on another instance while its time and its retries last.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from gevent.event import AsyncResult
+
+from lymph.core import deadlines, trace
+from lymph.core.channels import RequestChannel
+from lymph.core.components import Component
+from lymph.core.connections import Connection
+from lymph.core.dialer import Dialer
+from lymph.core.messages import Message, id_source
+from lymph.core.outcomes import outcome
+from lymph.core.protocol.balancing import choose
+from lymph.core.protocol.retrying import backoff, may_retry
+from lymph.core.services import Service, ServiceInstance
+from lymph.core.transport.base import Transport
+from lymph.core.transport.endpoints import scheme_of
+from lymph.core.versioning import Version, parse_version
+from lymph.core.workers import Workers
+from lymph.discovery.base import BaseServiceRegistry
+from lymph.exceptions import Expired, LookupFailure, LymphError, RpcError
+from lymph.serializers.msgpack import pack
+
+__all__ = ['DEFAULT_RETRIES', 'DEFAULT_TIMEOUT', 'Rpc']
+
+DEFAULT_TIMEOUT = 1.0  # seconds; the manual's default of `RequestChannel.get` and `Proxy`
+DEFAULT_RETRIES = 2
+
+_version = functools.lru_cache(maxsize=256)(parse_version)
+_chance = random.random
+
+
+class Rpc(Component):
+    """The caller's half of a container.
+
+    `registry` returns the registry when it is needed. `timeout` (seconds) and `retries` are the defaults
+    of all calls.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        registry: Callable[[], BaseServiceRegistry],
+        timeout: float = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+    ) -> None:
+        super().__init__()
+        self.timeout = timeout
+        self.retries = retries
+        self._registry = registry
+        self._dialer = Dialer(transport, self._lost)
+        self._deferred = Workers()
+        self._new_id = id_source()
+
+    def request(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+        retries: int | None = None,
+        idempotent: bool = False,
+    ) -> Any:
+        """Call `subject` (``interface.method``) of a service and return its result.
+
+        `address` is a service name or an endpoint. `timeout` in seconds bounds the whole call, all
+        retries included, and never exceeds what the current work has left. Raises an RpcError, or
+        SerializationError before anything is sent.
+        """
+        packed = pack({} if body is None else body)
+        budget = deadlines.remaining(self.timeout if timeout is None else timeout)
+        if budget <= 0:
+            raise Expired(f'{subject}: no time left for the call')
+        deadline = time.monotonic() + budget
+        wanted = None if version is None else _version(version)
+        tried: set[str] = set()
+        for attempt in range((self.retries if retries is None else retries) + 1):
+            try:
+                endpoint = self._choose(address, wanted, tried)
+                channel = self._send(endpoint, subject, packed, deadline, version)
+                try:
+                    frames = channel.wait()
+                finally:
+                    channel.cancel()
+                return outcome(frames, channel.what)
+            except RpcError as error:
+                last = error
+                if not may_retry(error, idempotent):
+                    raise
+                if attempt:
+                    gevent.sleep(min(backoff(attempt, _chance), deadline - time.monotonic()))
+                if time.monotonic() >= deadline:
+                    raise
+        raise last
+
+    def defer(self, call: Callable[[], Any], body: Mapping[str, Any] | None) -> AsyncResult:
+        """Run `call` in the background; the AsyncResult gets its outcome.
+
+        A `body` that cannot be serialized is an error here and now (SerializationError).
+        """
+        pack(body or {})
+        result = AsyncResult()
+
+        def run() -> None:
+            try:
+                result.set(call())
+            except LymphError as error:
+                result.set_exception(error)
+
+        self._deferred.start(contextvars.copy_context().run, run)
+        return result
+
+    def send_request(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> RequestChannel:
+        """Send one request without retries; the channel ends as a Timeout after `timeout` seconds."""
+        wanted = None if version is None else _version(version)
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        endpoint = self._choose(address, wanted, set())
+        return self._send(endpoint, subject, pack(body or {}), deadline, version)
+
+    def send_message(self, address: str, message: Message, timeout: float) -> RequestChannel:
+        """Send a request as it is; its reply, if any, must arrive within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        connection = self._dialer.connect(self._choose(address, None, set()))
+        connection.wait_up(deadline)
+        return connection.request(
+            message.id, message.subject, message.packed_headers, message.packed_body, deadline
+        )
+
+    def connect(self, endpoint: str) -> Connection:
+        """Return the connection to an endpoint; it may still be on its way up."""
+        return self._dialer.connect(endpoint)
+
+    def lookup(self, address: str) -> Service | ServiceInstance:
+        """Return the instance at an endpoint, or the service of that name.
+
+        Raises LookupFailure when nobody offers the service.
+        """
+        if scheme_of(address) is not None:
+            return ServiceInstance(address, address, connector=self.connect)
+        return self._registry().get(address)
+
+    def stats(self) -> dict[str, Any]:
+        """Return what an operator asks of the caller's half."""
+        return {'connections': self._dialer.stats(), 'deferred': self._deferred.running}
+
+    def on_stop(self) -> None:
+        """Close all connections; calls in flight end with ConnectionLost."""
+        self._dialer.close()
+        self._deferred.kill()
+
+    def _choose(self, address: str, wanted: Version | None, tried: set[str]) -> str:
+        """Return the endpoint for the next try and remember it in `tried`."""
+        if scheme_of(address) is not None:
+            return address
+        service = self._registry().get(address)
+        instances = service.match(wanted)
+        if not instances:
+            versions = ', '.join(sorted({i.version or 'none' for i in service}))
+            raise LookupFailure(f'no instance of {address} serves {wanted} (versions: {versions})')
+        if tried:
+            instances = tuple(i for i in instances if i.endpoint not in tried) or instances
+        endpoint = choose(instances, self._load, self._usable, _chance).endpoint
+        tried.add(endpoint)
+        return endpoint
+
+    def _load(self, instance: ServiceInstance) -> int:
+        return self._dialer.load(instance.endpoint)
+
+    def _usable(self, instance: ServiceInstance) -> bool:
+        return self._dialer.usable(instance.endpoint)
+
+    def _send(
+        self, endpoint: str, subject: str, packed: bytes, deadline: float, version: str | None
+    ) -> RequestChannel:
+        connection = self._dialer.connect(endpoint)
+        connection.wait_up(deadline)
+        headers: dict[str, Any] = {
+            'trace_id': trace.get_id() or trace.new_id(),
+            'timeout': deadline - time.monotonic(),
+        }
+        if version is not None:
+            headers['version'] = version
+        return connection.request(self._new_id(), subject.encode(), pack(headers), packed, deadline)
+
+    def _lost(self, endpoint: str, reason: str) -> None:
+        """Have the registry look again at who was lost."""
+        self._registry().suspect_endpoint(endpoint)

@@ -1,0 +1,99 @@
+"""The `container` section of a configuration, read and checked."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from lymph.config import ConfigView
+from lymph.config.plugins import installed, load_plugin
+from lymph.core.rpc import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from lymph.core.transport.base import DEFAULT_MAX_MESSAGE_SIZE, Transport
+from lymph.discovery.base import BaseServiceRegistry
+from lymph.events.base import BaseEventSystem
+
+__all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_transport']
+
+_KEYS = {
+    '': 'class drain_timeout events ip metrics pool_size port registry rpc',
+    'rpc': 'max_message_size retries timeout transport',
+    'metrics': 'tags',
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Plain values of a container; times in seconds, sizes in bytes."""
+
+    ip: str = '127.0.0.1'
+    port: int = 0
+    pool_size: int | None = None
+    drain_timeout: float = 5.0
+    rpc_timeout: float = DEFAULT_TIMEOUT
+    rpc_retries: int = DEFAULT_RETRIES
+    metrics_tags: dict[str, str] = field(default_factory=dict)
+
+
+def read_settings(config: ConfigView) -> Settings:
+    """Return the plain values of a `container` section; raises ConfigurationError."""
+    for section, keys in _KEYS.items():
+        _check_keys(config.view(section) if section else config, keys.split())
+    tags = config.view('metrics').view('tags')
+    settings = Settings(
+        ip=config.get_str('ip', Settings.ip),
+        port=config.get_int('port', Settings.port),
+        pool_size=config.get_int('pool_size', None),
+        drain_timeout=config.get_float('drain_timeout', Settings.drain_timeout),
+        rpc_timeout=config.get_float('rpc.timeout', Settings.rpc_timeout),
+        rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries),
+        metrics_tags={key: str(tags[key]) for key in tags},
+    )
+    for key, fits, expected in (
+        ('port', 0 <= settings.port <= 65535, 'a port from 0 to 65535'),
+        ('pool_size', settings.pool_size is None or settings.pool_size > 0, 'at least 1'),
+        ('drain_timeout', settings.drain_timeout >= 0, 'seconds, 0 or more'),
+        ('rpc.timeout', settings.rpc_timeout > 0, 'seconds, more than 0'),
+        ('rpc.retries', settings.rpc_retries >= 0, '0 or more'),
+    ):
+        if not fits:
+            raise config.error(key, f'expected {expected}, found {config.get_raw(key)!r}')
+    return settings
+
+
+def read_registry(config: ConfigView) -> BaseServiceRegistry:
+    """Make the registry: `embedded` without a section, ZooKeeper for one without a class."""
+    default = 'zookeeper' if 'registry' in config else 'embedded'
+    registry = config.create_instance('registry', default, group='lymph.discovery')
+    assert isinstance(registry, BaseServiceRegistry)
+    return registry
+
+
+def read_events(config: ConfigView) -> BaseEventSystem:
+    """Make the event system: `embedded` without a section."""
+    if 'events' in config and 'class' not in config.view('events'):
+        names = ', '.join(sorted(installed('lymph.events')))
+        raise config.error('events.class', f'expected an event system (installed: {names})')
+    events = config.create_instance('events', 'embedded', group='lymph.events')
+    assert isinstance(events, BaseEventSystem)
+    return events
+
+
+def read_transport(config: ConfigView) -> Transport:
+    """Make the transport: `zmtp` unless `rpc.transport` names another."""
+    name = config.get_str('rpc.transport', 'zmtp')
+    size = config.get_int('rpc.max_message_size', DEFAULT_MAX_MESSAGE_SIZE)
+    if size < 1024:
+        raise config.error('rpc.max_message_size', f'expected 1024 bytes or more, found {size}')
+    cls = load_plugin('lymph.transports', name, where=config.locate('rpc.transport'))
+    assert isinstance(cls, type)
+    transport = cls(max_message_size=size)
+    assert isinstance(transport, Transport)
+    return transport
+
+
+def _check_keys(section: ConfigView, known: list[str]) -> None:
+    for key in section:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f'; did you mean {close[0]!r}?' if close else ''
+            raise section.error([key], f'no such setting (known: {", ".join(known)}){hint}')

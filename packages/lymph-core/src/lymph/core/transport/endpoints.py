@@ -1,0 +1,29 @@
+"""Endpoints as text: ``tcp://host:port`` and ``memory://name``."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ['scheme_of', 'split_tcp']
+
+_TCP = re.compile(
+    r'tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^/:\[\]@\s]+)):(?P<port>\d{1,5})'
+)
+_SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://')
+
+
+def scheme_of(address: str) -> str | None:
+    """Return the scheme of an endpoint, None when `address` is no endpoint but a name."""
+    match = _SCHEME.match(address)
+    return match[1] if match else None
+
+
+def split_tcp(endpoint: str) -> tuple[str, int]:
+    """Return host and port of a ``tcp://`` endpoint.
+
+    Raises ValueError for anything else and for ports above 65535.
+    """
+    match = _TCP.fullmatch(endpoint)
+    if match is None or int(match['port']) > 65535:
+        raise ValueError(f'expected an endpoint like tcp://127.0.0.1:4123, found {endpoint!r}')
+    return match['v6'] or match['host'], int(match['port'])

@@ -1,0 +1,56 @@
+"""Writes coalesced: what one loop turn gives to a link leaves in one system call.
+
+Theory: a link that has something to send is *dirty*. While a batch of received messages is being
+delivered, nothing is written; at the end of the batch all dirty links are flushed. Outside of a
+batch the flush is left to a callback of the loop, which runs before the loop waits again.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import gevent
+
+__all__ = ['Flushable', 'Flusher']
+
+
+class Flushable(Protocol):
+    """Something with bytes to write."""
+
+    def flush(self) -> None:
+        """Write what can be written without waiting. Never raises."""
+
+
+class Flusher:
+    """Knows the dirty links of a transport and when to flush them. Lives in the hub."""
+
+    def __init__(self) -> None:
+        self._dirty: list[Flushable] = []
+        self._scheduled = False
+        self._in_batch = False
+        self._loop = gevent.get_hub().loop
+
+    def mark(self, link: Flushable) -> None:
+        """Have `link` flushed by the end of this loop turn; called once for each flush."""
+        self._dirty.append(link)
+        if not self._in_batch and not self._scheduled:
+            self._scheduled = True
+            self._loop.run_callback(self._run)
+
+    def begin_batch(self) -> None:
+        """Hold writes back until `end_batch`. Batches do not nest: only the hub makes them."""
+        self._in_batch = True
+
+    def end_batch(self) -> None:
+        """Flush what became dirty during the batch."""
+        self._in_batch = False
+        self._flush()
+
+    def _run(self) -> None:
+        self._scheduled = False
+        self._flush()
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for link in dirty:
+            link.flush()

@@ -1,0 +1,105 @@
+"""The bytes a link still has to write, bounded."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+from gevent.socket import socket
+from greenlet import getcurrent
+
+from lymph.core.transport.zmtp.flusher import Flusher
+
+__all__ = ['Writer']
+
+HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which senders wait
+LOW_WATER = HIGH_WATER // 4  # bytes below which they go on
+_CHUNK = 256 * 1024  # bytes joined for one system call
+
+
+class Writer:
+    """Collects bytes and writes them without waiting.
+
+    `failed(reason)` is called in the hub when the socket breaks.
+    """
+
+    def __init__(self, sock: socket, flusher: Flusher, failed: Callable[[str], None]) -> None:
+        self._sock = sock
+        self._flusher = flusher
+        self._failed = failed
+        self._queue: deque[bytes | memoryview] = deque()
+        self._dirty = False
+        self._closed = False
+        self._room = Event()
+        self._room.set()
+        self._hub = gevent.get_hub()
+        self._writable = self._hub.loop.io(sock.fileno(), 2)
+        self.buffered = 0  # bytes
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to what is sent at the end of this loop turn."""
+        self._queue.append(data)
+        self.buffered += len(data)
+        if self.buffered > HIGH_WATER:
+            self._room.clear()
+        if not self._dirty:
+            self._dirty = True
+            self._flusher.mark(self)
+
+    def wait_for_room(self) -> bool:
+        """Wait until the buffer has room; in the hub, tell whether it has."""
+        if self.buffered <= HIGH_WATER or self._closed:
+            return True
+        if getcurrent() is self._hub:
+            return False
+        self._room.wait()
+        return True
+
+    def flush(self) -> None:
+        """Write what the kernel takes now; the rest follows when it takes more."""
+        self._dirty = False
+        while self._queue and not self._closed:
+            data = self._next_chunk()
+            try:
+                sent = self._sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                self._failed(f'write failed: {error.strerror or error}')
+                return
+            self.buffered -= sent
+            if sent < len(data):
+                self._queue.appendleft(memoryview(data)[sent:])
+                self._dirty = True  # the watcher flushes, not the end of a turn
+                self._writable.start(self._resume)
+                break
+        if self.buffered <= LOW_WATER:
+            self._room.set()
+
+    def close(self) -> None:
+        """Forget what is buffered and let waiting senders go."""
+        self._closed = True
+        self._queue.clear()
+        self.buffered = 0
+        self._writable.stop()
+        self._writable.close()
+        self._room.set()
+
+    def _resume(self) -> None:
+        self._writable.stop()
+        self.flush()
+
+    def _next_chunk(self) -> bytes | memoryview:
+        """Take buffered pieces off the queue, joined up to the size of a chunk."""
+        queue = self._queue
+        first = queue.popleft()
+        if not queue or len(first) >= _CHUNK:
+            return first
+        pieces, size = [first], len(first)
+        while queue and size + len(queue[0]) <= _CHUNK:
+            piece = queue.popleft()
+            pieces.append(piece)
+            size += len(piece)
+        return b''.join(pieces)
