@@ -4,6 +4,8 @@ The one `__init__.py` of the namespace: other distributions add folders beside i
 is imported here, so that ``import lymph`` costs nothing and loads no gevent.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from pkgutil import extend_path
 from typing import TYPE_CHECKING
@@ -43,28 +45,67 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from lymph.core.channels import ReplyChannel as ReplyChannel
-    from lymph.core.declaring.proxies import Proxy as Proxy, proxy as proxy
-    from lymph.core.decorators import event as event, raw_rpc as raw_rpc, rpc as rpc, task as task
+    from lymph.core.declaring.proxies import Proxy as Proxy
+    from lymph.core.declaring.proxies import proxy as proxy
+    from lymph.core.decorators import event as event
+    from lymph.core.decorators import raw_rpc as raw_rpc
+    from lymph.core.decorators import rpc as rpc
+    from lymph.core.decorators import task as task
     from lymph.core.events import Event as Event
-    from lymph.core.interfaces import Interface as Interface, Service as Service
+    from lymph.core.interfaces import Interface as Interface
+    from lymph.core.interfaces import Service as Service
     from lymph.exceptions import (
         ConfigurationError as ConfigurationError,
+    )
+    from lymph.exceptions import (
         ConnectionLost as ConnectionLost,
+    )
+    from lymph.exceptions import (
         EmitFailure as EmitFailure,
+    )
+    from lymph.exceptions import (
         Expired as Expired,
+    )
+    from lymph.exceptions import (
         Failed as Failed,
+    )
+    from lymph.exceptions import (
         LookupFailure as LookupFailure,
+    )
+    from lymph.exceptions import (
         LymphError as LymphError,
+    )
+    from lymph.exceptions import (
         Nack as Nack,
+    )
+    from lymph.exceptions import (
         NotConnected as NotConnected,
+    )
+    from lymph.exceptions import (
         NotSent as NotSent,
+    )
+    from lymph.exceptions import (
         PluginError as PluginError,
+    )
+    from lymph.exceptions import (
         Refused as Refused,
+    )
+    from lymph.exceptions import (
         RegistrationFailure as RegistrationFailure,
+    )
+    from lymph.exceptions import (
         RemoteError as RemoteError,
+    )
+    from lymph.exceptions import (
         RpcError as RpcError,
+    )
+    from lymph.exceptions import (
         SerializationError as SerializationError,
+    )
+    from lymph.exceptions import (
         SubscriptionError as SubscriptionError,
+    )
+    from lymph.exceptions import (
         Timeout as Timeout,
     )
 else:

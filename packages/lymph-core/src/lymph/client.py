@@ -45,7 +45,8 @@ class Client:
     ) -> Any:
         """Call ``interface.method`` at a service name or endpoint and return the result.
 
-        Arguments are given as `body`, as keywords, or both. `timeout` in seconds. Raises an RpcError.
+        Arguments are given as `body`, as keywords, or both. `timeout` in seconds. Raises an
+        RpcError.
         """
         return self.container.request(
             address, subject, {**(body or {}), **params}, timeout=timeout, version=version

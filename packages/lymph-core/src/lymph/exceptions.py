@@ -25,7 +25,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 from weakref import WeakValueDictionary
 
 from lymph.config.exceptions import ConfigurationError, LymphError, PluginError
@@ -80,7 +80,7 @@ class RpcError(LymphError):
 class NotSent(RpcError):
     """The request never left this process."""
 
-    executed = 'no'
+    executed: ClassVar[Executed] = 'no'
 
 
 class LookupFailure(NotSent):
@@ -94,17 +94,19 @@ class NotConnected(NotSent):
 class Timeout(RpcError):
     """No answer arrived by the deadline; the method may have run."""
 
-    executed = 'maybe'
+    executed: ClassVar[Executed] = 'maybe'
 
 
 class Expired(NotSent, Timeout):
     """The deadline of the work that wanted to call had passed already."""
 
+    executed: ClassVar[Executed] = 'no'
+
 
 class ConnectionLost(RpcError):
     """The link broke while the call was in flight; the method may have run."""
 
-    executed = 'maybe'
+    executed: ClassVar[Executed] = 'maybe'
 
 
 class Nack(RpcError):
@@ -118,20 +120,20 @@ class Nack(RpcError):
 class Refused(Nack):
     """The peer refused the call before its method ran."""
 
-    executed = 'no'
+    executed: ClassVar[Executed] = 'no'
 
 
 class Failed(Nack):
     """The method ran and raised something that it does not declare."""
 
-    executed = 'yes'
+    executed: ClassVar[Executed] = 'yes'
 
 
 class _RemoteErrors(type):
     """Makes ``RemoteError.ValueError`` a subclass of RemoteError, one for each name."""
 
     # weak: a name that no `except` clause and no live error refers to is forgotten
-    _classes: WeakValueDictionary[str, type[RemoteError]] = WeakValueDictionary()
+    _classes: ClassVar[WeakValueDictionary[str, type[RemoteError]]] = WeakValueDictionary()
 
     def __getattr__(cls, name: str) -> type[RemoteError]:
         if name.startswith('_') or not name.isidentifier():
@@ -139,11 +141,12 @@ class _RemoteErrors(type):
         return cls._named(name)
 
     def _named(cls, name: str) -> type[RemoteError]:
-        found = cls._classes.get(name)
-        if found is None:
-            found = _RemoteErrors(name, (RemoteError,), {'__module__': RemoteError.__module__})
-            cls._classes[name] = found
-        return found
+        known = cls._classes.get(name)
+        if known is not None:
+            return known
+        made: Any = _RemoteErrors(name, (RemoteError,), {'__module__': RemoteError.__module__})
+        cls._classes[name] = made
+        return cast('type[RemoteError]', made)
 
 
 class RemoteError(RpcError, metaclass=_RemoteErrors):
@@ -152,7 +155,7 @@ class RemoteError(RpcError, metaclass=_RemoteErrors):
     ``except RemoteError.ValueError`` catches the one kind, ``except RemoteError`` all.
     """
 
-    executed = 'yes'
+    executed: ClassVar[Executed] = 'yes'
 
     def __init__(self, text: str = '', type: str = 'Exception') -> None:
         super().__init__(text)

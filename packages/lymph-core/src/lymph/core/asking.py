@@ -31,8 +31,8 @@ _MESSAGE_TIMEOUT = 60.0  # seconds for which the reply to a bare message is wait
 class Asking(Componentized):
     """The half of a container that asks others.
 
-    With `on_demand`, registry and event system are started when they are first needed, so that a client
-    which only calls needs no event system, and one which only emits no registry.
+    With `on_demand`, registry and event system are started when they are first needed, so that a
+    client which only calls needs no event system, and one which only emits no registry.
     """
 
     #: names this process; unique to it
@@ -105,7 +105,7 @@ class Asking(Componentized):
         *,
         timeout: float | None = None,
         version: str | None = None,
-    ) -> AsyncResult:
+    ) -> AsyncResult[Any]:
         """Make the same call in the background; the AsyncResult gets its outcome."""
         return self.rpc.defer(
             lambda: self.request(address, subject, body, timeout=timeout, version=version), body

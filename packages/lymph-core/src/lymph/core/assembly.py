@@ -60,5 +60,6 @@ def install_interfaces(container: ServiceContainer, config: Configuration) -> No
 
 
 def _checked(found: object, kind: type[Kind]) -> type[Kind]:
-    assert isinstance(found, type) and issubclass(found, kind)
+    assert isinstance(found, type)
+    assert issubclass(found, kind)
     return found

@@ -6,6 +6,7 @@ comes second is dropped.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -108,8 +109,8 @@ class RequestChannel:
 class ReplyChannel:
     """The service's end of one request: answer it with one of `reply`, `ack`, `nack`, `error`.
 
-    A second answer is an error of the method (RuntimeError), except with ``unless_reply_sent=True``, which then does
-    nothing. A caller that has gone away is no error.
+    A second answer is an error of the method (RuntimeError), except with
+    ``unless_reply_sent=True``, which then does nothing. A caller that has gone away is no error.
     """
 
     __slots__ = ('_link', '_new_id', 'detached', 'message', 'reply_sent')
@@ -149,7 +150,5 @@ class ReplyChannel:
         if self.reply_sent:
             raise RuntimeError(f'{self.message.subject.decode()} has been answered already')
         self.reply_sent = True
-        try:
+        with contextlib.suppress(LinkDown):  # a caller that has gone has its outcome without us
             self._link.send((self._new_id(), type, self.message.id, headers, body))
-        except LinkDown:
-            pass  # the caller has gone; it has its outcome without us

@@ -6,6 +6,7 @@ root gives what nobody else does.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.workers import Workers
 
 __all__ = ['Component', 'Componentized']
+
+logger = logging.getLogger(__name__)
 
 
 class Component:
@@ -78,11 +81,13 @@ class Component:
         def run() -> Any:
             try:
                 return func(*args, **kwargs)
-            except Exception as error:  # the edge of somebody else's code
+            except Exception as error:
+                logger.exception('a greenlet of %r failed', self)
                 self.error_hook(error, component=self, function=func)
                 return None
 
-        greenlet: Greenlet = self.pool.spawn(run)
+        greenlet = Greenlet(run)
+        self.pool.start(greenlet)
         return greenlet
 
 
@@ -121,5 +126,6 @@ class Componentized(Component):
             component = self._started.pop()
             try:
                 component.on_stop()
-            except Exception as error:  # every component gets its turn
+            except Exception as error:
+                logger.exception('%r could not be stopped', component)
                 self.error_hook(error, component=component, function=component.on_stop)

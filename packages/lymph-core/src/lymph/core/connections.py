@@ -1,7 +1,7 @@
 """A connection to one endpoint: its link, and the calls that wait for a reply on it.
 
-Source: the manual, section 5.2. A connection is used once: when its link goes down, all its calls get
-their outcome, and whoever needs the endpoint again makes a new connection.
+Source: the manual, section 5.2. A connection is used once: when its link goes down, all its calls
+get their outcome, and whoever needs the endpoint again makes a new connection.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ['Connection']
 class Connection:
     """The caller's side of a link to `endpoint`.
 
-    `came_up(connection)` and `went_down(connection, reason)` are called in the hub, the latter once, after all calls
-    have been resolved.
+    `came_up(connection)` and `went_down(connection, reason)` are called in the hub, the latter
+    once, after all calls have been resolved.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """The container: one process, its endpoint, its interfaces, and the parts that serve them.
 
-Order of a start: listen, backends, plugins and components, `on_start` of the interfaces, event handlers,
-registry. A stop is the reverse. What fails on the way up takes down what was started and raises.
+Order of a start: listen, backends, plugins and components, `on_start` of the interfaces, event
+handlers, registry. A stop is the reverse. What fails on the way up takes down what was started
+and raises.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import gevent
 from gevent.event import Event as Flag
 
-from lymph.config import ConfigView, Configuration
+from lymph.config import Configuration, ConfigView
 from lymph.core.asking import Asking
 from lymph.core.greenlets import Pool
 from lymph.core.hosting.builtin import BuiltinInterface
@@ -46,8 +47,8 @@ _CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
 class ServiceContainer(Asking):
     """Hosts interfaces and carries their calls and events. Source: the manual, section 5.2.
 
-    A `worker` consumes tasks and nothing else. With `on_demand` it does not listen, and its backends
-    start when they are first needed (see `lymph.client`).
+    A `worker` consumes tasks and nothing else. With `on_demand` it does not listen, and its
+    backends start when they are first needed (see `lymph.client`).
     """
 
     def __init__(
@@ -91,8 +92,8 @@ class ServiceContainer(Asking):
     def from_config(cls, config: ConfigView | None = None, **overrides: Any) -> ServiceContainer:
         """Make a container from a `container` section; None is an empty one.
 
-        `overrides` replace what the section says: `ip`, `port`, the objects `registry`, `events` and
-        `transport`, and the keywords of the class. Raises ConfigurationError.
+        `overrides` replace what the section says: `ip`, `port`, the objects `registry`, `events`
+        and `transport`, and the keywords of the class. Raises ConfigurationError.
         """
         config = Configuration() if config is None else config
         for key in ('ip', 'port'):
@@ -178,8 +179,8 @@ class ServiceContainer(Asking):
     def drain(self) -> int:
         """Leave the registry, finish what runs, then stop; returns how many handlers were cut.
 
-        Takes up to `drain_timeout` seconds until callers have noticed, and as long again for handlers
-        that still run.
+        Takes up to `drain_timeout` seconds until callers have noticed, and as long again for
+        handlers that still run.
         """
         if self.draining:
             return 0

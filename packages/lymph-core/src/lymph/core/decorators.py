@@ -46,10 +46,10 @@ def event(
 ) -> Callable[[F], F]:
     """Make a method the handler of events; it takes the event as its one argument.
 
-    `event_types` may hold wildcards: ``*`` for one word, ``#`` for zero or more. With `sequential` an
-    instance handles one event at a time, with `broadcast` every instance handles every event, with
-    `once` only the first event is handled. `retry` is how often a handler that raised is called
-    again. `queue_name` replaces ``<interface name>.<method>``.
+    `event_types` may hold wildcards: ``*`` for one word, ``#`` for zero or more. With
+    `sequential` an instance handles one event at a time, with `broadcast` every instance handles
+    every event, with `once` only the first event is handled. `retry` is how often a handler that
+    raised is called again. `queue_name` replaces ``<interface name>.<method>``.
     """
     if not event_types:
         raise TypeError('expected at least one event type, as in @lymph.event("task_done")')
@@ -70,8 +70,8 @@ def task(
 ) -> Callable[[Callable[..., Any]], Task]:
     """Make a method a task: ``self.method.apply(**arguments)`` queues it for a worker.
 
-    With `sequential` a worker runs one at a time, with `broadcast` every worker runs it. `retry` is how
-    often a task that raised is run again.
+    With `sequential` a worker runs one at a time, with `broadcast` every worker runs it. `retry`
+    is how often a task that raised is run again.
     """
     if callable(sequential):
         raise TypeError('write @lymph.task() with parentheses')

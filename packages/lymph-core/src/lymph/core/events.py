@@ -13,8 +13,9 @@ __all__ = ['Event']
 class Event:
     """Something that happened: a type, a payload, and where it came from.
 
-    `headers` travel with the event; ``trace_id`` is one of them. `id` is unique to each emitted event
-    and stays the same through redeliveries; `attempt` counts deliveries to a handler, from 1.
+    `headers` travel with the event; ``trace_id`` is one of them. `id` is unique to each emitted
+    event and stays the same through redeliveries; `attempt` counts deliveries to a handler, from
+    1.
     """
 
     __slots__ = ('attempt', 'body', 'headers', 'id', 'source', 'type')

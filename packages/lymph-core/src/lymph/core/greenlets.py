@@ -12,18 +12,18 @@ from gevent.pool import Group
 __all__ = ['Greenlet', 'Pool']
 
 
-class Greenlet(gevent.Greenlet):
+class Greenlet(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stubs alone
     """A greenlet that starts with a copy of its maker's contextvars.
 
     gevent starts greenlets in an empty context, which would lose the trace id and the deadline.
     """
 
-    def __init__(self, run: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         super().__init__(run, *args, **kwargs)
         self.gr_context = contextvars.copy_context()
 
 
-class Pool(Group):  # type: ignore[misc, unused-ignore]
+class Pool(Group):
     """The lasting greenlets of a tree of components; `kill()` ends all of them.
 
     Handlers of calls and events do not run here but in `lymph.core.workers.Workers`.

@@ -49,8 +49,8 @@ class Host(Caller, Protocol):
 class Interface(Component):
     """A set of methods and event handlers, hosted by a container under a name.
 
-    Subclasses declare methods with `lymph.rpc`, `lymph.raw_rpc`, `lymph.event` and `lymph.task`, and proxies with
-    `lymph.proxy`.
+    Subclasses declare methods with `lymph.rpc`, `lymph.raw_rpc`, `lymph.event` and `lymph.task`,
+    and proxies with `lymph.proxy`.
     """
 
     #: registry namespaces in which the interface is made known
@@ -103,7 +103,8 @@ class Interface(Component):
     ) -> Any:
         """Call ``interface.method`` at a service name or endpoint and return the result.
 
-        Arguments are given as `body`, as keywords, or both. `timeout` in seconds. Raises an RpcError.
+        Arguments are given as `body`, as keywords, or both. `timeout` in seconds. Raises an
+        RpcError.
         """
         return self.container.request(
             address, subject, {**(body or {}), **params}, timeout=timeout, version=version

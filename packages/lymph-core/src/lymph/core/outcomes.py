@@ -16,8 +16,8 @@ _RAN = 'failed'  # the one reason of a NACK whose method did run
 def outcome(frames: list[bytes], what: str) -> Any:
     """Return the result that a reply carries; None for an ACK.
 
-    Raises RemoteError for an ERROR, Refused or Failed for a NACK; Failed also when the reply cannot be
-    read. `what` names the call in errors.
+    Raises RemoteError for an ERROR, Refused or Failed for a NACK; Failed also when the reply
+    cannot be read. `what` names the call in errors.
     """
     type = frames[1]
     try:

@@ -46,8 +46,8 @@ _chance = random.random
 class Rpc(Component):
     """The caller's half of a container.
 
-    `registry` returns the registry when it is needed. `timeout` (seconds) and `retries` are the defaults
-    of all calls.
+    `registry` returns the registry when it is needed. `timeout` (seconds) and `retries` are the
+    defaults of all calls.
     """
 
     def __init__(
@@ -108,13 +108,13 @@ class Rpc(Component):
                     raise
         raise last
 
-    def defer(self, call: Callable[[], Any], body: Mapping[str, Any] | None) -> AsyncResult:
+    def defer(self, call: Callable[[], Any], body: Mapping[str, Any] | None) -> AsyncResult[Any]:
         """Run `call` in the background; the AsyncResult gets its outcome.
 
         A `body` that cannot be serialized is an error here and now (SerializationError).
         """
         pack(body or {})
-        result = AsyncResult()
+        result: AsyncResult[Any] = AsyncResult()
 
         def run() -> None:
             try:
@@ -134,7 +134,7 @@ class Rpc(Component):
         timeout: float | None = None,
         version: str | None = None,
     ) -> RequestChannel:
-        """Send one request without retries; the channel ends as a Timeout after `timeout` seconds."""
+        """Send one request, without retries; it ends as a Timeout after `timeout` seconds."""
         wanted = None if version is None else _version(version)
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         endpoint = self._choose(address, wanted, set())

@@ -27,8 +27,8 @@ Connector = Callable[[str], 'Connection']
 class ServiceInstance:
     """One version of one interface in one process, with what is known about that process.
 
-    `identity` names the process, `endpoint` is where it answers calls (``tcp://host:port``), `started`
-    is a Unix time in seconds.
+    `identity` names the process, `endpoint` is where it answers calls (``tcp://host:port``),
+    `started` is a Unix time in seconds.
     """
 
     identity: str
@@ -47,11 +47,11 @@ class ServiceInstance:
 
     @property
     def key(self) -> str:
-        """What tells this instance from the others of its service: identity, or identity@version."""
+        """What tells it from others of its service: the identity, or identity@version."""
         return self.identity if self.version is None else f'{self.identity}@{self.version}'
 
     def connect(self) -> Connection:
-        """Return the connection to this instance; raises NotConnected if it came from no container."""
+        """Return the connection to it; raises NotConnected if it came from no container."""
         if self.connector is None:
             raise NotConnected(f'{self.endpoint} was not looked up through a container')
         return self.connector(self.endpoint)
@@ -67,11 +67,13 @@ class ServiceInstance:
     ) -> ServiceInstance:
         """Make an instance from what `serialize` gave; unknown keys are ignored.
 
-        Raises ValueError when identity or endpoint are missing or no text.
+        Raises ValueError when identity or endpoint are missing, or one of them or the version is no
+        text.
         """
         known = {f.name for f in fields(cls)} - {'connector'}
-        for name in ('identity', 'endpoint'):
-            if not isinstance(data.get(name), str):
+        for name in ('identity', 'endpoint', 'version'):
+            absent = name == 'version' and data.get(name) is None
+            if not absent and not isinstance(data.get(name), str):
                 raise ValueError(f'expected {name} as text, found {data.get(name)!r}')
         return cls(**{k: v for k, v in data.items() if k in known}, connector=connector)
 
@@ -121,7 +123,7 @@ class Service:
         return self._observers.install(observer)
 
     def update(self, instances: Iterable[ServiceInstance]) -> None:
-        """Make `instances` all that is known, telling observers what was added, removed, updated."""
+        """Make `instances` all that is known; observers hear of each change."""
         new = {instance.key: instance for instance in instances}
         for key in self._instances.keys() - new.keys():
             self.remove(key)

@@ -28,31 +28,30 @@ logger = logging.getLogger(__name__)
 _KEEP_IDLE = 256  # idle greenlets kept; each holds a few KiB of stack
 
 
-def _log_failure(error: BaseException) -> None:
-    logger.error('a task failed', exc_info=error)
-
-
-class _Worker(gevent.Greenlet):
+class _Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stubs alone
     """Runs one task after another for as long as its owner keeps it."""
 
-    def __init__(self, owner: Workers) -> None:
+    def __init__(
+        self, finished: Callable[[_Worker], None], keep: Callable[[_Worker], bool]
+    ) -> None:
         super().__init__()
-        self.owner = owner
+        self.finished = finished
+        self.keep = keep
         self.task: tuple[Callable[..., Any], tuple[Any, ...]] = (bool, ())
 
     def _run(self) -> None:
-        owner, wait_in_hub = self.owner, gevent.get_hub().switch
+        finished, keep, wait_in_hub = self.finished, self.keep, gevent.get_hub().switch
         while True:
             func, args = self.task
             try:
                 contextvars.Context().run(func, *args)
-            except (Exception, gevent.Timeout) as error:  # the edge of somebody else's code
-                owner.on_failure(error)
+            except (Exception, gevent.Timeout):  # the edge of somebody else's code
+                logger.exception('a task failed')
             finally:
                 del func, args
                 self.task = (bool, ())
-                owner._finished(self)
-            if not owner._keep(self):
+                finished(self)
+            if not keep(self):
                 return
             wait_in_hub()
 
@@ -60,19 +59,14 @@ class _Worker(gevent.Greenlet):
 class Workers:
     """Runs tasks in reusable greenlets, at most `size` at once (None: no bound).
 
-    `on_failure` is called with the error of a task that raised; the default logs it.
+    A task that raises is logged; what becomes of its error otherwise is the task's own business.
     """
 
-    def __init__(
-        self,
-        size: int | None = None,
-        on_failure: Callable[[BaseException], None] = _log_failure,
-    ) -> None:
+    def __init__(self, size: int | None = None) -> None:
         if size is not None and size < 1:
             raise ValueError(f'expected a pool size of at least 1, found {size}')
         self.size = size
         self.running = 0
-        self.on_failure = on_failure
         self._limit = float('inf') if size is None else size
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
@@ -92,7 +86,7 @@ class Workers:
             self._quiet.clear()
         if self.running >= self._limit:
             self._free.clear()
-        worker = self._idle.pop() if self._idle else _Worker(self)
+        worker = self._idle.pop() if self._idle else _Worker(self._finished, self._keep)
         self._busy.add(worker)
         worker.task = (func, args)
         if getcurrent() is self._hub:

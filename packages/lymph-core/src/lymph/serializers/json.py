@@ -1,7 +1,8 @@
 """The same values as JSON: marked so that they can be read back, or plain for people.
 
-A marked value is an object with the one key ``$set``, ``$datetime``, ``$date``, ``$time``, ``$uuid``, ``$decimal`` or
-``$bytes`` (base64). An object that has such a key of its own travels as ``{"$object": {...}}``.
+A marked value is an object with the one key ``$set``, ``$datetime``, ``$date``, ``$time``,
+``$uuid``, ``$decimal`` or ``$bytes`` (base64). An object that has such a key of its own travels
+as ``{"$object": {...}}``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from lymph.serializers.paths import explain
 
 __all__ = ['dumps', 'loads', 'plain']
 
-_READERS = {
+_READERS: dict[str, Callable[[Any], Any]] = {
     '$set': lambda v: {tuple(m) if isinstance(m, list) else m for m in v},
     '$datetime': datetime.datetime.fromisoformat,
     '$date': datetime.date.fromisoformat,
@@ -89,7 +90,7 @@ def _read(value: Any) -> Any:
         if mark == _OBJECT and isinstance(inner, dict):
             return {k: _read(v) for k, v in inner.items()}
         if mark in _READERS:
-            return _READERS[mark](_read(inner))  # type: ignore[no-untyped-call]
+            return _READERS[mark](_read(inner))
     return {k: _read(v) for k, v in value.items()}
 
 

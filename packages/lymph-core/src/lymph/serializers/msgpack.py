@@ -109,6 +109,6 @@ def unpack(data: bytes) -> Any:
 def _misfit(value: Any) -> Exception | None:
     try:
         msgpack.packb(value, default=_default)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a `_lymph_dump_` raises is the answer
         return error
     return None

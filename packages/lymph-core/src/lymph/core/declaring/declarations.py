@@ -1,7 +1,7 @@
 """What a decorator notes on a method, and how a class's notes are found again.
 
-A decorated method stays the plain function it was, so that it can be called, overridden and tested as
-any other. A method is one thing: rpc, raw_rpc, event or task.
+A decorated method stays the plain function it was, so that it can be called, overridden and
+tested as any other. A method is one thing: rpc, raw_rpc, event or task.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ Source: the manual, sections 4.5.4, 4.5.5, 4.8.1 and 5.2.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lymph.core.transport.endpoints import scheme_of
+from lymph.core.versioning import parse_version
 from lymph.exceptions import RemoteError
 
 if TYPE_CHECKING:
@@ -41,52 +43,65 @@ class Caller(Protocol):
         *,
         timeout: float | None = None,
         version: str | None = None,
-    ) -> AsyncResult:
+    ) -> AsyncResult[Any]:
         """Call in the background."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the methods of a proxy are called, and how."""
+
+    container: Caller
+    address: str
+    namespace: str
+    timeout: float | None
+    version: str | None
+    error_map: ErrorMap
 
 
 class ProxyMethod:
     """One remote method: call it with keyword arguments."""
 
-    __slots__ = ('_proxy', '_subject')
+    __slots__ = ('_subject', '_target')
 
-    def __init__(self, proxy: Proxy, subject: str) -> None:
-        self._proxy = proxy
-        self._subject = subject
+    def __init__(self, target: _Target, name: str) -> None:
+        self._target = target
+        self._subject = f'{target.namespace}.{name}'
 
     def __call__(self, /, *args: Any, **arguments: Any) -> Any:
         """Call the method and return its result; raises an RpcError (see `lymph.exceptions`)."""
-        self._check(args)
-        proxy = self._proxy
+        if args:
+            self._refuse(args)
+        target = self._target
         try:
-            return proxy._container.request(
-                proxy._address,
+            return target.container.request(
+                target.address,
                 self._subject,
                 arguments,
-                timeout=proxy._timeout,
-                version=proxy._version,
+                timeout=target.timeout,
+                version=target.version,
             )
         except RemoteError as error:
-            local = proxy._error_map.get(error.type)
+            local = target.error_map.get(error.type)
             if local is None:
                 raise
             raise local(str(error)) from error
 
-    def defer(self, /, *args: Any, **arguments: Any) -> AsyncResult:
+    def defer(self, /, *args: Any, **arguments: Any) -> AsyncResult[Any]:
         """Call the method in the background; `get()` of what is returned gives the result."""
-        self._check(args)
-        proxy = self._proxy
-        return proxy._container.defer(
-            proxy._address,
+        if args:
+            self._refuse(args)
+        target = self._target
+        return target.container.defer(
+            target.address,
             self._subject,
             arguments,
-            timeout=proxy._timeout,
-            version=proxy._version,
+            timeout=target.timeout,
+            version=target.version,
         )
 
-    def _check(self, args: tuple[Any, ...]) -> None:
-        if args:
-            raise TypeError(f'{self._subject}: arguments travel by name, found {args[0]!r} without')
+    def _refuse(self, args: tuple[Any, ...]) -> None:
+        raise TypeError(f'{self._subject}: arguments travel by name, found {args[0]!r} without one')
 
 
 class Proxy:
@@ -108,23 +123,22 @@ class Proxy:
     ) -> None:
         if namespace is None and scheme_of(address) is not None:
             raise ValueError(f'a proxy for {address} needs a namespace: the name of the interface')
-        self._container = container
-        self._address = address
-        self._namespace = address if namespace is None else namespace
-        self._timeout = timeout
-        self._version = version
-        self._error_map = dict(error_map or {})
+        if version is not None:
+            parse_version(version)  # a bad one is an error here, not at the first call
+        self._target = _Target(
+            container, address, namespace or address, timeout, version, dict(error_map or {})
+        )
 
     def __getattr__(self, name: str) -> ProxyMethod:
         """Return a callable that executes the remote method of this name."""
-        if name.startswith('__'):  # protocols of Python (copy, pickle) are not remote methods
+        if name.startswith('_'):  # protocols of Python (copy, pickle) are not remote methods
             raise AttributeError(name)
-        method = ProxyMethod(self, f'{self._namespace}.{name}')
+        method = ProxyMethod(self._target, name)
         self.__dict__[name] = method
         return method
 
     def __repr__(self) -> str:
-        return f'<Proxy for {self._namespace} at {self._address}>'
+        return f'<Proxy for {self._target.namespace} at {self._target.address}>'
 
 
 class _HasContainer(Protocol):

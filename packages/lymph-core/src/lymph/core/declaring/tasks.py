@@ -1,7 +1,7 @@
 """Tasks: methods whose calls are queued as events and run by a worker.
 
-Source: the manual, section 5.1; DESIGN of `lymph.events.base`: a task is an event type of its own with one
-durable queue.
+Source: the manual, section 5.1; DESIGN of `lymph.events.base`: a task is an event type of its own
+with one durable queue.
 """
 
 from __future__ import annotations

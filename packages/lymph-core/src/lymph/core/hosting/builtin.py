@@ -1,15 +1,15 @@
-"""The interface `lymph`, which every container has: is it alive, what can it do, how does it fare."""
+"""The interface `lymph` of every container: is it alive, what can it do, how does it fare."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from lymph.core.decorators import rpc
 from lymph.core.hosting.methods import MethodTable
 from lymph.core.interfaces import Host, Interface
-from lymph.core.monitoring.metrics import Sample
+from lymph.core.monitoring.metrics import Aggregate
 
 __all__ = ['BuiltinInterface']
 
@@ -23,12 +23,12 @@ class BuiltinInterface(Interface):
         self,
         container: Host,
         methods: MethodTable,
-        metrics: Iterable[Sample],
+        metrics: Aggregate,
         status: Callable[[], dict[str, Any]],
     ) -> None:
         super().__init__(container, 'lymph')
-        self._methods = methods
         self._metrics = metrics
+        self._methods = methods
         self._status = status
 
     @rpc(idempotent=True)
@@ -59,7 +59,7 @@ class BuiltinInterface(Interface):
     @rpc(idempotent=True)
     def get_metrics(self) -> list[list[Any]]:
         """Return all metrics as [name, value, tags]."""
-        return [list(sample) for sample in self._metrics]
+        return [list(sample) for sample in self.metrics]
 
     @rpc(raises=(ValueError,), idempotent=True)
     def change_loglevel(self, logger: str, level: str) -> None:

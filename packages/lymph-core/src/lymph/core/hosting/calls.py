@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -46,16 +45,17 @@ def run_call(
         method.handled += 1
     except method.declaration.raises as error:
         method.handled += 1
-        _answer(channel, lambda: channel.error(type=type(error).__name__, message=str(error)))
+        if not channel.reply_sent:
+            channel.error(type=type(error).__name__, message=str(error))
     except (Exception, gevent.Timeout) as error:  # the edge of somebody else's code
         method.failed += 1
         logger.exception('%s failed', method.subject)
         error_hook(error, method=method.subject)
         text = f'{type(error).__name__} (see the log of the service for trace {trace.get_id()})'
-        _answer(channel, lambda: channel.nack(text=text))
+        channel.nack(unless_reply_sent=True, text=text)
     except gevent.GreenletExit:
         method.failed += 1
-        _answer(channel, lambda: channel.nack(text='the service stopped while it ran'))
+        channel.nack(unless_reply_sent=True, text='the service stopped while it ran')
         raise
     finally:
         method.running -= 1
@@ -92,9 +92,4 @@ def _arguments(
 def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> None:
     """Answer with a NACK that says the method did not run."""
     method.refused[error.reason] = method.refused.get(error.reason, 0) + 1
-    _answer(channel, lambda: channel.nack(reason=error.reason, text=str(error)))
-
-
-def _answer(channel: ReplyChannel, send: Callable[[], None]) -> None:
-    if not channel.reply_sent:
-        send()
+    channel.nack(reason=error.reason, text=str(error))

@@ -1,7 +1,7 @@
 """Requests in: what arrives at the endpoint is checked, refused or given to a worker.
 
-Runs in the hub, so nothing here waits. Whatever a peer sends, the loop goes on: what cannot be a request
-is counted and dropped, what can be answered gets a NACK with its reason.
+Runs in the hub, so nothing here waits. Whatever a peer sends, the loop goes on: what cannot be a
+request is counted and dropped, what can be answered gets a NACK with its reason.
 """
 
 from __future__ import annotations

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable, Iterator
-from typing import Union
 
-__all__ = ['Aggregate', 'Callable', 'Counter', 'Gauge', 'Metric', 'Sample', 'Tags', 'TaggedCounter']
+__all__ = ['Aggregate', 'Callable', 'Counter', 'Gauge', 'Metric', 'Sample', 'TaggedCounter', 'Tags']
 
 Tags = dict[str, str]
-Sample = tuple[str, Union[int, float], Tags]
+Sample = tuple[str, int | float, Tags]
 
 
 class Metric:

@@ -1,7 +1,8 @@
 """Which instance gets the next call: the less loaded of two picked at random.
 
-Pure: loads, health and chance come in. Two random choices keep the most loaded instance's share close
-to the average without anybody knowing all loads (Mitzenmacher, "The Power of Two Choices", 2001).
+Pure: loads, health and chance come in. Two random choices keep the most loaded instance's share
+close to the average without anybody knowing all loads (Mitzenmacher, "The Power of Two Choices",
+2001).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ def choose(
 ) -> T:
     """Return the candidate that is to be called.
 
-    `load` counts calls in flight, `usable` is False for those to be passed over; when nobody is usable
-    all are tried again. `chance` gives numbers in [0, 1). `candidates` must not be empty.
+    `load` counts calls in flight, `usable` is False for those to be passed over; when nobody is
+    usable all are tried again. `chance` gives numbers in [0, 1). `candidates` must not be empty.
     """
     count = len(candidates)
     if count == 1:

@@ -1,7 +1,7 @@
 """Whether a failed call may be tried again, and when.
 
-Pure: errors and chance come in. A call that surely did not run may be repeated anywhere; one that may
-have run only if its author says that running twice does no harm.
+Pure: errors and chance come in. A call that surely did not run may be repeated anywhere; one that
+may have run only if its author says that running twice does no harm.
 """
 
 from __future__ import annotations

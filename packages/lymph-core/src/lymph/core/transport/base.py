@@ -79,7 +79,7 @@ class Transport(ABC):
 
     @abstractmethod
     def address(self, ip: str, port: int) -> str:
-        """Return the endpoint at which a container with this IP address and port (0: any) listens."""
+        """Return the endpoint for an IP address and a port (0: any free one)."""
 
     @abstractmethod
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:

@@ -88,7 +88,7 @@ class MemoryLink(Link):
         """Make `other` the other end; both come up in the next loop turn."""
         self.other, other.other = other, self
         for link in (self, other):
-            link._loop.run_callback(link._now_up)
+            gevent.get_hub().loop.run_callback(link.now_up)
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Send a message; see `Link.send`."""
@@ -98,27 +98,25 @@ class MemoryLink(Link):
         for delay in (0.0,) if faults is None else faults.plan():
             message = list(frames)
             if delay:
-                gevent.spawn_later(delay, self.other._arrive, message)
+                gevent.spawn_later(delay, self.other.arrive, message)
             else:
-                self.other._arrive(message)
+                self.other.arrive(message)
 
     def close(self, reason: str = 'closed') -> None:
         """Take both ends down."""
-        self._lost(reason)
+        self.lost(reason)
         other = getattr(self, 'other', None)
         if other is not None:
-            other._lost('closed by the peer' if reason == 'closed' else reason)
+            other.lost('closed by the peer' if reason == 'closed' else reason)
 
-    def refuse(self, reason: str) -> None:
-        """Tell the handler that there is nobody at the other end."""
-        self._lost(reason)
-
-    def _now_up(self) -> None:
+    def now_up(self) -> None:
+        """Tell the handler that messages may be sent."""
         if not self._down:
             self.up = True
             self._handler.link_up(self)
 
-    def _arrive(self, message: list[bytes]) -> None:
+    def arrive(self, message: list[bytes]) -> None:
+        """Take a message from the other end, to be delivered in the hub."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._loop.run_callback(self._deliver)
@@ -132,7 +130,8 @@ class MemoryLink(Link):
             else:
                 self._handler.message_arrived(self, message)
 
-    def _lost(self, reason: str) -> None:
+    def lost(self, reason: str) -> None:
+        """Take this end down."""
         if not self._down:
             self._down = True
             self.up = False
@@ -181,7 +180,7 @@ class MemoryTransport(Transport):
         return _SCHEME
 
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
-        """Accept links at ``memory://name``; see `Transport.listen`. Raises OSError for a taken name."""
+        """Accept links at ``memory://name``; raises OSError for a name that is taken."""
         endpoint = self._checked(endpoint)
         if endpoint == _SCHEME:
             endpoint += self.network.new_name()
@@ -196,7 +195,7 @@ class MemoryTransport(Transport):
         link = MemoryLink(self._checked(endpoint), self.network, handler, self.max_message_size)
         listener = self.network.listeners.get(endpoint)
         if listener is None:
-            link.refuse(f'connection failed: nobody listens at {endpoint}')
+            link.lost(f'connection failed: nobody listens at {endpoint}')
             return link
         accepted = MemoryLink('memory://caller', self.network, listener.handler, listener.limit)
         link.join(accepted)

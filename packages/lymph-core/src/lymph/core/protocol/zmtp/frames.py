@@ -124,5 +124,5 @@ class FrameDecoder:
 
     @staticmethod
     def _check_flags(flags: int) -> None:
-        if flags > 7 or flags & COMMAND and flags & MORE:
+        if flags > 7 or (flags & COMMAND and flags & MORE):
             raise ProtocolError(f'a frame with the flags 0x{flags:02x}')

@@ -2,9 +2,9 @@
 
 Source: RFC 23/ZMTP, "Connection greeting" and "The NULL security mechanism"; 37/ZMTP for 3.1.
 
-The greeting has 64 bytes: signature (10), version major and minor (2), mechanism (20), as-server (1),
-filler (31). Each byte is checked as soon as it is there, so that a peer of another protocol is
-recognised at its first bytes.
+The greeting has 64 bytes: signature (10), version major and minor (2), mechanism (20), as-server
+(1), filler (31). Each byte is checked as soon as it is there, so that a peer of another protocol
+is recognised at its first bytes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """One side of a ZMTP connection from its first byte to its last.
 
 Theory: both sides send a greeting, then READY, then messages. The owner of a session sends
-`opening()` once, gives every received chunk to `receive`, delivers the messages it returns, and sends
-whatever stands in `answers`. `receive` raises ProtocolError when the link has to be closed. The
-session never waits and knows no clock: how long a handshake may take is its owner's business.
+`opening()` once, gives every received chunk to `receive`, delivers the messages it returns, and
+sends whatever stands in `answers`. `receive` raises ProtocolError when the link has to be closed.
+The session never waits and knows no clock: how long a handshake may take is its owner's business.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PING_CONTEXT = 16  # bytes of a PING that its PONG returns at most (RFC 37/ZMTP
 
 
 def encode_ping(ttl: float) -> bytes:
-    """Return a PING that asks the peer to close when it hears nothing for `ttl` seconds (0: never)."""
+    """Return a PING; after `ttl` seconds of silence the peer is to close (0: never)."""
     return encode_command(_PING + min(int(ttl * 10), 65535).to_bytes(2, 'big'))
 
 

@@ -4,6 +4,8 @@ Its peers are DEALER and ROUTER sockets of any ZeroMQ library. Everything on a l
 hub: one reader callback decodes and delivers, one writer sends what a loop turn produced.
 """
 
+from __future__ import annotations
+
 from lymph.core.transport.zmtp.transport import ZmtpTransport
 
 __all__ = ['ZmtpTransport']

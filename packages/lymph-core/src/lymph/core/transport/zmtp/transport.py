@@ -90,7 +90,7 @@ class ZmtpListener(Listener):
     """Accepts TCP connections in the hub and hands their sockets over."""
 
     def __init__(self, host: str, port: int, accepted: _Accepted) -> None:
-        self._server = _Server((host, port), accepted, backlog=_BACKLOG)
+        self._server = _Server((host, port), accepted)
         self._server.start()
         host = f'[{host}]' if ':' in host else host
         self.endpoint = f'tcp://{host}:{self._server.server_port}'
@@ -100,8 +100,12 @@ class ZmtpListener(Listener):
         self._server.close()
 
 
-class _Server(StreamServer):  # type: ignore[misc, unused-ignore]
+class _Server(StreamServer):
     """A server whose handler keeps the socket; gevent's would close it when the handler returns."""
 
+    def __init__(self, address: tuple[str, int], accepted: _Accepted) -> None:
+        super().__init__(address, accepted, backlog=_BACKLOG)
+        self._accepted = accepted
+
     def do_handle(self, sock: socket, address: tuple[str, int]) -> None:
-        self._handle(sock, address)
+        self._accepted(sock, address)
