@@ -1,0 +1,143 @@
+#!/bin/sh
+# Shows lymph at work, through nothing but the `lymph` command, which is expected on PATH.
+# Ends with 0 if everything was as it should be, else with 1 and the end of the node's log.
+set -eu
+cd "$(dirname "$0")"
+
+folder=$(mktemp -d)
+log=$folder/node.log
+node=
+# Nothing that runs elsewhere is seen here, and nothing stays.
+export LYMPH_STATE_DIR="$folder/state" LYMPH_NODE_CONFIG=.lymph.yml
+unset LYMPH_CONFIG LYMPH_VARS
+
+clean_up() {
+    trap '' INT TERM
+    if [ -n "$node" ]; then
+        kill -TERM "$node" 2>/dev/null || true
+        wait "$node" || true
+    fi
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+heading() {
+    printf '\n== %s\n' "$*"
+}
+
+fail() {
+    printf '\ndemo failed: %s\n' "$*" >&2
+    printf 'the node said last:\n' >&2
+    tail -n 25 "$log" >&2
+    exit 1
+}
+
+# echo_command COMMAND...: print a command as one would type it.
+echo_command() {
+    printf '$'
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./:=@%+-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
+}
+
+# expect TEXT COMMAND...: print a command, run it, print what it prints, which must contain TEXT.
+expect() {
+    text=$1
+    shift
+    echo_command "$@"
+    printed=$("$@") || fail "\`$*\` ended with exit code $?"
+    printf '%s\n' "$printed"
+    case $printed in
+    *"$text"*) ;;
+    *) fail "\`$*\` was to print \"$text\"" ;;
+    esac
+}
+
+# discovered SERVICE FACT: print a fact of each instance of a service, one a line.
+discovered() {
+    lymph discover --json | python3 -c '
+import json, sys
+service, fact = sys.argv[1:]
+for instance in json.load(sys.stdin).get(service, ()):
+    print(instance.get(fact, "-"))
+' "$@"
+}
+
+# wait_for SECONDS WHAT TEST...: wait until a test succeeds.
+wait_for() {
+    end=$(($(date +%s) + $1))
+    what=$2
+    shift 2
+    until "$@"; do
+        kill -0 "$node" 2>/dev/null || fail 'the node has ended'
+        [ "$(date +%s)" -lt "$end" ] || fail "waited in vain for $what"
+        sleep 0.2
+    done
+}
+
+# has SERVICE NUMBER: tell whether that many instances of a service are registered.
+has() {
+    [ "$(discovered "$1" pid | wc -l)" -eq "$2" ]
+}
+
+everything_runs() {
+    has echo 2 && has demo 1 && has web 1
+}
+
+replaced() {
+    has echo 2 && ! discovered echo pid | grep -qx "$victim"
+}
+
+heading 'A node starts two instances of echo, a demo client and a web gateway'
+echo_command cat .lymph.yml
+grep -v '^#' .lymph.yml
+echo_command lymph node
+lymph node >"$log" 2>&1 &
+node=$!
+wait_for 30 'all services to be registered' everything_runs
+cat "$log"
+
+heading 'They have found each other through the embedded registry'
+expect 'echo  2 instances' lymph discover --instances
+
+heading 'What echo offers'
+expect 'echo.upper(text=None)' lymph inspect echo
+
+heading 'A call from the command line'
+expect "'HELLO'" lymph request echo.upper '{"text": "hello"}'
+
+heading 'The demo client calls echo all the time, and echo tells of it with events'
+expect "uppercase_transform_finished: {'text': 'foo_" \
+    lymph subscribe uppercase_transform_finished --count 3 --timeout 20
+
+heading 'A page of the web gateway, which calls echo'
+port=$(discovered web http_port)
+expect 'HELLO' python3 -c \
+    'import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=10).read().decode())' \
+    "http://127.0.0.1:$port/upper/hello/"
+
+heading 'An instance of echo is killed; the node starts another'
+victim=$(discovered echo pid | head -n 1)
+echo_command kill -9 "$victim"
+kill -9 "$victim"
+wait_for 20 'another instance of echo' replaced
+grep 'node .*echo' "$log" | tail -n 2
+expect 'echo  2 instances' lymph discover echo --instances
+expect "'STILL HERE'" lymph request echo.upper '{"text": "still here"}'
+
+heading 'The node stops, and everything with it'
+echo_command kill "$node"
+kill -TERM "$node"
+ended=0
+wait "$node" || ended=$?
+node=
+[ "$ended" -eq 0 ] || fail "the node ended with exit code $ended"
+has echo 0 && has demo 0 && has web 0 || fail 'there are services left'
+grep '^node ' "$log" | tail -n 1
+echo 'all went as it should'

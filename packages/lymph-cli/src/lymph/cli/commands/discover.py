@@ -1,0 +1,22 @@
+"""`lymph discover`"""
+
+from __future__ import annotations
+
+import click
+
+from lymph.cli.lazy import lazy
+from lymph.cli.settings import Settings, pass_settings
+
+__all__ = ['command']
+
+_run = lazy('lymph.monkey:patch', 'lymph.cli.running.discover:run')
+
+
+@click.command('discover', epilog='Example: lymph discover echo --instances')
+@click.argument('names', nargs=-1, metavar='[SERVICE]...')
+@click.option('--instances', '-i', '-v', is_flag=True, help='List the instances of each service.')
+@click.option('--json', 'as_json', is_flag=True, help='Print a JSON document, instances included.')
+@pass_settings
+def command(settings: Settings, names: tuple[str, ...], instances: bool, as_json: bool) -> None:
+    """List the services that are running now, or those that are named."""
+    _run(settings, names, instances, as_json)

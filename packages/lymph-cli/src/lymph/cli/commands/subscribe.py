@@ -1,0 +1,37 @@
+"""`lymph subscribe`"""
+
+from __future__ import annotations
+
+import click
+
+from lymph.cli.lazy import lazy
+from lymph.cli.settings import Settings, pass_settings
+
+__all__ = ['command']
+
+_run = lazy('lymph.monkey:patch', 'lymph.cli.running.subscribe:run')
+
+
+@click.command('subscribe', epilog="Example: lymph subscribe 'task.*' order_placed")
+@click.argument('types', nargs=-1, required=True, metavar='TYPE...')
+@click.option('--count', '-n', type=click.IntRange(min=1), metavar='N', help='End after N events.')
+@click.option(
+    '--timeout',
+    type=click.FloatRange(min=0, min_open=True),
+    metavar='SECONDS',
+    help='Give up when no event has come for this time.',
+)
+@click.option('--json', 'as_json', is_flag=True, help='Print a JSON object a line.')
+@pass_settings
+def command(
+    settings: Settings,
+    types: tuple[str, ...],
+    count: int | None,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Print events as they happen.
+
+    In a TYPE, * stands for one word and # for any number of words between dots.
+    """
+    _run(settings, types, count, timeout, as_json)

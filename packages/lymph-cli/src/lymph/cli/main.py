@@ -1,0 +1,30 @@
+"""The entry point of the `lymph` command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from lymph.cli.outcomes import DONE, explain
+from lymph.cli.program import program
+from lymph.config import LymphError
+
+__all__ = ['main']
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code; `arguments` default to those of the process.
+
+    A user's mistake becomes one line on stderr; only what is a bug leaves with its traceback.
+    """
+    try:
+        exit_code = program.main(arguments, prog_name='lymph', standalone_mode=False)
+    except (LymphError, click.ClickException, click.Abort) as error:
+        return explain(error)
+    return DONE if exit_code is None else int(exit_code)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

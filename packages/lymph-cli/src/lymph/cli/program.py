@@ -1,0 +1,75 @@
+"""The `lymph` command: a group whose subcommands are the plugins of `lymph.cli`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, NoReturn
+
+import click
+
+from lymph.cli.outcomes import INTERRUPTED
+from lymph.cli.settings import add_global_options, global_options
+from lymph.config import PluginError
+from lymph.config.plugins import Plugin, installed
+
+__all__ = ['GROUP', 'BrokenCommand', 'program']
+
+#: The entry-point group of subcommands; each is a click.Command.
+GROUP = 'lymph.cli'
+
+
+class BrokenCommand(click.Command):
+    """A subcommand that cannot be loaded: it is listed with the reason and fails with it."""
+
+    def __init__(self, name: str, error: PluginError) -> None:
+        super().__init__(name, help=f'(broken) {error}', short_help=f'(broken) {error.text}')
+        self.error = error
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> NoReturn:
+        """Raise the error, whatever the arguments are."""
+        raise self.error
+
+
+class _Program(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(installed(GROUP))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        plugin = installed(GROUP).get(cmd_name)
+        return None if plugin is None else add_global_options(_load(plugin))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in installed(GROUP) and not ctx.resilient_parsing:
+            close = difflib.get_close_matches(name, installed(GROUP), n=1)
+            advice = f'did you mean {close[0]!r}?' if close else '`lymph list` shows all'
+            ctx.fail(f'no command {name!r}; {advice}')
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # What commands return is not an exit code: they say that by raising Exit.
+        try:
+            super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _load(plugin: Plugin) -> click.Command:
+    try:
+        command = plugin.load()
+    except PluginError as error:
+        return BrokenCommand(plugin.name, error)
+    if not isinstance(command, click.Command):
+        raise TypeError(f'{plugin} passed its contract and is {command!r}')
+    return command
+
+
+program = _Program(
+    'lymph',
+    params=global_options(),
+    help='Run services, look at them and talk to them.',
+    epilog='`lymph help COMMAND` tells more about each.',
+    context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 100},
+)

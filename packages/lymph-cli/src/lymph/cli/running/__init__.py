@@ -1,0 +1,3 @@
+"""What the subcommands do; each module is imported when its command runs."""
+
+from __future__ import annotations

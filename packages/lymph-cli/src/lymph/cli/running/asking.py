@@ -1,0 +1,27 @@
+"""A client for the commands that ask instances or speak to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lymph.cli.configuring import load_configuration
+from lymph.cli.logs import set_up_logging
+from lymph.cli.running.importing import import_from_here
+from lymph.cli.settings import Settings
+from lymph.client import Client
+
+__all__ = ['open_client']
+
+
+@contextmanager
+def open_client(settings: Settings) -> Iterator[Client]:
+    """Set logging up and open a client for the duration of a `with` block.
+
+    Raises ConfigurationError.
+    """
+    config = load_configuration(settings)
+    set_up_logging(settings, config, 'WARNING')
+    import_from_here()
+    with Client.from_config(config) as client:
+        yield client

@@ -1,0 +1,80 @@
+"""Lists the services that are running now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from lymph.cli.printing import Printer, say
+from lymph.cli.running.asking import open_client
+from lymph.cli.settings import Settings
+from lymph.core.container import ServiceContainer
+from lymph.core.services import ServiceInstance
+from lymph.discovery.base import HTTP, RPC
+from lymph.exceptions import LookupFailure
+
+__all__ = ['run']
+
+_Services = dict[str, list[ServiceInstance]]
+
+
+def run(settings: Settings, names: Sequence[str], instances: bool, as_json: bool) -> None:
+    """Print the services, or those that are named; raises LookupFailure if one of these is away."""
+    with open_client(settings) as client:
+        found = _find(client.container, names)
+    printer = Printer(settings)
+    if as_json:
+        printer.json(
+            {name: [each.serialize() for each in members] for name, members in found.items()}
+        )
+    elif not found:
+        say('no service is running')
+    for name, members in {} if as_json else found.items():
+        count = f'{len(members)} instance{"" if len(members) == 1 else "s"}'
+        printer.show(Text.assemble((name, 'bold'), f'  {count}'))
+        if instances:
+            printer.show(_table(members))
+
+
+def _find(container: ServiceContainer, names: Sequence[str]) -> _Services:
+    spaces = {space: container.discover(space) for space in (RPC, HTTP)}
+    found: _Services = {}
+    for name in names or sorted(set().union(*spaces.values())):
+        members: dict[str, ServiceInstance] = {}
+        for space in [space for space in spaces if name in spaces[space]] or [RPC]:
+            try:
+                members |= {each.key: each for each in container.registry.get(name, space)}
+            except LookupFailure:
+                # One that has left since it was seen is no failure, unless it was asked for.
+                if names:
+                    raise
+        if members:
+            found[name] = sorted(members.values(), key=lambda each: (each.started or 0, each.key))
+    return found
+
+
+def _table(members: Sequence[ServiceInstance]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for each in members:
+        table.add_row(
+            f'  {each.identity}',
+            each.endpoint,
+            f'http://{each.ip}:{each.http_port}' if each.http_port else '',
+            f'version {each.version}' if each.version else '',
+            f'pid {each.pid}' if each.pid else '',
+            each.fqdn or each.hostname or '',
+            f'up {_duration(time.time() - each.started)}' if each.started else '',
+        )
+    return table
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in its largest unit: `42 s`, `3 min`, `5 h`, `2 d`."""
+    seconds = max(seconds, 0)
+    for unit, length in (('d', 86400), ('h', 3600), ('min', 60)):
+        if seconds >= length:
+            return f'{int(seconds // length)} {unit}'
+    return f'{int(seconds)} s'

@@ -1,0 +1,91 @@
+"""Runs one instance in this process until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+from click.exceptions import Exit
+
+from lymph.cli.configuring import load_configuration, node_files
+from lymph.cli.logs import set_up_logging
+from lymph.cli.outcomes import FAILED, OperationFailed
+from lymph.cli.printing import say
+from lymph.cli.running.importing import import_from_here
+from lymph.cli.running.reloading import Reloader, start_again
+from lymph.cli.running.stopping import Stops
+from lymph.cli.settings import Settings
+from lymph.config import Configuration, ConfigurationError
+from lymph.core.assembly import build_container
+from lymph.core.container import ServiceContainer
+
+__all__ = ['run']
+
+
+def run(settings: Settings, ip: str | None, port: int | None, reload: bool) -> None:
+    """Run the instance until it is told to stop.
+
+    Raises Exit if something was cut then, and whatever its start raises.
+    """
+    config = load_configuration(settings)
+    set_up_logging(settings, config, 'INFO')
+    _expect_interfaces(config)
+    import_from_here()
+    container = build_container(config, ip=ip, port=port)
+    stops = Stops()
+    with stops.heard():
+        with stops.interruptible():
+            _start(container)
+        if stops.asked.is_set():
+            container.stop()
+            return
+        say(f'{", ".join(config.view("interfaces"))} at {container.endpoint}')
+        cut = _serve(container, stops, _reloader(settings) if reload else None)
+    if cut:
+        raise Exit(FAILED)
+
+
+def _expect_interfaces(config: Configuration) -> None:
+    if not config.view('interfaces'):
+        if not config:
+            raise ConfigurationError('no configuration: give a file with --config')
+        raise config.error('interfaces', 'expected a service to run; add a name with its class')
+
+
+def _start(container: ServiceContainer) -> None:
+    try:
+        container.start()
+    except OSError as error:
+        if container.endpoint is not None:
+            raise  # it listens already: the error is another's
+        address = f'{container.settings.ip}:{container.settings.port}'
+        raise OperationFailed(
+            f'cannot listen at {address}: {error.strerror or error}; see --ip and --port'
+        ) from error
+
+
+def _reloader(settings: Settings) -> Reloader:
+    files = (*node_files(), *settings.configuration_files(), *settings.variable_files())
+    return Reloader(files, lambda: load_configuration(settings))
+
+
+def _serve(container: ServiceContainer, stops: Stops, reloader: Reloader | None) -> int:
+    """Wait for the end and go through with it; returns how many handlers were cut."""
+    ended = gevent.spawn(container.join)
+    reasons: list[Any] = [ended, stops.asked, *([reloader.changed] if reloader else [])]
+    gevent.wait(reasons, count=1)
+    if reloader is not None:
+        reloader.stop()
+        if reloader.changed.is_set():
+            container.stop()
+            start_again()
+    if ended.ready():
+        return 0
+    say('stopping when all is done; the next signal stops at once')
+    drained = gevent.spawn(container.drain)
+    reasons = [drained, stops.insisted]
+    gevent.wait(reasons, count=1)
+    if drained.ready():
+        return drained.get()
+    drained.kill()
+    return container.stop()

@@ -1,0 +1,37 @@
+"""Lists the subcommands; one that cannot be loaded is listed with its reason."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+
+from lymph.cli.printing import Printer
+from lymph.cli.program import BrokenCommand, program
+from lymph.cli.settings import Settings
+
+__all__ = ['run']
+
+#: Characters of a description that are shown.
+_LONGEST = 200
+
+
+def run(settings: Settings, as_json: bool) -> None:
+    """Print all subcommands with what they do."""
+    context = click.Context(program)
+    found = {name: program.get_command(context, name) for name in program.list_commands(context)}
+    commands = {name: command for name, command in found.items() if command and not command.hidden}
+    printer = Printer(settings)
+    if as_json:
+        printer.json([_facts(name, command) for name, command in commands.items()])
+        return
+    table = Table.grid(padding=(0, 2))
+    for name, command in commands.items():
+        style = 'red' if isinstance(command, BrokenCommand) else ''
+        table.add_row(f'[bold]{name}[/]', command.get_short_help_str(_LONGEST), style=style)
+    printer.show(table)
+
+
+def _facts(name: str, command: click.Command) -> dict[str, object]:
+    if isinstance(command, BrokenCommand):
+        return {'name': name, 'help': None, 'broken': command.error.text}
+    return {'name': name, 'help': command.get_short_help_str(_LONGEST), 'broken': None}

@@ -1,0 +1,58 @@
+"""The signals that end an instance: the first asks it to, the next insists."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+__all__ = ['Stops']
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(BaseException):
+    """Ends a block that is `interruptible`."""
+
+
+class Stops:
+    """Hears SIGTERM and SIGINT; `asked` is set by the first of them, `insisted` by the next."""
+
+    def __init__(self) -> None:
+        self.asked = Event()
+        self.insisted = Event()
+        #: the greenlet that runs an interruptible block
+        self._interruptible: Any = None
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Hear the signals for the duration of a `with` block."""
+        watchers = [gevent.signal_handler(number, self._hear) for number in _SIGNALS]
+        try:
+            yield
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """End the `with` block at the first signal, wherever it waits; go on behind it."""
+        self._interruptible = gevent.getcurrent()
+        try:
+            yield
+        except Stopped:
+            pass
+        finally:
+            self._interruptible = None
+
+    def _hear(self) -> None:
+        if self.asked.is_set():
+            self.insisted.set()
+            return
+        self.asked.set()
+        if self._interruptible is not None:
+            gevent.kill(self._interruptible, Stopped)

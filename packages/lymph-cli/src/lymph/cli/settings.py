@@ -1,0 +1,121 @@
+"""The options that every subcommand takes, before its name or after it.
+
+Before the name they belong to `lymph`, after it they are added to the subcommand, ours or a
+stranger's; an option that the subcommand uses for itself stays its own. Where both are given, files
+add up and anything else is taken from the later place.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+__all__ = ['Settings', 'add_global_options', 'global_options', 'pass_settings']
+
+_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the global options say; a command gets it through `pass_settings`.
+
+    `loglevel` and `color` are None where nobody has said anything.
+    """
+
+    config: tuple[str, ...] = ()
+    vars: tuple[str, ...] = ()
+    loglevel: str | None = None
+    logfile: str | None = None
+    color: bool | None = None
+
+    def configuration_files(self, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the files given with --config, or else in LYMPH_CONFIG."""
+        return self.config or _paths('LYMPH_CONFIG', environ)
+
+    def variable_files(self, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the files given with --vars, or else in LYMPH_VARS."""
+        return self.vars or _paths('LYMPH_VARS', environ)
+
+
+pass_settings = click.make_pass_decorator(Settings, ensure=True)
+
+
+def global_options() -> list[click.Option]:
+    """Return the options, as `lymph` itself takes them."""
+    return [
+        _option(
+            '--config', '-c', multiple=True, metavar='FILE',
+            help='Read the configuration from FILE; later ones win. [env: LYMPH_CONFIG]',
+        ),
+        _option(
+            '--vars', multiple=True, metavar='FILE',
+            help='Take the variables $(var.NAME) from FILE; may be given again. [env: LYMPH_VARS]',
+        ),
+        _option(
+            '--loglevel', type=click.Choice(_LEVELS, case_sensitive=False),
+            help='Log from this level on. Default: info for services, warning for the rest.',
+        ),
+        _option('--logfile', metavar='FILE', help='Log to FILE instead of stderr.'),
+        _option(
+            '--color/--no-color', default=None,
+            help='Use colors. Default: on a terminal, unless NO_COLOR is set.',
+        ),
+        click.Option(
+            ['--version'], is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+            help='Print the version and exit.',
+        ),
+    ]  # fmt: skip
+
+
+def add_global_options(command: click.Command) -> click.Command:
+    """Return a copy of a subcommand that takes the options too."""
+    own = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    added = copy.copy(command)
+    options = [option for option in global_options() if _keep(option, own)]
+    for option in options:
+        option.hidden = True
+    added.params = [*command.params, *options]
+    names = ', '.join(option.opts[0] for option in options)
+    footer = f'The options of `lymph` can be given here too: {names}.'
+    added.epilog = '\n\n'.join(part for part in (command.epilog, footer) if part)
+    return added
+
+
+def _option(*declarations: str, **attributes: Any) -> click.Option:
+    # A name of its own, so that a subcommand's parameters cannot be taken for it.
+    name = 'lymph_' + declarations[0].split('/')[0].strip('-')
+    return click.Option([name, *declarations], expose_value=False, callback=_record, **attributes)
+
+
+def _keep(option: click.Option, taken: set[str]) -> bool:
+    """Take from an option what a subcommand uses for itself; returns whether a name is left."""
+    option.opts = [name for name in option.opts if name not in taken]
+    option.secondary_opts = [name for name in option.secondary_opts if name not in taken]
+    return bool(option.opts)
+
+
+def _record(context: click.Context, option: click.Parameter, value: Any) -> None:
+    settings = context.ensure_object(Settings)
+    field = (option.name or '').removeprefix('lymph_')
+    if option.multiple:
+        setattr(settings, field, (*getattr(settings, field), *value))
+    elif value is not None:
+        setattr(settings, field, value)
+
+
+def _show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(f'lymph {version("lymph-cli")}')
+        context.exit()
+
+
+def _paths(name: str, environ: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Return the files that an environment variable lists, parted as in PATH."""
+    value = (os.environ if environ is None else environ).get(name, '')
+    return tuple(path for path in value.split(os.pathsep) if path)

@@ -1,0 +1,90 @@
+"""What a node runs: the `instances` section of a configuration. Source: the manual, 4.1.4.
+
+instances:
+    echo:
+        command: lymph instance --config=conf/echo.yml
+        numprocesses: 2                                     # default: 1
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lymph.config import ConfigurationError, ConfigView, Location
+
+__all__ = ['Definition', 'check_commands', 'read_definitions']
+
+_KEYS = ('command', 'numprocesses')
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A command, how many processes run it, and where in the configuration it stands."""
+
+    name: str
+    command: tuple[str, ...]
+    numprocesses: int
+    where: Location
+
+    def processes(self) -> Iterable[str]:
+        """Return the names of the processes: `echo.1`, `echo.2`."""
+        return [f'{self.name}.{number}' for number in range(1, self.numprocesses + 1)]
+
+
+def read_definitions(config: ConfigView) -> list[Definition]:
+    """Return what the `instances` section of a configuration defines.
+
+    Raises ConfigurationError if it defines nothing, or something that cannot be run.
+    """
+    section = config.view('instances')
+    if not section:
+        raise config.error(
+            'instances',
+            'nothing to run; name instances with their command, as in the manual, 4.1.4',
+        )
+    return [_read(name, section.view([name])) for name in section]
+
+
+def check_commands(definitions: Iterable[Definition], search_path: str) -> None:
+    """Raise ConfigurationError if a command is not found; `search_path` is in the form of PATH."""
+    for definition in definitions:
+        program = definition.command[0]
+        if shutil.which(program, path=search_path) is None:
+            raise ConfigurationError(
+                f'no program {program!r}; check its name, its mode and PATH', definition.where
+            )
+
+
+def _read(name: str, view: ConfigView) -> Definition:
+    for key in view:
+        if key not in _KEYS:
+            close = difflib.get_close_matches(key, _KEYS, n=1)
+            advice = f'did you mean {close[0]!r}?' if close else f'known: {", ".join(_KEYS)}'
+            raise view.error([key], f'unknown key; {advice}')
+    count = view.get_int('numprocesses', 1)
+    if count < 0:
+        raise view.error('numprocesses', f'expected 0 or more, found {count}')
+    return Definition(name, _command(view), count, view.locate('command'))
+
+
+def _command(view: ConfigView) -> tuple[str, ...]:
+    if isinstance(view.get_raw('command'), list):
+        words = view.get_list('command')
+        if not all(isinstance(word, str) for word in words):
+            raise view.error('command', f'expected a list of text, found {words}')
+    else:
+        words = _split(view)
+    if not words:
+        raise view.error('command', 'expected a command, found nothing')
+    return tuple(words)
+
+
+def _split(view: ConfigView) -> list[str]:
+    try:
+        return shlex.split(view.get_str('command'))
+    except ValueError as error:
+        raise view.error('command', f'not a command line: {error}'.lower()) from error

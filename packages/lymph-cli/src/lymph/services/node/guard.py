@@ -1,0 +1,94 @@
+"""The node's end of its guard: no process that the node started outlives it for long."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+
+import gevent
+from gevent import subprocess
+
+from lymph.services.node import guard_process
+
+__all__ = ['Guard']
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before a guard process that was ended from outside is followed by another.
+_RELAUNCH_DELAY = 1.0
+
+
+class Guard:
+    """Keeps a guard process, and tells it which process groups begin and end.
+
+    `patience` is the time in seconds that orphans get to end by themselves. The guard process is
+    started again if it dies. See `guard_process` for what passes between the two.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._groups: set[int] = set()
+        self._pipe = -1
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        """Start the guard process."""
+        self._launch()
+        self._watcher = gevent.spawn(self._watch)
+
+    def stop(self) -> None:
+        """Let the guard process go; it ends what was not forgotten."""
+        if self._watcher is not None:
+            self._watcher.kill()
+        os.close(self._pipe)
+        if self._process is not None:
+            self._process.wait()
+
+    def enter(self) -> None:
+        """Make the calling process the leader of a new group and announce it.
+
+        Runs in a new process before its command does, so there is no moment at which a command runs
+        unknown to the guard.
+        """
+        os.setsid()
+        self._tell(b'+%d\n' % os.getpid())
+
+    def remember(self, group: int) -> None:
+        """Note a group that has announced itself, for the case that the guard dies."""
+        self._groups.add(group)
+
+    def forget(self, group: int) -> None:
+        """Say that no process of a group is left."""
+        self._groups.discard(group)
+        self._tell(b'-%d\n' % group)
+
+    def _launch(self) -> None:
+        reading, self._pipe = os.pipe()  # neither end is inherited but by name
+        try:
+            # -I -S: neither the environment nor site-packages decide what this process is.
+            self._process = subprocess.Popen(
+                [sys.executable, '-I', '-S', guard_process.__file__, str(self._patience)],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
+
+    def _watch(self) -> None:
+        while self._process is not None:
+            self._process.wait()
+            logger.warning('the guard process was ended from outside; starting another')
+            gevent.sleep(_RELAUNCH_DELAY)
+            os.close(self._pipe)
+            self._launch()
+            for group in self._groups:
+                self._tell(b'+%d\n' % group)
+
+    def _tell(self, line: bytes) -> None:
+        # A guard process that is gone has a successor, which is told of all groups.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._pipe, line)

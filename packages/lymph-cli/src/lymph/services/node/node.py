@@ -1,0 +1,116 @@
+"""The node: a keeper for each process, started, signalled and stopped together."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from lymph.services.node.definitions import Definition
+from lymph.services.node.guard import Guard
+from lymph.services.node.keeper import Keeper, Surroundings
+from lymph.services.node.output import Output
+from lymph.services.node.supervision import Policy
+
+__all__ = ['Node']
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Node:
+    """Runs what is defined, until it is told to stop or everything has finished.
+
+    Arguments: `patience`, the seconds that processes get to end by themselves; `environ`, the
+    environment they run in; `color` of the names before their lines.
+    """
+
+    def __init__(
+        self,
+        definitions: Iterable[Definition],
+        *,
+        environ: Mapping[str, str],
+        patience: float = 10.0,
+        policy: Policy | None = None,
+        color: bool = False,
+    ) -> None:
+        commands = dict(_named(definitions))
+        self._output = Output(commands, color=color)
+        self._guard = Guard(patience)
+        around = Surroundings(environ, self._guard, self._output, policy or Policy(), patience)
+        self._keepers = [Keeper(name, command, around) for name, command in commands.items()]
+        self._stopping = Event()
+
+    def run(self) -> bool:
+        """Run everything; returns whether all ended well.
+
+        That is so if no process kept failing, none had to be killed, and each told to stop did so
+        with exit code 0 or by the signal that told it.
+        """
+        with self._signals():
+            self._guard.start()
+            greenlets = [gevent.spawn(keeper.run) for keeper in self._keepers]
+            try:
+                self._wait(greenlets)
+            finally:
+                for keeper in self._keepers:
+                    keeper.stop()
+                gevent.joinall(greenlets)
+                self._guard.stop()
+                self._output.finish()
+        return all(keeper.orderly for keeper in self._keepers)
+
+    def stop(self) -> None:
+        """End all processes; called again, kill them."""
+        if self._stopping.is_set():
+            self._output.say('killing what still runs')
+            for keeper in self._keepers:
+                keeper.kill()
+            return
+        self._stopping.set()
+        self._output.say('stopping; once more kills')
+        for keeper in self._keepers:
+            keeper.stop()
+
+    def _wait(self, greenlets: Sequence[gevent.Greenlet[[], None]]) -> None:
+        """Wait until all have finished, or something says stop."""
+        finished = gevent.spawn(gevent.joinall, greenlets)
+        reasons: list[Any] = [finished, self._stopping, self._output.closed]
+        gevent.wait(reasons, count=1)
+        if not finished.ready() and not self._stopping.is_set():
+            self.stop()  # nobody reads what is printed
+        finished.join()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Stop at the signals that ask for it, and pass others on to the processes."""
+        watchers = [
+            gevent.signal_handler(number, self.stop)
+            for number in _STOPS
+            # Started with nohup, a node goes on without its terminal.
+            if signal.getsignal(number) is not signal.SIG_IGN
+        ]
+        watchers += [
+            gevent.signal_handler(number, functools.partial(self._pass_on, number))
+            for number in _PASSED_ON
+        ]
+        try:
+            yield
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+
+    def _pass_on(self, number: int) -> None:
+        for keeper in self._keepers:
+            keeper.pass_on(number)
+
+
+def _named(definitions: Iterable[Definition]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for definition in definitions:
+        for name in definition.processes():
+            yield name, definition.command

@@ -1,0 +1,97 @@
+"""What the processes of a node print, each line behind the name of its process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple, TextIO
+
+import gevent
+from gevent.event import Event
+from gevent.lock import Semaphore
+from gevent.queue import JoinableQueue
+
+__all__ = ['Output', 'labels']
+
+#: The name before the node's own words.
+_NODE = 'node'
+#: ANSI colours that can be read on dark and light ground: cyan, yellow, green, magenta, blue, red.
+_COLORS = (36, 33, 32, 35, 34, 31)
+#: Lines that wait for a slow reader before those who print have to wait too.
+_BACKLOG = 1000
+#: Seconds for which a reader who does not read holds up the end of the node.
+_PATIENCE = 2.0
+
+
+class _Line(NamedTuple):
+    stream: TextIO
+    text: str
+    printed: bool
+
+
+class Output:
+    """Writes lines in the order they come: those of processes to stdout, the node's to stderr.
+
+    Writing is done in a thread: a paused terminal keeps those waiting who print, nobody else.
+    `names` are the names of all processes. `closed` is set when nobody reads stdout any more.
+    """
+
+    def __init__(self, names: Iterable[str], *, color: bool) -> None:
+        self.closed = Event()
+        self._labels = labels([*names, _NODE], color=color)
+        self._lines: JoinableQueue[_Line] = JoinableQueue()
+        self._room = Semaphore(_BACKLOG)
+        self._writer = gevent.spawn(self._write_all)
+
+    def show(self, name: str, text: str) -> None:
+        """Write a line that a process printed; waits while too many lines are waiting."""
+        self._room.acquire()
+        self._lines.put(_Line(sys.stdout, f'{self._labels[name]}{text}\n', printed=True))
+
+    def say(self, words: str) -> None:
+        """Write words of the node itself; never waits."""
+        self._lines.put(_Line(sys.stderr, f'{self._labels[_NODE]}{words}\n', printed=False))
+
+    def finish(self) -> None:
+        """Write what is waiting, as long as somebody reads."""
+        self._lines.join(_PATIENCE)
+        self._writer.kill(block=False)
+
+    def _write_all(self) -> None:
+        threads = gevent.get_hub().threadpool
+        while True:
+            batch = [self._lines.get()]
+            batch += [self._lines.get_nowait() for _ in range(self._lines.qsize())]
+            if not self.closed.is_set():
+                try:
+                    threads.apply(_write, (batch,))
+                except BrokenPipeError:
+                    self.closed.set()
+            for line in batch:
+                if line.printed:
+                    self._room.release()
+                self._lines.task_done()
+
+
+def labels(names: Iterable[str], *, color: bool) -> dict[str, str]:
+    """Return what stands before the lines of each name: `echo.1 | `, all of one width.
+
+    With `color`, names that differ only after the last dot share a color.
+    """
+    names = list(names)
+    width = max(map(len, names))
+    found = {}
+    families: dict[str, int] = {}
+    for name in names:
+        label = f'{name:<{width}} | '
+        family = families.setdefault(name.rpartition('.')[0], len(families))
+        code = _COLORS[family % len(_COLORS)]
+        found[name] = f'\x1b[{code}m{label}\x1b[0m' if color else label
+    return found
+
+
+def _write(batch: list[_Line]) -> None:
+    for line in batch:
+        line.stream.write(line.text)
+    for stream in {line.stream for line in batch}:
+        stream.flush()

@@ -1,0 +1,132 @@
+"""One running command: a process group of its own, ended as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import gevent
+import psutil
+from gevent import subprocess
+from gevent.os import make_nonblocking, nb_read
+
+from lymph.services.node.guard import Guard
+from lymph.services.node.lines import LineSplitter
+
+__all__ = ['Process']
+
+#: Seconds between two looks at the rest of a group; the system has no event for its end.
+_LOOK_AGAIN = 0.1
+#: Seconds in which the last output and the last members of a group may go after its end.
+_AFTERMATH = 1.0
+_CHUNK = 64 * 1024
+
+
+class Process:
+    """A command that runs; `show` is called with each line it prints.
+
+    Raises OSError if the command cannot be run.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        guard: Guard,
+        show: Callable[[str], None],
+    ) -> None:
+        self._popen = subprocess.Popen(
+            list(command),
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            preexec_fn=guard.enter,
+        )
+        assert self._popen.stdout is not None
+        self._stdout = self._popen.stdout
+        self._guard = guard
+        self._show = show
+        self._born = time.monotonic()
+        self._reader = gevent.spawn(self._read)
+        self._end = gevent.spawn(self._await_end)
+        self._killed = False
+        self.pid: int = self._popen.pid
+        guard.remember(self.pid)
+
+    @property
+    def end(self) -> gevent.Greenlet[[], tuple[int, float]]:
+        """What is to be waited for: its value is the exit code and the length of the life."""
+        return self._end
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process, but not to the rest of its group."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill the whole group now."""
+        self._killed = True
+        self._signal_group(signal.SIGKILL)
+
+    def close(self, patience: float) -> bool:
+        """End what is left of the group; returns whether that went without killing.
+
+        First only the process itself is told to end, so that one which stops its children itself
+        (a shell, an init) can do so; the rest of the group is told when it has ended. What is left
+        after `patience` seconds is killed.
+        """
+        deadline = time.monotonic() + patience
+        self.signal(signal.SIGTERM)
+        self._end.join(patience)
+        if self._end.ready() and self._group_lives():
+            self._signal_group(signal.SIGTERM)
+            while self._group_lives() and time.monotonic() < deadline:
+                gevent.sleep(_LOOK_AGAIN)
+        if self._group_lives():
+            self.kill()
+        self._end.join()
+        self._reader.join(_AFTERMATH)
+        self._reader.kill()
+        self._stdout.close()
+        self._guard.forget(self.pid)
+        return not self._killed
+
+    def _await_end(self) -> tuple[int, float]:
+        exit_code: int = self._popen.wait()
+        return exit_code, time.monotonic() - self._born
+
+    def _read(self) -> None:
+        splitter = LineSplitter()
+        descriptor = self._stdout.fileno()
+        make_nonblocking(descriptor)
+        while data := nb_read(descriptor, _CHUNK):
+            for line in splitter.feed(data):
+                self._show(line)
+        for line in splitter.finish():
+            self._show(line)
+
+    def _signal_group(self, number: int) -> bool:
+        """Send a signal to the group; returns whether there was anybody to get it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+            return True
+        return False
+
+    def _group_lives(self) -> bool:
+        """Tell whether anybody in the group is more than a zombie.
+
+        Orphans stay zombies where process 1 reaps none, as in many containers of one program.
+        """
+        return self._signal_group(0) and any(map(self._has_member, psutil.process_iter()))
+
+    def _has_member(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(ProcessLookupError, psutil.Error):
+            return os.getpgid(process.pid) == self.pid and (
+                process.status() != psutil.STATUS_ZOMBIE
+            )
+        return False
