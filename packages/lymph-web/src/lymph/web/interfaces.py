@@ -1,0 +1,167 @@
+"""The base class of interfaces that answer HTTP. Source: the manual, sections 4.6 and 5.4.
+
+::
+
+    class HttpHello(WebServiceInterface):
+        url_map = Map([Rule('/hello/<string:name>/', endpoint='hello')])
+
+        def hello(self, request, name):
+            return Response(f'hello {name}!')
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from werkzeug.routing import Map
+from werkzeug.wrappers import Request
+
+from lymph.config import Configuration, ConfigurationError, ConfigView, Location
+from lymph.core.interfaces import Host, Interface
+from lymph.core.settings import Settings
+from lymph.discovery.base import HTTP, RPC
+from lymph.web.application import Application
+from lymph.web.health import Health
+from lymph.web.limits import Limits
+from lymph.web.routes import check_routes
+from lymph.web.server import WebServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ['WebHost', 'WebServiceInterface']
+
+
+class WebHost(Host, Protocol):
+    """What an HTTP interface needs of its container beyond other interfaces."""
+
+    draining: bool
+    settings: Settings
+
+
+class WebServiceInterface(Interface):
+    """An interface that answers HTTP requests beside calls and events.
+
+    `url_map` maps URLs to methods: a rule's endpoint is the name of one, which is called with the
+    request and the values from the URL and returns a werkzeug Response. Subclasses that extend
+    `__init__`, `apply_config`, `on_start` or `on_stop` call those here.
+
+    ======================  ========================  ==============================================
+    key                     default                   meaning
+    ======================  ========================  ==============================================
+    ip                      the container's           the address to listen at
+    port                    random                    the port to listen at
+    healthcheck.enabled     true                      whether the health endpoint is answered
+    healthcheck.endpoint    /_health/                 its path; it comes before `url_map`
+    debug                   false                     tell tracebacks to clients
+    ======================  ========================  ==============================================
+
+    And the limits of the server: see `lymph.web.limits.Limits`.
+    """
+
+    namespaces: ClassVar[tuple[str, ...]] = (RPC, HTTP)
+
+    url_map: Map = Map()
+    request_class: type[Request] = Request
+
+    container: WebHost
+
+    def __init__(
+        self, container: WebHost, name: str | None = None, version: str | None = None
+    ) -> None:
+        super().__init__(container, name, version)
+        #: the WSGI application that is served; may be replaced by one wrapped around it
+        self.application: WSGIApplication = Application(self)
+        self.debug = False
+        self.limits = Limits()
+        self.health = Health(self._is_healthy, self._is_draining)
+        self._address = container.settings.ip, 0
+        self._where = Location(f'interfaces.{self.name}.port')
+        self._server: WebServer | None = None
+
+    def apply_config(self, config: Mapping[str, Any]) -> None:
+        """Read what is documented above; raises ConfigurationError."""
+        super().apply_config(config)
+        view = config if isinstance(config, ConfigView) else self._view_of(config)
+        port = view.get_int('port', 0)
+        if not 0 <= port <= 65535:
+            raise view.error('port', f'expected a port from 0 (random) to 65535, found {port}')
+        self._address = view.get_str('ip', self.container.settings.ip), port
+        self._where = view.locate('port')
+        self.debug = view.get_bool('debug', False)
+        self.limits = Limits.from_config(view)
+        self.health = Health.from_config(
+            view.view('healthcheck'), self._is_healthy, self._is_draining
+        )
+
+    def is_healthy(self) -> bool:
+        """Tell whether to send requests here; subclasses say when not to."""
+        return True
+
+    @property
+    def max_body_size(self) -> int:
+        """The longest body of a request, in bytes."""
+        return self.limits.max_body_size
+
+    @property
+    def http_port(self) -> int | None:
+        """The port that is listened at, None unless the interface runs."""
+        return None if self._server is None else self._server.server_port
+
+    def instance_facts(self) -> dict[str, Any]:
+        """Return the port, for those who look the service up."""
+        return {**super().instance_facts(), 'http_port': self.http_port}
+
+    def on_start(self) -> None:
+        """Check `url_map` and begin to serve.
+
+        Raises ConfigurationError when an endpoint is no method, or the port cannot be used.
+        """
+        super().on_start()
+        check_routes(self, self.url_map)
+        server = WebServer(self._address, self._serve, self.limits, self._is_draining)
+        try:
+            server.start()
+        except OSError as error:
+            raise self._unusable(error) from error
+        self._server = server
+
+    def on_stop(self) -> None:
+        """Stop serving: what is being answered has as long as in a drain to come to its end."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.finish(self.container.settings.drain_timeout)
+        super().on_stop()
+
+    def report(self, error: BaseException) -> None:
+        """Tell the error hook of an error that a method raised."""
+        self.error_hook(error, component=self)
+
+    def _view_of(self, config: Mapping[str, Any]) -> ConfigView:
+        # under the keys that it would have in a file, for errors to name
+        return Configuration({'interfaces': {self.name: dict(config)}}).view(
+            ['interfaces', self.name]
+        )
+
+    def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # looked up for each request: it may have been replaced since the start
+        return self.application(environ, start_response)
+
+    def _is_healthy(self) -> bool:
+        return self.is_healthy()
+
+    def _is_draining(self) -> bool:
+        return self.container.draining
+
+    def _unusable(self, error: OSError) -> ConfigurationError:
+        ip, port = self._address
+        reason = os.strerror(error.errno) if error.errno else error
+        return ConfigurationError(
+            f'cannot listen at port {port} of {ip} ({reason}); '
+            'end what uses it, choose another port, or leave it out for a random one',
+            self._where,
+        )

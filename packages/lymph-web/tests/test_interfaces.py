@@ -1,0 +1,332 @@
+"""HTTP interfaces in a running container, asked over real sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+from gevent.event import Event
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Response
+
+import lymph
+import lymph.web
+from lymph.config import Configuration, ConfigurationError
+from lymph.core import trace
+from lymph.core.container import ServiceContainer
+from lymph.core.settings import Settings
+from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
+from lymph.discovery.base import HTTP, RPC
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.local import LocalEventSystem
+from lymph.web.interfaces import WebServiceInterface
+
+WAIT = 10.0
+
+
+class Backend(lymph.Interface):
+    @lymph.rpc()
+    def trace(self):
+        return trace.get_id()
+
+    @lymph.rpc()
+    def hang(self):
+        gevent.sleep(WAIT)
+
+
+class Hello(WebServiceInterface):
+    url_map = Map(
+        [
+            Rule('/hello/<string:name>/', endpoint='hello'),
+            Rule('/echo', endpoint='echo', methods=['POST']),
+            Rule('/slow', endpoint='slow'),
+            Rule('/call/<service>/<method>', endpoint='call'),
+            Rule('/fail', endpoint='fail'),
+        ]
+    )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.well = True
+        self.entered, self.go_on = Event(), Event()
+
+    def is_healthy(self):
+        return self.well
+
+    @lymph.rpc()
+    def port(self):
+        return self.http_port
+
+    def hello(self, request, name):
+        return Response(f'hello {name}!')
+
+    def echo(self, request):
+        return Response(request.get_data())
+
+    def slow(self, request):
+        self.entered.set()
+        self.go_on.wait(WAIT)
+        return Response('done')
+
+    def call(self, request, service, method):
+        return Response(self.request(service, f'{service}.{method}', timeout=0.2))
+
+    def fail(self, request):
+        raise ValueError('secret')
+
+
+class Answer:
+    def __init__(self, data: bytes) -> None:
+        head, _, self.body = data.partition(b'\r\n\r\n')
+        lines = head.decode('latin-1').split('\r\n')
+        self.status = int(lines[0].split()[1])
+        self.headers = dict(line.lower().split(': ', 1) for line in lines[1:])
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(
+    port: int | None, path: str, *fields: str, method: str = 'GET', body: bytes = b''
+) -> Answer:
+    assert port is not None
+    with socket.create_connection(('127.0.0.1', port), timeout=WAIT) as sock:
+        lines = [f'{method} {path} HTTP/1.1', 'Host: test', 'Connection: close', *fields, '', '']
+        sock.sendall('\r\n'.join(lines).encode() + body)
+        with sock.makefile('rb') as file:
+            return Answer(file.read())
+
+
+def is_open(port: int) -> bool:
+    try:
+        ask(port, '/_health/')
+    except ConnectionError:
+        return False
+    return True
+
+
+class Running:
+    """A container with interfaces, and what a test asks of it."""
+
+    def __init__(self, *interfaces: type[lymph.Interface], config: Any = None) -> None:
+        self.hub = StaticServiceRegistryHub()
+        self.container = ServiceContainer(
+            MemoryTransport(network=MemoryNetwork()),
+            self.hub.create_registry(),
+            LocalEventSystem(),
+            Settings(drain_timeout=WAIT),
+        )
+        self.interfaces = [
+            self.container.install_interface(cls, cls.__name__.lower(), None, config)
+            for cls in interfaces
+        ]
+        self.container.start()
+
+    @property
+    def web(self) -> Any:
+        return self.interfaces[0]
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Running]]:
+    started = []
+
+    def start(*interfaces: type[lymph.Interface], config: Any = None) -> Running:
+        started.append(Running(*interfaces, config=config))
+        return started[-1]
+
+    yield start
+    for running in started:
+        for interface in running.interfaces:
+            if isinstance(interface, Hello):
+                interface.go_on.set()
+        running.container.stop()
+
+
+def test_the_service_of_the_manual_serves_its_page(run):
+    web = run(Hello).web
+    answer = ask(web.http_port, '/hello/you/')
+    assert (answer.status, answer.body) == (200, b'hello you!')
+
+
+def test_it_is_registered_for_calls_and_for_http_with_its_port(run):
+    running = run(Hello)
+    registry = running.container.registry
+    for namespace in (RPC, HTTP):
+        (instance,) = registry.get('hello', namespace)
+        assert instance.http_port == running.web.http_port
+    assert running.container.request('hello', 'hello.port') == running.web.http_port
+
+
+def test_the_port_can_be_chosen(run):
+    with socket.create_server(('127.0.0.1', 0)) as probe:
+        port = probe.getsockname()[1]
+    assert run(Hello, config=Configuration({'port': port})).web.http_port == port
+
+
+def test_a_port_in_use_is_an_error_that_names_it():
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError) as caught:
+            Running(Hello, config={'port': port})
+    assert str(caught.value).startswith(
+        f'interfaces.hello.port: cannot listen at port {port} of 127.0.0.1 (Address already in use)'
+    )
+
+
+def test_a_port_in_use_is_found_in_the_file_that_chose_it(tmp_path):
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        path = tmp_path / 'web.yml'
+        path.write_text(f'interfaces:\n  web:\n    port: {port}\n')
+        config = Configuration()
+        config.load_file(str(path))
+        with pytest.raises(ConfigurationError, match=r'web\.yml:3: interfaces\.web\.port: '):
+            Running(Hello, config=config.view('interfaces.web'))
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        ({'port': 65536}, r'port: expected a port from 0 \(random\) to 65535, found 65536$'),
+        ({'port': 'http'}, 'port: expected a whole number'),
+        ({'healthcheck': {'endpoint': 'up'}}, 'healthcheck.endpoint: expected a path'),
+        ({'max_body_size': 0}, 'max_body_size: expected a number above 0, found 0$'),
+    ],
+)
+def test_a_wrong_configuration_is_an_error_that_names_the_key(config, message):
+    with pytest.raises(ConfigurationError, match=rf'^interfaces\.hello\.{message}'):
+        Running(Hello, config=config)
+
+
+def test_a_rule_without_its_method_is_an_error_at_the_start():
+    class Misspelt(Hello):
+        url_map = Map([Rule('/', endpoint='helo')])
+
+    with pytest.raises(ConfigurationError, match=r"a method 'helo'.*did you mean 'hello'\?"):
+        Running(Misspelt)
+
+
+def test_a_start_that_fails_leaves_nothing_listening():
+    class Late(lymph.Interface):
+        def on_start(self):
+            raise ValueError('no')
+
+    servers = []
+
+    class First(Hello):
+        def on_start(self):
+            super().on_start()
+            servers.append(self.http_port)
+
+    with pytest.raises(ValueError, match='no'):
+        Running(First, Late)
+    with pytest.raises(ConnectionRefusedError):
+        ask(servers[0], '/')
+
+
+def test_limits_come_from_the_configuration(run):
+    web = run(Hello, config={'max_body_size': 10, 'max_header_size': 500}).web
+    body = b'a' * 11
+    answer = ask(web.http_port, '/echo', 'Content-Length: 11', method='POST', body=body)
+    assert (answer.status, answer.json['error']) == (413, 'Request Entity Too Large')
+    chunks = b'b\r\n' + body + b'\r\n0\r\n\r\n'
+    answer = ask(web.http_port, '/echo', 'Transfer-Encoding: chunked', method='POST', body=chunks)
+    assert answer.json['status'] == 413
+    assert ask(web.http_port, '/', f'X-Long: {"x" * 500}').status == 431
+
+
+def test_the_health_endpoint_follows_the_interface_and_the_drain(run):
+    running = run(Hello)
+    port = running.web.http_port
+    assert ask(port, '/_health/').status == 200
+    running.web.well = False
+    assert ask(port, '/_health/').json == {'status': 'unhealthy'}
+    running.web.well = True
+    running.container.draining = True
+    assert ask(port, '/_health/').status == 503
+    running.container.draining = False
+
+
+def test_the_health_endpoint_can_be_moved_and_turned_off(run):
+    moved = run(Hello, config={'healthcheck': {'endpoint': '/up'}}).web
+    assert ask(moved.http_port, '/up').status == 200
+    off = run(Hello, config={'healthcheck': {'enabled': False}}).web
+    assert ask(off.http_port, '/_health/').status == 404
+
+
+def test_a_trace_id_passes_through_to_the_services_that_are_called(run):
+    running = run(Hello, Backend)
+    answer = ask(running.web.http_port, '/call/backend/trace', 'X-Trace-Id: abc-1')
+    assert (answer.body, answer.headers['x-trace-id']) == (b'abc-1', 'abc-1')
+
+
+def test_requests_on_one_connection_do_not_share_a_trace_id(run):
+    running = run(Hello, Backend)
+    with socket.create_connection(('127.0.0.1', running.web.http_port), timeout=WAIT) as sock:
+        sock.sendall(b'GET /call/backend/trace HTTP/1.1\r\nHost: a\r\n\r\n' * 2)
+        data = b''
+        while data.count(b'X-Trace-Id') < 2:
+            data += sock.recv(65536)
+    ids = {line for line in data.split(b'\r\n') if line.startswith(b'X-Trace-Id')}
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ('path', 'status'),
+    [('/call/nobody/trace', 503), ('/call/backend/nothing', 503), ('/call/backend/hang', 504)],
+)
+def test_a_failed_call_has_a_status_that_says_how_it_failed(run, path, status):
+    answer = ask(run(Hello, Backend).web.http_port, path)
+    assert answer.json['status'] == status
+    assert b'backend' not in answer.body
+
+
+def test_an_error_is_hidden_from_the_client_and_told_to_the_error_hook(run):
+    running = run(Hello)
+    seen = []
+    running.container.error_hook.install(lambda error, **details: seen.append(error))
+    answer = ask(running.web.http_port, '/fail')
+    assert answer.status == 500
+    assert b'secret' not in answer.body
+    assert [str(error) for error in seen] == ['secret']
+
+
+def test_debug_mode_tells_the_traceback(run):
+    answer = ask(run(Hello, config={'debug': True}).web.http_port, '/fail', 'Accept: text/html')
+    assert b'ValueError: secret' in answer.body
+
+
+def test_a_replaced_application_is_the_one_that_is_served(run):
+    running = run(Hello)
+    inner = running.web.application
+
+    def outer(environ, start_response):
+        environ['PATH_INFO'] = '/hello/middleware/'
+        return inner(environ, start_response)
+
+    running.web.application = outer
+    assert ask(running.web.http_port, '/').body == b'hello middleware!'
+
+
+def test_a_drain_lets_the_answers_on_their_way_arrive(run):
+    running = run(Hello)
+    port = running.web.http_port
+    asking = gevent.spawn(ask, port, '/slow')
+    running.web.entered.wait(WAIT)
+    draining = gevent.spawn(running.container.drain)
+    while is_open(port):
+        gevent.sleep(0.01)
+    running.web.go_on.set()
+    assert asking.get(timeout=WAIT).body == b'done'
+    draining.get(timeout=WAIT)
+
+
+def test_both_names_of_the_base_class_are_one():
+
+    assert lymph.web.WebServiceInterface is WebServiceInterface
