@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,18 @@ def test_a_backend_that_is_not_installed_is_named_with_its_distribution(
     group = {'events': 'lymph.events', 'registry': 'lymph.discovery'}[key]
     printed = alone(ERROR.format(key=key, name=name, group=group))
     assert printed == f'container.{key}.class: {error}'
+
+
+def test_a_module_missing_from_an_installed_distribution_is_not_called_uninstalled(
+    alone: Alone, tmp_path: Path
+) -> None:
+    package = tmp_path / 'site' / 'lymph' / 'web'
+    package.mkdir(parents=True)
+    (package / '__init__.py').touch()
+    printed = alone(ERROR.format(key='x', name='lymph.web.nothing:Here', group='test.group'))
+    assert printed.startswith(
+        "container.x.class: 'lymph.web.nothing:Here': no module 'lymph.web.nothing'; check"
+    )
 
 
 def test_a_plugin_whose_contract_is_not_installed_says_so(alone: Alone) -> None:

@@ -53,6 +53,8 @@ def test_later_files_win_and_mappings_are_joined(write: Write) -> None:
     assert config.get_raw(()) == {'a': {'x': 1, 'y': 2, 'w': 0}, 'b': [3]}
     assert str(config.locate('a.x')) == 'base.yml:2: a.x'
     assert str(config.locate('a.y')) == 'local.yml:3: a.y'
+    assert str(config.locate('a')) == 'local.yml:2: a'
+    assert str(config.locate('a.z')) == 'local.yml:2: a.z'
     assert str(config.locate('c')) == 'base.yml, local.yml: c'
 
 
@@ -120,6 +122,11 @@ def test_a_file_like_object_that_cannot_be_read_is_named(tmp_path: Path) -> None
         pytest.raises(ConfigurationError, match=r'latin\.yml: expected UTF-8'),
     ):
         Configuration().load(file)
+
+
+def test_text_that_no_file_can_hold_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r'^<config>:2: expected UTF-8'):
+        Configuration().load(io.StringIO('a: 1\nb: \ud800'))
 
 
 @pytest.mark.parametrize('name', [5, None, b'x'])

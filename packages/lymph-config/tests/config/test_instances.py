@@ -78,6 +78,11 @@ def test_a_plain_factory_gets_the_values_as_keyword_arguments(load: Load) -> Non
     assert type(made.arguments['a']['b'][1]) is dict
 
 
+def test_an_argument_that_is_given_does_not_make_the_dependency_it_replaces(load: Load) -> None:
+    config = load('foo: {class: "shelf:function", a: dep:nobody, b: 1}')
+    assert config.create_instance('foo', a=2) == {'a': 2, 'b': 1}
+
+
 def test_each_creation_is_a_new_object_with_values_of_its_own(load: Load) -> None:
     config = load('foo: {class: "shelf:Plain", a: []}')
     first, second = config.create_instance('foo'), config.create_instance('foo')

@@ -96,7 +96,7 @@ def test_a_misspelt_name_is_answered_with_the_installed_ones(publish: Publish) -
     [
         ('Stranger', 'must be a subclass of backends:Base, found the class backends.Stranger'),
         ('function', 'must be a subclass of backends:Base, found the function backends.function'),
-        ('command', 'must be a subclass of backends:Base, found Good <backends.Good object'),
+        ('command', 'must be a subclass of backends:Base, found an instance of backends.Good'),
         ('Half', 'must define what backends:Base leaves open, misses register'),
     ],
 )

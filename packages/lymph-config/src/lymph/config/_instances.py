@@ -55,8 +55,12 @@ class Instances:
             return build(view, **extra)
         if not callable(factory):
             raise view.error('class', f'expected a class or a function, found {describe(factory)}')
-        own = self._arguments(node, path) if node and node.value else {}
-        arguments = {key: own[key] for key in own if key not in ('class', *extra)} | extra
+        own: dict[str, Node] = (node.value if node else None) or {}
+        arguments = {
+            key: self._arguments(child, (*path, key))
+            for key, child in own.items()
+            if key not in ('class', *extra)
+        } | extra
         _check_arguments(view, factory, arguments)
         return factory(**arguments)
 

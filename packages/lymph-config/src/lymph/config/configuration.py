@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from lymph.config._nodes import Node, merge, wrap
+from lymph.config._store import Store
 from lymph.config._substitution import Substitution
 from lymph.config._yaml import parse
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location, Position
-from lymph.config.views import ConfigView, Store
+from lymph.config.views import ConfigView
 
 __all__ = ['Configuration']
 
@@ -22,9 +23,9 @@ class Configuration(ConfigView):
     """The values of an application, from YAML files and from Python code (manual, 4.2 and 5.3).
 
     Arguments: `values` is an initial mapping, treated like the content of a file (a ConfigView,
-    whose references are filled in already, is taken as it is); `variables` are
-    what `$(var.NAME)` names, until `load_vars_file` adds to them; `environ` is what `$(env.NAME)`
-    names, default `os.environ`.
+    whose references are filled in already, is taken as it is); `variables` are what `$(var.NAME)`
+    names, until `load_vars_file` adds to them; `environ` is what `$(env.NAME)` names, default
+    `os.environ`.
 
     References are filled in when a file is loaded, so variables come first.
 
@@ -38,7 +39,7 @@ class Configuration(ConfigView):
         variables: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._store = Store(self)
+        self._store = Store(self, lambda path: ConfigView(self, path))
         self._path = ()
         self._environ = os.environ if environ is None else environ
         self._variables = wrap(variables or {})

@@ -11,6 +11,7 @@ import functools
 import inspect
 import logging
 import re
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,11 +46,9 @@ class Contract:
         if not isinstance(base, type):
             raise PluginError(f'{self.reference!r} is not a class', where)
         if self.instance:
-            return (
-                None
-                if isinstance(found, base)
-                else f'must be an instance of {self.reference}, found {_describe(found)}'
-            )
+            if isinstance(found, base):
+                return None
+            return f'must be an instance of {self.reference}, found {_describe(found)}'
         if not (isinstance(found, type) and issubclass(found, base)):
             return f'must be a subclass of {self.reference}, found {_describe(found)}'
         if inspect.isabstract(found):
@@ -234,9 +233,10 @@ def _known_elsewhere(group: str, name: str) -> str:
 
 
 def _describe(found: object) -> str:
-    kind = 'class' if isinstance(found, type) else type(found).__name__
-    name = getattr(found, '__qualname__', None)
-    return f'the {kind} {found.__module__}.{name}' if name else f'{kind} {found!r}'
+    if isinstance(found, (type, types.FunctionType)):
+        kind = 'class' if isinstance(found, type) else 'function'
+        return f'the {kind} {found.__module__}.{found.__qualname__}'
+    return f'an instance of {type(found).__module__}.{type(found).__qualname__}'
 
 
 def _first_line(error: Exception) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lymph.config._instances import Instances
 from lymph.config._nodes import (
     Node,
     assign,
@@ -18,6 +17,7 @@ from lymph.config._nodes import (
     plain,
     wrap,
 )
+from lymph.config._store import Store
 from lymph.config._typed import Required, TypedGetters
 from lymph.config.exceptions import ConfigurationError, MissingKeyError
 from lymph.config.locations import Location
@@ -28,17 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ['ConfigView']
 
-T = TypeVar('T')
-D = TypeVar('D')
-
-
-class Store:
-    """What all views of one configuration share: its root, its values, its objects."""
-
-    def __init__(self, root: Configuration) -> None:
-        self.root = root
-        self.tree = Node({})
-        self.instances = Instances(lambda: self.tree, lambda path: ConfigView(root, path))
+_T = TypeVar('_T')
+_D = TypeVar('_D')
 
 
 class ConfigView(TypedGetters, Mapping[str, Any]):
@@ -217,7 +208,7 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         advice = close_names(str(path[-1]), names) or '; add it'
         return MissingKeyError(f'not set{advice}', self.locate(key))
 
-    def _read(self, key: Key, default: D | Required, reader: Callable[[object], T]) -> T | D:
+    def _read(self, key: Key, default: _D | Required, reader: Callable[[object], _T]) -> _T | _D:
         node = self._find(key)
         if node is None or node.value is None:
             if isinstance(default, Required):
