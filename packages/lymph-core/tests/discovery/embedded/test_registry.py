@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import fcntl
+import os
+
 import pytest
 
+from lymph.config import Configuration, ConfigurationError
+from lymph.core.services import ServiceInstance
 from lymph.discovery.embedded import EmbeddedServiceRegistry
-from lymph.testing.contracts.registries import RegistryContract
+from lymph.discovery.embedded.claims import Claim
+from lymph.exceptions import RegistrationFailure
+from lymph.testing.contracts.registries import RegistryContract, make_instance
+from lymph.testing.waiting import eventually
 
 
 class TestEmbeddedRegistry(RegistryContract):
@@ -13,3 +21,129 @@ class TestEmbeddedRegistry(RegistryContract):
 
     def make_registry(self):
         return EmbeddedServiceRegistry(self.path)
+
+
+def test_a_thousand_instances_are_found_and_followed(registry, path, monkeypatch):
+    instances = {n: make_instance() for n in range(1000)}
+    for instance in instances.values():
+        registry.register('echo', instance)
+    reader = EmbeddedServiceRegistry(path)
+    service = reader.get('echo')
+    assert len(service) == 1000
+    parsed = []
+    monkeypatch.setattr(
+        ServiceInstance,
+        'deserialize',
+        lambda facts, connector: parsed.append(facts) or ServiceInstance(facts['identity'], 'x://'),
+    )
+    registry.register('echo', make_instance(identity='new'))
+    registry.unregister('echo', instances[0])
+    eventually(lambda: len(service) == 1000 and parsed, 10)
+    assert [facts['identity'] for facts in parsed] == ['new']
+    reader.on_stop()
+
+
+def test_files_of_others_are_ignored_with_one_warning_each(registry, tmp_path, caplog):
+    folder = tmp_path / 'state' / 'registry' / 'rpc' / 'echo'
+    registry.register('echo', one := make_instance())
+    (folder / 'notes.txt').write_text('mine')
+    (folder / 'folder').mkdir()
+    corrupt = []
+    for number, text in enumerate(
+        [
+            'no json',
+            '[]',
+            '{"identity": 1}',
+            '{"identity": "a", "endpoint": "b", "version": 1}',
+            '[' * 60_000,
+            '\x00',
+        ]
+    ):
+        claim = Claim(folder, f'corrupt{number}', text.encode())
+        corrupt.append(claim)
+    service = registry.get('echo')
+    assert list(service) == [one]
+    for _ in range(3):
+        registry.refresh(service, 'rpc')
+    assert list(service) == [one]
+    warnings = [record for record in caplog.records if record.levelname == 'WARNING']
+    assert len(warnings) == 2 + len(corrupt)
+    assert (folder / 'notes.txt').read_text() == 'mine'
+    for claim in corrupt:
+        claim.release()
+
+
+def test_the_directory_is_removed_with_the_last_instance(registry, tmp_path):
+    folder = tmp_path / 'state' / 'registry' / 'rpc'
+    registry.register('echo', one := make_instance())
+    assert os.listdir(folder) == ['echo']
+    registry.unregister('echo', one)
+    assert os.listdir(folder) == []
+
+
+def test_stopped_registries_leave_no_files(path, tmp_path):
+    registry = EmbeddedServiceRegistry(path)
+    registry.register('echo', make_instance())
+    registry.get('echo')
+    registry.on_stop()
+    assert [p for p in (tmp_path / 'state' / 'registry').rglob('*') if not p.is_dir()] == []
+
+
+def test_a_watcher_whose_bell_was_lost_makes_a_new_one(registry, path, tmp_path):
+    reader = EmbeddedServiceRegistry(path)
+    registry.register('echo', one := make_instance())
+    service = reader.get('echo')
+    for bell in (tmp_path / 'state' / 'registry' / '.doorbells').iterdir():
+        bell.unlink()
+    reader.refresh(service, 'rpc')
+    registry.register('echo', two := make_instance())
+    eventually(lambda: set(service) == {one, two})
+    reader.on_stop()
+
+
+def test_a_full_disk_is_a_registration_failure_and_leaves_no_file(run):
+    process = run("""
+        import resource
+        from lymph.exceptions import RegistrationFailure
+        registry.register('echo', instance())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+        try:
+            registry.register('mail', instance())
+        except RegistrationFailure as error:
+            say(error)
+        say(list((registry.directory / 'rpc' / 'mail').iterdir()))
+        say(sorted(registry.discover()))
+        """)
+    assert process.hear().startswith("cannot register 'mail' in ")
+    assert process.hear() == '[]'
+    assert process.hear() == "['echo']"
+
+
+def test_a_name_too_long_for_a_file_is_a_registration_failure(registry):
+    with pytest.raises(RegistrationFailure, match='File name too long'):
+        registry.register('x' * 300, make_instance())
+    with pytest.raises(RegistrationFailure, match='File name too long'):
+        registry.register('x', make_instance(identity='x' * 300))
+
+
+def test_a_file_system_without_locks_is_a_registration_failure(registry, monkeypatch):
+    monkeypatch.setattr(fcntl, 'flock', lambda descriptor, operation: None)
+    with pytest.raises(RegistrationFailure, match='does not keep locks'):
+        registry.register('echo', make_instance())
+
+
+def test_the_path_comes_from_the_configuration(tmp_path):
+    config = Configuration(
+        {
+            'default': {'class': 'embedded'},
+            'here': {'class': 'embedded', 'path': str(tmp_path / 'here')},
+            'wrong': {'class': 'embedded', 'pfad': 'x'},
+            'bad': {'class': 'embedded', 'path': '/proc/none'},
+        }
+    )
+    registry = config.create_instance('here', group='lymph.discovery')
+    assert registry.directory == tmp_path / 'here' / 'registry'
+    with pytest.raises(ConfigurationError, match=r'wrong\.pfad: unknown option'):
+        config.create_instance('wrong', group='lymph.discovery')
+    with pytest.raises(ConfigurationError, match=r'bad\.path: cannot keep state in /proc/none'):
+        config.create_instance('bad', group='lymph.discovery')
