@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-from lymph.config import ConfigView
 from lymph.core.events import Event
 from lymph.core.protocol.topics import check_pattern, check_topic
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError
 
-__all__ = ['check_emission', 'check_subscription', 'refuse_unknown_keys']
+__all__ = ['check_emission', 'check_subscription']
 
 
 def check_emission(event: Event, delay: float) -> None:
@@ -46,11 +45,3 @@ def check_subscription(subscription: Subscription, consuming: Subscription | Non
         raise SubscriptionError(
             f'{name}: expected retry to be 0 or more, found {subscription.retry}'
         )
-
-
-def refuse_unknown_keys(config: ConfigView, *known: str) -> None:
-    """Raise ConfigurationError for a key besides `class` and the `known` ones."""
-    for key in config:
-        if key != 'class' and key not in known:
-            names = ', '.join(sorted(('class', *known)))
-            raise config.error([key], f'no such key here (known: {names})')

@@ -13,10 +13,11 @@ from typing import Any
 
 from lymph.config import ConfigView
 from lymph.core.events import Event
+from lymph.core.options import refuse_unknown
 from lymph.core.protocol.envelope import pack_event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_emission, check_subscription, refuse_unknown_keys
+from lymph.events.checks import check_emission, check_subscription
 from lymph.events.consumption import Consumption, Delivery, Demand, Leased
 from lymph.events.local_hub import LocalDeadLetters, LocalEventSystemHub
 from lymph.exceptions import EmitFailure, SubscriptionError
@@ -52,7 +53,7 @@ class LocalEventSystem(BaseEventSystem):
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> LocalEventSystem:
         """Make the event system; ``hub: dep:name`` shares a hub that is a dependency."""
-        refuse_unknown_keys(config, 'hub')
+        refuse_unknown(config, ('hub',))
         hub = config.get('hub')
         if not isinstance(hub, (LocalEventSystemHub, type(None))):
             raise config.error('hub', f'expected dep:<a LocalEventSystemHub>, found {hub!r}')

@@ -6,9 +6,10 @@ from typing import Any
 
 from lymph.config import ConfigView
 from lymph.core.events import Event
+from lymph.core.options import refuse_unknown
 from lymph.core.protocol.envelope import pack_event
 from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_emission, check_subscription, refuse_unknown_keys
+from lymph.events.checks import check_emission, check_subscription
 
 __all__ = ['NullEventSystem']
 
@@ -23,7 +24,7 @@ class NullEventSystem(BaseEventSystem):
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> NullEventSystem:
         """Make the event system; its section has no key but `class`."""
-        refuse_unknown_keys(config)
+        refuse_unknown(config, ())
         return cls(**kwargs)
 
     def subscribe(self, subscription: Subscription) -> None:

@@ -1,0 +1,259 @@
+"""One thread that runs all commands against the database, and commits them in groups.
+
+- The hub hands in commands and never waits for a disk; the thread runs them in order. What is
+  handed in while a transaction is written goes into the next one together, so a hundred emitters
+  cost one write to the disk.
+- A command is a function of the connection. It runs within a transaction and may run twice: when a
+  group fails, its commands are run again one by one, so that one cannot spoil the others.
+- `lasting` commands are on the disk when they are done (``synchronous=FULL``). The others survive
+  the end of the process, but a power failure may undo them; what is undone, such as a lease or an
+  acknowledgement, is then done again. The log is written in order, so none of them is undone that
+  came before a lasting one.
+- Whoever has waited for too long takes the command back, if it has not begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.threadpool import ThreadPool
+
+from lymph.core.forks import abandon_in_children
+from lymph.events.embedded.database import StoreError, explain, open_database
+from lymph.events.embedded.turns import Turns
+
+__all__ = ['Committer', 'Ticket']
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar('T')
+Command = Callable[[sqlite3.Connection], T]
+
+_GROUP = 256  # commands in one transaction
+_ENDING = 5.0  # seconds that `close` gives the thread
+
+# SQLite forbids a child even to close what its parent opened, which forgetting it would do.
+_left_to_parents: list[object] = []
+
+
+class Ticket(Generic[T]):
+    """A command that was handed in, and later its `value` or `error`.
+
+    `on_done(ticket)` is called in the hub afterwards, unless it was cancelled in time.
+    """
+
+    def __init__(
+        self, command: Command[T], lasting: bool, on_done: Callable[[Ticket[T]], object]
+    ) -> None:
+        self.command = command
+        self.lasting = lasting
+        self.on_done = on_done
+        self.cancelled = False
+        self.value: T | None = None
+        self.error: Exception | None = None
+
+
+class Committer:
+    """Runs commands against the database at `path`, from `open` to `close`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pool: ThreadPool | None = None
+        self._waiting: deque[Ticket[Any]] = deque()
+        self._working = False
+        self._connection: sqlite3.Connection | None = None
+        self._turns: Turns | None = None
+        self._file: tuple[int, int] | None = None
+        self._synchronous = ''
+        abandon_in_children(self)
+
+    # The hub's side.
+
+    def open(self, timeout: float) -> None:
+        """Open the file, making it if it is not there; raises StoreError."""
+        self._pool = ThreadPool(1)
+        try:
+            self._pool.spawn(self._open).get(timeout=timeout)
+        except gevent.Timeout:
+            raise StoreError(self._too_slow(timeout)) from None
+
+    def close(self) -> None:
+        """Run what was handed in and close the file; a thread that does not answer is left."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            with gevent.Timeout(_ENDING):
+                while self._working or self._waiting:
+                    gevent.sleep(0.001)
+                pool.spawn(self._close).get()
+                pool.kill()
+        except gevent.Timeout:
+            logger.error(self._too_slow(_ENDING))
+
+    def abandon(self) -> None:
+        """Leave the file to the parent process: closing it here would be seen there."""
+        _left_to_parents.append(self._connection)
+        self._pool = None
+        self._waiting.clear()
+
+    def submit(
+        self,
+        command: Command[T],
+        lasting: bool = False,
+        on_done: Callable[[Ticket[T]], object] = bool,
+    ) -> Ticket[T]:
+        """Hand in a command and return at once."""
+        if self._pool is None:
+            raise StoreError(f'{self.path} is not open')
+        ticket = Ticket(command, lasting, on_done)
+        self._waiting.append(ticket)
+        self._go_on()
+        return ticket
+
+    def run(
+        self,
+        command: Command[T],
+        timeout: float | None,
+        lasting: bool = False,
+        then: Callable[[T], object] = bool,
+    ) -> T:
+        """Hand in a command and wait for its result.
+
+        `then(result)` is called in the hub, also when nobody waits any more. Raises StoreError when
+        the command failed, or was not done within `timeout` seconds (None: no limit).
+        """
+        result: AsyncResult[T] = AsyncResult()
+
+        def done(ticket: Ticket[T]) -> None:
+            if ticket.error is not None:
+                result.set_exception(ticket.error)
+            else:
+                then(ticket.value)  # type: ignore[arg-type]
+                result.set(ticket.value)
+
+        ticket = self.submit(command, lasting, done)
+        mine = gevent.Timeout(timeout)
+        try:
+            with mine:
+                value: T = result.get()
+                return value
+        except BaseException as error:
+            ticket.cancelled = True
+            if error is mine:
+                raise StoreError(self._too_slow(timeout)) from None
+            raise
+
+    def _go_on(self) -> None:
+        if self._waiting and not self._working and self._pool is not None:
+            self._working = True
+            self._pool.spawn(self._work).rawlink(self._worked)
+
+    def _worked(self, result: Any) -> None:
+        self._working = False
+        self._go_on()
+        for ticket in result.get():
+            ticket.on_done(ticket)
+
+    def _too_slow(self, seconds: float | None) -> str:
+        return (
+            f'{self.path} did not answer within {seconds} s; '
+            'its disk is slow, or a stopped process holds it'
+        )
+
+    # The thread's side: it knows no greenlets and writes no log.
+
+    def _open(self) -> None:
+        try:
+            turns = Turns(self.path.with_name(f'{self.path.name}-turn'))
+        except OSError as error:
+            raise StoreError(
+                f'cannot write to {self.path.parent}: {error.strerror}; '
+                'name a directory that this user can write to'
+            ) from error
+        try:
+            with turns.take():
+                self._connection = open_database(self.path)
+            self._file = _identify(self.path)
+        except BaseException:
+            turns.close()
+            raise
+        self._turns = turns
+
+    def _close(self) -> None:
+        if self._connection is not None and self._turns is not None:
+            with self._turns.take():
+                self._connection.close()
+            self._turns.close()
+            self._connection = None
+
+    def _work(self) -> list[Ticket[Any]]:
+        group: list[Ticket[Any]] = []
+        while self._waiting and len(group) < _GROUP:
+            ticket = self._waiting.popleft()
+            if not ticket.cancelled:
+                group.append(ticket)
+        if group:
+            self._commit(group)
+        return group
+
+    def _commit(self, group: list[Ticket[Any]]) -> None:
+        error: Exception
+        try:
+            self._transact(group)
+            return
+        except sqlite3.Error as failure:
+            error = StoreError(explain(failure, self.path))
+            error.__cause__ = failure
+            alone = len(group) == 1 or 'locked' in str(failure)
+        except Exception as failure:  # noqa: BLE001 - raised again in whoever waits
+            error = failure
+            alone = len(group) == 1 or isinstance(failure, StoreError)
+        for ticket in group:
+            if alone:
+                ticket.error = error
+            else:
+                self._commit([ticket])
+
+    def _transact(self, group: list[Ticket[Any]]) -> None:
+        connection, turns = self._connection, self._turns
+        if connection is None or turns is None:
+            raise StoreError(f'{self.path} is not open')
+        synchronous = 'FULL' if any(ticket.lasting for ticket in group) else 'NORMAL'
+        with turns.take():
+            if self._synchronous != synchronous:
+                connection.execute(f'PRAGMA synchronous = {synchronous}')
+                self._synchronous = synchronous
+            connection.execute('BEGIN IMMEDIATE')
+            try:
+                for ticket in group:
+                    ticket.value = ticket.command(connection)
+                self._check_file()
+                connection.execute('COMMIT')
+            except BaseException:
+                if connection.in_transaction:
+                    connection.rollback()
+                raise
+
+    def _check_file(self) -> None:
+        # SQLite goes on writing to a file that has lost its name, where nobody will find it
+        if _identify(self.path) != self._file:
+            raise StoreError(
+                f'{self.path} was removed or replaced while it was in use; start again'
+            )
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

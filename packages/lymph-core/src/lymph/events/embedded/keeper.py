@@ -1,0 +1,179 @@
+"""Keeps one instance an owner, and notices when another one dies.
+
+A death is told by the kernel where it can (a pidfd); then the lock is asked, a few times, since a
+child that was just forked may hold it for a moment longer. Everything else is found by a slow look
+around, which also renews this owner and gives free pages of the file back to the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gevent.event import Event as Signal
+
+from lymph.core.components import Component
+from lymph.core.doorbell import Doorbell, ring
+from lymph.core.greenlets import Greenlet
+from lymph.discovery.embedded.owners import Owners as Processes
+from lymph.events.embedded.committer import Committer
+from lymph.events.embedded.database import StoreError, give_back
+from lymph.events.embedded.owners import (
+    Found,
+    OwnerFile,
+    dismiss,
+    enroll,
+    look_around,
+    pid_namespace,
+    renew,
+)
+
+__all__ = ['Keeper']
+
+logger = logging.getLogger(__name__)
+
+_SLOW = 20.0  # seconds between two looks around; a third of what an owner without a file has
+_BLIND = 5.0  # the same, while there are owners whose death would not be told
+_LOOKS = 7  # after a death, the second one after so many seconds, each later one twice as late
+_SECOND_LOOK = 0.02
+_BELL = 'owners'
+
+
+class Keeper:
+    """The owner that an instance is, from `start` to `stop`.
+
+    `owner` is its id, 0 before and after. `keep_up(lost)` is called after every slow look; `lost`
+    tells that the others took this owner for dead, and it has become a new one. `ring` is called
+    with each queue that got something back from the dead.
+    """
+
+    def __init__(
+        self,
+        component: Component,
+        committer: Committer,
+        directory: Path,
+        bells: Path,
+        keep_up: Callable[[bool], object],
+        ring: Callable[[str], object],
+    ) -> None:
+        self.owner = 0
+        self._component = component
+        self._committer = committer
+        self._directory = directory
+        self._bells = bells
+        self._keep_up = keep_up
+        self._ring = ring
+        self._namespace = pid_namespace()
+        self._wake = Signal()
+        self._processes = Processes(self._died)
+        self._watched: set[int] = set()
+        self._looks = 0  # left after a death
+        self._blind = False  # whether there are others whose death will not be told
+        self._file: OwnerFile | None = None
+        self._bell: Doorbell | None = None
+        self._greenlet: Greenlet | None = None
+
+    def start(self, timeout: float) -> None:
+        """Become an owner, if it is none; raises StoreError when that is not possible."""
+        if self.owner:
+            return
+        try:
+            self._file = OwnerFile(self._directory)
+            self._bell = Doorbell(self._bells, _BELL, self._wake.set)
+            self._enroll(self._file.token, timeout)
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, OSError):
+                raise StoreError(f'cannot use {self._directory}: {error.strerror}') from error
+            raise
+        ring(self._bells, _BELL)  # so that the others watch this process
+        self._wake.set()
+        self._greenlet = self._component.spawn(self._run)
+
+    def stop(self, timeout: float) -> None:
+        """Be no owner any more: what is leased goes to others, temporary queues end."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+        if self.owner:
+            owner, self.owner = self.owner, 0
+            try:
+                self._ring_all(self._committer.run(lambda db: dismiss(db, owner), timeout))
+            except StoreError as error:
+                logger.error('others will have to clean up after this instance: %s', error)
+        self._let_go()
+
+    def _enroll(self, token: str, timeout: float | None) -> None:
+        namespace = self._namespace
+        self.owner = self._committer.run(lambda db: enroll(db, token, namespace), timeout)
+
+    def _let_go(self) -> None:
+        self._processes.close()
+        self._watched.clear()
+        for held in (self._bell, self._file):
+            if held is not None:
+                held.close()
+        self._bell = self._file = None
+
+    def _ring_all(self, queues: Iterable[str]) -> None:
+        for queue in queues:
+            self._ring(queue)
+
+    def _died(self, pid: int) -> None:
+        self._watched.discard(pid)
+        self._looks = _LOOKS
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            rung = self._wake.wait(self._patience())
+            self._wake.clear()
+            try:
+                self._look(slow=not rung and not self._looks)
+            except (StoreError, OSError) as error:
+                logger.error('cannot look after the events of other instances: %s', error)
+
+    def _patience(self) -> float:
+        if self._looks:
+            return _SECOND_LOOK * 2.0 ** (_LOOKS - self._looks - 1)
+        return _BLIND if self._blind else _SLOW
+
+    def _look(self, slow: bool) -> None:
+        self._looks = max(self._looks - 1, 0)
+        token = self._keep_file()
+        known, found = self._committer.run(lambda db: self._look_in_thread(db, token, slow), None)
+        if not known:
+            logger.error('other instances took this one for dead; its events may be handled twice')
+            self._enroll(token, None)
+        if found.queues:
+            logger.warning('took over events of instances that ended: %s', sorted(found.queues))
+        self._ring_all(found.queues)
+        self._watch(found.living)
+        self._blind = bool(found.unknown or found.living - self._watched - {os.getpid()})
+        if slow or not known:
+            self._keep_up(not known)
+
+    def _look_in_thread(self, db: sqlite3.Connection, token: str, slow: bool) -> tuple[bool, Found]:
+        known = renew(db, self.owner, token)
+        if slow:
+            give_back(db)
+        return known, look_around(db, self.owner, self._directory, self._namespace)
+
+    def _keep_file(self) -> str:
+        assert self._file is not None
+        if not self._file.in_place():
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file.close()
+            self._file = OwnerFile(self._directory)
+        return self._file.token
+
+    def _watch(self, living: frozenset[int]) -> None:
+        for pid in self._watched - living:
+            self._processes.release(pid)
+        self._watched &= living
+        for pid in living - self._watched - {os.getpid()}:
+            if self._processes.hold(pid):
+                self._watched.add(pid)

@@ -1,0 +1,94 @@
+"""The dead letters in the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from lymph.core.protocol.envelope import unpack_event
+from lymph.events.deadletters import DeadLetter, DeadLetters
+from lymph.events.embedded.messages import put
+from lymph.exceptions import SerializationError
+
+__all__ = ['EmbeddedDeadLetters']
+
+T = TypeVar('T')
+
+_COLUMNS = 'SELECT id, queue, data, error, attempts, emitted, died FROM dead_letters'
+
+
+class _Run(Protocol):
+    def __call__(
+        self, command: Callable[[sqlite3.Connection], T], *, lasting: bool = False
+    ) -> T: ...
+
+
+class EmbeddedDeadLetters(DeadLetters):
+    """Dead letters of the database that `run` runs commands against.
+
+    Every method raises StoreError when the database cannot be used.
+    """
+
+    def __init__(self, run: _Run, ring: Callable[[str], object]) -> None:
+        self._run = run
+        self._ring = ring
+
+    def read(
+        self, queue: str | None = None, limit: int = 100, after: str | None = None
+    ) -> Sequence[DeadLetter]:
+        where, values = 'id > ?', [_number(after) if after is not None else 0]
+        if queue is not None:
+            where += ' AND queue = ?'
+        query = f'{_COLUMNS} WHERE {where} ORDER BY id LIMIT ?'
+        arguments = [*values, *([] if queue is None else [queue]), limit]
+        rows = self._run(lambda db: db.execute(query, arguments).fetchall())
+        return [_letter(*row) for row in rows]
+
+    def find(self, id: str) -> DeadLetter | None:
+        query = f'{_COLUMNS} WHERE id = ?'
+        row = self._run(lambda db: db.execute(query, (_number(id),)).fetchone())
+        return None if row is None else _letter(*row)
+
+    def replay(self, *ids: str) -> int:
+        queues = self._run(
+            lambda db: [name for id in ids for name in _revive(db, _number(id))], lasting=True
+        )
+        for queue in set(queues):
+            self._ring(queue)
+        return len(queues)
+
+    def drop(self, *ids: str) -> int:
+        return self._run(lambda db: sum(_delete(db, _number(id)) for id in ids), lasting=True)
+
+
+def _revive(db: sqlite3.Connection, id: int) -> list[str]:
+    """Put an event back into its queue; returns the queue's name, nothing when that is gone."""
+    row = db.execute(
+        'SELECT queues.id, name, data FROM dead_letters JOIN queues ON name = queue '
+        'WHERE dead_letters.id = ?',
+        (id,),
+    ).fetchone()
+    if row is None:
+        return []
+    queue, name, data = row
+    put(db, [queue], data)
+    _delete(db, id)
+    return [name]
+
+
+def _delete(db: sqlite3.Connection, id: int) -> int:
+    return db.execute('DELETE FROM dead_letters WHERE id = ?', (id,)).rowcount
+
+
+def _letter(id: int, queue: str, data: bytes, error: str, attempts: int, *times: Any) -> DeadLetter:
+    try:
+        event = unpack_event(data, attempts)
+    except SerializationError:
+        event = None
+    emitted, died = times
+    return DeadLetter(str(id), queue, event, data, error, attempts, emitted, died)
+
+
+def _number(id: str) -> int:
+    return int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0

@@ -1,0 +1,109 @@
+"""Events on their way: emitted, leased, settled. Every function runs in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+
+from lymph.events.consumption import Delivery, Demand, Leased
+from lymph.events.embedded.routing import Routes
+
+__all__ = ['acknowledge', 'bury', 'lease', 'publish', 'put', 'release', 'retry']
+
+_PROMOTED = 256  # delayed events of a queue that become ready in one go
+
+_READY = """
+SELECT messages.id, data, attempts + 1 FROM messages JOIN events ON events.id = event
+WHERE queue = ? AND due IS NULL AND owner IS NULL ORDER BY messages.id LIMIT ?
+"""
+_PROMOTE = """
+UPDATE messages SET due = NULL
+WHERE id IN (SELECT id FROM messages WHERE queue = ? AND due <= ? ORDER BY due LIMIT ?)
+"""
+_BURY = """
+INSERT INTO dead_letters (queue, data, error, attempts, emitted, died)
+SELECT name, data, ?, attempts, emitted, ?
+FROM messages JOIN events ON events.id = event JOIN queues ON queues.id = queue
+WHERE messages.id = ? AND owner = ?
+"""
+
+
+def publish(
+    db: sqlite3.Connection, routes: Routes, topic: str, data: bytes, delay: float
+) -> list[str]:
+    """Put an event into every queue that collects its topic; returns their names."""
+    queues = routes.find(db, topic)
+    if queues:
+        put(db, [queue for queue, _ in queues], data, delay)
+    return [name for _, name in queues]
+
+
+def put(db: sqlite3.Connection, queues: Sequence[int], data: bytes, delay: float = 0) -> None:
+    """Put an event at the end of queues."""
+    now = time.time()
+    due = now + delay if delay else None
+    event = db.execute('INSERT INTO events (data, emitted) VALUES (?, ?)', (data, now)).lastrowid
+    db.executemany(
+        'INSERT INTO messages (event, queue, due) VALUES (?, ?, ?)',
+        [(event, queue, due) for queue in queues],
+    )
+
+
+def lease(db: sqlite3.Connection, owner: int, demands: Sequence[Demand]) -> Leased:
+    """Lease the oldest events that are ready to `owner`; each has one more attempt."""
+    deliveries: list[Delivery] = []
+    due: dict[str, float] = {}
+    for demand in demands:
+        row = db.execute('SELECT id FROM queues WHERE name = ?', (demand.queue,)).fetchone()
+        if row is None:
+            continue
+        (queue,) = row
+        now = time.time()
+        (next_due,) = db.execute(
+            'SELECT min(due) FROM messages WHERE queue = ? AND due IS NOT NULL', (queue,)
+        ).fetchone()
+        if next_due is not None and next_due <= now:
+            db.execute(_PROMOTE, (queue, now, _PROMOTED))
+            (next_due,) = db.execute(
+                'SELECT min(due) FROM messages WHERE queue = ? AND due IS NOT NULL', (queue,)
+            ).fetchone()
+        if next_due is not None:
+            due[demand.queue] = max(next_due - now, 0)
+        rows = db.execute(_READY, (queue, demand.count)).fetchall()
+        db.executemany(
+            'UPDATE messages SET owner = ?, attempts = ? WHERE id = ?',
+            [(owner, attempt, id) for id, _, attempt in rows],
+        )
+        deliveries += [Delivery(id, demand.queue, data, attempt) for id, data, attempt in rows]
+    return Leased(deliveries, due)
+
+
+# What was leased is settled by its owner alone: a lease that was taken away counts no more.
+
+
+def acknowledge(db: sqlite3.Connection, owner: int, id: int) -> None:
+    """Forget an event that was handled."""
+    db.execute('DELETE FROM messages WHERE id = ? AND owner = ?', (id, owner))
+
+
+def retry(db: sqlite3.Connection, owner: int, id: int, delay: float) -> None:
+    """Put an event back, to be leased not before `delay` seconds from now."""
+    db.execute(
+        'UPDATE messages SET owner = NULL, due = ? WHERE id = ? AND owner = ?',
+        (time.time() + delay, id, owner),
+    )
+
+
+def bury(db: sqlite3.Connection, owner: int, id: int, error: str) -> None:
+    """Move an event to the dead letters."""
+    db.execute(_BURY, (error, time.time(), id, owner))
+    acknowledge(db, owner, id)
+
+
+def release(db: sqlite3.Connection, owner: int, ids: Iterable[int], attempts: int = 0) -> None:
+    """Put events back to be leased at once; `attempts` is added to their counts."""
+    db.executemany(
+        'UPDATE messages SET owner = NULL, attempts = attempts + ? WHERE id = ? AND owner = ?',
+        [(attempts, id, owner) for id in ids],
+    )

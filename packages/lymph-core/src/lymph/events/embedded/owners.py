@@ -1,0 +1,159 @@
+"""Who owns leases and temporary queues, and what becomes of them when an owner dies.
+
+- An owner is a running instance: a row, and a file that it holds under flock. The kernel lets go of
+  the lock when the process ends, in whatever way, so a file that can be locked has a dead owner.
+- The file is there and locked before the row is, so a row without a file has lost it (somebody
+  cleaned up). Such an owner is dead when it has not renewed its row in time.
+- What a dead owner had leased is ready again, with its attempts counted; what was lost too often
+  goes to the dead letters. Its temporary queues go with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import sqlite3
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lymph.core.forks import abandon_in_children
+from lymph.core.protocol.redelivery import after_loss
+from lymph.events.embedded.messages import bury, release
+from lymph.events.embedded.routing import changed, end_unused_queues
+
+__all__ = ['Found', 'OwnerFile', 'dismiss', 'enroll', 'look_around', 'pid_namespace', 'renew']
+
+_EXPIRY = 60.0  # seconds after which an owner without a file is dead, unless it renewed its row
+
+
+class OwnerFile:
+    """A file that stays locked while this process lives. Raises OSError when it cannot be had."""
+
+    def __init__(self, directory: Path) -> None:
+        self.token = secrets.token_hex(8)
+        self._path = directory / self.token
+        self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        abandon_in_children(self)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_held(self._path):
+            self.close()
+            raise OSError(errno.ENOLCK, 'its file system does not keep locks; use a local one')
+
+    def in_place(self) -> bool:
+        """Tell whether others can still find the file."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Take the file away; again is ignored."""
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.unlink(self._path)
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Leave the file to the parent process, which holds the same lock."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look around found.
+
+    `living` are the processes of other owners, `unknown` how many live in another
+    namespace of process numbers, `queues` those that have events again.
+    """
+
+    living: frozenset[int]
+    unknown: int
+    queues: frozenset[str]
+
+
+def pid_namespace() -> str | None:
+    """Return what tells the numbers of this container's processes from those of another's."""
+    try:
+        return os.readlink('/proc/self/ns/pid')
+    except OSError:
+        return None
+
+
+def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:
+    """Make an owner of the instance that holds the file called `token`; returns its id."""
+    row = (token, os.getpid(), namespace, time.time() + _EXPIRY)
+    sql = 'INSERT INTO owners (token, pid, namespace, expires) VALUES (?, ?, ?, ?)'
+    owner = db.execute(sql, row).lastrowid
+    assert owner is not None
+    return owner
+
+
+def renew(db: sqlite3.Connection, owner: int, token: str) -> bool:
+    """Say that `owner` lives and holds the file `token`; returns whether it is still known."""
+    sql = 'UPDATE owners SET token = ?, expires = ? WHERE id = ?'
+    return db.execute(sql, (token, time.time() + _EXPIRY, owner)).rowcount > 0
+
+
+def look_around(
+    db: sqlite3.Connection, owner: int, directory: Path, namespace: str | None
+) -> Found:
+    """Dismiss the other owners that are dead; `namespace` is that of this process."""
+    living, unknown, queues = set(), 0, set()
+    rows = db.execute(
+        'SELECT id, token, pid, namespace, expires FROM owners WHERE id != ?', (owner,)
+    ).fetchall()
+    for other, token, pid, their_namespace, expires in rows:
+        if _is_dead(directory / token, expires):
+            queues |= dismiss(db, other)
+            with suppress(OSError):
+                os.unlink(directory / token)
+        elif their_namespace == namespace:
+            living.add(pid)
+        else:
+            unknown += 1
+    return Found(frozenset(living), unknown, frozenset(queues))
+
+
+def dismiss(db: sqlite3.Connection, owner: int) -> set[str]:
+    """Forget an owner; returns the queues that have events again which it had leased."""
+    leased = db.execute(
+        'SELECT messages.id, attempts, name FROM messages JOIN queues ON queues.id = queue '
+        'WHERE owner = ?',
+        (owner,),
+    ).fetchall()
+    for id, attempts, _ in leased:
+        if not after_loss(attempts):
+            bury(db, owner, id, f'its consumer ended in attempt {attempts}, as often before')
+    release(db, owner, [id for id, attempts, _ in leased if after_loss(attempts)])
+    db.execute('DELETE FROM consumers WHERE owner = ?', (owner,))
+    db.execute('DELETE FROM owners WHERE id = ?', (owner,))
+    end_unused_queues(db)
+    changed(db)
+    return {name for _, _, name in leased}
+
+
+def _is_dead(path: Path, expires: float) -> bool:
+    try:
+        return not _is_held(path)
+    except FileNotFoundError:
+        return expires < time.time()
+    except OSError:
+        return False  # it cannot be told now: too many open files
+
+
+def _is_held(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # shared, so that two who look at the same time do not take each other for the owner
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

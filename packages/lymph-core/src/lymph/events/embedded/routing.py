@@ -1,0 +1,91 @@
+"""Queues, the topics they collect, and who consumes them. Every function runs in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from lymph.core.protocol.topics import compile_pattern
+
+__all__ = ['Routes', 'changed', 'declare', 'end_unused_queues', 'withdraw']
+
+_REMEMBERED = 4096  # topics whose queues are known without matching
+
+
+def changed(db: sqlite3.Connection) -> None:
+    """Tell all processes that queues or bindings are not what they were."""
+    # a random number: a count could come back after a transaction that was undone
+    db.execute('UPDATE changes SET number = random()')
+
+
+def declare(
+    db: sqlite3.Connection, name: str, topics: Sequence[str], temporary: bool, owner: int
+) -> None:
+    """Make the queue collect `topics` and `owner` one of its consumers.
+
+    While others consume it, theirs are collected too: versions of a service that run side by side
+    may differ in them.
+    """
+    db.execute(
+        'INSERT INTO queues (name, temporary) VALUES (?, ?) ON CONFLICT (name) DO NOTHING',
+        (name, temporary),
+    )
+    (queue,) = db.execute('SELECT id FROM queues WHERE name = ?', (name,)).fetchone()
+    others = db.execute(
+        'SELECT count(*) FROM consumers WHERE queue = ? AND owner != ?', (queue, owner)
+    ).fetchone()[0]
+    if not others:
+        db.execute('DELETE FROM bindings WHERE queue = ?', (queue,))
+    rows = [(queue, topic) for topic in topics]
+    db.executemany('INSERT INTO bindings VALUES (?, ?) ON CONFLICT DO NOTHING', rows)
+    db.execute('INSERT INTO consumers VALUES (?, ?) ON CONFLICT DO NOTHING', (queue, owner))
+    changed(db)
+
+
+def withdraw(db: sqlite3.Connection, name: str, owner: int) -> None:
+    """Make `owner` no consumer of the queue; a temporary queue goes with its last one."""
+    db.execute(
+        'DELETE FROM consumers WHERE owner = ? AND queue IN (SELECT id FROM queues WHERE name = ?)',
+        (owner, name),
+    )
+    end_unused_queues(db)
+    changed(db)
+
+
+def end_unused_queues(db: sqlite3.Connection) -> None:
+    """Remove temporary queues without consumers, and what is in them."""
+    unused = db.execute(
+        'SELECT id FROM queues WHERE temporary AND id NOT IN (SELECT queue FROM consumers)'
+    ).fetchall()
+    for table, column in (('messages', 'queue'), ('bindings', 'queue'), ('queues', 'id')):
+        db.executemany(f'DELETE FROM {table} WHERE {column} = ?', unused)
+
+
+class Routes:
+    """Which queues collect a topic; known until another process changes it."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._bindings: list[tuple[str, int, str]] = []
+        self._known: dict[str, tuple[tuple[int, str], ...]] = {}
+
+    def find(self, db: sqlite3.Connection, topic: str) -> tuple[tuple[int, str], ...]:
+        """Return id and name of each queue that collects `topic`."""
+        (number,) = db.execute('SELECT number FROM changes').fetchone()
+        if number != self._number:
+            self._bindings = db.execute(
+                'SELECT topic, id, name FROM bindings JOIN queues ON queue = id'
+            ).fetchall()
+            self._known.clear()
+            self._number = number
+        found = self._known.get(topic)
+        if found is None:
+            matching = (
+                (queue, name)
+                for pattern, queue, name in self._bindings
+                if compile_pattern(pattern).matches(topic)
+            )
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[topic] = tuple(dict.fromkeys(matching))
+        return found

@@ -1,0 +1,90 @@
+"""What one instance leases from the database, and how it settles what it has leased."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+
+import gevent
+
+from lymph.core.components import Component
+from lymph.events.consumption import Delivery, Demand, Leased
+from lymph.events.embedded.committer import Committer, Ticket
+from lymph.events.embedded.keeper import Keeper
+from lymph.events.embedded.messages import acknowledge, bury, lease, release, retry
+
+__all__ = ['DatabaseStore']
+
+logger = logging.getLogger(__name__)
+
+_AFTER_ERROR = 1.0  # seconds before what could not be settled is tried again
+
+_Settling = Callable[[sqlite3.Connection], None]
+
+
+class DatabaseStore:
+    """Leases for the owner that `keeper` keeps; `ring` is told of queues that have more.
+
+    What cannot be settled, on a full disk say, is tried again until it can: its number is bounded
+    by that of the leases.
+    """
+
+    def __init__(
+        self,
+        component: Component,
+        committer: Committer,
+        keeper: Keeper,
+        ring: Callable[[str], object],
+    ) -> None:
+        self._component = component
+        self._committer = committer
+        self._keeper = keeper
+        self._ring = ring
+        self._failed: list[_Settling] = []
+
+    def lease(self, demands: Sequence[Demand]) -> Leased:
+        owner = self._keeper.owner
+        # no limit: what a lease brings after its asker has left would be leased to nobody
+        return self._committer.run(lambda db: lease(db, owner, demands), None)
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        owner = self._keeper.owner
+        self._settle(lambda db: acknowledge(db, owner, delivery.id))
+
+    def retry(self, delivery: Delivery, delay: float) -> None:
+        owner = self._keeper.owner
+        self._settle(lambda db: retry(db, owner, delivery.id, delay), delivery.queue)
+
+    def bury(self, delivery: Delivery, error: str) -> None:
+        owner = self._keeper.owner
+        self._settle(lambda db: bury(db, owner, delivery.id, error))
+
+    def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
+        owner, attempts = self._keeper.owner, 0 if started else -1
+        given = list(deliveries)
+        ids = [delivery.id for delivery in given]
+        queues = {delivery.queue for delivery in given}
+        self._settle(lambda db: release(db, owner, ids, attempts), *queues)
+
+    def _settle(self, settling: _Settling, *queues: str) -> None:
+        if not self._keeper.owner:
+            return  # stopped: what was leased is with the others already
+
+        def done(ticket: Ticket[None]) -> None:
+            if ticket.error is None:
+                for queue in queues:
+                    self._ring(queue)
+                return
+            if not self._failed:
+                logger.error('cannot settle an event, trying again: %s', ticket.error)
+                self._component.pool.spawn(self._again)
+            self._failed.append(settling)
+
+        self._committer.submit(settling, on_done=done)
+
+    def _again(self) -> None:
+        gevent.sleep(_AFTER_ERROR)
+        failed, self._failed = self._failed, []
+        for settling in failed:
+            self._settle(settling)

@@ -1,0 +1,236 @@
+"""Events on one machine: queues in a file that all processes share.
+
+::
+
+    <state>/events/events.sqlite     queues and what is in them; see `database`
+    <state>/events/owners/           one locked file for each instance that consumes; see `owners`
+    <state>/events/bells/            one for each queue and instance that consumes it
+
+Whoever puts an event into a queue rings the bells of its consumers; nobody polls. The state
+directory has to be on a local disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from gevent.lock import RLock
+
+from lymph.config import ConfigView, Location
+from lymph.core.doorbell import Doorbell
+from lymph.core.events import Event
+from lymph.core.forks import abandon_in_children
+from lymph.core.options import refuse_unknown
+from lymph.core.protocol.envelope import pack_event
+from lymph.core.protocol.redelivery import Backoff
+from lymph.core.state import state_directory
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.checks import check_emission, check_subscription
+from lymph.events.consumption import Consumption
+from lymph.events.embedded.bells import Ringer
+from lymph.events.embedded.committer import Committer
+from lymph.events.embedded.database import StoreError
+from lymph.events.embedded.keeper import Keeper
+from lymph.events.embedded.letters import EmbeddedDeadLetters
+from lymph.events.embedded.messages import publish
+from lymph.events.embedded.routing import Routes, declare, withdraw
+from lymph.events.embedded.store import DatabaseStore
+from lymph.exceptions import ConfigurationError, EmitFailure, SubscriptionError
+
+__all__ = ['EmbeddedEventSystem']
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar('T')
+
+_FORKED = 'this event system was made before a fork; make one in the child'
+_STOPPED = 'the event system is not running; start its container first'
+
+
+@dataclass
+class _Consumed:
+    """A queue that this instance consumes."""
+
+    queue: str
+    subscription: Subscription
+    bell: Doorbell | None = None
+
+
+class EmbeddedEventSystem(BaseEventSystem):
+    """Carries events among the processes of one machine that share a state directory.
+
+    =================  =============================================================================
+    `path`             used in place of the state directory; `where` it is configured, for errors
+    `confirm_timeout`  seconds after which `emit` gives up
+    `backoff`          how long failed events wait
+    =================  =============================================================================
+
+    Raises ConfigurationError when the directory cannot be made or written. In a forked child the
+    copy refuses to work and leaves everything to the parent.
+    """
+
+    dead_letters: EmbeddedDeadLetters
+
+    def __init__(
+        self,
+        path: str | None = None,
+        confirm_timeout: float = 10.0,
+        backoff: Backoff | None = None,
+        *,
+        where: Location | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        make = partial(state_directory, 'events', path=path, where=where)
+        self.directory, owners, self._bells = make(), make('owners'), make('bells')
+        self._where = where
+        self._timeout = confirm_timeout
+        self._token = secrets.token_hex(4)
+        self._refusal: str | None = _STOPPED
+        self._lock = RLock()
+        self._consumed: dict[str, _Consumed] = {}
+        self._routes = Routes()
+        self._ring = Ringer(self._bells)
+        self._committer = Committer(self.directory / 'events.sqlite')
+        self._keeper = Keeper(self, self._committer, owners, self._bells, self._keep_up, self._ring)
+        store = DatabaseStore(self, self._committer, self._keeper, self._ring)
+        self._consumption = Consumption(self, store, self.unsubscribe, backoff or Backoff())
+        self.dead_letters = EmbeddedDeadLetters(self._run, self._ring)
+        abandon_in_children(self)
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> EmbeddedEventSystem:
+        """Make the event system; the options are `path` and `confirm_timeout`."""
+        refuse_unknown(config, ('path', 'confirm_timeout'))
+        timeout = config.get_float('confirm_timeout', 10.0)
+        if not 0 < timeout < math.inf:
+            raise config.error('confirm_timeout', f'expected more than 0 seconds, found {timeout}')
+        path = config.get_str('path', None)
+        return cls(path, timeout, where=config.locate('path'), **kwargs)
+
+    def on_start(self) -> None:
+        """Open the file; raises ConfigurationError when it cannot be used."""
+        if self._refusal is _FORKED:
+            raise ConfigurationError(_FORKED)
+        try:
+            self._committer.open(self._timeout)
+        except StoreError as error:
+            self._committer.close()
+            raise ConfigurationError(str(error), self._where) from error
+        self._refusal = None
+        self._consumption.start()
+
+    def on_stop(self) -> None:
+        """Hand what is leased to the others, end temporary queues and close the file."""
+        if self._refusal is not None:
+            return
+        self._refusal = _STOPPED
+        self._consumption.stop()
+        consumed, self._consumed = self._consumed, {}
+        for one in consumed.values():
+            _close(one.bell)
+        self._keeper.stop(self._timeout)
+        self._ring.flush()
+        self._committer.close()
+
+    def abandon(self) -> None:
+        """Refuse from now on, in a forked child; the file and the queues stay the parent's."""
+        self._refusal = _FORKED
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Bind the queue and begin to consume it."""
+        name = subscription.queue_name
+        known = self._consumed.get(name)
+        check_subscription(subscription, None if known is None else known.subscription)
+        if self._refusal is not None:
+            raise SubscriptionError(f'{name}: {self._refusal}')
+        queue = f'{name}.{self._token}' if subscription.temporary else name
+        consumed = self._consumed[name] = _Consumed(queue, subscription)
+        try:
+            with self._lock:
+                self._keeper.start(self._timeout)
+            consumed.bell = self._hang_bell(queue)
+            self._declare(consumed)
+        except BaseException as error:
+            del self._consumed[name]
+            _close(consumed.bell)
+            if isinstance(error, (StoreError, OSError)):
+                raise SubscriptionError(f'cannot consume {name}: {error}') from error
+            raise
+        self._consumption.add(queue, subscription)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop consuming; a temporary queue is removed."""
+        name = subscription.queue_name
+        consumed = self._consumed.get(name)
+        if consumed is None or consumed.subscription is not subscription:
+            return
+        del self._consumed[name]
+        self._consumption.remove(consumed.queue)
+        _close(consumed.bell)
+        owner = self._keeper.owner
+        try:
+            self._run(lambda db: withdraw(db, consumed.queue, owner))
+        except StoreError as error:
+            logger.error('the queue %s stays until this instance ends: %s', consumed.queue, error)
+
+    def emit(self, event: Event, delay: float = 0) -> None:
+        """Put the event into all queues that collect it; returns when that is on the disk."""
+        check_emission(event, delay)
+        data = pack_event(event)
+        if self._refusal is not None:
+            raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
+        try:
+            self._committer.run(
+                lambda db: publish(db, self._routes, event.type, data, delay),
+                self._timeout,
+                lasting=True,
+                then=self._ring_all,
+            )
+        except StoreError as error:
+            raise EmitFailure(f'{event.type} is not known to be safe: {error}') from error
+
+    def pause(self) -> None:
+        """Fetch no more events."""
+        self._consumption.pause()
+
+    def _run(self, command: Callable[[sqlite3.Connection], T], *, lasting: bool = False) -> T:
+        if self._refusal is not None:
+            raise StoreError(f'{self._committer.path}: {self._refusal}')
+        return self._committer.run(command, self._timeout, lasting)
+
+    def _ring_all(self, queues: Iterable[str]) -> None:
+        for queue in queues:
+            self._ring(queue)
+
+    def _hang_bell(self, queue: str) -> Doorbell:
+        return Doorbell(self._bells, queue, partial(self._consumption.ring, queue))
+
+    def _declare(self, consumed: _Consumed) -> None:
+        queue, topics = consumed.queue, consumed.subscription.event_types
+        temporary, owner = consumed.subscription.temporary, self._keeper.owner
+        self._run(lambda db: declare(db, queue, topics, temporary, owner))
+
+    def _keep_up(self, lost: bool) -> None:
+        """Look into every queue, in case that a ring was lost; declare them again if they were."""
+        for consumed in tuple(self._consumed.values()):
+            if consumed.bell is not None and not os.path.exists(consumed.bell.path):
+                self._bells.mkdir(mode=0o700, parents=True, exist_ok=True)
+                consumed.bell.close()
+                consumed.bell = self._hang_bell(consumed.queue)
+            if lost:
+                self._declare(consumed)
+            self._consumption.ring(consumed.queue)
+
+
+def _close(bell: Doorbell | None) -> None:
+    if bell is not None:
+        bell.close()
