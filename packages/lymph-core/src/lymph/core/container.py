@@ -26,6 +26,7 @@ from lymph.core.hosting.server import Server
 from lymph.core.hosting.subscriptions import event_subscriptions, task_subscriptions
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Aggregate
+from lymph.core.monitoring.watchdog import Watchdog
 from lymph.core.plugins import Plugin
 from lymph.core.settings import (
     Settings,
@@ -86,6 +87,8 @@ class ServiceContainer(Asking):
         self._stopped = Flag()
         self._began = time.monotonic()
         self.metrics.add(self._server)
+        if settings.block_threshold and not on_demand:
+            self.add_component(Watchdog(settings.block_threshold))
         self._methods.add(BuiltinInterface(self, self._methods, self.metrics, self.status))
 
     @classmethod

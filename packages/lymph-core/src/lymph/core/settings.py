@@ -15,7 +15,7 @@ from lymph.events.base import BaseEventSystem
 __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_transport']
 
 _KEYS = {
-    '': 'class drain_timeout events ip metrics pool_size port registry rpc',
+    '': 'block_threshold class drain_timeout events ip metrics pool_size port registry rpc',
     'rpc': 'max_message_size retries timeout transport',
     'metrics': 'tags',
 }
@@ -29,6 +29,7 @@ class Settings:
     port: int = 0
     pool_size: int | None = None
     drain_timeout: float = 5.0
+    block_threshold: float = 1.0  # 0: no watchdog
     rpc_timeout: float = DEFAULT_TIMEOUT
     rpc_retries: int = DEFAULT_RETRIES
     metrics_tags: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,7 @@ def read_settings(config: ConfigView) -> Settings:
         port=config.get_int('port', Settings.port),
         pool_size=config.get_int('pool_size', None),
         drain_timeout=config.get_float('drain_timeout', Settings.drain_timeout),
+        block_threshold=config.get_float('block_threshold', Settings.block_threshold),
         rpc_timeout=config.get_float('rpc.timeout', Settings.rpc_timeout),
         rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries),
         metrics_tags={key: str(tags[key]) for key in tags},
@@ -52,6 +54,7 @@ def read_settings(config: ConfigView) -> Settings:
         ('port', 0 <= settings.port <= 65535, 'a port from 0 to 65535'),
         ('pool_size', settings.pool_size is None or settings.pool_size > 0, 'at least 1'),
         ('drain_timeout', settings.drain_timeout >= 0, 'seconds, 0 or more'),
+        ('block_threshold', settings.block_threshold >= 0, 'seconds, 0 or more'),
         ('rpc.timeout', settings.rpc_timeout > 0, 'seconds, more than 0'),
         ('rpc.retries', settings.rpc_retries >= 0, '0 or more'),
     ):

@@ -1,0 +1,97 @@
+"""The watchdog: a native thread that notices when one greenlet keeps the loop from running.
+
+Theory: every `threshold` seconds the thread asks the loop for a sign of life. Where none has come
+by the next time, it looks at what the loop's thread executes: that stack is the greenlet that
+blocks, since nothing else can run. A block is reported once, while it lasts, and counted when it
+ends. The loop pays one wake-up for each question; a call pays nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+
+import gevent
+from gevent import monkey
+
+from lymph.core.components import Component
+from lymph.core.monitoring.metrics import Sample
+
+__all__ = ['Watchdog']
+
+logger = logging.getLogger(__name__)
+
+# the real ones: under monkey patching the module's names are greenlets, which a blocked loop blocks
+_start_thread = monkey.get_original('_thread', 'start_new_thread')
+_new_lock = monkey.get_original('_thread', 'allocate_lock')
+
+
+class Watchdog(Component):
+    """Reports what blocks the loop for `threshold` seconds or more."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.blocks = 0
+        self.blocked_seconds = 0.0
+        self._asked = self._answered = 0.0
+        self._running = _new_lock()  # held by this side until the thread is to end
+        self._ended = _new_lock()  # held by the thread
+
+    def on_start(self) -> None:
+        """Start the thread."""
+        self._loop_thread = monkey.get_original('threading', 'get_ident')()
+        self._sign_of_life = gevent.get_hub().loop.async_(ref=False)
+        self._sign_of_life.start(self._answer)
+        self.metrics.add(self)
+        self._running.acquire()
+        self._ended.acquire()
+        _start_thread(self._watch, ())
+
+    def on_stop(self) -> None:
+        """End the thread."""
+        if self._running.locked():
+            self._running.release()
+            # it may be waiting for a lock of this loop, to log; it is a daemon then
+            self._ended.acquire(True, 1.0)
+            self.metrics.remove(self)
+            self._sign_of_life.stop()
+            self._sign_of_life.close()
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield how often and for how long the loop was blocked."""
+        yield 'loop.blocks', self.blocks, {}
+        yield 'loop.blocked_seconds', self.blocked_seconds, {}
+
+    def _answer(self) -> None:
+        """Give the sign of life. Runs in the hub."""
+        now = time.monotonic()
+        if now - self._asked >= self.threshold:
+            self.blocks += 1
+            self.blocked_seconds += now - self._asked
+        self._answered = now
+
+    def _watch(self) -> None:
+        """Ask and look. Runs in the thread."""
+        reported = False
+        try:
+            while not self._running.acquire(True, self.threshold):
+                if self._answered >= self._asked:
+                    reported = False
+                    self._asked = time.monotonic()
+                    self._sign_of_life.send()
+                elif not reported:
+                    reported = True
+                    frames = sys._current_frames()  # noqa: SLF001 - the documented way
+                    self._report(frames.get(self._loop_thread))
+        finally:
+            self._ended.release()
+
+    def _report(self, frame: FrameType | None) -> None:
+        stack = ''.join(traceback.format_stack(frame)) if frame is not None else 'unknown'
+        blocked = time.monotonic() - self._asked
+        logger.error('the loop has been blocked for %.1f s by:\n%s', blocked, stack)
