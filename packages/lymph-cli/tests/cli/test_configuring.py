@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lymph.cli.configuring import load_configuration, load_node_configuration
+from lymph.cli.settings import Settings
+from lymph.config import ConfigurationError
+
+NODE = """
+container: {ip: 10.0.0.1, pool_size: 5}
+dependencies: {zk: {class: "a:B"}}
+logging: {root: {level: DEBUG}}
+instances: {echo: {command: sleep 1}}
+interfaces: {other: {class: "o:Other"}}
+"""
+ECHO = """
+container: {port: 4000, pool_size: $(var.size)}
+interfaces: {echo: {class: "e:Echo"}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ('LYMPH_CONFIG', 'LYMPH_VARS', 'LYMPH_NODE_CONFIG'):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / 'echo.yml').write_text(ECHO)
+    (tmp_path / 'vars.yml').write_text('size: 7\n')
+    return tmp_path
+
+
+def test_an_instance_has_the_nodes_container_as_its_default(folder: Path) -> None:
+    (folder / '.lymph.yml').write_text(NODE)
+    config = load_configuration(Settings(config=('echo.yml',), vars=('vars.yml',)))
+    assert config.get_raw(()) == {
+        'container': {'ip': '10.0.0.1', 'port': 4000, 'pool_size': 7},
+        'dependencies': {'zk': {'class': 'a:B'}},
+        'logging': {'root': {'level': 'DEBUG'}},
+        'interfaces': {'echo': {'class': 'e:Echo'}},
+    }
+
+
+def test_the_nodes_configuration_is_where_the_environment_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / '.lymph.yml').write_text('container: {ip: 10.9.9.9}\n')
+    (folder / 'else.yml').write_text(NODE)
+    monkeypatch.setenv('LYMPH_NODE_CONFIG', str(folder / 'else.yml'))
+    assert load_configuration(Settings())['container']['ip'] == '10.0.0.1'
+    assert load_node_configuration(Settings())['container']['ip'] == '10.0.0.1'
+
+
+def test_a_nodes_configuration_that_is_named_but_not_there_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('LYMPH_NODE_CONFIG', 'nowhere.yml')
+    with pytest.raises(ConfigurationError, match=r'nowhere\.yml'):
+        load_configuration(Settings())
+
+
+def test_without_any_file_the_configuration_is_empty() -> None:
+    assert load_configuration(Settings()) == {}
+
+
+def test_a_node_without_any_file_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match=r'expected \.lymph\.yml'):
+        load_node_configuration(Settings())
+
+
+def test_a_node_reads_what_it_is_given_instead_of_its_own(folder: Path) -> None:
+    (folder / '.lymph.yml').write_text(NODE)
+    config = load_node_configuration(Settings(config=('echo.yml',), vars=('vars.yml',)))
+    assert set(config) == {'container', 'interfaces'}
+
+
+def test_of_several_files_the_later_wins(folder: Path) -> None:
+    (folder / 'more.yml').write_text('container: {port: 5000}\n')
+    settings = Settings(config=('echo.yml', 'more.yml'), vars=('vars.yml',))
+    assert load_configuration(settings)['container'] == {'port': 5000, 'pool_size': 7}

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.services.node.lines import LineSplitter
+
+
+def split(*chunks: bytes) -> list[str]:
+    splitter = LineSplitter()
+    return [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.finish()
+
+
+def test_lines_are_put_together_from_chunks() -> None:
+    assert split(b'on', b'e\ntw', b'o\n\nthr', b'ee') == ['one', 'two', '', 'three']
+
+
+def test_a_line_is_given_out_as_soon_as_it_ends() -> None:
+    assert LineSplitter().feed(b'one\ntwo') == ['one']
+
+
+def test_the_ends_of_other_systems_are_no_part_of_a_line() -> None:
+    assert split(b'one\r\ntwo\r\n') == ['one', 'two']
+
+
+def test_bytes_that_are_no_text_become_replacement_characters() -> None:
+    assert split(b'a\xffb\n', b'\xe2\x82') == ['a\ufffdb', '\ufffd']
+
+
+def test_an_endless_line_is_cut() -> None:
+    lines = split(b'x' * 200_000)
+    assert ''.join(lines) == 'x' * 200_000
+    assert max(map(len, lines)) == 64 * 1024
+
+
+@given(st.text(st.characters(exclude_characters='\r', exclude_categories=['Cs'])), st.data())
+def test_where_chunks_are_cut_makes_no_difference(text: str, data: st.DataObject) -> None:
+    encoded = text.encode()
+    cut = data.draw(st.integers(0, len(encoded)))
+    assert split(encoded[:cut], encoded[cut:]) == split(encoded)
+    assert '\n'.join(split(encoded)) == text.removesuffix('\n')

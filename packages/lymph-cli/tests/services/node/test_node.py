@@ -1,0 +1,241 @@
+"""The node as its users meet it: `lymph node` with real processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from typing import Any
+
+import psutil
+import pytest
+
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+#: Says its pid, does as its argument says, and lives until a signal ends it.
+WORKER = """
+import os, signal, subprocess, sys, time
+
+how = sys.argv[1]
+if how == 'deaf':
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if how == 'listens':
+    signal.signal(signal.SIGUSR1, lambda *_: print('heard', flush=True))
+if how == 'drains':
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if how == 'cuts':
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+if how == 'has-child':
+    subprocess.Popen([sys.executable, __file__, 'waits'])
+print('pid', os.getpid(), flush=True)
+if how == 'fails':
+    sys.exit(3)
+if how == 'finishes':
+    sys.exit(0)
+while True:
+    time.sleep(60)
+"""
+
+
+def start(shell: Any, section: str, *options: str) -> Any:
+    """Start a node; in `section`, `worker` stands for a run of the worker."""
+    shell.write('worker.py', WORKER)
+    section = section.replace('worker', f'{sys.executable} worker.py')
+    shell.write('.lymph.yml', f'instances: {{{section}}}')
+    return shell.start('node', *options)
+
+
+def pids(node: Any, name: str, count: int = 1) -> list[int]:
+    """Wait until the processes of that name, and their children, have said so many pids."""
+    pattern = re.compile(rf'^{re.escape(name)} *\| pid (\d+)$', re.M)
+
+    def said() -> list[int]:
+        found = [int(pid) for pid in pattern.findall(node.stdout)]
+        return found if len(found) >= count else []
+
+    return eventually(said, PATIENCE, lambda: node.stdout + node.stderr)
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended, waited for or not."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def expect_gone(*numbers: int) -> None:
+    for pid in numbers:
+        eventually(lambda pid=pid: is_gone(pid), PATIENCE, f'end of {pid}')
+
+
+def test_each_instance_runs_as_often_as_is_said_with_its_name_before_its_lines(shell: Any) -> None:
+    node = start(
+        shell, 'two: {command: worker waits, numprocesses: 2}, one: {command: worker waits}'
+    )
+    alive = [pids(node, name)[0] for name in ('two.1', 'two.2', 'one.1')]
+    assert len(set(alive)) == 3
+    node.signal(signal.SIGTERM)
+    assert node.end() == 0
+    expect_gone(*alive)
+
+
+def test_a_killed_process_is_replaced(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker waits}')
+    [first] = pids(node, 'one.1')
+    os.kill(first, signal.SIGKILL)
+    second = pids(node, 'one.1', 2)[1]
+    assert 'one.1: killed by SIGKILL' in node.stderr
+    node.signal(signal.SIGINT)
+    assert node.end() == 0
+    expect_gone(first, second)
+
+
+def test_a_node_whose_processes_have_all_finished_has_finished(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker finishes, numprocesses: 2}')
+    assert node.end() == 0
+    assert len(pids(node, 'one.1') + pids(node, 'one.2')) == 2
+    assert 'one.2: finished' in node.stderr
+
+
+def test_a_process_that_keeps_failing_is_reported_and_counts_as_failure(shell: Any) -> None:
+    node = start(shell, 'bad: {command: worker fails}, good: {command: worker waits}')
+    node.said('bad.1 keeps failing')
+    assert 'bad.1: ended with exit code 3' in node.stderr
+    assert len(pids(node, 'good.1')) == 1
+    node.signal(signal.SIGTERM)
+    assert node.end() == 1
+
+
+@pytest.mark.parametrize(('how', 'exit_code'), [('waits', 0), ('drains', 0), ('cuts', 1)])
+def test_the_exit_code_tells_whether_all_stopped_in_order(
+    shell: Any, how: str, exit_code: int
+) -> None:
+    node = start(shell, f'one: {{command: worker {how}}}')
+    pids(node, 'one.1')
+    node.signal(signal.SIGTERM)
+    assert node.end() == exit_code
+
+
+def test_what_does_not_stop_in_time_is_killed(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker deaf}', '--stop-timeout=0.5')
+    [pid] = pids(node, 'one.1')
+    node.signal(signal.SIGTERM)
+    assert node.end() == 1
+    expect_gone(pid)
+
+
+def test_a_second_signal_kills_at_once(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker deaf}', '--stop-timeout=600')
+    [pid] = pids(node, 'one.1')
+    node.signal(signal.SIGTERM)
+    node.said('stopping')
+    node.signal(signal.SIGTERM)
+    assert node.end() == 1
+    expect_gone(pid)
+
+
+def test_children_of_a_process_end_with_it(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker has-child}')
+    both = pids(node, 'one.1', 2)
+    node.signal(signal.SIGTERM)
+    assert node.end() == 0
+    expect_gone(*both)
+
+
+def test_children_of_a_process_that_was_killed_end_before_it_is_replaced(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker has-child}')
+    both = pids(node, 'one.1', 2)
+    parent = next(pid for pid in both if psutil.Process(pid).ppid() == node.pid)
+    os.kill(parent, signal.SIGKILL)
+    pids(node, 'one.1', 3)
+    assert all(is_gone(pid) for pid in both)
+    node.signal(signal.SIGTERM)
+    assert node.end() == 0
+
+
+@pytest.mark.parametrize('how', ['waits', 'deaf', 'has-child'])
+def test_a_killed_node_leaves_nothing_behind(shell: Any, how: str) -> None:
+    node = start(shell, f'one: {{command: worker {how}}}', '--stop-timeout=0.5')
+    alive = pids(node, 'one.1', 2 if how == 'has-child' else 1)
+    alive += [child.pid for child in psutil.Process(node.pid).children(recursive=True)]
+    node.signal(signal.SIGKILL)
+    assert node.end() == 128 + signal.SIGKILL
+    expect_gone(*alive)
+
+
+def test_a_guard_that_was_killed_has_a_successor(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker waits}', '--stop-timeout=0.5')
+    [pid] = pids(node, 'one.1')
+
+    def guards() -> list[int]:
+        children = psutil.Process(node.pid).children()
+        return [each.pid for each in children if each.pid != pid and not is_gone(each.pid)]
+
+    [guard] = guards()
+    os.kill(guard, signal.SIGKILL)
+    eventually(lambda: guards() and guards() != [guard], PATIENCE, 'another guard')
+    successor = guards()
+    node.signal(signal.SIGKILL)
+    node.end()
+    expect_gone(pid, *successor)
+
+
+def test_signals_for_the_processes_are_passed_on(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker listens}')
+    pids(node, 'one.1')
+    node.signal(signal.SIGUSR1)
+    node.said('heard')
+    node.signal(signal.SIGTERM)
+    assert node.end() == 0
+
+
+def test_a_node_whose_reader_has_gone_stops(shell: Any) -> None:
+    shell.write(
+        '.lymph.yml', "instances: {one: {command: sh -c 'while echo x; do sleep 0.1; done'}}"
+    )
+    reading, writing = os.pipe()
+    node = shell.start('node', stdout=writing)
+    os.close(writing)
+    assert os.read(reading, 3)
+    os.close(reading)
+    assert node.end() == 0
+
+
+def test_instances_know_the_configuration_the_variables_and_the_lymph_of_their_node(
+    shell: Any,
+) -> None:
+    shell.environ['PATH'] = os.defpath
+    shell.write('vars.yml', 'size: 7\n')
+    shell.write('own.yml', 'interfaces: {}\n')
+    command = "sh -c 'cd / && lymph config --json && exec sleep 60'"
+    shell.write(
+        'conf/node.yml',
+        f'container: {{pool_size: $(var.size)}}\ninstances: {{one: {{command: {command}}}}}\n',
+    )
+    node = shell.start('node', '--config=conf/node.yml', '--vars=vars.yml')
+    node.said('"pool_size": 7')
+    node.signal(signal.SIGTERM)
+    assert node.end() == 0
+
+
+@pytest.mark.parametrize(
+    ('text', 'complaint'),
+    [
+        (None, 'expected .lymph.yml in this folder'),
+        ('container: {}', 'nothing to run'),
+        ('instances: {one: {command: no-such-program}}', "no program 'no-such-program'"),
+    ],
+)
+def test_a_configuration_that_cannot_be_run_is_one_line_and_exit_code_2(
+    shell: Any, text: str | None, complaint: str
+) -> None:
+    if text is not None:
+        shell.write('.lymph.yml', text)
+    done = shell.run('node')
+    assert done.exit_code == 2
+    [line] = done.stderr.splitlines()
+    assert complaint in line
