@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import datetime
+import uuid
+from decimal import Decimal
+
+import gevent
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.exceptions import SerializationError
+from lymph.serializers import json, msgpack as wire
+
+CET = datetime.timezone(datetime.timedelta(hours=1))
+
+VALUES = [
+    None,
+    True,
+    -(2**63),
+    2**64 - 1,
+    1.5,
+    'text äöü',
+    b'\x00\xff',
+    [],
+    {},
+    [1, [2, {'a': [3]}]],
+    {'a': {'b': None}},
+    set(),
+    {1, 2, 3},
+    datetime.datetime(2016, 2, 19, 12, 30, 0, 1),
+    datetime.datetime(2016, 2, 19, 12, 30, tzinfo=datetime.timezone.utc),
+    datetime.datetime(2016, 2, 19, 12, 30, 59, 999999, tzinfo=CET),
+    datetime.date(2016, 2, 19),
+    datetime.time(23, 59, 59, 999999),
+    datetime.time(23, 59, tzinfo=CET),
+    uuid.UUID('12345678123456781234567812345678'),
+    Decimal('12.50'),
+    Decimal('-0E-7'),
+]
+
+
+@pytest.mark.parametrize('value', VALUES, ids=repr)
+@pytest.mark.parametrize(
+    'travel',
+    [lambda v: wire.unpack(wire.pack(v)), lambda v: json.loads(json.dumps(v))],
+    ids=['msgpack', 'json'],
+)
+def test_every_type_arrives_as_it_was_sent(value, travel):
+    arrived = travel({'inside': [value]})['inside'][0]
+    assert arrived == value
+    assert type(arrived) is type(value)
+    if isinstance(value, (datetime.datetime, datetime.time)):
+        assert arrived.tzinfo == value.tzinfo
+
+
+def test_a_decimal_keeps_its_digits():
+    assert str(wire.unpack(wire.pack(Decimal('12.50')))) == '12.50'
+
+
+def test_a_tuple_arrives_as_a_list():
+    assert wire.unpack(wire.pack((1, (2,)))) == [1, [2]]
+    assert json.loads(json.dumps((1, (2,)))) == [1, [2]]
+
+
+def test_tuples_in_a_set_arrive_hashable():
+    assert wire.unpack(wire.pack({(1, 2)})) == {(1, 2)}
+
+
+def test_extension_types_travel_not_magic_keys():
+    packed = wire.pack(datetime.date(2016, 2, 19))
+    assert msgpack.unpackb(packed) == msgpack.ExtType(3, b'2016-02-19')
+
+
+def test_an_unknown_extension_type_arrives_as_it_is():
+    assert wire.unpack(msgpack.packb(msgpack.ExtType(99, b'x'))) == msgpack.ExtType(99, b'x')
+
+
+class Process:
+    def __init__(self, pid):
+        self.pid = pid
+
+    def _lymph_dump_(self):
+        return {'pid': self.pid}
+
+
+def test_an_object_travels_as_what_it_dumps():
+    assert wire.unpack(wire.pack([Process(7)])) == [{'pid': 7}]
+    assert json.plain([Process(7)]) == [{'pid': 7}]
+
+
+def test_a_dump_that_serializes_by_itself_does_not_disturb_the_outer_one():
+    class Nested:
+        def _lymph_dump_(self):
+            return wire.unpack(wire.pack({'inner': [1, 2, 3]}))
+
+    value = {'before': 'x' * 300, 'nested': Nested(), 'after': 'y' * 300}
+    expected = {'before': 'x' * 300, 'nested': {'inner': [1, 2, 3]}, 'after': 'y' * 300}
+    assert wire.unpack(wire.pack(value)) == expected
+
+
+def test_a_dump_that_switches_greenlets_does_not_disturb_others():
+    class Slow:
+        def __init__(self, number):
+            self.number = number
+
+        def _lymph_dump_(self):
+            gevent.sleep(0)
+            return self.number
+
+    def travel(number):
+        return wire.unpack(wire.pack({'a': number, 'b': Slow(number), 'c': 'z' * number}))
+
+    greenlets = [gevent.spawn(travel, number) for number in range(50)]
+    for number, greenlet in enumerate(greenlets):
+        assert greenlet.get(timeout=5) == {'a': number, 'b': number, 'c': 'z' * number}
+
+
+class Stranger:
+    pass
+
+
+class Broken:
+    def _lymph_dump_(self):
+        raise RuntimeError('no dump today')
+
+
+CIRCLE: list[object] = []
+CIRCLE.append(CIRCLE)
+
+
+@pytest.mark.parametrize(
+    ('value', 'path'),
+    [
+        (Stranger(), 'as a whole'),
+        ({'users': [{'name': 'a'}, {'name': Stranger()}]}, 'at users[1].name'),
+        ({'a': (1, Stranger())}, 'at a[1]'),
+        ({'big': 2**64}, 'at big'),
+        ({'text': '\ud800'}, 'at text'),
+        ({'broken': Broken()}, 'at broken'),
+        ({Stranger: 1}, 'key'),
+    ],
+    ids=lambda v: v if isinstance(v, str) else '',
+)
+def test_what_cannot_travel_is_named_by_its_path(value, path):
+    with pytest.raises(SerializationError, match=r'cannot serialize') as caught:
+        wire.pack(value)
+    assert path in str(caught.value)
+
+
+def test_a_circular_structure_is_an_error_and_not_the_end():
+    with pytest.raises(SerializationError):
+        wire.pack(CIRCLE)
+    with pytest.raises(SerializationError):
+        json.dumps(CIRCLE)
+
+
+def test_a_failure_does_not_spoil_what_is_packed_next():
+    for _ in range(3):
+        with pytest.raises(SerializationError):
+            wire.pack({'good': 'x' * 100, 'bad': Stranger()})
+        assert wire.unpack(wire.pack({'a': 1})) == {'a': 1}
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        b'\xc1',
+        b'\x93\x01',
+        b'\x01\x02',
+        b'\x81\x90\x01',  # a map with a list as key
+        b'\xc7\x03\x02abc',  # a datetime that is none
+        b'\xc7\x02\x05ab',  # a UUID of two bytes
+        b'\xc7\x01\x01\x01',  # a set of a number
+        b'\x91' * 5000,
+    ],
+    ids=repr,
+)
+def test_what_is_no_msgpack_is_an_error_of_ours(data):
+    with pytest.raises(SerializationError, match='expected msgpack, found'):
+        wire.unpack(data)
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=['Cs']))
+    | st.binary()
+    | st.datetimes()
+    | st.datetimes(timezones=st.just(datetime.timezone.utc))
+    | st.dates()
+    | st.times()
+    | st.uuids()
+    | st.decimals(allow_nan=False)
+)
+keys = st.text(st.characters(exclude_categories=['Cs']))
+values = st.recursive(
+    scalars | st.sets(st.integers(0, 100)),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_any_structure_comes_back_through_msgpack(value):
+    assert wire.unpack(wire.pack(value)) == value
+
+
+@given(values)
+def test_any_structure_comes_back_through_json(value):
+    assert json.loads(json.dumps(value)) == value
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_but_our_error(data):
+    try:
+        wire.unpack(data)
+    except SerializationError:
+        pass
+
+
+@pytest.mark.parametrize('text', ['', '{', '{"$date": "x"}', '{"$uuid": 1}', '{"$set": [{}]}'])
+def test_what_is_no_json_of_ours_is_an_error(text):
+    with pytest.raises(SerializationError):
+        json.loads(text)
+
+
+def test_a_dict_that_looks_like_a_mark_stays_a_dict():
+    for value in ({'$set': [1]}, {'$object': {}}, {'$date': '2016-02-19'}):
+        assert json.loads(json.dumps(value)) == value
