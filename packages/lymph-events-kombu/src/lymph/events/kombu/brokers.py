@@ -1,0 +1,70 @@
+"""One address of a broker: how to connect to it, and what to call it without its password."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from amqp.exceptions import AMQPError
+from kombu import connection as kombu
+
+from lymph.events.kombu.channels import Connection, Transport
+from lymph.events.kombu.errors import BrokerError, explain, refuses_login
+
+__all__ = ['Broker']
+
+
+class Broker:
+    """Where to connect; `params` are the arguments of `kombu.Connection` for this one address.
+
+    As text it reads ``amqp://user@host:port/virtual host``.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = {**params, 'transport': Transport}
+        client = self._client()
+        defaults = client.transport.default_connection_params
+        user = client.userid or defaults['userid']
+        host = client.hostname or defaults['hostname']
+        port = client.port or defaults['port']
+        scheme = 'amqps' if client.ssl else 'amqp'
+        self.user = user
+        self.virtual_host = client.virtual_host
+        self.connect_timeout = client.connect_timeout
+        self._name = f'{scheme}://{user}@{host}:{port}/{client.virtual_host}'
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __repr__(self) -> str:
+        return f'<Broker {self}>'
+
+    def connect(self) -> Connection:
+        """Return an open connection.
+
+        Raises BrokerError when there is none within the connect timeout, or when it is refused.
+        """
+        transport = self._client().transport
+        try:
+            connection: Connection = transport.establish_connection()
+        except (OSError, AMQPError) as error:
+            # py-amqp's own errors hold what was sent, so they are not chained
+            raise BrokerError(self._failure(error)) from None
+        return connection
+
+    def _client(self) -> kombu.Connection:
+        # a new one each time: kombu writes its defaults into it
+        return kombu.Connection(**self._params)  # type: ignore[no-untyped-call]
+
+    def _failure(self, error: Exception) -> str:
+        why = explain(error)
+        if refuses_login(error):
+            return (
+                f'{self}: expected access for the user {self.user!r} to the virtual host '
+                f'{self.virtual_host!r}, found {why}; '
+                'check userid, password and virtual_host, and the permissions of the user'
+            )
+        return (
+            f'{self}: cannot connect: {why}; '
+            'check the address, and that the broker runs and can be reached from here'
+        )

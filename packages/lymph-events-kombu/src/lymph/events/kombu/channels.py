@@ -1,0 +1,177 @@
+"""py-amqp's connection and channel, made to be used by many greenlets at once.
+
+py-amqp lets whoever waits for a reply read the socket. Here one greenlet reads (`links`), and a
+greenlet that waits for a reply sleeps until the reader has it:
+
+- Methods without a reply (publish, ack, nack) may be sent from anywhere and never wait.
+- Methods with a reply wait; of each kind one at a time on a channel, never in the reader.
+- A channel that ends, for whatever reason, fails everybody who waits for a reply on it and calls
+  `on_closed` with the error once. It is never opened again: py-amqp would, and the delivery tags of
+  the old one would mean other messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from amqp import spec
+from amqp.exceptions import ChannelError, RecoverableConnectionError, error_for_code
+from gevent.event import AsyncResult
+from kombu.transport import pyamqp
+
+from lymph.events.kombu.wire import Wire
+
+__all__ = ['Channel', 'Connection', 'Transport']
+
+_CLOSED = RecoverableConnectionError('the connection was closed')
+_REPLY_TIMEOUT = 30.0  # seconds; a quorum queue that elects a leader may take a while
+
+
+class _Replies:
+    """Waits for replies without reading."""
+
+    connection: Any
+    _pending: dict[tuple[int, int], Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._waiting: set[AsyncResult[Any]] = set()
+        super().__init__(*args, **kwargs)
+
+    def wait(
+        self,
+        method: Any,
+        callback: Any = None,
+        timeout: float | None = None,
+        returns_tuple: bool = False,
+    ) -> Any:
+        """Wait for the reply to a method that was sent, and return its arguments."""
+        reply: AsyncResult[tuple[Any, ...]] = AsyncResult()
+
+        def arrived(signature: tuple[int, int], *args: Any) -> None:
+            reply.set(args)
+
+        methods = method if isinstance(method, list) else [method]
+        self._pending.update(dict.fromkeys(methods, arrived))
+        self._waiting.add(reply)
+        try:
+            reply.wait(timeout or _REPLY_TIMEOUT)
+            if not reply.ready():
+                raise self._silence(methods)
+            args = reply.get()
+        finally:
+            self._waiting.discard(reply)
+            for each in methods:
+                self._pending.pop(each, None)
+        return args if returns_tuple else (args and args[0])
+
+    def _silence(self, methods: list[tuple[int, int]]) -> Exception:
+        # A late reply would be taken for the reply to what is sent next, so this is the end.
+        error: Exception = RecoverableConnectionError(
+            f'no reply to method {methods[0]} within {_REPLY_TIMEOUT:g} s'
+        )
+        if self.connection is not None:
+            self.connection.fail(error)
+        return error
+
+    def _fail_waiting(self, error: Exception) -> None:
+        for reply in tuple(self._waiting):
+            reply.set_exception(error)
+
+
+class Channel(_Replies, pyamqp.Channel):
+    """A channel of one owner; `on_closed` is called with the error when it ends by itself."""
+
+    def __init__(self, connection: Connection, channel_id: Any = None, **kwargs: Any) -> None:
+        self.on_closed: Callable[[Exception], None] | None = None
+        self._reason: Exception | None = None
+        # bodies are bytes, and stay so
+        super().__init__(connection, channel_id, **{**kwargs, 'auto_decode': False})
+
+    @property
+    def usable(self) -> bool:
+        """Whether methods sent on it may still reach the broker."""
+        connection = self.connection
+        return bool(connection and connection.connected and self.is_open and not self.is_closing)
+
+    def collect(self) -> None:
+        """Forget the channel, which is closed."""
+        connection = self.connection
+        super().collect()
+        error = self._reason or (connection and connection.reason) or _CLOSED
+        self._fail_waiting(error)
+        on_closed, self.on_closed = self.on_closed, None
+        if on_closed is not None:
+            on_closed(error)
+
+    def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
+        self._reason = error_for_code(reply_code, reply_text, (class_id, method_id), ChannelError)
+        self.send_method(spec.Channel.CloseOk)
+        self.collect()
+
+
+class Connection(_Replies, pyamqp.Connection):
+    """A connection; `lost` is given the error when it ends."""
+
+    Channel = Channel
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.lost: AsyncResult[Exception] = AsyncResult()
+        self.blocked = False  # the broker takes no messages from us: RabbitMQ's connection.blocked
+        self.when_unblocked: list[Callable[[], object]] = []
+        super().__init__(*args, **kwargs)
+
+    def connect(self, callback: Any = None) -> None:
+        """Connect and shake hands; raises OSError or AMQPError, and then leaves nothing open."""
+        try:
+            super().connect(callback)
+        except BaseException:
+            self.collect()
+            raise
+
+    @property
+    def reason(self) -> Exception | None:
+        """Why it ended; None while it stands."""
+        return self.lost.get() if self.lost.ready() else None
+
+    def wait_lost(self) -> Exception:
+        """Wait until it ends and return why."""
+        return self.lost.get() or _CLOSED
+
+    def fail(self, error: Exception) -> None:
+        """Tell the owner that the connection is no good any more. Never waits."""
+        if not self.lost.ready():
+            self.lost.set(error)
+
+    def collect(self) -> None:
+        """Close the socket and forget all channels."""
+        self.fail(_CLOSED)
+        super().collect()
+        self._fail_waiting(self.reason or _CLOSED)
+
+    def _on_blocked(self, *args: Any) -> None:
+        self.blocked = True
+
+    def _on_unblocked(self) -> None:
+        self.blocked = False
+        for callback in self.when_unblocked:
+            callback()
+
+    def Transport(
+        self,
+        host: str,
+        connect_timeout: float | None,
+        ssl: bool | Mapping[str, Any] = False,
+        read_timeout: float | None = None,
+        write_timeout: float | None = None,
+        socket_settings: Mapping[int, int] | None = None,
+        **kwargs: Any,
+    ) -> Wire:
+        """Return what reads and writes frames."""
+        return Wire(host, connect_timeout, ssl, socket_settings)
+
+
+class Transport(pyamqp.Transport):
+    """kombu's `amqp` transport over these connections."""
+
+    Connection = Connection

@@ -1,0 +1,39 @@
+"""Errors of the broker, and what py-amqp and the system raise in one line of plain words."""
+
+from __future__ import annotations
+
+import socket
+
+from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
+
+from lymph.exceptions import LymphError
+
+__all__ = ['BROKEN', 'BrokerError', 'explain', 'refuses_login']
+
+#: what py-amqp raises when a connection or a channel does not do what it was asked to
+BROKEN = (AMQPError, OSError)
+
+
+class BrokerError(LymphError):
+    """The broker cannot be reached, or refuses what it is asked for; names it without password."""
+
+
+def explain(error: BaseException) -> str:
+    """Return an error of py-amqp or the operating system as one line, without its class."""
+    if isinstance(error, AMQPError):
+        text = ' '.join(str(error.reply_text or type(error).__name__).split())
+        return f'{text} ({error.reply_code})' if error.reply_code else text
+    if isinstance(error, ConnectionRefusedError):
+        return 'connection refused'
+    if isinstance(error, socket.gaierror):
+        return f'unknown host ({error.strerror})'
+    if isinstance(error, TimeoutError):
+        return str(error) or 'no answer in time'
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def refuses_login(error: BaseException) -> bool:
+    """Tell whether the broker answered, and turned down the user or the virtual host."""
+    return isinstance(error, (AccessRefused, NotAllowed))

@@ -1,0 +1,286 @@
+"""Publishing with confirms, many events under way at once.
+
+A publication is queued, then sent, then settled: by the broker's confirm, its refusal, or the end
+of its emitter's patience. Rules:
+
+- Whoever publishes waits for its own confirm only. What greenlets publish in one turn of the loop
+  is written together.
+- At most `_WINDOW` publications are sent and not settled. The rest is queued, and what is queued
+  is bounded too: beyond that `publish` fails at once.
+- While there is no connection, or the broker blocks publishers, publications stay queued. What was
+  sent and not confirmed when the connection broke is sent again, in the same order; it may then
+  arrive twice, with the same id.
+- When the broker closes the channel, one of the publications offended it, and nothing says which.
+  Those that were under way are sent again one at a time; whoever ends the channel alone has failed.
+
+Nothing here waits but `publish` and `prepare`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import takewhile
+from typing import Any, Protocol
+
+import amqp
+from amqp import spec
+from gevent.event import AsyncResult
+
+from lymph.core.greenlets import Greenlet
+from lymph.events.kombu.channels import Channel, Connection
+from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+
+__all__ = ['Publication', 'Publisher']
+
+logger = logging.getLogger(__name__)
+
+_WINDOW = 1000  # publications sent and not confirmed
+_WINDOW_BYTES = 8 << 20
+_QUEUED = 10_000  # publications waiting to be sent
+_QUEUED_BYTES = 64 << 20
+
+
+class _Where(Protocol):
+    """What a publisher has to know of its link."""
+
+    trouble: str
+
+
+class Publication:
+    """A message on its way; `before` is called with the channel just before it is sent."""
+
+    def __init__(
+        self,
+        message: amqp.Message,
+        exchange: str,
+        routing_key: str,
+        mandatory: bool = False,
+        before: Callable[[Channel], object] | None = None,
+    ) -> None:
+        self.message = message
+        self.exchange = exchange
+        self.routing_key = routing_key
+        self.mandatory = mandatory
+        self.before = before
+        self.size = len(message.body)
+        self.sent = 0
+        self.suspect = False
+        self.returned: str | None = None
+        self.outcome: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
+
+    @property
+    def settled(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return bool(self.outcome.ready())
+
+
+class Publisher:
+    """Publishes on a channel of its own; `declare` is called with each new channel."""
+
+    def __init__(self, link: _Where, declare: Callable[[Channel], object]) -> None:
+        self._link = link
+        self._declare = declare
+        self._channel: Channel | None = None
+        self._connection: Connection | None = None
+        self._sequence = 0
+        self._queued: deque[Publication] = deque()
+        self._sent: dict[int, Publication] = {}
+        self._queued_bytes = 0
+        self._sent_bytes = 0
+        self._suspects = 0
+        self._reopening: Greenlet | None = None
+
+    def publish(self, publication: Publication, timeout: float) -> None:
+        """Return when the broker has confirmed; raises BrokerError after `timeout` seconds."""
+        if len(self._queued) >= _QUEUED or self._queued_bytes + publication.size > max(
+            _QUEUED_BYTES, publication.size
+        ):
+            raise BrokerError(
+                f'{len(self._queued)} events with {self._queued_bytes} bytes are waiting already: '
+                f'{self._obstacle()}'
+            )
+        self._enqueue(publication)
+        self._pump()
+        started = time.monotonic()
+        try:
+            publication.outcome.wait(timeout)
+            ready = publication.outcome.ready()
+        finally:
+            if not publication.settled:
+                self._give_up(publication)
+        waited = time.monotonic() - started
+        if not ready:
+            raise BrokerError(f'not confirmed within {waited:.1f} s: {self._history(publication)}')
+        error = publication.outcome.get()
+        if error is not None:
+            raise BrokerError(f'{error} (after {waited:.1f} s)')
+
+    # What the link tells.
+
+    def prepare(self, connection: Connection) -> None:
+        """Publish over this connection from now on."""
+        connection.when_unblocked.append(self._pump)
+        self._open(connection)
+
+    def down(self) -> None:
+        """Wait for the next connection."""
+        self._channel = self._connection = None
+        self._resend()
+
+    def stop(self) -> None:
+        """Fail what is under way."""
+        self.down()
+        if self._reopening is not None:
+            self._reopening.kill()
+        for publication in self._queued:
+            publication.outcome.set('the event system was stopped')
+        self._queued.clear()
+        self._queued_bytes = 0
+
+    # The channel.
+
+    def _open(self, connection: Connection) -> None:
+        channel: Channel = connection.channel()
+        self._declare(channel)
+        channel.events['basic_ack'].add(self._on_ack)
+        channel.events['basic_nack'].add(self._on_nack)
+        channel.events['basic_return'].add(self._on_return)
+        channel.confirm_select()
+        channel.on_closed = self._on_closed
+        self._sequence = 0
+        self._connection, self._channel = connection, channel
+        self._pump()
+
+    def _on_closed(self, error: Exception) -> None:
+        """The broker closed the channel, or the connection is gone."""
+        self._channel = None
+        connection = self._connection
+        if connection is None or not connection.connected:
+            return  # `down` comes next
+        logger.warning('the broker closed the channel for publishing: %s', explain(error))
+        under_way = [each for each in self._sent.values() if not each.settled]
+        if len(under_way) == 1 and under_way[0].suspect:
+            self._settle(under_way[0], f'refused: {explain(error)}')
+        for publication in under_way:
+            if not publication.settled and not publication.suspect:
+                publication.suspect = True
+                self._suspects += 1
+        self._resend()
+        self._reopening = Greenlet.spawn(self._reopen, connection)
+
+    def _reopen(self, connection: Connection) -> None:
+        try:
+            self._open(connection)
+        except (*BROKEN, BrokerError) as error:
+            connection.fail(error)
+
+    # From the queue to the channel.
+
+    def _enqueue(self, publication: Publication) -> None:
+        self._queued.append(publication)
+        self._queued_bytes += publication.size
+
+    def _resend(self) -> None:
+        """Put what was sent and not confirmed back to the front of the queue."""
+        again = [each for each in self._sent.values() if not each.settled]
+        self._queued.extendleft(reversed(again))
+        self._queued_bytes += sum(each.size for each in again)
+        self._sent.clear()
+        self._sent_bytes = 0
+
+    def _pump(self) -> None:
+        """Send what may be sent."""
+        while self._queued and self._channel is not None and self._room():
+            publication = self._queued.popleft()
+            self._queued_bytes -= publication.size
+            if publication.settled:
+                continue
+            try:
+                self._send(self._channel, publication)
+            except Exception as error:
+                if self._channel is None or not self._channel.usable:
+                    return  # it is sent again with the rest
+                # py-amqp could not make a frame of it, and has sent nothing
+                logger.exception('cannot send a message')
+                self._take(self._sequence, multiple=False)
+                self._sequence -= 1
+                self._settle(publication, f'cannot be sent: {explain(error)}')
+
+    def _room(self) -> bool:
+        if self._connection is None or self._connection.blocked:
+            return False
+        if self._suspects:
+            return not self._sent
+        return len(self._sent) < _WINDOW and self._sent_bytes < _WINDOW_BYTES
+
+    def _send(self, channel: Channel, publication: Publication) -> None:
+        self._sequence += 1
+        self._sent[self._sequence] = publication
+        self._sent_bytes += publication.size
+        publication.sent += 1
+        publication.returned = None
+        if publication.before is not None:
+            publication.before(channel)
+        # not basic_publish, which would read from the socket
+        channel.send_method(
+            spec.Basic.Publish,
+            'Bssbb',
+            (0, publication.exchange, publication.routing_key, publication.mandatory, False),
+            publication.message,
+        )
+
+    # Outcomes.
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:
+        for publication in self._take(tag, multiple):
+            returned = publication.returned
+            self._settle(publication, returned and f'no queue took it: {returned}')
+        self._pump()
+
+    def _on_nack(self, tag: int, multiple: bool) -> None:
+        for publication in self._take(tag, multiple):
+            self._settle(publication, 'refused by the broker (basic.nack), which may be overloaded')
+        self._pump()
+
+    def _on_return(self, error: Any, exchange: str, key: str, message: amqp.Message) -> None:
+        # comes before the confirm of the same publication
+        id = message.properties.get('message_id')
+        for publication in self._sent.values():
+            if publication.message.properties.get('message_id') == id and publication.mandatory:
+                publication.returned = explain(error)
+
+    def _take(self, tag: int, multiple: bool) -> list[Publication]:
+        if multiple:
+            tags = list(takewhile(lambda each: each <= tag, self._sent))
+        else:
+            tags = [tag] if tag in self._sent else []
+        taken = [self._sent.pop(each) for each in tags]
+        self._sent_bytes -= sum(each.size for each in taken)
+        return taken
+
+    def _settle(self, publication: Publication, error: str | None) -> None:
+        if publication.suspect:
+            publication.suspect = False
+            self._suspects -= 1
+        if not publication.settled:
+            publication.outcome.set(error)
+
+    def _give_up(self, publication: Publication) -> None:
+        """Nobody waits any more; what was sent keeps its place until its confirm comes."""
+        self._settle(publication, 'given up')
+
+    def _history(self, publication: Publication) -> str:
+        times = {0: 'never sent', 1: 'sent once'}.get(
+            publication.sent, f'sent {publication.sent} times'
+        )
+        return f'{times}, {self._obstacle()}'
+
+    def _obstacle(self) -> str:
+        if self._connection is None:
+            return f'no connection: {self._link.trouble}'
+        if self._connection.blocked:
+            return 'the broker takes no events now (an alarm for memory or disk space)'
+        return 'the broker does not answer'

@@ -1,0 +1,49 @@
+"""lymph's serializers as kombu's: `lymph-msgpack` and `lymph-json`.
+
+kombu registers what it finds under the entry-point group ``kombu.serializers`` with the arguments
+that the entry point names: encoder, decoder, content type, content encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lymph.exceptions import SerializationError
+from lymph.serializers import json, msgpack
+
+__all__ = ['SERIALIZERS', 'Serializer', 'decode', 'register_json', 'register_msgpack']
+
+
+class Serializer(NamedTuple):
+    """What `kombu.serialization.register` is told of a serializer."""
+
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+    content_type: str
+    content_encoding: str
+
+
+def _encode_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+register_msgpack = Serializer(msgpack.pack, msgpack.unpack, 'application/x-lymph-msgpack', 'binary')
+register_json = Serializer(_encode_json, json.loads, 'application/x-lymph-json', 'utf-8')
+
+#: by the names under which the entry points publish them
+SERIALIZERS = {'lymph-msgpack': register_msgpack, 'lymph-json': register_json}
+
+_BY_CONTENT_TYPE = {each.content_type: each for each in SERIALIZERS.values()}
+
+
+def decode(data: bytes, content_type: str | None) -> Any:
+    """Return the value that a message of one of our content types holds.
+
+    Raises SerializationError for any other content type, and for bytes that are not what it says.
+    """
+    serializer = _BY_CONTENT_TYPE.get(content_type or '')
+    if serializer is None:
+        known = ' or '.join(_BY_CONTENT_TYPE)
+        raise SerializationError(f'expected the content type {known}, found {content_type!r}')
+    return serializer.decode(data)

@@ -1,0 +1,210 @@
+"""The event system: two connections, what publishes over one and consumes over the other."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import amqp
+import gevent
+from gevent.lock import RLock
+
+from lymph.config import ConfigView
+from lymph.core.events import Event
+from lymph.core.protocol.redelivery import Backoff
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.checks import check_emission, check_subscription
+from lymph.events.kombu.channels import Channel, Connection
+from lymph.events.kombu.consumer import Consumer
+from lymph.events.kombu.deadletters import KombuDeadLetters
+from lymph.events.kombu.delays import LONGEST, fine
+from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu.failures import Failures
+from lymph.events.kombu.intake import Intake
+from lymph.events.kombu.links import Link
+from lymph.events.kombu.messages import again, message_of
+from lymph.events.kombu.publisher import Publication, Publisher
+from lymph.events.kombu.serializers import SERIALIZERS
+from lymph.events.kombu.settings import Settings
+from lymph.events.kombu.topology import Topology
+from lymph.exceptions import EmitFailure, SubscriptionError
+
+__all__ = ['KombuEventSystem']
+
+_PREFETCH = 100  # where neither the configuration nor the workers say how many may run
+_SETTLE_TIMEOUT = 3.0  # seconds to wait for outcomes at the stop
+_CLOSE_TIMEOUT = 2.0  # seconds to close a connection in order
+_STOPPED = 'the event system is not running; start its container first'
+
+
+class KombuEventSystem(BaseEventSystem):
+    """Carries events through RabbitMQ. Source: the manual, 4.2.3.
+
+    `backoff` says how long failed events wait.
+    """
+
+    def __init__(
+        self, settings: Settings, *, backoff: Backoff | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings
+        self._backoff = backoff or Backoff()
+        self._serializer = SERIALIZERS[settings.serializer]
+        self._topology = Topology(settings.exchange, settings.queue_type)
+        self._consumers: dict[str, Consumer] = {}
+        self._starting = RLock()
+        self._running = False
+        self._emitting = Link(
+            'emitting events',
+            settings.brokers,
+            self._prepare_emitting,
+            self._emitting_down,
+            settings.shuffle,
+        )
+        self._consuming = Link(
+            'consuming events', settings.brokers, self._prepare_consuming, shuffle=settings.shuffle
+        )
+        self._consuming_started = False
+        self._now = Publisher(self._emitting, self._topology.declare_exchanges)
+        self._later = Publisher(self._emitting, self._topology.declare_delay)
+        self._failures = Failures(
+            self._topology, self._now, self._later, self._backoff, settings.confirm_timeout
+        )
+        self._intake: Intake | None = None
+        self.dead_letters = KombuDeadLetters(
+            self._emitting, self._topology, self._now, settings.confirm_timeout
+        )
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> KombuEventSystem:
+        """Make the event system from its section; see `lymph.events.kombu.settings`."""
+        return cls(Settings.from_config(config), **kwargs)
+
+    def on_start(self) -> None:
+        """Connect for emitting; raises BrokerError when no broker lets us in."""
+        self._emitting.start()
+        self._intake = Intake(self.workers)
+        self._running = True
+
+    def on_stop(self) -> None:
+        """Settle what was handled, give back the rest, and close within some seconds."""
+        self._running = False
+        self.pause()
+        consumers = list(self._consumers.values())
+        gevent.wait([consumer.idle for consumer in consumers], _SETTLE_TIMEOUT)
+        for consumer in consumers:
+            self.unsubscribe(consumer.subscription)
+        if self._intake is not None:
+            self._intake.stop()
+        self._consuming.stop(_CLOSE_TIMEOUT)
+        self._consuming_started = False
+        self._now.stop()
+        self._later.stop()
+        self._emitting.stop(_CLOSE_TIMEOUT)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Declare and bind the queue and consume it.
+
+        Raises SubscriptionError when that cannot be had within the confirm timeout, and at once
+        when the queue exists with other arguments.
+        """
+        name = subscription.queue_name
+        known = self._consumers.get(name)
+        check_subscription(subscription, known.subscription if known else None)
+        if not self._running or self._intake is None:
+            raise SubscriptionError(f'{name}: {_STOPPED}')
+        consumer = self._consumers[name] = Consumer(
+            subscription,
+            component=self,
+            link=self._consuming,
+            topology=self._topology,
+            intake=self._intake,
+            failures=self._failures,
+            prefetch=self._prefetch(),
+            finish=self.unsubscribe,
+        )
+        try:
+            self._start_consuming(name)
+            consumer.start(self._settings.confirm_timeout)
+        except BaseException:
+            self._consumers.pop(name, None)
+            raise
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop consuming; handlers that run are settled, a temporary queue is deleted."""
+        consumer = self._consumers.get(subscription.queue_name)
+        if consumer is not None and consumer.subscription is subscription:
+            del self._consumers[subscription.queue_name]
+            consumer.stop()
+
+    def emit(self, event: Event, delay: float = 0) -> None:
+        """Publish the event and wait for the broker's confirm.
+
+        Raises as the contract says, and ValueError for a delay of more than 30 days.
+        """
+        check_emission(event, delay)
+        if delay > LONGEST:
+            raise ValueError(
+                f'expected a delay of up to {LONGEST:.0f} s (30 days), found {delay:g} s'
+            )
+        message = message_of(event, self._serializer, time.time())
+        if not self._running:
+            raise EmitFailure(f'{event.type} was not emitted: {_STOPPED}')
+        if delay > 0:
+            publisher, publication = self._later, self._delayed(event.type, message, delay)
+        else:
+            publisher = self._now
+            publication = Publication(message, self._topology.exchange, event.type)
+        try:
+            publisher.publish(publication, self._settings.confirm_timeout)
+        except BrokerError as error:
+            raise EmitFailure(
+                f'{event.type} (event {event.id}) is not known to be safe at '
+                f'{self._emitting.broker}: {error}'
+            ) from error
+
+    def pause(self) -> None:
+        """Have no more events delivered; those that were not begun go back. Never waits."""
+        for consumer in self._consumers.values():
+            consumer.pause()
+
+    def _delayed(self, topic: str, message: amqp.Message, delay: float) -> Publication:
+        level = fine(delay, time.time())
+        queue = self._topology.delay_queue(level)
+
+        def declare(channel: Channel) -> None:
+            queue.declare(channel, nowait=True)
+            self._topology.bind_delay(channel, level, nowait=True)
+
+        delayed = again(message, self._topology.delay_match(level), expiration=str(level.wait))
+        return Publication(delayed, self._topology.delay, topic, mandatory=True, before=declare)
+
+    def _prefetch(self) -> int:
+        most = self.workers.size
+        wanted = self._settings.prefetch or most or _PREFETCH
+        return wanted if most is None else min(wanted, most)
+
+    # The connections.
+
+    def _start_consuming(self, name: str) -> None:
+        with self._starting:
+            if self._consuming_started:
+                return
+            try:
+                self._consuming.start()
+            except BrokerError as error:
+                raise SubscriptionError(f'{name}: cannot consume: {error}') from error
+            self._consuming_started = True
+
+    def _prepare_emitting(self, connection: Connection) -> None:
+        self._now.prepare(connection)
+        self._later.prepare(connection)
+
+    def _emitting_down(self) -> None:
+        self._now.down()
+        self._later.down()
+
+    def _prepare_consuming(self, connection: Connection) -> None:
+        channel = connection.channel()
+        self._topology.declare_exchanges(channel)
+        channel.close()

@@ -1,0 +1,67 @@
+"""TLS to the broker, on gevent's sockets whether or not the standard library is patched.
+
+The options are kombu's, as py-amqp documents them for `amqp.transport.SSLTransport`; file names are
+those of PEM files:
+
+====================  ========================================================================
+ca_certs              whom to trust (default: whom the system trusts)
+certfile, keyfile     who we are, where the broker asks
+server_hostname       the name that the certificate has to show (default: the broker's host)
+check_hostname        whether it has to (default: true, unless cert_reqs says otherwise)
+cert_reqs             ``required`` (default), ``optional`` or ``none``: no check at all
+ciphers               OpenSSL's list of ciphers
+====================  ========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gevent import ssl
+
+__all__ = ['OPTIONS', 'REQUIREMENTS', 'secure']
+
+OPTIONS = frozenset(
+    (
+        'ca_certs',
+        'cert_reqs',
+        'certfile',
+        'check_hostname',
+        'ciphers',
+        'keyfile',
+        'server_hostname',
+    )
+)
+
+#: what `cert_reqs` may be; also with ``CERT_`` before it, as Python calls them
+REQUIREMENTS = {
+    'none': ssl.CERT_NONE,
+    'optional': ssl.CERT_OPTIONAL,
+    'required': ssl.CERT_REQUIRED,
+}
+
+
+def secure(sock: Any, options: bool | Mapping[str, Any], host: str) -> Any:
+    """Return a TLS socket over a connected one, after the handshake; raises OSError."""
+    chosen: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
+    name = chosen.get('server_hostname') or host
+    return _context(chosen).wrap_socket(sock, server_hostname=name)
+
+
+def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    needed = options.get('cert_reqs', ssl.CERT_REQUIRED)
+    if isinstance(needed, str):
+        needed = REQUIREMENTS[needed.lower().removeprefix('cert_')]
+    context.check_hostname = options.get('check_hostname', needed != ssl.CERT_NONE)
+    context.verify_mode = needed
+    if options.get('certfile'):
+        context.load_cert_chain(options['certfile'], options.get('keyfile'))
+    if options.get('ca_certs'):
+        context.load_verify_locations(options['ca_certs'])
+    else:
+        context.load_default_certs()
+    if options.get('ciphers'):
+        context.set_ciphers(options['ciphers'])
+    return context

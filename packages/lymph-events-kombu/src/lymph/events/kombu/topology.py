@@ -1,0 +1,165 @@
+"""The exchanges and queues at the broker: their names, their arguments, and how they are declared.
+
+With the default `exchange` they are called like this (N: the queue name of a subscription):
+
+====================  ==============================================================================
+lymph                 topic exchange; emitted events
+N                     queue of a durable subscription, bound to lymph by its topics
+N.TOKEN               queue of a temporary subscription
+lymph.dead            topic exchange and queue; dead letters, with the name of their queue as key
+N.retry.MS.SPELL      queue where failed events of N wait; dead-letters to N (see `delays`)
+lymph.delay           headers exchange; delayed events
+lymph.delay.MS.SPELL  queue where delayed events wait; dead-letters to lymph.delayed or lymph
+lymph.delayed         topic exchange; passes on to lymph, and to the queue of that name, which
+                      drops what it gets
+====================  ==============================================================================
+
+Quorum queues pass dead letters on at least once: they keep them until every queue that is to have
+them has confirmed. For that they want each of them routed somewhere, and a delayed event that
+nobody subscribes to is routed nowhere; hence `lymph.delayed`. Classic queues pass them on at most
+once: what is under way when the broker is killed may be lost.
+
+A temporary queue is not exclusive, so that it goes on collecting while its instance reconnects; it
+ends with its subscription, or some minutes after its instance is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from amqp.exceptions import PreconditionFailed
+
+from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.base import Subscription
+from lymph.events.kombu.channels import Channel
+from lymph.events.kombu.delays import Level
+from lymph.events.kombu.errors import BrokerError, explain
+
+__all__ = ['Queue', 'Topology']
+
+_TEMPORARY_EXPIRES = 300_000  # ms without a consumer
+_MATCH = 'lymph-delay'  # the header that picks a delay queue
+_UNLIMITED = 1_000_000_000  # RabbitMQ 3 knows no other way to say it, RabbitMQ 4 limits by itself
+_AT_LEAST_ONCE = {
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish',  # asked for by the strategy; the queues have no limit
+}
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A durable queue as it is declared."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def declare(self, channel: Channel, nowait: bool = False) -> None:
+        """Declare it; raises BrokerError when there is another one of that name."""
+        try:
+            channel.queue_declare(
+                self.name,
+                durable=True,
+                auto_delete=False,
+                nowait=nowait,
+                arguments=self.arguments,
+            )
+        except PreconditionFailed as error:
+            raise BrokerError(
+                f'expected the queue {self.name!r} as lymph declares it, found one with other '
+                f'arguments: {explain(error)}; set container.events.queue_type to what it is, or '
+                f'empty it and delete it (rabbitmqctl delete_queue {self.name})'
+            ) from error
+
+
+class Topology:
+    """What is declared for one `exchange` name and type of queues."""
+
+    def __init__(self, exchange: str, queue_type: str) -> None:
+        self.exchange = exchange
+        self.dead = f'{exchange}.dead'
+        self.delay = f'{exchange}.delay'
+        self._delayed = f'{exchange}.delayed'
+        self._queue_type = queue_type
+        self._quorum = queue_type == 'quorum'
+
+    def declare_exchanges(self, channel: Channel) -> None:
+        """Declare what everything else refers to; raises BrokerError for other ones there."""
+        self._exchange(channel, self.exchange, 'topic')
+        self._exchange(channel, self.dead, 'topic')
+        self.dead_letter_queue.declare(channel)
+        channel.queue_bind(self.dead, self.dead, '#')
+
+    def declare_delay(self, channel: Channel) -> None:
+        """Declare what delayed events need besides the queue they wait in."""
+        self._exchange(channel, self.delay, 'headers')
+        if self._quorum:
+            self._exchange(channel, self._delayed, 'topic')
+            self._queue(self._delayed, {'x-message-ttl': 0}).declare(channel)
+            channel.queue_bind(self._delayed, self._delayed, '#')
+            channel.exchange_bind(self.exchange, self._delayed, '#')
+
+    @property
+    def dead_letter_queue(self) -> Queue:
+        """The queue of all dead letters; looking into it is no delivery that counts."""
+        return self._queue(self.dead, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
+
+    def queue(self, subscription: Subscription, token: str) -> Queue:
+        """Return the queue of a subscription; `token` tells this instance from others."""
+        name = subscription.queue_name
+        if subscription.temporary:
+            return Queue(
+                f'{name}.{token}',
+                {'x-queue-type': 'classic', 'x-expires': _TEMPORARY_EXPIRES},
+            )
+        arguments: dict[str, Any] = {
+            'x-dead-letter-exchange': self.dead,
+            'x-dead-letter-routing-key': name,
+        }
+        if self._quorum:
+            arguments |= {'x-delivery-limit': LOSSES, **_AT_LEAST_ONCE}
+        return self._queue(name, arguments)
+
+    def retry_queue(self, target: str, temporary: bool, level: Level) -> Queue:
+        """Return the queue from which events go back to the queue `target`."""
+        name = f'{target}.retry.{level.suffix}'
+        arguments = {'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': target}
+        if temporary:
+            # when the target is gone, so may be what was for it
+            return Queue(name, {'x-queue-type': 'classic', **_waiting(level), **arguments})
+        return self._queue(name, {**self._waiting(level), **arguments})
+
+    def delay_queue(self, level: Level) -> Queue:
+        """Return the queue where events wait to be emitted."""
+        target = self._delayed if self._quorum else self.exchange
+        arguments = {**self._waiting(level), 'x-dead-letter-exchange': target}
+        return self._queue(f'{self.delay}.{level.suffix}', arguments)
+
+    def delay_match(self, level: Level) -> dict[str, Any]:
+        """Return the headers by which events find their delay queue."""
+        return {_MATCH: level.suffix}
+
+    def bind_delay(self, channel: Channel, level: Level, nowait: bool = False) -> None:
+        """Bind the delay queue of a level."""
+        name = f'{self.delay}.{level.suffix}'
+        match = {'x-match': 'all', **self.delay_match(level)}
+        channel.queue_bind(name, self.delay, nowait=nowait, arguments=match)
+
+    def _waiting(self, level: Level) -> dict[str, Any]:
+        return {**_waiting(level), **(_AT_LEAST_ONCE if self._quorum else {})}
+
+    def _queue(self, name: str, arguments: dict[str, Any]) -> Queue:
+        return Queue(name, {'x-queue-type': self._queue_type, **arguments})
+
+    def _exchange(self, channel: Channel, name: str, kind: str) -> None:
+        try:
+            channel.exchange_declare(name, kind, durable=True, auto_delete=False)
+        except PreconditionFailed as error:
+            raise BrokerError(
+                f'expected the exchange {name!r} as lymph declares it, found another one: '
+                f'{explain(error)}; choose another name for container.events.exchange'
+            ) from error
+
+
+def _waiting(level: Level) -> dict[str, Any]:
+    return {'x-message-ttl': level.ttl, 'x-expires': level.expires}
