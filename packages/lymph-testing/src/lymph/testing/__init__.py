@@ -1,0 +1,64 @@
+"""Test cases, contract suites and private servers, each loaded from its home when it is first used.
+
+Nothing of lymph is imported here: the pytest plugin of this package is loaded by every run of
+pytest in its environment.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+_HOMES = {
+    'AsyncTestsMixin': 'lymph.testing.asynchronous',
+    'EventMockTestCase': 'lymph.testing.event_mocks',
+    'LymphIntegrationTestCase': 'lymph.testing.integration',
+    'MultiServiceRPCTestCase': 'lymph.testing.services',
+    'RPCServiceTestCase': 'lymph.testing.single_service',
+    'RpcMockTestCase': 'lymph.testing.rpc_mocks',
+    'WebServiceTestCase': 'lymph.testing.web',
+    'eventually': 'lymph.testing.waiting',
+}
+# what the home of a name needs beyond this distribution -> the extra that brings it
+_EXTRAS = {'werkzeug': 'web'}
+
+__all__ = [
+    'AsyncTestsMixin',
+    'EventMockTestCase',
+    'LymphIntegrationTestCase',
+    'MultiServiceRPCTestCase',
+    'RPCServiceTestCase',
+    'RpcMockTestCase',
+    'WebServiceTestCase',
+    'eventually',
+]
+
+if TYPE_CHECKING:
+    from lymph.testing.asynchronous import AsyncTestsMixin
+    from lymph.testing.event_mocks import EventMockTestCase
+    from lymph.testing.integration import LymphIntegrationTestCase
+    from lymph.testing.rpc_mocks import RpcMockTestCase
+    from lymph.testing.services import MultiServiceRPCTestCase
+    from lymph.testing.single_service import RPCServiceTestCase
+    from lymph.testing.waiting import eventually
+    from lymph.testing.web import WebServiceTestCase
+else:
+
+    def __getattr__(name):
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        try:
+            value = getattr(import_module(home), name)
+        except ModuleNotFoundError as error:
+            missing = (error.name or '').partition('.')[0]
+            if missing not in _EXTRAS:
+                raise
+            raise ImportError(
+                f'{__name__}.{name} needs {missing}; install lymph-testing[{_EXTRAS[missing]}]'
+            ) from error
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})

@@ -1,0 +1,32 @@
+"""Assertions on what becomes true after a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lymph.testing.waiting import eventually
+
+__all__ = ['AsyncTestsMixin']
+
+
+class AsyncTestsMixin:
+    """Adds assertions that wait; for a test case of any kind."""
+
+    def assert_eventually_true(
+        self, check: Callable[[], Any], timeout: float = 5.0, message: str = ''
+    ) -> None:
+        """Fail unless `check()` becomes true within `timeout` seconds."""
+        eventually(check, timeout, message)
+
+    def assert_eventually_equal(
+        self, get: Callable[[], Any], expected: Any, timeout: float = 5.0
+    ) -> None:
+        """Fail unless `get()` becomes equal to `expected` within `timeout` seconds."""
+
+        def is_equal() -> bool:
+            value = get()
+            assert value == expected, f'expected {expected!r}, found {value!r}'
+            return True
+
+        eventually(is_equal, timeout, lambda: f'{get!r} == {expected!r}')

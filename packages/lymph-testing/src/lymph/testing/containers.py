@@ -1,0 +1,38 @@
+"""Where the containers of one test meet: registry, events and network in its process's memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lymph.client import Client
+from lymph.core.container import ServiceContainer
+from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.local import LocalEventSystem, LocalEventSystemHub
+
+__all__ = ['InProcess']
+
+
+class InProcess:
+    """Makes containers that find, call and hear each other, and nobody else.
+
+    `network.faults` and `network.cut()` disturb their calls.
+    """
+
+    def __init__(self) -> None:
+        self.network = MemoryNetwork()
+        self._services = StaticServiceRegistryHub()
+        self._events = LocalEventSystemHub()
+
+    def container(self, **options: Any) -> ServiceContainer:
+        """Return a container, not started; `options` are those of `ServiceContainer`."""
+        return ServiceContainer(
+            MemoryTransport(network=self.network),
+            self._services.create_registry(),
+            LocalEventSystem(self._events),
+            **options,
+        )
+
+    def client(self) -> Client:
+        """Return a client."""
+        return Client(self.container(on_demand=True))

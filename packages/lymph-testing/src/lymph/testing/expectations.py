@@ -1,0 +1,181 @@
+"""Comparing calls that were made with calls that were expected, and saying what differs.
+
+Calls are `mock.call(name, *arguments, **arguments)`. Anywhere in an expected call a PyHamcrest
+matcher may stand for a value, also inside lists and mappings.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hamcrest.core.matcher import Matcher
+from hamcrest.core.string_description import StringDescription
+
+if TYPE_CHECKING:
+    from unittest.mock import _Call
+
+    Call = _Call
+    """What `mock.call(...)` returns."""
+
+__all__ = ['Expectation', 'difference', 'show', 'show_call']
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Calls that were made, to be compared with expected ones; `noun` is what a call is called."""
+
+    made: Sequence[Call]
+    noun: str = 'call'
+
+    def exactly(self, expected: Sequence[Call]) -> str | None:
+        """Return None if exactly the expected calls were made in this order, else what differs."""
+        wrong = self._first_difference(expected)
+        if wrong is None:
+            return None
+        return '\n'.join([wrong, _listing('expected', expected), _listing('found', self.made)])
+
+    def in_order(self, expected: Sequence[Call]) -> str | None:
+        """Return None if each expected call was made after the one before it, else what differs."""
+        position = 0
+        for call in expected:
+            found = self._find(call, position)
+            if found is None:
+                return '\n'.join([self._guess(call, position), _listing('found', self.made)])
+            position = found + 1
+        return None
+
+    def _first_difference(self, expected: Sequence[Call]) -> str | None:
+        for index, (wanted, made) in enumerate(zip(expected, self.made, strict=False)):
+            differs = difference(wanted, made)
+            if differs is not None:
+                return f'{self.noun} {index + 1} is not as expected: {differs}'
+        if len(expected) > len(self.made):
+            missing = show_call(expected[len(self.made)])
+            return (
+                f'expected {self._count(expected)}, found {len(self.made)}; '
+                f'the first that is missing: {missing}'
+            )
+        if len(expected) < len(self.made):
+            surplus = show_call(self.made[len(expected)])
+            return (
+                f'expected {self._count(expected)}, found {len(self.made)}; '
+                f'the first that was not expected: {surplus}'
+            )
+        return None
+
+    def _find(self, call: Call, start: int, stop: int | None = None) -> int | None:
+        for index in range(start, len(self.made) if stop is None else stop):
+            if difference(call, self.made[index]) is None:
+                return index
+        return None
+
+    def _guess(self, call: Call, position: int) -> str:
+        """Return what may have become of an expected call that was not found."""
+        missing = f'no {self.noun} {show_call(call)}'
+        earlier = self._find(call, 0, position)
+        if earlier is not None:
+            last = f'{missing} after {self.noun} {position}, {show_call(self.made[position - 1])}'
+            return last if earlier == position - 1 else f'{last}; there is one before it'
+        same_name = [made for made in self.made if _name(made) == _name(call)]
+        later = [made for made in self.made[position:] if _name(made) == _name(call)]
+        candidates = later or same_name
+        if candidates:
+            closest = min((difference(call, made) or '' for made in candidates), key=_weight)
+            return f'{missing}; the closest differs: {closest}'
+        names = sorted({str(_name(made)) for made in self.made})
+        close = difflib.get_close_matches(str(_name(call)), names, 1)
+        return f'{missing}; did you mean {close[0]!r}?' if close else missing
+
+    def _count(self, calls: Sequence[Call]) -> str:
+        return f'{len(calls)} {self.noun}{"" if len(calls) == 1 else "s"}'
+
+
+def difference(expected: Call, made: Call) -> str | None:
+    """Return in words how a call that was made differs from an expected one, None if not at all."""
+    if _name(expected) != _name(made):
+        return f'expected {show(_name(expected))}, found {show(_name(made))}'
+    found = [
+        *_sequence_differences('', expected.args[1:], made.args[1:]),
+        *_mapping_differences('', expected.kwargs, made.kwargs),
+    ]
+    return '; '.join(found) or None
+
+
+def show_call(call: Call) -> str:
+    """Return a call as one would write it: ``echo.upper(text='foo')``."""
+    arguments = [show(value) for value in call.args[1:]]
+    arguments += [f'{name}={show(value)}' for name, value in call.kwargs.items()]
+    return f'{_name(call)}({", ".join(arguments)})'
+
+
+def show(value: Any) -> str:
+    """Return a value as code, and a matcher in its own words: ``<a string starting with 'f'>``."""
+    if isinstance(value, Matcher):
+        description = StringDescription()
+        value.describe_to(description)
+        return f'<{description}>'
+    if type(value) is dict:
+        return '{' + ', '.join(f'{key!r}: {show(item)}' for key, item in value.items()) + '}'
+    if type(value) is list:
+        return '[' + ', '.join(map(show, value)) + ']'
+    return repr(value)
+
+
+def _listing(word: str, calls: Iterable[Call]) -> str:
+    lines = [f'    {show_call(call)}' for call in calls] or ['    none']
+    return '\n'.join([f'{word}:', *lines])
+
+
+def _name(call: Call) -> Any:
+    return call.args[0] if call.args else None
+
+
+def _weight(differs: str) -> tuple[int, int]:
+    return differs.count('; '), len(differs)
+
+
+def _differences(path: str, expected: Any, made: Any) -> list[str]:
+    if isinstance(expected, Matcher):
+        fits = expected.matches(made)
+    elif isinstance(expected, Mapping) and isinstance(made, Mapping):
+        return _mapping_differences(path, expected, made)
+    elif isinstance(expected, (list, tuple)) and isinstance(made, (list, tuple)):
+        # what travels makes no difference between the two
+        return _sequence_differences(path, expected, made)
+    else:
+        fits = bool(expected == made)
+    return [] if fits else [f'{path}: expected {show(expected)}, found {show(made)}']
+
+
+def _mapping_differences(
+    path: str, expected: Mapping[Any, Any], made: Mapping[Any, Any]
+) -> list[str]:
+    return _items(lambda key: f'{path}.{key}' if path else str(key), expected, made)
+
+
+def _sequence_differences(path: str, expected: Sequence[Any], made: Sequence[Any]) -> list[str]:
+    return _items(
+        lambda index: f'{path}[{index}]' if path else 'payload',
+        dict(enumerate(expected)),
+        dict(enumerate(made)),
+    )
+
+
+def _items(
+    label: Callable[[Any], str], expected: Mapping[Any, Any], made: Mapping[Any, Any]
+) -> list[str]:
+    found = []
+    for key, value in expected.items():
+        if key in made:
+            found += _differences(label(key), value, made[key])
+        else:
+            found.append(f'{label(key)}: expected {show(value)}, found nothing')
+    found += [
+        f'{label(key)}: expected nothing, found {show(value)}'
+        for key, value in made.items()
+        if key not in expected
+    ]
+    return found

@@ -1,0 +1,83 @@
+"""Test cases for one service. Source: the manual, section 5.8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from lymph.core.container import ServiceContainer
+from lymph.core.declaring.proxies import Proxy
+from lymph.core.interfaces import Interface
+from lymph.core.messages import Message
+from lymph.testing.integration import Config
+from lymph.testing.services import ServicesTestCase
+
+__all__ = ['RPCServiceTestCase', 'SingleServiceTestCase']
+
+
+class SingleServiceTestCase(ServicesTestCase):
+    """Runs one interface in a container in the test's process."""
+
+    #: the interface to test; every test case sets it
+    service_class: type[Interface] | None = None
+    #: what its `apply_config` gets
+    service_config: Config = MappingProxyType({})
+    #: the name of its service, by default the name of the class in lower case
+    service_name: str | None = None
+
+    #: the running interface
+    service: Any
+
+    def setUp(self) -> None:
+        """Start the service; raises TypeError without a `service_class`."""
+        super().setUp()
+        cls = self.service_class
+        if not (isinstance(cls, type) and issubclass(cls, Interface)):
+            raise TypeError(
+                f'{type(self).__name__}.service_class: '
+                f'expected a subclass of lymph.Interface, found {cls!r}'
+            )
+        self.service = self.start_service(
+            self.service_name or cls.__name__.lower(), cls, self.service_config
+        )
+
+    @property
+    def container(self) -> ServiceContainer:
+        """The container of the service."""
+        container = self.service.container
+        assert isinstance(container, ServiceContainer)
+        return container
+
+
+class RPCServiceTestCase(SingleServiceTestCase):
+    """A test case for the calls and events of one interface, made through the whole stack.
+
+    ::
+
+        class EchoTest(RPCServiceTestCase):
+            service_class = Echo
+            service_config = {'delay': 1}
+
+            def test_upper(self):
+                assert self.client.upper(text='foo') == 'FOO'
+    """
+
+    @property
+    def client(self) -> Proxy:
+        """A proxy of the service under test."""
+        return self.get_proxy()
+
+    def get_proxy(self, **kwargs: Any) -> Proxy:
+        """Return a proxy of the service under test; the arguments are those of `lymph.Proxy`."""
+        return self.lymph_client.proxy(self.service.name, **kwargs)
+
+    def request(
+        self, subject: str, body: Mapping[str, Any] | None = None, timeout: float = 1
+    ) -> Message:
+        """Send a request to the service and return the reply as it came, whatever its type.
+
+        `subject` is ``<service name>.<method>``. Raises Timeout when there is no reply within
+        `timeout` seconds.
+        """
+        return self.send(self.service.name, subject, body, timeout)

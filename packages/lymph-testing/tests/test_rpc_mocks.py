@@ -1,0 +1,161 @@
+"""Calls answered by the test, as test cases that use them."""
+
+from __future__ import annotations
+
+import unittest
+from unittest.mock import call
+
+import pytest
+from hamcrest import starts_with
+
+import lymph
+from lymph.core.container import ServiceContainer
+from lymph.exceptions import LookupFailure, RemoteError, SerializationError
+from lymph.testing import RpcMockTestCase, RPCServiceTestCase
+
+
+class Shop(lymph.Interface):
+    stock = lymph.proxy('stock', error_map={'KeyError': KeyError})
+
+    @lymph.rpc()
+    def buy(self, article, count=1):
+        return self.stock.take(article=article, count=count)
+
+    @lymph.rpc()
+    def price(self, article):
+        return self.request('prices', 'prices.get', {'article': article})
+
+    @lymph.rpc()
+    def later(self, article):
+        return self.stock.take.defer(article=article).get(timeout=1)
+
+    @lymph.rpc(raises=(KeyError,))
+    def check(self, article):
+        return self.stock.take(article=article)
+
+    @lymph.rpc()
+    def bad(self):
+        return self.stock.take(article=object())
+
+
+class ShopTest(RPCServiceTestCase, RpcMockTestCase):
+    service_class = Shop
+
+    def setUp(self):
+        super().setUp()
+        self.setup_rpc_mocks({'stock.take': 'taken', 'prices.get': 7})
+
+    def test_a_mocked_function_gives_its_value(self):
+        assert self.client.buy(article='sock') == 'taken'
+        assert self.client.price(article='sock') == 7
+
+    def test_calls_are_kept_in_order(self):
+        self.client.buy(article='sock', count=2)
+        self.client.price(article='sock')
+        self.assert_rpc_calls(
+            call('stock.take', article='sock', count=2), call('prices.get', article='sock')
+        )
+        assert self.rpc_mock_calls[1] == call('prices.get', article='sock')
+
+    def test_matchers_stand_for_values(self):
+        self.client.buy(article='sock')
+        self.assert_rpc_calls(call('stock.take', article=starts_with('s'), count=1))
+
+    def test_any_calls_may_leave_out_others(self):
+        self.client.buy(article='sock')
+        self.client.price(article='sock')
+        self.client.buy(article='shoe')
+        self.assert_any_rpc_calls(call('prices.get', article='sock'))
+        self.assert_any_rpc_calls(
+            call('stock.take', article='sock', count=1), call('stock.take', article='shoe', count=1)
+        )
+
+    def test_a_deferred_call_is_answered_too(self):
+        assert self.client.later(article='sock') == 'taken'
+        self.assert_rpc_calls(call('stock.take', article='sock'))
+
+    def test_an_exception_is_raised_whether_made_or_named(self):
+        for error in (KeyError('gone'), KeyError, RemoteError.named('KeyError', 'gone')):
+            self.update_rpc_mock('stock.take', error)
+            with pytest.raises(RemoteError.KeyError):
+                self.client.check(article='sock')
+
+    def test_a_function_that_is_not_mocked_is_really_called(self):
+        self.delete_rpc_mock('prices.get')
+        with pytest.raises(LookupFailure):
+            self.service.price('sock')
+        self.assert_rpc_calls()
+
+    def test_only_what_is_mocked_can_be_changed(self):
+        with pytest.raises(
+            KeyError, match=r"'stock\.tak' is not mocked; did you mean 'stock\.take'"
+        ):
+            self.update_rpc_mock('stock.tak', 1)
+        self.delete_rpc_mock('stock.take')
+        with pytest.raises(KeyError, match=r"'stock\.take' is not mocked"):
+            self.delete_rpc_mock('stock.take')
+
+    def test_a_name_without_a_service_is_refused(self):
+        with pytest.raises(ValueError, match=r"expected a name like 'echo\.upper', found 'take'"):
+            self.setup_rpc_mocks({'take': 1})
+
+    def test_arguments_that_could_not_travel_fail_in_the_caller(self):
+        with pytest.raises(SerializationError):
+            self.service.bad()
+
+    def test_missing_calls_are_failures_that_explain_themselves(self):
+        self.client.buy(article='sock')
+        with pytest.raises(self.failureException, match="article: expected 'shoe', found 'sock'"):
+            self.assert_rpc_calls(call('stock.take', article='shoe', count=1))
+        with pytest.raises(self.failureException, match='expected 0 calls, found 1'):
+            self.assert_rpc_calls()
+        with pytest.raises(self.failureException, match=r"did you mean 'stock\.take'\?"):
+            self.assert_any_rpc_calls(call('stock.tkae'))
+
+
+class OtherOrderTest(RpcMockTestCase, RPCServiceTestCase):
+    service_class = Shop
+
+    def test_mocks_work_in_the_other_order_of_bases(self):
+        self.setup_rpc_mocks({'stock.take': 'taken'})
+        assert self.client.buy(article='sock') == 'taken'
+
+
+def result_of(*bases, forgets_super=False):
+    """Run a test case with these bases that uses mocks; return what unittest says."""
+    seen = []
+
+    class Inner(*bases):
+        def setUp(self):
+            if not forgets_super:
+                super().setUp()
+            self.setup_rpc_mocks({'a.b': 1})
+
+        def runTest(self):
+            seen.append(list(self.rpc_mock_calls))
+            assert ServiceContainer.request(None, 'a', 'a.b', {'x': 1}) == 1
+            self.assert_rpc_calls(call('a.b', x=1))
+
+    result = unittest.TestResult()
+    case = Inner()
+    case.run(result)
+    case.run(result)
+    assert seen == [[], []]
+    return result
+
+
+@pytest.mark.parametrize(
+    'bases',
+    [
+        (RpcMockTestCase,),
+        (RpcMockTestCase, unittest.TestCase),
+        (unittest.TestCase, RpcMockTestCase),
+    ],
+)
+@pytest.mark.parametrize('forgets_super', [False, True])
+def test_it_is_a_test_case_and_a_mixin_in_either_order(bases, forgets_super):
+    real = ServiceContainer.request
+    result = result_of(*bases, forgets_super=forgets_super)
+    assert result.testsRun == 2
+    assert result.wasSuccessful(), result.errors + result.failures
+    assert ServiceContainer.request is real
