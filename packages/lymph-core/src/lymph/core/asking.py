@@ -14,7 +14,7 @@ from lymph.core.connections import Connection
 from lymph.core.events import Event
 from lymph.core.hosting.subscriptions import HandlerStats, hosted
 from lymph.core.messages import Message
-from lymph.core.rpc import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
+from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.discovery.base import RPC, BaseServiceRegistry
@@ -46,11 +46,12 @@ class Asking(Componentized):
         *,
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
+        idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
         on_demand: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.rpc = Rpc(transport, lambda: self.registry, timeout, retries)
+        self.rpc = Rpc(transport, lambda: self.registry, timeout, retries, idle_timeout)
         self._registry = registry
         self._events = events
         self._on_demand = on_demand

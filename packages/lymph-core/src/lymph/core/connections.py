@@ -44,8 +44,9 @@ class Connection:
         self._went_down = went_down
         self._settled = Event()  # the link is up, or down
         self._opened = time.monotonic()
-        self._requests = self._replies = self._timeouts = self._strays = 0
-        self.last_reply = self._opened
+        self.requests = 0  # sent so far
+        self.closing = False  # whether this side took it down
+        self._replies = self._timeouts = self._strays = 0
         self._link = transport.connect(endpoint, self)
 
     @property
@@ -82,7 +83,7 @@ class Connection:
             raise NotConnected(str(error)) from error
         self.pending[id] = channel
         channel.ticket = self._expirations.add(channel, deadline)
-        self._requests += 1
+        self.requests += 1
         return channel
 
     def forget(self, channel: RequestChannel) -> None:
@@ -98,21 +99,20 @@ class Connection:
 
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; calls in flight end with ConnectionLost."""
+        self.closing = True
         self._link.close(reason)
 
     def stats(self) -> dict[str, Any]:
         """Return counts and ages (seconds) for an operator."""
-        now = time.monotonic()
         return {
             'endpoint': self.endpoint,
             'state': self.state,
             'pending': len(self.pending),
-            'requests': self._requests,
+            'requests': self.requests,
             'replies': self._replies,
             'timeouts': self._timeouts,
             'strays': self._strays,
-            'age': now - self._opened,
-            'idle': now - self.last_reply,
+            'age': time.monotonic() - self._opened,
         }
 
     def link_up(self, link: Link) -> None:
@@ -129,7 +129,6 @@ class Connection:
             return
         self._expirations.discard(channel, channel.ticket)
         self._replies += 1
-        self.last_reply = time.monotonic()
         channel.resolve(frames, None)
 
     def link_down(self, link: Link, reason: str) -> None:

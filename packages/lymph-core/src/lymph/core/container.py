@@ -69,6 +69,7 @@ class ServiceContainer(Asking):
             events,
             timeout=settings.rpc_timeout,
             retries=settings.rpc_retries,
+            idle_timeout=settings.rpc_idle_timeout,
             on_demand=on_demand,
             pool=Pool(),
             workers=Workers(settings.pool_size),

@@ -84,7 +84,7 @@ class Expirations:
     def close(self) -> None:
         """Forget all and stop the timer."""
         self._timer.stop()
-        self._timer.close()
+        self._armed = None
         self._buckets.clear()
         self._ticks.clear()
 

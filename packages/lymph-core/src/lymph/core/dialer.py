@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import gevent
+
 from lymph.core.connections import Connection
 from lymph.core.deadlines import Expirations
 from lymph.core.transport.base import Transport
@@ -19,16 +21,22 @@ _AVOID = 1.0  # seconds for which an endpoint that failed is passed over while o
 class Dialer:
     """Makes connections on demand and forgets them when they go down.
 
-    `lost(endpoint, reason)` is called in the hub when a connection went down.
+    `lost(endpoint, reason)` is called in the hub when a connection went down that this side did not
+    close. One that nothing was sent on for `idle_timeout` seconds, up to twice that, is closed.
     """
 
-    def __init__(self, transport: Transport, lost: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, transport: Transport, lost: Callable[[str, str], None], idle_timeout: float
+    ) -> None:
         self._transport = transport
         self._lost = lost
         self._connections: dict[str, Connection] = {}
         self._avoided: dict[str, float] = {}  # endpoint -> until when (monotonic seconds)
         self._expirations = Expirations()
         self._closed = False
+        self._idle_timeout = idle_timeout
+        self._requests_seen: dict[Connection, int] = {}  # at the last sweep
+        self._sweeper = gevent.get_hub().loop.timer(idle_timeout, idle_timeout, ref=False)
 
     def connect(self, endpoint: str) -> Connection:
         """Return the connection to `endpoint`, made now if there is none. Does not wait.
@@ -46,6 +54,8 @@ class Dialer:
             )
         except ValueError as error:
             raise NotConnected(str(error)) from error
+        if not self._connections:
+            self._sweeper.start(self._sweep)
         self._connections[endpoint] = connection
         return connection
 
@@ -72,11 +82,11 @@ class Dialer:
         self._avoided = {e: until for e, until in self._avoided.items() if until > now}
         self._avoided[endpoint] = now + _AVOID
 
-    def close_connection(self, endpoint: str, reason: str) -> None:
-        """Close the connection to `endpoint`, if there is one."""
+    def release(self, endpoint: str) -> None:
+        """Close the connection to an endpoint that nobody will call again, once it is quiet."""
         connection = self._connections.get(endpoint)
-        if connection is not None:
-            connection.close(reason)
+        if connection is not None and not connection.pending:
+            connection.close('gone from the registry')
 
     def stats(self) -> list[dict[str, Any]]:
         """Return `Connection.stats` of all connections."""
@@ -85,6 +95,9 @@ class Dialer:
     def close(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""
         self._closed = True
+        self._sweeper.stop()
+        if not self._connections:
+            self._expirations.close()
         for connection in list(self._connections.values()):
             connection.close('this container is stopped')
 
@@ -94,8 +107,19 @@ class Dialer:
     def _down(self, connection: Connection, reason: str) -> None:
         if self._connections.get(connection.endpoint) is connection:
             del self._connections[connection.endpoint]
-        if not self._closed:
+        self._requests_seen.pop(connection, None)
+        if not self._connections:
+            self._sweeper.stop()
+            if self._closed:
+                self._expirations.close()
+        if not connection.closing:
             self.avoid(connection.endpoint)
             self._lost(connection.endpoint, reason)
-        elif not self._connections:
-            self._expirations.close()
+
+    def _sweep(self) -> None:
+        """Close the connections that were idle since the last sweep."""
+        for connection in list(self._connections.values()):
+            if connection.pending or self._requests_seen.get(connection) != connection.requests:
+                self._requests_seen[connection] = connection.requests
+            else:
+                connection.close(f'idle for {self._idle_timeout:g} s')

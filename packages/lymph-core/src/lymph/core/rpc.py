@@ -34,10 +34,11 @@ from lymph.discovery.base import BaseServiceRegistry
 from lymph.exceptions import Expired, LookupFailure, LymphError, RpcError
 from lymph.serializers.msgpack import pack
 
-__all__ = ['DEFAULT_RETRIES', 'DEFAULT_TIMEOUT', 'Rpc']
+__all__ = ['DEFAULT_IDLE_TIMEOUT', 'DEFAULT_RETRIES', 'DEFAULT_TIMEOUT', 'Rpc']
 
 DEFAULT_TIMEOUT = 1.0  # seconds; the manual's default of `RequestChannel.get` and `Proxy`
 DEFAULT_RETRIES = 2
+DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection is closed
 
 _version = functools.lru_cache(maxsize=256)(parse_version)
 _chance = random.random
@@ -56,12 +57,13 @@ class Rpc(Component):
         registry: Callable[[], BaseServiceRegistry],
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
+        idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
     ) -> None:
         super().__init__()
         self.timeout = timeout
         self.retries = retries
         self._registry = registry
-        self._dialer = Dialer(transport, self._lost)
+        self._dialer = Dialer(transport, self._lost, idle_timeout)
         self._deferred = Workers()
         self._new_id = id_source()
 
@@ -88,8 +90,10 @@ class Rpc(Component):
             raise Expired(f'{subject}: no time left for the call')
         deadline = time.monotonic() + budget
         wanted = None if version is None else _version(version)
+        retries_left = self.retries if retries is None else retries
         tried: set[str] = set()
-        for attempt in range((self.retries if retries is None else retries) + 1):
+        retry = 0
+        while True:
             try:
                 endpoint = self._choose(address, wanted, tried)
                 channel = self._send(endpoint, subject, packed, deadline, version)
@@ -97,16 +101,16 @@ class Rpc(Component):
                     frames = channel.wait()
                 finally:
                     channel.cancel()
-                return outcome(frames, channel.what)
+                return outcome(frames, channel)
             except RpcError as error:
-                last = error
-                if not may_retry(error, idempotent):
+                if retry >= retries_left or not may_retry(error, idempotent):
                     raise
-                if attempt:
-                    gevent.sleep(min(backoff(attempt, _chance), deadline - time.monotonic()))
-                if time.monotonic() >= deadline:
+                pause = backoff(retry, _chance)
+                if time.monotonic() + pause >= deadline:
                     raise
-        raise last
+            if pause:
+                gevent.sleep(pause)
+            retry += 1
 
     def defer(self, call: Callable[[], Any], body: Mapping[str, Any] | None) -> AsyncResult[Any]:
         """Run `call` in the background; the AsyncResult gets its outcome.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lymph.config import ConfigView
 from lymph.config.plugins import installed, load_plugin
-from lymph.core.rpc import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core.transport.base import DEFAULT_MAX_MESSAGE_SIZE, Transport
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
@@ -16,7 +16,7 @@ __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_tr
 
 _KEYS = {
     '': 'block_threshold class drain_timeout events ip metrics pool_size port registry rpc',
-    'rpc': 'max_message_size retries timeout transport',
+    'rpc': 'idle_timeout max_message_size retries timeout transport',
     'metrics': 'tags',
 }
 
@@ -32,6 +32,7 @@ class Settings:
     block_threshold: float = 1.0  # 0: no watchdog
     rpc_timeout: float = DEFAULT_TIMEOUT
     rpc_retries: int = DEFAULT_RETRIES
+    rpc_idle_timeout: float = DEFAULT_IDLE_TIMEOUT
     metrics_tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -47,6 +48,7 @@ def read_settings(config: ConfigView) -> Settings:
         drain_timeout=config.get_float('drain_timeout', Settings.drain_timeout),
         block_threshold=config.get_float('block_threshold', Settings.block_threshold),
         rpc_timeout=config.get_float('rpc.timeout', Settings.rpc_timeout),
+        rpc_idle_timeout=config.get_float('rpc.idle_timeout', Settings.rpc_idle_timeout),
         rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries),
         metrics_tags={key: str(tags[key]) for key in tags},
     )
@@ -56,6 +58,7 @@ def read_settings(config: ConfigView) -> Settings:
         ('drain_timeout', settings.drain_timeout >= 0, 'seconds, 0 or more'),
         ('block_threshold', settings.block_threshold >= 0, 'seconds, 0 or more'),
         ('rpc.timeout', settings.rpc_timeout > 0, 'seconds, more than 0'),
+        ('rpc.idle_timeout', settings.rpc_idle_timeout > 0, 'seconds, more than 0'),
         ('rpc.retries', settings.rpc_retries >= 0, '0 or more'),
     ):
         if not fits:

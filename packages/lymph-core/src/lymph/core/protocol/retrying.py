@@ -30,6 +30,8 @@ def may_retry(error: RpcError, idempotent: bool) -> bool:
 
 
 def backoff(attempt: int, chance: Callable[[], float]) -> float:
-    """Return the seconds to wait before try number `attempt` (the first retry is 1)."""
+    """Return the seconds to wait after `attempt` retries; the first retry is made at once."""
+    if not attempt:
+        return 0.0
     ceiling: float = min(_LONGEST, _FIRST * 2**attempt)
     return ceiling * (0.5 + chance() / 2)
