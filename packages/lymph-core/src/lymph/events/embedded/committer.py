@@ -20,7 +20,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import gevent
 from gevent.event import AsyncResult
@@ -144,8 +144,7 @@ class Committer:
         mine = gevent.Timeout(timeout)
         try:
             with mine:
-                value: T = result.get()
-                return value
+                return cast(T, result.get())
         except BaseException as error:
             ticket.cancelled = True
             if error is mine:
@@ -173,10 +172,12 @@ class Committer:
 
     def _open(self) -> None:
         try:
+            # SQLite would give it the mode of the umask; an empty file is a new database
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             turns = Turns(self.path.with_name(f'{self.path.name}-turn'))
         except OSError as error:
             raise StoreError(
-                f'cannot write to {self.path.parent}: {error.strerror}; '
+                f'cannot write {error.filename}: {error.strerror}; '
                 'name a directory that this user can write to'
             ) from error
         try:

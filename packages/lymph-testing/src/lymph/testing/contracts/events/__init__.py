@@ -1,0 +1,36 @@
+"""The contract of event systems, as tests.
+
+A backend's author runs them by subclassing, for pytest to collect::
+
+    class TestMyEventSystem(EventSystemContract):
+        def make_event_system(self):
+            return MyEventSystem(...)
+
+- All systems made in one test are instances that reach each other: the same broker, file or hub.
+- The suite starts and stops them. Queues and topics have names of their own in each test, so that
+  a broker may be shared by all tests, and by other things.
+- The events and dead letters of one test outlive its instances, but nobody needs them afterwards.
+"""
+
+from __future__ import annotations
+
+from lymph.testing.contracts.events.carrying import CarryingContract
+from lymph.testing.contracts.events.delays import DelaysContract
+from lymph.testing.contracts.events.failures import FailuresContract
+from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
+from lymph.testing.contracts.events.lifetimes import LifetimesContract
+from lymph.testing.contracts.events.sharing import SharingContract
+from lymph.testing.contracts.events.topics import TopicsContract
+
+__all__ = ['EventSystemContract', 'EventSystemHarness', 'Gate', 'Inbox']
+
+
+class EventSystemContract(
+    CarryingContract,
+    TopicsContract,
+    SharingContract,
+    LifetimesContract,
+    DelaysContract,
+    FailuresContract,
+):
+    """Tests that every event system passes."""

@@ -1,0 +1,143 @@
+"""Events whose handlers fail: again, and in the end a dead letter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import gevent
+import pytest
+
+from lymph.core.events import Event
+from lymph.events.base import BaseEventSystem
+from lymph.events.deadletters import DeadLetter, DeadLetters
+from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
+
+__all__ = ['FailuresContract']
+
+
+class FailuresContract(EventSystemHarness):
+    """Nothing that failed is lost, and it holds up nobody."""
+
+    def test_a_failed_event_is_handled_in_a_later_attempt(self) -> None:
+        def fail_at_first(event: Event) -> None:
+            if event.attempt < 3:
+                raise RuntimeError('not yet')
+
+        system, inbox = self.start(), Inbox(fail_at_first)
+        self.subscribe(system, inbox, retry=2)
+        sent = self.emit(system, 1)
+        self.eventually(lambda: len(inbox.events) == 3)
+        self.settle()
+        assert [event.attempt for event in inbox.events] == [1, 2, 3]
+        assert {event.id for event in inbox.events} == {sent.id}
+        assert self.read_dead_letters(system, self.queue()) == []
+
+    def test_a_failing_event_does_not_hold_up_the_next_one(self) -> None:
+        def fail(event: Event) -> None:
+            if event.body['n'] == 'bad':
+                raise RuntimeError('never')
+
+        system, inbox = self.start(), Inbox(fail)
+        self.subscribe(system, inbox, retry=1, sequential=True)
+        self.emit(system, 'bad')
+        self.emit(system, 'good')
+        self.eventually(lambda: inbox.numbers == ['bad', 'good', 'bad'])
+
+    @pytest.mark.parametrize('retry', [0, 1])
+    def test_an_event_that_keeps_failing_becomes_a_dead_letter(self, retry: int) -> None:
+        system, inbox = self.start(), Inbox(_broken)
+        self.subscribe(system, inbox, retry=retry)
+        event = Event(self.topic('thing'), {'n': 7}, headers={'trace_id': 'abc'})
+        system.emit(event)
+        (letter,) = self.eventually(lambda: self.read_dead_letters(system, self.queue()))
+        assert len(inbox.events) == 1 + retry
+        assert letter.queue == self.queue()
+        assert letter.attempts == 1 + retry
+        assert 'cannot handle 7' in letter.error
+        assert letter.trace_id == 'abc'
+        assert letter.event is not None
+        assert (letter.event.id, letter.event.body) == (event.id, {'n': 7})
+
+    def test_a_handler_that_runs_into_a_timeout_has_failed(self) -> None:
+        def late(event: Event) -> None:
+            raise gevent.Timeout(1)
+
+        system = self.start()
+        self.subscribe(system, late)
+        self.emit(system, 1)
+        self.eventually(lambda: self.read_dead_letters(system, self.queue()))
+
+    def test_a_handler_that_is_cut_short_gives_its_event_to_another(self) -> None:
+        def cut(event: Event) -> None:
+            if event.attempt == 1:
+                raise gevent.GreenletExit
+
+        system, inbox = self.start(), Inbox(cut)
+        self.subscribe(system, inbox)
+        self.emit(system, 1)
+        self.eventually(lambda: [event.attempt for event in inbox.events] == [1, 2])
+        self.settle()
+        assert self.read_dead_letters(system, self.queue()) == []
+
+    # Dead letters.
+
+    def test_dead_letters_are_read_oldest_first_and_in_pages(self) -> None:
+        system = self.start()
+        letters = self.kill_events(system, 5)
+        queue, kept = self.queue(), self.dead_letters(system)
+        assert [letter.event.body['n'] for letter in letters if letter.event] == [0, 1, 2, 3, 4]
+        assert _ids(kept.read(queue, limit=2)) == _ids(letters[:2])
+        assert _ids(kept.read(queue, limit=2, after=letters[1].id)) == _ids(letters[2:4])
+        assert _ids(kept.read(queue, after=letters[4].id)) == []
+        assert _ids(kept.read(self.queue('other'))) == []
+
+    def test_a_dead_letter_is_found_by_its_id(self) -> None:
+        system = self.start()
+        (letter,) = self.kill_events(system, 1)
+        found = self.dead_letters(system).find(letter.id)
+        assert found is not None
+        assert (found.id, found.queue, found.error) == (letter.id, letter.queue, letter.error)
+        assert self.dead_letters(system).find('no such id') is None
+
+    def test_a_replayed_event_is_handled_as_if_it_was_new(self) -> None:
+        system, inbox = self.start(), Inbox()
+        letters = self.kill_events(system, 3)
+        assert self.dead_letters(system).replay(letters[0].id, letters[2].id, 'no such id') == 2
+        self.subscribe(system, inbox)
+        self.eventually(lambda: sorted(inbox.numbers) == [0, 2])
+        assert [event.attempt for event in inbox.events] == [1, 1]
+        assert _ids(self.read_dead_letters(system, self.queue())) == [letters[1].id]
+
+    def test_a_dropped_dead_letter_is_gone(self) -> None:
+        system = self.start()
+        letters = self.kill_events(system, 3)
+        assert self.dead_letters(system).drop(letters[0].id, letters[1].id, 'no such id') == 2
+        assert _ids(self.read_dead_letters(system, self.queue())) == [letters[2].id]
+
+    def test_dead_letters_outlive_their_instance(self) -> None:
+        system = self.start()
+        letters = self.kill_events(system, 1)
+        self.stop(system)
+        assert _ids(self.read_dead_letters(self.start(), self.queue())) == _ids(letters)
+
+    def kill_events(self, system: BaseEventSystem, count: int) -> list[DeadLetter]:
+        """Make dead letters of events with the numbers 0, 1, ... and return them."""
+        subscription = self.subscribe(system, _broken, sequential=True)
+        for n in range(count):
+            self.emit(system, n)
+        self.eventually(lambda: len(self.read_dead_letters(system, self.queue())) == count)
+        system.unsubscribe(subscription)
+        return self.read_dead_letters(system, self.queue())
+
+    def dead_letters(self, system: BaseEventSystem) -> DeadLetters:
+        """Return the dead letters that the system offers."""
+        assert system.dead_letters is not None
+        return system.dead_letters
+
+
+def _broken(event: Event) -> None:
+    raise RuntimeError(f'cannot handle {event.body.get("n")}')
+
+
+def _ids(letters: Iterable[DeadLetter]) -> list[str]:
+    return [letter.id for letter in letters]
