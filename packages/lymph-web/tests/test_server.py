@@ -12,6 +12,8 @@ import gevent
 import pytest
 from gevent import socket
 from gevent.event import Event
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
@@ -488,6 +490,35 @@ def test_in_a_full_pool_an_idle_client_makes_room_for_the_next(serve, connect):
     third.get()
     assert second.answer().status == third.answer().status == 200
     assert idle.at_end()
+
+
+_PIECES = [
+    b'GET / HTTP/1.1\r\n', b'POST /echo HTTP/1.1\r\n', b'HEAD /stream HTTP/1.0\r\n',
+    b'Host: a\r\n', b'Content-Length: 5\r\n', b'Transfer-Encoding: chunked\r\n',
+    b'Expect: 100-continue\r\n', b'Connection: close\r\n', b'Connection: upgrade\r\n',
+    b'Upgrade: websocket\r\n', b'\r\n', b'5\r\nhello\r\n', b'0\r\n\r\n', b'5;ext\r\n',
+    b'ffff\r\n', b'hello', b'\n', b'\0', b'x' * 3000,
+]  # fmt: skip
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from(_PIECES), max_size=12))
+def test_whatever_one_client_sends_the_next_is_answered(serve, connect, pieces):
+    server = serve(header_timeout=0.05, stall_timeout=0.05, idle_timeout=0.05)
+    client = connect(server)
+    with suppress(ConnectionError):
+        for piece in pieces:
+            client.send(piece)
+        client.file.read()  # until the server hangs up
+    other = connect(server)
+    other.get()
+    assert other.answer().body == b'hello'
+    other.close()
+    with gevent.Timeout(WAIT):
+        server.pool.join()
+    server.finish(0)
 
 
 def test_a_server_takes_a_listening_socket(pages, connect):

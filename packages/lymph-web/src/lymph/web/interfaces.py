@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ['WebHost', 'WebServiceInterface']
+
+logger = logging.getLogger(__name__)
 
 
 class WebHost(Host, Protocol):
@@ -134,7 +137,9 @@ class WebServiceInterface(Interface):
         """Stop serving: what is being answered has as long as in a drain to come to its end."""
         server, self._server = self._server, None
         if server is not None:
-            server.finish(self.container.settings.drain_timeout)
+            cut = server.finish(self.container.settings.drain_timeout)
+            if cut:
+                logger.warning('%s stopped before %d requests were answered', self.name, cut)
         super().on_stop()
 
     def report(self, error: BaseException) -> None:
