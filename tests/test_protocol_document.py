@@ -1,0 +1,59 @@
+"""docs/protocol.md says what really goes over the wire."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import gevent
+import pytest
+from gevent import socket
+
+import lymph
+from lymph.core.container import ServiceContainer
+from lymph.core.transport.zmtp import ZmtpTransport
+from lymph.discovery.static import StaticServiceRegistry
+from lymph.events.null import NullEventSystem
+
+DOCUMENT = pathlib.Path(__file__).parents[1] / 'docs' / 'protocol.md'
+BLOCK = re.compile(r'^```hex (\w+)\n(.*?)^```', re.MULTILINE | re.DOTALL)
+
+
+class Echo(lymph.Interface):
+    @lymph.rpc()
+    def echo(self, text=None):
+        return text
+
+
+def bytes_of(block: str) -> list[str]:
+    """The bytes of a block as pairs of digits; what stands behind two spaces is a comment."""
+    return ' '.join(line.split('  ')[0] for line in block.splitlines()).split()
+
+
+@pytest.fixture
+def endpoint():
+    container = ServiceContainer(ZmtpTransport(), StaticServiceRegistry(), NullEventSystem())
+    container.install_interface(Echo, 'echo')
+    container.start()
+    yield container.endpoint
+    container.stop()
+
+
+def test_the_conversation_in_the_document_is_what_a_service_says(endpoint):
+    turns = BLOCK.findall(DOCUMENT.read_text())
+    assert [speaker for speaker, _ in turns] == ['caller', 'service', 'caller', 'service']
+    host, port = endpoint.removeprefix('tcp://').split(':')
+    with gevent.Timeout(10), socket.create_connection((host, int(port))) as caller:
+        for speaker, block in turns:
+            pairs = bytes_of(block)
+            if speaker == 'caller':
+                caller.sendall(bytes.fromhex(' '.join(pairs)))
+                continue
+            heard = b''
+            while len(heard) < len(pairs):
+                heard += caller.recv(len(pairs) - len(heard))
+            expected = [
+                own if pair == '..' else pair
+                for pair, own in zip(pairs, heard.hex(' ').split(), strict=True)
+            ]
+            assert heard.hex(' ').split() == expected
