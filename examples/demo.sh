@@ -69,6 +69,14 @@ for instance in json.load(sys.stdin).get(service, ()):
 ' "$@"
 }
 
+# fetch URL: print a page, as curl would, which may be missing.
+fetch() {
+    python3 -c '
+import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode(), end="")
+' "$1"
+}
+
 # wait_for SECONDS WHAT TEST...: wait until a test succeeds.
 wait_for() {
     end=$(($(date +%s) + $1))
@@ -118,9 +126,7 @@ expect "uppercase_transform_finished: {'text': 'foo_" \
 
 heading 'A page of the web gateway, which calls echo'
 port=$(discovered web http_port)
-expect 'HELLO' python3 -c \
-    'import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=10).read().decode())' \
-    "http://127.0.0.1:$port/upper/hello/"
+expect 'HELLO' fetch "http://127.0.0.1:$port/upper/hello/"
 
 heading 'An instance of echo is killed; the node starts another'
 victim=$(discovered echo pid | head -n 1)
@@ -139,5 +145,5 @@ wait "$node" || ended=$?
 node=
 [ "$ended" -eq 0 ] || fail "the node ended with exit code $ended"
 has echo 0 && has demo 0 && has web 0 || fail 'there are services left'
-grep '^node ' "$log" | tail -n 1
+grep '^node ' "$log" | tail -n 2
 echo 'all went as it should'

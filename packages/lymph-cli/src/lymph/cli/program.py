@@ -66,8 +66,16 @@ def _load(plugin: Plugin) -> click.Command:
     return command
 
 
+@click.pass_context
+def _show_help(context: click.Context) -> None:
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
 program = _Program(
     'lymph',
+    callback=_show_help,
+    invoke_without_command=True,
     params=global_options(),
     help='Run services, look at them and talk to them.',
     epilog='`lymph help COMMAND` tells more about each.',

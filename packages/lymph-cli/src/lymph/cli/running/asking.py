@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from lymph.cli.configuring import load_configuration
 from lymph.cli.logs import set_up_logging
 from lymph.cli.running.importing import import_from_here
+from lymph.cli.running.stopping import interrupts_heard
 from lymph.cli.settings import Settings
 from lymph.client import Client
 
@@ -16,12 +17,12 @@ __all__ = ['open_client']
 
 @contextmanager
 def open_client(settings: Settings) -> Iterator[Client]:
-    """Set logging up and open a client for the duration of a `with` block.
+    """Open a client for the duration of a `with` block; logging is set up and Ctrl-C heard.
 
     Raises ConfigurationError.
     """
     config = load_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
     import_from_here()
-    with Client.from_config(config) as client:
+    with interrupts_heard(), Client.from_config(config) as client:
         yield client

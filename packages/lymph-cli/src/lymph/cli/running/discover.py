@@ -57,17 +57,23 @@ def _find(container: ServiceContainer, names: Sequence[str]) -> _Services:
 
 
 def _table(members: Sequence[ServiceInstance]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for each in members:
-        table.add_row(
+    rows = [
+        (
             f'  {each.identity}',
             each.endpoint,
             f'http://{each.ip}:{each.http_port}' if each.http_port else '',
             f'version {each.version}' if each.version else '',
             f'pid {each.pid}' if each.pid else '',
-            each.fqdn or each.hostname or '',
+            each.hostname or '',
             f'up {_duration(time.time() - each.started)}' if each.started else '',
         )
+        for each in members
+    ]
+    table = Table.grid(padding=(0, 2))
+    # What is known of no instance takes no room.
+    columns = [column for column in zip(*rows, strict=True) if any(column)]
+    for row in zip(*columns, strict=True):
+        table.add_row(*row)
     return table
 
 

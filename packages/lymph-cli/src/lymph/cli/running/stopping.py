@@ -1,7 +1,8 @@
-"""The signals that end an instance: the first asks it to, the next insists."""
+"""The signals that end an instance, of which the first asks and the next insists, and Ctrl-C."""
 
 from __future__ import annotations
 
+import functools
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-__all__ = ['Stops']
+__all__ = ['Stops', 'interrupts_heard']
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -56,3 +57,21 @@ class Stops:
         self.asked.set()
         if self._interruptible is not None:
             gevent.kill(self._interruptible, Stopped)
+
+
+@contextmanager
+def interrupts_heard() -> Iterator[None]:
+    """Make Ctrl-C a KeyboardInterrupt of the calling greenlet for the duration of a `with` block.
+
+    Without this it comes up in whatever greenlet runs just then, or in gevent's loop, which prints
+    it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    interrupt = functools.partial(gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
+    watcher = gevent.signal_handler(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        watcher.cancel()

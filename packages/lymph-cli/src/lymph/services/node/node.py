@@ -62,6 +62,7 @@ class Node:
                     keeper.stop()
                 gevent.joinall(greenlets)
                 self._guard.stop()
+                self._output.say('nothing runs any more')
                 self._output.finish()
         return all(keeper.orderly for keeper in self._keepers)
 
@@ -73,7 +74,7 @@ class Node:
                 keeper.kill()
             return
         self._stopping.set()
-        self._output.say('stopping; once more kills')
+        self._output.say('stopping; a second signal kills')
         for keeper in self._keepers:
             keeper.stop()
 

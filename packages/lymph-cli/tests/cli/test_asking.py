@@ -1,0 +1,200 @@
+"""The commands that ask instances and speak to them, over the embedded backends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+from typing import Any
+
+import pytest
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def echo(shell: Any) -> Any:
+    return shell.start_echo()
+
+
+# request
+
+
+def test_a_reply_is_printed_as_python_writes_it_or_as_json(shell: Any, echo: Any) -> None:
+    assert shell.run('request', 'echo.upper', '{"text": "foo"}').stdout == "'FOO'\n"
+    assert shell.run('request', 'echo.upper', 'text=foo').stdout == "'FOO'\n"
+    assert shell.run('request', 'echo.upper', '-', input='{"text": "foo"}').stdout == "'FOO'\n"
+    assert shell.run('request', 'echo.upper', 'text=foo', '--json').stdout == '"FOO"\n'
+
+
+def test_values_that_json_lacks_come_through(shell: Any, echo: Any) -> None:
+    value = (
+        'value:={"day": {"$date": "2024-02-29"}, "set": {"$set": [1]}, "raw": {"$bytes": "AA=="}}'
+    )
+    done = shell.run('request', 'echo.give_back', value)
+    assert done.stdout == "{'day': datetime.date(2024, 2, 29), 'set': {1}, 'raw': b'\\x00'}\n"
+    done = shell.run('request', 'echo.give_back', value, '--json')
+    assert json.loads(done.stdout) == {'day': '2024-02-29', 'set': [1], 'raw': 'AA=='}
+
+
+def test_a_reply_that_is_no_json_is_an_error_only_where_json_is_asked_for(
+    shell: Any, echo: Any
+) -> None:
+    assert shell.run('request', 'echo.give_back', 'value:=NaN').stdout == 'nan\n'
+    done = shell.run('request', 'echo.give_back', 'value:=NaN', '--json')
+    assert (done.exit_code, done.stdout) == (1, '')
+    assert 'leave --json out' in done.stderr
+
+
+def test_an_endpoint_can_be_asked_without_a_registry(shell: Any, echo: Any) -> None:
+    endpoint = re.search(r'tcp://\S+', echo.stderr)[0]
+    shell.environ['LYMPH_STATE_DIR'] = str(shell.folder / 'empty')
+    done = shell.run('request', 'echo.upper', 'text=foo', '--address', endpoint)
+    assert done.stdout == "'FOO'\n"
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'complaint'),
+    [
+        (['echo.no_such'], 'echo.no_such'),
+        (['echo.upper', 'txt=foo'], 'txt'),
+        (['echo.upper', 'text:=3'], 'AttributeError'),
+        (['echo.refuse'], 'echo.refuse raised ValueError: not today'),
+        (['echo.upper@7', 'text=foo'], '7'),
+        (['echo.take', 'seconds:=60', '--timeout=0.2'], 'within 0.2'),
+        (['nobody.home'], "'nobody'"),
+        (['echo.upper', '-a', 'tcp://127.0.0.1:1'], '127.0.0.1:1'),
+    ],
+)
+def test_a_call_that_fails_is_one_line_on_stderr_and_exit_code_1(
+    shell: Any, echo: Any, arguments: list[str], complaint: str
+) -> None:
+    done = shell.run('request', *arguments)
+    assert (done.exit_code, done.stdout) == (1, '')
+    [line] = done.stderr.splitlines()
+    assert line.startswith('lymph: ')
+    assert complaint in line
+
+
+# discover
+
+
+def test_services_are_discovered_with_their_instances(shell: Any, echo: Any) -> None:
+    assert shell.run('discover').stdout == 'echo  1 instance\n'
+    listed = shell.run('discover', '--instances').stdout
+    assert re.search(rf'^  \w+  tcp://127\.0\.0\.1:\d+  pid {echo.pid}  ', listed, re.M)
+    [facts] = json.loads(shell.run('discover', 'echo', '--json').stdout)['echo']
+    assert facts['pid'] == echo.pid
+    assert facts['endpoint'] in echo.stderr
+
+
+def test_nothing_to_discover_is_no_failure(shell: Any) -> None:
+    done = shell.run('discover')
+    assert (done.exit_code, done.stdout) == (0, '')
+    assert 'no service is running' in done.stderr
+    assert json.loads(shell.run('discover', '--json').stdout) == {}
+
+
+def test_a_service_that_was_asked_for_and_is_away_is_a_failure(shell: Any, echo: Any) -> None:
+    done = shell.run('discover', 'echo', 'nobody')
+    assert (done.exit_code, done.stdout) == (1, '')
+    assert "'nobody'" in done.stderr
+
+
+# inspect
+
+
+def test_methods_are_shown_with_signature_and_documentation(shell: Any, echo: Any) -> None:
+    shown = shell.run('inspect', 'echo').stdout
+    assert 'echo.upper(text=None)\n    Return the text in capital letters.\n' in shown
+    assert 'echo.give_back(value)' in shown
+    assert 'lymph.ping' not in shown
+    assert 'lymph.ping' in shell.run('inspect', 'echo', '--all').stdout
+
+
+def test_an_endpoint_is_inspected_as_well_as_a_service(shell: Any, echo: Any) -> None:
+    endpoint = re.search(r'tcp://\S+', echo.stderr)[0]
+    by_endpoint = json.loads(shell.run('inspect', endpoint, '--json').stdout)
+    assert by_endpoint == json.loads(shell.run('inspect', 'echo', '--json').stdout)
+    [upper] = [each for each in by_endpoint['methods'] if each['name'] == 'echo.upper']
+    assert upper['params'] == ['text=None']
+    assert upper['help'] == 'Return the text in capital letters.'
+
+
+# emit and subscribe
+
+
+def test_events_that_are_emitted_are_seen_by_who_subscribed(shell: Any) -> None:
+    everything = shell.start('subscribe', '#', '--count=3', '--json')
+    some = shell.start('subscribe', 'task.*', 'b', '--count=2')
+    everything.said('subscribed to #')
+    some.said('subscribed to task.*, b')
+    for arguments in (['task.done', '{"n": 1}'], ['other', 'n:=2'], ['b', 'text=three']):
+        done = shell.run('emit', *arguments)
+        assert (done.exit_code, done.stdout, done.stderr) == (0, '', '')
+    assert everything.end() == 0
+    assert some.end() == 0
+    assert some.stdout == "task.done: {'n': 1}\nb: {'text': 'three'}\n"
+    events = [json.loads(line) for line in everything.stdout.splitlines()]
+    assert [(each['type'], each['body']) for each in events] == [
+        ('task.done', {'n': 1}),
+        ('other', {'n': 2}),
+        ('b', {'text': 'three'}),
+    ]
+
+
+def test_an_event_can_be_delayed(shell: Any) -> None:
+    subscribed = shell.start('subscribe', 'later', 'now', '--count=2')
+    subscribed.said('subscribed')
+    shell.run('emit', 'later', '--delay=2')
+    shell.run('emit', 'now')
+    assert subscribed.end() == 0
+    assert subscribed.stdout == 'now: {}\nlater: {}\n'
+
+
+def test_waiting_in_vain_is_a_failure(shell: Any) -> None:
+    done = shell.run('subscribe', 'never', '--timeout=0.1')
+    assert (done.exit_code, done.stdout) == (1, '')
+    assert 'no event within 0.1 s' in done.stderr
+
+
+@pytest.mark.parametrize('arguments', [['emit', 'a.*'], ['subscribe', 'a..b']])
+def test_a_type_that_is_none_is_wrong_usage(shell: Any, arguments: list[str]) -> None:
+    done = shell.run(*arguments)
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_interruption_is_quiet(shell: Any) -> None:
+    subscribed = shell.start('subscribe', 'x')
+    subscribed.said('subscribed')
+    said = subscribed.stderr
+    subscribed.signal(signal.SIGINT)
+    assert subscribed.end() == 130
+    assert subscribed.stderr == said
+
+
+def test_a_reader_that_has_gone_is_no_matter_for_words(shell: Any) -> None:
+    reading, writing = os.pipe()
+    subscribed = shell.start('subscribe', 'x', stdout=writing)
+    os.close(writing)
+    subscribed.said('subscribed')
+    said = subscribed.stderr
+    os.close(reading)
+    shell.run('emit', 'x')
+    assert subscribed.end() == 141
+    assert subscribed.stderr == said
+
+
+def test_a_call_that_waits_can_be_interrupted(shell: Any) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as silent:
+        endpoint = f'tcp://127.0.0.1:{silent.getsockname()[1]}'
+        asking = shell.start('request', 'x.y', '-a', endpoint, '--timeout=600')
+        silent.settimeout(PATIENCE)
+        connection, _ = silent.accept()
+        asking.signal(signal.SIGINT)
+        assert asking.end() == 130
+        assert asking.stderr == ''
+        connection.close()

@@ -1,0 +1,158 @@
+"""`lymph instance`: how it starts, how it stops, and what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import Any
+
+import pytest
+
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+
+def test_an_instance_listens_where_it_is_told(shell: Any) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as probe:
+        port = probe.getsockname()[1]
+    echo = shell.start_echo('--ip=127.0.0.1', f'--port={port}')
+    assert f'echo at tcp://127.0.0.1:{port}' in echo.stderr
+    assert echo.stdout == ''
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_call_that_runs_is_finished_before_the_end(shell: Any, number: int) -> None:
+    echo = shell.start_echo()
+    asking = shell.start('request', 'echo.take', 'seconds:=1.5', '--timeout=60')
+    echo.said('taking')
+    echo.signal(number)
+    assert asking.end() == 0
+    assert asking.stdout == "'taken'\n"
+    assert echo.end() == 0
+    assert shell.run('discover').stdout == ''
+
+
+def test_a_second_signal_cuts_what_runs(shell: Any) -> None:
+    echo = shell.start_echo()
+    asking = shell.start('request', 'echo.take', 'seconds:=600', '--timeout=600')
+    echo.said('taking')
+    echo.signal(signal.SIGTERM)
+    echo.said('the next signal stops at once')
+    echo.signal(signal.SIGTERM)
+    assert echo.end() == 1
+    assert asking.end() == 1
+    assert len(asking.stderr.splitlines()) == 1
+
+
+def test_what_does_not_finish_in_time_is_cut(shell: Any) -> None:
+    shell.write('.lymph.yml', 'container: {drain_timeout: 0.5}\n')
+    echo = shell.start_echo()
+    shell.start('request', 'echo.take', 'seconds:=600', '--timeout=600')
+    echo.said('taking')
+    echo.signal(signal.SIGTERM)
+    assert echo.end() == 1
+
+
+SLOW = """
+import time
+import lymph
+
+class Slow(lymph.Interface):
+    def on_start(self):
+        print('starting', flush=True)
+        time.sleep(600)
+
+    def on_stop(self):
+        print('stopped', flush=True)
+"""
+
+
+def test_a_start_can_be_interrupted(shell: Any) -> None:
+    shell.write('slow.py', SLOW)
+    shell.write('slow.yml', 'interfaces: {slow: {class: "slow:Slow"}}\n')
+    slow = shell.start('instance', '-c', 'slow.yml')
+    slow.said('starting')
+    slow.signal(signal.SIGTERM)
+    assert slow.end() == 0
+    assert 'stopped' in slow.stdout
+    assert 'Traceback' not in slow.stderr
+
+
+@pytest.mark.parametrize(
+    ('text', 'complaint'),
+    [
+        ('container: {}', 'interfaces: expected a service to run'),
+        ('interfaces: {a: {}}', 'class'),
+        ('interfaces: {a: {class: "nowhere:A"}}', "no module 'nowhere'"),
+        ('interfaces: {a: {class: "os:getcwd"}}', 'Interface'),
+        ('{container: {prt: 1}, interfaces: {a: {class: "x:A"}}}', "did you mean 'port'?"),
+        ('{container: {registry: {class: zookeper}}, interfaces: {a: {class: "x:A"}}}',
+         "did you mean 'zookeeper'?"),
+        ('interfaces: [a', 'not valid YAML'),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_cannot_be_used_is_one_line_with_its_place(
+    shell: Any, text: str, complaint: str
+) -> None:
+    shell.write('conf.yml', text)
+    done = shell.run('instance', '-c', 'conf.yml')
+    assert (done.exit_code, done.stdout) == (2, '')
+    [line] = done.stderr.splitlines()
+    assert line.startswith('lymph: conf.yml')
+    assert complaint in line
+
+
+def test_a_port_that_is_taken_is_one_line_and_exit_code_1(shell: Any) -> None:
+    shell.start_echo()
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        done = shell.run('instance', '-c', 'echo.yml', f'--port={port}')
+    assert done.exit_code == 1
+    [line] = done.stderr.splitlines()
+    assert f'cannot listen at 127.0.0.1:{port}' in line
+
+
+def test_an_error_in_a_users_module_keeps_its_traceback(shell: Any) -> None:
+    shell.write('service.py', 'import no_such_thing\n')
+    shell.write('conf.yml', 'interfaces: {a: {class: "service:A"}}\n')
+    done = shell.run('instance', '-c', 'conf.yml')
+    assert done.exit_code == 1
+    assert 'service.py", line 1' in done.stderr
+    assert "No module named 'no_such_thing'" in done.stderr
+
+
+GREET = """
+import lymph
+
+class Greet(lymph.Interface):
+    @lymph.rpc()
+    def greet(self):
+        return 'WORD'
+"""
+
+
+def test_an_instance_starts_again_when_its_source_changes(shell: Any) -> None:
+    source = shell.write('greet.py', GREET.replace('WORD', 'hello'))
+    shell.write('greet.yml', 'interfaces: {greet: {class: "greet:Greet"}}\n')
+    greet = shell.start('instance', '-c', 'greet.yml', '--reload')
+    greet.said('greet at tcp://')
+    assert shell.run('request', 'greet.greet').stdout == "'hello'\n"
+    rewrite(source, GREET + '    def broken(:\n')
+    greet.said('not started again')
+    rewrite(source, GREET.replace('WORD', 'good day'))
+    greet.said('greet.py changed: starting again')
+    eventually(lambda: greet.stderr.count('greet at tcp://') == 2, PATIENCE)
+    assert shell.run('request', 'greet.greet').stdout == "'good day'\n"
+    greet.signal(signal.SIGTERM)
+    assert greet.end() == 0
+
+
+def rewrite(file: Any, text: str) -> None:
+    """Write a file at once and with another time, however coarse the clock of the disk is."""
+    new = file.with_suffix('.new')
+    new.write_text(text)
+    later = file.stat().st_mtime + 10
+    os.utime(new, (later, later))
+    new.replace(file)

@@ -1,0 +1,173 @@
+"""The command line as a whole: help, lists, plugins of strangers, mistakes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lymph.cli.program import program
+
+COMMANDS = (
+    *('config', 'discover', 'emit', 'help', 'inspect'),
+    *('instance', 'list', 'node', 'request', 'subscribe'),
+)
+
+
+def publish(shell: Any, name: str, **commands: str) -> None:
+    """Make a distribution importable that publishes subcommands."""
+    shell.write(
+        f'site/{name}-1.5.dist-info/METADATA',
+        f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n',
+    )
+    lines = [f'{command} = {reference}' for command, reference in commands.items()]
+    shell.write(
+        f'site/{name}-1.5.dist-info/entry_points.txt', '\n'.join(['[lymph.cli]', *lines, ''])
+    )
+    shell.environ['PYTHONPATH'] = str(shell.folder / 'site')
+
+
+TOP = """
+import click
+from lymph.cli.settings import pass_settings
+
+@click.command()
+@click.option('-c', '--columns', type=int, default=1)
+@pass_settings
+def command(settings, columns):
+    '''Show what is busy.'''
+    click.echo(f'{columns} {settings.config} {settings.loglevel}')
+"""
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_every_command_explains_itself_with_an_example(name: str) -> None:
+    result = CliRunner().invoke(program, [name, '--help'], prog_name='lymph')
+    assert result.exit_code == 0
+    assert f'Usage: lymph {name}' in result.output
+    assert re.search(rf'Example: lymph\b.*\b{name}\b', result.output)
+    assert '--config' in result.output
+
+
+def test_help_of_a_command_is_what_the_command_says_itself(shell: Any) -> None:
+    assert shell.run('help', 'request') == shell.run('request', '--help')
+    assert shell.run('help') == shell.run('--help')
+
+
+def test_all_commands_are_listed_with_what_they_do(shell: Any) -> None:
+    listed = [line.split(maxsplit=1) for line in shell.run('list').stdout.splitlines()]
+    assert tuple(name for name, _ in listed) == COMMANDS
+    assert all(len(words) > 10 for _, words in listed)
+    facts = json.loads(shell.run('list', '--json').stdout)
+    assert [(each['name'], each['help'], each['broken']) for each in facts] == [
+        (name, words, None) for name, words in listed
+    ]
+
+
+def test_commands_of_other_distributions_are_listed_and_take_the_global_options(
+    shell: Any,
+) -> None:
+    shell.write('site/tops.py', TOP)
+    publish(shell, 'lymph-top', top='tops:command')
+    assert re.search(r'^top +Show what is busy\.$', shell.run('list').stdout, re.M)
+    done = shell.run('--loglevel=error', 'top', '-c', '3', '--config=a.yml')
+    assert (done.exit_code, done.stdout) == (0, "3 ('a.yml',) ERROR\n")
+
+
+@pytest.mark.parametrize(
+    ('reference', 'source', 'reason'),
+    [
+        ('tops:command', None, "no module 'tops'"),
+        ('tops:command', 'import no_such_thing', "No module named 'no_such_thing'"),
+        ('tops:command', '1 / 0', 'ZeroDivisionError'),
+        ('tops:command', 'def broken(:', 'SyntaxError'),
+        ('tops:command', '', "no 'command' in"),
+        ('tops:command', 'def command(): pass', 'click:Command'),
+    ],
+)
+def test_a_broken_command_is_listed_with_its_reason_and_disturbs_no_other(
+    shell: Any, reference: str, source: str | None, reason: str
+) -> None:
+    if source is not None:
+        shell.write('site/tops.py', source)
+    publish(shell, 'lymph-top', top=reference)
+    listed = shell.run('list')
+    assert listed.exit_code == 0
+    assert reason in next(line for line in listed.stdout.splitlines() if line.startswith('top'))
+    assert len(listed.stdout.splitlines()) == len(COMMANDS) + 1
+    assert shell.run('--help').exit_code == 0
+    for arguments in (['top'], ['top', '--help'], ['top', 'x', '--y'], ['help', 'top']):
+        done = shell.run(*arguments)
+        assert done.exit_code == 2
+        [line] = done.stderr.splitlines()
+        assert reason in line
+        assert 'lymph-top 1.5' in line
+
+
+def test_a_command_that_two_distributions_claim_is_nobodys(shell: Any) -> None:
+    shell.write('site/tops.py', TOP)
+    publish(shell, 'lymph-top', top='tops:command')
+    publish(shell, 'lymph-htop', top='tops:command')
+    done = shell.run('top')
+    assert done.exit_code == 2
+    assert 'lymph-top 1.5' in done.stderr
+    assert 'lymph-htop 1.5' in done.stderr
+
+
+@pytest.mark.parametrize('arguments', [['--version'], ['request', '--version']])
+def test_the_version_is_told(shell: Any, arguments: list[str]) -> None:
+    assert re.fullmatch(r'lymph \d+\.\d+\.\d+\S*\n', shell.run(*arguments).stdout)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'complaint'),
+    [
+        (['requst'], "no command 'requst'; did you mean 'request'?"),
+        (['help', 'requst'], "did you mean 'request'?"),
+        (['xyzzy'], '`lymph list` shows all'),
+        (['request'], "Missing argument 'SUBJECT'"),
+        (['subscribe'], 'Missing argument'),
+        (['request', 'echo.upper', '--colour'], '--colour'),
+        (['request', 'echo'], 'INTERFACE.METHOD'),
+        (['request', 'echo.upper', 'foo'], 'name=text'),
+        (['request', 'echo.upper', '{'], 'expected JSON'),
+        (['request', 'echo.upper', '--timeout=0'], '--timeout'),
+        (['emit', 'x', '--delay=-1'], '--delay'),
+        (['--loglevel=loud', 'list'], '--loglevel'),
+        (['-c', 'nowhere.yml', 'discover'], 'nowhere.yml: no such file'),
+        (['discover', '--vars', 'nowhere.yml'], 'nowhere.yml: no such file'),
+        (['instance'], 'give a file with --config'),
+        (['instance', '--port=70000'], '--port'),
+        (['node'], '.lymph.yml'),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
+    shell: Any, arguments: list[str], complaint: str
+) -> None:
+    done = shell.run(*arguments)
+    assert done.exit_code == 2
+    assert done.stdout == ''
+    [line] = done.stderr.splitlines()
+    assert line.startswith('lymph')
+    assert complaint in line
+
+
+def test_lymph_alone_shows_its_help(shell: Any) -> None:
+    assert shell.run() == shell.run('--help')
+
+
+@pytest.mark.parametrize('arguments', [['--help'], ['list'], ['help', 'instance'], ['config']])
+def test_what_only_tells_about_lymph_loads_nothing_heavy(shell: Any, arguments: list[str]) -> None:
+    shell.write(
+        'site/sitecustomize.py',
+        'import atexit, sys\n'
+        'heavy = ("gevent", "greenlet", "zmq", "kazoo", "kombu", "werkzeug", "sqlite3")\n'
+        'told = lambda: [name for name in heavy if name in sys.modules]\n'
+        'atexit.register(lambda: print("loaded", told(), file=sys.stderr))\n',
+    )
+    shell.environ['PYTHONPATH'] = str(shell.folder / 'site')
+    done = shell.run(*arguments)
+    assert (done.exit_code, done.stderr) == (0, 'loaded []\n')
