@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from lymph.core.protocol.zmtp.errors import ProtocolError
 
-__all__ = ['MAX_FRAMES', 'FrameDecoder', 'encode_command', 'encode_message']
+__all__ = ['MAX_FRAMES', 'FrameDecoder', 'encode_command', 'encode_message', 'take_command']
 
 MORE, LONG, COMMAND = 1, 2, 4
 MAX_FRAMES = 255  # frames a message; keeps a flood of empty frames from filling memory
 MAX_COMMAND = 65536  # bytes; ours have less than 100, others may add properties
+_SMALL = 4096  # bytes of a chunk below which it is joined with the one before it
 
 _SHORT_MORE = tuple(bytes((MORE, size)) for size in range(256))
 _SHORT_LAST = tuple(bytes((0, size)) for size in range(256))
@@ -43,6 +44,22 @@ def encode_command(body: bytes) -> bytes:
     return bytes((COMMAND | LONG,)) + size.to_bytes(8, 'big') + body
 
 
+def take_command(data: bytes) -> tuple[bytes | None, bytes]:
+    """Return the body of the command that `data` begins with, and what follows it.
+
+    Returns None and `data` while the command is not whole. Raises ProtocolError when `data` begins
+    with anything else.
+    """
+    if data and not data[0] & COMMAND:
+        raise ProtocolError('a message before its READY')
+    if len(data) < 2:
+        return None, data
+    start, size = _read_header(data[0], data, 0)
+    if start + size > len(data):
+        return None, data
+    return data[start : start + size], data[start + size :]
+
+
 class FrameDecoder:
     """Cuts a stream of bytes into messages and commands.
 
@@ -65,64 +82,76 @@ class FrameDecoder:
         Raises ProtocolError; the decoder cannot be used after that.
         """
         if self._chunks:
-            self._chunks.append(data)
-            self._have += len(data)
-            if self._have < self._need:
+            if not self._enough_with(data):
                 return []
             data = b''.join(self._chunks)
             self._chunks = []
         messages = []
-        frames = self._frames
-        position, end = 0, len(data)
-        need = 2
-        while position + 2 <= end:
+        frames, total, limit = self._frames, self._size, self.max_message_size
+        position, end, need = 0, len(data), 2
+        last = end - 2
+        while position <= last:
             flags = data[position]
             if flags <= MORE:
                 start = position + 2
                 size = data[position + 1]
-            elif not flags & LONG:
-                start = position + 2
-                size = data[position + 1]
-                self._check_flags(flags)
             else:
-                self._check_flags(flags)
-                start = position + 9
+                start, size = _read_header(flags, data, position)
                 if start > end:
                     need = 9
                     break
-                size = int.from_bytes(data[position + 1 : start], 'big')
             stop = start + size
-            if flags & COMMAND:
-                if size > MAX_COMMAND:
-                    raise ProtocolError(f'a command of {size} bytes (limit {MAX_COMMAND})')
-            elif self._size + size > self.max_message_size:
-                raise ProtocolError(
-                    f'a message of {self._size + size} bytes or more'
-                    f' (max_message_size is {self.max_message_size})'
-                )
+            if total + size > limit and not flags & COMMAND:
+                found = f'a message of {total + size} bytes or more (max_message_size is {limit})'
+                raise ProtocolError(found)
             if stop > end:
                 need = stop - position
                 break
             position = stop
-            if flags & COMMAND:
-                self.commands.append(data[start:stop])
-                continue
-            frames.append(data[start:stop])
-            if flags & MORE:
-                self._size += size
+            if flags == MORE or flags == MORE | LONG:
+                frames.append(data[start:stop])
+                total += size
                 if len(frames) >= MAX_FRAMES:
                     raise ProtocolError(f'a message of more than {MAX_FRAMES} frames')
+            elif flags & COMMAND:
+                self.commands.append(data[start:stop])
             else:
+                frames.append(data[start:stop])
                 messages.append(frames)
-                self._frames = frames = []
-                self._size = 0
+                frames, total = [], 0
+        self._frames, self._size = frames, total
         if position < end:
             self._chunks = [data[position:] if position else data]
-            self._have = end - position
-            self._need = need
+            self._have, self._need = end - position, need
         return messages
 
-    @staticmethod
-    def _check_flags(flags: int) -> None:
-        if flags > 7 or (flags & COMMAND and flags & MORE):
-            raise ProtocolError(f'a frame with the flags 0x{flags:02x}')
+    def _enough_with(self, data: bytes) -> bool:
+        """Keep a chunk and tell whether decoding can go on.
+
+        Small chunks are joined: a peer that sends byte by byte must not cost many times the memory
+        of what it sends.
+        """
+        chunks = self._chunks
+        if len(data) < _SMALL and len(chunks[-1]) < _SMALL:
+            chunks[-1] += data
+        else:
+            chunks.append(data)
+        self._have += len(data)
+        return self._have >= self._need
+
+
+def _read_header(flags: int, data: bytes, position: int) -> tuple[int, int]:
+    """Return where the body of a long frame or a command starts, and its size.
+
+    The start lies beyond the end of `data` when the size is not yet known. Raises ProtocolError.
+    """
+    if flags > MORE | LONG | COMMAND or (flags & COMMAND and flags & MORE):
+        raise ProtocolError(f'a frame with the flags 0x{flags:02x}')
+    if flags & LONG:
+        start = position + 9
+        size = int.from_bytes(data[position + 1 : start], 'big') if start <= len(data) else 0
+    else:
+        start, size = position + 2, data[position + 1]
+    if flags & COMMAND and size > MAX_COMMAND:
+        raise ProtocolError(f'a command of {size} bytes (limit {MAX_COMMAND})')
+    return start, size

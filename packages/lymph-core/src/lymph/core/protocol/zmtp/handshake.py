@@ -3,7 +3,7 @@
 Source: RFC 23/ZMTP, "Connection greeting" and "The NULL security mechanism"; 37/ZMTP for 3.1.
 
 The greeting has 64 bytes: signature (10), version major and minor (2), mechanism (20), as-server
-(1), filler (31). Each byte is checked as soon as it is there, so that a peer of another protocol
+(1), filler (31). Each part is checked as soon as it is there, so that a peer of another protocol
 is recognised at its first bytes.
 """
 
@@ -13,7 +13,14 @@ from collections.abc import Mapping
 
 from lymph.core.protocol.zmtp.errors import ProtocolError
 
-__all__ = ['GREETING', 'GREETING_SIZE', 'check_greeting', 'encode_ready', 'read_ready']
+__all__ = [
+    'GREETING',
+    'GREETING_SIZE',
+    'check_greeting',
+    'encode_ready',
+    'minor_version',
+    'read_ready',
+]
 
 GREETING_SIZE = 64
 GREETING = (
@@ -30,14 +37,19 @@ def check_greeting(start: bytes) -> None:
     Raises ProtocolError as soon as they cannot become the greeting of a ZMTP 3 peer with the NULL
     mechanism.
     """
-    if start[:1] != b'\xff' or (len(start) > 9 and not start[9] & 1):
+    if start[:1] not in (b'', b'\xff') or (len(start) > 9 and not start[9] & 1):
         raise ProtocolError(f'{start[:10]!r}, which is no ZMTP greeting')
     if len(start) > 10 and start[10] < 3:
-        raise ProtocolError(f'a greeting of ZMTP {start[10]} (3.0 or later is needed)')
+        raise ProtocolError(f'a greeting of revision {start[10]} (ZMTP 3.0 or later is needed)')
     if len(start) >= 32:
         mechanism = start[12:32].rstrip(b'\0')
         if mechanism != b'NULL':
             raise ProtocolError(f'the security mechanism {mechanism!r} (NULL is needed)')
+
+
+def minor_version(greeting: bytes) -> int:
+    """Return the second number of the version that a greeting offers."""
+    return greeting[11]
 
 
 def encode_ready(socket_type: str) -> bytes:
