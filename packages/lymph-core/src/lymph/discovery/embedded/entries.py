@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lymph.core.processes import pid_namespace
 from lymph.core.services import Connector, ServiceInstance
 from lymph.discovery.embedded.claims import UNFINISHED
 from lymph.discovery.names import unescape
@@ -54,7 +55,7 @@ class Loaded:
 
 def encode(instance: ServiceInstance) -> bytes:
     """Return what the owner, this process, writes into the file."""
-    owner = {'pid': os.getpid(), 'pid_namespace': _pid_namespace()}
+    owner = {'pid': os.getpid(), 'pid_namespace': pid_namespace()}
     return json.dumps({**instance.serialize(), 'owner': owner}).encode()
 
 
@@ -152,15 +153,7 @@ def _is_held(descriptor: int, path: Path) -> bool:
 
 def _owner(facts: dict[str, Any]) -> int | None:
     owner = facts.get('owner')
-    if not isinstance(owner, dict) or owner.get('pid_namespace') != _pid_namespace():
+    if not isinstance(owner, dict) or owner.get('pid_namespace') != pid_namespace():
         return None
     pid = owner.get('pid')
     return pid if isinstance(pid, int) and pid > 0 else None
-
-
-def _pid_namespace() -> str | None:
-    """Return what tells the numbers of this container's processes from those of another's."""
-    try:
-        return os.readlink('/proc/self/ns/pid')
-    except OSError:
-        return None

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import gevent
 from gevent.lock import RLock
 
+from lymph.core.processes import Processes
 from lymph.core.services import Service
 from lymph.discovery.embedded.entries import Entry, Foreign, Loaded, alive, list_names, load
-from lymph.discovery.embedded.owners import Owners
 
 __all__ = ['Doubt', 'ServiceView', 'everybody']
 
@@ -37,7 +37,7 @@ def everybody(entry: Entry) -> bool:
 class ServiceView:
     """Keeps `service` true to `directory`; `owners` tells of deaths."""
 
-    def __init__(self, service: Service, directory: Path, owners: Owners) -> None:
+    def __init__(self, service: Service, directory: Path, owners: Processes) -> None:
         self._service = service
         self._directory = directory
         self._owners = owners

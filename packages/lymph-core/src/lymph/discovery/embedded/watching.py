@@ -12,8 +12,8 @@ import gevent
 from gevent.event import Event
 
 from lymph.core.doorbell import Doorbell
+from lymph.core.processes import Processes
 from lymph.core.services import Service
-from lymph.discovery.embedded.owners import Owners
 from lymph.discovery.embedded.views import ServiceView, everybody
 
 __all__ = ['Watching']
@@ -37,7 +37,7 @@ class Watching:
         self._bells = bells
         self._spawn = spawn
         self._views: dict[Service, ServiceView] = {}
-        self._owners = Owners(self._doubt)
+        self._owners = Processes(self._doubt)
         self._bell: Doorbell | None = None
         self._greenlet: gevent.Greenlet[..., Any] | None = None
         self._wake = Event()

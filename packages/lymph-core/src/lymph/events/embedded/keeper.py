@@ -18,7 +18,7 @@ from gevent.event import Event as Signal
 from lymph.core.components import Component
 from lymph.core.doorbell import Doorbell, ring
 from lymph.core.greenlets import Greenlet
-from lymph.discovery.embedded.owners import Owners as Processes
+from lymph.core.processes import Processes, pid_namespace
 from lymph.events.embedded.committer import Committer
 from lymph.events.embedded.database import StoreError, give_back
 from lymph.events.embedded.owners import (
@@ -27,7 +27,6 @@ from lymph.events.embedded.owners import (
     dismiss,
     enroll,
     look_around,
-    pid_namespace,
     renew,
 )
 
@@ -71,7 +70,8 @@ class Keeper:
         self._processes = Processes(self._died)
         self._watched: set[int] = set()
         self._looks = 0  # left after a death
-        self._blind = False  # whether there are others whose death will not be told
+        self._untold: set[int] = set()  # whose death will not be told
+        self._blind = False  # whether there is anybody like that
         self._file: OwnerFile | None = None
         self._bell: Doorbell | None = None
         self._greenlet: Greenlet | None = None
@@ -152,7 +152,7 @@ class Keeper:
             logger.warning('took over events of instances that ended: %s', sorted(found.queues))
         self._ring_all(found.queues)
         self._watch(found.living)
-        self._blind = bool(found.unknown or found.living - self._watched - {os.getpid()})
+        self._blind = bool(found.unknown or self._untold)
         if slow or not known:
             self._keep_up(not known)
 
@@ -174,6 +174,9 @@ class Keeper:
         for pid in self._watched - living:
             self._processes.release(pid)
         self._watched &= living
-        for pid in living - self._watched - {os.getpid()}:
-            if self._processes.hold(pid):
-                self._watched.add(pid)
+        self._untold &= living
+        fresh = living - self._watched - self._untold - {os.getpid()}
+        for pid in fresh:
+            (self._watched if self._processes.hold(pid) else self._untold).add(pid)
+        if fresh:
+            self._wake.set()  # one may have died between the look and the watch

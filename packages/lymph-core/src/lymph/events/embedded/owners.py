@@ -25,7 +25,7 @@ from lymph.core.protocol.redelivery import after_loss
 from lymph.events.embedded.messages import bury, release
 from lymph.events.embedded.routing import changed, end_unused_queues
 
-__all__ = ['Found', 'OwnerFile', 'dismiss', 'enroll', 'look_around', 'pid_namespace', 'renew']
+__all__ = ['Found', 'OwnerFile', 'dismiss', 'enroll', 'look_around', 'renew']
 
 _EXPIRY = 60.0  # seconds after which an owner without a file is dead, unless it renewed its row
 
@@ -75,14 +75,6 @@ class Found:
     living: frozenset[int]
     unknown: int
     queues: frozenset[str]
-
-
-def pid_namespace() -> str | None:
-    """Return what tells the numbers of this container's processes from those of another's."""
-    try:
-        return os.readlink('/proc/self/ns/pid')
-    except OSError:
-        return None
 
 
 def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:

@@ -1,4 +1,4 @@
-"""The processes that own instances: their death is told at once, where the platform can tell it.
+"""Other processes: their death is told at once, where the platform can tell it.
 
 Linux can (pidfd_open, since 5.3). It is a reason to look at the locks, never the truth: a number
 may by now be another process's, and elsewhere there is no telling at all.
@@ -16,7 +16,7 @@ import gevent
 
 from lymph.core.forks import abandon_in_children
 
-__all__ = ['Owners']
+__all__ = ['Processes', 'pid_namespace']
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +24,12 @@ _READ = 1  # libev's EV_READ
 _SHARE = 4  # one in so many of the descriptors that this process may open
 
 
-class Owners:
+class Processes:
     """Watches one descriptor for each process; `on_death(pid)` is called in the hub."""
 
     def __init__(self, on_death: Callable[[int], object]) -> None:
         self._on_death = on_death
-        self._watched: dict[int, _Owner] = {}
+        self._watched: dict[int, _Process] = {}
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _SHARE
         abandon_in_children(self)
 
@@ -42,21 +42,21 @@ class Owners:
 
     def hold(self, pid: int) -> bool:
         """Watch `pid` until `release` is called as often; False when that is not possible."""
-        owner = self._watched.get(pid)
-        if owner is None:
+        process = self._watched.get(pid)
+        if process is None:
             descriptor = self._open(pid)
             if descriptor is None:
                 return False
-            owner = self._watched[pid] = _Owner(descriptor, lambda: self._died(pid))
-        owner.holders += 1
+            process = self._watched[pid] = _Process(descriptor, lambda: self._died(pid))
+        process.holders += 1
         return True
 
     def release(self, pid: int) -> None:
         """Undo one `hold`; for a process that is not watched, or no more, nothing happens."""
-        owner = self._watched.get(pid)
-        if owner is not None:
-            owner.holders -= 1
-            if owner.holders == 0:
+        process = self._watched.get(pid)
+        if process is not None:
+            process.holders -= 1
+            if process.holders == 0:
                 self._watched.pop(pid).close()
 
     def close(self) -> None:
@@ -82,7 +82,15 @@ class Owners:
             return None
 
 
-class _Owner:
+def pid_namespace() -> str | None:
+    """Return what tells the numbers of this container's processes from those of another's."""
+    try:
+        return os.readlink('/proc/self/ns/pid')
+    except OSError:
+        return None
+
+
+class _Process:
     """One watched process."""
 
     def __init__(self, descriptor: int, on_death: Callable[[], object]) -> None:
