@@ -188,7 +188,8 @@ def test_the_parts_of_an_answer_are_made_in_its_context(client):
     assert response.text == 'abcanother'
 
 
-def test_requests_are_logged_where_that_is_asked_for(client, caplog):
+def test_requests_are_logged_but_not_those_for_the_health(client, caplog):
     with caplog.at_level(logging.INFO, 'lymph.web.access'):
         client.get('/hello/you/')
+        client.get('/_health/')
     assert [r.getMessage().split(' in ')[0] for r in caplog.records] == ['- GET /hello/you/ 200']

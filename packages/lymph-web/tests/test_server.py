@@ -340,6 +340,15 @@ def test_a_short_body_that_nobody_reads_is_skipped(serve, connect):
     assert client.answer().body == b'hello'
 
 
+def test_a_body_beyond_the_limit_that_nobody_reads_ends_the_connection(serve, connect):
+    client = connect(serve(max_body_size=10))
+    client.get('/plain', 'Content-Length: 11', method='POST')
+    client.send('x' * 11)
+    answer = client.answer()
+    assert (answer.body, answer.closes) == (b'hello', True)
+    assert client.at_end()
+
+
 @pytest.mark.parametrize('form', ['Content-Length: 1000000', 'Transfer-Encoding: chunked'])
 def test_a_long_body_that_nobody_reads_ends_the_connection(serve, connect, form):
     client = connect(serve())
@@ -434,15 +443,6 @@ def test_a_draining_server_answers_and_closes(serve, connect):
     answer = kept.answer()
     assert (answer.status, answer.closes) == (200, True)
     assert kept.at_end()
-
-
-def test_idle_connections_can_be_closed_at_once(serve, connect):
-    server = serve()
-    client = connect(server)
-    client.get()
-    client.answer()
-    server.close_idle()
-    assert client.at_end()
 
 
 def test_finishing_lets_answers_end_and_closes_the_rest(serve, connect, pages):

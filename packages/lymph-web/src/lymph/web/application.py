@@ -74,18 +74,25 @@ class Application:
         trace_id = trace.set_id(given if _TRACE_ID.fullmatch(given) else None)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            if access_logger.isEnabledFor(logging.INFO):
-                access_logger.info(
-                    '%s %s %s %s in %.1f ms',
-                    environ.get('REMOTE_ADDR', '-'),
-                    environ['REQUEST_METHOD'],
-                    environ.get('PATH_INFO', ''),
-                    status.partition(' ')[0],
-                    (time.monotonic() - started) * 1000,
-                )
+            self._log(environ, status, time.monotonic() - started)
             return start_response(status, [*headers, (TRACE_HEADER, trace_id)], exc_info)
 
         return self._respond(environ, trace_id)(environ, start)
+
+    def _log(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
+        path = environ.get('PATH_INFO', '')
+        # load balancers ask for the health every other second
+        level = logging.DEBUG if self.site.health.answers(path) else logging.INFO
+        if access_logger.isEnabledFor(level):
+            access_logger.log(
+                level,
+                '%s %s %s %s in %.1f ms',
+                environ.get('REMOTE_ADDR', '-'),
+                environ['REQUEST_METHOD'],
+                path,
+                status.partition(' ')[0],
+                seconds * 1000,
+            )
 
     def _respond(self, environ: WSGIEnvironment, trace_id: str) -> WSGIApplication:
         request = self.site.request_class(environ)

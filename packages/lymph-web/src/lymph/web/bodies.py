@@ -35,7 +35,7 @@ class Body(Input):
     goes away or its chunks are malformed.
     """
 
-    __slots__ = ('_broken', '_ended', '_limit', '_taken')
+    __slots__ = ('_ended', '_fault', '_limit', '_taken')
 
     def __init__(self, head: Head, rfile: BufferedReader, sock: GeventSocket, limit: int) -> None:
         super().__init__(
@@ -46,7 +46,7 @@ class Body(Input):
         )
         self._limit = limit
         self._taken = 0
-        self._broken = False
+        self._fault: HTTPException | None = None
         self._ended = not head.has_body
 
     @property
@@ -61,7 +61,8 @@ class Body(Input):
             return False
         awaits_continue = self.socket is not None  # the client may never send the body at all
         rest = (self.content_length or 0) - self._taken
-        return self._broken or awaits_continue or rest > _WORTH_SKIPPING
+        longest = min(_WORTH_SKIPPING, self._limit - self._taken)
+        return self._fault is not None or awaits_continue or rest > longest
 
     def read(self, length: int | None = None) -> bytes:
         """Return up to `length` bytes (None: all), empty at the end."""
@@ -85,31 +86,28 @@ class Body(Input):
     def _take(self, read: Callable[[int], bytes], length: int | None) -> bytes:
         if self._ended or length == 0:
             return b''
-        if self._broken or (self.content_length or 0) > self._limit:
-            self._refuse()
+        if self._fault is not None:
+            raise self._fault.with_traceback(None)
+        if (self.content_length or 0) > self._limit:
+            raise self._failed(RequestEntityTooLarge())
         room = self._limit + 1 - self._taken
         length = room if length is None or length < 0 else min(length, room)
         try:
             data = read(length)
         except TimeoutError as error:
-            self._broken = True
-            raise RequestTimeout from error
+            raise self._failed(RequestTimeout()) from error
         except OSError as error:
-            self._broken = True
-            raise ClientDisconnected from error
+            raise self._failed(ClientDisconnected()) from error
         except ValueError as error:  # a chunk without a size
-            self._broken = True
-            raise BadRequest('The chunks of the request body are malformed.') from error
+            raise self._failed(BadRequest('The chunks of the body are malformed.')) from error
         self._taken += len(data)
         if self._taken > self._limit:
-            self._refuse()
-        self._ended = not data or self._taken == self.content_length or self._at_last_chunk
+            raise self._failed(RequestEntityTooLarge())
+        at_last_chunk = self.chunked_input and self.chunk_length == 0
+        self._ended = not data or self._taken == self.content_length or at_last_chunk
         return data
 
-    @property
-    def _at_last_chunk(self) -> bool:
-        return self.chunked_input and self.chunk_length == 0
-
-    def _refuse(self) -> None:
-        self._broken = True
-        raise RequestEntityTooLarge
+    def _failed(self, fault: HTTPException) -> HTTPException:
+        # reading again fails again, and the next request cannot be told from what is left
+        self._fault = fault
+        return fault

@@ -1,8 +1,8 @@
 """The HTTP server: accepts connections, knows which of them are idle, and drains.
 
 gevent's WSGI server with strict reading, limits, and an end that cuts nothing short. A keep-alive
-connection belongs to one of two sets: it waits for a request (`idle`), or a request of it is being
-answered. In a drain the first are closed and the second close after their answer.
+connection is in one of two states: it waits for a request (`idle`), or a request of it is being
+answered. In a drain it closes after its next answer, at the end at once if it is idle.
 """
 
 from __future__ import annotations
@@ -81,12 +81,6 @@ class WebServer(WSGIServer):
             yield
         finally:
             self._idle.pop(connection, None)
-
-    def close_idle(self) -> None:
-        """Close the connections that wait for another request than their first."""
-        for connection in list(self._idle):
-            if connection.served:
-                connection.end()
 
     def finish(self, timeout: float) -> int:
         """Stop: accept no more, let answers end for up to `timeout` seconds, then cut the rest.

@@ -1,0 +1,105 @@
+"""Reading the body of a request."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
+
+from lymph.web.bodies import Body
+from lymph.web.heads import parse_head
+
+NEXT = b'GET /next HTTP/1.1\r\n'
+
+
+def body(data: bytes, form: str, limit: int = 1000) -> Body:
+    head = parse_head(f'POST / HTTP/1.1\r\nHost: a\r\n{form}\r\n'.encode())
+    return Body(head, io.BufferedReader(io.BytesIO(data)), None, limit)
+
+
+def chunked(*chunks: bytes) -> bytes:
+    return b''.join(b'%x\r\n%b\r\n' % (len(chunk), chunk) for chunk in (*chunks, b''))
+
+
+def plain(data: bytes) -> Body:
+    return body(data + NEXT, f'Content-Length: {len(data)}')
+
+
+def in_chunks(data: bytes) -> Body:
+    return body(chunked(*filter(None, (data[:3], data[3:]))) + NEXT, 'Transfer-Encoding: chunked')
+
+
+FORMS = pytest.mark.parametrize('form', [plain, in_chunks])
+
+
+@FORMS
+def test_all_of_it_is_read_and_nothing_beyond(form):
+    read = form(b'hello')
+    assert read.read() == b'hello'
+    assert not read.unread
+    assert read.read() == b''
+    assert read.rfile.readline() == NEXT
+
+
+@FORMS
+def test_it_is_read_in_pieces_and_lines(form):
+    read = form(b'ab\ncd\nef')
+    assert read.read(1) == b'a'
+    assert read.readline() == b'b\n'
+    assert list(read) == [b'cd\n', b'ef']
+    assert not read.unread
+
+
+@FORMS
+@given(sizes=st.lists(st.integers(1, 7)))
+def test_any_pieces_add_up(form, sizes):
+    read = form(b'0123456789')
+    pieces = [read.read(size) for size in sizes]
+    assert b''.join([*pieces, read.read()]) == b'0123456789'
+
+
+@FORMS
+def test_what_nobody_reads_is_skipped(form):
+    read = form(b'hello')
+    read.read(2)
+    assert not read.abandoned
+    read.skip()
+    assert not read.unread
+    assert read.rfile.readline() == NEXT
+
+
+def test_without_a_length_there_is_nothing():
+    read = body(NEXT, 'X: 1')
+    assert read.read() == b''
+    assert not read.unread
+    assert not read.abandoned
+
+
+@pytest.mark.parametrize(
+    ('data', 'form', 'error'),
+    [
+        (b'x' * 20, 'Content-Length: 20', RequestEntityTooLarge),
+        (chunked(b'x' * 5, b'x' * 6), 'Transfer-Encoding: chunked', RequestEntityTooLarge),
+        (b'abc', 'Content-Length: 5', ClientDisconnected),
+        (b'5\r\nabc', 'Transfer-Encoding: chunked', ClientDisconnected),
+        (b'x\r\n', 'Transfer-Encoding: chunked', ClientDisconnected),
+        (b'\r\n', 'Transfer-Encoding: chunked', BadRequest),
+    ],
+)
+def test_what_cannot_be_read_fails_each_time_and_is_abandoned(data, form, error):
+    read = body(data, form, limit=10)
+    for _ in range(2):
+        with pytest.raises(error):
+            read.read()
+    assert read.unread
+    assert read.abandoned
+
+
+def test_a_long_rest_is_abandoned():
+    read = body(b'x' * 100_000, 'Content-Length: 100000', limit=1_000_000)
+    assert read.abandoned
+    read.read(50_000)
+    assert not read.abandoned
