@@ -1,0 +1,197 @@
+"""A connection to ZooKeeper that comes back: questions have a time limit, waits have an end.
+
+State changes only set events here: kazoo reports them in the greenlet that keeps the connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import gevent.socket
+from gevent.event import Event
+from kazoo.exceptions import (
+    ConnectionClosedError,
+    ConnectionLoss,
+    OperationTimeoutError,
+    SessionExpiredError,
+    SessionMovedError,
+)
+from kazoo.protocol.states import KazooState, KeeperState
+
+from lymph.core.forks import abandon_in_children
+
+__all__ = ['Away', 'Session']
+
+logger = logging.getLogger(__name__)
+
+_GONE = (
+    ConnectionClosedError,
+    ConnectionLoss,
+    OperationTimeoutError,
+    SessionExpiredError,
+    SessionMovedError,
+)
+_CLOSED = (KeeperState.CLOSED, KeeperState.AUTH_FAILED)
+_PAUSE = 1.0  # seconds before a client that gave up begins again
+_FAREWELL = 2.0  # seconds that the end of a session may take before nobody waits for it any more
+
+
+class Away(Exception):
+    """ZooKeeper cannot be asked now; what was asked may or may not have happened."""
+
+
+class Session:
+    """Wraps `client`; `on_connected()` is called for each new connection, and must not wait.
+
+    `timeout` is how long one answer, or the return of the connection, is waited for, in seconds.
+    """
+
+    def __init__(self, client: Any, timeout: float, on_connected: Callable[[], object]) -> None:
+        self.client = client
+        self.timeout = timeout
+        self.forked = False
+        self._on_connected = on_connected
+        self._connected = Event()
+        self.lapsed = False  # before this connection, sessions of others may have ended too
+        self._left: float | None = None
+        self._last_id: int | None = None
+        self._started = False
+        self._revival: gevent.Greenlet[..., Any] | None = None
+        abandon_in_children(self)
+
+    def __str__(self) -> str:
+        hosts = ','.join(f'{host}:{port}' for host, port in self.client.hosts)
+        return f'ZooKeeper at {hosts}'
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be asked now."""
+        return self._connected.is_set()
+
+    @property
+    def id(self) -> int:
+        """The number of this session, which its ephemeral nodes carry; raises Away."""
+        client_id = self.client.client_id
+        if client_id is None:
+            raise Away(f'no connection to {self}')
+        number: int = client_id[0]
+        return number
+
+    @property
+    def lifetime(self) -> float:
+        """After so many seconds without a connection the server ends a session."""
+        milliseconds: int = self.client._session_timeout  # noqa: SLF001 - kazoo shows it nowhere
+        return milliseconds / 1000
+
+    def start(self) -> None:
+        """Connect, if the client is not connected; raises Away when there is no answer in time."""
+        self.client.add_listener(self._state_changed)
+        if self.client.connected:
+            self._state_changed(KazooState.CONNECTED)
+        else:
+            self._connect()
+        prefix = self.client.chroot
+        if prefix and self.answer(self.client.exists_async('/')) is None:
+            self.stop()
+            raise Away(f'{prefix!r}, the prefix in the hosts of {self}, does not exist; create it')
+
+    def stop(self, farewell: float = _FAREWELL) -> None:
+        """End the session, if it was begun here, and wait `farewell` seconds for the last word."""
+        self.client.remove_listener(self._state_changed)
+        self._connected.clear()
+        if self._revival is not None:
+            self._revival.kill()
+        if self._started and not self.forked:
+            self._started = False
+            gevent.spawn(_end, self.client).join(farewell)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait for a connection for `timeout` seconds (None: for ever); raises Away."""
+        if not self._connected.wait(timeout):
+            raise Away(f'no connection to {self}')
+
+    def answer(self, pending: Any) -> Any:
+        """Return the result of one of kazoo's asynchronous calls; raises Away, or its error."""
+        pending.wait(self.timeout)
+        if not pending.ready():
+            raise Away(f'no answer from {self} within {self.timeout:g} s')
+        try:
+            return pending.get_nowait()
+        except _GONE as error:
+            raise Away(f'no answer from {self}: {type(error).__name__}') from error
+
+    def abandon(self) -> None:
+        """In a forked child: leave the connection to the parent, who would lose its session."""
+        self.forked = True
+        self._connected.clear()
+        _sever(self.client)
+
+    def _connect(self) -> None:
+        self._started = True
+        deadline = time.monotonic() + self.timeout
+        self.client.start_async()
+        if not self._connected.wait(0.9 * self.timeout):
+            cause = self._cause(deadline)
+            self.stop(farewell=0)
+            raise Away(f'no answer from {self} within {self.timeout:g} s ({cause}); start it')
+
+    def _state_changed(self, state: str) -> None:
+        if self.forked:
+            return
+        if state == KazooState.CONNECTED:
+            self.lapsed = self._has_lapsed()
+            self._connected.set()
+            self._on_connected()
+            return
+        if self._connected.is_set():
+            self._left = time.monotonic()
+            self._connected.clear()
+        if self._started and self.client.client_state in _CLOSED:
+            logger.error(
+                'kazoo gave up on %s (%s); beginning again', self, self.client.client_state
+            )
+            self._revival = gevent.spawn_later(_PAUSE, self.client.start_async)
+
+    def _has_lapsed(self) -> bool:
+        left, self._left = self._left, None
+        last_id, self._last_id = self._last_id, self.id
+        if left is None or last_id is None:
+            return False  # the first connection
+        return last_id != self._last_id or time.monotonic() - left >= self.lifetime
+
+    def _cause(self, deadline: float) -> str:
+        """Return what a plain connection says, because kazoo only logs it."""
+        host, port = self.client.hosts[0]
+        try:
+            remaining = max(0.1, deadline - time.monotonic())
+            gevent.socket.create_connection((host, port), remaining).close()
+        except OSError as error:
+            return f'{host}:{port}: {error.strerror or error}'
+        return f'{host}:{port} accepts connections, but does not answer as a ZooKeeper that serves'
+
+
+def _end(client: Any) -> None:
+    client.stop()
+    client.close()
+
+
+def _sever(client: Any) -> None:
+    """Make a client of the parent's harmless in its child, without a word to the server.
+
+    The child has a copy of the greenlet that keeps the connection. It has to find its socket
+    closed, and must neither say goodbye, which would end the parent's session, nor connect again,
+    which would take it over. Kazoo offers no way to do that from outside.
+    """
+    client._stopped.set()  # noqa: SLF001
+    connection = client._connection._socket  # noqa: SLF001
+    if connection is not None and connection.fileno() >= 0:
+        here, there = socket.socketpair()
+        os.dup2(here.fileno(), connection.fileno(), inheritable=False)
+        here.close()
+        there.close()

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+import logging
+
+import gevent
+import pytest
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError
+from kazoo.handlers.gevent import SequentialGeventHandler
+from kazoo.handlers.threading import SequentialThreadingHandler
+
+from lymph.config import Configuration, ConfigurationError
+from lymph.discovery.zookeeper import ZookeeperServiceRegistry
+from lymph.exceptions import LookupFailure, RegistrationFailure
+from lymph.testing.contracts.registries import make_instance
+
+
+def configured(text):
+    config = Configuration()
+    config.load(io.StringIO(text))
+    return config, config.create_instance(
+        'container.registry',
+        ZookeeperServiceRegistry,
+        group='lymph.discovery',
+    )
+
+
+def client_of(registry):
+    return registry._session.client
+
+
+def test_the_client_of_the_manual_is_made_with_the_handler_of_gevent():
+    _, registry = configured("""
+        container:
+            registry:
+                class: lymph.discovery.zookeeper:ZookeeperServiceRegistry
+                zkclient:
+                    class: kazoo.client:KazooClient
+                    hosts: 127.0.0.1:2181,zk2:2182
+                    timeout: 5
+        """)
+    client = client_of(registry)
+    assert isinstance(client.handler, SequentialGeventHandler)
+    assert client.hosts == [('127.0.0.1', 2181), ('zk2', 2182)]
+    assert client._conn_retry.max_delay == 1.0
+    assert client._conn_retry.max_tries == -1
+
+
+def test_a_client_may_be_a_dependency_that_others_share():
+    config, registry = configured("""
+        dependencies:
+            kazoo:
+                class: kazoo.client:KazooClient
+                hosts: [127.0.0.1:2181, zk2]
+        container:
+            registry: {class: zookeeper, zkclient: dep:kazoo}
+        components:
+            other: {zkclient: dep:kazoo}
+        """)
+    assert config.get('components.other.zkclient') is client_of(registry)
+    assert isinstance(client_of(registry).handler, SequentialGeventHandler)
+    assert client_of(registry).hosts == [('127.0.0.1', 2181), ('zk2', 2181)]
+
+
+def test_options_of_kazoo_are_passed_on():
+    _, registry = configured("""
+        container:
+            registry:
+                zkclient:
+                    hosts: zk/prefix
+                    use_ssl: true
+                    ca: /etc/ca.pem
+                    certfile: /etc/cert.pem
+                    keyfile: /etc/key.pem
+                    connection_retry: {max_delay: 7}
+                    command_retry: {max_tries: 3}
+        """)
+    client = client_of(registry)
+    assert client.chroot == '/prefix'
+    assert (client.use_ssl, client.ca) == (True, '/etc/ca.pem')
+    assert (client.certfile, client.keyfile) == ('/etc/cert.pem', '/etc/key.pem')
+    assert client._conn_retry.max_delay == 7
+    assert client._retry.max_tries == 3
+
+
+@pytest.mark.parametrize(
+    ('registry', 'said'),
+    [
+        ('{}', r'registry\.zkclient: expected a ZooKeeper client'),
+        ('{zkclient: dep:kazoo}', r"registry\.zkclient: no dependency 'kazoo'"),
+        ('{zkclient: 5}', r'registry\.zkclient: expected a kazoo client, found 5'),
+        ('{zkclient: {hosts: []}}', r'zkclient\.hosts: expected host:port, .* found \[\]'),
+        ('{zkclient: {hosts: 2181}}', r'zkclient\.hosts: expected host:port, .* found 2181'),
+        ('{zkclient: {hosts: "a:b"}}', r"zkclient\.hosts: expected host:port, .* found 'a:b'"),
+        ('{zkclient: {hosts: ":1"}}', r"zkclient\.hosts: expected host:port, .* found ':1'"),
+        ('{zkclient: {host: zk}}', r'registry\.zkclient: .*host'),
+        ('{zkclient: {connection_retry: 5}}', r'connection_retry: expected options of'),
+        ('{zkclient: {connection_retry: {tries: 5}}}', r'connection_retry: expected options of'),
+        ('{zkclient: {}, chroot: lymph}', r"registry\.chroot: expected a path .* 'lymph'"),
+        ('{zkclient: {}, connect_timeout: 0}', r'connect_timeout: expected seconds above 0'),
+        ('{zkclient: {}, zkhosts: a}', r'registry\.zkhosts: unknown option'),
+        ('{zkclient: {}, acl: public}', r"registry\.acl: expected one of .* found 'public'"),
+        ('{zkclient: {}, acl: private}', r"registry\.acl: 'private' needs a user"),
+        ('{zkclient: {}, auth: {user: "a:b", password: x}}', r'auth\.user: expected a name'),
+        ('{zkclient: {}, auth: {user: a}}', r'auth\.password: expected text'),
+    ],
+)
+def test_what_cannot_be_used_is_an_error_that_names_the_place(registry, said):
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        configured(f'container: {{registry: {registry}}}')
+    assert str(caught.value).startswith('<config>:1: container.registry')
+
+
+@pytest.mark.parametrize(
+    'registry',
+    [
+        '{zkclient: {}, auth: secret}',
+        '{zkclient: {}, auth: {user: [secret], password: x}}',
+        '{zkclient: {}, auth: {user: lymph, password: [secret]}}',
+        '{zkclient: {}, auth: {user: lymph, passwort: secret, password: secret}}',
+        '{zkclient: {auth_data: [[digest, secret, more]]}}',
+        '{zkclient: {keyfile_pasword: secret}}',
+    ],
+)
+def test_no_error_shows_a_password(registry):
+    with pytest.raises(ConfigurationError) as caught:
+        configured(f'container: {{registry: {registry}}}')
+    assert 'secret' not in str(caught.value)
+
+
+def test_a_client_that_would_block_the_hub_is_refused():
+    client = KazooClient(handler=SequentialThreadingHandler())
+    with pytest.raises(ConfigurationError, match=r'SequentialGeventHandler.*found one with'):
+        ZookeeperServiceRegistry(client)
+    with pytest.raises(ConfigurationError, match='expected a kazoo client, found'):
+        ZookeeperServiceRegistry(object())
+
+
+def test_nodes_belong_to_the_user_who_made_them(start, client, chroot, caplog):
+    caplog.set_level(logging.DEBUG)
+    auth = {'user': 'lymph', 'password': 'very-secret'}
+    owner, reader = start(auth=auth), start(auth=auth)
+    owner.register('echo', one := make_instance())
+    assert list(reader.get('echo')) == [one]
+    with pytest.raises(NoAuthError):
+        client.get_children(f'{chroot}/services/echo')
+    stranger = start()
+    with pytest.raises(LookupFailure, match="cannot look up 'echo': NoAuthError"):
+        stranger.get('echo')
+    with pytest.raises(RegistrationFailure, match=r"cannot register 'echo' .*: NoAuthError"):
+        stranger.register('echo', make_instance())
+    owner.unregister('echo', one)
+    assert reader.discover() == set()
+    gevent.sleep(0)
+    assert 'Auth' in caplog.text
+    assert 'very-secret' not in caplog.text
+
+
+def test_nodes_may_be_readable_for_everybody(start, client, chroot):
+    owner = start(auth={'user': 'lymph', 'password': 'x'}, acl='readable')
+    owner.register('echo', one := make_instance())
+    stranger = start()
+    assert list(stranger.get('echo')) == [one]
+    with pytest.raises(NoAuthError):
+        client.delete(f'{chroot}/services/echo/{one.key}')
+    with pytest.raises(RegistrationFailure):
+        stranger.register('echo', make_instance())
