@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")"
 
+command -v lymph >/dev/null || {
+    echo 'demo failed: no lymph on PATH; run it with `make demo`' >&2
+    exit 1
+}
+
 folder=$(mktemp -d)
 log=$folder/node.log
 node=
@@ -61,7 +66,8 @@ expect() {
 
 # discovered SERVICE FACT: print a fact of each instance of a service, one a line.
 discovered() {
-    lymph discover --json | python3 -c '
+    found=$(lymph discover --json) || return 1
+    printf '%s\n' "$found" | python3 -c '
 import json, sys
 service, fact = sys.argv[1:]
 for instance in json.load(sys.stdin).get(service, ()):

@@ -39,6 +39,11 @@ def test_values_that_json_lacks_come_through(shell: Any, echo: Any) -> None:
     assert json.loads(done.stdout) == {'day': '2024-02-29', 'set': [1], 'raw': 'AA=='}
 
 
+def test_characters_that_the_locale_lacks_are_escaped(shell: Any, echo: Any) -> None:
+    shell.environ['PYTHONIOENCODING'] = 'ascii'
+    assert shell.run('request', 'echo.upper', 'text=\u00e9').stdout == "'\\xc9'\n"
+
+
 def test_a_reply_that_is_no_json_is_an_error_only_where_json_is_asked_for(
     shell: Any, echo: Any
 ) -> None:

@@ -139,7 +139,7 @@ def test_the_version_is_told(shell: Any, arguments: list[str]) -> None:
         (['--loglevel=loud', 'list'], '--loglevel'),
         (['-c', 'nowhere.yml', 'discover'], 'nowhere.yml: no such file'),
         (['discover', '--vars', 'nowhere.yml'], 'nowhere.yml: no such file'),
-        (['instance'], 'give a file with --config'),
+        (['instance'], 'nothing to run: give a file with --config'),
         (['instance', '--port=70000'], '--port'),
         (['node'], '.lymph.yml'),
     ],

@@ -26,6 +26,12 @@ def test_what_is_no_subject_is_a_usage_error(text: str) -> None:
         parse_subject(text)
 
 
+@pytest.mark.parametrize('version', ['x', '1.2.3.4', '1.', '-1'])
+def test_what_is_no_version_is_a_usage_error(version: str) -> None:
+    with pytest.raises(click.UsageError, match='expected a version'):
+        parse_subject(f'echo.upper@{version}')
+
+
 @pytest.mark.parametrize(
     ('words', 'body'),
     [
@@ -54,7 +60,7 @@ def test_a_dash_reads_the_body_from_stdin() -> None:
         (['foo'], "name=text or name:=json, found 'foo'"),
         (['=foo'], 'name=text'),
         ([':=3'], 'name=text'),
-        (['n:=three'], 'expected JSON for n'),
+        (['n:=three'], 'n: expected JSON'),
         (['{"a": 1}', 'b=2'], 'name=text'),
     ],
 )

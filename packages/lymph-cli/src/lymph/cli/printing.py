@@ -92,8 +92,10 @@ def wants_color(settings: Settings) -> bool:
 
 def write(text: str) -> None:
     """Write text to stdout now; raises click's Exit when whoever reads has gone."""
+    encoding = sys.stdout.encoding
     try:
-        sys.stdout.write(text)
+        # What the terminal's locale has no character for is escaped.
+        sys.stdout.write(text.encode(encoding, 'backslashreplace').decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:
         _reader_gone()

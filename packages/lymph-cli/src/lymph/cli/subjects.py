@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lymph.core.versioning import parse_version
 from lymph.exceptions import SerializationError
 from lymph.serializers.json import loads
 
@@ -35,6 +36,11 @@ def parse_subject(text: str) -> Subject:
         raise click.UsageError(
             f'expected INTERFACE.METHOD or INTERFACE.METHOD@VERSION, found {text!r}'
         )
+    if version:
+        try:
+            parse_version(version)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
     return Subject(interface, method, version or None)
 
 
@@ -48,16 +54,18 @@ def parse_body(words: Sequence[str], read: Callable[[], str] | None = None) -> d
     Raises UsageError for anything else.
     """
     if len(words) == 1 and words[0] == '-':
-        return _object((read or sys.stdin.read)(), 'on stdin')
+        return _object((read or sys.stdin.read)(), 'stdin: ')
     if len(words) == 1 and words[0].lstrip()[:1] in ('{', '['):
-        return _object(words[0], '')
+        return _object(words[0])
     return dict(_pair(word) for word in words)
 
 
-def _object(text: str, where: str) -> dict[str, Any]:
+def _object(text: str, where: str = '') -> dict[str, Any]:
     value = _json(text, where)
     if not isinstance(value, dict):
-        raise click.UsageError(f'expected a JSON object like {{"text": "foo"}}, found {text!r}')
+        raise click.UsageError(
+            f'{where}expected a JSON object like {{"text": "foo"}}, found {text!r}'
+        )
     return value
 
 
@@ -66,7 +74,7 @@ def _pair(word: str) -> tuple[str, Any]:
     if not equals or not name.rstrip(':'):
         raise click.UsageError(f'expected a JSON object, name=text or name:=json, found {word!r}')
     if name.endswith(':'):
-        return name[:-1], _json(text, f'for {name[:-1]}')
+        return name[:-1], _json(text, f'{name[:-1]}: ')
     return name, text
 
 
@@ -74,4 +82,4 @@ def _json(text: str, where: str) -> Any:
     try:
         return loads(text)
     except SerializationError as error:
-        raise click.UsageError(' '.join(f'expected JSON {where}: {error}'.split())) from error
+        raise click.UsageError(f'{where}{error}') from error

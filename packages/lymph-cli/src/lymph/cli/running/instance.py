@@ -29,7 +29,7 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool) -> N
     """
     config = load_configuration(settings)
     set_up_logging(settings, config, 'INFO')
-    _expect_interfaces(config)
+    _expect_interfaces(config, settings)
     import_from_here()
     container = build_container(config, ip=ip, port=port)
     stops = Stops()
@@ -45,10 +45,10 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool) -> N
         raise Exit(FAILED)
 
 
-def _expect_interfaces(config: Configuration) -> None:
+def _expect_interfaces(config: Configuration, settings: Settings) -> None:
     if not config.view('interfaces'):
-        if not config:
-            raise ConfigurationError('no configuration: give a file with --config')
+        if not settings.configuration_files():
+            raise ConfigurationError('nothing to run: give a file with --config')
         raise config.error('interfaces', 'expected a service to run; add a name with its class')
 
 
