@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import textwrap
+import time
 
 import gevent
 import pytest
@@ -145,8 +146,10 @@ def test_who_went_while_the_server_was_away_leaves_the_view_after_a_session(serv
     service = reader.get('echo')
     server.kill()
     eventually(lambda: not reader._session.connected and not leaver._session.connected, LONG)
+    lost = time.monotonic()
     leaver.on_stop()
-    gevent.sleep(2.5)  # longer than a session, so that the reader cannot know who is to come back
+    # longer than a session, so that the reader cannot know who is to come back
+    eventually(lambda: time.monotonic() > lost + reader._session.lifetime, LONG)
     assert set(service) == {one, two}
     blocking(server.start)
     eventually(lambda: set(service) == {one}, LONG)

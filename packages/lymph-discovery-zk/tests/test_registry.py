@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gc
 import json
+import os
 
+import gevent
 import pytest
 from kazoo.client import KazooClient
 from kazoo.handlers.gevent import SequentialGeventHandler
@@ -179,3 +182,18 @@ def test_names_that_nobody_offers_leave_no_watches_behind(start):
         with pytest.raises(LookupFailure):
             registry.get(f'missing{number}')
     assert watches() == before
+
+
+def test_a_registry_that_was_stopped_leaves_no_greenlet_and_no_open_file(make):
+    def left():
+        gc.collect()
+        greenlets = [g for g in gc.get_objects() if isinstance(g, gevent.Greenlet) and not g.dead]
+        return len(greenlets), len(os.listdir('/proc/self/fd'))
+
+    before = left()
+    registry = make()
+    registry.on_start()
+    registry.register('echo', make_instance())
+    registry.get('echo')
+    registry.on_stop()
+    eventually(lambda: left() == before, 10, lambda: f'{left()} to be {before}')

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 
+import gevent
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
@@ -87,6 +89,23 @@ def test_stopped_registries_leave_no_files(path, tmp_path):
     registry.get('echo')
     registry.on_stop()
     assert [p for p in (tmp_path / 'state' / 'registry').rglob('*') if not p.is_dir()] == []
+
+
+def test_a_registry_that_was_stopped_leaves_no_greenlet_and_no_open_file(path):
+    def left():
+        gc.collect()
+        greenlets = [g for g in gc.get_objects() if isinstance(g, gevent.Greenlet) and not g.dead]
+        return len(greenlets), len(os.listdir('/proc/self/fd'))
+
+    gevent.get_hub().threadpool.apply(int)
+    before = left()
+    registry = EmbeddedServiceRegistry(path)
+    registry.register('echo', make_instance())
+    registry.get('echo')
+    registry.discover()
+    assert left() != before
+    registry.on_stop()
+    eventually(lambda: left() == before, 10, lambda: f'{left()} to be {before}')
 
 
 def test_a_watcher_whose_bell_was_lost_makes_a_new_one(registry, path, tmp_path):

@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 import gevent.socket
 from gevent.event import Event
+from gevent.lock import Semaphore
 from kazoo.exceptions import (
     ConnectionClosedError,
     ConnectionLoss,
@@ -22,7 +23,7 @@ from kazoo.exceptions import (
     SessionExpiredError,
     SessionMovedError,
 )
-from kazoo.protocol.states import KazooState, KeeperState
+from kazoo.protocol.states import KazooState
 
 from lymph.core.forks import abandon_in_children
 
@@ -37,8 +38,6 @@ _GONE = (
     SessionExpiredError,
     SessionMovedError,
 )
-_CLOSED = (KeeperState.CLOSED, KeeperState.AUTH_FAILED)
-_PAUSE = 1.0  # seconds before a client that gave up begins again
 _FAREWELL = 2.0  # seconds that the end of a session may take before nobody waits for it any more
 
 
@@ -62,7 +61,9 @@ class Session:
         self._left: float | None = None
         self._last_id: int | None = None
         self._started = False
-        self._revival: gevent.Greenlet[..., Any] | None = None
+        self._lost = Event()
+        self._restarting = Semaphore()
+        self._supervisor: gevent.Greenlet[..., Any] | None = None
         abandon_in_children(self)
 
     def __str__(self) -> str:
@@ -105,11 +106,9 @@ class Session:
         """End the session, if it was begun here, and wait `farewell` seconds for the last word."""
         self.client.remove_listener(self._state_changed)
         self._connected.clear()
-        if self._revival is not None:
-            self._revival.kill()
         if self._started and not self.forked:
             self._started = False
-            gevent.spawn(_end, self.client).join(farewell)
+            gevent.spawn(self._end).join(farewell)
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for a connection for `timeout` seconds (None: for ever); raises Away."""
@@ -129,6 +128,7 @@ class Session:
     def abandon(self) -> None:
         """In a forked child: leave the connection to the parent, who would lose its session."""
         self.forked = True
+        self._started = False
         self._connected.clear()
         _sever(self.client)
 
@@ -140,23 +140,44 @@ class Session:
             cause = self._cause(deadline)
             self.stop(farewell=0)
             raise Away(f'no answer from {self} within {self.timeout:g} s ({cause}); start it')
+        self._supervisor = gevent.spawn(self._supervise)
+
+    def _supervise(self) -> None:
+        """Begin a new session when the old one cannot be resumed.
+
+        A server that lost its data refuses clients that have seen more than it knows, and kazoo
+        may give up. After twice its lifetime a session is dead, so nothing is lost with it.
+        """
+        while True:
+            self._lost.wait()
+            if self._connected.wait(2 * self.lifetime):
+                continue
+            with self._restarting:
+                if self._started and not self.connected:
+                    logger.warning('no connection to %s; beginning a new session', self)
+                    self.client.stop()
+                    self.client.start_async()
+
+    def _end(self) -> None:
+        with self._restarting:
+            if self._supervisor is not None:
+                self._supervisor.kill()
+            self.client.stop()
+            self.client.close()
 
     def _state_changed(self, state: str) -> None:
         if self.forked:
             return
         if state == KazooState.CONNECTED:
             self.lapsed = self._has_lapsed()
+            self._lost.clear()
             self._connected.set()
             self._on_connected()
             return
         if self._connected.is_set():
             self._left = time.monotonic()
             self._connected.clear()
-        if self._started and self.client.client_state in _CLOSED:
-            logger.error(
-                'kazoo gave up on %s (%s); beginning again', self, self.client.client_state
-            )
-            self._revival = gevent.spawn_later(_PAUSE, self.client.start_async)
+        self._lost.set()
 
     def _has_lapsed(self) -> bool:
         left, self._left = self._left, None
@@ -174,11 +195,6 @@ class Session:
         except OSError as error:
             return f'{host}:{port}: {error.strerror or error}'
         return f'{host}:{port} accepts connections, but does not answer as a ZooKeeper that serves'
-
-
-def _end(client: Any) -> None:
-    client.stop()
-    client.close()
 
 
 def _sever(client: Any) -> None:
