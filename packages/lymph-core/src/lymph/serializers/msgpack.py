@@ -14,7 +14,8 @@ code  value                        payload
 ====  ===========================  ==============================================================
 
 A tuple travels as an array and arrives as a list. An object with a method `_lymph_dump_` travels as
-whatever that returns. Extension types with other codes arrive as `msgpack.ExtType`.
+whatever that returns. msgpack's own timestamp arrives as an aware datetime, extension types with
+other codes as `msgpack.ExtType`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from uuid import UUID
 import msgpack
 
 from lymph.exceptions import SerializationError
+from lymph.serializers.members import hashable
 from lymph.serializers.paths import explain
 
 __all__ = ['pack', 'unpack']
 
 _SET, _DATETIME, _DATE, _TIME, _UUID, _DECIMAL = range(1, 7)
+_AS_DATETIME = 3  # for `unpackb`
 
 
 def _default(value: Any) -> Any:
@@ -58,7 +61,7 @@ def _default(value: Any) -> Any:
 
 def _revive(code: int, payload: bytes) -> Any:
     if code == _SET:
-        return {tuple(v) if isinstance(v, list) else v for v in unpack(payload)}
+        return {hashable(member) for member in unpack(payload)}
     if code == _DATETIME:
         return datetime.datetime.fromisoformat(payload.decode())
     if code == _DATE:
@@ -100,7 +103,7 @@ def unpack(data: bytes) -> Any:
     Raises SerializationError when it is no msgpack or one of our types has a bad payload.
     """
     try:
-        return msgpack.unpackb(data, ext_hook=_revive, strict_map_key=False)
+        return msgpack.unpackb(data, ext_hook=_revive, strict_map_key=False, timestamp=_AS_DATETIME)
     except Exception as error:
         text = str(error) or type(error).__name__
         raise SerializationError(f'expected msgpack, found {len(data)} bytes: {text}') from error

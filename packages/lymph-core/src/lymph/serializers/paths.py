@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -37,5 +38,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple, set, frozenset)):
         for index, child in enumerate(value):
             yield f'[{index}]', child
-    elif hasattr(value, '_lymph_dump_'):
-        yield '._lymph_dump_()', value._lymph_dump_()
+    elif hasattr(type(value), '_lymph_dump_'):
+        # one that raises has no inside: the object itself is the culprit
+        with contextlib.suppress(Exception):
+            yield '._lymph_dump_()', type(value)._lymph_dump_(value)
