@@ -1,19 +1,22 @@
 """The dead letters, read and sorted out over a channel of their own.
 
-AMQP cannot look into a queue: what is read is taken, and goes back to its place when the channel is
-closed without an acknowledgement. While somebody reads, others do not see what he holds.
+AMQP cannot look into a queue: what is read is taken, and given back afterwards, in quorum queues to
+the end. So every look goes through the whole queue, and the ids give the order: they begin with
+the time of death. While somebody looks, others do not see what he holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timezone
+from datetime import datetime, timezone
 from hashlib import blake2b
-from itertools import islice
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Any
 
 import amqp
+from amqp import spec
 
 from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetter, DeadLetters
@@ -40,7 +43,7 @@ __all__ = ['KombuDeadLetters']
 class KombuDeadLetters(DeadLetters):
     """The dead letters of all queues; every method raises BrokerError when there is no broker.
 
-    An id is made from the queue and the message, so that copies of one dead letter share it.
+    An id is made from the time, the queue and the message, so that it is the same at each look.
     """
 
     def __init__(
@@ -55,11 +58,12 @@ class KombuDeadLetters(DeadLetters):
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
         with self._channel() as channel:
-            letters = map(_letter, self._all(channel))
-            if after is not None:
-                next((letter for letter in letters if letter.id == after), None)
-            of_queue = (letter for letter in letters if queue in (None, letter.queue))
-            return list(islice(of_queue, limit))
+            letters = (
+                letter
+                for letter in map(_letter, self._all(channel))
+                if queue in (None, letter.queue) and (after is None or letter.id > after)
+            )
+            return nsmallest(limit, letters, key=attrgetter('id'))
 
     def find(self, id: str) -> DeadLetter | None:
         with self._channel() as channel:
@@ -75,8 +79,9 @@ class KombuDeadLetters(DeadLetters):
     def _take(self, ids: tuple[str, ...], settle: Callable[[Any], bool]) -> int:
         wanted, taken = set(ids), 0
         with self._channel() as channel:
-            for message in self._all(channel):
-                if _letter(message).id in wanted and settle(message):
+            found = [message for message in self._all(channel) if _id_of(message) in wanted]
+            for message in sorted(found, key=_id_of):
+                if settle(message):
                     channel.basic_ack(message.delivery_tag)
                     taken += 1
         return taken
@@ -103,19 +108,20 @@ class KombuDeadLetters(DeadLetters):
                 yield channel
             finally:
                 with suppress(*BROKEN):
+                    _give_back_all(channel)
                     channel.close()
         except BROKEN as error:
             raise BrokerError(f'{self._link.broker}: {explain(error)}') from error
 
     def _all(self, channel: Channel) -> Iterator[amqp.Message]:
-        # no more than there are now: what goes back meanwhile must not be seen twice
-        queue = self._topology.dead_letter_queue
-        count = channel.queue_declare(queue.name, passive=True).message_count
-        for _ in range(count):
-            message = channel.basic_get(queue.name)
-            if message is None:
-                return
+        while (message := channel.basic_get(self._topology.dead)) is not None:
             yield message
+
+
+def _give_back_all(channel: Channel) -> None:
+    # closing the channel would do it too, but some time after it is closed
+    every, multiple, requeue = 0, True, True
+    channel.send_method(spec.Basic.Nack, 'Lbb', (every, multiple, requeue))
 
 
 def _letter(message: amqp.Message) -> DeadLetter:
@@ -127,17 +133,17 @@ def _letter(message: amqp.Message) -> DeadLetter:
         error=header(message, ERROR, str) or _broker_says(message),
         attempts=header(message, ATTEMPTS, int) or _death(message).get('count', 1),
         emitted=header(message, EMITTED, float),
-        died=header(message, DIED, float) or _died(message),
+        died=_died(message),
     )
 
 
 def _id_of(message: amqp.Message) -> str:
     id = str(message.properties.get('message_id', ''))
-    parts = (_queue_of(message).encode(), id.encode(), message.body)
-    digest = blake2b(digest_size=12)
-    for part in parts:
+    digest = blake2b(digest_size=8)
+    for part in (_queue_of(message).encode(), id.encode(), message.body):
         digest.update(len(part).to_bytes(8, 'big') + part)
-    return digest.hexdigest()
+    microseconds = round(_died(message) * 1_000_000)
+    return f'{microseconds:014x}-{digest.hexdigest()}'
 
 
 def _queue_of(message: amqp.Message) -> str:
@@ -168,6 +174,9 @@ def _broker_says(message: amqp.Message) -> str:
 
 
 def _died(message: amqp.Message) -> float:
+    died: float | None = header(message, DIED, float)
+    if died is not None:
+        return died
     time = _death(message).get('time')
     # py-amqp reads times as naive UTC
-    return 0.0 if time is None else float(time.replace(tzinfo=timezone.utc).timestamp())
+    return time.replace(tzinfo=timezone.utc).timestamp() if isinstance(time, datetime) else 0.0

@@ -46,6 +46,7 @@ __all__ = [
     'event_of',
     'failures_of',
     'header',
+    'losses_of',
     'message_of',
 ]
 
@@ -121,6 +122,11 @@ def attempt_of(message: amqp.Message) -> int:
     if here is None:
         here = int(bool((message.delivery_info or {}).get('redelivered')))
     return before + here + 1
+
+
+def losses_of(message: amqp.Message) -> int:
+    """Return how many deliveries from its queue ended without an outcome; 0 in classic queues."""
+    return header(message, _DELIVERY_COUNT, int) or 0
 
 
 def failures_of(message: amqp.Message) -> int:

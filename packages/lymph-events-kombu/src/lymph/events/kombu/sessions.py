@@ -2,10 +2,16 @@
 
 A delivery tag means something on its own channel only. A delivery therefore keeps its session and
 is settled there or not at all: when the channel is gone, the broker delivers the event again.
+
+A session begins narrow: the broker sends one event and waits for its outcome. `widen` has it send
+more ahead, `narrow` ends that. The prefetch of a consumer cannot be changed, so the rest of the
+width is a second consumer.
 """
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,17 +25,42 @@ __all__ = ['Delivery', 'Session']
 class Session:
     """A consuming channel; it is closed when it is retired and all deliveries are settled."""
 
-    def __init__(self, channel: Channel, tag: str) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        queue: str,
+        deliver: Callable[[Delivery], object],
+        cancelled: Callable[[], object],
+    ) -> None:
         self.channel = channel
-        self.tag = tag
         self.unsettled = 0
+        self.wide = False
+        self._queue = queue
+        self._deliver = deliver
+        self._cancelled = cancelled
+        self._tags: list[str] = []
         self._retired = False
 
+    def consume(self) -> None:
+        """Begin to consume, narrow. Waits."""
+        self._consume(1)
+
+    def widen(self, width: int) -> None:
+        """Have up to `width` events under way. Waits."""
+        if not self.wide:
+            self.wide = True
+            self._consume(width - 1)
+
+    def narrow(self) -> None:
+        """Have one event at a time sent from now on. Never waits."""
+        if self.wide:
+            self.wide = False
+            self._cancel(self._tags.pop())
+
     def cancel(self) -> None:
-        """Have no more delivered. Never waits."""
-        if self.channel.usable:
-            with suppress(*BROKEN):
-                self.channel.basic_cancel(self.tag, nowait=True)
+        """Have no more sent. Never waits."""
+        while self._tags:
+            self._cancel(self._tags.pop())
 
     def retire(self) -> None:
         """Close the channel as soon as nothing is to be settled over it. Never waits."""
@@ -40,6 +71,27 @@ class Session:
         """Note that one more delivery is settled."""
         self.unsettled -= 1
         self._close_if_done()
+
+    def _consume(self, prefetch: int) -> None:
+        tag = f'{self._queue[:200]}.{secrets.token_hex(4)}'
+        self._tags.append(tag)
+        # registered before, because deliveries may come before the reply is seen
+        self.channel.callbacks[tag] = self._receive
+        self.channel.basic_qos(0, prefetch, False)
+        self.channel.basic_consume(
+            self._queue, consumer_tag=tag, callback=self._receive, on_cancel=self._ended
+        )
+
+    def _cancel(self, tag: str) -> None:
+        if self.channel.usable:
+            with suppress(*BROKEN):
+                self.channel.basic_cancel(tag, nowait=True)
+
+    def _receive(self, message: Any) -> None:
+        self._deliver(Delivery(self, message))
+
+    def _ended(self, tag: str) -> None:
+        self._cancelled()
 
     def _close_if_done(self) -> None:
         if self._retired and self.unsettled == 0 and self.channel.usable:

@@ -174,7 +174,7 @@ class _Link:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.server: Any = None
-        self.pumps: list[gevent.Greenlet] = []
+        self.pumps: list[gevent.Greenlet[..., object]] = []
 
     def reset(self) -> None:
         for each in (self.client, self.server):
