@@ -85,6 +85,12 @@ class LocalEventSystem(BaseEventSystem):
         self.hub.declare(queue, subscription.event_types, bell)
         self._consumption.add(queue, subscription)
 
+    def declare(self, subscription: Subscription) -> None:
+        """Make a durable queue that collects events until somebody consumes it."""
+        check_subscription(subscription, None)
+        self.hub.declare(subscription.queue_name, subscription.event_types, _nobody)
+        self.hub.withdraw(subscription.queue_name, _nobody, remove=False)
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""
         name = subscription.queue_name
@@ -105,6 +111,10 @@ class LocalEventSystem(BaseEventSystem):
     def pause(self) -> None:
         """Fetch no more events."""
         self._consumption.pause()
+
+
+def _nobody() -> None:
+    """The bell of a queue that nobody consumes yet."""
 
 
 class _HubStore:
