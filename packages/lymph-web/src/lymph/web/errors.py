@@ -10,10 +10,10 @@ import json
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from markupsafe import escape
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
