@@ -78,6 +78,11 @@ def test_a_browser_gets_html_in_which_nothing_is_markup():
     assert TRACE in text
 
 
+@pytest.mark.parametrize('accept', ['application/json', 'text/html'])
+def test_a_description_of_any_kind_is_told_as_text(accept):
+    assert b'no such page' in answer(NotFound(KeyError('no such page')), accept).data
+
+
 def test_headers_that_belong_to_an_error_are_kept():
     assert answer(MethodNotAllowed(['GET'])).headers['Allow'] == 'GET'
     unauthorized = answer(Unauthorized(www_authenticate=None))

@@ -87,7 +87,7 @@ def _http_problem(error: HTTPException) -> Problem:
         for name, value in error.get_headers()
         if name.lower() not in ('content-type', 'content-length')
     ]
-    return Problem(error.code or 500, error.description or '', headers)
+    return Problem(error.code or 500, str(error.description or ''), headers)
 
 
 def _prefers_html(environ: WSGIEnvironment) -> bool:
