@@ -1,9 +1,21 @@
 """The contract of a transport: it carries messages of several frames and knows nothing of them.
 
 Vocabulary: a *listener* accepts *links* at an endpoint; a link joins two sides and carries messages
-both ways, in order. What happens on a link is told to its `LinkHandler`, always from the hub: a
-handler's methods never wait. After `link_down` a link is never used again; there is exactly one
-`link_down` for each link that `connect` returned or `link_up` announced.
+both ways, in order. Rules:
+
+- What happens on a link is told to its `LinkHandler`, always from the hub: its methods never wait.
+  What a handler raises is logged; it changes nothing for others, nor for later messages.
+- There is exactly one `link_down` for each link that `connect` returned or `link_up` announced, and
+  nothing after it. A link that went down is never used again.
+- The side that connects hears `link_up` when the two know each other; the side that accepts may
+  hear it as late as with the first message, and never of peers that got no further than connecting.
+- A message has 1 to 255 frames. One that is over the receiver's limit takes the link down before it
+  is held in memory.
+- A link that carries nothing is asked for a sign of life; one that stays silent for
+  `unresponsive_timeout` goes down.
+- A fork leaves everything to the parent: in the child the copies are down and refuse.
+
+`lymph.testing.contracts.transports` has these rules as tests.
 """
 
 from __future__ import annotations
@@ -14,13 +26,32 @@ from typing import ClassVar, Protocol
 
 from lymph.exceptions import LymphError
 
-__all__ = ['DEFAULT_MAX_MESSAGE_SIZE', 'Link', 'LinkDown', 'LinkHandler', 'Listener', 'Transport']
+__all__ = [
+    'DEFAULT_MAX_MESSAGE_SIZE',
+    'DEFAULT_UNRESPONSIVE_TIMEOUT',
+    'Link',
+    'LinkDown',
+    'LinkHandler',
+    'Listener',
+    'MessageTooLong',
+    'Transport',
+]
 
 DEFAULT_MAX_MESSAGE_SIZE = 64 * 1024 * 1024  # bytes, all frames of a message together
+DEFAULT_UNRESPONSIVE_TIMEOUT = 30.0  # seconds; a peer whose loop is busy for less is not dead
 
 
 class LinkDown(LymphError):
     """A message was given to a link that is not, or no longer, up."""
+
+
+class MessageTooLong(LymphError, ValueError):
+    """A message was not sent because it is over `max_message_size`."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f'a message of {size} bytes cannot be sent (max_message_size is {limit} bytes)'
+        )
 
 
 class LinkHandler(Protocol):
@@ -49,7 +80,9 @@ class Link(ABC):
         """Hand over a message, waiting while the other side does not read.
 
         Called in the hub it never waits: a message that finds the buffer full is dropped.
-        Raises LinkDown; what was handed over before a link goes down may or may not have arrived.
+        Raises LinkDown, and MessageTooLong for more than the transport's `max_message_size`, after
+        which the link is as good as before. What was handed over before a link goes down may or may
+        not have arrived.
         """
 
     @abstractmethod
@@ -74,8 +107,13 @@ class Transport(ABC):
     #: the endpoint schemes it speaks, as in ``tcp://127.0.0.1:4123``
     schemes: ClassVar[tuple[str, ...]]
 
-    def __init__(self, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
-        self.max_message_size = max_message_size
+    def __init__(
+        self,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+        unresponsive_timeout: float = DEFAULT_UNRESPONSIVE_TIMEOUT,
+    ) -> None:
+        self.max_message_size = max_message_size  # bytes
+        self.unresponsive_timeout = unresponsive_timeout  # seconds
 
     @abstractmethod
     def address(self, ip: str, port: int) -> str:
@@ -83,13 +121,16 @@ class Transport(ABC):
 
     @abstractmethod
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
-        """Accept links at `endpoint` (port 0: any free one). Raises OSError."""
+        """Accept links at `endpoint` (port 0: any free one).
+
+        Raises OSError when it cannot be listened at, ValueError as `connect` does.
+        """
 
     @abstractmethod
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
         """Begin a link to `endpoint` and return at once; `link_up` or `link_down` follows.
 
-        Raises ValueError when `endpoint` is none of this transport's.
+        Raises ValueError when `endpoint` is none of this transport's, or in a forked child.
         """
 
     @abstractmethod

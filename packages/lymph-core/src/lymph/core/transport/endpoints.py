@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ['scheme_of', 'split_tcp']
+__all__ = ['join_tcp', 'scheme_of', 'split_tcp']
 
 _TCP = re.compile(
     r'tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^/:\[\]@\s]+)):(?P<port>\d{1,5})'
@@ -27,3 +27,8 @@ def split_tcp(endpoint: str) -> tuple[str, int]:
     if match is None or int(match['port']) > 65535:
         raise ValueError(f'expected an endpoint like tcp://127.0.0.1:4123, found {endpoint!r}')
     return match['v6'] or match['host'], int(match['port'])
+
+
+def join_tcp(host: str, port: int) -> str:
+    """Return the ``tcp://`` endpoint of a host name or IP address and a port."""
+    return f'tcp://[{host}]:{port}' if ':' in host else f'tcp://{host}:{port}'

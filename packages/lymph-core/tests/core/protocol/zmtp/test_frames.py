@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 
 import pytest
@@ -25,7 +26,7 @@ commands = st.binary(max_size=10) | st.builds(bytes, st.integers(250, 300))
 def feed_in_pieces(decoder, stream, cuts):
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     found = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         if end > start:
             found += decoder.feed(stream[start:end])
     return found
@@ -170,7 +171,7 @@ def test_rubbish_is_decoded_alike_however_it_is_cut(rubbish, cuts):
         decoder, found = FrameDecoder(1000), []
         edges = [0, *sorted(cuts), len(rubbish)]
         try:
-            for start, end in zip(edges, edges[1:], strict=False):
+            for start, end in itertools.pairwise(edges):
                 found += decoder.feed(rubbish[start:end])
         except ProtocolError as error:
             return str(error)

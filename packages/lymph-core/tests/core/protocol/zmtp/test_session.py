@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def pong(context=b''):
 def feed(session, stream, *cuts):
     edges = [0, *sorted(cuts), len(stream)]
     found = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         found += session.receive(stream[start:end])
     return found
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import socket as stdlib_socket
+import logging
+import socket
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import gevent
-from gevent.socket import socket
 from greenlet import getcurrent
 
 from lymph.core.protocol.zmtp.errors import ProtocolError
 from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.protocol.zmtp.session import Session
-from lymph.core.transport.base import Link, LinkDown, LinkHandler
+from lymph.core.protocol.zmtp.liveness import Liveness
+from lymph.core.protocol.zmtp.session import Session, encode_ping
+from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.writer import Writer
 
 __all__ = ['ZmtpLink']
 
-HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the peer's READY
+logger = logging.getLogger(__name__)
+
 _READ_SIZE = 65536  # bytes asked for in one system call
 _READS_PER_TURN = 16  # then other links get their turn
+_PING = encode_ping()  # without a TTL: what our silence means is for the peer to say
 
 
 class ZmtpLink(Link):
     """One side of a connection; `attach` gives it its socket.
 
-    `ended(link)` is called once when the link is gone, for its owner's tables.
+    `ended(link)` is called once when the link is gone, for its owner's tables. With `pauses` the
+    link does not read while its peer does not: right for the side that answers, while the side that
+    asks must go on reading, or two full buffers would wait for each other.
     """
 
     def __init__(
@@ -36,6 +42,8 @@ class ZmtpLink(Link):
         flusher: Flusher,
         handler: LinkHandler,
         ended: Callable[[ZmtpLink], None],
+        max_message_size: int,
+        pauses: bool,
     ) -> None:
         self.peer = peer
         self.up = False
@@ -43,24 +51,27 @@ class ZmtpLink(Link):
         self._flusher = flusher
         self._handler = handler
         self._ended = ended
-        self._down = False
-        self._sock: socket | None = None
+        self._limit = max_message_size
+        self._pauses = pauses
+        self._paused = False
+        self._down_reason: str | None = None
+        self._sock: socket.socket | None = None
+        self._heard = False  # since the last look
+        self._silent_looks = 0
 
-    def attach(self, sock: socket) -> None:
-        """Speak ZMTP on a connected socket, which belongs to the link from now on."""
-        if self._down:
+    def attach(self, sock: socket.socket, handshake_timeout: float) -> None:
+        """Speak ZMTP on a connected, non-blocking socket, which belongs to the link from now on."""
+        if self._down_reason is not None:
             sock.close()
             return
-        sock.setblocking(False)
-        sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
         self._sock = sock
         loop = gevent.get_hub().loop
-        self._writer = Writer(sock, self._flusher, self._lost)
+        self._writer = Writer(sock, self._flusher, self)
         self._readable = loop.io(sock.fileno(), 1)
         self._readable.start(self._read)
-        self._deadline = loop.timer(HANDSHAKE_TIMEOUT)
+        self._deadline = loop.timer(handshake_timeout)
         self._deadline.start(
-            self._lost, f'no ZMTP handshake from the peer within {HANDSHAKE_TIMEOUT:g} s'
+            self._lost, f'no ZMTP handshake from the peer within {handshake_timeout:g} s'
         )
         self._writer.write(self._session.opening())
 
@@ -72,24 +83,62 @@ class ZmtpLink(Link):
     def send(self, frames: Sequence[bytes]) -> None:
         """Send a message; see `Link.send`."""
         if not self.up:
-            raise LinkDown(f'no connection to {self.peer}')
+            raise self._refusal()
+        data = encode_message(frames)
+        if len(data) > self._limit and (size := sum(map(len, frames))) > self._limit:
+            raise MessageTooLong(size, self._limit)
         if self._writer.wait_for_room():
             if not self.up:  # it may have gone down while waiting
-                raise LinkDown(f'the connection to {self.peer} is gone')
-            self._writer.write(encode_message(frames))
+                raise self._refusal()
+            self._writer.write(data)
 
     def close(self, reason: str = 'closed') -> None:
         """Write what the kernel takes at once, then take the link down."""
-        if self._sock is not None and not self._down:
+        if self._sock is not None and self._down_reason is None:
             self._writer.flush()
+        self._lost(reason)
+
+    def look(self, liveness: Liveness) -> None:
+        """Judge whether the peer still lives; called every `liveness.tick` seconds."""
+        if not self.up:
+            return
+        if self._heard or (self._paused and self._writer.taken):
+            self._heard = self._writer.taken = False
+            self._silent_looks = 0
+            return
+        self._silent_looks += 1
+        session = self._session
+        reason = liveness.verdict(self._silent_looks, session.answers_ping, session.peer_ttl)
+        if reason is not None:
+            self._lost(reason)
+        elif session.answers_ping and liveness.question_due(self._silent_looks):
+            self._write_aside(_PING)
+
+    def abandon(self) -> None:
+        """Let go of the socket in a forked child; the connection stays the parent's."""
+        if self._down_reason is None:
+            self._release('it was opened before a fork')
+            if self._sock is not None:
+                self._writer.abandon()
+                self._sock.close()
+
+    def has_room(self) -> None:
+        """Read again, if reading was paused."""
+        if self._paused:
+            self._paused = False
+            self._readable.start(self._read)
+
+    def write_failed(self, reason: str) -> None:
+        """Take the link down."""
         self._lost(reason)
 
     def _read(self) -> None:
         """Deliver what has arrived. Runs in the hub; writes wait for the end of the batch."""
+        self._heard = True
         self._flusher.begin_batch()
         try:
             for _ in range(_READS_PER_TURN):
-                if self._down or not self._read_once():
+                if not self._read_once() or self._down_reason is not None:
                     break
         finally:
             self._flusher.end_batch()
@@ -115,36 +164,68 @@ class ZmtpLink(Link):
             return False
         if session.answers:
             answers, session.answers = session.answers, []
-            self._writer.write(b''.join(answers))
+            self._write_aside(b''.join(answers))
         if not self.up and session.ready:
             self._now_up()
         for message in messages:
-            if self._down:
-                break
-            self._handler.message_arrived(self, message)
+            if self._down_reason is not None:
+                return False
+            try:
+                self._handler.message_arrived(self, message)
+            except Exception:  # the edge of somebody else's code
+                logger.exception('%s: the handler of a message failed', self.peer)
+        if self._pauses and self._writer.full:
+            self._pause()
+            return False
         return len(data) == _READ_SIZE
+
+    def _write_aside(self, command: bytes) -> None:
+        """Write a heartbeat; a peer that does not read gets none."""
+        if not self._writer.full:
+            self._writer.write(command)
+
+    def _pause(self) -> None:
+        if self._down_reason is None:
+            self._paused = True
+            self._writer.taken = False
+            self._readable.stop()
 
     def _now_up(self) -> None:
         self._deadline.stop()
         self._deadline.close()
         self.up = True
-        self._handler.link_up(self)
+        self._tell(self._handler.link_up)
 
     def _lost(self, reason: str) -> None:
-        if self._down:
+        if self._down_reason is not None:
             return
-        self._down = True
+        self._release(reason)
+        if self._sock is not None:
+            self._writer.close()
+            self._sock.close()
+        self._ended(self)
+        hub = gevent.get_hub()
+        if getcurrent() is hub:
+            self._tell(self._handler.link_down, reason)
+        else:
+            hub.loop.run_callback(self._tell, self._handler.link_down, reason)
+
+    def _release(self, reason: str) -> None:
+        """Mark the link as down and stop its watchers."""
+        self._down_reason = reason
         self.up = False
         if self._sock is not None:
             self._readable.stop()
             self._readable.close()
             self._deadline.stop()
             self._deadline.close()
-            self._writer.close()
-            self._sock.close()
-        self._ended(self)
-        hub = gevent.get_hub()
-        if getcurrent() is hub:
-            self._handler.link_down(self, reason)
-        else:
-            hub.loop.run_callback(self._handler.link_down, self, reason)
+
+    def _tell(self, method: Callable[..., None], *facts: Any) -> None:
+        try:
+            method(self, *facts)
+        except Exception:  # the edge of somebody else's code
+            logger.exception('%s: the handler of a link failed', self.peer)
+
+    def _refusal(self) -> LinkDown:
+        reason = self._down_reason or 'the connection is not up yet'
+        return LinkDown(f'cannot send to {self.peer}: {reason}')

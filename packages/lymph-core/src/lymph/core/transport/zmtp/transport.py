@@ -1,62 +1,83 @@
-"""The transport `zmtp`: ZeroMQ's wire protocol on gevent sockets."""
+"""The transport `zmtp`: ZeroMQ's wire protocol on TCP sockets in gevent's loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gevent
+from gevent.socket import create_connection
+from gevent.socket import socket as gevent_socket
 
-from gevent.server import StreamServer
-from gevent.socket import create_connection, socket
-
+from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
+from lymph.core.protocol.zmtp.liveness import Liveness
 from lymph.core.protocol.zmtp.session import Session
 from lymph.core.transport.base import (
     DEFAULT_MAX_MESSAGE_SIZE,
+    DEFAULT_UNRESPONSIVE_TIMEOUT,
     Link,
     LinkHandler,
     Listener,
     Transport,
 )
-from lymph.core.transport.endpoints import split_tcp
+from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.link import ZmtpLink
+from lymph.core.transport.zmtp.listener import ZmtpListener
+from lymph.core.transport.zmtp.sockets import connects_to_itself, prepare
 
 __all__ = ['ZmtpTransport']
 
+HEARTBEAT_INTERVAL = 10.0  # seconds of silence after which a peer is asked
+HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the peer's READY
 CONNECT_TIMEOUT = 5.0  # seconds for name resolution and the TCP connection
-_BACKLOG = 1024  # connections the kernel holds while the loop is busy
-
-_Accepted = Callable[[socket, tuple[str, int]], None]
 
 
 class ZmtpTransport(Transport):
-    """DEALER links out, ROUTER links in, NULL mechanism."""
+    """DEALER links out, ROUTER links in, NULL mechanism; times are in seconds."""
 
     schemes = ('tcp',)
 
-    def __init__(self, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
-        super().__init__(max_message_size)
+    def __init__(
+        self,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+        unresponsive_timeout: float = DEFAULT_UNRESPONSIVE_TIMEOUT,
+        *,
+        heartbeat_interval: float = HEARTBEAT_INTERVAL,
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
+        connect_timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
+        super().__init__(max_message_size, unresponsive_timeout)
+        self._handshake_timeout = handshake_timeout
+        self._connect_timeout = connect_timeout
+        self._liveness = Liveness(heartbeat_interval, unresponsive_timeout)
         self._flusher = Flusher()
         self._links: set[ZmtpLink] = set()
         self._listeners: set[ZmtpListener] = set()
         self._connecting = Pool()
+        self._looks = gevent.get_hub().loop.timer(self._liveness.tick, self._liveness.tick)
+        self._forked = False
+        abandon_in_children(self)
 
     def address(self, ip: str, port: int) -> str:
         """Return a ``tcp://`` endpoint."""
-        return f'tcp://[{ip}]:{port}' if ':' in ip else f'tcp://{ip}:{port}'
+        return join_tcp(ip, port)
 
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
         """Accept links at a ``tcp://`` endpoint; see `Transport.listen`."""
+        self._refuse_after_fork()
         host, port = split_tcp(endpoint)
 
-        def accepted(sock: socket, address: tuple[str, int]) -> None:
-            self._new_link(f'tcp://{address[0]}:{address[1]}', 'ROUTER', handler).attach(sock)
+        def accepted(sock: gevent_socket, address: tuple[str, int]) -> None:
+            peer = join_tcp(address[0], address[1])
+            link = self._new_link(peer, 'ROUTER', handler)
+            link.attach(prepare(sock), self._handshake_timeout)
 
-        listener = ZmtpListener(host, port, accepted)
+        listener = ZmtpListener(host, port, accepted, self._listeners.discard)
         self._listeners.add(listener)
         return listener
 
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
         """Begin a link to a ``tcp://`` endpoint; see `Transport.connect`."""
+        self._refuse_after_fork()
         address = split_tcp(endpoint)
         link = self._new_link(endpoint, 'DEALER', handler)
         self._connecting.spawn(self._open, link, address)
@@ -64,48 +85,60 @@ class ZmtpTransport(Transport):
 
     def close(self) -> None:
         """Close all listeners and links."""
+        if self._forked:
+            return
         self._connecting.kill()
         for listener in list(self._listeners):
             listener.close()
-        self._listeners.clear()
         for link in list(self._links):
             link.close('this side was closed')
 
+    def abandon(self) -> None:
+        """Let go of all sockets in a forked child and refuse from now on."""
+        self._forked = True
+        self._looks.stop()
+        for listener in self._listeners:
+            listener.abandon()
+        for link in self._links:
+            link.abandon()
+
     def _new_link(self, peer: str, socket_type: str, handler: LinkHandler) -> ZmtpLink:
-        session = Session(socket_type, self.max_message_size)
-        link = ZmtpLink(peer, session, self._flusher, handler, self._links.discard)
+        link = ZmtpLink(
+            peer,
+            Session(socket_type, self.max_message_size),
+            self._flusher,
+            handler,
+            self._forget,
+            self.max_message_size,
+            pauses=socket_type == 'ROUTER',
+        )
+        if not self._links:
+            self._looks.again(self._look)
         self._links.add(link)
         return link
 
+    def _forget(self, link: ZmtpLink) -> None:
+        self._links.discard(link)
+        if not self._links:
+            self._looks.stop()
+
+    def _look(self) -> None:
+        for link in list(self._links):
+            link.look(self._liveness)
+
     def _open(self, link: ZmtpLink, address: tuple[str, int]) -> None:
         try:
-            sock = create_connection(address, timeout=CONNECT_TIMEOUT)
-        except OSError as error:
-            link.close(f'connection failed: {error.strerror or error}')
+            sock = create_connection(address, timeout=self._connect_timeout)
+        except (OSError, UnicodeError) as error:  # the latter for names that no host can have
+            reason = getattr(error, 'strerror', None) or str(error)
+            link.close(f'connection failed: {reason}')
+            return
+        if connects_to_itself(sock):
+            sock.close()
+            link.close('connection failed: Connection refused')
         else:
-            link.attach(sock)
+            link.attach(prepare(sock), self._handshake_timeout)
 
-
-class ZmtpListener(Listener):
-    """Accepts TCP connections in the hub and hands their sockets over."""
-
-    def __init__(self, host: str, port: int, accepted: _Accepted) -> None:
-        self._server = _Server((host, port), accepted)
-        self._server.start()
-        host = f'[{host}]' if ':' in host else host
-        self.endpoint = f'tcp://{host}:{self._server.server_port}'
-
-    def close(self) -> None:
-        """Accept no more links."""
-        self._server.close()
-
-
-class _Server(StreamServer):
-    """A server whose handler keeps the socket; gevent's would close it when the handler returns."""
-
-    def __init__(self, address: tuple[str, int], accepted: _Accepted) -> None:
-        super().__init__(address, accepted, backlog=_BACKLOG)
-        self._accepted = accepted
-
-    def do_handle(self, sock: socket, address: tuple[str, int]) -> None:
-        self._accepted(sock, address)
+    def _refuse_after_fork(self) -> None:
+        if self._forked:
+            raise ValueError('this transport was made before a fork; make one in the child')

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
-from collections.abc import Callable
+from typing import Protocol
 
 import gevent
 from gevent.event import Event
-from gevent.socket import socket
 from greenlet import getcurrent
 
 from lymph.core.transport.zmtp.flusher import Flusher
 
-__all__ = ['Writer']
+__all__ = ['HIGH_WATER', 'Writer', 'WriterOwner']
 
 HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which senders wait
 LOW_WATER = HIGH_WATER // 4  # bytes below which they go on
 _CHUNK = 256 * 1024  # bytes joined for one system call
 
 
+class WriterOwner(Protocol):
+    """Hears from a writer, in the hub or in the greenlet that flushed."""
+
+    def write_failed(self, reason: str) -> None:
+        """The socket is broken."""
+
+    def has_room(self) -> None:
+        """The buffer, which was over its high water, has room again."""
+
+
 class Writer:
-    """Collects bytes and writes them without waiting.
+    """Collects bytes and writes them without waiting."""
 
-    `failed(reason)` is called in the hub when the socket breaks.
-    """
-
-    def __init__(self, sock: socket, flusher: Flusher, failed: Callable[[str], None]) -> None:
+    def __init__(self, sock: socket.socket, flusher: Flusher, owner: WriterOwner) -> None:
         self._sock = sock
         self._flusher = flusher
-        self._failed = failed
+        self._owner = owner
         self._queue: deque[bytes | memoryview] = deque()
         self._dirty = False
         self._closed = False
@@ -37,6 +44,12 @@ class Writer:
         self._hub = gevent.get_hub()
         self._writable = self._hub.loop.io(sock.fileno(), 2)
         self.buffered = 0  # bytes
+        self.taken = False  # whether the kernel took bytes that it would not take at once
+
+    @property
+    def full(self) -> bool:
+        """Whether senders have to wait."""
+        return self.buffered > HIGH_WATER
 
     def write(self, data: bytes) -> None:
         """Add bytes to what is sent at the end of this loop turn."""
@@ -50,11 +63,10 @@ class Writer:
 
     def wait_for_room(self) -> bool:
         """Wait until the buffer has room; in the hub, tell whether it has."""
-        if self.buffered <= HIGH_WATER or self._closed:
-            return True
-        if getcurrent() is self._hub:
-            return False
-        self._room.wait()
+        while self.buffered > HIGH_WATER and not self._closed:
+            if getcurrent() is self._hub:
+                return False
+            self._room.wait()
         return True
 
     def flush(self) -> None:
@@ -67,7 +79,7 @@ class Writer:
             except BlockingIOError:
                 sent = 0
             except OSError as error:
-                self._failed(f'write failed: {error.strerror or error}')
+                self._owner.write_failed(f'write failed: {error.strerror or error}')
                 return
             self.buffered -= sent
             if sent < len(data):
@@ -75,20 +87,26 @@ class Writer:
                 self._dirty = True  # the watcher flushes, not the end of a turn
                 self._writable.start(self._resume)
                 break
-        if self.buffered <= LOW_WATER:
+        if self.buffered <= LOW_WATER and not self._room.is_set():
             self._room.set()
+            self._owner.has_room()
 
     def close(self) -> None:
         """Forget what is buffered and let waiting senders go."""
+        self.abandon()
+        self._room.set()
+
+    def abandon(self) -> None:
+        """Forget what is buffered and write no more."""
         self._closed = True
         self._queue.clear()
         self.buffered = 0
         self._writable.stop()
         self._writable.close()
-        self._room.set()
 
     def _resume(self) -> None:
         self._writable.stop()
+        self.taken = True
         self.flush()
 
     def _next_chunk(self) -> bytes | memoryview:

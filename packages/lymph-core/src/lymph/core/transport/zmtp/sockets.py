@@ -1,0 +1,46 @@
+"""What is done to a TCP socket before ZMTP is spoken on it."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+from gevent.monkey import get_original
+from gevent.socket import socket as gevent_socket
+
+__all__ = ['connects_to_itself', 'prepare']
+
+# A link waits with watchers of its own, so gevent's layer above the socket would only cost time.
+_Socket: type[socket.socket] = get_original('socket', 'socket')
+
+# Peers that do not answer PING are left to the kernel's probes: silent for 10 s, then every 5 s.
+_OPTIONS = (
+    (socket.IPPROTO_TCP, 'TCP_NODELAY', 1),
+    (socket.SOL_SOCKET, 'SO_KEEPALIVE', 1),
+    (socket.IPPROTO_TCP, 'TCP_KEEPIDLE', 10),
+    (socket.IPPROTO_TCP, 'TCP_KEEPINTVL', 5),
+    (socket.IPPROTO_TCP, 'TCP_KEEPCNT', 4),
+)
+
+
+def prepare(sock: gevent_socket) -> socket.socket:
+    """Return a plain, non-blocking socket in place of gevent's, with our options."""
+    plain = _Socket(sock.family, sock.type, sock.proto, sock.detach())
+    plain.setblocking(False)
+    for level, name, value in _OPTIONS:
+        option = getattr(socket, name, None)  # not every platform has all of them
+        if option is not None:
+            with suppress(OSError):  # a connection that has ended is found out by reading
+                plain.setsockopt(level, option, value)
+    return plain
+
+
+def connects_to_itself(sock: gevent_socket) -> bool:
+    """Tell whether a connection begins and ends at the same socket.
+
+    TCP allows it: who connects to a free port of the ephemeral range may be given that very port.
+    """
+    try:
+        return bool(sock.getsockname() == sock.getpeername())
+    except OSError:
+        return False
