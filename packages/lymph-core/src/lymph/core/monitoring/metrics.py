@@ -78,7 +78,9 @@ class TaggedCounter(Metric):
         self._values: dict[tuple[tuple[str, str], ...], float] = {}
 
     def incr(self, _by: float = 1, **tags: str) -> None:
-        """Add `_by` to the counter of these tags."""
+        """Add `_by`, which must not be negative (ValueError), to the counter of these tags."""
+        if _by < 0:
+            raise ValueError(f'counter {self.name} only goes up; expected >= 0, found {_by}')
         key = tuple(sorted(tags.items()))
         self._values[key] = self._values.get(key, 0) + _by
 

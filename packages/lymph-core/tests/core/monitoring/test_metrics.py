@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+
+from lymph.core.monitoring.metrics import Aggregate, Callable, Counter, Gauge, Metric, TaggedCounter
+
+
+def test_a_gauge_goes_up_and_down():
+    gauge = Gauge('depth', 3, {'queue': 'a'})
+    assert list(gauge) == [('depth', 3, {'queue': 'a'})]
+    gauge.set(1.5)
+    assert list(gauge) == [('depth', 1.5, {'queue': 'a'})]
+
+
+def test_a_gauge_starts_at_zero_without_tags():
+    assert list(Gauge('depth')) == [('depth', 0, {})]
+
+
+def test_a_callable_is_read_each_time():
+    values = iter([1, 2])
+    metric = Callable('size', lambda: next(values), {'a': 'b'})
+    assert list(metric) == [('size', 1, {'a': 'b'})]
+    assert list(metric) == [('size', 2, {'a': 'b'})]
+
+
+def test_a_counter_goes_up():
+    counter = Counter('requests', {'a': 'b'})
+    assert list(counter) == [('requests', 0, {'a': 'b'})]
+    counter += 1
+    counter += 2.5
+    assert list(counter) == [('requests', 3.5, {'a': 'b'})]
+
+
+def test_a_counter_does_not_go_down():
+    counter = Counter('requests')
+    counter += 5
+    with pytest.raises(ValueError, match=r'counter requests only goes up; .* found -1'):
+        counter += -1
+    assert list(counter) == [('requests', 5, {})]
+
+
+def test_a_tagged_counter_counts_each_combination():
+    counter = TaggedCounter('errors', {'host': 'x'})
+    counter.incr(kind='io', method='a')
+    counter.incr(method='a', kind='io')
+    counter.incr(3, kind='value')
+    counter.incr()
+    assert sorted(counter, key=repr) == [
+        ('errors', 1, {'host': 'x'}),
+        ('errors', 2, {'host': 'x', 'kind': 'io', 'method': 'a'}),
+        ('errors', 3, {'host': 'x', 'kind': 'value'}),
+    ]
+
+
+def test_a_tagged_counter_does_not_go_down():
+    counter = TaggedCounter('errors')
+    with pytest.raises(ValueError, match=r'counter errors only goes up; .* found -1'):
+        counter.incr(-1, kind='io')
+    assert list(counter) == []
+
+
+def test_an_aggregate_adds_its_tags_to_all_metrics():
+    aggregate = Aggregate([Gauge('a', 1, {'own': 'x'})], {'host': 'h'})
+    aggregate.add(Gauge('b', 2))
+    aggregate.add_tags(zone='z')
+    aggregate.add(Gauge('c', 3))
+    added = {'host': 'h', 'zone': 'z'}
+    assert list(aggregate) == [('a', 1, {**added, 'own': 'x'}), ('b', 2, added), ('c', 3, added)]
+
+
+def test_a_metrics_own_tag_wins():
+    assert list(Aggregate([Gauge('a', 1, {'t': 'own'})], {'t': 'all'})) == [('a', 1, {'t': 'own'})]
+
+
+def test_aggregates_nest():
+    inner = Aggregate([Gauge('a', 1)], {'inner': 'i'})
+    assert list(Aggregate([inner], {'outer': 'o'})) == [('a', 1, {'inner': 'i', 'outer': 'o'})]
+
+
+def test_every_metric_can_be_read_again():
+    aggregate = Aggregate([Gauge('a', 1), Counter('b'), Callable('c', lambda: 2)])
+    assert list(aggregate) == list(aggregate) != []
+
+
+def test_anything_that_yields_triples_is_a_metric():
+    aggregate = Aggregate()
+    aggregate.add([('rows', 7, {})])
+    assert list(aggregate) == [('rows', 7, {})]
+
+
+def test_what_was_taken_out_is_not_read():
+    gauge, twin = Gauge('a', 1), Gauge('a', 1)
+    aggregate = Aggregate([gauge])
+    aggregate.remove(twin)
+    assert len(list(aggregate)) == 1
+    aggregate.remove(gauge)
+    aggregate.remove(gauge)
+    assert list(aggregate) == []
+
+
+def test_metrics_do_not_share_the_tags_they_were_given():
+    tags = {'a': 'b'}
+    gauge, aggregate = Gauge('x', 1, tags), Aggregate(tags=tags)
+    aggregate.add_tags(c='d')
+    tags['e'] = 'f'
+    assert list(gauge) == [('x', 1, {'a': 'b'})]
+
+
+def test_a_metric_by_itself_has_no_value():
+    with pytest.raises(NotImplementedError):
+        iter(Metric('x'))
