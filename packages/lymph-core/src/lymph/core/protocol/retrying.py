@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lymph.exceptions import LookupFailure, Nack, RpcError
+from lymph.exceptions import Expired, LookupFailure, Nack, RpcError
 
 __all__ = ['backoff', 'may_retry']
 
@@ -20,7 +20,7 @@ _FIRST, _LONGEST = 0.01, 0.5  # seconds
 
 def may_retry(error: RpcError, idempotent: bool) -> bool:
     """Tell whether a call that ended with `error` may be tried on another instance."""
-    if isinstance(error, LookupFailure):
+    if isinstance(error, (LookupFailure, Expired)):
         return False
     if isinstance(error, Nack) and error.reason in _HOPELESS:
         return False
