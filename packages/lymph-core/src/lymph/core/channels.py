@@ -39,6 +39,7 @@ class RequestChannel:
         '_message',
         '_started',
         '_waiting',
+        'heard',
         'id',
         'subject',
         'ticket',
@@ -47,6 +48,7 @@ class RequestChannel:
     def __init__(self, id: bytes, subject: bytes, connection: Connection) -> None:
         self.id = id
         self.subject = subject
+        self.heard = connection.heard  # what had arrived on the connection when this was sent
         self.ticket = 0
         self._connection = connection
         self._started = time.monotonic()

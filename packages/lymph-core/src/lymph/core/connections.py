@@ -6,6 +6,7 @@ get their outcome, and whoever needs the endpoint again makes a new connection.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +15,13 @@ from gevent.event import Event
 
 from lymph.core.channels import RequestChannel
 from lymph.core.deadlines import Expirations
-from lymph.core.messages import REPLIES
+from lymph.core.messages import EMPTY_MAP, REPLIES
 from lymph.core.transport.base import Link, LinkDown, Transport
 from lymph.exceptions import ConnectionLost, NotConnected, Timeout
 
 __all__ = ['Connection']
+
+PROBE_INTERVAL = 5.0  # seconds between two questions to a silent peer
 
 
 class Connection:
@@ -46,7 +49,11 @@ class Connection:
         self._opened = time.monotonic()
         self.requests = 0  # sent so far
         self.closing = False  # whether this side took it down
+        self.heard = 0  # messages that have arrived
+        #: whether a call expired and nothing at all has arrived since it was sent
+        self.silent = False
         self._replies = self._timeouts = self._strays = 0
+        self._probe_id = os.urandom(16)
         self._link = transport.connect(endpoint, self)
 
     @property
@@ -92,10 +99,14 @@ class Connection:
             self._expirations.discard(channel, channel.ticket)
 
     def expired(self, channel: RequestChannel, error: Timeout) -> None:
-        """End a call whose deadline has passed with `error`."""
-        if self.pending.pop(channel.id, None) is not None:
-            self._timeouts += 1
-            channel.resolve(None, error)
+        """End a call whose deadline has passed with `error`; a peer that said nothing is silent."""
+        if self.pending.pop(channel.id, None) is None:
+            return
+        self._timeouts += 1
+        if channel.heard == self.heard:
+            self.silent = True
+            self._probe()
+        channel.resolve(None, error)
 
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; calls in flight end with ConnectionLost."""
@@ -107,6 +118,7 @@ class Connection:
         return {
             'endpoint': self.endpoint,
             'state': self.state,
+            'silent': self.silent,
             'pending': len(self.pending),
             'requests': self.requests,
             'replies': self._replies,
@@ -122,6 +134,8 @@ class Connection:
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
         """Give a reply to its call; strays (late, foreign or malformed) are counted."""
+        self.heard += 1
+        self.silent = False
         wellformed = len(frames) == 5 and frames[1] in REPLIES
         channel = self.pending.pop(frames[2], None) if wellformed else None
         if channel is None:
@@ -140,3 +154,13 @@ class Connection:
             self._expirations.discard(channel, channel.ticket)
             channel.resolve(None, ConnectionLost(f'{channel.what}: {reason}'))
         self._went_down(self, reason)
+
+    def _probe(self) -> None:
+        """Ask a silent peer for a sign of life, one question at a time.
+
+        Whatever it says to whatever call ends its silence; so does the answer to this one, and when
+        it expires the next one follows.
+        """
+        if self._probe_id not in self.pending and self._link.up:
+            deadline = time.monotonic() + PROBE_INTERVAL
+            self.request(self._probe_id, b'lymph.ping', EMPTY_MAP, EMPTY_MAP, deadline)

@@ -66,6 +66,9 @@ class Dialer:
 
     def usable(self, endpoint: str) -> bool:
         """Tell whether nothing speaks against calling `endpoint` now."""
+        connection = self._connections.get(endpoint)
+        if connection is not None and connection.silent:
+            return False
         if not self._avoided:
             return True
         until = self._avoided.get(endpoint)
