@@ -79,7 +79,7 @@ def test_a_stopped_process_stays_registered(run, registry):
     eventually(lambda: list(service) == [mine], 10)
 
 
-@pytest.mark.parametrize('notice', ['suspect', 'refresh', 'get', 'ring', 'discover'])
+@pytest.mark.parametrize('notice', ['suspect', 'endpoint', 'refresh', 'get', 'ring', 'discover'])
 def test_where_deaths_are_not_told_the_next_look_finds_them(run, path, monkeypatch, notice):
     monkeypatch.delattr(os, 'pidfd_open')
     registry = EmbeddedServiceRegistry(path)
@@ -92,6 +92,8 @@ def test_where_deaths_are_not_told_the_next_look_finds_them(run, path, monkeypat
     match notice:
         case 'suspect':
             registry.suspect(instance)
+        case 'endpoint':
+            registry.suspect_endpoint(instance.endpoint)
         case 'refresh':
             registry.refresh(service, 'rpc')
             assert not len(service)

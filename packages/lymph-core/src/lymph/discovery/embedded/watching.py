@@ -47,7 +47,11 @@ class Watching:
         """Fill `service` from `directory` and keep it true; raises OSError."""
         self._listen()
         self._views[service] = ServiceView(service, directory, self._owners)
-        self.look(service)
+        try:
+            self.look(service)
+        except BaseException:
+            self.remove(service)
+            raise
 
     def remove(self, service: Service) -> None:
         """Change `service` no more."""

@@ -171,6 +171,9 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
             except Away as error:
                 logger.info('%s', error)
                 pause = _PAUSE
+            except Exception:  # kazoo's own, on its way through
+                logger.exception('cannot settle with %s; trying again', self._session)
+                pause = _PAUSE
 
     def _refuse_in_child(self) -> None:
         if self._session.forked:

@@ -47,7 +47,11 @@ class Watching:
         view.keep_until = self._keep_until
         self._views[service] = view
         self._by_path.setdefault(path, []).append(view)
-        self.look(service)
+        try:
+            self.look(service)
+        except BaseException:
+            self.remove(service)
+            raise
 
     def remove(self, service: Service) -> None:
         """Change `service` no more; one that is not watched is ignored."""
