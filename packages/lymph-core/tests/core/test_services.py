@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.core.services import Service, ServiceInstance
+from lymph.core.versioning import parse_version
+from lymph.exceptions import NotConnected
+
+
+def make(identity='a', endpoint='tcp://127.0.0.1:1', **facts):
+    return ServiceInstance(identity, endpoint, **facts)
+
+
+def endpoints(service, version=None):
+    wanted = None if version is None else parse_version(version)
+    return sorted(instance.endpoint for instance in service.match(wanted))
+
+
+@pytest.fixture
+def service():
+    return Service('echo')
+
+
+@pytest.fixture
+def heard(service):
+    heard = []
+    service.observe(lambda change, instance: heard.append((change, instance.key)))
+    return heard
+
+
+def test_a_service_counts_and_yields_its_instances(service):
+    service.add(make('a'))
+    service.add(make('b'))
+    assert len(service) == 2
+    assert {instance.identity for instance in service} == {'a', 'b'}
+
+
+def test_a_service_without_instances_is_still_a_service(service):
+    assert service
+    assert list(service) == []
+
+
+def test_versions_of_one_process_are_instances_of_their_own(service):
+    service.add(make('a', version='1.0'))
+    service.add(make('a', version='2.0'))
+    assert len(service) == 2
+    assert make('a', version='1.0').key == 'a@1.0'
+    assert make('a').key == 'a'
+
+
+def test_instances_may_change_while_they_are_iterated(service):
+    service.update(make(name) for name in 'abc')
+    for instance in service:
+        service.remove(instance.key)
+    assert len(service) == 0
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'found'),
+    [
+        (None, ['bad', 'new', 'none', 'old', 'two']),
+        ('1', ['new', 'old']),
+        ('1.2', ['new', 'old']),
+        ('1.2.1', ['new']),
+        ('1.6', []),
+        ('2', ['two']),
+        ('3', []),
+    ],
+)
+def test_requests_for_a_version_match_those_that_serve_it(service, wanted, found):
+    versions = {'none': None, 'bad': 'x.y', 'old': '1.2', 'new': '1.5.0', 'two': '2.0.3'}
+    service.update(make(name, name, version=version) for name, version in versions.items())
+    assert endpoints(service, wanted) == found
+    assert endpoints(service, wanted) == found  # now remembered
+
+
+def test_what_matches_follows_every_change(service):
+    assert endpoints(service, '1') == []
+    service.add(make('a', 'one', version='1.0'))
+    assert endpoints(service, '1') == ['one']
+    service.add(make('a', 'moved', version='1.0'))
+    assert endpoints(service, '1') == ['moved']
+    service.remove('a@1.0')
+    assert endpoints(service, '1') == []
+    assert endpoints(service) == []
+
+
+def test_observers_hear_of_each_change_once(service, heard):
+    service.add(make('a'))
+    service.add(make('a'))  # the same again is no change
+    service.add(make('a', pid=7))
+    service.remove('a')
+    service.remove('a')
+    assert heard == [('added', 'a'), ('updated', 'a'), ('removed', 'a')]
+
+
+def test_an_update_tells_what_went_and_what_came(service, heard):
+    service.update([make('a'), make('b'), make('c')])
+    del heard[:]
+    service.update([make('b'), make('c', pid=7), make('d')])
+    assert sorted(heard) == [('added', 'd'), ('removed', 'a'), ('updated', 'c')]
+
+
+def test_an_observer_that_left_hears_nothing_more(service):
+    heard = []
+    leave = service.observe(lambda change, instance: heard.append(change))
+    service.add(make('a'))
+    leave()
+    leave()
+    service.remove('a')
+    assert heard == ['added']
+
+
+def test_an_observer_that_fails_keeps_nobody_from_hearing(service):
+    def fails(change, instance):
+        raise RuntimeError('observer failed')
+
+    service.observe(fails)
+    heard = []
+    service.observe(lambda change, instance: heard.append(change))
+    service.add(make('a'))
+    assert heard == ['added']
+    assert len(service) == 1
+
+
+def test_another_connector_is_no_change(service, heard):
+    service.add(make('a'))
+    service.add(make('a', connector=lambda endpoint: None))
+    assert heard == [('added', 'a')]
+
+
+def test_connecting_asks_the_container_it_was_looked_up_through(service):
+    service.add(make('a', 'tcp://there:1', connector=lambda endpoint: ('link to', endpoint)))
+    assert service.connect() == ('link to', 'tcp://there:1')
+
+
+def test_there_is_no_connection_to_nobody(service):
+    with pytest.raises(NotConnected, match='echo has no instances'):
+        service.connect()
+    with pytest.raises(NotConnected, match='was not looked up through a container'):
+        make().connect()
+
+
+facts = st.fixed_dictionaries(
+    {'identity': st.text(), 'endpoint': st.text()},
+    optional={
+        'version': st.none() | st.text(),
+        'hostname': st.text(),
+        'ip': st.text(),
+        'pid': st.integers(),
+        'http_port': st.integers(),
+        'started': st.floats(allow_nan=False),
+    },
+)
+
+
+@given(facts)
+def test_an_instance_survives_the_registry(known):
+    instance = ServiceInstance(**known)
+    data = json.loads(json.dumps(instance.serialize()))
+    assert ServiceInstance.deserialize(data) == instance
+
+
+def test_only_known_facts_are_registered():
+    instance = make('a', 'tcp://x:1', connector=lambda endpoint: None)
+    assert instance.serialize() == {'identity': 'a', 'endpoint': 'tcp://x:1'}
+
+
+def test_facts_of_a_newer_release_are_ignored():
+    data = {'identity': 'a', 'endpoint': 'tcp://x:1', 'colour': 'blue', 'connector': 'evil'}
+    instance = ServiceInstance.deserialize(data)
+    assert instance == make('a', 'tcp://x:1')
+    assert instance.connector is None
+
+
+@pytest.mark.parametrize(
+    ('data', 'said'),
+    [
+        ({}, 'expected identity as text, found None'),
+        ({'identity': 'a'}, 'expected endpoint as text, found None'),
+        ({'identity': 5, 'endpoint': 'tcp://x:1'}, 'expected identity as text, found 5'),
+        ({'identity': 'a', 'endpoint': ['x']}, 'expected endpoint as text'),
+        ({'identity': 'a', 'endpoint': 'x', 'version': 1.0}, 'expected version as text, found 1.0'),
+    ],
+)
+def test_junk_is_no_instance(data, said):
+    with pytest.raises(ValueError, match=said):
+        ServiceInstance.deserialize(data)

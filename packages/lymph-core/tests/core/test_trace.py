@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import contextvars
+import os
+import re
+
+from lymph.core import trace
+from lymph.core.greenlets import Greenlet
+
+
+def in_new_context(func):
+    return contextvars.Context().run(func)
+
+
+def test_there_is_no_trace_id_outside_of_any_request():
+    assert in_new_context(trace.get_id) is None
+
+
+def test_the_id_that_is_set_is_got():
+    def work():
+        assert trace.set_id('mine') == 'mine'
+        return trace.get_id()
+
+    assert in_new_context(work) == 'mine'
+
+
+def test_a_new_id_is_made_when_none_is_given():
+    def work():
+        made = trace.set_id()
+        assert trace.get_id() == made
+        return made
+
+    one, other = in_new_context(work), in_new_context(work)
+    assert one != other
+    assert re.fullmatch('[0-9a-f]{32}', one)
+
+
+def test_a_greenlet_inherits_the_id_and_keeps_its_own_to_itself():
+    def work():
+        trace.set_id('outer')
+        greenlet = Greenlet(lambda: (trace.get_id(), trace.set_id('inner')))
+        greenlet.start()
+        greenlet.join(5)
+        return greenlet.value, trace.get_id()
+
+    assert in_new_context(work) == (('outer', 'inner'), 'outer')
+
+
+def test_a_forked_child_makes_ids_of_its_own():
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, trace.new_id().encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        of_child = pipe.read()
+    os.waitpid(pid, 0)
+    ours = {trace.new_id() for _ in range(3)}
+    assert len(of_child) == 32
+    assert of_child[:16] not in {id[:16] for id in ours}
