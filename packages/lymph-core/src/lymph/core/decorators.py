@@ -28,11 +28,15 @@ def rpc(
     if callable(raises) and not isinstance(raises, type):
         raise TypeError('write @lymph.rpc() with parentheses')
     classes = raises if isinstance(raises, tuple) else (raises,)
+    if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
+        raise TypeError(f'expected exception classes in raises, found {raises!r}')
     return lambda func: declare(func, RpcDeclaration(func, raises=classes, idempotent=idempotent))
 
 
-def raw_rpc() -> Callable[[F], F]:
+def raw_rpc(*misused: object) -> Callable[[F], F]:
     """Make a method callable that answers through the ReplyChannel it gets as first argument."""
+    if misused:
+        raise TypeError('write @lymph.raw_rpc() with parentheses')
     return lambda func: declare(func, RpcDeclaration(func, raw=True))
 
 
@@ -57,8 +61,7 @@ def event(
         raise TypeError('write @lymph.event("type") with event types as text')
     for event_type in event_types:
         check_pattern(event_type)
-    if retry < 0:
-        raise ValueError(f'expected retry >= 0, found {retry}')
+    _check_retry(retry)
     return lambda func: declare(
         func,
         EventDeclaration(func, event_types, sequential, broadcast, once, retry, queue_name),
@@ -75,6 +78,7 @@ def task(
     """
     if callable(sequential):
         raise TypeError('write @lymph.task() with parentheses')
+    _check_retry(retry)
 
     def make(func: Callable[..., Any]) -> Task:
         known = getattr(func, '_lymph_declaration', None)
@@ -86,3 +90,8 @@ def task(
         return Task(func, sequential, broadcast, retry)
 
     return make
+
+
+def _check_retry(retry: int) -> None:
+    if retry < 0:
+        raise ValueError(f'expected retry >= 0, found {retry}')

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from lymph.core.declaring.signatures import Signature
+from lymph.core.declaring.signatures import Signature, expect_parameters
 
 __all__ = ['EventDeclaration', 'RpcDeclaration', 'declaration_of', 'declare', 'declared']
 
@@ -34,8 +34,9 @@ class RpcDeclaration:
     signature: Signature = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        # self, and the channel of a raw method, come from the framework
-        object.__setattr__(self, 'signature', Signature(self.func, 2 if self.raw else 1))
+        filled = ('self', 'channel') if self.raw else ('self',)  # by the framework
+        expect_parameters(self.func, *filled)
+        object.__setattr__(self, 'signature', Signature(self.func, len(filled)))
 
     @property
     def name(self) -> str:
@@ -62,6 +63,9 @@ class EventDeclaration:
     retry: int = 0
     queue_name: str | None = None
 
+    def __post_init__(self) -> None:
+        expect_parameters(self.func, 'self', 'event')
+
     @property
     def name(self) -> str:
         """The handler's name."""
@@ -82,7 +86,8 @@ def declare(func: F, declaration: RpcDeclaration | EventDeclaration) -> F:
 
 def declaration_of(attribute: object) -> object:
     """Return what was noted on an attribute of a class, None if nothing was."""
-    return getattr(attribute, _NOTE, None)
+    # looked up without asking the attribute, which may be anything that an author puts on a class
+    return inspect.getattr_static(attribute, _NOTE, None)
 
 
 def declared(cls: type, kind: type[D]) -> dict[str, D]:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ['Signature']
+__all__ = ['Signature', 'expect_parameters']
 
 
 class Signature:
@@ -17,7 +17,8 @@ class Signature:
     """
 
     def __init__(self, func: Callable[..., Any], skip: int = 1) -> None:
-        parameters = list(inspect.signature(func).parameters.values())[skip:]
+        everything = list(inspect.signature(func).parameters.values())
+        filled, parameters = everything[:skip], everything[skip:]
         self.parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         for parameter in self.parameters:
             if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -26,6 +27,7 @@ class Signature:
                     f' but {parameter.name!r} is positional-only'
                 )
         self.takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._filled = frozenset(p.name for p in filled if p.kind is p.POSITIONAL_OR_KEYWORD)
         self._names = frozenset(p.name for p in self.parameters)
         self._required = frozenset(p.name for p in self.parameters if p.default is p.empty)
 
@@ -40,8 +42,8 @@ class Signature:
         missing = sorted(self._required - given)
         if missing:
             return f'missing argument {", ".join(map(repr, missing))} (takes: {self})'
-        unknown = sorted(given - self._names)
-        if unknown and not self.takes_any:
+        unknown = sorted(given & self._filled if self.takes_any else given - self._names)
+        if unknown:
             close = difflib.get_close_matches(unknown[0], self._names, 1)
             hint = f'; did you mean {close[0]!r}?' if close else ''
             return f'unexpected argument {unknown[0]!r} (takes: {self}){hint}'
@@ -52,3 +54,12 @@ class Signature:
         if self.takes_any:
             texts.append('**')
         return ', '.join(texts) or 'nothing'
+
+
+def expect_parameters(func: Callable[..., Any], *names: str) -> None:
+    """Raise TypeError unless `func` takes positional arguments for what `names` says."""
+    try:
+        inspect.signature(func).bind_partial(*names)
+    except TypeError:
+        listed = ' and '.join(names)
+        raise TypeError(f'{func.__qualname__}: expected the parameters {listed}') from None

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import functools
+from itertools import product
+
+import pytest
+
+import lymph
+from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declared
+from lymph.core.declaring.tasks import Task
+
+DECORATORS = {
+    'rpc': lymph.rpc(),
+    'raw_rpc': lymph.raw_rpc(),
+    'event': lymph.event('a'),
+    'task': lymph.task(),
+}
+
+
+class Base(lymph.Interface):
+    @lymph.rpc(raises=(KeyError, ValueError), idempotent=True)
+    def call(self, text):
+        """Say what it does.
+
+        In two paragraphs.
+        """
+        return text
+
+    @lymph.raw_rpc()
+    def raw(self, channel, text=None):
+        channel.reply(text)
+
+    @lymph.event('a.*', 'b', sequential=True, retry=3)
+    def on_a(self, event):
+        return event
+
+    @lymph.task(broadcast=True, retry=2)
+    def work(self, number):
+        return number
+
+
+def test_declarations_are_found_by_kind():
+    assert set(Base.methods) == {'call', 'raw'}
+    assert set(Base.event_handlers) == {'on_a'}
+    assert set(Base.tasks) == {'work'}
+    assert declared(Base, Task) == Base.tasks
+
+
+def test_a_declaration_holds_what_was_declared():
+    call, raw = Base.methods['call'], Base.methods['raw']
+    assert isinstance(call, RpcDeclaration)
+    assert (call.name, call.raw, call.raises) == ('call', False, (KeyError, ValueError))
+    assert call.idempotent
+    assert call.help == 'Say what it does.\n\nIn two paragraphs.'
+    assert (raw.raw, raw.raises, raw.idempotent, raw.help) == (True, (), False, '')
+    on_a = Base.event_handlers['on_a']
+    assert isinstance(on_a, EventDeclaration)
+    assert (on_a.event_types, on_a.sequential, on_a.retry) == (('a.*', 'b'), True, 3)
+    work = Base.tasks['work']
+    assert (work.name, work.sequential, work.broadcast, work.retry) == ('work', False, True, 2)
+
+
+def test_a_declared_method_stays_the_function_it_was():
+    assert Base.call(None, 'x') == 'x'
+    assert Base.on_a(None, 'event') == 'event'
+
+
+def test_one_class_may_stand_for_raises():
+    @lymph.rpc(raises=ValueError)
+    def method(self):
+        pass
+
+    assert method._lymph_declaration.raises == (ValueError,)
+
+
+def test_a_subclass_inherits_and_adds():
+    class Derived(Base):
+        @lymph.rpc()
+        def more(self):
+            pass
+
+    assert set(Derived.methods) == {'call', 'raw', 'more'}
+    assert set(Derived.event_handlers) == {'on_a'}
+    assert set(Derived.tasks) == {'work'}
+    assert set(Base.methods) == {'call', 'raw'}
+
+
+def test_an_override_counts_as_it_stands():
+    class Derived(Base):
+        def raw(self, channel, text=None):
+            pass
+
+        @lymph.rpc(raises=OSError)
+        def call(self, text, more):
+            pass
+
+        work = None
+
+        @lymph.event('c')
+        def on_a(self, event):
+            pass
+
+    assert set(Derived.methods) == {'call'}
+    assert Derived.methods['call'].raises == (OSError,)
+    assert Derived.methods['call'].signature.problem({'text': 1, 'more': 2}) is None
+    assert Derived.event_handlers['on_a'].event_types == ('c',)
+    assert Derived.tasks == {}
+
+
+def test_several_bases_add_up():
+    class Other:
+        @lymph.rpc()
+        def other(self):
+            pass
+
+    class Both(Other, Base):
+        pass
+
+    assert set(Both.methods) == {'call', 'raw', 'other'}
+
+
+def test_a_decorator_around_a_declared_method_keeps_the_declaration():
+    def loud(func):
+        @functools.wraps(func)
+        def wrapper(self, text):
+            return func(self, text).upper()
+
+        return wrapper
+
+    class Loud(lymph.Interface):
+        @loud
+        @lymph.rpc()
+        def call(self, text):
+            return text
+
+    assert set(Loud.methods) == {'call'}
+    assert Loud.call(None, 'x') == 'X'
+
+
+def test_attributes_that_answer_to_every_name_declare_nothing():
+    class Anything:
+        def __getattr__(self, name):
+            raise RuntimeError('not now')
+
+    class Odd(lymph.Interface):
+        anything = Anything()
+
+    assert Odd.methods == {}
+
+
+@pytest.mark.parametrize(('outer', 'inner'), list(product(DECORATORS, DECORATORS)))
+def test_a_method_is_declared_once(outer, inner):
+    def method(self, event):
+        pass
+
+    with pytest.raises(TypeError, match=r'method is declared as \w+ already; a method is one of'):
+        DECORATORS[outer](DECORATORS[inner](method))
+
+
+@pytest.mark.parametrize(
+    ('decorator', 'said'),
+    [
+        (lymph.rpc, r'write @lymph.rpc\(\) with parentheses'),
+        (lymph.task, r'write @lymph.task\(\) with parentheses'),
+        (lymph.event, r'write @lymph.event\("type"\)'),
+    ],
+)
+def test_forgotten_parentheses_are_named(decorator, said):
+    with pytest.raises(TypeError, match=said):
+
+        @decorator
+        def method(self):
+            pass
+
+
+def test_forgotten_parentheses_of_raw_rpc_are_named():
+    with pytest.raises(TypeError, match=r'write @lymph.raw_rpc\(\) with parentheses'):
+
+        @lymph.raw_rpc
+        def method(self, channel):
+            pass
+
+
+@pytest.mark.parametrize('raises', [[ValueError], 'ValueError', (ValueError, 'x'), (5,), int])
+def test_raises_are_exception_classes(raises):
+    with pytest.raises(TypeError, match='expected exception classes in raises, found'):
+        lymph.rpc(raises=raises)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'options', 'error'),
+    [
+        ((), {}, 'expected at least one event type'),
+        ((5,), {}, 'write @lymph.event'),
+        (('',), {}, 'expected'),
+        (('a..b',), {}, 'expected'),
+        (('a',), {'retry': -1}, 'expected retry >= 0, found -1'),
+    ],
+)
+def test_event_handlers_with_impossible_options_are_refused(arguments, options, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        lymph.event(*arguments, **options)
+
+
+def test_a_task_is_retried_a_number_of_times():
+    with pytest.raises(ValueError, match='expected retry >= 0, found -1'):
+        lymph.task(retry=-1)
+
+
+def test_a_raw_method_needs_a_channel():
+    with pytest.raises(TypeError, match=r'method: expected the parameters self and channel'):
+
+        @lymph.raw_rpc()
+        def method(self):
+            pass
+
+
+def test_an_event_handler_takes_the_event():
+    with pytest.raises(TypeError, match=r'on_a: expected the parameters self and event'):
+
+        @lymph.event('a')
+        def on_a(self):
+            pass

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.core.declaring.signatures import Signature
+
+
+def nothing(self):
+    pass
+
+
+def one(self, text):
+    pass
+
+
+def some(self, text, limit=10, *, strict=False):
+    pass
+
+
+def anything(self, text, **rest):
+    pass
+
+
+def raw(self, channel, text=None):
+    pass
+
+
+@pytest.mark.parametrize(
+    ('func', 'arguments'),
+    [
+        (nothing, {}),
+        (one, {'text': 1}),
+        (some, {'text': 1}),
+        (some, {'text': 1, 'strict': True}),
+        (anything, {'text': 1, 'more': 2}),
+    ],
+)
+def test_arguments_that_fit_are_no_problem(func, arguments):
+    assert Signature(func).problem(arguments) is None
+
+
+@pytest.mark.parametrize(
+    ('func', 'arguments', 'problem'),
+    [
+        (nothing, {'a': 1}, "unexpected argument 'a' (takes: nothing)"),
+        (one, {}, "missing argument 'text' (takes: text)"),
+        (one, {'tex': 1}, "missing argument 'text' (takes: text)"),
+        (
+            one,
+            {'text': 1, 'tex': 1},
+            "unexpected argument 'tex' (takes: text); did you mean 'text'?",
+        ),
+        (
+            some,
+            {'text': 1, 'xyz': 1},
+            "unexpected argument 'xyz' (takes: text, limit=10, strict=False)",
+        ),
+        (anything, {'more': 2}, "missing argument 'text' (takes: text, **)"),
+        (anything, {'text': 1, 5: 2}, 'expected argument names as text, found 5'),
+        (one, {'text': 1, b'b': 2}, "expected argument names as text, found b'b'"),
+        (one, {1: 1, 'x': 2, 'y': 3}, 'expected argument names as text, found 1'),
+        (one, {'self': 1, 'text': 2}, "unexpected argument 'self' (takes: text)"),
+    ],
+)
+def test_a_problem_is_told_in_words(func, arguments, problem):
+    assert Signature(func).problem(arguments) == problem
+
+
+def test_what_the_framework_fills_is_no_argument():
+    signature = Signature(raw, 2)
+    assert [p.name for p in signature.parameters] == ['text']
+    assert signature.problem({'channel': 1}) == "unexpected argument 'channel' (takes: text=None)"
+
+
+def test_positional_parameters_cannot_be_called_by_name():
+    def method(self, text, /):
+        pass
+
+    with pytest.raises(
+        TypeError, match=r"method: arguments travel by name, .*'text' is positional"
+    ):
+        Signature(method)
+
+
+FUNCTIONS = [nothing, one, some, anything]
+
+
+@given(
+    st.sampled_from(FUNCTIONS),
+    st.dictionaries(st.sampled_from(['text', 'limit', 'strict', 'other', 'self']), st.none()),
+)
+def test_there_is_no_problem_exactly_when_python_could_call_it(func, arguments):
+    try:
+        inspect.signature(func).bind(None, **arguments)
+        callable_so = True
+    except TypeError:
+        callable_so = False
+    assert (Signature(func).problem(arguments) is None) == callable_so
