@@ -161,7 +161,17 @@ class RemoteError(RpcError, metaclass=_RemoteErrors):
         super().__init__(text)
         self.type = type
 
+    def __reduce__(self) -> Any:
+        # the classes of the names are found by no import
+        if type(self) is RemoteError:
+            return super().__reduce__()
+        return RemoteError.named, (self.type, str(self)), self.__dict__
+
     @staticmethod
     def named(type: str, text: str) -> RemoteError:
-        """Return the error for a class name that arrived from a peer."""
-        return RemoteError._named(type)(text, type)
+        """Return the error for a class name that arrived from a peer.
+
+        It is of the class ``RemoteError.<type>``, or RemoteError where `type` is no identifier.
+        """
+        cls = RemoteError._named(type) if type.isidentifier() else RemoteError
+        return cls(text, type)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.core.messages import ACK, ERROR, NACK, REP, REPLIES
+from lymph.core.outcomes import outcome
+from lymph.exceptions import Failed, Refused, RemoteError, RpcError
+from lymph.serializers.msgpack import pack
+
+
+class Call:
+    what = 'echo.upper'
+
+
+def frames(type, body=None, headers=None):
+    return [b'id', type, b'of', pack(headers or {}), pack(body)]
+
+
+@pytest.mark.parametrize('value', [None, False, 0, 'text', [1], {'a': {1}}])
+def test_a_reply_gives_its_body(value):
+    assert outcome(frames(REP, value), Call()) == value
+
+
+def test_an_acknowledgement_gives_nothing():
+    assert outcome(frames(ACK, 'ignored'), Call()) is None
+
+
+@pytest.mark.parametrize(
+    'reason',
+    ['overloaded', 'draining', 'unknown_method', 'a_reason_of_tomorrow'],
+)
+def test_a_refusal_carries_its_reason(reason):
+    with pytest.raises(Refused, match=r'echo\.upper: too much') as caught:
+        outcome(frames(NACK, {'message': 'too much'}, {'reason': reason}), Call())
+    assert caught.value.reason == reason
+    assert caught.value.executed == 'no'
+
+
+@pytest.mark.parametrize(
+    ('body', 'headers'),
+    [(None, {}), (None, {'reason': 'failed'}), ([], {}), ({}, []), (5, None)],
+)
+def test_a_nack_without_another_reason_means_that_the_method_failed(body, headers):
+    with pytest.raises(Failed, match=r'echo\.upper: failed') as caught:
+        outcome([b'id', NACK, b'of', pack(headers), pack(body)], Call())
+    assert caught.value.reason == 'failed'
+    assert caught.value.executed == 'yes'
+
+
+def test_an_error_is_a_class_of_its_name():
+    with pytest.raises(RemoteError.ValueError, match='empty') as caught:
+        outcome(frames(ERROR, {'type': 'ValueError', 'message': 'empty'}), Call())
+    assert caught.value.type == 'ValueError'
+    assert caught.value.executed == 'yes'
+
+
+@pytest.mark.parametrize('body', [None, [], 'text', {}, {'type': None, 'message': 5}])
+def test_an_error_without_details_is_an_error_still(body):
+    with pytest.raises(RemoteError) as caught:
+        outcome(frames(ERROR, body), Call())
+    assert caught.value.type == 'Exception'
+
+
+@pytest.mark.parametrize('type', ['a\0b', 'no name', '', 'x' * 10_000, '__init__', 'class'])
+def test_a_name_that_no_class_can_have_is_an_error_still(type):
+    with pytest.raises(RemoteError, match='text'):
+        outcome(frames(ERROR, {'type': type, 'message': 'text'}), Call())
+
+
+@pytest.mark.parametrize('type', [REP, NACK, ERROR])
+def test_a_reply_that_cannot_be_read_is_a_failure_of_a_call_that_ran(type):
+    with pytest.raises(Failed, match='the reply cannot be read'):
+        outcome([b'id', type, b'of', b'\xc1', b'\xc1'], Call())
+
+
+@given(st.sampled_from(sorted(REPLIES)), st.binary(max_size=30), st.binary(max_size=30))
+def test_whatever_arrives_is_a_result_or_an_error_of_ours(type, headers, body):
+    with contextlib.suppress(RpcError):
+        outcome([b'id', type, b'of', headers, body], Call())
