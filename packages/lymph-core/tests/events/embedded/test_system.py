@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
+import tracemalloc
+
+import gevent
 import pytest
 
+from lymph.config import Configuration, ConfigurationError
+from lymph.core.events import Event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.embedded import EmbeddedEventSystem
-from lymph.testing.contracts.events import EventSystemContract
+from lymph.exceptions import EmitFailure, SubscriptionError
+from lymph.testing.contracts.events import EventSystemContract, Inbox
+from lymph.testing.waiting import eventually
 
 
 class TestEmbeddedEventSystem(EventSystemContract):
@@ -14,3 +24,322 @@ class TestEmbeddedEventSystem(EventSystemContract):
 
     def make_event_system(self):
         return EmbeddedEventSystem(self.path, backoff=Backoff(first=0.05))
+
+
+def rows(database, query):
+    with sqlite3.connect(database) as db:
+        return db.execute(query).fetchall()
+
+
+# Where the file is.
+
+
+def test_events_are_kept_in_the_state_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path / 'state'))
+    config = Configuration({'events': {'class': 'embedded'}})
+    system = config.create_instance('events', group='lymph.events')
+    system.on_start()
+    system.on_stop()
+    assert (tmp_path / 'state' / 'events' / 'events.sqlite').stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / 'state' / 'events').stat().st_mode & 0o777 == 0o700
+
+
+def test_another_directory_can_be_configured(tmp_path):
+    path = str(tmp_path / 'other')
+    config = Configuration({'events': {'class': 'embedded', 'path': path, 'confirm_timeout': 3}})
+    system = config.create_instance('events', group='lymph.events')
+    system.on_start()
+    system.on_stop()
+    assert (tmp_path / 'other' / 'events' / 'events.sqlite').is_file()
+
+
+@pytest.mark.parametrize(
+    ('section', 'words'),
+    [
+        ({'pth': '/x'}, r"^events\.pth: unknown option .*did you mean 'path'"),
+        ({'path': 'relative'}, r'^events\.path: expected an absolute path'),
+        ({'path': '/dev/null/x'}, r'^events\.path: cannot keep state'),
+        ({'confirm_timeout': 0}, r'^events\.confirm_timeout: expected more than 0 seconds'),
+        ({'confirm_timeout': '.inf'}, r'^events\.confirm_timeout: expected'),
+        ({'confirm_timeout': 'soon'}, r'^events\.confirm_timeout: expected a number'),
+    ],
+)
+def test_a_mistake_in_the_configuration_names_its_place(section, words):
+    config = Configuration({'events': {'class': 'embedded', **section}})
+    with pytest.raises(ConfigurationError, match=words):
+        config.create_instance('events', group='lymph.events')
+
+
+@pytest.mark.parametrize(
+    'content', [b'no database at all' * 100, b'SQLite format 3\0' + b'x' * 4080]
+)
+def test_a_damaged_file_is_an_error_and_is_left_as_it_is(start, database, content):
+    database.parent.mkdir()
+    database.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r'events\.sqlite is damaged.*; move it away'):
+        start()
+    assert database.read_bytes() == content
+
+
+def test_a_file_that_is_damaged_further_in_fails_the_emitter(start, subscribe, emit, database):
+    system = start()
+    subscription = subscribe(system, Inbox())
+    system.unsubscribe(subscription)
+    for n in range(100):
+        emit(system, n)
+    system.on_stop()
+    size = database.stat().st_size
+    with database.open('r+b') as file:
+        file.seek(4096)
+        file.write(b'\xff' * (size - 4096))
+    damaged = database.read_bytes()
+    with pytest.raises((ConfigurationError, EmitFailure), match=r'events\.sqlite is damaged'):
+        emit(start(), 100)
+    assert database.read_bytes() == damaged
+
+
+def test_a_file_of_a_newer_lymph_is_an_error_and_is_left_as_it_is(start, database):
+    start().on_stop()
+    with sqlite3.connect(database) as db:
+        db.execute('PRAGMA user_version = 99')
+    before = database.read_bytes()
+    with pytest.raises(ConfigurationError, match=r'newer lymph \(format 99, .*upgrade'):
+        start()
+    assert database.read_bytes() == before
+
+
+def test_a_database_of_another_program_is_an_error(start, database):
+    database.parent.mkdir()
+    with sqlite3.connect(database) as db:
+        db.execute('CREATE TABLE recipes (name TEXT)')
+    with pytest.raises(ConfigurationError, match='another program'):
+        start()
+    assert rows(database, 'SELECT name FROM sqlite_master') == [('recipes',)]
+
+
+def test_a_directory_in_place_of_the_file_is_an_error(start, database):
+    database.mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r'cannot write .*events\.sqlite: Is a directory'):
+        start()
+
+
+def test_a_file_that_is_removed_while_in_use_fails_the_emitter(start, emit, tmp_path):
+    system = start()
+    emit(system, 1)
+    shutil.rmtree(tmp_path / 'events')
+    with pytest.raises(EmitFailure, match='removed or replaced while it was in use'):
+        emit(system, 2)
+
+
+# How it is used.
+
+
+def test_a_system_that_was_not_started_refuses(tmp_path, emit, subscribe):
+    system = EmbeddedEventSystem(str(tmp_path))
+    with pytest.raises(EmitFailure, match='not running'):
+        emit(system)
+    with pytest.raises(SubscriptionError, match='not running'):
+        subscribe(system, Inbox())
+    system.on_stop()
+
+
+def test_a_stopped_system_can_start_again(start, subscribe, emit):
+    system, inbox = start(), Inbox()
+    subscribe(system, inbox)
+    system.on_stop()
+    system.on_start()
+    subscribe(system, inbox)
+    emit(system, 1)
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_stopping_leaves_nothing_behind_but_the_file(start, subscribe, emit, tmp_path):
+    descriptors = os.listdir('/proc/self/fd')
+    system = start()
+    subscribe(system, Inbox())
+    subscribe(system, Inbox(), queue='other', broadcast=True, durable=False)
+    emit(system)
+    system.on_stop()
+    system.workers.kill()
+    found = [
+        os.path.join(*p.relative_to(tmp_path).parts) for p in tmp_path.rglob('*') if p.is_file()
+    ]
+    assert sorted(found) == ['events/events.sqlite', 'events/events.sqlite-turn']
+    assert [*tmp_path.glob('events/*/*')] == []
+    eventually(lambda: len(os.listdir('/proc/self/fd')) <= len(descriptors))
+
+
+def test_an_event_for_many_queues_is_stored_once_and_goes_with_the_last_of_them(
+    start, subscribe, emit, database
+):
+    system, inboxes = start(), [Inbox(), Inbox(), Inbox()]
+    for n, inbox in enumerate(inboxes):
+        system.unsubscribe(subscribe(system, inbox, queue=f'queue{n}'))
+    emit(system, 1)
+    counts = 'SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM messages)'
+    assert rows(database, counts) == [(1, 3)]
+    for n, inbox in enumerate(inboxes):
+        subscribe(system, inbox, queue=f'queue{n}')
+    eventually(lambda: all(inbox.events for inbox in inboxes))
+    eventually(lambda: rows(database, counts) == [(0, 0)])
+
+
+def test_what_is_no_event_becomes_a_dead_letter_and_holds_up_nobody(
+    start, subscribe, emit, database
+):
+    system, inbox = start(), Inbox()
+    system.unsubscribe(subscribe(system, inbox))
+    emit(system, 1)
+    emit(system, 2)
+    with sqlite3.connect(database) as db:
+        db.execute("UPDATE events SET data = x'c1' WHERE id = 1")
+    subscribe(system, inbox, sequential=True)
+    eventually(lambda: inbox.numbers == [2])
+    (letter,) = eventually(lambda: system.dead_letters.read('queue'))
+    assert letter.event is None
+    assert letter.data == b'\xc1'
+    assert letter.error.startswith('SerializationError: expected msgpack')
+
+
+def test_a_queue_of_ten_thousand_is_drained_in_little_memory(start, subscribe, emit, tmp_path):
+    emitter = start()
+    emitter.unsubscribe(subscribe(emitter, Inbox()))
+    filling = 'x' * 2000
+
+    def emit_some():
+        for _ in range(100):
+            emitter.emit(Event('thing', {'filling': filling}))
+
+    gevent.joinall([gevent.spawn(emit_some) for _ in range(100)], raise_error=True)
+    emitter.on_stop()
+    handled = [0]
+
+    def count(event):
+        handled[0] += 1
+
+    consumer = start(pool_size=50)
+    tracemalloc.start()
+    try:
+        subscribe(consumer, count)
+        eventually(lambda: handled[0] == 10_000, 60)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000  # bytes; the events are 20 million
+
+
+def test_the_file_is_used_again_and_shrinks(start, subscribe, emit, database):
+    def fill_and_drain():
+        system.unsubscribe(subscribe(system, Inbox()))
+        jobs = [gevent.spawn(emit, system, 'x' * 20_000) for _ in range(500)]
+        gevent.joinall(jobs, raise_error=True)
+        inbox = Inbox()
+        subscription = subscribe(system, inbox)
+        eventually(lambda: len(inbox.events) == 500, 30)
+        eventually(lambda: rows(database, 'SELECT count(*) FROM events') == [(0,)])
+        system.unsubscribe(subscription)
+
+    system = start()
+    fill_and_drain()
+    first = rows(database, 'PRAGMA page_count')[0][0]
+    fill_and_drain()
+    assert rows(database, 'PRAGMA page_count')[0][0] < first * 1.2
+
+
+def test_instances_that_run_side_by_side_may_want_different_topics(start, subscribe, emit):
+    old, new, inbox = start(), start(), Inbox()
+    before = subscribe(old, inbox, 'a', 'b')
+    subscribe(new, inbox, 'b', 'c')
+    for n, topic in enumerate('abc'):
+        emit(new, n, topic)
+    eventually(lambda: sorted(inbox.numbers) == [0, 1, 2])
+    # the next one that consumes alone decides
+    old.unsubscribe(before)
+    new.on_stop()
+    subscribe(old, inbox, 'b', 'c')
+    for n, topic in enumerate('abc', 3):
+        emit(old, n, topic)
+    eventually(lambda: sorted(inbox.numbers) == [0, 1, 2, 4, 5])
+
+
+def test_an_emitter_that_is_killed_while_it_waits_does_no_harm(start, subscribe, emit):
+    system, inbox = start(), Inbox()
+    subscribe(system, inbox)
+    emitters = [gevent.spawn(emit, system, n) for n in range(20)]
+    gevent.sleep(0)
+    gevent.killall(emitters)
+    emit(system, 'after')
+    eventually(lambda: 'after' in inbox.numbers)
+
+
+def test_a_timeout_of_the_emitter_is_its_own(start, emit):
+    system = start()
+    mine = gevent.Timeout(0)
+
+    def emit_for(timeout):
+        with timeout:
+            for n in range(10_000):
+                emit(system, n)
+
+    with pytest.raises(gevent.Timeout) as caught:
+        emit_for(mine)
+    assert caught.value is mine
+
+
+def test_two_greenlets_may_subscribe_at_the_same_time(start, subscribe, emit):
+    system, inboxes = start(), [Inbox() for _ in range(5)]
+    jobs = [
+        gevent.spawn(subscribe, system, inbox, queue=f'queue{n}') for n, inbox in enumerate(inboxes)
+    ]
+    gevent.joinall(jobs, raise_error=True)
+    emit(system, 1)
+    eventually(lambda: all(inbox.numbers == [1] for inbox in inboxes))
+
+
+def test_a_subscription_that_failed_can_be_made_again(start, subscribe, emit, tmp_path):
+    system, inbox = start(), Inbox()
+    bells = tmp_path / 'events' / 'bells'
+    bells.rmdir()
+    bells.write_text('in the way')
+    with pytest.raises(SubscriptionError, match='cannot consume queue'):
+        subscribe(system, inbox)
+    bells.unlink()
+    bells.mkdir()
+    subscribe(system, inbox)
+    emit(system, 1)
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_an_instance_that_was_taken_for_dead_comes_back(
+    start, subscribe, emit, database, monkeypatch
+):
+    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    system, inbox, own = start(), Inbox(), Inbox()
+    subscribe(system, inbox)
+    subscribe(system, own, queue='own', broadcast=True, durable=False)
+    with sqlite3.connect(database) as db:
+        for table in ('owners', 'consumers', 'bindings', 'queues'):
+            db.execute(f'DELETE FROM {table}')
+        db.execute('UPDATE changes SET number = random()')
+
+    def arrive():
+        emit(system, len(inbox.events))
+        return inbox.events and own.events
+
+    eventually(arrive)
+
+
+def test_bells_and_owner_files_that_were_cleaned_away_come_back(
+    start, subscribe, emit, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    consumer, emitter, inbox = start(), start(), Inbox()
+    subscribe(consumer, inbox)
+    for folder in ('bells', 'owners'):
+        shutil.rmtree(tmp_path / 'events' / folder)
+    emit(emitter, 1)
+    eventually(lambda: inbox.numbers == [1])
+    eventually(lambda: [*tmp_path.glob('events/owners/*')])
+    eventually(lambda: len([*tmp_path.glob('events/bells/*')]) == 2)
+    emit(emitter, 2)
+    eventually(lambda: inbox.numbers == [1, 2])

@@ -38,7 +38,7 @@ T = TypeVar('T')
 Command = Callable[[sqlite3.Connection], T]
 
 _GROUP = 256  # commands in one transaction
-_ENDING = 5.0  # seconds that `close` gives the thread
+_ENDING = 5.0  # seconds
 
 # SQLite forbids a child even to close what its parent opened, which forgetting it would do.
 _left_to_parents: list[object] = []
@@ -57,6 +57,7 @@ class Ticket(Generic[T]):
         self.lasting = lasting
         self.on_done = on_done
         self.cancelled = False
+        self.settled = False
         self.value: T | None = None
         self.error: Exception | None = None
 
@@ -68,6 +69,7 @@ class Committer:
         self.path = path
         self._pool: ThreadPool | None = None
         self._waiting: deque[Ticket[Any]] = deque()
+        self._taking = False
         self._working = False
         self._connection: sqlite3.Connection | None = None
         self._turns: Turns | None = None
@@ -79,29 +81,33 @@ class Committer:
 
     def open(self, timeout: float) -> None:
         """Open the file, making it if it is not there; raises StoreError."""
-        self._pool = ThreadPool(1)
-        try:
-            self._pool.spawn(self._open).get(timeout=timeout)
-        except gevent.Timeout:
-            raise StoreError(self._too_slow(timeout)) from None
+        self._pool = pool = ThreadPool(1)
+        self._within(timeout, lambda: pool.spawn(self._open).get())
+        self._taking = True
 
-    def close(self) -> None:
-        """Run what was handed in and close the file; a thread that does not answer is left."""
-        pool, self._pool = self._pool, None
+    def close(self, patience: float = _ENDING) -> None:
+        """Run what was handed in and close the file.
+
+        A thread that does not answer within `patience` seconds is left to the end of the process.
+        """
+        pool = self._pool
         if pool is None:
             return
         try:
-            with gevent.Timeout(_ENDING):
-                while self._working or self._waiting:
-                    gevent.sleep(0.001)
-                pool.spawn(self._close).get()
-                pool.kill()
-        except gevent.Timeout:
-            logger.error(self._too_slow(_ENDING))
+            if self._taking:
+                self.run(lambda db: None, patience)  # after everything else
+            self._taking = False
+            self._within(patience, lambda: pool.spawn(self._close).get())
+            self._within(patience, pool.kill)
+        except StoreError as error:
+            logger.error('the file is left to the end of the process: %s', error)
+        self._taking = False
+        self._pool = None
 
     def abandon(self) -> None:
         """Leave the file to the parent process: closing it here would be seen there."""
         _left_to_parents.append(self._connection)
+        self._taking = False
         self._pool = None
         self._waiting.clear()
 
@@ -112,7 +118,7 @@ class Committer:
         on_done: Callable[[Ticket[T]], object] = bool,
     ) -> Ticket[T]:
         """Hand in a command and return at once."""
-        if self._pool is None:
+        if not self._taking:
             raise StoreError(f'{self.path} is not open')
         ticket = Ticket(command, lasting, on_done)
         self._waiting.append(ticket)
@@ -141,15 +147,24 @@ class Committer:
                 result.set(ticket.value)
 
         ticket = self.submit(command, lasting, done)
-        mine = gevent.Timeout(timeout)
+        try:
+            return cast(T, self._within(timeout, result.get))
+        except BaseException:
+            ticket.cancelled = True
+            raise
+
+    def _within(self, seconds: float | None, wait: Callable[[], T]) -> T:
+        mine = gevent.Timeout(seconds)
         try:
             with mine:
-                return cast(T, result.get())
-        except BaseException as error:
-            ticket.cancelled = True
-            if error is mine:
-                raise StoreError(self._too_slow(timeout)) from None
-            raise
+                return wait()
+        except gevent.Timeout as error:
+            if error is not mine:
+                raise
+        raise StoreError(
+            f'{self.path} did not answer within {seconds} s; '
+            'its disk is slow, or a stopped process holds it'
+        )
 
     def _go_on(self) -> None:
         if self._waiting and not self._working and self._pool is not None:
@@ -160,13 +175,8 @@ class Committer:
         self._working = False
         self._go_on()
         for ticket in result.get():
-            ticket.on_done(ticket)
-
-    def _too_slow(self, seconds: float | None) -> str:
-        return (
-            f'{self.path} did not answer within {seconds} s; '
-            'its disk is slow, or a stopped process holds it'
-        )
+            if ticket.settled:
+                ticket.on_done(ticket)
 
     # The thread's side: it knows no greenlets and writes no log.
 
@@ -199,11 +209,8 @@ class Committer:
     def _work(self) -> list[Ticket[Any]]:
         group: list[Ticket[Any]] = []
         while self._waiting and len(group) < _GROUP:
-            ticket = self._waiting.popleft()
-            if not ticket.cancelled:
-                group.append(ticket)
-        if group:
-            self._commit(group)
+            group.append(self._waiting.popleft())
+        self._commit(group)
         return group
 
     def _commit(self, group: list[Ticket[Any]]) -> None:
@@ -220,7 +227,7 @@ class Committer:
             alone = len(group) == 1 or isinstance(failure, StoreError)
         for ticket in group:
             if alone:
-                ticket.error = error
+                ticket.error, ticket.settled = error, True
             else:
                 self._commit([ticket])
 
@@ -235,7 +242,9 @@ class Committer:
                 self._synchronous = synchronous
             connection.execute('BEGIN IMMEDIATE')
             try:
-                for ticket in group:
+                # now, because others may have had the turn for long
+                wanted = [ticket for ticket in group if not ticket.cancelled]
+                for ticket in wanted:
                     ticket.value = ticket.command(connection)
                 self._check_file()
                 connection.execute('COMMIT')
@@ -243,6 +252,8 @@ class Committer:
                 if connection.in_transaction:
                     connection.rollback()
                 raise
+        for ticket in wanted:
+            ticket.settled = True
 
     def _check_file(self) -> None:
         # SQLite goes on writing to a file that has lost its name, where nobody will find it

@@ -143,7 +143,7 @@ class Keeper:
 
     def _look(self, slow: bool) -> None:
         self._looks = max(self._looks - 1, 0)
-        token = self._keep_file()
+        token = self._keep_place()
         known, found = self._committer.run(lambda db: self._look_in_thread(db, token, slow), None)
         if not known:
             logger.error('other instances took this one for dead; its events may be handled twice')
@@ -162,12 +162,18 @@ class Keeper:
             give_back(db)
         return known, look_around(db, self.owner, self._directory, self._namespace)
 
-    def _keep_file(self) -> str:
+    def _keep_place(self) -> str:
+        """Put back what somebody cleaned away; returns the token of the owner's file."""
         assert self._file is not None
+        assert self._bell is not None
         if not self._file.in_place():
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file.close()
             self._file = OwnerFile(self._directory)
+        if not os.path.exists(self._bell.path):
+            self._bells.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._bell.close()
+            self._bell = Doorbell(self._bells, _BELL, self._wake.set)
         return self._file.token
 
     def _watch(self, living: frozenset[int]) -> None:

@@ -123,7 +123,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         try:
             self._committer.open(self._timeout)
         except StoreError as error:
-            self._committer.close()
+            self._committer.close(patience=0.1)
             raise ConfigurationError(str(error), self._where) from error
         self._refusal = None
         self._consumption.start()
@@ -223,7 +223,6 @@ class EmbeddedEventSystem(BaseEventSystem):
         """Look into every queue, in case that a ring was lost; declare them again if they were."""
         for consumed in tuple(self._consumed.values()):
             if consumed.bell is not None and not os.path.exists(consumed.bell.path):
-                self._bells.mkdir(mode=0o700, parents=True, exist_ok=True)
                 consumed.bell.close()
                 consumed.bell = self._hang_bell(consumed.queue)
             if lost:

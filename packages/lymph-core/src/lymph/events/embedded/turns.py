@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lymph.core.forks import abandon_in_children
+
 __all__ = ['Turns']
 
 
@@ -21,6 +23,7 @@ class Turns:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        abandon_in_children(self)
 
     @contextmanager
     def take(self) -> Iterator[None]:
@@ -32,5 +35,9 @@ class Turns:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Take no more turns."""
-        os.close(self._descriptor)
+        """Take no more turns; again is ignored."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    abandon = close  # a child that kept it open would keep the turn of a parent that is killed

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import _thread
+import sqlite3
+
+import gevent
+import pytest
+
+from lymph.events.embedded.committer import Committer
+from lymph.events.embedded.database import StoreError
+from lymph.events.embedded.turns import Turns
+from lymph.testing.waiting import eventually
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / 'events.sqlite'
+
+
+@pytest.fixture
+def committer(path):
+    committer = Committer(path)
+    committer.open(5)
+    yield committer
+    committer.close()
+
+
+def insert(n):
+    return lambda db: db.execute('INSERT INTO queues (name, temporary) VALUES (?, 0)', (str(n),))
+
+
+def names(path):
+    with sqlite3.connect(path) as db:
+        return [name for (name,) in db.execute('SELECT name FROM queues ORDER BY id')]
+
+
+def test_a_command_returns_its_result(committer):
+    assert committer.run(lambda db: db.execute('SELECT 1 + 1').fetchone(), 5) == (2,)
+
+
+def test_commands_run_in_the_order_they_were_handed_in(committer, path):
+    for n in range(1000):
+        committer.submit(insert(n))
+    committer.run(lambda db: None, 5)
+    assert names(path) == [str(n) for n in range(1000)]
+
+
+def test_what_waits_at_the_same_time_is_committed_together(committer, path):
+    with Turns(path.with_name('events.sqlite-turn')).take():
+        transactions = [
+            gevent.spawn(committer.run, lambda db: db.execute('SELECT random()').fetchone(), 5)
+            for _ in range(50)
+        ]
+        seen = []
+        for n in range(50):
+            committer.submit(lambda db: seen.append(db.total_changes))
+            committer.submit(insert(n))
+        gevent.sleep(0)
+    gevent.joinall(transactions, raise_error=True)
+    committer.run(lambda db: None, 5)
+    assert len(names(path)) == 50
+    assert sorted(seen) == seen
+
+
+def test_a_command_that_fails_does_not_spoil_the_others(committer, path):
+    with Turns(path.with_name('events.sqlite-turn')).take():
+        jobs = [gevent.spawn(committer.run, insert(n), 5) for n in (1, 2, 2, 3)]
+        bug = gevent.spawn(committer.run, lambda db: 1 / 0, 5)
+        gevent.sleep(0)
+    gevent.joinall([*jobs, bug])
+    assert [job.exception is None for job in jobs] == [True, True, False, True]
+    assert isinstance(jobs[2].exception, StoreError)
+    assert isinstance(bug.exception, ZeroDivisionError)
+    assert names(path) == ['1', '2', '3']
+
+
+def test_who_waits_too_long_takes_the_command_back(committer, path):
+    with Turns(path.with_name('events.sqlite-turn')).take():
+        begun = gevent.spawn(committer.run, insert('begun'), 5)
+        gevent.sleep(0)
+        with pytest.raises(StoreError, match=r'did not answer within 0\.1 s'):
+            committer.run(insert('late'), 0.1)
+    begun.get()
+    committer.run(insert('next'), 5)
+    assert names(path) == ['begun', 'next']
+
+
+def test_what_follows_a_command_is_called_even_when_its_asker_is_gone(committer):
+    begun, go_on, told = [], _thread.allocate_lock(), []
+
+    def command(db):
+        begun.append(True)
+        with go_on:
+            return 'done'
+
+    with go_on:
+        asker = gevent.spawn(committer.run, command, 5, then=told.append)
+        eventually(lambda: begun)
+        asker.kill()
+    committer.run(lambda db: None, 5)
+    assert told == ['done']
+
+
+def test_closing_runs_what_was_handed_in(path):
+    committer = Committer(path)
+    committer.open(5)
+    for n in range(1000):
+        committer.submit(insert(n))
+    committer.close()
+    assert len(names(path)) == 1000
+    with pytest.raises(StoreError, match='not open'):
+        committer.submit(insert('late'))
+
+
+def test_closing_does_not_wait_forever(path):
+    committer = Committer(path)
+    committer.open(5)
+    with Turns(path.with_name('events.sqlite-turn')).take():
+        committer.submit(insert('late'))
+        committer.close(patience=0.1)
+
+
+def test_a_closed_file_can_be_opened_again(path):
+    committer = Committer(path)
+    for n in range(2):
+        committer.open(5)
+        committer.run(insert(n), 5)
+        committer.close()
+    assert names(path) == ['0', '1']
+
+
+def test_several_writers_share_the_file(path):
+    committers = [Committer(path) for _ in range(4)]
+    for committer in committers:
+        committer.open(5)
+    jobs = [
+        gevent.spawn(committer.run, insert(f'{n}-{i}'), 10, lasting=True)
+        for n in range(50)
+        for i, committer in enumerate(committers)
+    ]
+    gevent.joinall(jobs, raise_error=True)
+    for committer in committers:
+        committer.close()
+    assert len(names(path)) == 200

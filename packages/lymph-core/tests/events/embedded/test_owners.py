@@ -1,0 +1,131 @@
+"""What becomes of the leases and queues of owners that are gone, asked of the tables."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lymph.core.events import Event
+from lymph.core.protocol.envelope import pack_event
+from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.consumption import Demand
+from lymph.events.embedded.database import open_database
+from lymph.events.embedded.messages import acknowledge, lease, publish
+from lymph.events.embedded.owners import OwnerFile, dismiss, enroll, look_around, renew
+from lymph.events.embedded.routing import Routes, declare, withdraw
+
+
+@pytest.fixture
+def db(tmp_path):
+    db = open_database(tmp_path / 'events.sqlite')
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def directory(tmp_path):
+    directory = tmp_path / 'owners'
+    directory.mkdir()
+    return directory
+
+
+def emit(db, n=0):
+    return publish(db, Routes(), 'thing', pack_event(Event('thing', {'n': n})), 0)
+
+
+def test_a_live_owner_keeps_its_leases(db, directory):
+    me, other, file = enroll(db, 'me', None), 0, OwnerFile(directory)
+    other = enroll(db, file.token, None)
+    declare(db, 'queue', ['thing'], False, other)
+    emit(db)
+    assert len(lease(db, other, [Demand('queue', 5)]).deliveries) == 1
+    assert look_around(db, me, directory, None).queues == frozenset()
+    assert lease(db, me, [Demand('queue', 5)]).deliveries == []
+    file.close()
+
+
+def test_what_a_dead_owner_had_leased_is_ready_again(db, directory):
+    me, file = enroll(db, 'me', None), OwnerFile(directory)
+    other = enroll(db, file.token, None)
+    declare(db, 'queue', ['thing'], False, other)
+    emit(db)
+    (lost,) = lease(db, other, [Demand('queue', 5)]).deliveries
+    file.abandon()  # as the kernel does when the process ends
+    assert look_around(db, me, directory, None).queues == {'queue'}
+    (delivery,) = lease(db, me, [Demand('queue', 5)]).deliveries
+    assert (delivery.id, delivery.attempt) == (lost.id, 2)
+    # whoever lost the lease cannot settle it any more
+    acknowledge(db, other, lost.id)
+    assert db.execute('SELECT count(*) FROM messages').fetchone() == (1,)
+    assert list(directory.iterdir()) == []
+
+
+def test_an_owner_without_a_file_is_dead_when_it_has_not_renewed(db, directory):
+    me, other = enroll(db, 'me', None), enroll(db, 'lost', None)
+    look_around(db, me, directory, None)
+    assert renew(db, other, 'lost')
+    db.execute('UPDATE owners SET expires = ? WHERE id = ?', (time.time() - 1, other))
+    look_around(db, me, directory, None)
+    assert not renew(db, other, 'lost')
+    assert renew(db, me, 'me')
+
+
+def test_an_event_that_keeps_killing_its_consumers_becomes_a_dead_letter(db):
+    deaths = 0
+    declare(db, 'queue', ['thing'], False, enroll(db, 'first', None))
+    emit(db, 7)
+    while True:
+        owner = enroll(db, 'next', None)
+        if not lease(db, owner, [Demand('queue', 1)]).deliveries:
+            break
+        dismiss(db, owner)
+        deaths += 1
+    assert deaths == 1 + LOSSES
+    queue, attempts, error = db.execute(
+        'SELECT queue, attempts, error FROM dead_letters'
+    ).fetchone()
+    assert (queue, attempts) == ('queue', deaths)
+    assert 'its consumer ended in attempt 11' in error
+    assert db.execute('SELECT count(*) FROM events').fetchone() == (0,)
+
+
+def test_temporary_queues_end_with_their_owner_and_durable_ones_stay(db):
+    owner = enroll(db, 'owner', None)
+    declare(db, 'temporary', ['thing'], True, owner)
+    declare(db, 'durable', ['thing'], False, owner)
+    assert sorted(emit(db)) == ['durable', 'temporary']
+    dismiss(db, owner)
+    assert emit(db) == ['durable']
+    assert db.execute('SELECT count(*) FROM messages').fetchone() == (2,)
+
+
+def test_a_temporary_queue_ends_with_its_subscription(db):
+    owner = enroll(db, 'owner', None)
+    declare(db, 'temporary', ['thing'], True, owner)
+    emit(db)
+    withdraw(db, 'temporary', owner)
+    for table in ('queues', 'bindings', 'consumers', 'messages', 'events'):
+        assert db.execute(f'SELECT count(*) FROM {table}').fetchone() == (0,)
+
+
+def test_routes_are_learned_anew_when_they_change(db):
+    routes, owner = Routes(), enroll(db, 'owner', None)
+    assert routes.find(db, 'thing') == ()
+    declare(db, 'first', ['*', '#'], False, owner)
+    assert [name for _, name in routes.find(db, 'thing')] == ['first']
+    declare(db, 'second', ['thing'], True, owner)
+    assert sorted(name for _, name in routes.find(db, 'thing')) == ['first', 'second']
+    withdraw(db, 'second', owner)
+    assert [name for _, name in routes.find(db, 'thing')] == ['first']
+
+
+def test_processes_are_told_apart_from_those_of_another_container(db, directory):
+    files = [OwnerFile(directory) for _ in range(2)]
+    me = enroll(db, 'me', 'here')
+    enroll(db, files[0].token, 'here')
+    enroll(db, files[1].token, 'elsewhere')
+    found = look_around(db, me, directory, 'here')
+    assert (len(found.living), found.unknown) == (1, 1)
+    for file in files:
+        file.close()

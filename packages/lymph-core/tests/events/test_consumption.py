@@ -1,0 +1,231 @@
+"""The rules of consuming, with a store that does what a test wants."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+from gevent.event import Event as Signal
+
+from lymph.core.components import Component
+from lymph.core.events import Event
+from lymph.core.protocol.envelope import pack_event
+from lymph.core.protocol.redelivery import Backoff
+from lymph.core.workers import Workers
+from lymph.events.base import Subscription
+from lymph.events.consumption import Consumption, Delivery, Leased
+from lymph.exceptions import LymphError
+from lymph.testing.contracts.events import Gate, Inbox
+from lymph.testing.waiting import eventually
+
+
+class Store:
+    """Leases what is in `queue`; everything that was asked and told is kept."""
+
+    def __init__(self):
+        self.queue = []
+        self.demands = []
+        self.outcomes = []
+        self.on_lease = lambda: None
+        self.error = None
+        self.due = {}
+
+    def put(self, *numbers):
+        for n in numbers:
+            self.queue.append(Delivery(n, 'queue', pack_event(Event('thing', {'n': n})), 1))
+
+    def lease(self, demands):
+        self.demands.append({demand.queue: demand.count for demand in demands})
+        if self.error is not None:
+            raise self.error
+        count = sum(demand.count for demand in demands if demand.queue == 'queue')
+        leased, self.queue = self.queue[:count], self.queue[count:]
+        self.on_lease()
+        return Leased(leased, self.due)
+
+    def acknowledge(self, delivery):
+        self.outcomes.append(('acknowledged', delivery.id))
+
+    def retry(self, delivery, delay):
+        self.outcomes.append(('retried', delivery.id))
+
+    def bury(self, delivery, error):
+        self.outcomes.append(('buried', delivery.id))
+
+    def release(self, deliveries, started):
+        word = 'interrupted' if started else 'returned'
+        self.outcomes.extend((word, delivery.id) for delivery in deliveries)
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def component():
+    component = Component(workers=Workers(3))
+    yield component
+    component.workers.kill()
+    component.pool.kill()
+
+
+@pytest.fixture
+def consumption(component, store):
+    consumption = Consumption(component, store, lambda subscription: None, Backoff())
+    consumption.start()
+    yield consumption
+    consumption.stop()
+
+
+def subscription(handler, **options):
+    return Subscription('queue', ('thing',), handler, **options)
+
+
+def test_no_more_is_asked_for_than_may_run(consumption, store):
+    gate = Gate()
+    store.put(*range(10))
+    consumption.add('queue', subscription(gate))
+    eventually(lambda: len(gate.inside) == 3)
+    assert store.demands == [{'queue': 3}]
+    gate.open()
+    eventually(lambda: len(gate.done) == 10)
+
+
+def test_queues_take_turns_when_workers_are_few(consumption, store):
+    store.put(*range(100))
+    inbox = Inbox(lambda event: gevent.sleep(0.001))
+    consumption.add('queue', subscription(inbox))
+    consumption.add('other', subscription(inbox))
+    eventually(lambda: len(inbox.events) == 100)
+    assert {'other': 3} in store.demands[:3]
+
+
+def test_a_ring_during_a_lease_is_not_lost(consumption, store):
+    inbox = Inbox()
+
+    def rung_meanwhile():
+        store.on_lease = lambda: None
+        store.put(1)
+        consumption.ring('queue')
+
+    store.on_lease = rung_meanwhile
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_nothing_is_asked_for_until_something_can_be_had(consumption, store):
+    inbox = Inbox()
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: len(store.demands) == 1)
+    consumption.ring('unknown')
+    gevent.sleep(0.05)
+    assert len(store.demands) == 1
+    store.put(1)
+    consumption.ring('queue')
+    eventually(lambda: inbox.numbers == [1])
+    assert len(store.demands) == 2
+
+
+def test_a_queue_is_asked_again_when_its_delayed_event_is_due(consumption, store):
+    inbox = Inbox()
+    store.due = {'queue': 0.05}
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: len(store.demands) == 1)
+    store.due = {}
+    store.put(1)
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_a_store_that_fails_is_asked_again(consumption, store, monkeypatch):
+    monkeypatch.setattr('lymph.events.consumption._AFTER_ERROR', 0.01)
+    inbox = Inbox()
+    store.put(1)
+    store.error = LymphError('no disk')
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: len(store.demands) > 2)
+    store.error = None
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_it_waits_for_a_worker_that_others_use(consumption, store, component):
+    busy, inbox = Signal(), Inbox()
+    for _ in range(3):
+        component.workers.start(busy.wait)
+    store.put(1)
+    consumption.add('queue', subscription(inbox))
+    gevent.sleep(0.02)
+    assert store.demands == []
+    busy.set()
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_what_was_leased_for_a_subscription_that_has_ended_goes_back(consumption, store):
+    inbox = Inbox()
+    store.put(1, 2)
+    store.on_lease = lambda: consumption.remove('queue')
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: store.outcomes == [('returned', 1), ('returned', 2)])
+    assert inbox.events == []
+
+
+def test_what_was_leased_while_pausing_goes_back(consumption, store):
+    inbox = Inbox()
+    store.put(1, 2)
+    store.on_lease = consumption.pause
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: sorted(store.outcomes) == [('returned', 1), ('returned', 2)])
+    assert inbox.events == []
+
+
+def test_what_waits_for_a_worker_goes_back_when_consuming_stops(consumption, store, component):
+    busy, inbox = Signal(), Inbox()
+
+    def take_the_places():
+        for _ in range(3):
+            component.workers.start(busy.wait)
+
+    store.put(1, 2)
+    store.on_lease = take_the_places
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: store.queue == [])
+    consumption.stop()
+    assert sorted(store.outcomes) == [('returned', 1), ('returned', 2)]
+    busy.set()
+
+
+def test_a_handler_that_is_killed_gives_its_event_back(consumption, store, component):
+    gate = Gate()
+    store.put(1)
+    consumption.add('queue', subscription(gate))
+    eventually(lambda: gate.inside)
+    assert component.workers.kill() == 1
+    assert store.outcomes == [('interrupted', 1)]
+
+
+def test_the_error_of_a_handler_reaches_the_error_hook(consumption, store, component):
+    def broken(event):
+        raise KeyError('name')
+
+    heard = []
+    component.error_hook.install(lambda error, **details: heard.append((error, details)))
+    store.put(1)
+    consumption.add('queue', subscription(broken, retry=1))
+    eventually(lambda: store.outcomes == [('retried', 1)])
+    ((error, details),) = heard
+    assert isinstance(error, KeyError)
+    assert details['function'] is broken
+
+
+def test_once_asks_for_one_event_and_then_for_none(component, store):
+    finished, inbox = [], Inbox()
+    consumption = Consumption(component, store, finished.append, Backoff())
+    consumption.start()
+    store.put(1, 2)
+    once = subscription(inbox, once=True)
+    consumption.add('queue', once)
+    eventually(lambda: finished == [once])
+    consumption.ring('queue')
+    gevent.sleep(0.02)
+    assert inbox.numbers == [1]
+    assert store.demands == [{'queue': 1}]
+    consumption.stop()
