@@ -7,6 +7,7 @@ root gives what nobody else does.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,13 @@ class Component:
     def on_start(self) -> None:
         """Called when the container is started."""
 
+    def on_drain(self, timeout: float) -> int:
+        """Called before a graceful stop, when others have had time to notice.
+
+        Finish what runs, for up to `timeout` seconds; return how much had to be cut short.
+        """
+        return 0
+
     def on_stop(self) -> None:
         """Called when the container is stopped; also after an `on_start` that failed."""
 
@@ -119,6 +127,13 @@ class Componentized(Component):
             except BaseException:
                 self.on_stop()
                 raise
+
+    def on_drain(self, timeout: float) -> int:
+        """Drain the started components within `timeout` seconds, all together."""
+        end = time.monotonic() + timeout
+        return sum(
+            component.on_drain(max(0.0, end - time.monotonic())) for component in self._started
+        )
 
     def on_stop(self) -> None:
         """Stop the started components in reverse; one that fails is reported, the rest go on."""

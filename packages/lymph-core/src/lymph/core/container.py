@@ -194,8 +194,10 @@ class ServiceContainer(Asking):
         self._registrations.withdraw()
         wait_until_quiet(lambda: self._server.last_request, timeout)
         self._server.draining = True
-        self.workers.join(timeout)
-        return self.stop()
+        end = time.monotonic() + timeout
+        cut = self.on_drain(timeout)
+        self.workers.join(max(0.0, end - time.monotonic()))
+        return cut + self.stop()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds until the container has stopped; tell whether it has."""

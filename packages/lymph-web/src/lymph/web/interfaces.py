@@ -133,13 +133,17 @@ class WebServiceInterface(Interface):
             raise self._unusable(error) from error
         self._server = server
 
-    def on_stop(self) -> None:
-        """Stop serving: what is being answered has as long as in a drain to come to its end."""
+    def on_drain(self, timeout: float) -> int:
+        """Answer what is being answered, for up to `timeout` seconds, and nothing more."""
         server, self._server = self._server, None
-        if server is not None:
-            cut = server.finish(self.container.settings.drain_timeout)
-            if cut:
-                logger.warning('%s stopped before %d requests were answered', self.name, cut)
+        cut = 0 if server is None else server.finish(timeout)
+        if cut:
+            logger.warning('%s stopped before %d requests were answered', self.name, cut)
+        return cut + super().on_drain(timeout)
+
+    def on_stop(self) -> None:
+        """Stop serving at once, unless a drain has done so."""
+        self.on_drain(0)
         super().on_stop()
 
     def report(self, error: BaseException) -> None:
