@@ -132,6 +132,8 @@ class Shell:
                 stdin=subprocess.DEVNULL,
                 stdout=out if stdout is None else stdout,
                 stderr=err,
+                # Whoever started the tests may have made them deaf to Ctrl-C.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         running = Running(process, *files)
         self._started.append(running)

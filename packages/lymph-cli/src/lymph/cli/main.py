@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A user's mistake becomes one line on stderr; only what is a bug leaves with its traceback.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the locale has no character for is escaped.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         exit_code = program.main(arguments, prog_name='lymph', standalone_mode=False)
     except (LymphError, click.ClickException, click.Abort) as error:

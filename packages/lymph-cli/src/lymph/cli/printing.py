@@ -77,7 +77,7 @@ class Printer:
                 self._console.print(each, soft_wrap=isinstance(each, Text))
         text = capture.get()
         if not self.color:
-            text = ''.join(f'{line.rstrip()}\n' for line in text.splitlines())
+            text = '\n'.join(line.rstrip(' ') for line in text.split('\n'))
         write(text)
 
 
@@ -92,10 +92,8 @@ def wants_color(settings: Settings) -> bool:
 
 def write(text: str) -> None:
     """Write text to stdout now; raises click's Exit when whoever reads has gone."""
-    encoding = sys.stdout.encoding
     try:
-        # What the terminal's locale has no character for is escaped.
-        sys.stdout.write(text.encode(encoding, 'backslashreplace').decode(encoding))
+        sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         _reader_gone()

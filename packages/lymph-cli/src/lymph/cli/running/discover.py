@@ -73,7 +73,7 @@ def _table(members: Sequence[ServiceInstance]) -> Table:
     # What is known of no instance takes no room.
     columns = [column for column in zip(*rows, strict=True) if any(column)]
     for row in zip(*columns, strict=True):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from lymph.cli.printing import Printer
 from lymph.cli.program import BrokenCommand, program
@@ -27,7 +28,8 @@ def run(settings: Settings, as_json: bool) -> None:
     table = Table.grid(padding=(0, 2))
     for name, command in commands.items():
         style = 'red' if isinstance(command, BrokenCommand) else ''
-        table.add_row(f'[bold]{name}[/]', command.get_short_help_str(_LONGEST), style=style)
+        words = command.get_short_help_str(_LONGEST)
+        table.add_row(Text(name, 'bold'), Text(words), style=style)
     printer.show(table)
 
 

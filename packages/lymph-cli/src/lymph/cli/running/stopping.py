@@ -14,6 +14,8 @@ from gevent.event import Event
 __all__ = ['Stops', 'interrupts_heard']
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Seconds in which an exception that was sent to a greenlet has surely arrived.
+_ON_ITS_WAY = 1.0
 
 
 class Stopped(BaseException):
@@ -32,7 +34,12 @@ class Stops:
     @contextmanager
     def heard(self) -> Iterator[None]:
         """Hear the signals for the duration of a `with` block."""
-        watchers = [gevent.signal_handler(number, self._hear) for number in _SIGNALS]
+        watchers = [
+            gevent.signal_handler(number, self._hear)
+            for number in _SIGNALS
+            # A shell starts its background jobs deaf to Ctrl-C.
+            if signal.getsignal(number) is not signal.SIG_IGN
+        ]
         try:
             yield
         finally:
@@ -45,6 +52,9 @@ class Stops:
         self._interruptible = gevent.getcurrent()
         try:
             yield
+            if self.asked.is_set():
+                # The block ended just before it was told to; nothing behind it is to be hit.
+                gevent.sleep(_ON_ITS_WAY)
         except Stopped:
             pass
         finally:

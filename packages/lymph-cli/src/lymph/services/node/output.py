@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable
 from typing import NamedTuple, TextIO
@@ -12,6 +13,8 @@ from gevent.lock import Semaphore
 from gevent.queue import JoinableQueue
 
 __all__ = ['Output', 'labels']
+
+logger = logging.getLogger(__name__)
 
 #: The name before the node's own words.
 _NODE = 'node'
@@ -67,6 +70,8 @@ class Output:
                     threads.apply(_write, (batch,))
                 except BrokenPipeError:
                     self.closed.set()
+                except OSError:
+                    logger.exception('lines of processes were lost')
             for line in batch:
                 if line.printed:
                     self._room.release()
