@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -19,20 +20,16 @@ class Hook:
 
     def __init__(self, name: str = 'hook') -> None:
         self.name = name
-        self._callbacks: list[Callable[..., Any]] = []
+        self._callbacks: dict[object, Callable[..., Any]] = {}
 
     def install(self, callback: Callable[..., Any]) -> Callable[[], None]:
         """Add `callback`; the returned function takes it out again."""
-        self._callbacks.append(callback)
-
-        def uninstall() -> None:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
-
-        return uninstall
+        place = object()  # the same callback may be installed twice
+        self._callbacks[place] = callback
+        return functools.partial(self._uninstall, place)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
-        for callback in tuple(self._callbacks):
+        for callback in tuple(self._callbacks.values()):
             try:
                 callback(*args, **kwargs)
             except Exception:
@@ -40,3 +37,6 @@ class Hook:
 
     def __bool__(self) -> bool:
         return bool(self._callbacks)
+
+    def _uninstall(self, place: object) -> None:
+        self._callbacks.pop(place, None)
