@@ -92,7 +92,7 @@ class Workers:
         if getcurrent() is self._hub:
             worker.switch()
         else:
-            self._hub.loop.run_callback(worker.switch)
+            self._hub.loop.run_callback(self._begin, worker)
         return True
 
     def start(self, func: Callable[..., Any], *args: Any) -> None:
@@ -118,16 +118,27 @@ class Workers:
         """Wait up to `timeout` seconds until no task runs; return whether that came true."""
         return bool(self._quiet.wait(timeout))
 
-    def kill(self) -> int:
-        """End all tasks and greenlets for good; return how many tasks were cut short."""
+    def kill(self, timeout: float | None = None) -> int:
+        """End all tasks and greenlets for good; return how many tasks were cut short.
+
+        Waits up to `timeout` seconds for them to end (None: as long as they take). A task that
+        calls this goes on itself.
+        """
         self._closed = True
         self._free.set()  # whoever waits in start() learns of the end
-        cut = len(self._busy)
-        victims = [*self._busy, *self._idle]
+        victims = (self._busy | set(self._idle)) - {getcurrent()}
+        cut = len(self._busy & victims)
         self._idle.clear()
-        gevent.killall(victims)
+        gevent.killall(list(victims), timeout=timeout)
+        for worker in [worker for worker in self._busy & victims if worker.dead]:
+            self._finished(worker)  # its task had not begun
         self._quiet.set()
         return cut
+
+    def _begin(self, worker: _Worker) -> None:
+        """Run a task that a greenlet has handed over. In the hub."""
+        if not self._closed:
+            worker.switch()
 
     def _finished(self, worker: _Worker) -> None:
         self._busy.discard(worker)

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from contextvars import ContextVar
+
+import gevent
+import pytest
+from gevent.event import Event
+from gevent.queue import Queue
+
+from lymph.core.workers import Workers
+from lymph.testing.waiting import eventually
+
+colour = ContextVar('colour', default='none')
+
+
+@pytest.fixture(params=[1, 2, None], ids='size={}'.format)
+def any_workers(request):
+    workers = Workers(request.param)
+    yield workers
+    workers.kill()
+    assert workers.running == 0
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def make(size=None):
+        made.append(Workers(size))
+        return made[-1]
+
+    yield make
+    for workers in made:
+        workers.kill()
+        assert workers.running == 0
+
+
+def in_hub(func, *args):
+    """Call `func` in the hub and return what it returns."""
+    done = Queue()
+    gevent.get_hub().loop.run_callback(lambda: done.put(func(*args)))
+    return done.get(timeout=5)
+
+
+def test_a_task_runs_with_its_arguments(any_workers):
+    done = Queue()
+    assert any_workers.try_start(done.put, 'from a greenlet')
+    assert done.get(timeout=5) == 'from a greenlet'
+    assert any_workers.join(5)
+    assert in_hub(any_workers.try_start, done.put, 'from the hub')
+    assert done.get(timeout=5) == 'from the hub'
+
+
+def test_a_task_started_from_the_hub_runs_at_once():
+    workers, order = Workers(), []
+
+    def start():
+        workers.try_start(order.append, 'task')
+        order.append('after')
+        return True
+
+    assert in_hub(start)
+    assert order == ['task', 'after']
+
+
+def test_a_task_started_from_a_greenlet_leaves_it_running(make):
+    order = []
+    workers = make()
+    workers.start(order.append, 'task')
+    order.append('after')
+    assert workers.join(5)
+    assert order == ['after', 'task']
+
+
+def test_a_task_may_start_another(make):
+    workers, done = make(), Queue()
+    workers.start(workers.start, done.put, 'inner')
+    assert done.get(timeout=5) == 'inner'
+
+
+def test_every_task_has_a_context_of_its_own(make):
+    workers, seen = make(1), []
+
+    def task():
+        seen.append(colour.get())
+        colour.set('dirty')
+        gevent.sleep(0)
+        seen.append(colour.get())
+
+    colour.set('of the starter')
+    for _ in range(2):
+        workers.start(task)
+        assert workers.join(5)
+    assert seen == ['none', 'dirty'] * 2
+
+
+def test_greenlets_are_used_again(make):
+    workers, used = make(), []
+    for _ in range(10):
+        workers.start(lambda: used.append(gevent.getcurrent()))
+        assert workers.join(5)
+    assert len(set(map(id, used))) == 1
+
+
+def test_a_task_that_fails_is_logged_and_spoils_nothing(any_workers, caplog):
+    done = Queue()
+
+    def fails():
+        raise RuntimeError('no good')
+
+    any_workers.start(fails)
+    any_workers.start(done.put, 'next')
+    assert done.get(timeout=5) == 'next'
+    assert 'RuntimeError: no good' in caplog.text
+
+
+def test_a_timeout_that_escapes_from_a_task_is_logged_too(any_workers, caplog):
+    done = Queue()
+
+    def late():
+        with gevent.Timeout(0.001):
+            gevent.sleep(60)
+
+    any_workers.start(late)
+    assert any_workers.join(5)
+    any_workers.start(done.put, 'next')
+    assert done.get(timeout=5) == 'next'
+    assert 'gevent.timeout.Timeout' in caplog.text
+
+
+def test_no_more_than_size_run_at_once(make):
+    workers, gate = make(3), Event()
+    running, most = 0, 0
+
+    def task():
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        gate.wait(5)
+        running -= 1
+
+    starters = [gevent.spawn(workers.start, task) for _ in range(20)]
+    eventually(lambda: running == 3)
+    assert workers.running == 3
+    assert workers.free == 0
+    assert not workers.try_start(task)
+    gate.set()
+    gevent.joinall(starters, timeout=5, raise_error=True)
+    assert workers.join(5)
+    assert most == 3
+    assert workers.free == 3
+
+
+def test_tasks_that_are_refused_do_not_run(make):
+    workers, gate, ran = make(1), Event(), []
+    workers.start(gate.wait, 5)
+    assert not workers.try_start(ran.append, 'refused')
+    assert not in_hub(workers.try_start, ran.append, 'refused')
+    gate.set()
+    assert workers.join(5)
+    assert ran == []
+
+
+def test_without_a_bound_all_run(make):
+    workers, gate = make(), Event()
+    for _ in range(1000):
+        assert workers.try_start(gate.wait, 5)
+    assert workers.running == 1000
+    assert workers.free == float('inf')
+    gate.set()
+    assert workers.join(5)
+
+
+def test_waiting_for_a_free_place_ends_when_there_is_one(make):
+    workers, gate = make(1), Event()
+    assert workers.wait_free(0)
+    workers.start(gate.wait, 5)
+    assert not workers.wait_free(0.001)
+    waiting = gevent.spawn(workers.wait_free, 5)
+    gate.set()
+    assert waiting.get(timeout=5) is True
+
+
+def test_joining_gives_up_after_its_timeout(make):
+    workers, gate = make(), Event()
+    assert workers.join(0)
+    workers.start(gate.wait, 5)
+    assert not workers.join(0.001)
+    gate.set()
+    assert workers.join(5)
+
+
+def test_killing_cuts_what_runs_and_tells_how_many(make):
+    workers, begun, cut = make(), [], []
+
+    def task():
+        begun.append(True)
+        try:
+            gevent.sleep(60)
+        finally:
+            cut.append(True)
+
+    for _ in range(3):
+        workers.start(task)
+    workers.start(int)  # this one is over by then
+    eventually(lambda: len(begun) == 3 and workers.running == 3)
+    assert workers.kill() == 3
+    assert cut == [True] * 3
+    assert workers.running == 0
+    assert workers.join(0)
+    assert workers.kill() == 0
+
+
+def test_a_task_that_has_not_begun_is_cut_too(make):
+    workers, ran = make(), []
+    workers.start(ran.append, 'never')
+    assert workers.kill() == 1
+    gevent.sleep(0)
+    assert ran == []
+    assert workers.running == 0
+    assert workers.join(0)
+
+
+def test_a_reused_greenlet_that_has_not_begun_is_cut_too(make):
+    workers, ran = make(), []
+    workers.start(int)
+    assert workers.join(5)
+    workers.start(ran.append, 'never')
+    assert workers.kill() == 1
+    gevent.sleep(0)
+    assert ran == []
+    assert workers.running == 0
+
+
+def test_a_task_may_end_all_workers_and_go_on(make):
+    workers, done = make(), Queue()
+    workers.start(gevent.sleep, 60)
+
+    def last():
+        done.put(workers.kill())
+        gevent.sleep(0)
+        done.put('went on')
+
+    workers.start(last)
+    assert done.get(timeout=5) == 1
+    assert done.get(timeout=5) == 'went on'
+    eventually(lambda: workers.running == 0)
+
+
+def test_a_task_that_will_not_end_holds_nobody_up(make):
+    workers, gate, begun, stubborn = make(), Event(), Event(), Event()
+
+    def task():
+        begun.set()
+        try:
+            gevent.sleep(60)
+        finally:
+            stubborn.set()
+            gate.wait(5)
+
+    workers.start(task)
+    assert begun.wait(5)
+    assert workers.kill(timeout=0.01) == 1
+    assert stubborn.is_set()
+    assert workers.running == 1
+    gate.set()
+    eventually(lambda: workers.running == 0)
+
+
+def test_nothing_starts_after_the_end(make):
+    workers = make(1)
+    workers.kill()
+    assert not workers.try_start(int)
+    with pytest.raises(gevent.GreenletExit):
+        workers.start(int)
+
+
+def test_whoever_waits_to_start_learns_of_the_end(make):
+    workers, ran = make(1), []
+    workers.start(gevent.sleep, 60)
+    waiting = gevent.spawn(workers.start, ran.append, 'never')
+    gevent.sleep(0)
+    workers.kill()
+    assert isinstance(waiting.get(timeout=5), gevent.GreenletExit)
+    assert ran == []
+
+
+def test_a_task_that_is_killed_gives_its_place_back(make):
+    workers, running = make(1), Queue()
+
+    def task():
+        running.put(gevent.getcurrent())
+        gevent.sleep(60)
+
+    workers.start(task)
+    running.get(timeout=5).kill()
+    assert workers.running == 0
+    done = Queue()
+    workers.start(done.put, 'next')
+    assert done.get(timeout=5) == 'next'
+
+
+def test_an_idle_greenlet_holds_nothing_of_its_last_task(make):
+    class Argument:
+        pass
+
+    workers, argument = make(), Argument()
+    gone = weakref.ref(argument)
+    workers.start(lambda _: None, argument)
+    assert workers.join(5)
+    del argument
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_bound_below_one_is_refused():
+    with pytest.raises(ValueError, match='expected a pool size of at least 1, found 0'):
+        Workers(0)
