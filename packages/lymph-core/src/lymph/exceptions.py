@@ -13,7 +13,7 @@
         ├── NotSent                   executed = no: try again as you like
         │   ├── LookupFailure         nobody offers the service
         │   ├── NotConnected          somebody does, but nobody could be reached
-        │   └── Expired               the caller's own deadline had passed; also a Timeout
+        │   └── Expired               the time was over before anything was sent; also a Timeout
         ├── Timeout                   executed = maybe: no answer by the deadline
         ├── ConnectionLost            executed = maybe: the link broke with the call in flight
         ├── Nack                      the peer answered with a refusal or a failure
@@ -98,7 +98,7 @@ class Timeout(RpcError):
 
 
 class Expired(NotSent, Timeout):
-    """The deadline of the work that wanted to call had passed already."""
+    """The deadline of the call passed before anything was sent."""
 
     executed: ClassVar[Executed] = 'no'
 

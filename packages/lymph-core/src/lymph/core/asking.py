@@ -58,6 +58,7 @@ class Asking(Componentized):
         self._starting = RLock()
         self._handlers: dict[Subscription, HandlerStats] = {}
         registry.connector = self.rpc.connect
+        registry.released = self.rpc.release
         self.add_component(self.rpc)
         for backend in (registry, events):
             if on_demand:

@@ -95,7 +95,7 @@ class Rpc(Component):
         retry = 0
         while True:
             try:
-                endpoint = self._choose(address, wanted, tried)
+                endpoint = self._choose(address, wanted, tried, deadline)
                 channel = self._send(endpoint, subject, packed, deadline, version)
                 try:
                     frames = channel.wait()
@@ -141,13 +141,13 @@ class Rpc(Component):
         """Send one request, without retries; it ends as a Timeout after `timeout` seconds."""
         wanted = None if version is None else _version(version)
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
-        endpoint = self._choose(address, wanted, set())
+        endpoint = self._choose(address, wanted, set(), deadline)
         return self._send(endpoint, subject, pack(body or {}), deadline, version)
 
     def send_message(self, address: str, message: Message, timeout: float) -> RequestChannel:
         """Send a request as it is; its reply, if any, must arrive within `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        connection = self._dialer.connect(self._choose(address, None, set()))
+        connection = self._dialer.connect(self._choose(address, None, set(), deadline))
         connection.wait_up(deadline)
         return connection.request(
             message.id, message.subject, message.packed_headers, message.packed_body, deadline
@@ -156,6 +156,10 @@ class Rpc(Component):
     def connect(self, endpoint: str) -> Connection:
         """Return the connection to an endpoint; it may still be on its way up."""
         return self._dialer.connect(endpoint)
+
+    def release(self, endpoint: str) -> None:
+        """Hear that the registry has no instance at `endpoint` any more."""
+        self._dialer.release(endpoint)
 
     def lookup(self, address: str) -> Service | ServiceInstance:
         """Return the instance at an endpoint, or the service of that name.
@@ -175,11 +179,13 @@ class Rpc(Component):
         self._dialer.close()
         self._deferred.kill()
 
-    def _choose(self, address: str, wanted: Version | None, tried: set[str]) -> str:
+    def _choose(
+        self, address: str, wanted: Version | None, tried: set[str], deadline: float
+    ) -> str:
         """Return the endpoint for the next try and remember it in `tried`."""
         if scheme_of(address) is not None:
             return address
-        service = self._registry().get(address)
+        service = self._registry().known(address) or self._look_up(address, deadline)
         instances = service.match(wanted)
         if not instances:
             versions = ', '.join(sorted({i.version or 'none' for i in service}))
@@ -189,6 +195,12 @@ class Rpc(Component):
         endpoint = choose(instances, self._load, self._usable, _chance).endpoint
         tried.add(endpoint)
         return endpoint
+
+    def _look_up(self, name: str, deadline: float) -> Service:
+        """Ask the registry, for as long as the call has time."""
+        late = Expired(f'{name}: the registry did not answer by the deadline of the call')
+        with gevent.Timeout(max(0.001, deadline - time.monotonic()), late):
+            return self._registry().get(name)
 
     def _load(self, instance: ServiceInstance) -> int:
         return self._dialer.load(instance.endpoint)

@@ -9,12 +9,13 @@ server is away, services keep the instances that were known last.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from lymph.config import ConfigView
 from lymph.core.components import Component
 from lymph.core.flights import Cancelled, Flights
-from lymph.core.services import Connector, Service, ServiceInstance
+from lymph.core.services import Change, Connector, Service, ServiceInstance
 from lymph.exceptions import LookupFailure
 
 __all__ = ['HTTP', 'RPC', 'BaseServiceRegistry']
@@ -28,6 +29,8 @@ class BaseServiceRegistry(Component, ABC):
 
     #: hands looked-up services what they need to connect; set by the container
     connector: Connector | None = None
+    #: is told the endpoint of each instance that went; set by the container
+    released: Callable[[str], None] | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -49,13 +52,18 @@ class BaseServiceRegistry(Component, ABC):
         A view stays live until `forget`, also while it is empty. Raises LookupFailure when nobody
         offers the service now.
         """
-        service = self._services.get((namespace, name))
-        if service is not None and len(service):
+        service = self.known(name, namespace)
+        if service is not None:
             return service
         try:
             return self._lookups.join((namespace, name), lambda: self._look_up(name, namespace))
         except Cancelled as error:
             raise LookupFailure(f'cannot look up {name!r}: the registry was stopped') from error
+
+    def known(self, name: str, namespace: str = RPC) -> Service | None:
+        """Return a service that has been looked up and has instances, else None. Never waits."""
+        service = self._services.get((namespace, name))
+        return service if service is not None and len(service) else None
 
     def forget(self, name: str, namespace: str = RPC) -> None:
         """Stop watching a service; unknown names are ignored."""
@@ -120,6 +128,7 @@ class BaseServiceRegistry(Component, ABC):
             self._expect_instances(service)
             return service
         service = Service(name, self.connector)
+        service.observe(self._changed)
         try:
             self.watch(service, namespace)
             self._expect_instances(service)
@@ -128,6 +137,10 @@ class BaseServiceRegistry(Component, ABC):
             raise
         self._services[namespace, name] = service
         return service
+
+    def _changed(self, change: Change, instance: ServiceInstance) -> None:
+        if change == 'removed' and self.released is not None:
+            self.released(instance.endpoint)
 
     def _expect_instances(self, service: Service) -> None:
         if not len(service):
