@@ -80,6 +80,8 @@ class Expirations:
         bucket = self._buckets.get(ticket)
         if bucket is not None:
             bucket.discard(waiting)
+            if not bucket:
+                bucket.clear()  # gives back what a set keeps after it was large
 
     def close(self) -> None:
         """Forget all and stop the timer."""
@@ -103,5 +105,6 @@ class Expirations:
                 waiting.expire()
         while self._ticks and not self._buckets[self._ticks[0]]:
             del self._buckets[heapq.heappop(self._ticks)]  # all of them were served in time
-        if self._ticks and self._armed is None:
+        # those who expired may have added others meanwhile, later than what is waiting here
+        if self._ticks and (self._armed is None or self._ticks[0] < self._armed):
             self._arm(self._ticks[0])

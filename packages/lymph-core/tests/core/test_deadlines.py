@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import time
+from contextvars import Context
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lymph.core import deadlines
+from lymph.core.deadlines import Expirations
+from lymph.testing.waiting import eventually
+
+
+def in_new_context(func, *args):
+    return Context().run(func, *args)
+
+
+def remaining_of(deadline, timeout):
+    deadlines.set_current(deadline)
+    return deadlines.remaining(timeout)
+
+
+def test_work_without_a_deadline_has_the_whole_timeout():
+    assert in_new_context(deadlines.current) is None
+    assert in_new_context(deadlines.remaining, 3.0) == 3.0
+
+
+def test_a_deadline_shortens_every_timeout():
+    assert 0 < in_new_context(remaining_of, time.monotonic() + 0.5, 60) <= 0.5
+    assert in_new_context(remaining_of, time.monotonic() + 60, 0.5) == 0.5
+
+
+def test_nothing_remains_after_the_deadline():
+    assert in_new_context(remaining_of, time.monotonic() - 5, 60) == 0
+
+
+class Waiting:
+    def __init__(self, expired, then=None):
+        self.expired = expired
+        self.then = then
+
+    def expire(self):
+        self.expired.append(self)
+        if self.then is not None:
+            self.then()
+
+
+@pytest.fixture
+def expirations():
+    expirations = Expirations()
+    yield expirations
+    expirations.close()
+
+
+def test_what_waits_expires_at_its_deadline(expirations):
+    expired = []
+    waiting = Waiting(expired)
+    deadline = time.monotonic() + 0.02
+    expirations.add(waiting, deadline)
+    assert len(expirations) == 1
+    eventually(lambda: expired == [waiting])
+    assert time.monotonic() >= deadline
+    assert len(expirations) == 0
+
+
+def test_the_earliest_expires_first_whatever_came_first(expirations):
+    expired, now = [], time.monotonic()
+    late, early, middle = Waiting(expired), Waiting(expired), Waiting(expired)
+    expirations.add(late, now + 0.09)
+    expirations.add(early, now + 0.01)
+    expirations.add(middle, now + 0.05)
+    eventually(lambda: expired == [early, middle, late])
+
+
+def test_a_deadline_that_has_passed_expires_in_the_next_turn(expirations):
+    expired = []
+    expirations.add(Waiting(expired), time.monotonic() - 100)
+    eventually(lambda: len(expired) == 1)
+
+
+def test_what_was_taken_back_does_not_expire(expirations):
+    expired, deadline = [], time.monotonic() + 0.02
+    gone, kept = Waiting(expired), Waiting(expired)
+    ticket = expirations.add(gone, deadline)
+    expirations.add(kept, deadline)
+    expirations.discard(gone, ticket)
+    expirations.discard(gone, ticket)
+    eventually(lambda: expired == [kept])
+
+
+def test_taking_back_what_has_expired_is_ignored(expirations):
+    expired = []
+    waiting = Waiting(expired)
+    ticket = expirations.add(waiting, time.monotonic())
+    eventually(lambda: expired)
+    expirations.discard(waiting, ticket)
+
+
+def test_one_that_waits_longer_does_not_hold_up_those_before_it(expirations):
+    """What expires may wait again, for longer, while others wait for less."""
+    expired, now = [], time.monotonic()
+    again = Waiting(expired)
+    first = Waiting(expired, then=lambda: expirations.add(again, now + 60))
+    second = Waiting(expired)
+    expirations.add(first, now + 0.01)
+    expirations.add(second, now + 0.05)
+    eventually(lambda: expired == [first, second])
+    assert len(expirations) == 1
+
+
+def test_what_expires_may_wait_again_at_once(expirations):
+    expired = []
+
+    def again():
+        if len(expired) < 5:
+            expirations.add(Waiting(expired, again), time.monotonic())
+
+    expirations.add(Waiting(expired, again), time.monotonic())
+    eventually(lambda: len(expired) == 5)
+
+
+def test_what_expires_may_take_back_another_of_the_same_moment(expirations):
+    expired, tickets = [], {}
+
+    def take_back_all():
+        for waiting, ticket in tickets.items():
+            expirations.discard(waiting, ticket)
+
+    deadline = time.monotonic() + 0.01
+    for _ in range(3):
+        waiting = Waiting(expired, take_back_all)
+        tickets[waiting] = expirations.add(waiting, deadline)
+    eventually(lambda: len(expired) >= 1 and len(expirations) == 0)
+
+
+def test_nothing_expires_after_the_end(expirations):
+    ended, expired, later = Expirations(), [], []
+    ended.add(Waiting(expired), time.monotonic() + 0.01)
+    ended.close()
+    ended.close()
+    assert len(ended) == 0
+    expirations.add(Waiting(later), time.monotonic() + 0.03)
+    eventually(lambda: later)
+    assert expired == []
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=20))
+def test_exactly_those_expire_that_were_not_taken_back(plan):
+    expirations, expired, expected = Expirations(), [], []
+    now = time.monotonic()
+    for hundredths, taken_back in plan:
+        waiting = Waiting(expired)
+        ticket = expirations.add(waiting, now + hundredths / 100)
+        if taken_back:
+            expirations.discard(waiting, ticket)
+        else:
+            expected.append(waiting)
+    eventually(lambda: len(expirations) == 0)
+    assert set(map(id, expired)) == set(map(id, expected))
+    assert len(expired) == len(expected)
+    expirations.close()
