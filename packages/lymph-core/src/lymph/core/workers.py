@@ -129,7 +129,8 @@ class Workers:
         victims = (self._busy | set(self._idle)) - {getcurrent()}
         cut = len(self._busy & victims)
         self._idle.clear()
-        gevent.killall(list(victims), timeout=timeout)
+        gevent.killall(list(victims), block=False)
+        gevent.joinall(list(victims), timeout)
         for worker in [worker for worker in self._busy & victims if worker.dead]:
             self._finished(worker)  # its task had not begun
         self._quiet.set()
