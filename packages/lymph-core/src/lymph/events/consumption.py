@@ -163,9 +163,8 @@ class Consumption:
         while True:
             self._wake.wait(self._patience())
             self._wake.clear()
-            if self._paused:
-                continue
-            self._wait_for_room()
+            if not self._paused:
+                self._wait_for_room()
             demands = self._demands()
             if not demands:
                 continue
@@ -193,7 +192,9 @@ class Consumption:
     def _demands(self) -> list[Demand]:
         free = self._component.workers.free
         now = time.monotonic()
-        demands = []
+        demands: list[Demand] = []
+        if self._paused:
+            return demands
         for name, consumer in list(self._consumers.items()):
             if consumer.due is not None and consumer.due <= now:
                 consumer.look, consumer.due = True, None

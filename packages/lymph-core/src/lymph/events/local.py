@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,15 @@ from lymph.exceptions import EmitFailure, SubscriptionError
 __all__ = ['LocalDeadLetters', 'LocalEventSystem', 'LocalEventSystemHub']
 
 _STOPPED = 'the local event system is not running; start its container first'
+
+
+@dataclass(frozen=True)
+class _Consumed:
+    """A queue that this instance consumes."""
+
+    queue: str
+    subscription: Subscription
+    bell: Callable[[], object]
 
 
 class LocalEventSystem(BaseEventSystem):
@@ -46,7 +56,7 @@ class LocalEventSystem(BaseEventSystem):
         self.dead_letters = self.hub.dead_letters
         self._token = secrets.token_hex(4)
         self._running = False
-        self._queues: dict[str, tuple[str, Subscription, Callable[[], object]]] = {}
+        self._consumed: dict[str, _Consumed] = {}
         self._store = _HubStore(self.hub)
         self._consumption = Consumption(self, self._store, self.unsubscribe, backoff or Backoff())
 
@@ -66,8 +76,8 @@ class LocalEventSystem(BaseEventSystem):
 
     def on_stop(self) -> None:
         """Put back what was leased; temporary queues end."""
-        for _, subscription, _ in list(self._queues.values()):
-            self.unsubscribe(subscription)
+        for consumed in list(self._consumed.values()):
+            self.unsubscribe(consumed.subscription)
         self._consumption.stop()
         self.hub.release(self._store)
         self._running = False
@@ -75,13 +85,13 @@ class LocalEventSystem(BaseEventSystem):
     def subscribe(self, subscription: Subscription) -> None:
         """Begin to consume; returns when events emitted from now on arrive."""
         name = subscription.queue_name
-        consuming = self._queues.get(name)
-        check_subscription(subscription, consuming[1] if consuming else None)
+        known = self._consumed.get(name)
+        check_subscription(subscription, None if known is None else known.subscription)
         if not self._running:
             raise SubscriptionError(f'{name}: {_STOPPED}')
         queue = f'{name}.{self._token}' if subscription.temporary else name
         bell = partial(self._consumption.ring, queue)
-        self._queues[name] = queue, subscription, bell
+        self._consumed[name] = _Consumed(queue, subscription, bell)
         self.hub.declare(queue, subscription.event_types, bell)
         self._consumption.add(queue, subscription)
 
@@ -94,11 +104,11 @@ class LocalEventSystem(BaseEventSystem):
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""
         name = subscription.queue_name
-        queue, known, bell = self._queues.get(name, (None, None, None))
-        if queue is not None and bell is not None and known is subscription:
-            del self._queues[name]
-            self._consumption.remove(queue)
-            self.hub.withdraw(queue, bell, remove=subscription.temporary)
+        consumed = self._consumed.get(name)
+        if consumed is not None and consumed.subscription is subscription:
+            del self._consumed[name]
+            self._consumption.remove(consumed.queue)
+            self.hub.withdraw(consumed.queue, consumed.bell, remove=subscription.temporary)
 
     def emit(self, event: Event, delay: float = 0) -> None:
         """Put the event into the queues of the hub that collect it."""

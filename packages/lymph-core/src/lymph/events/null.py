@@ -32,6 +32,10 @@ class NullEventSystem(BaseEventSystem):
         check_subscription(subscription, self._subscriptions.get(subscription.queue_name))
         self._subscriptions[subscription.queue_name] = subscription
 
+    def declare(self, subscription: Subscription) -> None:
+        """Check the subscription."""
+        check_subscription(subscription, None)
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget the subscription."""
         if self._subscriptions.get(subscription.queue_name) is subscription:

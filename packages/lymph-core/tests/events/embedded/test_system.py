@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sqlite3
 import tracemalloc
 
@@ -343,3 +344,19 @@ def test_bells_and_owner_files_that_were_cleaned_away_come_back(
     eventually(lambda: len([*tmp_path.glob('events/bells/*')]) == 2)
     emit(emitter, 2)
     eventually(lambda: inbox.numbers == [1, 2])
+
+
+def test_what_dead_instances_left_in_the_directory_is_removed(
+    start, subscribe, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    system = start()
+    subscribe(system, Inbox())
+    owner, bell = tmp_path / 'events' / 'owners' / 'orphan', tmp_path / 'events' / 'bells' / 'dead'
+    live = {*tmp_path.glob('events/*/*')}
+    owner.touch()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(os.path.relpath(bell))
+    for path in (owner, bell):
+        os.utime(path, (0, 0))
+    eventually(lambda: {*tmp_path.glob('events/*/*')} == live)

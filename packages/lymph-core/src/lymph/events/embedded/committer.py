@@ -81,6 +81,8 @@ class Committer:
 
     def open(self, timeout: float) -> None:
         """Open the file, making it if it is not there; raises StoreError."""
+        if self._working:
+            raise StoreError(f'{self.path} has not answered since it was stopped')
         self._pool = pool = ThreadPool(1)
         self._within(timeout, lambda: pool.spawn(self._open).get())
         self._taking = True

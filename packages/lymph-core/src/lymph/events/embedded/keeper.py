@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,18 +18,12 @@ from gevent.event import Event as Signal
 
 from lymph.core.components import Component
 from lymph.core.doorbell import Doorbell, ring
+from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Greenlet
 from lymph.core.processes import Processes, pid_namespace
 from lymph.events.embedded.committer import Committer
 from lymph.events.embedded.database import StoreError, give_back
-from lymph.events.embedded.owners import (
-    Found,
-    OwnerFile,
-    dismiss,
-    enroll,
-    look_around,
-    renew,
-)
+from lymph.events.embedded.owners import Found, OwnerFile, dismiss, enroll, look_around, renew
 
 __all__ = ['Keeper']
 
@@ -75,6 +70,9 @@ class Keeper:
         self._file: OwnerFile | None = None
         self._bell: Doorbell | None = None
         self._greenlet: Greenlet | None = None
+        self._slow_at = 0.0  # when the next slow look is, by the monotonic clock
+        self._abandoned = False
+        abandon_in_children(self)
 
     def start(self, timeout: float) -> None:
         """Become an owner, if it is none; raises StoreError when that is not possible."""
@@ -90,7 +88,7 @@ class Keeper:
                 raise StoreError(f'cannot use {self._directory}: {error.strerror}') from error
             raise
         ring(self._bells, _BELL)  # so that the others watch this process
-        self._wake.set()
+        self._slow_at = time.monotonic() + _SLOW
         self._greenlet = self._component.spawn(self._run)
 
     def stop(self, timeout: float) -> None:
@@ -106,6 +104,10 @@ class Keeper:
                 logger.error('others will have to clean up after this instance: %s', error)
         self._let_go()
 
+    def abandon(self) -> None:
+        """Look around no more, in a forked child."""
+        self._abandoned = True
+
     def _enroll(self, token: str, timeout: float | None) -> None:
         namespace = self._namespace
         self.owner = self._committer.run(lambda db: enroll(db, token, namespace), timeout)
@@ -113,6 +115,7 @@ class Keeper:
     def _let_go(self) -> None:
         self._processes.close()
         self._watched.clear()
+        self._untold.clear()
         for held in (self._bell, self._file):
             if held is not None:
                 held.close()
@@ -128,18 +131,22 @@ class Keeper:
         self._wake.set()
 
     def _run(self) -> None:
-        while True:
-            rung = self._wake.wait(self._patience())
-            self._wake.clear()
+        while not self._abandoned:
+            slow = time.monotonic() >= self._slow_at
+            if slow:
+                self._slow_at = time.monotonic() + _SLOW
             try:
-                self._look(slow=not rung and not self._looks)
+                self._look(slow)
             except (StoreError, OSError) as error:
                 logger.error('cannot look after the events of other instances: %s', error)
+            self._wake.wait(self._patience())
+            self._wake.clear()
 
     def _patience(self) -> float:
         if self._looks:
             return _SECOND_LOOK * 2.0 ** (_LOOKS - self._looks - 1)
-        return _BLIND if self._blind else _SLOW
+        slow = max(self._slow_at - time.monotonic(), 0)
+        return min(_BLIND, slow) if self._blind else slow
 
     def _look(self, slow: bool) -> None:
         self._looks = max(self._looks - 1, 0)
@@ -153,6 +160,8 @@ class Keeper:
         self._ring_all(found.queues)
         self._watch(found.living)
         self._blind = bool(found.unknown or self._untold)
+        if slow and len(os.listdir(self._bells)) > found.bells:
+            ring(self._bells)  # which removes those of the dead
         if slow or not known:
             self._keep_up(not known)
 

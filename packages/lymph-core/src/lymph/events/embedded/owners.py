@@ -68,13 +68,15 @@ class OwnerFile:
 class Found:
     """What a look around found.
 
-    `living` are the processes of other owners, `unknown` how many live in another
-    namespace of process numbers, `queues` those that have events again.
+    `living` are the processes of other owners, `unknown` how many of them live in another
+    namespace of process numbers, `queues` those that have events again, `bells` how many there are
+    unless some belong to the dead.
     """
 
     living: frozenset[int]
     unknown: int
     queues: frozenset[str]
+    bells: int
 
 
 def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:
@@ -109,7 +111,11 @@ def look_around(
             living.add(pid)
         else:
             unknown += 1
-    return Found(frozenset(living), unknown, frozenset(queues))
+    _sweep(directory, {token for _, token, *_ in rows})
+    (bells,) = db.execute(
+        'SELECT (SELECT count(*) FROM consumers) + (SELECT count(*) FROM owners)'
+    ).fetchone()
+    return Found(frozenset(living), unknown, frozenset(queues), bells)
 
 
 def dismiss(db: sqlite3.Connection, owner: int) -> set[str]:
@@ -128,6 +134,16 @@ def dismiss(db: sqlite3.Connection, owner: int) -> set[str]:
     end_unused_queues(db)
     changed(db)
     return {name for _, _, name in leased}
+
+
+def _sweep(directory: Path, known: set[str]) -> None:
+    """Remove the files of owners that died before they were known."""
+    for name in os.listdir(directory):
+        path = directory / name
+        with suppress(OSError):
+            old = os.stat(path).st_mtime < time.time() - _EXPIRY
+            if name not in known and old and not _is_held(path):
+                os.unlink(path)
 
 
 def _is_dead(path: Path, expires: float) -> bool:

@@ -19,9 +19,9 @@ def changed(db: sqlite3.Connection) -> None:
 
 
 def declare(
-    db: sqlite3.Connection, name: str, topics: Sequence[str], temporary: bool, owner: int
+    db: sqlite3.Connection, name: str, topics: Sequence[str], temporary: bool, owner: int | None
 ) -> None:
-    """Make the queue collect `topics` and `owner` one of its consumers.
+    """Make the queue collect `topics`, and `owner` (None: nobody) one of its consumers.
 
     While others consume it, theirs are collected too: versions of a service that run side by side
     may differ in them.
@@ -32,13 +32,14 @@ def declare(
     )
     (queue,) = db.execute('SELECT id FROM queues WHERE name = ?', (name,)).fetchone()
     others = db.execute(
-        'SELECT count(*) FROM consumers WHERE queue = ? AND owner != ?', (queue, owner)
+        'SELECT count(*) FROM consumers WHERE queue = ? AND owner IS NOT ?', (queue, owner)
     ).fetchone()[0]
     if not others:
         db.execute('DELETE FROM bindings WHERE queue = ?', (queue,))
     rows = [(queue, topic) for topic in topics]
     db.executemany('INSERT INTO bindings VALUES (?, ?) ON CONFLICT DO NOTHING', rows)
-    db.execute('INSERT INTO consumers VALUES (?, ?) ON CONFLICT DO NOTHING', (queue, owner))
+    if owner is not None:
+        db.execute('INSERT INTO consumers VALUES (?, ?) ON CONFLICT DO NOTHING', (queue, owner))
     changed(db)
 
 

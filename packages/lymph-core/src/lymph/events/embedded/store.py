@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import gevent
 
 from lymph.core.components import Component
+from lymph.core.greenlets import Greenlet
 from lymph.events.consumption import Delivery, Demand, Leased
 from lymph.events.embedded.committer import Committer, Ticket
 from lymph.events.embedded.keeper import Keeper
@@ -42,6 +43,7 @@ class DatabaseStore:
         self._keeper = keeper
         self._ring = ring
         self._failed: list[_Settling] = []
+        self._retrying: Greenlet | None = None
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
         owner = self._keeper.owner
@@ -76,15 +78,15 @@ class DatabaseStore:
                 for queue in queues:
                     self._ring(queue)
                 return
-            if not self._failed:
-                logger.error('cannot settle an event, trying again: %s', ticket.error)
-                self._component.pool.spawn(self._again)
             self._failed.append(settling)
+            if not self._retrying:
+                logger.error('cannot settle an event, trying again: %s', ticket.error)
+                self._retrying = self._component.spawn(self._again)
 
         self._committer.submit(settling, on_done=done)
 
     def _again(self) -> None:
         gevent.sleep(_AFTER_ERROR)
-        failed, self._failed = self._failed, []
+        failed, self._failed, self._retrying = self._failed, [], None
         for settling in failed:
             self._settle(settling)

@@ -144,6 +144,7 @@ class EmbeddedEventSystem(BaseEventSystem):
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; the file and the queues stay the parent's."""
         self._refusal = _FORKED
+        self._consumption.pause()
 
     def subscribe(self, subscription: Subscription) -> None:
         """Bind the queue and begin to consume it."""
@@ -166,6 +167,15 @@ class EmbeddedEventSystem(BaseEventSystem):
                 raise SubscriptionError(f'cannot consume {name}: {error}') from error
             raise
         self._consumption.add(queue, subscription)
+
+    def declare(self, subscription: Subscription) -> None:
+        """Make a durable queue that collects events until somebody consumes it."""
+        check_subscription(subscription, None)
+        name, topics = subscription.queue_name, subscription.event_types
+        try:
+            self._run(lambda db: declare(db, name, topics, False, None))
+        except StoreError as error:
+            raise SubscriptionError(f'cannot keep events for {name}: {error}') from error
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lymph.events.base import Subscription
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
 
@@ -38,6 +39,16 @@ class LifetimesContract(EventSystemHarness):
         self.emit(system, 1)
         self.subscribe(system, inbox)
         self.eventually(lambda: inbox.numbers == [1])
+
+    def test_a_declared_queue_collects_for_whoever_consumes_it_later(self) -> None:
+        declarer, consumer, inbox = self.start(), self.start(), Inbox()
+        topics = (self.topic('thing'), self.topic('#.late'))
+        declarer.declare(Subscription(self.queue(), topics, Inbox()))
+        declarer.declare(Subscription(self.queue(), topics, Inbox()))
+        self.emit(declarer, 1)
+        self.emit(declarer, 2, 'much.too.late')
+        self.subscribe(consumer, inbox, 'thing', '#.late')
+        self.eventually(lambda: sorted(inbox.numbers) == [1, 2])
 
     def test_a_durable_queue_outlives_its_instance(self) -> None:
         consumer, emitter, inbox = self.start(), self.start(), Inbox()

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from lymph.testing.waiting import eventually
+
+
+def test_it_returns_the_value_that_was_waited_for():
+    found = []
+    gevent.spawn_later(0.01, found.append, 7)
+    assert eventually(lambda: found) == [7]
+
+
+def test_a_condition_that_never_comes_true_says_what_it_gave_last():
+    with pytest.raises(AssertionError, match=r'test_waiting\.py:\d+\).*within 0\.01 s.*gave \[\]'):
+        eventually(lambda: [], 0.01)
+
+
+def test_a_condition_may_assert():
+    numbers = [1]
+
+    def complete():
+        assert numbers == [1, 2], f'only {numbers}'
+        return True
+
+    with pytest.raises(AssertionError, match=r'complete.*it said: only \[1\]'):
+        eventually(complete, 0.01)
+    gevent.spawn_later(0.01, numbers.append, 2)
+    assert eventually(complete)
+
+
+@pytest.mark.parametrize('message', ['all events', lambda: 'all events'])
+def test_the_message_says_what_was_waited_for(message):
+    with pytest.raises(AssertionError, match=r'^all events did not come true'):
+        eventually(lambda: None, 0.01, message)
+
+
+def test_another_error_ends_the_waiting():
+    with pytest.raises(ZeroDivisionError):
+        eventually(lambda: 1 / 0)
+
+
+def test_the_condition_is_asked_at_least_once():
+    assert eventually(lambda: True, 0)
