@@ -40,7 +40,7 @@ test: install  ## run all tests, with the servers they need
 	@tools/tests $(DISTRIBUTIONS) whole
 
 .PHONY: test-whole $(DISTRIBUTIONS:%=test-%)
-test-<distribution>:  ## run the tests of one (ARGS='-k name' goes to pytest); test-whole: those of all together
+test-<distribution>:  ## run the tests of one, or test-whole; ARGS='-k name' goes to pytest
 test-lymph-discovery-zk: SERVERS := zookeeper
 test-lymph-events-kombu: SERVERS := rabbitmq
 test-lymph-testing: SERVERS := zookeeper rabbitmq

@@ -10,10 +10,17 @@ import pytest
 from lymph.testing.servers import ports
 
 
-def test_a_free_port_can_be_listened_on() -> None:
+def listening_on(port: int) -> bool:
+    """Tell whether this process can listen on a port, and ask the port itself."""
     with socket.socket() as listener:
-        listener.bind(('127.0.0.1', ports.free_port()))
+        listener.bind(('127.0.0.1', port))
         listener.listen()
+        with socket.create_connection(('127.0.0.1', port), timeout=10) as client:
+            return bool(client.getpeername() == ('127.0.0.1', port))
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    assert listening_on(ports.free_port())
 
 
 def test_a_port_that_is_taken_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,6 +48,4 @@ def test_without_room_below_the_outgoing_ports_any_free_port_will_do(
     ephemeral = tmp_path / 'range'
     ephemeral.write_text('1024\t65535\n')
     monkeypatch.setattr(ports, '_EPHEMERAL', ephemeral)
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', ports.free_port()))
-        listener.listen()
+    assert listening_on(ports.free_port())
