@@ -46,20 +46,15 @@ def test_commands_run_in_the_order_they_were_handed_in(committer, path):
 
 
 def test_what_waits_at_the_same_time_is_committed_together(committer, path):
+    statements = []
+    committer.run(lambda db: db.set_trace_callback(statements.append), 5)
     with Turns(path.with_name('events.sqlite-turn')).take():
-        transactions = [
-            gevent.spawn(committer.run, lambda db: db.execute('SELECT random()').fetchone(), 5)
-            for _ in range(50)
-        ]
-        seen = []
-        for n in range(50):
-            committer.submit(lambda db: seen.append(db.total_changes))
-            committer.submit(insert(n))
+        jobs = [gevent.spawn(committer.run, insert(n), 5, lasting=True) for n in range(50)]
         gevent.sleep(0)
-    gevent.joinall(transactions, raise_error=True)
-    committer.run(lambda db: None, 5)
+    gevent.joinall(jobs, raise_error=True)
     assert len(names(path)) == 50
-    assert sorted(seen) == seen
+    # the first ones may have begun alone
+    assert statements.count('COMMIT') <= 2
 
 
 def test_a_command_that_fails_does_not_spoil_the_others(committer, path):
