@@ -51,9 +51,9 @@ class World:
         """Stop all containers; nothing may be left of them."""
         for container in self.containers:
             container.stop()
-        eventually(self.expect_nothing_left)
+        eventually(self.nothing_is_left)
 
-    def expect_nothing_left(self):
+    def nothing_is_left(self):
         """Assert that no table holds anything of the containers."""
         assert self.network.links == set()
         assert self.network.listeners == {}
@@ -64,6 +64,7 @@ class World:
             assert stats['deferred'] == 0
             assert container.workers.running == 0
             assert len(container.pool) == 0
+        return True
 
 
 @pytest.fixture

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from lymph.core import trace
+from lymph.core.components import Component, Componentized
+from lymph.core.greenlets import Pool
+from lymph.core.hooks import Hook
+from lymph.core.monitoring.metrics import Aggregate, Gauge
+from lymph.core.workers import Workers
+
+
+class Part(Component):
+    """Notes what is done to it in a journal."""
+
+    def __init__(self, name, journal, fails_at=None, error=RuntimeError):
+        super().__init__()
+        self.name = name
+        self.journal = journal
+        self.fails_at = fails_at
+        self.error = error
+
+    def on_start(self):
+        self._note('start')
+
+    def on_stop(self):
+        self._note('stop')
+
+    def _note(self, what):
+        self.journal.append(f'{what} {self.name}')
+        if self.fails_at == what:
+            raise self.error(f'{self.name} does not {what}')
+
+
+def tree(journal, *names, **fails_at):
+    root = Componentized()
+    for name in names:
+        root.add_component(Part(name, journal, fails_at.get(name)))
+    return root
+
+
+@pytest.mark.parametrize('attribute', ['error_hook', 'pool', 'metrics', 'workers'])
+def test_what_a_component_is_not_given_it_has_from_its_parent(attribute):
+    root, middle, leaf = Componentized(), Componentized(), Component()
+    root.add_component(middle)
+    middle.add_component(leaf)
+    assert getattr(leaf, attribute) is getattr(root, attribute)
+    assert getattr(middle, attribute) is getattr(root, attribute)
+
+
+@pytest.mark.parametrize(
+    ('attribute', 'make'),
+    [('error_hook', Hook), ('pool', Pool), ('metrics', Aggregate), ('workers', Workers)],
+)
+def test_what_a_component_is_given_it_keeps(attribute, make):
+    given = make()
+    root, leaf = Componentized(), Component(**{attribute: given})
+    root.add_component(leaf)
+    assert getattr(leaf, attribute) is given
+    assert getattr(root, attribute) is not given
+
+
+def test_components_start_in_order_and_stop_in_reverse():
+    journal = []
+    root = tree(journal, 'a', 'b', 'c')
+    root.on_start()
+    root.on_stop()
+    assert journal == ['start a', 'start b', 'start c', 'stop c', 'stop b', 'stop a']
+
+
+def test_components_stop_once():
+    journal = []
+    root = tree(journal, 'a')
+    root.on_start()
+    root.on_stop()
+    root.on_stop()
+    assert journal == ['start a', 'stop a']
+
+
+def test_trees_nest():
+    journal = []
+    root, inner = tree(journal, 'a'), tree(journal, 'b', 'c')
+    root.add_component(inner)
+    root.add_component(Part('d', journal))
+    root.on_start()
+    root.on_stop()
+    assert journal == [
+        f'{what} {n}' for what, names in (('start', 'abcd'), ('stop', 'dcba')) for n in names
+    ]
+
+
+def test_what_was_never_started_is_not_stopped():
+    journal = []
+    tree(journal, 'a').on_stop()
+    assert journal == []
+
+
+def test_a_failure_on_the_way_up_takes_down_what_was_started():
+    journal = []
+    root = tree(journal, 'a', 'b', 'c', b='start')
+    with pytest.raises(RuntimeError, match='b does not start'):
+        root.on_start()
+    assert journal == ['start a', 'start b', 'stop b', 'stop a']
+
+
+def test_a_greenlet_killed_on_the_way_up_takes_down_what_was_started():
+    journal = []
+    root = tree(journal, 'a')
+    root.add_component(Part('b', journal, 'start', gevent.GreenletExit))
+    with pytest.raises(gevent.GreenletExit):
+        root.on_start()
+    assert journal == ['start a', 'start b', 'stop b', 'stop a']
+
+
+def test_one_that_cannot_be_stopped_is_reported_and_the_rest_go_on(caplog):
+    journal, errors = [], []
+    root = tree(journal, 'a', 'b', 'c', b='stop')
+    root.error_hook.install(lambda error, **details: errors.append((str(error), details)))
+    root.on_start()
+    root.on_stop()
+    assert journal[3:] == ['stop c', 'stop b', 'stop a']
+    ((text, details),) = errors
+    assert text == 'b does not stop'
+    assert details['component'].name == 'b'
+    assert 'could not be stopped' in caplog.text
+
+
+def test_a_component_added_while_others_start_starts_with_them():
+    journal = []
+    root = Componentized()
+
+    class Adds(Part):
+        def on_start(self):
+            super().on_start()
+            root.add_component(Part('late', self.journal))
+
+    root.add_component(Adds('first', journal))
+    root.on_start()
+    root.on_stop()
+    assert journal == ['start first', 'start late', 'stop late', 'stop first']
+
+
+def test_a_spawned_greenlet_runs_in_the_pool_with_its_makers_context():
+    component = Component()
+    trace.set_id('mine')
+    greenlet = component.spawn(lambda text, more: (text, more, trace.get_id()), 'a', more='b')
+    assert greenlet in component.pool
+    assert greenlet.get(timeout=5) == ('a', 'b', 'mine')
+    assert component.pool.join(timeout=5)
+
+
+def test_the_error_of_a_spawned_greenlet_goes_to_the_error_hook(caplog):
+    root, component, errors = Componentized(), Component(), []
+    root.add_component(component)
+    root.error_hook.install(lambda error, **details: errors.append((error, details)))
+
+    def fails():
+        raise RuntimeError('no good')
+
+    assert component.spawn(fails).get(timeout=5) is None
+    ((error, details),) = errors
+    assert str(error) == 'no good'
+    assert details == {'component': component, 'function': fails}
+    assert 'RuntimeError: no good' in caplog.text
+
+
+def test_a_greenlet_that_is_ended_with_its_pool_is_no_error():
+    component, errors = Component(), []
+    component.error_hook.install(lambda error, **details: errors.append(error))
+    greenlet = component.spawn(gevent.sleep, 60)
+    gevent.sleep(0)
+    component.pool.kill(timeout=5)
+    assert greenlet.dead
+    assert errors == []
+
+
+def test_metrics_added_before_the_start_are_those_of_the_tree():
+    root, component = Componentized(), Component()
+    root.add_component(component)
+    component.metrics.add(Gauge('a', 1))
+    assert list(root.metrics) == [('a', 1, {})]
