@@ -53,8 +53,8 @@ def test_what_waits_at_the_same_time_is_committed_together(committer, path):
         gevent.sleep(0)
     gevent.joinall(jobs, raise_error=True)
     assert len(names(path)) == 50
-    # the first ones may have begun alone
-    assert statements.count('COMMIT') <= 2
+    # that of the callback, that of the first ones if they had begun before the rest, that of the rest
+    assert statements.count('COMMIT') <= 3
 
 
 def test_a_command_that_fails_does_not_spoil_the_others(committer, path):
