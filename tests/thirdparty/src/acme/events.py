@@ -25,6 +25,9 @@ class AcmeEvents(BaseEventSystem):
     def subscribe(self, subscription: Subscription) -> None:
         self._subscriptions.add(subscription)
 
+    def declare(self, subscription: Subscription) -> None:
+        pass  # what nobody consumes here is not kept
+
     def unsubscribe(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
 

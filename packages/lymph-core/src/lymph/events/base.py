@@ -80,12 +80,13 @@ class BaseEventSystem(Component, ABC):
         this instance consumes.
         """
 
+    @abstractmethod
     def declare(self, subscription: Subscription) -> None:
         """Make and bind a durable queue without consuming it: its events are kept for others.
 
-        Raises SubscriptionError for a topic that is none.
+        A queue that is there already stays as it is, with what is in it. Raises SubscriptionError
+        for a topic that is none, for a temporary subscription, and when the queue cannot be had.
         """
-        raise NotImplementedError(f'{type(self).__name__} cannot keep events for others')
 
     @abstractmethod
     def unsubscribe(self, subscription: Subscription) -> None:

@@ -9,7 +9,7 @@ from lymph.core.protocol.topics import check_pattern, check_topic
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError
 
-__all__ = ['check_emission', 'check_subscription']
+__all__ = ['check_declaration', 'check_emission', 'check_subscription']
 
 
 def check_emission(event: Event, delay: float) -> None:
@@ -44,4 +44,14 @@ def check_subscription(subscription: Subscription, consuming: Subscription | Non
     if subscription.retry < 0:
         raise SubscriptionError(
             f'{name}: expected retry to be 0 or more, found {subscription.retry}'
+        )
+
+
+def check_declaration(subscription: Subscription) -> None:
+    """Raise SubscriptionError for bad topics, and for a queue that would end with its instance."""
+    check_subscription(subscription, None)
+    if subscription.temporary:
+        raise SubscriptionError(
+            f'{subscription.queue_name}: expected a durable queue to keep events for others, found '
+            'one that ends with its instance (broadcast, once or not durable)'
         )

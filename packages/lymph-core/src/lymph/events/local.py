@@ -18,7 +18,7 @@ from lymph.core.options import refuse_unknown
 from lymph.core.protocol.envelope import pack_event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_emission, check_subscription
+from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.consumption import Consumption, Delivery, Demand, Leased
 from lymph.events.local_hub import LocalDeadLetters, LocalEventSystemHub
 from lymph.exceptions import EmitFailure, SubscriptionError
@@ -97,7 +97,7 @@ class LocalEventSystem(BaseEventSystem):
 
     def declare(self, subscription: Subscription) -> None:
         """Make a durable queue that collects events until somebody consumes it."""
-        check_subscription(subscription, None)
+        check_declaration(subscription)
         self.hub.declare(subscription.queue_name, subscription.event_types, _nobody)
         self.hub.withdraw(subscription.queue_name, _nobody, remove=False)
 

@@ -9,7 +9,7 @@ from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
 from lymph.core.protocol.envelope import pack_event
 from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_emission, check_subscription
+from lymph.events.checks import check_declaration, check_emission, check_subscription
 
 __all__ = ['NullEventSystem']
 
@@ -34,7 +34,7 @@ class NullEventSystem(BaseEventSystem):
 
     def declare(self, subscription: Subscription) -> None:
         """Check the subscription."""
-        check_subscription(subscription, None)
+        check_declaration(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget the subscription."""

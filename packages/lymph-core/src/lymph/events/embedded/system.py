@@ -33,7 +33,7 @@ from lymph.core.protocol.envelope import pack_event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.core.state import state_directory
 from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_emission, check_subscription
+from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.consumption import Consumption
 from lymph.events.embedded.bells import Ringer
 from lymph.events.embedded.committer import Committer
@@ -170,7 +170,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def declare(self, subscription: Subscription) -> None:
         """Make a durable queue that collects events until somebody consumes it."""
-        check_subscription(subscription, None)
+        check_declaration(subscription)
         name, topics = subscription.queue_name, subscription.event_types
         try:
             self._run(lambda db: declare(db, name, topics, False, None))

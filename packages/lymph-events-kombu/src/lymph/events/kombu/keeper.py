@@ -131,9 +131,7 @@ class Keeper:
         session = Session(channel, self.queue.name, self._deliver, self._cancelled)
         self._session = session
         channel.on_closed = self._closed
-        self.queue.declare(channel)
-        for topic in self._subscription.event_types:
-            channel.queue_bind(self.queue.name, self._topology.exchange, topic)
+        self._topology.declare_queue(channel, self.queue, self._subscription.event_types)
         session.consume()
 
     def _attend(self) -> None:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import gevent
 from gevent.event import Event
@@ -23,7 +23,7 @@ from gevent.event import Event
 from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.kombu.brokers import Broker
-from lymph.events.kombu.channels import Connection
+from lymph.events.kombu.channels import Channel, Connection
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
 
 __all__ = ['Link']
@@ -84,6 +84,27 @@ class Link:
             with suppress(_TooLong, *BROKEN), gevent.Timeout(timeout, _TooLong):
                 connection.close()
             self._abandon(connection)
+
+    @contextmanager
+    def channel(self, timeout: float = 0) -> Iterator[Channel]:
+        """Lend a channel of its own for the duration of a `with` block.
+
+        Waits up to `timeout` seconds for a connection. Raises BrokerError when there is none, and
+        in place of the errors of py-amqp within the block.
+        """
+        self.up.wait(timeout)
+        connection = self.connection
+        if connection is None:
+            raise BrokerError(f'no connection: {self.trouble}')
+        try:
+            channel: Channel = connection.channel()
+            try:
+                yield channel
+            finally:
+                with suppress(*BROKEN):
+                    channel.close()
+        except BROKEN as error:
+            raise BrokerError(f'{self.broker}: {explain(error)}') from error
 
     def _own(self) -> None:
         while True:

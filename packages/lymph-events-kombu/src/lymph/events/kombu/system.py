@@ -13,7 +13,7 @@ from lymph.config import ConfigView
 from lymph.core.events import Event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_emission, check_subscription
+from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.kombu.channels import Channel, Connection
 from lymph.events.kombu.consumer import Consumer
 from lymph.events.kombu.deadletters import KombuDeadLetters
@@ -129,6 +129,22 @@ class KombuEventSystem(BaseEventSystem):
         except BaseException:
             self._consumers.pop(name, None)
             raise
+
+    def declare(self, subscription: Subscription) -> None:
+        """Declare and bind the queue, so that it collects events for whoever consumes it later.
+
+        Raises SubscriptionError as `subscribe` does.
+        """
+        check_declaration(subscription)
+        name = subscription.queue_name
+        if not self._running:
+            raise SubscriptionError(f'{name}: {_STOPPED}')
+        queue = self._topology.queue(subscription, token='')
+        try:
+            with self._emitting.channel(self._settings.confirm_timeout) as channel:
+                self._topology.declare_queue(channel, queue, subscription.event_types)
+        except BrokerError as error:
+            raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; handlers that run are settled, a temporary queue is deleted."""

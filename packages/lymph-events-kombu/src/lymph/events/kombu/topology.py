@@ -25,6 +25,7 @@ ends with its subscription, or some minutes after its instance is gone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +120,12 @@ class Topology:
         if self._quorum:
             arguments |= {'x-delivery-limit': LOSSES, **_AT_LEAST_ONCE}
         return self._queue(name, arguments)
+
+    def declare_queue(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
+        """Declare a queue and have it collect `topics`; raises BrokerError as declaring does."""
+        queue.declare(channel)
+        for topic in topics:
+            channel.queue_bind(queue.name, self.exchange, topic)
 
     def retry_queue(self, target: str, temporary: bool, level: Level) -> Queue:
         """Return the queue from which events go back to the queue `target`."""

@@ -50,6 +50,22 @@ class LifetimesContract(EventSystemHarness):
         self.subscribe(consumer, inbox, 'thing', '#.late')
         self.eventually(lambda: sorted(inbox.numbers) == [1, 2])
 
+    @pytest.mark.parametrize('options', [{'broadcast': True}, {'once': True}, {'durable': False}])
+    def test_a_queue_that_would_end_with_its_instance_cannot_be_declared(
+        self, options: dict[str, Any]
+    ) -> None:
+        system = self.start()
+        with pytest.raises(SubscriptionError, match='durable'):
+            system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox(), **options))
+
+    def test_a_declaration_leaves_a_queue_and_its_consumer_alone(self) -> None:
+        system, inbox = self.start(), Inbox()
+        subscription = self.subscribe(system, inbox)
+        self.emit(system, 1)
+        system.declare(subscription)
+        self.emit(system, 2)
+        self.eventually(lambda: sorted(inbox.numbers) == [1, 2])
+
     def test_a_durable_queue_outlives_its_instance(self) -> None:
         consumer, emitter, inbox = self.start(), self.start(), Inbox()
         self.subscribe(consumer, Inbox())
