@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gevent.lock import RLock
@@ -100,18 +100,14 @@ class Asking(Componentized):
         )
 
     def defer(
-        self,
-        address: str,
-        subject: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        timeout: float | None = None,
-        version: str | None = None,
+        self, call: Callable[[], Any], body: Mapping[str, Any] | None = None
     ) -> AsyncResult[Any]:
-        """Make the same call in the background; the AsyncResult gets its outcome."""
-        return self.rpc.defer(
-            lambda: self.request(address, subject, body, timeout=timeout, version=version), body
-        )
+        """Run `call`, which makes a request with `body`, in the background.
+
+        The AsyncResult gets its outcome. A `body` that cannot be serialized is an error here and
+        now (SerializationError).
+        """
+        return self.rpc.defer(call, body)
 
     def send_request(
         self,

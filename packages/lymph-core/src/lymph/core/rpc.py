@@ -31,7 +31,7 @@ from lymph.core.transport.endpoints import scheme_of
 from lymph.core.versioning import Version, parse_version
 from lymph.core.workers import Workers
 from lymph.discovery.base import BaseServiceRegistry
-from lymph.exceptions import Expired, LookupFailure, LymphError, RpcError
+from lymph.exceptions import ConnectionLost, Expired, LookupFailure, NotConnected, RpcError
 from lymph.serializers.msgpack import pack
 
 __all__ = ['DEFAULT_IDLE_TIMEOUT', 'DEFAULT_RETRIES', 'DEFAULT_TIMEOUT', 'Rpc']
@@ -42,6 +42,7 @@ DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection 
 
 _version = functools.lru_cache(maxsize=256)(parse_version)
 _chance = random.random
+_STOPPED = 'this container is stopped'
 
 
 class Rpc(Component):
@@ -65,6 +66,7 @@ class Rpc(Component):
         self._registry = registry
         self._dialer = Dialer(transport, self._lost, idle_timeout)
         self._deferred = Workers()
+        self._awaited: set[AsyncResult[Any]] = set()  # of deferred calls
         self._new_id = id_source()
 
     def request(
@@ -123,10 +125,15 @@ class Rpc(Component):
         def run() -> None:
             try:
                 result.set(call())
-            except LymphError as error:
+            except Exception as error:  # noqa: BLE001 - whoever gets the result gets the error
                 result.set_exception(error)
+            finally:
+                self._awaited.discard(result)
 
-        self._deferred.start(contextvars.copy_context().run, run)
+        if self._deferred.try_start(contextvars.copy_context().run, run):
+            self._awaited.add(result)
+        else:
+            result.set_exception(NotConnected(_STOPPED))
         return result
 
     def send_request(
@@ -177,7 +184,11 @@ class Rpc(Component):
     def on_stop(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""
         self._dialer.close()
+        awaited, self._awaited = self._awaited, set()
         self._deferred.kill()
+        for result in awaited:
+            if not result.ready():  # its greenlet was ended between two tries, or before it began
+                result.set_exception(ConnectionLost(_STOPPED))
 
     def _choose(
         self, address: str, wanted: Version | None, tried: set[str], deadline: float

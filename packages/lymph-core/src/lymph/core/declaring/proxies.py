@@ -5,7 +5,8 @@ Source: the manual, sections 4.5.4, 4.5.5, 4.8.1 and 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,15 +37,9 @@ class Caller(Protocol):
         """Call and return the result."""
 
     def defer(
-        self,
-        address: str,
-        subject: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        timeout: float | None = None,
-        version: str | None = None,
+        self, call: Callable[[], Any], body: Mapping[str, Any] | None = None
     ) -> AsyncResult[Any]:
-        """Call in the background."""
+        """Run a call, which takes `body`, in the background."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +86,7 @@ class ProxyMethod:
         """Call the method in the background; `get()` of what is returned gives the result."""
         if args:
             self._refuse(args)
-        target = self._target
-        return target.container.defer(
-            target.address,
-            self._subject,
-            arguments,
-            timeout=target.timeout,
-            version=target.version,
-        )
+        return self._target.container.defer(functools.partial(self, **arguments), arguments)
 
     def _refuse(self, args: tuple[Any, ...]) -> None:
         raise TypeError(f'{self._subject}: arguments travel by name, found {args[0]!r} without one')
