@@ -53,7 +53,7 @@ def test_what_waits_at_the_same_time_is_committed_together(committer, path):
         gevent.sleep(0)
     gevent.joinall(jobs, raise_error=True)
     assert len(names(path)) == 50
-    # that of the callback, that of the first ones if they had begun before the rest, that of the rest
+    # that of the callback, that of those that had begun before the rest, that of the rest
     assert statements.count('COMMIT') <= 3
 
 
