@@ -43,10 +43,6 @@ def run_call(
     try:
         _invoke(method, channel, body)
         method.handled += 1
-    except method.declaration.raises as error:
-        method.handled += 1
-        if not channel.reply_sent:
-            channel.error(type=type(error).__name__, message=str(error))
     except (Exception, gevent.Timeout) as error:  # the edge of somebody else's code
         method.failed += 1
         logger.exception('%s failed', method.subject)
@@ -63,12 +59,19 @@ def run_call(
 
 
 def _invoke(method: HostedMethod, channel: ReplyChannel, body: dict[str, Any]) -> None:
-    if not method.declaration.raw:
-        channel.reply(method.func(**body))
+    if method.declaration.raw:
+        method.func(channel, **body)
+        if not channel.reply_sent and not channel.detached:
+            channel.nack(text=f'{method.subject} returned without an answer')
         return
-    method.func(channel, **body)
-    if not channel.reply_sent and not channel.detached:
-        channel.nack(text=f'{method.subject} returned without an answer')
+    try:
+        result = method.func(**body)
+    except method.declaration.raises as error:
+        # file names may hold what is no text
+        text = str(error).encode(errors='backslashreplace').decode()
+        channel.error(type=type(error).__name__, message=text)
+    else:
+        channel.reply(result)
 
 
 def _arguments(
