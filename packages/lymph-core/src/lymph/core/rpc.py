@@ -130,9 +130,9 @@ class Rpc(Component):
             finally:
                 self._awaited.discard(result)
 
-        if self._deferred.try_start(contextvars.copy_context().run, run):
-            self._awaited.add(result)
-        else:
+        self._awaited.add(result)
+        if not self._deferred.try_start(contextvars.copy_context().run, run):
+            self._awaited.discard(result)
             result.set_exception(NotConnected(_STOPPED))
         return result
 
