@@ -28,7 +28,7 @@ class Connection:
     """The caller's side of a link to `endpoint`.
 
     `came_up(connection)` and `went_down(connection, reason)` are called in the hub, the latter
-    once, after all calls have been resolved.
+    once, before the calls in flight end.
     """
 
     def __init__(
@@ -146,14 +146,14 @@ class Connection:
         channel.resolve(frames, None)
 
     def link_down(self, link: Link, reason: str) -> None:
-        """End all calls in flight, then tell the owner."""
+        """Tell the owner, who forgets this connection, then end all calls in flight."""
         self.down_reason = reason
         self._settled.set()
         pending, self.pending = self.pending, {}
+        self._went_down(self, reason)
         for channel in pending.values():
             self._expirations.discard(channel, channel.ticket)
             channel.resolve(None, ConnectionLost(f'{channel.what}: {reason}'))
-        self._went_down(self, reason)
 
     def _probe(self) -> None:
         """Ask a silent peer for a sign of life, one question at a time.
