@@ -1,0 +1,278 @@
+"""Services as real processes, and callers that write down what becomes of each call."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import operator
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from lymph.client import Client
+from lymph.config import Configuration
+from lymph.exceptions import LookupFailure, RpcError
+from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing.waiting import eventually
+
+_PROGRAM = 'from lymph.monkey import patch; patch(); from program import main; main()'
+
+
+class Instance:
+    """A service process."""
+
+    def __init__(self, folder, number, config):
+        self.log = folder / f'{number}.log'
+        path = folder / f'{number}.json'
+        path.write_text(json.dumps(config))
+        searched = os.pathsep.join([str(Path(__file__).parent), os.environ.get('PYTHONPATH', '')])
+        self._process = GuardedProcess(
+            [sys.executable, '-c', _PROGRAM, str(path)],
+            environment={**os.environ, 'PYTHONPATH': searched},
+            folder=folder,
+            log=self.log,
+        )
+        self.pid = self._process.pid
+        self.endpoint = None
+
+    def send(self, number):
+        self._process.send(number)
+
+    def kill(self):
+        """End it as a crash does; returns when it is gone."""
+        self._process.end()
+
+    def ended(self, timeout=20):
+        """Wait until it has ended and return its exit status."""
+        eventually(lambda: not self._process.running, timeout, self.log.read_text)
+        return self._process.exit_status
+
+    def stop(self):
+        """Ask it to drain."""
+        self.send(signal.SIGTERM)
+
+    @property
+    def running(self):
+        return self._process.running
+
+
+@dataclass
+class Outcome:
+    """What became of one call; times are of `time.monotonic`."""
+
+    began: float
+    ended: float
+    pid: int | None
+    error: RpcError | None
+
+    @property
+    def kind(self):
+        return None if self.error is None else (type(self.error).__name__, self.error.executed)
+
+
+class Load:
+    """Some callers, each of which calls again as soon as it has an outcome."""
+
+    def __init__(self, client, callers, service='work', *, timeout=5.0, seconds=0.005):
+        self.outcomes: list[Outcome] = []
+        self._client, self._service = client, service
+        self._timeout, self._seconds = timeout, seconds
+        self._tokens = itertools.count()
+        self._ending = False
+        self._callers = [gevent.spawn(self._call_again_and_again) for _ in range(callers)]
+
+    def in_flight(self):
+        """Return how many calls wait for a reply."""
+        return in_flight(self._client)
+
+    def failures(self):
+        return [outcome for outcome in self.outcomes if outcome.error is not None]
+
+    def pids_since(self, moment):
+        """Return who has answered calls that began after `moment`."""
+        return {outcome.pid for outcome in self.outcomes if outcome.began > moment} - {None}
+
+    def go_on(self, calls=200):
+        """Return when that many more calls have ended."""
+        enough = len(self.outcomes) + calls
+
+        def done():
+            for caller in self._callers:
+                if caller.ready():
+                    caller.get()
+            return len(self.outcomes) >= enough
+
+        eventually(done, 20, 'so many more calls')
+
+    def call_no_more(self):
+        self._ending = True
+
+    def end(self):
+        """Let the calls in flight end; a caller that broke down raises here."""
+        self.call_no_more()
+        gevent.joinall(self._callers, raise_error=True)
+
+    def _call_again_and_again(self):
+        while not self._ending:
+            self.outcomes.append(self._call(next(self._tokens)))
+
+    def _call(self, token):
+        body: dict[str, Any] = {'token': token, 'seconds': self._seconds}
+        began = time.monotonic()
+        try:
+            pid, answered = self._client.request(
+                self._service, f'{self._service}.do', body, timeout=self._timeout
+            )
+        except RpcError as error:
+            return Outcome(began, time.monotonic(), None, error)
+        assert answered == token, 'a caller got the answer to the call of another one'
+        return Outcome(began, time.monotonic(), pid, None)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """The folder in which the processes of a test find each other."""
+    monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path / 'state'))
+    return tmp_path / 'state'
+
+
+@pytest.fixture
+def transport():
+    """The transport that clients and instances use; tests name others as parameters."""
+    return 'zmtp'
+
+
+@pytest.fixture
+def make_client(transport):
+    clients = []
+
+    def make_client(**rpc):
+        container = {'events': {'class': 'null'}, 'rpc': {'transport': transport, **rpc}}
+        clients.append(Client.from_config(Configuration({'container': container})))
+        return clients[-1]
+
+    yield make_client
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client):
+    return make_client()
+
+
+@pytest.fixture
+def start(tmp_path, transport, client):
+    """Start instances of a service and return them when they can be called."""
+    started = []
+
+    def start(count=1, service='work', **container):
+        rpc = {'transport': transport, **container.pop('rpc', {})}
+        config = {
+            'container': {'events': {'class': 'null'}, 'rpc': rpc, **container},
+            'interfaces': {service: {'class': 'program:Work'}},
+        }
+        new = [Instance(tmp_path, len(started) + n, config) for n in range(count)]
+        started.extend(new)
+        for instance in new:
+            instance.endpoint = eventually(
+                lambda instance=instance: _endpoint(client, service, instance.pid),
+                20,
+                instance.log.read_text,
+            )
+        return new
+
+    yield start
+    for instance in started:
+        instance.kill()
+
+
+@pytest.fixture
+def load(make_client):
+    """Begin to call a service from many greenlets of this process."""
+    loads = []
+
+    def load(callers=20, client=None, **options):
+        loads.append(Load(client or make_client(), callers, **options))
+        return loads[-1]
+
+    yield load
+    for load in loads:
+        gevent.killall(load._callers)
+
+
+@pytest.fixture
+def ask(client):
+    """Call one instance on a connection that carries no load."""
+
+    def ask(instance, method, timeout=10, service='work', **body):
+        return client.request(instance.endpoint, f'{service}.{method}', body, timeout=timeout)
+
+    return ask
+
+
+@pytest.fixture
+def begin(client):
+    """Begin a call; `get()` of what it returns gives its result or raises its error."""
+    begun = []
+
+    def begin(address, method, timeout=60, **body):
+        service = 'work' if '://' in address else address
+        call = gevent.spawn(client.request, address, f'{service}.{method}', body, timeout=timeout)
+        begun.append(call)
+        return call
+
+    yield begin
+    gevent.killall(begun)
+
+
+@pytest.fixture
+def nothing_left(client):
+    """Check that a client holds no call, and that closing it gives everything back."""
+
+    def nothing_left(used):
+        assert in_flight(used) == 0
+        assert used.container.rpc.stats()['deferred'] == 0
+        used.close()
+        eventually(lambda: used.container.rpc.stats()['connections'] == [])
+
+    return nothing_left
+
+
+@pytest.fixture(autouse=True)
+def nothing_remains(state):
+    """Check that a test left no greenlet and no descriptor in this process."""
+    gevent.sleep(0)  # the loop and its descriptors are there from now on
+    before = _census()
+    yield
+    eventually(
+        lambda: all(map(operator.le, _census(), before)),
+        10,
+        lambda: f'descriptors and greenlets: {before} before, {_census()} after',
+    )
+
+
+def in_flight(client):
+    return sum(link['pending'] for link in client.container.rpc.stats()['connections'])
+
+
+def _endpoint(client, service, pid):
+    try:
+        found = client.container.registry.get(service)
+    except LookupFailure:
+        return None
+    return next((instance.endpoint for instance in found if instance.pid == pid), None)
+
+
+def _census():
+    gc.collect()
+    greenlets = sum(isinstance(o, gevent.Greenlet) and bool(o) for o in gc.get_objects())
+    return len(os.listdir('/proc/self/fd')), greenlets

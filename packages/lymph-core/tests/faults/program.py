@@ -1,0 +1,157 @@
+"""What a service process of the fault tests runs: an interface that can be made to suffer.
+
+SIGTERM drains the process and a second one stops it at once. It exits with 1 if a handler was cut,
+else with 0.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+
+import gevent
+from gevent.event import Event
+from gevent.monkey import get_original
+
+import lymph
+from lymph.client import Client
+from lymph.config import Configuration
+from lymph.core import deadlines
+from lymph.core.assembly import build_container
+from lymph.exceptions import RpcError
+
+_block = get_original('time', 'sleep')
+_fork = {'gevent': os.fork, 'python': get_original('os', 'fork')}
+
+
+def greenlets():
+    """Count living greenlets, without those that wait to be used again by the next handler."""
+    gc.collect()
+    return sum(
+        isinstance(thing, gevent.Greenlet) and bool(thing) and type(thing).__name__ != '_Worker'
+        for thing in gc.get_objects()
+    )
+
+
+class Work(lymph.Interface):
+    """Does what a test asks for and remembers what it did."""
+
+    def on_start(self):
+        self.ran = []
+        self.now = self.most = 0
+
+    @lymph.rpc()
+    def do(self, token, seconds=0):
+        """Take `seconds` without blocking anybody; return the process id and the token."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            if seconds:
+                gevent.sleep(seconds)
+        finally:
+            self.now -= 1
+        return [os.getpid(), token]
+
+    @lymph.rpc()
+    def block_the_loop(self, seconds):
+        """Keep everything else from running."""
+        _block(seconds)
+        return os.getpid()
+
+    @lymph.rpc()
+    def relay(self, path, pause):
+        """Pause, then call the first service of `path` with the rest of it."""
+        self.ran.append(deadlines.current() - time.monotonic())
+        gevent.sleep(pause)
+        if path:
+            self.request(path[0], f'{path[0]}.relay', {'path': path[1:], 'pause': pause})
+
+    @lymph.rpc()
+    def history(self):
+        """Return what `relay` had left to spend when it was called, and the most `do` at once."""
+        return {'budgets': self.ran, 'most': self.most}
+
+    @lymph.rpc()
+    def census(self):
+        """Return what a leak would make grow."""
+        return {
+            'descriptors': len(os.listdir('/proc/self/fd')),
+            'greenlets': greenlets(),
+            'handlers': self.container.workers.running,
+            'callers': self.container.status()['callers'],
+            'pending': [link['pending'] for link in self.container.rpc.stats()['connections']],
+        }
+
+    @lymph.rpc()
+    def memory(self):
+        """Return the resident memory in bytes."""
+        gc.collect()
+        with open('/proc/self/statm') as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+
+    @lymph.rpc()
+    def fork(self, way, stay, told):
+        """Fork a child that tries what it inherited and what it makes itself; return its pid.
+
+        It writes what came of it to the file `told` and, with `stay`, lives on until it is killed.
+        """
+        pid = _fork[way]()
+        if pid:
+            return pid
+        try:
+            with open(told, 'w') as file:
+                self._tell_of_the_child(file)
+            while stay:
+                signal.pause()
+        finally:
+            os._exit(0)
+
+    def _tell_of_the_child(self, file):
+        endpoint = self.container.endpoint
+        for call in (
+            lambda: self.request(self.name, f'{self.name}.do', {'token': 1}),
+            lambda: self.request(endpoint, f'{self.name}.do', {'token': 1}),
+            lambda: self.container.connect(endpoint),
+            lambda: self.container.lookup(self.name),
+        ):
+            try:
+                print('done', call(), file=file)
+            except RpcError as error:
+                print(type(error).__name__, error.executed, error, file=file)
+        self.container.drain()
+        self.container.stop()
+        with Client.from_config(configuration()) as client:
+            print(client.request(self.name, f'{self.name}.do', {'token': 'new'}), file=file)
+
+
+def configuration():
+    """The configuration that the command line names."""
+    config = Configuration()
+    config.load_file(sys.argv[1])
+    return config
+
+
+def main():
+    logging.basicConfig(level=logging.INFO)
+    container = build_container(configuration())
+    asked, insisted = Event(), Event()
+
+    def hear(*_):
+        (insisted if asked.is_set() else asked).set()
+
+    gevent.signal_handler(signal.SIGTERM, hear)
+    container.start()
+    asked.wait()
+    drained = gevent.spawn(container.drain)
+    gevent.wait([drained, insisted], count=1)
+    if drained.ready():
+        cut = drained.get()
+    else:
+        drained.kill()
+        cut = container.stop()
+    sys.exit(1 if cut else 0)

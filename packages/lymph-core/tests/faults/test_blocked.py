@@ -1,0 +1,51 @@
+"""A handler that blocks the loop of its instance is a nuisance, not a death."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from lymph.testing.waiting import eventually
+
+
+@pytest.mark.parametrize('transport', ['zmtp'])
+def test_an_instance_whose_loop_is_blocked_for_ten_seconds_stays_connected_and_registered(
+    start, client, begin
+):
+    (instance,) = start(block_threshold=0.5)
+    connection = client.container.connect(instance.endpoint)
+    blocking = begin('work', 'block_the_loop', seconds=10)
+    eventually(lambda: 'the loop has been blocked' in instance.log.read_text())
+    behind = begin('work', 'do', token=1)
+    while not blocking.ready():
+        assert connection.state == 'up'
+        assert [known.pid for known in client.container.lookup('work')] == [instance.pid]
+        assert client.container.discover() == {'work'}
+        gevent.wait([blocking], timeout=0.5)
+    assert blocking.get() == instance.pid
+    assert behind.get() == [instance.pid, 1]
+    assert client.container.connect(instance.endpoint) is connection
+    assert 'in block_the_loop' in instance.log.read_text()
+    metrics = {
+        name: value for name, value, _ in client.request(instance.endpoint, 'lymph.get_metrics')
+    }
+    assert metrics['loop.blocks'] >= 1
+
+
+def test_calls_that_time_out_while_a_loop_is_blocked_go_elsewhere(
+    start, make_client, load, ask, nothing_left
+):
+    blocked, other = start(2)
+    caller = make_client()
+    calls = load(10, caller, timeout=0.3)
+    calls.go_on()
+    blocking = gevent.spawn(ask, blocked, 'block_the_loop', seconds=3)
+    eventually(lambda: calls.failures())
+    calls.go_on()
+    assert {failure.kind for failure in calls.failures()} == {('Timeout', 'maybe')}
+    assert blocking.get() == blocked.pid
+    seen = len(calls.outcomes)
+    eventually(lambda: blocked.pid in {outcome.pid for outcome in calls.outcomes[seen:]})
+    calls.end()
+    assert {outcome.pid for outcome in calls.outcomes} == {blocked.pid, other.pid, None}
+    nothing_left(caller)

@@ -1,0 +1,65 @@
+"""What a caller will no longer wait for is not begun, however many services lie between."""
+
+from __future__ import annotations
+
+import pytest
+
+from lymph.core.messages import NACK, REP, REQ, Message
+from lymph.exceptions import Timeout
+from lymph.testing.waiting import eventually
+
+
+@pytest.fixture
+def chain(start):
+    """Three services in three processes."""
+    return {name: start(1, name)[0] for name in 'abc'}
+
+
+def budgets(ask, chain, name):
+    return ask(chain[name], 'history', service=name)['budgets']
+
+
+def test_each_service_of_a_chain_has_what_the_one_before_has_left(chain, client, ask):
+    client.request('a', 'a.relay', path=['b', 'c'], pause=0.1, timeout=5)
+    (first,), (second,), (third,) = (budgets(ask, chain, name) for name in 'abc')
+    assert 5 >= first > second > third > 0
+
+
+def test_work_whose_time_is_over_reaches_no_further_service(chain, client, ask):
+    with pytest.raises(Timeout) as caught:
+        client.request('a', 'a.relay', path=['b', 'c'], pause=0.6, timeout=1)
+    assert caught.value.executed == 'maybe'
+    for name in 'ab':
+        eventually(lambda name=name: quiet(client, chain[name]))
+    (first,), (second,) = budgets(ask, chain, 'a'), budgets(ask, chain, 'b')
+    assert 1 >= first > second > 0
+    assert budgets(ask, chain, 'c') == []
+    assert 'no time left for the call' in chain['b'].log.read_text()
+
+
+@pytest.mark.parametrize(('left', 'answer'), [(-1, NACK), (0, NACK), (30, REP)])
+def test_a_request_that_arrives_late_is_refused_and_does_not_run(start, client, ask, left, answer):
+    (instance,) = start()
+    request = Message(REQ, 'work.relay', {'path': [], 'pause': 0}, {'timeout': left})
+    reply = client.container.send_message(instance.endpoint, request).get(timeout=10)
+    assert reply.type == answer
+    assert len(ask(instance, 'history')['budgets']) == (answer == REP)
+    if answer == NACK:
+        assert reply.headers == {'reason': 'expired'}
+
+
+def test_nothing_begins_after_its_deadline_under_a_load_that_cannot_be_served_in_time(
+    chain, client, ask, begin
+):
+    calls = [begin('a', 'relay', path=['b', 'c'], pause=0.05, timeout=0.14) for _ in range(100)]
+    eventually(lambda: all(call.ready() for call in calls))
+    for name in 'abc':
+        eventually(lambda name=name: quiet(client, chain[name]))
+        assert all(budget > 0 for budget in budgets(ask, chain, name))
+    for call in calls:
+        assert call.exception is None or isinstance(call.exception, Timeout)
+
+
+def quiet(client, instance):
+    """Tell whether nothing runs but the handler that tells."""
+    return client.request(instance.endpoint, 'lymph.status')['handlers']['running'] == 1

@@ -1,0 +1,49 @@
+"""An instance that is killed takes the calls in flight on it along, and nothing else."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lymph.testing.waiting import eventually
+
+
+@pytest.mark.parametrize('transport', ['zmtp'])
+def test_killing_one_of_three_fails_no_call_but_those_in_flight_on_it(
+    start, make_client, load, nothing_left
+):
+    victim, *others = start(3)
+    caller = make_client()
+    callers = 20
+    calls = load(callers, caller)
+    calls.go_on()
+    assert calls.pids_since(0) == {victim.pid, *(other.pid for other in others)}
+    assert calls.failures() == []
+    victim.kill()
+    eventually(lambda: victim.endpoint not in endpoints(caller))
+    noticed = time.monotonic()
+    calls.go_on(1000)
+    calls.end()
+    for failure in calls.failures():
+        assert failure.kind == ('ConnectionLost', 'maybe')
+        assert victim.endpoint in str(failure.error)
+        assert failure.began < noticed
+    assert len(calls.failures()) <= callers
+    assert calls.pids_since(noticed) == {other.pid for other in others}
+    nothing_left(caller)
+
+
+def test_the_death_of_the_only_instance_ends_each_call_as_what_it_was(start, load, client):
+    (victim,) = start(1)
+    calls = load(10, client, seconds=10)
+    eventually(lambda: calls.in_flight() == 10)
+    calls.call_no_more()
+    victim.kill()
+    calls.end()
+    assert {outcome.kind for outcome in calls.outcomes} == {('ConnectionLost', 'maybe')}
+    assert len(calls.outcomes) == 10
+
+
+def endpoints(client):
+    return [link['endpoint'] for link in client.container.rpc.stats()['connections']]

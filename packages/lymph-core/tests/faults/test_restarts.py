@@ -1,0 +1,115 @@
+"""Instances that are asked to stop finish what they have begun and turn nobody away."""
+
+from __future__ import annotations
+
+import signal
+
+import gevent
+import pytest
+
+from lymph.exceptions import LookupFailure, Refused, RpcError
+from lymph.testing.waiting import eventually
+
+
+@pytest.mark.parametrize('transport', ['zmtp'])
+def test_a_rolling_restart_under_load_fails_no_call(start, make_client, load, nothing_left):
+    old = start(3)
+    caller = make_client(retries=0)
+    calls = load(20, caller, seconds=0.02)
+    calls.go_on()
+    new = []
+    for instance in old:
+        new += start(1)
+        instance.stop()
+        assert instance.ended() == 0, instance.log.read_text()
+        calls.go_on()
+    calls.end()
+    assert calls.failures() == []
+    assert {outcome.pid for outcome in calls.outcomes} == {i.pid for i in [*old, *new]}
+    nothing_left(caller)
+
+
+def test_a_stop_finishes_what_runs_and_takes_no_more(start, client, begin):
+    (instance,) = start(drain_timeout=20)
+    running = begin('work', 'do', token=1, seconds=2)
+    eventually(lambda: started(client, instance))
+    instance.stop()
+    eventually(lambda: nobody_offers(client, 'work'))
+    assert running.get() == [instance.pid, 1]
+    assert instance.ended() == 0
+
+
+def test_a_call_that_arrives_while_the_rest_is_finished_is_refused_as_not_run(
+    start, client, ask, begin
+):
+    (instance,) = start(drain_timeout=20)
+    running = begin(instance.endpoint, 'do', token=1, seconds=3)
+    eventually(lambda: started(client, instance))
+    instance.stop()
+
+    refusal = begin(instance.endpoint, 'do', token=2)
+    refusal.join()
+    while refusal.successful():
+        gevent.sleep(0.6)  # who goes on calling is not yet turned away
+        refusal = begin(instance.endpoint, 'do', token=2)
+        refusal.join()
+    with pytest.raises(Refused) as caught:
+        refusal.get()
+    assert (caught.value.reason, caught.value.executed) == ('draining', 'no')
+    assert running.get() == [instance.pid, 1]
+    assert instance.ended() == 0
+
+
+def test_a_handler_that_outlasts_the_drain_is_cut_and_its_caller_told(start, client, begin):
+    (instance,) = start(drain_timeout=0.2)
+    running = begin('work', 'do', token=1, seconds=60)
+    eventually(lambda: started(client, instance))
+    instance.stop()
+    with pytest.raises(RpcError, match='the service stopped while it ran') as caught:
+        running.get()
+    assert caught.value.executed == 'yes'
+    assert instance.ended() == 1
+
+
+def test_a_second_signal_stops_at_once(start, client, begin):
+    (instance,) = start(drain_timeout=60)
+    running = begin('work', 'do', token=1, seconds=60)
+    eventually(lambda: started(client, instance))
+    instance.stop()
+    eventually(lambda: nobody_offers(client, 'work'))
+    instance.send(signal.SIGTERM)
+    with pytest.raises(RpcError, match='the service stopped while it ran') as caught:
+        running.get()
+    assert caught.value.executed == 'yes'
+    assert instance.ended() == 1
+
+
+def test_a_second_signal_with_nothing_to_cut_is_a_clean_end(start, client, ask):
+    (instance,) = start(drain_timeout=60)
+    instance.stop()
+    eventually(lambda: nobody_offers(client, 'work'))
+    instance.send(signal.SIGTERM)
+    assert instance.ended() == 0
+
+
+def test_callers_that_stay_connected_do_not_keep_an_instance_from_ending(start, make_client):
+    (instance,) = start()
+    clients = [make_client() for _ in range(5)]
+    for caller in clients:
+        assert caller.request('work', 'work.do', token=1) == [instance.pid, 1]
+    instance.stop()
+    assert instance.ended() == 0
+    for caller in clients:
+        eventually(lambda caller=caller: caller.container.rpc.stats()['connections'] == [])
+
+
+def started(client, instance):
+    """Tell whether a handler runs besides the one that tells."""
+    return client.request(instance.endpoint, 'lymph.status')['handlers']['running'] == 2
+
+
+def nobody_offers(client, service):
+    try:
+        return not len(client.container.lookup(service))
+    except LookupFailure:
+        return True
