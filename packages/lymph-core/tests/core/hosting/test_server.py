@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import pytest
+from gevent.queue import Queue
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import lymph
+from lymph.core.messages import ACK, NACK, REP, REQ, Message
+from lymph.core.transport.memory import MemoryTransport
+from lymph.serializers.msgpack import pack
+from lymph.testing.waiting import eventually
+
+
+class Echo(lymph.Interface):
+    """Returns what it gets."""
+
+    @lymph.rpc()
+    def echo(self, text=None):
+        return text
+
+
+class Stranger:
+    """A peer that speaks frames, not lymph."""
+
+    def __init__(self, network, endpoint):
+        self.arrived = Queue()
+        self.up = Queue()
+        self.down = []
+        self.transport = MemoryTransport(network=network)
+        self.link = self.transport.connect(endpoint, self)
+        self.up.get(timeout=5)
+
+    def link_up(self, link):
+        self.up.put(True)
+
+    def link_down(self, link, reason):
+        self.down.append(reason)
+
+    def message_arrived(self, link, frames):
+        self.arrived.put(Message.from_frames(frames))
+
+    def send(self, *frames):
+        self.link.send(frames)
+
+    def ask(self, subject=b'echo.echo', headers=None, body=None, **packed):
+        """Send a request and return its answer."""
+        message = Message(REQ, subject, {} if body is None else body, headers, **packed)
+        self.link.send(message.frames())
+        answer = self.arrived.get(timeout=5)
+        assert answer.subject == message.id
+        return answer
+
+
+@pytest.fixture
+def service(world):
+    return world.container((Echo, 'echo'), (Echo, 'old', '1.5'))
+
+
+@pytest.fixture
+def stranger(world, service):
+    stranger = Stranger(world.network, service.endpoint)
+    yield stranger
+    stranger.transport.close()
+
+
+def metrics(service):
+    return {(name, tags.get('reason')): value for name, value, tags in service.metrics}
+
+
+def test_five_frames_are_all_that_a_call_needs(stranger):
+    answer = stranger.ask(body={'text': 'x'})
+    assert (answer.type, answer.body) == (REP, 'x')
+
+
+def test_unknown_headers_are_ignored(stranger):
+    assert stranger.ask(headers={'colour': 'blue', 5: None}, body={'text': 'x'}).body == 'x'
+
+
+@pytest.mark.parametrize(
+    ('request_', 'reason', 'said'),
+    [
+        (
+            {'subject': b'ech.echo'},
+            'unknown_interface',
+            "no interface 'ech' here (installed: echo, lymph, old)",
+        ),
+        ({'subject': b''}, 'unknown_interface', "no interface '' here"),
+        ({'subject': b'\xff\xfe'}, 'unknown_interface', 'no interface'),
+        ({'subject': b'echo'}, 'unknown_interface', 'no interface'),
+        (
+            {'subject': b'echo.ech'},
+            'unknown_method',
+            'no method echo.ech (it has: echo); did you mean echo.echo?',
+        ),
+        ({'subject': b'echo.'}, 'unknown_method', 'no method echo.'),
+        ({'subject': b'echo.on_start'}, 'unknown_method', 'no method echo.on_start'),
+        (
+            {'headers': {'version': '1'}},
+            'unknown_version',
+            'echo does not serve version 1 (installed: unversioned)',
+        ),
+        (
+            {'subject': b'old.echo', 'headers': {'version': '2'}},
+            'unknown_version',
+            'installed: 1.5.0',
+        ),
+        (
+            {'subject': b'old.echo', 'headers': {'version': 'x'}},
+            'unknown_version',
+            'expected a version like',
+        ),
+        ({'body': {'txt': 1}}, 'invalid_arguments', "unexpected argument 'txt' (takes: text=None)"),
+        ({'body': {5: 1}}, 'invalid_arguments', 'expected argument names as text, found 5'),
+        ({'body': {'self': 1}}, 'invalid_arguments', "unexpected argument 'self'"),
+        ({'body': [1]}, 'malformed', 'expected the arguments as a map, found list'),
+        ({'packed_body': b'\xc1'}, 'malformed', 'expected msgpack'),
+        (
+            {'packed_body': pack(None)},
+            'malformed',
+            'expected the arguments as a map, found NoneType',
+        ),
+        ({'packed_headers': b'\xc1'}, 'malformed', 'headers: expected msgpack'),
+        ({'packed_headers': pack([1])}, 'malformed', 'expected headers as a map'),
+        (
+            {'headers': {'timeout': 'soon'}},
+            'malformed',
+            "expected timeout as seconds, found 'soon'",
+        ),
+        (
+            {'headers': {'timeout': float('nan')}},
+            'malformed',
+            'expected timeout as seconds, found nan',
+        ),
+        ({'headers': {'version': 1.2}}, 'malformed', 'expected version as text, found 1.2'),
+        ({'headers': {'trace_id': 7}}, 'malformed', 'expected trace_id as text, found 7'),
+        ({'headers': {'timeout': 0}}, 'expired', 'the deadline of the call has passed'),
+        ({'headers': {'timeout': -1e300}}, 'expired', 'the deadline of the call has passed'),
+    ],
+    ids=lambda v: v if isinstance(v, str) and ' ' not in v else '',
+)
+def test_what_cannot_be_done_is_refused_with_its_reason(service, stranger, request_, reason, said):
+    answer = stranger.ask(**request_)
+    assert (answer.type, answer.headers) == (NACK, {'reason': reason})
+    assert said in answer.body['message']
+    counted = metrics(service)
+    assert counted.get(('rpc.dropped', reason), 0) + counted.get(('rpc.refused', reason), 0) == 1
+    assert stranger.ask(body={'text': 'still here'}).body == 'still here'
+
+
+@pytest.mark.parametrize('timeout', [1, 5.5, None, float('inf'), 2**63])
+def test_any_time_that_is_left_is_enough(stranger, timeout):
+    assert stranger.ask(headers={'timeout': timeout}, body={'text': 'x'}).body == 'x'
+
+
+@pytest.mark.parametrize(
+    ('frames', 'counted'),
+    [
+        ([], 'frame_count'),
+        ([b''], 'frame_count'),
+        ([b'i', b'REQ', b's', b'\x80'], 'frame_count'),
+        ([b'i', b'REQ', b's', b'\x80', b'\x80', b''], 'frame_count'),
+        ([b'i', b'NOPE', b's', b'\x80', b'\x80'], 'type'),
+        ([b'i', b'REP', b's', b'\x80', b'\x80'], 'type'),
+        ([b'i', b'', b's', b'\x80', b'\x80'], 'type'),
+    ],
+)
+def test_what_is_no_request_is_dropped_and_counted(service, stranger, frames, counted):
+    stranger.send(*frames)
+    assert stranger.ask(body={'text': 'x'}).body == 'x'
+    assert metrics(service)['rpc.dropped', counted] == 1
+
+
+def test_callers_are_counted_while_they_are_there(world, service):
+    strangers = [Stranger(world.network, service.endpoint) for _ in range(3)]
+    for stranger in strangers:
+        stranger.ask()
+    assert metrics(service)['rpc.callers', None] == 3
+    for stranger in strangers:
+        stranger.transport.close()
+    eventually(lambda: metrics(service)['rpc.callers', None] == 0)
+
+
+def test_strangers_cannot_fill_a_table_with_subjects_or_versions(service, stranger):
+    table = service._methods
+    for number in range(100):
+        stranger.ask(subject=b'echo.%d' % number)
+        stranger.ask(subject=b'%d.echo' % number)
+        stranger.ask(subject=b'old.echo', headers={'version': f'1.{number % 5}.{number}'})
+    assert len(table._found) <= len(list(table))
+    reasons = {tags.get('reason') for name, _, tags in service.metrics if name == 'rpc.dropped'}
+    assert reasons <= {'unknown_interface', 'unknown_method', 'unknown_version'}
+
+
+frames = st.lists(
+    st.binary(max_size=20) | st.sampled_from([REQ, REP, ACK, b'echo.echo']), max_size=7
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(frames, max_size=5))
+def test_whatever_a_stranger_sends_the_service_goes_on(stranger, junk):
+    for frames in junk:
+        stranger.send(*frames)
+    stranger.link.send(Message(REQ, 'echo.echo', {'text': 'x'}, id=b'the last one').frames())
+    while True:
+        answer = stranger.arrived.get(timeout=5)
+        if answer.subject == b'the last one':
+            break
+        assert answer.type in (NACK, REP)
+    assert answer.body == 'x'
+    assert stranger.down == []
