@@ -70,6 +70,10 @@ class Interface(Component):
         self, container: Host, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__()
+        if isinstance(container, Component):
+            self.parent = (
+                container  # before it is added: what it uses until then is its container's
+            )
         self.container = container
         self.name = name or type(self).__name__.lower()
         self.version = version

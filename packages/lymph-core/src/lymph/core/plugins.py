@@ -23,5 +23,6 @@ class Plugin(Component):
         self, container: ServiceContainer, config: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__()
+        self.parent = container  # before it is added: what it uses until then is the container's
         self.container = container
         self.config = config or {}
