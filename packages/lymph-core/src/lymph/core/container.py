@@ -170,7 +170,7 @@ class ServiceContainer(Asking):
             if not self._on_demand:
                 self._events.pause()
                 self._registrations.withdraw()
-            cut = self.workers.kill()
+            cut = self.workers.kill(_CUT_TIMEOUT)
             self.on_stop()
             self.pool.kill(timeout=_CUT_TIMEOUT)
         finally:
