@@ -23,7 +23,7 @@ from lymph.core.hosting.drain import wait_until_quiet
 from lymph.core.hosting.methods import MethodTable
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
-from lymph.core.hosting.subscriptions import event_subscriptions, task_subscriptions
+from lymph.core.hosting.subscriptions import event_subscriptions, of_newest, task_subscriptions
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.monitoring.watchdog import Watchdog
@@ -151,8 +151,7 @@ class ServiceContainer(Asking):
             if not self._on_demand:
                 self._listen()
             self.on_start()
-            for interface in self.interfaces:
-                self._subscribe_handlers(interface)
+            self._subscribe_handlers()
             self._server.draining = False
             if register and not self._on_demand:
                 self._register()
@@ -225,11 +224,11 @@ class ServiceContainer(Asking):
         self._listener = self._transport.listen(address, self._server)
         self.endpoint = self._listener.endpoint
 
-    def _subscribe_handlers(self, interface: Interface) -> None:
+    def _subscribe_handlers(self) -> None:
         if not self.worker:
-            for subscription in event_subscriptions(interface):
+            for subscription in of_newest(self.interfaces, event_subscriptions):
                 self.subscribe(subscription)
-        for subscription in task_subscriptions(interface):
+        for subscription in of_newest(self.interfaces, task_subscriptions):
             if self.worker:
                 self.subscribe(subscription)
             elif subscription.durable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,10 @@ from lymph.core.events import Event
 from lymph.core.hooks import Hook
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
+from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
 
-__all__ = ['HandlerStats', 'event_subscriptions', 'hosted', 'task_subscriptions']
+__all__ = ['HandlerStats', 'event_subscriptions', 'hosted', 'of_newest', 'task_subscriptions']
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,26 @@ class HandlerStats:
         yield 'events.handled', self.handled, tags
         yield 'events.failed', self.failed, tags
         yield 'events.seconds', self.seconds, tags
+
+
+def of_newest(
+    interfaces: Iterable[Interface], subscriptions: Callable[[Interface], list[Subscription]]
+) -> Iterator[Subscription]:
+    """Yield the subscriptions of all interfaces.
+
+    Versions of one interface share its queues, as they do in processes of their own; of those in
+    one process, the newest that has the handler consumes.
+    """
+    owners: dict[str, Interface] = {}
+    for interface in sorted(interfaces, key=_version, reverse=True):
+        for subscription in subscriptions(interface):
+            owner = owners.setdefault(subscription.queue_name, interface)
+            if owner is interface or owner.name != interface.name:
+                yield subscription
+
+
+def _version(interface: Interface) -> Version:
+    return Version(0) if interface.version is None else parse_version(interface.version)
 
 
 def event_subscriptions(interface: Interface) -> list[Subscription]:
