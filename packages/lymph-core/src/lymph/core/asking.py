@@ -160,7 +160,7 @@ class Asking(Componentized):
     def subscribe(self, subscription: Subscription) -> Subscription:
         """Subscribe a handler; returns what `unsubscribe` takes."""
         stats = HandlerStats(subscription.queue_name)
-        wrapped = hosted(subscription, stats, self.error_hook)
+        wrapped = hosted(subscription, stats)
         self.events.subscribe(wrapped)
         self._handlers[wrapped] = stats
         self.metrics.add(stats)

@@ -2,7 +2,8 @@
 
 - `emit` returns when the event is safe (as the backend understands it) or raises EmitFailure.
 - The handler's return acknowledges. A handler that raises is called again up to `retry` times,
-  after growing delays; then the event is kept as a dead letter.
+  after growing delays; then the event is kept as a dead letter. Each failure is logged and told to
+  the error hook.
 - A handler that is cut short, by its end or that of its process, has not handled the event: it
   goes to another consumer at once, with `attempt` one higher.
 - Handlers run in `self.workers`, so no more are fetched than may run.

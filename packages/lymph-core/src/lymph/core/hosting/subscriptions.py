@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import gevent
+
 from lymph.core import deadlines, trace
 from lymph.core.events import Event
-from lymph.core.hooks import Hook
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
 
 __all__ = ['HandlerStats', 'event_subscriptions', 'hosted', 'of_newest', 'task_subscriptions']
-
-logger = logging.getLogger(__name__)
 
 
 class HandlerStats:
@@ -98,10 +96,10 @@ def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
     return lambda event: task(**event.body)
 
 
-def hosted(subscription: Subscription, stats: HandlerStats, error_hook: Hook) -> Subscription:
-    """Return the subscription with a handler that has a context, is counted and logs failures.
+def hosted(subscription: Subscription, stats: HandlerStats) -> Subscription:
+    """Return the subscription with a handler that has a context and is counted.
 
-    The error goes on to the event system, which decides whether the event is tried again.
+    Its error goes on to the event system, which reports it and decides what becomes of the event.
     """
     handler = subscription.handler
 
@@ -113,10 +111,8 @@ def hosted(subscription: Subscription, stats: HandlerStats, error_hook: Hook) ->
         try:
             handler(event)
             stats.handled += 1
-        except Exception as error:  # the edge of somebody else's code
+        except (Exception, gevent.Timeout):
             stats.failed += 1
-            logger.exception('%s failed on %s (attempt %s)', stats.queue_name, event, event.attempt)
-            error_hook(error, queue=stats.queue_name, event=event)
             raise
         finally:
             stats.running -= 1
