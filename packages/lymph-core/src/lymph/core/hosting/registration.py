@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -12,6 +13,8 @@ from lymph.core.services import ServiceInstance
 from lymph.discovery.base import BaseServiceRegistry
 
 __all__ = ['Registrations', 'host_facts']
+
+logger = logging.getLogger(__name__)
 
 Registered = tuple[str, ServiceInstance, str]
 
@@ -63,7 +66,10 @@ class Registrations:
             raise
 
     def withdraw(self) -> None:
-        """Take all entries back."""
+        """Take all entries back; what the registry fails to take out is logged."""
         while self._entries:
             name, instance, namespace = self._entries.pop()
-            self._registry.unregister(name, instance, namespace)
+            try:
+                self._registry.unregister(name, instance, namespace)
+            except Exception:
+                logger.exception('%s could not be taken out of the registry', name)
