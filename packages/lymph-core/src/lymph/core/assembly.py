@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from lymph.config import Configuration
+from lymph.config import Configuration, ConfigView
 from lymph.config.plugins import load_plugin
 from lymph.config.references import load_reference
 from lymph.core.container import ServiceContainer
@@ -20,8 +20,8 @@ __all__ = ['build_container', 'install_interfaces']
 def build_container(config: Configuration, **overrides: Any) -> ServiceContainer:
     """Make a container and install what `plugins`, `components` and `interfaces` name.
 
-    `overrides` are those of `ServiceContainer.from_config`. Nothing is started. Raises
-    ConfigurationError.
+    `overrides` are those of `ServiceContainer.from_config`. With ``worker=True`` only interfaces
+    with tasks are installed. Nothing is started. Raises ConfigurationError.
     """
     container = config.create_instance('container', ServiceContainer, **overrides)
     if not isinstance(container, ServiceContainer):
@@ -41,22 +41,41 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
 
 
 def install_interfaces(container: ServiceContainer, config: Configuration) -> None:
-    """Install what `interfaces` names; raises ConfigurationError."""
+    """Install what `interfaces` names, in a worker those with tasks.
+
+    Raises ConfigurationError, also when a worker would have nothing to run.
+    """
     interfaces = config.view('interfaces')
     for key in interfaces:
+        name, version = _name_and_version(interfaces, key)
         section = interfaces.view([key])
-        try:
-            name, version = parse_name(key)
-        except ValueError as error:
-            raise interfaces.error([key], str(error)) from error
-        if '.' in name or name == 'lymph':
-            raise interfaces.error([key], 'expected a name without dots other than lymph')
-        reference = section.get_str('class')
-        cls = load_reference(reference, where=section.locate('class'))
-        if not (isinstance(cls, type) and issubclass(cls, Interface)):
-            raise section.error('class', f'expected a subclass of lymph.Interface, found {cls!r}')
-        text = None if version is None else str(version)
-        container.install_interface(cls, name, text, section)
+        cls = _interface_class(section)
+        if cls.tasks or not container.worker:
+            container.install_interface(cls, name, version, section)
+    if container.worker and not container.interfaces:
+        raise config.error(
+            'interfaces',
+            'expected an interface with tasks for a worker to run, found none in '
+            f'{", ".join(interfaces) or "an empty section"}; declare one with @lymph.task()',
+        )
+
+
+def _name_and_version(interfaces: ConfigView, key: str) -> tuple[str, str | None]:
+    try:
+        name, version = parse_name(key)
+    except ValueError as error:
+        raise interfaces.error([key], str(error)) from error
+    if '.' in name or name == 'lymph':
+        raise interfaces.error([key], 'expected a name without dots other than lymph')
+    return name, None if version is None else str(version)
+
+
+def _interface_class(section: ConfigView) -> type[Interface]:
+    reference = section.get_str('class')
+    cls = load_reference(reference, where=section.locate('class'))
+    if not (isinstance(cls, type) and issubclass(cls, Interface)):
+        raise section.error('class', f'expected a subclass of lymph.Interface, found {cls!r}')
+    return cls
 
 
 def _checked(found: object, kind: type[Kind]) -> type[Kind]:

@@ -48,8 +48,10 @@ _CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
 class ServiceContainer(Asking):
     """Hosts interfaces and carries their calls and events. Source: the manual, section 5.2.
 
-    A `worker` consumes tasks and nothing else. With `on_demand` it does not listen, and its
-    backends start when they are first needed (see `lymph.client`).
+    A `worker` runs tasks and nothing else: it consumes no other events, and of calls it answers
+    those of the built-in interface; it is registered as ``<interface name>.worker``. With
+    `on_demand` it does not listen, and its backends start when they are first needed (see
+    `lymph.client`).
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class ServiceContainer(Asking):
         self._listener: Listener | None = None
         self._methods = MethodTable()
         self._server = Server(self._methods, self.workers, self.error_hook)
-        self._registrations = Registrations(registry, self._registered_name)
+        self._registrations = Registrations(registry, worker)
         self._stopped = Flag()
         self._began = time.monotonic()
         self.metrics.add(self._server)
@@ -118,6 +120,10 @@ class ServiceContainer(Asking):
         """The installed interfaces, without the built-in one."""
         return [c for c in self.components if isinstance(c, Interface)]
 
+    def registered_name(self, interface: Interface) -> str:
+        """Return the name under which an interface is made known."""
+        return self._registrations.name_of(interface)
+
     def install_interface(
         self,
         cls: type[Interface],
@@ -131,7 +137,8 @@ class ServiceContainer(Asking):
         """
         interface = cls(self, name, version)
         interface.apply_config(config if config is not None else {})
-        self._methods.add(interface)
+        if not self.worker:
+            self._methods.add(interface)
         self.add_component(interface)
         return interface
 
@@ -239,9 +246,6 @@ class ServiceContainer(Asking):
         pool = gevent.get_hub().threadpool
         facts = pool.apply(host_facts, (self.identity, self.endpoint, self.settings.ip))
         self._registrations.register(self.interfaces, facts)
-
-    def _registered_name(self, name: str) -> str:
-        return f'{name}.worker' if self.worker else name
 
 
 Container = ServiceContainer

@@ -43,6 +43,7 @@ class WebHost(Host, Protocol):
     """What an HTTP interface needs of its container beyond other interfaces."""
 
     draining: bool
+    worker: bool
     settings: Settings
 
 
@@ -120,12 +121,14 @@ class WebServiceInterface(Interface):
         return {**super().instance_facts(), 'http_port': self.http_port}
 
     def on_start(self) -> None:
-        """Check `url_map` and begin to serve.
+        """Check `url_map` and begin to serve; in a worker, serve nothing.
 
         Raises ConfigurationError when an endpoint is no method, or the port cannot be used.
         """
         super().on_start()
         check_routes(self, self.url_map)
+        if self.container.worker:
+            return
         server = WebServer(self._address, self._serve, self.limits, self._is_draining)
         try:
             server.start()

@@ -1,7 +1,8 @@
 """Tasks: methods whose calls are queued as events and run by a worker.
 
-Source: the manual, section 5.1; DESIGN of `lymph.events.base`: a task is an event type of its own
-with one durable queue.
+Source: the manual, section 5.1. A task is an event of a type of its own, ``lymph.task.NAME.METHOD``,
+with one durable queue that all workers of the service share; a broadcast one reaches the workers
+that run at the time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol, overload
 
-from lymph.core.declaring.signatures import Signature
+from lymph.core.declaring.signatures import Signature, expect_parameters
 from lymph.exceptions import SubscriptionError
 
 __all__ = ['BoundTask', 'Task']
@@ -33,11 +34,11 @@ class BoundTask:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._task.func(self._interface, *args, **kwargs)
 
-    def apply(self, **arguments: Any) -> None:
-        """Queue the task; returns when that is safe.
+    def apply(self, /, **arguments: Any) -> None:
+        """Queue the task for a worker; returns when that is safe.
 
-        Raises TypeError when the arguments do not fit the method, EmitFailure when the task may be
-        lost.
+        Raises TypeError when the arguments do not fit the method, SerializationError for one that
+        cannot travel, EmitFailure when the task may be lost.
         """
         problem = self._task.signature.problem(arguments)
         if problem is not None:
@@ -57,6 +58,7 @@ class Task:
         broadcast: bool = False,
         retry: int = 0,
     ) -> None:
+        expect_parameters(func, 'self')
         functools.update_wrapper(self, func)
         self.func = func
         self.name = func.__name__

@@ -6,11 +6,11 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from lymph.core.interfaces import Interface
 from lymph.core.services import ServiceInstance
-from lymph.discovery.base import BaseServiceRegistry
+from lymph.discovery.base import RPC, BaseServiceRegistry
 
 __all__ = ['Registrations', 'host_facts']
 
@@ -38,14 +38,12 @@ def host_facts(identity: str, endpoint: str, ip: str) -> ServiceInstance:
 class Registrations:
     """The entries of one container in the registry.
 
-    `named` turns the name of an interface into the one it is registered under.
+    Those of a `worker` are called ``<name>.worker``, and answer no HTTP.
     """
 
-    def __init__(
-        self, registry: BaseServiceRegistry, named: Callable[[str], str] = lambda name: name
-    ) -> None:
+    def __init__(self, registry: BaseServiceRegistry, worker: bool = False) -> None:
         self._registry = registry
-        self._named = named
+        self._worker = worker
         self._entries: list[Registered] = []
 
     def register(self, interfaces: Iterable[Interface], facts: ServiceInstance) -> None:
@@ -57,13 +55,17 @@ class Registrations:
             for interface in interfaces:
                 known = {**facts.serialize(), **interface.instance_facts()}
                 instance = ServiceInstance.deserialize({**known, 'version': interface.version})
-                for namespace in interface.namespaces:
-                    name = self._named(interface.name)
+                name = self.name_of(interface)
+                for namespace in (RPC,) if self._worker else interface.namespaces:
                     self._registry.register(name, instance, namespace)
                     self._entries.append((name, instance, namespace))
         except BaseException:
             self.withdraw()
             raise
+
+    def name_of(self, interface: Interface) -> str:
+        """Return the name under which an interface is registered."""
+        return f'{interface.name}.worker' if self._worker else interface.name
 
     def withdraw(self) -> None:
         """Take all entries back; what the registry fails to take out is logged."""
