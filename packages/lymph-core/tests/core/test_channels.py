@@ -196,7 +196,7 @@ class Connection:
 
 @pytest.fixture
 def request_channel():
-    return RequestChannel(b'id', b'echo.upper', Connection())
+    return RequestChannel(b'id', b'echo.upper', Connection(), 3.0)
 
 
 def resolve_soon(channel, frames=None, error=None):
@@ -237,7 +237,7 @@ def test_a_lost_connection_is_told_each_time(request_channel):
 
 def test_a_call_that_expires_is_a_timeout(request_channel):
     gevent.get_hub().loop.run_callback(request_channel.expire)
-    with pytest.raises(Timeout, match=r'no reply from echo\.upper at memory://1 within'):
+    with pytest.raises(Timeout, match=r'no reply from echo\.upper at memory://1 within 3 s'):
         request_channel.wait()
 
 
