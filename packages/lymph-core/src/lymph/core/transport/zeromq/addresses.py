@@ -1,0 +1,56 @@
+"""Endpoints as libzmq takes them, and where they may be."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from gevent.monkey import get_original
+from gevent.socket import getaddrinfo
+
+from lymph.core.transport.endpoints import join_tcp, scheme_of, split_tcp
+
+__all__ = ['check', 'refuse_taken', 'resolve']
+
+_Socket: type[socket.socket] = get_original('socket', 'socket')
+_PATHS = ('ipc', 'inproc')
+
+
+def check(endpoint: str) -> str:
+    """Return the scheme of an endpoint; raises ValueError for none of ours."""
+    scheme = scheme_of(endpoint)
+    if scheme in _PATHS and len(endpoint) > len(f'{scheme}://'):
+        return scheme
+    if scheme in _PATHS:
+        raise ValueError(f'expected an endpoint like {scheme}://a/path, found {endpoint!r}')
+    split_tcp(endpoint)
+    return 'tcp'
+
+
+def resolve(endpoint: str) -> str:
+    """Return a ``tcp://`` endpoint with a numeric host; waits for a name server if need be.
+
+    libzmq would ask in its only thread, and never tell that it failed. Raises OSError and, for a
+    name that no host can have, UnicodeError.
+    """
+    host, port = split_tcp(endpoint)
+    found = getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return join_tcp(str(found[0][4][0]), port)
+
+
+def refuse_taken(endpoint: str) -> None:
+    """Raise OSError when somebody listens at an ``ipc://`` endpoint.
+
+    libzmq removes the socket file of another listener and takes its place.
+    """
+    path = endpoint.removeprefix('ipc://')
+    with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            pass  # it listens, and has a full backlog
+        except OSError:
+            return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), endpoint)

@@ -1,0 +1,185 @@
+"""A libzmq socket in gevent's loop: drained without waiting, written to without waiting.
+
+Theory: the descriptor of a libzmq socket becomes readable when something has happened inside, and
+any call into the socket may use up that sign. So after everything that was received or sent the
+socket is asked again: at the end of a drain, or once in the loop turn in which something was sent.
+Only libzmq's own methods are used, with plain integers: the layers of Python above them and the
+arithmetic of enumerations cost more than all the rest.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import gevent
+import zmq
+from gevent.event import Event
+from zmq.backend import Socket
+
+from lymph.core.transport.zeromq.context import shared_context
+
+__all__ = ['Channel', 'Unroutable', 'descriptor_of']
+
+logger = logging.getLogger(__name__)
+
+_NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+_EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
+_PER_TURN = 100  # messages; then others get their turn
+# Seconds after which a sender that waits looks by itself: libzmq says that one of a ROUTER's peers
+# has room again but not which, and the sign may be used up by the attempt of another one.
+_RETRY = 0.1
+
+
+class Unroutable(Exception):
+    """A ROUTER does not know the peer, or no longer."""
+
+
+def descriptor_of(socket: Socket) -> int:
+    """Return the descriptor that becomes readable when something has happened in a socket."""
+    return cast(int, socket.get(int(zmq.FD)))
+
+
+class Channel:
+    """Owns a socket of type `kind`.
+
+    `receive(socket)` is called in the hub to take one message; it raises `zmq.Again` when there is
+    none. `drained(finished)` is called after some were taken, with whether these were all.
+    """
+
+    def __init__(
+        self,
+        kind: int,
+        options: Sequence[tuple[int, int | bytes]],
+        receive: Callable[[Socket], None],
+        drained: Callable[[bool], None] | None = None,
+    ) -> None:
+        self.socket = Socket(shared_context(), kind)
+        for option, value in options:
+            self.socket.set(int(option), value)
+        self._receive = receive
+        self._drained = drained
+        self._room = Event()
+        self._waiting = False  # whether senders wait for room
+        self._closed = False
+        self._scheduled = False  # a look at the socket at the end of this loop turn
+        self._draining = False
+        self._loop = gevent.get_hub().loop
+        self._readable = self._loop.io(descriptor_of(self.socket), 1)
+
+    def start(self) -> None:
+        """Receive from now on."""
+        self._readable.start(self.drain)
+        self._look_later()
+
+    def send(self, first: bytes, rest: Sequence[bytes]) -> bool:
+        """Send a message and return True, or False when there is no room for it.
+
+        Raises Unroutable.
+        """
+        send = self.socket.send
+        try:
+            if not rest:
+                send(first, _NOBLOCK)
+            else:
+                send(first, _MORE)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if error.errno == errno.EHOSTUNREACH:
+                raise Unroutable from error
+            raise
+        if rest:
+            self._send_rest(rest)
+        if not self._scheduled and not self._draining:
+            self._look_later()
+        return True
+
+    def wait_for_room(self) -> None:
+        """Wait until it is worth trying to send again; never to be called in the hub."""
+        room = self._room
+        self._waiting = True
+        room.wait(_RETRY)
+
+    def settle(self) -> None:
+        """Have the socket take note of what its connections have told it."""
+        self.socket.get(_EVENTS)
+
+    def drain(self) -> None:
+        """Receive what there is, up to a fair number of messages, in the hub."""
+        if self._draining or self._closed:
+            return
+        self._draining = True
+        try:
+            finished = self._receive_some()
+        finally:
+            self._draining = False
+        if not finished:
+            self._look_later()
+        if self._drained is not None:
+            self._drained(finished)
+        if self._waiting:
+            self._let_senders_try()
+
+    def close(self, linger: int = 0) -> None:
+        """Close the socket; libzmq goes on writing what it was given for up to `linger` ms."""
+        if not self._closed:
+            self.abandon()
+            self.socket.close(linger)
+            self._let_senders_try()
+
+    def abandon(self) -> None:
+        """Leave the socket alone from now on."""
+        self._closed = True
+        self._readable.stop()
+        self._readable.close()
+
+    def _receive_some(self) -> bool:
+        """Return whether everything was received."""
+        receive, socket = self._receive, self.socket
+        for number in range(_PER_TURN):
+            try:
+                receive(socket)
+            except zmq.Again:
+                return True
+            if self._closed:
+                return True
+            # Asking is cheaper than an exception, when there was one message only.
+            if number == 0 and not self._readable_now():
+                return True
+        return False
+
+    def _readable_now(self) -> bool:
+        return bool(cast(int, self.socket.get(_EVENTS)) & _POLLIN)
+
+    def _look_later(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.run_callback(self._look)
+
+    def _look(self) -> None:
+        self._scheduled = False
+        if self._closed:
+            return
+        if self._readable_now():
+            self.drain()
+        elif self._waiting:
+            self._let_senders_try()
+
+    def _send_rest(self, parts: Sequence[bytes]) -> None:
+        send = self.socket.send
+        try:
+            for part in parts[:-1]:
+                send(part, _MORE)
+            send(parts[-1], _NOBLOCK)
+        except zmq.Again:
+            # Room is counted in whole messages, so the connection went away in the middle of one:
+            # libzmq has taken the message back, and the monitor is about to tell.
+            logger.debug('a message was lost with its connection')
+
+    def _let_senders_try(self) -> None:
+        room, self._room = self._room, Event()
+        self._waiting = False
+        room.set()

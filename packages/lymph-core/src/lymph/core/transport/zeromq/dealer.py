@@ -1,0 +1,101 @@
+"""A link out: a DEALER with one connection, which is never made again.
+
+libzmq would make it again by itself; it is given so long an interval that it does not come to it.
+Told never to (an interval of -1), or to queue nothing for a connection that is not there
+(`IMMEDIATE`, which `Link.up` takes care of here), it would throw away what was received and not yet
+read when a connection ends: the last replies of a service that stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import gevent
+import zmq
+from zmq.backend import Socket
+
+from lymph.core.transport.base import LinkHandler
+from lymph.core.transport.zeromq.channel import Channel
+from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
+from lymph.core.transport.zeromq.monitor import (
+    CLOSED,
+    DISCONNECTED,
+    HANDSHAKE_FAILED,
+    HANDSHAKE_SUCCEEDED,
+    Monitor,
+)
+from lymph.core.transport.zeromq.terms import Terms
+
+__all__ = ['DealerLink']
+
+_NOBLOCK = int(zmq.NOBLOCK)
+_NEVER = 2**31 - 1  # milliseconds, 24 days; links are closed as soon as their connection is gone
+
+
+class DealerLink(ZeromqLink):
+    """The connecting side of a connection; `closed(link)` is called once, for its owner's table."""
+
+    def __init__(
+        self, peer: str, handler: LinkHandler, terms: Terms, closed: Callable[[DealerLink], None]
+    ) -> None:
+        options = [*terms.options(), (zmq.RECONNECT_IVL, _NEVER)]
+        channel = Channel(int(zmq.DEALER), options, self._receive)
+        super().__init__(peer, handler, channel, terms.max_message_size)
+        self._terms = terms
+        self._closed = closed
+        self._monitor = Monitor(channel.socket, self._happened)
+        self._deadline = gevent.get_hub().loop.timer(terms.connect_timeout)
+        self._deadline.start(
+            self.lost, f'connection failed: not up within {terms.connect_timeout:g} s'
+        )
+
+    def open(self, address: str) -> None:
+        """Begin to connect to an endpoint as libzmq writes it; hosts are numbers."""
+        if self.down_reason is not None:
+            return
+        try:
+            self._channel.socket.connect(address)
+        except zmq.ZMQError as error:
+            self.lost(f'connection failed: {error.strerror}')
+
+    def close(self, reason: str = 'closed') -> None:
+        """Take the link down; what was sent still leaves, unless the peer does not read."""
+        self.lost(reason)
+
+    def lost(self, reason: str) -> None:
+        """Take the link down."""
+        if self.down_reason is None:
+            self._deadline.stop()
+            self._deadline.close()
+            self._monitor.close()
+            self._channel.close(self._terms.linger if self.up else 0)
+            self._closed(self)
+            self.ended(reason)
+
+    def abandon(self) -> None:
+        """Leave the sockets to the parent, in a forked child."""
+        if self.down_reason is None:
+            super().abandon()
+            self._deadline.stop()
+            self._monitor.abandon()
+            self._channel.abandon()
+
+    def _try_send(self, frames: Sequence[bytes]) -> bool:
+        return self._channel.send(frames[0], frames[1:])
+
+    def _receive(self, socket: Socket) -> None:
+        self.arrived(receive_frames(socket.recv(_NOBLOCK, False), socket))
+
+    def _happened(self, event: int, descriptor: int) -> None:
+        if event == HANDSHAKE_SUCCEEDED:
+            self._deadline.stop()
+            self._channel.settle()
+            self.now_up()
+            self._channel.start()
+        elif event in HANDSHAKE_FAILED:
+            self.lost('connection failed: the peer is no ROUTER of ZMTP 3 with the NULL mechanism')
+        elif event == DISCONNECTED and self.up:
+            self._channel.drain()
+            self.lost('closed by the peer')
+        elif event in (DISCONNECTED, CLOSED):
+            self.lost('connection failed: nobody listens, or the peer hung up')

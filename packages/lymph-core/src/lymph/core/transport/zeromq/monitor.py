@@ -1,0 +1,85 @@
+"""What a libzmq socket says of its connections.
+
+Source: zmq_socket_monitor(3). An event has two frames: its number (16 bits) with a value (32 bits,
+here a file descriptor), and the endpoint.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable
+
+import gevent
+import zmq
+from zmq.backend import Socket
+
+from lymph.core.transport.zeromq.channel import descriptor_of
+from lymph.core.transport.zeromq.context import shared_context
+
+__all__ = [
+    'ACCEPTED',
+    'CLOSED',
+    'DISCONNECTED',
+    'HANDSHAKE_FAILED',
+    'HANDSHAKE_SUCCEEDED',
+    'Monitor',
+]
+
+ACCEPTED = int(zmq.EVENT_ACCEPTED)
+CLOSED = int(zmq.EVENT_CLOSED)
+DISCONNECTED = int(zmq.EVENT_DISCONNECTED)
+HANDSHAKE_SUCCEEDED = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+HANDSHAKE_FAILED = (
+    int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL),
+    int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL),
+    int(zmq.EVENT_HANDSHAKE_FAILED_AUTH),
+)
+_ALL = ACCEPTED | CLOSED | DISCONNECTED | HANDSHAKE_SUCCEEDED | sum(HANDSHAKE_FAILED)
+_NOBLOCK = int(zmq.NOBLOCK)
+_EVENT = struct.Struct('=Hi')
+_numbers = itertools.count(1)
+
+
+class Monitor:
+    """Calls `happened(event, descriptor)` in the hub for each event of `socket`, in order."""
+
+    def __init__(self, socket: Socket, happened: Callable[[int, int], None]) -> None:
+        self._watched = socket
+        self._happened = happened
+        self._closed = False
+        endpoint = f'inproc://monitor-{next(_numbers)}'
+        socket.monitor(endpoint, _ALL)
+        self._socket = Socket(shared_context(), int(zmq.PAIR))
+        # Without a bound: libzmq's thread waits for room, and with it all traffic would.
+        self._socket.set(int(zmq.RCVHWM), 0)
+        self._socket.connect(endpoint)
+        self._readable = gevent.get_hub().loop.io(descriptor_of(self._socket), 1)
+        self._readable.start(self.drain)
+        self.drain()  # the descriptor tells only who has once found nothing
+
+    def drain(self) -> None:
+        """Take all events that there are."""
+        while not self._closed:
+            try:
+                event, descriptor = _EVENT.unpack(self._socket.recv(_NOBLOCK))
+            except zmq.Again:
+                return
+            self._socket.recv(_NOBLOCK)  # the endpoint
+            self._happened(event, descriptor)
+
+    def close(self) -> None:
+        """Hear no more; to be called before the socket itself is closed.
+
+        Told in this order, since libzmq's thread would wait for ever to tell somebody who is gone.
+        """
+        if not self._closed:
+            self.abandon()
+            self._watched.monitor(None, 0)
+            self._socket.close(0)
+
+    def abandon(self) -> None:
+        """Leave the socket alone from now on."""
+        self._closed = True
+        self._readable.stop()
+        self._readable.close()

@@ -1,0 +1,204 @@
+"""A listener: a ROUTER, and the links of those who connected to it.
+
+Theory: a ROUTER knows its peers by routing ids and tells nobody when one leaves; its monitor knows
+connections by file descriptors. The two are brought together by the first message of a peer, which
+carries the descriptor that it was read from:
+
+- The monitor keeps `_open` true: the descriptors of connections that stand.
+- A message with an unknown routing id makes a link for its descriptor, after the monitor has been
+  drained; so a descriptor that was used before belongs to the link that came last.
+- A descriptor that closes ends its link, once the messages that were read from it are delivered.
+  A link whose descriptor is closed already when its first message is found ends in the same way.
+
+So the table holds nothing that is not connected. A peer that never sends anything has no link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import gevent
+import zmq
+from zmq.backend import Socket
+
+from lymph.core.transport.base import LinkHandler, Listener
+from lymph.core.transport.zeromq.channel import Channel
+from lymph.core.transport.zeromq.descriptors import inode_of, peer_of, shut_down
+from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
+from lymph.core.transport.zeromq.monitor import ACCEPTED, DISCONNECTED, Monitor
+from lymph.core.transport.zeromq.terms import Terms
+
+__all__ = ['RouterListener']
+
+_NOBLOCK, _SOURCE = int(zmq.NOBLOCK), int(zmq.SRCFD)
+_GRACE = 0.1  # seconds for libzmq to write what it was given before a link is cut
+_DRAINS = 50  # looks at a busy socket, for the last messages of a connection that has ended
+_CLOSED_BY_PEER = 'closed by the peer'
+
+
+class RouterLink(ZeromqLink):
+    """The accepting side of a connection, known by its routing id."""
+
+    def __init__(
+        self, id: bytes, descriptor: int, handler: LinkHandler, listener: RouterListener
+    ) -> None:
+        super().__init__(
+            peer_of(descriptor) or f'{listener.endpoint} (a caller)',
+            handler,
+            listener.channel,
+            listener.terms.max_message_size,
+        )
+        self.id = id
+        self.descriptor = descriptor
+        self._inode = inode_of(descriptor)
+        self._grace = gevent.get_hub().loop.timer(_GRACE)
+
+    def close(self, reason: str = 'closed') -> None:
+        """Take the link down and cut the connection a moment later.
+
+        The link stays in the listener's table, deaf, until the monitor tells that this is done.
+        """
+        if self.down_reason is None:
+            self.ended(reason)
+            self._grace.start(self.cut)
+
+    def cut(self) -> None:
+        """End the connection, if it still stands."""
+        self.release()
+        shut_down(self.descriptor, self._inode)
+
+    def release(self) -> None:
+        """Let go of the timer."""
+        self._grace.stop()
+        self._grace.close()
+
+    def _try_send(self, frames: Sequence[bytes]) -> bool:
+        return self._channel.send(self.id, frames)
+
+
+class RouterListener(Listener):
+    """Accepts links at an endpoint as libzmq writes it; `finished(listener)` is called at its end.
+
+    Raises OSError.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        handler: LinkHandler,
+        terms: Terms,
+        finished: Callable[[RouterListener], None],
+    ) -> None:
+        self.terms = terms
+        self._handler = handler
+        self._finished = finished
+        self._links: dict[bytes, RouterLink] = {}
+        self._by_descriptor: dict[int, RouterLink] = {}
+        self._leaving: dict[RouterLink, int] = {}  # link -> drains it still gets
+        self._open: set[int] = set()
+        self._listening, self._ended = True, False
+        options = [*terms.options(), (zmq.ROUTER_MANDATORY, 1)]
+        self.channel = Channel(int(zmq.ROUTER), options, self._receive, self._drained)
+        self._monitor = Monitor(self.channel.socket, self._happened)
+        try:
+            self.channel.socket.bind(address)
+        except zmq.ZMQError as error:
+            self._close_sockets()
+            raise OSError(error.errno, error.strerror, address) from error
+        bound = cast(bytes, self.channel.socket.get(int(zmq.LAST_ENDPOINT)))
+        self.endpoint = bound.decode()
+        self.channel.start()
+
+    def close(self) -> None:
+        """Accept no more links.
+
+        libzmq cannot stop listening without ending all connections. So while there are some, the
+        endpoint stays bound and newcomers are hung up on; it is free when the last one has left.
+        """
+        if self._listening:
+            self._listening = False
+            self._monitor.drain()
+            self._end_if_unused()
+
+    def end(self, reason: str) -> None:
+        """Take all links down as well; what was sent on them still leaves."""
+        self._listening, self._ended = False, True
+        self._close_sockets(self.terms.linger)
+        for link in list(self._links.values()):
+            self._remove(link, reason)
+        self._finished(self)
+
+    def abandon(self) -> None:
+        """Leave the sockets to the parent, in a forked child."""
+        for link in self._links.values():
+            link.abandon()
+        self._monitor.abandon()
+        self.channel.abandon()
+
+    def _receive(self, socket: Socket) -> None:
+        id = socket.recv(_NOBLOCK)
+        first = socket.recv(_NOBLOCK, False)
+        link = self._links.get(id)
+        # Ids that libzmq gave begin with a zero and are never given twice; others may come back.
+        if link is None or id[0]:
+            link = self._link_of(id, int(first.get(_SOURCE)))
+        frames = receive_frames(first, socket)
+        if link.down_reason is None:
+            link.arrived(frames)
+
+    def _link_of(self, id: bytes, descriptor: int) -> RouterLink:
+        """Return the link of a routing id on a connection, a new one if need be."""
+        self._monitor.drain()
+        link = self._links.get(id)
+        if link is not None and link.descriptor == descriptor and descriptor in self._open:
+            return link
+        for old in (link, self._by_descriptor.get(descriptor)):
+            if old is not None:
+                self._remove(old, _CLOSED_BY_PEER)
+        link = self._links[id] = self._by_descriptor[descriptor] = RouterLink(
+            id, descriptor, self._handler, self
+        )
+        if descriptor not in self._open:
+            self._leaving[link] = _DRAINS
+        link.now_up()
+        return link
+
+    def _happened(self, event: int, descriptor: int) -> None:
+        if event == ACCEPTED:
+            self._open.add(descriptor)
+            if not self._listening:
+                shut_down(descriptor, inode_of(descriptor))
+        elif event == DISCONNECTED:
+            self._open.discard(descriptor)
+            link = self._by_descriptor.get(descriptor)
+            if link is not None:
+                self._leaving[link] = _DRAINS
+                self.channel.drain()
+            else:
+                self._end_if_unused()
+
+    def _drained(self, finished: bool) -> None:
+        """End the links whose last messages have been delivered, or that got enough time."""
+        for link in list(self._leaving):
+            self._leaving[link] -= 1
+            if finished or not self._leaving[link]:
+                self._remove(link, _CLOSED_BY_PEER)
+        self._end_if_unused()
+
+    def _remove(self, link: RouterLink, reason: str) -> None:
+        if self._links.get(link.id) is link:
+            del self._links[link.id]
+        if self._by_descriptor.get(link.descriptor) is link:
+            del self._by_descriptor[link.descriptor]
+        self._leaving.pop(link, None)
+        link.release()
+        link.ended(reason)
+
+    def _end_if_unused(self) -> None:
+        if not self._listening and not self._links and not self._open and not self._ended:
+            self.end('this side was closed')
+
+    def _close_sockets(self, linger: int = 0) -> None:
+        self._monitor.close()
+        self.channel.close(linger)

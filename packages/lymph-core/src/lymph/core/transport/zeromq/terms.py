@@ -1,0 +1,39 @@
+"""What holds for all sockets of a transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import zmq
+
+__all__ = ['Terms']
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Limits of a transport; sizes in bytes, times in seconds."""
+
+    max_message_size: int
+    unresponsive_timeout: float
+    heartbeat_interval: float
+    handshake_timeout: float
+    connect_timeout: float
+    #: milliseconds that libzmq may go on writing what it was given before a link was closed
+    linger: int = 1000
+
+    def options(self) -> list[tuple[int, int | bytes]]:
+        """Return the options of a socket, for libzmq."""
+        interval = min(self.heartbeat_interval, self.unresponsive_timeout / 3)
+        return [
+            (zmq.LINGER, 0),
+            (zmq.IPV6, 1),
+            (zmq.MAXMSGSIZE, self.max_message_size),
+            (zmq.HANDSHAKE_IVL, _milliseconds(self.handshake_timeout)),
+            (zmq.CONNECT_TIMEOUT, _milliseconds(self.connect_timeout)),
+            (zmq.HEARTBEAT_IVL, _milliseconds(interval)),
+            (zmq.HEARTBEAT_TIMEOUT, _milliseconds(self.unresponsive_timeout)),
+        ]
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,111 @@
+"""The transport `zeromq`: libzmq's DEALER and ROUTER sockets."""
+
+from __future__ import annotations
+
+from lymph.core.forks import abandon_in_children
+from lymph.core.greenlets import Pool
+from lymph.core.transport.base import (
+    DEFAULT_MAX_MESSAGE_SIZE,
+    DEFAULT_UNRESPONSIVE_TIMEOUT,
+    Link,
+    LinkHandler,
+    Listener,
+    Transport,
+)
+from lymph.core.transport.endpoints import join_tcp, split_tcp
+from lymph.core.transport.zeromq.addresses import check, refuse_taken, resolve
+from lymph.core.transport.zeromq.dealer import DealerLink
+from lymph.core.transport.zeromq.router import RouterListener
+from lymph.core.transport.zeromq.terms import Terms
+
+__all__ = ['ZeromqTransport']
+
+
+class ZeromqTransport(Transport):
+    """A DEALER for each link out, a ROUTER for each listener; times are in seconds."""
+
+    schemes = ('tcp', 'ipc', 'inproc')
+
+    def __init__(
+        self,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+        unresponsive_timeout: float = DEFAULT_UNRESPONSIVE_TIMEOUT,
+        *,
+        heartbeat_interval: float = 10.0,
+        handshake_timeout: float = 10.0,
+        connect_timeout: float = 5.0,
+    ) -> None:
+        super().__init__(max_message_size, unresponsive_timeout)
+        self._terms = Terms(
+            max_message_size,
+            unresponsive_timeout,
+            heartbeat_interval,
+            handshake_timeout,
+            connect_timeout,
+        )
+        self._links: set[DealerLink] = set()
+        self._listeners: set[RouterListener] = set()
+        self._connecting = Pool()
+        self._forked = False
+        abandon_in_children(self)
+
+    def address(self, ip: str, port: int) -> str:
+        """Return a ``tcp://`` endpoint."""
+        return join_tcp(ip, port)
+
+    def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
+        """Accept links at an endpoint; see `Transport.listen`."""
+        self._refuse_after_fork()
+        scheme = check(endpoint)
+        if scheme == 'ipc':
+            refuse_taken(endpoint)
+        address = resolve(endpoint) if scheme == 'tcp' else endpoint
+        listener = RouterListener(address, handler, self._terms, self._listeners.discard)
+        if scheme == 'tcp':
+            port = split_tcp(listener.endpoint)[1]
+            listener.endpoint = join_tcp(split_tcp(endpoint)[0], port)
+        self._listeners.add(listener)
+        return listener
+
+    def connect(self, endpoint: str, handler: LinkHandler) -> Link:
+        """Begin a link to an endpoint; see `Transport.connect`."""
+        self._refuse_after_fork()
+        scheme = check(endpoint)
+        link = DealerLink(endpoint, handler, self._terms, self._links.discard)
+        self._links.add(link)
+        if scheme == 'tcp':
+            self._connecting.spawn(self._open, link, endpoint)
+        else:
+            link.open(endpoint)
+        return link
+
+    def close(self) -> None:
+        """Close all listeners and links."""
+        if self._forked:
+            return
+        self._connecting.kill()
+        for listener in list(self._listeners):
+            listener.end('this side was closed')
+        for link in list(self._links):
+            link.close('this side was closed')
+
+    def abandon(self) -> None:
+        """Leave all sockets to the parent, in a forked child, and refuse from now on."""
+        self._forked = True
+        for listener in self._listeners:
+            listener.abandon()
+        for link in self._links:
+            link.abandon()
+
+    @staticmethod
+    def _open(link: DealerLink, endpoint: str) -> None:
+        try:
+            address = resolve(endpoint)
+        except (OSError, UnicodeError) as error:  # the latter for names that no host can have
+            link.lost(f'connection failed: {getattr(error, "strerror", None) or error}')
+        else:
+            link.open(address)
+
+    def _refuse_after_fork(self) -> None:
+        if self._forked:
+            raise ValueError('this transport was made before a fork; make one in the child')
