@@ -7,6 +7,9 @@ DISTRIBUTIONS := lymph-config lymph-core lymph-discovery-zk lymph-events-kombu l
 	lymph-testing
 PROJECTS := $(DISTRIBUTIONS:%=packages/%/pyproject.toml)
 PIP := $(BIN)/pip --disable-pip-version-check --no-input
+BENCH_VENV := build/bench-venv
+BENCH_STUBS := build/bench-stubs
+BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -55,7 +58,7 @@ lint: install  ## check the format and the rules of all Python files
 
 .PHONY: types
 types: install  ## check the types of all distributions, strictly
-	$(BIN)/mypy $(DISTRIBUTIONS:%=packages/%/src)
+	$(BIN)/mypy $(DISTRIBUTIONS:%=packages/%/src) bench
 
 .PHONY: wheels
 wheels: install  ## build all distributions into dist/
@@ -63,10 +66,36 @@ wheels: install  ## build all distributions into dist/
 	@set -e; for name in $(DISTRIBUTIONS); do \
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
 
+.PHONY: bench
+bench: bench-rpc  ## measure everything and write docs/performance.md; wants a quiet machine
+
+.PHONY: bench-rpc
+bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS=--quick: a minute, writes nothing)
+	PYTHONPATH=$(BENCH_STUBS) $(BENCH_VENV)/bin/python -m bench.rpc $(ARGS)
+
+# What lymph is measured against has an environment of its own, with the versions that both need.
+$(BENCH_VENV)/.created:
+	@tools/venv '$(PYTHON)' $(BENCH_VENV)
+	@touch $@
+
+$(BENCH_VENV)/.installed: $(BENCH_VENV)/.created bench/requirements.txt constraints.txt VERSION \
+		packages/lymph-config/pyproject.toml packages/lymph-core/pyproject.toml
+	$(BENCH_PIP) install -qq --constraint constraints.txt pip hatchling
+	$(BENCH_PIP) install -qq --constraint constraints.txt --no-build-isolation \
+		--requirement bench/requirements.txt \
+		--editable packages/lymph-config --editable packages/lymph-core
+	@touch $@
+
+$(BENCH_STUBS)/.made: bench/rpc/subjects/echo.proto $(BENCH_VENV)/.installed
+	@mkdir -p $(BENCH_STUBS)
+	$(BENCH_VENV)/bin/python -m grpc_tools.protoc --proto_path=bench/rpc/subjects \
+		--python_out=$(BENCH_STUBS) --grpc_python_out=$(BENCH_STUBS) echo.proto
+	@touch $@
+
 .PHONY: check
 check: lint types test wheels  ## all of the above: what has to be clean before a commit
 
 .PHONY: clean
 clean:  ## remove everything that was made here, .venv included
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find packages tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find bench packages tests tools -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,28 @@
+"""Which processor core each side of a measurement runs on."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ['CLIENT', 'SERVER', 'available', 'pin', 'pinned']
+
+SERVER, CLIENT = 'server', 'client'
+
+
+def available() -> list[int]:
+    """Return the cores that this process may use, in order; empty where nobody can tell."""
+    if not hasattr(os, 'sched_getaffinity'):  # Linux has it
+        return []
+    return sorted(os.sched_getaffinity(0))
+
+
+def pinned() -> bool:
+    """Tell whether each side gets a core of its own."""
+    return len(available()) >= 2
+
+
+def pin(side: str) -> None:
+    """Keep this process and the threads it will start on the core of `side`, if there are two."""
+    cores = available()
+    if len(cores) >= 2:
+        os.sched_setaffinity(0, {cores[0 if side == SERVER else 1]})

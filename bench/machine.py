@@ -1,0 +1,34 @@
+"""What a measurement was made on: versions and cores."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from bench import cores
+
+__all__ = ['describe']
+
+
+def describe(distributions: Iterable[str]) -> str:
+    """Return a sentence for each: interpreter, machine, and the versions of `distributions`."""
+    versions = ', '.join(f'{name} {metadata.version(name)}' for name in distributions)
+    usable = len(cores.available())
+    sides = 'one for each side' if cores.pinned() else 'shared by both sides'
+    return (
+        f'{platform.python_implementation()} {platform.python_version()} on'
+        f' {platform.system()} {platform.machine()}, {_processor()}, {usable} cores: {sides}.\n'
+        f'{versions}.'
+    )
+
+
+def _processor() -> str:
+    """Return the name of the processor where the system tells it."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or 'an unknown processor'

@@ -1,0 +1,1 @@
+"""How a client half runs its callers and hears its orders, without stopping its own machinery."""
