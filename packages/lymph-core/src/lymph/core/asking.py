@@ -157,10 +157,21 @@ class Asking(Componentized):
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
         self.events.emit(Event(type, payload, source or self.identity, known), delay)
 
-    def subscribe(self, subscription: Subscription) -> Subscription:
-        """Subscribe a handler; returns what `unsubscribe` takes."""
+    def subscribe(
+        self, subscription: Subscription, ended: Callable[[], object] | None = None
+    ) -> Subscription:
+        """Subscribe a handler; returns what `unsubscribe` takes.
+
+        `ended()` is called when a `once` subscription has ended by itself.
+        """
         stats = HandlerStats(subscription.queue_name)
-        wrapped = hosted(subscription, stats)
+
+        def end() -> None:
+            self._forget(wrapped)
+            if ended is not None:
+                ended()
+
+        wrapped = hosted(subscription, stats, end)
         self.events.subscribe(wrapped)
         self._handlers[wrapped] = stats
         self.metrics.add(stats)
@@ -168,10 +179,15 @@ class Asking(Componentized):
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End what `subscribe` began; unknown ones are ignored."""
+        if self._forget(subscription):
+            self.events.unsubscribe(subscription)
+
+    def _forget(self, subscription: Subscription) -> bool:
+        """Count the handler of a subscription no longer; returns whether it was known."""
         stats = self._handlers.pop(subscription, None)
         if stats is not None:
             self.metrics.remove(stats)
-            self.events.unsubscribe(subscription)
+        return stats is not None
 
     def _start_now(self, component: Component) -> None:
         if component not in self.components:

@@ -39,8 +39,13 @@ class Host(Caller, Protocol):
     ) -> None:
         """Emit an event."""
 
-    def subscribe(self, subscription: Subscription) -> Subscription:
-        """Subscribe a handler; returns what `unsubscribe` takes."""
+    def subscribe(
+        self, subscription: Subscription, ended: Callable[[], object] | None = None
+    ) -> Subscription:
+        """Subscribe a handler; returns what `unsubscribe` takes.
+
+        `ended()` is called when a `once` subscription has ended by itself.
+        """
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription."""
@@ -167,7 +172,8 @@ class Interface(Component):
                     once=once,
                     retry=retry,
                     durable=False,
-                )
+                ),
+                lambda: self._subscriptions.pop(func, None),
             )
             return func
 

@@ -96,10 +96,13 @@ def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
     return lambda event: task(**event.body)
 
 
-def hosted(subscription: Subscription, stats: HandlerStats) -> Subscription:
+def hosted(
+    subscription: Subscription, stats: HandlerStats, ended: Callable[[], object]
+) -> Subscription:
     """Return the subscription with a handler that has a context and is counted.
 
     Its error goes on to the event system, which reports it and decides what becomes of the event.
+    `ended()` is called when the one event of a `once` subscription will not come again.
     """
     handler = subscription.handler
 
@@ -113,9 +116,13 @@ def hosted(subscription: Subscription, stats: HandlerStats) -> Subscription:
             stats.handled += 1
         except (Exception, gevent.Timeout):
             stats.failed += 1
+            if subscription.once and event.attempt > subscription.retry:
+                ended()
             raise
         finally:
             stats.running -= 1
             stats.seconds += time.monotonic() - started
+        if subscription.once:
+            ended()
 
     return replace(subscription, handler=handle)
