@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+import lymph
+from lymph.exceptions import LookupFailure, RemoteError, Timeout
+
+
+class Container:
+    """Notes what it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+        self.error = None
+
+    def request(self, address, subject, body=None, *, timeout=None, version=None):
+        self.asked.append((address, subject, body, timeout, version))
+        if self.error is not None:
+            raise self.error
+        return 'result'
+
+    def defer(self, call, body=None):
+        return ('deferred', call(), body)
+
+
+@pytest.fixture
+def container():
+    return Container()
+
+
+def test_an_attribute_is_a_method_of_the_service(container):
+    assert lymph.Proxy(container, 'echo').upper(text='x') == 'result'
+    assert container.asked == [('echo', 'echo.upper', {'text': 'x'}, None, None)]
+
+
+def test_namespace_timeout_and_version_go_into_every_call(container):
+    proxy = lymph.Proxy(container, 'tcp://there:1', 'echo', timeout=3, version='1.2')
+    proxy.upper()
+    assert container.asked == [('tcp://there:1', 'echo.upper', {}, 3, '1.2')]
+
+
+def test_arguments_may_be_called_like_anything(container):
+    lymph.Proxy(container, 'echo').upper(self=1, address=2, subject=3, timeout=4, args=5, call=6)
+    assert container.asked[0][2] == {
+        'self': 1,
+        'address': 2,
+        'subject': 3,
+        'timeout': 4,
+        'args': 5,
+        'call': 6,
+    }
+
+
+@pytest.mark.parametrize('call', [lambda m: m('x'), lambda m: m.defer('x')], ids=['call', 'defer'])
+def test_arguments_travel_by_name(container, call):
+    with pytest.raises(
+        TypeError, match=r"echo\.upper: arguments travel by name, found 'x' without"
+    ):
+        call(lymph.Proxy(container, 'echo').upper)
+    assert container.asked == []
+
+
+def test_a_deferred_call_is_the_same_call(container):
+    deferred = lymph.Proxy(container, 'echo', timeout=3).upper.defer(text='x')
+    assert deferred == ('deferred', 'result', {'text': 'x'})
+    assert container.asked == [('echo', 'echo.upper', {'text': 'x'}, 3, None)]
+
+
+def test_errors_become_local_ones_by_name(container):
+    proxy = lymph.Proxy(container, 'echo', error_map={'ValueError': LookupError})
+    container.error = RemoteError.named('ValueError', 'no good')
+    with pytest.raises(LookupError, match='no good') as caught:
+        proxy.upper()
+    assert caught.value.__cause__ is container.error
+    with pytest.raises(LookupError):
+        proxy.upper.defer()
+
+
+@pytest.mark.parametrize('error', [RemoteError.named('KeyError', 'x'), Timeout('late')])
+def test_errors_that_are_not_mapped_stay_as_they_are(container, error):
+    container.error = error
+    with pytest.raises(type(error)) as caught:
+        lymph.Proxy(container, 'echo', error_map={'ValueError': LookupError}).upper()
+    assert caught.value is error
+
+
+def test_a_proxy_for_an_endpoint_needs_to_know_the_interface(container):
+    with pytest.raises(ValueError, match='a proxy for tcp://there:1 needs a namespace'):
+        lymph.Proxy(container, 'tcp://there:1')
+
+
+def test_a_bad_version_is_an_error_before_the_first_call(container):
+    with pytest.raises(ValueError, match='expected a version like'):
+        lymph.Proxy(container, 'echo', version='x')
+
+
+def test_private_names_are_not_methods(container):
+    proxy = lymph.Proxy(container, 'echo')
+    with pytest.raises(AttributeError):
+        _ = proxy._private
+    assert not hasattr(proxy, '__len__')
+    assert container.asked == []
+    assert copy.copy(proxy).upper() == 'result'
+
+
+def test_a_method_is_made_once(container):
+    proxy = lymph.Proxy(container, 'echo')
+    assert proxy.upper is proxy.upper
+
+
+def test_a_proxy_prints_where_it_goes(container):
+    assert repr(lymph.Proxy(container, 'echo')) == '<Proxy for echo at echo>'
+    assert 'tcp://x:1' in repr(lymph.Proxy(container, 'tcp://x:1', 'echo'))
+
+
+class Echo(lymph.Interface):
+    @lymph.rpc(raises=ValueError)
+    def upper(self, text):
+        if not text:
+            raise ValueError('empty')
+        return text.upper()
+
+
+class Asks(lymph.Interface):
+    echo = lymph.proxy('echo', timeout=5)
+    second = lymph.proxy('echo', error_map={'ValueError': LookupError}, timeout=5)
+    nobody = lymph.proxy('nobody', version='1.2')
+
+
+def test_a_proxy_is_declared_as_a_class_attribute(world):
+    world.container((Echo, 'echo'))
+    one = world.container((Asks, 'asks')).interfaces[0]
+    other = world.container((Asks, 'asks')).interfaces[0]
+    assert one.echo.upper(text='x') == 'X'
+    assert one.echo is one.echo is not other.echo
+    with pytest.raises(LookupError, match='empty'):
+        one.second.upper(text='')
+    with pytest.raises(RemoteError.ValueError):
+        one.echo.upper(text='')
+    with pytest.raises(LookupFailure):
+        one.nobody.upper(text='x')
+
+
+def test_a_declared_proxy_can_be_replaced_on_an_interface(world):
+    asks = world.container((Asks, 'asks')).interfaces[0]
+    asks.echo = 'a double'
+    assert asks.echo == 'a double'

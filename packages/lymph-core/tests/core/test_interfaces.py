@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import gevent
+import pytest
+from gevent.event import Event as Flag
+from gevent.queue import Queue
+
+import lymph
+from lymph.core import deadlines, trace
+from lymph.core.events import Event
+from lymph.exceptions import EmitFailure, SerializationError, SubscriptionError, Timeout
+from lymph.testing.waiting import eventually
+
+
+class Listener(lymph.Interface):
+    """Puts what it hears into a queue."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.heard = Queue()
+        self.gate = Flag()
+        self.gate.set()
+
+    @lymph.rpc()
+    def emit_it(self, type, payload=None):
+        self.emit(type, payload)
+
+    @lymph.event('done', 'task.*')
+    def on_done(self, event):
+        self.heard.put(event)
+
+    @lymph.event('broadcast', broadcast=True)
+    def on_broadcast(self, event):
+        self.heard.put(event)
+
+    @lymph.event('context')
+    def on_context(self, event):
+        self.heard.put((trace.get_id(), deadlines.current()))
+
+    @lymph.event('one_by_one', sequential=True)
+    def on_one_by_one(self, event):
+        self.heard.put(('begin', event['n']))
+        gevent.sleep(0)
+        self.heard.put(('end', event['n']))
+
+    @lymph.event('fails')
+    def on_fails(self, event):
+        raise RuntimeError('no good')
+
+
+@pytest.fixture
+def listener(world):
+    return world.container((Listener, 'listener')).interfaces[0]
+
+
+@pytest.fixture
+def emitter(world, listener):
+    return world.container((lymph.Interface, 'emitter')).interfaces[0]
+
+
+def take(interface):
+    return interface.heard.get(timeout=5)
+
+
+def nothing_more(emitter, interface):
+    """Tell whether nothing was heard before an event that is emitted now."""
+    emitter.emit('done', {'last': True})
+    return take(interface).get('last')
+
+
+def test_a_handler_hears_its_events(emitter, listener):
+    emitter.emit('done', {'a': 1})
+    event = take(listener)
+    assert isinstance(event, Event)
+    assert (event.type, event.body, event.source) == ('done', {'a': 1}, 'emitter')
+    emitter.emit('task.started')
+    assert take(listener).type == 'task.started'
+    emitter.emit('task.a.b')
+    assert nothing_more(emitter, listener)
+
+
+def test_one_instance_handles_an_event_and_all_a_broadcast(world, emitter, listener):
+    other = world.container((Listener, 'listener')).interfaces[0]
+    emitter.emit('broadcast')
+    assert (take(listener).type, take(other).type) == ('broadcast', 'broadcast')
+    emitter.emit('done')
+    eventually(lambda: len(listener.heard) + len(other.heard) == 1)
+
+
+def test_sequential_events_are_handled_one_by_one(emitter, listener):
+    for n in range(5):
+        emitter.emit('one_by_one', {'n': n})
+    heard = [take(listener) for _ in range(10)]
+    assert heard == [(what, n) for n in range(5) for what in ('begin', 'end')]
+
+
+def test_a_trace_follows_an_event_and_a_deadline_does_not(world, emitter, listener):
+    trace.set_id('mine')
+    emitter.emit('context')
+    assert take(listener) == ('mine', None)
+    world.container().request('listener', 'listener.emit_it', {'type': 'context'}, timeout=5)
+    assert take(listener) == ('mine', None)
+    trace._trace_id.set(None)
+
+
+def test_the_error_of_a_handler_is_logged_and_told_once(emitter, listener, caplog):
+    errors = []
+    listener.container.error_hook.install(lambda error, **details: errors.append(str(error)))
+    emitter.emit('fails')
+    eventually(lambda: errors)
+    assert errors == ['no good']
+    assert len([r for r in caplog.records if r.exc_info]) == 1
+    failed = {tags['queue']: v for n, v, tags in listener.metrics if n == 'events.failed'}
+    assert failed['listener.on_fails'] == 1
+
+
+def test_what_cannot_travel_is_not_emitted(emitter):
+    with pytest.raises(SerializationError):
+        emitter.emit('done', {'a': object()})
+    with pytest.raises(TypeError, match='expected the payload of done as a dict, found 5'):
+        emitter.emit('done', 5)
+    with pytest.raises(ValueError, match='expected'):
+        emitter.emit('done.*')
+    with pytest.raises(ValueError, match='delay'):
+        emitter.emit('done', delay=-1)
+
+
+def test_nothing_is_emitted_after_the_stop(emitter):
+    emitter.container.stop()
+    with pytest.raises(EmitFailure):
+        emitter.emit('done')
+
+
+# Subscriptions at runtime.
+
+
+def test_a_function_is_subscribed_at_runtime(emitter, listener):
+    heard = Queue()
+
+    @listener.subscribe('dynamic.#')
+    def on_event(event):
+        heard.put(event)
+
+    emitter.emit('dynamic.a.b', {'x': 1})
+    event = heard.get(timeout=5)
+    assert (event.type, event['x']) == ('dynamic.a.b', 1)
+
+
+def test_an_unbound_handler_gets_the_interface_too(emitter, listener):
+    heard = Queue()
+
+    @listener.subscribe('dynamic')
+    def on_event(interface, event):
+        heard.put((interface, event.type))
+
+    emitter.emit('dynamic')
+    assert heard.get(timeout=5) == (listener, 'dynamic')
+
+
+def test_every_instance_hears_what_it_subscribed_to(world, emitter, listener):
+    other = world.container((Listener, 'listener')).interfaces[0]
+    heard = Queue()
+    for interface in (listener, other):
+        interface.subscribe('dynamic')(lambda interface, event: heard.put(interface))
+    emitter.emit('dynamic')
+    assert {heard.get(timeout=5), heard.get(timeout=5)} == {listener, other}
+
+
+def test_who_unsubscribes_hears_nothing_more(emitter, listener):
+    heard = []
+    handler = listener.subscribe('done')(heard.append)
+    listener.unsubscribe(handler)
+    listener.unsubscribe(handler)
+    emitter.emit('done')
+    take(listener)
+    assert heard == []
+    assert queues(listener) == {
+        'on_done',
+        'on_broadcast',
+        'on_context',
+        'on_fails',
+        'on_one_by_one',
+    }
+
+
+def queues(interface):
+    """Return the handlers of an interface that are counted."""
+    counted = {tags['queue'] for name, _, tags in interface.metrics if name == 'events.running'}
+    return {queue.split('.')[1] for queue in counted}
+
+
+def test_a_function_is_subscribed_once_at_a_time(emitter, listener):
+    heard = Queue()
+    handler = listener.subscribe('dynamic')(heard.put)
+    with pytest.raises(SubscriptionError, match='is subscribed already; unsubscribe it first'):
+        listener.subscribe('other')(handler)
+    listener.unsubscribe(handler)
+    listener.subscribe('other')(handler)
+    emitter.emit('other')
+    assert heard.get(timeout=5).type == 'other'
+
+
+@pytest.mark.parametrize('types', [(), ('a..b',), ('',), ('a.b*',)])
+def test_a_topic_that_is_none_cannot_be_subscribed_to(listener, types):
+    with pytest.raises(SubscriptionError):
+        listener.subscribe(*types)(lambda event: None)
+    assert queues(listener) == {
+        'on_done',
+        'on_broadcast',
+        'on_context',
+        'on_fails',
+        'on_one_by_one',
+    }
+
+
+def test_a_subscription_for_one_event_ends_with_it(emitter, listener):
+    heard = Queue()
+
+    def handler(event):
+        heard.put(event['n'])
+
+    listener.subscribe('dynamic', once=True)(handler)
+    for n in range(3):
+        emitter.emit('dynamic', {'n': n})
+    assert heard.get(timeout=5) == 0
+    eventually(lambda: 'handler' not in queues(listener))
+    listener.subscribe('dynamic', once=True)(handler)  # and may be made again
+    emitter.emit('dynamic', {'n': 7})
+    assert heard.get(timeout=5) == 7
+
+
+def test_the_next_event_is_waited_for(emitter, listener, spawn):
+    waiting = spawn(listener.get_next_event, 'dynamic', 'other', timeout=5)
+    eventually(lambda: 'on_event' in queues(listener))
+    emitter.emit('other', {'x': 1})
+    assert waiting.get(timeout=5)['x'] == 1
+    assert 'on_event' not in queues(listener)
+
+
+def test_no_event_in_time_is_a_timeout(listener):
+    with pytest.raises(Timeout, match=r'no event of type dynamic within 0\.01 s'):
+        listener.get_next_event('dynamic', timeout=0.01)
+    assert 'on_event' not in queues(listener)
+
+
+def test_an_interface_calls_others(world, listener):
+    caller = world.container((lymph.Interface, 'caller')).interfaces[0]
+    caller.request('listener', 'listener.emit_it', {'type': 'done'}, payload={'x': 1})
+    assert take(listener)['x'] == 1
+    caller.proxy('listener', timeout=5).emit_it(type='done', payload={'x': 2})
+    assert take(listener)['x'] == 2
+
+
+def test_the_name_of_an_interface_is_that_of_its_class_unless_it_is_given_one(world):
+    assert world.container(Listener).interfaces[0].name == 'listener'
