@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Iterable
+
+from gevent.socket import getfqdn, gethostname
 
 from lymph.core.interfaces import Interface
 from lymph.core.services import ServiceInstance
@@ -22,13 +23,13 @@ Registered = tuple[str, ServiceInstance, str]
 def host_facts(identity: str, endpoint: str, ip: str) -> ServiceInstance:
     """Return what all instances of this process have in common.
 
-    Looks up the host's full name, which may ask a name server: not for the hub.
+    Waits, without blocking the hub, for the host's full name, which may take a name server.
     """
     return ServiceInstance(
         identity=identity,
         endpoint=endpoint,
-        hostname=socket.gethostname(),
-        fqdn=socket.getfqdn(),
+        hostname=gethostname(),
+        fqdn=getfqdn(),
         ip=ip,
         pid=os.getpid(),
         started=time.time(),
