@@ -104,7 +104,7 @@ class Work(lymph.Interface):
         if pid:
             return pid
         try:
-            with open(told, 'w') as file:
+            with open(told, 'w', buffering=1) as file:
                 self._tell_of_the_child(file)
             while stay:
                 signal.pause()

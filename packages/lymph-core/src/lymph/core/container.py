@@ -12,11 +12,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import gevent
 from gevent.event import Event as Flag
 
 from lymph.config import Configuration, ConfigView
 from lymph.core.asking import Asking
+from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
 from lymph.core.hosting.builtin import BuiltinInterface
 from lymph.core.hosting.drain import wait_until_quiet
@@ -88,11 +88,13 @@ class ServiceContainer(Asking):
         self._server = Server(self._methods, self.workers, self.error_hook)
         self._registrations = Registrations(registry, worker)
         self._stopped = Flag()
+        self._forked = False
         self._began = time.monotonic()
         self.metrics.add(self._server)
         if settings.block_threshold and not on_demand:
             self.add_component(Watchdog(settings.block_threshold))
         self._methods.add(BuiltinInterface(self, self._methods, self.metrics, self.status))
+        abandon_in_children(self)
 
     @classmethod
     def from_config(cls, config: ConfigView | None = None, **overrides: Any) -> ServiceContainer:
@@ -168,7 +170,7 @@ class ServiceContainer(Asking):
 
     def stop(self) -> int:
         """Stop at once; returns how many running handlers were cut short. Idempotent."""
-        if self._stopped.is_set():
+        if self._stopped.is_set() or self._forked:
             return 0
         self.draining = self._server.draining = True
         cut = 0
@@ -204,6 +206,11 @@ class ServiceContainer(Asking):
         cut = self.on_drain(timeout)
         self.workers.join(max(0.0, end - time.monotonic()))
         return cut + self.stop()
+
+    def abandon(self) -> None:
+        """Refuse in a forked child, and stop nothing there: everything stays the parent's."""
+        self._forked = self.draining = True
+        self.rpc.abandon()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds until the container has stopped; tell whether it has."""
@@ -243,8 +250,7 @@ class ServiceContainer(Asking):
 
     def _register(self) -> None:
         assert self.endpoint is not None
-        pool = gevent.get_hub().threadpool
-        facts = pool.apply(host_facts, (self.identity, self.endpoint, self.settings.ip))
+        facts = host_facts(self.identity, self.endpoint, self.settings.ip)
         self._registrations.register(self.interfaces, facts)
 
 

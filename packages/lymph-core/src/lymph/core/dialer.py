@@ -15,6 +15,7 @@ from lymph.exceptions import NotConnected
 
 __all__ = ['Dialer']
 
+_STOPPED = 'this container is stopped'
 _AVOID = 1.0  # seconds for which an endpoint that failed is passed over while others serve
 
 
@@ -33,7 +34,7 @@ class Dialer:
         self._connections: dict[str, Connection] = {}
         self._avoided: dict[str, float] = {}  # endpoint -> until when (monotonic seconds)
         self._expirations = Expirations()
-        self._closed = False
+        self._refusal = ''  # why no connection is made any more
         self._idle_timeout = idle_timeout
         self._requests_seen: dict[Connection, int] = {}  # at the last sweep
         self._sweeper = gevent.get_hub().loop.timer(idle_timeout, idle_timeout, ref=False)
@@ -46,8 +47,8 @@ class Dialer:
         connection = self._connections.get(endpoint)
         if connection is not None:
             return connection
-        if self._closed:
-            raise NotConnected(f'{endpoint}: this container is stopped')
+        if self._refusal:
+            raise NotConnected(f'{endpoint}: {self._refusal}')
         try:
             connection = Connection(
                 endpoint, self._transport, self._expirations, self._up, self._down
@@ -97,12 +98,22 @@ class Dialer:
 
     def close(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""
-        self._closed = True
+        self._refusal = _STOPPED
         self._sweeper.stop()
         if not self._connections:
             self._expirations.close()
         for connection in list(self._connections.values()):
-            connection.close('this container is stopped')
+            connection.close(_STOPPED)
+
+    def abandon(self, reason: str) -> None:
+        """Forget all connections as they are, in a forked child, and refuse because of `reason`.
+
+        Copies of the parent's calls that are in flight never end, nor do those who wait for them.
+        """
+        self._refusal = reason
+        self._sweeper.stop()
+        self._expirations.close()
+        self._connections.clear()
 
     def _up(self, connection: Connection) -> None:
         self._avoided.pop(connection.endpoint, None)
@@ -113,7 +124,7 @@ class Dialer:
         self._requests_seen.pop(connection, None)
         if not self._connections:
             self._sweeper.stop()
-            if self._closed:
+            if self._refusal:
                 self._expirations.close()
         if not connection.closing:
             self.avoid(connection.endpoint)

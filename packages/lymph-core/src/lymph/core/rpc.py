@@ -43,6 +43,7 @@ DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection 
 _version = functools.lru_cache(maxsize=256)(parse_version)
 _chance = random.random
 _STOPPED = 'this container is stopped'
+_FORKED = 'this container was started before a fork; make a new one in this process'
 
 
 class Rpc(Component):
@@ -190,6 +191,11 @@ class Rpc(Component):
             if not result.ready():  # its greenlet was ended between two tries, or before it began
                 result.set_exception(ConnectionLost(_STOPPED))
 
+    def abandon(self) -> None:
+        """Refuse in a forked child; the connections and the calls in flight stay the parent's."""
+        self._dialer.abandon(_FORKED)
+        self._registry = _no_registry
+
     def _choose(
         self, address: str, wanted: Version | None, tried: set[str], deadline: float
     ) -> str:
@@ -235,3 +241,7 @@ class Rpc(Component):
     def _lost(self, endpoint: str, reason: str) -> None:
         """Have the registry look again at who was lost."""
         self._registry().suspect_endpoint(endpoint)
+
+
+def _no_registry() -> BaseServiceRegistry:
+    raise NotConnected(_FORKED)
