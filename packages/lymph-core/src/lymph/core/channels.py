@@ -7,7 +7,6 @@ comes second is dropped.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,21 +36,21 @@ class RequestChannel:
         '_error',
         '_frames',
         '_message',
-        '_started',
         '_waiting',
         'heard',
         'id',
         'subject',
         'ticket',
+        'timeout',
     )
 
-    def __init__(self, id: bytes, subject: bytes, connection: Connection) -> None:
+    def __init__(self, id: bytes, subject: bytes, connection: Connection, timeout: float) -> None:
         self.id = id
         self.subject = subject
         self.heard = connection.heard  # what had arrived on the connection when this was sent
         self.ticket = 0
         self._connection = connection
-        self._started = time.monotonic()
+        self.timeout = timeout  # seconds the caller gave it, for errors
         self._frames: list[bytes] | None = None
         self._error: RpcError | None = None
         self._message: Message | None = None
@@ -104,8 +103,8 @@ class RequestChannel:
 
     def expire(self) -> None:
         """Take the call's deadline as passed."""
-        waited = time.monotonic() - self._started
-        self._connection.expired(self, Timeout(f'no reply from {self.what} within {waited:.3g} s'))
+        text = f'no reply from {self.what} within {self.timeout:.3g} s'
+        self._connection.expired(self, Timeout(text))
 
 
 class ReplyChannel:

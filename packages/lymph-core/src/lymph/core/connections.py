@@ -77,13 +77,20 @@ class Connection:
             raise NotConnected(f'{self.endpoint}: no connection by the deadline of the call')
 
     def request(
-        self, id: bytes, subject: bytes, headers: bytes, body: bytes, deadline: float
+        self,
+        id: bytes,
+        subject: bytes,
+        headers: bytes,
+        body: bytes,
+        deadline: float,
+        timeout: float,
     ) -> RequestChannel:
         """Send a request that ends by `deadline`, at the latest as a Timeout.
 
-        Waits while the peer does not read. Raises NotConnected when the link is not up.
+        `timeout` is what the caller asked for in seconds, to be named in that error. Waits while
+        the peer does not read. Raises NotConnected when the link is not up.
         """
-        channel = RequestChannel(id, subject, self)
+        channel = RequestChannel(id, subject, self, timeout)
         try:
             self._link.send((id, b'REQ', subject, headers, body))
         except LinkDown as error:
@@ -162,5 +169,5 @@ class Connection:
         it expires the next one follows.
         """
         if self._probe_id not in self.pending and self._link.up:
-            deadline = time.monotonic() + PROBE_INTERVAL
-            self.request(self._probe_id, b'lymph.ping', EMPTY_MAP, EMPTY_MAP, deadline)
+            until = time.monotonic() + PROBE_INTERVAL
+            self.request(self._probe_id, b'lymph.ping', EMPTY_MAP, EMPTY_MAP, until, PROBE_INTERVAL)

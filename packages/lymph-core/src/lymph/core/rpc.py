@@ -46,6 +46,33 @@ _STOPPED = 'this container is stopped'
 _FORKED = 'this container was started before a fork; make a new one in this process'
 
 
+class _Call:
+    """One call, for as long as it is tried."""
+
+    __slots__ = (
+        'address',
+        'deadline',
+        'packed',
+        'subject',
+        'timeout',
+        'tried',
+        'version',
+        'wanted',
+    )
+
+    def __init__(
+        self, address: str, subject: bytes, packed: bytes, timeout: float, version: str | None
+    ) -> None:
+        self.address = address
+        self.subject = subject
+        self.packed = packed
+        self.timeout = timeout  # seconds
+        self.deadline = time.monotonic() + timeout
+        self.version = version
+        self.wanted: Version | None = None if version is None else _version(version)
+        self.tried: tuple[str, ...] = ()  # endpoints
+
+
 class Rpc(Component):
     """The caller's half of a container.
 
@@ -87,19 +114,12 @@ class Rpc(Component):
         retries included, and never exceeds what the current work has left. Raises an RpcError, or
         SerializationError before anything is sent.
         """
-        packed = pack({} if body is None else body)
-        budget = deadlines.remaining(self.timeout if timeout is None else timeout)
-        if budget <= 0:
-            raise Expired(f'{subject}: no time left for the call')
-        deadline = time.monotonic() + budget
-        wanted = None if version is None else _version(version)
+        call = self._call(address, subject, body, timeout, version)
         retries_left = self.retries if retries is None else retries
-        tried: set[str] = set()
         retry = 0
         while True:
             try:
-                endpoint = self._choose(address, wanted, tried, deadline)
-                channel = self._send(endpoint, subject, packed, deadline, version)
+                channel = self._send(call)
                 try:
                     frames = channel.wait()
                 finally:
@@ -109,7 +129,7 @@ class Rpc(Component):
                 if retry >= retries_left or not may_retry(error, idempotent):
                     raise
                 pause = backoff(retry, _chance)
-                if time.monotonic() + pause >= deadline:
+                if time.monotonic() + pause >= call.deadline:
                     raise
             if pause:
                 gevent.sleep(pause)
@@ -147,18 +167,20 @@ class Rpc(Component):
         version: str | None = None,
     ) -> RequestChannel:
         """Send one request, without retries; it ends as a Timeout after `timeout` seconds."""
-        wanted = None if version is None else _version(version)
-        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
-        endpoint = self._choose(address, wanted, set(), deadline)
-        return self._send(endpoint, subject, pack(body or {}), deadline, version)
+        return self._send(self._call(address, subject, body, timeout, version))
 
     def send_message(self, address: str, message: Message, timeout: float) -> RequestChannel:
         """Send a request as it is; its reply, if any, must arrive within `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        connection = self._dialer.connect(self._choose(address, None, set(), deadline))
-        connection.wait_up(deadline)
+        call = _Call(address, message.subject, message.packed_body, timeout, None)
+        connection = self._dialer.connect(self._choose(call))
+        connection.wait_up(call.deadline)
         return connection.request(
-            message.id, message.subject, message.packed_headers, message.packed_body, deadline
+            message.id,
+            message.subject,
+            message.packed_headers,
+            message.packed_body,
+            call.deadline,
+            timeout,
         )
 
     def connect(self, endpoint: str) -> Connection:
@@ -196,21 +218,38 @@ class Rpc(Component):
         self._dialer.abandon(_FORKED)
         self._registry = _no_registry
 
-    def _choose(
-        self, address: str, wanted: Version | None, tried: set[str], deadline: float
-    ) -> str:
-        """Return the endpoint for the next try and remember it in `tried`."""
+    def _call(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None,
+        timeout: float | None,
+        version: str | None,
+    ) -> _Call:
+        """Return a call with the time that the current work leaves it."""
+        packed = pack({} if body is None else body)
+        timeout = self.timeout if timeout is None else timeout
+        budget = deadlines.remaining(timeout)
+        if budget <= 0:
+            raise Expired(f'{subject}: no time left for the call')
+        return _Call(address, subject.encode(), packed, budget, version)
+
+    def _choose(self, call: _Call) -> str:
+        """Return the endpoint for the next try and remember it as tried."""
+        address = call.address
         if scheme_of(address) is not None:
             return address
-        service = self._registry().known(address) or self._look_up(address, deadline)
-        instances = service.match(wanted)
+        service = self._registry().known(address) or self._look_up(address, call.deadline)
+        instances = service.match(call.wanted)
         if not instances:
             versions = ', '.join(sorted({i.version or 'none' for i in service}))
-            raise LookupFailure(f'no instance of {address} serves {wanted} (versions: {versions})')
-        if tried:
-            instances = tuple(i for i in instances if i.endpoint not in tried) or instances
+            raise LookupFailure(
+                f'no instance of {address} serves {call.wanted} (versions: {versions})'
+            )
+        if call.tried:
+            instances = tuple(i for i in instances if i.endpoint not in call.tried) or instances
         endpoint = choose(instances, self._load, self._usable, _chance).endpoint
-        tried.add(endpoint)
+        call.tried = (*call.tried, endpoint)
         return endpoint
 
     def _look_up(self, name: str, deadline: float) -> Service:
@@ -225,18 +264,19 @@ class Rpc(Component):
     def _usable(self, instance: ServiceInstance) -> bool:
         return self._dialer.usable(instance.endpoint)
 
-    def _send(
-        self, endpoint: str, subject: str, packed: bytes, deadline: float, version: str | None
-    ) -> RequestChannel:
-        connection = self._dialer.connect(endpoint)
-        connection.wait_up(deadline)
+    def _send(self, call: _Call) -> RequestChannel:
+        """Send the call to the next instance that is to be tried."""
+        connection = self._dialer.connect(self._choose(call))
+        connection.wait_up(call.deadline)
         headers: dict[str, Any] = {
             'trace_id': trace.get_id() or trace.new_id(),
-            'timeout': deadline - time.monotonic(),
+            'timeout': call.deadline - time.monotonic(),
         }
-        if version is not None:
-            headers['version'] = version
-        return connection.request(self._new_id(), subject.encode(), pack(headers), packed, deadline)
+        if call.version is not None:
+            headers['version'] = call.version
+        return connection.request(
+            self._new_id(), call.subject, pack(headers), call.packed, call.deadline, call.timeout
+        )
 
     def _lost(self, endpoint: str, reason: str) -> None:
         """Have the registry look again at who was lost."""
