@@ -70,8 +70,7 @@ class Expirations:
         if bucket is None:
             self._buckets[tick] = bucket = set()
             heapq.heappush(self._ticks, tick)
-            if self._armed is None or tick < self._armed:
-                self._arm(tick)
+            self._arm_by(tick)
         bucket.add(waiting)
         return tick
 
@@ -90,7 +89,10 @@ class Expirations:
         self._buckets.clear()
         self._ticks.clear()
 
-    def _arm(self, tick: int) -> None:
+    def _arm_by(self, tick: int) -> None:
+        """Have the timer fire at `tick`, unless it does so earlier."""
+        if self._armed is not None and self._armed <= tick:
+            return
         self._armed = tick
         self._timer.stop()
         self._timer.close()
@@ -106,5 +108,5 @@ class Expirations:
         while self._ticks and not self._buckets[self._ticks[0]]:
             del self._buckets[heapq.heappop(self._ticks)]  # all of them were served in time
         # those who expired may have added others meanwhile, later than what is waiting here
-        if self._ticks and (self._armed is None or self._ticks[0] < self._armed):
-            self._arm(self._ticks[0])
+        if self._ticks:
+            self._arm_by(self._ticks[0])
