@@ -51,11 +51,14 @@ class Asking(Componentized):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.rpc = Rpc(transport, lambda: self.registry, timeout, retries, idle_timeout)
+        self.rpc = Rpc(
+            transport, lambda: self.registry, self._suspect, timeout, retries, idle_timeout
+        )
         self._registry = registry
         self._events = events
         self._on_demand = on_demand
         self._starting = RLock()
+        self._ended = False
         self._handlers: dict[Subscription, HandlerStats] = {}
         registry.connector = self.rpc.connect
         registry.released = self.rpc.release
@@ -189,8 +192,18 @@ class Asking(Componentized):
             self.metrics.remove(stats)
         return stats is not None
 
+    def on_stop(self) -> None:
+        """Stop all parts; nothing more is started on demand."""
+        self._ended = True
+        super().on_stop()
+
+    def _suspect(self, endpoint: str) -> None:
+        """Have the registry look again at who was lost. In the hub."""
+        if self._registry in self.components:
+            self._registry.suspect_endpoint(endpoint)
+
     def _start_now(self, component: Component) -> None:
-        if component not in self.components:
+        if component not in self.components and not self._ended:
             with self._starting:
                 if component not in self.components:
                     component.on_start()

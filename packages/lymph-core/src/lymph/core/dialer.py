@@ -22,12 +22,12 @@ _AVOID = 1.0  # seconds for which an endpoint that failed is passed over while o
 class Dialer:
     """Makes connections on demand and forgets them when they go down.
 
-    `lost(endpoint, reason)` is called in the hub when a connection went down that this side did not
+    `lost(endpoint)` is called in the hub when a connection went down that this side did not
     close. One that nothing was sent on for `idle_timeout` seconds, up to twice that, is closed.
     """
 
     def __init__(
-        self, transport: Transport, lost: Callable[[str, str], None], idle_timeout: float
+        self, transport: Transport, lost: Callable[[str], None], idle_timeout: float
     ) -> None:
         self._transport = transport
         self._lost = lost
@@ -128,7 +128,7 @@ class Dialer:
                 self._expirations.close()
         if not connection.closing:
             self.avoid(connection.endpoint)
-            self._lost(connection.endpoint, reason)
+            self._lost(connection.endpoint)
 
     def _sweep(self) -> None:
         """Close the connections that were idle since the last sweep."""

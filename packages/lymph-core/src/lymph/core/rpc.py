@@ -76,14 +76,15 @@ class _Call:
 class Rpc(Component):
     """The caller's half of a container.
 
-    `registry` returns the registry when it is needed. `timeout` (seconds) and `retries` are the
-    defaults of all calls.
+    `registry` returns the registry when it is needed; `suspect(endpoint)` is called in the hub when
+    a connection was lost. `timeout` (seconds) and `retries` are the defaults of all calls.
     """
 
     def __init__(
         self,
         transport: Transport,
         registry: Callable[[], BaseServiceRegistry],
+        suspect: Callable[[str], None],
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
@@ -92,7 +93,7 @@ class Rpc(Component):
         self.timeout = timeout
         self.retries = retries
         self._registry = registry
-        self._dialer = Dialer(transport, self._lost, idle_timeout)
+        self._dialer = Dialer(transport, suspect, idle_timeout)
         self._deferred = Workers()
         self._awaited: set[AsyncResult[Any]] = set()  # of deferred calls
         self._new_id = id_source()
@@ -207,6 +208,7 @@ class Rpc(Component):
     def on_stop(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""
         self._dialer.close()
+        self._registry = functools.partial(_no_registry, _STOPPED)
         awaited, self._awaited = self._awaited, set()
         self._deferred.kill()
         for result in awaited:
@@ -216,7 +218,7 @@ class Rpc(Component):
     def abandon(self) -> None:
         """Refuse in a forked child; the connections and the calls in flight stay the parent's."""
         self._dialer.abandon(_FORKED)
-        self._registry = _no_registry
+        self._registry = functools.partial(_no_registry, _FORKED)
 
     def _call(
         self,
@@ -278,10 +280,6 @@ class Rpc(Component):
             self._new_id(), call.subject, pack(headers), call.packed, call.deadline, call.timeout
         )
 
-    def _lost(self, endpoint: str, reason: str) -> None:
-        """Have the registry look again at who was lost."""
-        self._registry().suspect_endpoint(endpoint)
 
-
-def _no_registry() -> BaseServiceRegistry:
-    raise NotConnected(_FORKED)
+def _no_registry(reason: str) -> BaseServiceRegistry:
+    raise NotConnected(reason)
