@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from lymph.config import Configuration, ConfigView
 from lymph.config.plugins import load_plugin
 from lymph.config.references import load_reference
+from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.interfaces import Interface
 from lymph.core.plugins import Plugin
@@ -35,7 +36,12 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     components = config.view('components')
     for name in components:
         if 'class' in components.view([name]):
-            container.add_component(components.create_instance([name]))
+            component = components.create_instance([name])
+            if not isinstance(component, Component):
+                raise components.error(
+                    [name, 'class'], f'expected a component, found {component!r}'
+                )
+            container.add_component(component)
     install_interfaces(container, config)
     return container
 
@@ -46,8 +52,12 @@ def install_interfaces(container: ServiceContainer, config: Configuration) -> No
     Raises ConfigurationError, also when a worker would have nothing to run.
     """
     interfaces = config.view('interfaces')
+    seen: dict[tuple[str, str | None], str] = {}
     for key in interfaces:
         name, version = _name_and_version(interfaces, key)
+        first = seen.setdefault((name, version), key)
+        if first != key:
+            raise interfaces.error([key], f'this interface is installed twice, see {first}')
         section = interfaces.view([key])
         cls = _interface_class(section)
         if cls.tasks or not container.worker:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gevent.event import Event as Flag
@@ -104,11 +105,10 @@ class ServiceContainer(Asking):
         and `transport`, and the keywords of the class. Raises ConfigurationError.
         """
         config = Configuration() if config is None else config
-        for key in ('ip', 'port'):
-            if overrides.get(key) is not None:
-                config.set(key, overrides[key])
-            overrides.pop(key, None)
-        settings = read_settings(config)
+        given = {key: overrides.pop(key, None) for key in ('ip', 'port')}
+        settings = replace(
+            read_settings(config), **{k: value for k, value in given.items() if value is not None}
+        )
         return cls(
             overrides.pop('transport', None) or read_transport(config),
             overrides.pop('registry', None) or read_registry(config),
