@@ -74,7 +74,8 @@ class _Replies:
             self.connection.fail(error)
         return error
 
-    def _fail_waiting(self, error: Exception) -> None:
+    def fail_waiting(self, error: Exception) -> None:
+        """Raise `error` in whoever waits for a reply. Never waits."""
         for reply in tuple(self._waiting):
             reply.set_exception(error)
 
@@ -94,12 +95,18 @@ class Channel(_Replies, pyamqp.Channel):
         connection = self.connection
         return bool(connection and connection.connected and self.is_open and not self.is_closing)
 
+    def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
+        """Take what the reader has read for this channel."""
+        if content is not None and not content.body:
+            content.body = b''  # py-amqp leaves text where nothing was sent
+        super().dispatch_method(method_sig, payload, content)
+
     def collect(self) -> None:
         """Forget the channel, which is closed."""
         connection = self.connection
         super().collect()
         error = self._reason or (connection and connection.reason) or _CLOSED
-        self._fail_waiting(error)
+        self.fail_waiting(error)
         on_closed, self.on_closed = self.on_closed, None
         if on_closed is not None:
             on_closed(error)
@@ -139,15 +146,16 @@ class Connection(_Replies, pyamqp.Connection):
         return self.lost.get() or _CLOSED
 
     def fail(self, error: Exception) -> None:
-        """Tell the owner that the connection is no good any more. Never waits."""
+        """Tell the owner, and whoever waits for a reply, that this is the end. Never waits."""
         if not self.lost.ready():
             self.lost.set(error)
+            for each in tuple((self.channels or {}).values()):
+                each.fail_waiting(error)  # it is a channel of its own
 
     def collect(self) -> None:
         """Close the socket and forget all channels."""
         self.fail(_CLOSED)
         super().collect()
-        self._fail_waiting(self.reason or _CLOSED)
 
     def _on_blocked(self, *args: Any) -> None:
         self.blocked = True

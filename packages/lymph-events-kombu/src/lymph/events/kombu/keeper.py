@@ -30,7 +30,7 @@ __all__ = ['Keeper']
 
 logger = logging.getLogger(__name__)
 
-_BACKOFF = Backoff(first=0.2, longest=15.0, jitter=0.5)
+_BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
 _HOPELESS = (BrokerError, AccessRefused)  # trying again will not help by itself
 
 

@@ -30,7 +30,7 @@ __all__ = ['Link']
 
 logger = logging.getLogger(__name__)
 
-_BACKOFF = Backoff(first=0.2, longest=15.0, jitter=0.5)
+_BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
 _HEARTBEATS = 4  # looks at the clock in one heartbeat interval
 
 

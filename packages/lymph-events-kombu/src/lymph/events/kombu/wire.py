@@ -61,6 +61,7 @@ class Wire:
         self._out: list[bytes] = []
         self._wake = Event()
         self._writer: Greenlet | None = None
+        self._broken: OSError | None = None  # why nothing can be written any more
 
     def connect(self) -> None:
         """Connect and send the protocol header; raises OSError."""
@@ -91,7 +92,10 @@ class Wire:
             frame = self._next_frame()
             if frame is not None:
                 return frame
-            data = self.sock.recv(_CHUNK)
+            try:
+                data = self.sock.recv(_CHUNK)
+            except OSError as error:
+                raise self._broken or error from None
             if not data:
                 raise ConnectionResetError('the broker closed the connection')
             self._in = self._in[self._at :] + data
@@ -142,8 +146,9 @@ class Wire:
                 self._wake.clear()
                 out, self._out = self._out, []
                 self.sock.sendall(b''.join(out))
-        except OSError:
+        except OSError as error:
             # the reader has to learn of it
+            self._broken = error
             self.connected = False
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)

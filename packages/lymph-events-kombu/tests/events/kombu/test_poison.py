@@ -1,0 +1,209 @@
+"""What cannot be handled lies among the dead letters, and the queue moves on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import Any
+
+import amqp
+import gevent
+import pytest
+
+from lymph.core.events import Event
+from lymph.events.deadletters import DeadLetter
+from lymph.events.kombu import KombuEventSystem
+from lymph.serializers import msgpack
+from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.servers import RabbitmqServer
+from lymph.testing.waiting import eventually
+
+MSGPACK = 'application/x-lymph-msgpack'
+
+
+def letters(bench: Any, system: KombuEventSystem) -> list[DeadLetter]:
+    return list(system.dead_letters.read(bench.name))
+
+
+def publish(server: RabbitmqServer, queue: str, body: bytes, **properties: Any) -> None:
+    """Put a message into a queue, as a stranger would."""
+    connection = amqp.Connection(server.address)
+    connection.connect()
+    channel = connection.channel()
+    channel.confirm_select()
+    channel.basic_publish(amqp.Message(body, **properties), routing_key=queue)
+    channel.wait([amqp.spec.Basic.Ack])
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ('body', 'content_type', 'error'),
+    [
+        (b'\xc1', MSGPACK, 'expected msgpack'),
+        (b'', MSGPACK, 'expected msgpack'),
+        (b'{', 'application/x-lymph-json', 'expected JSON'),
+        (b'{}', 'application/json', 'expected the content type'),
+        (b'{}', None, 'expected the content type'),
+        (msgpack.pack([1]), MSGPACK, 'expected an event, found list'),
+        (msgpack.pack({'id': 'x', 'body': {}}), MSGPACK, 'expected text as type'),
+        (msgpack.pack({'type': 't', 'id': 'x', 'body': 1}), MSGPACK, 'expected a mapping as body'),
+    ],
+)
+def test_what_is_no_event_is_a_dead_letter_and_the_next_one_is_handled(
+    bench: Any, body: bytes, content_type: str | None, error: str
+) -> None:
+    system, handled = bench.start(), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']), retry=5)
+    properties = {} if content_type is None else {'content_type': content_type}
+    publish(bench.server, bench.name, body, **properties)
+    bench.emit(system, 1)
+    eventually(lambda: handled == [1])
+    (letter,) = eventually(lambda: letters(bench, system))
+    assert error in letter.error
+    assert letter.data == body
+    assert letter.attempts == 1
+    assert letter.event is None
+
+
+def test_headers_of_any_kind_do_not_stop_a_consumer(bench: Any) -> None:
+    system, handled = bench.start(), []
+    bench.subscribe(system, lambda event: handled.append(event.attempt))
+    event = {'type': 'x', 'id': 'x', 'body': {}}
+    headers = {'lymph-attempts': 'many', 'lymph-failures': {'a': 1}, 'x-death': 'never'}
+    publish(
+        bench.server,
+        bench.name,
+        msgpack.pack(event),
+        content_type=MSGPACK,
+        application_headers=headers,
+    )
+    eventually(lambda: handled == [1])
+
+
+def test_a_dead_letter_says_what_happened_and_when(bench: Any) -> None:
+    def fail(event: Event) -> None:
+        raise RuntimeError('no such\ncustomer')
+
+    system, before = bench.start(), time.time()
+    bench.subscribe(system, fail, retry=1)
+    event = Event(bench.topic, {'when': 5}, headers={'trace_id': 'abc', 'own': {'x': [1]}})
+    system.emit(event)
+    (letter,) = eventually(lambda: letters(bench, system))
+    assert letter.error == 'RuntimeError: no such customer'
+    assert letter.attempts == 2
+    assert letter.queue == bench.name
+    assert letter.trace_id == 'abc'
+    assert letter.event is not None
+    assert letter.event.headers == event.headers
+    assert letter.emitted is not None
+    assert before <= letter.emitted <= letter.died <= time.time()
+
+
+def test_dead_letters_of_temporary_queues_stay(bench: Any) -> None:
+    def fail(event: Event) -> None:
+        raise RuntimeError('no')
+
+    system = bench.start()
+    bench.subscribe(system, fail, broadcast=True, durable=False)
+    bench.emit(system, 1)
+    eventually(lambda: letters(bench, system))
+    bench.stop(system)
+    (letter,) = letters(bench, bench.start())
+    assert letter.event is not None
+    assert letter.event.body == {'n': 1}
+
+
+def test_a_dead_letter_whose_queue_is_gone_is_not_replayed(bench: Any) -> None:
+    def fail(event: Event) -> None:
+        raise RuntimeError('no')
+
+    system = bench.start()
+    subscription = bench.subscribe(system, fail, durable=False)
+    bench.emit(system, 1)
+    (letter,) = eventually(lambda: letters(bench, system))
+    system.unsubscribe(subscription)
+    assert system.dead_letters.replay(letter.id) == 0
+    assert [each.id for each in letters(bench, system)] == [letter.id]
+
+
+def test_an_event_that_cuts_its_consumer_off_takes_no_other_with_it(
+    bench: Any, proxy: FaultProxy
+) -> None:
+    emitter, handled = bench.start(), []
+
+    def handle(event: Event) -> None:
+        if event.body['n'] == 'poison':
+            gevent.sleep(0.05)
+            proxy.cut()
+            return
+        gevent.sleep(0.2)  # others that run at the time cannot be acknowledged any more
+        handled.append(event.body['n'])
+
+    consumer = bench.start(urls=f'amqp://{proxy.address}//')
+    consumer.unsubscribe(bench.subscribe(consumer, handle))
+    for n in ('poison', 1, 2, 3, 4):
+        bench.emit(emitter, n)
+    subscription = bench.subscribe(consumer, handle)
+    (letter,) = eventually(lambda: letters(bench, emitter), 60)
+    eventually(lambda: {1, 2, 3, 4} <= set(handled), 60)
+    consumer.unsubscribe(subscription)
+    assert letter.event is not None
+    assert letter.event.body == {'n': 'poison'}
+    assert 'its consumers died or were cut off' in letter.error
+
+
+_CONSUMER = """
+import os, sys, gevent
+from lymph.config import Configuration
+from lymph.events.base import Subscription
+from lymph.events.kombu import KombuEventSystem
+
+url, queue, topic, log = sys.argv[1:]
+
+def handle(event):
+    if event.body['n'] == 'poison':
+        os.kill(os.getpid(), 9)
+    with open(log, 'a') as file:
+        print(event.body['n'], file=file)
+
+config = Configuration({'events': {'urls': url}})
+system = KombuEventSystem.from_config(config.view('events'))
+system.on_start()
+system.subscribe(Subscription(queue, (topic,), handle))
+gevent.sleep(60)
+"""
+
+
+def test_an_event_that_kills_its_process_ends_among_the_dead_letters(
+    bench: Any, tmp_path: Any
+) -> None:
+    system, log = bench.start(), tmp_path / 'handled'
+    log.touch()
+    system.unsubscribe(bench.subscribe(system, print))
+    for n in (1, 'poison', 2):
+        bench.emit(system, n)
+    command = [sys.executable, '-c', _CONSUMER, bench.server.url, bench.name, bench.topic, str(log)]
+    consumers = 0
+    while not letters(bench, system):
+        consumers += 1
+        with subprocess.Popen(command) as process:
+            eventually(partial(_ended, process, bench, system, log), 60)
+            process.kill()
+    (letter,) = letters(bench, system)
+    assert letter.event is not None
+    assert letter.event.body == {'n': 'poison'}
+    assert _handled(log) == {'1', '2'}
+    assert consumers > 2
+
+
+def _ended(process: Any, bench: Any, system: KombuEventSystem, log: Any) -> bool:
+    """Whether the consumer was killed, or has done what there was to do."""
+    return process.poll() is not None or (
+        bool(letters(bench, system)) and _handled(log) >= {'1', '2'}
+    )
+
+
+def _handled(log: Any) -> set[str]:
+    return set(log.read_text().split())
