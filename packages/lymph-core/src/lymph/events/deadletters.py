@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from lymph.core.events import Event
 
-__all__ = ['DeadLetter', 'DeadLetters']
+__all__ = ['DeadLetter', 'DeadLetters', 'Settled']
+
+#: called with the id of each dead letter that was settled
+Settled = Callable[[str], object]
+
+_PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,36 @@ class DeadLetters(ABC):
         `after` is the id of a dead letter: the answer begins with the next one.
         """
 
+    def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+        """Look through all dead letters once, those of one queue or of all.
+
+        In no order that can be relied on, and without what is added meanwhile. To be closed when it
+        is left before its end.
+        """
+        page = self.read(queue, _PAGE)
+        while page:
+            yield from page
+            page = self.read(queue, _PAGE, page[-1].id)
+
     @abstractmethod
     def find(self, id: str) -> DeadLetter | None:
         """Return a dead letter, or None when it is not there."""
 
+    def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
+        """Return the dead letters that are there, by id."""
+        found = (self.find(id) for id in ids)
+        return {letter.id: letter for letter in found if letter is not None}
+
     @abstractmethod
-    def replay(self, *ids: str) -> int:
+    def replay(self, *ids: str, settled: Settled = str) -> int:
         """Put events back at the end of the queues that gave them up, as if never delivered.
 
-        Returns how many there were; unknown ids are ignored. A dead letter whose queue is gone
-        stays where it is and is not counted.
+        An event keeps its id and headers; its attempts are counted from 1 again. Returns how many
+        there were; unknown ids are ignored. A dead letter whose queue is gone stays where it is and
+        is not counted. `settled` is called as they are done; whoever is interrupted may leave some
+        both replayed and where they were, and loses none.
         """
 
     @abstractmethod
-    def drop(self, *ids: str) -> int:
+    def drop(self, *ids: str, settled: Settled = str) -> int:
         """Forget dead letters for good; returns how many there were."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lymph.core.events import Event
 from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.topics import matches_any
 from lymph.events.consumption import Delivery, Demand, Leased
-from lymph.events.deadletters import DeadLetter, DeadLetters
+from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.exceptions import SerializationError
 
 __all__ = ['LocalDeadLetters', 'LocalEventSystemHub']
@@ -168,19 +168,26 @@ class LocalDeadLetters(DeadLetters):
         of_queue = (letter for letter in letters if queue in (None, letter.queue))
         return list(itertools.islice(of_queue, limit))
 
+    def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+        letters = list(self._letters.values())
+        return (letter for letter in letters if queue in (None, letter.queue))
+
     def find(self, id: str) -> DeadLetter | None:
         return self._letters.get(id)
 
-    def replay(self, *ids: str) -> int:
+    def replay(self, *ids: str, settled: Settled = str) -> int:
         replayed = [
             letter.id
             for letter in filter(None, map(self.find, ids))
             if self._hub.revive(letter.queue, letter.data)
         ]
-        return self.drop(*replayed)
+        return self.drop(*replayed, settled=settled)
 
-    def drop(self, *ids: str) -> int:
-        return sum(self._letters.pop(id, None) is not None for id in ids)
+    def drop(self, *ids: str, settled: Settled = str) -> int:
+        dropped = [id for id in ids if self._letters.pop(id, None) is not None]
+        for id in dropped:
+            settled(id)
+        return len(dropped)
 
 
 def _event_or_none(data: bytes, attempts: int) -> Event | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from lymph.core.protocol.envelope import unpack_event
-from lymph.events.deadletters import DeadLetter, DeadLetters
+from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.embedded.messages import put
 from lymph.exceptions import SerializationError
 
@@ -15,6 +15,7 @@ __all__ = ['EmbeddedDeadLetters']
 
 T = TypeVar('T')
 
+_BATCH = 100  # in one transaction, so that nobody waits for long
 _COLUMNS = 'SELECT id, queue, data, error, attempts, emitted, died FROM dead_letters'
 
 
@@ -50,16 +51,35 @@ class EmbeddedDeadLetters(DeadLetters):
         row = self._run(lambda db: db.execute(query, (_number(id),)).fetchone())
         return None if row is None else _letter(*row)
 
-    def replay(self, *ids: str) -> int:
-        queues = self._run(
-            lambda db: [name for id in ids for name in _revive(db, _number(id))], lasting=True
-        )
-        for queue in set(queues):
+    def replay(self, *ids: str, settled: Settled = str) -> int:
+        return sum(self._replay(some, settled) for some in _batches(ids))
+
+    def drop(self, *ids: str, settled: Settled = str) -> int:
+        return sum(self._drop(some, settled) for some in _batches(ids))
+
+    def _replay(self, ids: Sequence[str], settled: Settled) -> int:
+        def revive(db: sqlite3.Connection) -> dict[str, str]:
+            return {id: name for id in ids for name in _revive(db, _number(id))}
+
+        queues = self._run(revive, lasting=True)
+        for queue in set(queues.values()):
             self._ring(queue)
+        for id in queues:
+            settled(id)
         return len(queues)
 
-    def drop(self, *ids: str) -> int:
-        return self._run(lambda db: sum(_delete(db, _number(id)) for id in ids), lasting=True)
+    def _drop(self, ids: Sequence[str], settled: Settled) -> int:
+        def delete(db: sqlite3.Connection) -> list[str]:
+            return [id for id in ids if _delete(db, _number(id))]
+
+        dropped = self._run(delete, lasting=True)
+        for id in dropped:
+            settled(id)
+        return len(dropped)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[at : at + _BATCH] for at in range(0, len(ids), _BATCH))
 
 
 def _revive(db: sqlite3.Connection, id: int) -> list[str]:

@@ -1,28 +1,29 @@
 """The dead letters, read and sorted out over a channel of their own.
 
-AMQP cannot look into a queue: what is read is taken, and given back afterwards, in quorum queues to
-the end. So every look goes through the whole queue, and the ids give the order: they begin with
-the time of death. While somebody looks, others do not see what he holds.
+Every look goes through the whole queue and gives back what it took, in quorum queues to the end
+(see `looks`). So the ids give the order: they begin with the time of death. While somebody looks,
+others do not see what he holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from hashlib import blake2b
 from heapq import nsmallest
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import amqp
-from amqp import spec
+import gevent
 
 from lymph.core.events import Event
-from lymph.events.deadletters import DeadLetter, DeadLetters
-from lymph.events.kombu.channels import Channel
-from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+from lymph.core.greenlets import Greenlet
+from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
+from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.links import Link
+from lymph.events.kombu.looks import Look
 from lymph.events.kombu.messages import (
     ATTEMPTS,
     DIED,
@@ -38,6 +39,10 @@ from lymph.events.kombu.topology import Topology
 from lymph.exceptions import SerializationError
 
 __all__ = ['KombuDeadLetters']
+
+_AT_ONCE = 200  # events that are on their way back at a time
+
+_Letter = tuple[str, amqp.Message]
 
 
 class KombuDeadLetters(DeadLetters):
@@ -57,71 +62,75 @@ class KombuDeadLetters(DeadLetters):
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
-        with self._channel() as channel:
-            letters = (
-                letter
-                for letter in map(_letter, self._all(channel))
-                if queue in (None, letter.queue) and (after is None or letter.id > after)
-            )
-            return nsmallest(limit, letters, key=attrgetter('id'))
+        later = (letter for letter in self.scan(queue) if after is None or letter.id > after)
+        return nsmallest(limit, later, key=attrgetter('id'))
+
+    def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+        with self._look() as look:
+            for message in look:
+                letter = _letter(message)
+                if queue in (None, letter.queue):
+                    yield letter
 
     def find(self, id: str) -> DeadLetter | None:
-        with self._channel() as channel:
-            letters = map(_letter, self._all(channel))
-            return next((letter for letter in letters if letter.id == id), None)
+        return self.find_all([id]).get(id)
 
-    def replay(self, *ids: str) -> int:
-        return self._take(ids, self._send_back)
+    def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
+        wanted = set(ids)
+        with self._look() as look:
+            return {id: _letter(message) for message in look if (id := _id_of(message)) in wanted}
 
-    def drop(self, *ids: str) -> int:
-        return self._take(ids, lambda message: True)
+    def replay(self, *ids: str, settled: Settled = str) -> int:
+        wanted, replayed = set(ids), 0
+        with self._look() as look:
+            found = [(id, message) for message in look if (id := _id_of(message)) in wanted]
+            found.sort(key=itemgetter(0))
+            for at in range(0, len(found), _AT_ONCE):
+                for id, message in self._send_back_all(found[at : at + _AT_ONCE]):
+                    look.remove(message)
+                    settled(id)
+                    replayed += 1
+        return replayed
 
-    def _take(self, ids: tuple[str, ...], settle: Callable[[Any], bool]) -> int:
-        wanted, taken = set(ids), 0
-        with self._channel() as channel:
-            found = [message for message in self._all(channel) if _id_of(message) in wanted]
-            for message in sorted(found, key=_id_of):
-                if settle(message):
-                    channel.basic_ack(message.delivery_tag)
-                    taken += 1
-        return taken
+    def drop(self, *ids: str, settled: Settled = str) -> int:
+        wanted, dropped = set(ids), 0
+        with self._look() as look:
+            for message in look:
+                if (id := _id_of(message)) in wanted:
+                    look.remove(message)
+                    settled(id)
+                    dropped += 1
+        return dropped
 
-    def _send_back(self, message: amqp.Message) -> bool:
-        """Put the event into its queue; returns whether there is such a queue."""
+    def _send_back_all(self, letters: Sequence[_Letter]) -> Iterator[_Letter]:
+        """Publish in this order and yield what is confirmed; the rest has no queue any more."""
+        publishing = [Greenlet.spawn(self._send_back, message) for _, message in letters]
+        try:
+            for letter, each in zip(letters, publishing, strict=True):
+                outcome = each.get()
+                if isinstance(outcome, BrokerError):
+                    raise outcome
+                if outcome:
+                    yield letter
+        finally:
+            gevent.killall(publishing)
+
+    def _send_back(self, message: amqp.Message) -> bool | BrokerError:
+        """Put the event into its queue; returns whether there is such a queue, or what failed."""
         publication = Publication(again(message, {}), '', _queue_of(message), mandatory=True)
         try:
             self._publisher.publish(publication, self._timeout)
-        except BrokerError:
-            if publication.returned:
-                return False
-            raise
+        except BrokerError as error:
+            return False if publication.returned else error
         return True
 
     @contextmanager
-    def _channel(self) -> Iterator[Channel]:
-        connection = self._link.connection
-        if connection is None:
-            raise BrokerError(f'cannot reach the dead letters: {self._link.trouble}')
-        try:
-            channel: Channel = connection.channel()
-            try:
-                yield channel
-            finally:
-                with suppress(*BROKEN):
-                    _give_back_all(channel)
-                    channel.close()
-        except BROKEN as error:
-            raise BrokerError(f'{self._link.broker}: {explain(error)}') from error
-
-    def _all(self, channel: Channel) -> Iterator[amqp.Message]:
-        while (message := channel.basic_get(self._topology.dead)) is not None:
-            yield message
-
-
-def _give_back_all(channel: Channel) -> None:
-    # closing the channel would do it too, but some time after it is closed
-    every, multiple, requeue = 0, True, True
-    channel.send_method(spec.Basic.Nack, 'Lbb', (every, multiple, requeue))
+    def _look(self) -> Iterator[Look]:
+        with (
+            self._link.channel(self._timeout) as channel,
+            Look(channel, self._topology.dead) as look,
+        ):
+            yield look
 
 
 def _letter(message: amqp.Message) -> DeadLetter:

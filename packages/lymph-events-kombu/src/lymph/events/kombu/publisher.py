@@ -249,7 +249,9 @@ class Publisher:
         # comes before the confirm of the same publication
         id = message.properties.get('message_id')
         for publication in self._sent.values():
-            if publication.message.properties.get('message_id') == id and publication.mandatory:
+            sent_as = publication.exchange, publication.routing_key
+            same = publication.message.properties.get('message_id') == id
+            if same and sent_as == (exchange, key) and publication.mandatory:
                 publication.returned = explain(error)
 
     def _take(self, tag: int, multiple: bool) -> list[Publication]:

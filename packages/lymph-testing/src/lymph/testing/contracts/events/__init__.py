@@ -15,6 +15,7 @@ A backend's author runs them by subclassing, for pytest to collect::
 from __future__ import annotations
 
 from lymph.testing.contracts.events.carrying import CarryingContract
+from lymph.testing.contracts.events.dead_letters import DeadLettersContract
 from lymph.testing.contracts.events.delays import DelaysContract
 from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
@@ -32,5 +33,6 @@ class EventSystemContract(
     LifetimesContract,
     DelaysContract,
     FailuresContract,
+    DeadLettersContract,
 ):
     """Tests that every event system passes."""

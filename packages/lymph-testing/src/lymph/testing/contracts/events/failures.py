@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import gevent
 import pytest
 
 from lymph.core.events import Event
-from lymph.events.base import BaseEventSystem
-from lymph.events.deadletters import DeadLetter, DeadLetters
 from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
 
 __all__ = ['FailuresContract']
@@ -79,65 +75,6 @@ class FailuresContract(EventSystemHarness):
         self.settle()
         assert self.read_dead_letters(system, self.queue()) == []
 
-    # Dead letters.
-
-    def test_dead_letters_are_read_oldest_first_and_in_pages(self) -> None:
-        system = self.start()
-        letters = self.kill_events(system, 5)
-        queue, kept = self.queue(), self.dead_letters(system)
-        assert [letter.event.body['n'] for letter in letters if letter.event] == [0, 1, 2, 3, 4]
-        assert _ids(kept.read(queue, limit=2)) == _ids(letters[:2])
-        assert _ids(kept.read(queue, limit=2, after=letters[1].id)) == _ids(letters[2:4])
-        assert _ids(kept.read(queue, after=letters[4].id)) == []
-        assert _ids(kept.read(self.queue('other'))) == []
-
-    def test_a_dead_letter_is_found_by_its_id(self) -> None:
-        system = self.start()
-        (letter,) = self.kill_events(system, 1)
-        found = self.dead_letters(system).find(letter.id)
-        assert found is not None
-        assert (found.id, found.queue, found.error) == (letter.id, letter.queue, letter.error)
-        assert self.dead_letters(system).find('no such id') is None
-
-    def test_a_replayed_event_is_handled_as_if_it_was_new(self) -> None:
-        system, inbox = self.start(), Inbox()
-        letters = self.kill_events(system, 3)
-        assert self.dead_letters(system).replay(letters[0].id, letters[2].id, 'no such id') == 2
-        self.subscribe(system, inbox)
-        self.eventually(lambda: sorted(inbox.numbers) == [0, 2])
-        assert [event.attempt for event in inbox.events] == [1, 1]
-        assert _ids(self.read_dead_letters(system, self.queue())) == [letters[1].id]
-
-    def test_a_dropped_dead_letter_is_gone(self) -> None:
-        system = self.start()
-        letters = self.kill_events(system, 3)
-        assert self.dead_letters(system).drop(letters[0].id, letters[1].id, 'no such id') == 2
-        assert _ids(self.read_dead_letters(system, self.queue())) == [letters[2].id]
-
-    def test_dead_letters_outlive_their_instance(self) -> None:
-        system = self.start()
-        letters = self.kill_events(system, 1)
-        self.stop(system)
-        assert _ids(self.read_dead_letters(self.start(), self.queue())) == _ids(letters)
-
-    def kill_events(self, system: BaseEventSystem, count: int) -> list[DeadLetter]:
-        """Make dead letters of events with the numbers 0, 1, ... and return them."""
-        subscription = self.subscribe(system, _broken, sequential=True)
-        for n in range(count):
-            self.emit(system, n)
-        self.eventually(lambda: len(self.read_dead_letters(system, self.queue())) == count)
-        system.unsubscribe(subscription)
-        return self.read_dead_letters(system, self.queue())
-
-    def dead_letters(self, system: BaseEventSystem) -> DeadLetters:
-        """Return the dead letters that the system offers."""
-        assert system.dead_letters is not None
-        return system.dead_letters
-
 
 def _broken(event: Event) -> None:
     raise RuntimeError(f'cannot handle {event.body.get("n")}')
-
-
-def _ids(letters: Iterable[DeadLetter]) -> list[str]:
-    return [letter.id for letter in letters]
