@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lymph.core.protocol.zmtp.frames import encode_command
+from lymph.core.protocol.zmtp.handshake import GREETING
+from lymph.testing.contracts.transports import RecordingHandler
+from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.waiting import eventually
+
+QUICK = {'heartbeat_interval': 0.02, 'unresponsive_timeout': 0.2}
+PING = encode_command(b'\x04PING\0\0')
+PONG = encode_command(b'\x04PONG')
+GREETING_3_0 = GREETING[:11] + b'\x00' + GREETING[12:]
+
+
+def test_an_idle_link_is_asked_and_stays_up_while_it_answers(transport, peer):
+    handler = RecordingHandler(echoes=True)
+    caller = peer(transport(**QUICK).listen('tcp://127.0.0.1:0', handler).endpoint).shake_hands()
+    for _ in range(30):  # three times the limit
+        caller.received = b''
+        caller.read_until(PING)
+        caller.send(PONG)
+    caller.send_message(b'x')
+    assert caller.receive() == [b'echo', b'x']
+    assert not handler.downs
+
+
+def test_two_transports_keep_an_idle_link_up(transport):
+    accepting, handler, seen = RecordingHandler(), RecordingHandler(), []
+    one, two = transport(**QUICK), transport(**QUICK)
+    listener = one.listen('tcp://127.0.0.1:0', accepting)
+    link = two.connect(listener.endpoint, handler)
+    silent = transport(**QUICK)
+    gone = RecordingHandler()
+    with FaultProxy('127.0.0.1', int(listener.endpoint.rpartition(':')[2])) as proxy:
+        for _ in range(3):  # others that fall silent meanwhile tell how much time has passed
+            silent.connect(f'tcp://{proxy.address}', gone)
+            eventually(lambda: len(gone.ups) > len(gone.downs), 10)
+            proxy.blackhole('both')
+            eventually(lambda: len(gone.ups) == len(gone.downs), 10)
+            seen.append(link.up)
+            proxy.cut()
+            proxy.heal()
+    assert seen == [True] * 3
+    assert handler.downs == []
+
+
+@pytest.mark.parametrize('direction', ['both', 'to_server', 'to_client'])
+def test_a_peer_behind_a_cut_cable_is_noticed_on_both_sides(transport, direction):
+    accepting, handler = RecordingHandler(echoes=True), RecordingHandler()
+    listener = transport(**QUICK).listen('tcp://127.0.0.1:0', accepting)
+    with FaultProxy('127.0.0.1', int(listener.endpoint.rpartition(':')[2])) as proxy:
+        link = transport(**QUICK).connect(f'tcp://{proxy.address}', handler)
+        eventually(lambda: link.up, 10)
+        link.send([b'x'])
+        eventually(lambda: handler.messages, 10)
+        proxy.blackhole(direction)
+        eventually(lambda: handler.downs and accepting.downs, 10)
+        reasons = {reason for _, reason in handler.downs + accepting.downs}
+        assert 'the peer has been silent for 0.2 s' in reasons
+
+
+def test_a_peer_that_says_nothing_is_given_up(transport, peer):
+    handler = RecordingHandler()
+    caller = peer(transport(**QUICK).listen('tcp://127.0.0.1:0', handler).endpoint).shake_hands()
+    caller.read_to_the_end()
+    eventually(lambda: handler.downs, 10)
+    assert handler.downs[0][1] == 'the peer has been silent for 0.2 s'
+    assert caller.received.count(PING) >= 3
+
+
+def test_the_limit_that_a_peer_sets_for_itself_is_kept(transport, peer):
+    handler = RecordingHandler()
+    options = {'heartbeat_interval': 0.1, 'unresponsive_timeout': 1000}
+    caller = peer(transport(**options).listen('tcp://127.0.0.1:0', handler).endpoint).shake_hands()
+    caller.send(encode_command(b'\x04PING\x00\x02'))
+    caller.read_to_the_end()
+    eventually(lambda: handler.downs, 10)
+    assert handler.downs[0][1] == 'the peer has been silent for 0.2 s, its own limit'
+
+
+def test_a_peer_of_zmtp_3_0_is_neither_asked_nor_given_up(transport, peer):
+    handler = RecordingHandler(echoes=True)
+    listener = transport(**QUICK).listen('tcp://127.0.0.1:0', handler)
+    old = peer(listener.endpoint)
+    old.send(GREETING_3_0 + old.session.opening()[64:])
+    old.send_message(b'hello')
+    assert old.receive() == [b'echo', b'hello']
+    for _ in range(2):
+        peer(listener.endpoint).shake_hands().read_to_the_end()
+    old.send_message(b'still here')
+    assert old.receive() == [b'echo', b'still here']
+    assert b'PING' not in old.received
+
+
+def test_a_blocked_loop_blames_nobody(transport):
+    accepting, handler = RecordingHandler(echoes=True), RecordingHandler()
+    listener = transport(**QUICK).listen('tcp://127.0.0.1:0', accepting)
+    link = transport(**QUICK).connect(listener.endpoint, handler)
+    eventually(lambda: link.up, 10)
+    for number in range(1, 4):
+        time.sleep(0.3)  # the loop is blocked for longer than a peer may be silent
+        link.send([b'x'])
+        eventually(lambda count=number: len(handler.messages) == count, 10)
+    assert handler.downs == accepting.downs == []
