@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from lymph.config import Configuration, ConfigurationError
+from lymph.core.container import Container, ServiceContainer
+from lymph.core.settings import Settings, read_settings, read_transport
+from lymph.core.transport.memory import MemoryTransport
+from lymph.core.transport.zmtp import ZmtpTransport
+from lymph.discovery.embedded import EmbeddedServiceRegistry
+from lymph.discovery.static import StaticServiceRegistry
+from lymph.events.embedded import EmbeddedEventSystem
+from lymph.events.local import LocalEventSystem
+from lymph.events.null import NullEventSystem
+
+
+def section(text):
+    config = Configuration()
+    config.load(io.StringIO(f'container: {text}'))
+    return config.view('container')
+
+
+def test_an_empty_section_has_the_defaults():
+    assert read_settings(Configuration().view('container')) == Settings()
+    assert Settings() == Settings(
+        ip='127.0.0.1',
+        port=0,
+        pool_size=None,
+        drain_timeout=5.0,
+        block_threshold=1.0,
+        rpc_timeout=1.0,
+        rpc_retries=2,
+        rpc_idle_timeout=300.0,
+        metrics_tags={},
+    )
+
+
+def test_every_setting_is_read():
+    assert read_settings(
+        section("""
+            ip: 10.0.0.1
+            port: 4123
+            pool_size: 7
+            drain_timeout: 2.5
+            block_threshold: 0
+            rpc: {timeout: 3, retries: 0, idle_timeout: 60, max_message_size: 2048, transport: zmtp}
+            metrics: {tags: {zone: a, rack: 5}}
+            class: lymph.core.container:ServiceContainer
+            registry: {class: static}
+            events: {class: local}
+        """)
+    ) == Settings(
+        ip='10.0.0.1',
+        port=4123,
+        pool_size=7,
+        drain_timeout=2.5,
+        block_threshold=0,
+        rpc_timeout=3,
+        rpc_retries=0,
+        rpc_idle_timeout=60,
+        metrics_tags={'zone': 'a', 'rack': '5'},
+    )
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('{port: 70000}', 'container.port: expected a port from 0 to 65535, found 70000'),
+        ('{port: -1}', 'container.port: expected a port'),
+        ('{port: x}', 'container.port: expected'),
+        ('{pool_size: 0}', 'container.pool_size: expected at least 1, found 0'),
+        ('{drain_timeout: -1}', 'container.drain_timeout: expected seconds, 0 or more'),
+        ('{block_threshold: -1}', 'container.block_threshold: expected seconds, 0 or more'),
+        ('{rpc: {timeout: 0}}', 'container.rpc.timeout: expected seconds, more than 0, found 0'),
+        ('{rpc: {timeout: soon}}', 'container.rpc.timeout: expected'),
+        ('{rpc: {retries: -1}}', 'container.rpc.retries: expected 0 or more'),
+        ('{rpc: {idle_timeout: 0}}', 'container.rpc.idle_timeout: expected seconds, more than 0'),
+        (
+            '{rpc: {timeuot: 1}}',
+            "container.rpc.timeuot: no such setting .* did you mean 'timeout'?",
+        ),
+        ('{prot: 1}', "container.prot: no such setting .* did you mean 'port'?"),
+        ('{metrics: {tag: {}}}', "container.metrics.tag: no such setting .* did you mean 'tags'?"),
+        ('{ip: 5}', 'container.ip: expected'),
+        ('[]', 'container: expected'),
+        ('{rpc: 5}', 'container.rpc: expected'),
+        ('{metrics: {tags: 5}}', 'container.metrics.tags: expected'),
+    ],
+)
+def test_a_bad_setting_is_an_error_that_names_file_and_key(text, said):
+    with pytest.raises(ConfigurationError, match=f'^<config>:1: {said}'):
+        read_settings(section(text))
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('{rpc: {transport: carrier_pigeon}}', r"container\.rpc\.transport: .*'carrier_pigeon'"),
+        ('{rpc: {max_message_size: 10}}', r'container\.rpc\.max_message_size: expected 1024 bytes'),
+        ('{rpc: {transport: "lymph.events.null:NullEventSystem"}}', r'container\.rpc\.transport: '),
+    ],
+)
+def test_a_bad_transport_is_an_error_that_names_file_and_key(text, said):
+    with pytest.raises(ConfigurationError, match=f'^<config>:1: {said}'):
+        read_transport(section(text))
+
+
+def test_a_transport_is_chosen_by_its_name():
+    assert type(read_transport(section('{}'))) is ZmtpTransport
+    transport = read_transport(section('{rpc: {transport: memory, max_message_size: 4096}}'))
+    assert type(transport) is MemoryTransport
+    assert transport.max_message_size == 4096
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path))
+
+
+@pytest.mark.usefixtures('state')
+@pytest.mark.parametrize('config', [None, 'empty'])
+def test_without_a_section_the_embedded_backends_are_used(config):
+    container = ServiceContainer.from_config(config and section('{}'))
+    assert type(container.registry) is EmbeddedServiceRegistry
+    assert type(container.events) is EmbeddedEventSystem
+    assert container.settings == Settings()
+    container.stop()
+
+
+@pytest.mark.usefixtures('state')
+def test_backends_are_chosen_by_their_names():
+    container = ServiceContainer.from_config(
+        section("""
+            registry: {class: static, services: {echo: tcp://127.0.0.1:1}}
+            events: {class: 'null'}
+            rpc: {transport: memory}
+            pool_size: 3
+        """)
+    )
+    assert type(container.registry) is StaticServiceRegistry
+    assert type(container.events) is NullEventSystem
+    assert container.workers.size == 3
+    container.start()
+    assert container.endpoint.startswith('memory://')
+    assert container.discover() == {'echo'}
+    container.stop()
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        (
+            '{events: {}}',
+            r'container\.events\.class: expected an event system \(installed: .*local',
+        ),
+        ('{events: {class: lokal}}', r"container\.events\.class: .* did you mean 'local'\?"),
+        ('{events: {class: static}}', r'container\.events\.class: '),
+        ('{registry: {class: statik}}', r"container\.registry\.class: .* did you mean 'static'\?"),
+        ('{registry: {class: static, servces: {}}}', r'container\.registry\.servces: '),
+        ('{events: {class: local, x: 1}}', r'container\.events\.x: unknown option'),
+    ],
+)
+@pytest.mark.usefixtures('state')
+def test_a_bad_backend_is_an_error_that_names_file_and_key(text, said):
+    with pytest.raises(ConfigurationError, match=f'^<config>:1: {said}'):
+        ServiceContainer.from_config(section(text))
+
+
+@pytest.mark.usefixtures('state')
+def test_what_the_caller_gives_replaces_what_the_section_says():
+    registry, events, transport = StaticServiceRegistry(), LocalEventSystem(), MemoryTransport()
+    container = ServiceContainer.from_config(
+        section('{ip: 10.0.0.1, port: 1, registry: {class: nonsense}}'),
+        ip='127.0.0.2',
+        port=0,
+        registry=registry,
+        events=events,
+        transport=transport,
+        worker=True,
+    )
+    assert (container.registry, container.events) == (registry, events)
+    assert (container.settings.ip, container.settings.port) == ('127.0.0.2', 0)
+    assert container.worker
+    container.stop()
+
+
+def test_overrides_that_are_none_are_no_overrides():
+    container = ServiceContainer.from_config(
+        section('{ip: 127.0.0.3, registry: {class: static}, events: {class: local}}'),
+        ip=None,
+        port=None,
+        registry=None,
+    )
+    assert container.settings.ip == '127.0.0.3'
+    assert type(container.registry) is StaticServiceRegistry
+    container.stop()
+
+
+def test_overrides_leave_the_configuration_as_it_was():
+    config = section('{ip: 127.0.0.3, registry: {class: static}, events: {class: local}}')
+    ServiceContainer.from_config(config, ip='127.0.0.4').stop()
+    assert config.get('ip') == '127.0.0.3'
+
+
+def test_the_container_has_a_short_name():
+    assert Container is ServiceContainer

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+import lymph
+from lymph.client import Client
+from lymph.config import Configuration
+from lymph.core.transport.memory import MemoryTransport
+from lymph.discovery.embedded import EmbeddedServiceRegistry
+from lymph.exceptions import LookupFailure, NotConnected
+from lymph.testing.waiting import eventually
+
+
+class Echo(lymph.Interface):
+    heard = ()
+
+    @lymph.rpc()
+    def echo(self, text):
+        return text
+
+    @lymph.event('something')
+    def on_something(self, event):
+        self.heard = (*self.heard, event['x'])
+
+
+@pytest.fixture
+def service(world):
+    return world.container((Echo, 'echo'))
+
+
+@pytest.fixture
+def client(world, service):
+    return Client(world.container(on_demand=True, start=False))
+
+
+def started(client):
+    """Return the kinds of backends that were started."""
+    return {type(c).__name__ for c in client.container.components} & {
+        'StaticServiceRegistry',
+        'LocalEventSystem',
+    }
+
+
+def test_a_client_that_only_calls_starts_no_event_system(client):
+    assert started(client) == set()
+    assert client.request('echo', 'echo.echo', {'text': 'x'}) == 'x'
+    assert client.request('echo', 'echo.echo', text='x', timeout=5) == 'x'
+    assert client.proxy('echo', timeout=5).echo(text='x') == 'x'
+    assert started(client) == {'StaticServiceRegistry'}
+
+
+def test_a_client_that_only_emits_starts_no_registry(client, service):
+    client.emit('something', {'x': 1})
+    eventually(lambda: service.interfaces[0].heard == (1,))
+    assert started(client) == {'LocalEventSystem'}
+
+
+def test_a_client_that_calls_an_endpoint_starts_nothing(world, client, service):
+    assert client.request(service.endpoint, 'echo.echo', text='x') == 'x'
+    assert started(client) == set()
+
+
+def test_a_client_that_loses_a_connection_goes_on(world, client, service, caplog):
+    """Nobody waits in the hub for a registry that was never needed."""
+    client.request(service.endpoint, 'echo.echo', text='x')
+    world.network.cut()
+    eventually(lambda: client.container.rpc.stats()['connections'] == [])
+    assert client.request(service.endpoint, 'echo.echo', text='x') == 'x'
+    assert started(client) == set()
+    assert caplog.records == []
+
+
+def test_a_client_listens_nowhere_and_is_not_registered(world, client, service):
+    client.request('echo', 'echo.echo', text='x')
+    assert client.container.endpoint is None
+    assert list(world.network.listeners) == [service.endpoint]
+    assert client.container.discover() == {'echo'}
+
+
+def test_a_closed_client_does_nothing_more(client, service):
+    client.request('echo', 'echo.echo', text='x')
+    client.close()
+    client.close()
+    with pytest.raises((NotConnected, LookupFailure)):
+        client.request('echo', 'echo.echo', text='x')
+    with pytest.raises(lymph.EmitFailure):
+        client.emit('something', {'x': 1})
+
+
+def test_a_client_that_was_closed_before_its_first_use_starts_nothing(client):
+    client.close()
+    with pytest.raises((NotConnected, LookupFailure)):
+        client.request('echo', 'echo.echo', text='x')
+    with pytest.raises(lymph.EmitFailure):
+        client.emit('something', {'x': 1})
+    assert len(client.container.pool) == 0
+
+
+def test_a_client_is_a_context_manager(world, service):
+    with Client(world.container(on_demand=True, start=False)) as client:
+        assert client.request('echo', 'echo.echo', text='x') == 'x'
+    assert client.container.join(0)
+    eventually(lambda: client.container.rpc.stats()['connections'] == [])
+
+
+def test_a_client_comes_from_a_configuration(tmp_path, monkeypatch):
+    monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path))
+    config = Configuration({'container': {'rpc': {'timeout': 7, 'transport': 'memory'}}})
+    for client in (
+        Client.from_config(config),
+        Client.from_config(None, transport=MemoryTransport()),
+    ):
+        with client, pytest.raises(LookupFailure):
+            client.request('nobody', 'nobody.a')
+        assert isinstance(client.container.registry, EmbeddedServiceRegistry)
+    assert client.container.settings.rpc_timeout == 1
