@@ -1,8 +1,8 @@
 """Tasks: methods whose calls are queued as events and run by a worker.
 
-Source: the manual, section 5.1. A task is an event of a type of its own, ``lymph.task.NAME.METHOD``,
-with one durable queue that all workers of the service share; a broadcast one reaches the workers
-that run at the time.
+Source: the manual, section 5.1. A task is an event of a type of its own,
+``lymph.task.NAME.METHOD``, with one durable queue that all workers of the service share; a
+broadcast one reaches the workers that run at the time.
 """
 
 from __future__ import annotations
