@@ -67,4 +67,6 @@ class BuiltinInterface(Interface):
         names = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
         if not isinstance(level, str) or level.upper() not in names:
             raise ValueError(f'expected a level of {", ".join(names)}, found {level!r}')
+        if not isinstance(logger, str):
+            raise ValueError(f'expected the name of a logger, found {logger!r}')
         logging.getLogger(logger).setLevel(level.upper())
