@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+import lymph
+from lymph.exceptions import RemoteError
+
+
+class Echo(lymph.Interface):
+    @lymph.rpc()
+    def echo(self, text=None):
+        """Return the text.
+
+        As it is.
+        """
+        return text
+
+    @lymph.raw_rpc()
+    def raw(self, channel, message, *, limit=10):
+        channel.ack()
+
+    @lymph.rpc()
+    def anything(self, **arguments):
+        return arguments
+
+
+@pytest.fixture
+def service(world):
+    return world.container((Echo, 'echo', '1.2'))
+
+
+@pytest.fixture
+def builtin(world, service):
+    return lymph.Proxy(world.container(), service.endpoint, 'lymph', timeout=5)
+
+
+@pytest.mark.parametrize('payload', [None, 'x', {'a': [1]}])
+def test_ping_returns_the_payload(builtin, payload):
+    assert builtin.ping(payload=payload) == payload
+
+
+def test_the_builtin_interface_answers_for_every_service_name(world, service):
+    assert world.container().request('echo', 'lymph.ping', {'payload': 1}) == 1
+    assert world.container().discover() == {'echo'}
+
+
+def test_inspect_describes_all_methods(builtin):
+    methods = {method['name']: method for method in builtin.inspect()['methods']}
+    assert methods['echo.echo'] == {
+        'name': 'echo.echo',
+        'version': '1.2',
+        'params': ['text=None'],
+        'help': 'Return the text.\n\nAs it is.',
+    }
+    assert methods['echo.raw']['params'] == ['message', 'limit=10']
+    assert {name for name in methods if name.startswith('lymph.')} == {
+        'lymph.change_loglevel',
+        'lymph.get_metrics',
+        'lymph.inspect',
+        'lymph.ping',
+        'lymph.status',
+    }
+    assert all(method['help'] for name, method in methods.items() if name.startswith('lymph.'))
+
+
+def test_metrics_are_triples_of_all_parts(builtin):
+    builtin.ping()
+    metrics = builtin.get_metrics()
+    names = {name for name, _, _ in metrics}
+    assert {'rpc.callers', 'rpc.handled', 'rpc.running', 'rpc.seconds', 'rpc.failed'} <= names
+    assert all(isinstance(value, (int, float)) for _, value, _ in metrics)
+    handled = {tags['method']: value for name, value, tags in metrics if name == 'rpc.handled'}
+    assert handled['lymph.ping'] == 1
+    assert handled['echo.echo'] == 0
+
+
+def test_a_loglevel_is_changed(builtin):
+    logger = logging.getLogger('tests.of.builtin')
+    builtin.change_loglevel(logger='tests.of.builtin', level='debug')
+    assert logger.level == logging.DEBUG
+    builtin.change_loglevel(logger='tests.of.builtin', level='ERROR')
+    assert logger.level == logging.ERROR
+
+
+@pytest.mark.parametrize('level', ['LOUD', '', 5, None])
+def test_a_level_that_is_none_is_an_error(builtin, level):
+    with pytest.raises(RemoteError.ValueError, match='expected a level of DEBUG, INFO'):
+        builtin.change_loglevel(logger='tests.of.builtin', level=level)
+
+
+@pytest.mark.parametrize('logger', [5, None, ['a']])
+def test_a_logger_is_named_by_a_text(builtin, logger):
+    with pytest.raises(RemoteError.ValueError, match='expected the name of a logger'):
+        builtin.change_loglevel(logger=logger, level='DEBUG')
