@@ -6,7 +6,6 @@ comes second is dropped.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -151,5 +150,7 @@ class ReplyChannel:
         if self.reply_sent:
             raise RuntimeError(f'{self.message.subject.decode()} has been answered already')
         self.reply_sent = True
-        with contextlib.suppress(LinkDown):  # a caller that has gone has its outcome without us
+        try:
             self._link.send((self._new_id(), type, self.message.id, headers, body))
+        except LinkDown:
+            return  # a caller that has gone has its outcome without us

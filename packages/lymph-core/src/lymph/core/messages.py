@@ -84,7 +84,7 @@ class Message:
         packed_headers: bytes | None = None,
     ) -> None:
         if type not in TYPES:
-            raise ValueError(f'expected REQ, REP, ACK, NACK or ERROR, found {type!r}')
+            raise ValueError(_no_type(type))
         self.type = type
         self.subject = subject.encode() if isinstance(subject, str) else subject
         self.id = _new_id() if id is None else id
@@ -119,8 +119,14 @@ class Message:
         """Make a message from what arrived; raises ValueError for a wrong count or type."""
         if len(frames) != 5:
             raise ValueError(f'expected a message of 5 frames, found {len(frames)}')
-        id, type, subject, headers, body = frames
-        return cls(type, subject, id=id, packed_headers=headers, packed_body=body)
+        message = cls.__new__(cls)  # every call makes one: without the choices of __init__
+        message.id, message.type, message.subject, message.packed_headers, message.packed_body = (
+            frames
+        )
+        if message.type not in TYPES:
+            raise ValueError(_no_type(message.type))
+        message._body = message._headers = _UNREAD  # noqa: SLF001 - its own class
+        return message
 
     def is_request(self) -> bool:
         """Tell whether this asks for something."""
@@ -135,3 +141,7 @@ class Message:
 
 
 _UNREAD: Final = object()
+
+
+def _no_type(found: bytes) -> str:
+    return f'expected REQ, REP, ACK, NACK or ERROR, found {found!r}'

@@ -24,6 +24,10 @@ __all__ = ['Server']
 
 logger = logging.getLogger(__name__)
 
+# what optional headers may be
+_TEXT = (str, type(None))
+_SECONDS = (float, int, type(None))
+
 
 class Server:
     """The link handler of a container's endpoint."""
@@ -88,11 +92,11 @@ class Server:
         trace_id = headers.get('trace_id')
         version = headers.get('version')
         budget = headers.get('timeout')
-        if not isinstance(budget, (int, float, type(None))) or budget != budget:
+        if not isinstance(budget, _SECONDS) or budget != budget:
             raise Refused(f'expected timeout as seconds, found {budget!r}', 'malformed')
-        if not isinstance(version, (str, type(None))):
+        if not isinstance(version, _TEXT):
             raise Refused(f'expected version as text, found {version!r}', 'malformed')
-        if not isinstance(trace_id, (str, type(None))):
+        if not isinstance(trace_id, _TEXT):
             raise Refused(f'expected trace_id as text, found {trace_id!r}', 'malformed')
         self.last_request = now = time.monotonic()
         method = self._methods.find(message.subject, version)
