@@ -1,0 +1,150 @@
+"""Frames out of bytes, however the bytes come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from struct import pack
+from typing import Any
+
+import gevent
+import pytest
+from amqp.exceptions import UnexpectedFrame
+from gevent import socket
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymph.events.kombu.wire import Wire
+
+Peer = Callable[[Any], object]
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[], tuple[Wire, Any]]]:
+    """Return wires with the sockets at their other ends."""
+    listener = socket.socket()
+    listener.bind(('127.0.0.1', 0))
+    listener.listen()
+    ends: list[Any] = [listener]
+
+    def connect() -> tuple[Wire, Any]:
+        wire = Wire(f'127.0.0.1:{listener.getsockname()[1]}', connect_timeout=5)
+        wire.connect()
+        peer, _ = listener.accept()
+        ends.extend((wire, peer))
+        assert peer.recv(8) == b'AMQP\x00\x00\x09\x01'
+        return wire, peer
+
+    yield connect
+    for each in ends:
+        each.close()
+
+
+def frame(kind: int, channel: int, payload: bytes) -> bytes:
+    return pack('>BHI', kind, channel, len(payload)) + payload + b'\xce'
+
+
+FRAMES = st.lists(st.tuples(st.integers(1, 8), st.integers(0, 65535), st.binary(max_size=100)))
+
+
+@given(FRAMES, st.lists(st.integers(0, 10_000)))
+def test_frames_are_read_whole_wherever_the_bytes_are_cut(
+    frames: list[tuple[int, int, bytes]], cuts: list[int]
+) -> None:
+    data = b''.join(frame(*each) for each in frames)
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    pieces = [data[a:b] for a, b in pairwise(places)]
+    wire = Wire('nowhere:1')
+    wire.sock = _Replay(pieces)
+    assert [wire.read_frame() for _ in frames] == frames
+    with pytest.raises(ConnectionResetError):
+        wire.read_frame()
+
+
+class _Replay:
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = iter(pieces)
+
+    def recv(self, size: int) -> bytes:
+        return next(self.pieces, b'')
+
+
+def test_a_frame_without_its_end_is_refused(connect: Callable[[], tuple[Wire, Any]]) -> None:
+    wire, peer = connect()
+    peer.sendall(frame(1, 0, b'x')[:-1] + b'\x00')
+    with pytest.raises(UnexpectedFrame, match='expected 0xce'):
+        wire.read_frame()
+
+
+def test_a_frame_beyond_all_measure_is_refused_before_it_is_read(
+    connect: Callable[[], tuple[Wire, Any]],
+) -> None:
+    wire, peer = connect()
+    peer.sendall(pack('>BHI', 3, 1, 1 << 30))
+    with pytest.raises(UnexpectedFrame, match='something else'):
+        wire.read_frame()
+
+
+def test_what_is_written_arrives_in_order_and_never_waits(
+    connect: Callable[[], tuple[Wire, Any]],
+) -> None:
+    wire, peer = connect()
+    pieces = [bytes([n % 256]) * 70_000 for n in range(100)]
+    for piece in pieces:  # far more than the socket takes
+        wire.write(memoryview(piece))
+    received = b''
+    while len(received) < 7_000_000:
+        received += peer.recv(1 << 20)
+    assert received == b''.join(pieces)
+
+
+def test_what_is_written_in_one_turn_of_the_loop_is_sent_together(
+    connect: Callable[[], tuple[Wire, Any]],
+) -> None:
+    wire, peer = connect()
+    gevent.sleep(0)
+    for _ in range(100):
+        wire.write(b'x' * 10)
+    assert peer.recv(1 << 20) == b'x' * 1000
+
+
+def test_nothing_can_be_written_after_the_peer_is_gone(
+    connect: Callable[[], tuple[Wire, Any]],
+) -> None:
+    wire, peer = connect()
+    peer.close()
+    with pytest.raises(ConnectionResetError):
+        wire.read_frame()
+    wire.close()
+    with pytest.raises(BrokenPipeError):
+        wire.write(b'x')
+
+
+def test_a_reader_learns_why_nothing_can_be_written(
+    connect: Callable[[], tuple[Wire, Any]],
+) -> None:
+    wire, peer = connect()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack('ii', 1, 0))
+    reader = gevent.spawn(wire.read_frame)
+    gevent.sleep(0)
+    peer.close()
+    wire.write(b'x')
+    reader.join(5)
+    assert isinstance(reader.exception, OSError)
+    assert 'another greenlet' not in str(reader.exception)
+    wire.close()
+
+
+def test_a_peer_that_does_not_answer_is_given_up_in_time() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(('127.0.0.1', 0))
+        deaf.listen(0)
+        address = f'127.0.0.1:{deaf.getsockname()[1]}'
+        with ExitStack() as stack:
+            for _ in range(5):  # more than the listener lets wait
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(deaf.getsockname())
+            with pytest.raises(TimeoutError, match=r'no connection within 0.1 s'):
+                Wire(address, connect_timeout=0.1).connect()
