@@ -13,7 +13,7 @@ import gevent
 from greenlet import getcurrent, greenlet
 
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
-from lymph.core.transport.base import Link, LinkDown
+from lymph.core.transport.base import Link, LinkDown, MessageTooLong
 from lymph.exceptions import RpcError, Timeout
 from lymph.serializers.msgpack import pack
 
@@ -123,7 +123,10 @@ class ReplyChannel:
         self._new_id = new_id
 
     def reply(self, body: Any) -> None:
-        """Send `body` as the result. Raises SerializationError before anything is sent."""
+        """Send `body` as the result.
+
+        Raises SerializationError or MessageTooLong before anything is sent.
+        """
         self._send(REP, EMPTY_MAP, pack(body))
 
     def ack(self, unless_reply_sent: bool = False) -> None:
@@ -152,5 +155,8 @@ class ReplyChannel:
         self.reply_sent = True
         try:
             self._link.send((self._new_id(), type, self.message.id, headers, body))
+        except MessageTooLong:
+            self.reply_sent = False
+            raise
         except LinkDown:
             return  # a caller that has gone has its outcome without us
