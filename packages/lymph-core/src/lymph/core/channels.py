@@ -14,7 +14,7 @@ from greenlet import getcurrent, greenlet
 
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
 from lymph.core.transport.base import Link, LinkDown, MessageTooLong
-from lymph.exceptions import RpcError, Timeout
+from lymph.exceptions import Expired, RpcError, Timeout
 from lymph.serializers.msgpack import pack
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class RequestChannel:
         '_waiting',
         'heard',
         'id',
+        'sending',
         'subject',
         'ticket',
         'timeout',
@@ -48,6 +49,8 @@ class RequestChannel:
         self.subject = subject
         self.heard = connection.heard  # what had arrived on the connection when this was sent
         self.ticket = 0
+        #: the greenlet that hands the request over, which waits while the peer does not read
+        self.sending: greenlet | None = None
         self._connection = connection
         self.timeout = timeout  # seconds the caller gave it, for errors
         self._frames: list[bytes] | None = None
@@ -99,11 +102,16 @@ class RequestChannel:
         self._frames, self._error = frames, error
         if self._waiting is not None:
             self._waiting.switch()
+        elif self.sending is not None:
+            self.sending.throw(error)
 
     def expire(self) -> None:
         """Take the call's deadline as passed."""
-        text = f'no reply from {self.what} within {self.timeout:.3g} s'
-        self._connection.expired(self, Timeout(text))
+        if self.sending is None:
+            error = Timeout(f'no reply from {self.what} within {self.timeout:.3g} s')
+        else:
+            error = Expired(f'{self.what}: the peer read nothing for {self.timeout:.3g} s')
+        self._connection.expired(self, error)
 
 
 class ReplyChannel:

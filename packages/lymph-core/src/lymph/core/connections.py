@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gevent.event import Event
+from greenlet import getcurrent
 
 from lymph.core.channels import RequestChannel
 from lymph.core.deadlines import Expirations
@@ -88,15 +89,22 @@ class Connection:
         """Send a request that ends by `deadline`, at the latest as a Timeout.
 
         `timeout` is what the caller asked for in seconds, to be named in that error. Waits while
-        the peer does not read. Raises NotConnected when the link is not up.
+        the peer does not read, and raises Expired when it does not until the deadline. Raises
+        NotConnected when the link is not up.
         """
         channel = RequestChannel(id, subject, self, timeout)
-        try:
-            self._link.send((id, b'REQ', subject, headers, body))
-        except LinkDown as error:
-            raise NotConnected(str(error)) from error
         self.pending[id] = channel
         channel.ticket = self._expirations.add(channel, deadline)
+        channel.sending = getcurrent()
+        try:
+            self._link.send((id, b'REQ', subject, headers, body))
+        except BaseException as error:
+            self.forget(channel)
+            if isinstance(error, LinkDown):
+                raise NotConnected(str(error)) from error
+            raise
+        finally:
+            channel.sending = None
         self.requests += 1
         return channel
 
@@ -160,7 +168,8 @@ class Connection:
         self._went_down(self, reason)
         for channel in pending.values():
             self._expirations.discard(channel, channel.ticket)
-            channel.resolve(None, ConnectionLost(f'{channel.what}: {reason}'))
+            if channel.sending is None:  # else the link tells who is still sending
+                channel.resolve(None, ConnectionLost(f'{channel.what}: {reason}'))
 
     def _probe(self) -> None:
         """Ask a silent peer for a sign of life, one question at a time.
