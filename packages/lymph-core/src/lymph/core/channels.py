@@ -102,7 +102,7 @@ class RequestChannel:
         self._frames, self._error = frames, error
         if self._waiting is not None:
             self._waiting.switch()
-        elif self.sending is not None:
+        elif self.sending is not None and error is not None:
             self.sending.throw(error)
 
     def expire(self) -> None:

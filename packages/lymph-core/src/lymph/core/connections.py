@@ -43,6 +43,7 @@ class Connection:
         self.endpoint = endpoint
         self.pending: dict[bytes, RequestChannel] = {}
         self.down_reason: str | None = None
+        self._close_reason: str | None = None  # this side's, until the link is down
         self._expirations = expirations
         self._came_up = came_up
         self._went_down = went_down
@@ -72,8 +73,9 @@ class Connection:
         if self._link.up:
             return
         self._settled.wait(max(0.0, deadline - time.monotonic()))
-        if self.down_reason is not None:
-            raise NotConnected(f'{self.endpoint}: {self.down_reason}')
+        reason = self.down_reason or self._close_reason
+        if reason is not None:
+            raise NotConnected(f'{self.endpoint}: {reason}')
         if not self._link.up:
             raise NotConnected(f'{self.endpoint}: no connection by the deadline of the call')
 
@@ -126,6 +128,7 @@ class Connection:
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; calls in flight end with ConnectionLost."""
         self.closing = True
+        self._close_reason = reason
         self._link.close(reason)
 
     def stats(self) -> dict[str, Any]:
