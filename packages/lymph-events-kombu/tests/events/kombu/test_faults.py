@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -182,6 +184,37 @@ def test_a_black_hole_in_front_of_the_broker_is_an_error_in_time(
     proxy.blackhole('to_server')
     with pytest.raises(EmitFailure, match=r'sent once, the broker does not answer'):
         bench.emit(system, 1)
+
+
+_EMITTER = """
+import itertools, sys
+from lymph.config import Configuration
+from lymph.core.events import Event
+from lymph.events.kombu import KombuEventSystem
+
+url, topic, delay = sys.argv[1:]
+config = Configuration({'events': {'urls': url}})
+system = KombuEventSystem.from_config(config.view('events'))
+system.on_start()
+for n in itertools.count():
+    system.emit(Event(topic, {'n': n}), float(delay))
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize('delay', ['0', '0.2'])
+def test_what_an_emitter_says_before_it_is_killed_is_true(bench: Any, delay: str) -> None:
+    system, handled = bench.start(), set()
+    bench.subscribe(system, lambda event: handled.add(event.body['n']))
+    command = [sys.executable, '-c', _EMITTER, bench.server.url, bench.topic, delay]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == '50\n':
+                break
+        process.kill()
+        said = {*range(51), *map(int, process.stdout.read().split())}
+    eventually(lambda: said <= handled, PATIENCE)
 
 
 def test_the_next_address_is_tried_when_one_fails(bench: Any, proxy: FaultProxy) -> None:

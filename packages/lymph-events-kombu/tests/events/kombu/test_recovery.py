@@ -1,0 +1,118 @@
+"""Channels and queues that are taken away come back, and one bad event harms no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import amqp
+import gevent
+import pytest
+from gevent.event import Event as Signal
+
+from lymph.core.events import Event
+from lymph.exceptions import EmitFailure
+from lymph.testing.waiting import eventually
+
+
+def control(bench: Any, *arguments: str) -> str:
+    return str(gevent.get_hub().threadpool.apply(bench.server.control, arguments))
+
+
+def test_a_queue_that_was_deleted_is_declared_and_consumed_again(bench: Any) -> None:
+    system, handled = bench.start(), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    bench.emit(system, 'before')
+    eventually(lambda: handled == ['before'])
+    control(bench, 'delete_queue', bench.name)
+
+    def comes_back() -> bool:
+        bench.emit(system, 'after')
+        return 'after' in handled
+
+    eventually(comes_back, 30)
+
+
+def test_an_exchange_that_was_deleted_is_declared_again(bench: Any) -> None:
+    system, handled = bench.start(exchange=bench.name), []
+    bench.emit(system)
+    connection = amqp.Connection(bench.server.address)
+    connection.connect()
+    connection.channel().exchange_delete(bench.name)
+    connection.close()
+    emitters = [gevent.spawn(bench.emit, system, n) for n in range(20)]
+    gevent.joinall(emitters, raise_error=True)
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    bench.emit(system, 'last')
+    eventually(lambda: handled == ['last'])
+
+
+def test_an_event_that_the_broker_refuses_fails_alone(bench: Any) -> None:
+    control(bench, 'eval', 'application:set_env(rabbit, max_message_size, 100000).')
+    try:
+        system, handled = bench.start(), []
+        bench.subscribe(system, lambda event: handled.append(event.body['n']))
+        good = [gevent.spawn(bench.emit, system, n) for n in range(50)]
+        bad = gevent.spawn(system.emit, Event(bench.topic, {'n': 'big', 'blob': bytes(200_000)}))
+        more = [gevent.spawn(bench.emit, system, n) for n in range(50, 100)]
+        gevent.joinall([*good, *more], raise_error=True)
+        with pytest.raises(EmitFailure, match=r'refused: .*larger than'):
+            bad.get(timeout=10)
+        eventually(lambda: set(handled) == set(range(100)))
+        # and from then on as before
+        bench.emit(system, 'last')
+        eventually(lambda: 'last' in handled)
+    finally:
+        control(bench, 'eval', 'application:set_env(rabbit, max_message_size, 134217728).')
+
+
+def test_a_handler_that_runs_through_a_reconnection_is_not_called_beside_itself(
+    bench: Any, proxy: Any
+) -> None:
+    inside, most, done, go_on = [], [0], [], Signal()
+
+    def handle(event: Event) -> None:
+        inside.append(event)
+        most[0] = max(most[0], len(inside))
+        go_on.wait()
+        inside.remove(event)
+        done.append(event.body['n'])
+
+    system = bench.start(urls=f'amqp://{proxy.address}//')
+    bench.subscribe(system, handle, sequential=True)
+    bench.emit(system, 1)
+    eventually(lambda: inside)
+    before = proxy.accepted
+    proxy.cut()
+    eventually(lambda: proxy.accepted >= before + 2)
+    bench.emit(system, 2)
+    go_on.set()
+    eventually(lambda: set(done) == {1, 2})
+    assert most == [1]
+
+
+def test_an_acknowledgement_of_a_lost_connection_is_not_sent_over_the_next(
+    bench: Any, proxy: Any
+) -> None:
+    # Delivery tags begin at 1 on each channel: the late one would acknowledge another event.
+    inside: list[str] = []
+    done: list[str] = []
+    go_on = {'old': Signal(), 'new': Signal()}
+
+    def handle(event: Event) -> None:
+        which = 'new' if inside else 'old'
+        inside.append(which)
+        go_on[which].wait()
+        done.append(which)
+
+    system = bench.start(urls=f'amqp://{proxy.address}//')
+    bench.subscribe(system, handle)
+    bench.emit(system)
+    eventually(lambda: inside == ['old'])
+    proxy.cut()
+    eventually(lambda: inside == ['old', 'new'])
+    go_on['old'].set()
+    eventually(lambda: done == ['old'])
+    bench.stop(system)  # cuts the new one short, whose event must still be there
+    handled: list[int] = []
+    bench.subscribe(bench.start(), lambda event: handled.append(event.attempt))
+    eventually(lambda: handled)

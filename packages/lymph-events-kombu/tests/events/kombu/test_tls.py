@@ -1,0 +1,108 @@
+"""TLS to the broker: verified by default, cooperative without patching the standard library.
+
+The broker's end is a proxy with a certificate that signs itself, for broker.test and 127.0.0.1,
+made by the program openssl.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket, ssl
+from gevent.server import StreamServer
+
+from lymph.events.kombu import BrokerError
+from lymph.testing.servers import RabbitmqServer
+from lymph.testing.waiting import eventually
+
+_MAKE = (
+    'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'
+    ' -subj /CN=broker -addext subjectAltName=DNS:broker.test,IP:127.0.0.1'
+    ' -keyout broker.key -out broker.pem'
+)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the certificate and its key are."""
+    folder = tmp_path_factory.mktemp('certificates')
+    subprocess.run(_MAKE.split(), cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def trusting(folder: Path) -> dict[str, str]:
+    """The options that make the certificate a good one."""
+    return {'ca_certs': str(folder / 'broker.pem')}
+
+
+@pytest.fixture
+def port(rabbitmq_server: RabbitmqServer, folder: Path) -> Iterator[int]:
+    """The port where the broker speaks TLS."""
+
+    def pump(source: Any, target: Any) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def serve(client: Any, address: object) -> None:
+        server = socket.create_connection(('127.0.0.1', rabbitmq_server.port))
+        gevent.joinall([gevent.spawn(pump, client, server), gevent.spawn(pump, server, client)])
+        server.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / 'broker.pem', folder / 'broker.key')
+    listener = StreamServer(('127.0.0.1', 0), serve, ssl_context=context)
+    listener.start()
+    yield int(listener.server_port or 0)
+    listener.stop()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'server_hostname': 'broker.test'},
+        {'server_hostname': 'else.test', 'check_hostname': False},
+        {'ca_certs': None, 'cert_reqs': 'none'},
+        {'ca_certs': None, 'cert_reqs': 'CERT_NONE'},
+    ],
+    ids=str,
+)
+def test_events_travel_over_tls(
+    bench: Any, port: int, trusting: dict[str, str], options: dict[str, Any]
+) -> None:
+    options = {**trusting, **options}
+    system, handled = bench.start(urls=f'amqps://127.0.0.1:{port}//', ssl=options), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    bench.emit(system, 1)
+    eventually(lambda: handled == [1])
+
+
+@pytest.mark.parametrize(
+    ('options', 'error'),
+    [
+        ({'ca_certs': None}, 'certificate verify failed'),
+        ({'server_hostname': 'else.test'}, 'Hostname mismatch'),
+        ({'ca_certs': '/nowhere.pem'}, 'No such file'),
+    ],
+    ids=str,
+)
+def test_a_broker_that_cannot_be_trusted_is_not_talked_to(
+    bench: Any, port: int, trusting: dict[str, str], options: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(BrokerError, match=error):
+        bench.start(urls=f'amqps://127.0.0.1:{port}//', ssl={**trusting, **options})
+
+
+def test_a_broker_without_tls_is_told_apart(bench: Any) -> None:
+    with pytest.raises(BrokerError, match='cannot connect'):
+        bench.start(urls=f'amqps://{bench.server.address}//', connect_timeout=1)
