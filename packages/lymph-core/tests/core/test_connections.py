@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gevent
 import pytest
 from gevent.event import Event
 from gevent.queue import Queue
@@ -8,7 +9,7 @@ import lymph
 from lymph.core import connections
 from lymph.core.messages import REP, Message
 from lymph.core.transport.memory import MemoryTransport
-from lymph.exceptions import ConnectionLost, NotConnected, Timeout
+from lymph.exceptions import ConnectionLost, Expired, NotConnected, Timeout
 from lymph.testing.waiting import eventually
 
 
@@ -233,3 +234,71 @@ def test_calls_in_flight_to_an_instance_that_left_are_finished(world, caller, sp
     service.container._registrations.withdraw()
     service.gate.set()
     assert call.get(timeout=5) is None
+
+
+class Congested:
+    """Lets the links of a transport wait as they do when the other side does not read."""
+
+    def __init__(self, transport):
+        self.room = Event()
+        self.waiting = 0
+        connect = transport.connect
+
+        def connect_congested(endpoint, handler):
+            link = connect(endpoint, handler)
+            link.send = lambda frames, send=link.send: self.send(send, frames)
+            return link
+
+        transport.connect = connect_congested
+
+    def send(self, send, frames):
+        if gevent.getcurrent() is gevent.get_hub():
+            return  # dropped
+        self.waiting += 1
+        try:
+            self.room.wait(30)
+        finally:
+            self.waiting -= 1
+        send(frames)
+
+
+@pytest.fixture
+def congested(caller):
+    return Congested(caller._transport)
+
+
+def test_a_call_to_a_peer_that_does_not_read_ends_by_its_deadline(caller, peer, congested):
+    with pytest.raises(Expired, match=r'a\.b at .*: the peer read nothing for 0\.05 s') as caught:
+        caller.request(peer.endpoint, 'a.b', timeout=0.05)
+    assert caught.value.executed == 'no'
+    assert congested.waiting == 0
+    assert stats(caller, peer.endpoint)['pending'] == 0
+
+
+def test_a_call_goes_out_when_the_peer_reads_again(caller, peer, congested, spawn):
+    call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
+    eventually(lambda: congested.waiting == 1)
+    congested.room.set()
+    peer.answer(peer.next(), 'x')
+    assert call.get(timeout=5) == 'x'
+
+
+def test_a_call_whose_link_breaks_before_it_was_sent_did_not_run(
+    world, caller, peer, congested, spawn
+):
+    call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5, retries=0)
+    eventually(lambda: congested.waiting == 1)
+    world.network.cut()
+    congested.room.set()  # links let go of whoever waits when they go down
+    with pytest.raises(NotConnected):
+        call.get(timeout=5)
+    assert peer.arrived.empty()
+
+
+def test_a_caller_killed_while_it_sends_leaves_nothing_behind(caller, peer, congested, spawn):
+    call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
+    eventually(lambda: congested.waiting == 1)
+    call.kill()
+    assert stats(caller, peer.endpoint)['pending'] == 0
+    congested.room.set()
+    assert peer.arrived.empty()

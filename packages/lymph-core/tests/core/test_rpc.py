@@ -256,6 +256,35 @@ def test_an_endpoint_where_nobody_listens_is_not_connected(caller, endpoint):
     assert caller.rpc.stats()['connections'] == []
 
 
+@pytest.mark.parametrize(
+    ('count', 'said'),
+    [
+        (1, r'^1 instance of gone known, none reachable: memory://gone0: [^;]+$'),
+        (3, r'^3 instances of gone known, none reachable: memory://gone\d: [^;]+(; [^;]+){2}$'),
+        (5, r'^5 instances of gone known, 3 not reachable: memory://gone\d: [^;]+(; [^;]+){2}$'),
+    ],
+)
+def test_a_service_that_is_known_and_not_reachable_is_not_connected_with_counts(
+    world, caller, count, said
+):
+    registry = world.registry_hub.create_registry()
+    for number in range(count):
+        registry.register('gone', ServiceInstance(f'{number}', f'memory://gone{number}'))
+    try:
+        with pytest.raises(NotConnected, match=said) as caught:
+            caller.request('gone', 'gone.a', retries=2)
+        assert caught.value.executed == 'no'
+        message = Message(Message.REQ, 'gone.a', {})
+        for send in (
+            lambda: caller.send_request('gone', 'gone.a'),
+            lambda: caller.send_message('gone', message),
+        ):
+            with pytest.raises(NotConnected, match=rf'^{count} instances? of gone known, '):
+                send()
+    finally:
+        registry.on_stop()
+
+
 def test_no_answer_in_time_is_a_timeout(caller, echo):
     with pytest.raises(Timeout, match=r'no reply from echo\.wait at .* within') as caught:
         caller.request('echo', 'echo.wait', timeout=0.05)
@@ -645,3 +674,32 @@ def test_a_call_logs_nothing(proxy, caplog):
         with pytest.raises(Refused):
             proxy.nothing()
     assert caplog.records == []
+
+
+# Messages that are too long.
+
+
+def test_a_result_that_is_too_long_is_a_failure(world, caller, caplog):
+    class Long(lymph.Interface):
+        @lymph.rpc()
+        def result(self):
+            return 'x' * 20_000
+
+    caller._transport.max_message_size = 10_000
+    service = world.container((Long, 'long'), start=False)
+    service._transport.max_message_size = 10_000
+    service.start()
+    with pytest.raises(Failed, match='MessageTooLong'):
+        caller.request('long', 'long.result', timeout=5, retries=0)
+    assert 'max_message_size is 10000' in caplog.text
+    assert caller.request('long', 'lymph.ping', {'payload': 1}, timeout=5) == 1
+
+
+def test_arguments_that_are_too_long_are_an_error_before_anything_is_sent(world, service):
+    caller = world.container(start=False)
+    caller._transport.max_message_size = 10_000
+    caller.start()
+    with pytest.raises(ValueError, match='max_message_size is 10000'):
+        caller.request('echo', 'echo.echo', {'text': 'x' * 20_000})
+    assert pending(caller) == 0
+    assert caller.request('echo', 'echo.echo', {'text': 'x'}) == 'x'
