@@ -40,6 +40,8 @@ DEFAULT_TIMEOUT = 1.0  # seconds; the manual's default of `RequestChannel.get` a
 DEFAULT_RETRIES = 2
 DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection is closed
 
+_REASONS = 3  # that one error tells, of instances that cannot be reached
+
 _version = functools.lru_cache(maxsize=256)(parse_version)
 _chance = random.random
 _STOPPED = 'this container is stopped'
@@ -52,10 +54,12 @@ class _Call:
     __slots__ = (
         'address',
         'deadline',
+        'known',
         'packed',
         'subject',
         'timeout',
         'tried',
+        'unreached',
         'version',
         'wanted',
     )
@@ -71,6 +75,19 @@ class _Call:
         self.version = version
         self.wanted: Version | None = None if version is None else _version(version)
         self.tried: tuple[str, ...] = ()  # endpoints
+        self.known = 0  # instances there were to choose from at the last try
+        self.unreached: dict[str, str] = {}  # endpoint -> why
+
+    def not_connected(self, endpoint: str, error: NotConnected) -> NotConnected:
+        """Return what `error`, at `endpoint`, means for the whole call."""
+        if not self.known:
+            return error
+        self.unreached[endpoint] = str(error)
+        count = len(self.unreached)
+        known = '1 instance' if self.known == 1 else f'{self.known} instances'
+        found = 'none reachable' if count >= self.known else f'{count} not reachable'
+        reasons = '; '.join([*self.unreached.values()][:_REASONS])
+        return NotConnected(f'{known} of {self.address} known, {found}: {reasons}')
 
 
 class Rpc(Component):
@@ -173,16 +190,20 @@ class Rpc(Component):
     def send_message(self, address: str, message: Message, timeout: float) -> RequestChannel:
         """Send a request as it is; its reply, if any, must arrive within `timeout` seconds."""
         call = _Call(address, message.subject, message.packed_body, timeout, None)
-        connection = self._dialer.connect(self._choose(call))
-        connection.wait_up(call.deadline)
-        return connection.request(
-            message.id,
-            message.subject,
-            message.packed_headers,
-            message.packed_body,
-            call.deadline,
-            timeout,
-        )
+        endpoint = self._choose(call)
+        try:
+            connection = self._dialer.connect(endpoint)
+            connection.wait_up(call.deadline)
+            return connection.request(
+                message.id,
+                message.subject,
+                message.packed_headers,
+                message.packed_body,
+                call.deadline,
+                timeout,
+            )
+        except NotConnected as error:
+            raise call.not_connected(endpoint, error) from error.__cause__
 
     def connect(self, endpoint: str) -> Connection:
         """Return the connection to an endpoint; it may still be on its way up."""
@@ -248,6 +269,7 @@ class Rpc(Component):
             raise LookupFailure(
                 f'no instance of {address} serves {call.wanted} (versions: {versions})'
             )
+        call.known = len(instances)
         if call.tried:
             instances = tuple(i for i in instances if i.endpoint not in call.tried) or instances
         endpoint = choose(instances, self._load, self._usable, _chance).endpoint
@@ -268,17 +290,26 @@ class Rpc(Component):
 
     def _send(self, call: _Call) -> RequestChannel:
         """Send the call to the next instance that is to be tried."""
-        connection = self._dialer.connect(self._choose(call))
-        connection.wait_up(call.deadline)
-        headers: dict[str, Any] = {
-            'trace_id': trace.get_id() or trace.new_id(),
-            'timeout': call.deadline - time.monotonic(),
-        }
-        if call.version is not None:
-            headers['version'] = call.version
-        return connection.request(
-            self._new_id(), call.subject, pack(headers), call.packed, call.deadline, call.timeout
-        )
+        endpoint = self._choose(call)
+        try:
+            connection = self._dialer.connect(endpoint)
+            connection.wait_up(call.deadline)
+            headers: dict[str, Any] = {
+                'trace_id': trace.get_id() or trace.new_id(),
+                'timeout': call.deadline - time.monotonic(),
+            }
+            if call.version is not None:
+                headers['version'] = call.version
+            return connection.request(
+                self._new_id(),
+                call.subject,
+                pack(headers),
+                call.packed,
+                call.deadline,
+                call.timeout,
+            )
+        except NotConnected as error:
+            raise call.not_connected(endpoint, error) from error.__cause__
 
 
 def _no_registry(reason: str) -> BaseServiceRegistry:
