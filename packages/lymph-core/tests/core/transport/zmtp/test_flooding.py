@@ -55,7 +55,7 @@ def test_a_peer_that_floods_without_reading_fills_no_memory_and_hinders_nobody(f
     for number in range(100):
         other.send_message(b'%d' % number)
         assert other.receive() == [b'%d' % number]
-    assert link.buffered < FULL + 3_000_000  # and what one chunk of requests made
+    assert link.buffered < FULL + 100_000
     assert handler.downs == []
     flooding.kill()
     caller.close()
@@ -93,10 +93,10 @@ def test_a_sender_waits_for_a_peer_that_does_not_read_and_learns_of_its_end(tran
             sent.append(100_000)
 
     senders = [gevent.spawn(send) for _ in range(5)]
-    eventually(lambda: sum(sent) > FULL, 10)
+    eventually(lambda: sum(sent) > 4 * FULL, 10)
     for _ in range(100):
         gevent.sleep(0)  # whoever can send now does
-    assert sum(sent) < FULL + 12_000_000  # and what the kernel takes
+    assert sum(sent) < 4 * FULL + 12_000_000  # and what the kernel takes
     assert not any(sender.dead for sender in senders)
     caller.close()
     for sender in senders:

@@ -16,7 +16,7 @@ from lymph.core.protocol.zmtp.liveness import Liveness
 from lymph.core.protocol.zmtp.session import Session, encode_ping
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
 from lymph.core.transport.zmtp.flusher import Flusher
-from lymph.core.transport.zmtp.writer import Writer
+from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, Writer
 
 __all__ = ['ZmtpLink']
 
@@ -30,9 +30,9 @@ _PING = encode_ping()  # without a TTL: what our silence means is for the peer t
 class ZmtpLink(Link):
     """One side of a connection; `attach` gives it its socket.
 
-    `ended(link)` is called once when the link is gone, for its owner's tables. With `pauses` the
-    link does not read while its peer does not: right for the side that answers, while the side that
-    asks must go on reading, or two full buffers would wait for each other.
+    `ended(link)` is called once when the link is gone, for its owner's tables. A link that `answers`
+    takes no more messages while its peer does not read. The side that asks must go on reading, or
+    two full buffers would wait for each other.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ZmtpLink(Link):
         handler: LinkHandler,
         ended: Callable[[ZmtpLink], None],
         max_message_size: int,
-        pauses: bool,
+        answers: bool,
     ) -> None:
         self.peer = peer
         self.up = False
@@ -52,8 +52,9 @@ class ZmtpLink(Link):
         self._handler = handler
         self._ended = ended
         self._limit = max_message_size
-        self._pauses = pauses
+        self._answers = answers
         self._paused = False
+        self._backlog: list[list[bytes]] = []  # messages that arrived before a pause
         self._down_reason: str | None = None
         self._sock: socket.socket | None = None
         self._heard = False  # since the last look
@@ -66,7 +67,8 @@ class ZmtpLink(Link):
             return
         self._sock = sock
         loop = gevent.get_hub().loop
-        self._writer = Writer(sock, self._flusher, self)
+        bound = ANSWERS_BOUND if self._answers else HIGH_WATER
+        self._writer = Writer(sock, self._flusher, self, bound)
         self._readable = loop.io(sock.fileno(), 1)
         self._readable.start(self._read)
         self._deadline = loop.timer(handshake_timeout)
@@ -123,10 +125,9 @@ class ZmtpLink(Link):
                 self._sock.close()
 
     def has_room(self) -> None:
-        """Read again, if reading was paused."""
+        """Take messages again, if that was paused."""
         if self._paused:
-            self._paused = False
-            self._readable.start(self._read)
+            gevent.get_hub().loop.run_callback(self._go_on)
 
     def write_failed(self, reason: str) -> None:
         """Take the link down."""
@@ -167,28 +168,46 @@ class ZmtpLink(Link):
             self._write_aside(b''.join(answers))
         if not self.up and session.ready:
             self._now_up()
-        for message in messages:
+        return self._deliver(messages) and len(data) == _READ_SIZE
+
+    def _deliver(self, messages: list[list[bytes]]) -> bool:
+        """Give messages to the handler; return whether more may be read."""
+        remaining = iter(messages)
+        for message in remaining:
             if self._down_reason is not None:
                 return False
             try:
                 self._handler.message_arrived(self, message)
             except Exception:  # the edge of somebody else's code
                 logger.exception('%s: the handler of a message failed', self.peer)
-        if self._pauses and self._writer.full:
-            self._pause()
-            return False
-        return len(data) == _READ_SIZE
+            if self._answers and self._writer.buffered > HIGH_WATER:
+                self._pause(list(remaining))
+                return False
+        return True
 
     def _write_aside(self, command: bytes) -> None:
         """Write a heartbeat; a peer that does not read gets none."""
-        if not self._writer.full:
+        if self._writer.buffered <= HIGH_WATER:
             self._writer.write(command)
 
-    def _pause(self) -> None:
+    def _pause(self, backlog: list[list[bytes]]) -> None:
         if self._down_reason is None:
             self._paused = True
+            self._backlog = backlog
             self._writer.taken = False
             self._readable.stop()
+
+    def _go_on(self) -> None:
+        if not self._paused or self._down_reason is not None:
+            return
+        self._paused = False
+        backlog, self._backlog = self._backlog, []
+        self._flusher.begin_batch()
+        try:
+            if self._deliver(backlog):
+                self._readable.start(self._read)
+        finally:
+            self._flusher.end_batch()
 
     def _now_up(self) -> None:
         self._deadline.stop()
@@ -214,6 +233,7 @@ class ZmtpLink(Link):
         """Mark the link as down and stop its watchers."""
         self._down_reason = reason
         self.up = False
+        self._backlog.clear()
         if self._sock is not None:
             self._readable.stop()
             self._readable.close()

@@ -110,7 +110,7 @@ class ZmtpTransport(Transport):
             handler,
             self._forget,
             self.max_message_size,
-            pauses=socket_type == 'ROUTER',
+            answers=socket_type == 'ROUTER',
         )
         if not self._links:
             self._looks.again(self._look)

@@ -1,4 +1,9 @@
-"""The bytes a link still has to write, bounded."""
+"""The bytes a link still has to write, bounded.
+
+A buffer over its high water is *full*: then a link that answers reads no more questions, and the
+senders of a link that asks wait. Whoever answers waits only at a higher bound. A handler with a
+reply in its hands would keep that reply in memory anyway, and its place from callers who do read.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,11 @@ from greenlet import getcurrent
 
 from lymph.core.transport.zmtp.flusher import Flusher
 
-__all__ = ['HIGH_WATER', 'Writer', 'WriterOwner']
+__all__ = ['ANSWERS_BOUND', 'HIGH_WATER', 'Writer', 'WriterOwner']
 
-HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which senders wait
-LOW_WATER = HIGH_WATER // 4  # bytes below which they go on
+HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which the buffer is full
+LOW_WATER = HIGH_WATER // 4  # bytes below which those who waited go on
+ANSWERS_BOUND = 4 * HIGH_WATER  # bytes above which senders of answers wait, too
 _CHUNK = 256 * 1024  # bytes joined for one system call
 
 
@@ -30,12 +36,15 @@ class WriterOwner(Protocol):
 
 
 class Writer:
-    """Collects bytes and writes them without waiting."""
+    """Collects bytes and writes them without waiting; senders wait above `bound` bytes."""
 
-    def __init__(self, sock: socket.socket, flusher: Flusher, owner: WriterOwner) -> None:
+    def __init__(
+        self, sock: socket.socket, flusher: Flusher, owner: WriterOwner, bound: int = HIGH_WATER
+    ) -> None:
         self._sock = sock
         self._flusher = flusher
         self._owner = owner
+        self._bound = bound
         self._queue: deque[bytes | memoryview] = deque()
         self._dirty = False
         self._closed = False
@@ -45,11 +54,6 @@ class Writer:
         self._writable = self._hub.loop.io(sock.fileno(), 2)
         self.buffered = 0  # bytes
         self.taken = False  # whether the kernel took bytes that it would not take at once
-
-    @property
-    def full(self) -> bool:
-        """Whether senders have to wait."""
-        return self.buffered > HIGH_WATER
 
     def write(self, data: bytes) -> None:
         """Add bytes to what is sent at the end of this loop turn."""
@@ -63,7 +67,7 @@ class Writer:
 
     def wait_for_room(self) -> bool:
         """Wait until the buffer has room; in the hub, tell whether it has."""
-        while self.buffered > HIGH_WATER and not self._closed:
+        while self.buffered > self._bound and not self._closed:
             if getcurrent() is self._hub:
                 return False
             self._room.wait()

@@ -1,0 +1,245 @@
+"""Peers that misbehave against a whole service: it goes on, and nothing of them is left."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+
+import gevent
+import pytest
+from gevent.event import Event
+from greenlet import greenlet
+
+import lymph
+from lymph.core.container import ServiceContainer
+from lymph.core.protocol.zmtp.frames import encode_message
+from lymph.core.protocol.zmtp.handshake import GREETING
+from lymph.core.settings import Settings
+from lymph.core.transport.zmtp import ZmtpTransport
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.null import NullEventSystem
+from lymph.serializers.msgpack import pack, unpack
+from lymph.testing.contracts.transports import open_descriptors
+from lymph.testing.waiting import eventually
+
+POOL = 8
+
+
+class Echo(lymph.Interface):
+    def on_start(self):
+        super().on_start()
+        self.meeting, self.met = 0, Event()
+
+    @lymph.rpc()
+    def echo(self, text=None):
+        return text
+
+    @lymph.rpc()
+    def meet(self):
+        self.meeting += 1
+        if self.meeting == POOL:
+            self.met.set()
+        self.met.wait()
+
+
+class World:
+    """A service and a well-behaved caller, each with links of its own."""
+
+    def __init__(self):
+        self._hub = StaticServiceRegistryHub()
+        self.service = self._container(pool_size=POOL)
+        self.service.install_interface(Echo, 'echo')
+        self.service.start()
+        self.caller = self._container()
+        self.caller.start()
+        self.endpoint = self.service.endpoint
+        self._all_handlers_run()
+        eventually(self._remember, 10)
+
+    def _container(self, **settings):
+        return ServiceContainer(
+            ZmtpTransport(max_message_size=1_000_000, handshake_timeout=0.3),
+            self._hub.create_registry(),
+            NullEventSystem(),
+            Settings(drain_timeout=0, **settings),
+        )
+
+    def _all_handlers_run(self):
+        """Have the service make all the greenlets that it keeps for handlers."""
+        calls = [
+            gevent.spawn(self.caller.request, 'echo', 'echo.meet', timeout=10) for _ in range(POOL)
+        ]
+        gevent.joinall(calls, raise_error=True)
+
+    def works(self):
+        """Have the service answer several calls at once."""
+        calls = [
+            gevent.spawn(self.caller.request, 'echo', 'echo.echo', {'text': n}, timeout=10)
+            for n in range(POOL)
+        ]
+        assert [call.get() for call in calls] == list(range(POOL))
+
+    def _remember(self):
+        self._before = self._counts()
+        return self._before['callers'] == 1
+
+    def _counts(self):
+        return {
+            'callers': self.service.status()['callers'],
+            'running': self.service.workers.running,
+            'descriptors': open_descriptors(),
+            'greenlets': sum(
+                isinstance(thing, greenlet) and not thing.dead for thing in gc.get_objects()
+            ),
+        }
+
+    def recovers(self):
+        """Wait until everything is as it was before."""
+        self.works()
+
+        def as_before():
+            gc.collect()
+            counts = self._counts()
+            for name, count in counts.items():
+                assert count <= self._before[name], (name, self._before, counts)
+            return True
+
+        eventually(as_before, 20)
+
+    def dropped(self):
+        return {
+            tags['reason']: count
+            for name, count, tags in self.service.metrics
+            if name == 'rpc.dropped'
+        }
+
+    def close(self):
+        self.caller.stop()
+        self.service.stop()
+
+
+@pytest.fixture
+def world():
+    world = World()
+    yield world
+    world.close()
+
+
+def request(number, subject=b'echo.echo', headers=b'\x80', body=b'\x80', kind=b'REQ'):
+    return [b'%d' % number, kind, subject, headers, body]
+
+
+@pytest.mark.parametrize('words', [b'', GREETING[:30], GREETING])
+def test_peers_that_stop_in_the_middle_of_a_greeting(world, peer, words):
+    peers = [peer(world.endpoint) for _ in range(100)]
+    for one in peers:
+        one.send(words)
+    world.works()
+    for one in peers:
+        one.read_to_the_end()
+        one.close()
+    world.recovers()
+
+
+def test_ten_thousand_malformed_messages(world, peer):
+    malformed = [
+        [b''],
+        [b'', b'', b'', b'', b''],
+        [b'x'] * 4,
+        [b'x'] * 6,
+        [b'x'] * 255,
+        request(1, kind=b'REP'),
+        request(1, kind=b'req'),
+        request(1, kind=b'\xff'),
+        request(1, headers=b''),
+        request(1, headers=b'\xc1'),
+        request(1, headers=b'\x93'),
+        request(1, headers=pack([1, 2])),
+        request(1, headers=pack({'timeout': 'soon'})),
+        request(1, headers=pack({'timeout': float('nan')})),
+        request(1, headers=pack({'trace_id': 7})),
+        request(1, headers=pack({'version': [1]})),
+        request(1, body=b''),
+        request(1, body=b'\xc1'),
+        request(1, body=b'\xdf\xff\xff\xff\xff'),
+        request(1, body=b'\x91' * 5000),
+        request(1, body=pack('text')),
+        request(1, body=pack({'other': 1})),
+        request(1, body=pack({1: 1})),
+        request(1, subject=b''),
+        request(1, subject=b'echo'),
+        request(1, subject=b'echo.none'),
+        request(1, subject=b'\xff\xfe.\xff'),
+        request(1, subject=b'x' * 100_000),
+    ]
+    rude = peer(world.endpoint).shake_hands()
+    reading = gevent.spawn(rude.read_to_the_end)
+    for message in itertools.islice(itertools.cycle(malformed), 10_000):
+        rude.send_message(*message)
+    reading.kill()
+    # It may still behave.
+    rude.send_message(*request(7, headers=pack({'later': 'addition'}), body=pack({'text': 'now'})))
+    while (answer := rude.receive())[2] != b'7':
+        assert answer[1] == b'NACK'
+        assert isinstance(unpack(answer[3])['reason'], str)
+    assert answer[1] == b'REP'
+    assert unpack(answer[4]) == 'now'
+    assert world.dropped()['frame_count'] > 1000
+    assert world.dropped()['type'] > 1000
+    assert world.dropped()['malformed'] > 1000
+    rude.close()
+    world.recovers()
+
+
+def test_a_length_of_two_gibibytes(world, peer):
+    for flags in (b'\x02', b'\x03'):
+        rude = peer(world.endpoint).shake_hands()
+        rude.send(flags + (2**31).to_bytes(8, 'big') + bytes(100))
+        rude.read_to_the_end()
+        rude.close()
+    world.recovers()
+
+
+def test_a_message_of_many_frames_that_grows_without_end(world, peer):
+    rude = peer(world.endpoint).shake_hands()
+    beginning = encode_message([bytes(60_000), b''])[:-2] * 100
+    with pytest.raises(OSError, match=r'(?i)reset|broken'):
+        rude.send(beginning)
+    rude.close()
+    world.recovers()
+
+
+@pytest.mark.parametrize('size', [10, 10_000])
+def test_a_peer_that_calls_without_reading(world, peer, size):
+    rude = peer(world.endpoint, small_buffers=True).shake_hands()
+    data = encode_message(request(1, body=pack({'text': 'x' * size}))) * 1000
+
+    def flood():
+        while True:
+            rude.send(data)
+
+    flooding = gevent.spawn(flood)
+    eventually(lambda: world.service.status()['callers'] == 2, 10)
+    for _ in range(50):
+        world.works()
+    flooding.kill()
+    rude.close()
+    world.recovers()
+
+
+def test_peers_that_leave_while_they_are_answered(world, peer):
+    data = encode_message(request(1, body=pack({'text': 'x' * 10_000}))) * 5
+    for _ in range(200):
+        rude = peer(world.endpoint).shake_hands()
+        rude.send(data)
+        rude.close()
+    world.recovers()
+
+
+def test_thousands_of_short_lived_callers(world, peer):
+    for number in range(2000):
+        caller = peer(world.endpoint).shake_hands()
+        caller.send_message(*request(number, body=pack({'text': number})))
+        assert unpack(caller.receive()[4]) == number
+        caller.close()
+    world.recovers()
