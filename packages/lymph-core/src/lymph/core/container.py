@@ -40,6 +40,7 @@ from lymph.core.transport.base import Listener, Transport
 from lymph.core.workers import Workers
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
+from lymph.exceptions import LymphError
 
 __all__ = ['Container', 'ServiceContainer']
 
@@ -153,7 +154,8 @@ class ServiceContainer(Asking):
     def start(self, register: bool = True) -> None:
         """Start all parts and, with `register`, make the interfaces known.
 
-        Raises what a part raises, RegistrationFailure, OSError for a port that cannot be used.
+        Raises what a part raises, RegistrationFailure, OSError for a port that cannot be used,
+        LymphError when it is stopped meanwhile.
         """
         self._server.draining = True  # until the interfaces are ready
         try:
@@ -161,17 +163,27 @@ class ServiceContainer(Asking):
                 self._listen()
             self.on_start()
             self._subscribe_handlers()
+            self._expect_no_stop()
             self._server.draining = False
             if register and not self._on_demand:
                 self._register()
+                self._expect_no_stop()
         except BaseException:
-            self.stop()
+            self._take_down()
             raise
 
     def stop(self) -> int:
         """Stop at once; returns how many running handlers were cut short. Idempotent."""
         if self._stopped.is_set() or self._forked:
             return 0
+        return self._take_down()
+
+    def _expect_no_stop(self) -> None:
+        if self.draining:
+            raise LymphError('the container was stopped while it was starting')
+
+    def _take_down(self) -> int:
+        """Stop whatever runs; returns how many running handlers were cut short."""
         self.draining = self._server.draining = True
         cut = 0
         try:
