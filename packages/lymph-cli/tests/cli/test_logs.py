@@ -60,6 +60,11 @@ def test_the_section_logging_is_merged_over_what_is_there() -> None:
     assert log({}, {'logging': section})[1] == ''
 
 
+def test_a_logger_is_heard_from_its_own_level_on() -> None:
+    section = {'loggers': {'shop': {'level': 'DEBUG'}}}
+    assert 'a small thing' in log({'loglevel': 'ERROR'}, {'logging': section})[1]
+
+
 @pytest.mark.parametrize(
     ('section', 'complaint'),
     [

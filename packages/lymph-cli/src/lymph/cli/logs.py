@@ -6,9 +6,12 @@ The section `logging` is in the form of `logging.config.dictConfig` and is merge
 
 =============== ==========================================================================
 formatter       `_trace`, which writes the trace id
-handler         `_console`, which writes to stderr or to --logfile, from --loglevel on
+handler         `_console`, which writes to stderr or to --logfile whatever it is given
 root logger     at --loglevel, to `_console`
 =============== ==========================================================================
+
+The handler has no level of its own: a logger that is set to another one than the root, here or by
+`lymph.change_loglevel` while the process runs, is heard from that level on.
 """
 
 from __future__ import annotations
@@ -60,6 +63,6 @@ def _defaults(level: str, logfile: str | None) -> dict[str, Any]:
         'version': 1,
         'disable_existing_loggers': False,
         'formatters': {'_trace': {'()': TraceFormatter, 'fmt': _FORMAT}},
-        'handlers': {'_console': {**console, 'formatter': '_trace', 'level': level}},
+        'handlers': {'_console': {**console, 'formatter': '_trace'}},
         'root': {'handlers': ['_console'], 'level': level},
     }

@@ -16,9 +16,9 @@ from typing import Any
 
 import click
 
-__all__ = ['Settings', 'add_global_options', 'global_options', 'pass_settings']
+__all__ = ['LEVELS', 'Settings', 'add_global_options', 'global_options', 'pass_settings']
 
-_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
+LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ def global_options() -> list[click.Option]:
             help='Take the variables $(var.NAME) from FILE; may be given again. [env: LYMPH_VARS]',
         ),
         _option(
-            '--loglevel', type=click.Choice(_LEVELS, case_sensitive=False),
+            '--loglevel', type=click.Choice(LEVELS, case_sensitive=False),
             help='Log from this level on. Default: info for services, warning for the rest.',
         ),
         _option('--logfile', metavar='FILE', help='Log to FILE instead of stderr.'),
@@ -74,13 +74,16 @@ def global_options() -> list[click.Option]:
 
 
 def add_global_options(command: click.Command) -> click.Command:
-    """Return a copy of a subcommand that takes the options too."""
+    """Return a copy of a subcommand that takes the options too, and so do its own subcommands."""
     own = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
     added = copy.copy(command)
     options = [option for option in global_options() if _keep(option, own)]
     for option in options:
         option.hidden = True
     added.params = [*command.params, *options]
+    if isinstance(added, click.Group):
+        commands = added.commands.items()
+        added.commands = {name: add_global_options(each) for name, each in commands}
     names = ', '.join(option.opts[0] for option in options)
     footer = f'The options of `lymph` can be given here too: {names}.'
     added.epilog = '\n\n'.join(part for part in (command.epilog, footer) if part)

@@ -6,6 +6,7 @@ import pytest
 
 import lymph
 from lymph.exceptions import RemoteError
+from lymph.testing.waiting import eventually
 
 
 class Echo(lymph.Interface):
@@ -82,6 +83,40 @@ def test_a_loglevel_is_changed(builtin):
     assert logger.level == logging.DEBUG
     builtin.change_loglevel(logger='tests.of.builtin', level='ERROR')
     assert logger.level == logging.ERROR
+
+
+def test_a_loglevel_is_changed_for_a_while(builtin):
+    logger = logging.getLogger('tests.of.builtin')
+    logger.setLevel(logging.WARNING)
+    builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=0.2)
+    assert logger.level == logging.DEBUG
+    eventually(lambda: logger.level == logging.WARNING)
+
+
+def test_the_level_before_all_changes_comes_back(builtin):
+    logger = logging.getLogger('tests.of.builtin')
+    logger.setLevel(logging.WARNING)
+    builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=600)
+    builtin.change_loglevel(logger='tests.of.builtin', level='INFO', period=0.2)
+    assert logger.level == logging.INFO
+    eventually(lambda: logger.level == logging.WARNING)
+
+
+def test_a_change_for_good_ends_one_for_a_while(builtin):
+    logger = logging.getLogger('tests.of.builtin')
+    logger.setLevel(logging.WARNING)
+    builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=0.2)
+    builtin.change_loglevel(logger='tests.of.builtin', level='INFO')
+    builtin.change_loglevel(logger='tests.of.other', level='DEBUG', period=0.3)
+    other = logging.getLogger('tests.of.other')
+    eventually(lambda: other.level == logging.NOTSET)
+    assert logger.level == logging.INFO
+
+
+@pytest.mark.parametrize('period', [0, -1, float('nan'), float('inf'), 'x', True])
+def test_a_period_that_is_no_time_is_an_error(builtin, period):
+    with pytest.raises(RemoteError.ValueError, match='expected a period of more than 0 seconds'):
+        builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=period)
 
 
 @pytest.mark.parametrize('level', ['LOUD', '', 5, None])

@@ -10,15 +10,16 @@ __all__ = ['command']
 
 
 @click.command('help', epilog='Example: lymph help request')
-@click.argument('name', metavar='[COMMAND]', required=False)
+@click.argument('names', nargs=-1, metavar='[COMMAND]...')
 @click.pass_context
-def command(context: click.Context, name: str | None) -> None:
+def command(context: click.Context, names: tuple[str, ...]) -> None:
     """Explain a command, or lymph as a whole."""
     root = context.find_root()
-    if name is None:
+    if not names:
         click.echo(program.get_help(root))
         return
-    _, found, _ = program.resolve_command(root, [name])
+    _, found, _ = program.resolve_command(root, [names[0]])
     if found is not None:
         # Like `lymph NAME --help`, so that a command may have a help of its own kind.
-        found.make_context(name, ['--help'], parent=root)
+        with found.make_context(names[0], [*names[1:], '--help'], parent=root) as inner:
+            found.invoke(inner)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
-__all__ = ['command']
+__all__ = ['command', 'instance_options', 'run']
 
-_run = lazy('lymph.monkey:patch', 'lymph.cli.running.instance:run')
+Function = TypeVar('Function', bound=Callable[..., Any])
+
+#: runs an instance or a worker: settings, ip, port, whether to reload, whether it is a worker
+run = lazy('lymph.monkey:patch', 'lymph.cli.running.instance:run')
+
+
+def instance_options(function: Function) -> Function:
+    """Give a command the options that say where and how it runs: `ip`, `port` and `reload`."""
+    for option in (
+        click.option('--reload', is_flag=True, help='Start again when a source file has changed.'),
+        click.option(
+            '--port',
+            type=click.IntRange(0, 65535),
+            help='Listen on this port. Default: container.port, or any that is free.',
+        ),
+        click.option('--ip', help='Listen on this address. Default: container.ip, or 127.0.0.1.'),
+    ):
+        function = option(function)
+    return function
 
 
 @click.command('instance', epilog='Example: lymph instance --config conf/echo.yml')
-@click.option('--ip', help='Listen on this address. Default: container.ip, or 127.0.0.1.')
-@click.option(
-    '--port',
-    type=click.IntRange(0, 65535),
-    help='Listen on this port. Default: container.port, or any that is free.',
-)
-@click.option('--reload', is_flag=True, help='Start again when a source file has changed.')
+@instance_options
 @pass_settings
 def command(settings: Settings, ip: str | None, port: int | None, reload: bool) -> None:
     """Run one instance of the services that a configuration names in `interfaces`.
@@ -27,4 +42,4 @@ def command(settings: Settings, ip: str | None, port: int | None, reload: bool) 
     SIGTERM and Ctrl-C let it finish what it is doing; the second of them ends it at once. The exit
     code is 0 if nothing was cut.
     """
-    _run(settings, ip, port, reload)
+    run(settings, ip, port, reload, worker=False)

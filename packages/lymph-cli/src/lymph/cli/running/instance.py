@@ -1,4 +1,4 @@
-"""Runs one instance in this process until it is told to stop."""
+"""Runs one instance or worker in this process until it is told to stop."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from lymph.core.container import ServiceContainer
 __all__ = ['run']
 
 
-def run(settings: Settings, ip: str | None, port: int | None, reload: bool) -> None:
-    """Run the instance until it is told to stop.
+def run(settings: Settings, ip: str | None, port: int | None, reload: bool, worker: bool) -> None:
+    """Run the instance until it is told to stop; a `worker` runs tasks only.
 
     Raises Exit if something was cut then, and whatever its start raises.
     """
@@ -31,7 +31,7 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool) -> N
     set_up_logging(settings, config, 'INFO')
     _expect_interfaces(config, settings)
     import_from_here()
-    container = build_container(config, ip=ip, port=port)
+    container = build_container(config, ip=ip, port=port, worker=worker)
     stops = Stops()
     with stops.heard():
         with stops.interruptible():
@@ -39,7 +39,8 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool) -> N
         if stops.asked.is_set():
             container.stop()
             return
-        say(f'{", ".join(config.view("interfaces"))} at {container.endpoint}')
+        names = sorted({container.registered_name(each) for each in container.interfaces})
+        say(f'{", ".join(names)} at {container.endpoint}')
         cut = _serve(container, stops, _reloader(settings) if reload else None)
     if cut:
         raise Exit(FAILED)

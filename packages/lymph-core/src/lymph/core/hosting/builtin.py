@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from lymph.core.decorators import rpc
 from lymph.core.hosting.methods import MethodTable
 from lymph.core.interfaces import Host, Interface
+from lymph.core.monitoring.loglevels import LogLevels
 from lymph.core.monitoring.metrics import Aggregate
 
 __all__ = ['BuiltinInterface']
@@ -28,6 +28,7 @@ class BuiltinInterface(Interface):
     ) -> None:
         super().__init__(container, 'lymph')
         self._metrics = metrics
+        self._loglevels = LogLevels(self.spawn)
         self._methods = methods
         self._status = status
 
@@ -62,11 +63,9 @@ class BuiltinInterface(Interface):
         return [list(sample) for sample in self.metrics]
 
     @rpc(raises=(ValueError,), idempotent=True)
-    def change_loglevel(self, logger: str, level: str) -> None:
-        """Set the level of a logger, for example DEBUG; the name '' is the root logger."""
-        names = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
-        if not isinstance(level, str) or level.upper() not in names:
-            raise ValueError(f'expected a level of {", ".join(names)}, found {level!r}')
-        if not isinstance(logger, str):
-            raise ValueError(f'expected the name of a logger, found {logger!r}')
-        logging.getLogger(logger).setLevel(level.upper())
+    def change_loglevel(self, logger: str, level: str, period: float | None = None) -> None:
+        """Set the level of a logger, for example DEBUG; the name '' is the root logger.
+
+        After `period` seconds, if that is given, the logger gets back the level it had.
+        """
+        self._loglevels.change(logger, level, period)

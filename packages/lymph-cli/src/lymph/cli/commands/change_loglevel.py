@@ -1,0 +1,39 @@
+"""`lymph change-loglevel`"""
+
+from __future__ import annotations
+
+import click
+
+from lymph.cli.lazy import lazy
+from lymph.cli.settings import LEVELS, Settings, pass_settings
+
+__all__ = ['command']
+
+_run = lazy('lymph.monkey:patch', 'lymph.cli.running.change_loglevel:run')
+
+
+@click.command('change-loglevel', epilog='Example: lymph change-loglevel echo lymph.core DEBUG')
+@click.argument('address')
+@click.argument('logger')
+@click.argument('level', type=click.Choice(LEVELS, case_sensitive=False))
+@click.option(
+    '--period',
+    type=click.FloatRange(min=0, min_open=True),
+    metavar='SECONDS',
+    help='Change it back after this time.',
+)
+@click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
+@pass_settings
+def command(
+    settings: Settings,
+    address: str,
+    logger: str,
+    level: str,
+    period: float | None,
+    as_json: bool,
+) -> None:
+    """Set the level of a logger in all instances of a service, or in the one at an endpoint.
+
+    LOGGER is a name as in Python's logging; root is the one of all that have no level of their own.
+    """
+    _run(settings, address, logger, level, period, as_json)

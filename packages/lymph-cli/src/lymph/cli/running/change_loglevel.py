@@ -1,0 +1,66 @@
+"""Sets the level of a logger in the instances of a service while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from click.exceptions import Exit
+from rich.text import Text
+
+from lymph.cli.outcomes import FAILED
+from lymph.cli.printing import Printer, say
+from lymph.cli.running.asking import open_client
+from lymph.cli.settings import Settings
+from lymph.client import Client
+from lymph.core.greenlets import Pool
+from lymph.discovery.base import RPC
+from lymph.exceptions import RpcError
+
+__all__ = ['run']
+
+#: Seconds for an answer; whoever is to be looked into may be slow.
+_TIMEOUT = 5.0
+
+
+def run(
+    settings: Settings, address: str, logger: str, level: str, period: float | None, as_json: bool
+) -> None:
+    """Tell all instances, and print a line for each.
+
+    Raises LookupFailure when there are none, Exit when one of them has not done it.
+    """
+    params: dict[str, Any] = {'logger': logger, 'level': level}
+    if period is not None:
+        params['period'] = period
+    with open_client(settings) as client:
+
+        def tell(endpoint: str) -> str | None:
+            try:
+                client.request(endpoint, 'lymph.change_loglevel', params, timeout=_TIMEOUT)
+            except RpcError as error:
+                return str(error)
+            return None
+
+        endpoints = _endpoints(client, address)
+        errors = dict(zip(endpoints, Pool().map(tell, endpoints), strict=True))
+    _print(Printer(settings), errors, f'{logger} {level}', as_json)
+    if any(errors.values()):
+        raise Exit(FAILED)
+
+
+def _endpoints(client: Client, address: str) -> list[str]:
+    if '://' in address:
+        return [address]
+    return sorted({each.endpoint for each in client.container.registry.get(address, RPC)})
+
+
+def _print(printer: Printer, errors: Mapping[str, str | None], words: str, as_json: bool) -> None:
+    if as_json:
+        printer.json([{'endpoint': each, 'error': error} for each, error in errors.items()])
+        return
+    for endpoint, error in errors.items():
+        if error is None:
+            printer.show(Text.assemble((endpoint, 'bold'), f'  {words}'))
+        else:
+            say(f'{endpoint}  {error}')

@@ -1,0 +1,152 @@
+"""Prints dead letters: a line for each, or all that is known of some."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from heapq import nsmallest
+from typing import Any, TypeVar
+
+from rich.highlighter import ReprHighlighter
+from rich.pretty import pretty_repr
+from rich.table import Table
+from rich.text import Text
+
+from lymph.cli.filters import Filters
+from lymph.cli.outcomes import OperationFailed
+from lymph.cli.printing import Printer, say
+from lymph.cli.running.asking import open_client
+from lymph.cli.settings import Settings
+from lymph.config import ConfigurationError
+from lymph.events.deadletters import DeadLetter, DeadLetters
+
+__all__ = ['choose', 'find', 'open_dead_letters', 'run_list', 'run_show']
+
+T = TypeVar('T')
+
+
+def run_list(settings: Settings, filters: Filters, limit: int, as_json: bool) -> None:
+    """Print the oldest dead letters that the filters let through, up to `limit` (0: all)."""
+    with open_dead_letters(settings) as letters:
+        found, count = choose(letters, filters, limit, lambda letter: letter)
+    printer = Printer(settings)
+    if as_json:
+        printer.json([_facts(letter) for letter in found])
+    elif found:
+        printer.show(_table(found))
+    if len(found) < count:
+        say(f'{len(found)} of {count} dead letters; --limit 0 lists all')
+    elif not found and not as_json:
+        say(f'no dead letters{" like that" if filters else ""}')
+
+
+def run_show(settings: Settings, ids: Sequence[str], as_json: bool) -> None:
+    """Print all that is known of dead letters; raises OperationFailed if one is not there."""
+    with open_dead_letters(settings) as letters:
+        found = find(letters, ids)
+    printer = Printer(settings)
+    if as_json:
+        printer.json([_facts(letter) for letter in found])
+    for letter in [] if as_json else found:
+        _show(printer, letter)
+
+
+@contextmanager
+def open_dead_letters(settings: Settings) -> Iterator[DeadLetters]:
+    """Open the dead letters of the event system that the configuration names.
+
+    Raises ConfigurationError when it keeps none.
+    """
+    with open_client(settings) as client:
+        events = client.container.events
+        if events.dead_letters is None:
+            raise ConfigurationError(f'container.events: {type(events).__name__} keeps no events')
+        yield events.dead_letters
+
+
+def choose(
+    letters: DeadLetters, filters: Filters, limit: int, keep: Callable[[DeadLetter], T]
+) -> tuple[list[T], int]:
+    """Return the oldest dead letters that match, up to `limit` (0: all), and how many match.
+
+    Of each there is what `keep` makes of it, so that many need not fit into memory.
+    """
+    numbers = itertools.count()
+    with closing(letters.scan(filters.queue)) as scan:
+        found = (
+            (letter.died, next(numbers), keep(letter)) for letter in scan if filters.match(letter)
+        )
+        oldest = nsmallest(limit, found) if limit else sorted(found)
+    return [kept for _, _, kept in oldest], next(numbers)
+
+
+def find(letters: DeadLetters, ids: Sequence[str]) -> list[DeadLetter]:
+    """Return the dead letters with these ids; raises OperationFailed if one is not there."""
+    found = letters.find_all(ids)
+    missing = [repr(id) for id in ids if id not in found]
+    if missing:
+        raise OperationFailed(
+            f'no dead letter {", ".join(missing)}; `lymph dlq list` shows which there are'
+        )
+    return list(found.values())
+
+
+def _table(letters: Sequence[DeadLetter]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for _ in range(5):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow='ellipsis')
+    for letter in letters:
+        cells = [
+            Text(letter.id, 'bold'),
+            Text(_time(letter.died)),
+            Text(letter.queue),
+            Text('?' if letter.event is None else letter.event.type),
+            Text(f'{letter.attempts} attempt{"" if letter.attempts == 1 else "s"}'),
+            Text(letter.error),
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def _show(printer: Printer, letter: DeadLetter) -> None:
+    facts = _facts(letter)
+    facts['died'] = _time(letter.died)
+    if letter.emitted is not None:
+        facts['emitted'] = _time(letter.emitted)
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        text = value if isinstance(value, str) else pretty_repr(value, max_width=80)
+        shown = Text(text) if isinstance(value, str) else ReprHighlighter()(Text(text))
+        table.add_row(Text(name, 'bold'), shown)
+    printer.show(table, Text(''))
+
+
+def _facts(letter: DeadLetter) -> dict[str, Any]:
+    """Return what is known; of what is no event, its bytes."""
+    event = letter.event
+    of_event: dict[str, Any] = {'data': letter.data}
+    if event is not None:
+        of_event = {
+            'type': event.type,
+            'event': event.id,
+            'source': event.source,
+            'trace_id': letter.trace_id,
+            'headers': event.headers,
+            'body': event.body,
+        }
+    return {
+        'id': letter.id,
+        'queue': letter.queue,
+        'error': letter.error,
+        'attempts': letter.attempts,
+        'emitted': letter.emitted,
+        'died': letter.died,
+        **of_event,
+    }
+
+
+def _time(moment: float) -> str:
+    return time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(moment))
