@@ -272,7 +272,8 @@ def test_a_call_to_a_peer_that_does_not_read_ends_by_its_deadline(caller, peer, 
         caller.request(peer.endpoint, 'a.b', timeout=0.05)
     assert caught.value.executed == 'no'
     assert congested.waiting == 0
-    assert stats(caller, peer.endpoint)['pending'] == 0
+    assert stats(caller, peer.endpoint)['silent']
+    assert stats(caller, peer.endpoint)['pending'] == 1  # the question whether it is alive
 
 
 def test_a_call_goes_out_when_the_peer_reads_again(caller, peer, congested, spawn):

@@ -406,25 +406,35 @@ def test_a_second_drain_is_ignored(world, spawn):
     assert drain.get(timeout=5) == 0
 
 
-def test_a_container_stopped_while_it_starts_leaves_nothing_behind(world, spawn):
-    class Slow(Noted):
-        starting = Event()
-        go_on = Event()
+class Slow(lymph.Interface):
+    """Takes its time to start."""
 
-        def on_start(self):
-            super().on_start()
-            self.starting.set()
-            self.go_on.wait(30)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.starting = Event()
+        self.go_on = Event()
 
-    container = world.container((Slow, 'slow'), start=False)
+    def on_start(self):
+        self.starting.set()
+        self.go_on.wait(30)
+
+
+@pytest.mark.parametrize('end', ['stop', 'drain'])
+def test_a_container_stopped_while_it_starts_leaves_nothing_behind(world, spawn, end):
+    container = world.container((Slow, 'slow'), (Noted, 'noted'), start=False)
+    slow, noted = container.interfaces
     starting = spawn(container.start)
-    assert Slow.starting.wait(5)
-    container.stop()
-    Slow.go_on.set()
-    starting.join(5)
-    assert starting.ready()
+    assert slow.starting.wait(5)
+    ending = spawn(getattr(container, end))
+    eventually(lambda: container.draining)
+    slow.go_on.set()
+    with pytest.raises(lymph.LymphError):
+        starting.get(timeout=5)
+    assert ending.get(timeout=5) == 0
+    assert noted.journal in (['config {}'], ['config {}', 'start', 'stop'])
+    assert container.join(0)
     assert world.registry_hub.names('rpc') == set()
-    assert container.interfaces[0].journal[-1] == 'stop'
+    assert world.network.listeners == {}
 
 
 # Versions.
