@@ -178,28 +178,6 @@ class ServiceContainer(Asking):
             return 0
         return self._take_down()
 
-    def _expect_no_stop(self) -> None:
-        if self.draining:
-            raise LymphError('the container was stopped while it was starting')
-
-    def _take_down(self) -> int:
-        """Stop whatever runs; returns how many running handlers were cut short."""
-        self.draining = self._server.draining = True
-        cut = 0
-        try:
-            if not self._on_demand:
-                self._events.pause()
-                self._registrations.withdraw()
-            cut = self.workers.kill(_CUT_TIMEOUT)
-            self.on_stop()
-            self.pool.kill(timeout=_CUT_TIMEOUT)
-        finally:
-            if self._listener is not None:
-                self._listener.close()
-            self._transport.close()
-            self._stopped.set()
-        return cut
-
     def drain(self) -> int:
         """Leave the registry, finish what runs, then stop; returns how many handlers were cut.
 
@@ -244,6 +222,28 @@ class ServiceContainer(Asking):
             'callers': len(self._server.links),
             'rpc': self.rpc.stats(),
         }
+
+    def _expect_no_stop(self) -> None:
+        if self.draining:
+            raise LymphError('the container was stopped while it was starting')
+
+    def _take_down(self) -> int:
+        """Stop whatever runs; returns how many running handlers were cut short."""
+        self.draining = self._server.draining = True
+        cut = 0
+        try:
+            if not self._on_demand:
+                self._events.pause()
+                self._registrations.withdraw()
+            cut = self.workers.kill(_CUT_TIMEOUT)
+            self.on_stop()
+            self.pool.kill(timeout=_CUT_TIMEOUT)
+        finally:
+            if self._listener is not None:
+                self._listener.close()
+            self._transport.close()
+            self._stopped.set()
+        return cut
 
     def _listen(self) -> None:
         address = self._transport.address(self.settings.ip, self.settings.port)
