@@ -107,7 +107,8 @@ def hosted(
     handler = subscription.handler
 
     def handle(event: Event) -> None:
-        trace.set_id(event.headers.get('trace_id'))
+        trace_id = event.headers.get('trace_id')
+        trace.set_id(trace_id if isinstance(trace_id, str) else None)
         deadlines.set_current(None)
         started = time.monotonic()
         stats.running += 1
