@@ -253,3 +253,60 @@ def test_an_interface_calls_others(world, listener):
 
 def test_the_name_of_an_interface_is_that_of_its_class_unless_it_is_given_one(world):
     assert world.container(Listener).interfaces[0].name == 'listener'
+
+
+def test_an_interface_subscribes_while_it_starts(world, emitter):
+    class Dynamic(lymph.Interface):
+        def on_start(self):
+            self.heard = Queue()
+
+            @self.subscribe('dynamic')
+            def on_event(event):
+                self.heard.put(event)
+
+    dynamic = world.container((Dynamic, 'dynamic')).interfaces[0]
+    emitter.emit('dynamic')
+    assert take(dynamic).type == 'dynamic'
+
+
+def test_a_handler_may_be_declared_for_one_event_or_a_queue_of_its_own(world, emitter):
+    class Special(lymph.Interface):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.heard = Queue()
+
+        @lymph.event('first', once=True)
+        def on_first(self, event):
+            self.heard.put(event['n'])
+
+        @lymph.event('named', queue_name='shared.queue')
+        def on_named(self, event):
+            self.heard.put(event['n'])
+
+    special = world.container((Special, 'special')).interfaces[0]
+    for n in range(2):
+        emitter.emit('first', {'n': n})
+    emitter.emit('named', {'n': 2})
+    assert sorted([take(special), take(special)]) == [0, 2]
+    counted = {tags['queue'] for name, _, tags in special.metrics if name == 'events.handled'}
+    eventually(lambda: special.heard.empty())
+    assert 'shared.queue' in counted
+
+
+@pytest.mark.parametrize('junk', [5, None, [], b'x'])
+def test_a_trace_id_of_a_stranger_that_is_no_text_is_replaced(world, emitter, junk):
+    class Calls(lymph.Interface):
+        heard = Queue()
+
+        @lymph.event('strange')
+        def on_strange(self, event):
+            self.heard.put((trace.get_id(), self.request('calls', 'calls.answer')))
+
+        @lymph.rpc()
+        def answer(self):
+            return 'answer'
+
+    world.container((Calls, 'calls'))
+    emitter.container.emit_event('strange', headers={'trace_id': junk})
+    trace_id, answer = Calls.heard.get(timeout=5)
+    assert (len(trace_id), answer) == (32, 'answer')
