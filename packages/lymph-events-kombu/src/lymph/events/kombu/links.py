@@ -62,6 +62,7 @@ class Link:
         self._shuffle = shuffle
         self._prepare = prepare
         self._on_down = on_down
+        self._abandoned = False
         self._owner: Greenlet | None = None
         self._greenlets: list[Greenlet] = []
 
@@ -84,6 +85,12 @@ class Link:
             with suppress(_TooLong, *BROKEN), gevent.Timeout(timeout, _TooLong):
                 connection.close()
             self._abandon(connection)
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child, without a word to the broker."""
+        self._abandoned = True
+        if self.connection is not None:
+            self.connection.transport.abandon()
 
     @contextmanager
     def channel(self, timeout: float = 0) -> Iterator[Channel]:
@@ -109,7 +116,10 @@ class Link:
     def _own(self) -> None:
         while True:
             if self.connection is not None:
-                self._lose(self.connection, self.connection.wait_lost())
+                error = self.connection.wait_lost()
+                if self._abandoned:
+                    return
+                self._lose(self.connection, error)
             self._reconnect()
 
     def _lose(self, connection: Connection, error: Exception) -> None:

@@ -11,6 +11,7 @@ from gevent.lock import RLock
 
 from lymph.config import ConfigView
 from lymph.core.events import Event
+from lymph.core.forks import abandon_in_children
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
@@ -35,6 +36,7 @@ _PREFETCH = 100  # where neither the configuration nor the workers say how many 
 _SETTLE_TIMEOUT = 3.0  # seconds to wait for outcomes at the stop
 _CLOSE_TIMEOUT = 2.0  # seconds to close a connection in order
 _STOPPED = 'the event system is not running; start its container first'
+_FORKED = 'this event system was made before a fork; make one in the child'
 
 
 class KombuEventSystem(BaseEventSystem):
@@ -53,7 +55,7 @@ class KombuEventSystem(BaseEventSystem):
         self._topology = Topology(settings.exchange, settings.queue_type)
         self._consumers: dict[str, Consumer] = {}
         self._starting = RLock()
-        self._running = False
+        self._refusal: str | None = _STOPPED
         self._emitting = Link(
             'emitting events',
             settings.brokers,
@@ -74,6 +76,7 @@ class KombuEventSystem(BaseEventSystem):
         self.dead_letters = KombuDeadLetters(
             self._emitting, self._topology, self._now, settings.confirm_timeout
         )
+        abandon_in_children(self)
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> KombuEventSystem:
@@ -82,13 +85,17 @@ class KombuEventSystem(BaseEventSystem):
 
     def on_start(self) -> None:
         """Connect for emitting; raises BrokerError when no broker lets us in."""
+        if self._refusal is _FORKED:
+            raise BrokerError(_FORKED)
         self._emitting.start()
         self._intake = Intake(self.workers)
-        self._running = True
+        self._refusal = None
 
     def on_stop(self) -> None:
         """Settle what was handled, give back the rest, and close within some seconds."""
-        self._running = False
+        if self._refusal is not None:
+            return
+        self._refusal = _STOPPED
         self.pause()
         consumers = list(self._consumers.values())
         gevent.wait([consumer.idle for consumer in consumers], _SETTLE_TIMEOUT)
@@ -102,6 +109,12 @@ class KombuEventSystem(BaseEventSystem):
         self._later.stop()
         self._emitting.stop(_CLOSE_TIMEOUT)
 
+    def abandon(self) -> None:
+        """Refuse from now on, in a forked child; the connections stay the parent's."""
+        self._refusal = _FORKED
+        self._emitting.abandon()
+        self._consuming.abandon()
+
     def subscribe(self, subscription: Subscription) -> None:
         """Declare and bind the queue and consume it.
 
@@ -111,8 +124,8 @@ class KombuEventSystem(BaseEventSystem):
         name = subscription.queue_name
         known = self._consumers.get(name)
         check_subscription(subscription, known.subscription if known else None)
-        if not self._running or self._intake is None:
-            raise SubscriptionError(f'{name}: {_STOPPED}')
+        if self._refusal is not None or self._intake is None:
+            raise SubscriptionError(f'{name}: {self._refusal}')
         consumer = self._consumers[name] = Consumer(
             subscription,
             component=self,
@@ -137,8 +150,8 @@ class KombuEventSystem(BaseEventSystem):
         """
         check_declaration(subscription)
         name = subscription.queue_name
-        if not self._running:
-            raise SubscriptionError(f'{name}: {_STOPPED}')
+        if self._refusal is not None:
+            raise SubscriptionError(f'{name}: {self._refusal}')
         queue = self._topology.queue(subscription, token='')
         try:
             with self._emitting.channel(self._settings.confirm_timeout) as channel:
@@ -164,8 +177,8 @@ class KombuEventSystem(BaseEventSystem):
                 f'expected a delay of up to {LONGEST:.0f} s (30 days), found {delay:g} s'
             )
         message = message_of(event, self._serializer, time.time())
-        if not self._running:
-            raise EmitFailure(f'{event.type} was not emitted: {_STOPPED}')
+        if self._refusal is not None:
+            raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
         if delay > 0:
             publisher, publication = self._later, self._delayed(event.type, message, delay)
         else:

@@ -13,6 +13,7 @@ The sockets are gevent's whether or not the standard library is patched.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from struct import Struct
@@ -123,6 +124,16 @@ class Wire:
             self.sock.send(b''.join(self._out))
         self._out.clear()
         self.sock.close()
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child: what is sent here would be the parent's."""
+        self.connected = False
+        self._out.clear()
+        # the loop still watches the descriptor: it becomes that of a connection which has ended
+        ended, other = socket.socketpair()
+        os.dup2(ended.fileno(), self.sock.fileno(), inheritable=False)
+        ended.close()
+        other.close()
 
     def _next_frame(self) -> tuple[int, int, bytes] | None:
         data, start = self._in, self._at + _HEADER.size

@@ -1,0 +1,60 @@
+"""A forked child cannot use, and cannot disturb, the connections of its parent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+PROGRAM = """
+import sys, gevent, gevent.os
+from lymph.config import Configuration
+from lymph.core.events import Event
+from lymph.events.base import Subscription
+from lymph.events.kombu import KombuEventSystem
+from lymph.exceptions import EmitFailure, SubscriptionError
+
+url, name = sys.argv[1:]
+config = Configuration({'events': {'urls': url, 'heartbeat': 1}})
+system = KombuEventSystem.from_config(config.view('events'))
+system.on_start()
+handled = []
+system.subscribe(Subscription(name, (name,), lambda event: handled.append(event['n'])))
+system.emit(Event(name, {'n': 1}))
+
+pid = gevent.os.fork()
+if pid == 0:
+    try:
+        system.emit(Event(name, {'n': 'child'}))
+    except EmitFailure as error:
+        print(error, flush=True)
+    try:
+        system.subscribe(Subscription('other', (name,), print))
+    except SubscriptionError as error:
+        print(error, flush=True)
+    gevent.sleep(2.5)  # longer than heartbeats take to be missed
+    system.on_stop()
+    gevent.os.os._exit(0)
+
+for n in range(2, 30):
+    system.emit(Event(name, {'n': n}))
+    gevent.sleep(0.1)
+gevent.os.waitpid(pid, 0)
+system.emit(Event(name, {'n': 30}))
+with gevent.Timeout(10):
+    while len(handled) < 30:
+        gevent.sleep(0.01)
+print(*handled)
+system.on_stop()
+"""
+
+
+def test_a_forked_child_is_refused_and_its_parent_goes_on(bench: Any) -> None:
+    command = [sys.executable, '-c', PROGRAM, bench.server.url, bench.name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    emit, subscribe, handled = done.stdout.splitlines()
+    assert f'{bench.name} was not emitted: this event system was made before a fork' in emit
+    assert 'other: this event system was made before a fork' in subscribe
+    assert handled.split() == [str(n) for n in range(1, 31)]
+    assert 'lost the connection' not in done.stderr
