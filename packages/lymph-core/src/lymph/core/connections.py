@@ -95,8 +95,8 @@ class Connection:
         NotConnected when the link is not up.
         """
         channel = RequestChannel(id, subject, self, timeout)
-        self.pending[id] = channel
         channel.ticket = self._expirations.add(channel, deadline)
+        self.pending[id] = channel
         channel.sending = getcurrent()
         try:
             self._link.send((id, b'REQ', subject, headers, body))

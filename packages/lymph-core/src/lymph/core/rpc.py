@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -253,8 +254,10 @@ class Rpc(Component):
         packed = pack({} if body is None else body)
         timeout = self.timeout if timeout is None else timeout
         budget = deadlines.remaining(timeout)
-        if budget <= 0:
-            raise Expired(f'{subject}: no time left for the call')
+        if not 0 < budget < math.inf:
+            if budget <= 0:
+                raise Expired(f'{subject}: no time left for the call')
+            raise ValueError(f'{subject}: expected a timeout in seconds, found {timeout!r}')
         return _Call(address, subject.encode(), packed, budget, version)
 
     def _choose(self, call: _Call) -> str:
