@@ -14,6 +14,7 @@ import lymph
 from lymph.core import deadlines, trace
 from lymph.core.messages import Message
 from lymph.core.services import Service, ServiceInstance
+from lymph.discovery.static import StaticServiceRegistry
 from lymph.exceptions import (
     ConnectionLost,
     Expired,
@@ -703,3 +704,43 @@ def test_arguments_that_are_too_long_are_an_error_before_anything_is_sent(world,
         caller.request('echo', 'echo.echo', {'text': 'x' * 20_000})
     assert pending(caller) == 0
     assert caller.request('echo', 'echo.echo', {'text': 'x'}) == 'x'
+
+
+# Timeouts.
+
+
+@pytest.mark.parametrize('timeout', [float('inf'), float('nan')])
+def test_a_timeout_is_a_number_of_seconds(caller, service, timeout):
+    with pytest.raises(ValueError, match=r'echo\.echo: expected a timeout in seconds, found'):
+        caller.request('echo', 'echo.echo', timeout=timeout)
+    assert caller.rpc.stats()['connections'] == []
+
+
+@pytest.mark.parametrize('timeout', [0, -1])
+def test_a_call_without_any_time_is_not_made(caller, echo, timeout):
+    with pytest.raises(Expired, match='no time left for the call'):
+        caller.request('echo', 'echo.echo', timeout=timeout)
+    assert echo.calls == 0
+
+
+def test_the_timeout_of_the_configuration_holds_for_calls_without_one(world, echo):
+    caller = world.container(rpc_timeout=0.05)
+    with pytest.raises(Timeout, match=r'within 0\.05 s'):
+        caller.request('echo', 'echo.wait')
+    with pytest.raises(Timeout, match=r'within 0\.02 s'):
+        lymph.Proxy(caller, 'echo', timeout=0.02).wait()
+
+
+def test_a_lookup_takes_no_longer_than_the_call(world, service):
+    class Slow(StaticServiceRegistry):
+        gate = Event()
+
+        def watch(self, service, namespace):
+            self.gate.wait(30)
+            super().watch(service, namespace)
+
+    caller = world.container(registry=Slow(world.registry_hub))
+    with pytest.raises(Expired, match='the registry did not answer by the deadline'):
+        caller.request('echo', 'echo.echo', timeout=0.02)
+    Slow.gate.set()
+    assert caller.request('echo', 'echo.echo', {'text': 'x'}, timeout=5) == 'x'
