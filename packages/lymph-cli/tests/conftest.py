@@ -120,18 +120,37 @@ class Shell:
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str, stdout: int | None = None) -> Running:
-        """Start `lymph` with these arguments; `stdout` is a descriptor instead of a file."""
+    def python(self, script: str, *arguments: str) -> Finished:
+        """Run a script in Python to its end."""
+        done = subprocess.run(
+            [sys.executable, '-c', script, *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def start(
+        self,
+        *arguments: str,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        program: Path = LYMPH,
+    ) -> Running:
+        """Start `lymph` with these arguments; `stdout`, `stderr`: descriptors instead of files."""
         number = len(self._started)
         files = self.folder / f'{number}.out', self.folder / f'{number}.err'
         with files[0].open('wb') as out, files[1].open('wb') as err:
             process = subprocess.Popen(
-                [LYMPH, *arguments],
+                [program, *arguments],
                 cwd=self.folder,
                 env=self.environ,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out if stdout is None else stdout,
-                stderr=err,
+                stderr=err if stderr is None else stderr,
                 # Whoever started the tests may have made them deaf to Ctrl-C.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
