@@ -16,6 +16,8 @@ from lymph.testing.servers.processes import GuardedProcess
 __all__ = ['ZookeeperServer']
 
 _DEBIAN_JARS = '/usr/share/java'
+# The first names what it needs, but not what TLS needs, nor where to log.
+_DEBIAN_NAMES = 'zookeeper', 'netty-codec', 'netty-resolver', 'slf4j-simple'
 _HEAP = '128m'
 
 # Quick to start and small: one garbage collector thread, no optimizing compiler, no statistics in
@@ -40,7 +42,8 @@ class ZookeeperServer(Server):
 
     Arguments: the folder for data and logs (default: temporary); the longest start in seconds
     (default 60); the tick in seconds (default 0.1), sessions expire after at least two of them; for
-    a member of an ensemble its number, its `peers` as number -> 'host:port:port', itself included.
+    a member of an ensemble its number, its `peers` as number -> 'host:port:port', itself included;
+    further lines of its configuration as `settings`.
     """
 
     name = 'ZooKeeper'
@@ -53,12 +56,14 @@ class ZookeeperServer(Server):
         tick: float = 0.1,
         number: int = 1,
         peers: Mapping[int, str] | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(folder, start_timeout=start_timeout)
         self.port = free_port()
         self._tick = tick
         self._number = number
         self._peers = dict(peers or {})
+        self._settings = dict(settings or {})
 
     @property
     def address(self) -> str:
@@ -124,6 +129,7 @@ class ZookeeperServer(Server):
             settings |= {'initLimit': 200, 'syncLimit': 50}
             settings |= {f'server.{number}': where for number, where in self._peers.items()}
             (data / 'myid').write_text(f'{self._number}\n')
+        settings |= self._settings
         path = self.folder / 'zoo.cfg'
         path.write_text(''.join(f'{key}={value}\n' for key, value in settings.items()))
         return path
@@ -133,7 +139,7 @@ def _classpath() -> str:
     """The class path of Debian's jars (they name what they need) or of an unpacked release."""
     folder = Path(os.environ.get('ZOOKEEPER_PATH') or _DEBIAN_JARS)
     if (folder / 'zookeeper.jar').exists():
-        return f'{folder}/zookeeper.jar:{folder}/slf4j-simple.jar'
+        return ':'.join(f'{folder}/{name}.jar' for name in _DEBIAN_NAMES)
     for jars in (folder / 'lib', folder):
         if any(jars.glob('zookeeper-[0-9]*.jar')):
             return f'{folder}/conf:{jars}/*'
