@@ -102,15 +102,9 @@ class Asking(Componentized):
             address, subject, body, timeout=timeout, version=version, retries=retries
         )
 
-    def defer(
-        self, call: Callable[[], Any], body: Mapping[str, Any] | None = None
-    ) -> AsyncResult[Any]:
-        """Run `call`, which makes a request with `body`, in the background.
-
-        The AsyncResult gets its outcome. A `body` that cannot be serialized is an error here and
-        now (SerializationError).
-        """
-        return self.rpc.defer(call, body)
+    def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
+        """Run `call` in the background; the AsyncResult gets its outcome."""
+        return self.rpc.defer(call)
 
     def send_request(
         self,

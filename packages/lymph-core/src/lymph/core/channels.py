@@ -7,7 +7,7 @@ comes second is dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import gevent
 from greenlet import getcurrent, greenlet
@@ -17,10 +17,20 @@ from lymph.core.transport.base import Link, LinkDown, MessageTooLong
 from lymph.exceptions import Expired, RpcError, Timeout
 from lymph.serializers.msgpack import pack
 
-if TYPE_CHECKING:
-    from lymph.core.connections import Connection
-
 __all__ = ['ReplyChannel', 'RequestChannel']
+
+
+class Waiting(Protocol):
+    """The connection that a call waits on, as its channel knows it."""
+
+    endpoint: str
+    heard: int
+
+    def forget(self, channel: RequestChannel) -> None:
+        """Drop a call."""
+
+    def expired(self, channel: RequestChannel, error: Timeout) -> None:
+        """End a call whose deadline has passed."""
 
 
 class RequestChannel:
@@ -44,7 +54,7 @@ class RequestChannel:
         'timeout',
     )
 
-    def __init__(self, id: bytes, subject: bytes, connection: Connection, timeout: float) -> None:
+    def __init__(self, id: bytes, subject: bytes, connection: Waiting, timeout: float) -> None:
         self.id = id
         self.subject = subject
         self.heard = connection.heard  # what had arrived on the connection when this was sent

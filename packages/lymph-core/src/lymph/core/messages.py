@@ -34,6 +34,7 @@ __all__ = [
     'REQ',
     'TYPES',
     'Message',
+    'PackedArguments',
     'id_source',
 ]
 
@@ -141,6 +142,17 @@ class Message:
 
 
 _UNREAD: Final = object()
+
+
+class PackedArguments(dict[str, Any]):
+    """Arguments that have been packed ahead of the call: a dict that remembers its bytes.
+
+    Raises SerializationError for arguments that cannot travel.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any] | None) -> None:
+        super().__init__(arguments or {})
+        self.packed = pack(dict(self))
 
 
 def _no_type(found: bytes) -> str:

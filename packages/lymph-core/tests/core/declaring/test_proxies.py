@@ -6,6 +6,7 @@ import pytest
 
 import lymph
 from lymph.exceptions import LookupFailure, RemoteError, Timeout
+from lymph.serializers.msgpack import pack
 
 
 class Container:
@@ -21,8 +22,8 @@ class Container:
             raise self.error
         return 'result'
 
-    def defer(self, call, body=None):
-        return ('deferred', call(), body)
+    def defer(self, call):
+        return ('deferred', call())
 
 
 @pytest.fixture
@@ -64,8 +65,16 @@ def test_arguments_travel_by_name(container, call):
 
 def test_a_deferred_call_is_the_same_call(container):
     deferred = lymph.Proxy(container, 'echo', timeout=3).upper.defer(text='x')
-    assert deferred == ('deferred', 'result', {'text': 'x'})
+    assert deferred == ('deferred', 'result')
     assert container.asked == [('echo', 'echo.upper', {'text': 'x'}, 3, None)]
+
+
+def test_arguments_of_a_deferred_call_are_packed_once(container):
+    proxy = lymph.Proxy(container, 'echo')
+    proxy.upper.defer(text='x')
+    assert container.asked[0][2].packed == pack({'text': 'x'})
+    with pytest.raises(lymph.SerializationError, match='at text'):
+        proxy.upper.defer(text=object())
 
 
 def test_errors_become_local_ones_by_name(container):

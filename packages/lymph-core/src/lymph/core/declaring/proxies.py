@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lymph.core.messages import PackedArguments
 from lymph.core.transport.endpoints import scheme_of
 from lymph.core.versioning import parse_version
 from lymph.exceptions import RemoteError
@@ -36,10 +37,8 @@ class Caller(Protocol):
     ) -> Any:
         """Call and return the result."""
 
-    def defer(
-        self, call: Callable[[], Any], body: Mapping[str, Any] | None = None
-    ) -> AsyncResult[Any]:
-        """Run a call, which takes `body`, in the background."""
+    def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
+        """Run a call in the background."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,19 @@ class ProxyMethod:
         """Call the method and return its result; raises an RpcError (see `lymph.exceptions`)."""
         if args:
             self._refuse(args)
+        return self._call(arguments)
+
+    def defer(self, /, *args: Any, **arguments: Any) -> AsyncResult[Any]:
+        """Call the method in the background; `get()` of what is returned gives the result.
+
+        Arguments that cannot be serialized are an error here and now (SerializationError).
+        """
+        if args:
+            self._refuse(args)
+        call = functools.partial(self._call, PackedArguments(arguments))
+        return self._target.container.defer(call)
+
+    def _call(self, arguments: Mapping[str, Any]) -> Any:
         target = self._target
         try:
             return target.container.request(
@@ -81,12 +93,6 @@ class ProxyMethod:
             if local is None:
                 raise
             raise local(str(error)) from error
-
-    def defer(self, /, *args: Any, **arguments: Any) -> AsyncResult[Any]:
-        """Call the method in the background; `get()` of what is returned gives the result."""
-        if args:
-            self._refuse(args)
-        return self._target.container.defer(functools.partial(self, **arguments), arguments)
 
     def _refuse(self, args: tuple[Any, ...]) -> None:
         raise TypeError(f'{self._subject}: arguments travel by name, found {args[0]!r} without one')

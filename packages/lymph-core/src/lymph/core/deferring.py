@@ -1,0 +1,55 @@
+"""Calls in the background, each with an AsyncResult that gets its outcome, whatever happens."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+from gevent.event import AsyncResult
+
+from lymph.core.workers import Workers
+from lymph.exceptions import ConnectionLost, NotConnected
+
+__all__ = ['DeferredCalls']
+
+
+class DeferredCalls:
+    """Runs calls in greenlets that are used again, in the context of who asked for them."""
+
+    def __init__(self) -> None:
+        self._workers = Workers()
+        self._awaited: set[AsyncResult[Any]] = set()
+        self._refusal = ''
+
+    @property
+    def running(self) -> int:
+        """How many calls run now."""
+        return self._workers.running
+
+    def start(self, call: Callable[[], Any]) -> AsyncResult[Any]:
+        """Run `call`; what it returns or raises becomes the result, which may be ignored."""
+        result: AsyncResult[Any] = AsyncResult()
+
+        def run() -> None:
+            try:
+                result.set(call())
+            except Exception as error:  # noqa: BLE001 - whoever gets the result gets the error
+                result.set_exception(error)
+            finally:
+                self._awaited.discard(result)
+
+        self._awaited.add(result)
+        if not self._workers.try_start(contextvars.copy_context().run, run):
+            self._awaited.discard(result)
+            result.set_exception(NotConnected(self._refusal))
+        return result
+
+    def close(self, reason: str) -> None:
+        """End what runs with ConnectionLost, and refuse what comes, because of `reason`."""
+        self._refusal = reason
+        awaited, self._awaited = self._awaited, set()
+        self._workers.kill()
+        for result in awaited:
+            if not result.ready():  # its greenlet was ended between two tries, or before it began
+                result.set_exception(ConnectionLost(reason))
