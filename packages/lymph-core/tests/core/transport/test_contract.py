@@ -37,6 +37,13 @@ class TestZeromqOverIpc(TestZeromq):
         return f'ipc://{next(self.paths)}'
 
 
+class TestZeromqInproc(TestZeromq):
+    numbers = itertools.count()
+
+    def endpoint(self):
+        return f'inproc://contract/{next(self.numbers)}'
+
+
 class TestZmtpToZeromq(TestZeromq):
     def make_connecting_transport(self, **options):
         return ZmtpTransport(**options)

@@ -354,7 +354,7 @@ class TransportContract:
 
     def test_what_was_sent_before_closing_arrives(self) -> None:
         link, handler, accepted, accepting = self.join()
-        sent = [[b'%d' % n] for n in range(10)]
+        sent = [[b'%d' % n] for n in range(500)]
         for message in sent:
             link.send(message)
         link.close()
@@ -364,7 +364,7 @@ class TransportContract:
 
     def test_what_the_accepting_side_sent_before_closing_arrives(self) -> None:
         link, handler, accepted, _ = self.join()
-        sent = [[b'%d' % n] for n in range(10)]
+        sent = [[b'%d' % n] for n in range(500)]
         for message in sent:
             accepted.send(message)
         self.listening.close()

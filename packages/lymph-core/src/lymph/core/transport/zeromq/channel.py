@@ -46,7 +46,7 @@ class Channel:
     """Owns a socket of type `kind`.
 
     `receive(socket)` is called in the hub to take one message; it raises `zmq.Again` when there is
-    none. `drained(finished)` is called after some were taken, with whether these were all.
+    none. `drained(finished)` is called after each look, with whether nothing is left.
     """
 
     def __init__(
@@ -165,7 +165,10 @@ class Channel:
             return
         if self._readable_now():
             self.drain()
-        elif self._waiting:
+            return
+        if self._drained is not None:
+            self._drained(True)
+        if self._waiting:
             self._let_senders_try()
 
     def _send_rest(self, parts: Sequence[bytes]) -> None:

@@ -16,9 +16,11 @@ from zmq.backend import Socket
 
 from lymph.core.transport.base import LinkHandler
 from lymph.core.transport.zeromq.channel import Channel
+from lymph.core.transport.zeromq.descriptors import close_inherited, inode_of
 from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
 from lymph.core.transport.zeromq.monitor import (
     CLOSED,
+    CONNECTED,
     DISCONNECTED,
     HANDSHAKE_FAILED,
     HANDSHAKE_SUCCEEDED,
@@ -39,10 +41,11 @@ class DealerLink(ZeromqLink):
         self, peer: str, handler: LinkHandler, terms: Terms, closed: Callable[[DealerLink], None]
     ) -> None:
         options = [*terms.options(), (zmq.RECONNECT_IVL, _NEVER)]
-        channel = Channel(int(zmq.DEALER), options, self._receive)
+        channel = Channel(int(zmq.DEALER), options, self._receive, self._drained)
         super().__init__(peer, handler, channel, terms.max_message_size)
         self._terms = terms
         self._closed = closed
+        self._connection: tuple[int, int | None] = (-1, None)  # its descriptor, its inode
         self._monitor = Monitor(channel.socket, self._happened)
         self._deadline = gevent.get_hub().loop.timer(terms.connect_timeout)
         self._deadline.start(
@@ -51,12 +54,11 @@ class DealerLink(ZeromqLink):
 
     def open(self, address: str) -> None:
         """Begin to connect to an endpoint as libzmq writes it; hosts are numbers."""
-        if self.down_reason is not None:
-            return
-        try:
-            self._channel.socket.connect(address)
-        except zmq.ZMQError as error:
-            self.lost(f'connection failed: {error.strerror}')
+        if self.down_reason is None:
+            try:
+                self._channel.socket.connect(address)
+            except zmq.ZMQError as error:
+                self.lost(f'connection failed: {error.strerror}')
 
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; what was sent still leaves, unless the peer does not read."""
@@ -72,6 +74,20 @@ class DealerLink(ZeromqLink):
             self._closed(self)
             self.ended(reason)
 
+    def begin(self) -> None:
+        """Send and receive from now on."""
+        self._deadline.stop()
+        self._channel.settle()
+        self.now_up()
+        self._channel.start()
+
+    def leave(self, reason: str) -> None:
+        """Take the link down when all that was received is delivered."""
+        if self.down_reason is None:
+            self.up = False
+            self.leaving = reason
+            self._channel.drain()
+
     def abandon(self) -> None:
         """Leave the sockets to the parent, in a forked child."""
         if self.down_reason is None:
@@ -79,6 +95,7 @@ class DealerLink(ZeromqLink):
             self._deadline.stop()
             self._monitor.abandon()
             self._channel.abandon()
+            close_inherited(*self._connection)
 
     def _try_send(self, frames: Sequence[bytes]) -> bool:
         return self._channel.send(frames[0], frames[1:])
@@ -86,16 +103,18 @@ class DealerLink(ZeromqLink):
     def _receive(self, socket: Socket) -> None:
         self.arrived(receive_frames(socket.recv(_NOBLOCK, False), socket))
 
+    def _drained(self, finished: bool) -> None:
+        if finished and self.leaving is not None:
+            self.lost(self.leaving)
+
     def _happened(self, event: int, descriptor: int) -> None:
-        if event == HANDSHAKE_SUCCEEDED:
-            self._deadline.stop()
-            self._channel.settle()
-            self.now_up()
-            self._channel.start()
+        if event == CONNECTED:
+            self._connection = descriptor, inode_of(descriptor)
+        elif event == HANDSHAKE_SUCCEEDED:
+            self.begin()
         elif event in HANDSHAKE_FAILED:
             self.lost('connection failed: the peer is no ROUTER of ZMTP 3 with the NULL mechanism')
         elif event == DISCONNECTED and self.up:
-            self._channel.drain()
-            self.lost('closed by the peer')
-        elif event in (DISCONNECTED, CLOSED):
+            self.leave('closed by the peer')
+        elif event in (DISCONNECTED, CLOSED) and self.leaving is None:
             self.lost('connection failed: nobody listens, or the peer hung up')

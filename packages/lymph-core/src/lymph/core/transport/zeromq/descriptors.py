@@ -15,7 +15,7 @@ from gevent.monkey import get_original
 
 from lymph.core.transport.endpoints import join_tcp
 
-__all__ = ['inode_of', 'peer_of', 'shut_down']
+__all__ = ['close_inherited', 'inode_of', 'peer_of', 'shut_down']
 
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 
@@ -43,3 +43,13 @@ def shut_down(descriptor: int, inode: int | None) -> None:
     if inode is not None and inode_of(descriptor) == inode:
         with suppress(OSError), _Socket(fileno=os.dup(descriptor)) as sock:
             sock.shutdown(socket.SHUT_RDWR)
+
+
+def close_inherited(descriptor: int, inode: int | None) -> None:
+    """Close a forked child's copy of a connection, unless `descriptor` is another one by now.
+
+    libzmq does not run in the child; open copies would keep the parent's peers from noticing that
+    the parent has ended.
+    """
+    if inode is not None and inode_of(descriptor) == inode:
+        os.close(descriptor)

@@ -40,6 +40,8 @@ class ZeromqLink(Link):
         self.peer = peer
         self.up = False
         self.down_reason: str | None = None
+        #: why the link goes down as soon as all that was received is delivered
+        self.leaving: str | None = None
         self._handler = handler
         self._channel = channel
         self._limit = max_message_size
@@ -52,7 +54,7 @@ class ZeromqLink(Link):
             raise MessageTooLong(size, self._limit)
         while True:
             if not self.up:
-                reason = self.down_reason or 'the connection is not up yet'
+                reason = self.down_reason or self.leaving or 'the connection is not up yet'
                 raise LinkDown(f'cannot send to {self.peer}: {reason}')
             try:
                 if self._try_send(frames):

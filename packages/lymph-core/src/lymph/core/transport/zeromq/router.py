@@ -24,9 +24,9 @@ from zmq.backend import Socket
 
 from lymph.core.transport.base import LinkHandler, Listener
 from lymph.core.transport.zeromq.channel import Channel
-from lymph.core.transport.zeromq.descriptors import inode_of, peer_of, shut_down
+from lymph.core.transport.zeromq.descriptors import close_inherited, inode_of, peer_of, shut_down
 from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
-from lymph.core.transport.zeromq.monitor import ACCEPTED, DISCONNECTED, Monitor
+from lymph.core.transport.zeromq.monitor import ACCEPTED, DISCONNECTED, LISTENING, Monitor
 from lymph.core.transport.zeromq.terms import Terms
 
 __all__ = ['RouterListener']
@@ -52,6 +52,7 @@ class RouterLink(ZeromqLink):
         self.id = id
         self.descriptor = descriptor
         self._inode = inode_of(descriptor)
+        self._listener = listener
         self._grace = gevent.get_hub().loop.timer(_GRACE)
 
     def close(self, reason: str = 'closed') -> None:
@@ -66,7 +67,7 @@ class RouterLink(ZeromqLink):
     def cut(self) -> None:
         """End the connection, if it still stands."""
         self.release()
-        shut_down(self.descriptor, self._inode)
+        self._listener.hang_up(self.descriptor, self._inode)
 
     def release(self) -> None:
         """Let go of the timer."""
@@ -96,7 +97,8 @@ class RouterListener(Listener):
         self._links: dict[bytes, RouterLink] = {}
         self._by_descriptor: dict[int, RouterLink] = {}
         self._leaving: dict[RouterLink, int] = {}  # link -> drains it still gets
-        self._open: set[int] = set()
+        self._open: dict[int, int | None] = {}  # descriptors of connections, their inodes
+        self._bound: tuple[int, int | None] = (-1, None)  # where connections are accepted
         self._listening, self._ended = True, False
         options = [*terms.options(), (zmq.ROUTER_MANDATORY, 1)]
         self.channel = Channel(int(zmq.ROUTER), options, self._receive, self._drained)
@@ -109,6 +111,7 @@ class RouterListener(Listener):
         bound = cast(bytes, self.channel.socket.get(int(zmq.LAST_ENDPOINT)))
         self.endpoint = bound.decode()
         self.channel.start()
+        self._monitor.drain()
 
     def close(self) -> None:
         """Accept no more links.
@@ -135,6 +138,16 @@ class RouterListener(Listener):
             link.abandon()
         self._monitor.abandon()
         self.channel.abandon()
+        for descriptor, inode in (*self._open.items(), self._bound):
+            close_inherited(descriptor, inode)
+
+    def hang_up(self, descriptor: int, inode: int | None) -> None:
+        """End a connection, if it still stands."""
+        shut_down(descriptor, inode)
+
+    def _source_of(self, id: bytes, frame: zmq.Frame) -> int:
+        """Return the descriptor of the connection that a frame was read from."""
+        return int(frame.get(_SOURCE))
 
     def _receive(self, socket: Socket) -> None:
         id = socket.recv(_NOBLOCK)
@@ -142,38 +155,46 @@ class RouterListener(Listener):
         link = self._links.get(id)
         # Ids that libzmq gave begin with a zero and are never given twice; others may come back.
         if link is None or id[0]:
-            link = self._link_of(id, int(first.get(_SOURCE)))
+            link = self._link_of(id, self._source_of(id, first))
         frames = receive_frames(first, socket)
         if link.down_reason is None:
             link.arrived(frames)
 
     def _link_of(self, id: bytes, descriptor: int) -> RouterLink:
         """Return the link of a routing id on a connection, a new one if need be."""
+        link = self._links.get(id)
+        if (
+            link is not None
+            and link.descriptor == descriptor
+            # One that is leaving and whose descriptor is open has a successor there.
+            and (descriptor in self._open) == (link.leaving is None)
+        ):
+            return link
         self._monitor.drain()
         link = self._links.get(id)
-        if link is not None and link.descriptor == descriptor and descriptor in self._open:
-            return link
         for old in (link, self._by_descriptor.get(descriptor)):
             if old is not None:
                 self._remove(old, _CLOSED_BY_PEER)
         link = self._links[id] = self._by_descriptor[descriptor] = RouterLink(
             id, descriptor, self._handler, self
         )
-        if descriptor not in self._open:
-            self._leaving[link] = _DRAINS
         link.now_up()
+        if descriptor not in self._open:
+            self._leave(link)
         return link
 
     def _happened(self, event: int, descriptor: int) -> None:
         if event == ACCEPTED:
-            self._open.add(descriptor)
+            inode = self._open[descriptor] = inode_of(descriptor)
             if not self._listening:
-                shut_down(descriptor, inode_of(descriptor))
+                self.hang_up(descriptor, inode)
+        elif event == LISTENING:
+            self._bound = descriptor, inode_of(descriptor)
         elif event == DISCONNECTED:
-            self._open.discard(descriptor)
+            self._open.pop(descriptor, None)
             link = self._by_descriptor.get(descriptor)
             if link is not None:
-                self._leaving[link] = _DRAINS
+                self._leave(link)
                 self.channel.drain()
             else:
                 self._end_if_unused()
@@ -185,6 +206,11 @@ class RouterListener(Listener):
             if finished or not self._leaving[link]:
                 self._remove(link, _CLOSED_BY_PEER)
         self._end_if_unused()
+
+    def _leave(self, link: RouterLink) -> None:
+        link.up = False
+        link.leaving = _CLOSED_BY_PEER
+        self._leaving[link] = _DRAINS
 
     def _remove(self, link: RouterLink, reason: str) -> None:
         if self._links.get(link.id) is link:

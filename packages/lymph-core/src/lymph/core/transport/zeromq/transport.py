@@ -15,6 +15,7 @@ from lymph.core.transport.base import (
 from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zeromq.addresses import check, refuse_taken, resolve
 from lymph.core.transport.zeromq.dealer import DealerLink
+from lymph.core.transport.zeromq.local import LocalDealerLink, LocalListener
 from lymph.core.transport.zeromq.router import RouterListener
 from lymph.core.transport.zeromq.terms import Terms
 
@@ -60,7 +61,8 @@ class ZeromqTransport(Transport):
         if scheme == 'ipc':
             refuse_taken(endpoint)
         address = resolve(endpoint) if scheme == 'tcp' else endpoint
-        listener = RouterListener(address, handler, self._terms, self._listeners.discard)
+        kind = LocalListener if scheme == 'inproc' else RouterListener
+        listener = kind(address, handler, self._terms, self._listeners.discard)
         if scheme == 'tcp':
             port = split_tcp(listener.endpoint)[1]
             listener.endpoint = join_tcp(split_tcp(endpoint)[0], port)
@@ -71,7 +73,8 @@ class ZeromqTransport(Transport):
         """Begin a link to an endpoint; see `Transport.connect`."""
         self._refuse_after_fork()
         scheme = check(endpoint)
-        link = DealerLink(endpoint, handler, self._terms, self._links.discard)
+        kind = LocalDealerLink if scheme == 'inproc' else DealerLink
+        link = kind(endpoint, handler, self._terms, self._links.discard)
         self._links.add(link)
         if scheme == 'tcp':
             self._connecting.spawn(self._open, link, endpoint)

@@ -30,9 +30,9 @@ _PING = encode_ping()  # without a TTL: what our silence means is for the peer t
 class ZmtpLink(Link):
     """One side of a connection; `attach` gives it its socket.
 
-    `ended(link)` is called once when the link is gone, for its owner's tables. A link that `answers`
-    takes no more messages while its peer does not read. The side that asks must go on reading, or
-    two full buffers would wait for each other.
+    `ended(link)` is called once when the link is gone, for its owner's tables. A link that
+    `answers` takes no more messages while its peer does not read. The side that asks must go on
+    reading, or two full buffers would wait for each other.
     """
 
     def __init__(
