@@ -17,6 +17,7 @@ _HOMES = {
     'ConnectionLost': 'lymph.exceptions',
     'EmitFailure': 'lymph.exceptions',
     'Event': 'lymph.core.events',
+    'EventRejected': 'lymph.exceptions',
     'Expired': 'lymph.exceptions',
     'Failed': 'lymph.exceptions',
     'Interface': 'lymph.core.interfaces',
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     )
     from lymph.exceptions import (
         EmitFailure as EmitFailure,
+    )
+    from lymph.exceptions import (
+        EventRejected as EventRejected,
     )
     from lymph.exceptions import (
         Expired as Expired,

@@ -8,6 +8,7 @@
     ├── SerializationError            a value cannot travel; names the path to it
     ├── RegistrationFailure           the registry did not take an instance
     ├── EmitFailure                   an event is not known to be safe
+    ├── EventRejected                 raised by a handler: no attempt can handle the event
     ├── SubscriptionError             a handler cannot be subscribed as it was declared
     └── RpcError                      a call did not return a result
         ├── NotSent                   executed = no: try again as you like
@@ -34,6 +35,7 @@ __all__ = [
     'ConfigurationError',
     'ConnectionLost',
     'EmitFailure',
+    'EventRejected',
     'Executed',
     'Expired',
     'Failed',
@@ -65,6 +67,10 @@ class RegistrationFailure(LymphError):
 
 class EmitFailure(LymphError):
     """An event was not confirmed as safe; it may or may not reach its handlers."""
+
+
+class EventRejected(LymphError):
+    """An event that no attempt can handle: raised by its handler, it is a dead letter at once."""
 
 
 class SubscriptionError(LymphError):

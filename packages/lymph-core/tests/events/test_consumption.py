@@ -12,7 +12,8 @@ from lymph.core.protocol.envelope import pack_event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.core.workers import Workers
 from lymph.events.base import Subscription
-from lymph.events.consumption import Consumption, Delivery, Leased
+from lymph.events.consumption import Consumption
+from lymph.events.leases import Delivery, Leased
 from lymph.exceptions import LymphError
 from lymph.testing.contracts.events import Gate, Inbox
 from lymph.testing.waiting import eventually

@@ -8,6 +8,13 @@
   goes to another consumer at once, with `attempt` one higher.
 - Handlers run in `self.workers`, so no more are fetched than may run.
 - Every handler is given an Event of its own, made from bytes: what it changes nobody else sees.
+- A handler that raises EventRejected is not called again: the event is a dead letter at once.
+- An exclusive queue has one consumer among all instances, which handles one event at a time in the
+  order of the queue; the others stand by. A failed event is tried again in its place: nothing
+  behind it is handled before it was handled or given up. Whoever lost the queue, because it was
+  stopped or cut off for too long, begins to handle nothing more of it: that is checked right before
+  the handler is called. A handler that was running then cannot be undone, and may overlap with the
+  one that the next consumer calls for the same event.
 - Event types are topics as in AMQP: words parted by dots; in a subscription ``*`` stands for one
   word, ``#`` for zero or more.
 """
@@ -36,6 +43,7 @@ class Subscription:
     event_types     topics, each may hold wildcards
     handler         called with the event, in one of the workers; its return acknowledges
     sequential      at most one event at a time in this instance
+    exclusive       at most one event at a time in all instances, in the order of the queue
     broadcast       every instance receives every event: the queue belongs to this instance alone
     once            one event in all, then the subscription ends
     retry           how often a failed event is tried again before it becomes a dead letter
@@ -52,6 +60,7 @@ class Subscription:
     once: bool = False
     retry: int = 0
     durable: bool = True
+    exclusive: bool = False
 
     @property
     def temporary(self) -> bool:
@@ -91,7 +100,10 @@ class BaseEventSystem(Component, ABC):
 
     @abstractmethod
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop consuming; a queue that is not durable is removed. Unknown ones are ignored."""
+        """Stop consuming; a queue that is not durable is removed. Unknown ones are ignored.
+
+        An exclusive queue goes to another consumer when the handler that runs has ended.
+        """
 
     @abstractmethod
     def emit(self, event: Event, delay: float = 0) -> None:

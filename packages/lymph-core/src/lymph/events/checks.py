@@ -41,6 +41,11 @@ def check_subscription(subscription: Subscription, consuming: Subscription | Non
             check_pattern(event_type)
         except ValueError as error:
             raise SubscriptionError(f'{name}: {error}') from error
+    if subscription.exclusive and subscription.temporary:
+        raise SubscriptionError(
+            f'{name}: expected a durable queue for an exclusive subscription, found one that '
+            'belongs to its instance alone (broadcast, once or not durable)'
+        )
     if subscription.retry < 0:
         raise SubscriptionError(
             f'{name}: expected retry to be 0 or more, found {subscription.retry}'

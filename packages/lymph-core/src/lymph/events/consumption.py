@@ -9,6 +9,8 @@ The event systems that keep their own queues differ in the store alone. The rule
   room. A ring that arrives during a lease is not lost.
 - Outcomes are handed to the store without waiting. The store takes leases and outcomes in order,
   so that an event's outcome is known before the next one of its queue is leased.
+- Who consumes an exclusive queue holds a claim to it, which comes with a lease and is given back
+  when nothing of it runs any more. It is looked at again right before a handler is called.
 - What was leased but never reached a handler goes back as if nothing had happened.
 """
 
@@ -16,10 +18,9 @@ from __future__ import annotations
 
 import logging
 import random
+import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import gevent
 from gevent.event import Event as Signal
@@ -29,9 +30,10 @@ from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
-from lymph.exceptions import LymphError, SerializationError
+from lymph.events.leases import Delivery, Demand, Leased, Store
+from lymph.exceptions import EventRejected, LymphError, SerializationError
 
-__all__ = ['Consumption', 'Delivery', 'Demand', 'Leased', 'Store']
+__all__ = ['Consumption']
 
 logger = logging.getLogger(__name__)
 
@@ -40,51 +42,6 @@ _MOST = 1000  # handlers of one queue at once where the workers have no bound
 _PATIENCE = 60.0  # seconds; delays are wall time, so the clock is read again now and then
 _AFTER_ERROR = 1.0  # seconds before the next lease when the store failed
 _ERROR_LENGTH = 2000  # characters kept of an error's text
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """An event leased from a queue; `id` means something to the store alone."""
-
-    id: int
-    queue: str
-    data: bytes
-    attempt: int
-
-
-@dataclass(frozen=True)
-class Demand:
-    """How many events of a queue may be leased."""
-
-    queue: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Leased:
-    """What a store gives; `due` tells for a queue in how many seconds it has more, if ever."""
-
-    deliveries: Sequence[Delivery] = ()
-    due: dict[str, float] = field(default_factory=dict)
-
-
-class Store(Protocol):
-    """Where the queues are. Only `lease` may wait; it raises LymphError when it fails."""
-
-    def lease(self, demands: Sequence[Demand]) -> Leased:
-        """Lease up to `count` events of each queue, the oldest first; each has one more attempt."""
-
-    def acknowledge(self, delivery: Delivery) -> None:
-        """Forget an event that was handled."""
-
-    def retry(self, delivery: Delivery, delay: float) -> None:
-        """Put an event back, to be leased again after `delay` seconds."""
-
-    def bury(self, delivery: Delivery, error: str) -> None:
-        """Move an event to the dead letters."""
-
-    def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
-        """Put events back to be leased at once; if not `started`, the attempt does not count."""
 
 
 class _Consumer:
@@ -96,8 +53,9 @@ class _Consumer:
         self.running = 0
         self.look = True  # the queue may have something
         self.due: float | None = None  # when it will, by the monotonic clock
-        alone = subscription.sequential or subscription.once
+        alone = subscription.sequential or subscription.once or subscription.exclusive
         self.limit = 1 if alone else _MOST
+        self.claim = secrets.token_hex(8) if subscription.exclusive else None
 
     def room(self) -> int:
         return self.limit - self.running if self.look else 0
@@ -140,6 +98,8 @@ class Consumption:
     def pause(self) -> None:
         """Lease no more; handlers that run are settled."""
         self._paused = True
+        for consumer in self._consumers.values():
+            self._let_go(consumer)
 
     def add(self, queue: str, subscription: Subscription) -> None:
         """Consume `queue` for a subscription."""
@@ -148,7 +108,9 @@ class Consumption:
 
     def remove(self, queue: str) -> None:
         """Consume `queue` no longer."""
-        self._consumers.pop(queue, None)
+        consumer = self._consumers.pop(queue, None)
+        if consumer is not None:
+            self._let_go(consumer)
 
     def ring(self, queue: str) -> None:
         """Look into `queue`: something was put there. Never waits."""
@@ -168,6 +130,7 @@ class Consumption:
             demands = self._demands()
             if not demands:
                 continue
+            consumers = [self._consumers[demand.queue] for demand in demands]
             try:
                 leased = self._store.lease(demands)
             except LymphError as error:
@@ -176,7 +139,8 @@ class Consumption:
                 gevent.sleep(_AFTER_ERROR)
                 continue
             self._note(demands, leased)
-            self._start_all(leased.deliveries)
+            self._start_all(leased.deliveries, {each.queue: each for each in consumers})
+            self._return_strays(consumers)
 
     def _wait_for_room(self) -> None:
         workers = self._component.workers
@@ -200,7 +164,7 @@ class Consumption:
                 consumer.look, consumer.due = True, None
             count = int(min(consumer.room(), free, _BATCH))
             if count > 0:
-                demands.append(Demand(name, count))
+                demands.append(Demand(name, count, consumer.claim))
                 free -= count
                 consumer.look = False
                 # whoever was served goes to the end of the line
@@ -227,15 +191,32 @@ class Consumption:
         for demand in demands:
             self.ring(demand.queue)
 
+    # Claims.
+
+    def _let_go(self, consumer: _Consumer) -> None:
+        """Give back the claim of a consumer that leases no more, unless its handler runs."""
+        if consumer.claim is not None and not consumer.running:
+            self._store.let_go(consumer.queue, consumer.claim)
+
+    def _over(self, consumer: _Consumer) -> bool:
+        return self._paused or self._consumers.get(consumer.queue) is not consumer
+
+    def _return_strays(self, consumers: Iterable[_Consumer]) -> None:
+        """Give back claims that came with a lease to those who have left meanwhile."""
+        for consumer in filter(self._over, consumers):
+            self._let_go(consumer)
+
     # The events.
 
-    def _start_all(self, deliveries: Sequence[Delivery]) -> None:
+    def _start_all(
+        self, deliveries: Sequence[Delivery], consumers: Mapping[str, _Consumer]
+    ) -> None:
         waiting = list(reversed(deliveries))
         try:
             while waiting and not self._paused:
                 delivery = waiting[-1]
-                consumer = self._consumers.get(delivery.queue)
-                if consumer is None:
+                consumer = consumers[delivery.queue]
+                if self._consumers.get(delivery.queue) is not consumer:
                     self._store.release([waiting.pop()], started=False)
                     continue
                 self._component.workers.start(self._handle, consumer, delivery)
@@ -249,7 +230,12 @@ class Consumption:
         subscription = consumer.subscription
         settled = False
         try:
-            settled = self._attempt(subscription, delivery)
+            if consumer.claim is None or self._store.holds(consumer.claim):
+                settled = self._attempt(subscription, delivery)
+            else:
+                logger.warning('%s: was taken over by another instance', consumer.queue)
+                self._store.release([delivery], started=False)
+                self.ring(consumer.queue)
         except BaseException:
             self._store.release([delivery], started=True)
             raise
@@ -259,6 +245,8 @@ class Consumption:
                 self._wake.set()
             if subscription.once and settled:
                 consumer.limit = 0
+            if self._over(consumer):
+                self._let_go(consumer)
         if subscription.once and settled:
             self._finish(subscription)
 
@@ -279,7 +267,9 @@ class Consumption:
 
     def _failed(self, subscription: Subscription, delivery: Delivery, error: BaseException) -> bool:
         attempt = delivery.attempt
-        delay = after_failure(attempt, subscription.retry, random.random(), self._backoff)
+        delay = None
+        if not isinstance(error, EventRejected):
+            delay = after_failure(attempt, subscription.retry, random.random(), self._backoff)
         if delay is None:
             fate = 'now a dead letter'
             self._store.bury(delivery, _one_line(error))

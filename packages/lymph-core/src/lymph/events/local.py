@@ -19,7 +19,8 @@ from lymph.core.protocol.envelope import pack_event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
-from lymph.events.consumption import Consumption, Delivery, Demand, Leased
+from lymph.events.consumption import Consumption
+from lymph.events.leases import Delivery, Demand, Leased
 from lymph.events.local_hub import LocalDeadLetters, LocalEventSystemHub
 from lymph.exceptions import EmitFailure, SubscriptionError
 
@@ -148,3 +149,9 @@ class _HubStore:
     def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
         for delivery in deliveries:
             self._hub.put_back(delivery, attempts=0 if started else -1)
+
+    def holds(self, claim: str) -> bool:
+        return True  # nobody takes a claim away: who is in the same process cannot stall alone
+
+    def let_go(self, queue: str, claim: str) -> None:
+        self._hub.let_go(queue, claim)

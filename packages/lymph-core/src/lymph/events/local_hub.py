@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from lymph.core.events import Event
 from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.topics import matches_any
-from lymph.events.consumption import Delivery, Demand, Leased
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
+from lymph.events.leases import Delivery, Demand, Leased
 from lymph.exceptions import SerializationError
 
 __all__ = ['LocalDeadLetters', 'LocalEventSystemHub']
@@ -28,6 +28,7 @@ class _Message:
     data: bytes = field(compare=False)
     emitted: float = field(compare=False)
     attempts: int = field(compare=False, default=0)
+    not_before: float = field(compare=False, default=0.0)  # while it keeps its place; monotonic
 
 
 class _Queue:
@@ -36,13 +37,17 @@ class _Queue:
         self.consumers: dict[_Bell, tuple[str, ...]] = {}
         self.ready: list[_Message] = []
         self.delayed: list[tuple[float, _Message]] = []
+        self.claim: str | None = None  # of who consumes it alone
 
     def takes(self, topic: str) -> bool:
         patterns = self.consumers.values() or (self.topics,)
         return any(matches_any(topics, topic) for topics in patterns)
 
     def put(self, message: _Message, delay: float = 0) -> None:
-        if delay > 0:
+        if delay > 0 and message.attempts and self.claim is not None:
+            message.not_before = time.monotonic() + delay
+            heapq.heappush(self.ready, message)
+        elif delay > 0:
             heapq.heappush(self.delayed, (time.monotonic() + delay, message))
         else:
             heapq.heappush(self.ready, message)
@@ -53,9 +58,16 @@ class _Queue:
         now = time.monotonic()
         while self.delayed and self.delayed[0][0] <= now:
             heapq.heappush(self.ready, heapq.heappop(self.delayed)[1])
+        if self.waits_for_first():
+            return []
         return [heapq.heappop(self.ready) for _ in range(min(count, len(self.ready)))]
 
+    def waits_for_first(self) -> bool:
+        return bool(self.ready) and self.ready[0].not_before > time.monotonic()
+
     def due(self) -> float | None:
+        if self.waits_for_first():
+            return self.ready[0].not_before - time.monotonic()
         return self.delayed[0][0] - time.monotonic() if self.delayed else None
 
 
@@ -92,7 +104,7 @@ class LocalEventSystemHub:
         due: dict[str, float] = {}
         for demand in demands:
             queue = self._queues.get(demand.queue)
-            if queue is None:
+            if queue is None or not self._claim(queue, demand.claim):
                 continue
             for message in queue.take(demand.count):
                 message.attempts += 1
@@ -104,6 +116,14 @@ class LocalEventSystemHub:
             if next_due is not None:
                 due[demand.queue] = next_due
         return Leased(deliveries, due)
+
+    def let_go(self, queue: str, claim: str) -> None:
+        """End a claim; the others that consume the queue may take it."""
+        known = self._queues.get(queue)
+        if known is not None and known.claim == claim:
+            known.claim = None
+            for bell in tuple(known.consumers):
+                bell()
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Forget an event."""
@@ -127,6 +147,13 @@ class LocalEventSystemHub:
         for holder, name, message in list(self._leases.values()):
             if holder is owner:
                 self.put_back(Delivery(message.id, name, message.data, message.attempts))
+
+    def _claim(self, queue: _Queue, claim: str | None) -> bool:
+        if claim is None:
+            return True
+        if queue.claim is None:
+            queue.claim = claim
+        return queue.claim == claim
 
     def revive(self, queue: str, data: bytes) -> bool:
         """Put an event at the end of `queue`; returns whether there is such a queue."""

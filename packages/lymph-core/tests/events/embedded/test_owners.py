@@ -9,11 +9,12 @@ import pytest
 from lymph.core.events import Event
 from lymph.core.protocol.envelope import pack_event
 from lymph.core.protocol.redelivery import LOSSES
-from lymph.events.consumption import Demand
 from lymph.events.embedded.database import open_database
-from lymph.events.embedded.messages import acknowledge, lease, publish
+from lymph.events.embedded.leasing import lease
+from lymph.events.embedded.messages import acknowledge, publish
 from lymph.events.embedded.owners import OwnerFile, dismiss, enroll, look_around, renew
 from lymph.events.embedded.routing import Routes, declare, withdraw
+from lymph.events.leases import Demand
 
 
 @pytest.fixture
@@ -39,9 +40,9 @@ def test_a_live_owner_keeps_its_leases(db, directory):
     other = enroll(db, file.token, None)
     declare(db, 'queue', ['thing'], False, other)
     emit(db)
-    assert len(lease(db, other, [Demand('queue', 5)]).deliveries) == 1
+    assert len(lease(db, other, [Demand('queue', 5)], 10.0).deliveries) == 1
     assert look_around(db, me, directory, None).queues == frozenset()
-    assert lease(db, me, [Demand('queue', 5)]).deliveries == []
+    assert lease(db, me, [Demand('queue', 5)], 10.0).deliveries == []
     file.close()
 
 
@@ -50,10 +51,10 @@ def test_what_a_dead_owner_had_leased_is_ready_again(db, directory):
     other = enroll(db, file.token, None)
     declare(db, 'queue', ['thing'], False, other)
     emit(db)
-    (lost,) = lease(db, other, [Demand('queue', 5)]).deliveries
+    (lost,) = lease(db, other, [Demand('queue', 5)], 10.0).deliveries
     file.abandon()  # as the kernel does when the process ends
     assert look_around(db, me, directory, None).queues == {'queue'}
-    (delivery,) = lease(db, me, [Demand('queue', 5)]).deliveries
+    (delivery,) = lease(db, me, [Demand('queue', 5)], 10.0).deliveries
     assert (delivery.id, delivery.attempt) == (lost.id, 2)
     # whoever lost the lease cannot settle it any more
     acknowledge(db, other, lost.id)
@@ -77,7 +78,7 @@ def test_an_event_that_keeps_killing_its_consumers_becomes_a_dead_letter(db):
     emit(db, 7)
     while True:
         owner = enroll(db, 'next', None)
-        if not lease(db, owner, [Demand('queue', 1)]).deliveries:
+        if not lease(db, owner, [Demand('queue', 1)], 10.0).deliveries:
             break
         dismiss(db, owner)
         deaths += 1

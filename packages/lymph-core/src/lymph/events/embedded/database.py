@@ -8,6 +8,7 @@ bindings       the topics that a queue collects
 consumers      who consumes a queue
 owners         instances that consume; ids are never used twice, so that a lease that was taken away
                cannot be settled by whoever lost it
+claims         who consumes an exclusive queue, and until when
 dead_letters   what was given up
 changes        one number, another one when queues or bindings have changed
 =============  ====================================================================================
@@ -25,12 +26,20 @@ from lymph.exceptions import LymphError
 __all__ = ['StoreError', 'explain', 'give_back', 'open_database']
 
 _APPLICATION = 0x6C796D70  # `PRAGMA application_id`: 'lymp'
-_FORMAT = 1  # `PRAGMA user_version`
+_FORMAT = 2  # `PRAGMA user_version`
 _BUSY = 5.0  # seconds that SQLite waits for programs that do not take turns, such as its own shell
 _SPARE = 1000  # free pages that are left for what comes
 _GIVEN_BACK = 4000  # pages at once
 _WAL_KEPT = 16 << 20  # bytes of the write-ahead log that stay allocated
 
+_CLAIMS = """
+CREATE TABLE claims (
+    queue INTEGER PRIMARY KEY,
+    token TEXT NOT NULL,
+    owner INTEGER NOT NULL,
+    expires REAL NOT NULL
+);
+"""
 _TABLES = """
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
@@ -158,6 +167,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f'{path} was written by a newer lymph (format {version}, this one knows {_FORMAT}); '
             'upgrade lymph here, or name another directory for events'
         )
+    elif version < _FORMAT:
+        _upgrade(connection)
     if connection.execute('PRAGMA journal_mode = WAL').fetchone()[0] != 'wal':
         raise StoreError(f'{path} cannot have a write-ahead log; put it on a local disk')
     connection.execute(f'PRAGMA journal_size_limit = {_WAL_KEPT}')
@@ -168,9 +179,21 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('BEGIN IMMEDIATE')
     try:
-        for statement in _statements(_TABLES):
+        for statement in _statements(_TABLES + _CLAIMS):
             connection.execute(statement)
         connection.execute(f'PRAGMA application_id = {_APPLICATION}')
+        connection.execute(f'PRAGMA user_version = {_FORMAT}')
+        connection.execute('COMMIT')
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Add to a file of format 1 what it lacks."""
+    connection.execute('BEGIN IMMEDIATE')
+    try:
+        connection.execute(_CLAIMS)
         connection.execute(f'PRAGMA user_version = {_FORMAT}')
         connection.execute('COMMIT')
     except BaseException:

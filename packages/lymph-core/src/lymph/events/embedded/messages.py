@@ -1,4 +1,4 @@
-"""Events on their way: emitted, leased, settled. Every function runs in a transaction."""
+"""Events on their way: emitted and settled. Every function runs in a transaction."""
 
 from __future__ import annotations
 
@@ -6,21 +6,10 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 
-from lymph.events.consumption import Delivery, Demand, Leased
 from lymph.events.embedded.routing import Routes
 
-__all__ = ['acknowledge', 'bury', 'lease', 'publish', 'put', 'release', 'retry']
+__all__ = ['acknowledge', 'bury', 'publish', 'put', 'release', 'retry']
 
-_PROMOTED = 256  # delayed events of a queue that become ready in one go
-
-_READY = """
-SELECT messages.id, data, attempts + 1 FROM messages JOIN events ON events.id = event
-WHERE queue = ? AND due IS NULL AND owner IS NULL ORDER BY messages.id LIMIT ?
-"""
-_PROMOTE = """
-UPDATE messages SET due = NULL
-WHERE id IN (SELECT id FROM messages WHERE queue = ? AND due <= ? ORDER BY due LIMIT ?)
-"""
 _BURY = """
 INSERT INTO dead_letters (queue, data, error, attempts, emitted, died)
 SELECT name, data, ?, attempts, emitted, ?
@@ -48,35 +37,6 @@ def put(db: sqlite3.Connection, queues: Sequence[int], data: bytes, delay: float
         'INSERT INTO messages (event, queue, due) VALUES (?, ?, ?)',
         [(event, queue, due) for queue in queues],
     )
-
-
-def lease(db: sqlite3.Connection, owner: int, demands: Sequence[Demand]) -> Leased:
-    """Lease the oldest events that are ready to `owner`; each has one more attempt."""
-    deliveries: list[Delivery] = []
-    due: dict[str, float] = {}
-    for demand in demands:
-        row = db.execute('SELECT id FROM queues WHERE name = ?', (demand.queue,)).fetchone()
-        if row is None:
-            continue
-        (queue,) = row
-        now = time.time()
-        (next_due,) = db.execute(
-            'SELECT min(due) FROM messages WHERE queue = ? AND due IS NOT NULL', (queue,)
-        ).fetchone()
-        if next_due is not None and next_due <= now:
-            db.execute(_PROMOTE, (queue, now, _PROMOTED))
-            (next_due,) = db.execute(
-                'SELECT min(due) FROM messages WHERE queue = ? AND due IS NOT NULL', (queue,)
-            ).fetchone()
-        if next_due is not None:
-            due[demand.queue] = max(next_due - now, 0)
-        rows = db.execute(_READY, (queue, demand.count)).fetchall()
-        db.executemany(
-            'UPDATE messages SET owner = ?, attempts = ? WHERE id = ?',
-            [(owner, attempt, id) for id, _, attempt in rows],
-        )
-        deliveries += [Delivery(id, demand.queue, data, attempt) for id, data, attempt in rows]
-    return Leased(deliveries, due)
 
 
 # What was leased is settled by its owner alone: a lease that was taken away counts no more.

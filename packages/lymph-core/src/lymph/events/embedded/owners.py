@@ -5,7 +5,7 @@
 - The file is there and locked before the row is, so a row without a file has lost it (somebody
   cleaned up). Such an owner is dead when it has not renewed its row in time.
 - What a dead owner had leased is ready again, with its attempts counted; what was lost too often
-  goes to the dead letters. Its temporary queues go with it.
+  goes to the dead letters. Its temporary queues and its claims go with it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lymph.core.forks import abandon_in_children
-from lymph.core.protocol.redelivery import after_loss
-from lymph.events.embedded.messages import bury, release
+from lymph.events.embedded.claims import take_back
 from lymph.events.embedded.routing import changed, end_unused_queues
 
 __all__ = ['Found', 'OwnerFile', 'dismiss', 'enroll', 'look_around', 'renew']
@@ -69,8 +68,8 @@ class Found:
     """What a look around found.
 
     `living` are the processes of other owners, `unknown` how many of them live in another
-    namespace of process numbers, `queues` those that have events again, `bells` how many there are
-    unless some belong to the dead.
+    namespace of process numbers, `queues` those that others can have something of now, `bells`
+    how many there are unless some belong to the dead.
     """
 
     living: frozenset[int]
@@ -119,21 +118,17 @@ def look_around(
 
 
 def dismiss(db: sqlite3.Connection, owner: int) -> set[str]:
-    """Forget an owner; returns the queues that have events again which it had leased."""
-    leased = db.execute(
-        'SELECT messages.id, attempts, name FROM messages JOIN queues ON queues.id = queue '
-        'WHERE owner = ?',
-        (owner,),
+    """Forget an owner; returns the queues that others can have something of now."""
+    queues = take_back(db, 'owner = ?', owner, 'its consumer ended')
+    claimed = db.execute(
+        'SELECT name FROM claims JOIN queues ON queues.id = queue WHERE owner = ?', (owner,)
     ).fetchall()
-    for id, attempts, _ in leased:
-        if not after_loss(attempts):
-            bury(db, owner, id, f'its consumer ended in attempt {attempts}, as often before')
-    release(db, owner, [id for id, attempts, _ in leased if after_loss(attempts)])
+    db.execute('DELETE FROM claims WHERE owner = ?', (owner,))
     db.execute('DELETE FROM consumers WHERE owner = ?', (owner,))
     db.execute('DELETE FROM owners WHERE id = ?', (owner,))
     end_unused_queues(db)
     changed(db)
-    return {name for _, _, name in leased}
+    return queues.union(name for (name,) in claimed)
 
 
 def _sweep(directory: Path, known: set[str]) -> None:

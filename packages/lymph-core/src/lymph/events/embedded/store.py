@@ -10,10 +10,13 @@ import gevent
 
 from lymph.core.components import Component
 from lymph.core.greenlets import Greenlet
-from lymph.events.consumption import Delivery, Demand, Leased
+from lymph.events.embedded.claims import let_go
 from lymph.events.embedded.committer import Committer, Ticket
+from lymph.events.embedded.holding import Holding
 from lymph.events.embedded.keeper import Keeper
-from lymph.events.embedded.messages import acknowledge, bury, lease, release, retry
+from lymph.events.embedded.leasing import lease
+from lymph.events.embedded.messages import acknowledge, bury, release, retry
+from lymph.events.leases import Delivery, Demand, Leased
 
 __all__ = ['DatabaseStore']
 
@@ -36,19 +39,32 @@ class DatabaseStore:
         component: Component,
         committer: Committer,
         keeper: Keeper,
+        holding: Holding,
         ring: Callable[[str], object],
     ) -> None:
         self._component = component
         self._committer = committer
         self._keeper = keeper
+        self._holding = holding
         self._ring = ring
         self._failed: list[_Settling] = []
         self._retrying: Greenlet | None = None
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
-        owner = self._keeper.owner
+        owner, lifetime = self._keeper.owner, self._holding.lifetime
         # no limit: what a lease brings after its asker has left would be leased to nobody
-        return self._committer.run(lambda db: lease(db, owner, demands), None)
+        leased = self._committer.run(lambda db: lease(db, owner, demands, lifetime), None)
+        for demand in demands:
+            if demand.claim is not None and demand.queue in leased.claims:
+                self._holding.keep(demand.queue, demand.claim, leased.claims[demand.queue])
+        return leased
+
+    def holds(self, claim: str) -> bool:
+        return self._holding.holds(claim)
+
+    def let_go(self, queue: str, claim: str) -> None:
+        self._holding.forget(claim)
+        self._settle(lambda db: let_go(db, claim), queue)
 
     def acknowledge(self, delivery: Delivery) -> None:
         owner = self._keeper.owner

@@ -38,6 +38,7 @@ from lymph.events.consumption import Consumption
 from lymph.events.embedded.bells import Ringer
 from lymph.events.embedded.committer import Committer
 from lymph.events.embedded.database import StoreError
+from lymph.events.embedded.holding import Holding
 from lymph.events.embedded.keeper import Keeper
 from lymph.events.embedded.letters import EmbeddedDeadLetters
 from lymph.events.embedded.messages import publish
@@ -51,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar('T')
 
+_LONGEST_STALL = 60.0  # seconds; as long as an owner is known that does not renew its row
 _FORKED = 'this event system was made before a fork; make one in the child'
 _STOPPED = 'the event system is not running; start its container first'
 
@@ -70,6 +72,8 @@ class EmbeddedEventSystem(BaseEventSystem):
     =================  =============================================================================
     `path`             used in place of the state directory; `where` it is configured, for errors
     `confirm_timeout`  seconds after which `emit` gives up
+    `stall_timeout`    seconds after which an instance that stands still (it is stopped, its loop is
+                       blocked) loses its exclusive queues to others; at most 60
     `backoff`          how long failed events wait
     =================  =============================================================================
 
@@ -85,6 +89,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         confirm_timeout: float = 10.0,
         backoff: Backoff | None = None,
         *,
+        stall_timeout: float = 10.0,
         where: Location | str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -101,20 +106,27 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._ring = Ringer(self._bells)
         self._committer = Committer(self.directory / 'events.sqlite')
         self._keeper = Keeper(self, self._committer, owners, self._bells, self._keep_up, self._ring)
-        store = DatabaseStore(self, self._committer, self._keeper, self._ring)
+        self._holding = Holding(self, self._committer, stall_timeout, self._ring)
+        store = DatabaseStore(self, self._committer, self._keeper, self._holding, self._ring)
         self._consumption = Consumption(self, store, self.unsubscribe, backoff or Backoff())
         self.dead_letters = EmbeddedDeadLetters(self._run, self._ring)
         abandon_in_children(self)
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> EmbeddedEventSystem:
-        """Make the event system; the options are `path` and `confirm_timeout`."""
-        refuse_unknown(config, ('path', 'confirm_timeout'))
+        """Make the event system; the options are `path`, `confirm_timeout` and `stall_timeout`."""
+        refuse_unknown(config, ('path', 'confirm_timeout', 'stall_timeout'))
         timeout = config.get_float('confirm_timeout', 10.0)
         if not 0 < timeout < math.inf:
             raise config.error('confirm_timeout', f'expected more than 0 seconds, found {timeout}')
+        stall = config.get_float('stall_timeout', 10.0)
+        if not 0 < stall <= _LONGEST_STALL:
+            raise config.error(
+                'stall_timeout', f'expected up to {_LONGEST_STALL:g} seconds, found {stall}'
+            )
         path = config.get_str('path', None)
-        return cls(path, timeout, where=config.locate('path'), **kwargs)
+        where = config.locate('path')
+        return cls(path, timeout, stall_timeout=stall, where=where, **kwargs)
 
     def on_start(self) -> None:
         """Open the file; raises ConfigurationError when it cannot be used."""
@@ -134,6 +146,7 @@ class EmbeddedEventSystem(BaseEventSystem):
             return
         self._refusal = _STOPPED
         self._consumption.stop()
+        self._holding.stop()
         consumed, self._consumed = self._consumed, {}
         for one in consumed.values():
             _close(one.bell)

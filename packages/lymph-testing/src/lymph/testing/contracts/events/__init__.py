@@ -17,6 +17,7 @@ from __future__ import annotations
 from lymph.testing.contracts.events.carrying import CarryingContract
 from lymph.testing.contracts.events.dead_letters import DeadLettersContract
 from lymph.testing.contracts.events.delays import DelaysContract
+from lymph.testing.contracts.events.exclusive import ExclusiveContract
 from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
@@ -33,6 +34,7 @@ class EventSystemContract(
     LifetimesContract,
     DelaysContract,
     FailuresContract,
+    ExclusiveContract,
     DeadLettersContract,
 ):
     """Tests that every event system passes."""

@@ -1,0 +1,87 @@
+"""Leasing events from queues. Every function runs in a transaction.
+
+From an exclusive queue the oldest event is leased and no other, to whoever has the claim to it. An
+event that failed keeps its place: what is behind it is not leased before it was tried again. What
+was emitted with a delay takes its place when it is due.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from lymph.events.embedded.claims import take
+from lymph.events.leases import Delivery, Demand, Leased
+
+__all__ = ['lease']
+
+_PROMOTED = 256  # delayed events of a queue that become ready in one go
+
+_READY = """
+SELECT messages.id, data, attempts + 1 FROM messages JOIN events ON events.id = event
+WHERE queue = ? AND due IS NULL AND owner IS NULL ORDER BY messages.id LIMIT ?
+"""
+_PROMOTE = """
+UPDATE messages SET due = NULL
+WHERE id IN (SELECT id FROM messages WHERE queue = ? AND due <= ? ORDER BY due LIMIT ?)
+"""
+_FIRST_DUE = 'SELECT min(due) FROM messages WHERE queue = ? AND due IS NOT NULL'
+_FIRST_FAILED = """
+SELECT id, due FROM messages
+WHERE queue = ? AND due IS NOT NULL AND attempts > 0 ORDER BY id LIMIT 1
+"""
+
+
+def lease(db: sqlite3.Connection, owner: int, demands: Sequence[Demand], lifetime: float) -> Leased:
+    """Lease the oldest events that are ready to `owner`; each has one more attempt.
+
+    Claims that are taken or renewed with it last `lifetime` seconds.
+    """
+    deliveries: list[Delivery] = []
+    leased = Leased(deliveries)
+    for demand in demands:
+        row = db.execute('SELECT id FROM queues WHERE name = ?', (demand.queue,)).fetchone()
+        if row is None or not _is_ours(db, row[0], owner, demand, lifetime, leased):
+            continue
+        rows = _ready(db, row[0], demand, leased)
+        db.executemany(
+            'UPDATE messages SET owner = ?, attempts = ? WHERE id = ?',
+            [(owner, attempt, id) for id, _, attempt in rows],
+        )
+        deliveries += [Delivery(id, demand.queue, data, attempt) for id, data, attempt in rows]
+    return leased
+
+
+def _is_ours(
+    db: sqlite3.Connection, queue: int, owner: int, demand: Demand, lifetime: float, leased: Leased
+) -> bool:
+    """Take or renew the claim that a demand comes with, if any; note when to ask again."""
+    if demand.claim is None:
+        return True
+    now = time.monotonic()
+    wait = take(db, queue, owner, demand.claim, now, now + lifetime)
+    if wait is not None:
+        leased.due[demand.queue] = wait
+        return False
+    leased.claims[demand.queue] = now + lifetime
+    return True
+
+
+def _ready(
+    db: sqlite3.Connection, queue: int, demand: Demand, leased: Leased
+) -> list[tuple[int, bytes, int]]:
+    """Return id, data and attempt of what may be leased; note when there is more."""
+    now = time.time()
+    (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
+    if due is not None and due <= now:
+        db.execute(_PROMOTE, (queue, now, _PROMOTED))
+        (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
+    rows = db.execute(_READY, (queue, demand.count)).fetchall()
+    if demand.claim is not None:
+        failed = db.execute(_FIRST_FAILED, (queue,)).fetchone()
+        if failed is not None and (not rows or failed[0] < rows[0][0]):
+            rows, due = [], failed[1]
+    if due is not None:
+        leased.due[demand.queue] = max(due - now, 0)
+    return rows
