@@ -12,6 +12,11 @@ from lymph.config import Configuration
 SESSION = 2.0  # seconds; short, because tests wait for sessions to end
 
 
+def pytest_collection_modifyitems(items):
+    """Put what waits for the long outage last: the other tests run while it lasts."""
+    items.sort(key=lambda item: 'outage' in item.fixturenames)
+
+
 @pytest.fixture
 def chroot():
     return f'/t{secrets.token_hex(6)}/lymph'

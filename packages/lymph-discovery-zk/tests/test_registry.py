@@ -36,7 +36,7 @@ def test_an_instance_is_an_ephemeral_node_with_its_facts(start, client, chroot):
         assert json.loads(data) == instance.serialize()
         assert stat.ephemeralOwner
     registry.on_stop()
-    assert client.get_children(f'{chroot}/services/echo') == []
+    assert client.get_children(f'{chroot}/services') == []
 
 
 def test_what_others_write_into_their_nodes_is_seen(start, client, chroot):
@@ -93,6 +93,47 @@ def test_a_node_that_somebody_removed_comes_back(start, client, chroot):
         eventually(lambda: client.exists(path))
     registry.unregister('echo', one)
     assert client.exists(path) is None
+
+
+def test_the_node_of_a_service_goes_with_its_last_instance(start, client, chroot):
+    first, second = start(), start()
+    first.register('echo', one := make_instance())
+    second.register('echo', two := make_instance())
+    first.unregister('echo', one)
+    second.unregister('none', one)
+    client.sync(chroot)
+    assert client.get_children(f'{chroot}/services') == ['echo']
+    second.unregister('echo', two)
+    eventually(lambda: client.get_children(f'{chroot}/services') == [])
+
+
+def test_the_empty_node_of_a_service_that_crashed_is_taken_away_by_who_sees_it(
+    start, client, chroot
+):
+    client.ensure_path(f'{chroot}/services/crashed')
+    registry = start()
+    registry.register('echo', make_instance())
+    assert registry.discover() == {'echo'}
+    eventually(lambda: client.get_children(f'{chroot}/services') == ['echo'])
+
+
+def test_those_who_come_while_the_last_ones_leave_are_registered(start, client, chroot):
+    owners, reader = [start() for _ in range(4)], start()
+    staying = [make_instance() for _ in owners]
+
+    def come_and_go(owner, last):
+        for _ in range(50):
+            owner.register('echo', passing := make_instance())
+            owner.unregister('echo', passing)
+            gevent.sleep(0)
+        owner.register('echo', last)
+
+    comings = [gevent.spawn(come_and_go, *pair) for pair in zip(owners, staying, strict=True)]
+    while not all(coming.ready() for coming in comings):
+        reader.discover()
+    gevent.joinall(comings, raise_error=True)
+    assert set(reader.get('echo')) == set(staying)
+    assert set(client.get_children(f'{chroot}/services/echo')) == {one.key for one in staying}
 
 
 def test_a_thousand_instances_and_a_thousand_services(start, client, chroot):
@@ -168,20 +209,32 @@ def test_a_client_that_runs_already_is_left_running(client, chroot):
     assert client.exists(path) is None
 
 
-def test_names_that_nobody_offers_leave_no_watches_behind(start):
-    def watches():
-        client = registry._session.client
-        watchers = *client._child_watchers.values(), *client._data_watchers.values()
-        return sum(map(len, watchers))
+def watches(registry):
+    client = registry._session.client
+    watchers = *client._child_watchers.values(), *client._data_watchers.values()
+    return sum(map(len, watchers))
 
+
+def test_a_service_is_watched_once_however_often_it_is_looked_up(start):
+    start().register('echo', make_instance())
+    registry = start()
+    service = registry.get('echo')
+    before = watches(registry)
+    for _ in range(100):
+        assert registry.get('echo') is service
+        registry.refresh(service, 'rpc')
+    assert watches(registry) == before == 2  # its node, and that of its instance
+
+
+def test_names_that_nobody_offers_leave_no_watches_behind(start):
     registry = start()
     with pytest.raises(LookupFailure):
         registry.get('first')
-    before = watches()
+    before = watches(registry)
     for number in range(50):
         with pytest.raises(LookupFailure):
             registry.get(f'missing{number}')
-    assert watches() == before
+    assert watches(registry) == before
 
 
 def test_a_registry_that_was_stopped_leaves_no_greenlet_and_no_open_file(make):

@@ -3,6 +3,10 @@
 An ephemeral node belongs to one session and ends with it. A node with a wanted name that another
 session owns is either left over, by a predecessor that crashed or by a session of ours that was
 lost, and replaced; or it belongs to a successor that took the name over, and is left to it.
+
+The node above them, that of the service, goes with the last of them. The server refuses to delete a
+node that has children, and whoever finds it gone between two steps makes it again; so nobody loses
+a registration to one who tidies up.
 """
 
 from __future__ import annotations
@@ -175,6 +179,7 @@ class Nodes:
             stat = answer(client.exists_async(path))
             if stat is not None and stat.ephemeralOwner == self._session.id:
                 answer(client.delete_async(path, stat.version))
+                client.delete_async(path.rpartition('/')[0])  # refused while others are in it
         except (BadVersionError, NoNodeError):
             pass  # it is a successor's, or gone
 

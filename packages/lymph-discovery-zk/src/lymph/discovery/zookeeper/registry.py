@@ -123,6 +123,9 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
                 return set()
             asked = {name: client.exists_async(f'{folder}/{name}') for name in names}
             stats = {name: answer(pending) for name, pending in asked.items()}
+        for name, stat in stats.items():
+            if stat and not stat.numChildren:  # the last instance crashed
+                client.delete_async(f'{folder}/{name}', stat.version)
         return {unescape(name) for name, stat in stats.items() if stat and stat.numChildren}
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:

@@ -194,7 +194,8 @@ class Session:
             gevent.socket.create_connection((host, port), remaining).close()
         except OSError as error:
             return f'{host}:{port}: {error.strerror or error}'
-        return f'{host}:{port} accepts connections, but does not answer as a ZooKeeper that serves'
+        how = ' over TLS as configured' if self.client.use_ssl else ''
+        return f'{host}:{port} accepts connections, but does not serve as a ZooKeeper{how}'
 
 
 def _sever(client: Any) -> None:

@@ -1,0 +1,68 @@
+"""Sessions that end while their process lives, under calls."""
+
+from __future__ import annotations
+
+import signal
+
+import gevent
+import pytest
+
+from lymph.testing.waiting import eventually
+
+LONG = 60.0  # seconds for what has to happen
+
+
+@pytest.mark.parametrize('role', ['work', 'caller'])
+def test_a_session_that_expires_fails_no_call(scene, role):
+    *work, caller = scene.start('work', 'work', 'caller')
+    scene.go_on(caller)
+    victim = caller if role == 'caller' else work[0]
+    scene.ask(victim, 'end_session')
+    scene.expect(caller, *work)
+    (newcomer,) = scene.start('work')
+    scene.expect(caller, *work, newcomer)
+    assert scene.failures(caller) == []
+
+
+def test_an_instance_that_is_stopped_and_continued_comes_back(scene):
+    victim, other, caller = scene.start('work', 'work', 'caller')
+    scene.go_on(caller)
+    victim.send(signal.SIGSTOP)
+    eventually(lambda: scene.registered('work') == {other.pid}, LONG)
+    eventually(lambda: scene.ask(caller, 'known') == {other.pid}, LONG)
+    scene.go_on(caller)
+    victim.send(signal.SIGCONT)
+    scene.expect(caller, victim, other)
+    only_under_way(scene.failures(caller), victim)
+
+
+def test_a_caller_that_is_stopped_and_continued_finds_who_is_there_now(scene):
+    leaver, stayer, caller = scene.start('work', 'work', 'caller')
+    scene.go_on(caller)
+    caller.send(signal.SIGSTOP)
+    eventually(lambda: scene.registered('caller') == set(), LONG)
+    (newcomer,) = scene.start('work')
+    leaver.kill()
+    eventually(lambda: scene.registered('work') == {stayer.pid, newcomer.pid}, LONG)
+    caller.send(signal.SIGCONT)
+    scene.expect(caller, stayer, newcomer)
+    only_under_way(scene.failures(caller), leaver, stayer)
+
+
+def test_a_loop_that_is_blocked_for_longer_than_a_session_comes_back(scene):
+    victim, other, caller = scene.start('work', 'work', 'caller')
+    scene.go_on(caller)
+    blocking = gevent.spawn(scene.ask, victim, 'block_the_loop', seconds=8)
+    eventually(lambda: scene.registered('work') == {other.pid}, LONG)
+    scene.go_on(caller)
+    blocking.get()
+    scene.expect(caller, victim, other)
+    only_under_way(scene.failures(caller), victim)
+
+
+def only_under_way(failures, *victims):
+    """Expect nothing to have failed but calls under way to the victims, as may have run."""
+    for kind, executed, text in failures:
+        assert (kind, executed) in {('Timeout', 'maybe'), ('ConnectionLost', 'maybe')}, text
+        assert any(victim.endpoint in text for victim in victims), text
+    assert len(failures) <= 10  # one of each caller

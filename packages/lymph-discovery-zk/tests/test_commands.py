@@ -1,0 +1,214 @@
+"""Instances and the `lymph` command, as processes that meet in ZooKeeper, over TLS too."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kazoo.exceptions import NoNodeError
+
+from lymph.testing.servers import ZookeeperServer
+from lymph.testing.servers.ports import free_port
+from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing.waiting import eventually
+
+LONG = 60.0  # seconds for what has to happen
+LYMPH = Path(sys.executable).with_name('lymph')
+
+SERVICE = """
+import lymph
+
+class Echo(lymph.Interface):
+    @lymph.rpc()
+    def version_asked_for(self):
+        return self.version
+"""
+
+INTERFACES = {
+    'echo@1.5.0': {'class': 'echo_service:Echo'},
+    'echo@2.0.0': {'class': 'echo_service:Echo'},
+    'site': {'class': 'lymph.web:WebServiceInterface'},
+}
+
+
+class Shell:
+    """A folder in which `lymph` runs with one configuration."""
+
+    def __init__(self, folder, chroot):
+        self.folder = folder
+        self._chroot = chroot
+        self._started = []
+        self._environment = {
+            **os.environ,
+            'PYTHONPATH': str(folder),
+            'LYMPH_STATE_DIR': str(folder / 'state'),
+        }
+        (folder / 'echo_service.py').write_text(SERVICE)
+
+    def configure(self, **zkclient):
+        container = {
+            'registry': {'zkclient': zkclient, 'chroot': self._chroot, 'connect_timeout': 3.0},
+            'events': {'class': 'null'},
+        }
+        config = {'container': container, 'interfaces': INTERFACES}
+        (self.folder / '.lymph.yml').write_text(json.dumps(config))
+
+    def run(self, *arguments):
+        return subprocess.run(
+            [LYMPH, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONG,
+        )
+
+    def start_instance(self):
+        """Start an instance and return it when it is registered."""
+        log = self.folder / f'{len(self._started)}.log'
+        process = GuardedProcess(
+            [str(LYMPH), 'instance'], environment=self._environment, folder=self.folder, log=log
+        )
+        self._started.append(process)
+        eventually(lambda: 'echo, site at tcp://' in log.read_text(), LONG, log.read_text)
+        return process
+
+    def close(self):
+        for process in self._started:
+            process.end()
+
+
+@pytest.fixture
+def shell(tmp_path, chroot):
+    shell = Shell(tmp_path, chroot)
+    yield shell
+    shell.close()
+
+
+def json_of(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def failure_of(done):
+    """Return the one line that a command failed with."""
+    assert (done.returncode, done.stdout) == (1, '')
+    return done.stderr.splitlines()[-1]
+
+
+def test_what_an_instance_offers_is_discovered_with_all_that_is_known(
+    shell, zookeeper_server, client, chroot
+):
+    shell.configure(hosts=[zookeeper_server.hosts])
+    before = time.time()
+    instance = shell.start_instance()
+    found = json_of(shell.run('discover', '--json'))
+    assert set(found) == {'echo', 'site'}
+    assert {each['version'] for each in found['echo']} == {'1.5.0', '2.0.0'}
+    (site,) = found['site']
+    assert site['http_port'] > 0
+    for each in (*found['echo'], site):
+        assert each['pid'] == instance.pid
+        assert each['endpoint'].startswith('tcp://127.0.0.1:')
+        assert each['ip'] == '127.0.0.1'
+        assert each['hostname'] == socket.gethostname()
+        assert each['fqdn']
+        assert before < each['started'] < time.time()
+        assert each['identity'] == site['identity']
+    assert client.get_children(f'{chroot}/services/site') == [site['identity']]
+    assert client.get_children(f'{chroot}/http/site') == [site['identity']]
+    with pytest.raises(NoNodeError):
+        client.get_children(f'{chroot}/http/echo')
+
+
+@pytest.mark.parametrize(
+    ('asked', 'answered'), [('1', '1.5.0'), ('1.2', '1.5.0'), ('2.0', '2.0.0')]
+)
+def test_a_call_finds_who_serves_its_version(shell, zookeeper_server, asked, answered):
+    shell.configure(hosts=zookeeper_server.hosts)
+    shell.start_instance()
+    done = shell.run('request', f'echo.version_asked_for@{asked}', '--json')
+    assert json_of(done) == answered
+
+
+def test_a_version_that_nobody_serves_is_told_with_those_there_are(shell, zookeeper_server):
+    shell.configure(hosts=zookeeper_server.hosts)
+    shell.start_instance()
+    said = failure_of(shell.run('request', 'echo.version_asked_for@3'))
+    assert 'no instance of echo serves 3.0.0 (versions: 1.5.0, 2.0.0)' in said
+
+
+def test_an_instance_without_its_registry_ends_with_an_error(shell):
+    shell.configure(hosts=f'127.0.0.1:{free_port()}')
+    said = failure_of(shell.run('instance'))
+    assert said.startswith('lymph: no answer from ZooKeeper at 127.0.0.1:')
+    assert 'Connection refused' in said
+
+
+# TLS
+
+
+@pytest.fixture(scope='session')
+def make_keys(tmp_path_factory):
+    """Make a key of a server with a certificate that it signed itself: its store, the latter."""
+    keytool = shutil.which('keytool')
+    assert keytool, 'expected keytool, a part of Java: apt-get install default-jre-headless'
+
+    def make_keys():
+        folder = tmp_path_factory.mktemp('keys')
+        store, certificate = folder / 'server.p12', folder / 'server.pem'
+        common = ['-alias', 'server', '-keystore', store, '-storepass', 'not-secret']
+        names = ['-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1', '-validity', '2']
+        for command in (
+            ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', *names],
+            ['-exportcert', '-rfc', '-file', certificate],
+        ):
+            subprocess.run([keytool, *command, *common], check=True, capture_output=True)
+        return store, certificate
+
+    return make_keys
+
+
+@pytest.fixture(scope='session')
+def tls(make_keys, tmp_path_factory):
+    """Yield the address of a server that speaks TLS, and the certificate to trust."""
+    store, certificate = make_keys()
+    port = free_port()
+    settings = {
+        'serverCnxnFactory': 'org.apache.zookeeper.server.NettyServerCnxnFactory',
+        'secureClientPort': port,
+        'secureClientPortAddress': '127.0.0.1',
+        'ssl.keyStore.location': store,
+        'ssl.keyStore.password': 'not-secret',
+        'ssl.keyStore.type': 'PKCS12',
+        'ssl.clientAuth': 'none',
+    }
+    with ZookeeperServer(tmp_path_factory.mktemp('tls'), settings=settings):
+        yield f'127.0.0.1:{port}', certificate
+
+
+def test_instances_are_registered_and_found_over_tls(shell, tls):
+    hosts, certificate = tls
+    shell.configure(
+        hosts=hosts, use_ssl=True, ca=str(certificate), verify_certs=True, check_hostname=True
+    )
+    instance = shell.start_instance()
+    assert json_of(shell.run('discover', 'echo', '--json'))['echo'][0]['pid'] == instance.pid
+    assert json_of(shell.run('request', 'echo.version_asked_for@2', '--json')) == '2.0.0'
+
+
+def test_a_server_that_cannot_prove_who_it_is_is_not_used(shell, tls, make_keys):
+    hosts, _ = tls
+    _, other = make_keys()
+    shell.configure(hosts=hosts, use_ssl=True, ca=str(other), verify_certs=True)
+    done = shell.run('discover')
+    assert 'over TLS as configured' in failure_of(done)
+    assert 'CERTIFICATE_VERIFY_FAILED' in done.stderr
