@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,6 +36,9 @@ def receive_frames(first: zmq.Frame, socket: Socket) -> list[bytes]:
 class ZeromqLink(Link):
     """One side of a connection that libzmq holds; `channel` is what it sends through."""
 
+    #: seconds for which a sender waits for room before the link is given up
+    patience = math.inf
+
     def __init__(
         self, peer: str, handler: LinkHandler, channel: Channel, max_message_size: int
     ) -> None:
@@ -52,18 +57,26 @@ class ZeromqLink(Link):
         size = sum(map(len, frames))
         if size > self._limit and self.up:
             raise MessageTooLong(size, self._limit)
-        while True:
-            if not self.up:
-                reason = self.down_reason or self.leaving or 'the connection is not up yet'
-                raise LinkDown(f'cannot send to {self.peer}: {reason}')
-            try:
-                if self._try_send(frames):
-                    return
-            except Unroutable as error:
-                raise LinkDown(f'cannot send to {self.peer}: the peer is gone') from error
+        tired_at: float | None = None
+        while not self._try_send_up(frames):
             if getcurrent() is self._hub:
                 return
+            now = time.monotonic()
+            if tired_at is None:
+                tired_at = now + self.patience
+            elif now >= tired_at:
+                self.close('the peer does not read')
             self._channel.wait_for_room()
+
+    def _try_send_up(self, frames: Sequence[bytes]) -> bool:
+        """Give a message to libzmq, if it has room; raises LinkDown."""
+        if not self.up:
+            reason = self.down_reason or self.leaving or 'the connection is not up yet'
+            raise LinkDown(f'cannot send to {self.peer}: {reason}')
+        try:
+            return self._try_send(frames)
+        except Unroutable as error:
+            raise LinkDown(f'cannot send to {self.peer}: the peer is gone') from error
 
     @abstractmethod
     def _try_send(self, frames: Sequence[bytes]) -> bool:

@@ -38,7 +38,13 @@ _CLOSED_BY_PEER = 'closed by the peer'
 
 
 class RouterLink(ZeromqLink):
-    """The accepting side of a connection, known by its routing id."""
+    """The accepting side of a connection, known by its routing id.
+
+    A ROUTER cannot stop to read from one peer. So one that asks and asks but does not read would
+    soon keep all handlers waiting to answer it; it is hung up on before long.
+    """
+
+    patience = 1.0
 
     def __init__(
         self, id: bytes, descriptor: int, handler: LinkHandler, listener: RouterListener
