@@ -16,9 +16,11 @@ from typing import Any
 
 import gevent
 import pytest
+import zmq
 
 from lymph.client import Client
 from lymph.config import Configuration
+from lymph.core.transport.zeromq.context import shared_context
 from lymph.exceptions import LookupFailure, RpcError
 from lymph.testing.servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
@@ -29,7 +31,8 @@ _PROGRAM = 'from lymph.monkey import patch; patch(); from program import main; m
 class Instance:
     """A service process."""
 
-    def __init__(self, folder, number, config):
+    def __init__(self, folder, number, service, config):
+        self.service = service
         self.log = folder / f'{number}.log'
         path = folder / f'{number}.json'
         path.write_text(json.dumps(config))
@@ -42,6 +45,7 @@ class Instance:
         )
         self.pid = self._process.pid
         self.endpoint = None
+        self.before = None
 
     def send(self, number):
         self._process.send(number)
@@ -170,24 +174,28 @@ def client(make_client):
 
 
 @pytest.fixture
-def start(tmp_path, transport, client):
+def start(tmp_path, transport, client, ask):
     """Start instances of a service and return them when they can be called."""
     started = []
 
-    def start(count=1, service='work', **container):
+    def start(count=1, services=('work',), **container):
         rpc = {'transport': transport, **container.pop('rpc', {})}
-        config = {
-            'container': {'events': {'class': 'null'}, 'rpc': rpc, **container},
-            'interfaces': {service: {'class': 'program:Work'}},
-        }
-        new = [Instance(tmp_path, len(started) + n, config) for n in range(count)]
-        started.extend(new)
+        new = []
+        for service in services:
+            config = {
+                'container': {'events': {'class': 'null'}, 'rpc': rpc, **container},
+                'interfaces': {service: {'class': 'program:Work'}},
+            }
+            for _ in range(count):
+                new.append(Instance(tmp_path, len(started), service, config))
+                started.append(new[-1])
         for instance in new:
             instance.endpoint = eventually(
-                lambda instance=instance: _endpoint(client, service, instance.pid),
+                lambda instance=instance: _endpoint(client, instance),
                 20,
                 instance.log.read_text,
             )
+            instance.before = ask(instance, 'census')
         return new
 
     yield start
@@ -213,8 +221,9 @@ def load(make_client):
 def ask(client):
     """Call one instance on a connection that carries no load."""
 
-    def ask(instance, method, timeout=10, service='work', **body):
-        return client.request(instance.endpoint, f'{service}.{method}', body, timeout=timeout)
+    def ask(instance, method, timeout=10, **body):
+        subject = f'{instance.service}.{method}'
+        return client.request(instance.endpoint, subject, body, timeout=timeout)
 
     return ask
 
@@ -235,14 +244,26 @@ def begin(client):
 
 
 @pytest.fixture
-def nothing_left(client):
-    """Check that a client holds no call, and that closing it gives everything back."""
+def nothing_left(ask):
+    """Check that a client holds no call, and that it gives everything back when it is closed.
 
-    def nothing_left(used):
+    The instances have to be as they were when they had started.
+    """
+
+    def nothing_left(used, *instances):
         assert in_flight(used) == 0
         assert used.container.rpc.stats()['deferred'] == 0
         used.close()
         eventually(lambda: used.container.rpc.stats()['connections'] == [])
+        for instance in instances:
+            eventually(lambda instance=instance: quiet(instance), 10)
+
+    def quiet(instance):
+        now = ask(instance, 'census')
+        assert (now['handlers'], now['callers'], now['pending']) == (1, 1, [])  # who asks is here
+        assert now['descriptors'] <= instance.before['descriptors']
+        assert now['greenlets'] <= instance.before['greenlets']
+        return True
 
     return nothing_left
 
@@ -250,7 +271,9 @@ def nothing_left(client):
 @pytest.fixture(autouse=True)
 def nothing_remains(state):
     """Check that a test left no greenlet and no descriptor in this process."""
-    gevent.sleep(0)  # the loop and its descriptors are there from now on
+    # what a process has for good is there from now on: the loop, and libzmq's thread
+    gevent.sleep(0)
+    shared_context().socket(zmq.DEALER).close()
     before = _census()
     yield
     eventually(
@@ -264,12 +287,12 @@ def in_flight(client):
     return sum(link['pending'] for link in client.container.rpc.stats()['connections'])
 
 
-def _endpoint(client, service, pid):
+def _endpoint(client, instance):
     try:
-        found = client.container.registry.get(service)
+        found = client.container.lookup(instance.service)
     except LookupFailure:
         return None
-    return next((instance.endpoint for instance in found if instance.pid == pid), None)
+    return next((known.endpoint for known in found if known.pid == instance.pid), None)
 
 
 def _census():

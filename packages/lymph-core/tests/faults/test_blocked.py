@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import gevent
-import pytest
 
 from lymph.testing.waiting import eventually
 
 
-@pytest.mark.parametrize('transport', ['zmtp'])
 def test_an_instance_whose_loop_is_blocked_for_ten_seconds_stays_connected_and_registered(
-    start, client, begin
+    start, make_client
 ):
-    (instance,) = start(block_threshold=0.5)
-    connection = client.container.connect(instance.endpoint)
-    blocking = begin('work', 'block_the_loop', seconds=10)
-    eventually(lambda: 'the loop has been blocked' in instance.log.read_text())
-    behind = begin('work', 'do', token=1)
-    while not blocking.ready():
-        assert connection.state == 'up'
-        assert [known.pid for known in client.container.lookup('work')] == [instance.pid]
-        assert client.container.discover() == {'work'}
-        gevent.wait([blocking], timeout=0.5)
-    assert blocking.get() == instance.pid
-    assert behind.get() == [instance.pid, 1]
-    assert client.container.connect(instance.endpoint) is connection
-    assert 'in block_the_loop' in instance.log.read_text()
-    metrics = {
-        name: value for name, value, _ in client.request(instance.endpoint, 'lymph.get_metrics')
-    }
-    assert metrics['loop.blocks'] >= 1
+    def block(transport):
+        (instance,) = start(services=[transport], block_threshold=0.5, rpc={'transport': transport})
+        client = make_client(transport=transport)
+        connection = client.container.connect(instance.endpoint)
+
+        def call(method, **body):
+            return client.request(transport, f'{transport}.{method}', body, timeout=60)
+
+        blocking = gevent.spawn(call, 'block_the_loop', seconds=10)
+        eventually(lambda: 'the loop has been blocked' in instance.log.read_text())
+        behind = gevent.spawn(call, 'do', token=1)
+        while not blocking.ready():
+            assert connection.state == 'up'
+            assert [known.pid for known in client.container.lookup(transport)] == [instance.pid]
+            assert transport in client.container.discover()
+            gevent.wait([blocking], timeout=0.5)
+        assert blocking.get() == instance.pid
+        assert behind.get() == [instance.pid, 1]
+        assert client.container.connect(instance.endpoint) is connection
+        assert 'in block_the_loop' in instance.log.read_text()
+        metrics = client.request(instance.endpoint, 'lymph.get_metrics')
+        assert [value for name, value, _ in metrics if name == 'loop.blocks'] >= [1]
+
+    blocked = [gevent.spawn(block, transport) for transport in ('zmtp', 'zeromq')]
+    gevent.joinall(blocked, raise_error=True)
 
 
 def test_calls_that_time_out_while_a_loop_is_blocked_go_elsewhere(
@@ -48,4 +53,4 @@ def test_calls_that_time_out_while_a_loop_is_blocked_go_elsewhere(
     eventually(lambda: blocked.pid in {outcome.pid for outcome in calls.outcomes[seen:]})
     calls.end()
     assert {outcome.pid for outcome in calls.outcomes} == {blocked.pid, other.pid, None}
-    nothing_left(caller)
+    nothing_left(caller, blocked, other)

@@ -12,11 +12,11 @@ from lymph.testing.waiting import eventually
 @pytest.fixture
 def chain(start):
     """Three services in three processes."""
-    return {name: start(1, name)[0] for name in 'abc'}
+    return dict(zip('abc', start(services='abc'), strict=True))
 
 
 def budgets(ask, chain, name):
-    return ask(chain[name], 'history', service=name)['budgets']
+    return ask(chain[name], 'history')['budgets']
 
 
 def test_each_service_of_a_chain_has_what_the_one_before_has_left(chain, client, ask):

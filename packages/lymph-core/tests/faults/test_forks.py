@@ -14,7 +14,7 @@ from lymph.testing.waiting import eventually
 REFUSAL = 'NotConnected no this container was started before a fork; make a new one in this process'
 
 
-@pytest.mark.parametrize('transport', ['zmtp'])
+@pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
 @pytest.mark.parametrize('way', ['gevent', 'python'])
 def test_a_child_refuses_to_use_what_it_inherited_and_its_parent_goes_on(
     start, make_client, load, ask, tmp_path, way, nothing_left
@@ -34,7 +34,7 @@ def test_a_child_refuses_to_use_what_it_inherited_and_its_parent_goes_on(
     calls.end()
     assert calls.failures() == []
     assert [known.pid for known in caller.container.lookup('work')] == [parent.pid]
-    nothing_left(caller)
+    nothing_left(caller, parent)
     parent.stop()
     assert parent.ended() == 0
 

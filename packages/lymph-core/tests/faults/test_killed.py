@@ -9,7 +9,7 @@ import pytest
 from lymph.testing.waiting import eventually
 
 
-@pytest.mark.parametrize('transport', ['zmtp'])
+@pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
 def test_killing_one_of_three_fails_no_call_but_those_in_flight_on_it(
     start, make_client, load, nothing_left
 ):
@@ -31,7 +31,7 @@ def test_killing_one_of_three_fails_no_call_but_those_in_flight_on_it(
         assert failure.began < noticed
     assert len(calls.failures()) <= callers
     assert calls.pids_since(noticed) == {other.pid for other in others}
-    nothing_left(caller)
+    nothing_left(caller, *others)
 
 
 def test_the_death_of_the_only_instance_ends_each_call_as_what_it_was(start, load, client):

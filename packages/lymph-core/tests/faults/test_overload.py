@@ -10,7 +10,7 @@ from lymph.testing.waiting import eventually
 
 def test_a_full_instance_refuses_as_not_run(start, client, begin):
     (instance,) = start(pool_size=2)
-    running = [begin(instance.endpoint, 'do', token=n, seconds=2) for n in range(2)]
+    running = [begin(instance.endpoint, 'do', token=n, seconds=1) for n in range(2)]
     eventually(lambda: in_flight(client) == 2)
     with pytest.raises(Refused, match='all 2 handlers are busy') as caught:
         client.request(instance.endpoint, 'work.do', token=3)
@@ -21,7 +21,7 @@ def test_a_full_instance_refuses_as_not_run(start, client, begin):
 
 def test_what_a_full_instance_refuses_is_served_by_others(start, make_client, ask, begin, client):
     full, other = start(1, pool_size=2) + start(1)
-    running = [begin(full.endpoint, 'do', token=n, seconds=2) for n in range(2)]
+    running = [begin(full.endpoint, 'do', token=n, seconds=1) for n in range(2)]
     eventually(lambda: in_flight(client) == 2)
     callers = [make_client() for _ in range(10)]  # none of them knows how busy the other is
     for caller in callers:

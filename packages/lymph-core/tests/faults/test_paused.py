@@ -11,7 +11,7 @@ from lymph.exceptions import Timeout
 from lymph.testing.waiting import eventually
 
 
-@pytest.mark.parametrize('transport', ['zmtp'])
+@pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
 def test_a_silent_instance_is_passed_over_until_it_answers_again(
     start, make_client, load, nothing_left
 ):
@@ -35,7 +35,7 @@ def test_a_silent_instance_is_passed_over_until_it_answers_again(
     eventually(lambda: victim.pid in calls.pids_since(answering))
     calls.end()
     assert all(failure.began < noticed for failure in calls.failures())
-    nothing_left(caller)
+    nothing_left(caller, victim, *others)
 
 
 def test_an_instance_that_is_alone_is_called_although_it_is_silent(start, client):

@@ -11,7 +11,7 @@ from lymph.exceptions import LookupFailure, Refused, RpcError
 from lymph.testing.waiting import eventually
 
 
-@pytest.mark.parametrize('transport', ['zmtp'])
+@pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
 def test_a_rolling_restart_under_load_fails_no_call(start, make_client, load, nothing_left):
     old = start(3)
     caller = make_client(retries=0)
@@ -26,7 +26,7 @@ def test_a_rolling_restart_under_load_fails_no_call(start, make_client, load, no
     calls.end()
     assert calls.failures() == []
     assert {outcome.pid for outcome in calls.outcomes} == {i.pid for i in [*old, *new]}
-    nothing_left(caller)
+    nothing_left(caller, *new)
 
 
 def test_a_stop_finishes_what_runs_and_takes_no_more(start, client, begin):
