@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import gevent
 import pytest
 from gevent.event import Event
@@ -9,7 +12,7 @@ import lymph
 from lymph.core import connections
 from lymph.core.messages import REP, Message
 from lymph.core.transport.memory import MemoryTransport
-from lymph.exceptions import ConnectionLost, Expired, NotConnected, Timeout
+from lymph.exceptions import ConnectionLost, Expired, NotConnected, RpcError, Timeout
 from lymph.testing.waiting import eventually
 
 
@@ -217,6 +220,29 @@ def test_a_connection_that_nobody_uses_is_closed(world, peer, spawn):
     eventually(lambda: caller.rpc.stats()['connections'] == [] and peer.links == [])
     spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
     assert peer.next().subject == b'a.b'
+
+
+def test_a_connection_that_was_lost_is_forgotten_for_good(world, peer, spawn):
+    caller, ended = world.container(rpc_idle_timeout=0.02), Queue()
+
+    def call():
+        try:
+            caller.request(peer.endpoint, 'a.b', timeout=5, retries=0)
+        except RpcError as error:
+            ended.put(type(error).__name__)
+
+    spawn(call)
+    peer.next()
+    gone = weakref.ref(caller.connect(peer.endpoint))
+    eventually(lambda: stats(caller, peer.endpoint)['age'] > 0.1)  # it was found in use meanwhile
+    world.network.cut()
+    assert ended.get(timeout=5) == 'ConnectionLost'
+
+    def is_gone():
+        gc.collect()
+        return gone() is None
+
+    eventually(is_gone)
 
 
 def test_the_connection_to_an_instance_that_left_is_closed(world, caller):

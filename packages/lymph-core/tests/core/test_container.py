@@ -297,6 +297,18 @@ def test_a_handler_that_will_not_end_cannot_hold_up_the_stop(world, spawn):
         call.get(timeout=5)
 
 
+def test_the_lasting_greenlets_of_all_parts_end_with_the_container(world):
+    class Spawns(lymph.Interface):
+        def on_start(self):
+            self.lasting = self.spawn(gevent.sleep, 1000)
+
+    container = world.container((Spawns, 'spawns'))
+    lasting = container.interfaces[0].lasting
+    assert not lasting.dead
+    container.stop()
+    assert lasting.dead
+
+
 def test_a_method_may_stop_its_own_container(world):
     class Suicidal(Noted):
         @lymph.rpc()
