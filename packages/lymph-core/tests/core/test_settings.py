@@ -79,10 +79,10 @@ def test_every_setting_is_read():
         ('{rpc: {idle_timeout: 0}}', 'container.rpc.idle_timeout: expected seconds, more than 0'),
         (
             '{rpc: {timeuot: 1}}',
-            "container.rpc.timeuot: no such setting .* did you mean 'timeout'?",
+            "container.rpc.timeuot: unknown option .* did you mean 'timeout'?",
         ),
-        ('{prot: 1}', "container.prot: no such setting .* did you mean 'port'?"),
-        ('{metrics: {tag: {}}}', "container.metrics.tag: no such setting .* did you mean 'tags'?"),
+        ('{prot: 1}', "container.prot: unknown option .* did you mean 'port'?"),
+        ('{metrics: {tag: {}}}', "container.metrics.tag: unknown option .* did you mean 'tags'?"),
         ('{ip: 5}', 'container.ip: expected'),
         ('[]', 'container: expected'),
         ('{rpc: 5}', 'container.rpc: expected'),
@@ -99,6 +99,7 @@ def test_a_bad_setting_is_an_error_that_names_file_and_key(text, said):
     [
         ('{rpc: {transport: carrier_pigeon}}', r"container\.rpc\.transport: .*'carrier_pigeon'"),
         ('{rpc: {max_message_size: 10}}', r'container\.rpc\.max_message_size: expected 1024 bytes'),
+        ('{rpc: {unresponsive_timeout: 0}}', r'container\.rpc\.unresponsive_timeout: expected sec'),
         ('{rpc: {transport: "lymph.events.null:NullEventSystem"}}', r'container\.rpc\.transport: '),
     ],
 )
@@ -109,9 +110,12 @@ def test_a_bad_transport_is_an_error_that_names_file_and_key(text, said):
 
 def test_a_transport_is_chosen_by_its_name():
     assert type(read_transport(section('{}'))) is ZmtpTransport
-    transport = read_transport(section('{rpc: {transport: memory, max_message_size: 4096}}'))
+    transport = read_transport(
+        section('{rpc: {transport: memory, max_message_size: 4096, unresponsive_timeout: 5}}')
+    )
     assert type(transport) is MemoryTransport
     assert transport.max_message_size == 4096
+    assert transport.unresponsive_timeout == 5
 
 
 @pytest.fixture

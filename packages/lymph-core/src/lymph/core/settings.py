@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
 from lymph.config import ConfigView
 from lymph.config.plugins import installed, load_plugin
+from lymph.core.options import refuse_unknown
 from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
-from lymph.core.transport.base import DEFAULT_MAX_MESSAGE_SIZE, Transport
+from lymph.core.transport.base import (
+    DEFAULT_MAX_MESSAGE_SIZE,
+    DEFAULT_UNRESPONSIVE_TIMEOUT,
+    Transport,
+)
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 
@@ -16,7 +20,7 @@ __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_tr
 
 _KEYS = {
     '': 'block_threshold class drain_timeout events ip metrics pool_size port registry rpc',
-    'rpc': 'idle_timeout max_message_size retries timeout transport',
+    'rpc': 'idle_timeout max_message_size retries timeout transport unresponsive_timeout',
     'metrics': 'tags',
 }
 
@@ -39,7 +43,7 @@ class Settings:
 def read_settings(config: ConfigView) -> Settings:
     """Return the plain values of a `container` section; raises ConfigurationError."""
     for section, keys in _KEYS.items():
-        _check_keys(config.view(section) if section else config, keys.split())
+        refuse_unknown(config.view(section) if section else config, keys.split())
     tags = config.view('metrics').view('tags')
     settings = Settings(
         ip=config.get_str('ip', Settings.ip),
@@ -90,16 +94,12 @@ def read_transport(config: ConfigView) -> Transport:
     size = config.get_int('rpc.max_message_size', DEFAULT_MAX_MESSAGE_SIZE)
     if size < 1024:
         raise config.error('rpc.max_message_size', f'expected 1024 bytes or more, found {size}')
+    silence = config.get_float('rpc.unresponsive_timeout', DEFAULT_UNRESPONSIVE_TIMEOUT)
+    if silence <= 0:
+        text = f'expected seconds, more than 0, found {silence:g}'
+        raise config.error('rpc.unresponsive_timeout', text)
     cls = load_plugin('lymph.transports', name, where=config.locate('rpc.transport'))
     assert isinstance(cls, type)
-    transport = cls(max_message_size=size)
+    transport = cls(max_message_size=size, unresponsive_timeout=silence)
     assert isinstance(transport, Transport)
     return transport
-
-
-def _check_keys(section: ConfigView, known: list[str]) -> None:
-    for key in section:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f'; did you mean {close[0]!r}?' if close else ''
-            raise section.error([key], f'no such setting (known: {", ".join(known)}){hint}')
