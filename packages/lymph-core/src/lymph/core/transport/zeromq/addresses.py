@@ -11,7 +11,7 @@ from gevent.socket import getaddrinfo
 
 from lymph.core.transport.endpoints import join_tcp, scheme_of, split_tcp
 
-__all__ = ['check', 'refuse_taken', 'resolve']
+__all__ = ['check', 'is_ipv6', 'refuse_taken', 'resolve']
 
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 _PATHS = ('ipc', 'inproc')
@@ -37,6 +37,11 @@ def resolve(endpoint: str) -> str:
     host, port = split_tcp(endpoint)
     found = getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return join_tcp(str(found[0][4][0]), port)
+
+
+def is_ipv6(endpoint: str) -> bool:
+    """Tell whether libzmq needs its IPv6 option, with which IPv4 peers have strange addresses."""
+    return endpoint.startswith('tcp://[')
 
 
 def refuse_taken(endpoint: str) -> None:

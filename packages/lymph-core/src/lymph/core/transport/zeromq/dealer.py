@@ -15,6 +15,7 @@ import zmq
 from zmq.backend import Socket
 
 from lymph.core.transport.base import LinkHandler
+from lymph.core.transport.zeromq.addresses import is_ipv6
 from lymph.core.transport.zeromq.channel import Channel
 from lymph.core.transport.zeromq.descriptors import close_inherited, inode_of
 from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
@@ -47,15 +48,14 @@ class DealerLink(ZeromqLink):
         self._closed = closed
         self._connection: tuple[int, int | None] = (-1, None)  # its descriptor, its inode
         self._monitor = Monitor(channel.socket, self._happened)
-        self._deadline = gevent.get_hub().loop.timer(terms.connect_timeout)
-        self._deadline.start(
-            self.lost, f'connection failed: not up within {terms.connect_timeout:g} s'
-        )
+        self._deadline = gevent.get_hub().loop.timer(terms.patience)
+        self._deadline.start(self.lost, f'connection failed: not up within {terms.patience:g} s')
 
     def open(self, address: str) -> None:
         """Begin to connect to an endpoint as libzmq writes it; hosts are numbers."""
         if self.down_reason is None:
             try:
+                self._channel.socket.set(int(zmq.IPV6), is_ipv6(address))
                 self._channel.socket.connect(address)
             except zmq.ZMQError as error:
                 self.lost(f'connection failed: {error.strerror}')

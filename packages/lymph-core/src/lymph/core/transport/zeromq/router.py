@@ -23,6 +23,7 @@ import zmq
 from zmq.backend import Socket
 
 from lymph.core.transport.base import LinkHandler, Listener
+from lymph.core.transport.zeromq.addresses import is_ipv6
 from lymph.core.transport.zeromq.channel import Channel
 from lymph.core.transport.zeromq.descriptors import close_inherited, inode_of, peer_of, shut_down
 from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
@@ -106,7 +107,7 @@ class RouterListener(Listener):
         self._open: dict[int, int | None] = {}  # descriptors of connections, their inodes
         self._bound: tuple[int, int | None] = (-1, None)  # where connections are accepted
         self._listening, self._ended = True, False
-        options = [*terms.options(), (zmq.ROUTER_MANDATORY, 1)]
+        options = [*terms.options(), (zmq.ROUTER_MANDATORY, 1), (zmq.IPV6, is_ipv6(address))]
         self.channel = Channel(int(zmq.ROUTER), options, self._receive, self._drained)
         self._monitor = Monitor(self.channel.socket, self._happened)
         try:

@@ -21,12 +21,16 @@ class Terms:
     #: milliseconds that libzmq may go on writing what it was given before a link was closed
     linger: int = 1000
 
+    @property
+    def patience(self) -> float:
+        """Seconds from the beginning of a connection to the end of its handshake."""
+        return self.connect_timeout + self.handshake_timeout
+
     def options(self) -> list[tuple[int, int | bytes]]:
         """Return the options of a socket, for libzmq."""
         interval = min(self.heartbeat_interval, self.unresponsive_timeout / 3)
         return [
             (zmq.LINGER, 0),
-            (zmq.IPV6, 1),
             (zmq.MAXMSGSIZE, self.max_message_size),
             (zmq.HANDSHAKE_IVL, _milliseconds(self.handshake_timeout)),
             (zmq.CONNECT_TIMEOUT, _milliseconds(self.connect_timeout)),
