@@ -293,9 +293,10 @@ def congested(caller):
     return Congested(caller._transport)
 
 
-def test_a_call_to_a_peer_that_does_not_read_ends_by_its_deadline(caller, peer, congested):
+def test_a_call_to_a_peer_that_does_not_read_ends_by_its_deadline(caller, peer, congested, spawn):
+    call = spawn(caller.request, peer.endpoint, 'a.b', timeout=0.05)
     with pytest.raises(Expired, match=r'a\.b at .*: the peer read nothing for 0\.05 s') as caught:
-        caller.request(peer.endpoint, 'a.b', timeout=0.05)
+        call.get(timeout=5)
     assert caught.value.executed == 'no'
     assert congested.waiting == 0
     assert stats(caller, peer.endpoint)['silent']

@@ -231,6 +231,17 @@ def _fails(subscription):
     raise RuntimeError('no subscriptions today')
 
 
+def test_a_container_leaves_the_registry_before_its_interfaces_stop(world):
+    class Looks(lymph.Interface):
+        def on_stop(self):
+            self.found = world.registry_hub.names('rpc')
+
+    container = world.container((Looks, 'looks'))
+    assert world.registry_hub.names('rpc') == {'looks'}
+    container.stop()
+    assert container.interfaces[0].found == set()
+
+
 def test_stopping_is_idempotent_and_ends_whoever_joins(world, spawn):
     container = world.container((Noted, 'noted'))
     joining = spawn(container.join)
