@@ -30,6 +30,7 @@ from lymph.events.kombu.messages import (
 from lymph.events.kombu.publisher import Publication, Publisher
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Queue, Topology
+from lymph.exceptions import EventRejected
 
 __all__ = ['Failures']
 
@@ -56,8 +57,10 @@ class Failures:
         self._backoff = backoff
         self._timeout = timeout
 
-    def delay(self, delivery: Delivery, retry: int) -> float | None:
+    def delay(self, delivery: Delivery, retry: int, error: BaseException) -> float | None:
         """Return after how many seconds it is tried again; None: it becomes a dead letter."""
+        if isinstance(error, EventRejected):
+            return None
         failed = failures_of(delivery.message) + 1
         return after_failure(failed, retry, random.random(), self._backoff)
 
@@ -81,12 +84,21 @@ class Failures:
             ),
         )
 
-    def bury(self, delivery: Delivery, queue_name: str, error: BaseException) -> None:
-        """Put the event among the dead letters and acknowledge it. Waits."""
+    def bury(
+        self,
+        delivery: Delivery,
+        queue_name: str,
+        error: BaseException,
+        attempts: int | None = None,
+    ) -> None:
+        """Put the event among the dead letters and acknowledge it. Waits.
+
+        `attempts` were made, unless given as many as its deliveries.
+        """
         headers = {
             QUEUE: queue_name,
             ERROR: _one_line(error),
-            ATTEMPTS: attempt_of(delivery.message),
+            ATTEMPTS: attempt_of(delivery.message) if attempts is None else attempts,
             DIED: time.time(),
         }
         copy = again(delivery.message, headers)

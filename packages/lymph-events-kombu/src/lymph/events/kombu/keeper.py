@@ -96,6 +96,24 @@ class Keeper:
         if self._session is not None:
             self._session.cancel()
 
+    def hold(self) -> None:
+        """Go on as long as this session lasts, and consume no more after it. Never waits."""
+        self._paused = True
+
+    def cancel(self) -> None:
+        """Have nothing more sent over this session. Never waits."""
+        if self._session is not None:
+            self._session.cancel()
+
+    def leave(self) -> None:
+        """Consume no more; what was delivered and not settled goes back to its place."""
+        self._paused = True
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
+        session, self._session = self._session, None
+        if session is not None:
+            session.abandon()
+
     def stop(self) -> None:
         """Consume no more; a temporary queue is deleted. What was delivered can be settled."""
         self.pause()

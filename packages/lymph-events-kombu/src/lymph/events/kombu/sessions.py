@@ -11,6 +11,7 @@ width is a second consumer.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -20,6 +21,9 @@ from lymph.events.kombu.channels import Channel
 from lymph.events.kombu.errors import BROKEN
 
 __all__ = ['Delivery', 'Session']
+
+
+_NO_HEARTBEAT = 10.0  # seconds for which an answer is good where nobody looks for silence
 
 
 class Session:
@@ -67,6 +71,22 @@ class Session:
         self._retired = True
         self._close_if_done()
 
+    def abandon(self) -> None:
+        """Close the channel at once; what is not settled goes back to its place. Never waits."""
+        if self.channel.usable:
+            self.channel.on_closed = None
+            Greenlet.spawn(_close, self.channel)
+
+    def confirm(self) -> bool:
+        """Tell whether what came over the channel is still ours. Waits for the broker's word."""
+        asked = time.monotonic()
+        try:
+            self.channel.basic_qos(0, 1, False)  # anything that is answered
+            lasting = self.channel.connection.heartbeat or _NO_HEARTBEAT
+        except (*BROKEN, AttributeError):  # py-amqp forgets the connection of a closed channel
+            return False
+        return time.monotonic() - asked < lasting
+
     def settled(self) -> None:
         """Note that one more delivery is settled."""
         self.unsettled -= 1
@@ -113,6 +133,10 @@ class Delivery:
     def live(self) -> bool:
         """Whether it can still be settled."""
         return self._session is not None and self._session.channel.usable
+
+    def confirm(self) -> bool:
+        """Tell whether it is still ours to handle. Waits for the broker's word."""
+        return self._session is not None and self._session.confirm()
 
     def acknowledge(self) -> None:
         """Tell the broker to forget the event. Never waits."""

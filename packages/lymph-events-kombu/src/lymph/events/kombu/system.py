@@ -20,6 +20,7 @@ from lymph.events.kombu.consumer import Consumer
 from lymph.events.kombu.deadletters import KombuDeadLetters
 from lymph.events.kombu.delays import LONGEST, fine
 from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu.exclusive import ExclusiveConsumer
 from lymph.events.kombu.failures import Failures
 from lymph.events.kombu.intake import Intake
 from lymph.events.kombu.links import Link
@@ -53,7 +54,7 @@ class KombuEventSystem(BaseEventSystem):
         self._backoff = backoff or Backoff()
         self._serializer = SERIALIZERS[settings.serializer]
         self._topology = Topology(settings.exchange, settings.queue_type)
-        self._consumers: dict[str, Consumer] = {}
+        self._consumers: dict[str, Consumer | ExclusiveConsumer] = {}
         self._starting = RLock()
         self._refusal: str | None = _STOPPED
         self._emitting = Link(
@@ -126,16 +127,8 @@ class KombuEventSystem(BaseEventSystem):
         check_subscription(subscription, known.subscription if known else None)
         if self._refusal is not None or self._intake is None:
             raise SubscriptionError(f'{name}: {self._refusal}')
-        consumer = self._consumers[name] = Consumer(
-            subscription,
-            component=self,
-            link=self._consuming,
-            topology=self._topology,
-            intake=self._intake,
-            failures=self._failures,
-            prefetch=self._prefetch(),
-            finish=self.unsubscribe,
-        )
+        self._topology.check_name(name)
+        consumer = self._consumers[name] = self._make_consumer(subscription, self._intake)
         try:
             self._start_consuming(name)
             consumer.start(self._settings.confirm_timeout)
@@ -196,6 +189,16 @@ class KombuEventSystem(BaseEventSystem):
         """Have no more events delivered; those that were not begun go back. Never waits."""
         for consumer in self._consumers.values():
             consumer.pause()
+
+    def _make_consumer(
+        self, subscription: Subscription, intake: Intake
+    ) -> Consumer | ExclusiveConsumer:
+        parts = (self, self._consuming, self._topology, intake, self._failures)
+        if subscription.exclusive:
+            return ExclusiveConsumer(subscription, *parts, backoff=self._backoff)
+        return Consumer(
+            subscription, *parts, prefetch=self._prefetch(), finish=self.unsubscribe
+        )
 
     def _delayed(self, topic: str, message: amqp.Message, delay: float) -> Publication:
         level = fine(delay, time.time())

@@ -119,6 +119,8 @@ class Topology:
         }
         if self._quorum:
             arguments |= {'x-delivery-limit': LOSSES, **_AT_LEAST_ONCE}
+        if subscription.exclusive:
+            arguments['x-single-active-consumer'] = True
         return self._queue(name, arguments)
 
     def declare_queue(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:

@@ -174,3 +174,15 @@ class ExclusiveContract(EventSystemHarness):
     def test_a_queue_of_one_instance_cannot_be_exclusive(self, options: dict[str, Any]) -> None:
         with pytest.raises(SubscriptionError, match='durable'):
             self.subscribe(self.start(), Inbox(), exclusive=True, **options)
+
+    def test_a_handler_that_is_cut_short_is_called_again_before_the_next_event(self) -> None:
+        def cut(event: Event) -> None:
+            if event.body['n'] == 1 and event.attempt == 1:
+                raise gevent.GreenletExit
+
+        system, inbox = self.start(), Inbox(cut)
+        self.subscribe(system, inbox, exclusive=True)
+        for n in (1, 2):
+            self.emit(system, n)
+        self.eventually(lambda: len(inbox.events) == 3)
+        assert inbox.numbers == [1, 1, 2]

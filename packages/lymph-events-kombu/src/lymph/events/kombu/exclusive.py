@@ -1,0 +1,194 @@
+"""One subscription that consumes its queue alone, in the order of the queue.
+
+The broker lets one consumer of the queue be active (``x-single-active-consumer``) and sends it one
+event at a time. What decides about order is how a consumer leaves; seen with RabbitMQ 3.10:
+
+- When a channel ends, quorum and classic queues put what it has not settled back to the front
+  before the next consumer is active. That holds for a lost connection too.
+- When the active consumer is cancelled, a quorum queue goes on with the next consumer and the next
+  event, though an event is still out. So a consumer that holds an event never cancels, it closes
+  its channel; only with an outcome in hand it cancels first, so that it is sent no further event.
+
+A failed event is held until it is tried again, since whatever is put back may be given to another.
+Before each attempt the broker is asked over the channel whether it still stands. The answer is good
+for a heartbeat interval: the broker gives up a silent connection after twice that time at least.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+
+import gevent
+from gevent.event import Event
+
+from lymph.core.components import Component
+from lymph.core.greenlets import Greenlet
+from lymph.core.protocol.redelivery import Backoff, after_failure
+from lymph.events.base import Subscription
+from lymph.events.kombu.failures import Failures
+from lymph.events.kombu.intake import Intake
+from lymph.events.kombu.keeper import Keeper
+from lymph.events.kombu.links import Link
+from lymph.events.kombu.messages import attempt_of, event_of
+from lymph.events.kombu.sessions import Delivery
+from lymph.events.kombu.topology import Topology
+from lymph.exceptions import EventRejected, SerializationError
+
+__all__ = ['ExclusiveConsumer']
+
+logger = logging.getLogger(__name__)
+
+
+class ExclusiveConsumer:
+    """Consumes the queue of `subscription`; `backoff` says how long failed events wait."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        component: Component,
+        link: Link,
+        topology: Topology,
+        intake: Intake,
+        failures: Failures,
+        backoff: Backoff,
+    ) -> None:
+        self.subscription = subscription
+        self._component = component
+        self._intake = intake
+        self._failures = failures
+        self._backoff = backoff
+        self._keeper = Keeper(subscription, link, topology, 1, self._deliver)
+        self._next: Delivery | None = None
+        self._failed = 0  # attempts at the event that is held
+        self._busy = False  # an event is handled, or its outcome is on its way
+        self._retrying: Greenlet | None = None
+        self._leaving = False
+        self.idle = Event()
+        self.idle.set()
+
+    def start(self, timeout: float) -> None:
+        """Consume, or stand by; returns when the queue is bound. Raises SubscriptionError."""
+        self._keeper.start(timeout)
+
+    def pause(self) -> None:
+        """Leave the queue to others, as soon as the handler that runs has ended. Never waits."""
+        if self._leaving:
+            return
+        self._leaving = True
+        self._keeper.hold()
+        if self._intake.withdraw(self) or self._retrying is not None:
+            self._end()
+        elif not self._busy:
+            self._keeper.leave()
+
+    def stop(self) -> None:
+        """Leave the queue to others, as `pause` does."""
+        self.pause()
+
+    # What is delivered.
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._next = delivery
+        if self._retrying is not None:
+            # it was held when the connection was lost, and has come back
+            self._intake.withdraw(self)
+            self._end()
+        else:
+            self._advance()
+
+    def _advance(self) -> None:
+        delivery, self._next = self._next, None
+        if self._busy or self._leaving:
+            self._next = delivery
+        elif delivery is not None and delivery.live:
+            self._busy = True
+            self._failed = 0
+            self.idle.clear()
+            self._intake.put(self, delivery)
+
+    def handle(self, delivery: Delivery) -> None:
+        """Call the handler, if the event is still ours; its outcome decides what becomes of it."""
+        self._retrying = None
+        try:
+            done = not _is_ours(delivery) or self._attempt(delivery)
+        except BaseException:
+            if not self._leaving:
+                delivery.give_back()  # to the front, and to us
+            self._end()
+            raise
+        if done:
+            self._end()
+
+    def _attempt(self, delivery: Delivery) -> bool:
+        """Call the handler; returns False while the outcome is not settled."""
+        subscription = self.subscription
+        attempt = attempt_of(delivery.message) + self._failed
+        try:
+            event = event_of(delivery.message)
+        except SerializationError as error:
+            logger.error('%s: not an event, now a dead letter: %s', subscription.queue_name, error)
+            self._bury(delivery, error, attempt)
+            return False
+        event.attempt = attempt
+        try:
+            subscription.handler(event)
+        except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - _fail logs it
+            self._fail(delivery, error, attempt)
+            return False
+        if self._leaving:
+            self._keeper.cancel()
+        delivery.acknowledge()
+        return True
+
+    # Outcomes.
+
+    def _fail(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
+        subscription = self.subscription
+        delay = None
+        if not isinstance(error, EventRejected):
+            delay = after_failure(attempt, subscription.retry, random.random(), self._backoff)
+        logger.error(
+            '%s: the handler failed in attempt %d, %s',
+            subscription.queue_name,
+            attempt,
+            'now a dead letter' if delay is None else f'trying again in {delay:.1f} s',
+            exc_info=error,
+        )
+        self._component.error_hook(
+            error, component=self._component, function=subscription.handler, attempt=attempt
+        )
+        if delay is None:
+            self._bury(delivery, error, attempt)
+        elif self._leaving:
+            self._end()
+        else:
+            self._failed += 1
+            self._retrying = Greenlet(self._intake.put, self, delivery)
+            self._retrying.start_later(delay)
+
+    def _bury(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
+        """Make it a dead letter in a greenlet: a broker that takes none must not hold workers."""
+        name = self.subscription.queue_name
+        bury = Greenlet.spawn(self._failures.bury, delivery, name, error, attempt)
+        bury.link(lambda _: self._end())
+
+    def _end(self) -> None:
+        """Be done with an event; what is not settled by now goes back to its place."""
+        if self._retrying is not None:
+            self._retrying.kill(block=False)
+            self._retrying = None
+        self._busy = False
+        self.idle.set()
+        if self._leaving:
+            self._keeper.leave()
+        else:
+            self._advance()
+
+
+def _is_ours(delivery: Delivery) -> bool:
+    while delivery.live:
+        if delivery.confirm():
+            return True
+        gevent.sleep(0)
+    return False
