@@ -129,11 +129,19 @@ class Componentized(Component):
                 raise
 
     def on_drain(self, timeout: float) -> int:
-        """Drain the started components within `timeout` seconds, all together."""
+        """Drain the started components within `timeout` seconds, all together.
+
+        One that fails is reported, the rest go on.
+        """
         end = time.monotonic() + timeout
-        return sum(
-            component.on_drain(max(0.0, end - time.monotonic())) for component in self._started
-        )
+        cut = 0
+        for component in tuple(self._started):
+            try:
+                cut += component.on_drain(max(0.0, end - time.monotonic()))
+            except Exception as error:
+                logger.exception('%r could not be drained', component)
+                self.error_hook(error, component=component, function=component.on_drain)
+        return cut
 
     def on_stop(self) -> None:
         """Stop the started components in reverse; one that fails is reported, the rest go on."""
