@@ -1,0 +1,1 @@
+"""What it takes to find a service: lookups, and how soon instances are found and forgotten."""
