@@ -180,3 +180,27 @@ def test_metrics_added_before_the_start_are_those_of_the_tree():
     root.add_component(component)
     component.metrics.add(Gauge('a', 1))
     assert list(root.metrics) == [('a', 1, {})]
+
+
+def test_components_drain_within_one_timeout_and_tell_what_was_cut(caplog):
+    class Drains(Part):
+        def on_drain(self, timeout):
+            self.journal.append(timeout)
+            self._note('drain')
+            return 2
+
+    journal, errors = [], []
+    root, inner = Componentized(), Componentized()
+    for parent, name in ((root, 'a'), (root, 'b'), (inner, 'c')):
+        parent.add_component(Drains(name, journal, 'drain' if name == 'b' else None))
+    root.add_component(inner)
+    root.add_component(Component())
+    root.error_hook.install(lambda error, **details: errors.append(str(error)))
+    assert root.on_drain(5) == 0  # nothing was started yet
+    root.on_start()
+    assert root.on_drain(5) == 4
+    timeouts = [entry for entry in journal if isinstance(entry, float)]
+    assert len(timeouts) == 3
+    assert 5 >= timeouts[0] >= timeouts[1] >= timeouts[2] > 0
+    assert errors == ['b does not drain']
+    assert 'could not be drained' in caplog.text

@@ -550,3 +550,21 @@ def test_metrics_of_calls_and_events_are_counted(world):
 def test_the_metrics_have_the_tags_of_the_configuration(world):
     container = world.container(metrics_tags={'zone': 'z'})
     assert {tags['zone'] for _, _, tags in container.metrics} == {'z'}
+
+
+def test_a_drain_waits_for_its_parts_and_adds_what_they_cut(world):
+    class Busy(lymph.Interface):
+        def on_drain(self, timeout):
+            return 3
+
+    assert world.container((Busy, 'busy'), drain_timeout=0.01).drain() == 3
+
+
+def test_a_part_that_fails_to_drain_keeps_nobody_from_stopping(world):
+    class Fails(lymph.Interface):
+        def on_drain(self, timeout):
+            raise RuntimeError('cannot drain')
+
+    container = world.container((Fails, 'fails'), drain_timeout=0.01)
+    assert container.drain() == 0
+    assert container.join(0)
