@@ -57,6 +57,14 @@ class Work(lymph.Interface):
             self.now -= 1
         return [os.getpid(), token]
 
+    @lymph.raw_rpc()
+    def crash(self, channel, answered):
+        """Kill this process, before or after the answer has left."""
+        if answered:
+            channel.reply(os.getpid())
+            gevent.sleep(0)  # what a turn of the loop writes leaves at its end
+        os.kill(os.getpid(), signal.SIGKILL)
+
     @lymph.rpc()
     def block_the_loop(self, seconds):
         """Keep everything else from running."""

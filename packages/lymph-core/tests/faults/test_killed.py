@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
 
+from lymph.exceptions import ConnectionLost
 from lymph.testing.waiting import eventually
 
 
@@ -43,6 +45,23 @@ def test_the_death_of_the_only_instance_ends_each_call_as_what_it_was(start, loa
     calls.end()
     assert {outcome.kind for outcome in calls.outcomes} == {('ConnectionLost', 'maybe')}
     assert len(calls.outcomes) == 10
+
+
+def test_a_call_whose_handler_kills_its_process_is_not_repeated(start, client):
+    instances = start(2)
+    with pytest.raises(ConnectionLost) as caught:
+        client.request('work', 'work.crash', answered=False, timeout=10)
+    assert caught.value.executed == 'maybe'
+    (dead,) = eventually(lambda: [i for i in instances if not i.running])
+    assert dead.endpoint in str(caught.value)
+    (other,) = (i for i in instances if i.running)
+    assert client.request('work', 'work.do', token=1) == [other.pid, 1]
+
+
+def test_an_answer_that_left_before_the_crash_arrives(start, client):
+    (instance,) = start()
+    assert client.request('work', 'work.crash', answered=True, timeout=10) == instance.pid
+    assert instance.ended() == -signal.SIGKILL
 
 
 def endpoints(client):
