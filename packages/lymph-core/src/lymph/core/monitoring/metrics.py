@@ -5,10 +5,13 @@ Source: the manual, section 5.7.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable, Iterator
 
 __all__ = ['Aggregate', 'Callable', 'Counter', 'Gauge', 'Metric', 'Sample', 'TaggedCounter', 'Tags']
+
+logger = logging.getLogger(__name__)
 
 Tags = dict[str, str]
 Sample = tuple[str, int | float, Tags]
@@ -90,7 +93,10 @@ class TaggedCounter(Metric):
 
 
 class Aggregate:
-    """A collection of metrics with tags that are added to all of them."""
+    """A collection of metrics with tags that are added to all of them.
+
+    A metric that raises when it is read is logged and left out.
+    """
 
     def __init__(self, metrics: Iterable[Iterable[Sample]] = (), tags: Tags | None = None) -> None:
         self._metrics: list[Iterable[Sample]] = list(metrics)
@@ -110,5 +116,10 @@ class Aggregate:
 
     def __iter__(self) -> Iterator[Sample]:
         for metric in list(self._metrics):
-            for name, value, tags in metric:
+            try:
+                samples = list(metric)
+            except Exception:  # the edge of somebody else's code
+                logger.exception('%r could not be read', metric)
+                continue
+            for name, value, tags in samples:
                 yield name, value, {**self.tags, **tags}
