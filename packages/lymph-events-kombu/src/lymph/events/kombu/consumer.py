@@ -147,7 +147,7 @@ class Consumer:
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
         subscription = self.subscription
         attempt = attempt_of(delivery.message)
-        delay = self._failures.delay(delivery, subscription.retry)
+        delay = self._failures.delay(delivery, subscription.retry, error)
         fate = 'now a dead letter' if delay is None else f'trying again in {delay:.1f} s'
         logger.error(
             '%s: the handler failed in attempt %d, %s',
