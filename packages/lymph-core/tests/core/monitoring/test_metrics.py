@@ -109,3 +109,9 @@ def test_metrics_do_not_share_the_tags_they_were_given():
 def test_a_metric_by_itself_has_no_value():
     with pytest.raises(NotImplementedError):
         iter(Metric('x'))
+
+
+def test_a_metric_that_cannot_be_read_takes_no_other_along(caplog):
+    aggregate = Aggregate([Gauge('a', 1), Callable('broken', lambda: 1 / 0), Gauge('b', 2)])
+    assert list(aggregate) == [('a', 1, {}), ('b', 2, {})]
+    assert 'ZeroDivisionError' in caplog.text
