@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
+from uuid import UUID
+
 import pytest
 from gevent.queue import Queue
 
@@ -16,6 +20,7 @@ class Mail(lymph.Interface):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.done = Queue()
+        self.going_on = Queue()
 
     @lymph.task()
     def send(self, to, text='hello'):
@@ -31,6 +36,12 @@ class Mail(lymph.Interface):
     def flaky(self, journal_entry):
         self.done.put(journal_entry)
         raise RuntimeError('no good')
+
+    @lymph.task(sequential=True)
+    def slowly(self, n):
+        self.done.put(('begun', n))
+        self.going_on.get()
+        self.done.put(('ended', n))
 
     @lymph.event('something')
     def on_something(self, event):
@@ -123,6 +134,77 @@ def test_arguments_that_do_not_fit_are_an_error_where_the_task_is_queued(service
 def test_arguments_that_cannot_travel_are_an_error_where_the_task_is_queued(service):
     with pytest.raises(SerializationError):
         service.send.apply(to=object())
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        None,
+        [1, -2.5, True, 'grüße'],
+        {'a': {'b': b'\x00\xff'}},
+        {1, 2},
+        datetime.datetime(2016, 2, 19, 12, 30, 0, 1, datetime.timezone.utc),
+        datetime.datetime(2016, 2, 19, 12, 30),
+        datetime.date(2016, 2, 19),
+        datetime.time(12, 30),
+        UUID(int=7),
+        Decimal('12.50'),
+    ],
+)
+def test_arguments_of_every_serializable_type_arrive_as_they_were(service, worker, value):
+    service.send.apply(to=value, text={'nested': [value]})
+    assert take(worker)[:2] == (value, {'nested': [value]})
+
+
+def test_the_path_to_an_argument_that_cannot_travel_is_named(service):
+    with pytest.raises(SerializationError, match=r'text\.a\[1\]'):
+        service.send.apply(to='a', text={'a': [1, object()]})
+
+
+def test_a_sequential_task_runs_one_at_a_time_in_each_worker(service, worker):
+    for n in range(3):
+        service.slowly.apply(n=n)
+    assert take(worker) == ('begun', 0)
+    service.flush.apply()
+    assert take(worker) == 'flushed'  # the next one would have begun before
+    for n in range(3):
+        worker.going_on.put(True)
+        assert take(worker) == ('ended', n)
+        if n < 2:
+            assert take(worker) == ('begun', n + 1)
+
+
+def test_a_class_hosted_under_two_names_has_tasks_of_two_names(world):
+    names = (Mail, 'mail'), (Mail, 'post')
+    mail, post = world.container(*names).interfaces
+    post.send.apply(to='before any worker')
+    workers = {each.name: each for each in world.container(*names, worker=True).interfaces}
+    assert take(workers['post'])[0] == 'before any worker'
+    mail.send.apply(to='mail')
+    assert take(workers['mail'])[0] == 'mail'
+    assert workers['post'].done.empty()
+
+
+def test_a_task_that_keeps_failing_is_a_dead_letter_that_can_be_replayed(world, service, worker):
+    service.flaky.apply(journal_entry='x')
+    assert take(worker) == take(worker) == 'x'
+    (letter,) = eventually(world.event_hub.dead_letters.read)
+    assert (letter.queue, letter.attempts, letter.error) == (
+        'mail.flaky',
+        2,
+        'RuntimeError: no good',
+    )
+    assert letter.event.body == {'journal_entry': 'x'}
+    assert world.event_hub.dead_letters.replay(letter.id) == 1
+    assert take(worker) == take(worker) == 'x'
+
+
+def test_a_task_takes_the_interface_first():
+    with pytest.raises(TypeError, match='work: expected the parameters self'):
+
+        @lymph.task()
+        def work():
+            pass
 
 
 def test_arguments_travel_by_name(service):

@@ -62,7 +62,9 @@ def open_dead_letters(settings: Settings) -> Iterator[DeadLetters]:
     with open_client(settings) as client:
         events = client.container.events
         if events.dead_letters is None:
-            raise ConfigurationError(f'container.events: {type(events).__name__} keeps no events')
+            raise ConfigurationError(
+                f'container.events: {type(events).__name__} keeps no dead letters'
+            )
         yield events.dead_letters
 
 

@@ -1,0 +1,53 @@
+"""`lymph discover`, and calls, where the configuration says what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def endpoint(shell: Any) -> str:
+    """A running instance of `echo`, known by its address alone."""
+    found = re.search(r'tcp://\S+', shell.start_echo().stderr)
+    assert found is not None
+    return found[0]
+
+
+@pytest.fixture
+def fixed(shell: Any, endpoint: str) -> Any:
+    """A shell whose registry is a list of addresses."""
+    shell.environ['LYMPH_STATE_DIR'] = str(shell.folder / 'empty')
+    services = {
+        'echo': [endpoint],
+        'gone': ['tcp://127.0.0.1:1', {'endpoint': 'tcp://127.0.0.1:2', 'version': '1.5'}],
+    }
+    container = {'registry': {'class': 'static', 'services': services}}
+    shell.write('.lymph.yml', json.dumps({'container': container}))
+    return shell
+
+
+def test_fixed_addresses_are_services(fixed: Any, endpoint: str) -> None:
+    assert fixed.run('discover').stdout == 'echo  1 instance\ngone  2 instances\n'
+    found = json.loads(fixed.run('discover', 'echo', '--json').stdout)
+    assert [each['endpoint'] for each in found['echo']] == [endpoint]
+
+
+def test_a_service_is_called_at_its_fixed_address(fixed: Any) -> None:
+    assert fixed.run('request', 'echo.upper', 'text=foo').stdout == "'FOO'\n"
+
+
+def test_those_that_are_known_and_not_reachable_are_counted(fixed: Any) -> None:
+    done = fixed.run('request', 'gone.a')
+    assert (done.exit_code, done.stdout) == (1, '')
+    assert '2 instances of gone known, none reachable: tcp://127.0.0.1:' in done.stderr
+
+
+def test_only_those_of_the_version_that_is_asked_for_count(fixed: Any) -> None:
+    done = fixed.run('request', 'gone.a@1.2')
+    assert '1 instance of gone known, none reachable: tcp://127.0.0.1:2: ' in done.stderr
+    done = fixed.run('request', 'gone.a@2')
+    assert 'no instance of gone serves 2.0.0 (versions: 1.5, none)' in done.stderr

@@ -1,0 +1,437 @@
+"""`lymph dlq` over the event systems that keep dead letters."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import sys
+import termios
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.waiting import eventually
+
+PATIENCE = 60.0
+
+#: Emits events whose handler fails, in the queues QUEUE (durable) and passing (ends with it).
+FAIL = """
+import logging, sys
+import gevent
+from lymph.client import Client
+from lymph.config import Configuration
+from lymph.core.events import Event
+from lymph.events.base import Subscription
+
+queue, count = sys.argv[1], int(sys.argv[2])
+logging.disable()
+config = Configuration()
+config.load_file('.lymph.yml')
+
+def fail(event):
+    raise ValueError(f'cannot handle {event.body["n"]}')
+
+with Client.from_config(config) as client:
+    events = client.container.events
+    subscriptions = [Subscription(queue, (f'{queue}.#',), fail)]
+    if 'passing' in sys.argv:
+        subscriptions.append(Subscription(f'{queue}.passing', (f'{queue}.#',), fail, durable=False))
+    for each in subscriptions:
+        events.subscribe(each)
+    for at in range(0, count, 100):
+        some = [
+            Event(f'{queue}.{"even" if n % 2 == 0 else "odd"}', {'n': n},
+                  headers={'trace_id': f'trace{n}', 'by': 'me'}, id=f'{queue}-{n}')
+            for n in range(at, min(at + 100, count))
+        ]
+        gevent.joinall([gevent.spawn(events.emit, each) for each in some], raise_error=True)
+    expected = count * len(subscriptions)
+    while sum(each.queue.startswith(queue) for each in events.dead_letters.scan()) < expected:
+        gevent.sleep(0.05)
+    for each in subscriptions:
+        events.unsubscribe(each)
+"""
+
+#: Handles the events of a queue and prints a line for each.
+HANDLE = """
+import json, logging, sys
+import gevent
+from lymph.client import Client
+from lymph.config import Configuration
+from lymph.events.base import Subscription
+
+queue = sys.argv[1]
+config = Configuration()
+config.load_file('.lymph.yml')
+
+def handle(event):
+    print(json.dumps([event.id, event.type, event.body['n'], event.headers, event.attempt]),
+          flush=True)
+
+with Client.from_config(config) as client:
+    client.container.events.subscribe(Subscription(queue, (f'{queue}.#',), handle))
+    print('ready', file=sys.stderr, flush=True)
+    gevent.sleep(600)
+"""
+
+
+class Letters:
+    """Makes dead letters in the event system of a shell's folder, and handles what is replayed."""
+
+    def __init__(self, shell: Any, queue: str) -> None:
+        self.shell = shell
+        self.queue = queue
+
+    def make(self, count: int, *more: str) -> list[dict[str, Any]]:
+        """Make dead letters and return them as they are listed."""
+        done = self.shell.python(FAIL, self.queue, str(count), *more)
+        assert (done.exit_code, done.stderr) == (0, '')
+        return self.list()
+
+    def list(self, *options: str) -> list[dict[str, Any]]:
+        """Return the dead letters of this test's queue."""
+        done = self.run('list', '--queue', self.queue, '--json', '--limit=0', *options)
+        assert done.exit_code == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def run(self, *arguments: str, **options: Any) -> Any:
+        return self.shell.run('dlq', *arguments, **options)
+
+    @contextmanager
+    def handled(self) -> Iterator[Handled]:
+        """Handle what comes back into the queue while the block runs."""
+        handler = self.shell.start('-c', HANDLE, self.queue, program=Path(sys.executable))
+        handler.said('ready')
+        yield Handled(handler)
+        handler.signal(signal.SIGKILL)
+        handler.end()
+
+
+class Handled:
+    """What a handler was given: id, type, number, headers and attempt of each event."""
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
+
+    def __call__(self) -> list[list[Any]]:
+        lines = self._handler.stdout.splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith('\n')]
+
+    def numbers(self) -> Counter[int]:
+        return Counter(n for _, _, n, _, _ in self())
+
+
+@pytest.fixture(params=['embedded', 'rabbitmq'])
+def letters(request: pytest.FixtureRequest, shell: Any) -> Letters:
+    """Dead letters in each of the event systems that keep them over processes."""
+    events = '{class: embedded}'
+    if request.param == 'rabbitmq':
+        server = request.getfixturevalue('rabbitmq_server')
+        # an exchange of its own, because a look sees the dead letters of all
+        name = f'dlq-{os.urandom(4).hex()}'
+        events = f'{{class: kombu, urls: "{server.url}", exchange: {name}}}'
+    shell.write('.lymph.yml', f'container: {{events: {events}}}\n')
+    return Letters(shell, f'shop{os.urandom(4).hex()}')
+
+
+@pytest.fixture
+def embedded(shell: Any) -> Letters:
+    """Dead letters in the embedded event system, for what no event system has a part in."""
+    shell.write('.lymph.yml', 'container: {events: {class: embedded}}\n')
+    return Letters(shell, 'shop')
+
+
+# list and show
+
+
+def test_dead_letters_are_listed_with_what_is_known_of_them(letters: Letters) -> None:
+    first, second = letters.make(2)
+    assert first['queue'] == letters.queue
+    assert {each['type'] for each in (first, second)} == {
+        f'{letters.queue}.even',
+        f'{letters.queue}.odd',
+    }
+    number = first['body']['n']
+    assert first['event'] == f'{letters.queue}-{number}'
+    assert first['headers'] == {'trace_id': f'trace{number}', 'by': 'me'}
+    assert first['trace_id'] == f'trace{number}'
+    assert first['error'] == f'ValueError: cannot handle {number}'
+    assert first['attempts'] == 1
+    assert first['emitted'] <= first['died'] <= second['died']
+    lines = letters.run('list').stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [first['id'], second['id']]
+    assert f'{letters.queue}  {first["type"]}  1 attempt' in lines[0]
+    assert lines[0].endswith(f'ValueError: cannot handle {number}')
+
+
+def test_looking_changes_nothing(letters: Letters) -> None:
+    before = letters.make(20)
+    letters.run('list')
+    letters.run('show', before[7]['id'])
+    letters.run('replay', '--all', '--dry-run')
+    assert letters.list() == before
+
+
+def test_filters_are_combined_and_a_limit_takes_the_oldest(letters: Letters) -> None:
+    everything = letters.make(10)
+    even = [each for each in everything if each['type'].endswith('.even')]
+    assert letters.list('--type', '*.even') == even
+    assert letters.list('--type', '*.even', '--error', 'HANDLE 4') == [
+        each for each in even if each['body']['n'] == 4
+    ]
+    assert letters.list('--trace', 'trace7')[0]['body'] == {'n': 7}
+    assert letters.list('--since', '1h') == everything
+    assert letters.list('--older', '1h') == []
+    done = letters.run('list', '--type=#.even', '--limit=2', '--json')
+    assert json.loads(done.stdout) == even[:2]
+    assert '2 of 5 dead letters' in done.stderr
+
+
+def test_all_that_is_known_of_a_dead_letter_is_shown(letters: Letters) -> None:
+    letter = letters.make(1)[0]
+    done = letters.run('show', letter['id'])
+    assert done.exit_code == 0
+    for words in ('trace0', "{'n': 0}", 'ValueError: cannot handle 0', "'by': 'me'", letter['id']):
+        assert words in done.stdout
+    assert json.loads(letters.run('show', letter['id'], '--json').stdout) == [letter]
+
+
+def test_an_event_that_makes_no_sense_is_listed_too(embedded: Letters, shell: Any) -> None:
+    embedded.make(1)
+    done = shell.python(
+        'import sqlite3, sys\n'
+        'with sqlite3.connect(sys.argv[1]) as db:\n'
+        '    db.execute("UPDATE dead_letters SET data = ?", (b"\\xc1",))\n',
+        str(shell.folder / 'state/events/events.sqlite'),
+    )
+    assert done.exit_code == 0, done.stderr
+    [letter] = embedded.list()
+    assert 'type' not in letter
+    assert ' ?  1 attempt' in embedded.run('list').stdout
+    assert "b'\\xc1'" in embedded.run('show', letter['id']).stdout
+
+
+def test_no_dead_letters_are_no_failure(embedded: Letters) -> None:
+    done = embedded.run('list')
+    assert (done.exit_code, done.stdout, done.stderr) == (0, '', 'no dead letters\n')
+    done = embedded.run('list', '--queue=x', '--json')
+    assert (done.exit_code, json.loads(done.stdout), done.stderr) == (0, [], '')
+
+
+# replay
+
+
+def test_a_replayed_event_is_handled_as_if_it_was_new(letters: Letters) -> None:
+    made = letters.make(3)
+    wanted, other, third = made
+    with letters.handled() as handled:
+        done = letters.run('replay', wanted['id'], third['id'])
+        assert (done.exit_code, done.stdout) == (0, '')
+        assert f'replayed 2 dead letters (2 of {letters.queue})' in done.stderr
+        eventually(lambda: len(handled()) == 2, PATIENCE)
+        assert sorted(handled()) == sorted(
+            [each['event'], each['type'], each['body']['n'], each['headers'], 1]
+            for each in (wanted, third)
+        )
+    assert letters.list() == [other]
+
+
+def test_what_matches_is_replayed_and_counted(letters: Letters) -> None:
+    letters.make(10)
+    done = letters.run('replay', '--type=#.odd', '--limit=3', '--dry-run', '--json')
+    expected = {'found': 3, 'replayed': 0, 'queues': {letters.queue: 3}, 'dry_run': True}
+    assert json.loads(done.stdout) == expected
+    done = letters.run('replay', '--type=#.odd', '--json')
+    expected = {'found': 5, 'replayed': 5, 'queues': {letters.queue: 5}, 'dry_run': False}
+    assert json.loads(done.stdout) == expected
+    assert {each['body']['n'] for each in letters.list()} == {0, 2, 4, 6, 8}
+    with letters.handled() as handled:
+        eventually(lambda: handled.numbers() == Counter([1, 3, 5, 7, 9]), PATIENCE)
+
+
+def test_dead_letters_whose_queue_is_gone_stay(letters: Letters) -> None:
+    letters.make(3, 'passing')
+    done = letters.run('replay', '--all')
+    assert done.exit_code == 1
+    assert 'replayed 3 of 6 dead letters' in done.stderr
+    assert f'3 stay, because their queue is gone: {letters.queue}.passing' in done.stderr
+    left = json.loads(letters.run('list', '--json').stdout)
+    assert sorted(each['body']['n'] for each in left) == [0, 1, 2]
+    with letters.handled() as handled:
+        eventually(lambda: handled.numbers() == Counter([0, 1, 2]), PATIENCE)
+
+
+def test_a_replay_that_is_killed_loses_nothing(letters: Letters) -> None:
+    letters.make(2000)
+    with letters.handled() as handled:
+        replaying = letters.shell.start('dlq', 'replay', '--all')
+        eventually(handled, PATIENCE)
+        replaying.signal(signal.SIGKILL)
+        replaying.end()
+
+        def nothing_is_lost() -> bool:
+            left = {each['body']['n'] for each in letters.list()}
+            return left | set(handled.numbers()) == set(range(2000))
+
+        eventually(nothing_is_lost, PATIENCE)
+
+
+def test_a_replay_that_is_interrupted_says_how_far_it_came(
+    shell: Any, rabbitmq_server: Any
+) -> None:
+    with FaultProxy('127.0.0.1', rabbitmq_server.port) as proxy:
+        name = f'dlq-{os.urandom(4).hex()}'
+        shell.write(
+            '.lymph.yml',
+            f'container: {{events: {{class: kombu, urls: "{rabbitmq_server.url}", '
+            f'exchange: {name}}}}}\n',
+        )
+        shell.write(
+            'slow.yml',
+            f'container: {{events: {{class: kombu, urls: "amqp://{proxy.address}//", '
+            f'exchange: {name}}}}}\n',
+        )
+        letters = Letters(shell, name)
+        letters.make(1000)
+        with letters.handled() as handled:
+            proxy.slow(100_000)
+            replaying = shell.start('dlq', 'replay', '--all', '-c', 'slow.yml')
+            eventually(handled, PATIENCE)
+            replaying.signal(signal.SIGINT)
+            # the proxy needs this process to go on
+            eventually(lambda: replaying.process.poll() is not None, PATIENCE)
+            assert replaying.end() == 130
+            said = replaying.stderr.split()
+            assert said[0] == 'interrupted:'
+            replayed = int(said[1])
+            assert said[2:] == ['of', '1000', 'replayed']
+
+            def nothing_is_lost() -> bool:
+                left = {each['body']['n'] for each in letters.list()}
+                return left | set(handled.numbers()) == set(range(1000))
+
+            eventually(nothing_is_lost, PATIENCE)
+            assert len(handled.numbers()) >= replayed
+
+
+# drop
+
+
+def test_what_is_dropped_is_gone(letters: Letters) -> None:
+    made = letters.make(5)
+    done = letters.run('drop', made[0]['id'], made[3]['id'], '--yes')
+    assert (done.exit_code, done.stdout) == (0, '')
+    assert f'dropped 2 dead letters (2 of {letters.queue})' in done.stderr
+    assert letters.list() == [made[1], made[2], made[4]]
+    done = letters.run('drop', '--older=2000-01-01', '--yes', '--json')
+    assert json.loads(done.stdout) == {'found': 0, 'dropped': 0, 'queues': {}, 'dry_run': False}
+    letters.run('drop', '--all', '-y')
+    assert letters.list() == []
+
+
+def test_nothing_is_dropped_unasked(embedded: Letters) -> None:
+    made = embedded.make(2)
+    done = embedded.run('drop', '--all')
+    assert done.exit_code == 2
+    assert 'expected --yes' in done.stderr
+    done = embedded.run('drop', '--all', '--dry-run')
+    assert (done.exit_code, done.stderr) == (0, 'would drop 2 dead letters (2 of shop)\n')
+    assert embedded.list() == made
+
+
+@pytest.mark.parametrize(
+    ('answer', 'left', 'exit_code'), [('n\n', 2, 1), ('\n', 2, 1), ('y\n', 0, 0), ('\x03', 2, 130)]
+)
+def test_on_a_terminal_it_is_asked_before_anything_is_dropped(
+    embedded: Letters, shell: Any, answer: str, left: int, exit_code: int
+) -> None:
+    embedded.make(2)
+    master, slave = pty.openpty()
+    dropping = shell.start('dlq', 'drop', '--all', stdin=slave)
+    dropping.said('drop 2 dead letters (2 of shop) for good? [y/N]')
+    if answer == '\x03':
+        dropping.signal(signal.SIGINT)  # what a terminal makes of it, where it controls the process
+    else:
+        os.write(master, answer.encode())
+    assert dropping.end() == exit_code
+    os.close(slave)
+    os.close(master)
+    assert len(embedded.list()) == left
+
+
+# both
+
+
+def test_a_long_replay_shows_how_far_it_is_on_a_terminal_only(
+    embedded: Letters, shell: Any
+) -> None:
+    embedded.make(200)
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 100))
+    shell.environ['TERM'] = 'xterm'
+    replaying = shell.start('dlq', 'replay', '--type=#.even', stderr=slave)
+    assert replaying.end() == 0
+    os.close(slave)
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert '100/100' in shown
+    assert 'replayed 100 dead letters (100 of shop)' in shown
+    done = embedded.run('replay', '--all')
+    assert done.stderr == 'replayed 100 dead letters (100 of shop)\n'
+
+
+@pytest.mark.parametrize('command', ['show', 'replay', 'drop'])
+def test_an_id_that_is_none_is_a_failure_that_changes_nothing(
+    letters: Letters, command: str
+) -> None:
+    made = letters.make(1)
+    yes = ['--yes'] if command == 'drop' else []
+    done = letters.run(command, made[0]['id'], 'nonsense', *yes)
+    assert (done.exit_code, done.stdout) == (1, '')
+    [line] = done.stderr.splitlines()
+    assert line.startswith("lymph: no dead letter 'nonsense'; ")
+    assert letters.list() == made
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'complaint'),
+    [
+        (['replay'], 'found none'),
+        (['drop', '--yes'], 'found none'),
+        (['replay', '5', '--all'], 'more than one'),
+        (['drop', '5', '--queue=x', '--yes'], 'more than one'),
+        (['show'], 'ID'),
+        (['list', '--type=a..b'], 'a..b'),
+        (['list', '--since=soon'], 'expected 30s'),
+        (['list', '--limit=-1'], '-1'),
+        (['replya'], 'replya'),
+    ],
+)
+def test_wrong_usage_is_one_line(shell: Any, arguments: list[str], complaint: str) -> None:
+    done = shell.run('dlq', *arguments)
+    assert (done.exit_code, done.stdout) == (2, '')
+    [line] = done.stderr.splitlines()
+    assert complaint in line
+
+
+def test_an_event_system_that_keeps_nothing_is_an_error(shell: Any) -> None:
+    shell.write('.lymph.yml', 'container: {events: {class: "null"}}\n')
+    done = shell.run('dlq', 'list')
+    assert done.exit_code == 2
+    [line] = done.stderr.splitlines()
+    assert 'NullEventSystem keeps no dead letters' in line
+
+
+def test_a_broker_that_cannot_be_reached_is_one_line(shell: Any) -> None:
+    shell.write('.lymph.yml', 'container: {events: {class: kombu, urls: "amqp://127.0.0.1:1//"}}\n')
+    done = shell.run('dlq', 'list')
+    assert (done.exit_code, done.stdout) == (1, '')
+    [line] = done.stderr.splitlines()
+    assert 'connection refused' in line
