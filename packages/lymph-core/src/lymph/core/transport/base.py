@@ -13,7 +13,7 @@ both ways, in order. Rules:
   is held in memory.
 - A link that carries nothing is asked for a sign of life; one that stays silent for
   `unresponsive_timeout` goes down.
-- A fork leaves everything to the parent: in the child the copies are down and refuse.
+- A fork leaves connections to the parent: in the child their copies are down and refuse.
 
 `lymph.testing.contracts.transports` has these rules as tests.
 """
