@@ -7,6 +7,7 @@ import pytest
 
 from lymph.core.container import ServiceContainer
 from lymph.core.settings import Settings
+from lymph.core.transport.base import DEFAULT_MAX_MESSAGE_SIZE
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem, LocalEventSystemHub
@@ -23,7 +24,15 @@ class World:
         self.event_hub = LocalEventSystemHub()
         self.containers = []
 
-    def container(self, *interfaces, start=True, events=True, registry=None, **options):
+    def container(
+        self,
+        *interfaces,
+        start=True,
+        events=True,
+        registry=None,
+        max_message_size=DEFAULT_MAX_MESSAGE_SIZE,
+        **options,
+    ):
         """Return a container with `interfaces`: classes, or tuples that `install_interface` takes.
 
         `options` are keywords of ServiceContainer or fields of Settings.
@@ -32,7 +41,7 @@ class World:
         options.setdefault('block_threshold', 0)
         options.setdefault('drain_timeout', 0)
         container = ServiceContainer(
-            MemoryTransport(network=self.network),
+            MemoryTransport(max_message_size, network=self.network),
             self.registry_hub.create_registry() if registry is None else registry,
             LocalEventSystem(self.event_hub) if events else NullEventSystem(),
             Settings(**options),

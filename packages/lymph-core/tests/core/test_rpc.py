@@ -680,16 +680,14 @@ def test_a_call_logs_nothing(proxy, caplog):
 # Messages that are too long.
 
 
-def test_a_result_that_is_too_long_is_a_failure(world, caller, caplog):
+def test_a_result_that_is_too_long_is_a_failure(world, caplog):
     class Long(lymph.Interface):
         @lymph.rpc()
         def result(self):
             return 'x' * 20_000
 
-    caller._transport.max_message_size = 10_000
-    service = world.container((Long, 'long'), start=False)
-    service._transport.max_message_size = 10_000
-    service.start()
+    world.container((Long, 'long'), max_message_size=10_000)
+    caller = world.container()
     with pytest.raises(Failed, match='MessageTooLong'):
         caller.request('long', 'long.result', timeout=5, retries=0)
     assert 'max_message_size is 10000' in caplog.text
@@ -697,9 +695,7 @@ def test_a_result_that_is_too_long_is_a_failure(world, caller, caplog):
 
 
 def test_arguments_that_are_too_long_are_an_error_before_anything_is_sent(world, service):
-    caller = world.container(start=False)
-    caller._transport.max_message_size = 10_000
-    caller.start()
+    caller = world.container(max_message_size=10_000)
     with pytest.raises(ValueError, match='max_message_size is 10000'):
         caller.request('echo', 'echo.echo', {'text': 'x' * 20_000})
     assert pending(caller) == 0
