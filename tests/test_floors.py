@@ -1,0 +1,145 @@
+"""Imports go down the floors of ARCHITECTURE.md, never up, in circles, or through the face."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+
+import pytest
+
+PACKAGES = pathlib.Path(__file__).parents[1] / 'packages'
+
+# lymph-core from the ground up; a module belongs to the longest prefix that fits it
+FLOORS = [
+    ['lymph.config', 'lymph.exceptions', 'lymph.monkey'],
+    [
+        'lymph.serializers',
+        'lymph.core.events',
+        'lymph.core.flights',
+        'lymph.core.forks',
+        'lymph.core.greenlets',
+        'lymph.core.hooks',
+        'lymph.core.messages',
+        'lymph.core.monitoring.loglevels',
+        'lymph.core.monitoring.metrics',
+        'lymph.core.options',
+        'lymph.core.state',
+        'lymph.core.trace',
+        'lymph.core.versioning',
+        'lymph.core.workers',
+    ],
+    [
+        'lymph.core.components',
+        'lymph.core.deadlines',
+        'lymph.core.doorbell',
+        'lymph.core.processes',
+    ],
+    ['lymph.core.monitoring.watchdog', 'lymph.core.protocol', 'lymph.core.transport.base'],
+    ['lymph.core.transport'],
+    ['lymph.core.channels', 'lymph.core.connections', 'lymph.core.services'],
+    ['lymph.core.partitioning', 'lymph.discovery', 'lymph.events'],
+    ['lymph.core.declaring', 'lymph.core.decorators'],
+    [
+        'lymph.core.calls',
+        'lymph.core.deferring',
+        'lymph.core.dialer',
+        'lymph.core.outcomes',
+        'lymph.core.rpc',
+        'lymph.patterns',
+    ],
+    ['lymph.core.interfaces'],
+    ['lymph.core.hosting'],
+    ['lymph.core.asking', 'lymph.core.plugins', 'lymph.core.settings'],
+    ['lymph.core.container'],
+    ['lymph.core.assembly', 'lymph.client'],
+]
+
+# what each distribution may import of the others; lymph-core's own parts are above
+MAY_IMPORT = {
+    'lymph-config': set(),
+    'lymph-core': {'lymph-config'},
+    'lymph-discovery-zk': {'lymph-config', 'lymph-core'},
+    'lymph-events-kombu': {'lymph-config', 'lymph-core'},
+    'lymph-web': {'lymph-config', 'lymph-core'},
+    'lymph-cli': {'lymph-config', 'lymph-core'},
+    'lymph-testing': {'lymph-config', 'lymph-core', 'lymph-web'},
+}
+
+
+def modules(distribution: str) -> dict[str, pathlib.Path]:
+    source = PACKAGES / distribution / 'src'
+    found = {}
+    for path in source.rglob('*.py'):
+        parts = path.relative_to(source).with_suffix('').parts
+        found['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
+    return found
+
+
+MODULES = {distribution: modules(distribution) for distribution in MAY_IMPORT}
+HOMES = {name: distribution for distribution, found in MODULES.items() for name in found}
+
+
+def for_type_checkers(tree: ast.Module) -> set[ast.AST]:
+    conditions = (n for n in tree.body if isinstance(n, ast.If))
+    typing = (n for n in conditions if ast.unparse(n.test) == 'TYPE_CHECKING')
+    return {inner for node in typing for inner in ast.walk(node)}
+
+
+def imports(path: pathlib.Path, at_run_time: bool = False) -> set[str]:
+    """The modules of lymph that a file imports; `at_run_time` leaves those for types out."""
+    tree = ast.parse(path.read_text())
+    left_out = for_type_checkers(tree) if at_run_time else set()
+    found = set()
+    for node in ast.walk(tree):
+        if node in left_out:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f'{node.module}.{alias.name}' for alias in node.names} & HOMES.keys()
+            found |= names or {node.module}
+    return {name for name in found if name == 'lymph' or name.startswith('lymph.')}
+
+
+def floor_of(module: str) -> int:
+    fitting = [
+        (len(prefix), number)
+        for number, floor in enumerate(FLOORS)
+        for prefix in floor
+        if module == prefix or module.startswith(prefix + '.')
+    ]
+    assert fitting, f'{module} has no floor: give it one here and in ARCHITECTURE.md'
+    return max(fitting)[1]
+
+
+CORE = {name: path for name, path in MODULES['lymph-core'].items() if name != 'lymph'}
+
+
+@pytest.mark.parametrize('module', sorted(CORE))
+def test_a_module_of_lymph_core_imports_from_its_floor_or_below(module):
+    above = [name for name in imports(CORE[module]) if floor_of(name) > floor_of(module)]
+    assert above == []
+
+
+@pytest.mark.parametrize('distribution', sorted(MAY_IMPORT))
+def test_a_distribution_imports_what_it_depends_on_and_never_through_the_face(distribution):
+    allowed = MAY_IMPORT[distribution] | {distribution}
+    for module, path in MODULES[distribution].items():
+        for name in imports(path) - {module}:
+            assert name != 'lymph', f'{module} imports through the face'
+            assert HOMES.get(name) in allowed, f'{module} imports {name}'
+
+
+@pytest.mark.parametrize('distribution', sorted(MAY_IMPORT))
+def test_no_modules_of_a_distribution_import_each_other_in_a_circle(distribution):
+    found = MODULES[distribution]
+    graph = {
+        name: imports(path, at_run_time=True) & found.keys() - {name, 'lymph'}
+        for name, path in found.items()
+    }
+    while True:
+        leaves = {name for name, needs in graph.items() if not needs}
+        if not leaves:
+            break
+        graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
+    assert graph == {}
