@@ -114,3 +114,13 @@ def test_a_client_comes_from_a_configuration(tmp_path, monkeypatch):
             client.request('nobody', 'nobody.a')
         assert isinstance(client.container.registry, EmbeddedServiceRegistry)
     assert client.container.settings.rpc_timeout == 1
+
+
+def test_what_is_started_on_demand_belongs_to_the_client(client):
+    client.emit('something', {'x': 1})
+    client.request('echo', 'echo.echo', text='x')
+    container = client.container
+    for backend in (container.events, container.registry):
+        assert backend.pool is container.pool
+        assert backend.metrics is container.metrics
+        assert backend.error_hook is container.error_hook

@@ -161,3 +161,18 @@ def test_exactly_those_expire_that_were_not_taken_back(plan):
     assert set(map(id, expired)) == set(map(id, expected))
     assert len(expired) == len(expected)
     expirations.close()
+
+
+def test_the_loop_is_not_woken_before_something_expires():
+    readings = []
+
+    def clock():
+        readings.append(1)
+        return time.monotonic()
+
+    expirations, expired = Expirations(clock), []
+    for hundredths in (30, 20, 10):
+        expirations.add(Waiting(expired), time.monotonic() + hundredths / 100)
+    eventually(lambda: len(expired) == 3)
+    assert len(readings) < 20
+    expirations.close()
