@@ -43,7 +43,7 @@ def descriptor_of(socket: Socket) -> int:
 
 
 class Channel:
-    """Owns a socket of type `kind`.
+    """Owns a socket of type `kind`; raises `zmq.ZMQError` when there is none to be had.
 
     `receive(socket)` is called in the hub to take one message; it raises `zmq.Again` when there is
     none. `drained(finished)` is called after each look, with whether nothing is left.

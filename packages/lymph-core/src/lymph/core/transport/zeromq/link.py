@@ -17,7 +17,7 @@ from zmq.backend import Socket
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
 from lymph.core.transport.zeromq.channel import Channel, Unroutable
 
-__all__ = ['ZeromqLink', 'receive_frames']
+__all__ = ['StillbornLink', 'ZeromqLink', 'receive_frames']
 
 logger = logging.getLogger(__name__)
 
@@ -117,3 +117,20 @@ class ZeromqLink(Link):
             method(self, *facts)
         except Exception:  # the edge of somebody else's code
             logger.exception('%s: the handler of a link failed', self.peer)
+
+
+class StillbornLink(Link):
+    """A link for which there was not even a socket; it goes down in the next turn of the loop."""
+
+    def __init__(self, peer: str, handler: LinkHandler, reason: str) -> None:
+        self.peer = peer
+        self.up = False
+        self._reason = reason
+        gevent.get_hub().loop.run_callback(handler.link_down, self, reason)
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Refuse."""
+        raise LinkDown(f'cannot send to {self.peer}: {self._reason}')
+
+    def close(self, reason: str = 'closed') -> None:
+        """Do nothing: it is down."""

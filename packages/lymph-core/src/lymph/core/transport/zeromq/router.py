@@ -108,17 +108,23 @@ class RouterListener(Listener):
         self._bound: tuple[int, int | None] = (-1, None)  # where connections are accepted
         self._listening, self._ended = True, False
         options = [*terms.options(), (zmq.ROUTER_MANDATORY, 1), (zmq.IPV6, is_ipv6(address))]
-        self.channel = Channel(int(zmq.ROUTER), options, self._receive, self._drained)
-        self._monitor = Monitor(self.channel.socket, self._happened)
         try:
-            self.channel.socket.bind(address)
+            self.channel = Channel(int(zmq.ROUTER), options, self._receive, self._drained)
+            self._monitor = Monitor(self.channel.socket, self._happened)
+            self._bind(address)
         except zmq.ZMQError as error:
-            self._close_sockets()
             raise OSError(error.errno, error.strerror, address) from error
         bound = cast(bytes, self.channel.socket.get(int(zmq.LAST_ENDPOINT)))
         self.endpoint = bound.decode()
         self.channel.start()
         self._monitor.drain()
+
+    def _bind(self, address: str) -> None:
+        try:
+            self.channel.socket.bind(address)
+        except zmq.ZMQError:
+            self._close_sockets()
+            raise
 
     def close(self) -> None:
         """Accept no more links.
@@ -159,11 +165,11 @@ class RouterListener(Listener):
     def _receive(self, socket: Socket) -> None:
         id = socket.recv(_NOBLOCK)
         first = socket.recv(_NOBLOCK, False)
+        frames = receive_frames(first, socket)
         link = self._links.get(id)
         # Ids that libzmq gave begin with a zero and are never given twice; others may come back.
         if link is None or id[0]:
             link = self._link_of(id, self._source_of(id, first))
-        frames = receive_frames(first, socket)
         if link.down_reason is None:
             link.arrived(frames)
 
@@ -208,10 +214,11 @@ class RouterListener(Listener):
 
     def _drained(self, finished: bool) -> None:
         """End the links whose last messages have been delivered, or that got enough time."""
-        for link in list(self._leaving):
-            self._leaving[link] -= 1
-            if finished or not self._leaving[link]:
+        for link, drains in list(self._leaving.items()):
+            if finished or drains <= 1:
                 self._remove(link, _CLOSED_BY_PEER)
+            elif link in self._leaving:
+                self._leaving[link] = drains - 1
         self._end_if_unused()
 
     def _leave(self, link: RouterLink) -> None:

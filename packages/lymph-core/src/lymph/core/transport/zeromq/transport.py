@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zmq
+
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
 from lymph.core.transport.base import (
@@ -15,6 +17,7 @@ from lymph.core.transport.base import (
 from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zeromq.addresses import check, refuse_taken, resolve
 from lymph.core.transport.zeromq.dealer import DealerLink
+from lymph.core.transport.zeromq.link import StillbornLink
 from lymph.core.transport.zeromq.local import LocalDealerLink, LocalListener
 from lymph.core.transport.zeromq.router import RouterListener
 from lymph.core.transport.zeromq.terms import Terms
@@ -74,7 +77,10 @@ class ZeromqTransport(Transport):
         self._refuse_after_fork()
         scheme = check(endpoint)
         kind = LocalDealerLink if scheme == 'inproc' else DealerLink
-        link = kind(endpoint, handler, self._terms, self._links.discard)
+        try:
+            link = kind(endpoint, handler, self._terms, self._links.discard)
+        except zmq.ZMQError as error:  # the process has no descriptors left, or libzmq no sockets
+            return StillbornLink(endpoint, handler, f'connection failed: {error.strerror}')
         self._links.add(link)
         if scheme == 'tcp':
             self._connecting.spawn(self._open, link, endpoint)
