@@ -283,6 +283,17 @@ def nothing_remains(state):
     )
 
 
+@pytest.fixture
+def silent():
+    """Tell which endpoints a client passes over because they say nothing."""
+
+    def silent(client):
+        links = client.container.rpc.stats()['connections']
+        return [link['endpoint'] for link in links if link['silent']]
+
+    return silent
+
+
 def in_flight(client):
     return sum(link['pending'] for link in client.container.rpc.stats()['connections'])
 

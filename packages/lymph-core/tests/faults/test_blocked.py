@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 
 from lymph.testing.waiting import eventually
@@ -38,19 +40,20 @@ def test_an_instance_whose_loop_is_blocked_for_ten_seconds_stays_connected_and_r
 
 
 def test_calls_that_time_out_while_a_loop_is_blocked_go_elsewhere(
-    start, make_client, load, ask, nothing_left
+    start, make_client, load, ask, silent, nothing_left
 ):
     blocked, other = start(2)
     caller = make_client()
     calls = load(10, caller, timeout=0.3)
     calls.go_on()
     blocking = gevent.spawn(ask, blocked, 'block_the_loop', seconds=3)
-    eventually(lambda: calls.failures())
+    eventually(lambda: silent(caller) == [blocked.endpoint])
+    noticed = time.monotonic()
     calls.go_on()
-    assert {failure.kind for failure in calls.failures()} == {('Timeout', 'maybe')}
+    assert calls.pids_since(noticed) == {other.pid}
     assert blocking.get() == blocked.pid
-    seen = len(calls.outcomes)
-    eventually(lambda: blocked.pid in {outcome.pid for outcome in calls.outcomes[seen:]})
+    eventually(lambda: blocked.pid in calls.pids_since(noticed))
     calls.end()
-    assert {outcome.pid for outcome in calls.outcomes} == {blocked.pid, other.pid, None}
+    assert {failure.kind for failure in calls.failures()} == {('Timeout', 'maybe')}
+    assert all(failure.began < noticed for failure in calls.failures())
     nothing_left(caller, blocked, other)

@@ -13,7 +13,7 @@ from lymph.testing.waiting import eventually
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
 def test_a_silent_instance_is_passed_over_until_it_answers_again(
-    start, make_client, load, nothing_left
+    start, make_client, load, silent, nothing_left
 ):
     victim, *others = start(3)
     caller = make_client()
@@ -38,7 +38,7 @@ def test_a_silent_instance_is_passed_over_until_it_answers_again(
     nothing_left(caller, victim, *others)
 
 
-def test_an_instance_that_is_alone_is_called_although_it_is_silent(start, client):
+def test_an_instance_that_is_alone_is_called_although_it_is_silent(start, client, silent):
     (alone,) = start()
     assert client.request('work', 'work.do', token=1) == [alone.pid, 1]
     alone.send(signal.SIGSTOP)
@@ -49,8 +49,3 @@ def test_an_instance_that_is_alone_is_called_although_it_is_silent(start, client
     alone.send(signal.SIGCONT)
     assert client.request('work', 'work.do', token=3, timeout=5) == [alone.pid, 3]
     assert silent(client) == []
-
-
-def silent(client):
-    links = client.container.rpc.stats()['connections']
-    return [link['endpoint'] for link in links if link['silent']]

@@ -15,23 +15,25 @@ from lymph.testing.waiting import eventually
 def test_a_rolling_restart_under_load_fails_no_call(start, make_client, load, nothing_left):
     old = start(3)
     caller = make_client(retries=0)
-    calls = load(20, caller, seconds=0.02)
-    calls.go_on()
+    loads = [load(10, caller, seconds=0), load(10, caller, seconds=0.05)]
     new = []
     for instance in old:
         new += start(1)
+        for calls in loads:
+            calls.go_on(50)
         instance.stop()
         assert instance.ended() == 0, instance.log.read_text()
-        calls.go_on()
-    calls.end()
-    assert calls.failures() == []
-    assert {outcome.pid for outcome in calls.outcomes} == {i.pid for i in [*old, *new]}
+    for calls in loads:
+        calls.go_on(50)
+        calls.end()
+        assert calls.failures() == []
+        assert calls.pids_since(0) == {instance.pid for instance in [*old, *new]}
     nothing_left(caller, *new)
 
 
 def test_a_stop_finishes_what_runs_and_takes_no_more(start, client, begin):
     (instance,) = start(drain_timeout=20)
-    running = begin('work', 'do', token=1, seconds=2)
+    running = begin('work', 'do', token=1, seconds=1)
     eventually(lambda: started(client, instance))
     instance.stop()
     eventually(lambda: nobody_offers(client, 'work'))
@@ -43,7 +45,7 @@ def test_a_call_that_arrives_while_the_rest_is_finished_is_refused_as_not_run(
     start, client, ask, begin
 ):
     (instance,) = start(drain_timeout=20)
-    running = begin(instance.endpoint, 'do', token=1, seconds=3)
+    running = begin(instance.endpoint, 'do', token=1, seconds=2)
     eventually(lambda: started(client, instance))
     instance.stop()
 
