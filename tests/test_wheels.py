@@ -20,7 +20,7 @@ VERSION = (ROOT / 'VERSION').read_text().strip()
 #: The folders that one distribution owns: each has an `__init__.py` and a `py.typed`.
 OWNED = {
     'lymph-config': ['lymph/config'],
-    'lymph-core': ['lymph/core', 'lymph/serializers'],
+    'lymph-core': ['lymph/core', 'lymph/patterns', 'lymph/serializers'],
     'lymph-discovery-zk': ['lymph/discovery/zookeeper'],
     'lymph-events-kombu': ['lymph/events/kombu'],
     'lymph-web': ['lymph/web'],

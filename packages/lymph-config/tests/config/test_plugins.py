@@ -222,7 +222,14 @@ def test_a_contract_that_is_no_class_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     'group',
-    ['lymph.cli', 'lymph.discovery', 'lymph.events', 'lymph.plugins', 'lymph.transports'],
+    [
+        'lymph.cli',
+        'lymph.discovery',
+        'lymph.events',
+        'lymph.partitioners',
+        'lymph.plugins',
+        'lymph.transports',
+    ],
 )
 def test_every_group_of_lymph_has_a_contract(group: str) -> None:
     assert group in CONTRACTS

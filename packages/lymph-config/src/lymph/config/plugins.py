@@ -62,6 +62,7 @@ CONTRACTS: dict[str, Contract] = {
     'lymph.cli': Contract('click:Command', instance=True),
     'lymph.discovery': Contract('lymph.discovery.base:BaseServiceRegistry'),
     'lymph.events': Contract('lymph.events.base:BaseEventSystem'),
+    'lymph.partitioners': Contract('lymph.core.partitioning:Partitioner'),
     'lymph.plugins': Contract('lymph.core.plugins:Plugin'),
     'lymph.transports': Contract('lymph.core.transport.base:Transport'),
 }
@@ -70,6 +71,7 @@ CONTRACTS: dict[str, Contract] = {
 _PROVIDERS = {
     ('lymph.discovery', 'zookeeper'): 'lymph-discovery-zk',
     ('lymph.events', 'kombu'): 'lymph-events-kombu',
+    ('lymph.partitioners', 'zookeeper'): 'lymph-discovery-zk',
 }
 
 

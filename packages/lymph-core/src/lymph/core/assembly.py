@@ -10,12 +10,15 @@ from lymph.config.references import load_reference
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.interfaces import Interface
+from lymph.core.partitioning import Partitioner
 from lymph.core.plugins import Plugin
 from lymph.core.versioning import parse_name
 
 Kind = TypeVar('Kind')
 
 __all__ = ['build_container', 'install_interfaces']
+
+_SERIAL_EVENTS = 'SerialEventHandler'  # the component of the manual, section 4.2
 
 
 def build_container(config: Configuration, **overrides: Any) -> ServiceContainer:
@@ -35,7 +38,9 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
         container.install_plugin(cls, plugins.view([name]))
     components = config.view('components')
     for name in components:
-        if 'class' in components.view([name]):
+        if name == _SERIAL_EVENTS:
+            container.serial_events.partitioner = _partitioner(components, container)
+        elif 'class' in components.view([name]):
             component = components.create_instance([name])
             if not isinstance(component, Component):
                 raise components.error(
@@ -44,6 +49,16 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
             container.add_component(component)
     install_interfaces(container, config)
     return container
+
+
+def _partitioner(components: ConfigView, container: ServiceContainer) -> Partitioner:
+    """Make what divides serial events: in ZooKeeper for a section with `zkclient` and no class."""
+    default = 'zookeeper' if 'zkclient' in components.view([_SERIAL_EVENTS]) else 'registry'
+    partitioner = components.create_instance(
+        [_SERIAL_EVENTS], default, group='lymph.partitioners', registry=container.registry
+    )
+    assert isinstance(partitioner, Partitioner)
+    return partitioner
 
 
 def install_interfaces(container: ServiceContainer, config: Configuration) -> None:

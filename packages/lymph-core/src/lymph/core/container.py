@@ -24,7 +24,12 @@ from lymph.core.hosting.drain import wait_until_quiet
 from lymph.core.hosting.methods import MethodTable
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
-from lymph.core.hosting.subscriptions import event_subscriptions, of_newest, task_subscriptions
+from lymph.core.hosting.subscriptions import (
+    event_subscriptions,
+    newest_first,
+    of_newest,
+    task_subscriptions,
+)
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.monitoring.watchdog import Watchdog
@@ -42,6 +47,7 @@ from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 from lymph.exceptions import LymphError
 
+from lymph.patterns.serial_events.running import SerialEvents
 __all__ = ['Container', 'ServiceContainer']
 
 _CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
@@ -90,6 +96,9 @@ class ServiceContainer(Asking):
         self._server = Server(self._methods, self.workers, self.error_hook)
         self._registrations = Registrations(registry, worker)
         self._stopped = Flag()
+        #: runs serial handlers; its `partitioner` may be replaced before the start
+        self.serial_events = SerialEvents(self, RegistryPartitioner(registry))
+        self.add_component(self.serial_events)
         self._forked = False
         self._began = time.monotonic()
         self.metrics.add(self._server)
@@ -193,6 +202,7 @@ class ServiceContainer(Asking):
         wait_until_quiet(lambda: self._server.last_request, timeout)
         self._server.draining = True
         end = time.monotonic() + timeout
+        self.serial_events.leave()
         cut = self.on_drain(timeout)
         self.workers.join(max(0.0, end - time.monotonic()))
         return cut + self.stop()
@@ -237,6 +247,7 @@ class ServiceContainer(Asking):
                 self._registrations.withdraw()
             cut = self.workers.kill(_CUT_TIMEOUT)
             self.on_stop()
+                self.serial_events.leave()
             self.pool.kill(timeout=_CUT_TIMEOUT)
         finally:
             if self._listener is not None:
@@ -259,6 +270,7 @@ class ServiceContainer(Asking):
                 self.subscribe(subscription)
             elif subscription.durable:
                 self.events.declare(subscription)
+            self.serial_events.run(newest_first(self.interfaces))
 
     def _register(self) -> None:
         assert self.endpoint is not None

@@ -85,7 +85,7 @@ def task(
         if known is not None:
             raise TypeError(
                 f'{func.__qualname__} is declared as {known.kind} already;'
-                ' a method is one of rpc, raw_rpc, event, task'
+                ' a method is one of rpc, raw_rpc, event, task, serial_event'
             )
         return Task(func, sequential, broadcast, retry)
 

@@ -1,7 +1,7 @@
 """What a decorator notes on a method, and how a class's notes are found again.
 
 A decorated method stays the plain function it was, so that it can be called, overridden and
-tested as any other. A method is one thing: rpc, raw_rpc, event or task.
+tested as any other. A method is one thing: rpc, raw_rpc, event, task or serial_event.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lymph.core.declaring.signatures import Signature, expect_parameters
 
@@ -72,13 +72,18 @@ class EventDeclaration:
         return self.func.__name__
 
 
-def declare(func: F, declaration: RpcDeclaration | EventDeclaration) -> F:
+class _Declaration(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+
+def declare(func: F, declaration: _Declaration) -> F:
     """Note `declaration` on `func` and return it; raises TypeError if it has one already."""
     known = getattr(func, _NOTE, None)
     if known is not None:
         raise TypeError(
             f'{func.__qualname__} is declared as {known.kind} already;'
-            ' a method is one of rpc, raw_rpc, event, task'
+            ' a method is one of rpc, raw_rpc, event, task, serial_event'
         )
     setattr(func, _NOTE, declaration)
     return func

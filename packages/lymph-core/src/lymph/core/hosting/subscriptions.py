@@ -16,7 +16,14 @@ from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
 
-__all__ = ['HandlerStats', 'event_subscriptions', 'hosted', 'of_newest', 'task_subscriptions']
+__all__ = [
+    'HandlerStats',
+    'event_subscriptions',
+    'hosted',
+    'newest_first',
+    'of_newest',
+    'task_subscriptions',
+]
 
 
 class HandlerStats:
@@ -45,11 +52,16 @@ def of_newest(
     one process, the newest that has the handler consumes.
     """
     owners: dict[str, Interface] = {}
-    for interface in sorted(interfaces, key=_version, reverse=True):
+    for interface in newest_first(interfaces):
         for subscription in subscriptions(interface):
             owner = owners.setdefault(subscription.queue_name, interface)
             if owner is interface or owner.name != interface.name:
                 yield subscription
+
+
+def newest_first(interfaces: Iterable[Interface]) -> list[Interface]:
+    """Return the interfaces, the newest versions first."""
+    return sorted(interfaces, key=_version, reverse=True)
 
 
 def _version(interface: Interface) -> Version:

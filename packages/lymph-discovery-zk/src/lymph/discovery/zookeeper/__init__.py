@@ -1,7 +1,8 @@
-"""The registry in ZooKeeper: ephemeral nodes, watched by whoever looked a service up."""
+"""The registry in ZooKeeper, and the partitioner: ephemeral nodes, watched by who wants to know."""
 
 from __future__ import annotations
 
+from lymph.discovery.zookeeper.partitioning import ZookeeperPartitioner
 from lymph.discovery.zookeeper.registry import ZookeeperServiceRegistry
 
-__all__ = ['ZookeeperServiceRegistry']
+__all__ = ['ZookeeperPartitioner', 'ZookeeperServiceRegistry']

@@ -1,0 +1,79 @@
+"""The partitioner that finds the members of a group in a service registry.
+
+A group is a name in the registry's namespace ``serial``, a member an instance there: a registry
+knows for itself when one comes, leaves, or dies with its process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lymph.config import ConfigView
+from lymph.core.options import refuse_unknown
+from lymph.core.partitioning import Assigned, Partitioner
+from lymph.core.protocol.partitions import divide
+from lymph.core.services import Change, ServiceInstance
+from lymph.discovery.base import BaseServiceRegistry
+
+__all__ = ['SERIAL', 'RegistryPartitioner']
+
+SERIAL = 'serial'  # the namespace of the groups
+
+
+@dataclass
+class _Membership:
+    instance: ServiceInstance
+    end: Callable[[], object] = bool
+
+
+class RegistryPartitioner(Partitioner):
+    """Divides partitions among those who joined through the same service registry."""
+
+    def __init__(self, registry: BaseServiceRegistry) -> None:
+        super().__init__()
+        self._registry = registry
+        self._memberships: dict[tuple[str, str], _Membership] = {}
+
+    @classmethod
+    def from_config(cls, config: ConfigView, registry: BaseServiceRegistry) -> RegistryPartitioner:
+        """Make it for the registry in use; there is nothing to configure."""
+        refuse_unknown(config, ())
+        return cls(registry)
+
+    def join(self, group: str, member: str, count: int, assigned: Assigned) -> None:
+        # an address of its own: the one for calls is lost when the service leaves the registry
+        instance = ServiceInstance(member, f'{SERIAL}://{member}')
+        membership = self._memberships[group, member] = _Membership(instance)
+        try:
+            self._registry.register(group, instance, SERIAL)
+            service = self._registry.get(group, SERIAL)
+        except BaseException:
+            self.leave(group, member)
+            raise
+
+        def tell() -> None:
+            # itself too, also while the registry has not seen it, or has lost it for a moment
+            members = {member, *(each.identity for each in service)}
+            assigned(divide(members, count)[member])
+
+        membership.end = service.observe(_ignoring_arguments(tell))
+        tell()
+
+    def leave(self, group: str, member: str) -> None:
+        membership = self._memberships.pop((group, member), None)
+        if membership is None:
+            return
+        membership.end()
+        self._registry.unregister(group, membership.instance, SERIAL)
+        if not any(known == group for known, _ in self._memberships):
+            self._registry.forget(group, SERIAL)
+
+    def on_stop(self) -> None:
+        """Leave all groups."""
+        for group, member in tuple(self._memberships):
+            self.leave(group, member)
+
+
+def _ignoring_arguments(tell: Callable[[], None]) -> Callable[[Change, ServiceInstance], None]:
+    return lambda change, instance: tell()

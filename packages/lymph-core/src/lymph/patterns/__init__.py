@@ -1,0 +1,1 @@
+"""Patterns: ways for services to work together that are made of calls and events."""

@@ -1,0 +1,164 @@
+"""One serial handler in one instance: it feeds, or stands by to, and consumes its partitions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import gevent
+from gevent.event import Event as Signal
+
+from lymph.core.events import Event
+from lymph.core.monitoring.metrics import Sample
+from lymph.core.partitioning import Partitioner
+from lymph.core.protocol.partitions import partition_of
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.exceptions import EventRejected, LymphError, SerializationError
+from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
+from lymph.patterns.serial_events.declaring import SerialDeclaration
+
+__all__ = ['Host', 'SerialHandler']
+
+logger = logging.getLogger(__name__)
+
+_AFTER_ERROR = 1.0  # seconds before it is tried again to consume what could not be consumed
+_FOR_EVER = 1_000_000  # attempts of the feeder to emit: what is behind must not overtake the event
+
+
+class Host(Protocol):
+    """What a serial handler needs of its container."""
+
+    identity: str
+
+    @property
+    def events(self) -> BaseEventSystem:
+        """The event system."""
+
+    def subscribe(
+        self, subscription: Subscription, ended: Callable[[], object] | None = None
+    ) -> Subscription:
+        """Subscribe a handler; returns what `unsubscribe` takes."""
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End a subscription."""
+
+
+class SerialHandler:
+    """The handler that `declaration` describes, on one interface; `run` in a greenlet.
+
+    `group` names it among all handlers of all services.
+    """
+
+    def __init__(
+        self,
+        declaration: SerialDeclaration,
+        interface: Any,
+        name: str,
+        host: Host,
+        partitioner: Partitioner,
+    ) -> None:
+        self.group = f'{interface.name}.{name}'
+        self._declaration = declaration
+        self._interface = interface
+        self._handler = getattr(interface, name)
+        self._host = host
+        self._partitioner = partitioner
+        self._assigned: frozenset[int] = frozenset()
+        self._consumed: dict[int, Subscription] = {}
+        self._wake = Signal()
+        self._left = False
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield how many partitions are consumed here, as a metric."""
+        yield 'serial_events.partitions', len(self._consumed), {'handler': self.group}
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that this instance consumes, or stands by for."""
+        return frozenset(self._consumed)
+
+    def start(self) -> None:
+        """Begin to feed and have partitions assigned."""
+        count = self._declaration.partition_count
+        for partition in range(count):
+            # all of them before anything is fed: an event that no queue collects is lost
+            self._host.events.declare(self._subscription(partition))
+        self._partitioner.join(self.group, self._host.identity, count, self._assign)
+        self._host.subscribe(
+            Subscription(
+                self.group,
+                self._declaration.event_types,
+                self._feed,
+                retry=_FOR_EVER,
+                exclusive=True,
+            )
+        )
+
+    def leave(self) -> None:
+        """Have the partitions assigned to others; those consumed here end with the event system."""
+        self._left = True
+        self._wake.set()
+        self._partitioner.leave(self.group, self._host.identity)
+
+    def run(self) -> None:
+        """Consume what is assigned, until it has left."""
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._left:
+                return
+            try:
+                self._follow()
+            except LymphError as error:
+                logger.error('%s: trying again: %s', self.group, error)
+                gevent.sleep(_AFTER_ERROR)
+                self._wake.set()
+
+    def _assign(self, partitions: frozenset[int]) -> None:
+        self._assigned = partitions
+        self._wake.set()
+
+    def _follow(self) -> None:
+        """Make what is consumed what is assigned, which may change meanwhile."""
+        for partition in self._consumed.keys() - self._assigned:
+            self._host.unsubscribe(self._consumed.pop(partition))
+        for partition in self._assigned - self._consumed.keys():
+            if self._left or partition not in self._assigned:
+                continue
+            subscription = self._host.subscribe(self._subscription(partition))
+            self._consumed[partition] = subscription
+
+    def _subscription(self, partition: int) -> Subscription:
+        return Subscription(
+            f'{self.group}.{partition}',
+            (topic_of(self.group, partition),),
+            self._handle,
+            retry=self._declaration.retry,
+            exclusive=True,
+        )
+
+    # Events.
+
+    def _feed(self, event: Event) -> None:
+        if is_carried(event):
+            return
+        partition = partition_of(self._key_of(event), self._declaration.partition_count)
+        try:
+            self._host.events.emit(carried(event, topic_of(self.group, partition)))
+        except (SerializationError, ValueError) as error:
+            raise EventRejected(f'{self.group}: cannot be carried: {error}') from error
+
+    def _key_of(self, event: Event) -> str:
+        try:
+            key = self._declaration.key(self._interface, event)
+        except Exception as error:
+            raise EventRejected(
+                f'{self.group}: the key function raised {type(error).__name__}: {error}'
+            ) from error
+        if not isinstance(key, str):
+            raise EventRejected(f'{self.group}: expected a text as key, found {key!r}')
+        return key
+
+    def _handle(self, event: Event) -> None:
+        self._handler(restored(event))

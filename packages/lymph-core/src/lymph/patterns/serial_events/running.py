@@ -1,0 +1,61 @@
+"""The serial handlers of a container, from its start to its stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lymph.core.components import Component
+from lymph.core.declaring.declarations import declared
+from lymph.core.partitioning import Partitioner
+from lymph.patterns.serial_events.declaring import SerialDeclaration
+from lymph.patterns.serial_events.handlers import Host, SerialHandler
+
+__all__ = ['SerialEvents']
+
+
+class SerialEvents(Component):
+    """Runs serial handlers for `host`; `partitioner` is started when there are any."""
+
+    def __init__(self, host: Host, partitioner: Partitioner) -> None:
+        super().__init__()
+        self.partitioner = partitioner
+        self.handlers: dict[str, SerialHandler] = {}
+        self._host = host
+        self._started = False
+
+    def run(self, interfaces: Iterable[Any]) -> None:
+        """Start the serial handlers of interfaces; of those of one name the first has it."""
+        for interface in interfaces:
+            for name, declaration in declared(type(interface), SerialDeclaration).items():
+                self._start_partitioner()
+                handler = SerialHandler(declaration, interface, name, self._host, self.partitioner)
+                if handler.group not in self.handlers:
+                    self._run(handler)
+
+    def leave(self) -> None:
+        """Leave the partitions to others, when nothing more is to be handled here."""
+        for handler in self.handlers.values():
+            handler.leave()
+
+    def on_stop(self) -> None:
+        """Leave, and stop the partitioner."""
+        self.leave()
+        for handler in self.handlers.values():
+            self.metrics.remove(handler)
+        self.handlers.clear()
+        if self._started:
+            self._started = False
+            self.partitioner.on_stop()
+
+    def _start_partitioner(self) -> None:
+        if not self._started:
+            self.partitioner.parent = self
+            self._started = True
+            self.partitioner.on_start()
+
+    def _run(self, handler: SerialHandler) -> None:
+        self.handlers[handler.group] = handler
+        self.metrics.add(handler)
+        self.spawn(handler.run)
+        handler.start()

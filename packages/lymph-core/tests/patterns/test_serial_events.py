@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import gevent
+import pytest
+
+import lymph
+from lymph.core.events import Event
+from lymph.core.protocol.partitions import partition_of
+from lymph.exceptions import SubscriptionError
+from lymph.patterns.serial_events import serial_event
+from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
+from lymph.testing.waiting import eventually
+
+
+class Log:
+    """What the handlers of a test have done, in this order."""
+
+    def __init__(self):
+        self.seen = []
+        self.running = {}
+        self.most = 0
+
+    def handle(self, event):
+        key = event.get('key')
+        self.running[key] = self.running.get(key, 0) + 1
+        self.most = max(self.most, self.running[key])
+        gevent.sleep(0.001)
+        self.seen.append((key, event['n']))
+        self.running[key] -= 1
+
+    def of(self, key):
+        return [n for each, n in self.seen if each == key]
+
+
+log = Log()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log():
+    log.__init__()
+
+
+class Shop(lymph.Interface):
+    @serial_event('order.*', partition_count=4, key=lambda self, event: event['key'])
+    def ship(self, event):
+        log.handle(event)
+
+
+def emit(container, count=20, keys='abcde'):
+    for n in range(count):
+        for key in keys:
+            container.emit_event('order.paid', {'key': key, 'n': n})
+
+
+def owned(*containers):
+    return [
+        sorted(container.serial_events.handlers['shop.ship'].partitions) for container in containers
+    ]
+
+
+def test_the_events_of_a_key_are_handled_one_at_a_time_and_in_order(world):
+    container = world.container(Shop)
+    emit(container)
+    eventually(lambda: len(log.seen) == 100)
+    assert all(log.of(key) == list(range(20)) for key in 'abcde')
+    assert log.most == 1
+
+
+def test_keys_of_different_partitions_are_handled_at_the_same_time(world):
+    entered = []
+
+    class Slow(lymph.Interface):
+        @serial_event('order.*', key=lambda self, event: event['key'])
+        def ship(self, event):
+            entered.append(event['key'])
+            gevent.sleep(1000)
+
+    container = world.container(Slow)
+    keys = {partition_of(key, 12): key for key in map(str, range(100))}
+    for key in keys.values():
+        container.emit_event('order.paid', {'key': key})
+        container.emit_event('order.paid', {'key': key})
+    eventually(lambda: len(entered) == 12)
+    assert sorted(entered) == sorted(keys.values())
+
+
+def test_instances_share_the_partitions(world):
+    containers = [world.container(Shop) for _ in range(3)]
+    eventually(lambda: sorted(map(len, owned(*containers))) == [1, 1, 2])
+    assert sorted(n for each in owned(*containers) for n in each) == [0, 1, 2, 3]
+    emit(containers[0])
+    eventually(lambda: len(log.seen) == 100)
+    assert all(log.of(key) == list(range(20)) for key in 'abcde')
+
+
+def test_the_partitions_of_an_instance_that_leaves_are_taken_over(world):
+    first, second = world.container(Shop), world.container(Shop)
+    eventually(lambda: list(map(len, owned(first, second))) == [2, 2])
+    emit(second, 10)
+    first.drain()
+    eventually(lambda: owned(second) == [[0, 1, 2, 3]])
+    emit(second, 10)
+    eventually(lambda: len(log.seen) == 100)
+    assert all(log.of(key) == [*range(10), *range(10)] for key in 'abcde')
+
+
+def test_an_event_keeps_its_type_id_and_headers(world):
+    seen = []
+
+    class Careful(lymph.Interface):
+        @serial_event('order.#')
+        def ship(self, event):
+            seen.append(event)
+
+    container = world.container(Careful)
+    sent = Event('order.paid', {'n': 1}, 'shop', {'trace_id': 'abc', 'x': 1})
+    container.events.emit(sent)
+    (event,) = eventually(lambda: seen)
+    assert (event.type, event.id, event.body, event.source) == (
+        sent.type,
+        sent.id,
+        sent.body,
+        'shop',
+    )
+    assert event.headers == sent.headers
+    assert event.attempt == 1
+
+
+def test_without_a_key_function_the_type_is_the_key(world):
+    seen = []
+
+    class Careful(lymph.Interface):
+        @serial_event('order.#', partition_count=3)
+        def ship(self, event):
+            seen.append((event.type, event['n']))
+            gevent.sleep(0)
+
+    container = world.container(Careful)
+    for n in range(10):
+        for event_type in ('order.paid', 'order.sent'):
+            container.emit_event(event_type, {'n': n})
+    eventually(lambda: len(seen) == 20)
+    for event_type in ('order.paid', 'order.sent'):
+        assert [n for each, n in seen if each == event_type] == list(range(10))
+
+
+def test_a_handler_of_everything_does_not_feed_on_itself(world):
+    seen = []
+
+    class Curious(lymph.Interface):
+        @serial_event('#')
+        def look(self, event):
+            seen.append(event.type)
+
+    container = world.container(Curious)
+    container.emit_event('one', {})
+    container.emit_event('two', {})
+    eventually(lambda: len(seen) == 2)
+    gevent.sleep(0.05)
+    assert sorted(seen) == ['one', 'two']
+
+
+@pytest.mark.parametrize('wrong', [{}, {'key': 5}])
+def test_an_event_without_a_key_is_a_dead_letter_and_the_others_go_on(world, wrong):
+    container = world.container(Shop)
+    container.emit_event('order.paid', {**wrong, 'n': 0})
+    container.emit_event('order.paid', {'key': 'a', 'n': 1})
+    eventually(lambda: log.seen == [('a', 1)])
+    (letter,) = eventually(lambda: container.events.dead_letters.read('shop.ship'))
+    assert 'key' in letter.error
+
+
+def test_a_failed_event_is_tried_again_before_the_next_one_of_its_key(world):
+    attempts = []
+
+    class Clumsy(lymph.Interface):
+        @serial_event('order.*', retry=1)
+        def ship(self, event):
+            attempts.append((event['n'], event.attempt))
+            if event['n'] == 1 and event.attempt == 1:
+                raise RuntimeError('not yet')
+
+    container = world.container(Clumsy)
+    for n in (1, 2):
+        container.emit_event('order.paid', {'n': n})
+    eventually(lambda: len(attempts) == 3)
+    assert attempts == [(1, 1), (1, 2), (2, 1)]
+
+
+def test_of_several_versions_in_a_container_the_newest_handles(world):
+    handled = []
+
+    class New(Shop):
+        @serial_event('order.*', partition_count=4, key=lambda self, event: event['key'])
+        def ship(self, event):
+            handled.append(self.version)
+
+    container = world.container((Shop, 'shop', '1.0.0'), (New, 'shop', '1.1.0'))
+    emit(container, 1)
+    eventually(lambda: len(handled) == 5)
+    assert handled == ['1.1.0'] * 5
+    assert log.seen == []
+
+
+def test_a_worker_handles_no_serial_events(world):
+    class Worked(Shop):
+        @lymph.task()
+        def work(self):
+            pass
+
+    worker = world.container(Worked, worker=True)
+    assert worker.serial_events.handlers == {}
+
+
+def test_the_partitions_of_an_instance_are_a_metric(world):
+    container = world.container(Shop)
+    eventually(
+        lambda: ('serial_events.partitions', 4, {'handler': 'shop.ship'}) in [*container.metrics]
+    )
+
+
+def test_the_method_stays_a_plain_one():
+    class Plain(Shop):
+        def ship(self, event):
+            return 'shipped', event
+
+    assert Shop.ship.__name__ == 'ship'
+    assert Plain.ship(None, 5) == ('shipped', 5)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'options', 'error'),
+    [
+        ((), {}, TypeError),
+        ((lambda self, event: None,), {}, TypeError),
+        (('a..b',), {}, ValueError),
+        (('a',), {'partition_count': 0}, ValueError),
+        (('a',), {'partition_count': '4'}, ValueError),
+        (('a',), {'retry': -1}, ValueError),
+        (('a',), {'key': lambda event: ''}, TypeError),
+    ],
+)
+def test_what_is_declared_wrongly_is_an_error_at_once(arguments, options, error):
+    with pytest.raises(error):
+        serial_event(*arguments, **options)
+
+
+def test_a_handler_takes_the_event_and_is_one_thing():
+    with pytest.raises(TypeError, match='parameters self and event'):
+
+        @serial_event('a')
+        def none(self):
+            pass
+
+    with pytest.raises(TypeError, match='declared as event already'):
+
+        @serial_event('a')
+        @lymph.event('a')
+        def both(self, event):
+            pass
+
+
+def test_a_queue_that_cannot_be_had_stops_the_start(world):
+    class Taken(lymph.Interface):
+        @lymph.event('thing', queue_name='taken.ship')
+        def other(self, event):
+            pass
+
+        @serial_event('order.*')
+        def ship(self, event):
+            pass
+
+    with pytest.raises(SubscriptionError, match=r'taken\.ship'):
+        world.container(Taken)
+
+
+def test_a_carried_event_is_restored():
+    event = Event('order.paid', {'n': 1}, 'me', {'trace_id': 'x'}, attempt=3)
+    sent = carried(event, topic_of('shop.ship', 3))
+    assert is_carried(sent)
+    assert not is_carried(event)
+    assert sent.type == 'lymph.serial.shop.ship.3'
+    back = restored(sent)
+    assert (back.type, back.body, back.source, back.headers, back.id) == (
+        event.type,
+        event.body,
+        event.source,
+        event.headers,
+        event.id,
+    )
