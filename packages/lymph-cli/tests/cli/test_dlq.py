@@ -421,9 +421,17 @@ def test_wrong_usage_is_one_line(shell: Any, arguments: list[str], complaint: st
     assert complaint in line
 
 
-def test_an_event_system_that_keeps_nothing_is_an_error(shell: Any) -> None:
-    shell.write('.lymph.yml', 'container: {events: {class: "null"}}\n')
-    done = shell.run('dlq', 'list')
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('-c', 'x.yml', 'dlq', 'list'),
+        ('dlq', '-c', 'x.yml', 'list'),
+        ('dlq', 'list', '-c', 'x.yml'),
+    ],
+)
+def test_an_event_system_that_keeps_nothing_is_an_error(shell: Any, arguments: list[str]) -> None:
+    shell.write('x.yml', 'container: {events: {class: "null"}}\n')
+    done = shell.run(*arguments)
     assert done.exit_code == 2
     [line] = done.stderr.splitlines()
     assert 'NullEventSystem keeps no dead letters' in line

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from lymph.cli.program import program
 
 COMMANDS = (
-    *('config', 'discover', 'emit', 'help', 'inspect'),
-    *('instance', 'list', 'node', 'request', 'subscribe'),
+    *('change-loglevel', 'config', 'discover', 'dlq', 'emit', 'help', 'inspect'),
+    *('instance', 'list', 'node', 'request', 'subscribe', 'worker'),
 )
 
 
@@ -54,6 +54,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
 
 def test_help_of_a_command_is_what_the_command_says_itself(shell: Any) -> None:
     assert shell.run('help', 'request') == shell.run('request', '--help')
+    assert shell.run('help', 'dlq', 'replay') == shell.run('dlq', 'replay', '--help')
     assert shell.run('help') == shell.run('--help')
 
 
