@@ -519,7 +519,7 @@ def test_the_status_tells_what_an_operator_asks(world):
     assert status['identity'] == container.identity
     assert status['endpoint'] == container.endpoint
     assert status['interfaces'] == [{'name': 'noted', 'version': '1.2', 'class': 'Noted'}]
-    assert status['handlers'] == {'running': 1, 'pool_size': 7}
+    assert status['handlers'] == {'running': 0, 'pool_size': 7}
     assert status['callers'] == 1
     assert status['draining'] is False
 

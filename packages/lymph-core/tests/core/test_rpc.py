@@ -562,6 +562,33 @@ def test_a_call_that_may_be_repeated_is_tried_elsewhere(world, chooser, instance
     assert sum(calls(instances)) == 2
 
 
+def test_a_method_that_says_it_is_idempotent_is_repeated_once_it_has_said_so(
+    world, chooser, instances, spawn
+):
+    for instance in instances:
+        instance.interfaces[0].gate.set()
+    assert chooser.request('echo', 'echo.look') == 'seen'
+    for instance in instances:
+        instance.interfaces[0].gate.clear()
+    call = spawn(chooser.request, 'echo', 'echo.look', timeout=5)
+    eventually(lambda: sum(calls(instances)) == 2)
+    for instance in instances:
+        instance.interfaces[0].gate.set()
+    world.network.cut()
+    assert call.get(timeout=5) == 'seen'
+    assert sum(calls(instances)) == 3
+
+
+def test_a_full_instance_still_answers_its_operator(world, caller, spawn):
+    full = world.container((Echo, 'full'), pool_size=1)
+    waiting = spawn(caller.request, 'full', 'full.wait', timeout=30)
+    full.interfaces[0].begun.get(timeout=5)
+    assert caller.request('full', 'lymph.ping', {'payload': 7}, retries=0) == 7
+    assert caller.request('full', 'lymph.status', retries=0)['handlers']['running'] == 1
+    full.interfaces[0].gate.set()
+    assert waiting.get(timeout=5) == 'waited'
+
+
 def test_an_error_of_the_method_is_never_repeated(chooser, instances):
     with pytest.raises(RemoteError.ValueError):
         chooser.request('echo', 'echo.declared')

@@ -92,14 +92,20 @@ class Asking(Componentized):
         timeout: float | None = None,
         version: str | None = None,
         retries: int | None = None,
+        idempotent: bool = False,
     ) -> Any:
         """Call ``interface.method`` at a service name or endpoint and return the result.
 
-        Every call of a container that waits for a result goes through here. `timeout` in seconds.
-        Raises an RpcError; SerializationError before anything is sent.
+        Every call of a container that waits for a result goes through here; see `Rpc.request`.
         """
         return self.rpc.request(
-            address, subject, body, timeout=timeout, version=version, retries=retries
+            address,
+            subject,
+            body,
+            timeout=timeout,
+            version=version,
+            retries=retries,
+            idempotent=idempotent,
         )
 
     def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:

@@ -131,10 +131,11 @@ class ReplyChannel:
     ``unless_reply_sent=True``, which then does nothing. A caller that has gone away is no error.
     """
 
-    __slots__ = ('_link', '_new_id', 'detached', 'message', 'reply_sent')
+    __slots__ = ('_link', '_new_id', 'detached', 'headers', 'message', 'reply_sent')
 
     def __init__(self, link: Link, message: Message, new_id: Callable[[], bytes]) -> None:
         self.message = message
+        self.headers = EMPTY_MAP  # of a reply, an acknowledgement or an error
         self.reply_sent = False
         self.detached = False
         self._link = link
@@ -145,12 +146,12 @@ class ReplyChannel:
 
         Raises SerializationError or MessageTooLong before anything is sent.
         """
-        self._send(REP, EMPTY_MAP, pack(body))
+        self._send(REP, self.headers, pack(body))
 
     def ack(self, unless_reply_sent: bool = False) -> None:
         """Send an acknowledgement, which carries no result."""
         if not (unless_reply_sent and self.reply_sent):
-            self._send(ACK, EMPTY_MAP, NIL)
+            self._send(ACK, self.headers, NIL)
 
     def nack(
         self, unless_reply_sent: bool = False, *, reason: str = 'failed', text: str = ''
@@ -161,7 +162,7 @@ class ReplyChannel:
 
     def error(self, body: Mapping[str, Any] | None = None, **details: Any) -> None:
         """Send an error: ``type`` is the name of its class, ``message`` its text."""
-        self._send(ERROR, EMPTY_MAP, pack({**(body or {}), **details}))
+        self._send(ERROR, self.headers, pack({**(body or {}), **details}))
 
     def detach(self) -> None:
         """Keep the channel to answer after the handler has returned."""

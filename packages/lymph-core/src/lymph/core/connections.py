@@ -54,6 +54,8 @@ class Connection:
         self.heard = 0  # messages that have arrived
         #: whether a call expired and nothing at all has arrived since it was sent
         self.silent = False
+        #: whether the peer has said that it is stopping
+        self.leaving = False
         self._replies = self._timeouts = self._strays = 0
         self._probe_id = os.urandom(16)
         self._link = transport.connect(endpoint, self)

@@ -44,10 +44,11 @@ from lymph.core.settings import (
 from lymph.core.transport.base import Listener, Transport
 from lymph.core.workers import Workers
 from lymph.discovery.base import BaseServiceRegistry
+from lymph.discovery.partitioning import RegistryPartitioner
 from lymph.events.base import BaseEventSystem
 from lymph.exceptions import LymphError
-
 from lymph.patterns.serial_events.running import SerialEvents
+
 __all__ = ['Container', 'ServiceContainer']
 
 _CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
@@ -95,16 +96,18 @@ class ServiceContainer(Asking):
         self._methods = MethodTable()
         self._server = Server(self._methods, self.workers, self.error_hook)
         self._registrations = Registrations(registry, worker)
-        self._stopped = Flag()
         #: runs serial handlers; its `partitioner` may be replaced before the start
         self.serial_events = SerialEvents(self, RegistryPartitioner(registry))
         self.add_component(self.serial_events)
+        self._stopped = Flag()
+        self._cut = 0  # handlers that were cut short
         self._forked = False
         self._began = time.monotonic()
         self.metrics.add(self._server)
         if settings.block_threshold and not on_demand:
             self.add_component(Watchdog(settings.block_threshold))
-        self._methods.add(BuiltinInterface(self, self._methods, self.metrics, self.status))
+        builtin = BuiltinInterface(self, self._methods, self.metrics, self.status)
+        self._methods.add(builtin, vital=True)
         abandon_in_children(self)
 
     @classmethod
@@ -184,28 +187,32 @@ class ServiceContainer(Asking):
     def stop(self) -> int:
         """Stop at once; returns how many running handlers were cut short. Idempotent."""
         if self._stopped.is_set() or self._forked:
-            return 0
+            return self._cut
         return self._take_down()
 
     def drain(self) -> int:
         """Leave the registry, finish what runs, then stop; returns how many handlers were cut.
 
         Takes up to `drain_timeout` seconds until callers have noticed, and as long again for
-        handlers that still run.
+        handlers that still run, and until callers that noticed nothing have been refused.
         """
         if self.draining:
-            return 0
+            if not self._forked:
+                self.join()  # whoever began it
+            return self._cut
         self.draining = True
         timeout = self.settings.drain_timeout
+        self.serial_events.leave()
         self._events.pause()
         self._registrations.withdraw()
-        wait_until_quiet(lambda: self._server.last_request, timeout)
+        noticed = wait_until_quiet(lambda: self._server.last_request, timeout)
         self._server.draining = True
         end = time.monotonic() + timeout
-        self.serial_events.leave()
-        cut = self.on_drain(timeout)
+        self._cut = self.on_drain(timeout)
         self.workers.join(max(0.0, end - time.monotonic()))
-        return cut + self.stop()
+        if not noticed:  # whoever is refused now calls elsewhere from then on
+            wait_until_quiet(lambda: self._server.last_request, max(0.0, end - time.monotonic()))
+        return self.stop()
 
     def abandon(self) -> None:
         """Refuse in a forked child, and stop nothing there: everything stays the parent's."""
@@ -240,21 +247,21 @@ class ServiceContainer(Asking):
     def _take_down(self) -> int:
         """Stop whatever runs; returns how many running handlers were cut short."""
         self.draining = self._server.draining = True
-        cut = 0
         try:
             if not self._on_demand:
+                self.serial_events.leave()
                 self._events.pause()
                 self._registrations.withdraw()
-            cut = self.workers.kill(_CUT_TIMEOUT)
+            self._cut += self.workers.kill(_CUT_TIMEOUT)
             self.on_stop()
-                self.serial_events.leave()
             self.pool.kill(timeout=_CUT_TIMEOUT)
         finally:
             if self._listener is not None:
                 self._listener.close()
+            self._server.close()
             self._transport.close()
             self._stopped.set()
-        return cut
+        return self._cut
 
     def _listen(self) -> None:
         address = self._transport.address(self.settings.ip, self.settings.port)
@@ -265,12 +272,12 @@ class ServiceContainer(Asking):
         if not self.worker:
             for subscription in of_newest(self.interfaces, event_subscriptions):
                 self.subscribe(subscription)
+            self.serial_events.run(newest_first(self.interfaces))
         for subscription in of_newest(self.interfaces, task_subscriptions):
             if self.worker:
                 self.subscribe(subscription)
             elif subscription.durable:
                 self.events.declare(subscription)
-            self.serial_events.run(newest_first(self.interfaces))
 
     def _register(self) -> None:
         assert self.endpoint is not None

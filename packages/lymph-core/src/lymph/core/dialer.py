@@ -11,7 +11,7 @@ import gevent
 from lymph.core.connections import Connection
 from lymph.core.deadlines import Expirations
 from lymph.core.transport.base import Transport
-from lymph.exceptions import NotConnected
+from lymph.exceptions import NotConnected, Refused, RpcError
 
 __all__ = ['Dialer']
 
@@ -68,7 +68,7 @@ class Dialer:
     def usable(self, endpoint: str) -> bool:
         """Tell whether nothing speaks against calling `endpoint` now."""
         connection = self._connections.get(endpoint)
-        if connection is not None and connection.silent:
+        if connection is not None and (connection.silent or connection.leaving):
             return False
         if not self._avoided:
             return True
@@ -79,6 +79,15 @@ class Dialer:
             return False
         del self._avoided[endpoint]
         return True
+
+    def failed(self, endpoint: str, error: RpcError) -> None:
+        """Hear how a call to `endpoint` ended: who is stopping is passed over from now on.
+
+        The registry says so too, to those that it reaches.
+        """
+        connection = self._connections.get(endpoint)
+        if connection is not None and isinstance(error, Refused) and error.reason == 'draining':
+            connection.leaving = True
 
     def avoid(self, endpoint: str) -> None:
         """Pass `endpoint` over for a moment while others serve."""

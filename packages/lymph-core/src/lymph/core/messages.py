@@ -27,6 +27,7 @@ __all__ = [
     'ACK',
     'EMPTY_MAP',
     'ERROR',
+    'IDEMPOTENT',
     'NACK',
     'NIL',
     'REP',
@@ -47,6 +48,7 @@ REPLIES: Final = frozenset({REP, ACK, NACK, ERROR})
 TYPES: Final = REPLIES | {REQ}
 
 EMPTY_MAP: Final = pack({})
+IDEMPOTENT: Final = pack({'idempotent': True})  # headers of replies from methods that say so
 NIL: Final = pack(None)
 
 

@@ -21,10 +21,10 @@ from lymph.core.components import Component
 from lymph.core.connections import Connection
 from lymph.core.deferring import DeferredCalls
 from lymph.core.dialer import Dialer
-from lymph.core.messages import Message, id_source
+from lymph.core.messages import IDEMPOTENT, Message, id_source
 from lymph.core.outcomes import outcome
 from lymph.core.protocol.balancing import choose
-from lymph.core.protocol.retrying import backoff, may_retry
+from lymph.core.protocol.retrying import RetryBudget, backoff, may_retry
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.core.transport.endpoints import scheme_of
@@ -65,6 +65,10 @@ class Rpc(Component):
         self._dialer = Dialer(transport, suspect, idle_timeout)
         self._deferred = DeferredCalls()
         self._new_id = id_source()
+        self._calls = 0
+        self._budget = RetryBudget()
+        # (address, subject) of methods that have said so: as many as this process's code calls
+        self._idempotent: set[tuple[str, str]] = set()
 
     def request(
         self,
@@ -80,12 +84,15 @@ class Rpc(Component):
         """Call `subject` (``interface.method``) of a service and return its result.
 
         `address` is a service name or an endpoint. `timeout` in seconds bounds the whole call, all
-        retries included, and never exceeds what the current work has left. Raises an RpcError, or
-        SerializationError before anything is sent.
+        retries included, and never exceeds what the current work has left. A call that may have
+        run is only tried again if `idempotent` says that this does no harm, or its method has said
+        so in an earlier reply. Raises an RpcError; before anything is sent SerializationError, or
+        MessageTooLong.
         """
         call = self._begin(address, subject, body, timeout, version)
         retries_left = self.retries if retries is None else retries
         retry = 0
+        self._calls += 1
         while True:
             try:
                 channel = self._send(call)
@@ -93,9 +100,15 @@ class Rpc(Component):
                     frames = channel.wait()
                 finally:
                     channel.cancel()
+                if frames[3] == IDEMPOTENT:
+                    self._idempotent.add((address, subject))
+                elif self._idempotent:
+                    self._idempotent.discard((address, subject))
                 return outcome(frames, channel)
             except RpcError as error:
-                if retry >= retries_left or not may_retry(error, idempotent):
+                if call.tried:
+                    self._dialer.failed(call.tried[-1], error)
+                if retry >= retries_left or not self._may_retry(call, error, idempotent):
                     raise
                 pause = backoff(retry, _chance)
                 if time.monotonic() + pause >= call.deadline:
@@ -169,6 +182,13 @@ class Rpc(Component):
         """Refuse in a forked child; the connections and the calls in flight stay the parent's."""
         self._dialer.abandon(_FORKED)
         self._registry = functools.partial(_no_registry, _FORKED)
+
+    def _may_retry(self, call: Call, error: RpcError, idempotent: bool) -> bool:
+        """Tell whether to try a call again, by what its caller or its method said of repeating."""
+        idempotent = idempotent or (call.address, call.subject.decode()) in self._idempotent
+        if not may_retry(error, idempotent):
+            return False
+        return error.executed == 'no' or self._budget.spend(self._calls)
 
     def _begin(
         self,

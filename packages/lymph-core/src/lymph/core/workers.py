@@ -4,7 +4,8 @@ Starting Python code in a fresh greenlet costs about ten times as much as in one
 before, since its frame stack has to be mapped first. So a greenlet that has finished a task waits
 for the next one. Rules:
 
-- every task runs in a context of its own: nothing set by one task is seen by the next;
+- every task runs in a context of its own: no contextvar set by one task is seen by the next. What
+  is local to a greenlet or a thread (`gevent.local`, `threading.local`) stays, as in any pool;
 - at most `size` tasks run at once; `try_start` refuses beyond that, `start` waits;
 - a task started from the hub runs at once, up to its first wait; from any other greenlet it is
   handed to the hub, since a greenlet that switches away directly would never be resumed.

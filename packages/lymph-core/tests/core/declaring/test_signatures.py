@@ -100,3 +100,10 @@ def test_there_is_no_problem_exactly_when_python_could_call_it(func, arguments):
     except TypeError:
         callable_so = False
     assert (Signature(func).problem(arguments) is None) == callable_so
+
+
+def test_parameters_are_described_as_their_author_wrote_them():
+    def method(self, plain, text: str, number: int = 5, *, flag=None):
+        pass
+
+    assert Signature(method).described() == ['plain', 'text: str', 'number: int = 5', 'flag=None']

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.retrying import backoff, may_retry
+from lymph.core.protocol.retrying import RetryBudget, backoff, may_retry
 from lymph.exceptions import (
     ConnectionLost,
     Expired,
@@ -61,3 +61,10 @@ def test_the_pause_grows():
 
 def test_callers_that_fail_together_do_not_come_back_together():
     assert backoff(3, lambda: 0.0) < backoff(3, lambda: 0.9)
+
+
+def test_repeats_of_calls_that_may_have_run_are_a_share_of_all_calls():
+    budget = RetryBudget(share=0.1, burst=3)
+    assert [budget.spend(0) for _ in range(5)] == [True, True, True, False, False]
+    assert [budget.spend(20) for _ in range(3)] == [True, True, False]
+    assert [budget.spend(10_000) for _ in range(4)] == [True, True, True, False]

@@ -49,11 +49,23 @@ class Signature:
             return f'unexpected argument {unknown[0]!r} (takes: {self}){hint}'
         return None
 
+    def described(self) -> list[str]:
+        """Return the parameters as their author wrote them: ``text: str = 'x'``."""
+        return [_described(parameter) for parameter in self.parameters]
+
     def __str__(self) -> str:
         texts = [str(p.replace(annotation=p.empty)) for p in self.parameters]
         if self.takes_any:
             texts.append('**')
         return ', '.join(texts) or 'nothing'
+
+
+def _described(parameter: inspect.Parameter) -> str:
+    annotation = parameter.annotation
+    if not isinstance(annotation, str):
+        return str(parameter.replace(kind=parameter.KEYWORD_ONLY))
+    default = '' if parameter.default is parameter.empty else f' = {parameter.default!r}'
+    return f'{parameter.name}: {annotation}{default}'  # as postponed annotations are kept
 
 
 def expect_parameters(func: Callable[..., Any], *names: str) -> None:

@@ -50,7 +50,7 @@ class BuiltinInterface(Interface):
                 {
                     'name': method.subject,
                     'version': method.interface.version,
-                    'params': [str(p) for p in method.declaration.signature.parameters],
+                    'params': method.declaration.signature.described(),
                     'help': method.declaration.help,
                 }
                 for method in self._methods

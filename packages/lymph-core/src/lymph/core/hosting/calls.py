@@ -12,6 +12,7 @@ from lymph.core import deadlines, trace
 from lymph.core.channels import ReplyChannel
 from lymph.core.hooks import Hook
 from lymph.core.hosting.methods import HostedMethod
+from lymph.core.messages import IDEMPOTENT
 from lymph.exceptions import Refused, SerializationError
 
 __all__ = ['run_call']
@@ -40,6 +41,8 @@ def run_call(
         refuse(method, channel, error)
         return
     method.running += 1
+    if method.declaration.idempotent:
+        channel.headers = IDEMPOTENT
     try:
         _invoke(method, channel, body)
         method.handled += 1

@@ -12,10 +12,11 @@ __all__ = ['wait_until_quiet']
 QUIET = 0.5  # seconds without a request after which callers are taken to have noticed
 
 
-def wait_until_quiet(last_request: Callable[[], float], timeout: float) -> None:
+def wait_until_quiet(last_request: Callable[[], float], timeout: float) -> bool:
     """Return when nothing has arrived for half a second, or after `timeout` seconds.
 
-    `last_request` returns the time (`time.monotonic`) of the latest request.
+    Tells whether it is quiet. `last_request` returns the time (`time.monotonic`) of the latest
+    request.
     """
     end = time.monotonic() + timeout
     since = time.monotonic()
@@ -23,5 +24,5 @@ def wait_until_quiet(last_request: Callable[[], float], timeout: float) -> None:
         now = time.monotonic()
         quiet_at = max(since, last_request()) + QUIET
         if now >= min(end, quiet_at):
-            return
+            return now >= quiet_at
         gevent.sleep(min(end, quiet_at) - now)

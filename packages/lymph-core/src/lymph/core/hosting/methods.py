@@ -24,6 +24,7 @@ class HostedMethod:
     interface: Interface
     declaration: RpcDeclaration
     func: Callable[..., Any]
+    vital: bool = False  # answered also when the container is full or on its way down
     running: int = 0
     handled: int = 0
     failed: int = 0
@@ -49,8 +50,8 @@ class MethodTable:
         self._found: dict[tuple[bytes, str | None], HostedMethod] = {}
         self._methods: dict[tuple[str, Version | None, str], HostedMethod] = {}
 
-    def add(self, interface: Interface) -> None:
-        """Install an interface.
+    def add(self, interface: Interface, vital: bool = False) -> None:
+        """Install an interface; a `vital` one is answered whatever the state of the container.
 
         Raises ConfigurationError when one of the same name and version is there.
         """
@@ -62,7 +63,7 @@ class MethodTable:
         self.interfaces[key] = interface
         for name, declaration in interface.methods.items():
             self._methods[(interface.name, version, name)] = HostedMethod(
-                f'{interface.name}.{name}', interface, declaration, getattr(interface, name)
+                f'{interface.name}.{name}', interface, declaration, getattr(interface, name), vital
             )
         self._found.clear()
 

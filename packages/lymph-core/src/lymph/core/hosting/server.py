@@ -24,6 +24,8 @@ __all__ = ['Server']
 
 logger = logging.getLogger(__name__)
 
+_VITAL = 16  # calls of the built-in interface that run at once, beside the handlers
+
 # what optional headers may be
 _TEXT = (str, type(None))
 _SECONDS = (float, int, type(None))
@@ -38,6 +40,7 @@ class Server:
         self.links: set[Link] = set()
         self._methods = methods
         self._workers = workers
+        self._vital_workers = Workers(_VITAL)
         self._error_hook = error_hook
         self._new_id = id_source()
         self._dropped: dict[str, int] = {}
@@ -67,13 +70,16 @@ class Server:
             self._drop(error.reason)
             channel.nack(reason=error.reason, text=str(error))
             return
-        if self.draining:
+        workers = self._vital_workers if method.vital else self._workers
+        if self.draining and not method.vital:
             refuse(method, channel, Refused('this instance is stopping', 'draining'))
-        elif not self._workers.try_start(
-            run_call, method, channel, trace_id, deadline, self._error_hook
-        ):
-            size = self._workers.size
-            refuse(method, channel, Refused(f'all {size} handlers are busy', 'overloaded'))
+        elif not workers.try_start(run_call, method, channel, trace_id, deadline, self._error_hook):
+            text = f'all {workers.size} handlers are busy'
+            refuse(method, channel, Refused(text, 'overloaded'))
+
+    def close(self) -> None:
+        """End what still runs for operators."""
+        self._vital_workers.kill()
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield counts of what could not be served, and of callers."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lymph.exceptions import Expired, LookupFailure, Nack, RpcError
 
-__all__ = ['backoff', 'may_retry']
+__all__ = ['RetryBudget', 'backoff', 'may_retry']
 
 # another instance would say the same, or the time is up
 _HOPELESS = frozenset({'invalid_arguments', 'malformed', 'expired', 'unknown_method'})
@@ -35,3 +35,26 @@ def backoff(attempt: int, chance: Callable[[], float]) -> float:
         return 0.0
     ceiling: float = min(_LONGEST, _FIRST * 2**attempt)
     return ceiling * (0.5 + chance() / 2)
+
+
+class RetryBudget:
+    """How many calls that may have run may be repeated: a share of all calls.
+
+    When everything fails, repeating everything doubles the load on whatever is left. Repeats of
+    calls that surely did not run are not counted here.
+    """
+
+    def __init__(self, share: float = 0.1, burst: float = 100.0) -> None:
+        self._share = share
+        self._burst = burst
+        self._left = burst
+        self._calls_seen = 0
+
+    def spend(self, calls: int) -> bool:
+        """Tell whether one more may be repeated; `calls` is how many were made so far."""
+        self._left = min(self._burst, self._left + (calls - self._calls_seen) * self._share)
+        self._calls_seen = calls
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
