@@ -1,0 +1,78 @@
+"""Instances that stop while callers do not hear of it from the registry."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+import lymph
+from lymph.core.services import ServiceInstance
+from lymph.discovery.static import StaticServiceRegistry
+from lymph.exceptions import Refused
+from lymph.testing.waiting import eventually
+
+
+class Echo(lymph.Interface):
+    @lymph.rpc()
+    def echo(self):
+        gevent.sleep(0.001)
+        return self.container.identity
+
+
+@pytest.fixture
+def instances(world):
+    return [world.container((Echo, 'echo'), drain_timeout=1) for _ in range(2)]
+
+
+@pytest.fixture
+def caller(world, instances):
+    """A container whose registry never changes."""
+    known = [ServiceInstance(one.identity, one.endpoint) for one in instances]
+    return world.container(registry=StaticServiceRegistry(services={'echo': known}))
+
+
+@pytest.fixture
+def calls(caller, instances, spawn):
+    """Callers that call until both instances have answered and one has stopped."""
+    leaver, _ = instances
+    answers = []
+
+    def call():
+        while not leaver.join(timeout=0):
+            answers.append(caller.request('echo', 'echo.echo', timeout=5))
+
+    callers = [spawn(call) for _ in range(10)]
+    while len(set(answers)) < 2:
+        gevent.sleep(0.001)
+    return callers
+
+
+def test_callers_that_know_nothing_of_it_fail_no_call(caller, instances, calls):
+    leaver, stayer = instances
+    assert leaver.drain() == 0
+    gevent.joinall(calls, raise_error=True)
+    assert caller.request('echo', 'echo.echo') == stayer.identity
+
+
+def test_who_is_stopping_is_asked_no_more(caller, instances):
+    leaver, stayer = instances
+    leaver._server.draining = True
+
+    def is_refused():
+        try:
+            caller.request('echo', 'echo.echo', retries=0)
+        except Refused as error:
+            return error.reason
+
+    assert eventually(is_refused) == 'draining'
+    for _ in range(50):
+        assert caller.request('echo', 'echo.echo', retries=0) == stayer.identity
+
+
+def test_who_is_stopping_and_alone_is_asked_all_the_same(caller, instances):
+    for instance in instances:
+        instance._server.draining = True
+    for _ in range(5):
+        with pytest.raises(Refused) as caught:
+            caller.request('echo', 'echo.echo', retries=0)
+        assert caught.value.reason == 'draining'
