@@ -63,7 +63,7 @@ class Connection:
     @property
     def state(self) -> str:
         """One of ``connecting``, ``up``, ``down``."""
-        if self.down_reason is not None:
+        if self.down_reason is not None or self.closing:
             return 'down'
         return 'up' if self._link.up else 'connecting'
 

@@ -6,11 +6,14 @@ in the child changes nothing for the parent; unlocking it or reading from it wou
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Protocol
 from weakref import WeakSet
 
 __all__ = ['Abandonable', 'abandon_in_children']
+
+logger = logging.getLogger(__name__)
 
 
 class Abandonable(Protocol):
@@ -34,7 +37,10 @@ _abandoned_in_children: WeakSet[Abandonable] = WeakSet()
 
 def _abandon_all() -> None:
     for thing in tuple(_abandoned_in_children):
-        thing.abandon()
+        try:
+            thing.abandon()
+        except Exception:  # the others still have to be let go of
+            logger.exception('%r could not be abandoned after a fork', thing)
     _abandoned_in_children.clear()
 
 
