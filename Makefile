@@ -37,10 +37,13 @@ $(VENV)/.installed: $(VENV)/.created $(PROJECTS) pyproject.toml constraints.txt 
 demo: install  ## watch the example services work together
 	PATH='$(CURDIR)/$(BIN)':"$$PATH" sh examples/demo.sh
 
+# those whose tests take longest go first
+LONG := lymph-cli lymph-core lymph-events-kombu lymph-discovery-zk
+
 .PHONY: test
 test: install  ## run all tests, with the servers they need
 	@tools/servers
-	@tools/tests $(DISTRIBUTIONS) whole
+	@tools/tests $(LONG) $(filter-out $(LONG),$(DISTRIBUTIONS) whole)
 
 .PHONY: test-whole $(DISTRIBUTIONS:%=test-%)
 test-<distribution>:  ## run the tests of one, or test-whole; ARGS='-k name' goes to pytest
