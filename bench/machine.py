@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterable
 from importlib import metadata
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from bench import cores
 
-__all__ = ['describe']
+__all__ = ['describe', 'load']
 
 
 def describe(distributions: Iterable[str]) -> str:
@@ -22,6 +23,15 @@ def describe(distributions: Iterable[str]) -> str:
         f' {platform.system()} {platform.machine()}, {_processor()}, {usable} cores: {sides}.\n'
         f'{versions}.'
     )
+
+
+def load() -> float:
+    """Return how many processes wanted a core on average over the last minute.
+
+    To be asked before the measurement begins: what else runs takes its share of the cores, and the
+    more of it from those subjects that use few threads.
+    """
+    return os.getloadavg()[0]
 
 
 def _processor() -> str:

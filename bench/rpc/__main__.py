@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from bench.document import replace_section
-from bench.machine import describe
+from bench.machine import describe, load
 from bench.rpc.contenders import orders, subjects
 from bench.rpc.contest import hold
 from bench.rpc.growth import measure_growths
@@ -32,13 +32,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--page', type=Path, default=Path('docs/performance.md'))
     options = parser.parse_args(arguments)
     seconds, rounds, growth_rounds = _QUICK if options.quick else _FULL
+    before = load()
     taking_part, slices = subjects(), orders(seconds)
     _tell(f'{len(taking_part)} subjects, {rounds} rounds of {len(slices)} slices of {seconds} s')
     contest = hold(taking_part, slices, rounds)
     _tell('growth')
     growths = measure_growths(seconds, growth_rounds)
     tables = report(contest, [subject.name for subject in taking_part], slices, growths)
-    text = f'{describe(_DISTRIBUTIONS)}\nMedians of {rounds} rounds.\n\n{tables}'
+    text = (
+        f'{describe(_DISTRIBUTIONS)}\n'
+        f'Medians of {rounds} rounds; load of the machine before: {before:.1f}.\n\n{tables}'
+    )
     sys.stdout.write(f'{text}\n')
     if not options.quick:
         replace_section(options.page, _SECTION, text)

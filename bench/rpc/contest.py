@@ -6,7 +6,7 @@ can be compared where the figures of two runs could not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from statistics import median
@@ -52,7 +52,7 @@ class Contest:
         return [getattr(result, figure) for result in self.results[subject, order]]
 
 
-def hold(subjects: Sequence[Subject], orders: Iterable[Slice], rounds: int) -> Contest:
+def hold(subjects: Sequence[Subject], orders: Sequence[Slice], rounds: int) -> Contest:
     """Start all subjects and measure each with each slice, `rounds` times."""
     contest = Contest()
     with ExitStack() as stack:

@@ -77,9 +77,13 @@ def _figures(contest: Contest, names: Sequence[str], order: Slice) -> str:
                 *(f'{values[key] * 1e6:,.0f}' for key in ('p50', 'p99')),
                 *(f'{values[key] * 1e6:,.1f}' for key in ('client_cost', 'server_cost')),
                 f'{contest.ratio(order, "rate", LYMPH, name):.2f}',
+                f'{contest.ratio(order, "cost", name, LYMPH):.2f}',
             ]
         )
-    head = ('', 'calls/s', 'p50 µs', 'p99 µs', 'client CPU µs', 'server CPU µs', 'lymph to this')
+    head = (
+        *('', 'calls/s', 'p50 µs', 'p99 µs', 'client CPU µs', 'server CPU µs'),
+        *('calls/s of lymph to this', 'CPU of this to lymph'),
+    )
     return table(head, rows)
 
 
