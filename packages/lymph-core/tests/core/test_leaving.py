@@ -7,6 +7,7 @@ import pytest
 
 import lymph
 from lymph.core.services import ServiceInstance
+from lymph.core.transport.memory import Faults
 from lymph.discovery.static import StaticServiceRegistry
 from lymph.exceptions import Refused
 from lymph.testing.waiting import eventually
@@ -47,7 +48,8 @@ def calls(caller, instances, spawn):
     return callers
 
 
-def test_callers_that_know_nothing_of_it_fail_no_call(caller, instances, calls):
+def test_callers_that_know_nothing_of_it_fail_no_call(world, caller, instances, calls):
+    world.network.faults = Faults(delay=0.05)  # so that there are always requests on their way
     leaver, stayer = instances
     assert leaver.drain() == 0
     gevent.joinall(calls, raise_error=True)
