@@ -9,8 +9,11 @@ from lymph.config import Configuration, ConfigurationError
 from lymph.core.assembly import build_container
 from lymph.discovery.zookeeper import ZookeeperPartitioner
 from lymph.testing.contracts.partitioners import PartitionerContract
+from lymph.testing.contracts.serial_events import SerialEventsContract
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
+
+SESSION = 2.0  # seconds
 
 
 class TestZookeeperPartitioner(PartitionerContract):
@@ -151,3 +154,28 @@ def test_as_in_the_manual_a_client_in_the_configuration_means_zookeeper(build, c
 def test_a_client_that_cannot_be_had_is_an_error_that_names_file_and_key(build):
     with pytest.raises(ConfigurationError, match='hosts'):
         build(hosts="''")
+
+
+class TestSerialEvents(SerialEventsContract):
+    @pytest.fixture
+    def server(self, zookeeper_server):
+        return zookeeper_server
+
+    def configuration(self, folder, server):
+        path = str(folder / 'state')
+        return {
+            'dependencies': {
+                'kazoo': {
+                    'class': 'kazoo.client:KazooClient',
+                    'hosts': server.hosts,
+                    'timeout': SESSION,
+                }
+            },
+            'container': {
+                'registry': {'class': 'embedded', 'path': path},
+                'events': {'class': 'embedded', 'path': path, 'stall_timeout': 2},
+            },
+            'components': {
+                'SerialEventHandler': {'zkclient': 'dep:kazoo', 'chroot': f'/{self.name}'}
+            },
+        }

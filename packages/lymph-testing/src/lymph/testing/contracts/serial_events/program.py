@@ -1,0 +1,70 @@
+"""A service with a serial handler that writes down what it does, as a process of its own.
+
+Arguments: a configuration file, the name of the service, and a file to which each step is added as
+one line::
+
+    ready PID
+    begin TIME PID KEY NUMBER
+    end TIME PID KEY NUMBER
+
+TIME is that of the machine's monotonic clock, in seconds.
+"""
+
+from __future__ import annotations
+
+from lymph.monkey import patch
+
+patch()
+
+import os  # noqa: E402 - what comes here is made cooperative first
+import signal  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+
+import gevent  # noqa: E402
+
+from lymph.config import Configuration  # noqa: E402
+from lymph.core.assembly import build_container  # noqa: E402
+from lymph.core.events import Event  # noqa: E402
+from lymph.core.interfaces import Interface  # noqa: E402
+from lymph.patterns.serial_events import serial_event  # noqa: E402
+
+__all__ = ['PARTITIONS', 'TOPIC', 'Ledger', 'main']
+
+TOPIC = 'serial-test.entry'
+PARTITIONS = 6
+
+_WORK = 0.005  # seconds
+
+
+class Ledger(Interface):
+    """Handles entries with a `key` and a number `n`."""
+
+    @serial_event(TOPIC, partition_count=PARTITIONS, key=lambda self, event: event['key'])
+    def enter(self, event: Event) -> None:
+        """Take some time over an entry."""
+        _note('begin', time.monotonic(), os.getpid(), event['key'], event['n'])
+        gevent.sleep(_WORK)
+        _note('end', time.monotonic(), os.getpid(), event['key'], event['n'])
+
+
+def main(configuration: str, name: str) -> None:
+    """Run until SIGTERM, which drains."""
+    config = Configuration()
+    config.load_file(configuration)
+    container = build_container(config)
+    container.install_interface(Ledger, name)
+    gevent.signal_handler(signal.SIGTERM, container.drain)
+    container.start()
+    _note('ready', os.getpid())
+    container.join()
+
+
+def _note(*words: object) -> None:
+    line = ' '.join(map(str, words))
+    os.write(_log, f'{line}\n'.encode())  # one system call: whole or not at all
+
+
+if __name__ == '__main__':
+    _log = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    main(*sys.argv[1:3])
