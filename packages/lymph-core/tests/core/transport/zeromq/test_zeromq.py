@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket as constants
+import time
 
 import gevent
 import pytest
@@ -70,6 +71,34 @@ def test_a_peer_that_chose_its_identity_comes_back_as_a_new_link(make, raw):
         assert len(handler.ups) == number
         dealer.close()
         eventually(lambda count=number: len(handler.downs) == count, 10)
+    assert handler.violations == []
+
+
+def test_a_peer_that_comes_back_while_the_loop_is_blocked_takes_its_own_place(make, raw):
+    handler = RecordingHandler(echoes=True)
+    listener = make().listen('tcp://127.0.0.1:0', handler)
+    for number in range(5):
+        dealer = raw(zmq.DEALER, b'me')
+        dealer.connect(listener.endpoint)
+        dealer.send(b'%d' % number)
+        time.sleep(0.1)  # it comes, and its predecessor goes, before the loop hears of either
+        assert receive(dealer) == [b'echo', b'%d' % number]
+        dealer.close()
+    eventually(lambda: len(handler.downs) == len(handler.ups) == 5, 10)
+    assert handler.violations == []
+
+
+def test_peers_that_come_and_go_while_the_loop_is_blocked_are_heard_and_forgotten(make, raw):
+    handler = RecordingHandler()
+    listener = make().listen('tcp://127.0.0.1:0', handler)
+    for number in range(5):
+        dealer = raw(zmq.DEALER)
+        dealer.connect(listener.endpoint)
+        dealer.send(b'%d' % number)
+        dealer.close()
+        time.sleep(0.1)
+    eventually(lambda: len(handler.downs) == 5, 10)
+    assert sorted(handler.messages) == [[b'%d' % number] for number in range(5)]
     assert handler.violations == []
 
 

@@ -72,6 +72,24 @@ def test_a_peer_that_reads_at_last_gets_all_replies(flood):
     assert handler.downs == []
 
 
+def test_a_peer_that_floods_and_reads_slowly_is_alive(flood, transport, peer):
+    options = {'heartbeat_interval': 0.02, 'unresponsive_timeout': 0.2}
+    listener, handler, caller, _ = flood(encode_message([bytes(1000)]), **options)
+    link = handler.ups[0]
+    eventually(lambda: link.buffered > FULL, 30)
+
+    def read_slowly():
+        while True:
+            caller.socket.recv(20_000)
+            gevent.sleep(0.01)
+
+    reading = gevent.spawn(read_slowly)
+    for _ in range(3):  # silent ones tell how much time has passed
+        peer(listener.endpoint).shake_hands().read_to_the_end()
+    reading.kill()
+    assert link.up
+
+
 def test_a_peer_that_neither_reads_nor_stops_sending_is_given_up(flood):
     options = {'heartbeat_interval': 0.02, 'unresponsive_timeout': 0.2}
     _, handler, _, flooding = flood(encode_message([bytes(1000)]), **options)

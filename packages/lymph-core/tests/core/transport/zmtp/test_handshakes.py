@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gevent
 import pytest
+from gevent import socket
 
 from lymph.core.protocol.zmtp.frames import encode_command, encode_message
 from lymph.core.protocol.zmtp.handshake import GREETING, encode_ready
+from lymph.core.transport.zmtp import transport as zmtp_transport
 from lymph.testing.contracts.transports import RecordingHandler, open_descriptors
 from lymph.testing.waiting import eventually
 
@@ -107,3 +109,15 @@ def test_peers_that_say_nothing_are_forgotten_by_the_service(transport, peer):
 )
 def test_who_cannot_be_reached_is_told_from_who_does_not_answer(call, endpoint, reason):
     assert call(endpoint).startswith(reason)
+
+
+def test_a_connection_that_ends_where_it_begins_is_refused(call, monkeypatch):
+    # The kernel may give a caller the very port that it connects to, when nobody listens there.
+    def connect_to_itself(address, timeout):
+        sock = socket.socket()
+        sock.bind(('127.0.0.1', 0))
+        sock.connect(sock.getsockname())
+        return sock
+
+    monkeypatch.setattr(zmtp_transport, 'create_connection', connect_to_itself)
+    assert call('tcp://127.0.0.1:40000') == 'connection failed: Connection refused'

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import time
 
+import gevent
 import pytest
+from gevent.event import Event
 
 from lymph.core.protocol.zmtp.frames import encode_command
 from lymph.core.protocol.zmtp.handshake import GREETING
@@ -106,3 +108,24 @@ def test_a_blocked_loop_blames_nobody(transport):
         link.send([b'x'])
         eventually(lambda count=number: len(handler.messages) == count, 10)
     assert handler.downs == accepting.downs == []
+
+
+def test_a_peer_that_is_slow_to_take_a_long_message_is_alive(transport, listening_peer):
+    taken, stalled = [], Event()
+
+    def take_slowly(peer):
+        peer.shake_hands()
+        while sum(taken) < 10_000_000:
+            taken.append(len(peer.socket.recv(100_000)))
+            gevent.sleep(0.01)
+        stalled.wait()
+
+    handler = RecordingHandler()
+    link = transport(**QUICK).connect(listening_peer(take_slowly), handler)
+    eventually(lambda: link.up, 10)
+    link.send([bytes(20_000_000)])
+    eventually(lambda: sum(taken) >= 10_000_000 or handler.downs, 30)
+    assert handler.downs == []
+    eventually(lambda: handler.downs, 10)  # for now it has stopped
+    assert handler.downs[0][1] == 'the peer has been silent for 0.2 s'
+    stalled.set()

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import gevent
@@ -67,7 +68,8 @@ class RecordingHandler:
         self.messages.append(frames)
         self.sources.append(link)
         if self.echoes:
-            link.send([b'echo', *frames])
+            with suppress(LinkDown):  # who asked may be gone
+                link.send([b'echo', *frames])
 
     def link_down(self, link: Link, reason: str) -> None:
         """Remember a link that went down."""

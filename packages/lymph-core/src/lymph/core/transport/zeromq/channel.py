@@ -103,10 +103,6 @@ class Channel:
         self._waiting = True
         room.wait(_RETRY)
 
-    def settle(self) -> None:
-        """Have the socket take note of what its connections have told it."""
-        self.socket.get(_EVENTS)
-
     def drain(self) -> None:
         """Receive what there is, up to a fair number of messages, in the hub."""
         if self._draining or self._closed:

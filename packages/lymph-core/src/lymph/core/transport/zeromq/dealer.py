@@ -77,7 +77,6 @@ class DealerLink(ZeromqLink):
     def begin(self) -> None:
         """Send and receive from now on."""
         self._deadline.stop()
-        self._channel.settle()
         self.now_up()
         self._channel.start()
 

@@ -107,7 +107,12 @@ class RouterListener(Listener):
         self._open: dict[int, int | None] = {}  # descriptors of connections, their inodes
         self._bound: tuple[int, int | None] = (-1, None)  # where connections are accepted
         self._listening, self._ended = True, False
-        options = [*terms.options(), (zmq.ROUTER_MANDATORY, 1), (zmq.IPV6, is_ipv6(address))]
+        options = [
+            *terms.options(),
+            (zmq.ROUTER_MANDATORY, 1),  # an error for peers that are gone, instead of silence
+            (zmq.ROUTER_HANDOVER, 1),  # who comes back with its identity is not ignored
+            (zmq.IPV6, is_ipv6(address)),
+        ]
         try:
             self.channel = Channel(int(zmq.ROUTER), options, self._receive, self._drained)
             self._monitor = Monitor(self.channel.socket, self._happened)

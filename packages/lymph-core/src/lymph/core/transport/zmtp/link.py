@@ -16,6 +16,7 @@ from lymph.core.protocol.zmtp.liveness import Liveness
 from lymph.core.protocol.zmtp.session import Session, encode_ping
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
 from lymph.core.transport.zmtp.flusher import Flusher
+from lymph.core.transport.zmtp.sockets import unacknowledged
 from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, Writer
 
 __all__ = ['ZmtpLink']
@@ -58,6 +59,7 @@ class ZmtpLink(Link):
         self._down_reason: str | None = None
         self._sock: socket.socket | None = None
         self._heard = False  # since the last look
+        self._taken = 0  # bytes that a peer had taken at the last look, if it is slow
         self._silent_looks = 0
 
     def attach(self, sock: socket.socket, handshake_timeout: float) -> None:
@@ -104,8 +106,7 @@ class ZmtpLink(Link):
         """Judge whether the peer still lives; called every `liveness.tick` seconds."""
         if not self.up:
             return
-        if self._heard or (self._paused and self._writer.taken):
-            self._heard = self._writer.taken = False
+        if self._shows_life():
             self._silent_looks = 0
             return
         self._silent_looks += 1
@@ -115,6 +116,18 @@ class ZmtpLink(Link):
             self._lost(reason)
         elif session.answers_ping and liveness.question_due(self._silent_looks):
             self._write_aside(_PING)
+
+    def _shows_life(self) -> bool:
+        """Tell whether the peer was heard since the last look, or took what it was slow to take.
+
+        Only bytes count for which there was no room before: the kernel of a peer takes others even
+        while its process stands still.
+        """
+        heard, self._heard = self._heard, False
+        assert self._sock is not None
+        writer, before = self._writer, self._taken
+        self._taken = writer.sent - unacknowledged(self._sock) if writer.buffered else 0
+        return heard or self._taken > before
 
     def abandon(self) -> None:
         """Let go of the socket in a forked child; the connection stays the parent's."""
@@ -194,7 +207,6 @@ class ZmtpLink(Link):
         if self._down_reason is None:
             self._paused = True
             self._backlog = backlog
-            self._writer.taken = False
             self._readable.stop()
 
     def _go_on(self) -> None:

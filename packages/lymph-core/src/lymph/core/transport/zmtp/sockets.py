@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import struct
+import termios
 from contextlib import suppress
 
 from gevent.monkey import get_original
 from gevent.socket import socket as gevent_socket
 
-__all__ = ['connects_to_itself', 'prepare']
+__all__ = ['connects_to_itself', 'prepare', 'unacknowledged']
 
 # A link waits with watchers of its own, so gevent's layer above the socket would only cost time.
 _Socket: type[socket.socket] = get_original('socket', 'socket')
@@ -44,3 +47,15 @@ def connects_to_itself(sock: gevent_socket) -> bool:
         return bool(sock.getsockname() == sock.getpeername())
     except OSError:
         return False
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Return how many bytes the kernel holds that the peer has no room for, or has not confirmed.
+
+    0 on platforms that do not tell.
+    """
+    try:
+        answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, struct.pack('i', 0))
+    except OSError:
+        return 0
+    return int(struct.unpack('i', answer)[0])

@@ -53,7 +53,7 @@ class Writer:
         self._hub = gevent.get_hub()
         self._writable = self._hub.loop.io(sock.fileno(), 2)
         self.buffered = 0  # bytes
-        self.taken = False  # whether the kernel took bytes that it would not take at once
+        self.sent = 0  # bytes that the kernel has taken so far
 
     def write(self, data: bytes) -> None:
         """Add bytes to what is sent at the end of this loop turn."""
@@ -86,6 +86,7 @@ class Writer:
                 self._owner.write_failed(f'write failed: {error.strerror or error}')
                 return
             self.buffered -= sent
+            self.sent += sent
             if sent < len(data):
                 self._queue.appendleft(memoryview(data)[sent:])
                 self._dirty = True  # the watcher flushes, not the end of a turn
@@ -110,7 +111,6 @@ class Writer:
 
     def _resume(self) -> None:
         self._writable.stop()
-        self.taken = True
         self.flush()
 
     def _next_chunk(self) -> bytes | memoryview:
