@@ -29,6 +29,8 @@ class Store:
         self.on_lease = lambda: None
         self.error = None
         self.due = {}
+        self.claims = {}
+        self.lost = False
 
     def put(self, *numbers):
         for n in numbers:
@@ -36,6 +38,7 @@ class Store:
 
     def lease(self, demands):
         self.demands.append({demand.queue: demand.count for demand in demands})
+        self.claims = {demand.queue: demand.claim for demand in demands}
         if self.error is not None:
             raise self.error
         count = sum(demand.count for demand in demands if demand.queue == 'queue')
@@ -55,6 +58,12 @@ class Store:
     def release(self, deliveries, started):
         word = 'interrupted' if started else 'returned'
         self.outcomes.extend((word, delivery.id) for delivery in deliveries)
+
+    def holds(self, claim):
+        return claim in self.claims.values() and not self.lost
+
+    def let_go(self, queue, claim):
+        self.outcomes.append(('let go', queue))
 
 
 @pytest.fixture
@@ -230,3 +239,52 @@ def test_once_asks_for_one_event_and_then_for_none(component, store):
     assert inbox.numbers == [1]
     assert store.demands == [{'queue': 1}]
     consumption.stop()
+
+
+# Exclusive queues.
+
+
+def test_a_handler_is_not_called_when_the_queue_was_lost_since_the_lease(consumption, store):
+    inbox = Inbox()
+    store.lost = True
+    store.put(1)
+    consumption.add('queue', subscription(inbox, exclusive=True))
+    eventually(lambda: ('returned', 1) in store.outcomes)
+    assert inbox.events == []
+    store.lost = False
+    store.put(1)
+    consumption.ring('queue')
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_an_exclusive_queue_is_asked_for_one_event_at_a_time_with_a_claim(consumption, store):
+    gate = Gate()
+    store.put(1, 2)
+    consumption.add('queue', subscription(gate, exclusive=True))
+    eventually(lambda: gate.inside)
+    assert store.demands == [{'queue': 1}]
+    assert store.claims['queue'] is not None
+    gate.open()
+    eventually(lambda: len(gate.done) == 2)
+
+
+@pytest.mark.parametrize('leave', [lambda c: c.remove('queue'), lambda c: c.pause()])
+def test_a_queue_is_let_go_after_the_outcome_of_what_ran(consumption, store, leave):
+    gate = Gate()
+    store.put(1)
+    consumption.add('queue', subscription(gate, exclusive=True))
+    eventually(lambda: gate.inside)
+    leave(consumption)
+    assert ('let go', 'queue') not in store.outcomes
+    gate.open()
+    eventually(lambda: store.outcomes == [('acknowledged', 1), ('let go', 'queue')])
+
+
+def test_a_claim_that_comes_after_its_consumer_has_left_is_let_go(consumption, store):
+    inbox = Inbox()
+    store.on_lease = lambda: consumption.remove('queue')
+    store.put(1)
+    consumption.add('queue', subscription(inbox, exclusive=True))
+    eventually(lambda: len(store.outcomes) >= 3)
+    assert store.outcomes[-2:] == [('returned', 1), ('let go', 'queue')]
+    assert inbox.events == []

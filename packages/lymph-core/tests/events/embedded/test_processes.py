@@ -296,3 +296,67 @@ def test_a_process_that_holds_the_file_makes_the_others_fail_in_time(run, start,
     holder.kill()
     emit(system, 4)
     eventually(lambda: inbox.numbers == [1, 4])
+
+
+EXCLUSIVE = """
+    def handler(event):
+        say(event.body['n'])
+        if event.body['n'] == 'stop':
+            gevent.sleep(1000)
+
+    system.subscribe(Subscription('queue', ('thing',), handler, exclusive=True))
+    say('ready')
+    gevent.sleep(1000)
+    """
+
+
+def test_the_exclusive_queue_of_a_killed_process_is_taken_over_at_once(run, start, subscribe, emit):
+    consumer = run(EXCLUSIVE)
+    assert consumer.hear() == 'ready'
+    system, inbox = start(stall_timeout=60), Inbox()
+    subscribe(system, inbox, exclusive=True)
+    for n in (1, 'stop', 3):
+        emit(system, n)
+    assert [consumer.hear(), consumer.hear()] == ['1', 'stop']
+    consumer.kill()
+    eventually(lambda: inbox.numbers == ['stop', 3], 10)
+    assert [event.attempt for event in inbox.events] == [2, 1]
+
+
+STALLING = """
+    system.on_stop()
+    system = EmbeddedEventSystem(path, stall_timeout=1)
+    system.on_start()
+
+    def handler(event):
+        say('begin', event.body['n'])
+        gevent.sleep(0.2)
+        say('end', event.body['n'])
+
+    system.subscribe(Subscription('queue', ('thing',), handler, exclusive=True))
+    say('ready')
+    gevent.sleep(1000)
+    """
+
+
+def test_a_process_that_stands_still_loses_its_exclusive_queue_and_its_word_on_it(
+    run, start, subscribe, emit, database
+):
+    consumer = run(STALLING)
+    assert consumer.hear() == 'ready'
+    system, inbox = start(stall_timeout=1), Inbox()
+    subscribe(system, inbox, exclusive=True)
+    for n in (1, 2):
+        emit(system, n)
+    assert consumer.hear() == 'begin 1'
+    stop_between_transactions(consumer, database)
+    eventually(lambda: inbox.numbers == [1, 2], 10)
+    consumer.signal(signal.SIGCONT)
+    # what it was doing cannot be undone, and counts no more; it begins nothing else
+    assert consumer.hear() == 'end 1'
+    for n in (3, 4):
+        emit(system, n)
+    eventually(lambda: inbox.numbers == [1, 2, 3, 4], 10)
+    consumer.kill()
+    assert consumer.hear_all() == []
+    assert list(system.dead_letters.read('queue')) == []

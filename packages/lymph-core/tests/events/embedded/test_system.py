@@ -109,6 +109,60 @@ def test_a_file_of_a_newer_lymph_is_an_error_and_is_left_as_it_is(start, databas
     assert database.read_bytes() == before
 
 
+def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
+    start, subscribe, emit, database
+):
+    system = start()
+    system.unsubscribe(subscribe(system, Inbox()))
+    emit(system, 1)
+    system.on_stop()
+    with sqlite3.connect(database) as db:
+        db.execute('DROP TABLE claims')
+        db.execute('PRAGMA user_version = 1')
+    system, inbox = start(), Inbox()
+    subscribe(system, inbox, exclusive=True)
+    eventually(lambda: inbox.numbers == [1])
+
+
+@pytest.mark.parametrize('seconds', [0, -1, 61])
+def test_a_stall_timeout_that_cannot_be_kept_is_an_error(tmp_path, seconds):
+    section = {'class': 'embedded', 'path': str(tmp_path), 'stall_timeout': seconds}
+    config = Configuration({'events': section})
+    with pytest.raises(ConfigurationError, match=r'stall_timeout: expected up to 60 seconds'):
+        config.create_instance('events', group='lymph.events')
+
+
+def test_an_idle_claim_is_renewed_and_not_taken_over(start, subscribe, emit):
+    first, second, other = start(stall_timeout=0.3), start(stall_timeout=0.3), start()
+    kept, waiting = Inbox(), Inbox()
+    subscribe(first, kept, exclusive=True)
+    emit(other, 1)
+    eventually(lambda: kept.numbers == [1])
+    subscribe(second, waiting, exclusive=True)
+    gevent.sleep(1)
+    emit(other, 2)
+    eventually(lambda: kept.numbers == [1, 2])
+    assert waiting.events == []
+
+
+def test_an_instance_that_lost_its_claim_stands_by_until_the_other_one_is_gone(
+    start, subscribe, emit, database
+):
+    system, other, inbox = start(stall_timeout=0.3), start(), Inbox()
+    subscribe(system, inbox, exclusive=True)
+    emit(other, 1)
+    eventually(lambda: inbox.numbers == [1])
+    with sqlite3.connect(database) as db:  # what another instance does after that time
+        db.execute("UPDATE claims SET token = 'other', owner = 0, expires = expires + 3")
+    emit(other, 2)
+    gevent.sleep(0.5)
+    assert inbox.numbers == [1]
+    with sqlite3.connect(database) as db:
+        db.execute('DELETE FROM claims')
+    emit(other, 3)
+    eventually(lambda: inbox.numbers == [1, 2, 3])
+
+
 def test_a_database_of_another_program_is_an_error(start, database):
     database.parent.mkdir()
     with sqlite3.connect(database) as db:
