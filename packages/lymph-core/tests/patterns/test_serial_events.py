@@ -202,6 +202,39 @@ def test_of_several_versions_in_a_container_the_newest_handles(world):
     assert log.seen == []
 
 
+def test_fewer_partitions_than_before_leave_none_behind(world):
+    class Fewer(lymph.Interface):
+        @serial_event('order.*', partition_count=2, key=lambda self, event: event['key'])
+        def ship(self, event):
+            log.handle(event)
+
+    before = world.container((Shop, 'shop'))
+    before.stop()
+    world.container(events=True).emit_event('order.paid', {'key': 'a', 'n': 1})
+    for partition in range(4):
+        topic = topic_of('shop.ship', partition)
+        event = Event('order.paid', {'key': f'waiting-{partition}', 'n': partition})
+        world.containers[1].events.emit(carried(event, topic))
+    after = world.container((Fewer, 'shop'))
+    eventually(lambda: len(log.seen) == 5)
+    assert owned(after) == [[0, 1, 2, 3]]
+    after.emit_event('order.paid', {'key': 'z', 'n': 1})
+    eventually(lambda: log.of('z') == [1])
+
+
+def test_a_partitioner_that_fails_to_leave_keeps_nobody_from_stopping(world):
+    container = world.container(Shop, start=False)
+    leave = container.serial_events.partitioner.leave
+
+    def fail(group, member):
+        leave(group, member)
+        raise RuntimeError('cannot leave')
+
+    container.serial_events.partitioner.leave = fail
+    container.start()
+    assert container.stop() == 0
+
+
 def test_a_worker_handles_no_serial_events(world):
     class Worked(Shop):
         @lymph.task()

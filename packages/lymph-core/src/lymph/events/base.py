@@ -98,6 +98,13 @@ class BaseEventSystem(Component, ABC):
         for a topic that is none, for a temporary subscription, and when the queue cannot be had.
         """
 
+    def has_queue(self, name: str) -> bool:
+        """Tell whether there is a durable queue of that name, whoever made it.
+
+        Raises SubscriptionError when that cannot be known.
+        """
+        return False
+
     @abstractmethod
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a queue that is not durable is removed. Unknown ones are ignored.

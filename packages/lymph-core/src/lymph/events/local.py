@@ -102,6 +102,10 @@ class LocalEventSystem(BaseEventSystem):
         self.hub.declare(subscription.queue_name, subscription.event_types, _nobody)
         self.hub.withdraw(subscription.queue_name, _nobody, remove=False)
 
+    def has_queue(self, name: str) -> bool:
+        """Tell whether the hub has a queue of that name."""
+        return self.hub.has_queue(name)
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""
         name = subscription.queue_name

@@ -84,6 +84,10 @@ class LocalEventSystemHub:
         """Collect events of `topics` in `queue` and call `bell` when there is something in it."""
         self._queues.setdefault(queue, _Queue()).consumers[bell] = topics
 
+    def has_queue(self, queue: str) -> bool:
+        """Tell whether `queue` was declared."""
+        return queue in self._queues
+
     def withdraw(self, queue: str, bell: Callable[[], object], remove: bool) -> None:
         """Call `bell` no more; with `remove`, forget the queue and what is in it."""
         if remove:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lymph.core.protocol.topics import compile_pattern
 
-__all__ = ['Routes', 'changed', 'declare', 'end_unused_queues', 'withdraw']
+__all__ = ['Routes', 'changed', 'declare', 'end_unused_queues', 'has_queue', 'withdraw']
 
 _REMEMBERED = 4096  # topics whose queues are known without matching
 
@@ -41,6 +41,11 @@ def declare(
     if owner is not None:
         db.execute('INSERT INTO consumers VALUES (?, ?) ON CONFLICT DO NOTHING', (queue, owner))
     changed(db)
+
+
+def has_queue(db: sqlite3.Connection, name: str) -> bool:
+    """Tell whether there is a queue of that name."""
+    return db.execute('SELECT 1 FROM queues WHERE name = ?', (name,)).fetchone() is not None
 
 
 def withdraw(db: sqlite3.Connection, name: str, owner: int) -> None:

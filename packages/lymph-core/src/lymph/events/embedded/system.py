@@ -42,7 +42,7 @@ from lymph.events.embedded.holding import Holding
 from lymph.events.embedded.keeper import Keeper
 from lymph.events.embedded.letters import EmbeddedDeadLetters
 from lymph.events.embedded.messages import publish
-from lymph.events.embedded.routing import Routes, declare, withdraw
+from lymph.events.embedded.routing import Routes, declare, has_queue, withdraw
 from lymph.events.embedded.store import DatabaseStore
 from lymph.exceptions import ConfigurationError, EmitFailure, SubscriptionError
 
@@ -189,6 +189,13 @@ class EmbeddedEventSystem(BaseEventSystem):
             self._run(lambda db: declare(db, name, topics, False, None))
         except StoreError as error:
             raise SubscriptionError(f'cannot keep events for {name}: {error}') from error
+
+    def has_queue(self, name: str) -> bool:
+        """Tell whether there is a queue of that name."""
+        try:
+            return self._run(lambda db: has_queue(db, name))
+        except StoreError as error:
+            raise SubscriptionError(f'cannot look for the queue {name}: {error}') from error
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""

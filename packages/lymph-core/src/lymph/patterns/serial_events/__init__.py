@@ -12,11 +12,17 @@ emitted are begun in that order, while instances join, leave, are killed or stan
 may come again later, as any event; it never comes for the first time after one that is behind it.
 A handler that raised is called again, up to `retry` times, before anything else of its partition.
 
-Two things lie outside of it. An instance that is stopped or cut off while a handler runs may find,
-when it goes on, that another one has handled the event meanwhile. And events that wait in
-partitions keep the order of a key for as long as `partition_count` stays: let the partitions run
-empty before it is changed, and end the instances with the old number before those with the new one
-start. When the number gets smaller, nobody consumes the partitions above it any more.
+Three things lie outside of it:
+
+- An instance that is stopped or cut off while a handler runs may find, when it goes on, that
+  another one has handled the event meanwhile. A handler cannot be undone.
+- An instance that stands still without leaving its group keeps its partitions waiting until it goes
+  on or ends: with the partitioner in ZooKeeper until its session ends, with the embedded registry
+  until its process ends. Who feeds is replaced in any case.
+- Keys move to other partitions when `partition_count` is changed. To keep their order let the
+  partitions run empty, and end the instances with the old number before those with the new one
+  start. Nothing is lost otherwise: partitions above the number that still have a queue are consumed
+  as before. Delete their queues when they are empty.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,8 @@ from lymph.patterns.serial_events.declaring import SerialDeclaration
 from lymph.patterns.serial_events.handlers import Host, SerialHandler
 
 __all__ = ['SerialEvents']
+
+logger = logging.getLogger(__name__)
 
 
 class SerialEvents(Component):
@@ -36,7 +39,12 @@ class SerialEvents(Component):
     def leave(self) -> None:
         """Leave the partitions to others, when nothing more is to be handled here."""
         for handler in self.handlers.values():
-            handler.leave()
+            try:
+                handler.leave()
+            except (
+                Exception
+            ):  # the edge of a partitioner, which must not keep anybody from stopping
+                logger.exception('%s: its partitions could not be left to others', handler.group)
 
     def on_stop(self) -> None:
         """Leave, and stop the partitioner."""

@@ -153,6 +153,14 @@ class KombuEventSystem(BaseEventSystem):
             raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
 
     def unsubscribe(self, subscription: Subscription) -> None:
+    def has_queue(self, name: str) -> bool:
+        """Tell whether the broker has a queue of that name; raises SubscriptionError."""
+        try:
+            with self._emitting.channel(self._settings.confirm_timeout) as channel:
+                return self._topology.has_queue(channel, name)
+        except BrokerError as error:
+            raise SubscriptionError(f'{name}: cannot look for the queue: {error}') from error
+
         """Stop consuming; handlers that run are settled, a temporary queue is deleted."""
         consumer = self._consumers.get(subscription.queue_name)
         if consumer is not None and consumer.subscription is subscription:

@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from amqp.exceptions import PreconditionFailed
+from amqp.exceptions import NotFound, PreconditionFailed
 
 from lymph.core.protocol.redelivery import LOSSES
 from lymph.events.base import Subscription
@@ -134,6 +134,14 @@ class Topology:
         name = f'{target}.retry.{level.suffix}'
         arguments = {'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': target}
         if temporary:
+    def has_queue(self, channel: Channel, name: str) -> bool:
+        """Tell whether there is a queue of that name; if not, that is the end of the channel."""
+        try:
+            channel.queue_declare(name, passive=True)
+        except NotFound:
+            return False
+        return True
+
             # when the target is gone, so may be what was for it
             return Queue(name, {'x-queue-type': 'classic', **_waiting(level), **arguments})
         return self._queue(name, {**self._waiting(level), **arguments})

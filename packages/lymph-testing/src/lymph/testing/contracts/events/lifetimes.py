@@ -50,6 +50,13 @@ class LifetimesContract(EventSystemHarness):
         self.subscribe(consumer, inbox, 'thing', '#.late')
         self.eventually(lambda: sorted(inbox.numbers) == [1, 2])
 
+    def test_a_queue_is_there_from_its_declaration_on(self) -> None:
+        system, other = self.start(), self.start()
+        assert not other.has_queue(self.queue())
+        system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox()))
+        assert other.has_queue(self.queue())
+        assert not other.has_queue(self.queue('other'))
+
     @pytest.mark.parametrize('options', [{'broadcast': True}, {'once': True}, {'durable': False}])
     def test_a_queue_that_would_end_with_its_instance_cannot_be_declared(
         self, options: dict[str, Any]
