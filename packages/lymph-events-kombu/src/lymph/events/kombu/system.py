@@ -127,7 +127,6 @@ class KombuEventSystem(BaseEventSystem):
         check_subscription(subscription, known.subscription if known else None)
         if self._refusal is not None or self._intake is None:
             raise SubscriptionError(f'{name}: {self._refusal}')
-        self._topology.check_name(name)
         consumer = self._consumers[name] = self._make_consumer(subscription, self._intake)
         try:
             self._start_consuming(name)
@@ -152,7 +151,6 @@ class KombuEventSystem(BaseEventSystem):
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
 
-    def unsubscribe(self, subscription: Subscription) -> None:
     def has_queue(self, name: str) -> bool:
         """Tell whether the broker has a queue of that name; raises SubscriptionError."""
         try:
@@ -161,6 +159,7 @@ class KombuEventSystem(BaseEventSystem):
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot look for the queue: {error}') from error
 
+    def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; handlers that run are settled, a temporary queue is deleted."""
         consumer = self._consumers.get(subscription.queue_name)
         if consumer is not None and consumer.subscription is subscription:

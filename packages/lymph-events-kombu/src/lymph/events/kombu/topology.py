@@ -105,23 +105,13 @@ class Topology:
         """The queue of all dead letters; looking into it is no delivery that counts."""
         return self._queue(self.dead, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
 
-    def queue(self, subscription: Subscription, token: str) -> Queue:
-        """Return the queue of a subscription; `token` tells this instance from others."""
-        name = subscription.queue_name
-        if subscription.temporary:
-            return Queue(
-                f'{name}.{token}',
-                {'x-queue-type': 'classic', 'x-expires': _TEMPORARY_EXPIRES},
-            )
-        arguments: dict[str, Any] = {
-            'x-dead-letter-exchange': self.dead,
-            'x-dead-letter-routing-key': name,
-        }
-        if self._quorum:
-            arguments |= {'x-delivery-limit': LOSSES, **_AT_LEAST_ONCE}
-        if subscription.exclusive:
-            arguments['x-single-active-consumer'] = True
-        return self._queue(name, arguments)
+    def has_queue(self, channel: Channel, name: str) -> bool:
+        """Tell whether there is a queue of that name; if not, that is the end of the channel."""
+        try:
+            channel.queue_declare(name, passive=True)
+        except NotFound:
+            return False
+        return True
 
     def declare_queue(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
         """Declare a queue and have it collect `topics`; raises BrokerError as declaring does."""
@@ -134,14 +124,6 @@ class Topology:
         name = f'{target}.retry.{level.suffix}'
         arguments = {'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': target}
         if temporary:
-    def has_queue(self, channel: Channel, name: str) -> bool:
-        """Tell whether there is a queue of that name; if not, that is the end of the channel."""
-        try:
-            channel.queue_declare(name, passive=True)
-        except NotFound:
-            return False
-        return True
-
             # when the target is gone, so may be what was for it
             return Queue(name, {'x-queue-type': 'classic', **_waiting(level), **arguments})
         return self._queue(name, {**self._waiting(level), **arguments})
