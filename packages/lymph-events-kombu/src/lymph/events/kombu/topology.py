@@ -105,6 +105,24 @@ class Topology:
         """The queue of all dead letters; looking into it is no delivery that counts."""
         return self._queue(self.dead, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
 
+    def queue(self, subscription: Subscription, token: str) -> Queue:
+        """Return the queue of a subscription; `token` tells this instance from others."""
+        name = subscription.queue_name
+        if subscription.temporary:
+            return Queue(
+                f'{name}.{token}',
+                {'x-queue-type': 'classic', 'x-expires': _TEMPORARY_EXPIRES},
+            )
+        arguments: dict[str, Any] = {
+            'x-dead-letter-exchange': self.dead,
+            'x-dead-letter-routing-key': name,
+        }
+        if self._quorum:
+            arguments |= {'x-delivery-limit': LOSSES, **_AT_LEAST_ONCE}
+        if subscription.exclusive:
+            arguments['x-single-active-consumer'] = True
+        return self._queue(name, arguments)
+
     def has_queue(self, channel: Channel, name: str) -> bool:
         """Tell whether there is a queue of that name; if not, that is the end of the channel."""
         try:
