@@ -172,7 +172,8 @@ class RouterListener(Listener):
         first = socket.recv(_NOBLOCK, False)
         frames = receive_frames(first, socket)
         link = self._links.get(id)
-        # Ids that libzmq gave begin with a zero and are never given twice; others may come back.
+        # Ids that libzmq gave begin with a zero and are never given twice; others may come back,
+        # and with them the very descriptor.
         if link is None or id[0]:
             link = self._link_of(id, self._source_of(id, first))
         if link.down_reason is None:
@@ -180,16 +181,12 @@ class RouterListener(Listener):
 
     def _link_of(self, id: bytes, descriptor: int) -> RouterLink:
         """Return the link of a routing id on a connection, a new one if need be."""
-        link = self._links.get(id)
-        if (
-            link is not None
-            and link.descriptor == descriptor
-            # One that is leaving and whose descriptor is open has a successor there.
-            and (descriptor in self._open) == (link.leaving is None)
-        ):
-            return link
         self._monitor.drain()
         link = self._links.get(id)
+        # One that is leaving and whose descriptor is open has a successor there.
+        stays = link is not None and (descriptor in self._open) == (link.leaving is None)
+        if link is not None and link.descriptor == descriptor and stays:
+            return link
         for old in (link, self._by_descriptor.get(descriptor)):
             if old is not None:
                 self._remove(old, _CLOSED_BY_PEER)
