@@ -78,7 +78,7 @@ dependencies:
     class: kazoo.client:KazooClient
     hosts: {hosts}
 container:
-  registry: {{class: static}}
+  registry: {registry}
   events: {{class: embedded, path: '{state}'}}
   rpc: {{transport: memory}}
 interfaces:
@@ -108,7 +108,7 @@ def build(zookeeper_server, chroot, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     containers = []
 
-    def build(hosts=None):
+    def build(hosts=None, registry='{class: static}'):
         path = tmp_path / 'conf.yml'
         path.write_text(
             CONFIGURATION.format(
@@ -116,6 +116,7 @@ def build(zookeeper_server, chroot, tmp_path, monkeypatch):
                 chroot=chroot,
                 module='serial_authors',
                 state=tmp_path,
+                registry=registry,
             )
         )
         config = Configuration()
@@ -127,8 +128,13 @@ def build(zookeeper_server, chroot, tmp_path, monkeypatch):
     gevent.joinall([gevent.spawn(container.stop) for container in containers], raise_error=True)
 
 
-def test_as_in_the_manual_a_client_in_the_configuration_means_zookeeper(build, client, chroot):
-    first, second = build(), build()
+@pytest.mark.parametrize(
+    'registry', ['{class: static}', "{class: zookeeper, zkclient: 'dep:kazoo'}"]
+)
+def test_as_in_the_manual_a_client_in_the_configuration_means_zookeeper(
+    build, client, chroot, registry
+):
+    first, second = build(registry=registry), build(registry=registry)
     for container in (first, second):
         container.start()
     assert type(first.serial_events.partitioner) is ZookeeperPartitioner

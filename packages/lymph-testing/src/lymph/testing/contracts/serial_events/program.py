@@ -14,20 +14,22 @@ from __future__ import annotations
 
 from lymph.monkey import patch
 
-patch()
+if __name__ == '__main__':  # and not where a test imports this
+    patch()
 
-import os  # noqa: E402 - what comes here is made cooperative first
-import signal  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
+# after this, so that what is imported is cooperative
+import os
+import signal
+import sys
+import time
 
-import gevent  # noqa: E402
+import gevent
 
-from lymph.config import Configuration  # noqa: E402
-from lymph.core.assembly import build_container  # noqa: E402
-from lymph.core.events import Event  # noqa: E402
-from lymph.core.interfaces import Interface  # noqa: E402
-from lymph.patterns.serial_events import serial_event  # noqa: E402
+from lymph.config import Configuration
+from lymph.core.assembly import build_container
+from lymph.core.events import Event
+from lymph.core.interfaces import Interface
+from lymph.patterns.serial_events import serial_event
 
 __all__ = ['PARTITIONS', 'TOPIC', 'Ledger', 'main']
 
