@@ -18,6 +18,8 @@ from lymph.events.kombu import KombuEventSystem
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RabbitmqServer
 
+_ADVANCED = '[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 5000}]}].\n'
+
 
 class Bench:
     """Starts event systems and ends them; names topics and queues after the test."""
@@ -60,9 +62,12 @@ class Bench:
         """Kill the broker and start it again.
 
         A broker that is killed within some seconds after it made a quorum queue may have forgotten
-        it: the name is in a table that it writes with a delay. So that is written first.
+        it: the name is in a table that it writes with a delay. So that is written first. And what
+        its queues pass on to each other while they come up may be lost on the way and is sent again
+        when its time is over, by default after three minutes.
         """
         threadpool: Any = gevent.get_hub().threadpool
+        (self.server.folder / 'advanced.config').write_text(_ADVANCED)
         threadpool.apply(self.server.control, ('eval', '[dets:sync(T) || T <- dets:all()].'))
         threadpool.apply(self.server.kill)
         threadpool.apply(self.server.start)

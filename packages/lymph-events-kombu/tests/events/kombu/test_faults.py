@@ -265,6 +265,16 @@ def test_an_emitter_takes_no_more_than_it_can_hold(bench: Any, proxy: FaultProxy
     gevent.killall(emitters)
 
 
+def test_events_that_were_given_up_hold_no_place(bench: Any, proxy: FaultProxy) -> None:
+    system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=0.02)
+    proxy.refuse()
+    proxy.cut()
+    big = Event(bench.topic, {'blob': bytes(20 << 20)})
+    for _ in range(8):
+        with pytest.raises(EmitFailure, match='not confirmed within'):
+            system.emit(big)
+
+
 def _outcome(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import re
+from contextlib import ExitStack
 from typing import Any
 
 import amqp
@@ -48,8 +49,21 @@ def test_a_virtual_host_that_is_not_there_is_named(bench: Any) -> None:
 
 def test_a_broker_that_says_nothing_is_given_up_in_time(bench: Any, proxy: FaultProxy) -> None:
     proxy.blackhole()
-    with pytest.raises(BrokerError, match='cannot connect'):
+    with pytest.raises(BrokerError, match=r'cannot connect: no answer within 0\.3 s'):
         bench.start(urls=f'amqp://{proxy.address}//', connect_timeout=0.3)
+
+
+def test_an_address_that_swallows_everything_is_given_up_in_time(bench: Any) -> None:
+    with ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(('127.0.0.1', 0))
+        deaf.listen(0)
+        for _ in range(5):  # more than it lets wait
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        with pytest.raises(BrokerError, match=r'no answer within 0\.3 s'):
+            bench.start(urls=f'amqp://127.0.0.1:{deaf.getsockname()[1]}//', connect_timeout=0.3)
 
 
 def test_something_that_is_no_broker_is_told_apart(bench: Any) -> None:
@@ -82,6 +96,13 @@ def test_a_queue_with_other_arguments_is_named_with_the_way_out(bench: Any) -> N
     # nothing else suffers
     classic.subscribe(Subscription(f'{bench.name}.other', (bench.topic,), print))
     bench.emit(classic)
+
+
+def test_a_queue_name_that_is_too_long_is_refused(bench: Any) -> None:
+    system = bench.start()
+    with pytest.raises(SubscriptionError, match='at most 200 bytes, found 201'):
+        system.subscribe(Subscription('q' * 201, (bench.topic,), print))
+    system.subscribe(Subscription('q' * 200, (bench.topic,), print, durable=False))
 
 
 def test_an_exchange_of_another_kind_is_an_error_at_the_start(bench: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from itertools import pairwise
 from struct import pack
 from typing import Any
@@ -29,7 +28,7 @@ def connect() -> Iterator[Callable[[], tuple[Wire, Any]]]:
     ends: list[Any] = [listener]
 
     def connect() -> tuple[Wire, Any]:
-        wire = Wire(f'127.0.0.1:{listener.getsockname()[1]}', connect_timeout=5)
+        wire = Wire(f'127.0.0.1:{listener.getsockname()[1]}')
         wire.connect()
         peer, _ = listener.accept()
         ends.extend((wire, peer))
@@ -134,17 +133,3 @@ def test_a_reader_learns_why_nothing_can_be_written(
     assert isinstance(reader.exception, OSError)
     assert 'another greenlet' not in str(reader.exception)
     wire.close()
-
-
-def test_a_peer_that_does_not_answer_is_given_up_in_time() -> None:
-    with socket.socket() as deaf:
-        deaf.bind(('127.0.0.1', 0))
-        deaf.listen(0)
-        address = f'127.0.0.1:{deaf.getsockname()[1]}'
-        with ExitStack() as stack:
-            for _ in range(5):  # more than the listener lets wait
-                waiting = stack.enter_context(socket.socket())
-                waiting.setblocking(False)
-                waiting.connect_ex(deaf.getsockname())
-            with pytest.raises(TimeoutError, match=r'no connection within 0.1 s'):
-                Wire(address, connect_timeout=0.1).connect()

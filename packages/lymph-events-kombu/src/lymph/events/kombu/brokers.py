@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-from amqp.exceptions import AMQPError
 from kombu import connection as kombu
 
 from lymph.events.kombu.channels import Connection, Transport
-from lymph.events.kombu.errors import BrokerError, explain, refuses_login
+from lymph.events.kombu.errors import BROKEN, BrokerError, explain, refuses_login
 
 __all__ = ['Broker']
+
+logger = logging.getLogger(__name__)
 
 
 class Broker:
@@ -47,7 +49,9 @@ class Broker:
         transport = self._client().transport
         try:
             connection: Connection = transport.establish_connection()
-        except (OSError, AMQPError) as error:
+        except Exception as error:  # the edge of py-amqp, which reads what others wrote
+            if not isinstance(error, BROKEN):
+                logger.exception('%s: cannot understand what answers', self)
             # py-amqp's own errors hold what was sent, so they are not chained
             raise BrokerError(self._failure(error)) from None
         return connection

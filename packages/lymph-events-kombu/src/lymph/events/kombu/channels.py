@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import gevent
 from amqp import spec
 from amqp.exceptions import ChannelError, RecoverableConnectionError, error_for_code
 from gevent.event import AsyncResult
@@ -130,8 +131,10 @@ class Connection(_Replies, pyamqp.Connection):
 
     def connect(self, callback: Any = None) -> None:
         """Connect and shake hands; raises OSError or AMQPError, and then leaves nothing open."""
+        late = TimeoutError(f'no answer within {self.connect_timeout or 0:g} s')
         try:
-            super().connect(callback)
+            with gevent.Timeout(self.connect_timeout, late):
+                super().connect(callback)
         except BaseException:
             self.collect()
             raise
@@ -176,7 +179,7 @@ class Connection(_Replies, pyamqp.Connection):
         **kwargs: Any,
     ) -> Wire:
         """Return what reads and writes frames."""
-        return Wire(host, connect_timeout, ssl, socket_settings)
+        return Wire(host, ssl, socket_settings)
 
 
 class Transport(pyamqp.Transport):

@@ -138,7 +138,7 @@ class Keeper:
                 self._first.set(None)
                 attempt = 0
                 self._attend()
-            except (*BROKEN, BrokerError) as error:
+            except Exception as error:  # noqa: BLE001 - _failed logs it; the queue has to come back
                 attempt += 1
                 self._failed(error)
             self._retire()
@@ -167,9 +167,15 @@ class Keeper:
 
     def _failed(self, error: Exception) -> None:
         self._trouble = explain(error)
+        expected = isinstance(error, (*BROKEN, BrokerError))
         if isinstance(error, _HOPELESS) and not self._first.ready():
             self._first.set(error)
-        logger.warning('%s: cannot consume, trying again: %s', self.queue.name, self._trouble)
+        logger.warning(
+            '%s: cannot consume, trying again: %s',
+            self.queue.name,
+            self._trouble,
+            exc_info=None if expected else error,
+        )
         if self._subscription.temporary and isinstance(error, NotFound):
             # it lies on a node that is down
             self.queue = self._named()

@@ -120,7 +120,11 @@ class Link:
                 if self._abandoned:
                     return
                 self._lose(self.connection, error)
-            self._reconnect()
+            try:
+                self._reconnect()
+            except Exception:  # whatever it is, the connection has to come back
+                logger.exception('%s: cannot connect', self._purpose)
+                gevent.sleep(_BACKOFF.longest)
 
     def _lose(self, connection: Connection, error: Exception) -> None:
         self.up.clear()
@@ -169,11 +173,10 @@ class Link:
         ]
         try:
             self._prepare(connection)
-        except BROKEN as error:
+        except BaseException as error:
             self._abandon(connection)
-            raise BrokerError(f'{broker}: {explain(connection.reason or error)}') from error
-        except BaseException:
-            self._abandon(connection)
+            if isinstance(error, BROKEN):
+                raise BrokerError(f'{broker}: {explain(error)}') from error
             raise
         self.broker = broker
         self.connection = connection

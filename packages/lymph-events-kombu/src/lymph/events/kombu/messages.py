@@ -61,6 +61,7 @@ DIED = 'lymph-died'
 _OURS = (TRACE_ID, EMITTED)  # kept whatever becomes of the message
 _DELIVERY_COUNT = 'x-delivery-count'  # quorum queues: earlier deliveries from this queue
 _PERSISTENT = 2
+_TRACE_LENGTH = 255  # characters; all headers have to fit into one frame
 
 
 def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message:
@@ -76,7 +77,7 @@ def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message
     )
     headers: dict[str, Any] = {EMITTED: now}
     trace_id = event.headers.get('trace_id')
-    if isinstance(trace_id, str):
+    if isinstance(trace_id, str) and len(trace_id) <= _TRACE_LENGTH:
         headers[TRACE_ID] = trace_id
     return amqp.Message(
         body,

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Any, Protocol
@@ -31,7 +31,7 @@ from gevent.event import AsyncResult
 
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.channels import Channel, Connection
-from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu.errors import BrokerError, explain
 
 __all__ = ['Publication', 'Publisher']
 
@@ -86,7 +86,7 @@ class Publisher:
         self._channel: Channel | None = None
         self._connection: Connection | None = None
         self._sequence = 0
-        self._queued: deque[Publication] = deque()
+        self._queued: OrderedDict[Publication, None] = OrderedDict()
         self._sent: dict[int, Publication] = {}
         self._queued_bytes = 0
         self._sent_bytes = 0
@@ -174,30 +174,30 @@ class Publisher:
     def _reopen(self, connection: Connection) -> None:
         try:
             self._open(connection)
-        except (*BROKEN, BrokerError) as error:
+        except Exception as error:  # whatever it is, a new connection is the way out
+            logger.exception('cannot publish over this connection any more')
             connection.fail(error)
 
     # From the queue to the channel.
 
     def _enqueue(self, publication: Publication) -> None:
-        self._queued.append(publication)
+        self._queued[publication] = None
         self._queued_bytes += publication.size
 
     def _resend(self) -> None:
         """Put what was sent and not confirmed back to the front of the queue."""
-        again = [each for each in self._sent.values() if not each.settled]
-        self._queued.extendleft(reversed(again))
-        self._queued_bytes += sum(each.size for each in again)
+        for publication in reversed(self._sent.values()):
+            if not publication.settled:
+                self._enqueue(publication)
+                self._queued.move_to_end(publication, last=False)
         self._sent.clear()
         self._sent_bytes = 0
 
     def _pump(self) -> None:
         """Send what may be sent."""
         while self._queued and self._channel is not None and self._room():
-            publication = self._queued.popleft()
+            publication, _ = self._queued.popitem(last=False)
             self._queued_bytes -= publication.size
-            if publication.settled:
-                continue
             try:
                 self._send(self._channel, publication)
             except Exception as error:
@@ -272,6 +272,9 @@ class Publisher:
 
     def _give_up(self, publication: Publication) -> None:
         """Nobody waits any more; what was sent keeps its place until its confirm comes."""
+        if publication in self._queued:
+            del self._queued[publication]
+            self._queued_bytes -= publication.size
         self._settle(publication, 'given up')
 
     def _history(self, publication: Publication) -> str:

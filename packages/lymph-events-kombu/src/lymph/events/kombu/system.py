@@ -127,6 +127,7 @@ class KombuEventSystem(BaseEventSystem):
         check_subscription(subscription, known.subscription if known else None)
         if self._refusal is not None or self._intake is None:
             raise SubscriptionError(f'{name}: {self._refusal}')
+        self._topology.check_name(name)
         consumer = self._consumers[name] = self._make_consumer(subscription, self._intake)
         try:
             self._start_consuming(name)
@@ -144,6 +145,7 @@ class KombuEventSystem(BaseEventSystem):
         name = subscription.queue_name
         if self._refusal is not None:
             raise SubscriptionError(f'{name}: {self._refusal}')
+        self._topology.check_name(name)
         queue = self._topology.queue(subscription, token='')
         try:
             with self._emitting.channel(self._settings.confirm_timeout) as channel:
@@ -203,9 +205,7 @@ class KombuEventSystem(BaseEventSystem):
         parts = (self, self._consuming, self._topology, intake, self._failures)
         if subscription.exclusive:
             return ExclusiveConsumer(subscription, *parts, backoff=self._backoff)
-        return Consumer(
-            subscription, *parts, prefetch=self._prefetch(), finish=self.unsubscribe
-        )
+        return Consumer(subscription, *parts, prefetch=self._prefetch(), finish=self.unsubscribe)
 
     def _delayed(self, topic: str, message: amqp.Message, delay: float) -> Publication:
         level = fine(delay, time.time())

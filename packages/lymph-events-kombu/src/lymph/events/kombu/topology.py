@@ -36,10 +36,12 @@ from lymph.events.base import Subscription
 from lymph.events.kombu.channels import Channel
 from lymph.events.kombu.delays import Level
 from lymph.events.kombu.errors import BrokerError, explain
+from lymph.exceptions import SubscriptionError
 
 __all__ = ['Queue', 'Topology']
 
 _TEMPORARY_EXPIRES = 300_000  # ms without a consumer
+_LONGEST_NAME = 200  # bytes; AMQP ends at 255, and names of delay queues are longer
 _MATCH = 'lymph-delay'  # the header that picks a delay queue
 _UNLIMITED = 1_000_000_000  # RabbitMQ 3 knows no other way to say it, RabbitMQ 4 limits by itself
 _AT_LEAST_ONCE = {
@@ -104,6 +106,15 @@ class Topology:
     def dead_letter_queue(self) -> Queue:
         """The queue of all dead letters; looking into it is no delivery that counts."""
         return self._queue(self.dead, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
+
+    def check_name(self, name: str) -> None:
+        """Raise SubscriptionError for a queue name that leaves no room for those made of it."""
+        size = len(name.encode())
+        if size > _LONGEST_NAME:
+            raise SubscriptionError(
+                f'{name[:40]}...: expected a queue name of at most {_LONGEST_NAME} bytes, '
+                f'found {size}; give the handler a shorter queue_name'
+            )
 
     def queue(self, subscription: Subscription, token: str) -> Queue:
         """Return the queue of a subscription; `token` tells this instance from others."""

@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from struct import Struct
 from typing import Any
 
-import gevent
 from amqp.exceptions import UnexpectedFrame
 from amqp.transport import AMQP_PROTOCOL_HEADER, to_host_port
 from gevent import socket
@@ -46,32 +45,28 @@ class Wire:
     def __init__(
         self,
         host: str,
-        connect_timeout: float | None = None,
         ssl: bool | Mapping[str, Any] = False,
         socket_settings: Mapping[int, int] | None = None,
     ) -> None:
         self.address: tuple[str, int] = to_host_port(host)
         self.connected = False
         self.raise_on_initial_eintr = False  # py-amqp's contract; gevent handles EINTR
-        self._connect_timeout = connect_timeout
         self._ssl = ssl
         self._socket_settings = dict(socket_settings or {})
         self.sock: Any = None
         self._in = b''
         self._at = 0
         self._out: list[bytes] = []
+        self._sending = False
         self._wake = Event()
         self._writer: Greenlet | None = None
         self._broken: OSError | None = None  # why nothing can be written any more
 
     def connect(self) -> None:
         """Connect and send the protocol header; raises OSError."""
-        limit = self._connect_timeout
-        expiry = TimeoutError(f'no connection within {limit} s')
-        with gevent.Timeout(limit, expiry):
-            self.sock = socket.create_connection(self.address)
-            if self._ssl:
-                self.sock = secure(self.sock, self._ssl, self.address[0])
+        self.sock = socket.create_connection(self.address)
+        if self._ssl:
+            self.sock = secure(self.sock, self._ssl, self.address[0])
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         options = {socket.TCP_NODELAY: 1, **self._socket_settings}
         for option, value in options.items():
@@ -119,9 +114,10 @@ class Wire:
             self._writer.kill(block=False)
         if self.sock is None:
             return
-        with suppress(OSError):
-            self.sock.settimeout(0.0)
-            self.sock.send(b''.join(self._out))
+        if not self._sending:
+            with suppress(OSError):
+                self.sock.settimeout(0.0)
+                self.sock.send(b''.join(self._out))
         self._out.clear()
         self.sock.close()
 
@@ -156,7 +152,9 @@ class Wire:
                 self._wake.wait()
                 self._wake.clear()
                 out, self._out = self._out, []
+                self._sending = True
                 self.sock.sendall(b''.join(out))
+                self._sending = False
         except OSError as error:
             # the reader has to learn of it
             self._broken = error

@@ -1,0 +1,113 @@
+"""Exclusive queues while connections break and the broker restarts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+import pytest
+
+from lymph.core.events import Event
+from lymph.core.protocol.redelivery import Backoff
+from lymph.testing.contracts.events import Gate, Inbox
+from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.waiting import eventually
+
+
+def through(proxy: FaultProxy) -> dict[str, Any]:
+    return {'urls': f'amqp://guest:guest@{proxy.address}//'}
+
+
+def firsts(numbers: list[int]) -> list[int]:
+    return list(dict.fromkeys(numbers))
+
+
+@pytest.fixture(params=['quorum', 'classic'])
+def queue_type(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_after_a_cut_the_handler_that_runs_ends_before_its_event_comes_again(
+    bench, proxy, queue_type
+):
+    emitter = bench.start(queue_type=queue_type)
+    consumer = bench.start(queue_type=queue_type, **through(proxy))
+    gate = Gate()
+    bench.subscribe(consumer, gate, exclusive=True)
+    for n in (1, 2, 3):
+        bench.emit(emitter, n)
+    eventually(lambda: gate.inside, 10)
+    proxy.cut()
+    eventually(lambda: consumer._consuming.up.is_set() and proxy.connections > 0, 10)
+    gevent.sleep(1)
+    assert len(gate.inside) == 1
+    gate.open()
+    eventually(lambda: len(gate.done) == 4, 10)
+    assert [event.body['n'] for event in gate.done] == [1, 1, 2, 3]
+    assert gate.most == 1
+
+
+def test_after_a_cut_an_event_that_waited_to_be_tried_again_is_tried_at_once(
+    bench, proxy, queue_type
+):
+    emitter = bench.start(queue_type=queue_type)
+    consumer = bench.make(queue_type=queue_type, **through(proxy))
+    consumer._backoff = Backoff(first=300)
+    consumer.on_start()
+    bench.systems.append(consumer)
+
+    def fail(event: Event) -> None:
+        if event.attempt == 1 and event.body['n'] == 1:
+            raise RuntimeError('not yet')
+
+    inbox = Inbox(fail)
+    bench.subscribe(consumer, inbox, exclusive=True, retry=5)
+    for n in (1, 2):
+        bench.emit(emitter, n)
+    eventually(lambda: inbox.numbers == [1], 10)
+    proxy.cut()
+    eventually(lambda: inbox.numbers == [1, 1, 2], 20)
+
+
+def test_what_waited_for_a_worker_while_its_queue_was_lost_is_not_handled(bench, proxy, queue_type):
+    first = bench.start(queue_type=queue_type, prefetch=1, **through(proxy))
+    second = bench.start(queue_type=queue_type)
+    busy, stale, inbox = Gate(), Inbox(), Inbox()
+    first.workers.start(busy, Event('other'))
+    bench.subscribe(first, stale, exclusive=True)
+    bench.emit(second, 1)
+    gevent.sleep(0.5)  # it is delivered, and waits
+    bench.subscribe(second, inbox, exclusive=True)
+    proxy.blackhole()
+    bench.emit(second, 2)
+    eventually(lambda: inbox.numbers == [1, 2], 20)
+    proxy.heal()
+    busy.open()
+    eventually(lambda: busy.done, 10)
+    bench.emit(second, 3)
+    eventually(lambda: inbox.numbers == [1, 2, 3], 20)
+    assert stale.events == []
+
+
+def test_the_order_outlives_a_broker_that_is_killed(bench):
+    first, second, emitter = bench.start(), bench.start(), bench.start()
+    handled: list[int] = []
+    running: list[int] = []
+    most: list[int] = []
+
+    def handle(event: Event) -> None:
+        running.append(event.body['n'])
+        most.append(len(running))
+        handled.append(event.body['n'])
+        gevent.sleep(0.02)
+        running.pop()
+
+    for system in (first, second):
+        bench.subscribe(system, handle, exclusive=True)
+    for n in range(100):
+        bench.emit(emitter, n)
+    eventually(lambda: len(handled) >= 10, 20)
+    bench.kill_server()
+    eventually(lambda: set(handled) == set(range(100)), 60)
+    assert firsts(handled) == list(range(100))
+    assert len(handled) <= 102
