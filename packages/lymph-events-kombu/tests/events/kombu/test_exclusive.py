@@ -23,15 +23,13 @@ def firsts(numbers: list[int]) -> list[int]:
 
 
 @pytest.fixture(params=['quorum', 'classic'])
-def queue_type(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def kind(request: pytest.FixtureRequest) -> dict[str, str]:
+    return {'queue_type': request.param, 'exchange': f'lymph-exclusive-{request.param}'}
 
 
-def test_after_a_cut_the_handler_that_runs_ends_before_its_event_comes_again(
-    bench, proxy, queue_type
-):
-    emitter = bench.start(queue_type=queue_type)
-    consumer = bench.start(queue_type=queue_type, **through(proxy))
+def test_after_a_cut_the_handler_that_runs_ends_before_its_event_comes_again(bench, proxy, kind):
+    emitter = bench.start(**kind)
+    consumer = bench.start(**kind, **through(proxy))
     gate = Gate()
     bench.subscribe(consumer, gate, exclusive=True)
     for n in (1, 2, 3):
@@ -47,11 +45,9 @@ def test_after_a_cut_the_handler_that_runs_ends_before_its_event_comes_again(
     assert gate.most == 1
 
 
-def test_after_a_cut_an_event_that_waited_to_be_tried_again_is_tried_at_once(
-    bench, proxy, queue_type
-):
-    emitter = bench.start(queue_type=queue_type)
-    consumer = bench.make(queue_type=queue_type, **through(proxy))
+def test_after_a_cut_an_event_that_waited_to_be_tried_again_is_tried_at_once(bench, proxy, kind):
+    emitter = bench.start(**kind)
+    consumer = bench.make(**kind, **through(proxy))
     consumer._backoff = Backoff(first=300)
     consumer.on_start()
     bench.systems.append(consumer)
@@ -69,9 +65,9 @@ def test_after_a_cut_an_event_that_waited_to_be_tried_again_is_tried_at_once(
     eventually(lambda: inbox.numbers == [1, 1, 2], 20)
 
 
-def test_what_waited_for_a_worker_while_its_queue_was_lost_is_not_handled(bench, proxy, queue_type):
-    first = bench.start(queue_type=queue_type, prefetch=1, **through(proxy))
-    second = bench.start(queue_type=queue_type)
+def test_what_waited_for_a_worker_while_its_queue_was_lost_is_not_handled(bench, proxy, kind):
+    first = bench.start(**kind, prefetch=1, **through(proxy))
+    second = bench.start(**kind)
     busy, stale, inbox = Gate(), Inbox(), Inbox()
     first.workers.start(busy, Event('other'))
     bench.subscribe(first, stale, exclusive=True)
