@@ -130,6 +130,8 @@ class SerialHandler:
                 continue
             subscription = self._host.subscribe(self._subscription(partition))
             self._consumed[partition] = subscription
+            if self._left:  # meanwhile, and the event system is paused already
+                self._host.unsubscribe(subscription)
 
     def _subscription(self, partition: int) -> Subscription:
         return Subscription(

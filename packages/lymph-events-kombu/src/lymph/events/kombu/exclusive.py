@@ -111,7 +111,7 @@ class ExclusiveConsumer:
         """Call the handler, if the event is still ours; its outcome decides what becomes of it."""
         self._retrying = None
         try:
-            done = not _is_ours(delivery) or self._attempt(delivery)
+            done = self._leaving or not _is_ours(delivery) or self._attempt(delivery)
         except BaseException:
             if not self._leaving:
                 delivery.give_back()  # to the front, and to us
