@@ -255,7 +255,7 @@ def test_an_emitter_takes_no_more_than_it_can_hold(bench: Any, proxy: FaultProxy
     system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=60)
     proxy.refuse()
     proxy.cut()
-    eventually(lambda: proxy.connections == 0)
+    eventually(lambda: system._emitting.connection is None)
     big = Event(bench.topic, {'blob': bytes(20 << 20)})
     emitters = [gevent.spawn(_outcome, system.emit, big) for _ in range(4)]
     eventually(lambda: any(each.ready() for each in emitters))
