@@ -67,7 +67,7 @@ class SerialHandler:
         self._assigned: frozenset[int] = frozenset()
         self._consumed: dict[int, Subscription] = {}
         self._wake = Signal()
-        self._left = False
+        self._left = Signal()
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield how many partitions are consumed here, as a metric."""
@@ -99,7 +99,7 @@ class SerialHandler:
 
     def leave(self) -> None:
         """Have the partitions assigned to others; those consumed here end with the event system."""
-        self._left = True
+        self._left.set()
         self._wake.set()
         self._partitioner.leave(self.group, self._host.identity)
 
@@ -108,7 +108,7 @@ class SerialHandler:
         while True:
             self._wake.wait()
             self._wake.clear()
-            if self._left:
+            if self._left.is_set():
                 return
             try:
                 self._follow()
@@ -126,11 +126,11 @@ class SerialHandler:
         for partition in self._consumed.keys() - self._assigned:
             self._host.unsubscribe(self._consumed.pop(partition))
         for partition in self._assigned - self._consumed.keys():
-            if self._left or partition not in self._assigned:
+            if self._left.is_set() or partition not in self._assigned:
                 continue
             subscription = self._host.subscribe(self._subscription(partition))
             self._consumed[partition] = subscription
-            if self._left:  # meanwhile, and the event system is paused already
+            if self._left.is_set():  # meanwhile, and the event system is paused already
                 self._host.unsubscribe(subscription)
 
     def _subscription(self, partition: int) -> Subscription:
