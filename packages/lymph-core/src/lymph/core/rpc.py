@@ -98,8 +98,9 @@ class Rpc(Component):
                 channel = self._send(call)
                 try:
                     frames = channel.wait()
-                finally:
+                except BaseException:
                     channel.cancel()
+                    raise
                 if frames[3] == IDEMPOTENT:
                     self._idempotent.add((address, subject))
                 elif self._idempotent:

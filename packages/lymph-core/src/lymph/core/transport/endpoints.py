@@ -14,6 +14,8 @@ _SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://')
 
 def scheme_of(address: str) -> str | None:
     """Return the scheme of an endpoint, None when `address` is no endpoint but a name."""
+    if '://' not in address:
+        return None
     match = _SCHEME.match(address)
     return match[1] if match else None
 

@@ -41,6 +41,10 @@ class Flusher:
         """Hold writes back until `end_batch`. Batches do not nest: only the hub makes them."""
         self._in_batch = True
 
+    def flush(self) -> None:
+        """Flush what the batch has made dirty so far."""
+        self._flush()
+
     def end_batch(self) -> None:
         """Flush what became dirty during the batch."""
         self._in_batch = False

@@ -24,6 +24,10 @@ __all__ = ['ZmtpLink']
 logger = logging.getLogger(__name__)
 
 _READ_SIZE = 65536  # bytes asked for in one system call
+# What a batch has produced is sent after so many messages or bytes, not only at its end: the peer
+# works on it meanwhile, where the two would otherwise take turns.
+_FLUSH_EVERY = 16
+_FLUSH_SIZE = 65536
 _READS_PER_TURN = 16  # then other links get their turn
 _PING = encode_ping()  # without a TTL: what our silence means is for the peer to say
 
@@ -186,7 +190,7 @@ class ZmtpLink(Link):
     def _deliver(self, messages: list[list[bytes]]) -> bool:
         """Give messages to the handler; return whether more may be read."""
         remaining = iter(messages)
-        for message in remaining:
+        for count, message in enumerate(remaining, 1):
             if self._down_reason is not None:
                 return False
             try:
@@ -196,7 +200,9 @@ class ZmtpLink(Link):
             if self._answers and self._writer.buffered > HIGH_WATER:
                 self._pause(list(remaining))
                 return False
-        return True
+            if count % _FLUSH_EVERY == 0 or self._writer.buffered >= _FLUSH_SIZE:
+                self._flusher.flush()
+        return self._down_reason is None
 
     def _write_aside(self, command: bytes) -> None:
         """Write a heartbeat; a peer that does not read gets none."""
