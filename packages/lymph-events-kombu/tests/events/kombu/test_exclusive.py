@@ -107,3 +107,27 @@ def test_the_order_outlives_a_broker_that_is_killed(bench):
     eventually(lambda: set(handled) == set(range(100)), 60)
     assert firsts(handled) == list(range(100))
     assert len(handled) <= 102
+
+
+def test_who_has_not_heard_yet_that_its_queue_was_lost_asks_before_it_handles(
+    bench, proxy, kind, in_thread
+):
+    first = bench.start(prefetch=1, heartbeat=30, **kind, **through(proxy))
+    second = bench.start(**kind)
+    busy, stale, inbox = Gate(), Inbox(), Inbox()
+    first.workers.start(busy, Event('other'))
+    bench.subscribe(first, stale, exclusive=True)
+    bench.emit(second, 1)
+    gevent.sleep(0.5)  # it is delivered, and waits for a worker
+    bench.subscribe(second, inbox, exclusive=True)
+    proxy.blackhole('to_client')
+    in_thread(bench.server.control, 'close_all_connections', 'for a test')
+    eventually(lambda: inbox.numbers == [1], 20)
+    busy.open()
+    eventually(lambda: busy.done, 10)
+    gevent.sleep(0.5)  # it asks, and hears nothing
+    proxy.heal()
+    eventually(lambda: second._emitting.up.is_set(), 10)
+    bench.emit(second, 2)
+    eventually(lambda: inbox.numbers == [1, 2], 20)
+    assert stale.events == []

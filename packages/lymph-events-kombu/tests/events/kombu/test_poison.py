@@ -186,7 +186,7 @@ def test_an_event_that_kills_its_process_ends_among_the_dead_letters(
         bench.emit(system, n)
     command = [sys.executable, '-c', _CONSUMER, bench.server.url, bench.name, bench.topic, str(log)]
     consumers = 0
-    while not letters(bench, system):
+    while not (letters(bench, system) and _handled(log) >= {'1', '2'}):
         consumers += 1
         with subprocess.Popen(command) as process:
             eventually(partial(_ended, process, bench, system, log), 60)
