@@ -48,7 +48,7 @@ test: install  ## run all tests, with the servers they need
 .PHONY: test-whole $(DISTRIBUTIONS:%=test-%)
 test-<distribution>:  ## run the tests of one, or test-whole; ARGS='-k name' goes to pytest
 test-lymph-discovery-zk: SERVERS := zookeeper
-test-lymph-events-kombu: SERVERS := rabbitmq
+test-lymph-events-kombu: SERVERS := rabbitmq openssl
 test-lymph-cli: SERVERS := rabbitmq
 test-lymph-testing: SERVERS := zookeeper rabbitmq
 test-whole $(DISTRIBUTIONS:%=test-%): test-%: install
