@@ -11,10 +11,10 @@
 - A handler that raises EventRejected is not called again: the event is a dead letter at once.
 - An exclusive queue has one consumer among all instances, which handles one event at a time in the
   order of the queue; the others stand by. A failed event is tried again in its place: nothing
-  behind it is handled before it was handled or given up. Whoever lost the queue, because it was
-  stopped or cut off for too long, begins to handle nothing more of it: that is checked right before
-  the handler is called. A handler that was running then cannot be undone, and may overlap with the
-  one that the next consumer calls for the same event.
+  behind it is handled before it was handled or given up. Whoever lost the queue, because it stood
+  still for too long or was cut off, begins to handle nothing more of it: that is checked right
+  before the handler is called. A handler that was running then cannot be undone, and may overlap
+  with the one that the next consumer calls for the same event.
 - Event types are topics as in AMQP: words parted by dots; in a subscription ``*`` stands for one
   word, ``#`` for zero or more.
 """

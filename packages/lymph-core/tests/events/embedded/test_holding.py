@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lymph.core.components import Component
+from lymph.events.embedded.claims import let_go, take
+from lymph.events.embedded.database import StoreError, open_database
+from lymph.events.embedded.holding import Holding
+from lymph.testing.waiting import eventually
+
+LIFETIME = 0.3
+
+
+class Commands:
+    """Runs commands at once."""
+
+    def __init__(self, db):
+        self.db = db
+
+    def run(self, command, timeout):
+        return command(self.db)
+
+
+@pytest.fixture
+def db(tmp_path):
+    db = open_database(tmp_path / 'events.sqlite')
+    db.execute("INSERT INTO queues (id, name, temporary) VALUES (7, 'queue', 0)")
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def rung():
+    return []
+
+
+@pytest.fixture
+def holding(db, rung):
+    component = Component()
+    holding = Holding(component, Commands(db), LIFETIME, rung.append)
+    yield holding
+    holding.stop()
+    component.pool.kill()
+
+
+def claim(db, holding, token='mine'):
+    now = time.monotonic()
+    assert take(db, 7, 1, token, now, now + LIFETIME) is None
+    holding.keep('queue', token, now + LIFETIME)
+
+
+def stands_until(db):
+    return db.execute('SELECT expires FROM claims WHERE queue = 7').fetchone()[0]
+
+
+def test_a_claim_is_held_for_as_long_as_it_is_renewed(db, holding):
+    claim(db, holding)
+    first = stands_until(db)
+    eventually(lambda: stands_until(db) > first + LIFETIME)
+    assert holding.holds('mine')
+
+
+def test_a_claim_that_was_not_renewed_in_time_is_not_relied_on(db, holding):
+    claim(db, holding)
+    time.sleep(LIFETIME)  # a blocked loop renews nothing
+    assert not holding.holds('mine')
+    eventually(lambda: holding.holds('mine'))  # nobody else has taken it
+
+
+def test_a_claim_that_others_have_taken_is_forgotten_and_its_queue_rung(db, holding, rung):
+    claim(db, holding)
+    let_go(db, 'mine')
+    now = time.monotonic()
+    assert take(db, 7, 2, 'other', now, now + 60) is None
+    eventually(lambda: rung == ['queue'])
+    assert not holding.holds('mine')
+    assert stands_until(db) == now + 60
+
+
+def test_a_claim_that_was_given_back_is_not_held(db, holding):
+    claim(db, holding)
+    holding.forget('mine')
+    assert not holding.holds('mine')
+
+
+def test_a_claim_is_taken_by_one_at_a_time(db):
+    assert take(db, 7, 1, 'first', 100.0, 110.0) is None
+    assert take(db, 7, 2, 'second', 104.0, 114.0) == 6.0
+    assert take(db, 7, 1, 'first', 109.0, 119.0) is None
+    assert take(db, 7, 2, 'second', 119.0, 129.0) is None
+    assert take(db, 7, 1, 'first', 120.0, 130.0) == 9.0
+
+
+def test_a_claim_from_before_a_restart_of_the_machine_is_asked_for_again_in_time(db):
+    assert take(db, 7, 1, 'before', 90_000.0, 90_010.0) is None
+    assert take(db, 7, 2, 'after', 5.0, 15.0) == 10.0
+
+
+def test_who_takes_over_takes_back_what_was_leased(db):
+    db.execute("INSERT INTO events VALUES (1, x'00', 0)")
+    db.execute('INSERT INTO messages (event, queue, owner, attempts) VALUES (1, 7, 1, 1)')
+    assert take(db, 7, 2, 'second', 100.0, 110.0) is None
+    assert db.execute('SELECT owner, attempts FROM messages').fetchall() == [(None, 1)]
+
+
+def test_an_event_whose_consumers_keep_standing_still_is_a_dead_letter(db):
+    db.execute("INSERT INTO events VALUES (1, x'00', 0)")
+    db.execute('INSERT INTO messages (event, queue, owner, attempts) VALUES (1, 7, 1, 11)')
+    assert take(db, 7, 2, 'second', 100.0, 110.0) is None
+    assert db.execute('SELECT count(*) FROM messages').fetchone() == (0,)
+    (error,) = db.execute('SELECT error FROM dead_letters').fetchone()
+    assert 'stood still' in error
+
+
+def test_what_cannot_be_renewed_is_tried_again(db, holding):
+    failures = iter([1])
+
+    def run(command, timeout):
+        for _ in failures:
+            raise StoreError('the disk is slow')
+        return command(db)
+
+    holding._committer.run = run
+    claim(db, holding)
+    first = stands_until(db)
+    eventually(lambda: stands_until(db) > first)
