@@ -182,6 +182,10 @@ interfaces:
         ('plugins: {nosuch: {}}', r"plugins\.nosuch.*'nosuch'"),
         ("plugins: {p: {class: 'authors:Part'}}", r'plugins\.p'),
         ("components: {c: {class: 'authors:Missing'}}", r'components\.c\.class: .*Missing'),
+        (
+            'components: {SerialEventHandlr: {zkclient: x}}',
+            r'components\.SerialEventHandlr: expected a class',
+        ),
     ],
 )
 def test_what_is_wrong_is_an_error_that_names_file_line_and_key(text, said):

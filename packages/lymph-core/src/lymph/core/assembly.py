@@ -40,13 +40,14 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     for name in components:
         if name == _SERIAL_EVENTS:
             container.serial_events.partitioner = _partitioner(components, container)
-        elif 'class' in components.view([name]):
-            component = components.create_instance([name])
-            if not isinstance(component, Component):
-                raise components.error(
-                    [name, 'class'], f'expected a component, found {component!r}'
-                )
-            container.add_component(component)
+            continue
+        if 'class' not in components.view([name]):
+            text = f'expected a class; the one component without is {_SERIAL_EVENTS}'
+            raise components.error([name], text)
+        component = components.create_instance([name])
+        if not isinstance(component, Component):
+            raise components.error([name, 'class'], f'expected a component, found {component!r}')
+        container.add_component(component)
     install_interfaces(container, config)
     return container
 

@@ -20,7 +20,7 @@ __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_tr
 
 _KEYS = {
     '': 'block_threshold class drain_timeout events ip metrics pool_size port registry rpc',
-    'rpc': 'idle_timeout max_message_size retries timeout transport unresponsive_timeout',
+    'rpc': 'curve idle_timeout max_message_size retries timeout transport unresponsive_timeout',
     'metrics': 'tags',
 }
 
@@ -100,6 +100,5 @@ def read_transport(config: ConfigView) -> Transport:
         raise config.error('rpc.unresponsive_timeout', text)
     cls = load_plugin('lymph.transports', name, where=config.locate('rpc.transport'))
     assert isinstance(cls, type)
-    transport = cls(max_message_size=size, unresponsive_timeout=silence)
-    assert isinstance(transport, Transport)
-    return transport
+    assert issubclass(cls, Transport)
+    return cls.from_config(config.view('rpc'), max_message_size=size, unresponsive_timeout=silence)

@@ -22,8 +22,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
+from lymph.config import ConfigView
 from lymph.exceptions import LymphError
 
 __all__ = [
@@ -114,6 +115,16 @@ class Transport(ABC):
     ) -> None:
         self.max_message_size = max_message_size  # bytes
         self.unresponsive_timeout = unresponsive_timeout  # seconds
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **common: Any) -> Transport:
+        """Make the transport from an `rpc` section; `common` are the keywords of every transport.
+
+        Raises ConfigurationError.
+        """
+        if 'curve' in config:
+            raise config.error('curve', 'encryption with CURVE needs the transport zeromq')
+        return cls(**common)
 
     @abstractmethod
     def address(self, ip: str, port: int) -> str:

@@ -41,7 +41,7 @@ class DealerLink(ZeromqLink):
     def __init__(
         self, peer: str, handler: LinkHandler, terms: Terms, closed: Callable[[DealerLink], None]
     ) -> None:
-        options = [*terms.options(), (zmq.RECONNECT_IVL, _NEVER)]
+        options = [*terms.connecting(), (zmq.RECONNECT_IVL, _NEVER)]
         channel = Channel(int(zmq.DEALER), options, self._receive, self._drained)
         super().__init__(peer, handler, channel, terms.max_message_size)
         self._terms = terms

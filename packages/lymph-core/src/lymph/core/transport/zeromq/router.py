@@ -108,7 +108,7 @@ class RouterListener(Listener):
         self._bound: tuple[int, int | None] = (-1, None)  # where connections are accepted
         self._listening, self._ended = True, False
         options = [
-            *terms.options(),
+            *terms.listening(),
             (zmq.ROUTER_MANDATORY, 1),  # an error for peers that are gone, instead of silence
             (zmq.ROUTER_HANDOVER, 1),  # who comes back with its identity is not ignored
             (zmq.IPV6, is_ipv6(address)),

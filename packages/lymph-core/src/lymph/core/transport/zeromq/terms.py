@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import zmq
 
+from lymph.core.transport.zeromq.curve import CurveKeys
+
 __all__ = ['Terms']
 
 
@@ -20,14 +22,23 @@ class Terms:
     connect_timeout: float
     #: milliseconds that libzmq may go on writing what it was given before a link was closed
     linger: int = 1000
+    curve: CurveKeys | None = None
 
     @property
     def patience(self) -> float:
         """Seconds from the beginning of a connection to the end of its handshake."""
         return self.connect_timeout + self.handshake_timeout
 
+    def listening(self) -> list[tuple[int, int | bytes]]:
+        """Return the options of a socket that is connected to."""
+        return [*self.options(), *(self.curve.listening() if self.curve else ())]
+
+    def connecting(self) -> list[tuple[int, int | bytes]]:
+        """Return the options of a socket that connects."""
+        return [*self.options(), *(self.curve.connecting() if self.curve else ())]
+
     def options(self) -> list[tuple[int, int | bytes]]:
-        """Return the options of a socket, for libzmq."""
+        """Return the options of any socket, for libzmq."""
         interval = min(self.heartbeat_interval, self.unresponsive_timeout / 3)
         return [
             (zmq.LINGER, 0),

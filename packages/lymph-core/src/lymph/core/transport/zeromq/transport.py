@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import zmq
 
+from lymph.config import ConfigView
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
 from lymph.core.transport.base import (
@@ -16,6 +19,7 @@ from lymph.core.transport.base import (
 )
 from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zeromq.addresses import check, refuse_taken, resolve
+from lymph.core.transport.zeromq.curve import CurveKeys
 from lymph.core.transport.zeromq.dealer import DealerLink
 from lymph.core.transport.zeromq.link import StillbornLink
 from lymph.core.transport.zeromq.local import LocalDealerLink, LocalListener
@@ -38,6 +42,7 @@ class ZeromqTransport(Transport):
         heartbeat_interval: float = 10.0,
         handshake_timeout: float = 10.0,
         connect_timeout: float = 5.0,
+        curve: CurveKeys | None = None,
     ) -> None:
         super().__init__(max_message_size, unresponsive_timeout)
         self._terms = Terms(
@@ -46,12 +51,19 @@ class ZeromqTransport(Transport):
             heartbeat_interval,
             handshake_timeout,
             connect_timeout,
+            curve=curve,
         )
         self._links: set[DealerLink] = set()
         self._listeners: set[RouterListener] = set()
         self._connecting = Pool()
         self._forked = False
         abandon_in_children(self)
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **common: Any) -> ZeromqTransport:
+        """Make the transport from an `rpc` section, which may have `curve` keys."""
+        keys = CurveKeys.from_config(config.view('curve')) if 'curve' in config else None
+        return cls(curve=keys, **common)
 
     def address(self, ip: str, port: int) -> str:
         """Return a ``tcp://`` endpoint."""
