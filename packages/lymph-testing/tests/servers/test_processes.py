@@ -147,3 +147,19 @@ def test_it_ends_when_its_starter_returns_without_ending_it(
         starter.communicate()
         assert starter.returncode == 0
     assert all(gone(pid) for pid in family)
+
+
+def test_the_exit_status_is_known_where_gevent_reaps_children(tmp_path):
+    program = (
+        'import pathlib, sys, gevent.subprocess\n'
+        'from lymph.testing.servers.processes import GuardedProcess\n'
+        'gevent.subprocess.Popen(["true"]).wait()\n'
+        'here = pathlib.Path(sys.argv[1])\n'
+        'process = GuardedProcess(["sh", "-c", "exit 7"], environment={"PATH": "/usr/bin:/bin"},'
+        ' folder=here, log=here / "log")\n'
+        'while process.running:\n'
+        '    gevent.sleep(0.01)\n'
+        'sys.exit(process.exit_status)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', program, str(tmp_path)], timeout=60)
+    assert done.returncode == 7

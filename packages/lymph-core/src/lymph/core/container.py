@@ -208,7 +208,8 @@ class ServiceContainer(Asking):
         noticed = wait_until_quiet(lambda: self._server.last_request, timeout)
         self._server.draining = True
         end = time.monotonic() + timeout
-        self._cut = self.on_drain(timeout)
+        cut = self.on_drain(timeout)
+        self._cut += cut  # in two steps: a stop may have counted meanwhile
         self.workers.join(max(0.0, end - time.monotonic()))
         if not noticed:  # whoever is refused now calls elsewhere from then on
             wait_until_quiet(lambda: self._server.last_request, max(0.0, end - time.monotonic()))
@@ -252,7 +253,8 @@ class ServiceContainer(Asking):
                 self.serial_events.leave()
                 self._events.pause()
                 self._registrations.withdraw()
-            self._cut += self.workers.kill(_CUT_TIMEOUT)
+            cut = self.workers.kill(_CUT_TIMEOUT)
+            self._cut += cut
             self.on_stop()
             self.pool.kill(timeout=_CUT_TIMEOUT)
         finally:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 __all__ = ['GuardedProcess']
 
@@ -16,6 +18,17 @@ __all__ = ['GuardedProcess']
 # to go too. PR_SET_PDEATHSIG would not do: it follows the thread that started the child, not the
 # process.
 _GUARD = 'read -r _ || kill -s KILL -- "-$1"'
+
+
+def _popen() -> type[subprocess.Popen[bytes]]:
+    """Return the Popen whose processes tell how they ended.
+
+    Once gevent's is in use, gevent's loop reaps all children of this process: the exit status of
+    one that was started otherwise would be lost, and read as 0.
+    """
+    module: Any = sys.modules.get('gevent.subprocess', subprocess)
+    found: type[subprocess.Popen[bytes]] = module.Popen
+    return found
 
 
 class GuardedProcess:
@@ -33,8 +46,9 @@ class GuardedProcess:
         folder: Path,
         log: Path,
     ) -> None:
+        start = _popen()
         with log.open('ab') as output:
-            self._child = subprocess.Popen(
+            self._child = start(
                 command,
                 env=dict(environment),
                 cwd=folder,
@@ -44,7 +58,7 @@ class GuardedProcess:
                 start_new_session=True,
             )
         try:
-            self._guard = subprocess.Popen(
+            self._guard = start(
                 ['/bin/sh', '-c', _GUARD, 'guard', str(self._child.pid)],
                 cwd='/',
                 stdin=subprocess.PIPE,
