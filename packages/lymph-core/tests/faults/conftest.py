@@ -177,6 +177,7 @@ def client(make_client):
 def start(tmp_path, transport, client, ask):
     """Start instances of a service and return them when they can be called."""
     started = []
+    numbers = itertools.count()  # also when two greenlets start some at the same time
 
     def start(count=1, services=('work',), **container):
         rpc = {'transport': transport, **container.pop('rpc', {})}
@@ -187,7 +188,7 @@ def start(tmp_path, transport, client, ask):
                 'interfaces': {service: {'class': 'program:Work'}},
             }
             for _ in range(count):
-                new.append(Instance(tmp_path, len(started), service, config))
+                new.append(Instance(tmp_path, next(numbers), service, config))
                 started.append(new[-1])
         for instance in new:
             instance.endpoint = eventually(
