@@ -17,6 +17,7 @@ from typing import Any
 import gevent
 import pytest
 import zmq
+from gevent.subprocess import Popen
 
 from lymph.client import Client
 from lymph.config import Configuration
@@ -42,6 +43,7 @@ class Instance:
             environment={**os.environ, 'PYTHONPATH': searched},
             folder=folder,
             log=self.log,
+            popen=Popen,  # other tests of this run use it too
         )
         self.pid = self._process.pid
         self.endpoint = None

@@ -156,7 +156,7 @@ def test_the_exit_status_is_known_where_gevent_reaps_children(tmp_path):
         'gevent.subprocess.Popen(["true"]).wait()\n'
         'here = pathlib.Path(sys.argv[1])\n'
         'process = GuardedProcess(["sh", "-c", "exit 7"], environment={"PATH": "/usr/bin:/bin"},'
-        ' folder=here, log=here / "log")\n'
+        ' folder=here, log=here / "log", popen=gevent.subprocess.Popen)\n'
         'while process.running:\n'
         '    gevent.sleep(0.01)\n'
         'sys.exit(process.exit_status)\n'

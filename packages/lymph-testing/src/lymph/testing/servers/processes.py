@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 __all__ = ['GuardedProcess']
 
@@ -20,22 +18,15 @@ __all__ = ['GuardedProcess']
 _GUARD = 'read -r _ || kill -s KILL -- "-$1"'
 
 
-def _popen() -> type[subprocess.Popen[bytes]]:
-    """Return the Popen whose processes tell how they ended.
-
-    Once gevent's is in use, gevent's loop reaps all children of this process: the exit status of
-    one that was started otherwise would be lost, and read as 0.
-    """
-    module: Any = sys.modules.get('gevent.subprocess', subprocess)
-    found: type[subprocess.Popen[bytes]] = module.Popen
-    return found
-
-
 class GuardedProcess:
     """Run a command in a process group of its own, which is killed when this process ends.
 
     Arguments: the command; its whole environment; the folder it runs in; the file that its output
     is added to. Raises `OSError` when the command cannot be started.
+
+    `popen` starts processes. Where gevent's is in use, gevent's loop reaps all children of this
+    process, and the exit status of one that was started otherwise is lost and read as 0: pass
+    `gevent.subprocess.Popen` then, and use what is made from the main thread alone.
     """
 
     def __init__(
@@ -45,10 +36,10 @@ class GuardedProcess:
         environment: Mapping[str, str],
         folder: Path,
         log: Path,
+        popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
-        start = _popen()
         with log.open('ab') as output:
-            self._child = start(
+            self._child = popen(
                 command,
                 env=dict(environment),
                 cwd=folder,
@@ -58,7 +49,7 @@ class GuardedProcess:
                 start_new_session=True,
             )
         try:
-            self._guard = start(
+            self._guard = popen(
                 ['/bin/sh', '-c', _GUARD, 'guard', str(self._child.pid)],
                 cwd='/',
                 stdin=subprocess.PIPE,
