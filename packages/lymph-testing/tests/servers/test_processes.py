@@ -30,6 +30,7 @@ process = GuardedProcess(
     folder=folder,
     log=folder / 'log',
 )
+print('guarded', flush=True)
 sys.stdin.read()
 """
 
@@ -129,8 +130,10 @@ def test_it_ends_when_its_starter_is_killed(
 ) -> None:
     os.mkfifo(tmp_path / 'fifo')
     arguments = [sys.executable, '-c', STARTER, str(tmp_path), FAMILY, os.environ['PATH']]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as starter:
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
         family = report(tmp_path)
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b'guarded\n'
         if state == 'paused':
             os.killpg(family[0], signal.SIGSTOP)
         starter.kill()
