@@ -221,14 +221,7 @@ def test_a_message_of_many_frames_that_grows_without_end(world, peer):
     world.recovers()
 
 
-# Long answers over zeromq are not among them: libzmq has aborted its process there, for a reason
-# that is not known yet; docs/guarantees.md says so.
-@pytest.mark.parametrize(
-    ('world', 'size'),
-    [(ZmtpTransport, 10), (ZmtpTransport, 10_000), (ZeromqTransport, 10)],
-    indirect=['world'],
-    ids=['zmtp-10', 'zmtp-10000', 'zeromq-10'],
-)
+@pytest.mark.parametrize('size', [10, 10_000])
 def test_a_peer_that_calls_without_reading(world, peer, size):
     rude = peer(world.endpoint, small_buffers=True).shake_hands()
     data = encode_message(request(1, body=pack({'text': 'x' * size}))) * 1000
