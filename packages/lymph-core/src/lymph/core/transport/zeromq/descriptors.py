@@ -40,8 +40,9 @@ def peer_of(descriptor: int) -> str | None:
 
 def shut_down(descriptor: int, inode: int | None) -> None:
     """End a connection, unless `descriptor` is another one by now."""
-    if inode is not None and inode_of(descriptor) == inode:
-        with suppress(OSError), _Socket(fileno=os.dup(descriptor)) as sock:
+    # looked at through a copy: libzmq's threads may close and reuse the descriptor at any moment
+    with suppress(OSError), _Socket(fileno=os.dup(descriptor)) as sock:
+        if inode is not None and inode_of(sock.fileno()) == inode:
             sock.shutdown(socket.SHUT_RDWR)
 
 
