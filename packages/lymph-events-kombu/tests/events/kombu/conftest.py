@@ -80,6 +80,10 @@ class Bench:
         system.subscribe(subscription)
         return subscription
 
+    def unsubscribed_queue(self, system: KombuEventSystem) -> None:
+        """Make the queue of `subscribe`, which nobody consumes yet."""
+        system.declare(Subscription(self.name, (self.topic,), lambda event: None))
+
     @property
     def topic(self) -> str:
         """The topic of this test."""
