@@ -24,14 +24,17 @@ _ADVANCED = '[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 5000}]}].
 class Bench:
     """Starts event systems and ends them; names topics and queues after the test."""
 
-    def __init__(self, server: RabbitmqServer) -> None:
+    advanced = _ADVANCED
+
+    def __init__(self, server: Any, urls: Any = None) -> None:
         self.server = server
+        self.urls = urls or server.url
         self.name = f't{secrets.token_hex(6)}'
         self.systems: list[KombuEventSystem] = []
 
     def make(self, **keys: Any) -> KombuEventSystem:
         """Return an event system that is not started."""
-        keys = {'urls': self.server.url, 'heartbeat': 1, **keys}
+        keys = {'urls': self.urls, 'heartbeat': 1, **keys}
         config = Configuration({'events': keys})
         backoff = Backoff(first=0.1, jitter=0)
         system = KombuEventSystem.from_config(config.view('events'), backoff=backoff)
@@ -67,7 +70,7 @@ class Bench:
         when its time is over, by default after three minutes.
         """
         threadpool: Any = gevent.get_hub().threadpool
-        (self.server.folder / 'advanced.config').write_text(_ADVANCED)
+        (self.server.folder / 'advanced.config').write_text(self.advanced)
         threadpool.apply(self.server.control, ('eval', '[dets:sync(T) || T <- dets:all()].'))
         threadpool.apply(self.server.kill)
         threadpool.apply(self.server.start)
@@ -94,6 +97,20 @@ class Bench:
         event = Event(self.topic, {'n': n})
         system.emit(event, **options)
         return event
+
+
+@pytest.fixture
+def make_bench() -> Iterator[Callable[..., Bench]]:
+    """Make the tools of a test for a broker that is not the one of the test run."""
+    made: list[Bench] = []
+
+    def make_bench(server: Any, urls: Any) -> Bench:
+        made.append(Bench(server, urls))
+        return made[-1]
+
+    yield make_bench
+    for bench in made:
+        bench.close()
 
 
 @pytest.fixture

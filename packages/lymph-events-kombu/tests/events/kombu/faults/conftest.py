@@ -10,7 +10,6 @@ from typing import Any
 
 import gevent
 import pytest
-from greenlet import greenlet
 
 from lymph.core.events import Event
 from lymph.events.kombu import KombuEventSystem
@@ -83,6 +82,12 @@ class Load:
 
 
 @pytest.fixture
+def load_of() -> type[Load]:
+    """Make loads for any bench."""
+    return Load
+
+
+@pytest.fixture
 def make_load(bench: Any) -> Any:
     """Make loads: `make_load(emitter, failures=0, **options)`, options of `emit`."""
 
@@ -101,7 +106,7 @@ def nothing_left(rabbitmq_server: Any) -> Iterator[None]:
         return {
             'descriptors': open_descriptors(),
             'greenlets': sum(
-                isinstance(thing, greenlet) and not thing.dead for thing in gc.get_objects()
+                isinstance(thing, gevent.Greenlet) and not thing.dead for thing in gc.get_objects()
             ),
         }
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 __all__ = [
+    'RabbitmqCluster',
     'RabbitmqServer',
     'Server',
     'ServerError',
@@ -21,11 +22,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from lymph.testing.servers.base import Server, ServerError, ServerFailed, ServerMissing
+    from lymph.testing.servers.cluster import RabbitmqCluster
     from lymph.testing.servers.ensemble import ZookeeperEnsemble
     from lymph.testing.servers.rabbitmq import RabbitmqServer
     from lymph.testing.servers.zookeeper import ZookeeperServer
 else:
     _HOMES = {
+        'RabbitmqCluster': 'lymph.testing.servers.cluster',
         'RabbitmqServer': 'lymph.testing.servers.rabbitmq',
         'Server': 'lymph.testing.servers.base',
         'ServerError': 'lymph.testing.servers.base',

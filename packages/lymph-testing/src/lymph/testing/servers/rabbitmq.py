@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from lymph.testing.servers.base import Server, ServerError, ServerMissing
+from lymph.testing.servers.epmd import PortMapper
 from lymph.testing.servers.ports import free_port
 from lymph.testing.servers.processes import GuardedProcess
 
@@ -30,18 +31,26 @@ class RabbitmqServer(Server):
     plugin is enabled.
 
     Arguments: the folder for data and logs (default: temporary); the longest start in seconds
-    (default 60).
+    (default 60); for one of a cluster the port mapper that all its nodes use. `peers` then names
+    the nodes of the cluster, before the first start.
     """
 
     name = 'RabbitMQ'
 
-    def __init__(self, folder: Path | str | None = None, *, start_timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        *,
+        start_timeout: float = 60.0,
+        mapper: PortMapper | None = None,
+    ) -> None:
         super().__init__(folder, start_timeout=start_timeout)
+        self.peers: Sequence[str] = ()
         self.port = free_port()
         self.node = f'rabbit-{self.port}@localhost'
         self._distribution_port = free_port()
-        self._epmd_port = free_port()
-        self._epmd: GuardedProcess | None = None
+        self._mapper = mapper or PortMapper(self.folder)
+        self._own_mapper = mapper is None
 
     @property
     def address(self) -> str:
@@ -82,9 +91,8 @@ class RabbitmqServer(Server):
 
     def close(self) -> None:
         """Kill it and its port mapper, and remove its temporary folder."""
-        if self._epmd is not None:
-            self._epmd.end()
-            self._epmd = None
+        if self._own_mapper:
+            self._mapper.close()
         super().close()
 
     def _answers(self) -> bool:
@@ -99,29 +107,32 @@ class RabbitmqServer(Server):
     def _spawn(self) -> GuardedProcess:
         server = _scripts() / 'rabbitmq-server'
         self._write_configuration()
-        if self._epmd is None or not self._epmd.running:
-            self._epmd = self._spawn_epmd()
+        self._mapper.launch()
         return GuardedProcess(
             [str(server)], environment=self._environment(), folder=self.folder, log=self.log
         )
 
-    def _spawn_epmd(self) -> GuardedProcess:
-        epmd = shutil.which('epmd')
-        if epmd is None:
-            raise ServerMissing(
-                'RabbitMQ needs Erlang, and there is no epmd on PATH: apt-get install erlang-base'
-            )
-        return GuardedProcess(
-            [epmd, '-address', '127.0.0.1', '-port', str(self._epmd_port)],
-            environment=self._environment(),
-            folder=self.folder,
-            log=self.folder / 'epmd.log',
-        )
-
     def _write_configuration(self) -> None:
-        (self.folder / 'rabbitmq.conf').write_text(f'listeners.tcp.1 = {self.address}\n')
+        lines = [f'listeners.tcp.1 = {self.address}']
+        if self.peers:
+            lines.append('cluster_formation.peer_discovery_backend = classic_config')
+            lines += [
+                f'cluster_formation.classic_config.nodes.{number} = {node}'
+                for number, node in enumerate(self.peers, 1)
+            ]
+            self._write_cookie()
+        (self.folder / 'rabbitmq.conf').write_text('\n'.join(lines) + '\n')
         (self.folder / 'enabled_plugins').write_text('[].\n')
         (self.folder / 'rabbitmq-env.conf').touch()
+
+    def _write_cookie(self) -> None:
+        """Write the secret that nodes of one cluster share; by itself each makes one of its own."""
+        cookie = self.folder / '.erlang.cookie'
+        if not cookie.exists():
+            cookie.touch(0o400)
+            os.chmod(cookie, 0o600)
+            cookie.write_text('LYMPH')
+            os.chmod(cookie, 0o400)
 
     def _environment(self) -> dict[str, str]:
         """All that the scripts and Erlang look at; what is not here comes from /etc or /var."""
@@ -132,7 +143,7 @@ class RabbitmqServer(Server):
             'HOME': folder,
             'ERL_CRASH_DUMP_BYTES': '0',
             'ERL_EPMD_ADDRESS': '127.0.0.1',
-            'ERL_EPMD_PORT': str(self._epmd_port),
+            'ERL_EPMD_PORT': str(self._mapper.port),
             'RABBITMQ_ADVANCED_CONFIG_FILE': f'{folder}/advanced.config',
             'RABBITMQ_CONFIG_FILE': f'{folder}/rabbitmq.conf',
             'RABBITMQ_CONFIG_FILES': f'{folder}/conf.d',

@@ -1,0 +1,44 @@
+"""Erlang's port mapper, which nodes of RabbitMQ find each other through: one of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from lymph.testing.servers.base import ServerMissing
+from lymph.testing.servers.ports import free_port
+from lymph.testing.servers.processes import GuardedProcess
+
+__all__ = ['PortMapper']
+
+
+class PortMapper:
+    """An epmd on 127.0.0.1, on a port of its own, that keeps its log in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._process: GuardedProcess | None = None
+
+    def launch(self) -> None:
+        """Start it if it does not run. Raises `ServerMissing` when Erlang is not installed."""
+        if self._process is not None and self._process.running:
+            return
+        epmd = shutil.which('epmd')
+        if epmd is None:
+            raise ServerMissing(
+                'RabbitMQ needs Erlang, and there is no epmd on PATH: apt-get install erlang-base'
+            )
+        self._process = GuardedProcess(
+            [epmd, '-address', '127.0.0.1', '-port', str(self.port)],
+            environment={'PATH': os.environ.get('PATH', os.defpath)},
+            folder=self._folder,
+            log=self._folder / 'epmd.log',
+        )
+
+    def close(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
