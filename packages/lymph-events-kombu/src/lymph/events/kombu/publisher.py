@@ -10,6 +10,10 @@ of its emitter's patience. Rules:
 - While there is no connection, or the broker blocks publishers, publications stay queued. What was
   sent and not confirmed when the connection broke is sent again, in the same order; it may then
   arrive twice, with the same id.
+- What the broker refuses (basic.nack) is sent again after a pause, for as long as its emitter
+  waits. RabbitMQ 3.10 goes on refusing over a channel whose first publication to a queue came while
+  that queue had no leader. So after a second refusal the channel is made anew, once everything that
+  was sent over it is settled or a moment later.
 - When the broker closes the channel, one of the publications offended it, and nothing says which.
   Those that were under way are sent again one at a time; whoever ends the channel alone has failed.
 
@@ -21,17 +25,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, Protocol
 
 import amqp
+import gevent
 from amqp import spec
-from gevent.event import AsyncResult
+from gevent.event import AsyncResult, Event
 
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.channels import Channel, Connection
-from lymph.events.kombu.errors import BrokerError, explain
+from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu.refusals import Refusals
 
 __all__ = ['Publication', 'Publisher']
 
@@ -41,6 +48,8 @@ _WINDOW = 1000  # publications sent and not confirmed
 _WINDOW_BYTES = 8 << 20
 _QUEUED = 10_000  # publications waiting to be sent
 _QUEUED_BYTES = 64 << 20
+_RENEWALS = 2.0  # seconds from one new channel after refusals to the next
+_LEFTOVERS = 1.0  # seconds for what was sent to be settled before the channel is given up
 
 
 class _Where(Protocol):
@@ -67,6 +76,7 @@ class Publication:
         self.before = before
         self.size = len(message.body)
         self.sent = 0
+        self.refused = 0
         self.suspect = False
         self.returned: str | None = None
         self.outcome: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
@@ -92,14 +102,18 @@ class Publisher:
         self._sent_bytes = 0
         self._suspects = 0
         self._reopening: Greenlet | None = None
+        self._refusals: Refusals[Publication] = Refusals(self._send_again)
+        self._renewing: Greenlet | None = None
+        self._settled: Event | None = None  # while a channel is given up: all is settled
 
     def publish(self, publication: Publication, timeout: float) -> None:
         """Return when the broker has confirmed; raises BrokerError after `timeout` seconds."""
-        if len(self._queued) >= _QUEUED or self._queued_bytes + publication.size > max(
+        waiting = len(self._queued) + len(self._refusals)
+        if waiting >= _QUEUED or self._queued_bytes + publication.size > max(
             _QUEUED_BYTES, publication.size
         ):
             raise BrokerError(
-                f'{len(self._queued)} events with {self._queued_bytes} bytes are waiting already: '
+                f'{waiting} events with {self._queued_bytes} bytes are waiting already: '
                 f'{self._obstacle()}'
             )
         self._enqueue(publication)
@@ -133,8 +147,9 @@ class Publisher:
     def stop(self) -> None:
         """Fail what is under way."""
         self.down()
-        if self._reopening is not None:
-            self._reopening.kill()
+        for greenlet in (self._reopening, self._renewing):
+            if greenlet is not None:
+                greenlet.kill()
         for publication in self._queued:
             publication.outcome.set('the event system was stopped')
         self._queued.clear()
@@ -178,6 +193,33 @@ class Publisher:
             logger.exception('cannot publish over this connection any more')
             connection.fail(error)
 
+    def _renew(self) -> None:
+        """Give up a channel over which the broker refuses."""
+        try:
+            connection, channel = self._connection, self._channel
+            if connection is None or channel is None:
+                return
+            self._settled = Event()
+            if self._sent:
+                self._settled.wait(_LEFTOVERS)
+            self._settled = None
+            if channel is self._channel:
+                self._part_from(channel)
+                self._reopen(connection)
+            gevent.sleep(_RENEWALS)
+        finally:
+            self._renewing = self._settled = None
+
+    def _part_from(self, channel: Channel) -> None:
+        logger.info('the broker refuses events; publishing over another channel')
+        self._channel = None
+        channel.on_closed = None
+        channel.events['basic_ack'].discard(self._on_ack)
+        channel.events['basic_nack'].discard(self._on_nack)
+        self._resend()
+        with suppress(*BROKEN):
+            channel.close()
+
     # From the queue to the channel.
 
     def _enqueue(self, publication: Publication) -> None:
@@ -192,6 +234,14 @@ class Publisher:
                 self._queued.move_to_end(publication, last=False)
         self._sent.clear()
         self._sent_bytes = 0
+        self._refusals.release()
+
+    def _send_again(self, publications: Sequence[Publication]) -> None:
+        """Put what was refused to the front of the queue."""
+        for publication in reversed(publications):
+            self._queued[publication] = None
+            self._queued.move_to_end(publication, last=False)
+        self._pump()
 
     def _pump(self) -> None:
         """Send what may be sent."""
@@ -210,7 +260,7 @@ class Publisher:
                 self._settle(publication, f'cannot be sent: {explain(error)}')
 
     def _room(self) -> bool:
-        if self._connection is None or self._connection.blocked:
+        if self._connection is None or self._connection.blocked or self._settled is not None:
             return False
         if self._suspects:
             return not self._sent
@@ -236,13 +286,21 @@ class Publisher:
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         for publication in self._take(tag, multiple):
+            if publication.refused:
+                self._refusals.over()
             returned = publication.returned
             self._settle(publication, returned and f'no queue took it: {returned}')
         self._pump()
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
         for publication in self._take(tag, multiple):
-            self._settle(publication, 'refused by the broker (basic.nack), which may be overloaded')
+            if publication.settled:
+                continue
+            publication.refused += 1
+            self._queued_bytes += publication.size
+            self._refusals.add(publication)
+            if publication.refused > 1 and self._renewing is None:
+                self._renewing = Greenlet.spawn(self._renew)
         self._pump()
 
     def _on_return(self, error: Any, exchange: str, key: str, message: amqp.Message) -> None:
@@ -261,6 +319,8 @@ class Publisher:
             tags = [tag] if tag in self._sent else []
         taken = [self._sent.pop(each) for each in tags]
         self._sent_bytes -= sum(each.size for each in taken)
+        if self._settled is not None and not self._sent:
+            self._settled.set()
         return taken
 
     def _settle(self, publication: Publication, error: str | None) -> None:
@@ -275,17 +335,23 @@ class Publisher:
         if publication in self._queued:
             del self._queued[publication]
             self._queued_bytes -= publication.size
+        elif self._refusals.discard(publication):
+            self._queued_bytes -= publication.size
         self._settle(publication, 'given up')
 
     def _history(self, publication: Publication) -> str:
         times = {0: 'never sent', 1: 'sent once'}.get(
             publication.sent, f'sent {publication.sent} times'
         )
-        return f'{times}, {self._obstacle()}'
+        if publication.refused:
+            times += f', refused {publication.refused} times (basic.nack)'
+        return f'{times}, {self._obstacle(publication.refused)}'
 
-    def _obstacle(self) -> str:
+    def _obstacle(self, refused: int = 0) -> str:
         if self._connection is None:
             return f'no connection: {self._link.trouble}'
         if self._connection.blocked:
             return 'the broker takes no events now (an alarm for memory or disk space)'
+        if refused:
+            return 'a queue is full, or the servers that hold it are not there'
         return 'the broker does not answer'
