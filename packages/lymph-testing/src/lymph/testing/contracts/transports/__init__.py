@@ -1,0 +1,28 @@
+"""The contract of transports, as tests.
+
+A transport's author runs them by subclassing, for pytest to collect::
+
+    class TestMyTransport(TransportContract):
+        def make_transport(self, **options):
+            return MyTransport(**options)
+
+        def endpoint(self):
+            return 'mine://'
+
+Two transports that speak the same protocol are tried against each other by overriding
+`make_connecting_transport` as well.
+"""
+
+from __future__ import annotations
+
+from lymph.testing.contracts.transports.back_pressure import BackPressureContract
+from lymph.testing.contracts.transports.links import LinksContract
+from lymph.testing.contracts.transports.listeners import ListenersContract
+from lymph.testing.contracts.transports.messages import MessagesContract
+from lymph.testing.contracts.transports.recording import RecordingHandler, open_descriptors
+
+__all__ = ['RecordingHandler', 'TransportContract', 'open_descriptors']
+
+
+class TransportContract(MessagesContract, LinksContract, ListenersContract, BackPressureContract):
+    """Tests that every transport passes."""
