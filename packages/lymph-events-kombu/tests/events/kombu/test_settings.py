@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
+from lymph.events.kombu.redis.brokers import RedisBroker
 from lymph.events.kombu.settings import Settings
 
 
@@ -85,9 +86,25 @@ def test_without_own_keys_the_safe_choices_are_made() -> None:
         ({'urls': 'amqp://h/v?heartbeat=x'}, 'urls: expected amqp://user:password@host:port'),
         ({'ssl': {'ca_cert': 'x'}}, 'ssl.ca_cert: expected one of ca_certs'),
         ({'ssl': {'cert_reqs': 'maybe'}}, 'ssl.cert_reqs: expected none or optional or required'),
-        ({'transport': 'redis'}, "transport: expected amqp, amqps, pyamqp, found 'redis'"),
-        ({'transport': 'memory'}, "transport: expected amqp, amqps, pyamqp, found 'memory'"),
-        ({'urls': 'redis://h'}, "urls: expected amqp, amqps, pyamqp, found 'redis'"),
+        (
+            {'transport': 'memory'},
+            "transport: expected amqp, amqps, pyamqp, redis, rediss, found 'memory'",
+        ),
+        ({'urls': 'sqs://h'}, "urls: expected amqp, amqps, pyamqp, redis, rediss, found 'sqs'"),
+        ({'urls': 'redis+socket:///x'}, "urls: expected amqp, .* found 'redis.socket'"),
+        ({'urls': ['redis://h', 'amqp://h']}, 'urls: expected RabbitMQ or Redis, found both'),
+        ({'urls': 'redis://h', 'queue_type': 'quorum'}, 'queue_type: expected nothing, for Redis'),
+        ({'urls': 'redis://h', 'prefetch': 5}, 'prefetch: expected nothing, for over Redis'),
+        ({'urls': 'redis://h', 'serializer': 'lymph-json'}, 'serializer: expected lymph-msgpack'),
+        ({'urls': 'redis://h/shop'}, 'urls: expected the number of a database of Redis'),
+        (
+            {'urls': 'redis://h', 'transport_options': {'visibility_timeout': 0}},
+            'transport_options.visibility_timeout: expected 1 to 86400 seconds, found 0',
+        ),
+        (
+            {'urls': 'redis://h', 'transport_options': {'fanout_prefix': True}},
+            'transport_options.fanout_prefix: expected visibility_timeout alone',
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_an_error_that_says_where(keys: dict[str, Any], error: str) -> None:
@@ -95,13 +112,41 @@ def test_what_cannot_be_meant_is_an_error_that_says_where(keys: dict[str, Any], 
         read(**keys)
 
 
-@pytest.mark.parametrize('url', ['amqp://u:hun/ter2@h//', 'amqp://u:hunter2@h:port//'])
+@pytest.mark.parametrize(
+    'url', ['amqp://u:hun/ter2@h//', 'amqp://u:hunter2@h:port//', 'redis://:hunter2@h:port/0']
+)
 def test_no_error_quotes_a_url_that_cannot_be_read(url: str) -> None:
     with pytest.raises(ConfigurationError) as failure:
         read(urls=url)
     assert 'hun' not in str(failure.value)
     assert 'ter2' not in str(failure.value)
     assert failure.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ('keys', 'expected'),
+    [
+        ({'transport': 'redis'}, ['redis://localhost:6379/0']),
+        ({'urls': 'redis://localhost:6379/0'}, ['redis://localhost:6379/0']),
+        ({'hostname': 'redis://u:hunter2@h:1/2'}, ['redis://u@h:1/2']),
+        ({'urls': 'rediss://:hunter2@h;rediss://g/3'}, ['rediss://h:6379/0', 'rediss://g:6379/3']),
+        ({'transport': 'rediss', 'hostname': 'h', 'virtual_host': 4}, ['rediss://h:6379/4']),
+        ({'transport': 'redis', 'password': 'hunter2', 'ssl': True}, ['rediss://localhost:6379/0']),
+    ],
+)
+def test_addresses_of_redis_are_read_the_same_way(
+    keys: dict[str, Any], expected: list[str]
+) -> None:
+    settings = read(**keys)
+    assert settings.brokers == ()
+    assert [str(RedisBroker(params)) for params in settings.redis] == expected
+    assert 'hunter2' not in repr(settings)
+
+
+def test_a_silent_instance_over_redis_is_dead_after_half_a_minute() -> None:
+    options = {'visibility_timeout': '60'}
+    assert read(urls='redis://h').visibility_timeout == 30
+    assert read(urls='redis://h', transport_options=options).visibility_timeout == 60
 
 
 def test_no_representation_shows_a_password() -> None:

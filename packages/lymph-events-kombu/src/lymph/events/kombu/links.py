@@ -1,7 +1,5 @@
-"""A connection that comes back: the one greenlet that owns it, its reader and its heartbeats.
+"""A connection to RabbitMQ that comes back: its reader and its heartbeats.
 
-The owner connects, watches, and connects again when the connection is lost: to one address after
-the other, and when all have failed after a growing, jittered delay, for as long as it takes.
 `prepare` is called with each new connection before anybody else sees it, and may wait; what it
 raises counts as a failed connection. `on_down` is called when the connection is gone; it never
 waits.
@@ -13,36 +11,29 @@ for want of them. Source: RabbitMQ's guide to heartbeats: silence for two interv
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import gevent
-from gevent.event import Event
 
 from lymph.core.greenlets import Greenlet
-from lymph.core.protocol.redelivery import Backoff
 from lymph.events.kombu.brokers import Broker
 from lymph.events.kombu.channels import Channel, Connection
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu.reconnecting import Reconnecting
 
 __all__ = ['Link']
 
 logger = logging.getLogger(__name__)
 
-_BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
 _HEARTBEATS = 4  # looks at the clock in one heartbeat interval
-
-
-class _TooLong(Exception):
-    """Closing took too long."""
 
 
 def _nothing() -> None:
     pass
 
 
-class Link:
+class Link(Reconnecting[Broker, Connection]):
     """Keeps one connection to one of `brokers`; `purpose` names it in the log."""
 
     def __init__(
@@ -53,38 +44,9 @@ class Link:
         on_down: Callable[[], object] = _nothing,
         shuffle: bool = False,
     ) -> None:
-        self.broker = brokers[0]
-        self.connection: Connection | None = None
-        self.trouble = 'not connected yet'  # why there is no connection
-        self.up = Event()
-        self._purpose = purpose
-        self._brokers = list(brokers)
-        self._shuffle = shuffle
+        super().__init__(purpose, brokers, on_down, shuffle)
         self._prepare = prepare
-        self._on_down = on_down
-        self._abandoned = False
-        self._owner: Greenlet | None = None
         self._greenlets: list[Greenlet] = []
-
-    def start(self) -> None:
-        """Connect, and keep connected; raises BrokerError when no address lets us in."""
-        errors = self._try_all()
-        if self.connection is None:
-            raise BrokerError('; '.join(str(error) for error in errors))
-        self._owner = Greenlet.spawn(self._own)
-
-    def stop(self, timeout: float) -> None:
-        """Close the connection in order, within `timeout` seconds, else without ceremony."""
-        if self._owner is not None:
-            self._owner.kill()
-            self._owner = None
-        connection, self.connection = self.connection, None
-        self.up.clear()
-        self.trouble = 'stopped'
-        if connection is not None:
-            with suppress(_TooLong, *BROKEN), gevent.Timeout(timeout, _TooLong):
-                connection.close()
-            self._abandon(connection)
 
     def abandon(self) -> None:
         """Let go of the connection in a forked child, without a word to the broker."""
@@ -113,59 +75,7 @@ class Link:
         except BROKEN as error:
             raise BrokerError(f'{self.broker}: {explain(error)}') from error
 
-    def _own(self) -> None:
-        while True:
-            if self.connection is not None:
-                error = self.connection.wait_lost()
-                if self._abandoned:
-                    return
-                self._lose(self.connection, error)
-            try:
-                self._reconnect()
-            except Exception:  # whatever it is, the connection has to come back
-                logger.exception('%s: cannot connect', self._purpose)
-                gevent.sleep(_BACKOFF.longest)
-
-    def _lose(self, connection: Connection, error: Exception) -> None:
-        self.up.clear()
-        self.connection = None
-        self.trouble = f'{self.broker}: {explain(error)}'
-        logger.warning('%s: lost the connection: %s', self._purpose, self.trouble)
-        self._abandon(connection)
-        self._on_down()
-
-    def _reconnect(self) -> None:
-        attempt = 0
-        while self.connection is None:
-            self._try_all()
-            if self.connection is None:
-                attempt += 1
-                delay = _BACKOFF.delay(attempt, random.random())
-                logger.warning('%s: %s; trying again in %.1f s', self._purpose, self.trouble, delay)
-                gevent.sleep(delay)
-        logger.info('%s: connected again to %s', self._purpose, self.broker)
-
-    def _try_all(self) -> list[BrokerError]:
-        """Try every address once; returns the errors."""
-        errors = []
-        for broker in self._in_turn():
-            try:
-                self._connect(broker)
-            except BrokerError as error:
-                errors.append(error)
-                self.trouble = str(error)
-            else:
-                break
-        return errors
-
-    def _in_turn(self) -> list[Broker]:
-        """Return the addresses, the one that was tried first last time at the end."""
-        if self._shuffle:
-            return random.sample(self._brokers, len(self._brokers))
-        turn, self._brokers = self._brokers, [*self._brokers[1:], self._brokers[0]]
-        return turn
-
-    def _connect(self, broker: Broker) -> None:
+    def _open(self, broker: Broker) -> Connection:
         connection = broker.connect()
         self._greenlets = [
             Greenlet.spawn(_read, connection),
@@ -178,9 +88,7 @@ class Link:
             if isinstance(error, BROKEN):
                 raise BrokerError(f'{broker}: {explain(error)}') from error
             raise
-        self.broker = broker
-        self.connection = connection
-        self.up.set()
+        return connection
 
     def _abandon(self, connection: Connection) -> None:
         connection.collect()

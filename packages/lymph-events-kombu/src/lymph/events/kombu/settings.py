@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kombu.connection import Connection
@@ -23,7 +23,9 @@ from lymph.events.kombu.tls import OPTIONS, REQUIREMENTS
 __all__ = ['QUEUE_TYPES', 'Settings']
 
 QUEUE_TYPES = ('quorum', 'classic')
-_TRANSPORTS = ('amqp', 'amqps', 'pyamqp')
+_AMQP = ('amqp', 'amqps', 'pyamqp')
+_REDIS = ('redis', 'rediss')
+_TLS = ('amqps', 'rediss')
 _SHUFFLE, _ROUND_ROBIN = 'shuffle', 'round-robin'
 
 _OWN = frozenset(
@@ -34,21 +36,24 @@ _KOMBU = frozenset(inspect.signature(Connection.__init__).parameters) - {'self',
 _SECONDS = ('connect_timeout', 'heartbeat')
 _HEARTBEAT = 10.0  # seconds; a dead connection is noticed after two of them
 _CONNECT_TIMEOUT = 5.0
+_VISIBILITY_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the event system has to know.
 
-    ===============  =========================================================================
-    brokers          the addresses, tried in this order
-    shuffle          tried in any order instead
-    exchange         the topic exchange; other names begin with it
-    queue_type       ``quorum`` (default) or ``classic``
-    serializer       ``lymph-msgpack`` (default) or ``lymph-json``
-    confirm_timeout  seconds until an event that is not confirmed is an error (default 10)
-    prefetch         events fetched ahead for each handler; None: as many as may run
-    ===============  =========================================================================
+    ==================  ======================================================================
+    brokers             the addresses, tried in this order
+    redis               instead of them: the arguments of `kombu.Connection` for each Redis
+    shuffle             tried in any order instead
+    exchange            the topic exchange; other names begin with it
+    queue_type          ``quorum`` (default) or ``classic``
+    serializer          ``lymph-msgpack`` (default) or ``lymph-json``
+    confirm_timeout     seconds until an event that is not confirmed is an error (default 10)
+    prefetch            events fetched ahead for each handler; None: as many as may run
+    visibility_timeout  Redis: seconds after which a silent instance is dead (default 30)
+    ==================  ======================================================================
     """
 
     brokers: tuple[Broker, ...]
@@ -58,13 +63,24 @@ class Settings:
     serializer: str = 'lymph-msgpack'
     confirm_timeout: float = 10.0
     prefetch: int | None = None
+    redis: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    visibility_timeout: float = _VISIBILITY_TIMEOUT
 
     @classmethod
     def from_config(cls, config: ConfigView) -> Settings:
         """Read a section; raises ConfigurationError for what cannot be meant."""
         _refuse_unknown(config)
+        addresses = list(_addresses(config))
+        over_redis = addresses[0].pop('transport') in _REDIS
+        for params in addresses[1:]:
+            if (params.pop('transport') in _REDIS) != over_redis:
+                raise config.error('urls', 'expected RabbitMQ or Redis, found both; keep one')
+        if over_redis:
+            _check_redis(config, addresses)
         settings = cls(
-            brokers=tuple(Broker(params) for params in _addresses(config)),
+            brokers=() if over_redis else tuple(Broker(params) for params in addresses),
+            redis=tuple(addresses) if over_redis else (),
+            visibility_timeout=_visibility_timeout(config) if over_redis else _VISIBILITY_TIMEOUT,
             shuffle=_one_of(config, 'failover_strategy', (_ROUND_ROBIN, _SHUFFLE)) == _SHUFFLE,
             queue_type=_one_of(config, 'queue_type', QUEUE_TYPES),
             serializer=_one_of(config, 'serializer', tuple(SERIALIZERS)),
@@ -107,16 +123,18 @@ def _one_of(config: ConfigView, key: str, allowed: tuple[str, ...]) -> str:
 
 def _addresses(config: ConfigView) -> Iterator[dict[str, Any]]:
     """Yield the arguments of `kombu.Connection` for each address."""
-    _check_transport(config, 'transport', config.get_str('transport', 'amqp'))
+    transport = config.get_str('transport', 'amqp')
+    _check_transport(config, 'transport', transport)
     common: dict[str, Any] = {
         'heartbeat': _HEARTBEAT,
         'connect_timeout': _CONNECT_TIMEOUT,
         **{key: config.get_raw([key]) for key in config if key in _KOMBU},
         **_numbers(config),
     }
-    for key in ('hostname', 'alternates', 'failover_strategy', 'transport', 'urls'):
+    for key in ('hostname', 'alternates', 'failover_strategy', 'urls'):
         common.pop(key, None)
-    common['ssl'] = _tls(config) or config.get('transport') == 'amqps'
+    common['transport'] = transport
+    common['ssl'] = _tls(config) or transport in _TLS
     key = 'urls' if 'urls' in config else 'hostname'
     if key == 'urls' and 'hostname' in config:
         raise config.error('urls', 'expected either urls or hostname, found both; keep one')
@@ -152,6 +170,7 @@ def _parts(config: ConfigView, key: str, address: str) -> dict[str, Any]:
     if '://' not in address:
         return {'hostname': address or 'localhost'}
     scheme = address.partition('://')[0]
+    place = 'database' if scheme in _REDIS else 'virtual_host'
     _check_transport(config, key, scheme)
     try:
         parts = parse_url(address)
@@ -161,26 +180,66 @@ def _parts(config: ConfigView, key: str, address: str) -> dict[str, Any]:
         # the cause may quote a part of the password
         raise config.error(
             key,
-            'expected amqp://user:password@host:port/virtual_host, found something else; '
+            f'expected {scheme}://user:password@host:port/{place}, found something else; '
             'write / : @ and ? in a user or password as %2F %3A %40 and %3F',
         ) from None
-    del given['transport']
     unknown = sorted(set(given) - _KOMBU)
     if unknown:
         raise config.error(key, f'expected no option {unknown[0]!r} in a URL; remove it')
-    if scheme == 'amqps':
+    if scheme in _TLS:
         given['ssl'] = _tls(config) or True
     return given
 
 
 def _check_transport(config: ConfigView, key: str, transport: str) -> None:
-    if transport not in _TRANSPORTS:
+    if transport not in (*_AMQP, *_REDIS):
         raise config.error(
             key,
-            f'expected {", ".join(_TRANSPORTS)}, found {transport!r}: other transports of kombu '
-            'cannot confirm what they take, keep no dead letters and lose events with their '
-            'connection; use RabbitMQ, or class: embedded on one machine',
+            f'expected {", ".join((*_AMQP, *_REDIS))}, found {transport!r}: other transports of '
+            'kombu cannot confirm what they take, keep no dead letters and lose events with their '
+            'connection; use RabbitMQ or Redis, or class: embedded on one machine',
         )
+
+
+def _check_redis(config: ConfigView, addresses: list[dict[str, Any]]) -> None:
+    """Refuse what cannot be had over Redis."""
+    for key, why in (
+        ('queue_type', 'Redis has one type of queues, which is not replicated by a quorum'),
+        ('prefetch', 'over Redis no more events are fetched than may run'),
+        ('login_method', 'Redis has no login methods'),
+    ):
+        if key in config:
+            raise config.error(key, f'expected nothing, for {why}; remove it, or use RabbitMQ')
+    if config.get('serializer', 'lymph-msgpack') != 'lymph-msgpack':
+        raise config.error(
+            'serializer', f'expected lymph-msgpack over Redis, found {config.get("serializer")!r}'
+        )
+    for params in addresses:
+        place = str(params.get('virtual_host') or '/').strip('/')
+        if place and not place.isdecimal():
+            raise config.error(
+                'virtual_host' if 'virtual_host' in config else 'urls',
+                'expected the number of a database of Redis, as in redis://host:6379/0, found '
+                'something else',
+            )
+
+
+def _visibility_timeout(config: ConfigView) -> float:
+    """Return the one option of kombu's Redis transport that means something here."""
+    options = config.get_raw('transport_options') or {}
+    for name in options:
+        if name != 'visibility_timeout':
+            raise config.error(
+                ['transport_options', name],
+                'expected visibility_timeout alone over Redis; remove it',
+            )
+    timeout = config.view('transport_options').get_float('visibility_timeout', _VISIBILITY_TIMEOUT)
+    if not 1 <= timeout <= 86400:
+        raise config.error(
+            'transport_options.visibility_timeout',
+            f'expected 1 to 86400 seconds, found {timeout:g}',
+        )
+    return timeout
 
 
 def _tls(config: ConfigView) -> Any:

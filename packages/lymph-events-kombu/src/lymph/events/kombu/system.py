@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from typing import Any
 
 import amqp
@@ -80,9 +81,15 @@ class KombuEventSystem(BaseEventSystem):
         abandon_in_children(self)
 
     @classmethod
-    def from_config(cls, config: ConfigView, **kwargs: Any) -> KombuEventSystem:
-        """Make the event system from its section; see `lymph.events.kombu.settings`."""
-        return cls(Settings.from_config(config), **kwargs)
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseEventSystem:
+        """Make the event system from its section; see `lymph.events.kombu.settings`.
+
+        Over Redis it is a `lymph.events.kombu.redis.system:RedisEventSystem`.
+        """
+        settings = Settings.from_config(config)
+        if settings.redis:
+            return _over_redis(config, settings, **kwargs)
+        return cls(settings, **kwargs)
 
     def on_start(self) -> None:
         """Connect for emitting; raises BrokerError when no broker lets us in."""
@@ -247,3 +254,19 @@ class KombuEventSystem(BaseEventSystem):
         channel = connection.channel()
         self._topology.declare_exchanges(channel)
         channel.close()
+
+
+def _over_redis(config: ConfigView, settings: Settings, **kwargs: Any) -> BaseEventSystem:
+    """Load what is only needed, and perhaps only there, where Redis is used."""
+    try:
+        import_module('redis')
+    except ModuleNotFoundError as error:
+        raise config.error(
+            'urls' if 'urls' in config else 'transport',
+            'events over Redis need its Python client, which is not installed; '
+            "pip install 'lymph-events-kombu[redis]'",
+        ) from error
+    system: type[BaseEventSystem] = import_module(
+        'lymph.events.kombu.redis.system'
+    ).RedisEventSystem
+    return system(settings, **kwargs)  # type: ignore[arg-type]

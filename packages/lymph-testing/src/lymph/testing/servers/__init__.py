@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 __all__ = [
     'RabbitmqCluster',
     'RabbitmqServer',
+    'RedisServer',
     'Server',
     'ServerError',
     'ServerFailed',
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from lymph.testing.servers.cluster import RabbitmqCluster
     from lymph.testing.servers.ensemble import ZookeeperEnsemble
     from lymph.testing.servers.rabbitmq import RabbitmqServer
+    from lymph.testing.servers.redis import RedisServer
     from lymph.testing.servers.zookeeper import ZookeeperServer
 else:
     _HOMES = {
         'RabbitmqCluster': 'lymph.testing.servers.cluster',
         'RabbitmqServer': 'lymph.testing.servers.rabbitmq',
+        'RedisServer': 'lymph.testing.servers.redis',
         'Server': 'lymph.testing.servers.base',
         'ServerError': 'lymph.testing.servers.base',
         'ServerFailed': 'lymph.testing.servers.base',

@@ -11,9 +11,10 @@ from lymph.testing import servers
 
 if TYPE_CHECKING:
     from lymph.testing.servers.rabbitmq import RabbitmqServer
+    from lymph.testing.servers.redis import RedisServer
     from lymph.testing.servers.zookeeper import ZookeeperServer
 
-__all__ = ['rabbitmq_server', 'zookeeper_server']
+__all__ = ['rabbitmq_server', 'redis_server', 'zookeeper_server']
 
 
 @pytest.fixture(scope='session')
@@ -27,4 +28,11 @@ def zookeeper_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zooke
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqServer]:
     """A running `RabbitmqServer` for the whole test run."""
     with servers.RabbitmqServer(tmp_path_factory.mktemp('rabbitmq')) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A running `RedisServer` for the whole test run."""
+    with servers.RedisServer(tmp_path_factory.mktemp('redis')) as server:
         yield server

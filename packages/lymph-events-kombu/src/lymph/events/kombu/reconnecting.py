@@ -1,0 +1,158 @@
+"""A connection that comes back, whatever is spoken over it.
+
+The owner, a greenlet, connects, watches, and connects again when the connection is lost: to one
+address after the other, and when all have failed after a growing, jittered delay, for as long as it
+takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
+
+import gevent
+from gevent.event import Event
+
+from lymph.core.greenlets import Greenlet
+from lymph.core.protocol.redelivery import Backoff
+from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+
+__all__ = ['Reconnecting']
+
+logger = logging.getLogger(__name__)
+
+_BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
+
+
+class _Connection(Protocol):
+    """What is kept."""
+
+    def wait_lost(self) -> Exception:
+        """Wait until the connection is lost, and return why."""
+
+    def close(self) -> object:
+        """Close it in order. May wait."""
+
+
+B = TypeVar('B')
+C = TypeVar('C', bound=_Connection)
+
+
+class _TooLong(Exception):
+    """Closing took too long."""
+
+
+def _nothing() -> None:
+    pass
+
+
+class Reconnecting(ABC, Generic[B, C]):
+    """Keeps one connection to one of `brokers`; `purpose` names it in the log.
+
+    `on_down` is called when it is gone and never waits.
+    """
+
+    def __init__(
+        self,
+        purpose: str,
+        brokers: Sequence[B],
+        on_down: Callable[[], object] = _nothing,
+        shuffle: bool = False,
+    ) -> None:
+        self.broker = brokers[0]
+        self.connection: C | None = None
+        self.trouble = 'not connected yet'  # why there is no connection
+        self.up = Event()
+        self._purpose = purpose
+        self._brokers = list(brokers)
+        self._shuffle = shuffle
+        self._on_down = on_down
+        self._abandoned = False
+        self._owner: Greenlet | None = None
+
+    @abstractmethod
+    def _open(self, broker: B) -> C:
+        """Return a connection that is ready for everybody; raises BrokerError."""
+
+    @abstractmethod
+    def _abandon(self, connection: C) -> None:
+        """Let go of a connection and of all that belongs to it. Never waits for the broker."""
+
+    def start(self) -> None:
+        """Connect, and keep connected; raises BrokerError when no address lets us in."""
+        errors = self._try_all()
+        if self.connection is None:
+            raise BrokerError('; '.join(str(error) for error in errors))
+        self._owner = Greenlet.spawn(self._own)
+
+    def stop(self, timeout: float) -> None:
+        """Close the connection in order, within `timeout` seconds, else without ceremony."""
+        if self._owner is not None:
+            self._owner.kill()
+            self._owner = None
+        connection, self.connection = self.connection, None
+        self.up.clear()
+        self.trouble = 'stopped'
+        if connection is not None:
+            with suppress(_TooLong, *BROKEN), gevent.Timeout(timeout, _TooLong):
+                connection.close()
+            self._abandon(connection)
+
+    def _own(self) -> None:
+        while True:
+            if self.connection is not None:
+                error = self.connection.wait_lost()
+                if self._abandoned:
+                    return
+                self._lose(self.connection, error)
+            try:
+                self._reconnect()
+            except Exception:  # whatever it is, the connection has to come back
+                logger.exception('%s: cannot connect', self._purpose)
+                gevent.sleep(_BACKOFF.longest)
+
+    def _lose(self, connection: C, error: Exception) -> None:
+        self.up.clear()
+        self.connection = None
+        self.trouble = f'{self.broker}: {explain(error)}'
+        logger.warning('%s: lost the connection: %s', self._purpose, self.trouble)
+        self._abandon(connection)
+        self._on_down()
+
+    def _reconnect(self) -> None:
+        attempt = 0
+        while self.connection is None:
+            self._try_all()
+            if self.connection is None:
+                attempt += 1
+                delay = _BACKOFF.delay(attempt, random.random())
+                logger.warning('%s: %s; trying again in %.1f s', self._purpose, self.trouble, delay)
+                gevent.sleep(delay)
+        logger.info('%s: connected again to %s', self._purpose, self.broker)
+
+    def _try_all(self) -> list[BrokerError]:
+        """Try every address once; returns the errors."""
+        errors = []
+        for broker in self._in_turn():
+            try:
+                connection = self._open(broker)
+            except BrokerError as error:
+                errors.append(error)
+                self.trouble = str(error)
+            else:
+                self.broker = broker
+                self.connection = connection
+                self.up.set()
+                break
+        return errors
+
+    def _in_turn(self) -> list[B]:
+        """Return the addresses, the one that was tried first last time at the end."""
+        if self._shuffle:
+            return random.sample(self._brokers, len(self._brokers))
+        turn, self._brokers = self._brokers, [*self._brokers[1:], self._brokers[0]]
+        return turn

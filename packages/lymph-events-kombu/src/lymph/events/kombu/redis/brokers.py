@@ -1,0 +1,110 @@
+"""One address of a Redis: how to connect to it, and what to call it without its password.
+
+redis-py speaks to it over gevent's own sockets, whether or not the standard library is patched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+import redis
+from gevent import socket
+from kombu import connection as kombu
+
+from lymph.events.kombu.errors import BrokerError, explain
+from lymph.events.kombu.tls import secure
+
+__all__ = ['BROKEN', 'RedisBroker', 'Socket']
+
+_PORT = 6379
+
+#: what redis-py raises when a connection does not do what it was asked to
+BROKEN = (redis.RedisError, OSError)
+
+
+class Socket(redis.Connection):
+    """redis-py's connection, on a socket of gevent; `tls` are the options of `tls.secure`."""
+
+    def __init__(self, tls: bool | Mapping[str, Any], **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self._tls = tls
+
+    def _connect(self) -> Any:
+        sock = socket.create_connection((self.host, self.port), self.socket_connect_timeout)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls:
+                sock = secure(sock, self._tls, self.host)
+            sock.settimeout(self.socket_timeout)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    @property
+    def sock(self) -> Any:
+        """The socket."""
+        return self._sock
+
+
+class RedisBroker:
+    """Where to connect; `params` are the arguments of `kombu.Connection` for this one address.
+
+    As text it reads ``redis://user@host:port/database``.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        # without a transport of its own it is only read, never connected
+        client = kombu.Connection(**{**params, 'transport': 'redis'})  # type: ignore[no-untyped-call]
+        self._tls = params.get('ssl') or False
+        self.heartbeat = float(client.heartbeat or 0)
+        self.connect_timeout = float(client.connect_timeout)
+        self._options = {
+            'host': client.hostname or 'localhost',
+            'port': int(client.port or _PORT),
+            'db': database(client.virtual_host),
+            'username': client.userid,
+            'password': client.password,
+        }
+        scheme = 'rediss' if self._tls else 'redis'
+        user = f'{client.userid}@' if client.userid else ''
+        host, port, db = (self._options[name] for name in ('host', 'port', 'db'))
+        self._name = f'{scheme}://{user}{host}:{port}/{db}'
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __repr__(self) -> str:
+        return f'<RedisBroker {self}>'
+
+    def connect(self) -> Any:
+        """Return an open `Socket`; raises BrokerError, for a refusal too."""
+        connection: Any = Socket(
+            self._tls,
+            protocol=3,
+            socket_timeout=2 * self.heartbeat or None,
+            socket_connect_timeout=self.connect_timeout,
+            **self._options,
+        )
+        try:
+            with gevent.Timeout(self.connect_timeout, TimeoutError('no answer in time')):
+                connection.connect()
+        except (redis.AuthenticationError, redis.exceptions.AuthorizationError) as error:
+            raise BrokerError(
+                f'{self}: expected access for the user {self._options["username"] or "default"!r}, '
+                f'found {error}; check userid and password'
+            ) from None
+        except BROKEN as error:
+            connection.disconnect()
+            raise BrokerError(
+                f'{self}: cannot connect: {explain(error)}; '
+                'check the address, and that Redis runs and can be reached from here'
+            ) from None
+        return connection
+
+
+def database(virtual_host: str | None) -> int:
+    """Return the number of the database that a virtual host of kombu names; raises ValueError."""
+    return int(str(virtual_host or '').strip('/') or 0)

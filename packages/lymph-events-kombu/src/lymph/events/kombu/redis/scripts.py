@@ -1,0 +1,318 @@
+"""What Redis does in one step: scripts in Lua, and the keys that they keep.
+
+With the default `exchange` the keys are called like this (Q: a queue, I: the number of an event in
+it, O: an instance):
+
+=====================  =============================================================================
+lymph:bindings         hash: Q -> its topics, parted by spaces
+lymph:version          text that changes with the bindings, so that emitters may remember them
+lymph:temporary        hash: Q -> O, for the queues that end with their instance
+lymph:ready:Q          list of I, the next one first
+lymph:due:Q            sorted set of I by the Unix time in ms when they are ready
+lymph:events:Q         hash: I -> time of its emission in ms, a space, the event
+lymph:attempts:Q       hash: I -> how often it was delivered
+lymph:owners           sorted set of O by the time in ms until which they are taken for living
+lymph:epochs           hash: O -> its connection; what arrives late over an older one leases nothing
+lymph:owned:O          hash: I -> Q, what the instance has and has not settled
+lymph:looked           when somebody looked for dead instances last, in ms
+lymph:ids              the last I
+lymph:dead             sorted set of all dead letters by number
+lymph:buried:Q         the same, of one queue
+lymph:letter:I         hash: a dead letter
+lymph:bell:Q           channel: the queue was empty, and is not any more
+=====================  =============================================================================
+
+The clock is that of Redis. A full Redis refuses `PUT` as a whole and lets everything else go on.
+"""
+
+from __future__ import annotations
+
+from lymph.core.protocol.redelivery import LOSSES
+
+__all__ = ['SCRIPTS']
+
+_COMMON = """
+local P = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function key(...) return table.concat({P, ...}, ':') end
+local function ring(queue) redis.call('PUBLISH', key('bell', queue), '') end
+
+local function ready(queue, id, push)
+    if redis.call(push, key('ready', queue), id) == 1 then ring(queue) end
+end
+
+local function wait(queue, id, due)
+    redis.call('ZADD', key('due', queue), due, id)
+    if redis.call('ZRANGE', key('due', queue), 0, 0)[1] == id then ring(queue) end
+end
+
+local function number() return string.format('%.0f', redis.call('INCR', key('ids'))) end
+
+local function put(queue, record, due)
+    local id = number()
+    redis.call('HSET', key('events', queue), id, record)
+    if due then wait(queue, id, due) else ready(queue, id, 'RPUSH') end
+end
+
+local function forget(queue, id)
+    redis.call('HDEL', key('events', queue), id)
+    redis.call('HDEL', key('attempts', queue), id)
+end
+
+local function bury(queue, id, error)
+    local record = redis.call('HGET', key('events', queue), id)
+    if not record then return end
+    local letter = number()
+    redis.call('HSET', key('letter', letter), 'queue', queue, 'record', record, 'error', error,
+        'attempts', redis.call('HGET', key('attempts', queue), id) or '0',
+        'died', string.format('%.0f', now))
+    redis.call('ZADD', key('dead'), letter, letter)
+    redis.call('ZADD', key('buried', queue), letter, letter)
+    forget(queue, id)
+end
+
+local function unbury(letter, queue)
+    redis.call('DEL', key('letter', letter))
+    redis.call('ZREM', key('dead'), letter)
+    redis.call('ZREM', key('buried', queue), letter)
+end
+
+local function give_back(queue, id, uncounted)
+    if redis.call('HEXISTS', key('events', queue), id) == 1 then
+        if uncounted then redis.call('HINCRBY', key('attempts', queue), id, -1) end
+        ready(queue, id, 'LPUSH')
+    end
+end
+
+-- calls with the id and queue of all that an instance has, the last one first
+local function each_owned(owner, call)
+    local owned = redis.call('HGETALL', key('owned', owner))
+    local ids, queues = {}, {}
+    for at = 1, #owned, 2 do
+        ids[#ids + 1], queues[owned[at]] = owned[at], owned[at + 1]
+    end
+    table.sort(ids, function(a, b) return tonumber(a) > tonumber(b) end)
+    for _, id in ipairs(ids) do call(id, queues[id]) end
+end
+
+local function changed()
+    local before = redis.call('GET', key('version')) or ''
+    redis.call('SET', key('version'), redis.sha1hex(before .. time[1] .. '.' .. time[2]))
+end
+
+local function remove(queue)
+    redis.call('HDEL', key('temporary'), queue)
+    redis.call('HDEL', key('bindings'), queue)
+    redis.call('DEL', key('ready', queue), key('due', queue), key('events', queue),
+        key('attempts', queue))
+    changed()
+end
+
+local function dismiss(owner, lost)
+    each_owned(owner, function(id, queue)
+        local attempts = tonumber(redis.call('HGET', key('attempts', queue), id) or 0)
+        if lost and attempts > @LOSSES@ then
+            bury(queue, id, 'its consumer ended in attempt ' .. attempts .. ', as often before')
+        else
+            give_back(queue, id)
+        end
+    end)
+    redis.call('DEL', key('owned', owner))
+    redis.call('ZREM', key('owners'), owner)
+    redis.call('HDEL', key('epochs'), owner)
+    local temporary = redis.call('HGETALL', key('temporary'))
+    for at = 1, #temporary, 2 do
+        if temporary[at + 1] == owner then remove(temporary[at]) end
+    end
+end
+""".replace('@LOSSES@', str(LOSSES))
+
+# version, event, delay in ms (0: none), queues; {0, version, bindings} when that is another version
+_PUT = """
+local version = redis.call('GET', key('version')) or ''
+if version ~= ARGV[1] then return {0, version, redis.call('HGETALL', key('bindings'))} end
+local delay = tonumber(ARGV[3])
+local record = string.format('%.0f ', now) .. ARGV[2]
+for at = 4, #ARGV do put(ARGV[at], record, delay > 0 and now + delay) end
+return {1}
+"""
+
+# queue, instance ('': it is durable), topics
+_DECLARE = """
+local queue, owner = ARGV[1], ARGV[2]
+local bound = redis.call('HGET', key('bindings'), queue)
+local topics = bound or ''
+for at = 3, #ARGV do
+    if not string.find(' ' .. topics .. ' ', ' ' .. ARGV[at] .. ' ', 1, true) then
+        topics = topics == '' and ARGV[at] or topics .. ' ' .. ARGV[at]
+    end
+end
+if owner ~= '' then redis.call('HSET', key('temporary'), queue, owner) end
+if topics ~= bound then
+    redis.call('HSET', key('bindings'), queue, topics)
+    changed()
+end
+return 1
+"""
+
+_EXISTS = """
+return redis.call('HEXISTS', key('bindings'), ARGV[1])
+"""
+
+_WITHDRAW = """
+remove(ARGV[1])
+return 1
+"""
+
+# instance, connection, its lifetime in ms, what it has; what else it owns it was never told of
+_ENROLL = """
+local owner, held = ARGV[1], {}
+for at = 4, #ARGV do held[ARGV[at]] = true end
+redis.call('ZADD', key('owners'), now + ARGV[3], owner)
+redis.call('HSET', key('epochs'), owner, ARGV[2])
+each_owned(owner, function(id, queue)
+    if not held[id] then
+        redis.call('HDEL', key('owned', owner), id)
+        give_back(queue, id, true)
+    end
+end)
+return 1
+"""
+
+# instance, connection, lifetime in ms; 0 when it was taken for dead
+_LOOK = """
+local owner, lifetime = ARGV[1], tonumber(ARGV[3])
+local known = redis.call('HGET', key('epochs'), owner) == ARGV[2]
+local last = tonumber(redis.call('GET', key('looked')) or 0)
+redis.call('SET', key('looked'), string.format('%.0f', now))
+if known then redis.call('ZADD', key('owners'), now + lifetime, owner) end
+for _, other in ipairs(redis.call('ZRANGEBYSCORE', key('owners'), '-inf', now)) do
+    -- where nobody has looked, Redis itself was away, and the others could say no word
+    if now - last > lifetime then
+        redis.call('ZADD', key('owners'), now + lifetime, other)
+    else
+        dismiss(other, true)
+    end
+end
+return known and 1 or 0
+"""
+
+_DISMISS = """
+dismiss(ARGV[1])
+return 1
+"""
+
+# instance, connection, then queues and how many of each; {1, {{id, queue, record, attempt}...},
+# {queue, ms until it has more...}}, {0} when the instance was taken for dead
+_LEASE = """
+local owner = ARGV[1]
+if redis.call('HGET', key('epochs'), owner) ~= ARGV[2] then return {0} end
+local leased, dues = {}, {}
+for at = 3, #ARGV, 2 do
+    local queue = ARGV[at]
+    local late = redis.call('ZRANGEBYSCORE', key('due', queue), '-inf', now, 'LIMIT', 0, 256)
+    for _, id in ipairs(late) do
+        redis.call('ZREM', key('due', queue), id)
+        ready(queue, id, 'RPUSH')
+    end
+    for _, id in ipairs(redis.call('LPOP', key('ready', queue), ARGV[at + 1]) or {}) do
+        local record = redis.call('HGET', key('events', queue), id)
+        if record then
+            local attempt = redis.call('HINCRBY', key('attempts', queue), id, 1)
+            redis.call('HSET', key('owned', owner), id, queue)
+            leased[#leased + 1] = {id, queue, record, attempt}
+        end
+    end
+    local first = redis.call('ZRANGE', key('due', queue), 0, 0, 'WITHSCORES')
+    if first[2] then
+        dues[#dues + 1] = queue
+        dues[#dues + 1] = math.max(tonumber(first[2]) - now, 0)
+    end
+end
+return {1, leased, dues}
+"""
+
+# instance, id, what becomes of it, and the delay in ms or the error; nothing if it has it no more
+_SETTLE = """
+local owner, id, fate = ARGV[1], ARGV[2], ARGV[3]
+local queue = redis.call('HGET', key('owned', owner), id)
+if not queue then return 0 end
+redis.call('HDEL', key('owned', owner), id)
+if fate == 'handled' then
+    forget(queue, id)
+elseif fate == 'dead' then
+    bury(queue, id, ARGV[4])
+elseif fate == 'unbegun' then
+    give_back(queue, id, true)
+elseif fate == 'begun' then
+    give_back(queue, id)
+elseif redis.call('HEXISTS', key('events', queue), id) == 1 then
+    wait(queue, id, now + ARGV[4])
+end
+return 1
+"""
+
+# queue ('': all), the number after which to begin, how many: {{id, field, value...}...}
+_LETTERS = """
+local index = ARGV[1] == '' and key('dead') or key('buried', ARGV[1])
+local letters = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[2], '+inf', 'LIMIT', 0,
+        ARGV[3])) do
+    local letter = redis.call('HGETALL', key('letter', id))
+    table.insert(letter, 1, id)
+    letters[#letters + 1] = letter
+end
+return letters
+"""
+
+# ids of dead letters; returns those whose queues there are
+_REPLAY = """
+local replayed = {}
+for _, id in ipairs(ARGV) do
+    local letter = redis.call('HMGET', key('letter', id), 'queue', 'record')
+    if letter[1] and redis.call('HEXISTS', key('bindings'), letter[1]) == 1 then
+        put(letter[1], letter[2])
+        unbury(id, letter[1])
+        replayed[#replayed + 1] = id
+    end
+end
+return replayed
+"""
+
+_DROP = """
+local dropped = {}
+for _, id in ipairs(ARGV) do
+    local queue = redis.call('HGET', key('letter', id), 'queue')
+    if queue then
+        unbury(id, queue)
+        dropped[#dropped + 1] = id
+    end
+end
+return dropped
+"""
+
+_REFUSED_WHEN_FULL = '#!lua\n'
+_ALLOWED_WHEN_FULL = '#!lua flags=allow-oom\n'
+
+#: by what they do
+SCRIPTS = {
+    'put': _REFUSED_WHEN_FULL + _COMMON + _PUT,
+    **{
+        name: _ALLOWED_WHEN_FULL + _COMMON + text
+        for name, text in {
+            'declare': _DECLARE,
+            'exists': _EXISTS,
+            'withdraw': _WITHDRAW,
+            'enroll': _ENROLL,
+            'look': _LOOK,
+            'dismiss': _DISMISS,
+            'lease': _LEASE,
+            'settle': _SETTLE,
+            'letters': _LETTERS,
+            'replay': _REPLAY,
+            'drop': _DROP,
+        }.items()
+    },
+}

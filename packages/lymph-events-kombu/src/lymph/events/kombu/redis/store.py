@@ -1,0 +1,185 @@
+"""What one instance leases from Redis, and how it settles what it has leased.
+
+The instance is an owner there, for as long as it says every now and then that it lives. When it has
+not for `lifetime` seconds, whoever looks next gives what it had to the others, and ends its
+temporary queues. An answer may be lost with its connection; so each connection is an epoch:
+
+- With a new one, the instance tells what it has. All else that it owns goes back: it was leased to
+  it by a command whose answer never came.
+- A lease of an earlier epoch that arrives late gives nothing.
+- Outcomes are sent until they are answered. They change nothing a second time.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import count
+from typing import Any
+
+import gevent
+
+from lymph.core.components import Component
+from lymph.core.greenlets import Greenlet
+from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu.redis.links import RedisLink
+from lymph.events.kombu.redis.pipes import Lost, Pipe
+from lymph.events.leases import Delivery, Demand, Leased
+
+__all__ = ['RedisStore']
+
+logger = logging.getLogger(__name__)
+
+_LOOKS = 3  # in a lifetime
+_TIMEOUT = 30.0  # seconds
+
+
+class RedisStore:
+    """Leases for an owner; `keep_up` is called after each look around."""
+
+    def __init__(
+        self,
+        component: Component,
+        link: RedisLink,
+        lifetime: float,
+        keep_up: Callable[[], object],
+    ) -> None:
+        self.owner = secrets.token_hex(8)
+        self._component = component
+        self._link = link
+        self._lifetime = lifetime
+        self._keep_up = keep_up
+        self._epoch = ''
+        self._held: set[int] = set()
+        self._numbers = count()
+        self._unanswered: dict[int, tuple[Any, ...]] = {}
+        self._looking: Greenlet | None = None
+
+    # The owner.
+
+    def start(self) -> None:
+        """Say that it lives from now on, and look after the others."""
+        self._looking = self._component.spawn(self._look)
+
+    def stop(self, timeout: float) -> None:
+        """Hand what is leased to the others and end temporary queues, within `timeout` seconds."""
+        if self._looking is not None:
+            self._looking.kill()
+            self._looking = None
+        try:
+            self._link.script(timeout, 'dismiss', self.owner)
+        except BrokerError as error:
+            logger.error('others will have to clean up after this instance: %s', error)
+        self._unanswered.clear()
+        self._held.clear()
+
+    def enroll(self, pipe: Pipe) -> None:
+        """Begin a new epoch with a connection, and send what was not answered. Waits."""
+        self._epoch = secrets.token_hex(4)
+        lifetime = int(self._lifetime * 1000)
+        command = pipe.script('enroll', self.owner, self._epoch, lifetime, *self._held)
+        pipe.call(_TIMEOUT, *command)
+        for number in tuple(self._unanswered):
+            self._send(pipe, number)
+
+    def _look(self) -> None:
+        while True:
+            gevent.sleep(self._lifetime / _LOOKS)
+            pipe = self._link.connection
+            if pipe is None:
+                continue
+            try:
+                lifetime = int(self._lifetime * 1000)
+                command = pipe.script('look', self.owner, self._epoch, lifetime)
+                known = pipe.call(self._lifetime, *command)
+            except Lost:
+                continue
+            except BrokerError as error:
+                logger.error('cannot look after the events of other instances: %s', error)
+                continue
+            if known:
+                self._keep_up()
+            else:
+                self._forgotten(pipe)
+
+    def _forgotten(self, pipe: Pipe) -> None:
+        if pipe is self._link.connection:
+            pipe.fail(BrokerError('other instances took this one for dead'))
+
+    # Leases.
+
+    def lease(self, demands: Sequence[Demand]) -> Leased:
+        self._link.up.wait()
+        pipe = self._link.connection
+        if pipe is None:
+            raise BrokerError(f'no connection: {self._link.trouble}')
+        counts = [each for demand in demands for each in (demand.queue, demand.count)]
+        try:
+            reply = pipe.call(_TIMEOUT, *pipe.script('lease', self.owner, self._epoch, *counts))
+        except Lost:
+            return self.lease(demands)
+        except BrokerError as error:
+            pipe.fail(error)  # it may have been done: the next epoch tells
+            raise
+        if not reply[0]:
+            self._forgotten(pipe)
+            raise BrokerError('other instances took this one for dead')
+        _, leased, dues = reply
+        deliveries = [
+            Delivery(int(id), queue.decode(), record.partition(b' ')[2], attempt)
+            for id, queue, record, attempt in leased
+        ]
+        self._held.update(delivery.id for delivery in deliveries)
+        due = {queue.decode(): ms / 1000 for queue, ms in zip(dues[::2], dues[1::2], strict=True)}
+        return Leased(deliveries, due)
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        self._settle(delivery, 'handled')
+
+    def retry(self, delivery: Delivery, delay: float) -> None:
+        self._settle(delivery, 'failed', int(delay * 1000))
+
+    def bury(self, delivery: Delivery, error: str) -> None:
+        self._settle(delivery, 'dead', error)
+
+    def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
+        # each goes to the front, so the last one goes first
+        for delivery in reversed(list(deliveries)):
+            self._settle(delivery, 'begun' if started else 'unbegun')
+
+    def holds(self, claim: str) -> bool:
+        return False  # there are no claims: the event system refuses exclusive queues
+
+    def let_go(self, queue: str, claim: str) -> None:
+        pass
+
+    def _settle(self, delivery: Delivery, *fate: Any) -> None:
+        self.tell(
+            'settle', self.owner, delivery.id, *fate, then=partial(self._held.discard, delivery.id)
+        )
+
+    # What has to be said until it was heard.
+
+    def tell(self, name: str, *args: Any, then: Callable[[], object] | None = None) -> None:
+        """Have a script run now, or over a later connection; `then` is called after it."""
+        number = next(self._numbers)
+        self._unanswered[number] = (then, name, *args)
+        if self._link.connection is not None:
+            self._send(self._link.connection, number)
+
+    def _send(self, pipe: Pipe, number: int) -> None:
+        _, name, *args = self._unanswered[number]
+        pipe.send(partial(self._answered, pipe, number), *pipe.script(name, *args))
+
+    def _answered(self, pipe: Pipe, number: int, reply: Any) -> None:
+        if isinstance(reply, Lost):
+            return
+        if isinstance(reply, BrokerError):
+            logger.error('cannot settle an event, trying again: %s', reply)
+            pipe.fail(reply)
+            return
+        then, *_ = self._unanswered.pop(number, (None,))
+        if then is not None:
+            then()

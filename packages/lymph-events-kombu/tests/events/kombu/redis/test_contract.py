@@ -1,0 +1,45 @@
+"""Redis passes the contract of event systems, but for exclusive queues, which it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from lymph.config import Configuration
+from lymph.core.protocol.redelivery import Backoff
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.kombu import KombuEventSystem
+from lymph.exceptions import SubscriptionError
+from lymph.testing.contracts.events.carrying import CarryingContract
+from lymph.testing.contracts.events.dead_letters import DeadLettersContract
+from lymph.testing.contracts.events.delays import DelaysContract
+from lymph.testing.contracts.events.failures import FailuresContract
+from lymph.testing.contracts.events.lifetimes import LifetimesContract
+from lymph.testing.contracts.events.sharing import SharingContract
+from lymph.testing.contracts.events.topics import TopicsContract
+from lymph.testing.servers import RedisServer
+
+
+class TestRedis(
+    CarryingContract,
+    TopicsContract,
+    SharingContract,
+    LifetimesContract,
+    DelaysContract,
+    FailuresContract,
+    DeadLettersContract,
+):
+    @pytest.fixture(autouse=True)
+    def _use(self, redis_server: RedisServer) -> None:
+        self.server = redis_server
+
+    def make_event_system(self) -> BaseEventSystem:
+        config = Configuration({'events': {'urls': self.server.url}})
+        return KombuEventSystem.from_config(config.view('events'), backoff=Backoff(first=0.1))
+
+    @pytest.mark.parametrize('act', ['subscribe', 'declare'])
+    def test_an_exclusive_queue_is_refused_and_named(self, act: str) -> None:
+        system = self.start()
+        exclusive = Subscription(self.queue(), (self.topic('thing'),), print, exclusive=True)
+        with pytest.raises(SubscriptionError, match=rf'{self.queue()}.*print.*use RabbitMQ'):
+            getattr(system, act)(exclusive)
+        assert not system.has_queue(self.queue())

@@ -1,0 +1,93 @@
+"""A private Redis server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from lymph.testing.servers.base import Server, ServerError, ServerMissing
+from lymph.testing.servers.ports import free_port
+from lymph.testing.servers.processes import GuardedProcess
+
+__all__ = ['RedisServer']
+
+_SETTINGS = {
+    'bind': '127.0.0.1',
+    'appendonly': 'yes',
+    'appendfsync': 'always',
+    'save': '""',
+    'maxmemory-policy': 'noeviction',
+}
+
+
+class RedisServer(Server):
+    """A Redis server of this process alone, on 127.0.0.1, that writes each change to the disk.
+
+    The program is `redis-server` on PATH. Arguments: the folder for data and logs (default:
+    temporary); the longest start in seconds (default 60); `settings` in place of the lines of
+    ``redis.conf`` that would be written, by name.
+    """
+
+    name = 'Redis'
+
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        *,
+        start_timeout: float = 60.0,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(folder, start_timeout=start_timeout)
+        self.port = free_port()
+        self._settings = {**_SETTINGS, **(settings or {})}
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as host:port."""
+        return f'127.0.0.1:{self.port}'
+
+    @property
+    def url(self) -> str:
+        """The URL for clients, without user and password."""
+        return f'redis://{self.address}/0'
+
+    def command(self, *words: str, timeout: float = 10.0) -> str:
+        """Give it a command of one line as an answer, such as ``CONFIG SET``; return the answer.
+
+        Raises `ServerError` when it refuses.
+        """
+        packed = b''.join(b'$%d\r\n%s\r\n' % (len(word), word) for word in map(str.encode, words))
+        with socket.create_connection(('127.0.0.1', self.port), timeout=timeout) as connection:
+            connection.sendall(b'*%d\r\n%s' % (len(words), packed))
+            with connection.makefile('rb') as answers:
+                answer = answers.readline().decode().strip()
+        if answer.startswith('-'):
+            raise ServerError(f'{" ".join(words)}: {answer[1:]}')
+        return answer[1:]
+
+    def _answers(self) -> bool:
+        """Whether it answers a ping; not while it reads its data."""
+        try:
+            return self.command('PING', timeout=2.0) != ''
+        except ServerError as error:
+            return str(error).startswith(('PING: NOAUTH', 'PING: NOPERM'))
+        except OSError:
+            return False
+
+    def _spawn(self) -> GuardedProcess:
+        program = shutil.which('redis-server')
+        if program is None:
+            raise ServerMissing(
+                'Redis is not installed: no redis-server on PATH; apt-get install redis-server'
+            )
+        lines = {'port': str(self.port), 'dir': f'"{self.folder}"', **self._settings}
+        configuration = self.folder / 'redis.conf'
+        configuration.write_text(''.join(f'{name} {value}\n' for name, value in lines.items()))
+        return GuardedProcess(
+            [program, str(configuration)],
+            environment={'PATH': os.environ.get('PATH', os.defpath), 'LANG': 'C.UTF-8'},
+            folder=self.folder,
+            log=self.log,
+        )
