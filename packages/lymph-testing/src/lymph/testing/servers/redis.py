@@ -54,7 +54,7 @@ class RedisServer(Server):
         return f'redis://{self.address}/0'
 
     def command(self, *words: str, timeout: float = 10.0) -> str:
-        """Give it a command of one line as an answer, such as ``CONFIG SET``; return the answer.
+        """Give it a command whose answer is one value; return that as text, '' when it has none.
 
         Raises `ServerError` when it refuses.
         """
@@ -63,9 +63,11 @@ class RedisServer(Server):
             connection.sendall(b'*%d\r\n%s' % (len(words), packed))
             with connection.makefile('rb') as answers:
                 answer = answers.readline().decode().strip()
+                if answer.startswith('$') and answer != '$-1':
+                    return answers.read(int(answer[1:])).decode()
         if answer.startswith('-'):
             raise ServerError(f'{" ".join(words)}: {answer[1:]}')
-        return answer[1:]
+        return '' if answer == '$-1' else answer[1:]
 
     def _answers(self) -> bool:
         """Whether it answers a ping; not while it reads its data."""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import gevent
+
 from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.reconnecting import Reconnecting
 from lymph.events.kombu.redis.brokers import RedisBroker
@@ -53,7 +55,7 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
             try:
                 return self.connection.call(max(deadline - time.monotonic(), 0), *command)
             except Lost:
-                continue
+                gevent.sleep(0)  # the owner has to notice, too
 
     def _open(self, broker: RedisBroker) -> Pipe:
         pipe = Pipe(broker, self._prefix, self._pushed, _TIMEOUT)

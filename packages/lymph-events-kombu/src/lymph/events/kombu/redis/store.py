@@ -111,18 +111,8 @@ class RedisStore:
     # Leases.
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
-        self._link.up.wait()
-        pipe = self._link.connection
-        if pipe is None:
-            raise BrokerError(f'no connection: {self._link.trouble}')
         counts = [each for demand in demands for each in (demand.queue, demand.count)]
-        try:
-            reply = pipe.call(_TIMEOUT, *pipe.script('lease', self.owner, self._epoch, *counts))
-        except Lost:
-            return self.lease(demands)
-        except BrokerError as error:
-            pipe.fail(error)  # it may have been done: the next epoch tells
-            raise
+        pipe, reply = self._lease(counts)
         if not reply[0]:
             self._forgotten(pipe)
             raise BrokerError('other instances took this one for dead')
@@ -134,6 +124,22 @@ class RedisStore:
         self._held.update(delivery.id for delivery in deliveries)
         due = {queue.decode(): ms / 1000 for queue, ms in zip(dues[::2], dues[1::2], strict=True)}
         return Leased(deliveries, due)
+
+    def _lease(self, counts: Sequence[Any]) -> tuple[Pipe, Any]:
+        """Return the answer and the connection that it came over, as soon as there is one."""
+        while True:
+            self._link.up.wait()
+            pipe = self._link.connection
+            try:
+                if pipe is not None:
+                    lease = pipe.script('lease', self.owner, self._epoch, *counts)
+                    return pipe, pipe.call(_TIMEOUT, *lease)
+            except Lost:
+                pass
+            except BrokerError as error:
+                pipe.fail(error)  # it may have been done: the next epoch tells
+                raise
+            gevent.sleep(0)  # the owner of the connection has to notice, too
 
     def acknowledge(self, delivery: Delivery) -> None:
         self._settle(delivery, 'handled')

@@ -1,0 +1,170 @@
+"""Event systems over the test run's Redis, a load on them, and a proxy to break the way there."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+import pytest
+
+from lymph.config import Configuration
+from lymph.core.events import Event
+from lymph.core.protocol.redelivery import Backoff
+from lymph.core.workers import Workers
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.kombu import KombuEventSystem
+from lymph.exceptions import EmitFailure
+from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.servers import RedisServer
+from lymph.testing.waiting import eventually
+
+PATIENCE = 60.0
+
+
+class Bench:
+    """Starts event systems and ends them; names topics and queues after the test."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.server = server
+        self.name = f't{secrets.token_hex(6)}'
+        self.systems: list[BaseEventSystem] = []
+
+    def make(self, pool_size: int | None = None, **keys: Any) -> BaseEventSystem:
+        """Return an event system that is not started."""
+        options = {'visibility_timeout': 3}
+        keys = {'urls': self.server.url, 'heartbeat': 1, 'transport_options': options, **keys}
+        config = Configuration({'events': keys})
+        backoff = Backoff(first=0.1, jitter=0)
+        system = KombuEventSystem.from_config(config.view('events'), backoff=backoff)
+        system._workers = Workers(pool_size)
+        return system
+
+    def start(self, pool_size: int | None = None, **keys: Any) -> BaseEventSystem:
+        """Return a started event system."""
+        system = self.make(pool_size, **keys)
+        system.on_start()
+        self.systems.append(system)
+        return system
+
+    def close(self) -> None:
+        """End all systems as a container does."""
+        systems, self.systems = self.systems, []
+        for system in systems:
+            system.pause()
+            system.workers.kill()
+            system.on_stop()
+            system.pool.kill()
+
+    def subscribe(
+        self, system: BaseEventSystem, handler: Callable[[Event], Any], **options: Any
+    ) -> Subscription:
+        """Subscribe to the events that `emit` emits."""
+        subscription = Subscription(self.name, (self.topic,), handler, **options)
+        system.subscribe(subscription)
+        return subscription
+
+    @property
+    def topic(self) -> str:
+        """The topic of this test."""
+        return f'{self.name}.thing'
+
+    def emit(self, system: BaseEventSystem, n: Any = 0, **options: Any) -> Event:
+        """Emit an event with the parameter `n`."""
+        event = Event(self.topic, {'n': n})
+        system.emit(event, **options)
+        return event
+
+    def left(self) -> dict[str, int]:
+        """Return what Redis keeps of the queue of this test besides its bindings, by key."""
+        commands = {
+            f'lymph:ready:{self.name}': 'LLEN',
+            f'lymph:due:{self.name}': 'ZCARD',
+            f'lymph:events:{self.name}': 'HLEN',
+            f'lymph:attempts:{self.name}': 'HLEN',
+        }
+        sizes = {key: int(self.server.command(word, key)) for key, word in commands.items()}
+        return {key: size for key, size in sizes.items() if size}
+
+    def ready(self) -> list[str]:
+        """Return the numbers of the events that wait in the queue of this test, up to ten."""
+        found = (
+            self.server.command('LINDEX', f'lymph:ready:{self.name}', str(n)) for n in range(10)
+        )
+        return [each for each in found if each]
+
+    def dead(self, system: BaseEventSystem) -> list[Any]:
+        """Return the dead letters of this test."""
+        assert system.dead_letters is not None
+        return list(system.dead_letters.read(self.name))
+
+
+class Load:
+    """Emits numbered events from several greenlets, and counts what is handled."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.emitted: set[int] = set()
+        self.failed: set[int] = set()
+        self.handled: Counter[int] = Counter()
+        self._going_on = True
+        self._numbers = iter(range(1_000_000))
+
+    def handle(self, event: Event) -> None:
+        """Handle an event."""
+        self.handled[event.body['n']] += 1
+
+    @contextmanager
+    def running(self, emitter: BaseEventSystem, **options: Any) -> Iterator[None]:
+        """Emit while the block runs, then wait until all that was emitted is handled."""
+        greenlets = [gevent.spawn(self._emit, emitter, options) for _ in range(8)]
+        self.makes_progress()
+        yield
+        self.makes_progress()
+        self._going_on = False
+        gevent.joinall(greenlets, raise_error=True)
+        eventually(lambda: self.emitted <= set(self.handled), PATIENCE)
+        eventually(lambda: self.bench.left() == {}, PATIENCE)
+
+    def makes_progress(self) -> None:
+        """Wait until more events are emitted, and handled."""
+        emitted, handled = len(self.emitted), len(self.handled)
+        eventually(lambda: len(self.emitted) > emitted + 20, PATIENCE)
+        eventually(lambda: len(self.handled) > handled + 20, PATIENCE)
+
+    def _emit(self, emitter: BaseEventSystem, options: dict[str, Any]) -> None:
+        while self._going_on:
+            n = next(self._numbers)
+            try:
+                self.bench.emit(emitter, n, **options)
+            except EmitFailure:
+                self.failed.add(n)
+            else:
+                self.emitted.add(n)
+            gevent.sleep(0.002)
+
+
+@pytest.fixture
+def bench(redis_server: RedisServer) -> Iterator[Bench]:
+    """The tools of a test."""
+    bench = Bench(redis_server)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def load(bench: Bench) -> Load:
+    """A load on the queue of the test."""
+    return Load(bench)
+
+
+@pytest.fixture
+def proxy(bench: Bench) -> Iterator[FaultProxy]:
+    """A way to Redis that can be broken; it works again when the event systems are ended."""
+    with FaultProxy('127.0.0.1', bench.server.port) as proxy:
+        yield proxy
+        proxy.heal()
+        bench.close()

@@ -1,0 +1,246 @@
+"""What is emitted is handled, whatever becomes of Redis, the way there and the consumers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+
+from lymph.core.events import Event
+from lymph.exceptions import EmitFailure
+from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.waiting import eventually
+
+
+@pytest.mark.parametrize('options', [{}, {'delay': 0.3}], ids=['at-once', 'delayed'])
+@pytest.mark.parametrize('end', ['kill', 'stop'])
+def test_a_redis_that_ends_and_comes_back_loses_nothing(
+    bench: Any, load: Any, in_thread: Callable[..., Any], end: str, options: dict[str, Any]
+) -> None:
+    bench.subscribe(bench.start(), load.handle)
+    with load.running(bench.start(confirm_timeout=60), **options):
+        in_thread(getattr(bench.server, end))
+        in_thread(bench.server.start)
+    assert load.failed == set()
+
+
+def test_retried_events_outlive_redis(bench: Any, load: Any, in_thread: Callable[..., Any]) -> None:
+    def fail_at_first(event: Event) -> None:
+        if event.attempt < 2:
+            raise RuntimeError('not yet')
+        load.handle(event)
+
+    bench.subscribe(bench.start(), fail_at_first, retry=20)
+    with load.running(bench.start(confirm_timeout=60)):
+        in_thread(bench.server.kill)
+        in_thread(bench.server.start)
+
+
+@pytest.mark.parametrize('side', ['emitter', 'consumer'])
+def test_cut_connections_lose_nothing(bench: Any, load: Any, proxy: FaultProxy, side: str) -> None:
+    through = {'urls': f'redis://{proxy.address}'}
+    bench.subscribe(bench.start(**(through if side == 'consumer' else {})), load.handle)
+    emitter = bench.start(**(through if side == 'emitter' else {}))
+    with load.running(emitter):
+        for _ in range(5):
+            proxy.cut()
+            load.makes_progress()
+    assert load.failed == set()
+
+
+@pytest.mark.parametrize('side', ['emitter', 'consumer'])
+@pytest.mark.parametrize('direction', ['to_server', 'to_client', 'both'])
+def test_a_black_hole_loses_nothing(
+    bench: Any, load: Any, proxy: FaultProxy, side: str, direction: Any
+) -> None:
+    through = {'urls': f'redis://{proxy.address}', 'connect_timeout': 1}
+    bench.subscribe(bench.start(**(through if side == 'consumer' else {})), load.handle)
+    emitter = bench.start(confirm_timeout=60, **(through if side == 'emitter' else {}))
+    with load.running(emitter):
+        made = proxy.accepted
+        proxy.blackhole(direction)
+        eventually(lambda: proxy.accepted > made, 20)  # it was noticed
+        proxy.heal()
+    assert load.failed == set()
+
+
+def test_a_slow_way_loses_nothing(bench: Any, load: Any, proxy: FaultProxy) -> None:
+    through = {'urls': f'redis://{proxy.address}', 'heartbeat': 5}
+    bench.subscribe(bench.start(**through), load.handle)
+    with load.running(bench.start(confirm_timeout=60)):
+        proxy.slow(4000)
+        load.makes_progress()
+        proxy.heal()
+    assert load.failed == set()
+
+
+def test_a_refused_connection_is_tried_until_it_is_let_in(
+    bench: Any, load: Any, proxy: FaultProxy
+) -> None:
+    through = {'urls': f'redis://{proxy.address}'}
+    consumer = bench.start(**through)
+    bench.subscribe(consumer, load.handle)
+    with load.running(bench.start()):
+        proxy.refuse()
+        proxy.cut()
+        gone = len(load.handled)
+        eventually(lambda: len(load.emitted) > gone + 50)
+        proxy.heal()
+
+
+def test_an_emitter_without_redis_is_told_in_time_and_why(bench: Any, proxy: FaultProxy) -> None:
+    system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=1)
+    proxy.refuse()
+    proxy.cut()
+    with pytest.raises(EmitFailure, match=rf'redis://{proxy.address}/0.*cannot connect.*refused'):
+        bench.emit(system, 1)
+
+
+def test_an_emitter_whose_redis_keeps_silent_is_told_in_time(bench: Any, proxy: FaultProxy) -> None:
+    system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=0.5)
+    proxy.blackhole()
+    with pytest.raises(EmitFailure, match='not known to be safe'):
+        bench.emit(system, 1)
+
+
+def test_another_address_is_used_when_one_is_gone(bench: Any, proxy: FaultProxy) -> None:
+    handled: list[Any] = []
+    urls = [f'redis://{proxy.address}', bench.server.url]
+    system = bench.start(urls=urls)
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    proxy.close()
+    bench.emit(system, 1)
+    eventually(lambda: handled == [1])
+
+
+CONSUMER = """
+import sys, os, signal, gevent
+from lymph.config import Configuration
+from lymph.core.workers import Workers
+from lymph.events.base import Subscription
+from lymph.events.kombu import KombuEventSystem
+
+url, name, mode = sys.argv[1:]
+options = {'visibility_timeout': 3}
+config = Configuration({'events': {'urls': url, 'transport_options': options}})
+system = KombuEventSystem.from_config(config.view('events'))
+system._workers = Workers(10)
+
+def handle(event):
+    print(event.body['n'], event.attempt, flush=True)
+    if mode == 'hang':
+        gevent.sleep(1000)
+    if mode == 'poison':
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == 'block':
+        import time
+        time.sleep(5)
+
+system.on_start()
+system.subscribe(Subscription(name, (name + '.thing',), handle, broadcast='temporary' in mode))
+print('ready', flush=True)
+gevent.sleep(1000)
+"""
+
+
+class Consumer:
+    """A process that consumes the queue of the test."""
+
+    def __init__(self, bench: Any, mode: str) -> None:
+        command = [sys.executable, '-c', CONSUMER, bench.server.url, bench.name, mode]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.line() == 'ready'
+
+    def line(self) -> str:
+        """Return the next line that it says; the test does not go on meanwhile."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def test_events_of_a_killed_consumer_go_to_another(bench: Any, in_thread: Any) -> None:
+    emitter, handled = bench.start(), []
+    consumer = in_thread(Consumer, bench, 'hang')
+    for n in range(5):
+        bench.emit(emitter, n)
+    assert {in_thread(consumer.line).split()[0] for _ in range(5)} == set('01234')
+    consumer.kill()
+    bench.subscribe(bench.start(), lambda e: handled.append((e.body['n'], e.attempt)))
+    eventually(lambda: len(handled) >= 5, 20)
+    assert sorted(handled) == [(n, 2) for n in range(5)]
+    eventually(lambda: bench.left() == {})
+
+
+def test_a_handler_may_run_for_longer_than_a_silent_instance_is_waited_for(bench: Any) -> None:
+    handled: list[int] = []
+    first, second = bench.start(), bench.start()
+
+    def slow(event: Event) -> None:
+        handled.append(event.attempt)
+        gevent.sleep(5)
+
+    subscription = bench.subscribe(first, slow)
+    bench.emit(second, 1)
+    eventually(lambda: handled)
+    bench.subscribe(second, slow)
+    eventually(lambda: bench.left() == {}, 20)
+    assert handled == [1]
+    first.unsubscribe(subscription)
+
+
+def test_an_event_that_kills_its_consumers_ends_among_the_dead_letters(
+    bench: Any, in_thread: Any
+) -> None:
+    system, name = bench.start(transport_options={'visibility_timeout': 1}), bench.name
+    handled: list[Any] = []
+    subscription = bench.subscribe(system, print)
+    system.unsubscribe(subscription)
+    bench.emit(system, 'poison')
+    # ten consumers died before: that would take long, so it is only told
+    (id,) = bench.ready()
+    bench.server.command('HSET', f'lymph:attempts:{name}', id, '10')
+    consumer = in_thread(Consumer, bench, 'poison')
+    assert in_thread(consumer.line) == 'poison 11'
+    consumer.kill()
+    (letter,) = eventually(lambda: bench.dead(system), 20)
+    assert letter.attempts == 11
+    assert 'its consumer ended in attempt 11' in letter.error
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    bench.emit(system, 'next')
+    eventually(lambda: handled == ['next'])
+
+
+def test_a_temporary_queue_ends_some_time_after_its_killed_instance(
+    bench: Any, in_thread: Any
+) -> None:
+    system = bench.start()
+    before = int(bench.server.command('HLEN', 'lymph:temporary'))
+    consumer = in_thread(Consumer, bench, 'temporary')
+    assert int(bench.server.command('HLEN', 'lymph:temporary')) == before + 1
+    consumer.kill()
+    eventually(lambda: int(bench.server.command('HLEN', 'lymph:temporary')) == before, 20)
+    bench.emit(system, 1)
+
+
+def test_an_instance_that_stood_still_loses_its_events_and_comes_back(
+    bench: Any, in_thread: Any
+) -> None:
+    emitter, handled = bench.start(), []
+    consumer = in_thread(Consumer, bench, 'block')
+    bench.emit(emitter, 1)
+    assert in_thread(consumer.line) == '1 1'
+    bench.subscribe(bench.start(), lambda e: handled.append((e.body['n'], e.attempt)))
+    eventually(lambda: handled == [(1, 2)], 20)
+    bench.systems[-1].pause()
+    gevent.sleep(0)
+    bench.emit(emitter, 2)
+    assert in_thread(consumer.line) == '2 1'
+    consumer.kill()

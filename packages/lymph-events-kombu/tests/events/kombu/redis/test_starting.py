@@ -1,0 +1,263 @@
+"""What is refused at the start, and what a Redis that is full, locked or far away leads to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket, ssl
+from gevent.server import StreamServer
+
+import lymph
+from lymph.config import Configuration, ConfigurationError
+from lymph.core.container import ServiceContainer
+from lymph.core.events import Event
+from lymph.events.kombu import BrokerError
+from lymph.exceptions import EmitFailure, SubscriptionError
+from lymph.patterns.serial_events import serial_event
+from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.servers import RedisServer
+from lymph.testing.waiting import eventually
+
+
+@pytest.fixture(scope='module')
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that wants a password, and has a user who may not listen."""
+    settings = {
+        'requirepass': 'hunter2',
+        'user': 'deaf on >hunter2 ~* resetchannels +@all',
+    }
+    with RedisServer(tmp_path_factory.mktemp('strict'), settings=settings) as server:
+        yield server
+
+
+@pytest.fixture
+def setting(redis_server: RedisServer) -> Iterator[Callable[[str, str], None]]:
+    """Change a setting of Redis for the duration of a test."""
+    before: dict[str, str] = {'maxmemory-policy': 'noeviction', 'maxmemory': '0'}
+
+    def change(name: str, value: str) -> None:
+        redis_server.command('CONFIG', 'SET', name, value)
+
+    yield change
+    for name, value in before.items():
+        change(name, value)
+
+
+def test_a_redis_that_drops_events_when_memory_is_short_is_refused(
+    bench: Any, setting: Callable[[str, str], None]
+) -> None:
+    setting('maxmemory-policy', 'allkeys-lru')
+    with pytest.raises(BrokerError, match=r'maxmemory-policy allkeys-lru.*set it to noeviction'):
+        bench.start()
+    setting('maxmemory-policy', 'volatile-lru')  # drops what has an expiry, and no event has
+    bench.start()
+
+
+def test_a_full_redis_refuses_events_and_hands_out_those_it_has(
+    bench: Any, setting: Callable[[str, str], None]
+) -> None:
+    handled: list[Any] = []
+    system = bench.start()
+    subscription = bench.subscribe(system, print)
+    system.unsubscribe(subscription)
+    for n in range(20):
+        bench.emit(system, n)
+    setting('maxmemory', '1')
+    with pytest.raises(EmitFailure, match='maxmemory'):
+        bench.emit(system, 20)
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    eventually(lambda: sorted(handled) == list(range(20)))
+    eventually(lambda: bench.left() == {})
+
+
+def test_a_password_is_used_and_told_nobody(
+    bench: Any, strict: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.start(urls=f'redis://:hunter2@{strict.address}/1')
+    bench.start(urls=f'redis://{strict.address}', password='hunter2')
+    system = bench.make(urls=f'redis://shop:hunter3@{strict.address}')
+    with pytest.raises(BrokerError, match=r"access for the user 'shop'.*check userid and") as wrong:
+        system.on_start()
+    with pytest.raises(BrokerError, match='check userid and password'):
+        bench.start(urls=f'redis://{strict.address}')
+    assert 'hunter' not in f'{wrong.value!r} {wrong.value.__cause__!r} {caplog.text}'
+
+
+def test_a_user_who_may_not_hear_the_bells_is_told_so(bench: Any, strict: RedisServer) -> None:
+    with pytest.raises(BrokerError, match=r'cannot subscribe to lymph:bell:\*.*permit the user'):
+        bench.start(urls=f'redis://deaf:hunter2@{strict.address}')
+
+
+def test_no_redis_is_told_with_its_address(bench: Any) -> None:
+    with pytest.raises(BrokerError, match=r'redis://127.0.0.1:1/0: cannot connect: .*refused'):
+        bench.start(urls='redis://127.0.0.1:1')
+
+
+def test_without_its_client_the_extra_is_named(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'redis', None)
+    with pytest.raises(
+        ConfigurationError, match=r"urls: .*pip install 'lymph-events-kombu\[redis\]"
+    ):
+        bench.make()
+
+
+class Serial(lymph.Interface):
+    @serial_event('order.paid', key=lambda interface, event: event['id'])
+    def on_paid(self, event: Event) -> None:
+        """Never called."""
+
+
+def test_serial_events_are_refused_at_the_start_with_the_name_of_their_handler(
+    bench: Any,
+) -> None:
+    registry = {'class': 'static'}
+    section = {'ip': '127.0.0.1', 'registry': registry, 'events': {'class': 'kombu'}}
+    section['events']['urls'] = bench.server.url  # type: ignore[index]
+    config = Configuration({'container': section})
+    container = ServiceContainer.from_config(config.view('container'))
+    container.install_interface(Serial, name=bench.name)
+    try:
+        with pytest.raises(SubscriptionError, match=rf'{bench.name}\.on_paid.*serial.*RabbitMQ'):
+            container.start()
+    finally:
+        container.stop()
+
+
+def test_an_event_that_cannot_be_read_is_a_dead_letter_and_holds_up_nobody(bench: Any) -> None:
+    handled: list[Any] = []
+    system, name = bench.start(), bench.name
+    system.unsubscribe(bench.subscribe(system, print))
+    for id, data in enumerate((b'\xc1', b'\x01', b'\x80', 'grüße'.encode(), b''), 10**12):
+        command = ('HSET', f'lymph:events:{name}', str(id), data.decode('latin-1'))
+        bench.server.command(*command)
+        bench.server.command('RPUSH', f'lymph:ready:{name}', str(id))
+    bench.emit(system, 'good')
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    eventually(lambda: handled == ['good'])
+    letters = eventually(lambda: len(bench.dead(system)) == 5 and bench.dead(system))
+    assert all(letter.event is None for letter in letters)
+    assert bench.left() == {}
+
+
+def test_the_loop_goes_on_while_redis_keeps_silent(bench: Any, proxy: FaultProxy) -> None:
+    system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=1)
+    proxy.blackhole()
+    emitter = gevent.spawn(bench.emit, system, 1)
+    turns = 0
+    while not emitter.ready():
+        gevent.sleep(0.001)
+        turns += 1
+    assert turns > 100
+    assert isinstance(emitter.exception, EmitFailure)
+
+
+def test_more_events_than_may_wait_are_refused_at_once(bench: Any, proxy: FaultProxy) -> None:
+    system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=30)
+    proxy.blackhole()
+    big = [gevent.spawn(system.emit, Event(bench.topic, {'x': b'x' * 2**24})) for _ in range(4)]
+    gevent.idle()
+    with pytest.raises(EmitFailure, match='wait already'):
+        system.emit(Event(bench.topic, {'x': b'x' * 2**24}))
+    gevent.killall(big)
+
+
+def test_what_subscribes_while_there_is_no_redis_is_told(bench: Any, proxy: FaultProxy) -> None:
+    system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=0.5)
+    proxy.refuse()
+    proxy.cut()
+    with pytest.raises(SubscriptionError, match='cannot be had at redis://'):
+        bench.subscribe(system, print)
+
+
+FORK = """
+import sys, gevent, gevent.os
+from lymph.config import Configuration
+from lymph.core.events import Event
+from lymph.events.base import Subscription
+from lymph.events.kombu import KombuEventSystem
+from lymph.exceptions import EmitFailure, SubscriptionError
+
+url, name = sys.argv[1:]
+config = Configuration({'events': {'urls': url, 'heartbeat': 1}})
+system = KombuEventSystem.from_config(config.view('events'))
+system.on_start()
+handled = []
+system.subscribe(Subscription(name, (name,), lambda event: handled.append(event['n'])))
+system.emit(Event(name, {'n': 1}))
+
+pid = gevent.os.fork()
+if pid == 0:
+    try:
+        system.emit(Event(name, {'n': 'child'}))
+    except EmitFailure as error:
+        print(error, flush=True)
+    gevent.sleep(2.5)  # longer than silence is waited for
+    system.on_stop()
+    gevent.os.os._exit(0)
+
+for n in range(2, 30):
+    system.emit(Event(name, {'n': n}))
+    gevent.sleep(0.1)
+gevent.os.waitpid(pid, 0)
+system.emit(Event(name, {'n': 30}))
+with gevent.Timeout(10):
+    while len(handled) < 30:
+        gevent.sleep(0.01)
+print(*handled)
+system.on_stop()
+"""
+
+
+def test_a_forked_child_is_refused_and_its_parent_goes_on(bench: Any, in_thread: Any) -> None:
+    command = [sys.executable, '-c', FORK, bench.server.url, bench.name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    emit, handled = done.stdout.splitlines()
+    assert f'{bench.name} was not emitted: this event system was made before a fork' in emit
+    assert handled.split() == [str(n) for n in range(1, 31)]
+    assert 'lost the connection' not in done.stderr
+
+
+_MAKE = (
+    'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'
+    ' -subj /CN=redis -addext subjectAltName=IP:127.0.0.1 -keyout redis.key -out redis.pem'
+)
+
+
+def test_events_travel_over_tls_and_only_to_whom_is_trusted(bench: Any, tmp_path: Path) -> None:
+    subprocess.run(_MAKE.split(), cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / 'redis.pem', tmp_path / 'redis.key')
+
+    def pump(source: Any, target: Any) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def serve(client: Any, address: object) -> None:
+        server = socket.create_connection(('127.0.0.1', bench.server.port))
+        gevent.joinall([gevent.spawn(pump, client, server), gevent.spawn(pump, server, client)])
+        server.close()
+
+    listener = StreamServer(('127.0.0.1', 0), serve, ssl_context=context)
+    listener.start()
+    url, handled = f'rediss://127.0.0.1:{listener.server_port}', []
+    try:
+        system = bench.start(urls=url, ssl={'ca_certs': str(tmp_path / 'redis.pem')})
+        bench.subscribe(system, lambda event: handled.append(event.body['n']))
+        bench.emit(system, 1)
+        eventually(lambda: handled == [1])
+        with pytest.raises(BrokerError, match='certificate verify failed'):
+            bench.start(urls=url)
+        bench.close()
+    finally:
+        listener.stop()
