@@ -17,12 +17,13 @@ Pip = Callable[..., str]
 
 #: What is installed besides a distribution and what it needs: its extras.
 EXTRAS = {
+    'lymph-events-kombu': ['lymph-events-kombu[redis]'],
     'lymph-testing': [
         'lymph-discovery-zk',
         'lymph-events-kombu',
         'lymph-web',
         'lymph-testing[kombu,pytest,web,zookeeper]',
-    ]
+    ],
 }
 
 DISTRIBUTIONS = [
@@ -53,6 +54,17 @@ from lymph.config.plugins import load_plugin
 try:
     print(load_plugin({group!r}, {name!r}))
 except PluginError as error:
+    print(error)
+"""
+
+
+WITHOUT_REDIS = """
+from lymph.config import Configuration, ConfigurationError
+from lymph.events.kombu import KombuEventSystem
+config = Configuration({'events': {'urls': 'redis://localhost:6379/0'}})
+try:
+    KombuEventSystem.from_config(config.view('events'))
+except ConfigurationError as error:
     print(error)
 """
 
@@ -130,6 +142,18 @@ def test_a_known_backend_that_is_not_installed_is_named_with_its_distribution(
 ) -> None:
     said = execute(alone('lymph-discovery-zk'), PLUGIN.format(group='lymph.events', name='kombu'))
     assert said.strip() == "'kombu' is provided by lymph-events-kombu, which is not installed"
+
+
+def test_redis_without_its_client_is_an_error_that_names_the_extra(
+    alone: Callable[[str], Path], execute: Execute
+) -> None:
+    python = alone('lymph-testing')
+    assert 'kombu' in installed(python, execute)
+    assert 'redis' not in installed(python, execute)
+    said = execute(python, WITHOUT_REDIS)
+    assert "pip install 'lymph-events-kombu[redis]'" in said
+    assert said.startswith('events.urls: ')
+    assert len(said.splitlines()) == 1
 
 
 def test_a_misspelt_backend_is_answered_with_the_installed_ones(

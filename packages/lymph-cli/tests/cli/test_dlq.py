@@ -141,6 +141,22 @@ def letters(request: pytest.FixtureRequest, shell: Any) -> Letters:
     return Letters(shell, f'shop{os.urandom(4).hex()}')
 
 
+def test_the_dead_letters_of_redis_are_listed_shown_replayed_and_dropped(
+    shell: Any, redis_server: Any
+) -> None:
+    events = f'{{class: kombu, urls: "{redis_server.url}"}}'
+    shell.write('.lymph.yml', f'container: {{events: {events}}}\n')
+    letters = Letters(shell, f'shop{os.urandom(4).hex()}')
+    ids = [letter['id'] for letter in letters.make(3)]
+    assert json.loads(letters.run('show', ids[0], '--json').stdout) == letters.list()[:1]
+    with letters.handled() as handled:
+        assert letters.run('replay', ids[0], ids[1]).exit_code == 0
+        eventually(lambda: len(handled()) == 2, PATIENCE)
+    assert [letter['id'] for letter in letters.list()] == ids[2:]
+    assert letters.run('drop', ids[2], '--yes').exit_code == 0
+    assert letters.list() == []
+
+
 @pytest.fixture
 def embedded(shell: Any) -> Letters:
     """Dead letters in the embedded event system, for what no event system has a part in."""

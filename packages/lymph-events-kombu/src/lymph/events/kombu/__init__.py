@@ -1,4 +1,4 @@
-"""Events through RabbitMQ.
+"""Events through RabbitMQ or Redis.
 
 `KombuEventSystem` is loaded when it is first used: kombu imports this package for its serializers
 in every process that uses kombu, and those need no more than msgpack.

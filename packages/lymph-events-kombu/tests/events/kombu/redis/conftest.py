@@ -89,6 +89,12 @@ class Bench:
         sizes = {key: int(self.server.command(word, key)) for key, word in commands.items()}
         return {key: size for key, size in sizes.items() if size}
 
+    def user(self, permissions: str) -> str:
+        """Make a user of the name of this test, and return his URL."""
+        words = permissions.split()
+        self.server.command('ACL', 'SETUSER', self.name, 'on', '>secret', '-@all', *words)
+        return f'redis://{self.name}:secret@{self.server.address}'
+
     def ready(self) -> list[str]:
         """Return the numbers of the events that wait in the queue of this test, up to ten."""
         found = (

@@ -17,6 +17,7 @@ import lymph
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.container import ServiceContainer
 from lymph.core.events import Event
+from lymph.events.base import Subscription
 from lymph.events.kombu import BrokerError
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.patterns.serial_events import serial_event
@@ -24,14 +25,21 @@ from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RedisServer
 from lymph.testing.waiting import eventually
 
+#: as the README says
+PERMISSIONS = (
+    '~lymph:* &lymph:bell:* +@connection +@hash +@list +@sortedset +@string +@keyspace -@dangerous '
+    '+@scripting +info +subscribe +unsubscribe +publish +time'
+)
+
+
+def _fail(event: Event) -> None:
+    raise RuntimeError('broken')
+
 
 @pytest.fixture(scope='module')
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis that wants a password, and has a user who may not listen."""
-    settings = {
-        'requirepass': 'hunter2',
-        'user': 'deaf on >hunter2 ~* resetchannels +@all',
-    }
+    """A Redis that wants a password."""
+    settings = {'requirepass': 'hunter2'}
     with RedisServer(tmp_path_factory.mktemp('strict'), settings=settings) as server:
         yield server
 
@@ -89,9 +97,38 @@ def test_a_password_is_used_and_told_nobody(
     assert 'hunter' not in f'{wrong.value!r} {wrong.value.__cause__!r} {caplog.text}'
 
 
-def test_a_user_who_may_not_hear_the_bells_is_told_so(bench: Any, strict: RedisServer) -> None:
+def test_the_permissions_that_the_readme_names_are_enough(bench: Any) -> None:
+    handled: list[Any] = []
+    url = bench.user(PERMISSIONS)
+    system = bench.start(urls=url, transport_options={'visibility_timeout': 1})
+
+    def fail_at_first(event: Event) -> None:
+        if event.attempt < 2:
+            raise RuntimeError('not yet')
+        handled.append(event.body['n'])
+
+    bench.subscribe(system, fail_at_first, retry=1)
+    passing = Subscription(f'{bench.name}.passing', (bench.topic,), _fail, durable=False)
+    system.subscribe(passing)
+    bench.emit(system, 1)
+    bench.emit(system, 2, delay=0.2)
+    eventually(lambda: sorted(handled) == [1, 2])
+    assert system.dead_letters is not None
+    letters = eventually(
+        lambda: [
+            each for each in system.dead_letters.scan() if each.queue.startswith(passing.queue_name)
+        ]
+    )
+    assert system.dead_letters.replay(letters[0].id) == 1
+    assert system.dead_letters.drop(*[each.id for each in system.dead_letters.scan()]) >= 1
+    system.unsubscribe(passing)
+    gevent.sleep(1)  # looks around, too
+    assert system.has_queue(bench.name)
+
+
+def test_a_user_who_may_not_hear_the_bells_is_told_so(bench: Any) -> None:
     with pytest.raises(BrokerError, match=r'cannot subscribe to lymph:bell:\*.*permit the user'):
-        bench.start(urls=f'redis://deaf:hunter2@{strict.address}')
+        bench.start(urls=bench.user('~* resetchannels +@all'))
 
 
 def test_no_redis_is_told_with_its_address(bench: Any) -> None:

@@ -19,6 +19,7 @@ _SETTINGS = {
     'appendfsync': 'always',
     'save': '""',
     'maxmemory-policy': 'noeviction',
+    'set-proc-title': 'no',  # its arguments tell whose it is
 }
 
 

@@ -96,7 +96,7 @@ class Pipe:
 
     def script(self, name: str, *args: Any) -> tuple[Any, ...]:
         """Return the command that runs a script of `scripts`."""
-        return ('EVALSHA', self._scripts[name], 1, self._prefix, *args)
+        return ('EVALSHA', self._scripts[name], 1, f'{self._prefix}:', *args)
 
     def fail(self, error: Exception) -> None:
         """Take the connection for lost. Never waits."""

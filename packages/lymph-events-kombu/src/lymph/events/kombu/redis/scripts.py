@@ -36,7 +36,7 @@ local P = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local function key(...) return table.concat({P, ...}, ':') end
+local function key(...) return P .. table.concat({...}, ':') end
 local function ring(queue) redis.call('PUBLISH', key('bell', queue), '') end
 
 local function ready(queue, id, push)
