@@ -38,8 +38,8 @@ def _fail(event: Event) -> None:
 
 @pytest.fixture(scope='module')
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis that wants a password."""
-    settings = {'requirepass': 'hunter2'}
+    """A Redis that wants a password and writes nothing to the disk."""
+    settings = {'requirepass': 'hunter2', 'appendonly': 'no'}
     with RedisServer(tmp_path_factory.mktemp('strict'), settings=settings) as server:
         yield server
 
@@ -124,6 +124,31 @@ def test_the_permissions_that_the_readme_names_are_enough(bench: Any) -> None:
     system.unsubscribe(passing)
     gevent.sleep(1)  # looks around, too
     assert system.has_queue(bench.name)
+
+
+def test_a_redis_that_keeps_nothing_through_a_crash_is_warned_of(
+    bench: Any, strict: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.start()
+    assert 'appendonly' not in caplog.text
+    bench.start(urls=f'redis://:hunter2@{strict.address}')
+    assert 'appendonly is off: a crash of Redis loses the events' in caplog.text
+
+
+def test_an_outcome_that_redis_refuses_for_a_while_is_told_again(bench: Any) -> None:
+    system, other, handled = bench.start(urls=bench.user('~* &* +@all')), bench.start(), []
+
+    def forbid(event: Event) -> None:
+        bench.server.command('ACL', 'SETUSER', bench.name, '-hdel')
+        handled.append(event.attempt)
+
+    bench.subscribe(system, forbid)
+    bench.emit(other, 1)
+    eventually(lambda: handled)
+    assert bench.left() != {}
+    bench.server.command('ACL', 'SETUSER', bench.name, '+hdel')
+    eventually(lambda: bench.left() == {})
+    assert handled == [1]
 
 
 def test_a_user_who_may_not_hear_the_bells_is_told_so(bench: Any) -> None:

@@ -55,6 +55,7 @@ class RedisStore:
         self._held: set[int] = set()
         self._numbers = count()
         self._unanswered: dict[int, tuple[Any, ...]] = {}
+        self._refused: list[int] = []
         self._looking: Greenlet | None = None
 
     # The owner.
@@ -73,6 +74,7 @@ class RedisStore:
         except BrokerError as error:
             logger.error('others will have to clean up after this instance: %s', error)
         self._unanswered.clear()
+        self._refused.clear()
         self._held.clear()
 
     def enroll(self, pipe: Pipe) -> None:
@@ -81,6 +83,7 @@ class RedisStore:
         lifetime = int(self._lifetime * 1000)
         command = pipe.script('enroll', self.owner, self._epoch, lifetime, *self._held)
         pipe.call(_TIMEOUT, *command)
+        self._refused.clear()
         for number in tuple(self._unanswered):
             self._send(pipe, number)
 
@@ -100,6 +103,9 @@ class RedisStore:
                 logger.error('cannot look after the events of other instances: %s', error)
                 continue
             if known:
+                refused, self._refused = self._refused, []
+                for number in refused:
+                    self._send(pipe, number)
                 self._keep_up()
             else:
                 self._forgotten(pipe)
@@ -130,16 +136,16 @@ class RedisStore:
         while True:
             self._link.up.wait()
             pipe = self._link.connection
+            if pipe is None:
+                continue
             try:
-                if pipe is not None:
-                    lease = pipe.script('lease', self.owner, self._epoch, *counts)
-                    return pipe, pipe.call(_TIMEOUT, *lease)
+                lease = pipe.script('lease', self.owner, self._epoch, *counts)
+                return pipe, pipe.call(_TIMEOUT, *lease)
             except Lost:
-                pass
+                gevent.sleep(0)  # the owner of the connection has to notice, too
             except BrokerError as error:
                 pipe.fail(error)  # it may have been done: the next epoch tells
                 raise
-            gevent.sleep(0)  # the owner of the connection has to notice, too
 
     def acknowledge(self, delivery: Delivery) -> None:
         self._settle(delivery, 'handled')
@@ -177,14 +183,14 @@ class RedisStore:
 
     def _send(self, pipe: Pipe, number: int) -> None:
         _, name, *args = self._unanswered[number]
-        pipe.send(partial(self._answered, pipe, number), *pipe.script(name, *args))
+        pipe.send(partial(self._answered, number), *pipe.script(name, *args))
 
-    def _answered(self, pipe: Pipe, number: int, reply: Any) -> None:
+    def _answered(self, number: int, reply: Any) -> None:
         if isinstance(reply, Lost):
             return
         if isinstance(reply, BrokerError):
             logger.error('cannot settle an event, trying again: %s', reply)
-            pipe.fail(reply)
+            self._refused.append(number)
             return
         then, *_ = self._unanswered.pop(number, (None,))
         if then is not None:
