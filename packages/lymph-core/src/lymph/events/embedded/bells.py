@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gevent
 
-from lymph.core.doorbell import ring
+from lymph.core.doorbell import Bells
 
 __all__ = ['Ringer']
 
@@ -18,7 +18,7 @@ class Ringer:
     """Rings the bells in `directory`."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self._bells = Bells(directory)
         self._queues: set[str] = set()
         self._hub = gevent.get_hub()
 
@@ -33,6 +33,6 @@ class Ringer:
         queues, self._queues = self._queues, set()
         for queue in queues:
             try:
-                ring(self._directory, queue)
+                self._bells.ring(queue)
             except OSError as error:  # they look by themselves now and then
                 logger.warning('cannot wake the consumers of %s: %s', queue, error)
