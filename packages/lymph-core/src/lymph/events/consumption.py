@@ -4,7 +4,8 @@ The event systems that keep their own queues differ in the store alone. The rule
 
 - One greenlet leases for all queues of an instance; nothing else does. It asks for no more events
   than there are free workers, a few for each queue in turn, and for one at a time where a
-  subscription is sequential.
+  subscription is sequential. What it does for an event does not depend on how many queues there
+  are: those that may have something stand in a line of their own.
 - It sleeps until something can be had: a queue was rung, a delayed event is due, a handler made
   room. A ring that arrives during a lease is not lost.
 - Outcomes are handed to the store without waiting. The store takes leases and outcomes in order,
@@ -51,8 +52,7 @@ class _Consumer:
         self.queue = queue
         self.subscription = subscription
         self.running = 0
-        self.look = True  # the queue may have something
-        self.due: float | None = None  # when it will, by the monotonic clock
+        self.look = False  # the queue may have something; then it stands in the line
         alone = subscription.sequential or subscription.once or subscription.exclusive
         self.limit = 1 if alone else _MOST
         self.claim = secrets.token_hex(8) if subscription.exclusive else None
@@ -76,6 +76,10 @@ class Consumption:
         self._finish = finish
         self._backoff = backoff
         self._consumers: dict[str, _Consumer] = {}
+        self._line: dict[str, _Consumer] = {}  # those to look into, the first one first
+        self._dues: dict[
+            str, float
+        ] = {}  # when a queue will have something, by the monotonic clock
         self._wake = Signal()
         self._paused = False
         self._loop: Greenlet | None = None
@@ -91,6 +95,8 @@ class Consumption:
         """Lease no more and forget all queues; handlers that run keep running."""
         self._paused = True
         self._consumers.clear()
+        self._line.clear()
+        self._dues.clear()
         if self._loop is not None:
             self._loop.kill()
             self._loop = None
@@ -104,11 +110,13 @@ class Consumption:
     def add(self, queue: str, subscription: Subscription) -> None:
         """Consume `queue` for a subscription."""
         self._consumers[queue] = _Consumer(queue, subscription)
-        self._wake.set()
+        self.ring(queue)
 
     def remove(self, queue: str) -> None:
         """Consume `queue` no longer."""
         consumer = self._consumers.pop(queue, None)
+        self._line.pop(queue, None)
+        self._dues.pop(queue, None)
         if consumer is not None:
             self._let_go(consumer)
 
@@ -116,8 +124,12 @@ class Consumption:
         """Look into `queue`: something was put there. Never waits."""
         consumer = self._consumers.get(queue)
         if consumer is not None:
-            consumer.look = True
+            self._stand_in_line(consumer)
             self._wake.set()
+
+    def _stand_in_line(self, consumer: _Consumer) -> None:
+        consumer.look = True
+        self._line.setdefault(consumer.queue, consumer)
 
     # The loop.
 
@@ -148,28 +160,32 @@ class Consumption:
             gevent.sleep(0)  # somebody else was quicker
 
     def _patience(self) -> float | None:
-        dues = [c.due for c in self._consumers.values() if c.due is not None]
-        if self._paused or not dues:
+        if self._paused or not self._dues:
             return None
-        return max(min(dues) - time.monotonic(), 0)
+        return max(min(self._dues.values()) - time.monotonic(), 0)
 
     def _demands(self) -> list[Demand]:
         free = self._component.workers.free
-        now = time.monotonic()
         demands: list[Demand] = []
         if self._paused:
             return demands
-        for name, consumer in list(self._consumers.items()):
-            if consumer.due is not None and consumer.due <= now:
-                consumer.look, consumer.due = True, None
+        self._line_up_what_is_due()
+        for name, consumer in list(self._line.items()):
             count = int(min(consumer.room(), free, _BATCH))
             if count > 0:
                 demands.append(Demand(name, count, consumer.claim))
                 free -= count
                 consumer.look = False
-                # whoever was served goes to the end of the line
-                self._consumers[name] = self._consumers.pop(name)
+                del self._line[name]  # it goes to the end of the line if it has more
+            if free < 1:
+                break
         return demands
+
+    def _line_up_what_is_due(self) -> None:
+        now = time.monotonic()
+        for queue in [queue for queue, due in self._dues.items() if due <= now]:
+            del self._dues[queue]
+            self._stand_in_line(self._consumers[queue])
 
     def _note(self, demands: Sequence[Demand], leased: Leased) -> None:
         """Remember which queues may have more, now or later."""
@@ -178,14 +194,13 @@ class Consumption:
             given[delivery.queue] = given.get(delivery.queue, 0) + 1
         now = time.monotonic()
         for demand in demands:
-            consumer = self._consumers.get(demand.queue)
-            if consumer is None:
+            if demand.queue not in self._consumers:
                 continue
-            due = leased.due.get(demand.queue)
-            consumer.due = None if due is None else now + min(due, _PATIENCE)
+            self._dues.pop(demand.queue, None)
+            if demand.queue in leased.due:
+                self._dues[demand.queue] = now + min(leased.due[demand.queue], _PATIENCE)
             if given.get(demand.queue, 0) >= demand.count:
-                consumer.look = True
-                self._wake.set()
+                self.ring(demand.queue)
 
     def _look_again(self, demands: Sequence[Demand]) -> None:
         for demand in demands:
