@@ -9,7 +9,8 @@
   the end of the process, but a power failure may undo them; what is undone, such as a lease or an
   acknowledgement, is then done again. The log is written in order, so none of them is undone that
   came before a lasting one.
-- Whoever has waited for too long takes the command back, if it has not begun.
+- Whoever has waited for too long takes the command back, if it has not begun. Nothing is kept of
+  it, so that what waits for a slow disk is never more than those who wait and one group.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -68,7 +70,8 @@ class Committer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._pool: ThreadPool | None = None
-        self._waiting: deque[Ticket[Any]] = deque()
+        # each change of it is one step of the interpreter, so the hub and the thread may make it
+        self._waiting: OrderedDict[Ticket[Any], None] = OrderedDict()
         self._taking = False
         self._working = False
         self._connection: sqlite3.Connection | None = None
@@ -123,7 +126,7 @@ class Committer:
         if not self._taking:
             raise StoreError(f'{self.path} is not open')
         ticket = Ticket(command, lasting, on_done)
-        self._waiting.append(ticket)
+        self._waiting[ticket] = None
         self._go_on()
         return ticket
 
@@ -153,6 +156,7 @@ class Committer:
             return cast(T, self._within(timeout, result.get))
         except BaseException:
             ticket.cancelled = True
+            self._waiting.pop(ticket, None)
             raise
 
     def _within(self, seconds: float | None, wait: Callable[[], T]) -> T:
@@ -210,8 +214,9 @@ class Committer:
 
     def _work(self) -> list[Ticket[Any]]:
         group: list[Ticket[Any]] = []
-        while self._waiting and len(group) < _GROUP:
-            group.append(self._waiting.popleft())
+        with suppress(KeyError):
+            while len(group) < _GROUP:
+                group.append(self._waiting.popitem(last=False)[0])
         self._commit(group)
         return group
 
