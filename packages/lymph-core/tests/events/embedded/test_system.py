@@ -109,16 +109,21 @@ def test_a_file_of_a_newer_lymph_is_an_error_and_is_left_as_it_is(start, databas
     assert database.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ('version', 'added'),
+    [(1, ['TABLE claims', 'INDEX messages_failed']), (2, ['INDEX messages_failed'])],
+)
 def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
-    start, subscribe, emit, database
+    start, subscribe, emit, database, version, added
 ):
     system = start()
     system.unsubscribe(subscribe(system, Inbox()))
     emit(system, 1)
     system.on_stop()
     with sqlite3.connect(database) as db:
-        db.execute('DROP TABLE claims')
-        db.execute('PRAGMA user_version = 1')
+        for thing in added:
+            db.execute(f'DROP {thing}')
+        db.execute(f'PRAGMA user_version = {version}')
     system, inbox = start(), Inbox()
     subscribe(system, inbox, exclusive=True)
     eventually(lambda: inbox.numbers == [1])

@@ -3,7 +3,7 @@
 =============  ====================================================================================
 events         what was emitted, once however many queues want it; goes with its last message
 messages       one for each event and queue; `due` set: not yet; `owner` set: leased
-queues         `temporary` ones end with their last consumer
+queues         `temporary` ones end with their last consumer; see `ending`
 bindings       the topics that a queue collects
 consumers      who consumes a queue
 owners         instances that consume; ids are never used twice, so that a lease that was taken away
@@ -26,10 +26,10 @@ from lymph.exceptions import LymphError
 __all__ = ['StoreError', 'explain', 'give_back', 'open_database']
 
 _APPLICATION = 0x6C796D70  # `PRAGMA application_id`: 'lymp'
-_FORMAT = 2  # `PRAGMA user_version`
+_FORMAT = 3  # `PRAGMA user_version`
 _BUSY = 5.0  # seconds that SQLite waits for programs that do not take turns, such as its own shell
 _SPARE = 1000  # free pages that are left for what comes
-_GIVEN_BACK = 4000  # pages at once
+_GIVEN_BACK = 250  # pages at once, a few milliseconds
 _WAL_KEPT = 16 << 20  # bytes of the write-ahead log that stay allocated
 
 _CLAIMS = """
@@ -40,6 +40,10 @@ CREATE TABLE claims (
     expires REAL NOT NULL
 );
 """
+_FAILED = """
+CREATE INDEX messages_failed ON messages (queue, id) WHERE due IS NOT NULL AND attempts > 0;
+"""
+_UPGRADES = {1: _CLAIMS, 2: _FAILED}  # what a file of that format lacks of the next one
 _TABLES = """
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
@@ -134,11 +138,13 @@ def explain(error: sqlite3.Error, path: Path) -> str:
     return f'{path}: SQLite says: {text}'
 
 
-def give_back(db: sqlite3.Connection) -> None:
-    """Return some of the file's free pages to the disk, when there are many."""
+def give_back(db: sqlite3.Connection) -> bool:
+    """Return some of the file's free pages to the disk; returns whether there are many more."""
     free = _pragma(db, 'freelist_count') - _SPARE
-    if free > 0:
-        db.execute(f'PRAGMA incremental_vacuum({min(free, _GIVEN_BACK)})').fetchall()
+    for _ in range(min(free, _GIVEN_BACK)):
+        # sqlite3 takes one step of a statement without columns, and a step is a page
+        db.execute('PRAGMA incremental_vacuum(1)')
+    return free > _GIVEN_BACK
 
 
 _MEANINGS = (
@@ -168,7 +174,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             'upgrade lymph here, or name another directory for events'
         )
     elif version < _FORMAT:
-        _upgrade(connection)
+        _upgrade(connection, version)
     if connection.execute('PRAGMA journal_mode = WAL').fetchone()[0] != 'wal':
         raise StoreError(f'{path} cannot have a write-ahead log; put it on a local disk')
     connection.execute(f'PRAGMA journal_size_limit = {_WAL_KEPT}')
@@ -179,7 +185,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('BEGIN IMMEDIATE')
     try:
-        for statement in _statements(_TABLES + _CLAIMS):
+        for statement in _statements(_TABLES + _CLAIMS + _FAILED):
             connection.execute(statement)
         connection.execute(f'PRAGMA application_id = {_APPLICATION}')
         connection.execute(f'PRAGMA user_version = {_FORMAT}')
@@ -189,11 +195,12 @@ def _create(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Add to a file of format 1 what it lacks."""
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """Add to a file of an older format what it lacks."""
     connection.execute('BEGIN IMMEDIATE')
     try:
-        connection.execute(_CLAIMS)
+        for older in range(version, _FORMAT):
+            connection.execute(_UPGRADES[older])
         connection.execute(f'PRAGMA user_version = {_FORMAT}')
         connection.execute('COMMIT')
     except BaseException:

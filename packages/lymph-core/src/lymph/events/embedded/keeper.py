@@ -2,7 +2,7 @@
 
 A death is told by the kernel where it can (a pidfd); then the lock is asked, a few times, since a
 child that was just forked may hold it for a moment longer. Everything else is found by a slow look
-around, which also renews this owner and gives free pages of the file back to the disk.
+around, which also renews this owner and begins to tidy up.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Greenlet
 from lymph.core.processes import Processes, pid_namespace
 from lymph.events.embedded.committer import Committer
-from lymph.events.embedded.database import StoreError, give_back
+from lymph.events.embedded.database import StoreError
 from lymph.events.embedded.owners import Found, OwnerFile, dismiss, enroll, look_around, renew
+from lymph.events.embedded.tidying import Tidying
 
 __all__ = ['Keeper']
 
@@ -61,6 +62,7 @@ class Keeper:
         self._keep_up = keep_up
         self._ring = ring
         self._namespace = pid_namespace()
+        self._tidying = Tidying(component, committer)
         self._wake = Signal()
         self._processes = Processes(self._died)
         self._watched: set[int] = set()
@@ -96,6 +98,7 @@ class Keeper:
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
+        self._tidying.stop()
         if self.owner:
             owner, self.owner = self.owner, 0
             try:
@@ -151,7 +154,7 @@ class Keeper:
     def _look(self, slow: bool) -> None:
         self._looks = max(self._looks - 1, 0)
         token = self._keep_place()
-        known, found = self._committer.run(lambda db: self._look_in_thread(db, token, slow), None)
+        known, found = self._committer.run(lambda db: self._look_in_thread(db, token), None)
         if not known:
             logger.error('other instances took this one for dead; its events may be handled twice')
             self._enroll(token, None)
@@ -162,13 +165,13 @@ class Keeper:
         self._blind = bool(found.unknown or self._untold)
         if slow and len(os.listdir(self._bells)) > found.bells:
             ring(self._bells)  # which removes those of the dead
+        if slow:
+            self._tidying.start(self.owner)
         if slow or not known:
             self._keep_up(not known)
 
-    def _look_in_thread(self, db: sqlite3.Connection, token: str, slow: bool) -> tuple[bool, Found]:
+    def _look_in_thread(self, db: sqlite3.Connection, token: str) -> tuple[bool, Found]:
         known = renew(db, self.owner, token)
-        if slow:
-            give_back(db)
         return known, look_around(db, self.owner, self._directory, self._namespace)
 
     def _keep_place(self) -> str:

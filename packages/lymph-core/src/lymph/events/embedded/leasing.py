@@ -28,7 +28,7 @@ WHERE id IN (SELECT id FROM messages WHERE queue = ? AND due <= ? ORDER BY due L
 """
 _FIRST_DUE = 'SELECT min(due) FROM messages WHERE queue = ? AND due IS NOT NULL'
 _FIRST_FAILED = """
-SELECT id, due FROM messages
+SELECT id, due FROM messages INDEXED BY messages_failed
 WHERE queue = ? AND due IS NOT NULL AND attempts > 0 ORDER BY id LIMIT 1
 """
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from lymph.core.forks import abandon_in_children
 from lymph.events.embedded.claims import take_back
-from lymph.events.embedded.routing import changed, end_unused_queues
+from lymph.events.embedded.ending import end_unused_queues
+from lymph.events.embedded.routing import changed
 
 __all__ = ['Found', 'OwnerFile', 'dismiss', 'enroll', 'look_around', 'renew']
 

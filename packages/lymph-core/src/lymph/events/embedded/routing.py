@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from lymph.core.protocol.topics import compile_pattern
+from lymph.core.protocol.topic_index import TopicIndex
+from lymph.events.embedded.ending import end_unused_queues
 
-__all__ = ['Routes', 'changed', 'declare', 'end_unused_queues', 'has_queue', 'withdraw']
+__all__ = ['Routes', 'changed', 'declare', 'has_queue', 'withdraw']
 
 _REMEMBERED = 4096  # topics whose queues are known without matching
 
@@ -58,40 +59,32 @@ def withdraw(db: sqlite3.Connection, name: str, owner: int) -> None:
     changed(db)
 
 
-def end_unused_queues(db: sqlite3.Connection) -> None:
-    """Remove temporary queues without consumers, and what is in them."""
-    unused = db.execute(
-        'SELECT id FROM queues WHERE temporary AND id NOT IN (SELECT queue FROM consumers)'
-    ).fetchall()
-    for table, column in (('messages', 'queue'), ('bindings', 'queue'), ('queues', 'id')):
-        db.executemany(f'DELETE FROM {table} WHERE {column} = ?', unused)
-
-
 class Routes:
     """Which queues collect a topic; known until another process changes it."""
 
     def __init__(self) -> None:
         self._number: int | None = None
-        self._bindings: list[tuple[str, int, str]] = []
+        self._bindings: TopicIndex[tuple[int, str]] = TopicIndex()
         self._known: dict[str, tuple[tuple[int, str], ...]] = {}
 
     def find(self, db: sqlite3.Connection, topic: str) -> tuple[tuple[int, str], ...]:
         """Return id and name of each queue that collects `topic`."""
         (number,) = db.execute('SELECT number FROM changes').fetchone()
         if number != self._number:
-            self._bindings = db.execute(
-                'SELECT topic, id, name FROM bindings JOIN queues ON queue = id'
-            ).fetchall()
+            self._bindings = _read_bindings(db)
             self._known.clear()
             self._number = number
         found = self._known.get(topic)
         if found is None:
-            matching = (
-                (queue, name)
-                for pattern, queue, name in self._bindings
-                if compile_pattern(pattern).matches(topic)
-            )
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            found = self._known[topic] = tuple(dict.fromkeys(matching))
+            found = self._known[topic] = self._bindings.find(topic)
         return found
+
+
+def _read_bindings(db: sqlite3.Connection) -> TopicIndex[tuple[int, str]]:
+    bindings: TopicIndex[tuple[int, str]] = TopicIndex()
+    rows = db.execute('SELECT topic, id, name FROM bindings JOIN queues ON queue = id')
+    for pattern, queue, name in rows:
+        bindings.add(pattern, (queue, name))
+    return bindings
