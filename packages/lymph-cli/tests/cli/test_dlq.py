@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import sqlite3
 import sys
 import termios
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +129,36 @@ class Handled:
 
     def numbers(self) -> Counter[int]:
         return Counter(n for _, _, n, _, _ in self())
+
+
+class Turns:
+    """Holds the turn at an embedded store, without which nobody writes, and lets others through."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._file = os.open(f'{store}-turn', os.O_RDWR)
+
+    def __enter__(self) -> Turns:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._file)
+
+    def take(self) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def give_up(self) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def let_one_through(self) -> None:
+        self.give_up()
+        time.sleep(0.001)
+        self.take()
+
+    def dead_letters(self) -> int:
+        with closing(sqlite3.connect(self._store)) as db:
+            count: int = db.execute('SELECT count(*) FROM dead_letters').fetchone()[0]
+            return count
 
 
 @pytest.fixture(params=['embedded', 'rabbitmq'])
@@ -337,6 +370,47 @@ def test_a_replay_that_is_interrupted_says_how_far_it_came(
             assert len(handled.numbers()) >= replayed
 
 
+def test_an_interrupted_replay_is_taken_up_again_and_replays_nothing_twice(
+    embedded: Letters, shell: Any
+) -> None:
+    embedded.make(1000)
+    store = shell.folder / 'state' / 'events' / 'events.sqlite'
+    with Turns(store) as turns, embedded.handled() as handled:
+        turns.take()
+        replaying = shell.start('dlq', 'replay', '--all')
+        while turns.dead_letters() == 1000:
+            turns.let_one_through()
+        left = turns.dead_letters()
+        assert 0 < left < 1000
+        replaying.signal(signal.SIGINT)
+        replaying.said('interrupted:')
+        turns.give_up()
+        assert replaying.end() == 130
+        said = replaying.stderr.split()
+        assert (said[0], said[2:]) == ('interrupted:', ['of', '1000', 'replayed'])
+        assert int(said[1]) <= 1000 - len(embedded.list()) < 1000
+        done = embedded.run('replay', '--all', '--json')
+        assert json.loads(done.stdout)['replayed'] > 0
+        eventually(lambda: handled.numbers() == Counter(range(1000)), PATIENCE)
+    assert embedded.list() == []
+
+
+def test_a_replay_is_chosen_by_several_filters_after_a_look_that_changes_nothing(
+    letters: Letters,
+) -> None:
+    before = letters.make(30)
+    filters = ('--queue', letters.queue, '--type=#.odd', '--error=handle 1', '--since=1h')
+    numbers = [1, 11, 13, 15, 17, 19]
+    done = letters.run('replay', *filters, '--dry-run')
+    expected = f'would replay 6 dead letters (6 of {letters.queue})\n'
+    assert (done.exit_code, done.stdout, done.stderr) == (0, '', expected)
+    assert letters.list() == before
+    assert letters.run('replay', *filters).exit_code == 0
+    assert {each['body']['n'] for each in letters.list()} == {*range(30)} - {*numbers}
+    with letters.handled() as handled:
+        eventually(lambda: handled.numbers() == Counter(numbers), PATIENCE)
+
+
 # drop
 
 
@@ -385,22 +459,25 @@ def test_on_a_terminal_it_is_asked_before_anything_is_dropped(
 # both
 
 
-def test_a_long_replay_shows_how_far_it_is_on_a_terminal_only(
-    embedded: Letters, shell: Any
-) -> None:
-    embedded.make(200)
+def test_a_long_replay_shows_how_far_it_is_on_a_terminal_only(letters: Letters, shell: Any) -> None:
+    letters.make(200)
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 100))
     shell.environ['TERM'] = 'xterm'
-    replaying = shell.start('dlq', 'replay', '--type=#.even', stderr=slave)
+    replaying = shell.start('dlq', 'replay', '--type=#.even', '--limit=60', stderr=slave)
     assert replaying.end() == 0
+    # the document is on stdout alone, whatever the terminal shows
+    as_json = shell.start('dlq', 'replay', '--type=#.even', '--json', stderr=slave)
+    assert as_json.end() == 0
+    done = json.loads(as_json.stdout)
+    assert (done['found'], done['replayed'], done['dry_run']) == (40, 40, False)
     os.close(slave)
     shown = os.read(master, 1 << 16).decode()
     os.close(master)
-    assert '100/100' in shown
-    assert 'replayed 100 dead letters (100 of shop)' in shown
-    done = embedded.run('replay', '--all')
-    assert done.stderr == 'replayed 100 dead letters (100 of shop)\n'
+    assert '60/60' in shown
+    assert f'replayed 60 dead letters (60 of {letters.queue})' in shown
+    done = letters.run('replay', '--all')
+    assert done.stderr == f'replayed 100 dead letters (100 of {letters.queue})\n'
 
 
 @pytest.mark.parametrize('command', ['show', 'replay', 'drop'])

@@ -32,6 +32,11 @@ class Filters:
     def __bool__(self) -> bool:
         return self != Filters()
 
+    @property
+    def whole_queue(self) -> bool:
+        """Whether everything is meant that one queue gave up, or all of them."""
+        return self == Filters(queue=self.queue)
+
     def match(self, letter: DeadLetter) -> bool:
         """Tell whether all conditions hold for a dead letter."""
         return (

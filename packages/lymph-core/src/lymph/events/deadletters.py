@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from heapq import nsmallest
 
 from lymph.core.events import Event
 
@@ -69,6 +72,18 @@ class DeadLetters(ABC):
         while page:
             yield from page
             page = self.read(queue, _PAGE, page[-1].id)
+
+    def oldest(
+        self, queue: str | None = None, limit: int = 100
+    ) -> tuple[Sequence[DeadLetter], int]:
+        """Return up to `limit` dead letters, the oldest first, and how many there are in all.
+
+        Those of one queue or of all. One look, whatever it costs; counting adds nothing to it.
+        """
+        numbers = itertools.count()
+        with closing(self.scan(queue)) as scan:
+            found = nsmallest(limit, ((letter.died, next(numbers), letter) for letter in scan))
+        return [letter for _, _, letter in found], next(numbers)
 
     @abstractmethod
     def find(self, id: str) -> DeadLetter | None:

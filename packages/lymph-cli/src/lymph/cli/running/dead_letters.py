@@ -30,7 +30,7 @@ T = TypeVar('T')
 def run_list(settings: Settings, filters: Filters, limit: int, as_json: bool) -> None:
     """Print the oldest dead letters that the filters let through, up to `limit` (0: all)."""
     with open_dead_letters(settings) as letters:
-        found, count = choose(letters, filters, limit, lambda letter: letter)
+        found, count = _look(letters, filters, limit)
     printer = Printer(settings)
     if as_json:
         printer.json([_facts(letter) for letter in found])
@@ -51,6 +51,13 @@ def run_show(settings: Settings, ids: Sequence[str], as_json: bool) -> None:
         printer.json([_facts(letter) for letter in found])
     for letter in [] if as_json else found:
         _show(printer, letter)
+
+
+def _look(letters: DeadLetters, filters: Filters, limit: int) -> tuple[Sequence[DeadLetter], int]:
+    """Return the oldest dead letters that match, up to `limit` (0: all), and how many match."""
+    if limit and filters.whole_queue:
+        return letters.oldest(filters.queue, limit)  # which need not see all of them
+    return choose(letters, filters, limit, lambda letter: letter)
 
 
 @contextmanager

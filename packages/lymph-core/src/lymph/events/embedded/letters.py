@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from lymph.core.protocol.envelope import unpack_event
@@ -21,7 +22,11 @@ _COLUMNS = 'SELECT id, queue, data, error, attempts, emitted, died FROM dead_let
 
 class _Run(Protocol):
     def __call__(
-        self, command: Callable[[sqlite3.Connection], T], *, lasting: bool = False
+        self,
+        command: Callable[[sqlite3.Connection], T],
+        *,
+        lasting: bool = False,
+        then: Callable[[T], object] = bool,
     ) -> T: ...
 
 
@@ -46,10 +51,32 @@ class EmbeddedDeadLetters(DeadLetters):
         rows = self._run(lambda db: db.execute(query, arguments).fetchall())
         return [_letter(*row) for row in rows]
 
+    def oldest(
+        self, queue: str | None = None, limit: int = 100
+    ) -> tuple[Sequence[DeadLetter], int]:
+        found = self.read(queue, limit)
+        return found, max(self._count(queue), len(found))
+
+    def _count(self, queue: str | None) -> int:
+        where, arguments = ('', ()) if queue is None else (' WHERE queue = ?', (queue,))
+        query = f'SELECT count(*) FROM dead_letters{where}'
+        (count,) = self._run(lambda db: db.execute(query, arguments).fetchone())
+        return int(count)
+
     def find(self, id: str) -> DeadLetter | None:
         query = f'{_COLUMNS} WHERE id = ?'
         row = self._run(lambda db: db.execute(query, (_number(id),)).fetchone())
         return None if row is None else _letter(*row)
+
+    def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
+        found: dict[str, DeadLetter] = {}
+        for some in _batches(list(ids)):
+            query = f'{_COLUMNS} WHERE id IN ({", ".join("?" * len(some))})'
+            numbers = [_number(id) for id in some]
+            rows = self._run(partial(_all, query, numbers))
+            letters = {row[0]: _letter(*row) for row in rows}
+            found |= {id: letters[n] for id in some if (n := _number(id)) in letters}
+        return found
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
         return sum(self._replay(some, settled) for some in _batches(ids))
@@ -61,9 +88,11 @@ class EmbeddedDeadLetters(DeadLetters):
         def revive(db: sqlite3.Connection) -> dict[str, str]:
             return {id: name for id in ids for name in _revive(db, _number(id))}
 
-        queues = self._run(revive, lasting=True)
-        for queue in set(queues.values()):
-            self._ring(queue)
+        def ring(queues: dict[str, str]) -> None:
+            for queue in set(queues.values()):
+                self._ring(queue)
+
+        queues = self._run(revive, lasting=True, then=ring)
         for id in queues:
             settled(id)
         return len(queues)
@@ -80,6 +109,10 @@ class EmbeddedDeadLetters(DeadLetters):
 
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[at : at + _BATCH] for at in range(0, len(ids), _BATCH))
+
+
+def _all(query: str, values: Sequence[int], db: sqlite3.Connection) -> list[Any]:
+    return db.execute(query, values).fetchall()
 
 
 def _revive(db: sqlite3.Connection, id: int) -> list[str]:

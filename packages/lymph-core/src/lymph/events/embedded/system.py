@@ -153,6 +153,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._keeper.stop(self._timeout)
         self._ring.flush()
         self._committer.close()
+        self._ring.flush()  # for what was done last, though nobody waited for it any more
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; the file and the queues stay the parent's."""
@@ -232,10 +233,16 @@ class EmbeddedEventSystem(BaseEventSystem):
         """Fetch no more events."""
         self._consumption.pause()
 
-    def _run(self, command: Callable[[sqlite3.Connection], T], *, lasting: bool = False) -> T:
+    def _run(
+        self,
+        command: Callable[[sqlite3.Connection], T],
+        *,
+        lasting: bool = False,
+        then: Callable[[T], object] = bool,
+    ) -> T:
         if self._refusal is not None:
             raise StoreError(f'{self._committer.path}: {self._refusal}')
-        return self._committer.run(command, self._timeout, lasting)
+        return self._committer.run(command, self._timeout, lasting, then)
 
     def _ring_all(self, queues: Iterable[str]) -> None:
         for queue in queues:

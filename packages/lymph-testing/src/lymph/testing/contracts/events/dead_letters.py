@@ -26,6 +26,18 @@ class DeadLettersContract(EventSystemHarness):
         assert _ids(kept.read(queue, after=letters[4].id)) == []
         assert _ids(kept.read(self.queue('other'))) == []
 
+    def test_the_oldest_dead_letters_come_with_the_number_of_all(self) -> None:
+        system = self.start()
+        letters = self.kill_events(system, 5)
+        queue, kept = self.queue(), self.dead_letters(system)
+        oldest, count = kept.oldest(queue, 2)
+        assert (_ids(oldest), count) == (_ids(letters[:2]), 5)
+        oldest, count = kept.oldest(queue)
+        assert (_ids(oldest), count) == (_ids(letters), 5)
+        oldest, count = kept.oldest(limit=1)
+        assert (len(oldest), count) == (1, len(list(kept.scan())))
+        assert kept.oldest(self.queue('other')) == ([], 0)
+
     def test_a_dead_letter_is_found_by_its_id(self) -> None:
         system = self.start()
         (letter,) = self.kill_events(system, 1)
