@@ -71,7 +71,7 @@ wheels: install  ## build all distributions into dist/
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
 
 .PHONY: bench
-bench: bench-rpc bench-discovery  ## measure everything and write docs/performance.md; wants a quiet machine
+bench: bench-rpc bench-discovery bench-backlog  ## measure everything and write docs/performance.md; wants a quiet machine
 
 .PHONY: bench-rpc
 bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS=--quick: a minute, writes nothing)
@@ -81,6 +81,10 @@ bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS
 bench-discovery: install  ## measure lookups, and how soon instances are found and gone (ARGS=--quick: half a minute)
 	@tools/servers zookeeper
 	$(BIN)/python -m bench.discovery $(ARGS)
+
+.PHONY: bench-backlog
+bench-backlog: install  ## measure an embedded store with a million events (ARGS=--quick: half a minute)
+	$(BIN)/python -m bench.events.backlog $(ARGS)
 
 # What lymph is measured against has an environment of its own, with the versions that both need.
 $(BENCH_VENV)/.created:

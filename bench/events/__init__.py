@@ -1,0 +1,3 @@
+"""What events cost."""
+
+from __future__ import annotations
