@@ -299,3 +299,20 @@ def test_an_emitter_behind_a_store_that_is_held_keeps_no_event_it_has_given_up(s
     assert all('did not answer within 0.1 s' in each for each in failed)
     assert held < 3_000_000  # bytes; what was given up is 20 million, one group at most is held
     system.emit(Event('thing'))
+
+
+def test_a_program_that_locks_the_database_makes_emitters_fail_in_time(
+    start, subscribe, emit, database
+):
+    system, inbox = start(confirm_timeout=1), Inbox()
+    subscribe(system, inbox)
+    with sqlite3.connect(database, isolation_level=None) as program:
+        program.execute('BEGIN IMMEDIATE')
+        jobs = [gevent.spawn(emit, system, n) for n in range(50)]
+        gevent.joinall(jobs)
+        program.execute('ROLLBACK')
+    assert {type(job.exception) for job in jobs} == {EmitFailure}
+    emit(system, 'after')
+    eventually(lambda: 'after' in inbox.numbers)
+    # those that had begun were not known to be safe, the others were taken back
+    assert len(inbox.numbers) <= 51
