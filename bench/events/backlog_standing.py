@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -102,7 +103,7 @@ def fill_and_drain(sizes: Sequence[int], paced: int) -> tuple[list[Filled], Drai
                     events=size,
                     rate=(size - before) / did['seconds'],
                     cpu=did['cpu'] / (size - before),
-                    file=_size(folder) / size,
+                    file=_content(folder) / size,
                     log=_size(folder, '-wal'),
                     resident=did['resident'],
                     other=_delays(pacer, other, 'other', paced),
@@ -218,6 +219,16 @@ def _delays(pacer: _Process, consumer: _Process, type: str, count: int) -> Delay
 
 def _size(folder: Path, ending: str = '') -> int:
     return (folder / 'events' / f'events.sqlite{ending}').stat().st_size
+
+
+def _content(folder: Path) -> int:
+    """Return the bytes of all pages in use, also of those that the log alone has yet."""
+    path = folder / 'events' / 'events.sqlite'
+    with closing(sqlite3.connect(path)) as db:
+        pages, size = (
+            db.execute(f'PRAGMA {name}').fetchone()[0] for name in ('page_count', 'page_size')
+        )
+    return int(pages * size)
 
 
 def _until_small(folder: Path) -> float:

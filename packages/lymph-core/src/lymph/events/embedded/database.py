@@ -30,6 +30,7 @@ _FORMAT = 3  # `PRAGMA user_version`
 _BUSY = 5.0  # seconds that SQLite waits for programs that do not take turns, such as its own shell
 _SPARE = 1000  # free pages that are left for what comes
 _GIVEN_BACK = 250  # pages at once, a few milliseconds
+_WRITTEN_BACK = 1000  # pages of the write-ahead log after which it is, SQLite's default
 _WAL_KEPT = 16 << 20  # bytes of the write-ahead log that stay allocated
 
 _CLAIMS = """
@@ -139,12 +140,21 @@ def explain(error: sqlite3.Error, path: Path) -> str:
 
 
 def give_back(db: sqlite3.Connection) -> bool:
-    """Return some of the file's free pages to the disk; returns whether there are many more."""
+    """Return some of the file's free pages to the disk; returns whether to go on.
+
+    The file becomes shorter when the log is written back to it. That would be after a thousand more
+    pages, which may never come, so the commit of the last bit does it.
+    """
+    if _pragma(db, 'wal_autocheckpoint') == 1:
+        db.execute(f'PRAGMA wal_autocheckpoint = {_WRITTEN_BACK}')
+        return False
     free = _pragma(db, 'freelist_count') - _SPARE
     for _ in range(min(free, _GIVEN_BACK)):
         # sqlite3 takes one step of a statement without columns, and a step is a page
         db.execute('PRAGMA incremental_vacuum(1)')
-    return free > _GIVEN_BACK
+    if 0 < free <= _GIVEN_BACK:
+        db.execute('PRAGMA wal_autocheckpoint = 1')
+    return free > 0
 
 
 _MEANINGS = (
