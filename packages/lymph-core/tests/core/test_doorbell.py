@@ -8,7 +8,8 @@ import textwrap
 import pytest
 from gevent.event import Event
 
-from lymph.core.doorbell import Doorbell, ring
+from lymph.core.doorbell import Bells, Doorbell, ring
+from lymph.testing.waiting import eventually
 
 
 @pytest.fixture
@@ -145,3 +146,60 @@ def test_a_forked_child_takes_no_rings_from_its_parent(tmp_path):
         bell.close()
         """
     subprocess.run([sys.executable, '-c', textwrap.dedent(code)], check=True, timeout=60)
+
+
+# Bells, for whoever rings often.
+
+
+@pytest.fixture
+def old(tmp_path, monkeypatch):
+    """Have the directory be what it is for long, so that it is listed once."""
+    listed = []
+    found = os.listdir
+
+    def listdir(path):
+        listed.append(path)
+        return found(path)
+
+    def age():
+        os.utime(tmp_path, (0, os.stat(tmp_path).st_mtime - 60))
+
+    monkeypatch.setattr('lymph.core.doorbell.os.listdir', listdir)
+    return age, listed
+
+
+def test_a_directory_that_has_not_changed_is_listed_once(tmp_path, bell, rung, old):
+    age, listed = old
+    age()
+    bells = Bells(tmp_path)
+    for _ in range(10):
+        rung.clear()
+        assert bells.ring('queue') == 1
+        assert rung.wait(5)
+        assert bells.ring('other') == 0
+    assert len(listed) == 1
+
+
+def test_bells_that_come_and_go_are_noticed(tmp_path, bell, old):
+    age, _ = old
+    age()
+    bells, heard = Bells(tmp_path), []
+    assert bells.ring('queue') == 1
+    second = Doorbell(tmp_path, 'queue', lambda: heard.append(2))
+    assert bells.ring('queue') == 2
+    eventually(lambda: heard)
+    # again, within the same tick of the clock
+    third = Doorbell(tmp_path, 'queue', lambda: heard.append(3))
+    assert bells.ring('queue') == 3
+    second.close()
+    third.close()
+    assert bells.ring('queue') == 1
+
+
+def test_bells_of_a_directory_that_comes_and_goes(tmp_path):
+    bells = Bells(tmp_path / 'bells')
+    assert bells.ring('queue') == 0
+    (tmp_path / 'bells').mkdir()
+    bell = Doorbell(tmp_path / 'bells', 'queue', int)
+    assert bells.ring('queue') == 1
+    bell.close()

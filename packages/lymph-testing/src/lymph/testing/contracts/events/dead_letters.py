@@ -46,6 +46,16 @@ class DeadLettersContract(EventSystemHarness):
         assert (found.id, found.queue, found.error) == (letter.id, letter.queue, letter.error)
         assert self.dead_letters(system).find('no such id') is None
 
+    def test_those_dead_letters_are_found_that_are_there(self) -> None:
+        system = self.start()
+        first, second, _ = self.kill_events(system, 3)
+        found = self.dead_letters(system).find_all([second.id, 'no such id', first.id])
+        assert {id: letter.id for id, letter in found.items()} == {
+            first.id: first.id,
+            second.id: second.id,
+        }
+        assert self.dead_letters(system).find_all([]) == {}
+
     def test_all_dead_letters_are_looked_through_once(self) -> None:
         system = self.start()
         letters, kept = self.kill_events(system, 3), self.dead_letters(system)
