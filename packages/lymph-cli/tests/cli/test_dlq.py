@@ -368,6 +368,9 @@ def test_a_replay_that_is_interrupted_says_how_far_it_came(
 
             eventually(nothing_is_lost, PATIENCE)
             assert len(handled.numbers()) >= replayed
+            assert letters.run('replay', '--all').exit_code == 0
+            eventually(lambda: set(handled.numbers()) == set(range(1000)), PATIENCE)
+            assert letters.list() == []
 
 
 def test_an_interrupted_replay_is_taken_up_again_and_replays_nothing_twice(

@@ -140,6 +140,21 @@ def test_free_pages_are_given_back_a_few_at_a_time(start, subscribe, database, o
     assert sum(transactions) > 2000
 
 
+def test_many_dead_letters_are_counted_without_reading_them(start, database):
+    system = start()
+    with sqlite3.connect(database) as db:
+        db.executemany(
+            "INSERT INTO dead_letters VALUES (?, ?, x'', 'E', 1, 1, 1)",
+            ((n, f'queue{n % 2}') for n in range(1, 2001)),
+        )
+    statements = statements_of(system)
+    oldest, count = system.dead_letters.oldest('queue0', 3)
+    assert ([letter.id for letter in oldest], count) == (['2', '4', '6'], 1000)
+    oldest, count = system.dead_letters.oldest(limit=3)
+    assert ([letter.id for letter in oldest], count) == (['1', '2', '3'], 2000)
+    assert sum(each.startswith('SELECT') for each in statements) == 4
+
+
 # Queues.
 
 
