@@ -13,6 +13,7 @@ from lymph.testing.contracts.events.carrying import CarryingContract
 from lymph.testing.contracts.events.dead_letters import DeadLettersContract
 from lymph.testing.contracts.events.delays import DelaysContract
 from lymph.testing.contracts.events.failures import FailuresContract
+from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.topics import TopicsContract
@@ -27,6 +28,7 @@ class TestRedis(
     DelaysContract,
     FailuresContract,
     DeadLettersContract,
+    InterfacesContract,
 ):
     @pytest.fixture(autouse=True)
     def _use(self, redis_server: RedisServer) -> None:

@@ -20,6 +20,7 @@ from lymph.testing.contracts.events.delays import DelaysContract
 from lymph.testing.contracts.events.exclusive import ExclusiveContract
 from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
+from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.topics import TopicsContract
@@ -36,5 +37,6 @@ class EventSystemContract(
     FailuresContract,
     ExclusiveContract,
     DeadLettersContract,
+    InterfacesContract,
 ):
     """Tests that every event system passes."""

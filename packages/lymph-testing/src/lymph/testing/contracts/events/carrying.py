@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import gevent
@@ -14,6 +15,54 @@ from lymph.exceptions import SerializationError
 from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
 
 __all__ = ['CarryingContract']
+
+
+class _Dumped:
+    def _lymph_dump_(self) -> dict[str, Any]:
+        return {'article': 'sock', 'price': Decimal('2.50')}
+
+
+_EAST = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+_DAY = datetime.datetime(2016, 2, 19, 12, 30, 0, 1)
+
+#: what is emitted, and what has to arrive
+_VALUES: list[tuple[Any, Any]] = [
+    *(
+        (value, value)
+        for value in (
+            None,
+            True,
+            0,
+            -(2**63),
+            2**64 - 1,
+            1e-300,
+            float('inf'),
+            '',
+            'gr\xfc\xdfe \U0001f9e6 \0',
+            b'',
+            bytes(range(256)),
+            [],
+            [[1, [2]], {}],
+            {},
+            {'$set': [1], 'a': {'b': None}},
+            set(),
+            {1, 'a', None},
+            _DAY,
+            _DAY.replace(tzinfo=datetime.timezone.utc),
+            _DAY.replace(tzinfo=_EAST),
+            _DAY.date(),
+            _DAY.time(),
+            _DAY.time().replace(tzinfo=_EAST),
+            UUID(int=2**127),
+            Decimal('-12.50'),
+            Decimal('Infinity'),
+        )
+    ),
+    (frozenset({1, 2}), {1, 2}),
+    ((1, (2, 3)), [1, [2, 3]]),
+    ({(1, 2)}, {(1, 2)}),
+    (_Dumped(), {'article': 'sock', 'price': Decimal('2.50')}),
+]
 
 
 class CarryingContract(EventSystemHarness):
@@ -42,6 +91,20 @@ class CarryingContract(EventSystemHarness):
         assert event.headers['trace_id'] == 'abc'
         assert event.headers['x'] == 1
         assert event.attempt == 1
+
+    def test_every_type_that_can_travel_arrives_as_documented(self) -> None:
+        system, inbox = self.start(), Inbox()
+        self.subscribe(system, inbox)
+        for n, (value, _) in enumerate(_VALUES):
+            body = {'n': n, 'value': value, 'within': [{'a': value}]}
+            system.emit(Event(self.topic('thing'), body))
+        self.eventually(lambda: len(inbox.events) == len(_VALUES))
+        for event in inbox.events:
+            arrives, found = _VALUES[event.body['n']][1], event.body['value']
+            assert (found, event.body['within']) == (arrives, [{'a': arrives}])
+            assert type(found) is type(arrives)
+            if isinstance(arrives, (datetime.datetime, datetime.time)):
+                assert found.utcoffset() == arrives.utcoffset()
 
     def test_an_event_reaches_the_handlers_of_another_instance(self) -> None:
         emitter, consumer, inbox = self.start(), self.start(), Inbox()

@@ -1,0 +1,236 @@
+"""What interfaces declare, and subscribe to at runtime, holds over this event system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gevent.queue import Queue
+
+from lymph.core import trace
+from lymph.core.container import ServiceContainer
+from lymph.core.decorators import event as handles
+from lymph.core.events import Event
+from lymph.core.greenlets import Greenlet
+from lymph.core.interfaces import Interface
+from lymph.core.settings import Settings
+from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.exceptions import SubscriptionError, Timeout
+from lymph.testing.contracts.events.harness import EventSystemHarness
+
+__all__ = ['InterfacesContract']
+
+
+class InterfacesContract(EventSystemHarness):
+    """Decorated handlers, subscriptions at runtime and trace ids, in containers."""
+
+    def setup_method(self) -> None:
+        """Begin a test without containers."""
+        super().setup_method()
+        self._network, self._registry = MemoryNetwork(), StaticServiceRegistryHub()
+        self._containers: list[ServiceContainer] = []
+
+    def teardown_method(self) -> None:
+        """Stop the containers too."""
+        for container in self._containers:
+            container.stop()
+        super().teardown_method()
+
+    def host(self, cls: type[Interface], name: str = 'shop') -> Any:
+        """Return an interface in a started container of its own, named after this test."""
+        container = ServiceContainer(
+            MemoryTransport(network=self._network),
+            self._registry.create_registry(),
+            self.make_event_system(),
+            Settings(block_threshold=0, drain_timeout=0),
+        )
+        self._containers.append(container)
+        interface = container.install_interface(cls, self.queue(name))
+        container.start()
+        return interface
+
+    def declare(
+        self, *topics: str, handler: str = 'on_event', queue: str | None = None, **options: Any
+    ) -> type[Interface]:
+        """Return an interface that puts what its one handler gets into `heard`."""
+
+        def on_event(self: Any, event: Event) -> None:
+            self.heard.put((event, trace.get_id()))
+            self.fail(event)
+
+        on_event.__name__ = handler
+        patterns = [self.topic(topic) for topic in topics or ('thing',)]
+        decorate = handles(*patterns, queue_name=queue and self.queue(queue), **options)
+        return type('Shop', (_Hearing,), {handler: decorate(on_event)})
+
+    # Declared handlers.
+
+    def test_a_handler_without_a_queue_name_has_that_of_interface_and_method(self) -> None:
+        shop = self.host(self.declare('thing', 'other.*'))
+        assert shop.container.events.has_queue(f'{self.queue("shop")}.on_event')
+        shop.emit(self.topic('other.one'), {'n': 1})
+        assert _number(shop) == 1
+
+    def test_a_queue_name_replaces_that_of_interface_and_method(self) -> None:
+        shop = self.host(self.declare(queue='named'))
+        assert shop.container.events.has_queue(self.queue('named'))
+        assert not shop.container.events.has_queue(f'{self.queue("shop")}.on_event')
+        shop.emit(self.topic('thing'), {'n': 1})
+        assert _number(shop) == 1
+
+    def test_interfaces_that_name_the_same_queue_share_its_events(self) -> None:
+        first = self.host(self.declare(queue='named'), 'first')
+        second = self.host(self.declare(queue='named'), 'second')
+        for n in range(10):
+            first.emit(self.topic('thing'), {'n': n})
+        self.eventually(lambda: len(first.heard) + len(second.heard) == 10)
+        self.settle()
+        heard = [*_numbers(first), *_numbers(second)]
+        assert sorted(heard) == list(range(10))
+
+    @pytest.mark.parametrize('named', [False, True])
+    def test_every_instance_handles_a_declared_broadcast(self, named: bool) -> None:
+        cls = self.declare(broadcast=True, queue='named' if named else None)
+        first, second = self.host(cls), self.host(cls)
+        first.emit(self.topic('thing'), {'n': 1})
+        assert [_number(first), _number(second)] == [1, 1]
+        self.settle()
+        assert [_numbers(first), _numbers(second)] == [[], []]
+
+    def test_a_handler_declared_for_one_event_is_given_one(self) -> None:
+        shop = self.host(self.declare(once=True))
+        for n in range(3):
+            shop.emit(self.topic('thing'), {'n': n})
+        assert _number(shop) == 0
+        self.settle()
+        assert _numbers(shop) == []
+
+    @pytest.mark.parametrize('options', [{}, {'broadcast': True}, {'once': True}])
+    def test_two_handlers_of_an_interface_on_one_queue_are_an_error(
+        self, options: dict[str, bool]
+    ) -> None:
+        one = self.declare(handler='on_one', queue='named', **options)
+        other = self.declare(handler='on_other', queue='named', **options)
+        both = type('Shop', (one, other), {})
+        with pytest.raises(SubscriptionError, match=self.queue('named')):
+            self.host(both)
+
+    # At runtime.
+
+    def test_a_function_hears_from_its_subscription_to_its_end(self) -> None:
+        shop, heard = self.host(_Hearing), Queue()
+        always: Queue[int] = Queue()
+
+        @shop.subscribe(self.topic('thing'), self.topic('more.#'))  # type: ignore[untyped-decorator]
+        def on_event(event: Event) -> None:
+            heard.put(event['n'])
+
+        @shop.subscribe(self.topic('#'))  # type: ignore[untyped-decorator]
+        def on_any(interface: Interface, event: Event) -> None:
+            assert interface is shop
+            always.put(event['n'])
+
+        shop.emit(self.topic('thing'), {'n': 1})
+        assert heard.get(timeout=self.patience) == 1
+        shop.emit(self.topic('more.and.more'), {'n': 2})
+        assert heard.get(timeout=self.patience) == 2
+        shop.unsubscribe(on_event)
+        shop.emit(self.topic('thing'), {'n': 3})
+        assert [always.get(timeout=self.patience) for _ in range(3)] == [1, 2, 3]
+        self.settle()
+        assert heard.empty()
+
+    def test_every_instance_hears_what_it_subscribed_to_at_runtime(self) -> None:
+        shops = [self.host(_Hearing), self.host(_Hearing)]
+        for shop in shops:
+            shop.subscribe(self.topic('thing'))(shop.hear)
+        shops[0].emit(self.topic('thing'), {'n': 1})
+        assert [_number(shop) for shop in shops] == [1, 1]
+
+    def test_the_next_event_is_waited_for(self) -> None:
+        shop = self.host(_Hearing)
+        types = (self.topic('thing'), self.topic('other'))
+
+        def emitted() -> bool:  # until the waiting one hears it
+            shop.emit(self.topic('other'), {'n': 1})
+            return waiting.ready()
+
+        waiting = Greenlet.spawn(shop.get_next_event, *types, timeout=self.patience)
+        self.eventually(emitted)
+        event = waiting.get()
+        assert (event.type, event['n']) == (self.topic('other'), 1)
+
+    def test_no_next_event_in_time_is_a_timeout_and_leaves_nothing_behind(self) -> None:
+        shop = self.host(_Hearing)
+        with pytest.raises(Timeout, match=self.topic('thing')):
+            shop.get_next_event(self.topic('thing'), timeout=0.05)
+        assert not [tags for name, _, tags in shop.metrics if name == 'events.running']
+
+    # Trace ids.
+
+    def test_the_trace_of_an_emitter_is_that_of_the_handler(self) -> None:
+        shop, emitter = self.host(self.declare()), self.host(_Hearing, 'emitter')
+        _traced('mine', emitter.emit, self.topic('thing'), {'n': 1})
+        event, trace_id = shop.heard.get(timeout=self.patience)
+        assert (event.headers['trace_id'], trace_id) == ('mine', 'mine')
+
+    def test_a_trace_outlives_a_delay_and_another_attempt(self) -> None:
+        shop = self.host(self.declare(retry=1))
+        shop.fail = _fail_at_first
+        _traced('mine', shop.emit, self.topic('thing'), {'n': 1}, delay=0.2)
+        heard = [shop.heard.get(timeout=self.patience) for _ in range(2)]
+        assert [(event.attempt, trace_id) for event, trace_id in heard] == [
+            (1, 'mine'),
+            (2, 'mine'),
+        ]
+
+    def test_a_trace_goes_on_with_what_a_handler_emits(self) -> None:
+        first = self.host(self.declare('first'), 'first')
+        second = self.host(self.declare('second'), 'second')
+        first.fail = lambda event: first.emit(self.topic('second'), {'n': 2})
+        _traced('mine', first.emit, self.topic('first'), {'n': 1})
+        assert second.heard.get(timeout=self.patience)[1] == 'mine'
+
+    def test_an_event_that_is_emitted_outside_of_any_trace_begins_one(self) -> None:
+        shop = self.host(self.declare())
+        _traced(None, shop.emit, self.topic('thing'), {'n': 1})
+        event, trace_id = shop.heard.get(timeout=self.patience)
+        assert trace_id
+        assert event.headers['trace_id'] == trace_id
+
+
+class _Hearing(Interface):
+    """Keeps what it hears, with the trace id that its handler ran under."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heard: Queue[tuple[Event, str | None]] = Queue()
+        self.fail: Callable[[Event], object] = lambda event: None
+
+    def hear(self, event: Event) -> None:
+        self.heard.put((event, trace.get_id()))
+
+
+def _number(shop: Any) -> Any:
+    return shop.heard.get(timeout=InterfacesContract.patience)[0]['n']
+
+
+def _numbers(shop: Any) -> list[Any]:
+    return [_number(shop) for _ in range(len(shop.heard))]
+
+
+def _traced(trace_id: str | None, function: Callable[..., Any], *args: Any, **options: Any) -> None:
+    """Call a function in a context of its own whose trace id is `trace_id`."""
+
+    def call() -> None:
+        trace._trace_id.set(trace_id)  # noqa: SLF001 - `set_id(None)` would make a new one
+        function(*args, **options)
+
+    Greenlet.spawn(call).get()
+
+
+def _fail_at_first(event: Event) -> None:
+    if event.attempt == 1:
+        raise RuntimeError('not yet')
