@@ -310,3 +310,32 @@ def test_a_trace_id_of_a_stranger_that_is_no_text_is_replaced(world, emitter, ju
     emitter.container.emit_event('strange', headers={'trace_id': junk})
     trace_id, answer = Calls.heard.get(timeout=5)
     assert (len(trace_id), answer) == (32, 'answer')
+
+
+@pytest.mark.parametrize('worker', [False, True])
+def test_a_handler_cannot_have_the_queue_of_a_task(world, worker):
+    class Mixed(lymph.Interface):
+        @lymph.task()
+        def work(self):
+            pass
+
+        @lymph.event('thing', queue_name='mixed.work')
+        def on_thing(self, event):
+            pass
+
+    container = world.container((Mixed, 'mixed'), start=False, worker=worker)
+    with pytest.raises(SubscriptionError, match=r"'mixed\.work' for on_thing and work; give one"):
+        container.start()
+
+
+def test_two_interfaces_of_a_container_cannot_consume_one_queue(world):
+    class Hears(lymph.Interface):
+        @lymph.event('thing', queue_name='shared')
+        def on_thing(self, event):
+            pass
+
+    container = world.container((Hears, 'one'), (Hears, 'other'), start=False)
+    with pytest.raises(
+        SubscriptionError, match=r"'shared' is consumed already by .*Hears\.on_thing"
+    ):
+        container.start()

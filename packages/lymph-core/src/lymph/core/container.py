@@ -25,6 +25,7 @@ from lymph.core.hosting.methods import MethodTable
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
 from lymph.core.hosting.subscriptions import (
+    check_queues,
     event_subscriptions,
     newest_first,
     of_newest,
@@ -271,6 +272,8 @@ class ServiceContainer(Asking):
         self.endpoint = self._listener.endpoint
 
     def _subscribe_handlers(self) -> None:
+        for interface in self.interfaces:
+            check_queues(interface)
         if not self.worker:
             for subscription in of_newest(self.interfaces, event_subscriptions):
                 self.subscribe(subscription)

@@ -8,12 +8,14 @@ import pytest
 import lymph
 from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core.declaring.tasks import Task
+from lymph.patterns.serial_events import serial_event
 
 DECORATORS = {
     'rpc': lymph.rpc(),
     'raw_rpc': lymph.raw_rpc(),
     'event': lymph.event('a'),
     'task': lymph.task(),
+    'serial_event': serial_event('a'),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import gevent
@@ -15,9 +16,11 @@ from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
+from lymph.exceptions import SubscriptionError
 
 __all__ = [
     'HandlerStats',
+    'check_queues',
     'event_subscriptions',
     'hosted',
     'newest_first',
@@ -66,6 +69,25 @@ def newest_first(interfaces: Iterable[Interface]) -> list[Interface]:
 
 def _version(interface: Interface) -> Version:
     return Version(0) if interface.version is None else parse_version(interface.version)
+
+
+def check_queues(interface: Interface) -> None:
+    """Raise SubscriptionError if two handlers or tasks of an interface have the same queue.
+
+    One of them may run in a worker, elsewhere, so that the event system sees no more than one.
+    """
+    owners: dict[str, str] = {}
+    names = [*interface.event_handlers, *interface.tasks]
+    for name, subscription in zip(
+        names, [*event_subscriptions(interface), *task_subscriptions(interface)], strict=True
+    ):
+        owner = owners.setdefault(subscription.queue_name, name)
+        if owner != name:
+            raise SubscriptionError(
+                f'{interface.name}: expected a queue of its own for each handler, found '
+                f'{subscription.queue_name!r} for {owner} and {name}; '
+                'give one of them another queue_name, or both event types to one handler'
+            )
 
 
 def event_subscriptions(interface: Interface) -> list[Subscription]:
@@ -118,6 +140,7 @@ def hosted(
     """
     handler = subscription.handler
 
+    @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
     def handle(event: Event) -> None:
         trace_id = event.headers.get('trace_id')
         trace.set_id(trace_id if isinstance(trace_id, str) else None)

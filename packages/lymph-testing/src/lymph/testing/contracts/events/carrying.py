@@ -36,7 +36,6 @@ _VALUES: list[tuple[Any, Any]] = [
             -(2**63),
             2**64 - 1,
             1e-300,
-            float('inf'),
             '',
             'gr\xfc\xdfe \U0001f9e6 \0',
             b'',

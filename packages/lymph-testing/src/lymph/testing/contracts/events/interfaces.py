@@ -114,13 +114,14 @@ class InterfacesContract(EventSystemHarness):
         one = self.declare(handler='on_one', queue='named', **options)
         other = self.declare(handler='on_other', queue='named', **options)
         both = type('Shop', (one, other), {})
-        with pytest.raises(SubscriptionError, match=self.queue('named')):
+        with pytest.raises(SubscriptionError, match=rf'{self.queue("named")}.*on_one and on_other'):
             self.host(both)
 
     # At runtime.
 
     def test_a_function_hears_from_its_subscription_to_its_end(self) -> None:
-        shop, heard = self.host(_Hearing), Queue()
+        shop = self.host(_Hearing)
+        heard: Queue[int] = Queue()
         always: Queue[int] = Queue()
 
         @shop.subscribe(self.topic('thing'), self.topic('more.#'))  # type: ignore[untyped-decorator]
