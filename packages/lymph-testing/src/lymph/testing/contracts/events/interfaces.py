@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -223,13 +224,14 @@ def _numbers(shop: Any) -> list[Any]:
 
 
 def _traced(trace_id: str | None, function: Callable[..., Any], *args: Any, **options: Any) -> None:
-    """Call a function in a context of its own whose trace id is `trace_id`."""
+    """Call a function in a context of its own, whose trace id is `trace_id`."""
 
     def call() -> None:
-        trace._trace_id.set(trace_id)  # noqa: SLF001 - `set_id(None)` would make a new one
+        if trace_id is not None:
+            trace.set_id(trace_id)
         function(*args, **options)
 
-    Greenlet.spawn(call).get()
+    Context().run(Greenlet.spawn, call).get()
 
 
 def _fail_at_first(event: Event) -> None:
