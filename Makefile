@@ -38,7 +38,7 @@ demo: install  ## watch the example services work together
 	PATH='$(CURDIR)/$(BIN)':"$$PATH" sh examples/demo.sh
 
 # those whose tests take longest go first
-LONG := lymph-cli lymph-core lymph-events-kombu lymph-discovery-zk
+LONG := lymph-events-kombu lymph-core lymph-cli lymph-discovery-zk
 
 .PHONY: test
 test: install  ## run all tests, with the servers they need
