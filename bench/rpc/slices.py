@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bench.driving.calling import Tally
 from bench.figures import percentile
-from bench.rpc.driving.calling import Tally
 from bench.usage import cpu_seconds
 
 __all__ = ['Drive', 'Result', 'Slice', 'measure']

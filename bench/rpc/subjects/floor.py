@@ -16,7 +16,7 @@ from gevent import socket
 from gevent.server import StreamServer
 from greenlet import getcurrent, greenlet
 
-from bench.rpc.driving import greenlets as driving
+from bench.driving import greenlets as driving
 from lymph.core.protocol.zmtp.frames import encode_message
 from lymph.core.protocol.zmtp.session import Session
 

@@ -12,7 +12,7 @@ import echo_pb2
 import echo_pb2_grpc
 import grpc
 
-from bench.rpc.driving import threads as driving
+from bench.driving import threads as driving
 
 __all__ = ['connect', 'driving', 'serve']
 

@@ -9,7 +9,7 @@ import echo_pb2
 import echo_pb2_grpc
 import grpc.aio
 
-from bench.rpc.driving import coroutines as driving
+from bench.driving import coroutines as driving
 
 __all__ = ['connect', 'driving', 'serve']
 

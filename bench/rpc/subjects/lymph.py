@@ -14,7 +14,7 @@ import gevent
 import gevent.event
 
 import lymph
-from bench.rpc.driving import greenlets as driving
+from bench.driving import greenlets as driving
 from lymph import monkey
 from lymph.client import Client
 from lymph.config import Configuration

@@ -13,7 +13,7 @@ import msgpack
 import zmq.green as zmq
 from gevent.event import AsyncResult
 
-from bench.rpc.driving import greenlets as driving
+from bench.driving import greenlets as driving
 
 __all__ = ['connect', 'driving', 'serve']
 

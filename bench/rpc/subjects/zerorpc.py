@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import zerorpc
 
-from bench.rpc.driving import greenlets as driving
+from bench.driving import greenlets as driving
 
 __all__ = ['connect', 'driving', 'serve']
 
