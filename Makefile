@@ -8,6 +8,7 @@ DISTRIBUTIONS := lymph-config lymph-core lymph-discovery-zk lymph-events-kombu l
 PROJECTS := $(DISTRIBUTIONS:%=packages/%/pyproject.toml)
 PIP := $(BIN)/pip --disable-pip-version-check --no-input
 BENCH_VENV := build/bench-venv
+BENCH_DISTRIBUTIONS := lymph-config lymph-core lymph-events-kombu lymph-testing
 BENCH_STUBS := build/bench-stubs
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --no-input
 
@@ -71,7 +72,7 @@ wheels: install  ## build all distributions into dist/
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
 
 .PHONY: bench
-bench: bench-rpc bench-discovery bench-backlog  ## measure everything and write docs/performance.md; wants a quiet machine
+bench: bench-rpc bench-discovery bench-events bench-backlog  ## measure everything and write docs/performance.md; wants a quiet machine
 
 .PHONY: bench-rpc
 bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS=--quick: a minute, writes nothing)
@@ -81,6 +82,11 @@ bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS
 bench-discovery: install  ## measure lookups, and how soon instances are found and gone (ARGS=--quick: half a minute)
 	@tools/servers zookeeper
 	$(BIN)/python -m bench.discovery $(ARGS)
+
+.PHONY: bench-events
+bench-events: $(BENCH_VENV)/.installed  ## measure events next to other frameworks (ARGS=--quick: a minute, writes nothing)
+	@tools/servers rabbitmq
+	$(BENCH_VENV)/bin/python -m bench.events $(ARGS)
 
 .PHONY: bench-backlog
 bench-backlog: install  ## measure an embedded store with a million events (ARGS=--quick: half a minute)
@@ -92,11 +98,10 @@ $(BENCH_VENV)/.created:
 	@touch $@
 
 $(BENCH_VENV)/.installed: $(BENCH_VENV)/.created bench/requirements.txt constraints.txt VERSION \
-		packages/lymph-config/pyproject.toml packages/lymph-core/pyproject.toml
+		$(BENCH_DISTRIBUTIONS:%=packages/%/pyproject.toml)
 	$(BENCH_PIP) install -qq --constraint constraints.txt pip hatchling
 	$(BENCH_PIP) install -qq --constraint constraints.txt --no-build-isolation \
-		--requirement bench/requirements.txt \
-		--editable packages/lymph-config --editable packages/lymph-core
+		--requirement bench/requirements.txt $(BENCH_DISTRIBUTIONS:%=--editable packages/%)
 	@touch $@
 
 $(BENCH_STUBS)/.made: bench/rpc/subjects/echo.proto $(BENCH_VENV)/.installed
