@@ -2,9 +2,10 @@
 
 py-amqp reads and writes through an object of this shape. Rules:
 
-- `write` never waits. What is written in one turn of the loop leaves in one system call, by a
-  greenlet of the wire. So a method that expects no reply may be sent from any greenlet and even
-  from the hub, and the frames of two methods never mix.
+- `write` never waits. What is written in one turn of the loop leaves in one system call, made in
+  the hub; what the socket does not take at once, and all of TLS, is sent by a greenlet of the wire.
+  So a method that expects no reply may be sent from any greenlet and even from the hub, and the
+  frames of two methods never mix.
 - `read_frame` waits, for one greenlet at a time.
 - Whoever writes keeps within bounds: the wire does not limit what it holds.
 
@@ -21,7 +22,7 @@ from typing import Any
 
 from amqp.exceptions import UnexpectedFrame
 from amqp.transport import AMQP_PROTOCOL_HEADER, to_host_port
-from gevent import socket
+from gevent import get_hub, socket
 from gevent.event import Event
 
 from lymph.core.greenlets import Greenlet
@@ -57,7 +58,9 @@ class Wire:
         self._in = b''
         self._at = 0
         self._out: list[bytes] = []
-        self._sending = False
+        self._flushing = False  # a callback of this turn will send
+        self._sending = False  # the greenlet has taken what was written
+        self._soon = get_hub().loop.run_callback
         self._wake = Event()
         self._writer: Greenlet | None = None
         self._broken: OSError | None = None  # why nothing can be written any more
@@ -80,7 +83,9 @@ class Wire:
         if not self.connected:
             raise BrokenPipeError('the connection is closed')
         self._out.append(bytes(data))  # py-amqp uses its buffer again
-        self._wake.set()
+        if not self._flushing:
+            self._flushing = True
+            self._soon(self._flush)
 
     def read_frame(self) -> tuple[int, int, bytes]:
         """Wait for a frame and return its type, channel and payload; raises OSError at the end."""
@@ -146,18 +151,42 @@ class Wire:
         self._at = end + 1
         return kind, channel, data[start:end]
 
+    def _flush(self) -> None:
+        """Send what this turn has written, as far as that does not wait. Runs in the hub."""
+        self._flushing = False
+        if not self._out or self._sending:
+            return  # closed, or the greenlet looks again when it is done
+        if self._ssl:
+            self._wake.set()
+            return
+        data = b''.join(self._out)
+        try:
+            sent = os.write(self.sock.fileno(), data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._break(error)
+            return
+        self._out = [data[sent:]] if sent < len(data) else []
+        if self._out:
+            self._wake.set()
+
     def _write_out(self) -> None:
         try:
             while True:
                 self._wake.wait()
                 self._wake.clear()
-                out, self._out = self._out, []
-                self._sending = True
-                self.sock.sendall(b''.join(out))
-                self._sending = False
+                while self._out:
+                    out, self._out = self._out, []
+                    self._sending = True
+                    self.sock.sendall(b''.join(out))
+                    self._sending = False
         except OSError as error:
-            # the reader has to learn of it
-            self._broken = error
-            self.connected = False
-            with suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+            self._break(error)
+
+    def _break(self, error: OSError) -> None:
+        """Write nothing any more, and have the reader learn of it."""
+        self._broken = error
+        self.connected = False
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
