@@ -3,7 +3,8 @@
 py-amqp lets whoever waits for a reply read the socket. Here one greenlet reads (`links`), and a
 greenlet that waits for a reply sleeps until the reader has it:
 
-- Methods without a reply (publish, ack, nack) may be sent from anywhere and never wait.
+- Methods without a reply (publish, ack, nack) may be sent from anywhere and never wait; `publish`
+  and `acknowledge` are the ways of every event.
 - Methods with a reply wait; of each kind one at a time on a channel, never in the reader.
 - A channel that ends, for whatever reason, fails everybody who waits for a reply on it and calls
   `on_closed` with the error once. It is never opened again: py-amqp would, and the delivery tags of
@@ -15,12 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import amqp
 import gevent
 from amqp import spec
 from amqp.exceptions import ChannelError, RecoverableConnectionError, error_for_code
 from gevent.event import AsyncResult
 from kombu.transport import pyamqp
 
+from lymph.events.kombu import frames
 from lymph.events.kombu.wire import Wire
 
 __all__ = ['Channel', 'Connection', 'Transport']
@@ -96,6 +99,31 @@ class Channel(_Replies, pyamqp.Channel):
         connection = self.connection
         return bool(connection and connection.connected and self.is_open and not self.is_closing)
 
+    def publish(
+        self, message: amqp.Message, exchange: str, routing_key: str, mandatory: bool
+    ) -> None:
+        """Send a message; raises what py-amqp raises when it cannot be sent. Never waits."""
+        connection = self._standing()
+        data = frames.publish(
+            self.channel_id, message, exchange, routing_key, mandatory, connection.frame_max
+        )
+        if data is None:
+            # not basic_publish, which would read from the socket
+            arguments = (0, exchange, routing_key, mandatory, False)
+            self.send_method(spec.Basic.Publish, 'Bssbb', arguments, message)
+        else:
+            connection.write(data)
+
+    def acknowledge(self, tag: int, multiple: bool = False) -> None:
+        """Acknowledge a delivery, or with `multiple` all up to it. Never waits."""
+        self._standing().write(frames.acknowledge(self.channel_id, tag, multiple))
+
+    def _standing(self) -> Connection:
+        if self.connection is None:
+            raise _CLOSED
+        connection: Connection = self.connection
+        return connection
+
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
         """Take what the reader has read for this channel."""
         if content is not None and not content.body:
@@ -138,6 +166,11 @@ class Connection(_Replies, pyamqp.Connection):
         except BaseException:
             self.collect()
             raise
+
+    def write(self, frames: bytes) -> None:
+        """Send whole frames. Never waits."""
+        self.transport.write(frames)
+        self.bytes_sent += 1  # which is how py-amqp counts them, to know when a heartbeat is due
 
     @property
     def reason(self) -> Exception | None:

@@ -17,7 +17,8 @@ of its emitter's patience. Rules:
 - When the broker closes the channel, one of the publications offended it, and nothing says which.
   Those that were under way are sent again one at a time; whoever ends the channel alone has failed.
 
-Nothing here waits but `publish` and `prepare`.
+Nothing here waits but `publish` and `prepare`. Who publishes is woken from the hub, by a switch;
+one timer serves the patience of all.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from typing import Any, Protocol
 
 import amqp
 import gevent
-from amqp import spec
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
+from greenlet import getcurrent, greenlet
 
+from lymph.core.deadlines import Expirations
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.channels import Channel, Connection
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
@@ -79,12 +81,30 @@ class Publication:
         self.refused = 0
         self.suspect = False
         self.returned: str | None = None
-        self.outcome: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
+        self.settled = False  # nobody waits for it any more
+        self.error: str | None = None  # what went wrong
+        self._waiting: greenlet | None = None
 
-    @property
-    def settled(self) -> bool:
-        """Whether nobody waits for it any more."""
-        return bool(self.outcome.ready())
+    def wait(self) -> None:
+        """Return when it is settled, or its time has come."""
+        if not self.settled:
+            self._waiting = getcurrent()
+            try:
+                gevent.get_hub().switch()
+            finally:
+                self._waiting = None
+
+    def settle(self, error: str | None) -> None:
+        """Give it its outcome; whoever waits goes on soon."""
+        self.settled = True
+        self.error = error
+        if self._waiting is not None:
+            gevent.get_hub().loop.run_callback(self.expire)
+
+    def expire(self) -> None:
+        """Have whoever waits go on. Only for the hub."""
+        if self._waiting is not None:
+            self._waiting.switch()
 
 
 class Publisher:
@@ -105,6 +125,7 @@ class Publisher:
         self._refusals: Refusals[Publication] = Refusals(self._send_again)
         self._renewing: Greenlet | None = None
         self._settled: Event | None = None  # while a channel is given up: all is settled
+        self._expirations = Expirations()
 
     def publish(self, publication: Publication, timeout: float) -> None:
         """Return when the broker has confirmed; raises BrokerError after `timeout` seconds."""
@@ -119,18 +140,20 @@ class Publisher:
         self._enqueue(publication)
         self._pump()
         started = time.monotonic()
+        ticket = self._expirations.add(publication, started + timeout)
         try:
-            publication.outcome.wait(timeout)
-            ready = publication.outcome.ready()
+            publication.wait()
+            ready = publication.settled
         finally:
+            self._expirations.discard(publication, ticket)
             if not publication.settled:
                 self._give_up(publication)
+        if ready and publication.error is None:
+            return
         waited = time.monotonic() - started
         if not ready:
             raise BrokerError(f'not confirmed within {waited:.1f} s: {self._history(publication)}')
-        error = publication.outcome.get()
-        if error is not None:
-            raise BrokerError(f'{error} (after {waited:.1f} s)')
+        raise BrokerError(f'{publication.error} (after {waited:.1f} s)')
 
     # What the link tells.
 
@@ -151,9 +174,10 @@ class Publisher:
             if greenlet is not None:
                 greenlet.kill()
         for publication in self._queued:
-            publication.outcome.set('the event system was stopped')
+            publication.settle('the event system was stopped')
         self._queued.clear()
         self._queued_bytes = 0
+        self._expirations.close()
 
     # The channel.
 
@@ -274,12 +298,11 @@ class Publisher:
         publication.returned = None
         if publication.before is not None:
             publication.before(channel)
-        # not basic_publish, which would read from the socket
-        channel.send_method(
-            spec.Basic.Publish,
-            'Bssbb',
-            (0, publication.exchange, publication.routing_key, publication.mandatory, False),
+        channel.publish(
             publication.message,
+            publication.exchange,
+            publication.routing_key,
+            publication.mandatory,
         )
 
     # Outcomes.
@@ -328,7 +351,7 @@ class Publisher:
             publication.suspect = False
             self._suspects -= 1
         if not publication.settled:
-            publication.outcome.set(error)
+            publication.settle(error)
 
     def _give_up(self, publication: Publication) -> None:
         """Nobody waits any more; what was sent keeps its place until its confirm comes."""

@@ -3,6 +3,9 @@
 A delivery tag means something on its own channel only. A delivery therefore keeps its session and
 is settled there or not at all: when the channel is gone, the broker delivers the event again.
 
+What is acknowledged in one turn of the loop leaves at its end, and where everything before it is
+acknowledged too as one acknowledgement of all: a quorum queue then writes once for all of them.
+
 A session begins narrow: the broker sends one event and waits for its outcome. `widen` has it send
 more ahead, `narrow` ends that. The prefetch of a consumer cannot be changed, so the rest of the
 width is a second consumer.
@@ -14,7 +17,10 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
+
+import gevent
 
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.channels import Channel
@@ -37,13 +43,16 @@ class Session:
         cancelled: Callable[[], object],
     ) -> None:
         self.channel = channel
-        self.unsettled = 0
         self.wide = False
         self._queue = queue
         self._deliver = deliver
         self._cancelled = cancelled
         self._tags: list[str] = []
         self._retired = False
+        self._unsettled: dict[
+            int, bool
+        ] = {}  # tags in their order; true: acknowledged in this turn
+        self._acknowledged: list[int] = []
 
     def consume(self) -> None:
         """Begin to consume, narrow. Waits."""
@@ -69,10 +78,11 @@ class Session:
     def retire(self) -> None:
         """Close the channel as soon as nothing is to be settled over it. Never waits."""
         self._retired = True
-        self._close_if_done()
+        self._flush()
 
     def abandon(self) -> None:
         """Close the channel at once; what is not settled goes back to its place. Never waits."""
+        self._flush()
         if self.channel.usable:
             self.channel.on_closed = None
             Greenlet.spawn(_close, self.channel)
@@ -87,10 +97,39 @@ class Session:
             return False
         return time.monotonic() - asked < lasting
 
-    def settled(self) -> None:
-        """Note that one more delivery is settled."""
-        self.unsettled -= 1
+    def acknowledge(self, tag: int) -> None:
+        """Have the broker forget a delivery, at the end of this turn of the loop. Never waits."""
+        self._unsettled[tag] = True
+        self._acknowledged.append(tag)
+        if len(self._acknowledged) == 1:
+            gevent.get_hub().loop.run_callback(self._flush)
+
+    def give_back(self, tag: int) -> None:
+        """Have the broker deliver an event again, to whomever. Never waits."""
+        del self._unsettled[tag]
+        if self.channel.usable:
+            with suppress(*BROKEN):
+                self.channel.basic_reject(tag, True)
         self._close_if_done()
+
+    def _flush(self) -> None:
+        acknowledged, self._acknowledged = self._acknowledged, []
+        if acknowledged and self.channel.usable:
+            with suppress(*BROKEN):
+                self._send(acknowledged)
+        for tag in acknowledged:
+            del self._unsettled[tag]
+        self._close_if_done()
+
+    def _send(self, acknowledged: list[int]) -> None:
+        before = list(takewhile(self._unsettled.__getitem__, self._unsettled))
+        if before:
+            self.channel.acknowledge(before[-1], multiple=len(before) > 1)
+        if len(before) < len(acknowledged):
+            last = before[-1] if before else 0
+            for tag in acknowledged:
+                if tag > last:
+                    self.channel.acknowledge(tag)
 
     def _consume(self, prefetch: int) -> None:
         tag = f'{self._queue[:200]}.{secrets.token_hex(4)}'
@@ -108,13 +147,14 @@ class Session:
                 self.channel.basic_cancel(tag, nowait=True)
 
     def _receive(self, message: Any) -> None:
+        self._unsettled[message.delivery_tag] = False
         self._deliver(Delivery(self, message))
 
     def _ended(self, tag: str) -> None:
         self._cancelled()
 
     def _close_if_done(self) -> None:
-        if self._retired and self.unsettled == 0 and self.channel.usable:
+        if self._retired and not self._unsettled and self.channel.usable:
             self.channel.on_closed = None
             Greenlet.spawn(_close, self.channel)
 
@@ -127,7 +167,6 @@ class Delivery:
     def __init__(self, session: Session, message: Any) -> None:
         self.message = message
         self._session: Session | None = session
-        session.unsettled += 1
 
     @property
     def live(self) -> bool:
@@ -140,20 +179,15 @@ class Delivery:
 
     def acknowledge(self) -> None:
         """Tell the broker to forget the event. Never waits."""
-        self._settle('basic_ack')
+        session, self._session = self._session, None
+        if session is not None:
+            session.acknowledge(self.message.delivery_tag)
 
     def give_back(self) -> None:
         """Tell the broker to deliver the event again, to whomever. Never waits."""
-        self._settle('basic_reject', True)
-
-    def _settle(self, method: str, *args: Any) -> None:
         session, self._session = self._session, None
-        if session is None:
-            return
-        if session.channel.usable:
-            with suppress(*BROKEN):
-                getattr(session.channel, method)(self.message.delivery_tag, *args)
-        session.settled()
+        if session is not None:
+            session.give_back(self.message.delivery_tag)
 
 
 def _close(channel: Channel) -> None:
