@@ -170,9 +170,9 @@ class Publisher:
     def stop(self) -> None:
         """Fail what is under way."""
         self.down()
-        for greenlet in (self._reopening, self._renewing):
-            if greenlet is not None:
-                greenlet.kill()
+        for at_work in (self._reopening, self._renewing):
+            if at_work is not None:
+                at_work.kill()
         for publication in self._queued:
             publication.settle('the event system was stopped')
         self._queued.clear()
