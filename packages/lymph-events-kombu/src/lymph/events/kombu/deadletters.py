@@ -34,7 +34,8 @@ from lymph.events.kombu.messages import (
     event_of,
     header,
 )
-from lymph.events.kombu.publisher import Publication, Publisher
+from lymph.events.kombu.publications import Publication
+from lymph.events.kombu.publisher import Publisher
 from lymph.events.kombu.topology import Topology
 from lymph.exceptions import SerializationError
 

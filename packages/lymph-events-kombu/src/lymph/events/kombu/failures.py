@@ -27,7 +27,8 @@ from lymph.events.kombu.messages import (
     attempt_of,
     failures_of,
 )
-from lymph.events.kombu.publisher import Publication, Publisher
+from lymph.events.kombu.publications import Publication
+from lymph.events.kombu.publisher import Publisher
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Queue, Topology
 from lymph.exceptions import EventRejected

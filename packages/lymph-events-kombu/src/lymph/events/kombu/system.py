@@ -26,7 +26,8 @@ from lymph.events.kombu.failures import Failures
 from lymph.events.kombu.intake import Intake
 from lymph.events.kombu.links import Link
 from lymph.events.kombu.messages import again, message_of
-from lymph.events.kombu.publisher import Publication, Publisher
+from lymph.events.kombu.publications import Publication
+from lymph.events.kombu.publisher import Publisher
 from lymph.events.kombu.serializers import SERIALIZERS
 from lymph.events.kombu.settings import Settings
 from lymph.events.kombu.topology import Topology
