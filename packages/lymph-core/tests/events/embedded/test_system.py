@@ -111,7 +111,11 @@ def test_a_file_of_a_newer_lymph_is_an_error_and_is_left_as_it_is(start, databas
 
 @pytest.mark.parametrize(
     ('version', 'added'),
-    [(1, ['TABLE claims', 'INDEX messages_failed']), (2, ['INDEX messages_failed'])],
+    [
+        (1, ['TABLE claims', 'INDEX messages_failed']),
+        (2, ['INDEX messages_failed']),
+        (3, []),
+    ],
 )
 def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
     start, subscribe, emit, database, version, added
@@ -121,8 +125,9 @@ def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
     emit(system, 1)
     system.on_stop()
     with sqlite3.connect(database) as db:
-        for thing in added:
+        for thing in [*added, 'INDEX messages_suspected']:
             db.execute(f'DROP {thing}')
+        db.execute('ALTER TABLE messages DROP COLUMN losses')
         db.execute(f'PRAGMA user_version = {version}')
     system, inbox = start(), Inbox()
     subscribe(system, inbox, exclusive=True)

@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from lymph.core.protocol.redelivery import after_loss
-from lymph.events.embedded.messages import bury, release
+from lymph.events.embedded.messages import bury, recover
 
 __all__ = ['let_go', 'renew', 'take', 'take_back']
 
@@ -61,7 +61,7 @@ def take_back(db: sqlite3.Connection, where: str, value: int, why: str) -> set[s
     ).fetchall()
     for id, owner, attempts, _ in leased:
         if after_loss(attempts):
-            release(db, owner, [id])
+            recover(db, owner, id)
         else:
             bury(db, owner, id, f'{why} in attempt {attempts}, as often before')
     return {name for *_, name in leased}

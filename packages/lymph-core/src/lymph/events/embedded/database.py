@@ -2,7 +2,8 @@
 
 =============  ====================================================================================
 events         what was emitted, once however many queues want it; goes with its last message
-messages       one for each event and queue; `due` set: not yet; `owner` set: leased
+messages       one for each event and queue; `due` set: not yet; `owner` set: leased; `losses` says
+               how often it was taken back from a consumer that ended
 queues         `temporary` ones end with their last consumer; see `ending`
 bindings       the topics that a queue collects
 consumers      who consumes a queue
@@ -26,7 +27,7 @@ from lymph.exceptions import LymphError
 __all__ = ['StoreError', 'explain', 'give_back', 'open_database']
 
 _APPLICATION = 0x6C796D70  # `PRAGMA application_id`: 'lymp'
-_FORMAT = 3  # `PRAGMA user_version`
+_FORMAT = 4  # `PRAGMA user_version`
 _BUSY = 5.0  # seconds that SQLite waits for programs that do not take turns, such as its own shell
 _SPARE = 1000  # free pages that are left for what comes
 _GIVEN_BACK = 250  # pages at once, a few milliseconds
@@ -44,7 +45,11 @@ CREATE TABLE claims (
 _FAILED = """
 CREATE INDEX messages_failed ON messages (queue, id) WHERE due IS NOT NULL AND attempts > 0;
 """
-_UPGRADES = {1: _CLAIMS, 2: _FAILED}  # what a file of that format lacks of the next one
+_LOSSES = """
+ALTER TABLE messages ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX messages_suspected ON messages (owner, queue) WHERE losses > 1;
+"""
+_UPGRADES = {1: _CLAIMS, 2: _FAILED, 3: _LOSSES}  # what a file of that format lacks of the next one
 _TABLES = """
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
@@ -195,7 +200,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('BEGIN IMMEDIATE')
     try:
-        for statement in _statements(_TABLES + _CLAIMS + _FAILED):
+        for statement in _statements(_TABLES + _CLAIMS + _FAILED + _LOSSES):
             connection.execute(statement)
         connection.execute(f'PRAGMA application_id = {_APPLICATION}')
         connection.execute(f'PRAGMA user_version = {_FORMAT}')
@@ -210,7 +215,8 @@ def _upgrade(connection: sqlite3.Connection, version: int) -> None:
     connection.execute('BEGIN IMMEDIATE')
     try:
         for older in range(version, _FORMAT):
-            connection.execute(_UPGRADES[older])
+            for statement in _statements(_UPGRADES[older]):
+                connection.execute(statement)
         connection.execute(f'PRAGMA user_version = {_FORMAT}')
         connection.execute('COMMIT')
     except BaseException:

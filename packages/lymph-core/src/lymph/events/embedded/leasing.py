@@ -3,6 +3,10 @@
 From an exclusive queue the oldest event is leased and no other, to whoever has the claim to it. An
 event that failed keeps its place: what is behind it is not leased before it was tried again. What
 was emitted with a delay takes its place when it is due.
+
+An event that was lost with its consumer twice may be what ends its consumers. It is a suspect: an
+instance leases it when it has nothing else of its queue, and then nothing else until that is over.
+So it takes no others to the dead letters with it.
 """
 
 from __future__ import annotations
@@ -16,16 +20,23 @@ from lymph.events.leases import Delivery, Demand, Leased
 
 __all__ = ['lease']
 
+_SUSPICIOUS = 2  # losses; the index of the suspected counts on it
+_ASIDE = 0.1  # seconds before it is asked again whether a suspect may be leased
 _PROMOTED = 256  # delayed events of a queue that become ready in one go
 
 _READY = """
-SELECT messages.id, data, attempts + 1 FROM messages JOIN events ON events.id = event
+SELECT messages.id, data, attempts + 1, losses FROM messages JOIN events ON events.id = event
 WHERE queue = ? AND due IS NULL AND owner IS NULL ORDER BY messages.id LIMIT ?
 """
 _PROMOTE = """
 UPDATE messages SET due = NULL
 WHERE id IN (SELECT id FROM messages WHERE queue = ? AND due <= ? ORDER BY due LIMIT ?)
 """
+_SUSPECTED = """
+SELECT 1 FROM messages INDEXED BY messages_suspected
+WHERE owner = ? AND queue = ? AND losses > 1 LIMIT 1
+"""
+_LEASED = 'SELECT 1 FROM messages WHERE owner = ? AND queue = ? LIMIT 1'
 _FIRST_DUE = 'SELECT min(due) FROM messages WHERE queue = ? AND due IS NOT NULL'
 _FIRST_FAILED = """
 SELECT id, due FROM messages INDEXED BY messages_failed
@@ -44,7 +55,7 @@ def lease(db: sqlite3.Connection, owner: int, demands: Sequence[Demand], lifetim
         row = db.execute('SELECT id FROM queues WHERE name = ?', (demand.queue,)).fetchone()
         if row is None or not _is_ours(db, row[0], owner, demand, lifetime, leased):
             continue
-        rows = _ready(db, row[0], demand, leased)
+        rows = _without_suspects(db, row[0], owner, demand, leased)
         db.executemany(
             'UPDATE messages SET owner = ?, attempts = ? WHERE id = ?',
             [(owner, attempt, id) for id, _, attempt in rows],
@@ -68,10 +79,35 @@ def _is_ours(
     return True
 
 
+def _without_suspects(
+    db: sqlite3.Connection, queue: int, owner: int, demand: Demand, leased: Leased
+) -> list[tuple[int, bytes, int]]:
+    """Return id, data and attempt of what may be leased; a suspect is alone."""
+    rows = _ready(db, queue, demand, leased)
+    if not rows:
+        return []
+    if db.execute(_SUSPECTED, (owner, queue)).fetchone():
+        return _aside(demand, leased)
+    count = next((n for n, row in enumerate(rows) if row[3] >= _SUSPICIOUS), len(rows))
+    if count == 0:
+        if db.execute(_LEASED, (owner, queue)).fetchone():
+            return _aside(demand, leased)
+        count = 1
+    if count < len(rows):
+        _aside(demand, leased)
+    return [(id, data, attempt) for id, data, attempt, _ in rows[:count]]
+
+
+def _aside(demand: Demand, leased: Leased) -> list[tuple[int, bytes, int]]:
+    """Lease nothing more now, and have the queue looked into soon."""
+    leased.due[demand.queue] = min(leased.due.get(demand.queue, _ASIDE), _ASIDE)
+    return []
+
+
 def _ready(
     db: sqlite3.Connection, queue: int, demand: Demand, leased: Leased
-) -> list[tuple[int, bytes, int]]:
-    """Return id, data and attempt of what may be leased; note when there is more."""
+) -> list[tuple[int, bytes, int, int]]:
+    """Return id, data, attempt and losses of what is ready; note when there is more."""
     now = time.time()
     (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
     if due is not None and due <= now:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from lymph.events.embedded.routing import Routes
 
-__all__ = ['acknowledge', 'bury', 'publish', 'put', 'release', 'retry']
+__all__ = ['acknowledge', 'bury', 'publish', 'put', 'recover', 'release', 'retry']
 
 _BURY = """
 INSERT INTO dead_letters (queue, data, error, attempts, emitted, died)
@@ -66,4 +66,12 @@ def release(db: sqlite3.Connection, owner: int, ids: Iterable[int], attempts: in
     db.executemany(
         'UPDATE messages SET owner = NULL, attempts = attempts + ? WHERE id = ? AND owner = ?',
         [(attempts, id, owner) for id in ids],
+    )
+
+
+def recover(db: sqlite3.Connection, owner: int, id: int) -> None:
+    """Put back, to be leased at once, what its consumer was lost with."""
+    db.execute(
+        'UPDATE messages SET owner = NULL, losses = losses + 1 WHERE id = ? AND owner = ?',
+        (id, owner),
     )

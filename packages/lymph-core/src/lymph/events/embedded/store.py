@@ -47,7 +47,7 @@ class DatabaseStore:
         self._keeper = keeper
         self._holding = holding
         self._ring = ring
-        self._failed: list[_Settling] = []
+        self._failed: list[tuple[_Settling, tuple[str, ...]]] = []
         self._retrying: Greenlet | None = None
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
@@ -94,7 +94,7 @@ class DatabaseStore:
                 for queue in queues:
                     self._ring(queue)
                 return
-            self._failed.append(settling)
+            self._failed.append((settling, queues))
             if not self._retrying:
                 logger.error('cannot settle an event, trying again: %s', ticket.error)
                 self._retrying = self._component.spawn(self._again)
@@ -104,5 +104,5 @@ class DatabaseStore:
     def _again(self) -> None:
         gevent.sleep(_AFTER_ERROR)
         failed, self._failed, self._retrying = self._failed, [], None
-        for settling in failed:
-            self._settle(settling)
+        for settling, queues in failed:
+            self._settle(settling, *queues)
