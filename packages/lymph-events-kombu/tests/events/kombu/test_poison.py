@@ -67,6 +67,24 @@ def test_what_is_no_event_is_a_dead_letter_and_the_next_one_is_handled(
     assert letter.event is None
 
 
+def test_a_handler_that_always_fails_does_not_hold_up_the_next_event(bench: Any) -> None:
+    system, handled = bench.start(), []
+
+    def handle(event: Event) -> None:
+        if event.body['n'] == 'poison':
+            raise RuntimeError('never')
+        handled.append(event.body['n'])
+
+    bench.subscribe(system, handle, retry=1, sequential=True)
+    for n in ('poison', 1, 2):
+        bench.emit(system, n)
+    eventually(lambda: handled == [1, 2])
+    (letter,) = eventually(lambda: letters(bench, system))
+    assert letter.event is not None
+    assert letter.event.body == {'n': 'poison'}
+    assert letter.attempts == 2
+
+
 def test_headers_of_any_kind_do_not_stop_a_consumer(bench: Any) -> None:
     system, handled = bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.attempt))

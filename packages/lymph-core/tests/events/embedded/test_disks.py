@@ -1,0 +1,86 @@
+"""Disks that are full for a while and directories that cannot be written, in real processes."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from lymph.testing.waiting import eventually
+
+FULL_FOR_A_WHILE = """
+    import resource
+    from lymph.core.protocol.redelivery import Backoff
+
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def handler(event):
+        say('handled', event.body['n'])
+        if event.attempt == 1:
+            # from here on nothing can be written, not even what becomes of the event
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1, most))
+            if event.body['n'] == 'failing':
+                raise RuntimeError('not yet')
+
+    def fail():
+        try:
+            system.emit(Event('thing', {'n': 'too much'}))
+        except EmitFailure as error:
+            say(error)
+        else:
+            say('emitted')
+
+    system._consumption._backoff = Backoff(first=0.05)
+    system.subscribe(Subscription('queue', ('thing',), handler, retry=3))
+    system.emit(Event('thing', {'n': arguments[0]}))
+    while resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1:
+        gevent.sleep(0.01)
+    fail()
+    gevent.sleep(0.1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    gevent.sleep(1000)
+    """
+
+
+def left(database):
+    with sqlite3.connect(database) as db:
+        return db.execute('SELECT count(*) FROM messages').fetchone()[0]
+
+
+def test_what_was_handled_on_a_full_disk_is_settled_when_there_is_room(run, database):
+    consumer = run(FULL_FOR_A_WHILE, 'handled')
+    assert consumer.hear() == 'handled handled'
+    assert consumer.hear().startswith('thing is not known to be safe: ')
+    eventually(lambda: left(database) == 0, 10)
+    consumer.kill()
+    assert consumer.hear_all() == []
+
+
+def test_what_failed_on_a_full_disk_is_tried_again_when_there_is_room(run, database):
+    consumer = run(FULL_FOR_A_WHILE, 'failing')
+    assert consumer.hear() == 'handled failing'
+    assert 'events.sqlite cannot' in consumer.hear()
+    assert consumer.hear() == 'handled failing'
+    eventually(lambda: left(database) == 0, 10)
+    consumer.kill()
+    assert consumer.hear_all() == []
+
+
+WITHOUT_PERMISSION = """
+    from lymph.exceptions import ConfigurationError
+
+    system.on_stop()
+    os.chmod(os.path.join(path, 'events'), 0o500)
+    if os.getuid() == 0:
+        os.setuid(65534)  # whom permissions mean something to
+    try:
+        EmbeddedEventSystem(path).on_start()
+    except ConfigurationError as error:
+        say(error)
+    """
+
+
+def test_a_directory_without_permission_is_an_error_at_the_start(run, tmp_path):
+    process = run(WITHOUT_PERMISSION)
+    error = process.hear()
+    assert process.wait() == 0
+    assert str(tmp_path) in error
+    assert error.endswith('name a directory that this user can write to')
