@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
+from lymph.testing.servers.group import ServerGroup
 from lymph.testing.servers.ports import free_port
 from lymph.testing.servers.zookeeper import ZookeeperServer
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 __all__ = ['ZookeeperEnsemble']
 
 
-class ZookeeperEnsemble:
+class ZookeeperEnsemble(ServerGroup[ZookeeperServer]):
     """Several ZooKeeper servers that elect a leader; a context manager that starts and closes them.
 
     Arguments: how many (default 3: one may be lost); the folder for data and logs (default:
@@ -33,20 +27,21 @@ class ZookeeperEnsemble:
         start_timeout: float = 60.0,
         tick: float = 0.1,
     ) -> None:
-        self._temporary = TemporaryDirectory(prefix='lymph-') if folder is None else None
-        base = Path(self._temporary.name if self._temporary else folder or '')
-        numbers = range(1, size + 1)
-        peers = {number: f'127.0.0.1:{free_port()}:{free_port()}' for number in numbers}
-        self.servers = tuple(
-            ZookeeperServer(
-                base / str(number),
-                start_timeout=start_timeout,
-                tick=tick,
-                number=number,
-                peers=peers,
-            )
-            for number in numbers
-        )
+        def make(base: Path) -> Sequence[ZookeeperServer]:
+            numbers = range(1, size + 1)
+            peers = {number: f'127.0.0.1:{free_port()}:{free_port()}' for number in numbers}
+            return [
+                ZookeeperServer(
+                    base / str(number),
+                    start_timeout=start_timeout,
+                    tick=tick,
+                    number=number,
+                    peers=peers,
+                )
+                for number in numbers
+            ]
+
+        super().__init__(folder, make)
 
     @property
     def hosts(self) -> str:
@@ -57,34 +52,3 @@ class ZookeeperEnsemble:
     def leader(self) -> ZookeeperServer | None:
         """The server that leads; None while there is none."""
         return next((server for server in self.servers if server.mode == 'leader'), None)
-
-    def start(self) -> None:
-        """Start what does not run, and wait until all answer. Raises as `Server.start`."""
-        for server in self.servers:
-            server.launch()
-        for server in self.servers:
-            server.wait_until_ready()
-
-    def close(self) -> None:
-        """Kill all servers and remove the temporary folder."""
-        with ExitStack() as stack:
-            if self._temporary is not None:
-                stack.callback(self._temporary.cleanup)
-            for server in self.servers:
-                stack.callback(server.close)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
