@@ -85,6 +85,7 @@ class Bench:
             f'lymph:due:{self.name}': 'ZCARD',
             f'lymph:events:{self.name}': 'HLEN',
             f'lymph:attempts:{self.name}': 'HLEN',
+            f'lymph:losses:{self.name}': 'HLEN',
         }
         sizes = {key: int(self.server.command(word, key)) for key, word in commands.items()}
         return {key: size for key, size in sizes.items() if size}

@@ -9,6 +9,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event as Signal
 
 from lymph.core.events import Event
 from lymph.exceptions import EmitFailure
@@ -216,6 +217,48 @@ def test_an_event_that_kills_its_consumers_ends_among_the_dead_letters(
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     bench.emit(system, 'next')
     eventually(lambda: handled == ['next'])
+
+
+def test_an_event_that_was_lost_twice_is_handled_alone(bench: Any) -> None:
+    system, begun = bench.start(), []
+    go_on = {n: Signal() for n in (1, 'suspect', 2)}
+
+    def handle(event: Event) -> None:
+        begun.append(event.body['n'])
+        go_on[event.body['n']].wait()
+
+    system.unsubscribe(bench.subscribe(system, print))
+    for n in go_on:
+        bench.emit(system, n)
+    bench.server.command('HSET', f'lymph:losses:{bench.name}', bench.ready()[1], '2')
+    bench.subscribe(system, handle)
+    for number, n in enumerate(go_on, 1):
+        eventually(lambda number=number: begun == list(go_on)[:number])
+        gevent.sleep(0.3)  # for others that might begin beside it
+        assert begun == list(go_on)[:number]
+        go_on[n].set()
+    eventually(lambda: bench.left() == {})
+
+
+def test_consumers_that_end_again_and_again_lose_only_what_ends_them(
+    bench: Any, in_thread: Any
+) -> None:
+    system, handled = bench.start(transport_options={'visibility_timeout': 1}), []
+    system.unsubscribe(bench.subscribe(system, print))
+    bench.emit(system, 'poison')
+    for n in range(5):
+        bench.emit(system, n)
+    for id in bench.ready():  # so often their consumers died before
+        bench.server.command('HSET', f'lymph:attempts:{bench.name}', id, '10')
+        bench.server.command('HSET', f'lymph:losses:{bench.name}', id, '10')
+    consumer = in_thread(Consumer, bench, 'poison')
+    assert in_thread(consumer.line) == 'poison 11'
+    consumer.kill()
+    (letter,) = eventually(lambda: bench.dead(system), 20)
+    assert letter.event.body == {'n': 'poison'}
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    eventually(lambda: sorted(handled) == list(range(5)), 20)
+    eventually(lambda: bench.left() == {})
 
 
 def test_a_temporary_queue_ends_some_time_after_its_killed_instance(

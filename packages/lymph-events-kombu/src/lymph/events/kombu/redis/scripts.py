@@ -11,6 +11,8 @@ lymph:ready:Q          list of I, the next one first
 lymph:due:Q            sorted set of I by the Unix time in ms when they are ready
 lymph:events:Q         hash: I -> time of its emission in ms, a space, the event
 lymph:attempts:Q       hash: I -> how often it was delivered
+lymph:losses:Q         hash: I -> how often it was lost with its instance
+lymph:suspects:O       hash: Q -> I, what may be ending instances; nothing else of Q is leased to O
 lymph:owners           sorted set of O by the time in ms until which they are taken for living
 lymph:epochs           hash: O -> its connection; what arrives late over an older one leases nothing
 lymph:owned:O          hash: I -> Q, what the instance has and has not settled
@@ -22,6 +24,9 @@ lymph:letter:I         hash: a dead letter
 lymph:bell:Q           channel: the queue was empty, and is not any more
 =====================  =============================================================================
 
+An event that was lost twice is a suspect: an instance leases it when it has nothing else of its
+queue, and nothing else until it is settled. So it takes no others to the dead letters with it.
+
 The clock is that of Redis. A full Redis refuses `PUT` as a whole and lets everything else go on.
 """
 
@@ -30,6 +35,9 @@ from __future__ import annotations
 from lymph.core.protocol.redelivery import LOSSES
 
 __all__ = ['SCRIPTS']
+
+_SUSPICIOUS = 2  # losses
+_ASIDE = 100  # ms before it is asked again whether a suspect may be leased, or others beside it
 
 _COMMON = """
 local P = KEYS[1]
@@ -59,6 +67,7 @@ end
 local function forget(queue, id)
     redis.call('HDEL', key('events', queue), id)
     redis.call('HDEL', key('attempts', queue), id)
+    redis.call('HDEL', key('losses', queue), id)
 end
 
 local function bury(queue, id, error)
@@ -86,6 +95,14 @@ local function give_back(queue, id, uncounted)
     end
 end
 
+-- an instance has an event no more
+local function let_go(owner, queue, id)
+    redis.call('HDEL', key('owned', owner), id)
+    if redis.call('HGET', key('suspects', owner), queue) == id then
+        redis.call('HDEL', key('suspects', owner), queue)
+    end
+end
+
 -- calls with the id and queue of all that an instance has, the last one first
 local function each_owned(owner, call)
     local owned = redis.call('HGETALL', key('owned', owner))
@@ -106,7 +123,7 @@ local function remove(queue)
     redis.call('HDEL', key('temporary'), queue)
     redis.call('HDEL', key('bindings'), queue)
     redis.call('DEL', key('ready', queue), key('due', queue), key('events', queue),
-        key('attempts', queue))
+        key('attempts', queue), key('losses', queue))
     changed()
 end
 
@@ -116,10 +133,11 @@ local function dismiss(owner, lost)
         if lost and attempts > @LOSSES@ then
             bury(queue, id, 'its consumer ended in attempt ' .. attempts .. ', as often before')
         else
+            if lost then redis.call('HINCRBY', key('losses', queue), id, 1) end
             give_back(queue, id)
         end
     end)
-    redis.call('DEL', key('owned', owner))
+    redis.call('DEL', key('owned', owner), key('suspects', owner))
     redis.call('ZREM', key('owners'), owner)
     redis.call('HDEL', key('epochs'), owner)
     local temporary = redis.call('HGETALL', key('temporary'))
@@ -174,7 +192,7 @@ redis.call('ZADD', key('owners'), now + ARGV[3], owner)
 redis.call('HSET', key('epochs'), owner, ARGV[2])
 each_owned(owner, function(id, queue)
     if not held[id] then
-        redis.call('HDEL', key('owned', owner), id)
+        let_go(owner, queue, id)
         give_back(queue, id, true)
     end
 end)
@@ -210,6 +228,37 @@ _LEASE = """
 local owner = ARGV[1]
 if redis.call('HGET', key('epochs'), owner) ~= ARGV[2] then return {0} end
 local leased, dues = {}, {}
+
+local function has_any_of(queue)
+    for _, each in ipairs(redis.call('HVALS', key('owned', owner))) do
+        if each == queue then return true end
+    end
+    return false
+end
+
+-- takes what may be leased out of a queue; also returns whether the rest has to wait for a suspect
+local function take(queue, count)
+    if redis.call('EXISTS', key('losses', queue)) == 0 then
+        return redis.call('LPOP', key('ready', queue), count) or {}, false
+    end
+    if redis.call('HEXISTS', key('suspects', owner), queue) == 1 then return {}, true end
+    local ids = redis.call('LRANGE', key('ready', queue), 0, count - 1)
+    local first = 0
+    for at, id in ipairs(ids) do
+        if tonumber(redis.call('HGET', key('losses', queue), id) or 0) >= @SUSPICIOUS@ then
+            first = at
+            break
+        end
+    end
+    local taken = first == 0 and #ids or first - 1
+    if first == 1 and not has_any_of(queue) then
+        redis.call('HSET', key('suspects', owner), queue, ids[1])
+        taken = 1
+    end
+    if taken == 0 then return {}, first > 0 end
+    return redis.call('LPOP', key('ready', queue), taken), first > 0
+end
+
 for at = 3, #ARGV, 2 do
     local queue = ARGV[at]
     local late = redis.call('ZRANGEBYSCORE', key('due', queue), '-inf', now, 'LIMIT', 0, 256)
@@ -217,7 +266,8 @@ for at = 3, #ARGV, 2 do
         redis.call('ZREM', key('due', queue), id)
         ready(queue, id, 'RPUSH')
     end
-    for _, id in ipairs(redis.call('LPOP', key('ready', queue), ARGV[at + 1]) or {}) do
+    local ids, aside = take(queue, tonumber(ARGV[at + 1]))
+    for _, id in ipairs(ids) do
         local record = redis.call('HGET', key('events', queue), id)
         if record then
             local attempt = redis.call('HINCRBY', key('attempts', queue), id, 1)
@@ -226,20 +276,22 @@ for at = 3, #ARGV, 2 do
         end
     end
     local first = redis.call('ZRANGE', key('due', queue), 0, 0, 'WITHSCORES')
-    if first[2] then
+    local wait = first[2] and math.max(tonumber(first[2]) - now, 0)
+    if aside then wait = math.min(wait or @ASIDE@, @ASIDE@) end
+    if wait then
         dues[#dues + 1] = queue
-        dues[#dues + 1] = math.max(tonumber(first[2]) - now, 0)
+        dues[#dues + 1] = wait
     end
 end
 return {1, leased, dues}
-"""
+""".replace('@SUSPICIOUS@', str(_SUSPICIOUS)).replace('@ASIDE@', str(_ASIDE))
 
 # instance, id, what becomes of it, and the delay in ms or the error; nothing if it has it no more
 _SETTLE = """
 local owner, id, fate = ARGV[1], ARGV[2], ARGV[3]
 local queue = redis.call('HGET', key('owned', owner), id)
 if not queue then return 0 end
-redis.call('HDEL', key('owned', owner), id)
+let_go(owner, queue, id)
 if fate == 'handled' then
     forget(queue, id)
 elseif fate == 'dead' then
