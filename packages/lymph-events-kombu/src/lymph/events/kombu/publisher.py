@@ -183,6 +183,8 @@ class Publisher:
             if channel is self._channel:
                 self._part_from(channel)
                 self._reopen(connection)
+            else:
+                self._pump()  # what the channel that came meanwhile was not yet given
             gevent.sleep(_RENEWALS)
         finally:
             self._renewing = self._settled = None
