@@ -11,7 +11,13 @@ PACKAGES = pathlib.Path(__file__).parents[1] / 'packages'
 
 # lymph-core from the ground up; a module belongs to the longest prefix that fits it
 FLOORS = [
-    ['lymph.config', 'lymph.exceptions', 'lymph.monkey'],
+    [
+        'lymph.config',
+        'lymph.core.failures',
+        'lymph.core.limits',
+        'lymph.exceptions',
+        'lymph.monkey',
+    ],
     [
         'lymph.serializers',
         'lymph.core.events',

@@ -4,6 +4,8 @@ import contextvars
 import os
 import re
 
+import pytest
+
 from lymph.core import trace
 from lymph.core.greenlets import Greenlet
 
@@ -59,3 +61,15 @@ def test_a_forked_child_makes_ids_of_its_own():
     ours = {trace.new_id() for _ in range(3)}
     assert len(of_child) == 32
     assert of_child[:16] not in {id[:16] for id in ours}
+
+
+@pytest.mark.parametrize('id', ['a', '0123456789abcdef', 'a.b_c:d-E', 'x' * 128])
+def test_a_trace_id_has_letters_digits_and_some_punctuation(id):
+    assert trace.is_valid(id)
+
+
+@pytest.mark.parametrize(
+    'id', ['', 'x' * 129, 'a b', 'a\n', '\na', 'a\x1b', 'é', '\u0660', 'a/b', None, 5, b'a']
+)
+def test_anything_else_is_not_a_trace_id(id):
+    assert not trace.is_valid(id)

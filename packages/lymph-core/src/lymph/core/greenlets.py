@@ -9,6 +9,8 @@ from typing import Any
 import gevent
 from gevent.pool import Group
 
+from lymph.core.failures import Killed
+
 __all__ = ['Greenlet', 'Pool']
 
 
@@ -22,6 +24,15 @@ class Greenlet(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stu
         super().__init__(run, *args, **kwargs)
         self.gr_context = contextvars.copy_context()
 
+    def kill(
+        self,
+        exception: Any = Killed,
+        block: bool = True,
+        timeout: float | None = None,
+    ) -> None:
+        """End the greenlet by raising `exception` in it; see `gevent.Greenlet.kill`."""
+        super().kill(exception, block, timeout)
+
 
 class Pool(Group):
     """The lasting greenlets of a tree of components; `kill()` ends all of them.
@@ -30,3 +41,12 @@ class Pool(Group):
     """
 
     greenlet_class = Greenlet
+
+    def kill(
+        self,
+        exception: Any = Killed,
+        block: bool = True,
+        timeout: float | None = None,
+    ) -> None:
+        """End all greenlets by raising `exception` in them; see `gevent.pool.Group.kill`."""
+        super().kill(exception, block, timeout)

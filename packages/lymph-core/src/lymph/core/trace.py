@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from contextvars import ContextVar
 
-__all__ = ['get_id', 'new_id', 'set_id']
+from lymph.core.limits import TRACE_ID
+
+__all__ = ['get_id', 'is_valid', 'new_id', 'set_id']
+
+_VALID = re.compile(rf'[A-Za-z0-9._:-]{{1,{TRACE_ID}}}')
 
 _trace_id: ContextVar[str | None] = ContextVar('lymph_trace_id', default=None)
 
@@ -31,6 +36,15 @@ def new_id() -> str:
     id would cost more than packing the message that carries it.
     """
     return f'{_source.prefix}{next(_source.counter):016x}'
+
+
+def is_valid(id: object) -> bool:
+    """Tell whether `id` can be a trace id: 1 to 128 letters, digits, and ``._:-``.
+
+    Whatever arrives from outside is checked, since trace ids are repeated in every log line and
+    every further call.
+    """
+    return isinstance(id, str) and _VALID.fullmatch(id) is not None
 
 
 class _Source:

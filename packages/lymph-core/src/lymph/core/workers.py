@@ -22,6 +22,8 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
+from lymph.core.failures import Killed
+
 __all__ = ['Workers']
 
 logger = logging.getLogger(__name__)
@@ -99,11 +101,11 @@ class Workers:
     def start(self, func: Callable[..., Any], *args: Any) -> None:
         """Start a task, waiting for a free place if there is none.
 
-        Raises GreenletExit when the workers are ended meanwhile.
+        Raises Killed when the workers are ended meanwhile.
         """
         while not self.try_start(func, *args):
             if self._closed:
-                raise gevent.GreenletExit
+                raise Killed
             self._free.wait()
 
     @property
@@ -130,7 +132,7 @@ class Workers:
         victims = (self._busy | set(self._idle)) - {getcurrent()}
         cut = len(self._busy & victims)
         self._idle.clear()
-        gevent.killall(list(victims), block=False)
+        gevent.killall(list(victims), Killed, block=False)
         gevent.joinall(list(victims), timeout)
         for worker in [worker for worker in self._busy & victims if worker.dead]:
             self._finished(worker)  # its task had not begun

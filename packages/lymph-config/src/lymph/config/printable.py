@@ -1,0 +1,79 @@
+"""Text from elsewhere, made safe to log, to print and to quote in an error.
+
+Whatever peers, files and other people's code supply may hold control characters, which forge log
+lines and drive terminals, or lone surrogates, which no file can be written with, or may simply be
+too long. Everything that is shown to a person goes through one of the two functions here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import reprlib
+
+__all__ = ['QUOTED', 'printable', 'quoted']
+
+QUOTED = 60  # characters that an error quotes of a value
+_ELLIPSIS = '...'
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """Return `text` as one line without control, format, private-use or surrogate characters.
+
+    Such characters are written as escapes (``\\n``, ``\\x1b``, ``\\u202e``); letters of all scripts
+    and ordinary spaces stay. With `limit`, at most that many characters are returned, the last
+    three of a shortened text being dots. The work is bounded by `limit`, too.
+    """
+    if limit is not None and len(text) > limit:
+        return printable(text[:limit], None)[: max(limit - len(_ELLIPSIS), 0)] + _ELLIPSIS
+    if not text.isprintable():
+        text = ''.join(c if c.isprintable() else _escape(c) for c in text)
+    if limit is not None and len(text) > limit:
+        return text[: max(limit - len(_ELLIPSIS), 0)] + _ELLIPSIS
+    return text
+
+
+def quoted(value: object, limit: int = QUOTED) -> str:
+    """Return `value` as an error quotes it: its `repr`, printable, of at most `limit` characters.
+
+    Never raises an `Exception`: a value whose `repr` raises one is named by its type. Only the
+    beginning of long texts and containers is read.
+    """
+    if isinstance(value, str):
+        text = repr(value if len(value) <= limit else value[:limit] + _ELLIPSIS)
+    elif isinstance(value, (bytes, bytearray)):
+        text = repr(bytes(value[: limit + 1]))
+    else:
+        text = _Short(limit).repr(value)
+    return printable(text, limit)
+
+
+class _Short(reprlib.Repr):
+    """`repr` that looks at the beginning of containers alone, and never raises an `Exception`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = limit
+
+    def repr1(self, x: object, level: int) -> str:
+        try:
+            if isinstance(x, (dict, set, frozenset)) and len(x) > self.maxdict:
+                return self._beginning(x, level)  # reprlib would sort all of it
+            return super().repr1(x, level)
+        except Exception:  # noqa: BLE001 - such as an int of more digits than Python converts
+            return f'<{type(x).__name__} without a repr>'
+
+    def _beginning(
+        self, members: dict[object, object] | set[object] | frozenset[object], level: int
+    ) -> str:
+        first = itertools.islice(members, self.maxdict)
+        if isinstance(members, dict):
+            shown = [
+                f'{self.repr1(k, level - 1)}: {self.repr1(members[k], level - 1)}' for k in first
+            ]
+        else:
+            shown = [self.repr1(member, level - 1) for member in first]
+        return '{' + ', '.join((*shown, _ELLIPSIS)) + '}' if level > 0 else '{...}'
+
+
+def _escape(character: str) -> str:
+    return repr(character)[1:-1]
