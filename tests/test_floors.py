@@ -26,6 +26,7 @@ FLOORS = [
         'lymph.core.greenlets',
         'lymph.core.hooks',
         'lymph.core.messages',
+        'lymph.core.monitoring.log_limits',
         'lymph.core.monitoring.loglevels',
         'lymph.core.monitoring.metrics',
         'lymph.core.options',

@@ -1,0 +1,159 @@
+"""Bounds for the log lines that one peer or one failing method can cause.
+
+A peer that sends junk, or a method that fails on each call, causes a line each time: thousands a
+second fill the disk and hide everything else. Of each cause at most `LINES` lines are written in
+`WINDOW` seconds; then one line says how many were left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Hashable
+from typing import Any, Final
+
+import gevent
+
+from lymph.config.printable import printable
+
+__all__ = ['LINES', 'OTHERS', 'WINDOW', 'LimitedLog', 'LineCounts']
+
+LINES: Final = 10
+WINDOW: Final = 1.0  # seconds
+OTHERS: Final = 'others'  # the cause that all stand for which no longer fit into the table
+
+_CAUSES = 256
+_NAMED = 100  # characters of a cause in the line with its count
+
+
+class LineCounts:
+    """Decides which lines are written. Takes the time (seconds, monotonic) as an argument.
+
+    The table never has more than `causes` + 1 entries.
+    """
+
+    def __init__(self, lines: int = LINES, window: float = WINDOW, causes: int = _CAUSES) -> None:
+        self._lines = lines
+        self._window = window
+        self._causes = causes
+        self._counts: dict[Hashable, _Count] = {}
+        self._full_until = 0.0
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def admit(self, cause: Hashable, level: int, now: float) -> bool:
+        """Count a line of `cause`; return whether it is to be written.
+
+        A cause of which lines were left out writes nothing more until they are collected.
+        """
+        count = self._counts.get(cause) or self._add(cause, now)
+        if now >= count.until and not count.left_out:
+            count.until = now + self._window
+            count.written = 0
+        if count.written < self._lines:
+            count.written += 1
+            return True
+        count.left_out += 1
+        count.level = max(count.level, level)
+        return False
+
+    def collect(self, now: float) -> list[tuple[Hashable, int, int]]:
+        """Return (cause, highest level, lines left out) of causes whose window is over."""
+        entries = list(self._counts.items())  # native threads may add to them
+        over = [(c, n) for c, n in entries if n.left_out and n.until <= now]
+        for cause, _ in over:
+            self._counts.pop(cause, None)
+        return [(cause, count.level, count.left_out) for cause, count in over]
+
+    @property
+    def pending(self) -> bool:
+        """Whether lines were left out that are still to be collected."""
+        return any(count.left_out for count in list(self._counts.values()))
+
+    def _add(self, cause: Hashable, now: float) -> _Count:
+        if len(self._counts) >= self._causes and now >= self._full_until:
+            for old, count in list(self._counts.items()):
+                if count.until <= now and not count.left_out:
+                    self._counts.pop(old, None)
+            self._full_until = now + self._window  # a flood of causes does not search each time
+        if len(self._counts) >= self._causes:
+            cause = OTHERS
+        return self._counts.setdefault(cause, _Count(now + self._window))
+
+
+class _Count:
+    __slots__ = ('left_out', 'level', 'until', 'written')
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.written = self.left_out = self.level = 0
+
+
+class LimitedLog:
+    """A logger for lines of which one cause can make many.
+
+    ::
+
+        log = LimitedLog(logging.getLogger(__name__))
+        log.write(logging.WARNING, peer, '%s: %s', peer, error)
+
+    Its owner closes it. A timer of the loop, which keeps no loop alive, runs while lines have been
+    left out, and writes their number; the next line of any cause does so, too.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._counts = LineCounts()
+        self._hub = gevent.get_hub()
+        self._timer: Any = None
+        self._pending = False
+        self._closed = False
+
+    def write(
+        self, level: int, cause: Hashable, text: str, *args: object, exc_info: Any = None
+    ) -> bool:
+        """Write a line unless `cause`, such as the address of a peer, made too many of late.
+
+        Returns False for a line that is left out; a level that is off is none. `str(cause)` names
+        it in the line with the count.
+        """
+        if not self._logger.isEnabledFor(level):
+            return True
+        now = time.monotonic()
+        if self._pending:
+            self._report(now)
+        if self._counts.admit(cause, level, now):
+            self._logger.log(level, text, *args, exc_info=exc_info, stacklevel=2)
+            return True
+        if not self._pending:
+            self._pending = True
+            self._hub.loop.run_callback_threadsafe(self._start)  # this may be a native thread
+        return False
+
+    def close(self) -> None:
+        """Write the numbers that are still due and stop the timer."""
+        self._closed = True
+        self._stop()
+        self._report(float('inf'))
+
+    def _start(self) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = self._hub.loop.timer(WINDOW, WINDOW, ref=False)
+            self._timer.start(self._tick)
+
+    def _tick(self) -> None:
+        self._report(time.monotonic())
+        if not self._pending:
+            self._stop()
+
+    def _stop(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.close()
+
+    def _report(self, now: float) -> None:
+        for cause, level, count in self._counts.collect(now):
+            name = printable(str(cause), _NAMED)
+            self._logger.log(level, '%s: %d more lines were left out', name, count)
+        self._pending = self._counts.pending
