@@ -110,6 +110,29 @@ def test_a_module_missing_from_an_installed_distribution_is_not_called_uninstall
     )
 
 
+@pytest.mark.parametrize(
+    ('line', 'error'),
+    [
+        (
+            'from lymph.web.interfaces import WebServiceInterface',
+            "'pages:Pages' needs lymph.web, which is provided by lymph-web; "
+            'install it: pip install lymph-web',
+        ),
+        (
+            'import lymph.client',
+            "'pages:Pages' needs lymph.client, which is provided by lymph-core; "
+            'install it: pip install lymph-core',
+        ),
+    ],
+)
+def test_module_that_imports_a_missing_distribution_is_told_what_to_install(
+    alone: Alone, tmp_path: Path, line: str, error: str
+) -> None:
+    (tmp_path / 'site' / 'pages.py').write_text(f'{line}\n\nclass Pages: ...\n')
+    printed = alone(ERROR.format(key='x', name='pages:Pages', group='test.group'))
+    assert printed == f'container.x.class: {error}'
+
+
 def test_a_plugin_whose_contract_is_not_installed_says_so(alone: Alone) -> None:
     printed = alone(
         'from lymph.config import PluginError\n'

@@ -64,8 +64,9 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
 
     `where` is the place that errors begin with.
 
-    Raises PluginError if the text is no reference, the module does not exist, or the name is not
-    in it. Whatever the module itself raises while it is imported passes unchanged.
+    Raises PluginError if the text is no reference, the module does not exist, the name is not in
+    it, or the module imports a part of lymph that is not installed. Whatever else the module raises
+    while it is imported passes unchanged.
     """
     try:
         module_name, name = split_reference(reference)
@@ -90,7 +91,15 @@ def _import(module: str, reference: str, where: Location | str | None) -> Module
     except ModuleNotFoundError as error:
         missing = error.name or ''
         if not _is_inside(module, missing):
-            raise  # The module is there; something that it imports is not.
+            # The module is there; something that it imports is not.
+            owner = _absent_provider(missing, missing)
+            if owner is None:
+                raise
+            text = (
+                f'{reference!r} needs {missing}, which is provided by {owner}; '
+                f'install it: pip install {owner}'
+            )
+            raise PluginError(text, where) from error
         owner = _absent_provider(module, missing)
         if owner:
             text = f'{reference!r} is provided by {owner}, which is not installed'
