@@ -63,13 +63,18 @@ lint: install  ## check the format and the rules of all Python files
 
 .PHONY: types
 types: install  ## check the types of all distributions, strictly
-	$(BIN)/mypy $(DISTRIBUTIONS:%=packages/%/src) bench
+	$(BIN)/mypy $(DISTRIBUTIONS:%=packages/%/src) bench fuzz
 
 .PHONY: wheels
 wheels: install  ## build all distributions into dist/
 	rm -rf dist
 	@set -e; for name in $(DISTRIBUTIONS); do \
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
+
+.PHONY: fuzz
+fuzz: install  ## attack everything that reads what others wrote (ARGS='--seconds 600 http')
+	@tools/servers zookeeper
+	$(BIN)/python -m fuzz $(ARGS)
 
 .PHONY: bench
 bench: bench-rpc bench-discovery bench-events bench-backlog  ## measure everything and write docs/performance.md; wants a quiet machine
@@ -116,4 +121,4 @@ check: lint types test wheels  ## all of the above: what has to be clean before 
 .PHONY: clean
 clean:  ## remove everything that was made here, .venv included
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find bench packages tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find bench fuzz packages tests tools -name __pycache__ -prune -exec rm -rf {} +
