@@ -1,8 +1,20 @@
 from __future__ import annotations
 
+import io
+import logging
+
 import pytest
 
-from lymph.core.failures import ERROR_LENGTH, error_line, error_text
+from lymph.core.failures import (
+    ERROR_LENGTH,
+    Killed,
+    described,
+    error_line,
+    error_name,
+    error_text,
+    log_failure,
+    traceback_text,
+)
 
 
 class Wordless(Exception):
@@ -55,3 +67,146 @@ def test_an_error_is_told_in_one_printable_line(error, line):
 def test_a_long_text_is_cut(text):
     assert len(error_text(ValueError(text))) <= ERROR_LENGTH
     assert len(error_line(ValueError(text))) <= ERROR_LENGTH
+
+
+class Names(type):
+    @property
+    def __name__(cls):
+        raise SystemExit
+
+
+class Nameless(Exception, metaclass=Names):
+    pass
+
+
+class Text(str):
+    def __getitem__(self, index):
+        raise SystemExit
+
+    encode = split = __len__ = __getitem__
+
+
+class OddText(Exception):
+    def __str__(self):
+        return Text('odd')
+
+
+class Unprintable(Exception):
+    """Raises wherever printing a traceback asks."""
+
+    def __str__(self):
+        raise SystemExit(3)
+
+    __repr__ = __str__
+
+    @property
+    def __notes__(self):
+        raise GeneratorExit
+
+    @property
+    def __cause__(self):
+        raise KeyboardInterrupt
+
+    @property
+    def __traceback__(self):
+        raise KeyboardInterrupt
+
+    @property
+    def __class__(self):
+        raise ValueError('no class')
+
+
+def raised(error):
+    try:
+        raise error
+    except BaseException as caught:  # noqa: BLE001 - whatever it is
+        return caught
+
+
+def in_a_circle():
+    one, other = ValueError('one'), ValueError('other')
+    one.__cause__, other.__cause__ = other, one
+    return one
+
+
+ODD = {
+    'no text': Wordless(),
+    'quits': Quitting(),
+    'text is none': NoText(),
+    'text of a subclass': OddText(),
+    'surrogates': OSError(2, 'no such file', 'name-\udcff'),
+    'no name': Nameless('x'),
+    'unprintable': Unprintable(),
+    'circle': in_a_circle(),
+    'syntax error without a file': SyntaxError(5, (5, 'x', {}, 7)),
+    'arguments': ValueError(Unprintable(), '\udcff'),
+}
+
+
+@pytest.fixture(params=ODD)
+def odd(request):
+    return raised(ODD[request.param])
+
+
+def test_an_odd_error_is_told_as_text_that_can_be_encoded(odd):
+    for told in (error_name(odd), error_line(odd), error_text(odd), traceback_text(odd)):
+        assert type(told) is str
+        told.encode()
+    assert error_line(odd)
+    assert 'raise error' in traceback_text(odd)
+
+
+def test_an_odd_error_is_logged_with_its_frames(odd, tmp_path):
+    logger = logging.getLogger('test.failures')
+    handler = logging.FileHandler(tmp_path / 'log', encoding='utf-8')
+    handler.setFormatter(logging.Formatter('%(name)s:%(funcName)s: %(message)s'))
+    logger.addHandler(handler)
+    try:
+        log_failure(logger, odd, '%s failed', 'the method')
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+    written = (tmp_path / 'log').read_text()
+    name = 'test.failures:test_an_odd_error_is_logged_with_its_frames'
+    assert written.startswith(f'{name}: the method failed\n')
+    assert 'raise error' in written
+
+
+@pytest.mark.parametrize('second', [RuntimeError('full'), SystemExit(1), KeyboardInterrupt()])
+def test_a_log_that_fails_keeps_nobody_from_going_on(second, monkeypatch):
+    class Failing(logging.Handler):
+        def emit(self, record):
+            raise second
+
+    logger, told, failing = logging.getLogger('test.failures'), io.StringIO(), Failing()
+    monkeypatch.setattr('sys.stderr', told)
+    logger.addHandler(failing)
+    try:
+        log_failure(logger, ValueError('wrong'), '%s failed', 'the method')
+    finally:
+        logger.removeHandler(failing)
+    assert 'the method failed: ValueError: wrong' in told.getvalue()
+
+
+def test_an_ordinary_error_has_its_ordinary_traceback():
+    text = traceback_text(raised(ValueError('wrong')))
+    assert text.startswith('Traceback (most recent call last):\n')
+    assert text.endswith('ValueError: wrong')
+
+
+def test_being_killed_goes_through():
+    class Killing(Exception):
+        def __str__(self):
+            raise Killed
+
+        __repr__ = __str__
+
+    error = Killing()
+    for tell in (error_text, error_line, described):
+        with pytest.raises(Killed):
+            tell(error)
+
+
+def test_what_has_no_repr_is_described_by_its_class():
+    assert described(Unprintable()) == '<Unprintable without a repr>'
+    assert described('\x1b') == "'\\x1b'"

@@ -15,6 +15,7 @@ from typing import Any, Final
 import gevent
 
 from lymph.config.printable import printable
+from lymph.core.failures import log_failure
 
 __all__ = ['LINES', 'OTHERS', 'WINDOW', 'LimitedLog', 'LineCounts']
 
@@ -124,7 +125,10 @@ class LimitedLog:
         if self._pending:
             self._report(now)
         if self._counts.admit(cause, level, now):
-            self._logger.log(level, text, *args, exc_info=exc_info, stacklevel=2)
+            if isinstance(exc_info, BaseException):
+                log_failure(self._logger, exc_info, text, *args, level=level, stacklevel=2)
+            else:
+                self._logger.log(level, text, *args, exc_info=exc_info, stacklevel=2)
             return True
         if not self._pending:
             self._pending = True
