@@ -13,6 +13,7 @@ PACKAGES = pathlib.Path(__file__).parents[1] / 'packages'
 FLOORS = [
     [
         'lymph.config',
+        'lymph.core.addresses',
         'lymph.core.failures',
         'lymph.core.limits',
         'lymph.exceptions',

@@ -104,6 +104,13 @@ def test_a_configuration_that_cannot_be_used_is_one_line_with_its_place(
     assert complaint in line
 
 
+@pytest.mark.parametrize('ip', ['', 'a b', '127.0.0.1:80', '10.0.0.256'])
+def test_an_address_that_is_none_is_one_line_about_the_option(shell: Any, ip: str) -> None:
+    done = shell.run('instance', '-c', 'echo.yml', f'--ip={ip}')
+    assert done.exit_code == 2
+    assert "'--ip': expected an IP address or a host name" in done.stderr
+
+
 def test_a_port_that_is_taken_is_one_line_and_exit_code_1(shell: Any) -> None:
     shell.start_echo()
     with socket.create_server(('127.0.0.1', 0)) as taken:

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
+from lymph.core.addresses import Address
 from lymph.core.container import Container, ServiceContainer
 from lymph.core.settings import Settings, read_settings, read_transport
 from lymph.core.transport.memory import MemoryTransport
@@ -42,6 +43,7 @@ def test_every_setting_is_read():
         section("""
             ip: 10.0.0.1
             port: 4123
+            advertise: svc.example:4000
             pool_size: 7
             drain_timeout: 2.5
             block_threshold: 0
@@ -54,6 +56,7 @@ def test_every_setting_is_read():
     ) == Settings(
         ip='10.0.0.1',
         port=4123,
+        advertise=Address('svc.example', 4000),
         pool_size=7,
         drain_timeout=2.5,
         block_threshold=0,
@@ -83,7 +86,26 @@ def test_every_setting_is_read():
         ),
         ('{prot: 1}', "container.prot: unknown option .* did you mean 'port'?"),
         ('{metrics: {tag: {}}}', "container.metrics.tag: unknown option .* did you mean 'tags'?"),
-        ('{ip: 5}', 'container.ip: expected'),
+        ('{ip: 5}', 'container.ip: expected an IP address or a host name, found 5'),
+        ("{ip: ''}", "container.ip: expected an IP address or a host name, found ''"),
+        ("{ip: ' 10.0.0.1'}", "container.ip: expected .* found ' 10.0.0.1'"),
+        ('{ip: a b}', "container.ip: expected .* found 'a b'"),
+        ('{ip: "10.0.0.1:4000"}', "container.ip: expected .* found '10.0.0.1:4000'"),
+        ('{ip: 10.0.0.256}', 'container.ip: expected'),
+        ('{ip: [127.0.0.1]}', 'container.ip: expected'),
+        ('{ip: true}', 'container.ip: expected'),
+        ("{advertise: ''}", "container.advertise: expected an IP address .*, found ''"),
+        ('{advertise: 5}', 'container.advertise: expected a host and perhaps a port, .* found 5'),
+        ('{advertise: [1]}', 'container.advertise: expected a host and perhaps a port'),
+        ('{advertise: {host: a}}', 'container.advertise: expected a host and perhaps a port'),
+        ('{advertise: "svc:0"}', "container.advertise: expected a port from 1 to 65535, found '0'"),
+        ('{advertise: "svc:70000"}', 'container.advertise: expected a port from 1 to 65535'),
+        ('{advertise: "tcp://svc:1"}', 'container.advertise: expected a host and perhaps a port'),
+        (
+            '{advertise: 0.0.0.0}',
+            'container.advertise: expected an address that others can connect',
+        ),
+        ('{advertise: "[::]:1"}', 'container.advertise: expected an address that others can'),
         ('[]', 'container: expected'),
         ('{rpc: 5}', 'container.rpc: expected'),
         ('{metrics: {tags: 5}}', 'container.metrics.tags: expected'),
@@ -210,3 +232,21 @@ def test_overrides_leave_the_configuration_as_it_was():
 
 def test_the_container_has_a_short_name():
     assert Container is ServiceContainer
+
+
+@pytest.mark.parametrize(
+    ('given', 'said'),
+    [
+        ({'ip': ''}, "^ip: expected an IP address or a host name, found ''"),
+        ({'ip': 'a b'}, '^ip: expected'),
+        ({'port': 70000}, '^port: expected a port from 0 to 65535, found 70000'),
+    ],
+)
+def test_what_replaces_a_setting_is_checked_as_the_setting_is(given, said):
+    with pytest.raises(ConfigurationError, match=said):
+        ServiceContainer.from_config(section('{}'), **given)
+
+
+def test_an_ipv6_address_may_stand_in_brackets():
+    assert read_settings(section('{ip: "[::1]"}')).ip == '::1'
+    assert read_settings(section('{}'), ip='[::1]').ip == '::1'

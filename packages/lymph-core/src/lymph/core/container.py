@@ -7,18 +7,20 @@ and raises.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from socket import gaierror
 from typing import Any
 
 from gevent.event import Event as Flag
 
-from lymph.config import Configuration, ConfigView
+from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.core.asking import Asking
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
+from lymph.core.hosting.advertising import Advertising
 from lymph.core.hosting.builtin import BuiltinInterface
 from lymph.core.hosting.drain import wait_until_quiet
 from lymph.core.hosting.methods import MethodTable
@@ -51,6 +53,8 @@ from lymph.exceptions import LymphError
 from lymph.patterns.serial_events.running import SerialEvents
 
 __all__ = ['Container', 'ServiceContainer']
+
+logger = logging.getLogger(__name__)
 
 _CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
 
@@ -88,12 +92,14 @@ class ServiceContainer(Asking):
             metrics=Aggregate(tags=settings.metrics_tags),
         )
         self.identity = os.urandom(8).hex()
+        #: what is announced: where others reach this container, not always where it listens
         self.endpoint: str | None = None
         self.worker = worker
         #: whether the container is on its way down
         self.draining = False
         self._transport = transport
         self._listener: Listener | None = None
+        self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable()
         self._server = Server(self._methods, self.workers, self.error_hook)
         self._registrations = Registrations(registry, worker)
@@ -119,10 +125,7 @@ class ServiceContainer(Asking):
         and `transport`, and the keywords of the class. Raises ConfigurationError.
         """
         config = Configuration() if config is None else config
-        given = {key: overrides.pop(key, None) for key in ('ip', 'port')}
-        settings = replace(
-            read_settings(config), **{k: value for k, value in given.items() if value is not None}
-        )
+        settings = read_settings(config, overrides.pop('ip', None), overrides.pop('port', None))
         return cls(
             overrides.pop('transport', None) or read_transport(config),
             overrides.pop('registry', None) or read_registry(config),
@@ -173,7 +176,7 @@ class ServiceContainer(Asking):
         self._server.draining = True  # until the interfaces are ready
         try:
             if not self._on_demand:
-                self._listen()
+                self._listen(register)
             self.on_start()
             self._subscribe_handlers()
             self._expect_no_stop()
@@ -225,11 +228,19 @@ class ServiceContainer(Asking):
         """Wait up to `timeout` seconds until the container has stopped; tell whether it has."""
         return bool(self._stopped.wait(timeout))
 
+    def announced_host(self, ip: str) -> str:
+        """Return the host to announce for a port of this process that is listened at on `ip`.
+
+        See `Advertising.host`. Raises ConfigurationError when there is none that others reach.
+        """
+        return self._advertising.host(ip)
+
     def status(self) -> dict[str, Any]:
         """Return facts for an operator, in serializable types."""
         return {
             'identity': self.identity,
             'endpoint': self.endpoint,
+            'listening': None if self._listener is None else self._listener.endpoint,
             'pid': os.getpid(),
             'uptime': time.monotonic() - self._began,
             'draining': self.draining,
@@ -266,10 +277,24 @@ class ServiceContainer(Asking):
             self._stopped.set()
         return self._cut
 
-    def _listen(self) -> None:
-        address = self._transport.address(self.settings.ip, self.settings.port)
-        self._listener = self._transport.listen(address, self._server)
-        self.endpoint = self._listener.endpoint
+    def _listen(self, register: bool) -> None:
+        settings = self.settings
+        address = self._transport.address(settings.ip, settings.port)
+        try:
+            self._listener = self._transport.listen(address, self._server)
+        except gaierror as error:
+            text = f'{settings.ip} is no address of this machine: {error.strerror or error}'
+            raise ConfigurationError(text, settings.ip_at) from error
+        listening = self._listener.endpoint
+        if not register:  # nobody reads it elsewhere
+            self._advertising = self._advertised(beyond_host=False)
+        self.endpoint = self._advertising.endpoint(listening)
+        if self.endpoint != listening:
+            logger.info('listening at %s, announced as %s', listening, self.endpoint)
+
+    def _advertised(self, beyond_host: bool) -> Advertising:
+        settings = self.settings
+        return Advertising(settings.ip, settings.advertise, beyond_host, settings.ip_at)
 
     def _subscribe_handlers(self) -> None:
         for interface in self.interfaces:
@@ -286,7 +311,8 @@ class ServiceContainer(Asking):
 
     def _register(self) -> None:
         assert self.endpoint is not None
-        facts = host_facts(self.identity, self.endpoint, self.settings.ip)
+        self._advertising.warn_of_loopback(self.endpoint)
+        facts = host_facts(self.identity, self.endpoint, self.announced_host(self.settings.ip))
         self._registrations.register(self.interfaces, facts)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from lymph.config import ConfigView
+from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.plugins import installed, load_plugin
+from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
 from lymph.core.options import refuse_unknown
 from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core.transport.base import (
@@ -19,7 +22,8 @@ from lymph.events.base import BaseEventSystem
 __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_transport']
 
 _KEYS = {
-    '': 'block_threshold class drain_timeout events ip metrics pool_size port registry rpc',
+    '': 'advertise block_threshold class drain_timeout events ip metrics pool_size port registry '
+    'rpc',
     'rpc': 'curve idle_timeout max_message_size retries timeout transport unresponsive_timeout',
     'metrics': 'tags',
 }
@@ -29,8 +33,9 @@ _KEYS = {
 class Settings:
     """Plain values of a container; times in seconds, sizes in bytes."""
 
-    ip: str = '127.0.0.1'
+    ip: str = '127.0.0.1'  # or a host name; IPv6 without brackets
     port: int = 0
+    advertise: Address | None = None  # None: what is listened at
     pool_size: int | None = None
     drain_timeout: float = 5.0
     block_threshold: float = 1.0  # 0: no watchdog
@@ -38,16 +43,22 @@ class Settings:
     rpc_retries: int = DEFAULT_RETRIES
     rpc_idle_timeout: float = DEFAULT_IDLE_TIMEOUT
     metrics_tags: dict[str, str] = field(default_factory=dict)
+    #: where `ip` stands, for errors
+    ip_at: Location | str = field(default='ip', compare=False, repr=False)
 
 
-def read_settings(config: ConfigView) -> Settings:
-    """Return the plain values of a `container` section; raises ConfigurationError."""
+def read_settings(config: ConfigView, ip: str | None = None, port: int | None = None) -> Settings:
+    """Return the plain values of a `container` section; raises ConfigurationError.
+
+    `ip` and `port` replace what the section says, and are checked in the same way.
+    """
     for section, keys in _KEYS.items():
         refuse_unknown(config.view(section) if section else config, keys.split())
     tags = config.view('metrics').view('tags')
     settings = Settings(
-        ip=config.get_str('ip', Settings.ip),
+        ip=_read(config, 'ip', check_host, Settings.ip),
         port=config.get_int('port', Settings.port),
+        advertise=_read(config, 'advertise', _advertised, None),
         pool_size=config.get_int('pool_size', None),
         drain_timeout=config.get_float('drain_timeout', Settings.drain_timeout),
         block_threshold=config.get_float('block_threshold', Settings.block_threshold),
@@ -55,6 +66,7 @@ def read_settings(config: ConfigView) -> Settings:
         rpc_idle_timeout=config.get_float('rpc.idle_timeout', Settings.rpc_idle_timeout),
         rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries),
         metrics_tags={key: str(tags[key]) for key in tags},
+        ip_at=config.locate('ip'),
     )
     for key, fits, expected in (
         ('port', 0 <= settings.port <= 65535, 'a port from 0 to 65535'),
@@ -67,6 +79,40 @@ def read_settings(config: ConfigView) -> Settings:
     ):
         if not fits:
             raise config.error(key, f'expected {expected}, found {config.get_raw(key)!r}')
+    return _overridden(settings, ip, port)
+
+
+_T = TypeVar('_T')
+_D = TypeVar('_D')
+
+
+def _read(config: ConfigView, key: str, reader: Callable[[object], _T], default: _D) -> _T | _D:
+    value = config.get_raw(key)
+    if value is None:
+        return default
+    try:
+        return reader(value)
+    except ValueError as error:
+        raise config.error(key, str(error)) from None
+
+
+def _advertised(value: object) -> Address:
+    address = parse_address(value)
+    if is_wildcard(address.host):
+        raise ValueError(f'expected an address that others can connect to, found {address.host}')
+    return address
+
+
+def _overridden(settings: Settings, ip: str | None, port: int | None) -> Settings:
+    if ip is not None:
+        try:
+            settings = replace(settings, ip=check_host(ip), ip_at='ip')
+        except ValueError as error:
+            raise ConfigurationError(str(error), 'ip') from None
+    if port is not None:
+        if not 0 <= port <= 65535:
+            raise ConfigurationError(f'expected a port from 0 to 65535, found {port}', 'port')
+        settings = replace(settings, port=port)
     return settings
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from lymph.config import ConfigView
 from lymph.core.components import Component
@@ -27,6 +27,8 @@ HTTP = 'http'  # the namespace of interfaces that answer HTTP requests
 class BaseServiceRegistry(Component, ABC):
     """Finds services by name and makes instances known."""
 
+    #: whether what is registered here is found from other machines
+    beyond_host: ClassVar[bool] = True
     #: hands looked-up services what they need to connect; set by the container
     connector: Connector | None = None
     #: is told the endpoint of each instance that went; set by the container

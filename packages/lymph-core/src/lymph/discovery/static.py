@@ -21,6 +21,7 @@ from hashlib import blake2b
 from typing import Any
 
 from lymph.config import ConfigView
+from lymph.config.printable import quoted
 from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.transport.endpoints import scheme_of, split_tcp
@@ -83,6 +84,8 @@ class StaticServiceRegistry(BaseServiceRegistry):
 
     Without a `hub` it has one of its own.
     """
+
+    beyond_host = False
 
     def __init__(
         self,
@@ -150,7 +153,9 @@ def _read(section: ConfigView, name: str) -> Iterator[ServiceInstance]:
 def _instance(endpoint: object, version: object) -> ServiceInstance:
     """Return the instance at a fixed address; its identity is made from the endpoint."""
     if not isinstance(endpoint, str) or scheme_of(endpoint) is None:
-        raise ValueError(f'expected an endpoint like tcp://127.0.0.1:4123, found {endpoint!r}')
+        raise ValueError(
+            f'expected an endpoint like tcp://127.0.0.1:4123, found {quoted(endpoint)}'
+        )
     if scheme_of(endpoint) == 'tcp':
         split_tcp(endpoint)
     if version is not None:

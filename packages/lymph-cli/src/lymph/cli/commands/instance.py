@@ -9,6 +9,7 @@ import click
 
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
+from lymph.core.addresses import check_host
 
 __all__ = ['command', 'instance_options', 'run']
 
@@ -16,6 +17,13 @@ Function = TypeVar('Function', bound=Callable[..., Any])
 
 #: runs an instance or a worker: settings, ip, port, whether to reload, whether it is a worker
 run = lazy('lymph.monkey:patch', 'lymph.cli.running.instance:run')
+
+
+def _check_ip(_context: click.Context, _option: click.Parameter, ip: str | None) -> str | None:
+    try:
+        return None if ip is None else check_host(ip)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def instance_options(function: Function) -> Function:
@@ -27,7 +35,11 @@ def instance_options(function: Function) -> Function:
             type=click.IntRange(0, 65535),
             help='Listen on this port. Default: container.port, or any that is free.',
         ),
-        click.option('--ip', help='Listen on this address. Default: container.ip, or 127.0.0.1.'),
+        click.option(
+            '--ip',
+            callback=_check_ip,
+            help='Listen on this address. Default: container.ip, or 127.0.0.1.',
+        ),
     ):
         function = option(function)
     return function

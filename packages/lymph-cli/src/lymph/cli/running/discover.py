@@ -11,6 +11,7 @@ from rich.text import Text
 from lymph.cli.printing import Printer, say
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
+from lymph.core.addresses import join_address
 from lymph.core.container import ServiceContainer
 from lymph.core.services import ServiceInstance
 from lymph.discovery.base import HTTP, RPC
@@ -61,7 +62,7 @@ def _table(members: Sequence[ServiceInstance]) -> Table:
         (
             f'  {each.identity}',
             each.endpoint,
-            f'http://{each.ip}:{each.http_port}' if each.http_port else '',
+            f'http://{join_address(each.ip or "", each.http_port)}' if each.http_port else '',
             f'version {each.version}' if each.version else '',
             f'pid {each.pid}' if each.pid else '',
             each.hostname or '',

@@ -16,6 +16,7 @@ from lymph.cli.running.reloading import Reloader, start_again
 from lymph.cli.running.stopping import Stops
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError
+from lymph.core.addresses import join_address
 from lymph.core.assembly import build_container
 from lymph.core.container import ServiceContainer
 
@@ -59,7 +60,7 @@ def _start(container: ServiceContainer) -> None:
     except OSError as error:
         if container.endpoint is not None:
             raise  # it listens already: the error is another's
-        address = f'{container.settings.ip}:{container.settings.port}'
+        address = join_address(container.settings.ip, container.settings.port)
         raise OperationFailed(
             f'cannot listen at {address}: {error.strerror or error}; see --ip and --port'
         ) from error

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+from lymph.config.printable import quoted
+from lymph.core.addresses import join_address, numeric
+
 __all__ = ['join_tcp', 'scheme_of', 'split_tcp']
 
 _TCP = re.compile(
-    r'tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^/:\[\]@\s]+)):(?P<port>\d{1,5})'
+    r'tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w-]+)\]|(?P<host>[^/:\[\]@\s]+)):(?P<port>[0-9]{1,5})'
 )
 _SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://')
 
@@ -21,16 +24,21 @@ def scheme_of(address: str) -> str | None:
 
 
 def split_tcp(endpoint: str) -> tuple[str, int]:
-    """Return host and port of a ``tcp://`` endpoint.
+    """Return host and port of a ``tcp://`` endpoint; an IPv6 address loses its brackets.
 
     Raises ValueError for anything else and for ports above 65535.
     """
     match = _TCP.fullmatch(endpoint)
-    if match is None or int(match['port']) > 65535:
-        raise ValueError(f'expected an endpoint like tcp://127.0.0.1:4123, found {endpoint!r}')
-    return match['v6'] or match['host'], int(match['port'])
+    if match is not None and int(match['port']) <= 65535:
+        host, port = match['v6'] or match['host'], int(match['port'])
+        if host.isprintable() and (match['v6'] is None or (':' in host and numeric(host))):
+            return host, port
+    raise ValueError(
+        'expected an endpoint like tcp://127.0.0.1:4123 or tcp://[::1]:4123, '
+        f'found {quoted(endpoint)}'
+    )
 
 
 def join_tcp(host: str, port: int) -> str:
     """Return the ``tcp://`` endpoint of a host name or IP address and a port."""
-    return f'tcp://[{host}]:{port}' if ':' in host else f'tcp://{host}:{port}'
+    return f'tcp://{join_address(host, port)}'

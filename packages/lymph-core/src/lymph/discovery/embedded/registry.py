@@ -45,6 +45,8 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     refuses; what the parent registered is not touched by what becomes of the child.
     """
 
+    beyond_host = False
+
     def __init__(
         self, path: str | None = None, *, where: Location | str | None = None, **kwargs: Any
     ) -> None:

@@ -25,6 +25,7 @@ from kazoo.exceptions import (
 )
 from kazoo.protocol.states import KazooState
 
+from lymph.core.addresses import join_address
 from lymph.core.forks import abandon_in_children
 
 __all__ = ['Away', 'Session']
@@ -67,7 +68,7 @@ class Session:
         abandon_in_children(self)
 
     def __str__(self) -> str:
-        hosts = ','.join(f'{host}:{port}' for host, port in self.client.hosts)
+        hosts = ','.join(join_address(host, port) for host, port in self.client.hosts)
         return f'ZooKeeper at {hosts}'
 
     @property
@@ -193,9 +194,12 @@ class Session:
             remaining = max(0.1, deadline - time.monotonic())
             gevent.socket.create_connection((host, port), remaining).close()
         except OSError as error:
-            return f'{host}:{port}: {error.strerror or error}'
+            return f'{join_address(host, port)}: {error.strerror or error}'
         how = ' over TLS as configured' if self.client.use_ssl else ''
-        return f'{host}:{port} accepts connections, but does not serve as a ZooKeeper{how}'
+        return (
+            f'{join_address(host, port)} accepts connections, '
+            f'but does not serve as a ZooKeeper{how}'
+        )
 
 
 def _sever(client: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kombu import connection as kombu
 
+from lymph.core.addresses import join_address
 from lymph.events.kombu.channels import Connection, Transport
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain, refuses_login
 
@@ -33,7 +34,7 @@ class Broker:
         self.user = user
         self.virtual_host = client.virtual_host
         self.connect_timeout = client.connect_timeout
-        self._name = f'{scheme}://{user}@{host}:{port}/{client.virtual_host}'
+        self._name = f'{scheme}://{user}@{join_address(host, port)}/{client.virtual_host}'
 
     def __str__(self) -> str:
         return self._name

@@ -13,6 +13,7 @@ import redis
 from gevent import socket
 from kombu import connection as kombu
 
+from lymph.core.addresses import join_address
 from lymph.events.kombu.errors import BrokerError, explain
 from lymph.events.kombu.tls import secure
 
@@ -61,17 +62,17 @@ class RedisBroker:
         self._tls = params.get('ssl') or False
         self.heartbeat = float(client.heartbeat or 0)
         self.connect_timeout = float(client.connect_timeout)
+        host, port = client.hostname or 'localhost', int(client.port or _PORT)
         self._options = {
-            'host': client.hostname or 'localhost',
-            'port': int(client.port or _PORT),
+            'host': host,
+            'port': port,
             'db': database(client.virtual_host),
             'username': client.userid,
             'password': client.password,
         }
         scheme = 'rediss' if self._tls else 'redis'
         user = f'{client.userid}@' if client.userid else ''
-        host, port, db = (self._options[name] for name in ('host', 'port', 'db'))
-        self._name = f'{scheme}://{user}{host}:{port}/{db}'
+        self._name = f'{scheme}://{user}{join_address(host, port)}/{self._options["db"]}'
 
     def __str__(self) -> str:
         return self._name
