@@ -11,18 +11,24 @@ from typing import Any
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location, Position
 from lymph.config.paths import Path, format_path
+from lymph.config.secrets import MASK, is_secret, mask, mask_text
+
+#: Characters of text that is likely a part of an error's own words.
+_PARTICLE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """A value: a dict of text to Node, a list of Node, or anything else; never changed in place.
 
-    `text` is a scalar as its file spells it, so that `1.10` inside a string stays `1.10`.
+    `text` is a scalar as its file spells it, so that `1.10` inside a string stays `1.10`. `shown`
+    is what people see instead of a scalar that holds the value of a secret variable.
     """
 
     value: Any
     position: Position | None = None
     text: str | None = None
+    shown: str | None = None
 
 
 @singledispatch
@@ -54,6 +60,47 @@ def plain(node: Node) -> Any:
     if isinstance(node.value, list):
         return [plain(child) for child in node.value]
     return node.value
+
+
+def masked(node: Node, path: Path = ()) -> Any:
+    """Return the tree at `path` as `plain` does, with ``***`` for secrets."""
+    secret = next((each for each in map(str, path) if is_secret(each)), '')
+    return mask(_shown(node), secret)
+
+
+def is_secret_path(path: Path) -> bool:
+    """Tell whether what stands at a path is not to be shown."""
+    return any(is_secret(str(segment)) for segment in path)
+
+
+def _shown(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: _shown(child) for key, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [_shown(child) for child in node.value]
+    return node.value if node.shown is None else node.shown
+
+
+def hide(node: Node) -> Node:
+    """Return the tree with all its scalars shown as ``***``, but null, true and false."""
+    if isinstance(node.value, dict):
+        return replace(node, value={key: hide(child) for key, child in node.value.items()})
+    if isinstance(node.value, list):
+        return replace(node, value=[hide(child) for child in node.value])
+    return node if node.value is None or isinstance(node.value, bool) else replace(node, shown=MASK)
+
+
+def without_secrets(node: Node, path: Path, text: str) -> str:
+    """Return text with ``***`` for the secrets of the tree at `path`, but for very short ones."""
+    if isinstance(node.value, (dict, list)):
+        children = node.value.items() if isinstance(node.value, dict) else enumerate(node.value)
+        for segment, child in children:
+            text = without_secrets(child, (*path, segment), text)
+    elif node.shown is not None or is_secret_path(path):
+        for form in (repr(node.value), str(node.value)):
+            if len(form) > _PARTICLE:
+                text = text.replace(form, MASK)
+    return text
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -105,21 +152,31 @@ def locate(root: Node, path: Path) -> Location:
     return Location(format_path(path), position)
 
 
-def describe(value: object) -> str:
-    """Return what an error says it found: `text 'abc'`, `the number 5`, `a list`, `nothing`."""
+def describe(value: object, path: Path = ()) -> str:
+    """Return what an error says it found: `text 'abc'`, `the number 5`, `a list`, `nothing`.
+
+    Of what stands at a path with a secret key only the kind is told.
+    """
+    secret = is_secret_path(path)
     match value:
         case None:
             return 'nothing'
+        case str() if secret:
+            return 'text that is not shown'
+        case int() | float() if secret and not isinstance(value, bool):
+            return 'a number that is not shown'
         case bool():
             return 'true' if value else 'false'
         case int() | float():
             return f'the number {value}'
         case str():
-            return f'text {_shortened(value)!r}'
+            return f'text {_shortened(mask_text(value))!r}'
         case Mapping():
             return 'a mapping'
         case list():
             return 'a list'
+        case _ if secret:
+            return f'a {type(value).__name__} that is not shown'
     return f'{_shortened(repr(value))} ({type(value).__name__})'
 
 
@@ -150,7 +207,8 @@ def _step(root: Node, path: Path, depth: int, node: Node, segment: str | int) ->
     if isinstance(node.value, list) and (isinstance(segment, int) or segment.isdecimal()):
         return _child(node, segment)
     raise ConfigurationError(
-        f'expected a mapping with {str(segment)!r} in it, found {describe(node.value)}',
+        f'expected a mapping with {str(segment)!r} in it, found '
+        f'{describe(node.value, path[:depth])}',
         locate(root, path[:depth]),
     )
 

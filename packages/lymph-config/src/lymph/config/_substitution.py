@@ -13,10 +13,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lymph.config._nodes import Node, close_names, describe, find, look
+from lymph.config._nodes import (
+    Node,
+    close_names,
+    describe,
+    find,
+    hide,
+    is_secret_path,
+    look,
+)
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location
 from lymph.config.paths import Path, format_path, parse_key
+from lymph.config.printable import quoted
+from lymph.config.secrets import is_secret, mask_text
 
 _OPENING = re.compile(r'(\$+)\(')
 _NAME = re.compile(r'([^()]*)\)')
@@ -48,19 +58,23 @@ class Substitution:
 
     def _fill_in(self, node: Node, text: str, where: Location) -> Node:
         parts: list[str] = []
+        shown: list[str] = []
         start = 0
         while opening := _OPENING.search(text, start):
             dollars = len(opening[1])
-            parts.append(text[start : opening.start()] + '$' * (dollars // 2))
+            before = text[start : opening.start()] + '$' * (dollars // 2)
+            parts.append(before)
+            shown.append(before)
             start = opening.end()
             if dollars % 2 == 0:
                 parts.append('(')
+                shown.append('(')
                 continue
             name = _NAME.match(text, start)
             if not name:
+                rest = '$(' if _is_hidden(where) else quoted(mask_text(text[start - 2 :]))
                 raise ConfigurationError(
-                    f'{text[start - 2 :]!r} has no end; '
-                    f'write $(env.NAME) or $(var.NAME), or $$( for a plain $(',
+                    f'{rest} has no end; write $(env.NAME) or $(var.NAME), or $$( for a plain $(',
                     where,
                 )
             start = name.end()
@@ -68,15 +82,21 @@ class Substitution:
             if name.end() - opening.start() == len(text) and dollars == 1:
                 return replace(found, position=node.position)
             parts.append(_as_text(found, name[1], where))
+            shown.append(parts[-1] if found.shown is None else found.shown)
         filled = ''.join(parts) + text[start:]
-        return Node(filled, node.position, filled)
+        seen = ''.join(shown) + text[start:]
+        return Node(filled, node.position, filled, None if seen == filled else seen)
 
     def _look_up(self, name: str, where: Location) -> Node:
         kind, dot, rest = name.partition('.')
         if dot and rest and kind == 'env':
-            return self._environment(rest, where)
+            found = self._environment(rest, where)
+            return hide(found) if is_secret(rest) else found
         if dot and rest and kind == 'var':
-            return self._variable(rest, where)
+            found = self._variable(rest, where)
+            return hide(found) if is_secret_path(parse_key(rest)) else found
+        if _is_hidden(where):
+            name = '...'
         raise ConfigurationError(
             f'$({name}) is neither $(env.NAME) nor $(var.NAME); for plain text write $$({name})',
             where,
@@ -120,6 +140,10 @@ class Substitution:
         return advice or f'; add it to {self._variables.position or "the variables"}'
 
 
+def _is_hidden(where: Location) -> bool:
+    return is_secret_path(tuple(where.key.split('.')))
+
+
 def _as_text(node: Node, name: str, where: Location) -> str:
     value = node.value
     if value is not None and not isinstance(value, (dict, list)):
@@ -130,7 +154,7 @@ def _as_text(node: Node, name: str, where: Location) -> str:
         if isinstance(value, (str, int, float, datetime.date)):
             return str(value)
     raise ConfigurationError(
-        f'$({name}) is {describe(value)} and cannot stand inside a string; '
+        f'$({name}) is {describe(value, parse_key(name))} and cannot stand inside a string; '
         f'let it be the whole value, or name text or a number',
         where,
     )

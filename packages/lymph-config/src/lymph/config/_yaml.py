@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
-from lymph.config._nodes import Node
+from lymph.config._nodes import Node, is_secret_path
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location, Position
 from lymph.config.paths import Path, format_path
+from lymph.config.printable import QUOTED, printable, quoted
+from lymph.config.secrets import mask_text
 
 #: libyaml's parser where PyYAML has it, else PyYAML's own; both build nothing but plain values.
 _Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
@@ -86,6 +89,8 @@ def _position(thing: yaml.Node | yaml.Event, file: str) -> Position:
 def _invalid(error: yaml.YAMLError, file: str) -> ConfigurationError:
     mark = getattr(error, 'problem_mark', None) or getattr(error, 'context_mark', None)
     problem = getattr(error, 'problem', None) or str(error).partition('\n')[0]
+    # The name of an alias may be a password that begins with a star.
+    problem = printable(re.sub('(alias|anchor) .*', r'\1', problem), QUOTED)
     column = f' (column {mark.column + 1})' if mark else ''
     return ConfigurationError(
         f'not valid YAML: {problem}{column}; '
@@ -176,9 +181,9 @@ class _Builder:
             value = self._loader.construct_object(node)
         except (ValueError, KeyError, yaml.YAMLError) as error:
             kind = node.tag.removeprefix(_TAG)
+            found = 'this' if is_secret_path(path) else quoted(mask_text(node.value))
             raise self._error(
-                f'{node.value!r} looks like YAML\'s "{kind}" but is none; '
-                f'if it is text, put it in quotes',
+                f'{found} looks like YAML\'s "{kind}" but is none; if it is text, put it in quotes',
                 path,
                 position,
             ) from error
@@ -188,9 +193,10 @@ class _Builder:
         self, node: yaml.Node, path: Path, position: Position, allowed: set[str]
     ) -> None:
         if node.tag not in allowed:
-            tag = node.tag.replace(_TAG, '!!')
+            tag = printable(node.tag.replace(_TAG, '!!'), QUOTED)
+            found = 'a tag' if is_secret_path(path) else f'the tag {tag}'
             raise self._error(
-                f'the tag {tag} is not allowed; only plain values are: '
+                f'{found} is not allowed; only plain values are: '
                 f'text, numbers, true, false, null, dates, lists, mappings',
                 path,
                 position,

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from lymph.config.locations import Location
+from lymph.config.secrets import mask_text
 
 __all__ = ['ConfigurationError', 'LymphError', 'MissingKeyError', 'PluginError']
 
@@ -25,11 +26,14 @@ class ConfigurationError(LymphError):
     Arguments: `text` says what was expected, what was found and what to do; `where` is the place,
     a `Location` or a prefix already written out.
 
+    Secrets that can be told by their form, such as the password in a URL, are masked in the text.
+
     `ConfigurationError('expected text', Location('a.b', Position('conf.yml', 3)))` reads
     `conf.yml:3: a.b: expected text`.
     """
 
     def __init__(self, text: str, where: Location | str | None = None) -> None:
+        text = mask_text(text)
         super().__init__(text, where)
         self.text = text
         self.where = where

@@ -13,8 +13,10 @@ from lymph.config._nodes import (
     find,
     locate,
     look,
+    masked,
     merge,
     plain,
+    without_secrets,
     wrap,
 )
 from lymph.config._store import Store
@@ -105,6 +107,14 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         node = self._find(key)
         return default if node is None else plain(node)
 
+    def get_masked(self, key: Key, default: Any = None) -> Any:
+        """Return what `get_raw` returns, with ``***`` in place of secrets (`lymph.config.secrets`).
+
+        What a variable with a secret name has been filled in for is a secret, too.
+        """
+        node = self._find(key)
+        return default if node is None else masked(node, self.path_of(key))
+
     def view(self, key: Key) -> ConfigView:
         """Return the view of a key: empty where nothing is or null.
 
@@ -123,9 +133,10 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
     def error(self, key: Key, text: str) -> ConfigurationError:
         """Return an error about the value at a key, for the caller to raise.
 
-        `text` says what was expected, what was found and what to do.
+        `text` says what was expected, what was found and what to do. The value of a secret key is
+        masked in it.
         """
-        return ConfigurationError(text, self.locate(key))
+        return ConfigurationError(self._without_secrets(key, text), self.locate(key))
 
     # Changes: what comes from Python code is taken as it is, `$(...)` included.
 
@@ -193,8 +204,17 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         if node is None or node.value is None:
             return {}
         if not isinstance(node.value, dict):
-            raise self.error((), f'expected a mapping, found {describe(node.value)}')
+            raise self.error((), f'expected a mapping, found {self._describe(node, ())}')
         return node.value
+
+    def _without_secrets(self, key: Key, text: str) -> str:
+        path = self.path_of(key)
+        node = look(self._store.tree, path)
+        return without_secrets(node, path, text) if node else text
+
+    def _describe(self, node: Node, key: Key) -> str:
+        value = node.value if node.shown is None else node.shown
+        return describe(value, self.path_of(key))
 
     def _assign(self, path: Path, node: Node) -> None:
         if not path and not isinstance(node.value, dict):
@@ -217,7 +237,7 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         try:
             value = reader(plain(node))
         except ValueError as error:
-            raise self.error(key, f'{error}, found {describe(node.value)}') from None
+            raise self.error(key, f'{error}, found {self._describe(node, key)}') from None
         if isinstance(node.value, list):
             return reader(self._store.instances.present(node, self.path_of(key)))
         return value

@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 
 from lymph.cli.configuring import load_configuration
-from lymph.cli.masking import mask
 from lymph.cli.printing import Printer
 from lymph.cli.settings import Settings
 
@@ -20,13 +19,10 @@ def run(settings: Settings, key: str | None, as_json: bool, show_secrets: bool) 
     Raises MissingKeyError if nothing is at the key.
     """
     config = load_configuration(settings)
-    if key is None:
-        value = config.get_raw(())
-    else:
-        # Asked for first, so that a key that is not there is an error, and null is none.
-        value = config.get_raw(key) if key in config else config[key]
-    if not show_secrets:
-        value = mask(value, name=(key or '').rpartition('.')[2])
+    wanted = () if key is None else key
+    if wanted not in config and key is not None:
+        config[key]  # raises, with advice; null at the key is something
+    value = config.get_raw(wanted) if show_secrets else config.get_masked(wanted)
     printer = Printer(settings)
     if as_json:
         printer.json(value)
