@@ -88,6 +88,19 @@ def test_an_instance_that_does_not_answer_is_a_failure(shell: Any) -> None:
     assert '127.0.0.1:1' in line
 
 
+def test_logger_that_does_not_exist_is_a_failure(shell: Any, instances: list[Any]) -> None:
+    done = shell.run('change-loglevel', endpoint_of(instances[0]), 'nobody', 'DEBUG')
+    assert (done.exit_code, done.stdout) == (1, '')
+    [line] = done.stderr.splitlines()
+    assert "no logger 'nobody'" in line
+
+
+def test_more_than_an_hour_is_wrong_usage(shell: Any) -> None:
+    done = shell.run('change-loglevel', 'talk', 'root', 'DEBUG', '--period=3601')
+    assert done.exit_code == 2
+    assert '3600' in done.stderr
+
+
 def test_a_level_that_is_none_is_wrong_usage(shell: Any) -> None:
     done = shell.run('change-loglevel', 'talk', 'root', 'LOUD')
     assert done.exit_code == 2

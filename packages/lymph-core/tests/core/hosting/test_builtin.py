@@ -5,6 +5,7 @@ import logging
 import pytest
 
 import lymph
+from lymph.core.monitoring.loglevels import LogLevels
 from lymph.exceptions import RemoteError
 from lymph.testing.waiting import eventually
 
@@ -25,6 +26,11 @@ class Echo(lymph.Interface):
     @lymph.rpc()
     def anything(self, **arguments):
         return arguments
+
+
+# they exist, so that their levels can be changed
+logging.getLogger('tests.of.builtin')
+logging.getLogger('tests.of.other')
 
 
 @pytest.fixture
@@ -102,25 +108,64 @@ def test_the_level_before_all_changes_comes_back(builtin):
     eventually(lambda: logger.level == logging.WARNING)
 
 
-def test_a_change_for_good_ends_one_for_a_while(builtin):
+def test_change_without_a_period_replaces_one_for_a_while_and_ends_with_the_container(
+    world, service, builtin
+):
     logger = logging.getLogger('tests.of.builtin')
     logger.setLevel(logging.WARNING)
     builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=0.2)
     builtin.change_loglevel(logger='tests.of.builtin', level='INFO')
+    logging.getLogger('tests.of.other').setLevel(logging.NOTSET)
     builtin.change_loglevel(logger='tests.of.other', level='DEBUG', period=0.3)
-    other = logging.getLogger('tests.of.other')
-    eventually(lambda: other.level == logging.NOTSET)
+    eventually(lambda: logging.getLogger('tests.of.other').level == logging.NOTSET)
     assert logger.level == logging.INFO
+    service.stop()
+    eventually(lambda: logger.level == logging.WARNING)
 
 
-@pytest.mark.parametrize('period', [0, -1, float('nan'), float('inf'), 'x', True])
-def test_a_period_that_is_no_time_is_an_error(builtin, period):
-    with pytest.raises(RemoteError.ValueError, match='expected a period of more than 0 seconds'):
+@pytest.mark.parametrize(('period', 'seconds'), [(None, 3600), (3600, 3600), (1, 1)])
+def test_change_without_a_period_lasts_an_hour(period, seconds):
+    spawned = []
+    loglevels = LogLevels(lambda *args: spawned.append(args))
+    loglevels.change('tests.of.builtin', 'DEBUG', period)
+    [(_, logger, after)] = spawned
+    assert (logger.name, after) == ('tests.of.builtin', seconds)
+
+
+def test_root_logger_has_one_level_whatever_it_is_called(builtin):
+    before = logging.root.level
+    builtin.change_loglevel(logger='root', level='ERROR', period=600)
+    builtin.change_loglevel(logger='', level='CRITICAL', period=0.2)
+    assert logging.root.level == logging.CRITICAL
+    eventually(lambda: logging.root.level == before)
+
+
+def test_logger_that_does_not_exist_is_refused_and_not_made(builtin):
+    for name in ('tests.of.nobody', 'x' * 100_000, '\n'):
+        with pytest.raises(RemoteError.ValueError, match='no logger') as caught:
+            builtin.change_loglevel(logger=name, level='DEBUG')
+        assert len(str(caught.value)) < 200
+        assert name not in logging.root.manager.loggerDict
+
+
+def test_level_above_existing_loggers_is_changed(builtin):
+    logging.getLogger('tests.above.builtin')
+    builtin.change_loglevel(logger='tests.above', level='DEBUG', period=0.2)
+    above = logging.getLogger('tests.above')
+    assert above.level == logging.DEBUG
+    eventually(lambda: above.level == logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    'period', [0, -1, float('nan'), float('inf'), 'x', True, [], 3600.1, 2**63, b'1']
+)
+def test_invalid_period_is_an_error(builtin, period):
+    with pytest.raises(RemoteError.ValueError, match='expected a period of more than 0 and at'):
         builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=period)
 
 
-@pytest.mark.parametrize('level', ['LOUD', '', 5, None])
-def test_a_level_that_is_none_is_an_error(builtin, level):
+@pytest.mark.parametrize('level', ['LOUD', '', 5, None, 'DEBUG' * 100_000])
+def test_unknown_level_is_an_error(builtin, level):
     with pytest.raises(RemoteError.ValueError, match='expected a level of DEBUG, INFO'):
         builtin.change_loglevel(logger='tests.of.builtin', level=level)
 

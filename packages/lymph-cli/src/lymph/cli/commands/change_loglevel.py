@@ -18,9 +18,9 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.change_loglevel:run')
 @click.argument('level', type=click.Choice(LEVELS, case_sensitive=False))
 @click.option(
     '--period',
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=3600, min_open=True),
     metavar='SECONDS',
-    help='Change it back after this time.',
+    help='Change it back after this time, an hour at most. Default: an hour.',
 )
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
@@ -34,6 +34,7 @@ def command(
 ) -> None:
     """Set the level of a logger in all instances of a service, or in the one at an endpoint.
 
-    LOGGER is a name as in Python's logging; root is the one of all that have no level of their own.
+    LOGGER is the name of a logger that exists there; root is the one of all that have no level of
+    their own. The change is for an hour at most; whoever needs more configures it in `logging`.
     """
     _run(settings, address, logger, level, period, as_json)

@@ -64,8 +64,8 @@ class BuiltinInterface(Interface):
 
     @rpc(raises=(ValueError,), idempotent=True)
     def change_loglevel(self, logger: str, level: str, period: float | None = None) -> None:
-        """Set the level of a logger, for example DEBUG; the name '' is the root logger.
+        """Set the level of an existing logger, for example DEBUG; `root` is the root logger.
 
-        After `period` seconds, if that is given, the logger gets back the level it had.
+        After `period` seconds, an hour at most and by default, it gets back the level it had.
         """
         self._loglevels.change(logger, level, period)

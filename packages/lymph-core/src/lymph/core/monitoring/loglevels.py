@@ -1,59 +1,77 @@
-"""Levels of loggers, changed while the process runs, for good or for a while."""
+"""Levels of loggers, changed for a while by whoever can reach the process."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
-from typing import Any
 
 import gevent
 
+from lymph.config.printable import quoted
 from lymph.core.greenlets import Greenlet
 
-__all__ = ['LEVELS', 'LogLevels']
+__all__ = ['LEVELS', 'LONGEST_PERIOD', 'LogLevels']
 
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
+LONGEST_PERIOD = 3600  # seconds that a change lasts at most, and without a period
 
 
 class LogLevels:
-    """Changes levels; `spawn` runs the greenlets that change them back."""
+    """Changes levels of existing loggers; `spawn` runs the greenlets that change them back."""
 
     def __init__(self, spawn: Callable[..., Greenlet]) -> None:
         self._spawn = spawn
         #: loggers whose level will be changed back: to which one, and by whom
-        self._lent: dict[str, tuple[int, Greenlet]] = {}
+        self._lent: dict[logging.Logger, tuple[int, Greenlet]] = {}
 
     def change(self, name: str, level: str, period: float | None = None) -> None:
         """Set the level of a logger; after `period` seconds it gets back the one it had.
 
-        The name '' is the root logger. Another change within the period ends it; if that has a
-        period too, the level before the first of them comes back. Raises ValueError for a name that
-        is no text, a level that is none, and a period that is no time to wait.
+        The names `root` and '' mean the root logger. Another change within the period ends it; the
+        level from before the first of them comes back in the end. The period is an hour at most,
+        and by default. No logger is made.
+
+        Raises ValueError for a logger that does not exist, an unknown level, or an invalid period.
         """
-        if not isinstance(name, str):
-            raise ValueError(f'expected the name of a logger, found {name!r}')
+        logger = _existing(name)
         if not isinstance(level, str) or level.upper() not in LEVELS:
-            raise ValueError(f'expected a level of {", ".join(LEVELS)}, found {level!r}')
-        if period is not None and not _is_time(period):
-            raise ValueError(f'expected a period of more than 0 seconds, found {period!r}')
-        logger = logging.getLogger(name)
-        before, restoring = self._lent.pop(name, (logger.level, None))
+            raise ValueError(f'expected a level of {", ".join(LEVELS)}, found {quoted(level)}')
+        seconds = _seconds(period)
+        before, restoring = self._lent.pop(logger, (logger.level, None))
         if restoring is not None:
             restoring.kill(block=False)
         logger.setLevel(level.upper())
-        if period is not None:
-            self._lent[name] = before, self._spawn(self._restore, name, period)
+        self._lent[logger] = before, self._spawn(self._restore, logger, seconds)
 
-    def _restore(self, name: str, period: float) -> None:
-        gevent.sleep(period)
-        before, restoring = self._lent.get(name, (logging.NOTSET, None))
-        if restoring is gevent.getcurrent():
-            del self._lent[name]
-            logging.getLogger(name).setLevel(before)
+    def _restore(self, logger: logging.Logger, seconds: float) -> None:
+        try:
+            gevent.sleep(seconds)
+        finally:  # also when the container stops meanwhile: loggers are the whole process's
+            before, restoring = self._lent.get(logger, (logging.NOTSET, None))
+            if restoring is gevent.getcurrent():
+                del self._lent[logger]
+                logger.setLevel(before)
 
 
-def _is_time(period: Any) -> bool:
-    return (
-        isinstance(period, (int, float)) and not isinstance(period, bool) and 0 < period < math.inf
+def _existing(name: object) -> logging.Logger:
+    if not isinstance(name, str):
+        raise ValueError(f'expected the name of a logger, found {quoted(name)}')
+    # What is a placeholder there has loggers below it, so that people take it for one.
+    if name in ('', 'root') or name in logging.root.manager.loggerDict:
+        return logging.getLogger(name)
+    raise ValueError(f'no logger {quoted(name)}; loggers exist once their module is imported')
+
+
+def _seconds(period: object) -> float:
+    if period is None:
+        return LONGEST_PERIOD
+    if (
+        isinstance(period, (int, float))
+        and not isinstance(period, bool)
+        and 0 < period <= LONGEST_PERIOD
+    ):
+        return period
+    raise ValueError(
+        f'expected a period of more than 0 and at most {LONGEST_PERIOD} seconds, '
+        f'found {quoted(period)}'
     )
