@@ -90,3 +90,12 @@ def test_whatever_a_module_raises_passes_unchanged(
     module('broken_service', text)
     with pytest.raises(kind):
         load_reference('broken_service:Service')
+
+
+@pytest.mark.parametrize('reference', ['code:Echo', 'code.parts:Echo'])
+def test_module_that_is_hidden_by_an_installed_one_is_said_to_be(
+    write: Write, reference: str
+) -> None:
+    write('code.py', 'class Echo: ...')
+    with pytest.raises(PluginError, match=r'; code\.py of this folder is hidden by .*code\.py'):
+        load_reference(reference)

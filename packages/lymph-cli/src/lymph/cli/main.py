@@ -31,4 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
+    if not getattr(sys.flags, 'safe_path', False):
+        del sys.path[0]  # the current folder, for -m: commands decide what they import from it
     sys.exit(main())

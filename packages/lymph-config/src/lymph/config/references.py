@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from types import ModuleType
 
 from lymph.config._nodes import close_names
@@ -72,15 +74,17 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
         module_name, name = split_reference(reference)
     except ValueError as error:
         raise PluginError(str(error), where) from error
-    found: object = _import(module_name, reference, where)
+    module = _import(module_name, reference, where)
+    found: object = module
     for segment in name.split('.'):
         try:
             found = getattr(found, segment)
         except AttributeError as error:
+            advice = close_names(segment, dir(found)) or '; check the name'
+            if found is module:
+                advice = _advice_on_hidden(module_name) or advice
             raise PluginError(
-                f'{reference!r}: no {segment!r} in {_name_of(found)}'
-                + (close_names(segment, dir(found)) or '; check the name'),
-                where,
+                f'{reference!r}: no {segment!r} in {_name_of(found)}{advice}', where
             ) from error
     return found
 
@@ -104,11 +108,21 @@ def _import(module: str, reference: str, where: Location | str | None) -> Module
         if owner:
             text = f'{reference!r} is provided by {owner}, which is not installed'
         else:
-            text = (
-                f'{reference!r}: no module {missing!r}; '
-                f'check its name, and that it is installed or on PYTHONPATH'
+            advice = _advice_on_hidden(module) or (
+                '; check its name, and that it is installed or on PYTHONPATH'
             )
+            text = f'{reference!r}: no module {missing!r}{advice}'
         raise PluginError(text, where) from error
+
+
+def _advice_on_hidden(module: str) -> str:
+    """Return advice if a module of the current folder is hidden by an installed one, or ''."""
+    name = module.partition('.')[0]
+    found = getattr(sys.modules.get(name), '__file__', None) or 'a part of Python'
+    for candidate in (f'{name}.py', os.path.join(name, '__init__.py')):
+        if os.path.exists(candidate) and os.path.abspath(candidate) != os.path.abspath(found):
+            return f'; {candidate} of this folder is hidden by {found}, rename it'
+    return ''
 
 
 def _absent_provider(module: str, missing: str) -> str | None:

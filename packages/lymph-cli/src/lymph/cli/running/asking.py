@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from lymph.cli.configuring import load_configuration
 from lymph.cli.logs import set_up_logging
-from lymph.cli.running.importing import import_from_here
 from lymph.cli.running.stopping import interrupts_heard
 from lymph.cli.settings import Settings
 from lymph.client import Client
@@ -23,6 +22,5 @@ def open_client(settings: Settings) -> Iterator[Client]:
     """
     config = load_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
-    import_from_here()
     with interrupts_heard(), Client.from_config(config) as client:
         yield client
