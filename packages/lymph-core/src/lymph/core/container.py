@@ -250,7 +250,19 @@ class ServiceContainer(Asking):
             ],
             'handlers': {'running': self.workers.running, 'pool_size': self.workers.size},
             'callers': len(self._server.links),
+            'listener': self._listener_status(),
             'rpc': self.rpc.stats(),
+        }
+
+    def _listener_status(self) -> dict[str, Any] | None:
+        listener = self._listener
+        if listener is None:
+            return None
+        return {
+            'endpoint': listener.endpoint,
+            'accepting': listener.trouble is None,
+            'reason': listener.trouble,
+            'dropped': listener.dropped,
         }
 
     def _expect_no_stop(self) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
+import socket
 
 import pytest
 
+from lymph.core.container import ServiceContainer
+from lymph.core.protocol.zmtp.handshake import GREETING
+from lymph.core.settings import Settings
+from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.core.transport.zmtp import ZmtpTransport
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.null import NullEventSystem
+from lymph.serializers.msgpack import unpack
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.waiting import eventually
 
@@ -58,3 +67,40 @@ def test_without_descriptors_links_and_listeners_fail_and_later_ones_work(kind, 
     link.send([b'x'])
     eventually(lambda: again.messages, 10)
     transport.close()
+
+
+@pytest.mark.parametrize('kind', [ZmtpTransport, ZeromqTransport], ids=['zmtp', 'zeromq'])
+def test_a_service_that_can_accept_nobody_says_so_and_goes_on_by_itself(kind, exhausted, caplog):
+    caplog.set_level(logging.WARNING)
+    service = ServiceContainer(
+        kind(), StaticServiceRegistryHub().create_registry(), NullEventSystem(), Settings()
+    )
+    service.start(register=False)
+    transport, handler = kind(), RecordingHandler()
+    warm = transport.connect(service.endpoint, handler)
+    eventually(lambda: warm.up, 10)
+
+    def listener():
+        """Ask the service, over a connection that it has."""
+        count = len(handler.messages)
+        warm.send([b'%d' % count, b'REQ', b'lymph.status', b'\x80', b'\x80'])
+        eventually(lambda: len(handler.messages) > count, 10)
+        return unpack(handler.messages[-1][4])['listener']
+
+    well = {'endpoint': service.endpoint, 'accepting': True, 'reason': None, 'dropped': 0}
+    assert listener() == well
+    newcomer = socket.socket()
+    give_back = exhausted()
+    newcomer.connect(split_tcp(service.endpoint))
+    ill = {**well, 'accepting': False, 'reason': 'Too many open files'}
+    eventually(lambda: listener() == ill, 10)
+    give_back()
+    eventually(lambda: listener() == well, 10)
+    newcomer.settimeout(10)
+    assert newcomer.recv(1) == GREETING[:1]
+    told = [record.getMessage() for record in caplog.records]
+    assert sum('accepts no connections: Too many open files' in text for text in told) == 1
+    assert sum('accepts connections again' in text for text in told) == 1
+    newcomer.close()
+    transport.close()
+    service.stop()

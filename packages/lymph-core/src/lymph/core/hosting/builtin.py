@@ -39,7 +39,7 @@ class BuiltinInterface(Interface):
 
     @rpc(idempotent=True)
     def status(self) -> dict[str, Any]:
-        """Describe the container: identity, endpoint, interfaces, connections, what runs."""
+        """Describe the container: identity, endpoint, interfaces, listener, what runs."""
         return self._status()
 
     @rpc(idempotent=True)

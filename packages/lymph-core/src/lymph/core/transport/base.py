@@ -4,7 +4,10 @@ Vocabulary: a *listener* accepts *links* at an endpoint; a link joins two sides 
 both ways, in order. Rules:
 
 - What happens on a link is told to its `LinkHandler`, always from the hub: its methods never wait.
-  What a handler raises is logged; it changes nothing for others, nor for later messages.
+  Whatever a handler raises, `SystemExit` and `gevent.Timeout` included, is logged; it changes
+  nothing for others, nor for later messages.
+- Nothing that a peer sends, and no error of the system, ends a listener: it goes on by itself, and
+  says so while it cannot (`Listener.trouble`).
 - There is exactly one `link_down` for each link that `connect` returned or `link_up` announced, and
   nothing after it. A link that went down is never used again.
 - The side that connects hears `link_up` when the two know each other; the side that accepts may
@@ -96,6 +99,16 @@ class Listener(ABC):
 
     #: where others connect to, with the real port
     endpoint: str
+    #: messages so far that belonged to no link, such as those of peers of another protocol version
+    dropped: int = 0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nobody is accepted, or nothing received, at the moment; None: all is well.
+
+        A listener that stands still logs one line when that begins and one when it goes on.
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.memory.network import MemoryNetwork
 
 __all__ = ['MemoryLink', 'Side']
-
-logger = logging.getLogger(__name__)
 
 _HIGH_WATER = 4 * 1024 * 1024  # bytes on their way above which senders wait
 
@@ -31,6 +28,7 @@ class Side:
 
     network: MemoryNetwork
     max_message_size: int
+    edge: Edge
     links: set[MemoryLink] = field(default_factory=set)
 
 
@@ -99,7 +97,7 @@ class MemoryLink(Link):
         """Tell the handler that messages may be sent."""
         if self._down_reason is None:
             self.up = True
-            self._tell(self._handler.link_up)
+            self._side.edge.tell(self._handler.link_up, self)
 
     def wait_for_room(self) -> bool:
         """Wait until the inbox has room; in the hub, tell whether it has."""
@@ -153,7 +151,8 @@ class MemoryLink(Link):
         self._next_late.close()
         self._side.links.discard(self)
         self._side.network.links.discard(self)
-        self._hub.loop.run_callback(self._tell, self._handler.link_down, reason)
+        tell = self._side.edge.tell
+        self._hub.loop.run_callback(tell, self._handler.link_down, self, reason)
 
     def _wait_for_late(self) -> None:
         delay = max(0.0, self._late[0][0] - time.monotonic())
@@ -181,15 +180,9 @@ class MemoryLink(Link):
             if size > limit:
                 self.cut(f'a message of {size} bytes (max_message_size is {limit})')
             else:
-                self._tell(self._handler.message_arrived, message)
+                self._side.edge.tell(self._handler.message_arrived, self, message)
         if self._ending is not None and not self._late:
             self.lost(self._ending)
-
-    def _tell(self, method: Callable[..., None], *facts: Any) -> None:
-        try:
-            method(self, *facts)
-        except Exception:  # the edge of somebody else's code
-            logger.exception('%s: the handler of a link failed', self.peer)
 
     def _refusal(self) -> LinkDown:
         reason = self._down_reason or self._ending or 'the connection is not up yet'

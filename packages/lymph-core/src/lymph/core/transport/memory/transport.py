@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable
 from typing import ClassVar
@@ -15,10 +16,13 @@ from lymph.core.transport.base import (
     Listener,
     Transport,
 )
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.memory.link import MemoryLink, Side
 from lymph.core.transport.memory.network import SCHEME, Cuttable, MemoryNetwork
 
 __all__ = ['MemoryTransport']
+
+logger = logging.getLogger(__name__)
 
 
 class MemoryListener(Listener):
@@ -65,7 +69,7 @@ class MemoryTransport(Transport):
     ) -> None:
         super().__init__(max_message_size, unresponsive_timeout)
         self.network = self.shared_network if network is None else network
-        self._side = Side(self.network, max_message_size)
+        self._side = Side(self.network, max_message_size, Edge(logger))
         self._listeners: set[MemoryListener] = set()
 
     def address(self, ip: str, port: int) -> str:
@@ -99,6 +103,7 @@ class MemoryTransport(Transport):
             listener.close()
         for link in list(self._side.links):
             link.close('this side was closed')
+        self._side.edge.close()
 
     @staticmethod
     def _checked(endpoint: str) -> str:

@@ -15,10 +15,11 @@ import zmq
 from zmq.backend import Socket
 
 from lymph.core.transport.base import LinkHandler
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.zeromq.addresses import is_ipv6
 from lymph.core.transport.zeromq.channel import Channel
 from lymph.core.transport.zeromq.descriptors import close_inherited, inode_of
-from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
+from lymph.core.transport.zeromq.link import Unfit, ZeromqLink, receive_frames
 from lymph.core.transport.zeromq.monitor import (
     CLOSED,
     CONNECTED,
@@ -39,15 +40,20 @@ class DealerLink(ZeromqLink):
     """The connecting side of a connection; `closed(link)` is called once, for its owner's table."""
 
     def __init__(
-        self, peer: str, handler: LinkHandler, terms: Terms, closed: Callable[[DealerLink], None]
+        self,
+        peer: str,
+        handler: LinkHandler,
+        terms: Terms,
+        edge: Edge,
+        closed: Callable[[DealerLink], None],
     ) -> None:
         options = [*terms.connecting(), (zmq.RECONNECT_IVL, _NEVER)]
-        channel = Channel(int(zmq.DEALER), options, self._receive, self._drained)
-        super().__init__(peer, handler, channel, terms.max_message_size)
+        channel = Channel(peer, int(zmq.DEALER), options, edge, self._receive, self._drained)
+        super().__init__(peer, handler, channel, terms.max_message_size, edge)
         self._terms = terms
         self._closed = closed
         self._connection: tuple[int, int | None] = (-1, None)  # its descriptor, its inode
-        self._monitor = Monitor(channel.socket, self._happened)
+        self._monitor = Monitor(peer, channel.socket, edge, self._happened)
         self._deadline = gevent.get_hub().loop.timer(terms.patience)
         self._deadline.start(self.lost, f'connection failed: not up within {terms.patience:g} s')
 
@@ -100,7 +106,14 @@ class DealerLink(ZeromqLink):
         return self._channel.send(frames[0], frames[1:])
 
     def _receive(self, socket: Socket) -> None:
-        self.arrived(receive_frames(socket.recv(_NOBLOCK, False), socket))
+        first = socket.recv(_NOBLOCK, False)
+        try:
+            frames = receive_frames(first, socket, self._limit)
+        except Unfit as error:
+            self._channel.skip_rest()
+            self.lost(str(error))
+        else:
+            self.arrived(frames)
 
     def _drained(self, finished: bool) -> None:
         if finished and self.leaving is not None:

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import gevent
 import zmq
 from greenlet import getcurrent
 from zmq.backend import Socket
 
+from lymph.core.protocol.zmtp.frames import MAX_FRAMES
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.zeromq.channel import Channel, Unroutable
 
-__all__ = ['StillbornLink', 'ZeromqLink', 'receive_frames']
-
-logger = logging.getLogger(__name__)
+__all__ = ['StillbornLink', 'Unfit', 'ZeromqLink', 'receive_frames']
 
 _NOBLOCK = int(zmq.NOBLOCK)
 
 
-def receive_frames(first: zmq.Frame, socket: Socket) -> list[bytes]:
-    """Return the frames of a message whose first one has been received."""
-    frames, frame = [first.bytes], first
-    while frame.more:
+class Unfit(Exception):
+    """A message is over a limit; some of its frames are still to be received."""
+
+
+def receive_frames(first: zmq.Frame, socket: Socket, limit: int) -> list[bytes]:
+    """Return the frames of a message whose first one has been received.
+
+    Raises Unfit for more than `limit` bytes or too many frames. libzmq compares single frames with
+    its limit and counts none, so a message may have any number of them.
+    """
+    data = first.bytes
+    frames, frame, size = [data], first, len(data)
+    while frame.more and size <= limit:
+        if len(frames) >= MAX_FRAMES:
+            raise Unfit(f'a message of more than {MAX_FRAMES} frames')
         frame = socket.recv(_NOBLOCK, False)
-        frames.append(frame.bytes)
+        data = frame.bytes
+        size += len(data)
+        frames.append(data)
+    if size > limit:
+        raise Unfit(f'a message of {size} bytes or more (max_message_size is {limit})')
     return frames
 
 
@@ -40,7 +53,12 @@ class ZeromqLink(Link):
     patience = math.inf
 
     def __init__(
-        self, peer: str, handler: LinkHandler, channel: Channel, max_message_size: int
+        self,
+        peer: str,
+        handler: LinkHandler,
+        channel: Channel,
+        max_message_size: int,
+        edge: Edge,
     ) -> None:
         self.peer = peer
         self.up = False
@@ -50,6 +68,7 @@ class ZeromqLink(Link):
         self._handler = handler
         self._channel = channel
         self._limit = max_message_size
+        self._edge = edge
         self._hub = gevent.get_hub()
 
     def send(self, frames: Sequence[bytes]) -> None:
@@ -85,16 +104,11 @@ class ZeromqLink(Link):
     def now_up(self) -> None:
         """Tell the handler that messages may be sent."""
         self.up = True
-        self._tell(self._handler.link_up)
+        self._edge.tell(self._handler.link_up, self)
 
     def arrived(self, frames: list[bytes]) -> None:
-        """Give a message to the handler; one that is too long takes the link down."""
-        size = sum(map(len, frames))
-        if size > self._limit:
-            # libzmq compares single frames with its limit, so this one is the sum of several.
-            self.close(f'a message of {size} bytes (max_message_size is {self._limit})')
-            return
-        self._tell(self._handler.message_arrived, frames)
+        """Give a message to the handler."""
+        self._edge.tell(self._handler.message_arrived, self, frames)
 
     def ended(self, reason: str) -> None:
         """Tell the handler, once and in the hub, that the link is down."""
@@ -103,30 +117,25 @@ class ZeromqLink(Link):
         self.down_reason = reason
         self.up = False
         if getcurrent() is self._hub:
-            self._tell(self._handler.link_down, reason)
+            self._edge.tell(self._handler.link_down, self, reason)
         else:
-            self._hub.loop.run_callback(self._tell, self._handler.link_down, reason)
+            tell = self._edge.tell
+            self._hub.loop.run_callback(tell, self._handler.link_down, self, reason)
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child."""
         self.up = False
         self.down_reason = 'it was opened before a fork'
 
-    def _tell(self, method: Callable[..., None], *facts: Any) -> None:
-        try:
-            method(self, *facts)
-        except Exception:  # the edge of somebody else's code
-            logger.exception('%s: the handler of a link failed', self.peer)
-
 
 class StillbornLink(Link):
     """A link for which there was not even a socket; it goes down in the next turn of the loop."""
 
-    def __init__(self, peer: str, handler: LinkHandler, reason: str) -> None:
+    def __init__(self, peer: str, handler: LinkHandler, reason: str, edge: Edge) -> None:
         self.peer = peer
         self.up = False
         self._reason = reason
-        gevent.get_hub().loop.run_callback(handler.link_down, self, reason)
+        gevent.get_hub().loop.run_callback(edge.tell, handler.link_down, self, reason)
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Refuse."""

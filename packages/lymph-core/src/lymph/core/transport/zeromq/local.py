@@ -16,6 +16,7 @@ import gevent
 import zmq
 
 from lymph.core.transport.base import LinkHandler
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.zeromq.dealer import DealerLink
 from lymph.core.transport.zeromq.monitor import ACCEPTED, DISCONNECTED
 from lymph.core.transport.zeromq.router import RouterListener
@@ -37,12 +38,13 @@ class LocalListener(RouterListener):
         address: str,
         handler: LinkHandler,
         terms: Terms,
+        edge: Edge,
         finished: Callable[[RouterListener], None],
     ) -> None:
         if address in self.all:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), address)
         self._callers: dict[int, LocalDealerLink] = {}
-        super().__init__(address, handler, terms, finished)
+        super().__init__(address, handler, terms, edge, finished)
         self.all[address] = self
 
     def close(self) -> None:
@@ -78,17 +80,23 @@ class LocalListener(RouterListener):
         if self._callers.pop(caller.number, None) is not None:
             gevent.get_hub().loop.run_callback(self._happened, DISCONNECTED, caller.number)
 
-    def _source_of(self, id: bytes, frame: zmq.Frame) -> int:
-        return -int(id.rpartition(b'-')[2])
+    def _source_of(self, id: bytes, frame: zmq.Frame) -> int | None:
+        number = id.rpartition(b'-')[2]
+        return -int(number) if number.isdigit() else None
 
 
 class LocalDealerLink(DealerLink):
     """The connecting side of an ``inproc://`` link."""
 
     def __init__(
-        self, peer: str, handler: LinkHandler, terms: Terms, closed: Callable[[DealerLink], None]
+        self,
+        peer: str,
+        handler: LinkHandler,
+        terms: Terms,
+        edge: Edge,
+        closed: Callable[[DealerLink], None],
     ) -> None:
-        super().__init__(peer, handler, terms, closed)
+        super().__init__(peer, handler, terms, edge, closed)
         self.number = -next(_numbers)
         self._listener: LocalListener | None = None
         self._channel.socket.set(int(zmq.ROUTING_ID), b'inproc%d' % self.number)

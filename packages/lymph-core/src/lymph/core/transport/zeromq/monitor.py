@@ -14,6 +14,7 @@ import gevent
 import zmq
 from zmq.backend import Socket
 
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.zeromq.channel import descriptor_of
 from lymph.core.transport.zeromq.context import shared_context
 
@@ -44,12 +45,20 @@ _ALL |= sum(HANDSHAKE_FAILED)
 _NOBLOCK = int(zmq.NOBLOCK)
 _EVENT = struct.Struct('=Hi')
 _numbers = itertools.count(1)
+_RETRY = 0.1  # seconds before events are taken again after that failed
 
 
 class Monitor:
-    """Calls `happened(event, descriptor)` in the hub for each event of `socket`, in order."""
+    """Calls `happened(event, descriptor)` in the hub for each event of `socket`, in order.
 
-    def __init__(self, socket: Socket, happened: Callable[[int, int], None]) -> None:
+    `name` is what logs call it.
+    """
+
+    def __init__(
+        self, name: str, socket: Socket, edge: Edge, happened: Callable[[int, int], None]
+    ) -> None:
+        self.name = name
+        self._edge = edge
         self._watched = socket
         self._happened = happened
         self._closed = False
@@ -59,19 +68,40 @@ class Monitor:
         # Without a bound: libzmq's thread waits for room, and with it all traffic would.
         self._socket.set(int(zmq.RCVHWM), 0)
         self._socket.connect(endpoint)
-        self._readable = gevent.get_hub().loop.io(descriptor_of(self._socket), 1)
+        self._loop = gevent.get_hub().loop
+        self._readable = self._loop.io(descriptor_of(self._socket), 1)
+        self._retry = self._loop.timer(_RETRY)
         self._readable.start(self.drain)
         self.drain()  # the descriptor tells only who has once found nothing
 
     def drain(self) -> None:
-        """Take all events that there are."""
+        """Take all events that there are. Never raises."""
         while not self._closed:
             try:
-                event, descriptor = _EVENT.unpack(self._socket.recv(_NOBLOCK))
+                event, descriptor = self._next()
             except zmq.Again:
                 return
-            self._socket.recv(_NOBLOCK)  # the endpoint
-            self._happened(event, descriptor)
+            except BaseException as error:  # noqa: BLE001 - the edge logs it
+                self._edge.loop_failed(self.name, error)
+                self._drain_later()
+                return
+            try:
+                self._happened(event, descriptor)
+            except BaseException as error:  # noqa: BLE001 - the edge logs it
+                self._edge.loop_failed(self.name, error)
+
+    def _drain_later(self) -> None:
+        """Plan another look after a failed one, which has used up the sign of the descriptor."""
+        self._retry.stop()
+        self._retry.close()
+        self._retry = self._loop.timer(_RETRY)
+        self._retry.start(self.drain)
+
+    def _next(self) -> tuple[int, int]:
+        """Return the next event; raises `zmq.Again` when there is none."""
+        event, descriptor = _EVENT.unpack(self._socket.recv(_NOBLOCK))
+        self._socket.recv(_NOBLOCK)  # the endpoint
+        return event, descriptor
 
     def close(self) -> None:
         """Hear no more; to be called before the socket itself is closed.
@@ -88,3 +118,5 @@ class Monitor:
         self._closed = True
         self._readable.stop()
         self._readable.close()
+        self._retry.stop()
+        self._retry.close()

@@ -15,6 +15,7 @@ So the table holds nothing that is not connected. A peer that never sends anythi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -23,10 +24,12 @@ import zmq
 from zmq.backend import Socket
 
 from lymph.core.transport.base import LinkHandler, Listener
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.zeromq.addresses import is_ipv6
 from lymph.core.transport.zeromq.channel import Channel
 from lymph.core.transport.zeromq.descriptors import close_inherited, inode_of, peer_of, shut_down
-from lymph.core.transport.zeromq.link import ZeromqLink, receive_frames
+from lymph.core.transport.zeromq.exhaustion import DescriptorWatch
+from lymph.core.transport.zeromq.link import Unfit, ZeromqLink, receive_frames
 from lymph.core.transport.zeromq.monitor import ACCEPTED, DISCONNECTED, LISTENING, Monitor
 from lymph.core.transport.zeromq.terms import Terms
 
@@ -55,6 +58,7 @@ class RouterLink(ZeromqLink):
             handler,
             listener.channel,
             listener.terms.max_message_size,
+            listener.edge,
         )
         self.id = id
         self.descriptor = descriptor
@@ -96,9 +100,11 @@ class RouterListener(Listener):
         address: str,
         handler: LinkHandler,
         terms: Terms,
+        edge: Edge,
         finished: Callable[[RouterListener], None],
     ) -> None:
         self.terms = terms
+        self.edge = edge
         self._handler = handler
         self._finished = finished
         self._links: dict[bytes, RouterLink] = {}
@@ -114,15 +120,24 @@ class RouterListener(Listener):
             (zmq.IPV6, is_ipv6(address)),
         ]
         try:
-            self.channel = Channel(int(zmq.ROUTER), options, self._receive, self._drained)
-            self._monitor = Monitor(self.channel.socket, self._happened)
+            self.channel = Channel(
+                address, int(zmq.ROUTER), options, edge, self._receive, self._drained
+            )
+            self._monitor = Monitor(address, self.channel.socket, edge, self._happened)
             self._bind(address)
         except zmq.ZMQError as error:
             raise OSError(error.errno, error.strerror, address) from error
         bound = cast(bytes, self.channel.socket.get(int(zmq.LAST_ENDPOINT)))
         self.endpoint = bound.decode()
+        self.channel.name = self._monitor.name = self.endpoint
+        self._descriptors = DescriptorWatch(self.endpoint, edge)
         self.channel.start()
         self._monitor.drain()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nobody is accepted, or nothing received, at the moment."""
+        return self.channel.trouble or self._descriptors.trouble
 
     def _bind(self, address: str) -> None:
         try:
@@ -145,6 +160,7 @@ class RouterListener(Listener):
     def end(self, reason: str) -> None:
         """Take all links down as well; what was sent on them still leaves."""
         self._listening, self._ended = False, True
+        self._descriptors.close()
         self._close_sockets(self.terms.linger)
         for link in list(self._links.values()):
             self._remove(link, reason)
@@ -154,6 +170,7 @@ class RouterListener(Listener):
         """Leave the sockets to the parent, in a forked child."""
         for link in self._links.values():
             link.abandon()
+        self._descriptors.close()
         self._monitor.abandon()
         self.channel.abandon()
         for descriptor, inode in (*self._open.items(), self._bound):
@@ -163,21 +180,47 @@ class RouterListener(Listener):
         """End a connection, if it still stands."""
         shut_down(descriptor, inode)
 
-    def _source_of(self, id: bytes, frame: zmq.Frame) -> int:
-        """Return the descriptor of the connection that a frame was read from."""
-        return int(frame.get(_SOURCE))
+    def _source_of(self, id: bytes, frame: zmq.Frame) -> int | None:
+        """Return the descriptor of the connection that a frame was read from.
+
+        None when libzmq does not tell: peers of ZMTP 1.0 and 2.0 have no metadata.
+        """
+        try:
+            return int(frame.get(_SOURCE))
+        except zmq.ZMQError:
+            return None
 
     def _receive(self, socket: Socket) -> None:
         id = socket.recv(_NOBLOCK)
         first = socket.recv(_NOBLOCK, False)
-        frames = receive_frames(first, socket)
+        frames: list[bytes] = []
+        unfit = ''
+        try:
+            frames = receive_frames(first, socket, self.terms.max_message_size)
+        except Unfit as error:
+            self.channel.skip_rest()
+            unfit = str(error)
         link = self._links.get(id)
         # Ids that libzmq gave begin with a zero and are never given twice; others may come back,
         # and with them the very descriptor.
         if link is None or id[0]:
-            link = self._link_of(id, self._source_of(id, first))
-        if link.down_reason is None:
+            source = self._source_of(id, first)
+            if source is None:
+                self._drop()
+                return
+            link = self._link_of(id, source)
+        if link.down_reason is not None:
+            return
+        if unfit:
+            link.close(unfit)
+        else:
             link.arrived(frames)
+
+    def _drop(self) -> None:
+        """Count a message that belongs to no link: there would be no telling when its peer left."""
+        self.dropped += 1
+        text = '%s: dropped a message of a peer that does not speak ZMTP 3'
+        self.edge.log(logging.WARNING, 'peers of ZMTP 2', text, self.endpoint)
 
     def _link_of(self, id: bytes, descriptor: int) -> RouterLink:
         """Return the link of a routing id on a connection, a new one if need be."""

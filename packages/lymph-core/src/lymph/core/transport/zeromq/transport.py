@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import zmq
@@ -17,6 +18,7 @@ from lymph.core.transport.base import (
     Listener,
     Transport,
 )
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zeromq.addresses import check, refuse_taken, resolve
 from lymph.core.transport.zeromq.curve import CurveKeys
@@ -27,6 +29,8 @@ from lymph.core.transport.zeromq.router import RouterListener
 from lymph.core.transport.zeromq.terms import Terms
 
 __all__ = ['ZeromqTransport']
+
+logger = logging.getLogger(__name__)
 
 
 class ZeromqTransport(Transport):
@@ -53,6 +57,7 @@ class ZeromqTransport(Transport):
             connect_timeout,
             curve=curve,
         )
+        self._edge = Edge(logger)
         self._links: set[DealerLink] = set()
         self._listeners: set[RouterListener] = set()
         self._connecting = Pool()
@@ -77,7 +82,7 @@ class ZeromqTransport(Transport):
             refuse_taken(endpoint)
         address = resolve(endpoint) if scheme == 'tcp' else endpoint
         kind = LocalListener if scheme == 'inproc' else RouterListener
-        listener = kind(address, handler, self._terms, self._listeners.discard)
+        listener = kind(address, handler, self._terms, self._edge, self._listeners.discard)
         if scheme == 'tcp':
             port = split_tcp(listener.endpoint)[1]
             listener.endpoint = join_tcp(split_tcp(endpoint)[0], port)
@@ -90,9 +95,10 @@ class ZeromqTransport(Transport):
         scheme = check(endpoint)
         kind = LocalDealerLink if scheme == 'inproc' else DealerLink
         try:
-            link = kind(endpoint, handler, self._terms, self._links.discard)
+            link = kind(endpoint, handler, self._terms, self._edge, self._links.discard)
         except zmq.ZMQError as error:  # the process has no descriptors left, or libzmq no sockets
-            return StillbornLink(endpoint, handler, f'connection failed: {error.strerror}')
+            reason = f'connection failed: {error.strerror}'
+            return StillbornLink(endpoint, handler, reason, self._edge)
         self._links.add(link)
         if scheme == 'tcp':
             self._connecting.spawn(self._open, link, endpoint)
@@ -109,6 +115,7 @@ class ZeromqTransport(Transport):
             listener.end('this side was closed')
         for link in list(self._links):
             link.close('this side was closed')
+        self._edge.close()
 
     def abandon(self) -> None:
         """Leave all sockets to the parent, in a forked child, and refuse from now on."""

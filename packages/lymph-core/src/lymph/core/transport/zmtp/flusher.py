@@ -7,6 +7,7 @@ batch the flush is left to a callback of the loop, which runs before the loop wa
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Protocol
 
 import gevent
@@ -57,4 +58,5 @@ class Flusher:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for link in dirty:
-            link.flush()
+            with suppress(BaseException):  # or those behind it would never be flushed
+                link.flush()

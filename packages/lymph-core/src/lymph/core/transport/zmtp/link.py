@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import gevent
 from greenlet import getcurrent
 
+from lymph.core.failures import error_line
 from lymph.core.protocol.zmtp.errors import ProtocolError
 from lymph.core.protocol.zmtp.frames import encode_message
 from lymph.core.protocol.zmtp.liveness import Liveness
 from lymph.core.protocol.zmtp.session import Session, encode_ping
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.sockets import unacknowledged
 from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, Writer
 
 __all__ = ['ZmtpLink']
-
-logger = logging.getLogger(__name__)
 
 _READ_SIZE = 65536  # bytes asked for in one system call
 # What a batch has produced is sent after so many messages or bytes, not only at its end: the peer
@@ -44,6 +42,7 @@ class ZmtpLink(Link):
         self,
         peer: str,
         session: Session,
+        edge: Edge,
         flusher: Flusher,
         handler: LinkHandler,
         ended: Callable[[ZmtpLink], None],
@@ -53,6 +52,7 @@ class ZmtpLink(Link):
         self.peer = peer
         self.up = False
         self._session = session
+        self._edge = edge
         self._flusher = flusher
         self._handler = handler
         self._ended = ended
@@ -158,6 +158,8 @@ class ZmtpLink(Link):
             for _ in range(_READS_PER_TURN):
                 if not self._read_once() or self._down_reason is not None:
                     break
+        except BaseException as error:  # noqa: BLE001 - the edge logs it
+            self._failed(error)
         finally:
             self._flusher.end_batch()
 
@@ -195,8 +197,8 @@ class ZmtpLink(Link):
                 return False
             try:
                 self._handler.message_arrived(self, message)
-            except Exception:  # the edge of somebody else's code
-                logger.exception('%s: the handler of a message failed', self.peer)
+            except BaseException as error:  # noqa: BLE001 - the edge logs it
+                self._edge.handler_failed(self.peer, error)
             if self._answers and self._writer.buffered > HIGH_WATER:
                 self._pause(list(remaining))
                 return False
@@ -224,14 +226,21 @@ class ZmtpLink(Link):
         try:
             if self._deliver(backlog):
                 self._readable.start(self._read)
+        except BaseException as error:  # noqa: BLE001 - the edge logs it
+            self._failed(error)
         finally:
             self._flusher.end_batch()
+
+    def _failed(self, error: BaseException) -> None:
+        """Take the link down after an error that no handler raised; others go on."""
+        self._edge.loop_failed(self.peer, error)
+        self._lost(f'reading failed: {error_line(error)}')
 
     def _now_up(self) -> None:
         self._deadline.stop()
         self._deadline.close()
         self.up = True
-        self._tell(self._handler.link_up)
+        self._edge.tell(self._handler.link_up, self)
 
     def _lost(self, reason: str) -> None:
         if self._down_reason is not None:
@@ -243,9 +252,9 @@ class ZmtpLink(Link):
         self._ended(self)
         hub = gevent.get_hub()
         if getcurrent() is hub:
-            self._tell(self._handler.link_down, reason)
+            self._edge.tell(self._handler.link_down, self, reason)
         else:
-            hub.loop.run_callback(self._tell, self._handler.link_down, reason)
+            hub.loop.run_callback(self._edge.tell, self._handler.link_down, self, reason)
 
     def _release(self, reason: str) -> None:
         """Mark the link as down and stop its watchers."""
@@ -257,12 +266,6 @@ class ZmtpLink(Link):
             self._readable.close()
             self._deadline.stop()
             self._deadline.close()
-
-    def _tell(self, method: Callable[..., None], *facts: Any) -> None:
-        try:
-            method(self, *facts)
-        except Exception:  # the edge of somebody else's code
-            logger.exception('%s: the handler of a link failed', self.peer)
 
     def _refusal(self) -> LinkDown:
         reason = self._down_reason or 'the connection is not up yet'

@@ -9,9 +9,11 @@ import termios
 from contextlib import suppress
 
 from gevent.monkey import get_original
-from gevent.socket import socket as gevent_socket
+from gevent.socket import getaddrinfo
 
-__all__ = ['connects_to_itself', 'prepare', 'unacknowledged']
+from lymph.core.transport.endpoints import join_tcp
+
+__all__ = ['connects_to_itself', 'listen', 'prepare', 'unacknowledged']
 
 # A link waits with watchers of its own, so gevent's layer above the socket would only cost time.
 _Socket: type[socket.socket] = get_original('socket', 'socket')
@@ -26,7 +28,26 @@ _OPTIONS = (
 )
 
 
-def prepare(sock: gevent_socket) -> socket.socket:
+def listen(host: str, port: int, backlog: int) -> socket.socket:
+    """Return a plain, non-blocking socket that listens; raises OSError, and UnicodeError for names.
+
+    Asks a name server, without blocking the loop, for hosts that are no addresses.
+    """
+    found = getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    sock = _Socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, error.strerror, join_tcp(host, port)) from None
+    return sock
+
+
+def prepare(sock: socket.socket) -> socket.socket:
     """Return a plain, non-blocking socket in place of gevent's, with our options."""
     plain = _Socket(sock.family, sock.type, sock.proto, sock.detach())
     plain.setblocking(False)
@@ -38,7 +59,7 @@ def prepare(sock: gevent_socket) -> socket.socket:
     return plain
 
 
-def connects_to_itself(sock: gevent_socket) -> bool:
+def connects_to_itself(sock: socket.socket) -> bool:
     """Tell whether a connection begins and ends at the same socket.
 
     TCP allows it: who connects to a free port of the ephemeral range may be given that very port.

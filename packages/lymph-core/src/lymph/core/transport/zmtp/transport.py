@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+
 import gevent
 from gevent.socket import create_connection
-from gevent.socket import socket as gevent_socket
 
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
@@ -18,6 +20,7 @@ from lymph.core.transport.base import (
     Listener,
     Transport,
 )
+from lymph.core.transport.edge import Edge
 from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.link import ZmtpLink
@@ -25,6 +28,8 @@ from lymph.core.transport.zmtp.listener import ZmtpListener
 from lymph.core.transport.zmtp.sockets import connects_to_itself, prepare
 
 __all__ = ['ZmtpTransport']
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL = 10.0  # seconds of silence after which a peer is asked
 HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the peer's READY
@@ -49,6 +54,7 @@ class ZmtpTransport(Transport):
         self._handshake_timeout = handshake_timeout
         self._connect_timeout = connect_timeout
         self._liveness = Liveness(heartbeat_interval, unresponsive_timeout)
+        self._edge = Edge(logger)
         self._flusher = Flusher()
         self._links: set[ZmtpLink] = set()
         self._listeners: set[ZmtpListener] = set()
@@ -66,12 +72,15 @@ class ZmtpTransport(Transport):
         self._refuse_after_fork()
         host, port = split_tcp(endpoint)
 
-        def accepted(sock: gevent_socket, address: tuple[str, int]) -> None:
-            peer = join_tcp(address[0], address[1])
-            link = self._new_link(peer, 'ROUTER', handler)
-            link.attach(prepare(sock), self._handshake_timeout)
+        def accepted(sock: socket.socket, address: tuple[str, int]) -> None:
+            link = self._new_link(join_tcp(address[0], address[1]), 'ROUTER', handler)
+            try:
+                link.attach(prepare(sock), self._handshake_timeout)
+            except BaseException:
+                link.close('it could not be accepted')
+                raise
 
-        listener = ZmtpListener(host, port, accepted, self._listeners.discard)
+        listener = ZmtpListener(host, port, accepted, self._edge, self._listeners.discard)
         self._listeners.add(listener)
         return listener
 
@@ -92,6 +101,7 @@ class ZmtpTransport(Transport):
             listener.close()
         for link in list(self._links):
             link.close('this side was closed')
+        self._edge.close()
 
     def abandon(self) -> None:
         """Let go of all sockets in a forked child and refuse from now on."""
@@ -106,6 +116,7 @@ class ZmtpTransport(Transport):
         link = ZmtpLink(
             peer,
             Session(socket_type, self.max_message_size),
+            self._edge,
             self._flusher,
             handler,
             self._forget,
@@ -124,7 +135,10 @@ class ZmtpTransport(Transport):
 
     def _look(self) -> None:
         for link in list(self._links):
-            link.look(self._liveness)
+            try:
+                link.look(self._liveness)
+            except BaseException as error:  # noqa: BLE001 - the edge logs it
+                self._edge.loop_failed(link.peer, error)
 
     def _open(self, link: ZmtpLink, address: tuple[str, int]) -> None:
         try:

@@ -15,6 +15,7 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
+from lymph.core.failures import error_line
 from lymph.core.transport.zmtp.flusher import Flusher
 
 __all__ = ['ANSWERS_BOUND', 'HIGH_WATER', 'Writer', 'WriterOwner']
@@ -74,17 +75,21 @@ class Writer:
         return True
 
     def flush(self) -> None:
-        """Write what the kernel takes now; the rest follows when it takes more."""
+        """Write what the kernel takes now; the rest follows when it takes more. Never raises."""
         self._dirty = False
+        try:
+            self._write_some()
+        except BaseException as error:  # noqa: BLE001 - the link goes down with it as its reason
+            text = error.strerror if isinstance(error, OSError) else None
+            self._owner.write_failed(f'write failed: {text or error_line(error)}')
+
+    def _write_some(self) -> None:
         while self._queue and not self._closed:
             data = self._next_chunk()
             try:
                 sent = self._sock.send(data)
             except BlockingIOError:
                 sent = 0
-            except OSError as error:
-                self._owner.write_failed(f'write failed: {error.strerror or error}')
-                return
             self.buffered -= sent
             self.sent += sent
             if sent < len(data):

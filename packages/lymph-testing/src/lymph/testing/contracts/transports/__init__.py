@@ -16,6 +16,7 @@ Two transports that speak the same protocol are tried against each other by over
 from __future__ import annotations
 
 from lymph.testing.contracts.transports.back_pressure import BackPressureContract
+from lymph.testing.contracts.transports.containment import ContainmentContract
 from lymph.testing.contracts.transports.links import LinksContract
 from lymph.testing.contracts.transports.listeners import ListenersContract
 from lymph.testing.contracts.transports.messages import MessagesContract
@@ -24,5 +25,11 @@ from lymph.testing.contracts.transports.recording import RecordingHandler, open_
 __all__ = ['RecordingHandler', 'TransportContract', 'open_descriptors']
 
 
-class TransportContract(MessagesContract, LinksContract, ListenersContract, BackPressureContract):
+class TransportContract(
+    MessagesContract,
+    LinksContract,
+    ListenersContract,
+    BackPressureContract,
+    ContainmentContract,
+):
     """Tests that every transport passes."""

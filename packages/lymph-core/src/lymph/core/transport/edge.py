@@ -1,0 +1,66 @@
+"""The edge between a transport and the code it calls: whatever that raises ends here.
+
+A callback of the loop must not raise: gevent stops the watcher that it ran for, and the descriptor
+is never looked at again. Neither may `SystemExit`, `KeyboardInterrupt`, `gevent.Timeout` or
+`GreenletExit` leave a callback: nobody ends the hub with them, so they are errors like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from lymph.config.printable import printable
+from lymph.core.failures import error_line, error_name
+from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.core.transport.base import Link
+
+__all__ = ['Edge']
+
+
+class Edge:
+    """Calls link handlers and logs what they raise, a bounded number of lines a second."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._log = LimitedLog(logger)
+
+    def tell(self, method: Callable[..., None], link: Link, *facts: Any) -> None:
+        """Call a method of a link handler. Never raises."""
+        try:
+            method(link, *facts)
+        except BaseException as error:  # noqa: BLE001 - see above
+            self.handler_failed(link.peer, error)
+
+    def handler_failed(self, peer: str, error: BaseException) -> None:
+        """Log what a link handler raised, with its traceback. Never raises."""
+        name = error_name(error)
+        self.log(
+            logging.ERROR,
+            f'{name} in handlers',
+            '%s: the handler of a link failed',
+            peer,
+            error=error,
+        )
+
+    def loop_failed(self, what: str, error: BaseException) -> None:
+        """Log an error that no handler raised: libzmq's, the kernel's or our own. Never raises."""
+        self.log(logging.ERROR, what, '%s failed: %s', what, error_line(error), error=error)
+
+    def turn(self, level: int, text: str, name: str, *args: str) -> None:
+        """Log that something called `name` stands still, or goes on. Never raises."""
+        self.log(level, f'{name} ({text})', text, name, *args)
+
+    def log(
+        self, level: int, cause: str, text: str, *args: object, error: BaseException | None = None
+    ) -> None:
+        """Write a line unless `cause` made too many of late. Never raises."""
+        safe = [printable(arg) if isinstance(arg, str) else arg for arg in args]
+        with suppress(BaseException):
+            self._log.write(level, cause, text, *safe, exc_info=error)
+
+    def close(self) -> None:
+        """Write how many lines were left out."""
+        with suppress(BaseException):
+            self._log.close()
