@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := lymph-config lymph-core lymph-discovery-zk lymph-events-kombu lymph-web lymph-cli \
 	lymph-testing
+# lymph itself has no files: it only requires the others
+ALL := lymph $(DISTRIBUTIONS)
 PROJECTS := $(DISTRIBUTIONS:%=packages/%/pyproject.toml)
 PIP := $(BIN)/pip --disable-pip-version-check --no-input
 BENCH_VENV := build/bench-venv
@@ -68,7 +70,7 @@ types: install  ## check the types of all distributions, strictly
 .PHONY: wheels
 wheels: install  ## build all distributions into dist/
 	rm -rf dist
-	@set -e; for name in $(DISTRIBUTIONS); do \
+	@set -e; for name in $(ALL); do \
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
 
 .PHONY: fuzz

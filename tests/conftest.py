@@ -1,4 +1,4 @@
-"""The seven wheels, built once, and fresh environments to install them into."""
+"""The wheels of all distributions, built once, and fresh environments to install them into."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ NEEDS = {
     'lymph-web': ['lymph-config', 'lymph-core'],
     'lymph-cli': ['lymph-config', 'lymph-core'],
     'lymph-testing': ['lymph-config', 'lymph-core'],
+    'lymph': [
+        'lymph-config',
+        'lymph-core',
+        'lymph-cli',
+        'lymph-discovery-zk',
+        'lymph-events-kombu',
+        'lymph-web',
+    ],
 }
 
 PIP = [sys.executable, '-m', 'pip', '--no-input', '--quiet']

@@ -68,6 +68,18 @@ except ConfigurationError as error:
     print(error)
 """
 
+# What setuptools wrote for `namespace_packages`: site runs it when an interpreter starts.
+NSPKG = (
+    'import sys, types, os;has_mfs = sys.version_info > (3, 5);'
+    "p = os.path.join(sys._getframe(1).f_locals['sitedir'], *('lymph',));"
+    "importlib = has_mfs and __import__('importlib.util');"
+    "has_mfs and __import__('importlib.machinery');"
+    "m = has_mfs and sys.modules.setdefault('lymph', importlib.util.module_from_spec("
+    "importlib.machinery.PathFinder.find_spec('lymph', [os.path.dirname(p)])));"
+    "m = m or sys.modules.setdefault('lymph', types.ModuleType('lymph'));"
+    "mp = (m or []) and m.__dict__.setdefault('__path__',[]);(p not in mp) and mp.append(p)\n"
+)
+
 
 @pytest.fixture(scope='session')
 def alone(environment: Create) -> Callable[[str], Path]:
@@ -264,10 +276,50 @@ def test_without_the_core_the_configuration_goes_on(
     assert execute(python, script) == '1\n'
 
 
+def test_lymph_is_the_usual_set_and_nothing_of_its_own(
+    environment: Create, execute: Execute
+) -> None:
+    python = environment('lymph')
+    found = {each for each in installed(python, execute) if each.startswith('lymph')}
+    assert found == {'lymph', *DISTRIBUTIONS} - {'lymph-testing'}
+    execute(python, 'import lymph.cli, lymph.web, lymph.discovery.zookeeper, lymph.events.kombu')
+
+
+@pytest.fixture(scope='session')
+def old_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel as setuptools built them for plugins of lymph 0.15, with a namespace package."""
+    wheel = tmp_path_factory.mktemp('wheels') / 'lymph_old_thing-1.0-py3-none-any.whl'
+    info = 'lymph_old_thing-1.0.dist-info'
+    with zipfile.ZipFile(wheel, 'w') as archive:
+        archive.writestr('lymph/old_thing/__init__.py', 'NAME = "old thing"\n')
+        archive.writestr('lymph_old_thing-1.0-py3.10-nspkg.pth', NSPKG)
+        archive.writestr(
+            f'{info}/METADATA', 'Metadata-Version: 2.1\nName: lymph-old-thing\nVersion: 1.0\n'
+        )
+        archive.writestr(
+            f'{info}/WHEEL', 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n'
+        )
+        archive.writestr(f'{info}/namespace_packages.txt', 'lymph\n')
+        archive.writestr(f'{info}/RECORD', '')
+    return wheel
+
+
+def test_a_plugin_of_lymph_0_15_hides_nothing_and_can_be_imported(
+    environment: Create, old_plugin: Path, execute: Execute
+) -> None:
+    python = environment('lymph-core', old_plugin)
+    script = (
+        'import lymph; print(lymph.rpc.__name__); import lymph.old_thing as old; print(old.NAME)'
+    )
+    assert execute(python, script).splitlines() == ['rpc', 'old thing']
+    script = 'import lymph.old_thing, lymph.core.trace, lymph; print(lymph.Interface.__name__)'
+    assert execute(python, script) == 'Interface\n'
+
+
 def test_nothing_of_lymph_stays_behind(environment: Create, pip: Pip) -> None:
     python = environment('lymph-cli')
     pip(python, 'uninstall', '--yes', 'lymph-cli', 'lymph-core', 'lymph-config')
-    left = [each for each in python.parent.parent.rglob('lymph*') if each.suffix != '.pyc']
+    left = [each for each in python.parent.parent.rglob('*lymph*') if each.suffix != '.pyc']
     assert [each for each in left if each.is_file()] == []
 
 

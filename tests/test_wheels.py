@@ -1,4 +1,4 @@
-"""What the seven wheels hold: each its own files, one face among them, nothing else."""
+"""What the wheels hold: each its own files, one face among them, nothing else."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ OWNED = {
     'lymph-web': ['lymph/web'],
     'lymph-cli': ['lymph/cli', 'lymph/services/node'],
     'lymph-testing': ['lymph/testing'],
+    'lymph': [],
 }
 SHARED = ['lymph/discovery', 'lymph/events', 'lymph/services']
 
