@@ -22,6 +22,7 @@ FLOORS = [
     [
         'lymph.serializers',
         'lymph.core.events',
+        'lymph.core.connecting',
         'lymph.core.flights',
         'lymph.core.forks',
         'lymph.core.greenlets',
@@ -31,6 +32,7 @@ FLOORS = [
         'lymph.core.monitoring.loglevels',
         'lymph.core.monitoring.metrics',
         'lymph.core.options',
+        'lymph.core.resolving',
         'lymph.core.state',
         'lymph.core.trace',
         'lymph.core.versioning',

@@ -14,6 +14,7 @@ from lymph.config import Configuration, ConfigurationError
 from lymph.discovery.zookeeper import ZookeeperServiceRegistry
 from lymph.exceptions import LookupFailure, RegistrationFailure
 from lymph.testing.contracts.registries import make_instance
+from lymph.testing.faults.names import SilentNames
 
 
 def configured(text):
@@ -166,3 +167,20 @@ def test_nodes_may_be_readable_for_everybody(start, client, chroot):
         client.delete(f'{chroot}/services/echo/{one.key}')
     with pytest.raises(RegistrationFailure):
         stranger.register('echo', make_instance())
+
+
+def test_a_server_whose_name_gets_no_answer_does_not_hinder_the_next(zookeeper_server, start):
+    port = zookeeper_server.hosts.rpartition(':')[2]
+    with SilentNames() as names:
+        registry = start(f'zk1.silent:{port},zk2.here:{port}')
+        assert registry.discover() == set()
+        assert names.asked['zk1.silent'] == 1
+
+
+def test_servers_whose_names_get_no_answer_are_told_in_time(make):
+    registry = make('zk.silent:2181', connect_timeout=0.5)
+    with (
+        SilentNames(),
+        pytest.raises(RegistrationFailure, match=r'the name zk\.silent was not'),
+    ):
+        registry.on_start()

@@ -6,10 +6,10 @@ import logging
 import os
 import time
 from collections.abc import Iterable
-
-from gevent.socket import getfqdn, gethostname
+from socket import gethostname
 
 from lymph.core.interfaces import Interface
+from lymph.core.resolving import resolver
 from lymph.core.services import ServiceInstance
 from lymph.discovery.base import RPC, BaseServiceRegistry
 
@@ -17,19 +17,22 @@ __all__ = ['Registrations', 'host_facts']
 
 logger = logging.getLogger(__name__)
 
+_FULL_NAME = 1.0  # seconds
+
 Registered = tuple[str, ServiceInstance, str]
 
 
 def host_facts(identity: str, endpoint: str, ip: str) -> ServiceInstance:
     """Return what all instances of this process have in common.
 
-    Waits, without blocking the hub, for the host's full name, which may take a name server.
+    Waits, without blocking the hub, for the host's full name, which may take a name server; one
+    that says nothing for a second is not waited for.
     """
     return ServiceInstance(
         identity=identity,
         endpoint=endpoint,
         hostname=gethostname(),
-        fqdn=getfqdn(),
+        fqdn=resolver().full_name(_FULL_NAME),
         ip=ip,
         pid=os.getpid(),
         started=time.time(),

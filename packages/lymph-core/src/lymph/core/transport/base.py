@@ -78,6 +78,8 @@ class Link(ABC):
     peer: str
     #: whether messages can be sent now
     up: bool
+    #: what a link that is not up yet waits for, if it tells, for errors
+    stage: str = ''
 
     @abstractmethod
     def send(self, frames: Sequence[bytes]) -> None:

@@ -20,6 +20,7 @@ from kazoo.retry import KazooRetry
 
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.references import load_reference
+from lymph.discovery.zookeeper.hosts import bound_look_ups
 
 __all__ = ['check_client', 'client_from_config']
 
@@ -47,7 +48,10 @@ def client_from_config(config: ConfigView, key: str) -> Any:
 
 
 def check_client(client: Any, where: Location | str | None = None) -> None:
-    """Raise ConfigurationError for what is no client, or for one that would block the hub."""
+    """Raise ConfigurationError for what is no client, or for one that would block the hub.
+
+    A client that is none of these is made not to wait for name servers without a limit.
+    """
     if not isinstance(client, KazooClient):
         raise ConfigurationError(f'expected a kazoo client, found {client!r}', where)
     if not isinstance(client.handler, SequentialGeventHandler):
@@ -58,6 +62,7 @@ def check_client(client: Any, where: Location | str | None = None) -> None:
             where,
         )
     client.logger.addFilter(_hide_credentials)
+    bound_look_ups(client)
 
 
 def _make(section: ConfigView, create: Any) -> Any:

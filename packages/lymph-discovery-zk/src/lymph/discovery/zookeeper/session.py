@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-import gevent.socket
 from gevent.event import Event
 from gevent.lock import Semaphore
 from kazoo.exceptions import (
@@ -26,6 +25,7 @@ from kazoo.exceptions import (
 from kazoo.protocol.states import KazooState
 
 from lymph.core.addresses import join_address
+from lymph.core.connecting import create_connection
 from lymph.core.forks import abandon_in_children
 
 __all__ = ['Away', 'Session']
@@ -192,7 +192,7 @@ class Session:
         host, port = self.client.hosts[0]
         try:
             remaining = max(0.1, deadline - time.monotonic())
-            gevent.socket.create_connection((host, port), remaining).close()
+            create_connection((host, port), remaining).close()
         except OSError as error:
             return f'{join_address(host, port)}: {error.strerror or error}'
         how = ' over TLS as configured' if self.client.use_ssl else ''

@@ -25,6 +25,7 @@ from amqp.transport import AMQP_PROTOCOL_HEADER, to_host_port
 from gevent import get_hub, socket
 from gevent.event import Event
 
+from lymph.core.connecting import create_connection
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.tls import secure
 
@@ -33,6 +34,7 @@ __all__ = ['Wire']
 _HEADER = Struct('>BHI')  # type, channel, size: AMQP 0-9-1, 4.2.3
 _END = 0xCE
 _CHUNK = 65536
+_CONNECT = 60.0  # seconds; whoever connects has a timeout of their own around it
 _MOST = 1 << 21  # bytes in a frame; both sides agree on far less (131072)
 
 
@@ -67,7 +69,7 @@ class Wire:
 
     def connect(self) -> None:
         """Connect and send the protocol header; raises OSError."""
-        self.sock = socket.create_connection(self.address)
+        self.sock = create_connection(self.address, _CONNECT)
         if self._ssl:
             self.sock = secure(self.sock, self._ssl, self.address[0])
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

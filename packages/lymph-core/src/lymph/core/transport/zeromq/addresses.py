@@ -7,8 +7,9 @@ import os
 import socket
 
 from gevent.monkey import get_original
-from gevent.socket import getaddrinfo
 
+from lymph.core.addresses import numeric
+from lymph.core.resolving import resolver
 from lymph.core.transport.endpoints import join_tcp, scheme_of, split_tcp
 
 __all__ = ['check', 'is_ipv6', 'refuse_taken', 'resolve']
@@ -28,15 +29,17 @@ def check(endpoint: str) -> str:
     return 'tcp'
 
 
-def resolve(endpoint: str) -> str:
-    """Return a ``tcp://`` endpoint with a numeric host; waits for a name server if need be.
+def resolve(endpoint: str, timeout: float) -> list[str]:
+    """Return where a ``tcp://`` endpoint is, with numeric hosts, in the order in which to try.
 
-    libzmq would ask in its only thread, and never tell that it failed. Raises OSError and, for a
-    name that no host can have, UnicodeError.
+    libzmq would ask a name server in its only thread, and never tell that it failed. Raises
+    OSError, also when there is no answer within `timeout` seconds.
     """
     host, port = split_tcp(endpoint)
-    found = getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return join_tcp(str(found[0][4][0]), port)
+    if numeric(host) is not None:
+        return [endpoint]  # with its scope, if it has one
+    found = resolver().addresses(host, port, timeout)
+    return [join_tcp(str(address[0]), port) for _, address in found]
 
 
 def is_ipv6(endpoint: str) -> bool:

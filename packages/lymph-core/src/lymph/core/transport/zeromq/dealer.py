@@ -9,6 +9,7 @@ read when a connection ends: the last replies of a service that stops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import gevent
 import zmq
@@ -53,18 +54,21 @@ class DealerLink(ZeromqLink):
         self._terms = terms
         self._closed = closed
         self._connection: tuple[int, int | None] = (-1, None)  # its descriptor, its inode
+        self._trying = ''
+        self._untried: list[str] = []  # further addresses of the host
         self._monitor = Monitor(peer, channel.socket, edge, self._happened)
         self._deadline = gevent.get_hub().loop.timer(terms.patience)
         self._deadline.start(self.lost, f'connection failed: not up within {terms.patience:g} s')
 
-    def open(self, address: str) -> None:
-        """Begin to connect to an endpoint as libzmq writes it; hosts are numbers."""
+    def open(self, *addresses: str) -> None:
+        """Begin to connect to an endpoint as libzmq writes it; hosts are numbers.
+
+        Several addresses are those of one host: they are tried in turn, and share the time.
+        """
+        self._share = self._terms.for_each(len(addresses))
+        self._untried = list(addresses)
         if self.down_reason is None:
-            try:
-                self._channel.socket.set(int(zmq.IPV6), is_ipv6(address))
-                self._channel.socket.connect(address)
-            except zmq.ZMQError as error:
-                self.lost(f'connection failed: {error.strerror}')
+            self._try_next()
 
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; what was sent still leaves, unless the peer does not read."""
@@ -102,6 +106,26 @@ class DealerLink(ZeromqLink):
             self._channel.abandon()
             close_inherited(*self._connection)
 
+    def _try_next(self) -> None:
+        socket = self._channel.socket
+        if self._trying:
+            with suppress(zmq.ZMQError):  # libzmq has given it up by itself
+                socket.disconnect(self._trying)
+        self._trying = self._untried.pop(0)
+        self.stage = 'the TCP connection'
+        try:
+            socket.set(int(zmq.IPV6), is_ipv6(self._trying))
+            socket.set(int(zmq.CONNECT_TIMEOUT), self._share)
+            socket.connect(self._trying)
+        except zmq.ZMQError as error:
+            self._failed(error.strerror)
+
+    def _failed(self, reason: str) -> None:
+        if self._untried:
+            self._try_next()
+        else:
+            self.lost(f'connection failed: {reason}')
+
     def _try_send(self, frames: Sequence[bytes]) -> bool:
         return self._channel.send(frames[0], frames[1:])
 
@@ -121,6 +145,7 @@ class DealerLink(ZeromqLink):
 
     def _happened(self, event: int, descriptor: int) -> None:
         if event == CONNECTED:
+            self.stage = 'the ZMTP handshake'
             self._connection = descriptor, inode_of(descriptor)
         elif event == HANDSHAKE_SUCCEEDED:
             self.begin()
@@ -129,4 +154,4 @@ class DealerLink(ZeromqLink):
         elif event == DISCONNECTED and self.up:
             self.leave('closed by the peer')
         elif event in (DISCONNECTED, CLOSED) and self.leaving is None:
-            self.lost('connection failed: nobody listens, or the peer hung up')
+            self._failed('nobody listens, or the peer hung up')

@@ -101,8 +101,9 @@ class LocalDealerLink(DealerLink):
         self._listener: LocalListener | None = None
         self._channel.socket.set(int(zmq.ROUTING_ID), b'inproc%d' % self.number)
 
-    def open(self, address: str) -> None:
+    def open(self, *addresses: str) -> None:
         """Connect, and come up in the next turn of the loop."""
+        (address,) = addresses
         listener = LocalListener.all.get(address)
         if listener is None:
             self.lost(f'connection failed: nobody listens at {address}')

@@ -45,6 +45,10 @@ class Terms:
         """Seconds from the beginning of a connection to the end of its handshake."""
         return self.connect_timeout + self.handshake_timeout
 
+    def for_each(self, count: int) -> int:
+        """Return how long each of `count` addresses of a host is tried, in milliseconds."""
+        return _milliseconds(self.connect_timeout / max(1, count))
+
     def listening(self) -> list[tuple[int, int | bytes]]:
         """Return the options of a socket that is connected to."""
         return [

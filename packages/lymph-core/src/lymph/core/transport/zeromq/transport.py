@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import gevent
 import zmq
+from greenlet import getcurrent
 
 from lymph.config import ConfigView
 from lymph.core.forks import abandon_in_children
@@ -20,7 +22,7 @@ from lymph.core.transport.base import (
 )
 from lymph.core.transport.edge import Edge
 from lymph.core.transport.endpoints import join_tcp, split_tcp
-from lymph.core.transport.zeromq.addresses import check, refuse_taken, resolve
+from lymph.core.transport.zeromq.addresses import check, is_ipv6, refuse_taken, resolve
 from lymph.core.transport.zeromq.curve import CurveKeys
 from lymph.core.transport.zeromq.dealer import DealerLink
 from lymph.core.transport.zeromq.link import StillbornLink
@@ -61,6 +63,7 @@ class ZeromqTransport(Transport):
         self._links: set[DealerLink] = set()
         self._listeners: set[RouterListener] = set()
         self._connecting = Pool()
+        self._openers: dict[DealerLink, gevent.Greenlet[..., None]] = {}
         self._forked = False
         abandon_in_children(self)
 
@@ -80,7 +83,10 @@ class ZeromqTransport(Transport):
         scheme = check(endpoint)
         if scheme == 'ipc':
             refuse_taken(endpoint)
-        address = resolve(endpoint) if scheme == 'tcp' else endpoint
+        address = endpoint
+        if scheme == 'tcp':
+            found = resolve(endpoint, self._terms.connect_timeout)
+            address = min(found, key=is_ipv6)  # of both, IPv4
         kind = LocalListener if scheme == 'inproc' else RouterListener
         listener = kind(address, handler, self._terms, self._edge, self._listeners.discard)
         if scheme == 'tcp':
@@ -95,13 +101,13 @@ class ZeromqTransport(Transport):
         scheme = check(endpoint)
         kind = LocalDealerLink if scheme == 'inproc' else DealerLink
         try:
-            link = kind(endpoint, handler, self._terms, self._edge, self._links.discard)
+            link = kind(endpoint, handler, self._terms, self._edge, self._forget)
         except zmq.ZMQError as error:  # the process has no descriptors left, or libzmq no sockets
             reason = f'connection failed: {error.strerror}'
             return StillbornLink(endpoint, handler, reason, self._edge)
         self._links.add(link)
         if scheme == 'tcp':
-            self._connecting.spawn(self._open, link, endpoint)
+            self._openers[link] = self._connecting.spawn(self._open, link, endpoint)
         else:
             link.open(endpoint)
         return link
@@ -125,14 +131,22 @@ class ZeromqTransport(Transport):
         for link in self._links:
             link.abandon()
 
-    @staticmethod
-    def _open(link: DealerLink, endpoint: str) -> None:
+    def _open(self, link: DealerLink, endpoint: str) -> None:
+        link.stage = f'the address of {split_tcp(endpoint)[0]}'
         try:
-            address = resolve(endpoint)
-        except (OSError, UnicodeError) as error:  # the latter for names that no host can have
-            link.lost(f'connection failed: {getattr(error, "strerror", None) or error}')
+            addresses = resolve(endpoint, self._terms.connect_timeout)
+        except OSError as error:
+            link.lost(f'connection failed: {error.strerror or error}')
         else:
-            link.open(address)
+            link.open(*addresses)
+        finally:
+            self._openers.pop(link, None)
+
+    def _forget(self, link: DealerLink) -> None:
+        self._links.discard(link)
+        opener = self._openers.pop(link, None)
+        if opener is not None and opener is not getcurrent():
+            opener.kill(block=False)
 
     def _refuse_after_fork(self) -> None:
         if self._forked:

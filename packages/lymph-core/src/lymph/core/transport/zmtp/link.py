@@ -72,6 +72,7 @@ class ZmtpLink(Link):
             sock.close()
             return
         self._sock = sock
+        self.stage = 'the ZMTP handshake'
         loop = gevent.get_hub().loop
         bound = ANSWERS_BOUND if self._answers else HIGH_WATER
         self._writer = Writer(sock, self._flusher, self, bound)

@@ -9,14 +9,16 @@ import termios
 from contextlib import suppress
 
 from gevent.monkey import get_original
-from gevent.socket import getaddrinfo
 
+from lymph.core.resolving import resolver
 from lymph.core.transport.endpoints import join_tcp
 
 __all__ = ['connects_to_itself', 'listen', 'prepare', 'unacknowledged']
 
 # A link waits with watchers of its own, so gevent's layer above the socket would only cost time.
 _Socket: type[socket.socket] = get_original('socket', 'socket')
+
+_LOOK_UP = 5.0  # seconds
 
 # Peers that do not answer PING are left to the kernel's probes: silent for 10 s, then every 5 s.
 _OPTIONS = (
@@ -29,13 +31,13 @@ _OPTIONS = (
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """Return a plain, non-blocking socket that listens; raises OSError, and UnicodeError for names.
+    """Return a plain, non-blocking socket that listens; raises OSError.
 
-    Asks a name server, without blocking the loop, for hosts that are no addresses.
+    A host name is looked up without blocking the loop; of several addresses, IPv4 is taken.
     """
-    found = getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = found[0]
-    sock = _Socket(family, kind, protocol)
+    found = resolver().addresses(host, port, _LOOK_UP)
+    family, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    sock = _Socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

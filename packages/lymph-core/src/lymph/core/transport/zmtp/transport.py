@@ -6,8 +6,10 @@ import logging
 import socket
 
 import gevent
-from gevent.socket import create_connection
+from greenlet import getcurrent
 
+from lymph.core.addresses import numeric
+from lymph.core.connecting import create_connection
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
 from lymph.core.protocol.zmtp.liveness import Liveness
@@ -59,6 +61,7 @@ class ZmtpTransport(Transport):
         self._links: set[ZmtpLink] = set()
         self._listeners: set[ZmtpListener] = set()
         self._connecting = Pool()
+        self._openers: dict[ZmtpLink, gevent.Greenlet[..., None]] = {}
         self._looks = gevent.get_hub().loop.timer(self._liveness.tick, self._liveness.tick)
         self._forked = False
         abandon_in_children(self)
@@ -89,7 +92,7 @@ class ZmtpTransport(Transport):
         self._refuse_after_fork()
         address = split_tcp(endpoint)
         link = self._new_link(endpoint, 'DEALER', handler)
-        self._connecting.spawn(self._open, link, address)
+        self._openers[link] = self._connecting.spawn(self._open, link, address)
         return link
 
     def close(self) -> None:
@@ -130,6 +133,9 @@ class ZmtpTransport(Transport):
 
     def _forget(self, link: ZmtpLink) -> None:
         self._links.discard(link)
+        opener = self._openers.pop(link, None)
+        if opener is not None and opener is not getcurrent():
+            opener.kill(block=False)
         if not self._links:
             self._looks.stop()
 
@@ -141,12 +147,17 @@ class ZmtpTransport(Transport):
                 self._edge.loop_failed(link.peer, error)
 
     def _open(self, link: ZmtpLink, address: tuple[str, int]) -> None:
+        connecting = 'the TCP connection'
+        if numeric(address[0]) is None:
+            connecting = f'the address of {address[0]}, or {connecting} to it'
+        link.stage = connecting
         try:
             sock = create_connection(address, timeout=self._connect_timeout)
-        except (OSError, UnicodeError) as error:  # the latter for names that no host can have
-            reason = getattr(error, 'strerror', None) or str(error)
-            link.close(f'connection failed: {reason}')
+        except OSError as error:
+            link.close(f'connection failed: {error.strerror or error}')
             return
+        finally:
+            self._openers.pop(link, None)
         if connects_to_itself(sock):
             sock.close()
             link.close('connection failed: Connection refused')

@@ -14,6 +14,7 @@ from gevent import socket
 from kombu import connection as kombu
 
 from lymph.core.addresses import join_address
+from lymph.core.connecting import create_connection
 from lymph.events.kombu.errors import BrokerError, explain
 from lymph.events.kombu.tls import secure
 
@@ -33,7 +34,7 @@ class Socket(redis.Connection):
         self._tls = tls
 
     def _connect(self) -> Any:
-        sock = socket.create_connection((self.host, self.port), self.socket_connect_timeout)
+        sock = create_connection((self.host, self.port), self.socket_connect_timeout or 60.0)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
