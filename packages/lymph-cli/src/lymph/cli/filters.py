@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lymph.cli.moments import Moment
+from lymph.config.printable import quoted
+from lymph.core.limits import TRACE_ID
 from lymph.core.protocol.topics import check_pattern, matches_any
+from lymph.core.trace import is_valid
 
 if TYPE_CHECKING:
     from lymph.events.deadletters import DeadLetter
@@ -86,6 +89,16 @@ def _checked(
     return types
 
 
+def _trace_id(context: click.Context, option: click.Parameter, trace_id: str | None) -> str | None:
+    if trace_id is None or is_valid(trace_id):
+        return trace_id
+    raise click.BadParameter(
+        f'expected 1 to {TRACE_ID} letters, digits and ._:-, found {quoted(trace_id)}',
+        context,
+        option,
+    )
+
+
 _OPTIONS = (
     click.option('--queue', metavar='NAME', help='Only those that this queue gave up.'),
     click.option(
@@ -98,6 +111,8 @@ _OPTIONS = (
     ),
     click.option('--since', type=Moment(), help='Only those given up since then: 2h, 2024-02-29.'),
     click.option('--older', type=Moment(), help='Only those given up before that: 3d, 2024-02-29.'),
-    click.option('--trace', metavar='ID', help='Only events with this trace id.'),
+    click.option(
+        '--trace', metavar='ID', callback=_trace_id, help='Only events with this trace id.'
+    ),
     click.option('--error', metavar='TEXT', help='Only those whose error contains this text.'),
 )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from lymph.cli.outcomes import DONE, explain
+from lymph.cli.explaining import explain
+from lymph.cli.outcomes import DONE
 from lymph.cli.program import program
 from lymph.config import LymphError
 

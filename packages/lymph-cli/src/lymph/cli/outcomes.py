@@ -1,4 +1,4 @@
-"""How a run of `lymph` ends: an exit code and, unless all went well, one line on stderr.
+"""How a run of `lymph` ends: with an exit code.
 
 ==== ====================================================================
 0    done
@@ -11,13 +11,9 @@
 
 from __future__ import annotations
 
-import sys
+from lymph.config import LymphError
 
-import click
-
-from lymph.config import ConfigurationError, LymphError
-
-__all__ = ['DONE', 'FAILED', 'INTERRUPTED', 'READER_GONE', 'WRONG', 'OperationFailed', 'explain']
+__all__ = ['DONE', 'FAILED', 'INTERRUPTED', 'READER_GONE', 'WRONG', 'OperationFailed']
 
 DONE = 0
 FAILED = 1
@@ -28,26 +24,3 @@ READER_GONE = 128 + 13  # SIGPIPE
 
 class OperationFailed(LymphError):
     """What was asked for did not come about; its text is the one line that the user sees."""
-
-
-def explain(error: LymphError | click.ClickException | click.Abort) -> int:
-    """Say on stderr what went wrong and return the exit code."""
-    if isinstance(error, click.Abort):
-        return INTERRUPTED
-    if isinstance(error, click.UsageError):
-        command = error.ctx.command_path if error.ctx else 'lymph'
-        _say(command, f'{_sentence(error.format_message())}; see `{command} --help`')
-        return WRONG
-    if isinstance(error, click.ClickException):
-        _say('lymph', error.format_message())
-        return error.exit_code
-    _say('lymph', str(error) or type(error).__name__)
-    return WRONG if isinstance(error, ConfigurationError) else FAILED
-
-
-def _sentence(message: str) -> str:
-    return ' '.join(message.split()).rstrip('.')
-
-
-def _say(who: str, words: str) -> None:
-    print(f'{who}: {words}', file=sys.stderr)  # noqa: T201 - this is what the user is told

@@ -1,4 +1,4 @@
-"""Data on stdout, words on stderr: what is printed, in which form, and in color or not."""
+"""What is printed of data, in which form, and in color or not."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import io
 import json
 import os
 import sys
-from typing import Any, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from click.exceptions import Exit
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.highlighter import ReprHighlighter
+from rich.padding import Padding
 from rich.pretty import pretty_repr
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 
-from lymph.cli.outcomes import READER_GONE, OperationFailed
+from lymph.cli.outcomes import OperationFailed
+from lymph.cli.output import block, json_text, one_line, whole, write
 from lymph.cli.settings import Settings
 from lymph.serializers.json import plain
 
-__all__ = ['Printer', 'say']
+__all__ = ['Printer', 'line', 'lines', 'represented', 'wants_color']
 
 #: Columns of a page that is not a terminal: nothing in a table is wrapped.
 _ENDLESS = 10_000
@@ -30,7 +33,8 @@ _PAGE = 88
 class Printer:
     """Prints data on stdout; every method writes at once what it is given.
 
-    All raise click's Exit when whoever reads has gone.
+    All raise click's Exit when whoever reads has gone. Text comes from `line`, `lines` and
+    `represented`, which make it printable; rich takes none of it for markup.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,23 +59,36 @@ class Printer:
             )
         except (TypeError, ValueError) as error:
             raise OperationFailed(f'not to be had as JSON ({error}); leave --json out') from error
-        write(f'{text}\n')
+        write(json_text(f'{text}\n'))
 
     def value(self, value: Any, *, label: str = '') -> None:
         """Print a value as Python writes it, on one line behind `label: ` if there is a label."""
-        text = repr(value) if label else pretty_repr(value, max_width=self._page)
-        styled = ReprHighlighter()(Text(text))
-        self.show(Text.assemble((label, 'bold'), ': ', styled) if label else styled)
+        shown = represented(value, None if label else self._page)
+        self.show(Text.assemble(line(label, 'bold'), ': ', shown) if label else shown)
 
     def source(self, text: str, language: str) -> None:
-        """Print text in a language that is highlighted in color."""
+        """Print lines in a language that is highlighted in color."""
+        text = whole(text)
         if self.color:
             self.show(Syntax(text.rstrip('\n'), language, background_color='default'))
         else:
             write(text)
 
-    def show(self, *renderables: RenderableType) -> None:
-        """Print what rich can render; text is not wrapped."""
+    def table(self, rows: Iterable[Sequence[Text]], *, wrap: bool = True) -> None:
+        """Print rows of cells; what is too long for its column is wrapped or cut."""
+        table = Table.grid(padding=(0, 2))
+        for number, row in enumerate(rows):
+            for _ in row if number == 0 else ():
+                table.add_column(no_wrap=not wrap, overflow='fold' if wrap else 'ellipsis')
+            table.add_row(*row)
+        self.show(table)
+
+    def indented(self, text: Text) -> None:
+        """Print text with a margin."""
+        self.show(Padding(text, (0, 0, 0, 4)))
+
+    def show(self, *renderables: Text | Table | Padding | Syntax) -> None:
+        """Print what rich has laid out; text is not wrapped."""
         with self._console.capture() as capture:
             for each in renderables:
                 self._console.print(each, soft_wrap=isinstance(each, Text))
@@ -81,6 +98,22 @@ class Printer:
         write(text)
 
 
+def line(text: str, style: str = '') -> Text:
+    """Return text of others, such as a name, for one line."""
+    return Text(one_line(text), style)
+
+
+def lines(text: str) -> Text:
+    """Return text of others that may have several lines."""
+    return Text(block(text))
+
+
+def represented(value: Any, width: int | None = None) -> Text:
+    """Return a value as Python writes it, laid out in `width` columns, or on one line."""
+    text = repr(value) if width is None else pretty_repr(value, max_width=width)
+    return ReprHighlighter()(Text(whole(text)))
+
+
 def wants_color(settings: Settings) -> bool:
     """Tell whether stdout gets colors: as the user says, or else on a terminal (no-color.org)."""
     if settings.color is not None:
@@ -88,25 +121,3 @@ def wants_color(settings: Settings) -> bool:
     return (
         sys.stdout.isatty() and not os.environ.get('NO_COLOR') and os.environ.get('TERM') != 'dumb'
     )
-
-
-def write(text: str) -> None:
-    """Write text to stdout now; raises click's Exit when whoever reads has gone."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _reader_gone()
-
-
-def say(words: str) -> None:
-    """Write a line to stderr."""
-    print(words, file=sys.stderr, flush=True)  # noqa: T201 - this is what the user is told
-
-
-def _reader_gone() -> NoReturn:
-    # What is still buffered goes nowhere; Python would complain about it when it exits.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    raise Exit(READER_GONE)

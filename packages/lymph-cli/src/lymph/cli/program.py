@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from lymph.cli.outcomes import INTERRUPTED
+from lymph.cli.output import one_line
 from lymph.cli.settings import add_global_options, global_options
 from lymph.config import PluginError
 from lymph.config.plugins import Plugin, installed
@@ -22,7 +23,11 @@ class BrokenCommand(click.Command):
     """A subcommand that cannot be loaded: it is listed with the reason and fails with it."""
 
     def __init__(self, name: str, error: PluginError) -> None:
-        super().__init__(name, help=f'(broken) {error}', short_help=f'(broken) {error.text}')
+        super().__init__(
+            name,
+            help=f'(broken) {one_line(str(error))}',
+            short_help=f'(broken) {one_line(error.text)}',
+        )
         self.error = error
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lymph.config.printable import quoted
 from lymph.core.versioning import parse_version
 from lymph.exceptions import SerializationError
 from lymph.serializers.json import loads
@@ -34,7 +35,7 @@ def parse_subject(text: str) -> Subject:
     interface, _, method = name.rpartition('.')
     if not (interface and method) or (at and not version):
         raise click.UsageError(
-            f'expected INTERFACE.METHOD or INTERFACE.METHOD@VERSION, found {text!r}'
+            f'expected INTERFACE.METHOD or INTERFACE.METHOD@VERSION, found {quoted(text)}'
         )
     if version:
         try:
@@ -64,7 +65,7 @@ def _object(text: str, where: str = '') -> dict[str, Any]:
     value = _json(text, where)
     if not isinstance(value, dict):
         raise click.UsageError(
-            f'{where}expected a JSON object like {{"text": "foo"}}, found {text!r}'
+            f'{where}expected a JSON object like {{"text": "foo"}}, found {quoted(text)}'
         )
     return value
 
@@ -72,7 +73,9 @@ def _object(text: str, where: str = '') -> dict[str, Any]:
 def _pair(word: str) -> tuple[str, Any]:
     name, equals, text = word.partition('=')
     if not equals or not name.rstrip(':'):
-        raise click.UsageError(f'expected a JSON object, name=text or name:=json, found {word!r}')
+        raise click.UsageError(
+            f'expected a JSON object, name=text or name:=json, found {quoted(word)}'
+        )
     if name.endswith(':'):
         return name[:-1], _json(text, f'{name[:-1]}: ')
     return name, text

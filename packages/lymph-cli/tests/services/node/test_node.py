@@ -239,3 +239,10 @@ def test_a_configuration_that_cannot_be_run_is_one_line_and_exit_code_2(
     assert done.exit_code == 2
     [line] = done.stderr.splitlines()
     assert complaint in line
+
+
+def test_lines_of_processes_cannot_drive_the_terminal(shell: Any) -> None:
+    shell.write('loud.sh', r"printf '\033[2J\tred\033[31m\rback\302\233\n'" + '\n')
+    node = start(shell, "loud: {command: 'sh loud.sh'}", '--color')
+    assert node.end() == 0
+    assert '\\x1b[2J\tred\\x1b[31m\\rback\\x9b\n' in node.stdout

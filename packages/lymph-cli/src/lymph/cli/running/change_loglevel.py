@@ -9,7 +9,8 @@ from click.exceptions import Exit
 from rich.text import Text
 
 from lymph.cli.outcomes import FAILED
-from lymph.cli.printing import Printer, say
+from lymph.cli.output import say
+from lymph.cli.printing import Printer, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.client import Client
@@ -61,6 +62,6 @@ def _print(printer: Printer, errors: Mapping[str, str | None], words: str, as_js
         return
     for endpoint, error in errors.items():
         if error is None:
-            printer.show(Text.assemble((endpoint, 'bold'), f'  {words}'))
+            printer.show(Text.assemble(line(endpoint, 'bold'), '  ', line(words)))
         else:
             say(f'{endpoint}  {error}')

@@ -32,5 +32,7 @@ def run(settings: Settings, key: str | None, as_json: bool, show_secrets: bool) 
 
 def _yaml(value: Any) -> str:
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    if not text.replace('\n', '').isprintable():
+        text = yaml.safe_dump(value, sort_keys=False)  # with escapes, as YAML writes them
     # A document that is one scalar gets an end marker, which is no part of the value.
     return text.removesuffix('...\n')

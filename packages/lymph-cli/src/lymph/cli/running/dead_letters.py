@@ -9,14 +9,12 @@ from contextlib import closing, contextmanager
 from heapq import nsmallest
 from typing import Any, TypeVar
 
-from rich.highlighter import ReprHighlighter
-from rich.pretty import pretty_repr
-from rich.table import Table
 from rich.text import Text
 
 from lymph.cli.filters import Filters
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.printing import Printer, say
+from lymph.cli.output import say
+from lymph.cli.printing import Printer, line, lines, represented
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError
@@ -35,7 +33,7 @@ def run_list(settings: Settings, filters: Filters, limit: int, as_json: bool) ->
     if as_json:
         printer.json([_facts(letter) for letter in found])
     elif found:
-        printer.show(_table(found))
+        printer.table(map(_row, found), wrap=False)
     if len(found) < count:
         say(f'{len(found)} of {count} dead letters; --limit 0 lists all')
     elif not found and not as_json:
@@ -102,22 +100,15 @@ def find(letters: DeadLetters, ids: Sequence[str]) -> list[DeadLetter]:
     return list(found.values())
 
 
-def _table(letters: Sequence[DeadLetter]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for _ in range(5):
-        table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow='ellipsis')
-    for letter in letters:
-        cells = [
-            Text(letter.id, 'bold'),
-            Text(_time(letter.died)),
-            Text(letter.queue),
-            Text('?' if letter.event is None else letter.event.type),
-            Text(f'{letter.attempts} attempt{"" if letter.attempts == 1 else "s"}'),
-            Text(letter.error),
-        ]
-        table.add_row(*cells)
-    return table
+def _row(letter: DeadLetter) -> Sequence[Text]:
+    return (
+        line(letter.id, 'bold'),
+        line(_time(letter.died)),
+        line(letter.queue),
+        line('?' if letter.event is None else letter.event.type),
+        line(f'{letter.attempts} attempt{"" if letter.attempts == 1 else "s"}'),
+        line(letter.error),
+    )
 
 
 def _show(printer: Printer, letter: DeadLetter) -> None:
@@ -125,12 +116,11 @@ def _show(printer: Printer, letter: DeadLetter) -> None:
     facts['died'] = _time(letter.died)
     if letter.emitted is not None:
         facts['emitted'] = _time(letter.emitted)
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        text = value if isinstance(value, str) else pretty_repr(value, max_width=80)
-        shown = Text(text) if isinstance(value, str) else ReprHighlighter()(Text(text))
-        table.add_row(Text(name, 'bold'), shown)
-    printer.show(table, Text(''))
+    printer.table(
+        (line(name, 'bold'), lines(value) if isinstance(value, str) else represented(value, 80))
+        for name, value in facts.items()
+    )
+    printer.show(line(''))
 
 
 def _facts(letter: DeadLetter) -> dict[str, Any]:
@@ -158,4 +148,7 @@ def _facts(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _time(moment: float) -> str:
-    return time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(moment))
+    try:
+        return time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(moment))
+    except (OverflowError, ValueError, OSError):
+        return f'{moment}'  # whoever wrote the event may claim any time

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.table import Table
 from rich.text import Text
 
-from lymph.cli.printing import Printer, say
+from lymph.cli.output import say
+from lymph.cli.printing import Printer, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.core.addresses import join_address
@@ -35,9 +35,9 @@ def run(settings: Settings, names: Sequence[str], instances: bool, as_json: bool
         say('no service is running')
     for name, members in {} if as_json else found.items():
         count = f'{len(members)} instance{"" if len(members) == 1 else "s"}'
-        printer.show(Text.assemble((name, 'bold'), f'  {count}'))
+        printer.show(Text.assemble(line(name, 'bold'), f'  {count}'))
         if instances:
-            printer.show(_table(members))
+            printer.table(_rows(members))
 
 
 def _find(container: ServiceContainer, names: Sequence[str]) -> _Services:
@@ -57,7 +57,7 @@ def _find(container: ServiceContainer, names: Sequence[str]) -> _Services:
     return found
 
 
-def _table(members: Sequence[ServiceInstance]) -> Table:
+def _rows(members: Sequence[ServiceInstance]) -> Iterator[Sequence[Text]]:
     rows = [
         (
             f'  {each.identity}',
@@ -70,12 +70,10 @@ def _table(members: Sequence[ServiceInstance]) -> Table:
         )
         for each in members
     ]
-    table = Table.grid(padding=(0, 2))
     # What is known of no instance takes no room.
     columns = [column for column in zip(*rows, strict=True) if any(column)]
     for row in zip(*columns, strict=True):
-        table.add_row(*map(Text, row))
-    return table
+        yield tuple(map(line, row))
 
 
 def _duration(seconds: float) -> str:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from rich.padding import Padding
 from rich.text import Text
 
-from lymph.cli.printing import Printer, say
+from lymph.cli.outcomes import OperationFailed
+from lymph.cli.output import say
+from lymph.cli.printing import Printer, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
+from lymph.config.printable import quoted
 
 __all__ = ['run']
 
+#: Characters of a documentation that are shown.
+_LONGEST = 64_000
 #: The interface that every instance has.
 _BUILTIN = 'lymph'
 
@@ -21,12 +25,13 @@ _BUILTIN = 'lymph'
 def run(settings: Settings, address: str, everything: bool, as_json: bool) -> None:
     """Print the methods of a service, or those of the instance at an endpoint.
 
-    With `everything`, print all methods of the instance. Raises RpcError if nobody describes them.
+    With `everything`, print all methods of the instance. Raises RpcError if nobody describes them,
+    OperationFailed if what describes them is of another form.
     """
     with open_client(settings) as client:
-        reply = client.request(address, 'lymph.inspect')
-    methods = [each for each in reply['methods'] if everything or _belongs(each, address)]
-    methods.sort(key=lambda each: (each['name'], each.get('version') or ''))
+        methods = _methods(client.request(address, 'lymph.inspect'))
+    methods = [each for each in methods if everything or _belongs(each['name'], address)]
+    methods.sort(key=lambda each: (each['name'], each['version'] or ''))
     printer = Printer(settings)
     if as_json:
         printer.json({'methods': methods})
@@ -36,15 +41,43 @@ def run(settings: Settings, address: str, everything: bool, as_json: bool) -> No
         _show(printer, each)
 
 
-def _belongs(method: dict[str, Any], address: str) -> bool:
-    interface = str(method['name']).rpartition('.')[0]
+def _methods(reply: Any) -> list[dict[str, Any]]:
+    """Return the methods in a reply with the fields that lymph knows, each of its type."""
+    if not isinstance(reply, dict) or not isinstance(reply.get('methods'), list):
+        raise _wrong('a mapping with a list of methods', reply)
+    return [_method(each) for each in reply['methods']]
+
+
+def _method(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict) or not isinstance(found.get('name'), str):
+        raise _wrong('methods with a name', found)
+    method = {'version': None, 'params': [], 'help': '', **found}
+    params = method['params']
+    if not (
+        isinstance(method['version'], (str, type(None)))
+        and isinstance(method['help'], (str, type(None)))
+        and isinstance(params, (list, type(None)))
+        and all(isinstance(each, str) for each in params or ())
+    ):
+        raise _wrong('version and help as text, and params as a list of text', found)
+    return method
+
+
+def _wrong(expected: str, found: Any) -> OperationFailed:
+    return OperationFailed(
+        f'the answer to lymph.inspect is wrong: expected {expected}, found {quoted(found)}'
+    )
+
+
+def _belongs(name: str, address: str) -> bool:
+    interface = name.rpartition('.')[0]
     return interface == address if '://' not in address else interface != _BUILTIN
 
 
 def _show(printer: Printer, method: dict[str, Any]) -> None:
-    version = f'@{method["version"]}' if method.get('version') else ''
-    signature = f'({", ".join(method.get("params") or ())})'
-    printer.show(Text.assemble((method['name'], 'bold'), version, signature))
-    if method.get('help'):
-        printer.show(Padding(Text(inspect.cleandoc(method['help'])), (0, 0, 0, 4)))
-    printer.show(Text(''))
+    version = f'@{method["version"]}' if method['version'] else ''
+    signature = f'({", ".join(method["params"] or ())})'
+    printer.show(Text.assemble(line(method['name'], 'bold'), line(version), line(signature)))
+    if method['help']:
+        printer.indented(lines(inspect.cleandoc(method['help'][:_LONGEST])))
+    printer.show(line(''))

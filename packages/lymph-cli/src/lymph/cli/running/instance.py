@@ -10,7 +10,7 @@ from click.exceptions import Exit
 from lymph.cli.configuring import load_configuration, node_files
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED, OperationFailed
-from lymph.cli.printing import say
+from lymph.cli.output import say
 from lymph.cli.running.importing import import_from_here
 from lymph.cli.running.reloading import Reloader, start_again
 from lymph.cli.running.stopping import Stops

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
-from rich.table import Table
 from rich.text import Text
 
-from lymph.cli.printing import Printer
+from lymph.cli.printing import Printer, line
 from lymph.cli.program import BrokenCommand, program
 from lymph.cli.settings import Settings
 
@@ -25,12 +26,12 @@ def run(settings: Settings, as_json: bool) -> None:
     if as_json:
         printer.json([_facts(name, command) for name, command in commands.items()])
         return
-    table = Table.grid(padding=(0, 2))
-    for name, command in commands.items():
-        style = 'red' if isinstance(command, BrokenCommand) else ''
-        words = command.get_short_help_str(_LONGEST)
-        table.add_row(Text(name, 'bold'), Text(words), style=style)
-    printer.show(table)
+    printer.table(_row(name, command) for name, command in commands.items())
+
+
+def _row(name: str, command: click.Command) -> Sequence[Text]:
+    style = 'red' if isinstance(command, BrokenCommand) else ''
+    return line(name, f'bold {style}'), line(command.get_short_help_str(_LONGEST), style)
 
 
 def _facts(name: str, command: click.Command) -> dict[str, object]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from lymph.cli.printing import say
+from lymph.cli.output import say
 from lymph.config import ConfigurationError
 
 __all__ = ['Reloader', 'changes', 'start_again']

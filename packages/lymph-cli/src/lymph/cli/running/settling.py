@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lymph.cli.filters import Filters
 from lymph.cli.outcomes import FAILED, OperationFailed
-from lymph.cli.printing import Printer, say
+from lymph.cli.output import ask, say
+from lymph.cli.printing import Printer
 from lymph.cli.running.dead_letters import choose, find, open_dead_letters
 from lymph.cli.settings import Settings
 from lymph.config import LymphError
@@ -139,7 +140,7 @@ def _ask(question: str) -> None:
     """Ask on the terminal; raises OperationFailed unless the answer is yes."""
     if not sys.stdin.isatty():
         raise click.UsageError('expected --yes, since there is no terminal to ask at')
-    print(f'{question} [y/N] ', end='', file=sys.stderr, flush=True)  # noqa: T201 - a question
+    ask(f'{question} [y/N]')
     wait_read(sys.stdin.fileno())  # so that Ctrl-C is heard, and the connection is kept
     if sys.stdin.readline().strip().lower() not in ('y', 'yes'):
         raise OperationFailed('nothing was dropped')

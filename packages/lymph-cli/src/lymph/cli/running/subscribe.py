@@ -9,7 +9,8 @@ import click
 from gevent.queue import Empty, Queue
 
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.printing import Printer, say
+from lymph.cli.output import say
+from lymph.cli.printing import Printer
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.core.events import Event

@@ -12,6 +12,8 @@ from gevent.event import Event
 from gevent.lock import Semaphore
 from gevent.queue import JoinableQueue
 
+from lymph.cli.output import child_line, one_line
+
 __all__ = ['Output', 'labels']
 
 logger = logging.getLogger(__name__)
@@ -47,13 +49,21 @@ class Output:
         self._writer = gevent.spawn(self._write_all)
 
     def show(self, name: str, text: str) -> None:
-        """Write a line that a process printed; waits while too many lines are waiting."""
+        """Write a line that a process printed; waits while too many lines are waiting.
+
+        Its control characters are escaped, colours among them: what a process prints may quote
+        a stranger, and the terminal is the operator's.
+        """
         self._room.acquire()
-        self._lines.put(_Line(sys.stdout, f'{self._labels[name]}{text}\n', printed=True))
+        self._lines.put(
+            _Line(sys.stdout, f'{self._labels[name]}{child_line(text)}\n', printed=True)
+        )
 
     def say(self, words: str) -> None:
         """Write words of the node itself; never waits."""
-        self._lines.put(_Line(sys.stderr, f'{self._labels[_NODE]}{words}\n', printed=False))
+        self._lines.put(
+            _Line(sys.stderr, f'{self._labels[_NODE]}{one_line(words)}\n', printed=False)
+        )
 
     def finish(self) -> None:
         """Write what is waiting, as long as somebody reads."""
@@ -84,11 +94,11 @@ def labels(names: Iterable[str], *, color: bool) -> dict[str, str]:
     With `color`, names that differ only after the last dot share a color.
     """
     names = list(names)
-    width = max(map(len, names))
+    width = max(len(one_line(name)) for name in names)
     found = {}
     families: dict[str, int] = {}
     for name in names:
-        label = f'{name:<{width}} | '
+        label = f'{one_line(name):<{width}} | '
         family = families.setdefault(name.rpartition('.')[0], len(families))
         code = _COLORS[family % len(_COLORS)]
         found[name] = f'\x1b[{code}m{label}\x1b[0m' if color else label

@@ -1,0 +1,117 @@
+"""Where everything that `lymph` prints leaves it: data on stdout, words on stderr, made printable.
+
+What peers, dead letters, files and child processes supply may hold escape sequences that drive the
+operator's terminal, line breaks that forge lines, or text without an end. It is shown like this:
+
+============ ===================================== ===========================================
+function     for                                   what happens to it
+============ ===================================== ===========================================
+`one_line`   names, errors, cells of tables, words line breaks are spaces, the length is bounded
+`block`      docstrings, texts of several lines    line breaks stay, the length is bounded
+`whole`      text of which nothing may be missing  line breaks stay
+`child_line` lines that child processes print      tabs stay, colours do not
+`json_text`  JSON documents                        escaped as JSON does it
+============ ===================================== ===========================================
+
+Every other control or format character is written as an escape (``\\x1b``, ``\\u202e``) in all of
+them. Values are printed as Python writes them, which escapes such characters too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import NoReturn
+
+from click.exceptions import Exit
+
+from lymph.cli.outcomes import READER_GONE
+from lymph.config.printable import printable
+
+__all__ = [
+    'ask',
+    'block',
+    'child_line',
+    'json_text',
+    'one_line',
+    'say',
+    'say_block',
+    'whole',
+    'write',
+]
+
+#: Characters of one line of words, and of a text of several lines.
+_LINE = 4_000
+_BLOCK = 64_000
+
+
+def say(words: str) -> None:
+    """Write words to stderr as one line."""
+    print(one_line(words), file=sys.stderr, flush=True)  # noqa: T201 - this is what the user is told
+
+
+def say_block(words: str) -> None:
+    """Write words of several lines to stderr."""
+    print(block(words), file=sys.stderr, flush=True)  # noqa: T201 - as above
+
+
+def ask(question: str) -> None:
+    """Write a question to stderr; the answer is typed on the same line."""
+    print(one_line(question), end=' ', file=sys.stderr, flush=True)  # noqa: T201 - a question
+
+
+def write(text: str) -> None:
+    """Write text that is printable already to stdout.
+
+    Raises click's Exit when whoever reads has gone.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _reader_gone()
+
+
+def one_line(text: str, limit: int = _LINE) -> str:
+    """Return text as one printable line of at most `limit` characters."""
+    return printable(' '.join(text[: limit + 1].splitlines()), limit)
+
+
+def block(text: str, limit: int = _BLOCK) -> str:
+    """Return text as printable lines of at most `limit` characters together."""
+    if len(text) > limit:
+        text = f'{text[:limit]}...'
+    return whole(text.expandtabs())
+
+
+def whole(text: str) -> str:
+    """Return text as printable lines, however long they are."""
+    return '\n'.join(printable(line) for line in text.split('\n'))
+
+
+def child_line(text: str) -> str:
+    """Return a line as it is printed for a child process."""
+    if text.isprintable():
+        return text
+    return '\t'.join(printable(part) for part in text.split('\t'))
+
+
+def json_text(text: str) -> str:
+    """Return a JSON document with escapes for what cannot be printed or written to stdout."""
+    if not text.replace('\n', '').isprintable():
+        text = ''.join(c if c.isprintable() or c == '\n' else json.dumps(c)[1:-1] for c in text)
+    encoding = getattr(sys.stdout, 'encoding', None) or 'utf-8'
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = ''.join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+    return text
+
+
+def _reader_gone() -> NoReturn:
+    # What is still buffered goes nowhere; Python would complain about it when it exits.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    raise Exit(READER_GONE)
