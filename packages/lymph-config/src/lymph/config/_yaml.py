@@ -23,8 +23,15 @@ _MERGE = _TAG + 'merge'
 _TEXT_TAGS = {_TAG + 'str', _MERGE, _TAG + 'value'}
 _SCALAR_TAGS = {_TAG + kind for kind in ('null', 'bool', 'int', 'float', 'binary', 'timestamp')}
 
+#: What PyYAML's constructors raise for a scalar that does not fit its tag, such as `!!int ""`.
+_UNREADABLE = (
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+    yaml.YAMLError,
+)
+
 #: libyaml's composer recurses on the C stack and dies of what Python would refuse.
 _MAX_DEPTH = 100
+_TOO_DEEP = f'nested more than {_MAX_DEPTH} levels deep; write it flatter'
 #: Values that aliases may add to a document; a few nested aliases can stand for billions.
 _MAX_ALIASED = 100_000
 
@@ -76,10 +83,7 @@ def _check_depth(text: str, file: str) -> None:
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
         if depth > _MAX_DEPTH:
-            raise ConfigurationError(
-                f'nested more than {_MAX_DEPTH} levels deep; write it flatter',
-                Location(position=_position(event, file)),
-            )
+            raise ConfigurationError(_TOO_DEEP, Location(position=_position(event, file)))
 
 
 def _position(thing: yaml.Node | yaml.Event, file: str) -> Position:
@@ -89,13 +93,16 @@ def _position(thing: yaml.Node | yaml.Event, file: str) -> Position:
 def _invalid(error: yaml.YAMLError, file: str) -> ConfigurationError:
     mark = getattr(error, 'problem_mark', None) or getattr(error, 'context_mark', None)
     problem = getattr(error, 'problem', None) or str(error).partition('\n')[0]
+    position = Position(file, mark.line + 1 if mark else None)
+    if 'nesting depth' in problem:  # later versions of libyaml have a limit of their own
+        return ConfigurationError(_TOO_DEEP, Location(position=position))
     # The name of an alias may be a password that begins with a star.
     problem = printable(re.sub('(alias|anchor) .*', r'\1', problem), QUOTED)
     column = f' (column {mark.column + 1})' if mark else ''
     return ConfigurationError(
         f'not valid YAML: {problem}{column}; '
         f'check indentation, quotes and brackets here and in the line before',
-        Location(position=Position(file, mark.line + 1 if mark else None)),
+        Location(position=position),
     )
 
 
@@ -179,7 +186,7 @@ class _Builder:
         self._check_tag(node, path, position, _SCALAR_TAGS)
         try:
             value = self._loader.construct_object(node)
-        except (ValueError, KeyError, yaml.YAMLError) as error:
+        except _UNREADABLE as error:
             kind = node.tag.removeprefix(_TAG)
             found = 'this' if is_secret_path(path) else quoted(mask_text(node.value))
             raise self._error(
