@@ -42,6 +42,7 @@ def test_instances_are_commands_and_how_often_they_run(tmp_path: Path) -> None:
         ('{echo: {numprocesses: 2}}', 'instances.echo.command: not set'),
         ('{echo: {command: ""}}', 'expected a command'),
         ('{echo: {command: "sh -c \'x"}}', 'no closing quotation'),
+        ('{echo: {command: "echo a | tr a b"}}', "'|' means something to a shell alone"),
         ('{echo: {command: [sleep, 1]}}', 'expected a list of text'),
         ('{echo: {command: x, numprocesses: two}}', 'expected a whole number'),
         ('{echo: {command: x, numprocesses: -1}}', 'expected 0 or more'),

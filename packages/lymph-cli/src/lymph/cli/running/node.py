@@ -13,6 +13,7 @@ from lymph.cli.configuring import load_node_configuration, node_files
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import wants_color
+from lymph.cli.running.ports import check_ports
 from lymph.cli.settings import Settings
 from lymph.services.node.definitions import check_commands, read_definitions
 from lymph.services.node.node import Node
@@ -27,6 +28,7 @@ def run(settings: Settings, stop_timeout: float) -> None:
     definitions = read_definitions(config)
     environ = _environ(settings)
     check_commands(definitions, environ['PATH'])
+    check_ports(definitions, settings)
     node = Node(definitions, environ=environ, patience=stop_timeout, color=wants_color(settings))
     if not node.run():
         raise Exit(FAILED)

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lymph.config import ConfigurationError, ConfigView, Location
+from lymph.config.printable import quoted
+from lymph.services.node.shell_words import shell_word
 
 __all__ = ['Definition', 'check_commands', 'read_definitions']
 
@@ -84,7 +86,16 @@ def _command(view: ConfigView) -> tuple[str, ...]:
 
 
 def _split(view: ConfigView) -> list[str]:
+    command = view.get_str('command')
     try:
-        return shlex.split(view.get_str('command'))
+        words = shlex.split(command)
     except ValueError as error:
         raise view.error('command', f'not a command line: {error}'.lower()) from error
+    for_a_shell = shell_word(command)
+    if for_a_shell is not None:
+        raise view.error(
+            'command',
+            f'{quoted(for_a_shell)} means something to a shell alone, and none is used; '
+            "write sh -c '...' around the whole, or quotes around the word",
+        )
+    return words

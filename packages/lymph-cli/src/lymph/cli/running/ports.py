@@ -1,0 +1,70 @@
+"""Instances that a node would start several times on one port."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+
+from lymph.cli.configuring import load_configuration
+from lymph.cli.settings import Settings
+from lymph.config import Configuration, ConfigurationError
+from lymph.services.node.definitions import Definition
+
+__all__ = ['check_ports']
+
+_LISTENING = {'instance', 'worker'}
+
+
+def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
+    """Raise ConfigurationError for several processes of one instance with a fixed port.
+
+    All but the first could not listen, and would be started again for ever. Looked at are the
+    options of `lymph instance` and `lymph worker` and the files they name; what cannot be read is
+    left for the instance to report.
+    """
+    for definition in definitions:
+        if definition.numprocesses > 1:
+            for port, place in _fixed_ports(definition.command, settings):
+                raise ConfigurationError(
+                    f'{definition.numprocesses} processes cannot all listen at port {port} '
+                    f'({place}); set that to 0 for any free port, or numprocesses to 1',
+                    definition.where,
+                )
+
+
+def _fixed_ports(command: Sequence[str], settings: Settings) -> Iterator[tuple[int, str]]:
+    program, *words = command
+    if PurePath(program).name != 'lymph' or _LISTENING.isdisjoint(words):
+        return
+    for port in _values(words, '--port'):
+        if port.isdecimal() and int(port):
+            yield int(port), f'--port={port}'
+    files = (*_values(words, '--config'), *_values(words, '-c'))
+    variables = tuple(_values(words, '--vars')) or settings.vars
+    try:
+        config = load_configuration(dataclasses.replace(settings, config=files, vars=variables))
+        yield from _configured_ports(config)
+    except ConfigurationError:
+        return
+
+
+def _configured_ports(config: Configuration) -> Iterator[tuple[int, str]]:
+    sections = [config.view('container')]
+    interfaces = config.view('interfaces')
+    sections += [interfaces.view([name]) for name in interfaces]
+    for section in sections:
+        port = section.get_int('port', 0)
+        if port:
+            yield port, str(section.locate('port'))
+
+
+def _values(words: Sequence[str], option: str) -> Iterator[str]:
+    """Yield what an option is given: ``--config=FILE``, ``--config FILE``, ``-cFILE``."""
+    for number, word in enumerate(words):
+        if word == option:
+            yield from words[number + 1 : number + 2]
+        elif option.startswith('--') and word.startswith(f'{option}='):
+            yield word.partition('=')[2]
+        elif not option.startswith('--') and word.startswith(option):
+            yield word[len(option) :]
