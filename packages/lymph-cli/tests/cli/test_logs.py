@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +81,115 @@ def test_a_section_that_cannot_be_used_is_a_configuration_error(
     with pytest.raises(ConfigurationError, match=complaint) as caught:
         set_up_logging(Settings(), Configuration({'logging': section}))
     assert str(caught.value).startswith('logging: ')
+
+
+HOSTILE = """
+import asyncio, json, logging, sys
+from lymph.cli.logs import set_up_logging
+from lymph.cli.settings import Settings
+from lymph.config import Configuration
+
+class Mute:
+    def __init__(self, error):
+        self.error = error
+    def __str__(self):
+        raise self.error
+    __repr__ = __str__
+
+class MuteError(Exception):
+    def __str__(self):
+        raise asyncio.CancelledError
+
+settings, config = json.loads(sys.argv[1])
+set_up_logging(Settings(**settings), Configuration(config), 'INFO')
+log = logging.getLogger('evil\\nname')
+log.info('path %s', 'a\\r\\nb\\x1b[2J\\x9b\\u2028\\u202e\\udc80\\t')
+log.info('%d and %s', 'x')
+log.info('%s', Mute(ValueError()))
+log.info('%s', Mute(SystemExit()))
+log.info(Mute(KeyError()))
+log.info('snow \\u2603')
+log.info('%s', 'x' * 1_000_000)
+try:
+    raise OSError('one\\n2024-02-29 12:00:00,000 INFO     forged \\x1b[2J\\udc80' + '\\n' * 100_000)
+except OSError:
+    log.exception('failed')
+try:
+    raise MuteError
+except MuteError:
+    log.exception('mute')
+log.info('stack', stack_info=True)
+log.info('nothing', exc_info=True)
+"""
+
+
+def log_hostile(settings: dict[str, object], config: dict[str, object], **environ: str) -> str:
+    """What a process logs of records that try to forge lines or to get lost."""
+    done = subprocess.run(
+        [sys.executable, '-c', HOSTILE, json.dumps([settings, config])],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environ},
+    )
+    assert done.stdout == ''
+    return done.stderr
+
+
+def expect_safe(text: str, start: str) -> None:
+    """Check what `HOSTILE` logs, each record beginning with `start`, a regular expression."""
+    lines = text.split('\n')
+    assert all(line.isprintable() for line in lines)
+    assert max(map(len, lines)) < 11_000
+    assert len(lines) < 1_100
+    # What is no record's first line is indented.
+    records = [line for line in lines[:-1] if not line.startswith('  ')]
+    assert len(records) == 11
+    assert all(re.match(start, line) for line in records)
+    path, wrong, mute, ends, bare, snow, *_ = records
+    assert r'a\r\nb\x1b[2J\x9b\u2028\u202e\udc80\t' in path
+    assert "'%d and %s' with ('x',) (cannot be formatted: TypeError)" in wrong
+    assert 'Mute' in mute
+    assert 'SystemExit' in ends
+    assert 'Mute' in bare
+    assert 'snow' in snow
+    assert '  __main__.MuteError: ' in text or '  MuteError: ' in text
+    assert 'Logging error' not in text
+
+
+_START = r'\d{4}-\d\d-\d\d .* (INFO|ERROR) +evil\\nname \[-\] '
+
+
+def test_no_record_is_lost_or_forges_lines_on_stderr() -> None:
+    expect_safe(log_hostile({}, {}), _START)
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'latin-1'])
+def test_no_record_is_lost_or_forges_lines_in_a_file(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / 'x.log'
+    assert log_hostile({'logfile': str(file)}, {}, PYTHONIOENCODING=encoding) == ''
+    expect_safe(file.read_text('utf-8'), _START)
+
+
+def test_formatters_and_files_of_the_configuration_are_safe_too(tmp_path: Path) -> None:
+    file = tmp_path / 'x.log'
+    section = {
+        'formatters': {'short': {'format': '{levelname}: {message} <{trace_id}>', 'style': '{'}},
+        'handlers': {
+            'own': {
+                'class': 'logging.FileHandler',
+                'filename': str(file),
+                'encoding': 'ascii',
+                'formatter': 'short',
+            },
+            'bare': {'class': 'logging.StreamHandler'},
+        },
+        'root': {'handlers': ['own', 'bare']},
+    }
+    expect_safe(log_hostile({}, {'logging': section}), '')
+    expect_safe(file.read_text('ascii'), 'INFO|ERROR')
+
+
+def test_format_with_a_field_that_records_lack_loses_no_record() -> None:
+    section = {'formatters': {'_trace': {'fmt': '%(no_such_field)s %(message)s'}}}
+    assert log({}, {'logging': section})[1] == 'INFO shop.orders a thing (format: ValueError)\n'

@@ -1,0 +1,73 @@
+"""A log record as lines that nothing in it can forge, and that can always be written.
+
+A record begins at the start of a line and is one line; its traceback follows, indented. Control and
+format characters are escaped, everything is bounded, and a record that cannot be formatted is
+written all the same, with what can be told of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from lymph.config.printable import printable
+from lymph.core import trace
+from lymph.core.failures import Killed, described, error_name, traceback_text
+
+__all__ = ['TraceFormatter']
+
+#: Characters of a message or another field, and of a line of a traceback.
+_LONGEST = 10_000
+#: Characters and lines of a traceback, from its end.
+_TRACEBACK = 100_000
+_TRACEBACK_LINES = 500
+_INDENT = '  '
+
+
+class TraceFormatter(logging.Formatter):
+    """Formats records as safe lines; the format may use `%(trace_id)s`.
+
+    That is the trace id of the context a record was logged in, `-` outside of any.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text. Never raises but for `Killed`."""
+        fields = {
+            name: printable(value, _LONGEST) if isinstance(value, str) else value
+            for name, value in vars(record).items()
+        }
+        shown = logging.makeLogRecord(fields)
+        shown.message = printable(_message(record), _LONGEST)
+        shown.trace_id = trace.get_id() or '-'
+        return '\n'.join([self._head(record, shown), *self._details(record)])
+
+    def _head(self, record: logging.LogRecord, shown: logging.LogRecord) -> str:
+        try:
+            if self.usesTime():
+                shown.asctime = self.formatTime(record, self.datefmt)
+            return self.formatMessage(shown)
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - such as a field that the record lacks
+            return f'{shown.levelname} {shown.name} {shown.message} (format: {error_name(error)})'
+
+    def _details(self, record: logging.LogRecord) -> Iterator[str]:
+        if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
+            record.exc_text = traceback_text(record.exc_info[1])
+        for text in (record.exc_text, record.stack_info):
+            if text:
+                lines = text[-_TRACEBACK:].expandtabs().rstrip('\n').split('\n')
+                if len(lines) > _TRACEBACK_LINES:
+                    lines = ['...', *lines[-_TRACEBACK_LINES:]]
+                for line in lines:
+                    yield _INDENT + printable(line, _LONGEST)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Killed:
+        raise
+    except BaseException as error:  # noqa: BLE001 - of whatever the arguments are
+        reason = f'cannot be formatted: {error_name(error)}'
+        return f'{described(record.msg)} with {described(record.args)} ({reason})'

@@ -1,0 +1,71 @@
+"""What operators see when something that a command needs cannot be used: one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+PATIENCE = 30.0
+
+
+def expect_one_line(done: Any, exit_code: int, words: str) -> None:
+    assert (done.exit_code, done.stdout) == (exit_code, '')
+    [line] = done.stderr.splitlines()
+    assert words in line
+
+
+@pytest.mark.parametrize('command', [('emit', 'x'), ('dlq', 'list'), ('subscribe', 'x')])
+def test_events_that_cannot_be_read_are_one_line(shell: Any, command: tuple[str, ...]) -> None:
+    store = shell.write('state/events/events.sqlite', 'no database ' * 100)
+    expect_one_line(shell.run(*command), 2, 'events.sqlite is damaged or no events database')
+    store.unlink()
+    store.mkdir()
+    expect_one_line(shell.run(*command), 2, 'Is a directory')
+
+
+def test_reason_is_logged_where_it_is_asked_for(shell: Any) -> None:
+    shell.write('state/events/events.sqlite', 'no database ' * 100)
+    done = shell.run('emit', 'x', '--loglevel=debug')
+    assert 'DatabaseError: file is not a database' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('command', 'exit_code'),
+    [
+        (('request', 'a/b.c'), 1),
+        (('request', 'a\nb.c'), 1),
+        (('request', '.c'), 2),
+        (('inspect', '..'), 1),
+        (('inspect', 'tcp://'), 1),
+        (('inspect', 'tcp://[::1'), 1),
+        (('discover', 'x' * 1000), 1),
+        (('emit', 'a\x1b[2J'), 2),
+    ],
+)
+def test_name_that_cannot_be_one_is_one_line(
+    shell: Any, command: tuple[str, ...], exit_code: int
+) -> None:
+    expect_one_line(shell.run(*command), exit_code, 'expected')
+
+
+BROKEN = """
+import gevent
+import lymph
+
+class Broken(lymph.Interface):
+    def on_start(self):
+        gevent.spawn(lambda: {}['greenlet \\x1b[2J'])
+        gevent.get_hub().threadpool.spawn(lambda: {}['thread'])
+"""
+
+
+def test_bug_in_a_greenlet_or_a_thread_is_logged(shell: Any) -> None:
+    shell.write('broken.py', BROKEN)
+    shell.write('broken.yml', 'interfaces: {broken: {class: "broken:Broken"}}\n')
+    broken = shell.start('instance', '-c', 'broken.yml')
+    broken.said("KeyError: 'greenlet \\x1b[2J'")
+    broken.said("KeyError: 'thread'")
+    broken.said('broken at tcp://')
+    for line in broken.stderr.splitlines():
+        assert line.startswith(('  ', 'broken at')) or ' ERROR ' in line
