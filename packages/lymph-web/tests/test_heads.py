@@ -48,7 +48,7 @@ def test_a_connection_is_kept_as_version_and_options_say(version, connection, ke
 
 
 def test_a_target_with_an_authority_decides_the_host():
-    parsed = parse_head(head(start='GET http://b:80?x HTTP/1.1'))
+    parsed = parse_head(head(start='GET http://b:80?x HTTP/1.1', host='Host: B'))
     assert (parsed.host, parsed.path, parsed.query) == ('b:80', '/', 'x')
 
 
@@ -80,6 +80,17 @@ def test_a_later_minor_version_is_read_as_1_1():
         (400, head('Host: b')),
         (400, head(host='Host: a b')),
         (400, head(host='Host: a/b')),
+        (400, head(host='Host: a,b')),
+        (400, head(host='Host: user@a')),
+        (400, head(host='Host: a:0')),
+        (400, head(host='Host: ::1')),
+        (400, head(host='Host: a,b', start='GET / HTTP/1.0')),
+        (400, head(start='GET http://b/ HTTP/1.1')),
+        (400, head(start='GET http://a:8080/ HTTP/1.1')),
+        (400, head(start='GET http://user@a/ HTTP/1.1')),
+        (400, head(start='GET https://a:80/ HTTP/1.1')),
+        (400, head(start='GET ftp://a/ HTTP/1.1')),
+        (400, head(start='GET /#fragment HTTP/1.1')),
         (400, head(host='Host: <script>')),
         (400, head(host='Host:')),
         (400, head(host='Host: a:port')),
@@ -97,6 +108,12 @@ def test_a_later_minor_version_is_read_as_1_1():
         (400, head('Content-Length: 1', 'Transfer-Encoding: chunked')),
         (400, head('Transfer-Encoding: chunked', start='POST / HTTP/1.0')),
         (501, head('Transfer-Encoding: gzip, chunked')),
+        (501, head('Transfer-Encoding: chunked, chunked')),
+        (501, head('Transfer-Encoding: chunked;q=1')),
+        (501, head('Transfer-Encoding: xchunked')),
+        (501, head('Transfer-Encoding: identity')),
+        (501, head('Transfer-Encoding:')),
+        (400, head('Transfer-Encoding: \x0bchunked')),
         (501, head('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked')),
         (417, head('Expect: miracles')),
         (400, b'GET / HTTP/1.1\nHost: a\r\n'),

@@ -11,15 +11,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lymph.config.printable import quoted
+from lymph.web.authorities import is_authority, same_authority
+
 __all__ = ['Head', 'HeadError', 'parse_head']
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(r'HTTP/(\d)\.(\d)')
-# No control characters and no space; text beyond ASCII arrives unquoted from simple clients.
-_TARGET = re.compile(r'[\x21-\x7e\x80-\xff]+')
-_ABSOLUTE = re.compile(r'https?://([^/?#]*)(.*)', re.IGNORECASE)
+# No control characters, no space and no fragment; text beyond ASCII arrives unquoted from simple
+# clients.
+_TARGET = re.compile(r'[\x21\x22\x24-\x7e\x80-\xff]+')
+_ABSOLUTE = re.compile(r'(https?)://([^/?]*)(.*)', re.IGNORECASE)
 _VALUE = re.compile(r'[\t\x20-\x7e\x80-\xff]*')
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::\d{1,5})?")
 _LENGTH = re.compile(r'[0-9]{1,18}')
 
 
@@ -70,8 +73,8 @@ def parse_head(data: bytes, max_fields: int = 100) -> Head:
     values: dict[str, list[str]] = {}
     for name, value in fields:
         values.setdefault(name.lower(), []).append(value)
-    authority, path, query = _target(method, target)
     host = _host(values.get('host', []), version)
+    authority, path, query = _target(method, target, host)
     chunked = _chunked(values, version)
     return Head(
         method=method,
@@ -105,7 +108,7 @@ def _request_line(line: str) -> tuple[str, str, str]:
     if not _TOKEN.fullmatch(method):
         raise HeadError(400, 'expected a token as method')
     if not _TARGET.fullmatch(target):
-        raise HeadError(400, 'expected a target without spaces and control characters')
+        raise HeadError(400, 'expected a target without spaces, control characters and fragment')
     found = _VERSION.fullmatch(version)
     if found is None:
         raise HeadError(400, 'expected HTTP/1.1 as version')
@@ -120,11 +123,11 @@ def _field(line: str) -> tuple[str, str]:
     if not colon or not _TOKEN.fullmatch(name):
         raise HeadError(400, 'expected header fields of the form `name: value`')
     if not _VALUE.fullmatch(value):
-        raise HeadError(400, f'expected no control characters in header field {name}')
+        raise HeadError(400, f'expected no control characters in header field {quoted(name)}')
     return name, value.strip(' \t')
 
 
-def _target(method: str, target: str) -> tuple[str | None, str, str]:
+def _target(method: str, target: str, host: str | None) -> tuple[str | None, str, str]:
     """Return the authority (None unless the target has one), the path and the query."""
     if method == 'CONNECT':
         raise HeadError(501, 'this server is no proxy')
@@ -133,9 +136,11 @@ def _target(method: str, target: str) -> tuple[str | None, str, str]:
     authority = None
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is not None:
-        authority, target = absolute.groups()
-        if not _HOST.fullmatch(authority):
-            raise HeadError(400, 'expected a host name in the target')
+        scheme, authority, target = absolute.groups()
+        if not is_authority(authority):
+            raise HeadError(400, 'expected a host name, and a port if any, in the target')
+        if host is not None and not same_authority(authority, host, scheme.lower()):
+            raise HeadError(400, 'expected the host of the target in header field Host')
         target = target if target.startswith('/') else f'/{target}'
     if not target.startswith('/'):
         raise HeadError(400, 'expected a target that starts with a slash')
@@ -148,7 +153,7 @@ def _host(values: list[str], version: str) -> str | None:
         return None
     if len(values) != 1:
         raise HeadError(400, f'expected one Host header field, found {len(values)}')
-    if not _HOST.fullmatch(values[0]):
+    if not is_authority(values[0]):
         raise HeadError(400, 'expected a host name, and a port if any, in header field Host')
     return values[0]
 
