@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import builtins
 import logging
 
+import gevent
 import pytest
-from werkzeug.exceptions import HTTPException, abort
+from werkzeug.exceptions import HTTPException, NotFound, abort
 from werkzeug.routing import Map, Rule
 from werkzeug.test import Client
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from lymph.core import trace
+from lymph.core.failures import Killed
 from lymph.exceptions import LookupFailure, RemoteError
 from lymph.web.application import Application
+from lymph.web.faults import AnswerBroken
 from lymph.web.health import Health
 
 
@@ -25,7 +30,7 @@ class Site:
                 Rule(f'/{name}', endpoint=name)
                 for name in (
                     'echo', 'text', 'fail', 'away', 'remote', 'stop', 'own', 'moved', 'trace_id',
-                    'stream', 'http_error',
+                    'stream', 'http_error', 'raising', 'late', 'later', 'given', 'closing',
                 )
             ],
             Rule('/_health/', endpoint='fail'),
@@ -38,9 +43,32 @@ class Site:
     def __init__(self) -> None:
         self.health = Health(lambda: True, lambda: False)
         self.reported: list[BaseException] = []
+        self.error: BaseException = ValueError('secret')
+        self.answer: object = None
 
     def report(self, error):
         self.reported.append(error)
+
+    def raising(self, request):
+        raise self.error
+
+    def late(self, request):
+        return Response(self.parts())
+
+    def later(self, request):
+        return Response(self.parts('a'))
+
+    def parts(self, *parts):
+        yield from parts
+        raise self.error
+
+    def given(self, request):
+        return self.answer
+
+    def closing(self, request):
+        response = Response('a')
+        response.call_on_close(lambda: self.raising(request))
+        return response
 
     def hello(self, request, name):
         return Response(f'hello {name}!')
@@ -169,7 +197,9 @@ def test_a_trace_id_that_comes_in_goes_to_the_handler_and_back(client):
     assert response.text == response.headers['X-Trace-Id'] == 'abc-123'
 
 
-@pytest.mark.parametrize('given', ['', 'a b', 'x' * 129, 'ä', 'a;b'])
+@pytest.mark.parametrize(
+    'given', ['', 'a b', 'x' * 129, 'ä', 'a;b', 'a\x1b[2J', 'a,b', 'a\tb', '\u0661']
+)
 def test_what_cannot_be_a_trace_id_is_replaced(client, given):
     response = client.get('/trace_id', headers={'X-Trace-Id': given})
     assert response.headers['X-Trace-Id'] == response.text != given
@@ -186,6 +216,176 @@ def test_each_request_has_a_context_of_its_own(client):
 def test_the_parts_of_an_answer_are_made_in_its_context(client):
     response = client.get('/stream', headers={'X-Trace-Id': 'abc'})
     assert response.text == 'abcanother'
+
+
+def test_a_path_cannot_forge_lines_of_the_log(client, caplog):
+    with caplog.at_level(logging.INFO):
+        client.get('/hello/a%0d%0ab%1b[2J\u202e/')
+        client.get('/fail?%0d%0a')
+        client.get('/' + 'a' * 5000)
+    (first, *_) = [r.getMessage().split(' in ')[0] for r in caplog.records]
+    assert first == '- GET /hello/a\\r\\nb\\x1b[2J\\u202e/ 200'
+    assert all(r.getMessage().isprintable() and len(r.getMessage()) < 500 for r in caplog.records)
+
+
+class Unspeakable(BaseException):
+    def __str__(self):
+        raise SystemExit(3)
+
+    def __repr__(self):
+        return 'Unspeakable()'
+
+
+def _groups():
+    group = getattr(builtins, 'BaseExceptionGroup', None)  # from Python 3.11 on
+    return [] if group is None else [group('secret', [SystemExit()])]
+
+
+ERRORS = [
+    SystemExit(0), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(),
+    gevent.Timeout(5), gevent.GreenletExit(), Unspeakable(), StopIteration(1),
+    ValueError('\udcff secret'), OSError(32, 'secret'),
+    *_groups(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize('path', ['/raising', '/late'])
+@pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize('accept', ['application/json', 'text/html'])
+@pytest.mark.parametrize('debug', [False, True])
+def test_whatever_a_handler_raises_is_one_answer_and_one_report(
+    client, site, path, error, accept, debug
+):
+    site.error, site.debug = error, debug
+    response = client.get(path, headers={'Accept': accept, 'X-Trace-Id': 'abc-1'})
+    assert (response.status_code, response.mimetype) == (500, accept)
+    assert response.headers['X-Trace-Id'] == 'abc-1'
+    assert 'abc-1' in response.text
+    assert ('secret' in response.text) <= debug
+    (reported,) = site.reported
+    assert reported is error or isinstance(reported, RuntimeError)  # a generator's StopIteration
+
+
+@pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
+def test_an_answer_that_fails_later_breaks_off_and_is_reported_once(client, site, error):
+    site.error = error
+    with pytest.raises(AnswerBroken):
+        client.get('/later', buffered=True)
+    assert len(site.reported) == 1
+
+
+@pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_after_the_answer_is_reported_and_changes_nothing(client, site, error):
+    site.error = error
+    assert client.get('/closing', buffered=True).text == 'a'
+    assert site.reported == [error]
+
+
+def test_a_report_that_fails_does_not_change_the_answer(client, site):
+    def report(error):
+        raise SystemExit(1)
+
+    site.report = report
+    assert client.get('/fail').status_code == 500
+
+
+def test_what_lymph_ends_itself_has_no_answer(client, site):
+    site.error = Killed()
+    for path in ('/raising', '/late', '/later'):
+        with pytest.raises(Killed):
+            client.get(path, buffered=True)
+    assert site.reported == []
+
+
+class Odd(HTTPException):
+    code = 799
+
+
+class OddText(HTTPException):
+    code = 409
+
+    @property
+    def description(self):
+        raise SystemExit(1)
+
+    @description.setter
+    def description(self, value): ...
+
+
+class OddHeaders(HTTPException):
+    code = 409
+
+    def get_headers(self, *args):
+        return [('X-A', 'b\r\nc: d')]
+
+
+class OddResponse(HTTPException):
+    code = 302
+
+    def get_response(self, *args):
+        raise SystemExit(1)
+
+
+class NoNumber(HTTPException):
+    code = 'teapot'
+
+
+@pytest.mark.parametrize(
+    ('error', 'status'),
+    [
+        (Odd(), 500),
+        (OddText(), 500),
+        (OddHeaders('text'), 409),
+        (OddResponse(), 500),
+        (NoNumber(), 500),
+        (NotFound('\udcff'), 404),
+        (NotFound(Unspeakable()), 404),
+        (HTTPException(response=Response('own', 999)), 500),
+        (HTTPException(response='no response'), 500),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else type(value).__name__,
+)
+@pytest.mark.parametrize('path', ['/raising', '/late'])
+def test_odd_errors_of_http_are_answers_all_the_same(client, site, error, status, path):
+    site.error = error
+    response = client.get(path)
+    assert response.status_code == status
+    assert response.json['trace_id'] == response.headers['X-Trace-Id']
+
+
+@pytest.mark.parametrize('path', ['/raising', '/late'])
+def test_a_response_may_be_raised_at_any_point_before_the_first_byte(client, site, path):
+    site.error = HTTPException(response=Response('mine', 299))
+    response = client.get(path)
+    assert (response.status_code, response.text) == (299, 'mine')
+    assert site.reported == []
+
+
+@pytest.mark.parametrize(
+    'answer',
+    [
+        None, 5, 'text', b'bytes', ('text', 200), iter(['text']), {}, Response, object(),
+        Response('a', status=42), Response('a', status='6o6 odd'), Response('a', status=1000),
+        Response([1, 2]), Response(iter([1])), Response('a', headers={'X-A': '\u20ac'}),
+        lambda: None, lambda environ, start: None, lambda environ, start: [b'a'],
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_is_no_answer_is_an_error_that_says_so(client, site, answer):
+    site.answer = answer
+    response = client.get('/given')
+    assert response.status_code == 500
+    assert response.json['trace_id'] == response.headers['X-Trace-Id']
+    assert len(site.reported) == 1
+
+
+def test_a_request_class_that_fails_is_an_error_like_any_other(client, site):
+    class Failing(Request):
+        def __init__(self, environ):
+            raise SystemExit(1)
+
+    site.request_class = Failing
+    assert client.get('/echo').json['status'] == 500
 
 
 def test_requests_are_logged_but_not_those_for_the_health(client, caplog):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import gevent
 import pytest
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.test import EnvironBuilder
@@ -35,13 +38,30 @@ def test_the_status_follows_the_check_and_the_drain(healthy, draining, code, wor
     assert response.headers['Cache-Control'] == 'no-store'
 
 
-def test_a_check_that_raises_means_unhealthy():
+class Undecided:
+    def __bool__(self):
+        raise SystemExit(1)
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        OSError('no database'), SystemExit(0), KeyboardInterrupt(), GeneratorExit(),
+        asyncio.CancelledError(), gevent.Timeout(5), gevent.GreenletExit(),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_check_that_raises_anything_means_unhealthy(error):
     def fails():
-        raise OSError('no database')
+        raise error
 
     response = Health(fails, always(False)).respond(request())
     assert response.status_code == 503
     assert b'database' not in response.data
+
+
+def test_a_check_that_returns_what_is_neither_true_nor_false_means_unhealthy():
+    assert Health(always(Undecided()), always(False)).respond(request()).status_code == 503
 
 
 def test_only_looking_is_allowed():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import functools
+import os
+import resource
 import socket as stdlib_socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -17,64 +21,11 @@ from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from lymph.web.limits import Limits
+from lymph.testing.waiting import eventually
+from lymph.web.faults import Faults
 from lymph.web.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
-
-
-class Client:
-    """One connection, on which a test writes and reads as it likes."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(('127.0.0.1', port), timeout=WAIT)
-        self.file = self.socket.makefile('rb')
-
-    def send(self, text: str | bytes) -> None:
-        self.socket.sendall(text.encode('latin-1') if isinstance(text, str) else text)
-
-    def get(self, path: str = '/', *fields: str, method: str = 'GET') -> None:
-        lines = [f'{method} {path} HTTP/1.1', 'Host: test', *fields]
-        self.send(''.join(f'{line}\r\n' for line in lines) + '\r\n')
-
-    def answer(self, method: str = 'GET') -> Answer:
-        status = int(self.file.readline().split()[1])
-        headers = {}
-        while (line := self.file.readline()) not in (b'\r\n', b''):
-            name, _, value = line.decode('latin-1').partition(':')
-            headers[name.lower()] = value.strip()
-        if method == 'HEAD':
-            body = b''
-        elif headers.get('transfer-encoding') == 'chunked':
-            body = b''.join(self._chunks())
-        elif 'content-length' in headers:
-            body = self.file.read(int(headers['content-length']))
-        else:
-            body = self.file.read()
-        return Answer(status, headers, body)
-
-    def at_end(self) -> bool:
-        """Whether the server has closed the connection, without another byte."""
-        return self.file.read(1) == b''
-
-    def close(self) -> None:
-        self.file.close()
-        self.socket.close()
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := int(self.file.readline(), 16):
-            yield self.file.read(size)
-            self.file.readline()
-        self.file.readline()
-
-
-class Answer:
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status, self.headers, self.body = status, headers, body
-
-    @property
-    def closes(self) -> bool:
-        return self.headers.get('connection') == 'close'
 
 
 class Pages:
@@ -115,6 +66,26 @@ class Pages:
         self.go_on.wait(WAIT)
         return Response('done')
 
+    def lines(self, request: Request) -> Response:
+        return Response(list(request.stream))
+
+    def slow_echo(self, request: Request) -> Response:
+        first = request.stream.read(1)
+        self.entered.set()
+        self.go_on.wait(WAIT)
+        return Response(first + request.stream.read())
+
+    def late_echo(self, request: Request) -> Response:
+        def parts() -> Iterator[bytes]:
+            yield b'-'
+            yield request.stream.read()
+
+        return Response(parts(), headers={'Connection': 'close'})
+
+    def forgetful(self, request: Request) -> Response:
+        gevent.Timeout(0.05).start()
+        return Response('hello')
+
     def large(self, request: Request) -> Response:
         return Response(b'x' * 50_000_000)
 
@@ -132,31 +103,8 @@ def pages() -> Pages:
 
 
 @pytest.fixture
-def serve(pages: Pages) -> Iterator[Callable[..., WebServer]]:
-    servers = []
-
-    def start(draining: Callable[[], bool] = bool, **limits: float) -> WebServer:
-        server = WebServer(('127.0.0.1', 0), pages, Limits(**limits), draining)
-        server.start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.finish(0)
-
-
-@pytest.fixture
-def connect() -> Iterator[Callable[[WebServer], Client]]:
-    clients = []
-
-    def open(server: WebServer) -> Client:
-        clients.append(Client(server.address[1]))
-        return clients[-1]
-
-    yield open
-    for client in clients:
-        client.close()
+def serve(pages: Pages, start_server: Callable[..., WebServer]) -> Callable[..., WebServer]:
+    return functools.partial(start_server, pages)
 
 
 def test_a_connection_carries_one_request_after_another(serve, connect):
@@ -406,6 +354,120 @@ def test_a_body_that_stalls_is_refused(serve, connect):
     assert (answer.status, answer.closes) == (408, True)
 
 
+@pytest.mark.parametrize(
+    ('form', 'piece'),
+    [
+        ('Content-Length: 1000', b'x'),
+        ('Transfer-Encoding: chunked', b'1\r\nx\r\n'),
+    ],
+)
+@pytest.mark.parametrize('path', ['/echo', '/lines'])
+def test_a_body_that_trickles_in_is_cut_off_by_its_deadline(serve, connect, form, piece, path):
+    client = connect(serve(body_timeout=0.3))
+    client.get(path, form, method='POST')
+
+    def trickle():
+        with suppress(OSError):
+            while True:
+                client.send(piece)
+                gevent.sleep(0.02)
+
+    trickler = gevent.spawn(trickle)
+    answer = client.answer()
+    assert (answer.status, answer.closes) == (408, True)
+    trickler.kill()
+
+
+def test_the_time_that_an_application_takes_is_not_the_clients(serve, connect, pages):
+    client = connect(serve(body_timeout=0.2, stall_timeout=WAIT))
+    client.get('/slow_echo', 'Content-Length: 2', method='POST')
+    client.send('a')
+    pages.entered.wait(WAIT)
+    gevent.sleep(0.3)  # longer than the body may take
+    client.send('b')
+    pages.go_on.set()
+    assert client.answer().body == b'ab'
+
+
+def test_nobody_is_asked_for_a_body_amid_the_answer(serve, connect):
+    client = connect(serve())
+    client.get('/late_echo', 'Content-Length: 2', 'Expect: 100-continue', method='POST')
+    assert client.file.readline() == b'HTTP/1.1 200 OK\r\n'
+    client.send('ok')
+    assert client.file.read().endswith(b'\r\n\r\n1\r\n-\r\n2\r\nok\r\n0\r\n\r\n')
+
+
+def reset(client) -> None:
+    """Close a connection so that the other side is told of an error."""
+    linger = struct.pack('ii', 1, 0)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    client.close()
+
+
+@pytest.mark.parametrize(
+    'sent',
+    [
+        '',
+        'GET',
+        'GET / HTTP/1.1\r\nHost: a\r\n',
+        'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
+        'GET / HTTP/1.1\r\nHost: a\r\n\r\n' * 100,
+        'GET /large HTTP/1.1\r\nHost: a\r\n\r\n',
+        'GET /stream HTTP/1.1\r\nHost: a\r\n\r\n',
+        'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab',
+        'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n',
+        'POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab',
+        'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab',
+        'nonsense\r\n\r\n',
+    ],
+)
+def test_a_client_that_resets_its_connection_disturbs_nobody(start_server, connect, pages, sent):
+    reported = []
+    server = start_server(pages, faults=Faults(reported.append))
+    client = connect(server)
+    client.send(sent)
+    gevent.sleep(0)
+    reset(client)
+    with gevent.Timeout(WAIT):
+        server.pool.join()
+    other = connect(server)
+    other.get()
+    assert other.answer().body == b'hello'
+    assert reported == []
+
+
+def test_connections_wait_while_there_are_no_descriptors(serve, connect, caplog):
+    server = serve()
+    with socket.socket() as sock:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (sock.fileno() + 1, hard))
+        try:
+            taken = []
+            with suppress(OSError):
+                while True:
+                    taken.append(os.dup(sock.fileno()))  # what is free below the limit
+            sock.settimeout(WAIT)
+            sock.connect(server.address)
+            sock.sendall(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+            eventually(lambda: 'no more connections can be accepted' in caplog.text)
+            assert 'wsgi_pool_size' in caplog.text
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for descriptor in taken:
+                os.close(descriptor)
+        assert sock.recv(100).startswith(b'HTTP/1.1 200 OK')
+
+
+def test_a_timeout_that_a_handler_leaves_behind_ends_its_connection_alone(serve, connect):
+    server = serve()
+    client, other = connect(server), connect(server)
+    client.get('/forgetful')
+    assert client.answer().body == b'hello'
+    assert client.at_end()
+    other.get()
+    assert other.answer().body == b'hello'
+
+
 def test_a_client_that_does_not_read_its_answer_is_given_up(serve, connect):
     server = serve(stall_timeout=0.2)
     client = connect(server)
@@ -512,6 +574,7 @@ def test_whatever_one_client_sends_the_next_is_answered(serve, connect, pieces):
         for piece in pieces:
             client.send(piece)
         client.file.read()  # until the server hangs up
+    client.close()
     other = connect(server)
     other.get()
     assert other.answer().body == b'hello'

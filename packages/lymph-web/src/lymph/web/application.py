@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-import gevent
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
+from lymph.config.printable import printable
 from lymph.core import trace
-from lymph.exceptions import RemoteError, RpcError
-from lymph.web.errors import error_response, problem_of
+from lymph.core.failures import Killed
+from lymph.web.answers import Answer
+from lymph.web.faults import TRACE_KEY, AnswerBroken, Faults, path_of, trace_id_of
 from lymph.web.health import Health
 
 if TYPE_CHECKING:
@@ -29,12 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ['TRACE_HEADER', 'Application', 'Site']
 
-logger = logging.getLogger(__name__)
 access_logger = logging.getLogger('lymph.web.access')
 
 TRACE_HEADER = 'X-Trace-Id'
-# It ends up in logs and in the headers of calls.
-_TRACE_ID = re.compile(r'[A-Za-z0-9._:-]{1,128}')
 
 
 class Site(Protocol):
@@ -61,56 +58,65 @@ class Application:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        #: tells of errors, also those of a server that runs this application
+        self.faults = Faults(self._report, self._is_debugging)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        context = contextvars.Context()
-        body = context.run(self._answer, environ, start_response)
-        return body if isinstance(body, (list, tuple)) else _InContext(context, body)
+        return contextvars.Context().run(self._answer, environ, start_response)
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.monotonic()
-        given = environ.get('HTTP_X_TRACE_ID', '')
-        trace_id = trace.set_id(given if _TRACE_ID.fullmatch(given) else None)
+        trace_id = environ[TRACE_KEY] = trace.set_id(trace_id_of(environ))
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             self._log(environ, status, time.monotonic() - started)
             return start_response(status, [*headers, (TRACE_HEADER, trace_id)], exc_info)
 
-        return self._respond(environ, trace_id)(environ, start)
+        def tell(error: BaseException) -> None:
+            self.faults.tell(error, environ)
+
+        answer = Answer(begin, tell)
+        try:
+            return answer.run(self._dispatch(environ), environ)
+        except (Killed, AnswerBroken):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+            return self._answer_instead(answer, error, environ)
+
+    def _answer_instead(
+        self, answer: Answer, error: BaseException, environ: WSGIEnvironment
+    ) -> Iterable[bytes]:
+        if isinstance(error, HTTPException) and not answer.begun:
+            try:
+                if error.response is not None or (error.code or 500) < 400:
+                    return answer.run(error.get_response(environ), environ)
+            except (Killed, AnswerBroken):
+                raise
+            except BaseException as second:  # noqa: BLE001 - a subclass may do what it likes, too
+                error = second
+        if answer.begun:
+            self.faults.tell(error, environ)
+            raise AnswerBroken from error
+        return answer.run(self.faults.answer(error, environ), environ)
 
     def _log(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
-        path = environ.get('PATH_INFO', '')
         # load balancers ask for the health every other second
-        level = logging.DEBUG if self.site.health.answers(path) else logging.INFO
+        healthy = self.site.health.answers(environ.get('PATH_INFO', ''))
+        level = logging.DEBUG if healthy else logging.INFO
         if access_logger.isEnabledFor(level):
             access_logger.log(
                 level,
                 '%s %s %s %s in %.1f ms',
                 environ.get('REMOTE_ADDR', '-'),
-                environ['REQUEST_METHOD'],
-                path,
+                printable(environ['REQUEST_METHOD'], 20),
+                path_of(environ),
                 status.partition(' ')[0],
                 seconds * 1000,
             )
 
-    def _respond(self, environ: WSGIEnvironment, trace_id: str) -> WSGIApplication:
+    def _dispatch(self, environ: WSGIEnvironment) -> WSGIApplication:
         request = self.site.request_class(environ)
-        try:
-            return self._dispatch(request)
-        except HTTPException as error:
-            if error.response is not None or (error.code or 500) < 400:
-                return error.get_response(environ)
-            return error_response(problem_of(error), environ, trace_id)
-        except (Exception, gevent.Timeout) as error:  # the edge of somebody else's code
-            if isinstance(error, RpcError) and not isinstance(error, RemoteError):
-                logger.warning('%s %s: %s', request.method, request.path, error)
-            else:
-                logger.exception('%s %s failed', request.method, request.path)
-                self.site.report(error)
-            return error_response(problem_of(error, self.site.debug), environ, trace_id)
-
-    def _dispatch(self, request: Request) -> WSGIApplication:
         # a body without a length is counted by the server while it is read; werkzeug's own limit
         # would cut such a body off and call it whole
         if (request.content_length or 0) > self.site.max_body_size:
@@ -126,22 +132,8 @@ class Application:
             )
         return response  # type: ignore[no-any-return]
 
+    def _report(self, error: BaseException) -> None:
+        self.site.report(error)
 
-class _InContext:
-    """The body of an answer whose parts are made in the context of its request."""
-
-    def __init__(self, context: contextvars.Context, body: Iterable[bytes]) -> None:
-        self._context = context
-        self._body = body
-        self._parts = iter(body)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        return self._context.run(next, self._parts)
-
-    def close(self) -> None:
-        close: Callable[[], None] | None = getattr(self._body, 'close', None)
-        if close is not None:
-            self._context.run(close)
+    def _is_debugging(self) -> bool:
+        return self.site.debug

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from contextlib import suppress
-from io import BufferedReader
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-import gevent
-from gevent.pywsgi import WSGIHandler
+from gevent.socket import socket as GeventSocket
 
+from lymph.core.addresses import join_address
+from lymph.core.failures import Killed, error_line
 from lymph.web.bodies import Body
-from lymph.web.heads import Head, HeadError, parse_head
+from lymph.web.deliveries import Delivery
+from lymph.web.environs import make_environ
+from lymph.web.faults import ClientGone
+from lymph.web.heads import Head, HeadError
+from lymph.web.incoming import Incoming
+from lymph.web.reading import read_head
+from lymph.web.turns import Turns
 
 if TYPE_CHECKING:
     from lymph.web.server import WebServer
 
 __all__ = ['Connection']
 
-logger = logging.getLogger(__name__)
-
 _SLICE = 64 * 1024  # what has to leave within one stall timeout
 _LINGER = 2.0
+_CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 _REASONS = {
     400: 'Bad Request',
     408: 'Request Timeout',
@@ -34,43 +38,34 @@ _REASONS = {
     501: 'Not Implemented',
     505: 'HTTP Version Not Supported',
 }
-_LISTS = {'HTTP_COOKIE': '; '}  # how repeated fields are joined, if not by a comma
 
 
-class _Enough(Exception):
-    """The client has had its time to read the answer."""
-
-
-class Connection(WSGIHandler):
+class Connection:
     """Reads requests strictly and within the limits of its server, and answers one at a time."""
 
-    server: WebServer
-    client_address: Any
-    rfile: BufferedReader
-    head: Head
-    body: Body
-    served = 0
+    def __init__(self, sock: GeventSocket, address: Any, server: WebServer) -> None:
+        self.socket = sock
+        self.server = server
+        self.served = 0
+        self._address = address
+        self._turns = Turns()
+        self._incoming = Incoming(self._receive, self._turns.spend)
+        self._delivery: Delivery
 
-    def handle_one_request(self) -> Any:
-        """Wait for a request and answer it; return True when another may follow."""
-        if not self._wait():
-            return None
+    def handle(self) -> None:
+        """Serve the client until either side closes the connection."""
         try:
-            head = self._read_head()
-        except HeadError as error:
-            self._refuse(error)
-            return None
-        except OSError:
-            return None
-        if head is None:
-            return None
-        self._begin(head)
-        self.handle_one_response()
-        self.served += 1
-        if self.body.unread:
-            self._linger()
-            return None
-        return None if self.close_connection else True
+            while self._serve():
+                if self._incoming.buffer:  # the next request need not be waited for
+                    self._turns.give()
+        except Killed:
+            raise
+        except ClientGone as error:
+            self._log(logging.INFO, f'the client is gone: {error}')
+        except BaseException as error:  # noqa: BLE001 - such as a handler's timeout that is late
+            self._log(logging.ERROR, 'the connection failed', error)
+        finally:
+            self._close()
 
     def end(self) -> None:
         """Close a connection that waits for a request."""
@@ -78,151 +73,109 @@ class Connection(WSGIHandler):
             # for reading alone: a request that has just arrived still gets its answer
             self.socket.shutdown(socket.SHUT_RD)
 
+    def _serve(self) -> bool:
+        """Wait for a request and answer it; return whether another may follow."""
+        try:
+            head = read_head(self._incoming, self.server.limits) if self._wait() else None
+        except HeadError as error:
+            self._refuse(error)
+            return False
+        except OSError:
+            return False
+        if head is None:
+            return False
+        body = Body(head, self._incoming, self.server.limits, self._proceed)
+        reusable = self._answer(head, body)
+        self.served += 1
+        with self.server.idle(self):
+            body.skip()
+        if body.unread:
+            self._linger()
+            return False
+        return reusable
+
+    def _answer(self, head: Head, body: Body) -> bool:
+        """Answer a request; return whether the connection can be used again."""
+
+        def must_close() -> bool:
+            ending = self.server.closing or self.server.full()
+            return ending or body.abandoned or not head.keep_alive
+
+        environ = make_environ(self.server.get_environ(), head, body, self._address)
+        self._delivery = Delivery(head, self._send, must_close, self.server.faults)
+        return self._delivery.run(self.server.application, environ)
+
     # Reading.
 
     def _wait(self) -> bool:
         """Wait for the first byte of a request; return whether there is one."""
+        if self._incoming.buffer:
+            return True
         limits = self.server.limits
-        self.socket.settimeout(limits.idle_timeout if self.served else limits.header_timeout)
-        try:
-            with self.server.idle(self):
-                return bool(self.rfile.peek(1))
-        except OSError:
-            return False
+        with self.server.idle(self):
+            timeout = limits.idle_timeout if self.served else limits.header_timeout
+            return self._incoming.fill(timeout)
 
-    def _read_head(self) -> Head | None:
-        """Return the head of the next request, None if the client went away."""
-        limits = self.server.limits
-        timeout = gevent.Timeout.start_new(limits.header_timeout)
-        try:
-            data = self._read_lines(limits.max_header_size)
-        except gevent.Timeout as error:
-            if error is not timeout:
-                raise
-            raise HeadError(408, f'no whole head within {limits.header_timeout} s') from None
-        finally:
-            timeout.close()
-        return None if data is None else parse_head(data, limits.max_headers)
-
-    def _read_lines(self, limit: int) -> bytes | None:
-        data = bytearray()
-        taken = 0
-        while True:
-            line = self.rfile.readline(limit + 1 - taken)
-            taken += len(line)
-            if taken > limit:
-                status = 431 if b'\n' in data else 414
-                raise HeadError(status, f'expected at most {limit} bytes before the body')
-            if not line.endswith(b'\n'):
-                return None
-            if not line.endswith(b'\r\n'):
-                raise HeadError(400, 'expected lines that end with CR LF')
-            if line != b'\r\n':
-                data += line
-            elif data:  # empty lines before a request are ignored (RFC 9112, 2.2)
-                return bytes(data)
-
-    def _begin(self, head: Head) -> None:
-        self.head = head
-        self.body = Body(head, self.rfile, self.socket, self.server.limits.max_body_size)
-        self.wsgi_input = self.body
-        self.command = head.method
-        self.requestline = f'{head.method} {head.path} {head.version}'
-        self.request_version = head.version
-        self.close_connection = not head.keep_alive
-        self.environ = self.get_environ()
-        self.application = self.server.application
-        self.socket.settimeout(self.server.limits.stall_timeout)
-
-    def get_environ(self) -> dict[str, Any]:
-        """Return the WSGI environment of the request (PEP 3333)."""
-        head = self.head
-        environ: dict[str, Any] = self.server.get_environ()
-        environ['REQUEST_METHOD'] = head.method
-        environ['PATH_INFO'] = unquote(head.path, encoding='latin-1')
-        environ['QUERY_STRING'] = head.query
-        environ['SERVER_PROTOCOL'] = head.version
-        if isinstance(self.client_address, tuple):
-            environ['REMOTE_ADDR'] = str(self.client_address[0])
-            environ['REMOTE_PORT'] = str(self.client_address[1])
-        for name, value in head.fields:
-            if '_' in name:
-                continue  # it would pass for the field with a dash that a front server checks
-            key = name.upper().replace('-', '_')
-            if key not in ('CONTENT_TYPE', 'CONTENT_LENGTH'):
-                key = f'HTTP_{key}'
-            known = environ.get(key)
-            environ[key] = value if known is None else f'{known}{_LISTS.get(key, ",")}{value}'
-        if head.host is not None:
-            environ['HTTP_HOST'] = head.host
-        environ['wsgi.input'] = self.body
-        environ['wsgi.input_terminated'] = True
-        return environ
+    def _receive(self, size: int, timeout: float) -> bytes:
+        self.socket.settimeout(timeout)
+        return self.socket.recv(size)
 
     # Writing.
 
-    def write(self, data: bytes) -> None:
-        """Send a part of the answer's body, and the headers before the first."""
-        if self.command == 'HEAD':
-            data = b''
-        for start in range(0, len(data) or 1, _SLICE):
-            super().write(data[start : start + _SLICE])
+    def _send(self, data: bytes) -> None:
+        self.socket.settimeout(self.server.limits.stall_timeout)
+        try:
+            for start in range(0, len(data), _SLICE):
+                part = data[start : start + _SLICE]
+                self.socket.sendall(part)
+                self._turns.spend(len(part))
+        except TimeoutError:
+            raise ClientGone('it stopped reading the answer') from None
+        except OSError as error:
+            raise ClientGone(error_line(error)) from None
 
-    def finalize_headers(self) -> None:
-        """Complete the headers: how long the body is, whether the connection stays."""
-        super().finalize_headers()
-        headers: Any = self.response_headers
-        names = {name.lower() for name, _ in headers}
-        if self.command == 'HEAD':
-            self.response_use_chunked = False
-        elif not names & {b'content-length', b'transfer-encoding'}:
-            # the end of the connection is the end of the body
-            self.close_connection |= self.code not in (101, 204, 304)
-        self.close_connection |= self.server.closing or self.server.full() or self.body.abandoned
-        if self.close_connection and self.code != 101:
-            headers[:] = [h for h in headers if h[0].lower() != b'connection']
-            headers.append((b'Connection', b'close'))
-
-    def handle_error(
-        self,
-        t: type[BaseException] | None,
-        v: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        """Log what went wrong while an answer was written, and close the connection."""
-        self.close_connection = True
-        if isinstance(v, gevent.GreenletExit):
-            return
-        if isinstance(v, TimeoutError):
-            logger.info('%s: the client stopped reading the answer', self.requestline)
-            return
-        logger.error('%s: the answer failed', self.requestline, exc_info=v)
-        if not self.headers_sent:
-            self._send(500, 'Internal Server Error', 'The answer could not be made.')
-
-    def log_request(self) -> None:
-        """Do nothing: the application logs its requests."""
+    def _proceed(self) -> None:
+        """Ask for a body, unless its client has an answer already."""
+        if not self._delivery.begun:
+            self.socket.settimeout(self.server.limits.stall_timeout)
+            self.socket.sendall(_CONTINUE)
 
     def _refuse(self, error: HeadError) -> None:
-        logger.info('request from %s refused: %d %s', self.client_address, error.status, error)
-        self._send(error.status, _REASONS[error.status], str(error))
-        self._linger()
-
-    def _send(self, status: int, reason: str, text: str) -> None:
-        body = f'{text}\n'.encode()
+        self._log(logging.INFO, f'request refused: {error.status} {error}')
+        body = f'{error}\n'.encode()
         head = (
-            f'HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n'
+            f'HTTP/1.1 {error.status} {_REASONS[error.status]}\r\n'
+            f'Content-Type: text/plain; charset=utf-8\r\n'
             f'Content-Length: {len(body)}\r\nConnection: close\r\n\r\n'
         )
-        with suppress(OSError):
-            self.socket.sendall(head.encode('latin-1') + body)
+        with suppress(ClientGone):
+            self._send(head.encode('latin-1') + body)
+            self._linger()
+
+    # Closing.
 
     def _linger(self) -> None:
         """Let the client read the answer before its own bytes reset the connection.
 
         Source: RFC 9112, section 9.6.
         """
-        with suppress(OSError, _Enough), gevent.Timeout(_LINGER, _Enough):
+        deadline = time.monotonic() + _LINGER
+        with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
-            while self.socket.recv(_SLICE):
-                pass
+            while (left := deadline - time.monotonic()) > 0:
+                data = self._receive(_SLICE, left)
+                if not data:
+                    return
+                self._turns.spend(len(data))
+
+    def _close(self) -> None:
+        with suppress(OSError):
+            self._receive(_SLICE, 0)  # what was not read would reset the connection
+        with suppress(OSError):
+            self.socket.close()
+
+    def _log(self, level: int, text: str, error: BaseException | None = None) -> None:
+        peer = self._address
+        client = join_address(str(peer[0]), peer[1]) if isinstance(peer, tuple) else 'a client'
+        cause = peer[0] if isinstance(peer, tuple) else client
+        self.server.limited_log.write(level, cause, '%s: %s', client, text, exc_info=error)

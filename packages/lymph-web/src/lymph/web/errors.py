@@ -7,7 +7,6 @@ call to another service only its kind is told; of anything else nothing, outside
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -19,7 +18,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
 from werkzeug.wrappers import Response
 
+from lymph.core.failures import Killed, traceback_text
 from lymph.exceptions import EmitFailure, NotSent, Refused, RemoteError, RpcError, Timeout
+from lymph.web.opening import AnswerError, check_field
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ['Problem', 'error_response', 'problem_of']
 
 # The first that fits. A declared error that nobody handled is a fault of the handler, hence 500.
-_STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
+_STATUSES: tuple[tuple[type[BaseException], int, str], ...] = (
     (NotSent, 503, 'A service that this one depends on is not available.'),
     (Refused, 503, 'A service that this one depends on refused the call.'),
     (EmitFailure, 503, 'The event system is not available.'),
     (Timeout, 504, 'A service that this one depends on did not answer in time.'),
     (RemoteError, 500, 'The server failed to answer this request.'),
     (RpcError, 502, 'A service that this one depends on failed.'),
-    (Exception, 500, 'The server failed to answer this request.'),
+    (BaseException, 500, 'The server failed to answer this request.'),
 )
 
 
@@ -45,7 +46,7 @@ class Problem:
     status: int
     message: str
     headers: Sequence[tuple[str, str]] = ()
-    traceback: Sequence[str] = field(default=(), repr=False)
+    traceback: Sequence[str] = field(default=(), repr=False)  # its lines
 
     @property
     def title(self) -> str:
@@ -61,12 +62,11 @@ def problem_of(error: BaseException, debug: bool = False) -> Problem:
     if isinstance(error, HTTPException):
         return _http_problem(error)
     status, message = next(
-        ((status, text) for kind, status, text in _STATUSES if isinstance(error, kind)),
-        _STATUSES[-1][1:],
+        (status, text) for kind, status, text in _STATUSES if isinstance(error, kind)
     )
     problem = Problem(status, message)
     if debug:
-        problem = replace(problem, traceback=tuple(traceback.format_exception(error)))
+        problem = replace(problem, traceback=traceback_text(error).splitlines())
     return problem
 
 
@@ -76,18 +76,38 @@ def error_response(problem: Problem, environ: WSGIEnvironment, trace_id: str) ->
         body, mimetype = _html(problem, trace_id), 'text/html'
     else:
         body, mimetype = _json(problem, trace_id), 'application/json'
-    response = Response(body, problem.status, mimetype=mimetype)
+    # a message may hold what no encoding can carry, as names of files do
+    response = Response(body.encode(errors='backslashreplace'), problem.status, mimetype=mimetype)
     response.headers.extend(problem.headers)
     return response
 
 
 def _http_problem(error: HTTPException) -> Problem:
-    headers = [
-        (name, value)
-        for name, value in error.get_headers()
-        if name.lower() not in ('content-type', 'content-length')
-    ]
-    return Problem(error.code or 500, str(error.description or ''), headers)
+    # a handler may raise a class of its own, with whatever code and text
+    code: object = error.code
+    status = code if isinstance(code, int) and 400 <= code <= 599 else 500
+    message = '' if error.description is None else _text(error.description)
+    return Problem(status, message, _http_headers(error))
+
+
+def _http_headers(error: HTTPException) -> list[tuple[str, str]]:
+    try:
+        return [
+            check_field(field)
+            for field in error.get_headers()
+            if field[0].lower() not in ('content-type', 'content-length')
+        ]
+    except (AnswerError, AttributeError, TypeError, ValueError):
+        return []
+
+
+def _text(description: object) -> str:
+    try:
+        return str(description)
+    except Killed:
+        raise
+    except BaseException:  # noqa: BLE001 - the message is the only thing of it that is used
+        return ''
 
 
 def _prefers_html(environ: WSGIEnvironment) -> bool:
@@ -103,13 +123,13 @@ def _json(problem: Problem, trace_id: str) -> str:
         'trace_id': trace_id,
     }
     if problem.traceback:
-        facts['traceback'] = ''.join(problem.traceback).splitlines()
+        facts['traceback'] = list(problem.traceback)
     return json.dumps(facts) + '\n'
 
 
 def _html(problem: Problem, trace_id: str) -> str:
     title = f'{problem.status} {escape(problem.title)}'
-    trace = ''.join(problem.traceback)
+    trace = '\n'.join(problem.traceback)
     return (
         f'<!doctype html>\n<html lang="en">\n<title>{title}</title>\n<h1>{title}</h1>\n'
         f'<p>{escape(problem.message)}</p>\n<p><small>Trace {escape(trace_id)}</small></p>\n'

@@ -14,6 +14,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Request, Response
 
 from lymph.config import ConfigView
+from lymph.core.failures import Killed, log_failure
 
 __all__ = ['Health']
 
@@ -67,6 +68,8 @@ class Health:
             return 'draining'
         try:
             return 'healthy' if self.is_healthy() else 'unhealthy'
-        except Exception:
-            logger.exception('the health check %r failed', self.is_healthy)
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+            log_failure(logger, error, 'the health check failed')
             return 'unhealthy'

@@ -22,7 +22,9 @@ class Limits:
     max_body_size     16 MiB        bytes of the body; 413
     header_timeout    10 s          from the first byte of a request to the end of its head; 408
     idle_timeout      60 s          between two requests on a connection
-    stall_timeout     30 s          without progress while a body is read (408) or an answer written
+    stall_timeout     30 s          without a byte while a body is read (408), and for each 64 KiB
+                                    of an answer to leave; the connection is closed
+    body_timeout      300 s         in which a whole body arrives, while it is waited for; 408
     ================  ============  ================================================================
     """
 
@@ -33,6 +35,7 @@ class Limits:
     header_timeout: float = 10.0
     idle_timeout: float = 60.0
     stall_timeout: float = 30.0
+    body_timeout: float = 300.0
 
     @classmethod
     def from_config(cls, config: ConfigView) -> Limits:

@@ -1,23 +1,29 @@
 """The HTTP server: accepts connections, knows which of them are idle, and drains.
 
-gevent's WSGI server with strict reading, limits, and an end that cuts nothing short. A keep-alive
-connection is in one of two states: it waits for a request (`idle`), or a request of it is being
-answered. In a drain it closes after its next answer, at the end at once if it is idle.
+gevent's server with connections of our own, limits, and an end that cuts nothing short. A
+keep-alive connection is in one of two states: it waits for a request (`idle`), or a request of it
+is being answered. In a drain it closes after its next answer, at the end at once if it is idle.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 from gevent.socket import socket as GeventSocket
 
+from lymph.core.addresses import in_brackets
+from lymph.core.failures import Killed
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.web.connections import Connection
+from lymph.web.faults import Faults
 from lymph.web.limits import Limits
 
 if TYPE_CHECKING:
@@ -27,12 +33,16 @@ __all__ = ['WebServer']
 
 logger = logging.getLogger(__name__)
 
+# What lacks may come back: descriptors and memory, of the process or of the machine.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE = 0.1  # seconds
+
 
 class WebServer(WSGIServer):
     """Serves a WSGI application on `listener`: a listening socket, or an IP address and a port.
 
-    `draining` tells whether answers are to close their connections. `start` raises OSError when the
-    address cannot be had.
+    `draining` tells whether answers are to close their connections; `faults` answers for an
+    application that fails. `start` raises OSError when the address cannot be had.
     """
 
     pool: Pool
@@ -43,8 +53,11 @@ class WebServer(WSGIServer):
         application: WSGIApplication,
         limits: Limits | None = None,
         draining: Callable[[], bool] = bool,
+        faults: Faults | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self.faults = faults or Faults()
+        self.limited_log = LimitedLog(logger)
         self._draining = draining
         self._idle: dict[Connection, None] = {}  # in the order in which they became so
         self._ended = False
@@ -54,7 +67,7 @@ class WebServer(WSGIServer):
             spawn=Pool(self.limits.wsgi_pool_size),
             log=None,
             error_log=logger,
-            handler_class=Connection,
+            handler_class=Connection,  # type: ignore[arg-type]  # stands in for WSGIHandler
             environ={'SERVER_NAME': self._name(listener), 'wsgi.multithread': True},
         )
 
@@ -70,6 +83,29 @@ class WebServer(WSGIServer):
         if self.pool.full():
             self._make_room()
         super().handle(sock, address)
+
+    def do_read(self) -> Any:
+        """Accept a connection; pause when the process can have no more of them."""
+        try:
+            return super().do_read()
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            self.limited_log.write(
+                logging.ERROR,
+                'accept',
+                'no more connections can be accepted (%s); set wsgi_pool_size below the number '
+                'of open files that this process may have (ulimit -n)',
+                error.strerror,
+            )
+            # gevent would pause by itself, but not without a traceback each time
+            self.stop_accepting()
+            gevent.spawn_later(_PAUSE, self._resume)
+            return None
+
+    def _resume(self) -> None:
+        if self.started:
+            self.start_accepting()
 
     @contextmanager
     def idle(self, connection: Connection) -> Iterator[None]:
@@ -93,7 +129,8 @@ class WebServer(WSGIServer):
             connection.end()
         self.pool.join(timeout)
         cut = len(self.pool)
-        self.pool.kill(timeout=1.0)
+        self.pool.kill(Killed, timeout=1.0)
+        self.limited_log.close()
         return cut
 
     def _make_room(self) -> None:
@@ -107,4 +144,4 @@ class WebServer(WSGIServer):
     def _name(listener: GeventSocket | tuple[str, int]) -> str:
         # given, or gevent would ask the DNS for it
         address = listener if isinstance(listener, tuple) else listener.getsockname()
-        return str(address[0]) if isinstance(address, tuple) else ''
+        return in_brackets(str(address[0])) if isinstance(address, tuple) else ''

@@ -1,0 +1,120 @@
+"""The status and the header fields of an answer, as an application starts it (PEP 3333).
+
+========  =============================  ==============================  =========================
+state     `start`                        `start` with exc_info           `send`
+========  =============================  ==============================  =========================
+NEW       STARTED                        STARTED                         error: nothing was started
+STARTED   error: started twice           STARTED, in place of the other  SENT
+SENT      error: started twice           raises what exc_info says       SENT
+========  =============================  ==============================  =========================
+
+What HTTP cannot carry is refused when an application starts its answer, so that nothing of it has
+left and another answer can take its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lymph.config.printable import quoted
+
+__all__ = ['AnswerError', 'Opening', 'check_field', 'check_part', 'parts_of']
+
+# RFC 9112, section 4; an application that has no words for its status need not invent any.
+_STATUS = re.compile(r'([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?')
+_HIGHEST = 599
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r'[\t\x20-\x7e\x80-\xff]*')
+_LENGTH = re.compile(r'[0-9]{1,18}')
+
+
+class AnswerError(ValueError):
+    """An application answers with what is no answer in HTTP."""
+
+
+class Opening:
+    """What one answer begins with; `status` is empty until an application has started it."""
+
+    def __init__(self) -> None:
+        self.status = ''
+        self.code = 0
+        self.fields: list[tuple[str, str]] = []
+        self.length: int | None = None  # bytes, as Content-Length says
+        self.sent = False
+
+    def start(self, status: object, fields: object, exc_info: Any = None) -> None:
+        """Take status and header fields; raises AnswerError for those that cannot be sent."""
+        if exc_info is None and self.status:
+            raise AnswerError('expected start_response to be called once, or with exc_info')
+        if exc_info is not None and self.sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        code = _code(status)
+        checked = _fields(fields)
+        length = _length(checked)
+        self.status, self.code = str(status), code
+        self.fields, self.length = checked, length
+
+    def send(self) -> None:
+        """Take note that status and fields leave; raises AnswerError if there are none."""
+        if not self.status:
+            raise AnswerError('expected a call of start_response before the body, found none')
+        self.sent = True
+
+
+def check_field(field: object) -> tuple[str, str]:
+    """Return a header field as it is; raises AnswerError unless it can be sent."""
+    if not isinstance(field, (tuple, list)) or len(field) != 2:
+        raise AnswerError(f'expected header fields (name, value), found {quoted(field)}')
+    name, value = field
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise AnswerError(f'expected the name of a header field, found {quoted(name)}')
+    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        raise AnswerError(
+            f'expected text of Latin-1 without control characters in header field {quoted(name)}, '
+            f'found {quoted(value)}'
+        )
+    return name, value
+
+
+def parts_of(result: object) -> Iterator[Any]:
+    """Return an iterator over what an application returned; raises AnswerError for anything odd."""
+    try:
+        return iter(result)  # type: ignore[call-overload, no-any-return]  # that is to be found out
+    except TypeError:
+        kind = type(result).__name__
+        raise AnswerError(f'expected an iterable of bytes as answer, found {kind}') from None
+
+
+def check_part(part: object) -> bytes:
+    """Return a part of a body; raises AnswerError unless it is made of bytes."""
+    if isinstance(part, bytes):
+        return part
+    if isinstance(part, (bytearray, memoryview)):
+        return bytes(part)
+    raise AnswerError(f'expected the parts of an answer as bytes, found {type(part).__name__}')
+
+
+def _code(status: object) -> int:
+    found = _STATUS.fullmatch(status) if isinstance(status, str) else None
+    if found is None or int(found[1]) > _HIGHEST:
+        raise AnswerError(f"expected a status such as '200 OK', found {quoted(status)}")
+    return int(found[1])
+
+
+def _fields(fields: object) -> list[tuple[str, str]]:
+    if not isinstance(fields, Iterable):
+        raise AnswerError(f'expected a list of header fields, found {quoted(fields)}')
+    return [check_field(field) for field in fields]
+
+
+def _length(fields: list[tuple[str, str]]) -> int | None:
+    values = [value for name, value in fields if name.lower() == 'content-length']
+    if not values:
+        return None
+    if len(values) != 1 or not _LENGTH.fullmatch(values[0]):
+        raise AnswerError(
+            f'expected one number of bytes as Content-Length, found {quoted(", ".join(values))}'
+        )
+    return int(values[0])
