@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,11 +18,12 @@ import lymph
 import lymph.web
 from lymph.config import Configuration, ConfigurationError
 from lymph.core import trace
+from lymph.core.addresses import Address
 from lymph.core.container import ServiceContainer
 from lymph.core.settings import Settings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.base import HTTP, RPC
-from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.discovery.static import StaticServiceRegistry, StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
 from lymph.web.interfaces import WebServiceInterface
 
@@ -46,12 +48,14 @@ class Hello(WebServiceInterface):
             Rule('/slow', endpoint='slow'),
             Rule('/call/<service>/<method>', endpoint='call'),
             Rule('/fail', endpoint='fail'),
+            Rule('/raise', endpoint='raising'),
         ]
     )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.well = True
+        self.error: BaseException = ValueError()
         self.entered, self.go_on = Event(), Event()
 
     def is_healthy(self):
@@ -77,6 +81,9 @@ class Hello(WebServiceInterface):
 
     def fail(self, request):
         raise ValueError('secret')
+
+    def raising(self, request):
+        raise self.error
 
 
 class Answer:
@@ -113,13 +120,19 @@ def is_open(port: int) -> bool:
 class Running:
     """A container with interfaces, and what a test asks of it."""
 
-    def __init__(self, *interfaces: type[lymph.Interface], config: Any = None) -> None:
+    def __init__(
+        self,
+        *interfaces: type[lymph.Interface],
+        config: Any = None,
+        settings: Any = None,
+        registry: Any = None,
+    ) -> None:
         self.hub = StaticServiceRegistryHub()
         self.container = ServiceContainer(
             MemoryTransport(network=MemoryNetwork()),
-            self.hub.create_registry(),
+            registry or self.hub.create_registry(),
             LocalEventSystem(),
-            Settings(drain_timeout=WAIT),
+            Settings(drain_timeout=WAIT, **(settings or {})),
         )
         self.interfaces = [
             self.container.install_interface(cls, cls.__name__.lower(), None, config)
@@ -136,8 +149,8 @@ class Running:
 def run() -> Iterator[Callable[..., Running]]:
     started = []
 
-    def start(*interfaces: type[lymph.Interface], config: Any = None) -> Running:
-        started.append(Running(*interfaces, config=config))
+    def start(*interfaces: type[lymph.Interface], **options: Any) -> Running:
+        started.append(Running(*interfaces, **options))
         return started[-1]
 
     yield start
@@ -161,6 +174,55 @@ def test_it_is_registered_for_calls_and_for_http_with_its_port(run):
         (instance,) = registry.get('hello', namespace)
         assert instance.http_port == running.web.http_port
     assert running.container.request('hello', 'hello.port') == running.web.http_port
+
+
+@pytest.mark.parametrize(
+    ('settings', 'config', 'announced'),
+    [
+        ({}, {}, '127.0.0.1'),
+        ({}, {'ip': '127.0.0.2'}, '127.0.0.2'),
+        ({'advertise': Address('web.example', 1)}, {}, 'web.example'),
+        ({'advertise': Address('web.example', 1)}, {'ip': '127.0.0.2'}, '127.0.0.2'),
+        ({'advertise': Address('2001:db8::1', None)}, {'ip': '0.0.0.0'}, '2001:db8::1'),
+        ({}, {'ip': '::1'}, '::1'),
+        ({}, {'ip': '[::1]'}, '::1'),
+    ],
+)
+def test_the_address_of_the_pages_is_announced(run, settings, config, announced):
+    running = run(Hello, config=config, settings=settings)
+    for namespace in (RPC, HTTP):
+        (instance,) = running.container.registry.get('hello', namespace)
+        assert instance.ip == announced
+    assert instance.http_port == running.web.http_port
+
+
+def test_all_addresses_are_announced_as_the_route_out(run, monkeypatch):
+    monkeypatch.setattr('lymph.core.hosting.advertising.route_out', lambda family: '10.1.2.3')
+    (instance,) = run(Hello, config={'ip': '0.0.0.0'}).container.registry.get('hello', HTTP)
+    assert instance.ip == '10.1.2.3'
+
+
+class FarRegistry(StaticServiceRegistry):
+    """One that other machines read."""
+
+    beyond_host = True
+
+
+def test_without_any_route_an_interface_names_the_key_that_is_to_be_set(monkeypatch):
+    monkeypatch.setattr('lymph.core.hosting.advertising.route_out', lambda family: None)
+    with pytest.raises(
+        ConfigurationError, match=r'^interfaces\.hello\.ip: 0\.0\.0\.0 is listened at'
+    ):
+        Running(Hello, config={'ip': '0.0.0.0'}, registry=FarRegistry())
+
+
+def test_pages_at_loopback_announced_to_other_machines_are_a_warning(monkeypatch, caplog):
+    settings = {'advertise': Address('10.1.2.3', None)}
+    running = Running(Hello, config={'ip': '127.0.0.2'}, settings=settings, registry=FarRegistry())
+    port = running.web.http_port
+    running.container.stop()
+    assert f'announced as http://127.0.0.2:{port}, where no other machine reaches it' in caplog.text
+    assert 'set interfaces.hello.ip' in caplog.text
 
 
 def test_the_port_can_be_chosen(run):
@@ -195,6 +257,8 @@ def test_a_port_in_use_is_found_in_the_file_that_chose_it(tmp_path):
     [
         ({'port': 65536}, r'port: expected a port from 0 \(random\) to 65535, found 65536$'),
         ({'port': 'http'}, 'port: expected a whole number'),
+        ({'ip': ''}, "ip: expected an IP address or a host name, found ''"),
+        ({'ip': '10.0.0.256'}, 'ip: expected an IP address or a host name'),
         ({'healthcheck': {'endpoint': 'up'}}, 'healthcheck.endpoint: expected a path'),
         ({'max_body_size': 0}, 'max_body_size: expected a number above 0, found 0$'),
     ],
@@ -295,6 +359,32 @@ def test_an_error_is_hidden_from_the_client_and_told_to_the_error_hook(run):
     assert answer.status == 500
     assert b'secret' not in answer.body
     assert [str(error) for error in seen] == ['secret']
+
+
+@pytest.mark.parametrize('error', [SystemExit(0), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_a_handler_that_wants_to_end_everything_ends_its_request_alone(run, error):
+    running = run(Hello)
+    seen = []
+    running.container.error_hook.install(lambda error, **details: seen.append(error))
+    running.web.error = error
+    answer = ask(running.web.http_port, '/raise', 'X-Trace-Id: abc-1')
+    assert (answer.status, answer.json['trace_id']) == (500, 'abc-1')
+    assert ask(running.web.http_port, '/hello/you/').body == b'hello you!'
+    assert seen == [error]
+
+
+def test_a_wsgi_application_that_fails_is_told_to_the_error_hook_too(run):
+    running = run(Hello)
+    seen = []
+    running.container.error_hook.install(lambda error, **details: seen.append(error))
+
+    def application(environ, start_response):
+        start_response('200 OK', [('X', 'a\r\nb: c')])
+
+    running.web.application = application
+    answer = ask(running.web.http_port, '/', 'X-Trace-Id: abc-1')
+    assert (answer.status, answer.json['trace_id']) == (500, 'abc-1')
+    assert len(seen) == 1
 
 
 def test_debug_mode_tells_the_traceback(run):

@@ -20,9 +20,10 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
+from lymph.core.addresses import check_host, is_loopback, join_address
 from lymph.core.interfaces import Host, Interface
 from lymph.core.settings import Settings
-from lymph.discovery.base import HTTP, RPC
+from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
 from lymph.web.application import Application
 from lymph.web.health import Health
 from lymph.web.limits import Limits
@@ -45,6 +46,10 @@ class WebHost(Host, Protocol):
     draining: bool
     worker: bool
     settings: Settings
+    registry: BaseServiceRegistry
+
+    def announced_host(self, ip: str) -> str:
+        """Return the host to announce for a port that is listened at on `ip`."""
 
 
 class WebServiceInterface(Interface):
@@ -57,7 +62,8 @@ class WebServiceInterface(Interface):
     ======================  ========================  ==============================================
     key                     default                   meaning
     ======================  ========================  ==============================================
-    ip                      the container's           the address to listen at
+    ip                      container.ip              the address to listen at; what is announced
+                                                      follows the rules of container.advertise
     port                    random                    the port to listen at
     healthcheck.enabled     true                      whether the health endpoint is answered
     healthcheck.endpoint    /_health/                 its path; it comes before `url_map`
@@ -79,12 +85,15 @@ class WebServiceInterface(Interface):
     ) -> None:
         super().__init__(container, name, version)
         #: the WSGI application that is served; may be replaced by one wrapped around it
-        self.application: WSGIApplication = Application(self)
+        self.application: WSGIApplication
+        self.application = own = Application(self)
+        self._faults = own.faults
         self.debug = False
         self.limits = Limits()
         self.health = Health(self._is_healthy, self._is_draining)
         self._address = container.settings.ip, 0
-        self._where = Location(f'interfaces.{self.name}.port')
+        self._ip_at = Location(f'interfaces.{self.name}.ip')
+        self._port_at = Location(f'interfaces.{self.name}.port')
         self._server: WebServer | None = None
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
@@ -94,8 +103,8 @@ class WebServiceInterface(Interface):
         port = view.get_int('port', 0)
         if not 0 <= port <= 65535:
             raise view.error('port', f'expected a port from 0 (random) to 65535, found {port}')
-        self._address = view.get_str('ip', self.container.settings.ip), port
-        self._where = view.locate('port')
+        self._address = self._read_ip(view), port
+        self._ip_at, self._port_at = view.locate('ip'), view.locate('port')
         self.debug = view.get_bool('debug', False)
         self.limits = Limits.from_config(view)
         self.health = Health.from_config(
@@ -117,8 +126,14 @@ class WebServiceInterface(Interface):
         return None if self._server is None else self._server.server_port
 
     def instance_facts(self) -> dict[str, Any]:
-        """Return the port, for those who look the service up."""
-        return {**super().instance_facts(), 'http_port': self.http_port}
+        """Return host and port, for those who look the service up.
+
+        Raises ConfigurationError if there is no host at which others reach it.
+        """
+        facts = {**super().instance_facts(), 'http_port': self.http_port}
+        if self.http_port is not None:
+            facts['ip'] = self._announced_host(self.http_port)
+        return facts
 
     def on_start(self) -> None:
         """Check `url_map` and begin to serve; in a worker, serve nothing.
@@ -129,7 +144,7 @@ class WebServiceInterface(Interface):
         check_routes(self, self.url_map)
         if self.container.worker:
             return
-        server = WebServer(self._address, self._serve, self.limits, self._is_draining)
+        server = WebServer(self._address, self._serve, self.limits, self._is_draining, self._faults)
         try:
             server.start()
         except OSError as error:
@@ -148,6 +163,7 @@ class WebServiceInterface(Interface):
         """Stop serving at once, unless a drain has done so."""
         self.on_drain(0)
         super().on_stop()
+        self._faults.close()
 
     def report(self, error: BaseException) -> None:
         """Tell the error hook of an error that a method raised."""
@@ -158,6 +174,32 @@ class WebServiceInterface(Interface):
         return Configuration({'interfaces': {self.name: dict(config)}}).view(
             ['interfaces', self.name]
         )
+
+    def _read_ip(self, view: ConfigView) -> str:
+        ip = view.get_raw('ip')
+        if ip is None:
+            return self.container.settings.ip
+        try:
+            return check_host(ip)
+        except ValueError as error:
+            raise view.error('ip', str(error)) from None
+
+    def _announced_host(self, port: int) -> str:
+        ip = self._address[0]
+        try:
+            host = self.container.announced_host(ip)
+        except ConfigurationError as error:
+            raise ConfigurationError(error.text, self._ip_at) from None
+        chosen = ip != self.container.settings.ip  # else the container warns
+        if chosen and is_loopback(host) and self.container.registry.beyond_host:
+            logger.warning(
+                '%s: announced as http://%s, where no other machine reaches it; set %s to an '
+                'address of this machine that others reach (0.0.0.0: all)',
+                self.name,
+                join_address(host, port),
+                self._ip_at.key,
+            )
+        return host
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # looked up for each request: it may have been replaced since the start
@@ -175,5 +217,5 @@ class WebServiceInterface(Interface):
         return ConfigurationError(
             f'cannot listen at port {port} of {ip} ({reason}); '
             'end what uses it, choose another port, or leave it out for a random one',
-            self._where,
+            self._port_at,
         )
