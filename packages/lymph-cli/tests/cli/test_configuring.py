@@ -12,6 +12,8 @@ NODE = """
 container: {ip: 10.0.0.1, pool_size: 5}
 dependencies: {zk: {class: "a:B"}}
 logging: {root: {level: DEBUG}}
+components: {SerialEventHandler: {zkclient: "dep:zk"}}
+plugins: {newrelic: {key: 1}}
 instances: {echo: {command: sleep 1}}
 interfaces: {other: {class: "o:Other"}}
 """
@@ -38,6 +40,8 @@ def test_an_instance_has_the_nodes_container_as_its_default(folder: Path) -> Non
         'container': {'ip': '10.0.0.1', 'port': 4000, 'pool_size': 7},
         'dependencies': {'zk': {'class': 'a:B'}},
         'logging': {'root': {'level': 'DEBUG'}},
+        'components': {'SerialEventHandler': {'zkclient': 'dep:zk'}},
+        'plugins': {'newrelic': {'key': 1}},
         'interfaces': {'echo': {'class': 'e:Echo'}},
     }
 
@@ -79,3 +83,23 @@ def test_of_several_files_the_later_wins(folder: Path) -> None:
     (folder / 'more.yml').write_text('container: {port: 5000}\n')
     settings = Settings(config=('echo.yml', 'more.yml'), vars=('vars.yml',))
     assert load_configuration(settings)['container'] == {'port': 5000, 'pool_size': 7}
+
+
+@pytest.mark.parametrize('name', ['.lymph.yml', 'echo.yml'])
+def test_a_section_that_would_be_ignored_is_an_error_in_every_file(name: str, folder: Path) -> None:
+    (folder / '.lymph.yml').write_text('container: {ip: 10.0.0.1}\n')
+    (folder / name).write_text('mine: {a: 1}\nregistry: {class: static}\n')
+    with pytest.raises(ConfigurationError, match=rf'{name}:2: registry: .*container\.registry'):
+        load_configuration(Settings(config=('echo.yml',)))
+
+
+def test_a_node_refuses_such_a_section_too(folder: Path) -> None:
+    (folder / '.lymph.yml').write_text('contaner: {ip: 10.0.0.1}\ninstances: {}\n')
+    with pytest.raises(ConfigurationError, match="did you mean 'container'"):
+        load_node_configuration(Settings())
+
+
+def test_what_is_not_shared_need_not_be_complete(folder: Path) -> None:
+    (folder / '.lymph.yml').write_text('instances: {echo: {command: $(var.missing)}}\n')
+    config = load_configuration(Settings(config=('echo.yml',), vars=('vars.yml',)))
+    assert 'instances' not in config

@@ -104,6 +104,32 @@ def test_a_configuration_that_cannot_be_used_is_one_line_with_its_place(
     assert complaint in line
 
 
+def test_address_and_port_stand_before_the_command_too(shell: Any) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        shell.write('a.yml', 'interfaces: {echo: {class: "echo_service:Echo"}}\n')
+        shell.write('echo_service.py', 'import lymph\nclass Echo(lymph.Interface): pass\n')
+        done = shell.run('--ip=127.0.0.1', f'--port={port}', 'instance', '-c', 'a.yml')
+        assert f'cannot listen at 127.0.0.1:{port}: ' in done.stderr
+        done = shell.run('--port=1', 'instance', '-c', 'a.yml', f'--port={port}')
+        assert f'cannot listen at 127.0.0.1:{port}: ' in done.stderr
+
+
+def test_address_and_port_are_refused_before_commands_that_do_not_listen(shell: Any) -> None:
+    done = shell.run('--port=4123', 'discover')
+    assert done.exit_code == 2
+    assert '--port is for commands that listen, such as instance; not for discover' in done.stderr
+
+
+@pytest.mark.parametrize('arguments', [('--port=70000', 'worker'), ('--ip=a b', 'instance')])
+def test_what_stands_before_the_command_is_checked_like_what_stands_behind_it(
+    shell: Any, arguments: tuple[str, ...]
+) -> None:
+    done = shell.run(*arguments, '-c', 'a.yml')
+    assert done.exit_code == 2
+    assert 'Traceback' not in done.stderr
+
+
 @pytest.mark.parametrize('ip', ['', 'a b', '127.0.0.1:80', '10.0.0.256'])
 def test_an_address_that_is_none_is_one_line_about_the_option(shell: Any, ip: str) -> None:
     done = shell.run('instance', '-c', 'echo.yml', f'--ip={ip}')

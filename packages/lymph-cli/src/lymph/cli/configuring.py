@@ -11,10 +11,11 @@ from pathlib import Path
 
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError
+from lymph.config.sections import check_sections
 
 __all__ = ['SHARED', 'load_configuration', 'load_node_configuration', 'node_files']
 
-SHARED = ('container', 'dependencies', 'logging')
+SHARED = ('components', 'container', 'dependencies', 'logging', 'plugins')
 
 _DEFAULT = '.lymph.yml'
 
@@ -30,9 +31,9 @@ def load_configuration(settings: Settings) -> Configuration:
     given = settings.configuration_files()
     config = _empty(settings)
     for path in node_files():
-        config.load_file(path, sections=SHARED if given else None)
+        config.load_file(path, SHARED if given else None, check=check_sections)
     for path in given:
-        config.load_file(path)
+        config.load_file(path, check=check_sections)
     return config
 
 
@@ -48,7 +49,7 @@ def load_node_configuration(settings: Settings) -> Configuration:
         )
     config = _empty(settings)
     for path in files:
-        config.load_file(path)
+        config.load_file(path, check=check_sections)
     return config
 
 

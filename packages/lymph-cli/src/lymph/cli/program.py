@@ -71,16 +71,38 @@ def _load(plugin: Plugin) -> click.Command:
 
 
 @click.pass_context
-def _show_help(context: click.Context) -> None:
-    if context.invoked_subcommand is None:
+def _begin(context: click.Context, /, **given: Any) -> None:
+    """Show the help without a subcommand; hand --ip and --port on to the one there is."""
+    name = context.invoked_subcommand
+    if name is None:
         click.echo(context.get_help())
+        return
+    given = {option: value for option, value in given.items() if value is not None}
+    command = program.get_command(context, name) if given else None
+    if command is None:
+        return
+    known = {param.name for param in command.params}
+    for option in given:
+        if option not in known:
+            context.fail(
+                f'--{option} is for commands that listen, such as instance; not for {name}'
+            )
+    context.default_map = {name: given}
+
+
+def _before_the_command() -> list[click.Option]:
+    """Return the options of subcommands that may stand before their name (manual, 4.2)."""
+    return [
+        click.Option(['--ip'], hidden=True),
+        click.Option(['--port'], type=int, hidden=True),
+    ]
 
 
 program = _Program(
     'lymph',
-    callback=_show_help,
+    callback=_begin,
     invoke_without_command=True,
-    params=global_options(),
+    params=[*global_options(), *_before_the_command()],
     help='Run services, look at them and talk to them.',
     epilog='`lymph help COMMAND` tells more about each.',
     context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 100},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -57,18 +57,27 @@ class Configuration(ConfigView):
         """
         name = getattr(file, 'name', None)
         named = name if isinstance(name, str) else '<config>'
-        self._load(_read(file, named), named, sections)
+        self._take(parse(_read(file, named), named), sections)
 
     def load_file(
-        self, path: str | os.PathLike[str], sections: Iterable[str] | None = None
+        self,
+        path: str | os.PathLike[str],
+        sections: Iterable[str] | None = None,
+        check: Callable[[ConfigView], object] | None = None,
     ) -> None:
         """Merge the YAML file at a path over what is there.
 
-        `sections`: if given, only these top-level keys are taken.
+        `sections`: if given, only these top-level keys are taken. `check` is called with all that
+        the file holds, references not filled in, and may raise ConfigurationError.
 
         Raises ConfigurationError, naming file and line, for what cannot be read or used.
         """
-        self._load(_read_file(path), os.fspath(path), sections)
+        document = parse(_read_file(path), os.fspath(path))
+        if check is not None:
+            whole = Configuration()
+            whole._store.tree = document
+            check(whole)
+        self._take(document, sections)
 
     def load_vars_file(self, path: str | os.PathLike[str]) -> None:
         """Merge the YAML file at a path into the variables that `$(var.NAME)` names.
@@ -77,8 +86,7 @@ class Configuration(ConfigView):
         """
         self._variables = _joined(self._variables, parse(_read_file(path), os.fspath(path)))
 
-    def _load(self, data: bytes, name: str, sections: Iterable[str] | None) -> None:
-        document = parse(data, name)
+    def _take(self, document: Node, sections: Iterable[str] | None) -> None:
         if sections is not None:
             if isinstance(sections, str):
                 raise TypeError(f'sections is a list of names; write [{sections!r}]')

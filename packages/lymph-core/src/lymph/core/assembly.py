@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from lymph.config import Configuration, ConfigView
 from lymph.config.plugins import load_plugin
 from lymph.config.references import load_reference
+from lymph.config.sections import check_sections
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.interfaces import Interface
@@ -27,6 +28,7 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     `overrides` are those of `ServiceContainer.from_config`. With ``worker=True`` only interfaces
     with tasks are installed. Nothing is started. Raises ConfigurationError.
     """
+    check_sections(config)
     container = config.create_instance('container', ServiceContainer, **overrides)
     if not isinstance(container, ServiceContainer):
         raise config.error('container.class', f'expected a container, found {container!r}')
