@@ -192,6 +192,12 @@ def test_the_health_endpoint_comes_before_the_rules(client, site):
     assert client.get('/_health/').status_code == 500
 
 
+def test_an_answer_has_one_trace_id_even_if_a_handler_sets_another(client, site):
+    site.answer = Response('a', headers={'x-trace-id': 'mine'})
+    response = client.get('/given', headers={'X-Trace-Id': 'abc-1'})
+    assert response.headers.getlist('X-Trace-Id') == ['abc-1']
+
+
 def test_a_trace_id_that_comes_in_goes_to_the_handler_and_back(client):
     response = client.get('/trace_id', headers={'X-Trace-Id': 'abc-123'})
     assert response.text == response.headers['X-Trace-Id'] == 'abc-123'

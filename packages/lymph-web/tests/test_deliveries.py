@@ -261,6 +261,7 @@ def test_what_fails_before_its_first_byte_is_an_error_like_any_other(server, app
     status, fields, rest = split(server.ask(application, request))
     assert (status, fields['content-type'].partition(';')[0]) == (500, accept)
     assert fields['content-length'] == str(len(rest))
+    assert fields['x-trace-id'] == 'abc-1'
     assert b'abc-1' in rest
     assert b'secret' not in rest
     assert 'set-cookie' not in fields

@@ -241,6 +241,34 @@ def test_a_port_in_use_is_an_error_that_names_it():
     )
 
 
+def test_an_address_of_another_machine_is_an_error_that_names_it():
+    with pytest.raises(ConfigurationError) as caught:
+        Running(Hello, config={'ip': '203.0.113.1'})
+    assert str(caught.value).startswith('interfaces.hello.ip: cannot listen at 203.0.113.1 (')
+
+
+def test_a_health_check_that_always_fails_does_not_fill_the_log(run, caplog):
+    web = run(Hello).web
+
+    def fails():
+        raise SystemExit(1)
+
+    web.is_healthy = fails
+    for _ in range(50):
+        assert ask(web.http_port, '/_health/').status == 503
+    assert 0 < caplog.text.count('the health check failed') < 50
+
+
+@pytest.mark.parametrize('host', ['web_1', 'example.com.', '[::1]:8080', '10.0.0.1:80'])
+def test_any_host_that_is_one_finds_the_pages(run, host):
+    port = run(Hello).web.http_port
+    with socket.create_connection(('127.0.0.1', port), timeout=WAIT) as sock:
+        sock.sendall(
+            f'GET /hello/a/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n'.encode()
+        )
+        assert sock.makefile('rb').read().endswith(b'hello a!')
+
+
 def test_a_port_in_use_is_found_in_the_file_that_chose_it(tmp_path):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]

@@ -11,7 +11,7 @@ import contextvars
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from lymph.core.failures import Killed
+from lymph.core.failures import Killed, error_line
 from lymph.web.faults import AnswerBroken
 from lymph.web.opening import Opening, check_part, parts_of
 
@@ -102,7 +102,7 @@ class _Parts:
             raise
         except BaseException as error:
             self._tell(error)
-            raise AnswerBroken from error
+            raise AnswerBroken(error_line(error)) from error
 
     def close(self) -> None:
         """Close what the application returned; an error in that is told, and hinders nobody."""

@@ -19,9 +19,9 @@ from werkzeug.wrappers import Request
 
 from lymph.config.printable import printable
 from lymph.core import trace
-from lymph.core.failures import Killed
+from lymph.core.failures import Killed, error_line
 from lymph.web.answers import Answer
-from lymph.web.faults import TRACE_KEY, AnswerBroken, Faults, path_of, trace_id_of
+from lymph.web.faults import TRACE_HEADER, TRACE_KEY, AnswerBroken, Faults, path_of, trace_id_of
 from lymph.web.health import Health
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ['TRACE_HEADER', 'Application', 'Site']
 
 access_logger = logging.getLogger('lymph.web.access')
-
-TRACE_HEADER = 'X-Trace-Id'
 
 
 class Site(Protocol):
@@ -71,7 +69,8 @@ class Application:
 
         def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             self._log(environ, status, time.monotonic() - started)
-            return start_response(status, [*headers, (TRACE_HEADER, trace_id)], exc_info)
+            fields = [field for field in headers if field[0].lower() != TRACE_HEADER.lower()]
+            return start_response(status, [*fields, (TRACE_HEADER, trace_id)], exc_info)
 
         def tell(error: BaseException) -> None:
             self.faults.tell(error, environ)
@@ -97,7 +96,7 @@ class Application:
                 error = second
         if answer.begun:
             self.faults.tell(error, environ)
-            raise AnswerBroken from error
+            raise AnswerBroken(error_line(error)) from error
         return answer.run(self.faults.answer(error, environ), environ)
 
     def _log(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:

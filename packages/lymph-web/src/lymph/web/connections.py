@@ -87,8 +87,9 @@ class Connection:
         body = Body(head, self._incoming, self.server.limits, self._proceed)
         reusable = self._answer(head, body)
         self.served += 1
-        with self.server.idle(self):
-            body.skip()
+        if body.unread:
+            with self.server.idle(self):
+                body.skip()
         if body.unread:
             self._linger()
             return False
@@ -126,7 +127,7 @@ class Connection:
         self.socket.settimeout(self.server.limits.stall_timeout)
         try:
             for start in range(0, len(data), _SLICE):
-                part = data[start : start + _SLICE]
+                part = memoryview(data)[start : start + _SLICE]
                 self.socket.sendall(part)
                 self._turns.spend(len(part))
         except TimeoutError:

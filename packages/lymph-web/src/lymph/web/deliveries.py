@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ['Delivery']
 
+_TOGETHER = 16 * 1024  # bytes of a body that leave with the head; more are not worth the copy
+
 
 class Delivery:
     """Answers the request of `head`, once.
@@ -106,7 +108,11 @@ class Delivery:
                 self._failed or self._must_close(),
             )
             head = framing.head()
-        self._send(head + framing.part(data))
+        body = framing.part(data)
+        if head and len(body) > _TOGETHER:
+            self._send(head)
+            head = b''
+        self._send(head + body if head else body)
         framing.count(data)
         return framing
 

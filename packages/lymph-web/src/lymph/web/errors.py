@@ -10,12 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_accept_header
+from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
 from werkzeug.wrappers import Response
 
 from lymph.core.failures import Killed, traceback_text
@@ -50,11 +49,8 @@ class Problem:
 
     @property
     def title(self) -> str:
-        """The standard phrase of the status."""
-        try:
-            return HTTPStatus(self.status).phrase
-        except ValueError:
-            return 'Error'
+        """The usual phrase for the status; Python's own differ from version to version."""
+        return HTTP_STATUS_CODES.get(self.status, 'Error')
 
 
 def problem_of(error: BaseException, debug: bool = False) -> Problem:

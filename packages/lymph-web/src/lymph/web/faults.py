@@ -22,10 +22,19 @@ from lymph.web.errors import Problem, error_response, problem_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ['TRACE_KEY', 'AnswerBroken', 'ClientGone', 'Faults', 'path_of', 'trace_id_of']
+__all__ = [
+    'TRACE_HEADER',
+    'TRACE_KEY',
+    'AnswerBroken',
+    'ClientGone',
+    'Faults',
+    'path_of',
+    'trace_id_of',
+]
 
 logger = logging.getLogger(__name__)
 
+TRACE_HEADER = 'X-Trace-Id'
 TRACE_KEY = 'lymph.trace_id'  # of a request, in its WSGI environment
 _EXPECTED = (HTTPException, RpcError)
 _SHOWN = 200  # characters of a path in the log
@@ -62,8 +71,10 @@ class Faults:
         """
         if not issubclass(type(error), (HTTPException, AnswerBroken)):
             self.tell(error, environ)
-        problem = self._problem(error)
-        return error_response(problem, environ, trace_id_of(environ))
+        trace_id = trace_id_of(environ)
+        response = error_response(self._problem(error), environ, trace_id)
+        response.headers[TRACE_HEADER] = trace_id
+        return response
 
     def tell(self, error: BaseException, environ: WSGIEnvironment) -> None:
         """Log `error`, and report it unless it is the client's or a called service's fault."""
@@ -81,6 +92,10 @@ class Faults:
             except BaseException as second:  # noqa: BLE001 - other people's code
                 text = 'an error could not be reported'
                 self._log.write(logging.ERROR, 'report', text, exc_info=second)
+
+    def tell_of_check(self, error: BaseException) -> None:
+        """Log that the health check raised `error`."""
+        self._log.write(logging.ERROR, 'check', 'the health check failed', exc_info=error)
 
     def close(self) -> None:
         """Write the numbers of lines that were left out."""

@@ -21,17 +21,23 @@ __all__ = ['Health']
 logger = logging.getLogger(__name__)
 
 
+def _log(error: BaseException) -> None:
+    log_failure(logger, error, 'the health check failed')
+
+
 @dataclass(frozen=True)
 class Health:
     """Answers requests for one path: 200 while the interface is healthy, 503 otherwise.
 
-    An interface is not healthy while its container drains, nor when its check raises.
+    An interface is not healthy while its container drains, nor when its check raises; `tell` hears
+    of that.
     """
 
     is_healthy: Callable[[], bool]
     is_draining: Callable[[], bool]
     endpoint: str = '/_health/'
     enabled: bool = True
+    tell: Callable[[BaseException], None] = _log
 
     @classmethod
     def from_config(
@@ -39,12 +45,14 @@ class Health:
         config: ConfigView,
         is_healthy: Callable[[], bool],
         is_draining: Callable[[], bool],
+        tell: Callable[[BaseException], None] = _log,
     ) -> Health:
         """Read `enabled` and `endpoint`; raises ConfigurationError for what they cannot be."""
         endpoint = config.get_str('endpoint', cls.endpoint)
         if not endpoint.startswith('/'):
             raise config.error('endpoint', f"expected a path like '/_health/', found {endpoint!r}")
-        return cls(is_healthy, is_draining, endpoint, config.get_bool('enabled', cls.enabled))
+        enabled = config.get_bool('enabled', cls.enabled)
+        return cls(is_healthy, is_draining, endpoint, enabled, tell)
 
     def answers(self, path: str) -> bool:
         """Whether a request for `path` is for the health endpoint."""
@@ -71,5 +79,5 @@ class Health:
         except Killed:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-            log_failure(logger, error, 'the health check failed')
+            self.tell(error)
             return 'unhealthy'

@@ -11,9 +11,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Mapping
+from socket import gaierror
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from werkzeug.routing import Map
@@ -108,7 +110,10 @@ class WebServiceInterface(Interface):
         self.debug = view.get_bool('debug', False)
         self.limits = Limits.from_config(view)
         self.health = Health.from_config(
-            view.view('healthcheck'), self._is_healthy, self._is_draining
+            view.view('healthcheck'),
+            self._is_healthy,
+            self._is_draining,
+            self._faults.tell_of_check,
         )
 
     def is_healthy(self) -> bool:
@@ -213,7 +218,13 @@ class WebServiceInterface(Interface):
 
     def _unusable(self, error: OSError) -> ConfigurationError:
         ip, port = self._address
-        reason = os.strerror(error.errno) if error.errno else error
+        resolved = not isinstance(error, gaierror)
+        reason = os.strerror(error.errno) if resolved and error.errno else error.strerror or error
+        if not resolved or error.errno == errno.EADDRNOTAVAIL:
+            return ConfigurationError(
+                f'cannot listen at {ip} ({reason}); expected an address of this machine',
+                self._ip_at,
+            )
         return ConfigurationError(
             f'cannot listen at port {port} of {ip} ({reason}); '
             'end what uses it, choose another port, or leave it out for a random one',
