@@ -147,15 +147,6 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_1(shell: Any) -> None:
     assert f'cannot listen at 127.0.0.1:{port}' in line
 
 
-def test_an_error_in_a_users_module_keeps_its_traceback(shell: Any) -> None:
-    shell.write('service.py', 'import no_such_thing\n')
-    shell.write('conf.yml', 'interfaces: {a: {class: "service:A"}}\n')
-    done = shell.run('instance', '-c', 'conf.yml')
-    assert done.exit_code == 1
-    assert 'service.py", line 1' in done.stderr
-    assert "No module named 'no_such_thing'" in done.stderr
-
-
 GREET = """
 import lymph
 

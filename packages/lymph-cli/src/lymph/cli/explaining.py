@@ -1,18 +1,38 @@
-"""What `lymph` says when it fails: one line on stderr, before it ends with an exit code."""
+"""What `lymph` says when it fails, before it ends with an exit code.
+
+One line on stderr comes first. Where code of a user raised, or of anybody whom the configuration
+names, the traceback follows with the frames of the user's files alone; with `--loglevel debug`
+everything is shown. What has no such explanation is a bug and shows its whole traceback.
+"""
 
 from __future__ import annotations
 
 import click
 
+from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import FAILED, INTERRUPTED, WRONG
-from lymph.cli.output import say
-from lymph.config import ConfigurationError, LymphError
+from lymph.cli.output import say, say_block
+from lymph.cli.tracebacks import user_traceback
+from lymph.config import ConfigurationError, LymphError, PluginError
 
-__all__ = ['explain']
+__all__ = ['CodeFailed', 'explain', 'explain_bug']
+
+# with gevent, which is not loaded for help and the like
+_error_line = lazy('lymph.core.failures:error_line')
+_traceback_text = lazy('lymph.core.failures:traceback_text')
 
 
-def explain(error: LymphError | click.ClickException | click.Abort) -> int:
-    """Say on stderr what went wrong and return the exit code."""
+class CodeFailed(LymphError):
+    """Code that the configuration names raised `error`; `text` says so with both places."""
+
+    def __init__(self, text: str, error: BaseException, exit_code: int) -> None:
+        super().__init__(text)
+        self.error = error
+        self.exit_code = exit_code
+
+
+def explain(error: LymphError | click.ClickException | click.Abort, *, debug: bool = False) -> int:
+    """Say on stderr what went wrong and return the exit code; with `debug` say all of it."""
     if isinstance(error, click.Abort):
         return INTERRUPTED
     if isinstance(error, click.UsageError):
@@ -23,7 +43,28 @@ def explain(error: LymphError | click.ClickException | click.Abort) -> int:
         say(f'lymph: {error.format_message()}')
         return error.exit_code
     say(f'lymph: {str(error) or type(error).__name__}')
+    shown = _traceback_text(error) if debug else _users_part(error)
+    if shown:
+        say_block(shown)
+    if isinstance(error, CodeFailed):
+        return error.exit_code
     return WRONG if isinstance(error, ConfigurationError) else FAILED
+
+
+def explain_bug(error: BaseException) -> int:
+    """Say on stderr that something unexpected happened, and all of it; return the exit code."""
+    say(f'lymph: unexpected error, please report it: {_error_line(error)}')
+    say_block(_traceback_text(error))
+    return FAILED
+
+
+def _users_part(error: LymphError) -> str:
+    if isinstance(error, CodeFailed):
+        return user_traceback(error.error)
+    # a plugin that the configuration names, or a module of the user's
+    if isinstance(error, PluginError) and error.where is not None and error.__cause__ is not None:
+        return user_traceback(error.__cause__)
+    return ''
 
 
 def _sentence(message: str) -> str:

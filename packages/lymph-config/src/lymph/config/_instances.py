@@ -15,6 +15,7 @@ from lymph.config._nodes import Node, close_names, describe, find, locate
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location
 from lymph.config.paths import Path, format_path
+from lymph.config.places import noted
 from lymph.config.plugins import installed, load_plugin
 from lymph.config.references import load_reference
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _DEPENDENCIES = 'dependencies'
 _PREFIX = 'dep:'
+_MAKING = 'making the object'
 
 
 class Instances:
@@ -52,7 +54,8 @@ class Instances:
         factory = _factory(view, default, group)
         build = getattr(factory, 'from_config', None)
         if callable(build):
-            return build(view, **extra)
+            with noted(view.locate(), _MAKING):
+                return build(view, **extra)
         if not callable(factory):
             raise view.error('class', f'expected a class or a function, found {describe(factory)}')
         own: dict[str, Node] = (node.value if node else None) or {}
@@ -62,7 +65,8 @@ class Instances:
             if key not in ('class', *extra)
         } | extra
         _check_arguments(view, factory, arguments)
-        return factory(**arguments)
+        with noted(view.locate(), _MAKING):
+            return factory(**arguments)
 
     def share(self, path: Path, default: object, group: str | None, extra: dict[str, Any]) -> Any:
         """Return the one object of a path, making it when it is asked for first.

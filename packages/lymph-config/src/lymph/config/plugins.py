@@ -20,6 +20,7 @@ import importlib_metadata
 from lymph.config._nodes import close_names
 from lymph.config.exceptions import PluginError
 from lymph.config.locations import Location
+from lymph.config.printable import printable
 from lymph.config.references import is_reference, load_reference
 
 __all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
@@ -107,7 +108,9 @@ class Plugin:
         try:
             found = load_reference(self.reference)
             breach = _breach(self.group, found)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # what the module does is its author's: SystemExit, too
             reason = error.text if isinstance(error, PluginError) else _first_line(error)
             raise PluginError(f'{self} cannot be loaded: {reason}', where) from error
         if breach:
@@ -241,5 +244,9 @@ def _describe(found: object) -> str:
     return f'an instance of {type(found).__module__}.{type(found).__qualname__}'
 
 
-def _first_line(error: Exception) -> str:
-    return f'{type(error).__name__}: {error}'.partition('\n')[0]
+def _first_line(error: BaseException) -> str:
+    try:
+        text = str(error).partition('\n')[0]
+    except Exception:  # noqa: BLE001 - the class is told all the same
+        text = ''
+    return printable(f'{type(error).__name__}: {text}' if text else type(error).__name__, 300)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from types import ModuleType
 
 from lymph.config._nodes import close_names
 from lymph.config.exceptions import PluginError
 from lymph.config.locations import Location
+from lymph.config.places import noted
 
 __all__ = ['is_reference', 'load_reference', 'split_reference']
 
@@ -40,6 +42,8 @@ _PROVIDERS = {
     'lymph.testing': 'lymph-testing',
     'lymph.web': 'lymph-web',
 }
+#: What `from a import b` says of a missing b; Python 3.12 has it as an attribute.
+_CANNOT_IMPORT = re.compile(r"cannot import name '(\w+)'")
 
 
 def is_reference(text: str) -> bool:
@@ -74,27 +78,28 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
         module_name, name = split_reference(reference)
     except ValueError as error:
         raise PluginError(str(error), where) from error
-    module = _import(module_name, reference, where)
-    found: object = module
-    for segment in name.split('.'):
-        try:
-            found = getattr(found, segment)
-        except AttributeError as error:
-            advice = close_names(segment, dir(found)) or '; check the name'
-            if found is module:
-                advice = _advice_on_hidden(module_name) or advice
-            raise PluginError(
-                f'{reference!r}: no {segment!r} in {_name_of(found)}{advice}', where
-            ) from error
+    with noted(where, f'importing {reference!r}'):
+        module = _import(module_name, reference, where)
+        found: object = module
+        for segment in name.split('.'):
+            try:
+                found = getattr(found, segment)
+            except AttributeError as error:
+                advice = close_names(segment, dir(found)) or '; check the name'
+                if found is module:
+                    advice = _advice_on_hidden(module_name) or advice
+                raise PluginError(
+                    f'{reference!r}: no {segment!r} in {_name_of(found)}{advice}', where
+                ) from error
     return found
 
 
 def _import(module: str, reference: str, where: Location | str | None) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missing = error.name or ''
-        if not _is_inside(module, missing):
+    except (ImportError, AttributeError) as error:
+        missing = _missing_module(error)
+        if not (isinstance(error, ModuleNotFoundError) and _is_inside(module, missing)):
             # The module is there; something that it imports is not.
             owner = _absent_provider(missing, missing)
             if owner is None:
@@ -113,6 +118,17 @@ def _import(module: str, reference: str, where: Location | str | None) -> Module
             )
             text = f'{reference!r}: no module {missing!r}{advice}'
         raise PluginError(text, where) from error
+
+
+def _missing_module(error: ImportError | AttributeError) -> str:
+    """Return the module that was not found by `import a.b`, `from a import b` or `a.b`, or ''."""
+    if isinstance(error, AttributeError):
+        package = getattr(error.obj, '__name__', '') if isinstance(error.obj, ModuleType) else ''
+        return f'{package}.{error.name}'
+    if isinstance(error, ModuleNotFoundError):
+        return error.name or ''
+    name = _CANNOT_IMPORT.match(error.msg or '')
+    return f'{error.name}.{name[1]}' if name else ''
 
 
 def _advice_on_hidden(module: str) -> str:

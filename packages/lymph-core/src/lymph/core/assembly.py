@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from lymph.config import Configuration, ConfigView
+from lymph.config.places import noted
 from lymph.config.plugins import load_plugin
 from lymph.config.references import load_reference
 from lymph.config.sections import check_sections
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
+from lymph.core.failures import described
 from lymph.core.interfaces import Interface
 from lymph.core.partitioning import Partitioner
 from lymph.core.plugins import Plugin
 from lymph.core.versioning import parse_name
+from lymph.discovery.base import BaseServiceRegistry
+from lymph.events.base import BaseEventSystem
 
 Kind = TypeVar('Kind')
 
@@ -31,13 +35,18 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     check_sections(config)
     container = config.create_instance('container', ServiceContainer, **overrides)
     if not isinstance(container, ServiceContainer):
-        raise config.error('container.class', f'expected a container, found {container!r}')
+        raise config.error('container.class', f'expected a container, found {described(container)}')
+    for backend, key in ((BaseServiceRegistry, 'registry'), (BaseEventSystem, 'events')):
+        for component in container.components:
+            if isinstance(component, backend):
+                component.place = config.locate(['container', key])
     plugins = config.view('plugins')
     for name in plugins:
         reference = plugins.get_str([name, 'class'], name)
         where = plugins.locate([name])
         cls = _checked(load_plugin('lymph.plugins', reference, where=where), Plugin)
-        container.install_plugin(cls, plugins.view([name]))
+        with noted(where, 'making the plugin'):
+            container.install_plugin(cls, plugins.view([name])).place = where
     components = config.view('components')
     for name in components:
         if name == _SERIAL_EVENTS:
@@ -48,7 +57,10 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
             raise components.error([name], text)
         component = components.create_instance([name])
         if not isinstance(component, Component):
-            raise components.error([name, 'class'], f'expected a component, found {component!r}')
+            raise components.error(
+                [name, 'class'], f'expected a component, found {described(component)}'
+            )
+        component.place = components.locate([name])
         container.add_component(component)
     install_interfaces(container, config)
     return container
@@ -79,7 +91,9 @@ def install_interfaces(container: ServiceContainer, config: Configuration) -> No
         section = interfaces.view([key])
         cls = _interface_class(section)
         if cls.tasks or not container.worker:
-            container.install_interface(cls, name, version, section)
+            with noted(section.locate(), 'making the interface'):
+                interface = container.install_interface(cls, name, version, section)
+            interface.place = section.locate()
     if container.worker and not container.interfaces:
         raise config.error(
             'interfaces',
@@ -102,7 +116,9 @@ def _interface_class(section: ConfigView) -> type[Interface]:
     reference = section.get_str('class')
     cls = load_reference(reference, where=section.locate('class'))
     if not (isinstance(cls, type) and issubclass(cls, Interface)):
-        raise section.error('class', f'expected a subclass of lymph.Interface, found {cls!r}')
+        raise section.error(
+            'class', f'expected a subclass of lymph.Interface, found {described(cls)}'
+        )
     return cls
 
 

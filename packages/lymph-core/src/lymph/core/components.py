@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lymph.config import Location
+from lymph.config.places import noted
 from lymph.core.greenlets import Greenlet, Pool
 from lymph.core.hooks import Hook
 from lymph.core.monitoring.metrics import Aggregate
@@ -29,6 +31,8 @@ class Component:
     """
 
     parent: Component | None = None
+    #: where the configuration describes it, for errors
+    place: Location | None = None
 
     def __init__(
         self,
@@ -123,7 +127,8 @@ class Componentized(Component):
         for component in self.components:
             self._started.append(component)
             try:
-                component.on_start()
+                with noted(component.place, 'on_start'):
+                    component.on_start()
             except BaseException:
                 self.on_stop()
                 raise

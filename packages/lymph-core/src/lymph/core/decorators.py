@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from lymph.core.declaring.callables import check_retry
 from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declare
 from lymph.core.declaring.tasks import Task
+from lymph.core.failures import described
 from lymph.core.protocol.topics import check_pattern
 
 __all__ = ['event', 'raw_rpc', 'rpc', 'task']
@@ -25,11 +27,11 @@ def rpc(
     Callers see exceptions of the classes in `raises` as RemoteError, others as Failed.
     `idempotent` allows callers to repeat a call that may have run.
     """
-    if callable(raises) and not isinstance(raises, type):
+    if _is_method(raises):
         raise TypeError('write @lymph.rpc() with parentheses')
     classes = raises if isinstance(raises, tuple) else (raises,)
     if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
-        raise TypeError(f'expected exception classes in raises, found {raises!r}')
+        raise TypeError(f'expected exception classes in raises, found {described(raises)}')
     return lambda func: declare(func, RpcDeclaration(func, raises=classes, idempotent=idempotent))
 
 
@@ -59,9 +61,11 @@ def event(
         raise TypeError('expected at least one event type, as in @lymph.event("task_done")')
     if not all(isinstance(event_type, str) for event_type in event_types):
         raise TypeError('write @lymph.event("type") with event types as text')
+    if queue_name is not None and not isinstance(queue_name, str):
+        raise TypeError(f'expected queue_name as text, found {described(queue_name)}')
     for event_type in event_types:
         check_pattern(event_type)
-    _check_retry(retry)
+    check_retry(retry)
     return lambda func: declare(
         func,
         EventDeclaration(func, event_types, sequential, broadcast, once, retry, queue_name),
@@ -76,9 +80,9 @@ def task(
     With `sequential` a worker runs one at a time, with `broadcast` every worker runs it. `retry`
     is how often a task that raised is run again.
     """
-    if callable(sequential):
+    if _is_method(sequential):
         raise TypeError('write @lymph.task() with parentheses')
-    _check_retry(retry)
+    check_retry(retry)
 
     def make(func: Callable[..., Any]) -> Task:
         known = getattr(func, '_lymph_declaration', None)
@@ -92,6 +96,7 @@ def task(
     return make
 
 
-def _check_retry(retry: int) -> None:
-    if retry < 0:
-        raise ValueError(f'expected retry >= 0, found {retry}')
+def _is_method(found: object) -> bool:
+    """Tell whether a decorator was written without its parentheses."""
+    methods = (staticmethod, classmethod, property)
+    return isinstance(found, methods) or (callable(found) and not isinstance(found, type))

@@ -223,3 +223,79 @@ def test_an_event_handler_takes_the_event():
         @lymph.event('a')
         def on_a(self):
             pass
+
+
+async def coroutine(self, event): ...
+
+
+async def asynchronous_generator(self, event):
+    yield
+
+
+def generator(self, event):
+    yield
+
+
+def method(self, event): ...
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+@pytest.mark.parametrize(
+    ('func', 'found'),
+    [
+        (coroutine, 'an async function; write `def`'),
+        (asynchronous_generator, 'an async function'),
+        (functools.partial(coroutine), 'an async function'),
+        (generator, 'a generator function'),
+        (staticmethod(method), 'a staticmethod; methods take self'),
+        (classmethod(method), 'a classmethod'),
+        (property(method), 'a property'),
+        (functools.partial(method), 'no function'),
+        (Base, 'a class'),
+        (None, 'None, which is no function'),
+        ('name', 'no function'),
+    ],
+)
+def test_what_is_no_method_is_refused_where_it_is_declared(kind, func, found):
+    with pytest.raises(TypeError, match=f'expected a method to declare as {kind}, found .*{found}'):
+        DECORATORS[kind](func)
+
+
+@pytest.mark.parametrize(
+    ('decorator', 'advice'),
+    [
+        (lymph.rpc, r'write @lymph.rpc\(\)'),
+        (lymph.raw_rpc, r'write @lymph.raw_rpc\(\)'),
+        (lymph.task, r'write @lymph.task\(\)'),
+        (lymph.event, r'write @lymph.event\("type"\)'),
+        (serial_event, r'write @serial_event\("type"\)'),
+    ],
+)
+@pytest.mark.parametrize('func', [method, staticmethod(method), classmethod(method)])
+def test_decorator_without_parentheses_says_how_to_write_it(decorator, advice, func):
+    with pytest.raises(TypeError, match=advice):
+        decorator(func)
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({'retry': '3'}, 'expected retry as a whole number'),
+        ({'retry': True}, 'expected retry as a whole number'),
+        ({'retry': -1}, 'expected retry >= 0'),
+        ({'queue_name': 5}, 'expected queue_name as text'),
+    ],
+)
+def test_options_of_a_wrong_type_are_refused(options, expected):
+    with pytest.raises((TypeError, ValueError), match=expected):
+        lymph.event('a', **options)
+
+
+def test_function_that_is_wrapped_is_a_method():
+    @functools.wraps(coroutine)
+    def wrapper(self, event):
+        return event
+
+    for decorator in (lymph.rpc(), lymph.event('a')):
+        wrapper.__dict__.pop('_lymph_declaration', None)
+        assert decorator(wrapper) is wrapper

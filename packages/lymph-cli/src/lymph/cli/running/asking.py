@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from lymph.cli.configuring import load_configuration
 from lymph.cli.logs import set_up_logging
+from lymph.cli.running.code import code_explained
 from lymph.cli.running.stopping import interrupts_heard
 from lymph.cli.settings import Settings
 from lymph.client import Client
@@ -22,5 +23,8 @@ def open_client(settings: Settings) -> Iterator[Client]:
     """
     config = load_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
-    with interrupts_heard(), Client.from_config(config) as client:
-        yield client
+    with interrupts_heard():
+        with code_explained():
+            opened = Client.from_config(config)
+        with opened as client:
+            yield client

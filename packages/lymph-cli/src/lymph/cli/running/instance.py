@@ -11,6 +11,7 @@ from lymph.cli.configuring import load_configuration, node_files
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say
+from lymph.cli.running.code import code_explained
 from lymph.cli.running.importing import import_from_here
 from lymph.cli.running.reloading import Reloader, start_again
 from lymph.cli.running.stopping import Stops
@@ -32,10 +33,11 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool, work
     set_up_logging(settings, config, 'INFO')
     _expect_interfaces(config, settings)
     import_from_here()
-    container = build_container(config, ip=ip, port=port, worker=worker)
+    with code_explained():
+        container = build_container(config, ip=ip, port=port, worker=worker)
     stops = Stops()
     with stops.heard():
-        with stops.interruptible():
+        with stops.interruptible(), code_explained():
             _start(container)
         if stops.asked.is_set():
             container.stop()

@@ -11,6 +11,7 @@ import gevent
 from gevent.event import Event
 
 from lymph.cli.output import say
+from lymph.cli.tracebacks import is_users_file
 from lymph.config import ConfigurationError
 
 __all__ = ['Reloader', 'changes', 'start_again']
@@ -72,10 +73,9 @@ def start_again() -> None:
 
 
 def _sources() -> list[str]:
-    """Return the files of loaded modules that are not installed with Python."""
+    """Return the files of loaded modules that are the user's own."""
     files = [getattr(module, '__file__', None) for module in tuple(sys.modules.values())]
-    installed = tuple({f'{sys.prefix}{os.sep}', f'{sys.base_prefix}{os.sep}'})
-    return [file for file in files if file and not file.startswith(installed)]
+    return [file for file in files if file and is_users_file(file)]
 
 
 def _times(paths: Iterable[str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from lymph.core.declaring.callables import expect_method
 from lymph.core.declaring.signatures import Signature, expect_parameters
 
 __all__ = ['EventDeclaration', 'RpcDeclaration', 'declaration_of', 'declare', 'declared']
@@ -34,6 +35,7 @@ class RpcDeclaration:
     signature: Signature = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        expect_method(self.func, 'raw_rpc' if self.raw else 'rpc')
         filled = ('self', 'channel') if self.raw else ('self',)  # by the framework
         expect_parameters(self.func, *filled)
         object.__setattr__(self, 'signature', Signature(self.func, len(filled)))
@@ -64,6 +66,7 @@ class EventDeclaration:
     queue_name: str | None = None
 
     def __post_init__(self) -> None:
+        expect_method(self.func, self.kind)
         expect_parameters(self.func, 'self', 'event')
 
     @property

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol, overload
 
+from lymph.core.declaring.callables import expect_method
 from lymph.core.declaring.signatures import Signature, expect_parameters
 from lymph.exceptions import SubscriptionError
 
@@ -58,6 +59,7 @@ class Task:
         broadcast: bool = False,
         retry: int = 0,
     ) -> None:
+        expect_method(func, self.kind)
         expect_parameters(func, 'self')
         functools.update_wrapper(self, func)
         self.func = func

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from lymph.core.declaring.callables import check_retry, expect_method
 from lymph.core.declaring.declarations import declare
 from lymph.core.declaring.signatures import expect_parameters
 from lymph.core.events import Event
+from lymph.core.failures import described
 from lymph.core.protocol.topics import check_pattern
 
 __all__ = ['Key', 'SerialDeclaration', 'serial_event']
@@ -30,6 +32,7 @@ class SerialDeclaration:
     retry: int = 0
 
     def __post_init__(self) -> None:
+        expect_method(self.func, self.kind)
         expect_parameters(self.func, 'self', 'event')
 
     @property
@@ -53,9 +56,9 @@ def serial_event(
     for event_type in event_types:
         check_pattern(event_type)
     if not isinstance(partition_count, int) or partition_count < 1:
-        raise ValueError(f'expected a partition_count of at least 1, found {partition_count!r}')
-    if retry < 0:
-        raise ValueError(f'expected retry >= 0, found {retry}')
+        found = described(partition_count)
+        raise ValueError(f'expected a partition_count of at least 1, found {found}')
+    check_retry(retry)
     if key is None:
         key = _type_of
     expect_parameters(key, 'interface', 'event')

@@ -1,0 +1,53 @@
+"""Errors of code that a configuration names: a user's modules, classes and hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from click import ClickException
+from click.exceptions import Exit
+
+from lymph.cli.explaining import CodeFailed
+from lymph.cli.outcomes import FAILED, WRONG
+from lymph.cli.running.stopping import Stopped
+from lymph.cli.tracebacks import last_place
+from lymph.config import ConfigurationError, LymphError
+from lymph.config.places import Place, place_of
+from lymph.config.secrets import mask_text
+from lymph.core.failures import Killed, error_line
+
+__all__ = ['code_explained']
+
+
+@contextmanager
+def code_explained() -> Iterator[None]:
+    """Raise CodeFailed for what code raises in the block, if the configuration names that code.
+
+    Other errors pass: they are lymph's own.
+    """
+    try:
+        yield
+    except (ClickException, Exit, KeyboardInterrupt, Stopped, Killed):
+        raise
+    except ConfigurationError as error:
+        place = place_of(error)
+        if error.where is None and place is not None:
+            error.where = place.where
+        raise
+    except BaseException as error:
+        place = place_of(error)
+        if place is None:
+            raise
+        # An error of lymph, such as a call that failed, is no mistake in the code.
+        code = FAILED if isinstance(error, LymphError) else WRONG
+        raise CodeFailed(_sentence(error, place), error, code) from error
+
+
+def _sentence(error: BaseException, place: Place) -> str:
+    at = last_place(error)
+    where = f' at {at}' if at else ''
+    advice = ''
+    if isinstance(error, ModuleNotFoundError):
+        advice = '; install it, or check its name'
+    return f'{place.where}: {place.doing} failed{where}: {mask_text(error_line(error))}{advice}'
