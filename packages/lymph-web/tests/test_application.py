@@ -229,6 +229,7 @@ def test_a_path_cannot_forge_lines_of_the_log(client, caplog):
         client.get('/hello/a%0d%0ab%1b[2J\u202e/')
         client.get('/fail?%0d%0a')
         client.get('/' + 'a' * 5000)
+        client.get('/hello/a/', environ_base={'REMOTE_ADDR': '\x9b2J' * 1000})
     (first, *_) = [r.getMessage().split(' in ')[0] for r in caplog.records]
     assert first == '- GET /hello/a\\r\\nb\\x1b[2J\\u202e/ 200'
     assert all(r.getMessage().isprintable() and len(r.getMessage()) < 500 for r in caplog.records)

@@ -48,10 +48,16 @@ FIVE = [('Content-Length', '5')]
             False,
         ),
         (
-            {'fields': [('Connection', 'Close')], 'length': 3},
+            {'fields': [('Connection', 'X-A , Close')], 'length': 3},
             ['Content-Length: 3', 'Connection: close'],
             b'abc',
             True,
+        ),
+        (
+            {'fields': [('Connection', 'x-disclose')], 'length': 3},
+            ['Content-Length: 3'],
+            b'abc',
+            False,
         ),
         (
             {

@@ -107,7 +107,8 @@ class Application:
             access_logger.log(
                 level,
                 '%s %s %s %s in %.1f ms',
-                environ.get('REMOTE_ADDR', '-'),
+                # what a proxy in front says, where a middleware believes it
+                printable(environ.get('REMOTE_ADDR') or '-', 64),
                 printable(environ['REQUEST_METHOD'], 20),
                 path_of(environ),
                 status.partition(' ')[0],

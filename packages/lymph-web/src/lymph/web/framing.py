@@ -15,6 +15,7 @@ of an application are dropped, except that ``Connection: close`` closes it.
 
 from __future__ import annotations
 
+import re
 from email.utils import formatdate
 
 from lymph.web.opening import AnswerError, Opening
@@ -51,8 +52,11 @@ class Framing:
         # a body would be a mistake, unless the answer is that to GET without its body
         self._unexpected = self._form is _NOTHING and method != 'HEAD'
         self._left = length or 0
-        options = [value.lower() for name, value in opening.fields if name.lower() == 'connection']
-        told = any('close' in option for option in options)
+        told = any(
+            'close' in re.split(r'[ \t]*,[ \t]*', value.lower().strip())
+            for name, value in opening.fields
+            if name.lower() == 'connection'
+        )
         # after a status of 1xx the client waits for an answer that nobody will give
         self.closes = close or told or self._form is _CLOSE or opening.code < 200
 

@@ -11,7 +11,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -79,7 +79,9 @@ class WebServer(WSGIServer):
     def handle(self, sock: GeventSocket, address: Any) -> None:
         """Serve one accepted connection to its end."""
         if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # fails for a client that has gone, which is found out when it is read from
+            with suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.pool.full():
             self._make_room()
         super().handle(sock, address)
