@@ -34,8 +34,9 @@ def test_reason_is_logged_where_it_is_asked_for(shell: Any) -> None:
     ('command', 'exit_code'),
     [
         (('request', 'a/b.c'), 1),
-        (('request', 'a\nb.c'), 1),
+        (('request', 'a\nb.c'), 2),
         (('request', '.c'), 2),
+        (('request', '\udcff.c'), 2),
         (('inspect', '..'), 1),
         (('inspect', 'tcp://'), 1),
         (('inspect', 'tcp://[::1'), 1),
@@ -47,6 +48,13 @@ def test_name_that_cannot_be_one_is_one_line(
     shell: Any, command: tuple[str, ...], exit_code: int
 ) -> None:
     expect_one_line(shell.run(*command), exit_code, 'expected')
+
+
+def test_full_disk_behind_stdout_is_one_line(shell: Any) -> None:
+    with open('/dev/full', 'wb') as full:
+        done = shell.start('list', stdout=full.fileno())
+        assert done.end() == 1
+    assert done.stderr == 'lymph: cannot write to stdout: No space left on device\n'
 
 
 BROKEN = """

@@ -22,11 +22,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import NoReturn
 
 from click.exceptions import Exit
 
-from lymph.cli.outcomes import READER_GONE
+from lymph.cli.outcomes import READER_GONE, OperationFailed
 from lymph.config.printable import printable
 
 __all__ = [
@@ -64,13 +63,17 @@ def ask(question: str) -> None:
 def write(text: str) -> None:
     """Write text that is printable already to stdout.
 
-    Raises click's Exit when whoever reads has gone.
+    Raises click's Exit when whoever reads has gone, OperationFailed when the disk is full.
     """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _reader_gone()
+        _drop_the_rest()
+        raise Exit(READER_GONE) from None
+    except OSError as error:
+        _drop_the_rest()
+        raise OperationFailed(f'cannot write to stdout: {error.strerror or error}') from error
 
 
 def one_line(text: str, limit: int = _LINE) -> str:
@@ -109,9 +112,8 @@ def json_text(text: str) -> str:
     return text
 
 
-def _reader_gone() -> NoReturn:
+def _drop_the_rest() -> None:
     # What is still buffered goes nowhere; Python would complain about it when it exits.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-    raise Exit(READER_GONE)

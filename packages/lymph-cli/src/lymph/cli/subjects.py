@@ -33,7 +33,7 @@ def parse_subject(text: str) -> Subject:
     """Return what `echo.upper` or `echo.upper@1.2` names; raises UsageError for anything else."""
     name, at, version = text.partition('@')
     interface, _, method = name.rpartition('.')
-    if not (interface and method) or (at and not version):
+    if not (interface and method and text.isprintable()) or (at and not version):
         raise click.UsageError(
             f'expected INTERFACE.METHOD or INTERFACE.METHOD@VERSION, found {quoted(text)}'
         )
