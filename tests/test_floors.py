@@ -21,6 +21,7 @@ FLOORS = [
     ],
     [
         'lymph.serializers',
+        'lymph.core.deadlines',
         'lymph.core.events',
         'lymph.core.connecting',
         'lymph.core.flights',
@@ -40,7 +41,6 @@ FLOORS = [
     ],
     [
         'lymph.core.components',
-        'lymph.core.deadlines',
         'lymph.core.doorbell',
         'lymph.core.processes',
     ],

@@ -4,6 +4,7 @@ import time
 from contextvars import Context
 
 import pytest
+from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,4 +176,23 @@ def test_the_loop_is_not_woken_before_something_expires():
         expirations.add(Waiting(expired), time.monotonic() + hundredths / 100)
     eventually(lambda: len(expired) == 3)
     assert len(readings) < 20
+    expirations.close()
+
+
+def test_one_that_fails_to_expire_keeps_no_other_from_it(caplog):
+    class Waiting:
+        def __init__(self, error=None):
+            self.error, self.expired = error, Event()
+
+        def expire(self):
+            self.expired.set()
+            if self.error is not None:
+                raise self.error
+
+    expirations = Expirations()
+    everybody = [Waiting(RuntimeError('no good')) for _ in range(3)] + [Waiting()]
+    for waiting in everybody:
+        expirations.add(waiting, time.monotonic())
+    assert all(waiting.expired.wait(5) for waiting in everybody)
+    assert 'did not expire' in caplog.text
     expirations.close()

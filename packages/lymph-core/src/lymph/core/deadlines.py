@@ -1,12 +1,14 @@
 """Deadlines: how long the current work may still take, and one timer for all who wait.
 
 Deadlines are times of `time.monotonic`. They travel between processes as the remaining seconds,
-never as a time of day.
+never as a time of day. A deferred call has the deadline of the work that made it; a greenlet that
+is spawned has none (see `lymph.core.greenlets`).
 """
 
 from __future__ import annotations
 
 import heapq
+import logging
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -14,7 +16,11 @@ from typing import Protocol
 
 import gevent
 
+from lymph.core.failures import described, log_failure
+
 __all__ = ['Expirable', 'Expirations', 'current', 'remaining', 'set_current']
+
+logger = logging.getLogger(__name__)
 
 _deadline: ContextVar[float | None] = ContextVar('lymph_deadline', default=None)
 
@@ -104,7 +110,10 @@ class Expirations:
         now = self._clock()
         while self._ticks and self._ticks[0] * _TICK <= now:
             for waiting in self._buckets.pop(heapq.heappop(self._ticks)):
-                waiting.expire()
+                try:
+                    waiting.expire()
+                except Exception as error:  # noqa: BLE001 - the others wait for their end, too
+                    log_failure(logger, error, '%s did not expire', described(waiting))
         while self._ticks and not self._buckets[self._ticks[0]]:
             del self._buckets[heapq.heappop(self._ticks)]  # all of them were served in time
         # those who expired may have added others meanwhile, later than what is waiting here

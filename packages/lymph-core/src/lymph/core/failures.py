@@ -39,6 +39,7 @@ __all__ = [
 
 ERROR_LENGTH = 2000  # characters kept of an error's text; headers of AMQP fit into one frame
 _TRACEBACK_LENGTH = 100_000  # characters kept of a traceback, from its end
+_DESCRIBED = 120  # characters of a component or a callback in a log line
 
 # read from the slots of `type` and `BaseException`: a class may override both names
 _name_of_class = type.__dict__['__name__'].__get__
@@ -79,10 +80,10 @@ def error_line(error: BaseException, limit: int = ERROR_LENGTH) -> str:
     return printable(f'{name}: {text}' if text else name, limit)
 
 
-def described(value: object) -> str:
+def described(value: object, limit: int = _DESCRIBED) -> str:
     """Return the `repr` of anything, shortened and printable, or its class if that raises."""
     try:
-        return quoted(value)
+        return quoted(value, limit)
     except Killed:
         raise
     except BaseException:  # noqa: BLE001 - there is nothing else to tell of it

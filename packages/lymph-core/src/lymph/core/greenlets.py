@@ -1,4 +1,8 @@
-"""Greenlets that inherit the context they were made in, and the group that ends them."""
+"""Greenlets that inherit the context they were made in, and the group that ends them.
+
+The trace id goes on in a new greenlet; the deadline does not. What a handler starts in the
+background may take longer than the caller of the handler waits.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,23 @@ from typing import Any
 import gevent
 from gevent.pool import Group
 
+from lymph.core import deadlines
 from lymph.core.failures import Killed
 
 __all__ = ['Greenlet', 'Pool']
 
 
 class Greenlet(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stubs alone
-    """A greenlet that starts with a copy of its maker's contextvars.
+    """A greenlet that starts with a copy of its maker's contextvars, without the deadline.
 
-    gevent starts greenlets in an empty context, which would lose the trace id and the deadline.
+    gevent starts greenlets in an empty context, which would lose the trace id.
     """
 
     def __init__(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         super().__init__(run, *args, **kwargs)
-        self.gr_context = contextvars.copy_context()
+        context = contextvars.copy_context()
+        context.run(deadlines.set_current, None)
+        self.gr_context = context
 
     def kill(
         self,
@@ -50,3 +57,13 @@ class Pool(Group):
     ) -> None:
         """End all greenlets by raising `exception` in them; see `gevent.pool.Group.kill`."""
         super().kill(exception, block, timeout)
+
+    def killone(
+        self,
+        greenlet: Any,
+        exception: Any = Killed,
+        block: bool = True,
+        timeout: float | None = None,
+    ) -> None:
+        """End one greenlet by raising `exception` in it; see `gevent.pool.Group.killone`."""
+        super().killone(greenlet, exception, block, timeout)
