@@ -9,7 +9,9 @@ import pytest
 from gevent.event import Event
 from gevent.queue import Queue
 
+from lymph.core.failures import Killed
 from lymph.core.workers import Workers
+from lymph.testing.contracts.events.outcomes import RAISED
 from lymph.testing.waiting import eventually
 
 colour = ContextVar('colour', default='none')
@@ -318,3 +320,64 @@ def test_an_idle_greenlet_holds_nothing_of_its_last_task(make):
 def test_a_bound_below_one_is_refused():
     with pytest.raises(ValueError, match='expected a pool size of at least 1, found 0'):
         Workers(0)
+
+
+@pytest.mark.parametrize('n', range(len(RAISED)))
+def test_whatever_a_task_raises_its_greenlet_goes_on_and_its_place_is_free(n, caplog):
+    workers, done = Workers(1), Queue()
+
+    def task():
+        done.put(gevent.getcurrent())
+        raise RAISED[n]()
+
+    assert in_hub(workers.try_start, task)
+    greenlet = done.get(timeout=5)
+    assert workers.join(5)
+    assert in_hub(workers.try_start, lambda: done.put(gevent.getcurrent()))
+    assert done.get(timeout=5) is greenlet
+    assert workers.join(5)
+    assert workers.running == 0
+    assert 'a task failed' in caplog.text
+    workers.kill()
+
+
+@pytest.mark.parametrize('late', [gevent.GreenletExit, gevent.Timeout, SystemExit, Killed])
+def test_what_is_thrown_into_a_greenlet_without_a_task_harms_no_task(late, make):
+    workers, done = make(1), Queue()
+    workers.start(lambda: done.put(gevent.getcurrent()))
+    greenlet = done.get(timeout=5)
+    assert workers.join(5)
+    gevent.kill(greenlet, late)  # such as a timeout that a task has left behind
+    eventually(lambda: greenlet.dead)
+    for _ in range(3):
+        workers.start(done.put, 'next')
+        assert done.get(timeout=5) == 'next'
+        assert workers.join(5)
+    assert workers.running == 0
+
+
+def test_what_is_thrown_between_two_tasks_does_not_lose_the_second(make):
+    workers, done = make(1), Queue()
+    workers.start(lambda: done.put(gevent.getcurrent()))
+    greenlet = done.get(timeout=5)
+    assert workers.join(5)
+    gevent.get_hub().loop.run_callback(greenlet.throw, gevent.Timeout)
+    workers.start(lambda: gevent.sleep(0.01) or done.put('second'))
+    assert done.get(timeout=5) == 'second'
+    assert workers.join(5)
+    assert workers.running == 0
+
+
+def test_a_killed_task_gives_its_place_back_once(make):
+    workers, running = make(2), Queue()
+
+    def task():
+        running.put(gevent.getcurrent())
+        gevent.sleep(60)
+
+    workers.start(task)
+    workers.start(task)
+    running.get(timeout=5).kill()
+    assert workers.running == 1
+    assert workers.kill() == 1
+    assert workers.running == 0

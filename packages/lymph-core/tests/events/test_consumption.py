@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gevent
 import pytest
+from gevent import Timeout
 from gevent.event import Event as Signal
 
 from lymph.core.components import Component
@@ -288,3 +289,58 @@ def test_a_claim_that_comes_after_its_consumer_has_left_is_let_go(consumption, s
     eventually(lambda: len(store.outcomes) >= 3)
     assert store.outcomes[-2:] == [('returned', 1), ('let go', 'queue')]
     assert inbox.events == []
+
+
+@pytest.mark.parametrize('error', [RuntimeError('broken'), SystemExit(1), KeyError(), Timeout(1)])
+def test_whatever_a_lease_raises_the_queue_is_looked_into_again(
+    error, consumption, store, monkeypatch
+):
+    monkeypatch.setattr('lymph.events.consumption._AFTER_ERROR', 0.01)
+    store.error, inbox = error, Inbox()
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: len(store.demands) > 2)
+    store.error = None
+    store.put(1)
+    eventually(lambda: inbox.numbers == [1])
+
+
+def test_an_event_whose_outcome_cannot_be_told_is_given_back_after_a_pause(
+    consumption, store, monkeypatch, component
+):
+    def fail(delivery, *details):
+        raise SystemExit(1)
+
+    monkeypatch.setattr('lymph.events.consumption._AFTER_ERROR', 0.01)
+    inbox = Inbox()
+    monkeypatch.setattr(store, 'acknowledge', fail)
+    consumption.add('queue', subscription(inbox))
+    store.put(1)
+    consumption.ring('queue')
+    eventually(lambda: store.outcomes == [('interrupted', 1)])
+    assert component.workers.join(5)
+    monkeypatch.undo()
+    store.put(2)
+    consumption.ring('queue')
+    eventually(lambda: store.outcomes[1:] == [('acknowledged', 2)])
+
+
+def test_the_store_knows_of_a_failure_before_anybody_else(consumption, store, component):
+    told = []
+    component.error_hook.install(lambda error, **details: told.append(list(store.outcomes)))
+
+    def fail(event):
+        raise RuntimeError('no good')
+
+    store.put(1)
+    consumption.add('queue', subscription(fail))
+    eventually(lambda: told)
+    assert told == [[('buried', 1)]]
+
+
+def test_a_handler_that_is_ended_gives_its_event_back(consumption, store, component):
+    gate = Gate()
+    store.put(1)
+    consumption.add('queue', subscription(gate))
+    eventually(lambda: gate.inside)
+    component.workers.kill()
+    assert store.outcomes == [('interrupted', 1)]

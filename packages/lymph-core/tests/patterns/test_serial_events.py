@@ -5,10 +5,12 @@ import pytest
 
 import lymph
 from lymph.core.events import Event
+from lymph.core.failures import error_name
 from lymph.core.protocol.partitions import partition_of
 from lymph.exceptions import SubscriptionError
 from lymph.patterns.serial_events import serial_event
 from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
+from lymph.testing.contracts.events.outcomes import RAISED
 from lymph.testing.waiting import eventually
 
 
@@ -321,3 +323,82 @@ def test_a_carried_event_is_restored():
         event.headers,
         event.id,
     )
+
+
+@pytest.mark.parametrize('n', range(len(RAISED)))
+def test_whatever_a_key_function_raises_the_event_is_a_dead_letter_at_once(n, world):
+    calls = []
+
+    def key(interface, event):
+        calls.append(event['key'])
+        if event['key'] == 'bad':
+            raise RAISED[n]()
+        return event['key']
+
+    class Keyed(lymph.Interface):
+        @serial_event('order.*', partition_count=2, key=key)
+        def ship(self, event):
+            log.handle(event)
+
+    container = world.container((Keyed, 'shop'))
+    emit(container, 1, ['bad', 'good'])
+    eventually(lambda: log.seen == [('good', 0)])
+    (letter,) = world.event_hub.dead_letters.read('shop.ship')
+    assert f'the key function raised {error_name(RAISED[n]())}' in letter.error
+    assert calls == ['bad', 'good']
+
+
+class OddText(str):
+    def encode(self, *arguments):
+        raise SystemExit
+
+
+@pytest.mark.parametrize('key', [5, None, b'x', 'surrogate \udcff', OddText('\udcff')], ids=repr)
+def test_what_is_no_text_is_no_key(key, world):
+    class Keyed(lymph.Interface):
+        @serial_event('order.*', partition_count=2, key=lambda self, event: key)
+        def ship(self, event):
+            log.handle(event)
+
+    emit(world.container((Keyed, 'shop')), 1, ['a'])
+    (letter,) = eventually(lambda: world.event_hub.dead_letters.read('shop.ship'))
+    assert 'expected a text as key' in letter.error
+    letter.error.encode()
+
+
+def test_whatever_a_serial_handler_raises_the_next_event_is_handled(world):
+    class Failing(lymph.Interface):
+        @serial_event('order.*', partition_count=1, key=lambda self, event: 'one')
+        def ship(self, event):
+            raise RAISED[event['n']]()
+
+    emit(world.container((Failing, 'shop')), len(RAISED), ['a'])
+    letters = eventually(
+        lambda: (
+            (found := world.event_hub.dead_letters.read('shop.ship.0'))
+            and len(found) == len(RAISED)
+            and found
+        )
+    )
+    for n, letter in enumerate(letters):
+        assert letter.error.startswith(error_name(RAISED[n]()))
+
+
+def test_a_partition_that_cannot_be_given_back_is_not_forgotten(world, monkeypatch):
+    monkeypatch.setattr('lymph.patterns.serial_events.handlers._AFTER_ERROR', 0.01)
+    first = world.container(Shop)
+    eventually(lambda: owned(first) == [[0, 1, 2, 3]])
+    events, failures = first.events, iter([SystemExit(1), RuntimeError('no')])
+    unsubscribe = events.unsubscribe
+
+    def fail_at_first(subscription):
+        for failure in failures:
+            raise failure
+        unsubscribe(subscription)
+
+    monkeypatch.setattr(events, 'unsubscribe', fail_at_first)
+    second = world.container(Shop)
+    eventually(lambda: sorted(map(len, owned(first, second))) == [2, 2])
+    emit(second)
+    eventually(lambda: len(log.seen) == 100)
+    assert log.most == 1

@@ -175,22 +175,26 @@ class Asking(Componentized):
                 ended()
 
         wrapped = hosted(subscription, stats, end)
-        self.events.subscribe(wrapped)
-        self._handlers[wrapped] = stats
+        self._handlers[wrapped] = stats  # before its first event, which may be its last
         self.metrics.add(stats)
+        try:
+            self.events.subscribe(wrapped)
+        except BaseException:
+            self._forget(wrapped)
+            raise
         return wrapped
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End what `subscribe` began; unknown ones are ignored."""
-        if self._forget(subscription):
+        if subscription in self._handlers:
             self.events.unsubscribe(subscription)
+            self._forget(subscription)
 
-    def _forget(self, subscription: Subscription) -> bool:
-        """Count the handler of a subscription no longer; returns whether it was known."""
+    def _forget(self, subscription: Subscription) -> None:
+        """Count the handler of a subscription no longer."""
         stats = self._handlers.pop(subscription, None)
         if stats is not None:
             self.metrics.remove(stats)
-        return stats is not None
 
     def on_stop(self) -> None:
         """Stop all parts; nothing more is started on demand."""
@@ -200,12 +204,16 @@ class Asking(Componentized):
     def _suspect(self, endpoint: str) -> None:
         """Have the registry look again at who was lost. In the hub."""
         if self._registry in self.components:
-            self._registry.suspect_endpoint(endpoint)
+            self._reported(self._registry.suspect_endpoint, 'told of a lost endpoint', endpoint)
 
     def _start_now(self, component: Component) -> None:
         if component not in self.components and not self._ended:
             with self._starting:
                 if component not in self.components:
-                    component.on_start()
+                    try:
+                        component.on_start()
+                    except BaseException:
+                        self._reported(component.on_stop, 'stopped')
+                        raise
                     self.add_component(component)
                     self._started.append(component)

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import gevent
 from greenlet import getcurrent, greenlet
 
+from lymph.core.failures import Killed
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
-from lymph.core.transport.base import Link, LinkDown, MessageTooLong
+from lymph.core.transport.base import Link, LinkDown
 from lymph.exceptions import Expired, RpcError, Timeout
 from lymph.serializers.msgpack import pack
 
@@ -170,12 +171,16 @@ class ReplyChannel:
 
     def _send(self, type: bytes, headers: bytes, body: bytes) -> None:
         if self.reply_sent:
-            raise RuntimeError(f'{self.message.subject.decode()} has been answered already')
+            raise RuntimeError(
+                f'{self.message.subject.decode(errors="replace")} has been answered already'
+            )
         self.reply_sent = True
         try:
             self._link.send((self._new_id(), type, self.message.id, headers, body))
-        except MessageTooLong:
-            self.reply_sent = False
-            raise
         except LinkDown:
             return  # a caller that has gone has its outcome without us
+        except Killed:
+            raise  # while the caller did not read: another answer would only wait again
+        except BaseException:
+            self.reply_sent = False  # too long, or interrupted while it waited to be handed over
+            raise

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from lymph.config import Location
 from lymph.config.places import noted
+from lymph.core.failures import Killed, described, log_failure
 from lymph.core.greenlets import Greenlet, Pool
 from lymph.core.hooks import Hook
 from lymph.core.monitoring.metrics import Aggregate
@@ -21,6 +22,8 @@ from lymph.core.workers import Workers
 __all__ = ['Component', 'Componentized']
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar('T')
 
 
 class Component:
@@ -88,19 +91,37 @@ class Component:
         """Called when the container is stopped; also after an `on_start` that failed."""
 
     def spawn(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Greenlet:
-        """Run `func` in a new greenlet of the pool; an exception goes to the error hook."""
+        """Run `func` in a new greenlet of the pool, without the deadline of who calls this.
+
+        What it raises goes to the error hook, whatever it is; only `Greenlet.kill` and the end of
+        the pool are no errors.
+        """
 
         def run() -> Any:
             try:
                 return func(*args, **kwargs)
-            except Exception as error:
-                logger.exception('a greenlet of %r failed', self)
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+                log_failure(logger, error, 'a greenlet of %s failed', described(self))
                 self.error_hook(error, component=self, function=func)
                 return None
 
         greenlet = Greenlet(run)
         self.pool.start(greenlet)
         return greenlet
+
+    def _reported(self, function: Callable[..., T], what: str, *args: Any) -> T | None:
+        """Return what a function of a component returns; its error is reported, None returned."""
+        try:
+            return function(*args)
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+            component = getattr(function, '__self__', None)
+            log_failure(logger, error, '%s could not be %s', described(component), what)
+            self.error_hook(error, component=component, function=function)
+            return None
 
 
 class Componentized(Component):
@@ -141,19 +162,21 @@ class Componentized(Component):
         end = time.monotonic() + timeout
         cut = 0
         for component in tuple(self._started):
-            try:
-                cut += component.on_drain(max(0.0, end - time.monotonic()))
-            except Exception as error:
-                logger.exception('%r could not be drained', component)
-                self.error_hook(error, component=component, function=component.on_drain)
+            left = max(0.0, end - time.monotonic())
+            drained = self._reported(component.on_drain, 'drained', left)
+            cut += drained if isinstance(drained, int) else 0
         return cut
 
     def on_stop(self) -> None:
-        """Stop the started components in reverse; one that fails is reported, the rest go on."""
+        """Stop the started components in reverse; one that fails is reported, the rest go on.
+
+        So they do when this is killed, which is raised afterwards.
+        """
+        killed: Killed | None = None
         while self._started:
-            component = self._started.pop()
             try:
-                component.on_stop()
-            except Exception as error:
-                logger.exception('%r could not be stopped', component)
-                self.error_hook(error, component=component, function=component.on_stop)
+                self._reported(self._started.pop().on_stop, 'stopped')
+            except Killed as error:
+                killed = error
+        if killed is not None:
+            raise killed

@@ -6,6 +6,7 @@ get their outcome, and whoever needs the endpoint again makes a new connection.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,11 +17,14 @@ from greenlet import getcurrent
 
 from lymph.core.channels import RequestChannel
 from lymph.core.deadlines import Expirations
+from lymph.core.failures import log_failure
 from lymph.core.messages import EMPTY_MAP, REPLIES
 from lymph.core.transport.base import Link, LinkDown, Transport
 from lymph.exceptions import ConnectionLost, NotConnected, Timeout
 
 __all__ = ['Connection']
+
+logger = logging.getLogger(__name__)
 
 PROBE_INTERVAL = 5.0  # seconds between two questions to a silent peer
 
@@ -122,10 +126,12 @@ class Connection:
         if self.pending.pop(channel.id, None) is None:
             return
         self._timeouts += 1
-        if channel.heard == self.heard:
-            self.silent = True
-            self._probe()
+        silent = channel.heard == self.heard
+        if silent:
+            self.silent = True  # before the caller tries again
         channel.resolve(None, error)
+        if silent:
+            self._probe()
 
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; calls in flight end with ConnectionLost."""
@@ -149,8 +155,8 @@ class Connection:
 
     def link_up(self, link: Link) -> None:
         """Let those go on who wait to send."""
-        self._came_up(self)
         self._settled.set()
+        self._came_up(self)
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
         """Give a reply to its call; strays (late, foreign or malformed) are counted."""
@@ -170,7 +176,10 @@ class Connection:
         self.down_reason = reason
         self._settled.set()
         pending, self.pending = self.pending, {}
-        self._went_down(self, reason)
+        try:
+            self._went_down(self, reason)
+        except Exception as error:  # noqa: BLE001 - registries hear of it; the calls still end
+            log_failure(logger, error, '%s: the end of the connection was not told', self.endpoint)
         for channel in pending.values():
             self._expirations.discard(channel, channel.ticket)
             if channel.sending is None:  # else the link tells who is still sending

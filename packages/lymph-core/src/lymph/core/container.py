@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from socket import gaierror
 from typing import Any
 
@@ -207,7 +208,7 @@ class ServiceContainer(Asking):
         self.draining = True
         timeout = self.settings.drain_timeout
         self.serial_events.leave()
-        self._events.pause()
+        self._reported(self._events.pause, 'paused')
         self._registrations.withdraw()
         noticed = wait_until_quiet(lambda: self._server.last_request, timeout)
         self._server.draining = True
@@ -270,24 +271,29 @@ class ServiceContainer(Asking):
             raise LymphError('the container was stopped while it was starting')
 
     def _take_down(self) -> int:
-        """Stop whatever runs; returns how many running handlers were cut short."""
+        """Stop whatever runs; returns how many running handlers were cut short.
+
+        A step that fails, or is interrupted, keeps none of the others from being done.
+        """
         self.draining = self._server.draining = True
-        try:
-            if not self._on_demand:
-                self.serial_events.leave()
-                self._events.pause()
-                self._registrations.withdraw()
-            cut = self.workers.kill(_CUT_TIMEOUT)
-            self._cut += cut
-            self.on_stop()
-            self.pool.kill(timeout=_CUT_TIMEOUT)
-        finally:
+        with ExitStack() as steps:  # from the last one to the first
+            steps.callback(self._stopped.set)
+            steps.callback(self._transport.close)
+            steps.callback(self._server.close)
             if self._listener is not None:
-                self._listener.close()
-            self._server.close()
-            self._transport.close()
-            self._stopped.set()
+                steps.callback(self._listener.close)
+            steps.callback(self.pool.kill, timeout=_CUT_TIMEOUT)
+            steps.callback(self.on_stop)
+            steps.callback(self._cut_handlers)
+            if not self._on_demand:
+                steps.callback(self._registrations.withdraw)
+                steps.callback(self._reported, self._events.pause, 'paused')
+                steps.callback(self.serial_events.leave)
         return self._cut
+
+    def _cut_handlers(self) -> None:
+        cut = self.workers.kill(_CUT_TIMEOUT)
+        self._cut += cut  # in two steps: a stop may have counted meanwhile
 
     def _listen(self, register: bool) -> None:
         settings = self.settings

@@ -1,4 +1,8 @@
-"""Calls in the background, each with an AsyncResult that gets its outcome, whatever happens."""
+"""Calls in the background, each with an AsyncResult that gets its outcome, whatever happens.
+
+A deferred call belongs to the work that made it: it has the trace id of that work and ends by its
+deadline.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,13 @@ from typing import Any
 
 from gevent.event import AsyncResult
 
+from lymph.core.failures import Killed
 from lymph.core.workers import Workers
 from lymph.exceptions import ConnectionLost, NotConnected
 
 __all__ = ['DeferredCalls']
+
+_ENDED = 'the greenlet of the call was ended'
 
 
 class DeferredCalls:
@@ -34,7 +41,10 @@ class DeferredCalls:
         def run() -> None:
             try:
                 result.set(call())
-            except Exception as error:  # noqa: BLE001 - whoever gets the result gets the error
+            except Killed:
+                result.set_exception(ConnectionLost(self._refusal or _ENDED))
+                raise
+            except BaseException as error:  # noqa: BLE001 - who gets the result gets the error
                 result.set_exception(error)
             finally:
                 self._awaited.discard(result)
@@ -51,5 +61,5 @@ class DeferredCalls:
         awaited, self._awaited = self._awaited, set()
         self._workers.kill()
         for result in awaited:
-            if not result.ready():  # its greenlet was ended between two tries, or before it began
+            if not result.ready():  # its greenlet was ended before it began
                 result.set_exception(ConnectionLost(reason))

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import gevent
 
+from lymph.core.failures import Killed
 from lymph.exceptions import LymphError
 
 __all__ = ['Cancelled', 'Flights']
@@ -51,8 +52,10 @@ class Flights(Generic[T]):
         return result
 
 
-def _outcome(run: Callable[[], T]) -> tuple[T | None, Exception | None]:
+def _outcome(run: Callable[[], T]) -> tuple[T | None, BaseException | None]:
     try:
         return run(), None
-    except Exception as error:  # noqa: BLE001 - the askers get it
+    except Killed:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the askers get it
         return None, error

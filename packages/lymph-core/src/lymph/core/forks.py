@@ -11,6 +11,8 @@ import os
 from typing import Protocol
 from weakref import WeakSet
 
+from lymph.core.failures import described, log_failure
+
 __all__ = ['Abandonable', 'abandon_in_children']
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,8 @@ def _abandon_all() -> None:
     for thing in tuple(_abandoned_in_children):
         try:
             thing.abandon()
-        except Exception:  # the others still have to be let go of
-            logger.exception('%r could not be abandoned after a fork', thing)
+        except BaseException as error:  # noqa: BLE001 - the others still have to be let go of
+            log_failure(logger, error, '%s could not be abandoned after a fork', described(thing))
     _abandoned_in_children.clear()
 
 

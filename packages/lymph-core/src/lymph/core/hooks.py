@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from lymph.core.failures import Killed, described, log_failure
+
 __all__ = ['Hook']
 
 logger = logging.getLogger(__name__)
@@ -15,7 +17,7 @@ logger = logging.getLogger(__name__)
 class Hook:
     """Calls every installed callback with the arguments it is called with.
 
-    A callback that raises is logged with its traceback; the others still run.
+    A callback that raises, whatever it is, is logged with its traceback; the others still run.
     """
 
     def __init__(self, name: str = 'hook') -> None:
@@ -32,8 +34,11 @@ class Hook:
         for callback in tuple(self._callbacks.values()):
             try:
                 callback(*args, **kwargs)
-            except Exception:
-                logger.exception('%s: callback %r failed', self.name, callback)
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+                name = described(callback)
+                log_failure(logger, error, '%s: callback %s failed', self.name, name)
 
     def __bool__(self) -> bool:
         return bool(self._callbacks)

@@ -8,7 +8,9 @@ for the next one. Rules:
   is local to a greenlet or a thread (`gevent.local`, `threading.local`) stays, as in any pool;
 - at most `size` tasks run at once; `try_start` refuses beyond that, `start` waits;
 - a task started from the hub runs at once, up to its first wait; from any other greenlet it is
-  handed to the hub, since a greenlet that switches away directly would never be resumed.
+  handed to the hub, since a greenlet that switches away directly would never be resumed;
+- whatever a task raises, its greenlet goes on and its place is given back, once. Only `Killed`
+  ends a greenlet that runs a task.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
-from lymph.core.failures import Killed
+from lymph.core.failures import Killed, log_failure
 
 __all__ = ['Workers']
 
@@ -31,32 +33,55 @@ logger = logging.getLogger(__name__)
 _KEEP_IDLE = 256  # idle greenlets kept; each holds a few KiB of stack
 
 
+_NOTHING: tuple[Callable[..., Any], tuple[Any, ...]] = (bool, ())
+
+
 class _Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stubs alone
     """Runs one task after another for as long as its owner keeps it."""
 
-    def __init__(
-        self, finished: Callable[[_Worker], None], keep: Callable[[_Worker], bool]
-    ) -> None:
+    def __init__(self, owner: Workers) -> None:
         super().__init__()
-        self.finished = finished
-        self.keep = keep
-        self.task: tuple[Callable[..., Any], tuple[Any, ...]] = (bool, ())
+        self.owner = owner
+        self.task = _NOTHING
 
     def _run(self) -> None:
-        finished, keep, wait_in_hub = self.finished, self.keep, gevent.get_hub().switch
+        owner, wait_in_hub = self.owner, gevent.get_hub().switch
         while True:
             func, args = self.task
             try:
                 contextvars.Context().run(func, *args)
-            except (Exception, gevent.Timeout):  # the edge of somebody else's code
-                logger.exception('a task failed')
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+                log_failure(logger, error, 'a task failed')
             finally:
                 del func, args
-                self.task = (bool, ())
-                finished(self)
-            if not keep(self):
+                self.task = _NOTHING
+                owner._finished(self)  # noqa: SLF001 - its own class
+            if not owner._keep(self):  # noqa: SLF001 - the same
                 return
-            wait_in_hub()
+            while True:
+                try:
+                    wait_in_hub()
+                except Killed:
+                    owner._gone(self)  # noqa: SLF001 - the same
+                    raise
+                except BaseException:  # noqa: BLE001 - meant for a task that is over
+                    if self.task is _NOTHING:
+                        owner._gone(self)  # noqa: SLF001 - the same
+                        return
+                else:
+                    if self.task is not _NOTHING:
+                        break
+
+    def kill(
+        self,
+        exception: Any = Killed,
+        block: bool = True,
+        timeout: float | None = None,
+    ) -> None:
+        """End the greenlet by raising `exception` in it; see `gevent.Greenlet.kill`."""
+        super().kill(exception, block, timeout)
 
 
 class Workers:
@@ -89,7 +114,7 @@ class Workers:
             self._quiet.clear()
         if self.running >= self._limit:
             self._free.clear()
-        worker = self._idle.pop() if self._idle else _Worker(self._finished, self._keep)
+        worker = self._idle.pop() if self._idle else _Worker(self)
         self._busy.add(worker)
         worker.task = (func, args)
         if getcurrent() is self._hub:
@@ -145,6 +170,9 @@ class Workers:
             worker.switch()
 
     def _finished(self, worker: _Worker) -> None:
+        """Give a place back, once for each task."""
+        if worker not in self._busy:
+            return
         self._busy.discard(worker)
         self.running -= 1
         self._free.set()
@@ -156,3 +184,9 @@ class Workers:
             return False
         self._idle.append(worker)
         return True
+
+    def _gone(self, worker: _Worker) -> None:
+        """Forget a greenlet that was ended while it waited, maybe for the first step of a task."""
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self._finished(worker)

@@ -13,6 +13,9 @@ The event systems that keep their own queues differ in the store alone. The rule
 - Who consumes an exclusive queue holds a claim to it, which comes with a lease and is given back
   when nothing of it runs any more. It is looked at again right before a handler is called.
 - What was leased but never reached a handler goes back as if nothing had happened.
+- Whatever a handler raises is a failed attempt, which the store knows of before anything is logged
+  or told to hooks. Only `Killed` interrupts an attempt.
+- Whatever the store raises, the loop goes on after a pause.
 """
 
 from __future__ import annotations
@@ -27,12 +30,13 @@ import gevent
 from gevent.event import Event as Signal
 
 from lymph.core.components import Component
+from lymph.core.failures import Killed, error_line, error_text, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
 from lymph.events.leases import Delivery, Demand, Leased, Store
-from lymph.exceptions import EventRejected, LymphError, SerializationError
+from lymph.exceptions import EventRejected, LymphError
 
 __all__ = ['Consumption']
 
@@ -42,7 +46,6 @@ _BATCH = 32  # events leased from one queue at a time, so that instances share w
 _MOST = 1000  # handlers of one queue at once where the workers have no bound
 _PATIENCE = 60.0  # seconds; delays are wall time, so the clock is read again now and then
 _AFTER_ERROR = 1.0  # seconds before the next lease when the store failed
-_ERROR_LENGTH = 2000  # characters kept of an error's text
 
 
 class _Consumer:
@@ -145,14 +148,23 @@ class Consumption:
             consumers = [self._consumers[demand.queue] for demand in demands]
             try:
                 leased = self._store.lease(demands)
-            except LymphError as error:
-                logger.error('cannot fetch events, trying again: %s', error)
+                self._note(demands, leased)
+                self._start_all(leased.deliveries, {each.queue: each for each in consumers})
+                self._return_strays(consumers)
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever the store raises
+                self._pause_after(error)
                 self._look_again(demands)
-                gevent.sleep(_AFTER_ERROR)
-                continue
-            self._note(demands, leased)
-            self._start_all(leased.deliveries, {each.queue: each for each in consumers})
-            self._return_strays(consumers)
+
+    @staticmethod
+    def _pause_after(error: BaseException) -> None:
+        text = 'cannot fetch events, trying again'
+        if isinstance(error, LymphError):
+            logger.error('%s: %s', text, error_text(error))
+        else:
+            log_failure(logger, error, text)
+        gevent.sleep(_AFTER_ERROR)
 
     def _wait_for_room(self) -> None:
         workers = self._component.workers
@@ -251,9 +263,15 @@ class Consumption:
                 logger.warning('%s: was taken over by another instance', consumer.queue)
                 self._store.release([delivery], started=False)
                 self.ring(consumer.queue)
-        except BaseException:
+        except Killed:
             self._store.release([delivery], started=True)
             raise
+        except BaseException as error:  # noqa: BLE001 - whatever the store raises
+            log_failure(logger, error, '%s: cannot settle an event', delivery.queue)
+            try:
+                gevent.sleep(_AFTER_ERROR)  # or it would come again at once, as often as can be
+            finally:
+                self._store.release([delivery], started=True)
         finally:
             consumer.running -= 1
             if consumer.look:
@@ -269,42 +287,38 @@ class Consumption:
         """Call the handler and tell the store; returns whether that was the end of the event."""
         try:
             event = unpack_event(delivery.data, delivery.attempt)
-        except SerializationError as error:
-            logger.error('%s: not an event, now a dead letter: %s', delivery.queue, error)
-            self._store.bury(delivery, _one_line(error))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it stays so
+            self._store.bury(delivery, error_line(error))
+            text = error_text(error)
+            logger.error('%s: not an event, now a dead letter: %s', delivery.queue, text)
             return True
         try:
             subscription.handler(event)
-        except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - _failed logs it
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - _failed logs it
             return self._failed(subscription, delivery, error)
         self._store.acknowledge(delivery)
         return True
 
     def _failed(self, subscription: Subscription, delivery: Delivery, error: BaseException) -> bool:
+        """Tell the store of a failed attempt, then everybody else; returns whether it was the last.
+
+        Nothing before the store has it asks anything of the error that can raise.
+        """
         attempt = delivery.attempt
         delay = None
-        if not isinstance(error, EventRejected):
+        if not issubclass(type(error), EventRejected):
             delay = after_failure(attempt, subscription.retry, random.random(), self._backoff)
         if delay is None:
             fate = 'now a dead letter'
-            self._store.bury(delivery, _one_line(error))
+            self._store.bury(delivery, error_line(error))
         else:
             fate = f'trying again in {delay:.1f} s'
             self._store.retry(delivery, delay)
-        logger.error(
-            '%s: the handler failed in attempt %d, %s',
-            delivery.queue,
-            attempt,
-            fate,
-            exc_info=error,
-        )
+        text = '%s: the handler failed in attempt %d, %s'
+        log_failure(logger, error, text, delivery.queue, attempt, fate)
         self._component.error_hook(
             error, component=self._component, function=subscription.handler, attempt=attempt
         )
         return delay is None
-
-
-def _one_line(error: BaseException) -> str:
-    text = ' '.join(str(error).split())
-    name = type(error).__name__
-    return (f'{name}: {text}' if text else name)[:_ERROR_LENGTH]

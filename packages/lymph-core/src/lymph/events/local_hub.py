@@ -13,7 +13,6 @@ from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.topics import matches_any
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.leases import Delivery, Demand, Leased
-from lymph.exceptions import SerializationError
 
 __all__ = ['LocalDeadLetters', 'LocalEventSystemHub']
 
@@ -142,9 +141,10 @@ class LocalEventSystemHub:
 
     def bury(self, delivery: Delivery, error: str) -> None:
         """Move an event to the dead letters."""
-        _, name, message = self._leases.pop(delivery.id, (None, '', None))
+        _, name, message = self._leases.get(delivery.id, (None, '', None))
         if message is not None:
             self.dead_letters.add(name, message, error)
+            del self._leases[delivery.id]
 
     def release(self, owner: object) -> None:
         """Put everything back that `owner` has leased."""
@@ -224,5 +224,5 @@ class LocalDeadLetters(DeadLetters):
 def _event_or_none(data: bytes, attempts: int) -> Event | None:
     try:
         return unpack_event(data, attempts)
-    except SerializationError:
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is kept as bytes
         return None

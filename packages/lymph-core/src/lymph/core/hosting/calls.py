@@ -6,18 +6,19 @@ import logging
 import time
 from typing import Any
 
-import gevent
-
 from lymph.core import deadlines, trace
 from lymph.core.channels import ReplyChannel
+from lymph.core.failures import Killed, error_name, error_text, log_failure
 from lymph.core.hooks import Hook
 from lymph.core.hosting.methods import HostedMethod
 from lymph.core.messages import IDEMPOTENT
-from lymph.exceptions import Refused, SerializationError
+from lymph.exceptions import Refused
 
 __all__ = ['run_call']
 
 logger = logging.getLogger(__name__)
+
+_TOLD = 64 * 1024  # characters that a caller gets of a declared error's text
 
 
 def run_call(
@@ -30,7 +31,8 @@ def run_call(
     """Run `method` for the request of `channel` and answer it, whatever happens.
 
     Runs in a worker, whose context is new. An exception that the method declares is sent as ERROR,
-    any other as NACK `failed`, its traceback staying here.
+    any other as NACK `failed`, its traceback staying here: `SystemExit` and all that are no
+    `Exception`, too. The caller is answered before the error is logged and hooks are called.
     """
     trace.set_id(trace_id)
     deadlines.set_current(deadline)
@@ -46,16 +48,13 @@ def run_call(
     try:
         _invoke(method, channel, body)
         method.handled += 1
-    except (Exception, gevent.Timeout) as error:  # the edge of somebody else's code
-        method.failed += 1
-        logger.exception('%s failed', method.subject)
-        error_hook(error, method=method.subject)
-        text = f'{type(error).__name__} (see the log of the service for trace {trace.get_id()})'
-        channel.nack(unless_reply_sent=True, text=text)
-    except gevent.GreenletExit:
+    except Killed:
         method.failed += 1
         channel.nack(unless_reply_sent=True, text='the service stopped while it ran')
         raise
+    except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+        method.failed += 1
+        _failed(method, channel, error, error_hook)
     finally:
         method.running -= 1
         method.seconds += time.monotonic() - started
@@ -69,12 +68,24 @@ def _invoke(method: HostedMethod, channel: ReplyChannel, body: dict[str, Any]) -
         return
     try:
         result = method.func(**body)
+    except Killed:
+        raise
     except method.declaration.raises as error:
-        # file names may hold what is no text
-        text = str(error).encode(errors='backslashreplace').decode()
-        channel.error(type=type(error).__name__, message=text)
+        str(error)  # what this raises is the failure of a method whose error says nothing
+        channel.error(type=error_name(error), message=error_text(error, _TOLD))
     else:
         channel.reply(result)
+
+
+def _failed(
+    method: HostedMethod, channel: ReplyChannel, error: BaseException, error_hook: Hook
+) -> None:
+    text = f'{error_name(error)} (see the log of the service for trace {trace.get_id()})'
+    try:
+        channel.nack(unless_reply_sent=True, text=text)
+    finally:  # also when this is ended while the caller does not read
+        log_failure(logger, error, '%s failed', method.subject)
+        error_hook(error, method=method.subject)
 
 
 def _arguments(
@@ -85,8 +96,8 @@ def _arguments(
         raise Refused('the deadline of the call has passed', 'expired')
     try:
         body = channel.message.body
-    except SerializationError as error:
-        raise Refused(str(error), 'malformed') from error
+    except Exception as error:
+        raise Refused(error_text(error), 'malformed') from error
     if not isinstance(body, dict):
         raise Refused(f'expected the arguments as a map, found {type(body).__name__}', 'malformed')
     problem = method.declaration.signature.problem(body)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from socket import gethostname
 
+from lymph.core.failures import Killed, log_failure
 from lymph.core.interfaces import Interface
 from lymph.core.resolving import resolver
 from lymph.core.services import ServiceInstance
@@ -77,5 +78,7 @@ class Registrations:
             name, instance, namespace = self._entries.pop()
             try:
                 self._registry.unregister(name, instance, namespace)
-            except Exception:
-                logger.exception('%s could not be taken out of the registry', name)
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the edge of a registry
+                log_failure(logger, error, '%s could not be taken out of the registry', name)

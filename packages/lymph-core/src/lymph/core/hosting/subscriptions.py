@@ -8,15 +8,14 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-import gevent
-
 from lymph.core import deadlines, trace
 from lymph.core.events import Event
+from lymph.core.failures import Killed
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
-from lymph.exceptions import SubscriptionError
+from lymph.exceptions import EventRejected, SubscriptionError
 
 __all__ = [
     'HandlerStats',
@@ -143,16 +142,19 @@ def hosted(
     @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
     def handle(event: Event) -> None:
         trace_id = event.headers.get('trace_id')
-        trace.set_id(trace_id if isinstance(trace_id, str) else None)
+        trace.set_id(trace_id if trace.is_valid(trace_id) else None)
         deadlines.set_current(None)
         started = time.monotonic()
         stats.running += 1
         try:
             handler(event)
             stats.handled += 1
-        except (Exception, gevent.Timeout):
+        except Killed:
+            raise
+        except BaseException as error:
             stats.failed += 1
-            if subscription.once and event.attempt > subscription.retry:
+            last = event.attempt > subscription.retry or issubclass(type(error), EventRejected)
+            if subscription.once and last:
                 ended()
             raise
         finally:

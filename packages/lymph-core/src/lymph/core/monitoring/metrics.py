@@ -9,6 +9,9 @@ import logging
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable, Iterator
 
+from lymph.config.printable import quoted
+from lymph.core.failures import Killed, described, log_failure
+
 __all__ = ['Aggregate', 'Callable', 'Counter', 'Gauge', 'Metric', 'Sample', 'TaggedCounter', 'Tags']
 
 logger = logging.getLogger(__name__)
@@ -95,7 +98,7 @@ class TaggedCounter(Metric):
 class Aggregate:
     """A collection of metrics with tags that are added to all of them.
 
-    A metric that raises when it is read is logged and left out.
+    A metric that raises when it is read, or yields anything but samples, is logged and left out.
     """
 
     def __init__(self, metrics: Iterable[Iterable[Sample]] = (), tags: Tags | None = None) -> None:
@@ -117,9 +120,21 @@ class Aggregate:
     def __iter__(self) -> Iterator[Sample]:
         for metric in list(self._metrics):
             try:
-                samples = list(metric)
-            except Exception:  # the edge of somebody else's code
-                logger.exception('%r could not be read', metric)
-                continue
-            for name, value, tags in samples:
-                yield name, value, {**self.tags, **tags}
+                samples = [
+                    _checked(name, value, {**self.tags, **tags}) for name, value, tags in metric
+                ]
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+                log_failure(logger, error, '%s could not be read', described(metric))
+            else:
+                yield from samples
+
+
+def _checked(name: str, value: int | float, tags: Tags) -> Sample:
+    if not isinstance(name, str) or not isinstance(value, (int, float)):
+        raise TypeError(f'expected a name and a number, found {quoted(name)} and {quoted(value)}')
+    for tag, text in tags.items():
+        if not isinstance(tag, str) or not isinstance(text, (str, int, float, type(None))):
+            raise TypeError(f'expected tags of text, found {quoted(tag)}: {quoted(text)}')
+    return name, value, tags

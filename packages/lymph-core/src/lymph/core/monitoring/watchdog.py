@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from types import FrameType
 
 import gevent
@@ -87,7 +88,8 @@ class Watchdog(Component):
                 elif not reported:
                     reported = True
                     frames = sys._current_frames()  # noqa: SLF001 - the documented way
-                    self._report(frames.get(self._loop_thread))
+                    with suppress(BaseException):  # a failing log must not end the thread
+                        self._report(frames.get(self._loop_thread))
         finally:
             self._ended.release()
 

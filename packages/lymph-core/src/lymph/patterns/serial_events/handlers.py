@@ -10,6 +10,7 @@ import gevent
 from gevent.event import Event as Signal
 
 from lymph.core.events import Event
+from lymph.core.failures import Killed, described, error_line, error_text, log_failure
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.partitioning import Partitioner
 from lymph.core.protocol.partitions import partition_of
@@ -112,8 +113,13 @@ class SerialHandler:
                 return
             try:
                 self._follow()
-            except LymphError as error:
-                logger.error('%s: trying again: %s', self.group, error)
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever the event system raises
+                if isinstance(error, LymphError):
+                    logger.error('%s: trying again: %s', self.group, error_text(error))
+                else:
+                    log_failure(logger, error, '%s: trying again', self.group)
                 gevent.sleep(_AFTER_ERROR)
                 self._wake.set()
 
@@ -124,7 +130,8 @@ class SerialHandler:
     def _follow(self) -> None:
         """Make what is consumed what is assigned, which may change meanwhile."""
         for partition in self._consumed.keys() - self._assigned:
-            self._host.unsubscribe(self._consumed.pop(partition))
+            self._host.unsubscribe(self._consumed[partition])
+            del self._consumed[partition]
         for partition in self._assigned - self._consumed.keys():
             if self._left.is_set() or partition not in self._assigned:
                 continue
@@ -155,14 +162,28 @@ class SerialHandler:
 
     def _key_of(self, event: Event) -> str:
         try:
-            key = self._declaration.key(self._interface, event)
-        except Exception as error:
-            raise EventRejected(
-                f'{self.group}: the key function raised {type(error).__name__}: {error}'
-            ) from error
-        if not isinstance(key, str):
-            raise EventRejected(f'{self.group}: expected a text as key, found {key!r}')
-        return key
+            key: object = self._declaration.key(self._interface, event)
+        except Killed:
+            raise
+        except BaseException as error:
+            told = f'{self.group}: the key function raised {error_line(error)}'
+            raise EventRejected(told) from error
+        text = _text(key)
+        if text is None:
+            raise EventRejected(f'{self.group}: expected a text as key, found {described(key)}')
+        return text
 
     def _handle(self, event: Event) -> None:
         self._handler(restored(event))
+
+
+def _text(key: object) -> str | None:
+    """Return a key as a plain text that can be encoded, None if it is something else."""
+    if not issubclass(type(key), str):
+        return None
+    text = str.__str__(key)  # without the methods of a subclass
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return text

@@ -8,6 +8,7 @@ from typing import Any
 
 from lymph.core.components import Component
 from lymph.core.declaring.declarations import declared
+from lymph.core.failures import Killed, log_failure
 from lymph.core.partitioning import Partitioner
 from lymph.patterns.serial_events.declaring import SerialDeclaration
 from lymph.patterns.serial_events.handlers import Host, SerialHandler
@@ -41,10 +42,11 @@ class SerialEvents(Component):
         for handler in self.handlers.values():
             try:
                 handler.leave()
-            except (
-                Exception
-            ):  # the edge of a partitioner, which must not keep anybody from stopping
-                logger.exception('%s: its partitions could not be left to others', handler.group)
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a partitioner keeps nobody from stopping
+                text = '%s: its partitions could not be left to others'
+                log_failure(logger, error, text, handler.group)
 
     def on_stop(self) -> None:
         """Leave, and stop the partitioner."""

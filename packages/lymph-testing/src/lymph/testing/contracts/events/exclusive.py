@@ -8,6 +8,7 @@ import gevent
 import pytest
 
 from lymph.core.events import Event
+from lymph.core.failures import Killed
 from lymph.events.base import Subscription
 from lymph.exceptions import EventRejected, SubscriptionError
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
@@ -178,7 +179,7 @@ class ExclusiveContract(EventSystemHarness):
     def test_a_handler_that_is_cut_short_is_called_again_before_the_next_event(self) -> None:
         def cut(event: Event) -> None:
             if event.body['n'] == 1 and event.attempt == 1:
-                raise gevent.GreenletExit
+                raise Killed  # as lymph ends a handler
 
         system, inbox = self.start(), Inbox(cut)
         self.subscribe(system, inbox, exclusive=True)

@@ -6,6 +6,7 @@ import gevent
 import pytest
 
 from lymph.core.events import Event
+from lymph.core.failures import Killed
 from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
 
 __all__ = ['FailuresContract']
@@ -66,7 +67,7 @@ class FailuresContract(EventSystemHarness):
     def test_a_handler_that_is_cut_short_gives_its_event_to_another(self) -> None:
         def cut(event: Event) -> None:
             if event.attempt == 1:
-                raise gevent.GreenletExit
+                raise Killed  # as lymph ends a handler
 
         system, inbox = self.start(), Inbox(cut)
         self.subscribe(system, inbox)

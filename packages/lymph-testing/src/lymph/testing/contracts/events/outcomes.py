@@ -1,0 +1,157 @@
+"""Whatever a handler raises is the outcome of one attempt; only its own end is none."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+
+from lymph.core.events import Event
+from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
+
+__all__ = ['RAISED', 'ExclusiveOutcomesContract', 'OutcomesContract']
+
+
+class _OwnKind(BaseException):
+    pass
+
+
+class _Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError('no words')
+
+
+class _Quitting(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(4)
+
+    __repr__ = __str__
+
+
+class _NoText(Exception):
+    def __str__(self) -> str:
+        return 5  # type: ignore[return-value]
+
+
+class _ClassLess(Exception):
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError('no class')
+
+
+def _group() -> BaseException:
+    """Return a group of errors; Python 3.10 has none."""
+    group: Any = getattr(builtins, 'BaseExceptionGroup', None)
+    return _OwnKind() if group is None else group('several', [SystemExit(1), ValueError()])
+
+
+#: what handlers are made to raise; each is made anew
+RAISED: tuple[Callable[[], BaseException], ...] = (
+    ValueError,
+    SystemExit,
+    lambda: SystemExit(0),
+    lambda: SystemExit(3),
+    lambda: SystemExit('a text'),
+    KeyboardInterrupt,
+    GeneratorExit,
+    StopIteration,
+    asyncio.CancelledError,
+    gevent.GreenletExit,
+    lambda: gevent.Timeout(1),
+    _group,
+    _OwnKind,
+    lambda: pytest.fail.Exception('failed'),
+    lambda: pytest.skip.Exception('skipped'),
+    lambda: pytest.exit.Exception('exited'),
+    _Wordless,
+    _Quitting,
+    _NoText,
+    _ClassLess,
+    lambda: OSError(2, 'no such file', 'name-\udcff'),
+    lambda: ValueError('a NUL \x00, an escape \x1b[2J\nand two lines'),
+    lambda: ValueError('long' * 100_000),
+)
+
+
+def _raise(event: Event) -> None:
+    raise RAISED[event.body['n']]()
+
+
+class OutcomesContract(EventSystemHarness):
+    """No error of a handler is left without an outcome, or given more than one."""
+
+    @pytest.mark.parametrize('retry', [0, 1])
+    def test_whatever_a_handler_raises_is_a_failed_attempt_and_then_a_dead_letter(
+        self, retry: int
+    ) -> None:
+        system, inbox = self.start(), Inbox(_raise)
+        self.subscribe(system, inbox, retry=retry)
+        self._expect_dead_letters(system, inbox, 1 + retry)
+
+    def test_an_error_without_a_text_holds_up_no_sequential_queue(self) -> None:
+        system, inbox = self.start(), Inbox(_raise)
+        self.subscribe(system, inbox, sequential=True)
+        self._expect_dead_letters(system, inbox, 1)
+
+    def test_each_failed_attempt_reaches_the_error_hook(self) -> None:
+        system, told = self.start(), []
+        system.error_hook.install(lambda error, **details: told.append(type(error)))
+        self.subscribe(system, _raise)
+        for n in range(len(RAISED)):
+            self.emit(system, n)
+        kinds = {type(make()) for make in RAISED}
+        self.eventually(lambda: len(told) >= len(RAISED))
+        assert set(told) == kinds
+
+    def test_a_failing_error_hook_changes_no_outcome(self) -> None:
+        def fail(error: BaseException, **details: Any) -> None:
+            raise SystemExit(5)
+
+        system, inbox = self.start(), Inbox(_raise)
+        system.error_hook.install(fail)
+        self.subscribe(system, inbox)
+        self.emit(system, 0)
+        self.eventually(lambda: self.read_dead_letters(system, self.queue()))
+        self.settle()
+        assert inbox.numbers == [0]
+
+    def _expect_dead_letters(self, system: Any, inbox: Inbox, attempts: int) -> None:
+        for n in range(len(RAISED)):
+            self.emit(system, n)
+        wanted = range(len(RAISED))
+        self.eventually(lambda: len(self.read_dead_letters(system, self.queue())) >= len(wanted))
+        letters = {
+            letter.event.body['n']: letter
+            for letter in self.read_dead_letters(system, self.queue())
+            if letter.event is not None
+        }
+        assert sorted(letters) == list(wanted)
+        for n, make in enumerate(RAISED):
+            assert letters[n].error.startswith(type(make()).__name__)
+            assert letters[n].attempts == attempts
+        assert letters[3].error == 'SystemExit: 3'
+        assert sorted(inbox.numbers) == sorted(list(wanted) * attempts)
+
+
+class ExclusiveOutcomesContract(EventSystemHarness):
+    """The same where events are handled one at a time."""
+
+    def test_whatever_a_handler_raises_holds_up_no_exclusive_queue(self) -> None:
+        system, inbox = self.start(), Inbox(_raise)
+        self.subscribe(system, inbox, exclusive=True)
+        for n in range(len(RAISED)):
+            self.emit(system, n)
+        letters = self.eventually(
+            lambda: (
+                (found := self.read_dead_letters(system, self.queue()))
+                and len(found) >= len(RAISED)
+                and found
+            )
+        )
+        assert inbox.numbers == list(range(len(RAISED)))
+        for letter in letters:
+            assert letter.error.startswith(type(RAISED[letter.event.body['n']]()).__name__)
