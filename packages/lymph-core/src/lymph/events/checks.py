@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from lymph.config.printable import quoted
 from lymph.core.events import Event
 from lymph.core.protocol.topics import check_pattern, check_topic
 from lymph.events.base import Subscription
@@ -27,8 +28,8 @@ def check_subscription(subscription: Subscription, consuming: Subscription | Non
     `consuming` is the subscription of this instance that consumes the queue of that name.
     """
     name = subscription.queue_name
-    if not name or not isinstance(name, str):
-        raise SubscriptionError(f'expected a queue name for a subscription, found {name!r}')
+    if not name or not isinstance(name, str) or not name.isprintable():
+        raise SubscriptionError(f'expected a queue name for a subscription, found {quoted(name)}')
     if consuming is not None:
         raise SubscriptionError(
             f'the queue {name!r} is consumed already by {consuming.handler!r}; '

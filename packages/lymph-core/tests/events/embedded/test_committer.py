@@ -137,3 +137,31 @@ def test_several_writers_share_the_file(path):
     for committer in committers:
         committer.close()
     assert len(names(path)) == 200
+
+
+def test_one_that_fails_after_its_command_keeps_nobody_else_waiting(committer):
+    def fail(result):
+        raise RuntimeError('no good')
+
+    jobs = [
+        gevent.spawn(committer.run, lambda db: 1, 5, then=fail if n % 2 else bool)
+        for n in range(10)
+    ]
+    gevent.joinall(jobs, timeout=5)
+    assert [job.get(timeout=5) for job in jobs] == [1] * 10
+
+
+@pytest.mark.parametrize('error', [SystemExit(1), RuntimeError('no good'), MemoryError()])
+def test_whatever_a_command_raises_its_asker_gets_it(error, committer, path):
+    def fail(db):
+        raise error
+
+    with pytest.raises(type(error)):
+        committer.run(fail, 5)
+    committer.run(insert(1), 5)
+    assert names(path) == ['1']
+
+
+def test_text_that_cannot_be_kept_is_an_error_of_the_store(committer):
+    with pytest.raises(StoreError, match=r"cannot keep 'name \\udcff'"):
+        committer.run(insert('name \udcff'), 5)

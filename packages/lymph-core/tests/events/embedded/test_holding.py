@@ -126,3 +126,18 @@ def test_what_cannot_be_renewed_is_tried_again(db, holding):
     claim(db, holding)
     first = stands_until(db)
     eventually(lambda: stands_until(db) > first)
+
+
+@pytest.mark.parametrize('error', [RuntimeError('no good'), SystemExit(1), KeyError('x')])
+def test_whatever_a_renewal_raises_the_next_one_follows(error, db, holding):
+    failures = iter([error])
+
+    def run(command, timeout):
+        for failure in failures:
+            raise failure
+        return command(db)
+
+    holding._committer.run = run
+    claim(db, holding)
+    first = stands_until(db)
+    eventually(lambda: stands_until(db) > first)

@@ -12,13 +12,15 @@ import pytest
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.events import Event
 from lymph.core.protocol.redelivery import Backoff
-from lymph.events.embedded import EmbeddedEventSystem
+from lymph.events.embedded import EmbeddedEventSystem, routing
+from lymph.events.embedded.database import StoreError
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.testing.contracts.events import EventSystemContract, Inbox
+from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
 from lymph.testing.waiting import eventually
 
 
-class TestEmbeddedEventSystem(EventSystemContract):
+class TestEmbeddedEventSystem(EventSystemContract, OutcomesContract, ExclusiveOutcomesContract):
     @pytest.fixture(autouse=True)
     def _state(self, tmp_path):
         self.path = str(tmp_path)
@@ -424,3 +426,37 @@ def test_what_dead_instances_left_in_the_directory_is_removed(
     for path in (owner, bell):
         os.utime(path, (0, 0))
     eventually(lambda: {*tmp_path.glob('events/*/*')} == live)
+
+
+@pytest.mark.parametrize('error', [StoreError('the disk is slow'), RuntimeError('no good')])
+def test_an_instance_that_was_taken_for_dead_declares_its_queues_until_it_has(
+    error, start, subscribe, emit, database, monkeypatch
+):
+    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    failures = iter([error])
+    really = routing.declare
+
+    def fail_at_first(*arguments):
+        for failure in failures:
+            raise failure
+        return really(*arguments)
+
+    system, inbox = start(), Inbox()
+    subscribe(system, inbox)
+    monkeypatch.setattr('lymph.events.embedded.system.declare', fail_at_first)
+    with sqlite3.connect(database) as db:
+        for table in ('owners', 'consumers', 'bindings', 'queues'):
+            db.execute(f'DELETE FROM {table}')
+        db.execute('UPDATE changes SET number = random()')
+
+    def arrive():
+        emit(system, len(inbox.events))
+        return inbox.events
+
+    eventually(arrive)
+
+
+@pytest.mark.parametrize('name', ['queue \udcff', 'queue\n', 5, ''], ids=repr)
+def test_a_queue_needs_a_name_that_can_be_kept(name, start, subscribe):
+    with pytest.raises(SubscriptionError, match='expected a queue name'):
+        subscribe(start(), Inbox(), queue=name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import gevent
 
 from lymph.core.doorbell import Bells
+from lymph.core.failures import error_text
 
 __all__ = ['Ringer']
 
@@ -34,5 +35,5 @@ class Ringer:
         for queue in queues:
             try:
                 self._bells.ring(queue)
-            except OSError as error:  # they look by themselves now and then
-                logger.warning('cannot wake the consumers of %s: %s', queue, error)
+            except Exception as error:  # noqa: BLE001 - they look by themselves now and then
+                logger.warning('cannot wake the consumers of %s: %s', queue, error_text(error))

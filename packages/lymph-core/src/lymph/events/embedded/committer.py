@@ -28,6 +28,8 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
+from lymph.config.printable import quoted
+from lymph.core.failures import log_failure
 from lymph.core.forks import abandon_in_children
 from lymph.events.embedded.database import StoreError, explain, open_database
 from lymph.events.embedded.turns import Turns
@@ -61,7 +63,7 @@ class Ticket(Generic[T]):
         self.cancelled = False
         self.settled = False
         self.value: T | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
 
 class Committer:
@@ -148,8 +150,8 @@ class Committer:
             if ticket.error is not None:
                 result.set_exception(ticket.error)
             else:
+                result.set(ticket.value)  # whoever waits goes on in a later turn of the hub
                 then(ticket.value)  # type: ignore[arg-type]
-                result.set(ticket.value)
 
         ticket = self.submit(command, lasting, done)
         try:
@@ -182,7 +184,10 @@ class Committer:
         self._go_on()
         for ticket in result.get():
             if ticket.settled:
-                ticket.on_done(ticket)
+                try:
+                    ticket.on_done(ticket)
+                except Exception as error:  # noqa: BLE001 - the others wait for theirs
+                    log_failure(logger, error, '%s: what follows a command failed', self.path)
 
     # The thread's side: it knows no greenlets and writes no log.
 
@@ -217,7 +222,12 @@ class Committer:
         with suppress(KeyError):
             while len(group) < _GROUP:
                 group.append(self._waiting.popitem(last=False)[0])
-        self._commit(group)
+        try:
+            self._commit(group)
+        except BaseException as error:  # noqa: BLE001 - raised again in whoever waits
+            for ticket in group:
+                if not ticket.settled:
+                    ticket.error, ticket.settled = error, True
         return group
 
     def _commit(self, group: list[Ticket[Any]]) -> None:
@@ -229,6 +239,9 @@ class Committer:
             error = StoreError(explain(failure, self.path))
             error.__cause__ = failure
             alone = len(group) == 1 or 'locked' in str(failure)
+        except UnicodeEncodeError as failure:  # SQLite keeps text as UTF-8
+            error = StoreError(f'{self.path} cannot keep {quoted(failure.object)}: no valid text')
+            alone = len(group) == 1
         except Exception as failure:  # noqa: BLE001 - raised again in whoever waits
             error = failure
             alone = len(group) == 1 or isinstance(failure, StoreError)

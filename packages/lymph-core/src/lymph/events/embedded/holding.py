@@ -11,6 +11,7 @@ from functools import partial
 import gevent
 
 from lymph.core.components import Component
+from lymph.core.failures import Killed, error_text, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.embedded.claims import renew
 from lymph.events.embedded.committer import Committer
@@ -21,6 +22,7 @@ __all__ = ['Holding']
 logger = logging.getLogger(__name__)
 
 _RENEWALS = 3  # in the time after which a claim ends
+_CANNOT_RENEW = 'cannot renew the claims to exclusive queues'
 
 
 class Holding:
@@ -77,10 +79,13 @@ class Holding:
             tokens = tuple(self._queues)
             try:
                 standing = self._committer.run(partial(self._renew_in_thread, tokens), None)
-            except StoreError as error:
-                logger.error('cannot renew the claims to exclusive queues: %s', error)
-            else:
                 self._note(tokens, standing)
+            except Killed:
+                raise
+            except StoreError as error:
+                logger.error('%s: %s', _CANNOT_RENEW, error_text(error))
+            except BaseException as error:  # noqa: BLE001 - the claims are to be renewed in any case
+                log_failure(logger, error, _CANNOT_RENEW)
 
     def _renew_in_thread(
         self, tokens: tuple[str, ...], db: sqlite3.Connection

@@ -18,6 +18,7 @@ from gevent.event import Event as Signal
 
 from lymph.core.components import Component
 from lymph.core.doorbell import Doorbell, ring
+from lymph.core.failures import Killed, error_text, log_failure
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Greenlet
 from lymph.core.processes import Processes, pid_namespace
@@ -35,6 +36,7 @@ _BLIND = 5.0  # the same, while there are owners whose death would not be told
 _LOOKS = 7  # after a death, the second one after so many seconds, each later one twice as late
 _SECOND_LOOK = 0.02
 _BELL = 'owners'
+_CANNOT_LOOK = 'cannot look after the events of other instances'
 
 
 class Keeper:
@@ -72,6 +74,7 @@ class Keeper:
         self._file: OwnerFile | None = None
         self._bell: Doorbell | None = None
         self._greenlet: Greenlet | None = None
+        self._lost = False  # it is a new owner whose queues are not declared yet
         self._slow_at = 0.0  # when the next slow look is, by the monotonic clock
         self._abandoned = False
         abandon_in_children(self)
@@ -140,8 +143,12 @@ class Keeper:
                 self._slow_at = time.monotonic() + _SLOW
             try:
                 self._look(slow)
+            except Killed:
+                raise
             except (StoreError, OSError) as error:
-                logger.error('cannot look after the events of other instances: %s', error)
+                logger.error('%s: %s', _CANNOT_LOOK, error_text(error))
+            except BaseException as error:  # noqa: BLE001 - it looks again in any case
+                log_failure(logger, error, _CANNOT_LOOK)
             self._wake.wait(self._patience())
             self._wake.clear()
 
@@ -158,6 +165,7 @@ class Keeper:
         if not known:
             logger.error('other instances took this one for dead; its events may be handled twice')
             self._enroll(token, None)
+            self._lost = True
         if found.queues:
             logger.warning('took over events of instances that ended: %s', sorted(found.queues))
         self._ring_all(found.queues)
@@ -167,8 +175,9 @@ class Keeper:
             ring(self._bells)  # which removes those of the dead
         if slow:
             self._tidying.start(self.owner)
-        if slow or not known:
-            self._keep_up(not known)
+        if slow or self._lost:
+            self._keep_up(self._lost)
+            self._lost = False  # the next look tries again what fails before
 
     def _look_in_thread(self, db: sqlite3.Connection, token: str) -> tuple[bool, Found]:
         known = renew(db, self.owner, token)

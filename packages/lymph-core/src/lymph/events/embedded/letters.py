@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 from lymph.core.protocol.envelope import unpack_event
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.embedded.messages import put
-from lymph.exceptions import SerializationError
 
 __all__ = ['EmbeddedDeadLetters']
 
@@ -137,7 +136,7 @@ def _delete(db: sqlite3.Connection, id: int) -> int:
 def _letter(id: int, queue: str, data: bytes, error: str, attempts: int, *times: Any) -> DeadLetter:
     try:
         event = unpack_event(data, attempts)
-    except SerializationError:
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is shown as bytes
         event = None
     emitted, died = times
     return DeadLetter(str(id), queue, event, data, error, attempts, emitted, died)

@@ -64,7 +64,7 @@ class DatabaseStore:
 
     def let_go(self, queue: str, claim: str) -> None:
         self._holding.forget(claim)
-        self._settle(lambda db: let_go(db, claim), queue)
+        self._settle(lambda db: let_go(db, claim), [queue])
 
     def acknowledge(self, delivery: Delivery) -> None:
         owner = self._keeper.owner
@@ -72,7 +72,7 @@ class DatabaseStore:
 
     def retry(self, delivery: Delivery, delay: float) -> None:
         owner = self._keeper.owner
-        self._settle(lambda db: retry(db, owner, delivery.id, delay), delivery.queue)
+        self._settle(lambda db: retry(db, owner, delivery.id, delay), [delivery.queue])
 
     def bury(self, delivery: Delivery, error: str) -> None:
         owner = self._keeper.owner
@@ -83,9 +83,9 @@ class DatabaseStore:
         given = list(deliveries)
         ids = [delivery.id for delivery in given]
         queues = {delivery.queue for delivery in given}
-        self._settle(lambda db: release(db, owner, ids, attempts), *queues)
+        self._settle(lambda db: release(db, owner, ids, attempts), queues)
 
-    def _settle(self, settling: _Settling, *queues: str) -> None:
+    def _settle(self, settling: _Settling, queues: Iterable[str] = ()) -> None:
         if not self._keeper.owner:
             return  # stopped: what was leased is with the others already
 
@@ -94,7 +94,7 @@ class DatabaseStore:
                 for queue in queues:
                     self._ring(queue)
                 return
-            self._failed.append((settling, queues))
+            self._failed.append((settling, tuple(queues)))
             if not self._retrying:
                 logger.error('cannot settle an event, trying again: %s', ticket.error)
                 self._retrying = self._component.spawn(self._again)
@@ -103,6 +103,7 @@ class DatabaseStore:
 
     def _again(self) -> None:
         gevent.sleep(_AFTER_ERROR)
-        failed, self._failed, self._retrying = self._failed, [], None
-        for settling, queues in failed:
-            self._settle(settling, *queues)
+        self._retrying = None
+        for _ in range(len(self._failed)):
+            self._settle(*self._failed[0])
+            del self._failed[0]  # the committer has it, and puts it back if it fails again
