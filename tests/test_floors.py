@@ -35,6 +35,7 @@ FLOORS = [
         'lymph.core.options',
         'lymph.core.resolving',
         'lymph.core.state',
+        'lymph.core.threads',
         'lymph.core.trace',
         'lymph.core.versioning',
         'lymph.core.workers',

@@ -37,6 +37,7 @@ _HOMES = {
     'Service': 'lymph.core.interfaces',
     'SubscriptionError': 'lymph.exceptions',
     'Timeout': 'lymph.exceptions',
+    'WrongThread': 'lymph.exceptions',
     'event': 'lymph.core.decorators',
     'proxy': 'lymph.core.declaring.proxies',
     'raw_rpc': 'lymph.core.decorators',
@@ -111,6 +112,9 @@ if TYPE_CHECKING:
     )
     from lymph.exceptions import (
         Timeout as Timeout,
+    )
+    from lymph.exceptions import (
+        WrongThread as WrongThread,
     )
 else:
 

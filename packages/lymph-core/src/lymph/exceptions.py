@@ -10,6 +10,7 @@
     ├── EmitFailure                   an event is not known to be safe
     ├── EventRejected                 raised by a handler: no attempt can handle the event
     ├── SubscriptionError             a handler cannot be subscribed as it was declared
+    ├── WrongThread                   used in another native thread; nothing was done
     └── RpcError                      a call did not return a result
         ├── NotSent                   executed = no: try again as you like
         │   ├── LookupFailure         nobody offers the service
@@ -52,6 +53,7 @@ __all__ = [
     'SerializationError',
     'SubscriptionError',
     'Timeout',
+    'WrongThread',
 ]
 
 Executed = Literal['no', 'maybe', 'yes']
@@ -75,6 +77,24 @@ class EventRejected(LymphError):
 
 class SubscriptionError(LymphError):
     """A handler cannot be subscribed as it was declared."""
+
+
+class WrongThread(LymphError, RuntimeError):
+    """Something was done in another native thread than the one that made the container.
+
+    `what` was done, in words. Nothing has happened: no call or event was sent.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f'{what} in another native thread than the one that made the container or client; '
+            'make a client in that thread, or have a greenlet wait for what the thread returns: '
+            'gevent.get_hub().threadpool.apply(function)'
+        )
+        self.what = what
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.what,)
 
 
 class RpcError(LymphError):

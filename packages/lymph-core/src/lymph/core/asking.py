@@ -16,9 +16,11 @@ from lymph.core.hosting.subscriptions import HandlerStats, hosted
 from lymph.core.messages import Message
 from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core.services import Service, ServiceInstance
+from lymph.core.threads import get_ident
 from lymph.core.transport.base import Transport
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
+from lymph.exceptions import WrongThread
 
 if TYPE_CHECKING:
     from gevent.event import AsyncResult
@@ -33,6 +35,9 @@ class Asking(Componentized):
 
     With `on_demand`, registry and event system are started when they are first needed, so that a
     client which only calls needs no event system, and one which only emits no registry.
+
+    It belongs to the native thread that made it: elsewhere all methods raise WrongThread before
+    anything happens.
     """
 
     #: names this process; unique to it
@@ -54,6 +59,7 @@ class Asking(Componentized):
         self.rpc = Rpc(
             transport, lambda: self.registry, self._suspect, timeout, retries, idle_timeout
         )
+        self._thread = get_ident()
         self._registry = registry
         self._events = events
         self._on_demand = on_demand
@@ -79,6 +85,7 @@ class Asking(Componentized):
     @property
     def events(self) -> BaseEventSystem:
         """The event system."""
+        self._expect_own_thread('an event system was used')
         if self._on_demand:
             self._start_now(self._events)
         return self._events
@@ -98,6 +105,8 @@ class Asking(Componentized):
 
         Every call of a container that waits for a result goes through here; see `Rpc.request`.
         """
+        if get_ident() != self._thread:
+            raise WrongThread(f'{subject} was called')
         return self.rpc.request(
             address,
             subject,
@@ -110,6 +119,7 @@ class Asking(Componentized):
 
     def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
         """Run `call` in the background; the AsyncResult gets its outcome."""
+        self._expect_own_thread('a call was deferred')
         return self.rpc.defer(call)
 
     def send_request(
@@ -122,24 +132,29 @@ class Asking(Componentized):
         version: str | None = None,
     ) -> RequestChannel:
         """Send a request and return the channel its reply arrives on."""
+        self._expect_own_thread(f'{subject} was called')
         return self.rpc.send_request(address, subject, body, timeout=timeout, version=version)
 
     def send_message(
         self, address: str, message: Message, timeout: float = _MESSAGE_TIMEOUT
     ) -> RequestChannel:
         """Send a message as it is and return the channel its reply arrives on."""
+        self._expect_own_thread(f'{message} was sent')
         return self.rpc.send_message(address, message, timeout)
 
     def connect(self, endpoint: str) -> Connection:
         """Return the connection to an endpoint; raises NotConnected for one it cannot reach."""
+        self._expect_own_thread(f'{endpoint} was connected to')
         return self.rpc.connect(endpoint)
 
     def lookup(self, address: str) -> Service | ServiceInstance:
         """Return the service of a name, or the instance at an endpoint; raises LookupFailure."""
+        self._expect_own_thread(f'{address} was looked up')
         return self.rpc.lookup(address)
 
     def discover(self, namespace: str = RPC) -> set[str]:
         """Return the names of all services there are now."""
+        self._expect_own_thread('services were asked for')
         return self.registry.discover(namespace)
 
     def emit_event(
@@ -155,6 +170,7 @@ class Asking(Componentized):
 
         Every event of a container goes through here. Raises EmitFailure, SerializationError.
         """
+        self._expect_own_thread(f'{type} was emitted')
         if payload is not None and not isinstance(payload, Mapping):
             raise TypeError(f'expected the payload of {type} as a dict, found {payload!r}')
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
@@ -167,6 +183,7 @@ class Asking(Componentized):
 
         `ended()` is called when a `once` subscription has ended by itself.
         """
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         stats = HandlerStats(subscription.queue_name)
 
         def end() -> None:
@@ -186,6 +203,7 @@ class Asking(Componentized):
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End what `subscribe` began; unknown ones are ignored."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         if subscription in self._handlers:
             self.events.unsubscribe(subscription)
             self._forget(subscription)
@@ -195,6 +213,10 @@ class Asking(Componentized):
         stats = self._handlers.pop(subscription, None)
         if stats is not None:
             self.metrics.remove(stats)
+
+    def _expect_own_thread(self, what: str) -> None:
+        if get_ident() != self._thread:
+            raise WrongThread(what)
 
     def on_stop(self) -> None:
         """Stop all parts; nothing more is started on demand."""

@@ -14,8 +14,9 @@ from greenlet import getcurrent, greenlet
 
 from lymph.core.failures import Killed
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
+from lymph.core.threads import get_ident
 from lymph.core.transport.base import Link, LinkDown
-from lymph.exceptions import Expired, RpcError, Timeout
+from lymph.exceptions import Expired, RpcError, Timeout, WrongThread
 from lymph.serializers.msgpack import pack
 
 __all__ = ['ReplyChannel', 'RequestChannel']
@@ -46,6 +47,7 @@ class RequestChannel:
         '_error',
         '_frames',
         '_message',
+        '_thread',
         '_waiting',
         'heard',
         'id',
@@ -63,6 +65,7 @@ class RequestChannel:
         #: the greenlet that hands the request over, which waits while the peer does not read
         self.sending: greenlet | None = None
         self._connection = connection
+        self._thread = get_ident()
         self.timeout = timeout  # seconds the caller gave it, for errors
         self._frames: list[bytes] | None = None
         self._error: RpcError | None = None
@@ -73,8 +76,9 @@ class RequestChannel:
         """Return the reply, waiting up to `timeout` seconds for it; again, the same one.
 
         Raises Timeout when there is none by then, ConnectionLost when the link broke. The reply may
-        be of any type; it is not turned into a result.
+        be of any type; it is not turned into a result. Raises WrongThread in another native thread.
         """
+        self._expect_own_thread()
         if self._message is None:
             late = Timeout(f'no reply from {self.what} within {timeout:.3g} s')
             with gevent.Timeout(timeout, late):
@@ -86,6 +90,8 @@ class RequestChannel:
 
         One greenlet may wait at a time; it cannot be the hub.
         """
+        if get_ident() != self._thread:
+            self._expect_own_thread()
         if self._frames is None and self._error is None:
             if self._waiting is not None:
                 raise RuntimeError(f'two greenlets wait for the reply from {self.what}')
@@ -106,6 +112,7 @@ class RequestChannel:
 
     def cancel(self) -> None:
         """Wait no longer: a reply that still arrives is dropped."""
+        self._expect_own_thread()
         self._connection.forget(self)
 
     def resolve(self, frames: list[bytes] | None, error: RpcError | None) -> None:
@@ -124,15 +131,20 @@ class RequestChannel:
             error = Expired(f'{self.what}: the peer read nothing for {self.timeout:.3g} s')
         self._connection.expired(self, error)
 
+    def _expect_own_thread(self) -> None:
+        if get_ident() != self._thread:
+            raise WrongThread(f'the reply from {self.what} was waited for')
+
 
 class ReplyChannel:
     """The service's end of one request: answer it with one of `reply`, `ack`, `nack`, `error`.
 
     A second answer is an error of the method (RuntimeError), except with
     ``unless_reply_sent=True``, which then does nothing. A caller that has gone away is no error.
+    It is answered in the native thread of its container; elsewhere that is a WrongThread.
     """
 
-    __slots__ = ('_link', '_new_id', 'detached', 'headers', 'message', 'reply_sent')
+    __slots__ = ('_link', '_new_id', '_thread', 'detached', 'headers', 'message', 'reply_sent')
 
     def __init__(self, link: Link, message: Message, new_id: Callable[[], bytes]) -> None:
         self.message = message
@@ -141,6 +153,7 @@ class ReplyChannel:
         self.detached = False
         self._link = link
         self._new_id = new_id
+        self._thread = get_ident()
 
     def reply(self, body: Any) -> None:
         """Send `body` as the result.
@@ -170,6 +183,8 @@ class ReplyChannel:
         self.detached = True
 
     def _send(self, type: bytes, headers: bytes, body: bytes) -> None:
+        if get_ident() != self._thread:
+            raise WrongThread(f'{self.message.subject.decode(errors="replace")} was answered')
         if self.reply_sent:
             raise RuntimeError(
                 f'{self.message.subject.decode(errors="replace")} has been answered already'

@@ -94,7 +94,7 @@ class Component:
         """Run `func` in a new greenlet of the pool, without the deadline of who calls this.
 
         What it raises goes to the error hook, whatever it is; only `Greenlet.kill` and the end of
-        the pool are no errors.
+        the pool are no errors. Raises WrongThread in another native thread.
         """
 
         def run() -> Any:
@@ -107,8 +107,10 @@ class Component:
                 self.error_hook(error, component=self, function=func)
                 return None
 
+        pool = self.pool
+        pool.check_thread()  # before the greenlet, which would get a loop of its own there
         greenlet = Greenlet(run)
-        self.pool.start(greenlet)
+        pool.start(greenlet)
         return greenlet
 
     def _reported(self, function: Callable[..., T], what: str, *args: Any) -> T | None:

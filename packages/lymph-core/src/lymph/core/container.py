@@ -174,6 +174,7 @@ class ServiceContainer(Asking):
         Raises what a part raises, RegistrationFailure, OSError for a port that cannot be used,
         LymphError when it is stopped meanwhile.
         """
+        self._expect_own_thread('a container was started')
         self._server.draining = True  # until the interfaces are ready
         try:
             if not self._on_demand:
@@ -193,6 +194,7 @@ class ServiceContainer(Asking):
         """Stop at once; returns how many running handlers were cut short. Idempotent."""
         if self._stopped.is_set() or self._forked:
             return self._cut
+        self._expect_own_thread('a container was stopped')
         return self._take_down()
 
     def drain(self) -> int:
@@ -201,6 +203,7 @@ class ServiceContainer(Asking):
         Takes up to `drain_timeout` seconds until callers have noticed, and as long again for
         handlers that still run, and until callers that noticed nothing have been refused.
         """
+        self._expect_own_thread('a container was drained')
         if self.draining:
             if not self._forked:
                 self.join()  # whoever began it

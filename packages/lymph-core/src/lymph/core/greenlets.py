@@ -15,6 +15,8 @@ from gevent.pool import Group
 
 from lymph.core import deadlines
 from lymph.core.failures import Killed
+from lymph.core.threads import get_ident
+from lymph.exceptions import WrongThread
 
 __all__ = ['Greenlet', 'Pool']
 
@@ -48,6 +50,20 @@ class Pool(Group):
     """
 
     greenlet_class = Greenlet
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = get_ident()
+
+    def check_thread(self) -> None:
+        """Raise WrongThread in another native thread than the one this was made in."""
+        if get_ident() != self._thread:
+            raise WrongThread('a greenlet was started')
+
+    def spawn(self, *args: Any, **kwargs: Any) -> Any:
+        """Start a greenlet of the pool; see `gevent.pool.Group.spawn`. Raises WrongThread."""
+        self.check_thread()
+        return super().spawn(*args, **kwargs)
 
     def kill(
         self,

@@ -25,6 +25,8 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from lymph.core.failures import Killed, log_failure
+from lymph.core.threads import get_ident
+from lymph.exceptions import WrongThread
 
 __all__ = ['Workers']
 
@@ -104,9 +106,15 @@ class Workers:
         self._quiet.set()
         self._closed = False
         self._hub = gevent.get_hub()
+        self._thread = get_ident()
 
     def try_start(self, func: Callable[..., Any], *args: Any) -> bool:
-        """Start a task and return True, or return False when `size` tasks are running."""
+        """Start a task and return True, or return False when `size` tasks are running.
+
+        Raises WrongThread in another native thread than the one these workers were made in.
+        """
+        if get_ident() != self._thread:
+            raise WrongThread('a task was started')
         if self.running >= self._limit or self._closed:
             return False
         self.running += 1
