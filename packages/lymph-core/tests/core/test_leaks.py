@@ -101,7 +101,9 @@ def test_thousands_of_calls_with_every_outcome_leave_nothing_behind(world):
     before = many(1000)
     after = many(8000)
     assert sum(seen.values()) == 10_000
-    assert set(seen) == {
+    assert set(seen) - {
+        'Expired'
+    } == {  # on a busy machine a millisecond may be over before it is sent
         'result',
         'ValueError',
         'Failed',
