@@ -37,17 +37,20 @@ def code_explained() -> Iterator[None]:
         raise
     except BaseException as error:
         place = place_of(error)
-        if place is None:
+        at = last_place(error)
+        # What lymph raises on purpose, and not for a user's code, says itself where to look.
+        if place is None or (isinstance(error, LymphError) and at is None):
             raise
-        # An error of lymph, such as a call that failed, is no mistake in the code.
+        # A call that failed, say, is no mistake in the code.
         code = FAILED if isinstance(error, LymphError) else WRONG
-        raise CodeFailed(_sentence(error, place), error, code) from error
+        raise CodeFailed(_sentence(error, place, at), error, code) from error
 
 
-def _sentence(error: BaseException, place: Place) -> str:
-    at = last_place(error)
+def _sentence(error: BaseException, place: Place, at: str | None) -> str:
     where = f' at {at}' if at else ''
     advice = ''
     if isinstance(error, ModuleNotFoundError):
         advice = '; install it, or check its name'
+    elif at is None and not isinstance(error, SyntaxError):
+        advice = '; --loglevel debug shows where'
     return f'{place.where}: {place.doing} failed{where}: {mask_text(error_line(error))}{advice}'
