@@ -522,6 +522,13 @@ def test_the_status_tells_what_an_operator_asks(world):
     assert status['handlers'] == {'running': 0, 'pool_size': 7}
     assert status['callers'] == 1
     assert status['draining'] is False
+    assert status['listener'] == {
+        'endpoint': container.endpoint,
+        'accepting': True,
+        'reason': None,
+        'dropped': 0,
+    }
+    assert status['buffered'] in (None, 0)
 
 
 def test_metrics_of_calls_and_events_are_counted(world):

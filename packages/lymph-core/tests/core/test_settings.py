@@ -121,6 +121,11 @@ def test_a_bad_setting_is_an_error_that_names_file_and_key(text, said):
     [
         ('{rpc: {transport: carrier_pigeon}}', r"container\.rpc\.transport: .*'carrier_pigeon'"),
         ('{rpc: {max_message_size: 10}}', r'container\.rpc\.max_message_size: expected 1024 bytes'),
+        (
+            '{rpc: {max_message_size: 4096, max_buffered: 8191}}',
+            r'container\.rpc\.max_buffered: expected 8192 bytes \(twice rpc\.max_message_size\)',
+        ),
+        ('{rpc: {max_buffered: lots}}', r'container\.rpc\.max_buffered: expected'),
         ('{rpc: {unresponsive_timeout: 0}}', r'container\.rpc\.unresponsive_timeout: expected sec'),
         ('{rpc: {transport: "lymph.events.null:NullEventSystem"}}', r'container\.rpc\.transport: '),
     ],
@@ -138,6 +143,9 @@ def test_a_transport_is_chosen_by_its_name():
     assert type(transport) is MemoryTransport
     assert transport.max_message_size == 4096
     assert transport.unresponsive_timeout == 5
+    assert transport.max_buffered == 4 * 4096
+    bounded = section('{rpc: {max_message_size: 4096, max_buffered: 8192}}')
+    assert read_transport(bounded).max_buffered == 8192
 
 
 @pytest.fixture

@@ -255,6 +255,7 @@ class ServiceContainer(Asking):
             'handlers': {'running': self.workers.running, 'pool_size': self.workers.size},
             'callers': len(self._server.links),
             'listener': self._listener_status(),
+            'buffered': self._transport.buffered,
             'rpc': self.rpc.stats(),
         }
 

@@ -12,6 +12,7 @@ from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
 from lymph.core.options import refuse_unknown
 from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core.transport.base import (
+    BUFFERED_MESSAGES,
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_UNRESPONSIVE_TIMEOUT,
     Transport,
@@ -24,7 +25,8 @@ __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_tr
 _KEYS = {
     '': 'advertise block_threshold class drain_timeout events ip metrics pool_size port registry '
     'rpc',
-    'rpc': 'curve idle_timeout max_message_size retries timeout transport unresponsive_timeout',
+    'rpc': 'curve idle_timeout max_buffered max_message_size retries timeout transport '
+    'unresponsive_timeout',
     'metrics': 'tags',
 }
 
@@ -144,7 +146,16 @@ def read_transport(config: ConfigView) -> Transport:
     if silence <= 0:
         text = f'expected seconds, more than 0, found {silence:g}'
         raise config.error('rpc.unresponsive_timeout', text)
+    buffered = config.get_int('rpc.max_buffered', BUFFERED_MESSAGES * size)
+    if buffered < 2 * size:
+        text = f'expected {2 * size} bytes (twice rpc.max_message_size) or more, found {buffered}'
+        raise config.error('rpc.max_buffered', text)
     cls = load_plugin('lymph.transports', name, where=config.locate('rpc.transport'))
     assert isinstance(cls, type)
     assert issubclass(cls, Transport)
-    return cls.from_config(config.view('rpc'), max_message_size=size, unresponsive_timeout=silence)
+    return cls.from_config(
+        config.view('rpc'),
+        max_message_size=size,
+        unresponsive_timeout=silence,
+        max_buffered=buffered,
+    )

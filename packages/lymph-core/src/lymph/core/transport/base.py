@@ -14,6 +14,8 @@ both ways, in order. Rules:
   hear it as late as with the first message, and never of peers that got no further than connecting.
 - A message has 1 to 255 frames. One that is over the receiver's limit takes the link down before it
   is held in memory.
+- What a link has received and not delivered, and what it could not send, is let go of when it goes
+  down, without waiting for the cyclic garbage collector.
 - A link that carries nothing is asked for a sign of life; one that stays silent for
   `unresponsive_timeout` goes down.
 - A fork leaves connections to the parent: in the child their copies are down and refuse.
@@ -31,6 +33,7 @@ from lymph.config import ConfigView
 from lymph.exceptions import LymphError
 
 __all__ = [
+    'BUFFERED_MESSAGES',
     'DEFAULT_MAX_MESSAGE_SIZE',
     'DEFAULT_UNRESPONSIVE_TIMEOUT',
     'Link',
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 DEFAULT_MAX_MESSAGE_SIZE = 64 * 1024 * 1024  # bytes, all frames of a message together
+BUFFERED_MESSAGES = 4  # `max_buffered` in messages of the largest size
 DEFAULT_UNRESPONSIVE_TIMEOUT = 30.0  # seconds; a peer whose loop is busy for less is not dead
 
 
@@ -127,9 +131,18 @@ class Transport(ABC):
         self,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
         unresponsive_timeout: float = DEFAULT_UNRESPONSIVE_TIMEOUT,
+        *,
+        max_buffered: int | None = None,
     ) -> None:
         self.max_message_size = max_message_size  # bytes
         self.unresponsive_timeout = unresponsive_timeout  # seconds
+        #: bytes that all links together may hold of incomplete messages and of unsent ones
+        self.max_buffered = max_buffered or BUFFERED_MESSAGES * max_message_size
+
+    @property
+    def buffered(self) -> int | None:
+        """Bytes of `max_buffered` that are in use; None: this transport does not know."""
+        return None
 
     @classmethod
     def from_config(cls, config: ConfigView, **common: Any) -> Transport:

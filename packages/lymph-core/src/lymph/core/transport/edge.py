@@ -17,7 +17,7 @@ from lymph.core.failures import error_line, error_name
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.transport.base import Link
 
-__all__ = ['Edge']
+__all__ = ['DEAF', 'Edge']
 
 
 class Edge:
@@ -64,3 +64,20 @@ class Edge:
         """Write how many lines were left out."""
         with suppress(BaseException):
             self._log.close()
+
+
+class _Deaf:
+    """A link handler that hears nothing."""
+
+    def link_up(self, link: Link) -> None:
+        """Do nothing."""
+
+    def message_arrived(self, link: Link, frames: list[bytes]) -> None:
+        """Do nothing."""
+
+    def link_down(self, link: Link, reason: str) -> None:
+        """Do nothing."""
+
+
+#: takes the place of a link's handler when the link is down, so that the two let go of each other
+DEAF = _Deaf()

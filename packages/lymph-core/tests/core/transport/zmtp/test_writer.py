@@ -5,6 +5,7 @@ import socket
 import gevent
 import pytest
 
+from lymph.core.transport.buffers import Buffers
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.writer import HIGH_WATER, LOW_WATER, Writer
 from lymph.testing.waiting import eventually
@@ -29,7 +30,8 @@ class End:
         for end in (ours, self.theirs):
             end.setblocking(False)
         self.ours, self.owner, self.flusher = ours, Owner(), Flusher()
-        self.writer = Writer(ours, self.flusher, self.owner)
+        unsent = Buffers(2**30, 2**20).holding(self.owner.write_failed)
+        self.writer = Writer(ours, self.flusher, self.owner, unsent)
 
     def received(self):
         found = []
@@ -101,7 +103,7 @@ def test_those_who_wait_go_on_when_most_of_a_full_buffer_is_written(make):
     end, went_on = make(), []
     end.writer.write(bytes(2 * HIGH_WATER))
     waiting = [
-        gevent.spawn(lambda: end.writer.wait_for_room() and went_on.append(end.writer.buffered))
+        gevent.spawn(lambda: end.writer.wait_for_room(1) and went_on.append(end.writer.buffered))
         for _ in range(3)
     ]
     gevent.sleep(0)
@@ -115,7 +117,7 @@ def test_those_who_wait_go_on_when_most_of_a_full_buffer_is_written(make):
 def test_those_who_wait_go_on_when_the_writer_is_closed(make):
     end = make()
     end.writer.write(bytes(2 * HIGH_WATER))
-    waiting = gevent.spawn(end.writer.wait_for_room)
+    waiting = gevent.spawn(end.writer.wait_for_room, 1)
     gevent.sleep(0)
     assert not waiting.dead
     end.writer.close()

@@ -15,6 +15,7 @@ __all__ = ['MAX_FRAMES', 'FrameDecoder', 'encode_command', 'encode_message', 'ta
 MORE, LONG, COMMAND = 1, 2, 4
 MAX_FRAMES = 255  # frames a message; keeps a flood of empty frames from filling memory
 MAX_COMMAND = 65536  # bytes; ours have less than 100, others may add properties
+_FRAME = 64  # bytes that a frame takes beside its own
 _SMALL = 4096  # bytes of a chunk below which it is joined with the one before it
 
 # the headers of short frames by their size
@@ -92,6 +93,8 @@ class FrameDecoder:
         self._need = 0  # bytes without which decoding cannot go on
         self._frames: list[bytes] = []
         self._size = 0  # bytes in frames
+        #: bytes of memory that an incomplete message takes so far
+        self.held = 0
 
     def feed(self, data: bytes) -> list[list[bytes]]:
         """Return the messages that `data` completes; commands are added to `commands`.
@@ -142,10 +145,17 @@ class FrameDecoder:
             else:
                 raise ProtocolError(f'a message of more than {MAX_FRAMES} frames')
         self._frames, self._size = frames, total
+        self.held = total + _FRAME * len(frames) if frames else 0
         if position < end:
             self._chunks = [data[position:] if position else data]
             self._have, self._need = end - position, need
+            self.held += self._have
         return messages
+
+    def release(self) -> None:
+        """Drop what is incomplete; the decoder cannot be used after that."""
+        self._chunks, self._frames, self.commands = [], [], []
+        self.held = 0
 
     def _enough_with(self, data: bytes) -> bool:
         """Keep a chunk and tell whether decoding can go on.
@@ -159,6 +169,7 @@ class FrameDecoder:
         else:
             chunks.append(data)
         self._have += len(data)
+        self.held += len(data)
         return self._have >= self._need
 
 

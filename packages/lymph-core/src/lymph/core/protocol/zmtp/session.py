@@ -47,6 +47,17 @@ class Session:
         self._greeted = False
         self._start = b''  # what arrived and is no whole greeting, or no whole command, yet
 
+    @property
+    def held(self) -> int:
+        """Bytes that were received and belong to nothing complete yet."""
+        return self._decoder.held + len(self._start)
+
+    def release(self) -> None:
+        """Drop what was received; the session cannot be used after that."""
+        self._start = b''
+        self.answers.clear()
+        self._decoder.release()
+
     def opening(self) -> bytes:
         """Return what has to be sent first.
 

@@ -14,7 +14,7 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
-from lymph.core.transport.edge import Edge
+from lymph.core.transport.edge import DEAF, Edge
 from lymph.core.transport.memory.network import MemoryNetwork
 
 __all__ = ['MemoryLink', 'Side']
@@ -40,7 +40,7 @@ class MemoryLink(Link):
         self.up = False
         self.other: MemoryLink | None = None
         self._side = side
-        self._handler = handler
+        self._handler: LinkHandler = handler
         self._down_reason: str | None = None
         self._inbox: deque[list[bytes]] = deque()
         self._held = 0  # bytes in the inbox
@@ -151,8 +151,9 @@ class MemoryLink(Link):
         self._next_late.close()
         self._side.links.discard(self)
         self._side.network.links.discard(self)
-        tell = self._side.edge.tell
-        self._hub.loop.run_callback(tell, self._handler.link_down, self, reason)
+        tell, handler = self._side.edge.tell, self._handler
+        self._handler = DEAF
+        self._hub.loop.run_callback(tell, handler.link_down, self, reason)
 
     def _wait_for_late(self) -> None:
         delay = max(0.0, self._late[0][0] - time.monotonic())

@@ -65,9 +65,10 @@ class MemoryTransport(Transport):
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
         unresponsive_timeout: float = DEFAULT_UNRESPONSIVE_TIMEOUT,
         *,
+        max_buffered: int | None = None,
         network: MemoryNetwork | None = None,
     ) -> None:
-        super().__init__(max_message_size, unresponsive_timeout)
+        super().__init__(max_message_size, unresponsive_timeout, max_buffered=max_buffered)
         self.network = self.shared_network if network is None else network
         self._side = Side(self.network, max_message_size, Edge(logger))
         self._listeners: set[MemoryListener] = set()

@@ -49,6 +49,10 @@ def descriptor_of(socket: Socket) -> int:
     return cast(int, socket.get(int(zmq.FD)))
 
 
+def _nothing(socket: Socket) -> None:
+    raise zmq.Again
+
+
 class Channel:
     """Owns a socket of type `kind`; raises `zmq.ZMQError` when there is none to be had.
 
@@ -145,6 +149,7 @@ class Channel:
             self.abandon()
             self.socket.close(linger)
             self._let_senders_try()
+            self._receive, self._drained = _nothing, None  # or the link would never be let go of
 
     def abandon(self) -> None:
         """Leave the socket alone from now on."""

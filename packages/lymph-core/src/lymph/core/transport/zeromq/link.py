@@ -14,7 +14,7 @@ from zmq.backend import Socket
 
 from lymph.core.protocol.zmtp.frames import MAX_FRAMES
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
-from lymph.core.transport.edge import Edge
+from lymph.core.transport.edge import DEAF, Edge
 from lymph.core.transport.zeromq.channel import Channel, Unroutable
 
 __all__ = ['StillbornLink', 'Unfit', 'ZeromqLink', 'receive_frames']
@@ -65,7 +65,7 @@ class ZeromqLink(Link):
         self.down_reason: str | None = None
         #: why the link goes down as soon as all that was received is delivered
         self.leaving: str | None = None
-        self._handler = handler
+        self._handler: LinkHandler = handler
         self._channel = channel
         self._limit = max_message_size
         self._edge = edge
@@ -116,11 +116,11 @@ class ZeromqLink(Link):
             return
         self.down_reason = reason
         self.up = False
+        handler, self._handler = self._handler, DEAF
         if getcurrent() is self._hub:
-            self._edge.tell(self._handler.link_down, self, reason)
+            self._edge.tell(handler.link_down, self, reason)
         else:
-            tell = self._edge.tell
-            self._hub.loop.run_callback(tell, self._handler.link_down, self, reason)
+            self._hub.loop.run_callback(self._edge.tell, handler.link_down, self, reason)
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child."""

@@ -48,6 +48,10 @@ _numbers = itertools.count(1)
 _RETRY = 0.1  # seconds before events are taken again after that failed
 
 
+def _ignore(event: int, descriptor: int) -> None:
+    pass
+
+
 class Monitor:
     """Calls `happened(event, descriptor)` in the hub for each event of `socket`, in order.
 
@@ -112,6 +116,7 @@ class Monitor:
             self.abandon()
             self._watched.monitor(None, 0)
             self._socket.close(0)
+            self._happened = _ignore  # or the link would never be let go of
 
     def abandon(self) -> None:
         """Leave the socket alone from now on."""

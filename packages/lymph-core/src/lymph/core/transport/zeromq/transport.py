@@ -45,12 +45,13 @@ class ZeromqTransport(Transport):
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
         unresponsive_timeout: float = DEFAULT_UNRESPONSIVE_TIMEOUT,
         *,
+        max_buffered: int | None = None,
         heartbeat_interval: float = 10.0,
         handshake_timeout: float = 10.0,
         connect_timeout: float = 5.0,
         curve: CurveKeys | None = None,
     ) -> None:
-        super().__init__(max_message_size, unresponsive_timeout)
+        super().__init__(max_message_size, unresponsive_timeout, max_buffered=max_buffered)
         self._terms = Terms(
             max_message_size,
             unresponsive_timeout,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 import gevent
 from greenlet import getcurrent
@@ -14,7 +16,8 @@ from lymph.core.protocol.zmtp.frames import encode_message
 from lymph.core.protocol.zmtp.liveness import Liveness
 from lymph.core.protocol.zmtp.session import Session, encode_ping
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
-from lymph.core.transport.edge import Edge
+from lymph.core.transport.buffers import Buffers
+from lymph.core.transport.edge import DEAF, Edge
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.sockets import unacknowledged
 from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, Writer
@@ -26,7 +29,8 @@ _READ_SIZE = 65536  # bytes asked for in one system call
 # works on it meanwhile, where the two would otherwise take turns.
 _FLUSH_EVERY = 16
 _FLUSH_SIZE = 65536
-_READS_PER_TURN = 16  # then other links get their turn
+_READS_PER_TURN = 16  # then other links get their turn, or after so many seconds
+_TURN = 0.02
 _PING = encode_ping()  # without a TTL: what our silence means is for the peer to say
 
 
@@ -48,18 +52,22 @@ class ZmtpLink(Link):
         ended: Callable[[ZmtpLink], None],
         max_message_size: int,
         answers: bool,
+        buffers: Buffers,
     ) -> None:
         self.peer = peer
         self.up = False
         self._session = session
         self._edge = edge
         self._flusher = flusher
-        self._handler = handler
+        self._handler: LinkHandler = handler
         self._ended = ended
         self._limit = max_message_size
         self._answers = answers
+        self._buffers = buffers
+        self._received = buffers.holding(self._give_way, received=True)
         self._paused = False
         self._backlog: list[list[bytes]] = []  # messages that arrived before a pause
+        self._on_hold = False  # whether all links together hold too much for this one to be read
         self._down_reason: str | None = None
         self._sock: socket.socket | None = None
         self._heard = False  # since the last look
@@ -75,7 +83,8 @@ class ZmtpLink(Link):
         self.stage = 'the ZMTP handshake'
         loop = gevent.get_hub().loop
         bound = ANSWERS_BOUND if self._answers else HIGH_WATER
-        self._writer = Writer(sock, self._flusher, self, bound)
+        unsent = self._buffers.holding(self._give_way)
+        self._writer = Writer(sock, self._flusher, self, unsent, bound)
         self._readable = loop.io(sock.fileno(), 1)
         self._readable.start(self._read)
         self._deadline = loop.timer(handshake_timeout)
@@ -96,7 +105,7 @@ class ZmtpLink(Link):
         data = encode_message(frames)
         if len(data) > self._limit and (size := sum(map(len, frames))) > self._limit:
             raise MessageTooLong(size, self._limit)
-        if self._writer.wait_for_room():
+        if self._writer.wait_for_room(len(data)):
             if not self.up:  # it may have gone down while waiting
                 raise self._refusal()
             self._writer.write(data)
@@ -132,7 +141,7 @@ class ZmtpLink(Link):
         assert self._sock is not None
         writer, before = self._writer, self._taken
         self._taken = writer.sent - unacknowledged(self._sock) if writer.buffered else 0
-        return heard or self._taken > before
+        return heard or self._taken > before or self._on_hold
 
     def abandon(self) -> None:
         """Let go of the socket in a forked child; the connection stays the parent's."""
@@ -156,9 +165,11 @@ class ZmtpLink(Link):
         self._heard = True
         self._flusher.begin_batch()
         try:
-            for _ in range(_READS_PER_TURN):
-                if not self._read_once() or self._down_reason is not None:
-                    break
+            if self._read_once():
+                ends = monotonic() + _TURN
+                for _ in range(_READS_PER_TURN - 1):
+                    if monotonic() >= ends or not self._read_once():
+                        break
         except BaseException as error:  # noqa: BLE001 - the edge logs it
             self._failed(error)
         finally:
@@ -188,11 +199,16 @@ class ZmtpLink(Link):
             self._write_aside(b''.join(answers))
         if not self.up and session.ready:
             self._now_up()
-        return self._deliver(messages) and len(data) == _READ_SIZE
+        if session.held or self._received.size:
+            self._received.set(session.held, bool(messages))
+            if self._received.excessive():
+                self._hold()
+        return self._deliver(messages) and len(data) == _READ_SIZE and not self._on_hold
 
     def _deliver(self, messages: list[list[bytes]]) -> bool:
         """Give messages to the handler; return whether more may be read."""
         remaining = iter(messages)
+        ends = 0.0
         for count, message in enumerate(remaining, 1):
             if self._down_reason is not None:
                 return False
@@ -205,6 +221,12 @@ class ZmtpLink(Link):
                 return False
             if count % _FLUSH_EVERY == 0 or self._writer.buffered >= _FLUSH_SIZE:
                 self._flusher.flush()
+                now = monotonic()
+                ends = ends or now + _TURN
+                if now >= ends:
+                    self._pause(list(remaining))
+                    self.has_room()
+                    return False
         return self._down_reason is None
 
     def _write_aside(self, command: bytes) -> None:
@@ -217,20 +239,41 @@ class ZmtpLink(Link):
             self._paused = True
             self._backlog = backlog
             self._readable.stop()
+            held = sum(len(frame) for message in backlog for frame in message)
+            self._received.set(self._session.held + held)
 
     def _go_on(self) -> None:
         if not self._paused or self._down_reason is not None:
             return
         self._paused = False
         backlog, self._backlog = self._backlog, []
+        self._received.set(self._session.held)
         self._flusher.begin_batch()
         try:
-            if self._deliver(backlog):
+            if self._deliver(backlog) and not self._on_hold:
                 self._readable.start(self._read)
         except BaseException as error:  # noqa: BLE001 - the edge logs it
             self._failed(error)
         finally:
             self._flusher.end_batch()
+
+    def _hold(self) -> None:
+        """Read no more until all links together hold less."""
+        if self._down_reason is None:
+            self._on_hold = True
+            self._readable.stop()
+            self._received.hold(self._resume)
+
+    def _resume(self) -> None:
+        if self._on_hold and self._down_reason is None:
+            self._on_hold = False
+            if not self._paused:
+                self._readable.start(self._read)
+
+    def _give_way(self, reason: str) -> None:
+        """Take the link down, which holds more of the memory of all than others."""
+        self._edge.log(logging.WARNING, 'max_buffered', '%s: closed; %s', self.peer, reason)
+        self._lost(reason)
 
     def _failed(self, error: BaseException) -> None:
         """Take the link down after an error that no handler raised; others go on."""
@@ -251,17 +294,20 @@ class ZmtpLink(Link):
             self._writer.close()
             self._sock.close()
         self._ended(self)
+        handler, self._handler = self._handler, DEAF
         hub = gevent.get_hub()
         if getcurrent() is hub:
-            self._edge.tell(self._handler.link_down, self, reason)
+            self._edge.tell(handler.link_down, self, reason)
         else:
-            hub.loop.run_callback(self._edge.tell, self._handler.link_down, self, reason)
+            hub.loop.run_callback(self._edge.tell, handler.link_down, self, reason)
 
     def _release(self, reason: str) -> None:
-        """Mark the link as down and stop its watchers."""
+        """Mark the link as down, stop its watchers and let go of all that was received."""
         self._down_reason = reason
         self.up = False
-        self._backlog.clear()
+        self._backlog = []
+        self._session.release()
+        self._received.end()
         if self._sock is not None:
             self._readable.stop()
             self._readable.close()

@@ -22,6 +22,7 @@ from lymph.core.transport.base import (
     Listener,
     Transport,
 )
+from lymph.core.transport.buffers import Buffers
 from lymph.core.transport.edge import Edge
 from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zmtp.flusher import Flusher
@@ -48,11 +49,13 @@ class ZmtpTransport(Transport):
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
         unresponsive_timeout: float = DEFAULT_UNRESPONSIVE_TIMEOUT,
         *,
+        max_buffered: int | None = None,
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
-        super().__init__(max_message_size, unresponsive_timeout)
+        super().__init__(max_message_size, unresponsive_timeout, max_buffered=max_buffered)
+        self._buffers = Buffers(self.max_buffered, max_message_size)
         self._handshake_timeout = handshake_timeout
         self._connect_timeout = connect_timeout
         self._liveness = Liveness(heartbeat_interval, unresponsive_timeout)
@@ -65,6 +68,11 @@ class ZmtpTransport(Transport):
         self._looks = gevent.get_hub().loop.timer(self._liveness.tick, self._liveness.tick)
         self._forked = False
         abandon_in_children(self)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that all links hold of incomplete messages and of messages to be sent."""
+        return self._buffers.held
 
     def address(self, ip: str, port: int) -> str:
         """Return a ``tcp://`` endpoint."""
@@ -104,12 +112,14 @@ class ZmtpTransport(Transport):
             listener.close()
         for link in list(self._links):
             link.close('this side was closed')
+        self._buffers.close()
         self._edge.close()
 
     def abandon(self) -> None:
         """Let go of all sockets in a forked child and refuse from now on."""
         self._forked = True
         self._looks.stop()
+        self._buffers.close()
         for listener in self._listeners:
             listener.abandon()
         for link in self._links:
@@ -125,6 +135,7 @@ class ZmtpTransport(Transport):
             self._forget,
             self.max_message_size,
             answers=socket_type == 'ROUTER',
+            buffers=self._buffers,
         )
         if not self._links:
             self._looks.again(self._look)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import gevent
@@ -16,6 +17,7 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from lymph.core.failures import error_line
+from lymph.core.transport.buffers import Holding
 from lymph.core.transport.zmtp.flusher import Flusher
 
 __all__ = ['ANSWERS_BOUND', 'HIGH_WATER', 'Writer', 'WriterOwner']
@@ -24,6 +26,7 @@ HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which the buffer is full
 LOW_WATER = HIGH_WATER // 4  # bytes below which those who waited go on
 ANSWERS_BOUND = 4 * HIGH_WATER  # bytes above which senders of answers wait, too
 _CHUNK = 256 * 1024  # bytes joined for one system call
+_COUNTED = 64 * 1024  # bytes of buffers and messages up to which the sum of all links is not asked
 
 
 class WriterOwner(Protocol):
@@ -36,13 +39,37 @@ class WriterOwner(Protocol):
         """The buffer, which was over its high water, has room again."""
 
 
+class _Nobody:
+    """The owner of a closed writer: the link is let go of with its socket."""
+
+    def write_failed(self, reason: str) -> None:
+        """Do nothing."""
+
+    def has_room(self) -> None:
+        """Do nothing."""
+
+
+_NOBODY = _Nobody()
+
+
 class Writer:
-    """Collects bytes and writes them without waiting; senders wait above `bound` bytes."""
+    """Collects bytes and writes them without waiting; senders wait above `bound` bytes.
+
+    `unsent` counts what the buffer takes from the sum of all links.
+    """
 
     def __init__(
-        self, sock: socket.socket, flusher: Flusher, owner: WriterOwner, bound: int = HIGH_WATER
+        self,
+        sock: socket.socket,
+        flusher: Flusher,
+        owner: WriterOwner,
+        unsent: Holding,
+        bound: int = HIGH_WATER,
     ) -> None:
         self._sock = sock
+        self._unsent = unsent
+        self._sent_of_first = 0  # bytes; the first piece stays in memory until all of it is sent
+        self._renewed_at = 0  # what `sent` has to be when all that is counted now has been sent
         self._flusher = flusher
         self._owner = owner
         self._bound = bound
@@ -60,18 +87,31 @@ class Writer:
         """Add bytes to what is sent at the end of this loop turn."""
         self._queue.append(data)
         self.buffered += len(data)
-        if self.buffered > HIGH_WATER:
-            self._room.clear()
+        if self.buffered > _COUNTED:
+            if self.buffered > HIGH_WATER:
+                self._room.clear()
+            self._count()
         if not self._dirty:
             self._dirty = True
             self._flusher.mark(self)
 
-    def wait_for_room(self) -> bool:
-        """Wait until the buffer has room; in the hub, tell whether it has."""
-        while self.buffered > self._bound and not self._closed:
+    def wait_for_room(self, size: int) -> bool:
+        """Wait until there is room for `size` bytes; in the hub, tell whether there is.
+
+        An empty buffer has room for a message of any size, as far as the other links leave it.
+        """
+        if size <= _COUNTED and self.buffered <= self._bound:
+            return True
+        while not self._closed:
+            if self.buffered > self._bound:
+                wait: Callable[[], object] = self._room.wait
+            elif self._unsent.excessive(size):
+                wait = self._unsent.wait
+            else:
+                return True
             if getcurrent() is self._hub:
                 return False
-            self._room.wait()
+            wait()
         return True
 
     def flush(self) -> None:
@@ -92,11 +132,16 @@ class Writer:
                 sent = 0
             self.buffered -= sent
             self.sent += sent
-            if sent < len(data):
+            if sent == len(data):
+                self._sent_of_first = 0
+            else:
+                self._sent_of_first += sent
                 self._queue.appendleft(memoryview(data)[sent:])
                 self._dirty = True  # the watcher flushes, not the end of a turn
                 self._writable.start(self._resume)
                 break
+        if self.buffered or self._unsent.size:
+            self._count()
         if self.buffered <= LOW_WATER and not self._room.is_set():
             self._room.set()
             self._owner.has_room()
@@ -109,10 +154,20 @@ class Writer:
     def abandon(self) -> None:
         """Forget what is buffered and write no more."""
         self._closed = True
+        self._owner = _NOBODY
         self._queue.clear()
         self.buffered = 0
+        self._unsent.end()
         self._writable.stop()
         self._writable.close()
+
+    def _count(self) -> None:
+        """Tell what the buffer holds now, and whether all that it held before is sent."""
+        renewed = self.sent >= self._renewed_at
+        if renewed:
+            self._renewed_at = self.sent + self.buffered
+        size = self.buffered + self._sent_of_first if self.buffered else 0
+        self._unsent.set(size, renewed)
 
     def _resume(self) -> None:
         self._writable.stop()
@@ -129,4 +184,5 @@ class Writer:
             piece = queue.popleft()
             pieces.append(piece)
             size += len(piece)
+        self._sent_of_first = 0
         return b''.join(pieces)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from lymph.testing.contracts.transports.back_pressure import BackPressureContract
 from lymph.testing.contracts.transports.containment import ContainmentContract
+from lymph.testing.contracts.transports.letting_go import LettingGoContract
 from lymph.testing.contracts.transports.links import LinksContract
 from lymph.testing.contracts.transports.listeners import ListenersContract
 from lymph.testing.contracts.transports.messages import MessagesContract
@@ -31,5 +32,6 @@ class TransportContract(
     ListenersContract,
     BackPressureContract,
     ContainmentContract,
+    LettingGoContract,
 ):
     """Tests that every transport passes."""
