@@ -8,7 +8,7 @@ from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
 
 from lymph.exceptions import LymphError
 
-__all__ = ['BROKEN', 'BrokerError', 'explain', 'refuses_login']
+__all__ = ['BROKEN', 'BrokerError', 'Unsendable', 'explain', 'refuses_login']
 
 #: what py-amqp raises when a connection or a channel does not do what it was asked to
 BROKEN = (AMQPError, OSError)
@@ -16,6 +16,10 @@ BROKEN = (AMQPError, OSError)
 
 class BrokerError(LymphError):
     """The broker cannot be reached, or refuses what it is asked for; names it without password."""
+
+
+class Unsendable(BrokerError):
+    """A message that cannot be put into frames, now or later."""
 
 
 def explain(error: BaseException) -> str:
