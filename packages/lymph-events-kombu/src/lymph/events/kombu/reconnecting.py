@@ -20,6 +20,7 @@ from gevent.event import Event
 from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu.loops import go_on
 
 __all__ = ['Reconnecting']
 
@@ -87,7 +88,7 @@ class Reconnecting(ABC, Generic[B, C]):
         errors = self._try_all()
         if self.connection is None:
             raise BrokerError('; '.join(str(error) for error in errors))
-        self._owner = Greenlet.spawn(self._own)
+        self._owner = Greenlet.spawn(go_on, logger, self._purpose, self._own)
 
     def stop(self, timeout: float) -> None:
         """Close the connection in order, within `timeout` seconds, else without ceremony."""
@@ -102,26 +103,25 @@ class Reconnecting(ABC, Generic[B, C]):
                 connection.close()
             self._abandon(connection)
 
-    def _own(self) -> None:
-        while True:
-            if self.connection is not None:
-                error = self.connection.wait_lost()
-                if self._abandoned:
-                    return
+    def _own(self) -> bool:
+        """Watch a connection until it is lost, or make one; returns whether that was all."""
+        if self.connection is None:
+            self._reconnect()
+        else:
+            error = self.connection.wait_lost()
+            if not self._abandoned:
                 self._lose(self.connection, error)
-            try:
-                self._reconnect()
-            except Exception:  # whatever it is, the connection has to come back
-                logger.exception('%s: cannot connect', self._purpose)
-                gevent.sleep(_BACKOFF.longest)
+        return self._abandoned
 
     def _lose(self, connection: C, error: Exception) -> None:
         self.up.clear()
         self.connection = None
         self.trouble = f'{self.broker}: {explain(error)}'
+        try:
+            self._abandon(connection)
+        finally:
+            self._on_down()
         logger.warning('%s: lost the connection: %s', self._purpose, self.trouble)
-        self._abandon(connection)
-        self._on_down()
 
     def _reconnect(self) -> None:
         attempt = 0
