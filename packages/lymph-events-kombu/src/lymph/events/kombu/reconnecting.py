@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 import gevent
 from gevent.event import Event
 
+from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
@@ -77,7 +78,10 @@ class Reconnecting(ABC, Generic[B, C]):
 
     @abstractmethod
     def _open(self, broker: B) -> C:
-        """Return a connection that is ready for everybody; raises BrokerError."""
+        """Return a connection that is ready for everybody; raises BrokerError.
+
+        Any other error means that nobody understands what answers there.
+        """
 
     @abstractmethod
     def _abandon(self, connection: C) -> None:
@@ -85,7 +89,7 @@ class Reconnecting(ABC, Generic[B, C]):
 
     def start(self) -> None:
         """Connect, and keep connected; raises BrokerError when no address lets us in."""
-        errors = self._try_all()
+        errors = self._try_all(logging.DEBUG)
         if self.connection is None:
             raise BrokerError('; '.join(str(error) for error in errors))
         self._owner = Greenlet.spawn(go_on, logger, self._purpose, self._own)
@@ -126,7 +130,7 @@ class Reconnecting(ABC, Generic[B, C]):
     def _reconnect(self) -> None:
         attempt = 0
         while self.connection is None:
-            self._try_all()
+            self._try_all(logging.WARNING)
             if self.connection is None:
                 attempt += 1
                 delay = _BACKOFF.delay(attempt, random.random())
@@ -134,8 +138,8 @@ class Reconnecting(ABC, Generic[B, C]):
                 gevent.sleep(delay)
         logger.info('%s: connected again to %s', self._purpose, self.broker)
 
-    def _try_all(self) -> list[BrokerError]:
-        """Try every address once; returns the errors."""
+    def _try_all(self, level: int) -> list[BrokerError]:
+        """Try every address once; returns the errors, and logs at `level` what nobody foresaw."""
         errors = []
         for broker in self._in_turn():
             try:
@@ -143,6 +147,11 @@ class Reconnecting(ABC, Generic[B, C]):
             except BrokerError as error:
                 errors.append(error)
                 self.trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - the edge of clients that read anything
+                text = '%s: cannot understand what answers'
+                log_failure(logger, error, text, broker, level=level)
+                self.trouble = f'{text % broker} ({error_line(error)})'
+                errors.append(BrokerError(self.trouble))
             else:
                 self.broker = broker
                 self.connection = connection
