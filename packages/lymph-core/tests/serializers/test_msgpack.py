@@ -185,7 +185,9 @@ def test_a_failure_does_not_spoil_what_is_packed_next():
         b'\xc1',
         b'\x93\x01',
         b'\x01\x02',
-        b'\x81\x90\x01',  # a map with a list as key
+        b'\x81\x80\x01',  # a map with a map as key
+        b'\x81\x91\x80\x01',  # a map with a map in a key
+        b'\xc7\x02\x01\x91\x80',  # a set with a map in it
         b'\xc7\x03\x02abc',  # a datetime that is none
         b'\xc7\x02\x05ab',  # a UUID of two bytes
         b'\xc7\x01\x01\x01',  # a set of a number

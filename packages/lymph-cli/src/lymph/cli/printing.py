@@ -20,10 +20,13 @@ from rich.text import Text
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import block, json_text, one_line, whole, write
 from lymph.cli.settings import Settings
+from lymph.core.limits import DEPTH
 from lymph.serializers.json import plain
 
 __all__ = ['Printer', 'line', 'lines', 'represented', 'wants_color']
 
+#: Containers inside each other: as many as travel, and what is printed around them.
+_DEPTH = DEPTH + 8
 #: Columns of a page that is not a terminal: nothing in a table is wrapped.
 _ENDLESS = 10_000
 #: Columns in which a value is laid out where there is no terminal.
@@ -55,7 +58,10 @@ class Printer:
         """
         try:
             text = json.dumps(
-                plain(value), ensure_ascii=False, allow_nan=False, indent=None if line else 2
+                plain(value, _DEPTH),
+                ensure_ascii=False,
+                allow_nan=False,
+                indent=None if line else 2,
             )
         except (TypeError, ValueError) as error:
             raise OperationFailed(f'not to be had as JSON ({error}); leave --json out') from error

@@ -13,73 +13,38 @@ code  value                        payload
 6     Decimal                      text: 12.50
 ====  ===========================  ==============================================================
 
-A tuple travels as an array and arrives as a list. An object with a method `_lymph_dump_` travels as
-whatever that returns. msgpack's own timestamp arrives as an aware datetime, extension types with
-other codes as `msgpack.ExtType`.
+The second time of a clock that was set back (`fold=1`) has ``[fold=1]`` behind its text.
+
+What `pack` accepts `unpack` returns equal, and `pack` accepts whatever `unpack` returns. A tuple
+arrives as a list, except as a key or in a set; bytearrays and memoryviews arrive as bytes, other
+mappings than dicts as dicts, instances of subclasses as their base. An object with a method
+`_lymph_dump_` travels as whatever that returns. msgpack's own timestamp arrives as an aware
+datetime, extension types with other codes as `msgpack.ExtType`.
+
+`lymph.core.limits` has the bounds: `DEPTH` containers inside each other, `ITEMS` members in all of
+them together. Of more than 16 members of one set, or keys of one map, no more than 16 may have
+hashes that others have, too; maps in less than 256 bytes are not looked at for that.
 """
 
 from __future__ import annotations
 
-import datetime
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from typing import Any, Final
 
-import msgpack
+from msgpack import ExtType, StackError, Timestamp, unpackb
 
+from lymph.core.limits import DEPTH
 from lymph.exceptions import SerializationError
-from lymph.serializers.members import hashable
-from lymph.serializers.paths import explain
+from lymph.serializers import packing
+from lymph.serializers.bounds import check_value
+from lymph.serializers.excess import too_deep
+from lymph.serializers.extensions import check_foreign
+from lymph.serializers.nesting import MARKS
+from lymph.serializers.paths import cause, explain
+from lymph.serializers.unpacking import AS_DATETIME, SMALL, read_again, read_large, revive
 
 __all__ = ['pack', 'unpack']
 
-_SET, _DATETIME, _DATE, _TIME, _UUID, _DECIMAL = range(1, 7)
-_AS_DATETIME = 3  # for `unpackb`
-
-
-def _default(value: Any) -> Any:
-    if isinstance(value, (set, frozenset)):
-        return msgpack.ExtType(_SET, pack(list(value)))
-    if isinstance(value, datetime.datetime):  # before date, whose subclass it is
-        return msgpack.ExtType(_DATETIME, value.isoformat().encode())
-    if isinstance(value, datetime.date):
-        return msgpack.ExtType(_DATE, value.isoformat().encode())
-    if isinstance(value, datetime.time):
-        return msgpack.ExtType(_TIME, value.isoformat().encode())
-    if isinstance(value, UUID):
-        return msgpack.ExtType(_UUID, value.bytes)
-    if isinstance(value, Decimal):
-        return msgpack.ExtType(_DECIMAL, str(value).encode())
-    dump = getattr(type(value), '_lymph_dump_', None)
-    if dump is not None:
-        return dump(value)
-    raise TypeError(
-        'expected a msgpack type, set, datetime, date, time, UUID, Decimal'
-        ' or an object with _lymph_dump_()'
-    )
-
-
-def _revive(code: int, payload: bytes) -> Any:
-    if code == _SET:
-        return {hashable(member) for member in unpack(payload)}
-    if code == _DATETIME:
-        return datetime.datetime.fromisoformat(payload.decode())
-    if code == _DATE:
-        return datetime.date.fromisoformat(payload.decode())
-    if code == _TIME:
-        return datetime.time.fromisoformat(payload.decode())
-    if code == _UUID:
-        return UUID(bytes=payload)
-    if code == _DECIMAL:
-        return Decimal(payload.decode())
-    return msgpack.ExtType(code, payload)
-
-
-# A Packer keeps its buffer, which saves most of packb's cost; `_default` may run code that packs
-# or switches greenlets, so each use takes one out of the list and puts it back.
-_packers: list[msgpack.Packer] = []
-_KEEP_PACKERS = 16
-_BIG = 1 << 20  # bytes; a packer whose buffer grew beyond this is not kept
+_idle: Final = packing.idle[0]
 
 
 def pack(value: Any) -> bytes:
@@ -87,31 +52,63 @@ def pack(value: Any) -> bytes:
 
     Raises SerializationError, which names the path to the value that does not fit.
     """
-    packer = _packers.pop() if _packers else msgpack.Packer(default=_default)
     try:
-        data: bytes = packer.pack(value)
+        encoder = _idle.pop()
+    except IndexError:
+        encoder = packing.new_encoder()
+    pack_value, converter = encoder
+    try:
+        data = pack_value(value)
+        size = len(data)
+        if (
+            size > SMALL
+            or converter.noted
+            or not (marks := data.translate(MARKS)).isascii()
+            or (size > DEPTH and marks.count(b'c') > DEPTH)
+        ):
+            packing.check_packed(value, data, converter)
+            if size > packing.BIG:
+                return data
     except Exception as error:
-        raise SerializationError(explain(value, _misfit)) from error
-    if len(data) < _BIG and len(_packers) < _KEEP_PACKERS:
-        _packers.append(packer)
+        raise SerializationError(
+            explain(value, error, converter.dumps, _misfit, _any_key)
+        ) from error
+    _idle.append(encoder)
     return data
 
 
 def unpack(data: bytes) -> Any:
     """Return the value that `data` holds.
 
-    Raises SerializationError when it is no msgpack or one of our types has a bad payload.
+    Raises SerializationError when it is no msgpack, exceeds a bound, or one of our types has a bad
+    payload.
     """
     try:
-        return msgpack.unpackb(data, ext_hook=_revive, strict_map_key=False, timestamp=_AS_DATETIME)
+        size = len(data)
+        if size > SMALL:
+            return read_large(bytes(data))
+        try:
+            value = unpackb(data, ext_hook=revive, strict_map_key=False, timestamp=AS_DATETIME)
+        except TypeError:
+            value = read_again(data)
+        if size > DEPTH and bytes(data).translate(MARKS).count(b'c') > DEPTH:
+            check_value(value)
+        return value
     except Exception as error:
-        text = str(error) or type(error).__name__
+        text = cause(too_deep() if isinstance(error, StackError) else error)
         raise SerializationError(f'expected msgpack, found {len(data)} bytes: {text}') from error
 
 
-def _misfit(value: Any) -> Exception | None:
+def _misfit(scalar: Any) -> Exception | None:
+    """Return what is wrong with a value that is no container and of a type that is known."""
     try:
-        msgpack.packb(value, default=_default)
-    except Exception as error:  # noqa: BLE001 - whatever a `_lymph_dump_` raises is the answer
+        if isinstance(scalar, (ExtType, Timestamp)):
+            check_foreign(scalar)
+        packing.new_encoder()[0](scalar)
+    except Exception as error:  # noqa: BLE001 - it is the answer
         return error
+    return None
+
+
+def _any_key(key: Any) -> Exception | None:
     return None

@@ -336,8 +336,9 @@ return replayed
 _DROP = """
 local dropped = {}
 for _, id in ipairs(ARGV) do
-    if redis.call('ZSCORE', key('dead'), id) then
-        unbury(id, redis.call('HGET', key('letter', id), 'queue') or '')
+    local queue = redis.call('HGET', key('letter', id), 'queue')
+    if queue then
+        unbury(id, queue)
         dropped[#dropped + 1] = id
     end
 end

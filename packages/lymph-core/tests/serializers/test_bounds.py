@@ -1,0 +1,325 @@
+"""What strangers send costs no more than its bytes: depth, members, hashes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json as stdlib_json
+import struct
+import tracemalloc
+import uuid
+from collections.abc import Iterator
+
+import msgpack
+import pytest
+
+from lymph.core.limits import DEPTH, ITEMS
+from lymph.exceptions import SerializationError
+from lymph.serializers import json, nesting
+from lymph.serializers import msgpack as wire
+
+MODULUS = 2**61 - 1  # numbers that differ by it have the same hash
+
+
+@contextlib.contextmanager
+def memory_below(size: int) -> Iterator[None]:
+    """Fail when more than `size` bytes are needed at a time."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size
+
+
+def extension(code: int, payload: bytes) -> bytes:
+    return msgpack.packb(msgpack.ExtType(code, payload))
+
+
+def array(members: list[bytes]) -> bytes:
+    return b'\xdd' + struct.pack('>I', len(members)) + b''.join(members)
+
+
+def mapping(pairs: list[tuple[bytes, bytes]]) -> bytes:
+    return b'\xdf' + struct.pack('>I', len(pairs)) + b''.join(itertools.chain(*pairs))
+
+
+def raw(value: object) -> bytes:
+    """Pack lists, tuples, sets and maps as a peer without bounds would."""
+    if isinstance(value, (set, frozenset)):
+        return extension(1, array([raw(member) for member in value]))
+    if isinstance(value, (list, tuple)):
+        return array([raw(member) for member in value])
+    if isinstance(value, dict):
+        return mapping([(raw(key), raw(member)) for key, member in value.items()])
+    return msgpack.packb(value)
+
+
+# each puts something into one more container
+NESTINGS = {
+    'list': lambda v: [v],
+    'long list': lambda v: [*range(20), v],
+    'list with text': lambda v: ['x' * 300, v],
+    'map': lambda v: {'a': v},
+    'map of many': lambda v: {**dict.fromkeys('bcdefghijklmnopqrstu'), 'a': v},
+    'map with a number as key': lambda v: {1: v},
+}
+HASHABLE_NESTINGS = {
+    'tuple': lambda v: (v,),
+    'set': lambda v: frozenset({v}),
+    'set of many': lambda v: frozenset({v, *range(20)}),
+}
+INNERMOST = [(), (*HASHABLE_NESTINGS,), *((name,) for name in HASHABLE_NESTINGS)]
+
+
+def nested(count: int, kinds: tuple[str, ...], inner: tuple[str, ...], key: bool) -> object:
+    """A text inside `count` containers: half of them the `inner` kinds, which may be a key."""
+    value = 'x'
+    cycle = itertools.cycle(inner or ('tuple',))
+    within = count if not kinds else count // 2 if inner else 0
+    for name in itertools.islice(cycle, within):
+        value = HASHABLE_NESTINGS[name](value)
+    cycle = itertools.cycle(kinds or ('list',))
+    for number, name in enumerate(itertools.islice(cycle, count - within)):
+        value = {value: 1} if key and not number else NESTINGS[name](value)
+    return value
+
+
+NESTED = [
+    *(((name,), (), False) for name in NESTINGS),
+    ((*NESTINGS,), (), False),
+    *(((), inner, False) for inner in INNERMOST),
+    *((('map',), inner, True) for inner in INNERMOST),
+    ((*NESTINGS,), (*HASHABLE_NESTINGS,), True),
+]
+
+
+@pytest.mark.parametrize(('kinds', 'inner', 'key'), NESTED)
+def test_what_is_nested_as_deep_as_may_be_travels(kinds, inner, key):
+    value = nested(DEPTH, kinds, inner, key)
+    arrived = wire.unpack(raw(value))
+    assert wire.unpack(wire.pack(value)) == arrived
+    assert wire.unpack(wire.pack(arrived)) == arrived
+
+
+@pytest.mark.parametrize('count', [DEPTH + 1, 200, 400])
+@pytest.mark.parametrize(('kinds', 'inner', 'key'), NESTED)
+def test_what_is_nested_deeper_is_refused_on_both_sides(kinds, inner, key, count):
+    value = nested(count, kinds, inner, key)
+    with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
+        wire.unpack(raw(value))
+    with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
+        wire.pack(value)
+
+
+@pytest.mark.parametrize('count', [2000, 100_000])
+def test_what_is_nested_without_end_ends_no_process(count):
+    value = []
+    for _ in range(count):
+        value = [value]
+    for refuse in (wire.pack, json.dumps, json.plain):
+        with pytest.raises(SerializationError, match='more than 32 containers'):
+            refuse(value)
+    for text in ('[' * count, '{"$set":[' * count, '{"$object":' * count, '{"a":' * count):
+        with pytest.raises(SerializationError):
+            json.loads(text)
+    with pytest.raises(SerializationError):
+        wire.unpack(b'\x91' * count)
+
+
+@pytest.mark.parametrize(
+    'nest',
+    [lambda v: [v], lambda v: (v,), lambda v: {'a': v}, lambda v: {'$set': v}],
+    ids=['list', 'tuple', 'object', 'an object like a mark'],
+)
+def test_json_is_as_deep_as_msgpack(nest):
+    value = 'x'
+    for _ in range(DEPTH):
+        value = nest(value)
+    assert json.loads(json.dumps(value)) == wire.unpack(wire.pack(value))
+    json.plain(value)
+    for refuse in (json.dumps, json.plain):
+        with pytest.raises(SerializationError, match='more than 32 containers'):
+            refuse(nest(value))
+    with pytest.raises(SerializationError, match='more than 32 containers'):
+        json.loads('[' * (DEPTH + 1) + ']' * (DEPTH + 1))
+
+
+def test_sets_in_json_are_as_deep_as_msgpack():
+    value = frozenset()
+    for _ in range(DEPTH - 1):
+        value = frozenset({value})
+    assert json.loads(json.dumps(value)) == value
+    for refuse in (json.dumps, json.plain):
+        with pytest.raises(SerializationError, match='more than 32 containers'):
+            refuse(frozenset({value}))
+    text = '[]'
+    for _ in range(DEPTH):
+        text = f'[{{"$set":{text}}}]'
+    with pytest.raises(SerializationError, match='more than 32 containers'):
+        json.loads(f'{{"$set":{text}}}')
+
+
+def test_plain_takes_a_value_that_arrived_with_what_is_printed_around_it():
+    value = 'x'
+    for _ in range(DEPTH):
+        value = [value]
+    assert json.plain({'body': value}, depth=DEPTH + 1) == {'body': value}
+
+
+def test_a_stack_of_another_size_is_no_reason_to_nest_deeper(monkeypatch):
+    assert nesting.EXACT  # of the msgpack that is installed
+    monkeypatch.setattr('lymph.serializers.unpacking.EXACT', False)
+    monkeypatch.setattr('lymph.serializers.packing.EXACT', False)
+    value = nested(DEPTH, ('map of many', 'long list'), (), False)
+    assert wire.unpack(wire.pack(value)) == wire.unpack(raw(value)) == value
+    with pytest.raises(SerializationError, match='more than 32 containers'):
+        wire.unpack(raw([value]))
+    with pytest.raises(SerializationError, match='more than 32 containers'):
+        wire.pack([value])
+
+
+FEW = 1000
+
+
+@pytest.fixture
+def few_items(monkeypatch):
+    """Lower the bound, so that what reaches it is made quickly."""
+    for name in ('counting', 'excess', 'marking', 'packing', 'paths', 'unmarking', 'unpacking'):
+        monkeypatch.setattr(f'lymph.serializers.{name}.ITEMS', FEW)
+
+
+TOO_MANY = {
+    'empty maps': array([b'\x80'] * 16 * FEW),
+    'texts in lists that begin and do not end': (
+        b'\xdd' + struct.pack('>I', FEW - 1) + b'\xa2ab' * (FEW - 2)
+    )
+    * 32,
+    'small maps': array([b'\x81\0\0'] * FEW),
+    'keys': mapping([(msgpack.packb(n), b'\0') for n in range(FEW + 1)]),
+    'members of sets': array([extension(1, array([b'\0'] * 5))] * 200),
+    'sets': array([extension(1, b'\x90')] * (FEW + 1)),
+    'lists in a set': extension(1, array([b'\x91\0'] * FEW)),
+}
+
+
+@pytest.mark.parametrize('kind', TOO_MANY)
+def test_a_message_with_too_many_members_is_refused_before_they_are_made(few_items, kind):
+    with memory_below(20_000), pytest.raises(SerializationError, match='more than 1000 members'):
+        wire.unpack(TOO_MANY[kind])
+
+
+def test_the_bound_of_members_is_a_million():
+    data = array([b'\x80'] * (ITEMS + 1))
+    with memory_below(1_000_000), pytest.raises(SerializationError, match='than 1000000 members'):
+        wire.unpack(data)
+    assert wire.unpack(array([b'\0'] * ITEMS)) == [0] * ITEMS
+
+
+def test_as_many_members_as_may_be_travel(few_items):
+    half = FEW // 2
+    value = [[0] * (half - 1), dict.fromkeys(map(str, range(half - 1)), 'x' * 10)]
+    assert wire.unpack(wire.pack(value)) == value
+    assert json.loads(json.dumps(value)) == value
+    value[0] += [0]
+    for refuse in (wire.pack, json.dumps, json.plain):
+        with pytest.raises(SerializationError, match='more than 1000 members'):
+            refuse(value)
+
+
+def test_a_long_text_of_commas_is_no_container(few_items):
+    text = ',[{"' * FEW
+    assert json.loads(json.dumps([text])) == [text]
+    assert wire.unpack(wire.pack([text])) == [text]
+
+
+@pytest.mark.parametrize('text', ['{},', '[ ], ', '0,\n', '{"a":1},', '"",'])
+def test_json_with_too_many_members_is_refused(few_items, text):
+    text = '[' + text * 100 * FEW + '0]'
+    with memory_below(15 * len(text)), pytest.raises(SerializationError, match='than 1000 members'):
+        json.loads(text)
+
+
+def test_json_with_many_marks_has_as_many_members_as_their_values(few_items):
+    value = [b''] * FEW
+    assert json.loads(json.dumps(value)) == value
+    assert json.loads(stdlib_json.dumps([[], [{}], *value[2:-1]], default=lambda _: 0, indent=9))
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        (b'\xdd' + struct.pack('>I', 60_000)) * 1000 + b'\0' * 60_000,
+        (b'\xdc\xff\xff' * 31 + b'\0' * 65_000) * 2,
+        extension(1, (b'\xdd' + struct.pack('>I', 60_000)) * 1000 + b'\0' * 60_000),
+        b'\xdd\xff\xff\xff\xff' + b'\0' * ITEMS,
+        b'\xdf\x7f\xff\xff\xff' + b'\0' * ITEMS,
+    ],
+    ids=['nested', 'on one level', 'in a set', 'a large array', 'a large map'],
+)
+def test_no_room_is_made_for_members_that_are_announced_and_do_not_come(data):
+    with memory_below(10 * len(data)), pytest.raises(SerializationError, match='expected msgpack'):
+        wire.unpack(data)
+
+
+def uuids(count: int) -> list[bytes]:
+    return [extension(5, uuid.UUID(int=n * MODULUS).bytes) for n in range(count)]
+
+
+def decimals(count: int) -> list[bytes]:
+    return [extension(6, str(n * MODULUS).encode()) for n in range(count)]
+
+
+COLLIDING = {
+    'UUIDs': uuids,
+    'decimals': decimals,
+    'tuples': lambda count: [b'\x92' + each + b'\0' for each in uuids(count)],
+    'tuples of numbers': lambda count: [
+        msgpack.packb([n * MODULUS for n in each])
+        for each in itertools.islice(itertools.product(range(8), repeat=5), count)
+    ],
+    'sets': lambda count: [extension(1, b'\x91' + each) for each in uuids(count)],
+}
+
+
+@pytest.mark.parametrize('count', [18, 100, 10_000])
+@pytest.mark.parametrize('kind', COLLIDING)
+def test_members_of_one_hash_are_refused_before_they_are_compared(kind, count):
+    members = COLLIDING[kind](count)
+    for data in (
+        extension(1, array(members)),
+        array([extension(1, array([b'\x91' + extension(1, array(members))]))]),
+    ):
+        with pytest.raises(SerializationError, match='share a hash'):
+            wire.unpack(data)
+
+
+@pytest.mark.parametrize('count', [100, 10_000])
+@pytest.mark.parametrize('kind', COLLIDING)
+def test_keys_of_one_hash_are_refused_before_they_are_compared(kind, count):
+    data = mapping([(each, b'\0') for each in COLLIDING[kind](count)])
+    for each in (data, b'\x81\xa1a' + data, array([b'\0', data])):
+        with pytest.raises(SerializationError, match='share a hash'):
+            wire.unpack(each)
+    with pytest.raises(SerializationError, match='a map cannot be a member'):
+        wire.unpack(extension(1, array([data])))
+
+
+def test_sets_and_maps_that_are_refused_here_are_not_sent():
+    many = {uuid.UUID(int=n * MODULUS) for n in range(18)}
+    for refuse in (wire.pack, json.dumps):
+        for value in (many, [many], {'a': (1, frozenset(many))}):
+            with pytest.raises(SerializationError, match='share a hash'):
+                refuse(value)
+    with pytest.raises(SerializationError, match=r'at a: dict: .* share a hash'):
+        wire.pack({'a': dict.fromkeys(many)})
+    with pytest.raises(SerializationError, match='share a hash'):
+        json.loads(stdlib_json.dumps({'$set': [{'$uuid': str(each)} for each in many]}))
+
+
+def test_numbers_of_one_hash_travel_since_there_are_few():
+    numbers = {2.0 ** (61 * n) for n in range(-17, 17)} | {1 + n * MODULUS for n in range(-4, 8)}
+    assert wire.unpack(wire.pack(numbers)) == numbers
+    keys = dict.fromkeys(numbers, 'x' * 20)
+    assert wire.unpack(wire.pack(keys)) == keys
