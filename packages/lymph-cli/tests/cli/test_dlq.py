@@ -17,7 +17,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import amqp
+import msgpack
 import pytest
+import redis
 
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
@@ -188,6 +191,71 @@ def test_the_dead_letters_of_redis_are_listed_shown_replayed_and_dropped(
     assert [letter['id'] for letter in letters.list()] == ids[2:]
     assert letters.run('drop', ids[2], '--yes').exit_code == 0
     assert letters.list() == []
+
+
+EVIL = 'a\x1b[2J\x1b]0;owned\x07\r\nforged\u202e'
+
+#: What no lymph has written, as events and as the errors of dead letters.
+FORGED = [
+    b'\xff\x00' + EVIL.encode(),
+    b'',
+    b'\x81\xa4type' * 1000,
+    msgpack.packb({'type': EVIL, 'id': EVIL, 'body': {EVIL: EVIL}, 'headers': {'trace_id': EVIL}}),
+]
+
+
+def test_forged_dead_letters_in_rabbitmq_are_listed_shown_replayed_and_dropped(
+    shell: Any, rabbitmq_server: Any
+) -> None:
+    name = f'dlq-{os.urandom(4).hex()}'
+    events = f'{{class: kombu, urls: "{rabbitmq_server.url}", exchange: {name}}}'
+    shell.write('.lymph.yml', f'container: {{events: {events}}}\n')
+    assert shell.run('dlq', 'list').exit_code == 0  # declares the queue
+    connection = amqp.Connection(rabbitmq_server.address)
+    connection.connect()
+    channel = connection.channel()
+    channel.confirm_select()
+    kind = 'application/x-lymph-msgpack'
+    for queue in (EVIL, 'q' * 300):
+        for body in FORGED:
+            headers = {'lymph-queue': queue, 'lymph-error': EVIL, 'lymph-died': 1e300}
+            message = amqp.Message(body, content_type=kind, application_headers=headers)
+            channel.basic_publish(message, exchange=f'{name}.dead', routing_key='stranger')
+            channel.wait([amqp.spec.Basic.Ack])
+    connection.close()
+    expect_to_be_sorted_out(shell, 2 * len(FORGED))
+
+
+def test_forged_dead_letters_in_redis_are_listed_shown_replayed_and_dropped(
+    shell: Any, redis_server: Any
+) -> None:
+    name = f'dlq-{os.urandom(4).hex()}'
+    events = f'{{class: kombu, urls: "{redis_server.url}", exchange: {name}}}'
+    shell.write('.lymph.yml', f'container: {{events: {events}}}\n')
+    letters = Letters(shell, 'stranger')
+    letters.make(len(FORGED))
+    host, _, port = redis_server.address.rpartition(':')
+    with redis.Redis(host, int(port)) as client:
+        for letter, body in zip(client.zrange(f'{name}:dead', 0, -1), FORGED, strict=True):
+            fields = {'queue': EVIL, 'record': b'5 ' + body, 'error': EVIL, 'died': '9' * 15}
+            client.hset(f'{name}:letter:{letter.decode()}', mapping=fields)
+    expect_to_be_sorted_out(shell, len(FORGED))
+
+
+def expect_to_be_sorted_out(shell: Any, count: int) -> None:
+    listed = shell.run('dlq', 'list')
+    assert (listed.exit_code, listed.stderr) == (0, '')
+    assert '\x1b[2J' not in listed.stdout
+    letters = json.loads(shell.run('dlq', 'list', '--json').stdout)
+    assert len(letters) == count
+    ids = [letter['id'] for letter in letters]
+    shown = shell.run('dlq', 'show', ids[0])
+    assert (shown.exit_code, shown.stderr) == (0, '')
+    assert '\x1b[2J' not in shown.stdout
+    assert 'Traceback' not in shell.run('dlq', 'replay', *ids).stderr
+    dropped = shell.run('dlq', 'drop', *ids, '--yes')
+    assert (dropped.exit_code, 'Traceback' in dropped.stderr) == (0, False)
+    assert json.loads(shell.run('dlq', 'list', '--json').stdout) == []
 
 
 @pytest.fixture

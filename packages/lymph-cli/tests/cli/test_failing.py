@@ -24,6 +24,33 @@ def test_events_that_cannot_be_read_are_one_line(shell: Any, command: tuple[str,
     expect_one_line(shell.run(*command), 2, 'Is a directory')
 
 
+@pytest.mark.parametrize(
+    ('url', 'command', 'words'),
+    [
+        ('amqp://me:pa55@127.0.0.1:1//', ('emit', 'x'), 'connection refused'),
+        ('amqp://me:pa55@127.0.0.1:1//', ('subscribe', 'x'), 'connection refused'),
+        ('amqp://me:pa55@no.such.invalid//', ('dlq', 'list'), 'unknown host'),
+        ('redis://me:pa55@127.0.0.1:1/0', ('subscribe', 'x'), 'Connection refused'),
+        ('redis://me:pa55@no.such.invalid/0', ('dlq', 'list'), 'cannot connect'),
+    ],
+)
+def test_a_broker_that_is_away_is_one_line(
+    shell: Any, url: str, command: tuple[str, ...], words: str
+) -> None:
+    shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
+    done = shell.run(*command)
+    expect_one_line(done, 1, words)
+    assert 'pa55' not in done.stderr
+
+
+def test_a_broker_that_refuses_the_password_is_one_line(shell: Any, rabbitmq_server: Any) -> None:
+    url = f'amqp://guest:pa55@{rabbitmq_server.address}//'
+    shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
+    done = shell.run('emit', 'x')
+    expect_one_line(done, 1, "expected access for the user 'guest'")
+    assert 'pa55' not in done.stderr
+
+
 def test_reason_is_logged_where_it_is_asked_for(shell: Any) -> None:
     shell.write('state/events/events.sqlite', 'no database ' * 100)
     done = shell.run('emit', 'x', '--loglevel=debug')

@@ -119,6 +119,16 @@ def test_a_module_missing_from_an_installed_distribution_is_not_called_uninstall
             'install it: pip install lymph-web',
         ),
         (
+            'from lymph import web',
+            "'pages:Pages' needs lymph.web, which is provided by lymph-web; "
+            'install it: pip install lymph-web',
+        ),
+        (
+            'import lymph; lymph.testing.RPCServiceTestCase',
+            "'pages:Pages' needs lymph.testing, which is provided by lymph-testing; "
+            'install it: pip install lymph-testing',
+        ),
+        (
             'import lymph.client',
             "'pages:Pages' needs lymph.client, which is provided by lymph-core; "
             'install it: pip install lymph-core',

@@ -10,6 +10,7 @@ from amqp.serialization import dumps
 
 from lymph.core.events import Event
 from lymph.events.kombu import frames
+from lymph.events.kombu.inbound import properties
 from lymph.events.kombu.messages import again, message_of
 from lymph.events.kombu.serializers import SERIALIZERS
 
@@ -40,7 +41,7 @@ def a_message(serializer: str = 'lymph-msgpack', size: int = 10, **headers: str)
 
 @pytest.mark.parametrize('serializer', list(SERIALIZERS))
 @pytest.mark.parametrize('mandatory', [True, False])
-@pytest.mark.parametrize('headers', [{}, {'trace_id': 'spür'}])
+@pytest.mark.parametrize('headers', [{}, {'trace_id': 'abc'}])
 def test_a_publication(serializer: str, mandatory: bool, headers: dict[str, str]) -> None:
     message = a_message(serializer, **headers)
     arguments = dumps('Bssbb', (0, 'lymph', 'order.päid', mandatory, False))
@@ -55,14 +56,45 @@ def test_an_acknowledgement(multiple: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ('message', 'key'),
+    'message',
     [
-        (a_message(size=LIMIT), 'order.paid'),
-        (again(a_message(), {}, expiration='100'), 'order.paid'),
-        (amqp.Message(b'x'), 'order.paid'),
-        (a_message(), 'k' * 256),
+        a_message(size=LIMIT),
+        a_message(size=3 * LIMIT),
+        again(a_message(), {}, expiration='100'),
+        again(a_message(), {'lymph-attempts': 3, 'lymph-error': 'x' * 2000, 'lymph-died': 1.5}),
+        again(amqp.Message(b''), {}),
+        again(amqp.Message(b'x', type='t'), {}),
     ],
-    ids=['too long for a frame', 'another property', 'no properties', 'a key that does not fit'],
+    ids=['two bodies', 'four bodies', 'expiration', 'headers', 'no body', 'few properties'],
 )
-def test_what_is_left_to_py_amqp(message: amqp.Message, key: str) -> None:
-    assert frames.publish(7, message, 'lymph', key, False, LIMIT) is None
+def test_a_message_of_another_shape(message: amqp.Message) -> None:
+    arguments = dumps('Bssbb', (0, 'lymph', 'order.paid', False, False))
+    expected = of_amqp(spec.Basic.Publish, arguments, message)
+    assert frames.publish(7, message, 'lymph', 'order.paid', False, LIMIT) == expected
+
+
+def test_a_large_number_is_read_as_it_was_written() -> None:
+    large = {'a': 2**62, 'b': -(2**63), 'c': 2**63 - 1}
+    data = frames.publish(7, again(a_message(), large), 'lymph', 'k', False, LIMIT)
+    header = data[data.index(b'\x02\x00\x07') + 7 :]
+    assert properties(header, 12)['application_headers'].items() >= large.items()
+
+
+@pytest.mark.parametrize(
+    ('message', 'key', 'error'),
+    [
+        (a_message(), 'k' * 256, 'at most 255 bytes, found 256'),
+        (a_message(), '\udc80', 'surrogates not allowed'),
+        (again(a_message(), {'error': '\udc80'}), 'k', 'surrogates not allowed'),
+        (again(a_message(), {'attempts': 2**63}), 'k', "64 bits as header 'attempts'"),
+        (again(a_message(), {'deaths': []}), 'k', "64 bits as header 'deaths'"),
+        (again(a_message(), {'error': 'x' * LIMIT}), 'k', 'fit into a frame of 131072 bytes'),
+        (again(a_message(), {'x' * 256: 1}), 'k', 'at most 255 bytes'),
+        (amqp.Message(b'x', priority=1), 'k', 'found priority too'),
+    ],
+)
+def test_what_cannot_be_sent_is_an_error_before_anything_is(
+    message: amqp.Message, key: str, error: str
+) -> None:
+    with pytest.raises(ValueError, match=error):
+        frames.publish(7, message, 'lymph', key, False, LIMIT)

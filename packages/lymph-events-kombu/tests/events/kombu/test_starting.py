@@ -66,14 +66,29 @@ def test_an_address_that_swallows_everything_is_given_up_in_time(bench: Any) -> 
             bench.start(urls=f'amqp://127.0.0.1:{deaf.getsockname()[1]}//', connect_timeout=0.3)
 
 
-def test_something_that_is_no_broker_is_told_apart(bench: Any) -> None:
+@pytest.mark.parametrize(
+    ('greeting', 'error'),
+    [
+        (b'HTTP/1.1 400 Bad Request\r\n\r\n', 'expected a frame of AMQP 0-9-1'),
+        (b'AMQP\0\1\0\0', 'expected a frame of AMQP 0-9-1'),
+        (b'\1\0\0\0\0\0\4\xff\xff\xff\xff\xce', 'Unknown AMQP method'),
+        (b'\1\0\0\0\0\0\10\0\12\0\12\0\11\xff\xff\xce', 'cannot understand what answers'),
+        (b'\2\0\0\0\0\0\1\0\xce', 'out of its turn'),
+    ],
+)
+def test_something_that_is_no_broker_is_told_apart(
+    bench: Any, caplog: pytest.LogCaptureFixture, greeting: bytes, error: str
+) -> None:
     def greet(client: Any, address: object) -> None:
-        client.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')
+        client.sendall(greeting)
+        client.recv(1000)
 
     with StreamServer(('127.0.0.1', 0), greet) as server:
         server.start()
-        with pytest.raises(BrokerError, match='expected a frame of AMQP 0-9-1'):
-            bench.start(urls=f'amqp://127.0.0.1:{server.server_port}//')
+        with pytest.raises(BrokerError, match=error) as failure:
+            bench.start(urls=f'amqp://127.0.0.1:{server.server_port}//', connect_timeout=1)
+    assert str(failure.value).isprintable()
+    assert caplog.text == ''
 
 
 def test_all_addresses_that_failed_are_named(bench: Any, proxy: FaultProxy) -> None:

@@ -19,7 +19,7 @@ from lymph.core.events import Event
 from lymph.exceptions import SerializationError
 from lymph.serializers.msgpack import pack, unpack
 
-__all__ = ['event_from', 'pack_event', 'unpack_event']
+__all__ = ['event_from', 'mapping_of', 'pack_event', 'unpack_event']
 
 
 def pack_event(event: Event) -> bytes:
@@ -27,20 +27,29 @@ def pack_event(event: Event) -> bytes:
 
     Raises SerializationError, which names the path to the value that does not fit.
     """
-    return pack(
-        {
-            'type': event.type,
-            'id': event.id,
-            'body': event.body,
-            'source': event.source,
-            'headers': event.headers,
-        }
-    )
+    return pack(mapping_of(event))
 
 
 def unpack_event(data: bytes, attempt: int = 1) -> Event:
     """Return the event that `data` holds; raises SerializationError when it holds none."""
     return event_from(unpack(data), attempt)
+
+
+def mapping_of(event: Event) -> dict[str, Any]:
+    """Return the mapping that describes `event`.
+
+    Raises SerializationError for an id or source that `event_from` would refuse.
+    """
+    value = {
+        'type': event.type,
+        'id': event.id,
+        'body': event.body,
+        'source': event.source,
+        'headers': event.headers,
+    }
+    _member(value, 'id', str)
+    _member(value, 'source', str, optional=True)
+    return value
 
 
 def event_from(value: Any, attempt: int = 1) -> Event:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from kombu import connection as kombu
 
+from lymph.config.printable import printable
 from lymph.core.addresses import join_address
 from lymph.events.kombu.channels import Connection, Transport
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain, refuses_login
 
 __all__ = ['Broker']
-
-logger = logging.getLogger(__name__)
 
 
 class Broker:
@@ -34,7 +32,8 @@ class Broker:
         self.user = user
         self.virtual_host = client.virtual_host
         self.connect_timeout = client.connect_timeout
-        self._name = f'{scheme}://{user}@{join_address(host, port)}/{client.virtual_host}'
+        address = join_address(host, port)
+        self._name = printable(f'{scheme}://{user}@{address}/{client.virtual_host}')
 
     def __str__(self) -> str:
         return self._name
@@ -45,15 +44,14 @@ class Broker:
     def connect(self) -> Connection:
         """Return an open connection.
 
-        Raises BrokerError when there is none within the connect timeout, or when it is refused.
+        Raises BrokerError when there is none within the connect timeout, or when it is refused; any
+        other error is that of py-amqp, which cannot understand what answers.
         """
         transport = self._client().transport
         try:
             connection: Connection = transport.establish_connection()
-        except Exception as error:  # the edge of py-amqp, which reads what others wrote
-            if not isinstance(error, BROKEN):
-                logger.exception('%s: cannot understand what answers', self)
-            # py-amqp's own errors hold what was sent, so they are not chained
+        except BROKEN as error:
+            # they hold what was sent, so they are not chained
             raise BrokerError(self._failure(error)) from None
         return connection
 

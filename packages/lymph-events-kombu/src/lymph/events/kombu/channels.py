@@ -3,8 +3,8 @@
 py-amqp lets whoever waits for a reply read the socket. Here one greenlet reads (`links`), and a
 greenlet that waits for a reply sleeps until the reader has it:
 
-- Methods without a reply (publish, ack, nack) may be sent from anywhere and never wait; `publish`
-  and `acknowledge` are the ways of every event.
+- Methods without a reply (publish, ack, nack) may be sent from anywhere and never wait; `send` and
+  `acknowledge` are the ways of every event.
 - Methods with a reply wait; of each kind one at a time on a channel, never in the reader.
 - A channel that ends, for whatever reason, fails everybody who waits for a reply on it and calls
   `on_closed` with the error once. It is never opened again: py-amqp would, and the delivery tags of
@@ -24,6 +24,7 @@ from gevent.event import AsyncResult
 from kombu.transport import pyamqp
 
 from lymph.events.kombu import frames
+from lymph.events.kombu.inbound import arguments, frame_handler
 from lymph.events.kombu.wire import Wire
 
 __all__ = ['Channel', 'Connection', 'Transport']
@@ -99,20 +100,19 @@ class Channel(_Replies, pyamqp.Channel):
         connection = self.connection
         return bool(connection and connection.connected and self.is_open and not self.is_closing)
 
-    def publish(
+    def publication(
         self, message: amqp.Message, exchange: str, routing_key: str, mandatory: bool
-    ) -> None:
-        """Send a message; raises what py-amqp raises when it cannot be sent. Never waits."""
-        connection = self._standing()
-        data = frames.publish(
-            self.channel_id, message, exchange, routing_key, mandatory, connection.frame_max
-        )
-        if data is None:
-            # not basic_publish, which would read from the socket
-            arguments = (0, exchange, routing_key, mandatory, False)
-            self.send_method(spec.Basic.Publish, 'Bssbb', arguments, message)
-        else:
-            connection.write(data)
+    ) -> bytes:
+        """Return the frames that publish a message, to be given to `send`.
+
+        Raises ValueError for a message that has none, and AMQPError when the channel is closed.
+        """
+        limit = self._standing().frame_max
+        return frames.publish(self.channel_id, message, exchange, routing_key, mandatory, limit)
+
+    def send(self, data: bytes) -> None:
+        """Send whole frames; raises OSError when the connection is broken. Never waits."""
+        self._standing().write(data)
 
     def acknowledge(self, tag: int, multiple: bool = False) -> None:
         """Acknowledge a delivery, or with `multiple` all up to it. Never waits."""
@@ -126,9 +126,22 @@ class Channel(_Replies, pyamqp.Channel):
 
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
         """Take what the reader has read for this channel."""
-        if content is not None and not content.body:
-            content.body = b''  # py-amqp leaves text where nothing was sent
-        super().dispatch_method(method_sig, payload, content)
+        if content is None:
+            super().dispatch_method(method_sig, payload, content)
+        elif not self.is_closing:
+            # py-amqp expects names and keys to be UTF-8, and RabbitMQ does not
+            args = (*arguments(method_sig, payload), content)
+            listener = self._callbacks.get(method_sig)
+            if listener is not None:
+                listener(*args)
+            one_shot = self._pending.pop(method_sig, None)
+            if one_shot is not None:
+                one_shot(method_sig, *args)
+
+    def fail(self, error: Exception) -> None:
+        """Have the connection made anew: this end of it is in a state that nobody foresaw."""
+        if self.connection is not None:
+            self.connection.fail(error)
 
     def collect(self) -> None:
         """Forget the channel, which is closed."""
@@ -155,7 +168,7 @@ class Connection(_Replies, pyamqp.Connection):
         self.lost: AsyncResult[Exception] = AsyncResult()
         self.blocked = False  # the broker takes no messages from us: RabbitMQ's connection.blocked
         self.when_unblocked: list[Callable[[], object]] = []
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{**kwargs, 'frame_handler': frame_handler})
 
     def connect(self, callback: Any = None) -> None:
         """Connect and shake hands; raises OSError or AMQPError, and then leaves nothing open."""

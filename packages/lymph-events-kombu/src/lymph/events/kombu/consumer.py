@@ -10,29 +10,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
-import gevent
 from gevent.event import Event
 
 from lymph.core.components import Component
-from lymph.core.greenlets import Greenlet
+from lymph.core.failures import Killed
 from lymph.events.base import Subscription
 from lymph.events.kombu.failures import Failures
 from lymph.events.kombu.intake import Intake
 from lymph.events.kombu.keeper import Keeper
 from lymph.events.kombu.links import Link
-from lymph.events.kombu.messages import attempt_of, event_of, losses_of
+from lymph.events.kombu.messages import attempt_of, event_of, failures_of, losses_of
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Topology
-from lymph.exceptions import SerializationError
 
 __all__ = ['Consumer']
-
-logger = logging.getLogger(__name__)
 
 _SUSPICIOUS = 2  # lost deliveries; a connection may break now and then
 
@@ -106,7 +100,14 @@ class Consumer:
                 self._running += 1
                 self._suspect_runs = _suspicious(delivery)
                 self.idle.clear()
-                self._intake.put(self, delivery)
+                try:
+                    self._intake.put(self, delivery)
+                except BaseException:
+                    delivery.give_back()
+                    self._running -= 1
+                    self._suspect_runs = False
+                    self._note_idle()
+                    raise
 
     def _may_begin(self, delivery: Delivery) -> bool:
         limit = 1 if self._suspect_runs or _suspicious(delivery) else self._limit
@@ -117,9 +118,11 @@ class Consumer:
         try:
             if delivery.live:
                 self._attempt(delivery)
-        except BaseException:
+        except Killed:
             delivery.give_back()
             raise
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
         finally:
             self._running -= 1
             self._suspect_runs = False
@@ -130,48 +133,40 @@ class Consumer:
         subscription = self.subscription
         try:
             event = event_of(delivery.message)
-        except SerializationError as error:
-            logger.error('%s: not an event, now a dead letter: %s', subscription.queue_name, error)
-            self._settle(self._failures.bury, delivery, subscription.queue_name, error)
+        except Exception as error:  # noqa: BLE001 - whatever others sent is no reason to stop
+            self._bury(delivery, error)
+            self._failures.refused(subscription.queue_name, error)
             return
         try:
             subscription.handler(event)
-        except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - _failed logs it
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - _failed logs it
             self._failed(delivery, error)
         else:
-            self._end_once()
             delivery.acknowledge()
+            self._end_once()
 
     # Outcomes.
 
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
-        subscription = self.subscription
-        attempt = attempt_of(delivery.message)
-        delay = self._failures.delay(delivery, subscription.retry, error)
-        fate = 'now a dead letter' if delay is None else f'trying again in {delay:.1f} s'
-        logger.error(
-            '%s: the handler failed in attempt %d, %s',
-            subscription.queue_name,
-            attempt,
-            fate,
-            exc_info=error,
-        )
-        self._component.error_hook(
-            error, component=self._component, function=subscription.handler, attempt=attempt
-        )
+        subscription, failed = self.subscription, failures_of(delivery.message) + 1
+        delay = self._failures.delay(failed, subscription.retry, error)
         if delay is None:
+            self._bury(delivery, error)
             self._end_once()
-            self._settle(self._failures.bury, delivery, subscription.queue_name, error)
         else:
+            self._settling += 1
             queue, temporary = self._keeper.queue, subscription.temporary
-            self._settle(self._failures.retry, delivery, queue, temporary, delay)
+            self._failures.retry(delivery, queue, temporary, delay, self._settled)
+        attempt = attempt_of(delivery.message)
+        self._failures.failed(subscription, self._component, error, attempt, delay)
 
-    def _settle(self, settle: Callable[..., object], *args: Any) -> None:
-        """Settle in a greenlet of its own: a broker that takes no events must not hold workers."""
+    def _bury(self, delivery: Delivery, error: BaseException) -> None:
         self._settling += 1
-        Greenlet.spawn(settle, *args).link(self._settled)
+        self._failures.bury(delivery, self.subscription.queue_name, error, self._settled)
 
-    def _settled(self, greenlet: Greenlet) -> None:
+    def _settled(self) -> None:
         self._settling -= 1
         self._note_idle()
 

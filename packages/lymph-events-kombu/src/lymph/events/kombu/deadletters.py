@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from hashlib import blake2b
 from heapq import nsmallest
 from operator import attrgetter, itemgetter
@@ -18,10 +17,12 @@ from typing import Any
 import amqp
 import gevent
 
+from lymph.config.printable import printable
 from lymph.core.events import Event
+from lymph.core.failures import ERROR_LENGTH
 from lymph.core.greenlets import Greenlet
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
-from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu.errors import BrokerError, Unsendable
 from lymph.events.kombu.links import Link
 from lymph.events.kombu.looks import Look
 from lymph.events.kombu.messages import (
@@ -33,11 +34,12 @@ from lymph.events.kombu.messages import (
     again,
     event_of,
     header,
+    number,
+    seconds,
 )
 from lymph.events.kombu.publications import Publication
 from lymph.events.kombu.publisher import Publisher
 from lymph.events.kombu.topology import Topology
-from lymph.exceptions import SerializationError
 
 __all__ = ['KombuDeadLetters']
 
@@ -121,6 +123,8 @@ class KombuDeadLetters(DeadLetters):
         publication = Publication(again(message, {}), '', _queue_of(message), mandatory=True)
         try:
             self._publisher.publish(publication, self._timeout)
+        except Unsendable:
+            return False  # no queue can have such a name
         except BrokerError as error:
             return False if publication.returned else error
         return True
@@ -135,20 +139,23 @@ class KombuDeadLetters(DeadLetters):
 
 
 def _letter(message: amqp.Message) -> DeadLetter:
+    attempts = number(header(message, ATTEMPTS, int))
+    if attempts is None:
+        attempts = number(_of_death(message, 'count', int))
     return DeadLetter(
         id=_id_of(message),
         queue=_queue_of(message),
         event=_event_or_none(message),
         data=message.body,
-        error=header(message, ERROR, str) or _broker_says(message),
-        attempts=header(message, ATTEMPTS, int) or _death(message).get('count', 1),
-        emitted=header(message, EMITTED, float),
+        error=printable(header(message, ERROR, str) or _broker_says(message), ERROR_LENGTH),
+        attempts=1 if attempts is None else attempts,
+        emitted=seconds(header(message, EMITTED, float)),
         died=_died(message),
     )
 
 
 def _id_of(message: amqp.Message) -> str:
-    id = str(message.properties.get('message_id', ''))
+    id: str = message.properties.get('message_id', '')
     digest = blake2b(digest_size=8)
     for part in (_queue_of(message).encode(), id.encode(), message.body):
         digest.update(len(part).to_bytes(8, 'big') + part)
@@ -157,36 +164,39 @@ def _id_of(message: amqp.Message) -> str:
 
 
 def _queue_of(message: amqp.Message) -> str:
-    queue = header(message, QUEUE, str) or _death(message).get('queue')
-    return str(queue or message.delivery_info['routing_key'])
+    queue: str = (
+        header(message, QUEUE, str)
+        or _of_death(message, 'queue', str)
+        or message.delivery_info['routing_key']
+    )
+    return queue
 
 
 def _event_or_none(message: amqp.Message) -> Event | None:
     try:
         return event_of(message)
-    except SerializationError:
+    except Exception:  # noqa: BLE001 - anybody may have put anything there
         return None
 
 
 # Dead letters that the broker has made: the last entry of x-death comes first.
 
 
-def _death(message: amqp.Message) -> dict[str, Any]:
+def _of_death(message: amqp.Message, name: str, kind: type) -> Any:
     deaths = header(message, 'x-death', list) or [{}]
-    return deaths[0] if isinstance(deaths[0], dict) else {}
+    value = deaths[0].get(name) if isinstance(deaths[0], dict) else None
+    return value if isinstance(value, kind) else None
 
 
 def _broker_says(message: amqp.Message) -> str:
-    reason = _death(message).get('reason', 'unknown')
+    reason = _of_death(message, 'reason', str) or 'unknown'
     if reason == 'delivery_limit':
         return 'its consumers died or were cut off each time it was delivered'
     return f'given up by the broker: {reason}'
 
 
 def _died(message: amqp.Message) -> float:
-    died: float | None = header(message, DIED, float)
-    if died is not None:
-        return died
-    time = _death(message).get('time')
-    # py-amqp reads times as naive UTC
-    return time.replace(tzinfo=timezone.utc).timestamp() if isinstance(time, datetime) else 0.0
+    died = seconds(header(message, DIED, float))
+    if died is None:
+        died = seconds(_of_death(message, 'time', int))
+    return died or 0.0

@@ -16,15 +16,12 @@ for a heartbeat interval: the broker gives up a silent connection after twice th
 
 from __future__ import annotations
 
-import logging
-import random
-
 import gevent
 from gevent.event import Event
 
 from lymph.core.components import Component
+from lymph.core.failures import Killed
 from lymph.core.greenlets import Greenlet
-from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
 from lymph.events.kombu.failures import Failures
 from lymph.events.kombu.intake import Intake
@@ -33,15 +30,12 @@ from lymph.events.kombu.links import Link
 from lymph.events.kombu.messages import attempt_of, event_of
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Topology
-from lymph.exceptions import EventRejected, SerializationError
 
 __all__ = ['ExclusiveConsumer']
 
-logger = logging.getLogger(__name__)
-
 
 class ExclusiveConsumer:
-    """Consumes the queue of `subscription`; `backoff` says how long failed events wait."""
+    """Consumes the queue of `subscription`."""
 
     def __init__(
         self,
@@ -51,13 +45,11 @@ class ExclusiveConsumer:
         topology: Topology,
         intake: Intake,
         failures: Failures,
-        backoff: Backoff,
     ) -> None:
         self.subscription = subscription
         self._component = component
         self._intake = intake
         self._failures = failures
-        self._backoff = backoff
         self._keeper = Keeper(subscription, link, topology, 1, self._deliver)
         self._next: Delivery | None = None
         self._failed = 0  # attempts at the event that is held
@@ -105,18 +97,27 @@ class ExclusiveConsumer:
             self._busy = True
             self._failed = 0
             self.idle.clear()
-            self._intake.put(self, delivery)
+            try:
+                self._intake.put(self, delivery)
+            except BaseException:
+                delivery.give_back()
+                self._busy = False
+                self.idle.set()
+                raise
 
     def handle(self, delivery: Delivery) -> None:
         """Call the handler, if the event is still ours; its outcome decides what becomes of it."""
         self._retrying = None
         try:
             done = self._leaving or not _is_ours(delivery) or self._attempt(delivery)
-        except BaseException:
+        except Killed:
             if not self._leaving:
                 delivery.give_back()  # to the front, and to us
             self._end()
             raise
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            done = True
         if done:
             self._end()
 
@@ -126,14 +127,16 @@ class ExclusiveConsumer:
         attempt = attempt_of(delivery.message) + self._failed
         try:
             event = event_of(delivery.message)
-        except SerializationError as error:
-            logger.error('%s: not an event, now a dead letter: %s', subscription.queue_name, error)
+        except Exception as error:  # noqa: BLE001 - whatever others sent is no reason to stop
             self._bury(delivery, error, attempt)
+            self._failures.refused(subscription.queue_name, error)
             return False
         event.attempt = attempt
         try:
             subscription.handler(event)
-        except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - _fail logs it
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - _fail logs it
             self._fail(delivery, error, attempt)
             return False
         if self._leaving:
@@ -145,33 +148,27 @@ class ExclusiveConsumer:
 
     def _fail(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
         subscription = self.subscription
-        delay = None
-        if not isinstance(error, EventRejected):
-            delay = after_failure(attempt, subscription.retry, random.random(), self._backoff)
-        logger.error(
-            '%s: the handler failed in attempt %d, %s',
-            subscription.queue_name,
-            attempt,
-            'now a dead letter' if delay is None else f'trying again in {delay:.1f} s',
-            exc_info=error,
-        )
-        self._component.error_hook(
-            error, component=self._component, function=subscription.handler, attempt=attempt
-        )
+        delay = self._failures.delay(attempt, subscription.retry, error)
         if delay is None:
             self._bury(delivery, error, attempt)
         elif self._leaving:
             self._end()
         else:
             self._failed += 1
-            self._retrying = Greenlet(self._intake.put, self, delivery)
+            self._retrying = Greenlet(self._try_again, delivery)
             self._retrying.start_later(delay)
+        self._failures.failed(subscription, self._component, error, attempt, delay)
+
+    def _try_again(self, delivery: Delivery) -> None:
+        try:
+            self._intake.put(self, delivery)
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._retrying = None
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            self._end()
 
     def _bury(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
-        """Make it a dead letter in a greenlet: a broker that takes none must not hold workers."""
-        name = self.subscription.queue_name
-        bury = Greenlet.spawn(self._failures.bury, delivery, name, error, attempt)
-        bury.link(lambda _: self._end())
+        self._failures.bury(delivery, self.subscription.queue_name, error, self._end, attempt)
 
     def _end(self) -> None:
         """Be done with an event; what is not settled by now goes back to its place."""

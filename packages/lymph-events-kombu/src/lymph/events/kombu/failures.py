@@ -1,7 +1,7 @@
 """What becomes of an event that was not handled: again after a delay, or the dead letters.
 
 Either way it is published first, confirmed, and acknowledged then: whoever dies in between leaves
-it twice, never lost.
+it twice, never lost. What can be neither published nor acknowledged is given back.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from functools import partial
 
 import gevent
 
+from lymph.core.components import Component
+from lymph.core.failures import Killed, error_line
+from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.protocol.redelivery import Backoff, after_failure
+from lymph.events.base import Subscription
 from lymph.events.kombu.delays import coarse
-from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu.errors import BrokerError, Unsendable
 from lymph.events.kombu.messages import (
     ATTEMPTS,
     DIED,
@@ -37,12 +42,16 @@ __all__ = ['Failures']
 
 logger = logging.getLogger(__name__)
 
-_ERROR_LENGTH = 2000  # characters; all headers have to fit into one frame
 _AFTER_ERROR = Backoff(first=0.5, longest=15.0)
+_AFTER_FAULT = 1.0  # seconds before an event is given back that something unforeseen has stopped
 
 
 class Failures:
-    """Sends failed events on; `now` and `later` publish without and with a delay."""
+    """Sends failed events on; `now` and `later` publish without and with a delay.
+
+    `retry` and `bury` never wait: a broker that takes no events must not hold workers. Both call
+    `done()` when the delivery is settled, or has been given back.
+    """
 
     def __init__(
         self,
@@ -57,16 +66,109 @@ class Failures:
         self._later = later
         self._backoff = backoff
         self._timeout = timeout
+        self._log = LimitedLog(logger)
 
-    def delay(self, delivery: Delivery, retry: int, error: BaseException) -> float | None:
-        """Return after how many seconds it is tried again; None: it becomes a dead letter."""
-        if isinstance(error, EventRejected):
+    def close(self) -> None:
+        """Tell how many lines were not written."""
+        self._log.close()
+
+    def delay(self, failed: int, retry: int, error: BaseException) -> float | None:
+        """Return after how many seconds an event is tried again; None: it is given up.
+
+        `failed` counts its attempts, the one that raised `error` included.
+        """
+        if issubclass(type(error), EventRejected):
             return None
-        failed = failures_of(delivery.message) + 1
         return after_failure(failed, retry, random.random(), self._backoff)
 
-    def retry(self, delivery: Delivery, target: Queue, temporary: bool, delay: float) -> None:
-        """Put the event into a delay queue of `target` and acknowledge it. Waits."""
+    def retry(
+        self,
+        delivery: Delivery,
+        target: Queue,
+        temporary: bool,
+        delay: float,
+        done: Callable[[], object],
+    ) -> None:
+        """Put the event into a delay queue of `target` and acknowledge it."""
+        self._settle(done, target.name, delivery, self._retry, target, temporary, delay)
+
+    def bury(
+        self,
+        delivery: Delivery,
+        queue_name: str,
+        error: BaseException,
+        done: Callable[[], object],
+        attempts: int | None = None,
+    ) -> None:
+        """Put the event among the dead letters and acknowledge it.
+
+        `attempts` were made, unless given as many as its deliveries.
+        """
+        headers = {
+            QUEUE: queue_name,
+            ERROR: error_line(error),
+            ATTEMPTS: attempt_of(delivery.message) if attempts is None else attempts,
+            DIED: time.time(),
+        }
+        self._settle(done, queue_name, delivery, self._bury, queue_name, headers)
+
+    # What is told of it. Nothing here may stand between a failure and its outcome.
+
+    def refused(self, queue_name: str, error: BaseException) -> None:
+        """Log that a message holds no event."""
+        text = '%s: not an event, now a dead letter: %s'
+        self._log.write(logging.ERROR, queue_name, text, queue_name, error_line(error))
+
+    def failed(
+        self,
+        subscription: Subscription,
+        component: Component,
+        error: BaseException,
+        attempt: int,
+        delay: float | None,
+    ) -> None:
+        """Log that a handler failed, and tell the error hook."""
+        name = subscription.queue_name
+        fate = 'now a dead letter' if delay is None else f'trying again in {delay:.1f} s'
+        text = '%s: the handler failed in attempt %d, %s'
+        self._log.write(logging.ERROR, name, text, name, attempt, fate, exc_info=error)
+        component.error_hook(
+            error, component=component, function=subscription.handler, attempt=attempt
+        )
+
+    def stopped(self, queue_name: str, delivery: Delivery, error: BaseException) -> None:
+        """Log what nobody foresaw, and give the event back after a pause."""
+        try:
+            text = '%s: cannot settle an event; it is given back'
+            self._log.write(logging.ERROR, queue_name, text, queue_name, exc_info=error)
+            gevent.sleep(_AFTER_FAULT)
+        finally:
+            delivery.give_back()
+
+    # Greenlets that settle.
+
+    def _settle(
+        self,
+        done: Callable[[], object],
+        queue_name: str,
+        delivery: Delivery,
+        step: Callable[..., object],
+        *args: object,
+    ) -> None:
+        def settle() -> None:
+            try:
+                step(delivery, *args)
+            except Killed:
+                delivery.give_back()
+                raise
+            except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+                self.stopped(queue_name, delivery, error)
+
+        greenlet = Greenlet(settle)
+        greenlet.link(lambda _: done())
+        greenlet.start()
+
+    def _retry(self, delivery: Delivery, target: Queue, temporary: bool, delay: float) -> None:
         message = delivery.message
         level = coarse(delay, time.time())
         waiting = self._topology.retry_queue(target.name, temporary, level)
@@ -85,23 +187,7 @@ class Failures:
             ),
         )
 
-    def bury(
-        self,
-        delivery: Delivery,
-        queue_name: str,
-        error: BaseException,
-        attempts: int | None = None,
-    ) -> None:
-        """Put the event among the dead letters and acknowledge it. Waits.
-
-        `attempts` were made, unless given as many as its deliveries.
-        """
-        headers = {
-            QUEUE: queue_name,
-            ERROR: _one_line(error),
-            ATTEMPTS: attempt_of(delivery.message) if attempts is None else attempts,
-            DIED: time.time(),
-        }
+    def _bury(self, delivery: Delivery, queue_name: str, headers: dict[str, object]) -> None:
         copy = again(delivery.message, headers)
         self._hand_over(
             delivery,
@@ -117,6 +203,8 @@ class Failures:
         while delivery.live:
             try:
                 publisher.publish(publication(), self._timeout)
+            except Unsendable:
+                raise
             except BrokerError as error:
                 attempt += 1
                 delay = _AFTER_ERROR.delay(attempt, random.random())
@@ -124,9 +212,3 @@ class Failures:
                 gevent.sleep(delay)
             else:
                 delivery.acknowledge()
-
-
-def _one_line(error: BaseException) -> str:
-    text = ' '.join(str(error).split())
-    name = type(error).__name__
-    return (f'{name}: {text}' if text else name)[:_ERROR_LENGTH]

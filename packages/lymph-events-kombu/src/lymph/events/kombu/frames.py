@@ -1,13 +1,13 @@
 """The frames of what every event takes: its publishing and its acknowledgement.
 
 py-amqp makes frames of anything; most of what publishing costs goes there. Here they are made of
-the messages that lymph makes (see `messages`) and of nothing else: for any other, or one that needs
-more frames, `publish` returns None and py-amqp is to do it. Source: AMQP 0-9-1, 4.2.3 to 4.2.6.
+the messages that lymph makes (see `messages`) and of nothing else. A message of which there can be
+no frames is a ValueError before anything is sent. Source: AMQP 0-9-1, 4.2.3 to 4.2.6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Any
 
@@ -23,52 +23,35 @@ _ACKNOWLEDGE = Struct('>BHIHHQBB').pack
 _CONTENT = Struct('>HHQH').pack  # class, weight, size of the body, which properties follow
 _BASIC = 60
 _ACK = 80
-_DOUBLE, _SIZE = Struct('>d').pack, Struct('>I').pack
+_DOUBLE, _INT, _LONG, _SIZE = (Struct(f'>{each}').pack for each in 'diqI')
+_INTS = range(-(2**31) + 1, 2**31)
+_LONGS = range(-(2**63), 2**63)
 _OVERHEAD = 8  # bytes of a frame around its payload
-
-_NAMES = frozenset(
-    (
-        'content_type',
-        'content_encoding',
-        'application_headers',
-        'delivery_mode',
-        'message_id',
-        'type',
-    )
-)
-_FLAGS = 0xF0A0  # those properties, in that order
 _SHORT = 255  # bytes that a short string can have
 
 
 def publish(
     channel: int, message: amqp.Message, exchange: str, key: str, mandatory: bool, limit: int
-) -> bytes | None:
-    """Return a method frame, a header and a body frame; None when py-amqp is to make them.
+) -> bytes:
+    """Return a method frame, a header and as many body frames as it takes.
 
-    `limit` is how long a frame may be, in bytes.
+    `limit` is how long a frame may be, in bytes. Raises ValueError.
     """
-    body = message.body
-    properties = _properties(message.properties)
-    names = exchange.encode(), key.encode()
-    if (
-        properties is None
-        or not isinstance(body, bytes)
-        or not 0 < len(body) <= limit - _OVERHEAD
-        or max(map(len, names)) > _SHORT
-    ):
-        return None
-    method = b'%b%c%b%c%b%c' % (
-        *(_PUBLISH, len(names[0]), names[0], len(names[1]), names[1]),
-        mandatory,
-    )
-    header = _CONTENT(_BASIC, 0, len(body), _FLAGS) + properties
-    return b''.join(
-        (
-            *(_START(_METHOD, channel, len(method)), method, _END),
-            *(_START(_HEADER, channel, len(header)), header, _END),
-            *(_START(_BODY, channel, len(body)), body, _END),
-        )
-    )
+    body: bytes = message.body
+    method = b'%b%b%b%c' % (_PUBLISH, _short(exchange), _short(key), mandatory)
+    flags, properties = _properties(message.properties)
+    header = _CONTENT(_BASIC, 0, len(body), flags) + properties
+    most = limit - _OVERHEAD
+    if len(header) > most:
+        raise ValueError(f'expected headers that fit into a frame of {limit} bytes')
+    parts = [
+        *(_START(_METHOD, channel, len(method)), method, _END),
+        *(_START(_HEADER, channel, len(header)), header, _END),
+    ]
+    for at in range(0, len(body), most):
+        part = body[at : at + most]
+        parts += _START(_BODY, channel, len(part)), part, _END
+    return b''.join(parts)
 
 
 def acknowledge(channel: int, tag: int, multiple: bool) -> bytes:
@@ -76,32 +59,54 @@ def acknowledge(channel: int, tag: int, multiple: bool) -> bytes:
     return _ACKNOWLEDGE(_METHOD, channel, 13, _BASIC, _ACK, tag, multiple, _END[0])
 
 
-def _properties(properties: Mapping[str, Any]) -> bytes | None:
-    if properties.keys() != _NAMES:
-        return None
-    headers = _table(properties['application_headers'])
-    kind = properties['content_type'].encode()
-    encoding = properties['content_encoding'].encode()
-    id, topic = properties['message_id'].encode(), properties['type'].encode()
-    if headers is None or max(len(kind), len(encoding), len(id), len(topic)) > _SHORT:
-        return None
-    return b'%c%b%c%b%b%c%c%b%c%b' % (
-        *(len(kind), kind, len(encoding), encoding, headers, properties['delivery_mode']),
-        *(len(id), id, len(topic), topic),
-    )
+def _properties(properties: Mapping[str, Any]) -> tuple[int, bytes]:
+    flags, parts = 0, []
+    for name, flag, make in _PROPERTIES:
+        if name in properties:
+            flags |= flag
+            parts.append(make(properties[name]))
+    if len(parts) < len(properties):
+        unknown = properties.keys() - {name for name, _, _ in _PROPERTIES}
+        raise ValueError(f'expected the properties of an event, found {", ".join(unknown)} too')
+    return flags, b''.join(parts)
 
 
-def _table(values: Mapping[str, Any]) -> bytes | None:
-    """Return a table of texts and floats, of a size that fits into any frame."""
+def _short(text: str) -> bytes:
+    data = text.encode()
+    if len(data) > _SHORT:
+        raise ValueError(f'expected at most {_SHORT} bytes, found {len(data)}: {text[:40]!r}...')
+    return b'%c%b' % (len(data), data)
+
+
+def _octet(number: int) -> bytes:
+    return b'%c' % number
+
+
+def _table(values: Mapping[str, Any]) -> bytes:
+    """Return a table of texts and numbers."""
     parts = []
     for name, value in values.items():
-        key = name.encode()
-        if isinstance(value, float):
-            parts.append(b'%c%bd%b' % (len(key), key, _DOUBLE(value)))
-        elif isinstance(value, str) and len(value) <= _SHORT:
+        parts.append(_short(name))
+        if isinstance(value, str):
             text = value.encode()
-            parts.append(b'%c%bS%b%b' % (len(key), key, _SIZE(len(text)), text))
+            parts += b'S', _SIZE(len(text)), text
+        elif isinstance(value, float):
+            parts += b'd', _DOUBLE(value)
+        elif isinstance(value, int) and value in _LONGS:
+            parts += (b'I', _INT(value)) if value in _INTS else (b'l', _LONG(value))
         else:
-            return None
+            raise ValueError(f'expected text or a number of 64 bits as header {name!r}')
     entries = b''.join(parts)
     return _SIZE(len(entries)) + entries
+
+
+#: what messages of ours have, in the order of the flags
+_PROPERTIES: tuple[tuple[str, int, Callable[[Any], bytes]], ...] = (
+    ('content_type', 0x8000, _short),
+    ('content_encoding', 0x4000, _short),
+    ('application_headers', 0x2000, _table),
+    ('delivery_mode', 0x1000, _octet),
+    ('expiration', 0x0100, _short),
+    ('message_id', 0x0080, _short),
+    ('type', 0x0020, _short),
+)

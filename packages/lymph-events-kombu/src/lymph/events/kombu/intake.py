@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import Protocol
 
@@ -9,9 +10,12 @@ from gevent.event import Event
 
 from lymph.core.greenlets import Greenlet
 from lymph.core.workers import Workers
+from lymph.events.kombu.loops import go_on
 from lymph.events.kombu.sessions import Delivery
 
 __all__ = ['Handler', 'Intake']
+
+logger = logging.getLogger(__name__)
 
 
 class Handler(Protocol):
@@ -28,7 +32,7 @@ class Intake:
         self._workers = workers
         self._waiting: deque[tuple[Handler, Delivery]] = deque()
         self._more = Event()
-        self._feeder = Greenlet.spawn(self._feed)
+        self._feeder = Greenlet.spawn(go_on, logger, 'starting handlers', self._feed)
 
     def put(self, handler: Handler, delivery: Delivery) -> None:
         """Have a delivery handled as soon as a worker is free. Never waits."""
@@ -46,15 +50,16 @@ class Intake:
         """Start nothing more."""
         self._feeder.kill()
 
-    def _feed(self) -> None:
-        while True:
-            self._more.wait()
-            self._more.clear()
-            while self._waiting:
-                handler, delivery = self._waiting[0]
-                if self._workers.try_start(handler.handle, delivery):
-                    self._waiting.popleft()
-                elif self._workers.free >= 1:
-                    return  # the workers are ended
-                else:
-                    self._workers.wait_free()
+    def _feed(self) -> bool:
+        """Start what waits; returns true when the workers are ended."""
+        self._more.wait()
+        self._more.clear()
+        while self._waiting:
+            handler, delivery = self._waiting[0]
+            if self._workers.try_start(handler.handle, delivery):
+                self._waiting.popleft()
+            elif self._workers.free >= 1:
+                return True
+            else:
+                self._workers.wait_free()
+        return False

@@ -16,12 +16,14 @@ import gevent
 from amqp.exceptions import AccessRefused, NotFound
 from gevent.event import AsyncResult, Event
 
+from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu.channels import Channel, Connection
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu.links import Link
+from lymph.events.kombu.loops import go_on
 from lymph.events.kombu.sessions import Delivery, Session
 from lymph.events.kombu.topology import Queue, Topology
 from lymph.exceptions import SubscriptionError
@@ -65,7 +67,7 @@ class Keeper:
 
     def start(self, timeout: float) -> None:
         """Consume; returns when the queue is bound. Raises SubscriptionError."""
-        self._greenlet = Greenlet.spawn(self._keep)
+        self._greenlet = Greenlet.spawn(go_on, logger, self.queue.name, self._keep)
         self._first.wait(timeout)
         if self._first.ready():
             error = self._first.get()
@@ -138,7 +140,7 @@ class Keeper:
                 self._first.set(None)
                 attempt = 0
                 self._attend()
-            except Exception as error:  # noqa: BLE001 - _failed logs it; the queue has to come back
+            except Exception as error:  # noqa: BLE001 - _failed logs it
                 attempt += 1
                 self._failed(error)
             self._retire()
@@ -167,15 +169,15 @@ class Keeper:
 
     def _failed(self, error: Exception) -> None:
         self._trouble = explain(error)
-        expected = isinstance(error, (*BROKEN, BrokerError))
         if isinstance(error, _HOPELESS) and not self._first.ready():
             self._first.set(error)
-        logger.warning(
-            '%s: cannot consume, trying again: %s',
-            self.queue.name,
-            self._trouble,
-            exc_info=None if expected else error,
-        )
+        text = '%s: cannot consume, trying again: %s'
+        if isinstance(error, (*BROKEN, BrokerError)):
+            logger.warning(text, self.queue.name, self._trouble)
+        else:
+            if self._session is not None:
+                self._session.channel.fail(error)
+            log_failure(logger, error, text, self.queue.name, self._trouble)
         if self._subscription.temporary and isinstance(error, NotFound):
             # it lies on a node that is down
             self.queue = self._named()

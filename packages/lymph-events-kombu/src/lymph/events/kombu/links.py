@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 
 import gevent
 
+from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.brokers import Broker
 from lymph.events.kombu.channels import Channel, Connection
@@ -104,8 +105,8 @@ def _read(connection: Connection) -> None:
             dispatch(wire.read_frame())
     except BROKEN as error:
         connection.fail(error)
-    except Exception as error:  # the edge of py-amqp, which reads what others wrote
-        logger.exception('cannot understand the broker')
+    except Exception as error:  # noqa: BLE001 - the edge of py-amqp, which reads what others wrote
+        log_failure(logger, error, 'cannot understand the broker')
         connection.fail(error)
     else:
         connection.fail(ConnectionResetError('the connection broke'))
@@ -122,6 +123,8 @@ def _keep_alive(connection: Connection) -> None:
         gevent.sleep(0)
         try:
             connection.heartbeat_tick()
-        except BROKEN as error:
+        except Exception as error:  # noqa: BLE001 - without heartbeats it would be lost anyway
+            if not isinstance(error, BROKEN):
+                log_failure(logger, error, 'cannot send heartbeats')
             connection.fail(error)
             return

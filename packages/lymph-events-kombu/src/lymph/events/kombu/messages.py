@@ -20,6 +20,9 @@ lymph-queue          dead letters: the queue that gave it up
 lymph-error          dead letters: one line
 lymph-died           dead letters: Unix time
 ===================  =====================================================================
+
+What others have put into a queue may have anything in their place, or nothing: what cannot be meant
+is passed over, and never sent on.
 """
 
 from __future__ import annotations
@@ -29,8 +32,9 @@ from typing import Any
 
 import amqp
 
+from lymph.core import trace
 from lymph.core.events import Event
-from lymph.core.protocol.envelope import event_from
+from lymph.core.protocol.envelope import event_from, mapping_of
 from lymph.events.kombu.serializers import Serializer, decode
 
 __all__ = [
@@ -48,6 +52,8 @@ __all__ = [
     'header',
     'losses_of',
     'message_of',
+    'number',
+    'seconds',
 ]
 
 TRACE_ID = 'lymph-trace-id'
@@ -58,33 +64,27 @@ QUEUE = 'lymph-queue'
 ERROR = 'lymph-error'
 DIED = 'lymph-died'
 
-_OURS = (TRACE_ID, EMITTED)  # kept whatever becomes of the message
 _DELIVERY_COUNT = 'x-delivery-count'  # quorum queues: earlier deliveries from this queue
 _PERSISTENT = 2
-_TRACE_LENGTH = 255  # characters; all headers have to fit into one frame
+_SHORT = 255  # bytes; of a property that is text
+_MOST = 1_000_000  # no event is delivered or fails more often
+_YEAR_9999 = 253_370_764_800  # Unix time
+_KEPT = ('content_type', 'content_encoding', 'message_id', 'type')
 
 
 def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message:
     """Return an event as a message; raises SerializationError."""
-    body = serializer.encode(
-        {
-            'type': event.type,
-            'id': event.id,
-            'body': event.body,
-            'source': event.source,
-            'headers': event.headers,
-        }
-    )
+    body = serializer.encode(mapping_of(event))
     headers: dict[str, Any] = {EMITTED: now}
     trace_id = event.headers.get('trace_id')
-    if isinstance(trace_id, str) and len(trace_id) <= _TRACE_LENGTH:
+    if trace.is_valid(trace_id):
         headers[TRACE_ID] = trace_id
     return amqp.Message(
         body,
         content_type=serializer.content_type,
         content_encoding=serializer.content_encoding,
         delivery_mode=_PERSISTENT,
-        message_id=event.id,
+        message_id=_short(event.id),
         type=event.type,
         application_headers=headers,
     )
@@ -97,13 +97,16 @@ def event_of(message: amqp.Message) -> Event:
 
 
 def again(message: amqp.Message, headers: Mapping[str, Any], **properties: Any) -> amqp.Message:
-    """Return the message to be sent once more, with `headers` besides those that stay."""
-    kept = {name: value for name, value in _headers(message).items() if name in _OURS}
-    old = {
-        name: value
-        for name, value in message.properties.items()
-        if name in ('content_type', 'content_encoding', 'message_id', 'type')
-    }
+    """Return the message to be sent once more, with `headers` besides those that stay.
+
+    It can be sent whatever the first one holds.
+    """
+    kept: dict[str, Any] = {}
+    if trace.is_valid(trace_id := header(message, TRACE_ID, str)):
+        kept[TRACE_ID] = trace_id
+    if (emitted := seconds(header(message, EMITTED, float))) is not None:
+        kept[EMITTED] = emitted
+    old = {name: _short(message.properties[name]) for name in _KEPT if name in message.properties}
     return amqp.Message(
         message.body,
         delivery_mode=_PERSISTENT,
@@ -118,27 +121,47 @@ def attempt_of(message: amqp.Message) -> int:
 
     Classic queues do not count: they tell a second delivery from the first, and no more.
     """
-    before: int = header(message, ATTEMPTS, int) or 0
-    here: int | None = header(message, _DELIVERY_COUNT, int)
+    here = _count(message, _DELIVERY_COUNT)
     if here is None:
         here = int(bool((message.delivery_info or {}).get('redelivered')))
-    return before + here + 1
+    return (_count(message, ATTEMPTS) or 0) + here + 1
 
 
 def losses_of(message: amqp.Message) -> int:
     """Return how many deliveries from its queue ended without an outcome; 0 in classic queues."""
-    return header(message, _DELIVERY_COUNT, int) or 0
+    return _count(message, _DELIVERY_COUNT) or 0
 
 
 def failures_of(message: amqp.Message) -> int:
     """Return how many attempts ended with an error of the handler."""
-    return header(message, FAILURES, int) or 0
+    return _count(message, FAILURES) or 0
 
 
 def header(message: amqp.Message, name: str, kind: type) -> Any:
     """Return a header, or None where there is none of that type."""
     value = _headers(message).get(name)
     return value if isinstance(value, kind) else None
+
+
+def number(value: object) -> int | None:
+    """Return a value that can be a number of attempts, else None."""
+    return value if isinstance(value, int) and 0 <= value <= _MOST else None
+
+
+def seconds(value: object) -> float | None:
+    """Return a value that can be a Unix time and can be printed, else None."""
+    possible = isinstance(value, (int, float)) and 0 <= value < _YEAR_9999
+    return float(value) if possible else None  # type: ignore[arg-type]
+
+
+def _count(message: amqp.Message, name: str) -> int | None:
+    return number(_headers(message).get(name))
+
+
+def _short(text: str) -> str:
+    """Return text that fits into a property, cut where it does not."""
+    data = text.encode(errors='backslashreplace')
+    return data[:_SHORT].decode(errors='ignore')
 
 
 def _headers(message: amqp.Message) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import gevent
 from greenlet import getcurrent, greenlet
 
 from lymph.events.kombu.channels import Channel
+from lymph.events.kombu.errors import BrokerError
 
 __all__ = ['Publication']
 
@@ -35,7 +36,7 @@ class Publication:
         self.suspect = False
         self.returned: str | None = None
         self.settled = False  # nobody waits for it any more
-        self.error: str | None = None  # what went wrong
+        self.error: BrokerError | None = None  # what went wrong
         self._waiting: greenlet | None = None
 
     def wait(self) -> None:
@@ -47,7 +48,7 @@ class Publication:
             finally:
                 self._waiting = None
 
-    def settle(self, error: str | None) -> None:
+    def settle(self, error: BrokerError | None) -> None:
         """Give it its outcome; whoever waits goes on soon."""
         self.settled = True
         self.error = error

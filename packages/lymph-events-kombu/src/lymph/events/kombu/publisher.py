@@ -14,6 +14,8 @@ of its emitter's patience. Rules:
   waits. RabbitMQ 3.10 goes on refusing over a channel whose first publication to a queue came while
   that queue had no leader. So after a second refusal the channel is made anew, once everything that
   was sent over it is settled or a moment later.
+- Nothing is noted of a publication before its frames are made: one that has none fails alone, and
+  the numbers that the broker gives to the others stay ours.
 - When the broker closes the channel, one of the publications offended it, and nothing says which.
   Those that were under way are sent again one at a time; whoever ends the channel alone has failed.
 
@@ -38,7 +40,7 @@ from gevent.event import Event
 from lymph.core.deadlines import Expirations
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.channels import Channel, Connection
-from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu.errors import BROKEN, BrokerError, Unsendable, explain
 from lymph.events.kombu.publications import Publication
 from lymph.events.kombu.refusals import Refusals
 
@@ -90,23 +92,23 @@ class Publisher:
                 f'{waiting} events with {self._queued_bytes} bytes are waiting already: '
                 f'{self._obstacle()}'
             )
-        self._enqueue(publication)
-        self._pump()
         started = time.monotonic()
         ticket = self._expirations.add(publication, started + timeout)
         try:
+            self._enqueue(publication)
+            self._pump()
             publication.wait()
             ready = publication.settled
         finally:
             self._expirations.discard(publication, ticket)
             if not publication.settled:
                 self._give_up(publication)
-        if ready and publication.error is None:
-            return
         waited = time.monotonic() - started
         if not ready:
             raise BrokerError(f'not confirmed within {waited:.1f} s: {self._history(publication)}')
-        raise BrokerError(f'{publication.error} (after {waited:.1f} s)')
+        error = publication.error
+        if error is not None:
+            raise type(error)(f'{error} (after {waited:.1f} s)')
 
     # What the link tells.
 
@@ -127,7 +129,7 @@ class Publisher:
             if at_work is not None:
                 at_work.kill()
         for publication in self._queued:
-            publication.settle('the event system was stopped')
+            publication.settle(BrokerError('the event system was stopped'))
         self._queued.clear()
         self._queued_bytes = 0
         self._expirations.close()
@@ -155,7 +157,7 @@ class Publisher:
         logger.warning('the broker closed the channel for publishing: %s', explain(error))
         under_way = [each for each in self._sent.values() if not each.settled]
         if len(under_way) == 1 and under_way[0].suspect:
-            self._settle(under_way[0], f'refused: {explain(error)}')
+            self._settle(under_way[0], BrokerError(f'refused: {explain(error)}'))
         for publication in under_way:
             if not publication.settled and not publication.suspect:
                 publication.suspect = True
@@ -166,14 +168,19 @@ class Publisher:
     def _reopen(self, connection: Connection) -> None:
         try:
             self._open(connection)
-        except Exception as error:  # whatever it is, a new connection is the way out
+        except Exception as error:  # noqa: BLE001 - logged there
+            self._give_up_on(connection, error)
+
+    def _give_up_on(self, way: Channel | Connection, error: Exception) -> None:
+        """Ask for a new connection, which is the way out whatever the error is."""
+        if not isinstance(error, BROKEN):
             logger.exception('cannot publish over this connection any more')
-            connection.fail(error)
+        way.fail(error)
 
     def _renew(self) -> None:
         """Give up a channel over which the broker refuses."""
+        connection, channel = self._connection, self._channel
         try:
-            connection, channel = self._connection, self._channel
             if connection is None or channel is None:
                 return
             self._settled = Event()
@@ -186,6 +193,9 @@ class Publisher:
             else:
                 self._pump()  # what the channel that came meanwhile was not yet given
             gevent.sleep(_RENEWALS)
+        except Exception as error:  # noqa: BLE001 - logged there
+            if connection is not None:
+                self._give_up_on(connection, error)
         finally:
             self._renewing = self._settled = None
 
@@ -204,6 +214,10 @@ class Publisher:
     def _enqueue(self, publication: Publication) -> None:
         self._queued[publication] = None
         self._queued_bytes += publication.size
+
+    def _unqueue(self, publication: Publication) -> None:
+        del self._queued[publication]
+        self._queued_bytes -= publication.size
 
     def _resend(self) -> None:
         """Put what was sent and not confirmed back to the front of the queue."""
@@ -224,19 +238,33 @@ class Publisher:
 
     def _pump(self) -> None:
         """Send what may be sent."""
-        while self._queued and self._channel is not None and self._room():
-            publication, _ = self._queued.popitem(last=False)
-            self._queued_bytes -= publication.size
+        while self._queued and (channel := self._channel) is not None and self._room():
+            publication = next(iter(self._queued))
             try:
-                self._send(self._channel, publication)
+                frames = channel.publication(
+                    publication.message,
+                    publication.exchange,
+                    publication.routing_key,
+                    publication.mandatory,
+                )
+                if publication.before is not None:
+                    publication.before(channel)
             except Exception as error:
-                if self._channel is None or not self._channel.usable:
-                    return  # it is sent again with the rest
-                # py-amqp could not make a frame of it, and has sent nothing
-                logger.exception('cannot send a message')
-                self._take(self._sequence, multiple=False)
-                self._sequence -= 1
-                self._settle(publication, f'cannot be sent: {explain(error)}')
+                if not channel.usable:
+                    return  # it goes over the next one
+                if not isinstance(error, ValueError):
+                    logger.exception('cannot send a message')
+                self._unqueue(publication)
+                self._settle(publication, Unsendable(f'cannot be sent: {explain(error)}'))
+                continue
+            self._unqueue(publication)
+            self._note(publication)
+            try:
+                channel.send(frames)
+            except Exception as error:  # noqa: BLE001 - logged there
+                # it is sent again with the rest, since the broker's numbers are not ours any more
+                self._give_up_on(channel, error)
+                return
 
     def _room(self) -> bool:
         if self._connection is None or self._connection.blocked or self._settled is not None:
@@ -245,20 +273,13 @@ class Publisher:
             return not self._sent
         return len(self._sent) < _WINDOW and self._sent_bytes < _WINDOW_BYTES
 
-    def _send(self, channel: Channel, publication: Publication) -> None:
+    def _note(self, publication: Publication) -> None:
+        """Expect the broker's answer to what is sent next."""
         self._sequence += 1
         self._sent[self._sequence] = publication
         self._sent_bytes += publication.size
         publication.sent += 1
         publication.returned = None
-        if publication.before is not None:
-            publication.before(channel)
-        channel.publish(
-            publication.message,
-            publication.exchange,
-            publication.routing_key,
-            publication.mandatory,
-        )
 
     # Outcomes.
 
@@ -267,7 +288,8 @@ class Publisher:
             if publication.refused:
                 self._refusals.over()
             returned = publication.returned
-            self._settle(publication, returned and f'no queue took it: {returned}')
+            error = BrokerError(f'no queue took it: {returned}') if returned else None
+            self._settle(publication, error)
         self._pump()
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
@@ -301,7 +323,7 @@ class Publisher:
             self._settled.set()
         return taken
 
-    def _settle(self, publication: Publication, error: str | None) -> None:
+    def _settle(self, publication: Publication, error: BrokerError | None) -> None:
         if publication.suspect:
             publication.suspect = False
             self._suspects -= 1
@@ -311,11 +333,10 @@ class Publisher:
     def _give_up(self, publication: Publication) -> None:
         """Nobody waits any more; what was sent keeps its place until its confirm comes."""
         if publication in self._queued:
-            del self._queued[publication]
-            self._queued_bytes -= publication.size
+            self._unqueue(publication)
         elif self._refusals.discard(publication):
             self._queued_bytes -= publication.size
-        self._settle(publication, 'given up')
+        self._settle(publication, BrokerError('given up'))
 
     def _history(self, publication: Publication) -> str:
         times = {0: 'never sent', 1: 'sent once'}.get(

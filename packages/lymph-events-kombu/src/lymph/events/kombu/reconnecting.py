@@ -17,9 +17,11 @@ from typing import Generic, Protocol, TypeVar
 import gevent
 from gevent.event import Event
 
+from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu.loops import go_on
 
 __all__ = ['Reconnecting']
 
@@ -76,7 +78,10 @@ class Reconnecting(ABC, Generic[B, C]):
 
     @abstractmethod
     def _open(self, broker: B) -> C:
-        """Return a connection that is ready for everybody; raises BrokerError."""
+        """Return a connection that is ready for everybody; raises BrokerError.
+
+        Any other error means that nobody understands what answers there.
+        """
 
     @abstractmethod
     def _abandon(self, connection: C) -> None:
@@ -84,10 +89,10 @@ class Reconnecting(ABC, Generic[B, C]):
 
     def start(self) -> None:
         """Connect, and keep connected; raises BrokerError when no address lets us in."""
-        errors = self._try_all()
+        errors = self._try_all(logging.DEBUG)
         if self.connection is None:
             raise BrokerError('; '.join(str(error) for error in errors))
-        self._owner = Greenlet.spawn(self._own)
+        self._owner = Greenlet.spawn(go_on, logger, self._purpose, self._own)
 
     def stop(self, timeout: float) -> None:
         """Close the connection in order, within `timeout` seconds, else without ceremony."""
@@ -102,31 +107,30 @@ class Reconnecting(ABC, Generic[B, C]):
                 connection.close()
             self._abandon(connection)
 
-    def _own(self) -> None:
-        while True:
-            if self.connection is not None:
-                error = self.connection.wait_lost()
-                if self._abandoned:
-                    return
+    def _own(self) -> bool:
+        """Watch a connection until it is lost, or make one; returns whether that was all."""
+        if self.connection is None:
+            self._reconnect()
+        else:
+            error = self.connection.wait_lost()
+            if not self._abandoned:
                 self._lose(self.connection, error)
-            try:
-                self._reconnect()
-            except Exception:  # whatever it is, the connection has to come back
-                logger.exception('%s: cannot connect', self._purpose)
-                gevent.sleep(_BACKOFF.longest)
+        return self._abandoned
 
     def _lose(self, connection: C, error: Exception) -> None:
         self.up.clear()
         self.connection = None
         self.trouble = f'{self.broker}: {explain(error)}'
+        try:
+            self._abandon(connection)
+        finally:
+            self._on_down()
         logger.warning('%s: lost the connection: %s', self._purpose, self.trouble)
-        self._abandon(connection)
-        self._on_down()
 
     def _reconnect(self) -> None:
         attempt = 0
         while self.connection is None:
-            self._try_all()
+            self._try_all(logging.WARNING)
             if self.connection is None:
                 attempt += 1
                 delay = _BACKOFF.delay(attempt, random.random())
@@ -134,8 +138,8 @@ class Reconnecting(ABC, Generic[B, C]):
                 gevent.sleep(delay)
         logger.info('%s: connected again to %s', self._purpose, self.broker)
 
-    def _try_all(self) -> list[BrokerError]:
-        """Try every address once; returns the errors."""
+    def _try_all(self, level: int) -> list[BrokerError]:
+        """Try every address once; returns the errors, and logs at `level` what nobody foresaw."""
         errors = []
         for broker in self._in_turn():
             try:
@@ -143,6 +147,11 @@ class Reconnecting(ABC, Generic[B, C]):
             except BrokerError as error:
                 errors.append(error)
                 self.trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - the edge of clients that read anything
+                text = '%s: cannot understand what answers'
+                log_failure(logger, error, text, broker, level=level)
+                self.trouble = f'{text % broker} ({error_line(error)})'
+                errors.append(BrokerError(self.trouble))
             else:
                 self.broker = broker
                 self.connection = connection

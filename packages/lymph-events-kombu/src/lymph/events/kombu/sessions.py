@@ -13,6 +13,7 @@ width is a second consumer.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -22,12 +23,14 @@ from typing import Any
 
 import gevent
 
+from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.channels import Channel
 from lymph.events.kombu.errors import BROKEN
 
 __all__ = ['Delivery', 'Session']
 
+logger = logging.getLogger(__name__)
 
 _NO_HEARTBEAT = 10.0  # seconds for which an answer is good where nobody looks for silence
 
@@ -115,8 +118,12 @@ class Session:
     def _flush(self) -> None:
         acknowledged, self._acknowledged = self._acknowledged, []
         if acknowledged and self.channel.usable:
-            with suppress(*BROKEN):
+            try:
                 self._send(acknowledged)
+            except Exception as error:  # noqa: BLE001 - the broker waits for what was not said
+                if not isinstance(error, BROKEN):
+                    log_failure(logger, error, '%s: cannot acknowledge events', self._queue)
+                self.channel.fail(error)
         for tag in acknowledged:
             del self._unsettled[tag]
         self._close_if_done()

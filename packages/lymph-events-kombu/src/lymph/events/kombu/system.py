@@ -72,9 +72,7 @@ class KombuEventSystem(BaseEventSystem):
         self._consuming_started = False
         self._now = Publisher(self._emitting, self._topology.declare_exchanges)
         self._later = Publisher(self._emitting, self._topology.declare_delay)
-        self._failures = Failures(
-            self._topology, self._now, self._later, self._backoff, settings.confirm_timeout
-        )
+        self._failures: Failures | None = None
         self._intake: Intake | None = None
         self.dead_letters = KombuDeadLetters(
             self._emitting, self._topology, self._now, settings.confirm_timeout
@@ -98,6 +96,9 @@ class KombuEventSystem(BaseEventSystem):
             raise BrokerError(_FORKED)
         self._emitting.start()
         self._intake = Intake(self.workers)
+        self._failures = Failures(
+            self._topology, self._now, self._later, self._backoff, self._settings.confirm_timeout
+        )
         self._refusal = None
 
     def on_stop(self) -> None:
@@ -112,6 +113,8 @@ class KombuEventSystem(BaseEventSystem):
             self.unsubscribe(consumer.subscription)
         if self._intake is not None:
             self._intake.stop()
+        if self._failures is not None:
+            self._failures.close()
         self._consuming.stop(_CLOSE_TIMEOUT)
         self._consuming_started = False
         self._now.stop()
@@ -133,10 +136,11 @@ class KombuEventSystem(BaseEventSystem):
         name = subscription.queue_name
         known = self._consumers.get(name)
         check_subscription(subscription, known.subscription if known else None)
-        if self._refusal is not None or self._intake is None:
+        if self._refusal is not None or self._intake is None or self._failures is None:
             raise SubscriptionError(f'{name}: {self._refusal}')
         self._topology.check_name(name)
-        consumer = self._consumers[name] = self._make_consumer(subscription, self._intake)
+        consumer = self._make_consumer(subscription, self._intake, self._failures)
+        self._consumers[name] = consumer
         try:
             self._start_consuming(name)
             consumer.start(self._settings.confirm_timeout)
@@ -163,6 +167,7 @@ class KombuEventSystem(BaseEventSystem):
 
     def has_queue(self, name: str) -> bool:
         """Tell whether the broker has a queue of that name; raises SubscriptionError."""
+        self._topology.check_name(name)
         try:
             with self._emitting.channel(self._settings.confirm_timeout) as channel:
                 return self._topology.has_queue(channel, name)
@@ -208,11 +213,11 @@ class KombuEventSystem(BaseEventSystem):
             consumer.pause()
 
     def _make_consumer(
-        self, subscription: Subscription, intake: Intake
+        self, subscription: Subscription, intake: Intake, failures: Failures
     ) -> Consumer | ExclusiveConsumer:
-        parts = (self, self._consuming, self._topology, intake, self._failures)
+        parts = (self, self._consuming, self._topology, intake, failures)
         if subscription.exclusive:
-            return ExclusiveConsumer(subscription, *parts, backoff=self._backoff)
+            return ExclusiveConsumer(subscription, *parts)
         return Consumer(subscription, *parts, prefetch=self._prefetch(), finish=self.unsubscribe)
 
     def _delayed(self, topic: str, message: amqp.Message, delay: float) -> Publication:

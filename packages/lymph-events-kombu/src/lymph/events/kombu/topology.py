@@ -31,6 +31,7 @@ from typing import Any
 
 from amqp.exceptions import NotFound, PreconditionFailed
 
+from lymph.config.printable import quoted
 from lymph.core.protocol.redelivery import LOSSES
 from lymph.events.base import Subscription
 from lymph.events.kombu.channels import Channel
@@ -109,6 +110,10 @@ class Topology:
 
     def check_name(self, name: str) -> None:
         """Raise SubscriptionError for a queue name that leaves no room for those made of it."""
+        if not name.isprintable():
+            raise SubscriptionError(
+                f'expected a queue name that can be printed, found {quoted(name)}'
+            )
         size = len(name.encode())
         if size > _LONGEST_NAME:
             raise SubscriptionError(

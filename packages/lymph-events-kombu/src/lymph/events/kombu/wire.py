@@ -14,6 +14,7 @@ The sockets are gevent's whether or not the standard library is patched.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,10 +27,13 @@ from gevent import get_hub, socket
 from gevent.event import Event
 
 from lymph.core.connecting import create_connection
+from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.tls import secure
 
 __all__ = ['Wire']
+
+logger = logging.getLogger(__name__)
 
 _HEADER = Struct('>BHI')  # type, channel, size: AMQP 0-9-1, 4.2.3
 _END = 0xCE
@@ -183,8 +187,12 @@ class Wire:
                     self._sending = True
                     self.sock.sendall(b''.join(out))
                     self._sending = False
-        except OSError as error:
-            self._break(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
+            if isinstance(error, OSError):
+                self._break(error)
+            else:
+                log_failure(logger, error, 'cannot send to the broker')
+                self._break(OSError(f'cannot send: {error_line(error)}'))
 
     def _break(self, error: OSError) -> None:
         """Write nothing any more, and have the reader learn of it."""

@@ -47,7 +47,7 @@ def die_before(owner, name, after=_COUNT):
 
 STEPS = {
     # of an emitter
-    'before the publish': lambda: die_before(Channel, 'publish'),
+    'before the publish': lambda: die_before(Channel, 'send'),
     'before the confirm is read': lambda: die_before(Publisher, '_on_ack'),
     # of a consumer
     'in the handler': lambda: None,

@@ -57,6 +57,32 @@ def setting(redis_server: RedisServer) -> Iterator[Callable[[str, str], None]]:
         change(name, value)
 
 
+@pytest.mark.parametrize(
+    'greeting',
+    [
+        b'HTTP/1.1 400 Bad Request\r\n\r\n',
+        b'-ERR \xff\x1b[2J\r\n',
+        b'$99999999999999999999\r\n',
+        b':many\r\n',
+        b'*1\r\n' * 10_000,
+    ],
+    ids=['another protocol', 'control characters', 'a huge size', 'no number', 'deep arrays'],
+)
+def test_what_is_no_redis_is_told_in_one_line(
+    bench: Any, caplog: pytest.LogCaptureFixture, greeting: bytes
+) -> None:
+    def greet(client: Any, address: object) -> None:
+        client.sendall(greeting)
+        client.recv(1000)
+
+    with StreamServer(('127.0.0.1', 0), greet) as server:
+        server.start()
+        with pytest.raises(BrokerError, match=r'cannot connect|cannot understand') as failure:
+            bench.start(urls=f'redis://127.0.0.1:{server.server_port}/0', connect_timeout=1)
+    assert str(failure.value).isprintable()
+    assert caplog.text == ''
+
+
 def test_a_redis_that_drops_events_when_memory_is_short_is_refused(
     bench: Any, setting: Callable[[str, str], None]
 ) -> None:

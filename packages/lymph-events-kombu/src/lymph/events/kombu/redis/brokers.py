@@ -13,6 +13,7 @@ import redis
 from gevent import socket
 from kombu import connection as kombu
 
+from lymph.config.printable import printable
 from lymph.core.addresses import join_address
 from lymph.core.connecting import create_connection
 from lymph.events.kombu.errors import BrokerError, explain
@@ -73,7 +74,8 @@ class RedisBroker:
         }
         scheme = 'rediss' if self._tls else 'redis'
         user = f'{client.userid}@' if client.userid else ''
-        self._name = f'{scheme}://{user}{join_address(host, port)}/{self._options["db"]}'
+        address = join_address(host, port)
+        self._name = printable(f'{scheme}://{user}{address}/{self._options["db"]}')
 
     def __str__(self) -> str:
         return self._name
@@ -82,7 +84,10 @@ class RedisBroker:
         return f'<RedisBroker {self}>'
 
     def connect(self) -> Any:
-        """Return an open `Socket`; raises BrokerError, for a refusal too."""
+        """Return an open `Socket`; raises BrokerError, for a refusal too.
+
+        Any other error is that of redis-py, which cannot understand what answers.
+        """
         connection: Any = Socket(
             self._tls,
             protocol=3,
@@ -93,18 +98,25 @@ class RedisBroker:
         try:
             with gevent.Timeout(self.connect_timeout, TimeoutError('no answer in time')):
                 connection.connect()
-        except (redis.AuthenticationError, redis.exceptions.AuthorizationError) as error:
-            raise BrokerError(
-                f'{self}: expected access for the user {self._options["username"] or "default"!r}, '
-                f'found {error}; check userid and password'
-            ) from None
-        except BROKEN as error:
+        except BaseException as error:
             connection.disconnect()
-            raise BrokerError(
-                f'{self}: cannot connect: {explain(error)}; '
-                'check the address, and that Redis runs and can be reached from here'
-            ) from None
+            if not isinstance(error, BROKEN):
+                raise
+            raise BrokerError(self._failure(error)) from None
         return connection
+
+    def _failure(self, error: BaseException) -> str:
+        why = explain(error)
+        if isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError)):
+            user = self._options['username'] or 'default'
+            return (
+                f'{self}: expected access for the user {user!r}, found {why}; '
+                'check userid and password'
+            )
+        return (
+            f'{self}: cannot connect: {why}; '
+            'check the address, and that Redis runs and can be reached from here'
+        )
 
 
 def database(virtual_host: str | None) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lymph.config.printable import printable
+from lymph.core.failures import ERROR_LENGTH
 from lymph.core.protocol.envelope import unpack_event
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
+from lymph.events.kombu.messages import seconds
 from lymph.events.kombu.redis.links import RedisLink
-from lymph.exceptions import SerializationError
 
 __all__ = ['RedisDeadLetters']
 
@@ -33,7 +35,7 @@ class RedisDeadLetters(DeadLetters):
             letters += [_letter(*each) for each in found]
             if len(found) < count:
                 break
-            last = int(letters[-1].id)
+            last = _number(letters[-1].id)
         return letters
 
     def find(self, id: str) -> DeadLetter | None:
@@ -61,24 +63,33 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _letter(id: bytes, *pairs: Any) -> DeadLetter:
-    fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    emitted, _, data = fields[b'record'].partition(b' ')
-    attempts = int(fields[b'attempts'])
+    fields: dict[bytes, bytes] = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    emitted, _, data = fields.get(b'record', b'').partition(b' ')
+    attempts = _number(fields.get(b'attempts'))
     try:
         event = unpack_event(data, attempts)
-    except SerializationError:
+    except Exception:  # noqa: BLE001 - anybody may have put anything there
         event = None
     return DeadLetter(
         id.decode(),
-        fields[b'queue'].decode(),
+        _text(fields.get(b'queue')),
         event,
         data,
-        fields[b'error'].decode(errors='replace'),
+        printable(_text(fields.get(b'error')), ERROR_LENGTH),
         attempts,
-        int(emitted) / 1000 if emitted.isdigit() else None,
-        int(fields[b'died']) / 1000,
+        _seconds(emitted),
+        _seconds(fields.get(b'died')) or 0.0,
     )
 
 
-def _number(id: str | None) -> int:
-    return int(id) if id and id.isascii() and id.isdigit() and len(id) < 16 else 0
+def _text(value: bytes | None) -> str:
+    return (value or b'').decode(errors='backslashreplace')
+
+
+def _seconds(ms: bytes | None) -> float | None:
+    return seconds(_number(ms) / 1000) or None
+
+
+def _number(value: str | bytes | None) -> int:
+    """Return a whole number of up to 15 digits, or 0 where there is none."""
+    return int(value) if value and value.isascii() and value.isdigit() and len(value) < 16 else 0

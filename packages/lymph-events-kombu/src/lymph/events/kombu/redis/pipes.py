@@ -7,10 +7,10 @@ them. A connection that says nothing for two heartbeats is lost; when it is idle
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
@@ -18,12 +18,15 @@ import redis
 from gevent import socket
 from gevent.event import AsyncResult, Event
 
+from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
-from lymph.events.kombu.errors import BrokerError, explain
+from lymph.events.kombu.errors import BrokerError, Unsendable, explain
 from lymph.events.kombu.redis.brokers import BROKEN, RedisBroker
 from lymph.events.kombu.redis.scripts import SCRIPTS
 
 __all__ = ['Lost', 'Pipe', 'Refused']
+
+logger = logging.getLogger(__name__)
 
 _PUSHED = object()
 _UNFIT = (redis.exceptions.NoScriptError, redis.ReadOnlyError)  # another connection may be better
@@ -68,18 +71,24 @@ class Pipe:
             raise
 
     def send(self, done: Callable[[Any], object], *command: Any) -> None:
-        """Send a command; `done` gets the reply or a BrokerError and never waits, nor does this."""
+        """Send a command without waiting; `done(reply_or_error)` is called by the reader.
+
+        It must not block. The error is a BrokerError. Raises Unsendable for a command that cannot
+        be put into bytes.
+        """
         if self._lost.ready():
             done(Lost(f'{self._broker}: the connection was lost'))
             return
+        packed = self._pack(*command)
+        # from here on nothing can fail: who waits and what is sent have the same order
         self._waiting.append(done)
-        self._out.extend(self._connection.pack_command(*command))
+        self._out.extend(packed)
         self._wake.set()
 
     def listen(self, queue: str, command: str = 'SUBSCRIBE') -> None:
         """Have the bell of a queue pushed, or with UNSUBSCRIBE no more. Never waits."""
         # has no reply of its own
-        self._out.extend(self._connection.pack_command(command, self._bell + queue))
+        self._out.extend(self._pack(command, self._bell + queue))
         self._wake.set()
 
     def call(self, timeout: float | None, *command: Any) -> Any:
@@ -120,7 +129,7 @@ class Pipe:
         self._connection.disconnect()
         waiting, self._waiting = self._waiting, deque()
         for done in waiting:
-            done(Lost(f'{self._broker}: lost the connection: {explain(error)}'))
+            self._tell(done, Lost(f'{self._broker}: lost the connection: {explain(error)}'))
 
     def abandon(self) -> None:
         """Let go of it in a forked child: what is sent here would be the parent's."""
@@ -132,6 +141,13 @@ class Pipe:
             os.dup2(ended.fileno(), self._connection.sock.fileno(), inheritable=False)
             ended.close()
             other.close()
+
+    def _pack(self, *command: Any) -> Sequence[bytes]:
+        try:
+            packed: Sequence[bytes] = self._connection.pack_command(*command)
+        except (ValueError, redis.DataError) as error:
+            raise Unsendable(f'{command[0]} cannot be sent: {error_line(error)}') from error
+        return packed
 
     def _may_listen(self, timeout: float) -> None:
         """Raise BrokerError where bells are not permitted: later refusals could not be told."""
@@ -154,17 +170,28 @@ class Pipe:
                 out, self._out = self._out, []
                 if out:
                     self._connection.send_packed_command([b''.join(out)], check_health=False)
-        except BROKEN as error:
-            self.fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
+            self._break(error)
 
     def _read(self) -> None:
         try:
             while True:
                 reply = self._reply()
                 if reply is not _PUSHED:
-                    self._waiting.popleft()(reply)
-        except (*BROKEN, IndexError) as error:
-            self.fail(error)
+                    self._tell(self._waiting.popleft(), reply)
+        except Exception as error:  # noqa: BLE001 - whatever it is, replies have no order any more
+            self._break(error)
+
+    def _tell(self, done: Callable[[Any], object], reply: Any) -> None:
+        try:
+            done(reply)
+        except Exception as error:  # noqa: BLE001 - the others wait for theirs
+            log_failure(logger, error, '%s: cannot take a reply', self._broker)
+
+    def _break(self, error: Exception) -> None:
+        if not isinstance(error, (*BROKEN, IndexError)):  # IndexError: a reply for nobody
+            log_failure(logger, error, '%s: the connection is made anew', self._broker)
+        self.fail(error)
 
     def _reply(self) -> Any:
         try:
@@ -178,8 +205,7 @@ class Pipe:
 
     def _push(self, message: list[Any]) -> object:
         if message[0] == b'message':
-            with suppress(UnicodeDecodeError):
-                self._pushed(message[1].decode().removeprefix(self._bell))
+            self._pushed(message[1].decode(errors='replace').removeprefix(self._bell))
         return _PUSHED
 
 

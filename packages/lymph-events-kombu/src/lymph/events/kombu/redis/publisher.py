@@ -28,8 +28,8 @@ class Publisher:
         self._link = link
         self._timeout = timeout
         self._version = b''
-        self._bindings: dict[str, tuple[str, ...]] = {}
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._bindings: dict[bytes, tuple[str, ...]] = {}  # by queue
+        self._known: dict[str, tuple[bytes, ...]] = {}  # the queues of a topic
         self._events = 0
         self._bytes = 0
 
@@ -60,7 +60,7 @@ class Publisher:
                 return
             self._learn(*reply[1:])
 
-    def _queues(self, topic: str) -> tuple[str, ...]:
+    def _queues(self, topic: str) -> tuple[bytes, ...]:
         found = self._known.get(topic)
         if found is None:
             if len(self._known) >= _REMEMBERED:
@@ -71,10 +71,9 @@ class Publisher:
         return found
 
     def _learn(self, version: bytes, bindings: Sequence[bytes]) -> None:
-        texts = [each.decode() for each in bindings]
         self._version = version
         self._bindings = {
-            queue: tuple(topics.split(' '))
-            for queue, topics in zip(texts[::2], texts[1::2], strict=True)
+            queue: tuple(topics.decode(errors='replace').split(' '))
+            for queue, topics in zip(bindings[::2], bindings[1::2], strict=True)
         }
         self._known.clear()

@@ -336,9 +336,8 @@ return replayed
 _DROP = """
 local dropped = {}
 for _, id in ipairs(ARGV) do
-    local queue = redis.call('HGET', key('letter', id), 'queue')
-    if queue then
-        unbury(id, queue)
+    if redis.call('ZSCORE', key('dead'), id) then
+        unbury(id, redis.call('HGET', key('letter', id), 'queue') or '')
         dropped[#dropped + 1] = id
     end
 end

@@ -24,6 +24,7 @@ import gevent
 from lymph.core.components import Component
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu.loops import go_on
 from lymph.events.kombu.redis.links import RedisLink
 from lymph.events.kombu.redis.pipes import Lost, Pipe
 from lymph.events.leases import Delivery, Demand, Leased
@@ -62,7 +63,8 @@ class RedisStore:
 
     def start(self) -> None:
         """Say that it lives from now on, and look after the others."""
-        self._looking = self._component.spawn(self._look)
+        purpose = 'looking after the events of other instances'
+        self._looking = self._component.spawn(go_on, logger, purpose, self._look)
 
     def stop(self, timeout: float) -> None:
         """Hand what is leased to the others and end temporary queues, within `timeout` seconds."""
@@ -88,27 +90,26 @@ class RedisStore:
             self._send(pipe, number)
 
     def _look(self) -> None:
-        while True:
-            gevent.sleep(self._lifetime / _LOOKS)
-            pipe = self._link.connection
-            if pipe is None:
-                continue
-            try:
-                lifetime = int(self._lifetime * 1000)
-                command = pipe.script('look', self.owner, self._epoch, lifetime)
-                known = pipe.call(self._lifetime, *command)
-            except Lost:
-                continue
-            except BrokerError as error:
-                logger.error('cannot look after the events of other instances: %s', error)
-                continue
-            if known:
-                refused, self._refused = self._refused, []
-                for number in refused:
-                    self._send(pipe, number)
-                self._keep_up()
-            else:
-                self._forgotten(pipe)
+        gevent.sleep(self._lifetime / _LOOKS)
+        pipe = self._link.connection
+        if pipe is None:
+            return
+        try:
+            lifetime = int(self._lifetime * 1000)
+            command = pipe.script('look', self.owner, self._epoch, lifetime)
+            known = pipe.call(self._lifetime, *command)
+        except Lost:
+            return
+        except BrokerError as error:
+            logger.error('cannot look after the events of other instances: %s', error)
+            return
+        if known:
+            refused, self._refused = self._refused, []
+            for number in refused:
+                self._send(pipe, number)
+            self._keep_up()
+        else:
+            self._forgotten(pipe)
 
     def _forgotten(self, pipe: Pipe) -> None:
         if pipe is self._link.connection:
@@ -154,7 +155,8 @@ class RedisStore:
         self._settle(delivery, 'failed', int(delay * 1000))
 
     def bury(self, delivery: Delivery, error: str) -> None:
-        self._settle(delivery, 'dead', error)
+        # whatever it holds, Redis is told of the end of the event
+        self._settle(delivery, 'dead', error.encode(errors='backslashreplace'))
 
     def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
         # each goes to the front, so the last one goes first
@@ -175,11 +177,18 @@ class RedisStore:
     # What has to be said until it was heard.
 
     def tell(self, name: str, *args: Any, then: Callable[[], object] | None = None) -> None:
-        """Have a script run now, or over a later connection; `then` is called after it."""
+        """Have a script run now, or over a later connection; `then` is called after it.
+
+        Raises Unsendable for arguments that cannot be put into bytes.
+        """
         number = next(self._numbers)
         self._unanswered[number] = (then, name, *args)
-        if self._link.connection is not None:
-            self._send(self._link.connection, number)
+        try:
+            if self._link.connection is not None:
+                self._send(self._link.connection, number)
+        except BaseException:
+            del self._unanswered[number]  # or no connection could be made any more
+            raise
 
     def _send(self, pipe: Pipe, number: int) -> None:
         _, name, *args = self._unanswered[number]

@@ -1,0 +1,204 @@
+"""Frames from the broker: methods, and the messages that some of them bring.
+
+Properties and headers of a message are written by its producer, and RabbitMQ passes them on as they
+are. py-amqp raises for some of them (text that is not UTF-8, times after the year 9999, thousands
+of nested tables, types of values that it does not know), which ends the connection, and the next
+one, over which the message is delivered again. So they are read here, and nothing is an error:
+
+- bytes that are not UTF-8 are escaped (``\\xff``);
+- times are Unix seconds; decimals are None, as are tables and arrays below `_DEPTH` others;
+- of properties or a table that break off, what comes before stays.
+
+Source: AMQP 0-9-1, 4.2.5 and 4.2.6; for the types of values, RabbitMQ's table of errata.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import Any
+
+import amqp
+from amqp import spec
+from amqp.exceptions import UnexpectedFrame
+
+__all__ = ['arguments', 'frame_handler', 'properties']
+
+_METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
+_SIGNATURE = Struct('>HH').unpack_from
+_CONTENT = Struct('>HHQH')  # class, weight, size of the body, which properties follow
+_SIZE = Struct('>I').unpack_from
+_DEPTH = 4  # x-death is an array of tables with arrays
+_DECIMAL = 5  # bytes
+
+#: what brings a message, with the types of its arguments
+_ARGUMENTS = {
+    spec.Basic.Deliver: 'sLbss',
+    spec.Basic.GetOk: 'Lbssl',
+    spec.Basic.Return: 'Bsss',
+}
+_NUMBERS = {'L': Struct('>Q'), 'b': Struct('>?'), 'l': Struct('>I'), 'B': Struct('>H')}
+
+#: in the order of their flags, the highest bit first
+_PROPERTIES = (
+    ('content_type', 's'),
+    ('content_encoding', 's'),
+    ('application_headers', 'F'),
+    ('delivery_mode', 'o'),
+    ('priority', 'o'),
+    ('correlation_id', 's'),
+    ('reply_to', 's'),
+    ('expiration', 's'),
+    ('message_id', 's'),
+    ('timestamp', 'L'),
+    ('type', 's'),
+    ('user_id', 's'),
+    ('app_id', 's'),
+    ('cluster_id', 's'),
+)
+
+_VALUES = {
+    letter: Struct(f'>{format}')
+    for letter, format in zip(b'tbBsUuIilLfdT', '?bBhhHiIqqfdQ', strict=True)
+}
+_TEXT, _BYTES, _ARRAY, _TABLE, _FIXED, _VOID = b'SxAFDV'
+
+
+class _Message(amqp.Message):  # type: ignore[misc]  # without annotations
+    """A message of which parts have arrived."""
+
+    def _load_properties(self, class_id: int, buf: bytes, offset: int) -> int:
+        self.properties = properties(buf, offset)
+        return len(buf)
+
+
+def frame_handler(
+    connection: amqp.Connection, callback: Callable[[int, tuple[int, int], bytes, Any], object]
+) -> Callable[[tuple[int, int, bytes]], bool]:
+    """Return what takes each frame, and tells whether a method is complete with it.
+
+    `callback` is called with its channel, its signature, its bytes and the message.
+    """
+    parts: dict[int, _Message] = {}  # by channel
+
+    def on_frame(frame: tuple[int, int, bytes]) -> bool:
+        kind, channel, payload = frame
+        connection.bytes_recv += 1  # by which py-amqp sees that the broker lives
+        message = parts.get(channel)
+        if kind == _METHOD and message is None:
+            method = _SIGNATURE(payload)
+            if method not in _ARGUMENTS:
+                callback(channel, method, payload, None)
+                return True
+            parts[channel] = _Message(b'', frame_method=method, frame_args=payload)
+        elif kind == _HEADER and message is not None and not message.body_size:
+            message.inbound_header(payload)
+        elif kind == _BODY and message is not None and message.body_size:
+            message.inbound_body(payload)
+        elif kind != _HEARTBEAT:
+            raise UnexpectedFrame(f'found a frame of type {kind} out of its turn')
+        if message is None or not message.ready:
+            return False
+        del parts[channel]
+        callback(channel, message.frame_method, message.frame_args, message)
+        return True
+
+    return on_frame
+
+
+def arguments(method: tuple[int, int], payload: bytes) -> list[Any]:
+    """Return the arguments of a method that brings a message."""
+    values, at = [], 4
+    for letter in _ARGUMENTS[method]:
+        value, at = _short(payload, at) if letter == 's' else _number(_NUMBERS[letter], payload, at)
+        values.append(value)
+    return values
+
+
+def properties(data: bytes, at: int = 0) -> dict[str, Any]:
+    """Return the properties whose flags stand at `at` in a content header."""
+    found: dict[str, Any] = {}
+    try:
+        flags, at = _number(_NUMBERS['B'], data, at)
+        for place, (name, kind) in enumerate(_PROPERTIES):
+            if flags & 0x8000 >> place:
+                found[name], at = _READ[kind](data, at)
+    except (struct.error, IndexError):
+        pass  # they break off
+    return found
+
+
+def _number(kind: Struct, data: bytes, at: int) -> tuple[Any, int]:
+    return kind.unpack_from(data, at)[0], at + kind.size
+
+
+def _octet(data: bytes, at: int) -> tuple[int, int]:
+    return data[at], at + 1
+
+
+def _long(data: bytes, at: int) -> tuple[int, int]:
+    return _number(_NUMBERS['L'], data, at)
+
+
+def _short(data: bytes, at: int) -> tuple[str, int]:
+    end = at + 1 + data[at]
+    return _text(data[at + 1 : end]), end
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors='backslashreplace')
+
+
+def _headers(data: bytes, at: int) -> tuple[dict[str, Any], int]:
+    end = at + 4 + _SIZE(data, at)[0]
+    return _table(data, at + 4, end, 0), end
+
+
+def _table(data: bytes, at: int, end: int, depth: int) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    try:
+        while at < end:
+            name, at = _short(data, at)
+            values[name], at = _value(data, at, depth)
+    except (struct.error, LookupError):
+        pass  # it breaks off, or has a type that nobody knows the size of
+    return values
+
+
+def _array(data: bytes, at: int, end: int, depth: int) -> Sequence[Any]:
+    values = []
+    try:
+        while at < end:
+            value, at = _value(data, at, depth)
+            values.append(value)
+    except (struct.error, LookupError):
+        pass
+    return values
+
+
+def _value(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    letter, at = data[at], at + 1
+    if letter in _VALUES:
+        return _number(_VALUES[letter], data, at)
+    if letter == _VOID:
+        return None, at
+    if letter == _FIXED:
+        return None, at + _DECIMAL
+    start = at + 4
+    end = start + _SIZE(data, at)[0]
+    if letter == _TEXT:
+        return _text(data[start:end]), end
+    if letter == _BYTES:
+        return data[start:end], end
+    read = _NESTED[letter]
+    return (read(data, start, end, depth + 1) if depth < _DEPTH else None), end
+
+
+_READ: dict[str, Callable[[bytes, int], tuple[Any, int]]] = {
+    's': _short,
+    'F': _headers,
+    'o': _octet,
+    'L': _long,
+}
+_NESTED: dict[int, Callable[[bytes, int, int, int], Any]] = {_TABLE: _table, _ARRAY: _array}

@@ -1,0 +1,176 @@
+"""What nobody foresaw costs an attempt or a connection, and no queue its consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import amqp
+import gevent
+import pytest
+from gevent.event import Event as Signal
+
+from lymph.core.events import Event
+from lymph.core.failures import Killed
+from lymph.events.kombu import BrokerError, failures
+from lymph.events.kombu.intake import Intake
+from lymph.events.kombu.links import Link
+from lymph.events.kombu.publications import Publication
+from lymph.events.kombu.sessions import Session
+from lymph.exceptions import SubscriptionError
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+
+class Unforeseen(BaseException):
+    """No error that any code expects."""
+
+
+Break = Callable[..., list[BaseException]]
+
+
+@pytest.fixture
+def break_once(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """Make a function raise at its first call; returns the list to which it adds the error."""
+
+    def break_once(owner: Any, name: str, error: BaseException) -> list[BaseException]:
+        whole, raised = getattr(owner, name), []
+
+        def broken(*args: Any, **kwargs: Any) -> Any:
+            if not raised:
+                raised.append(error)
+                raise error
+            return whole(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, broken)
+        return raised
+
+    return break_once
+
+
+@pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
+@pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)
+def test_an_event_that_could_not_be_settled_comes_again(
+    bench: Any, break_once: Break, queue_type: str, options: dict[str, Any]
+) -> None:
+    system, handled = bench.start(queue_type=queue_type, exchange=bench.name), []
+
+    def handle(event: Event) -> None:
+        handled.append(event.body['n'])
+        if event.body['n'] == 'bad':
+            raise RuntimeError('never')
+
+    raised = break_once(failures, 'again', Unforeseen())
+    bench.subscribe(system, handle, **options)
+    bench.emit(system, 'bad')
+    bench.emit(system, 'good')
+    eventually(lambda: handled == ['bad', 'bad', 'good'], PATIENCE)
+    assert raised
+    (letter,) = eventually(lambda: system.dead_letters.read(bench.name), PATIENCE)
+    assert letter.error == 'RuntimeError: never'
+
+
+@pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)
+@pytest.mark.parametrize(
+    ('owner', 'name', 'error'),
+    [
+        (Session, '_send', RuntimeError()),  # acknowledging
+        (Session, 'consume', RuntimeError()),
+        (Session, 'consume', Unforeseen()),
+        (Intake, 'put', RuntimeError()),
+    ],
+)
+def test_a_queue_goes_on_after_a_fault_in_its_consumer(
+    bench: Any,
+    break_once: Break,
+    owner: Any,
+    name: str,
+    error: BaseException,
+    options: dict[str, Any],
+) -> None:
+    system, handled = bench.start(), []
+    raised = break_once(owner, name, error)
+    bench.subscribe(system, lambda event: handled.append(event.body['n']), **options)
+    for n in range(3):
+        bench.emit(system, n)
+    eventually(lambda: set(handled) == {0, 1, 2}, PATIENCE)
+    assert raised
+
+
+def test_a_connection_comes_back_after_a_fault_in_letting_go_of_the_last(
+    bench: Any, proxy: Any, break_once: Break
+) -> None:
+    system, handled = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=PATIENCE), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    raised = break_once(Link, '_abandon', Unforeseen())
+    proxy.cut()
+    bench.emit(system, 1)
+    eventually(lambda: handled == [1], PATIENCE)
+    assert raised
+
+
+def test_workers_that_cannot_be_waited_for_are_waited_for_again(
+    bench: Any, break_once: Break
+) -> None:
+    system, handled, gate = bench.start(prefetch=2), [], Signal()
+
+    def handle(event: Event) -> None:
+        gate.wait()
+        handled.append(event.body['n'])
+
+    system.workers.start(gate.wait)  # of the two workers one is left
+    raised = break_once(system.workers, 'wait_free', Unforeseen())
+    bench.subscribe(system, handle)
+    for n in range(4):
+        bench.emit(system, n)
+    eventually(lambda: raised, PATIENCE)
+    gate.set()
+    eventually(lambda: sorted(handled) == [0, 1, 2, 3], PATIENCE)
+
+
+def test_what_cannot_be_sent_or_is_not_waited_for_costs_the_others_nothing(bench: Any) -> None:
+    system, handled = bench.start(confirm_timeout=PATIENCE), set()
+    bench.subscribe(system, lambda event: handled.add(event.body['n']))
+
+    def impossible(headers: dict[str, Any]) -> None:
+        message = amqp.Message(b'x', application_headers=headers)
+        publication = Publication(message, 'lymph', bench.topic)
+        with pytest.raises(BrokerError, match='cannot be sent'):
+            system._now.publish(publication, PATIENCE)
+
+    def refused(channel: Any) -> None:
+        raise RuntimeError('not over this channel')
+
+    def unprepared() -> None:
+        message = amqp.Message(b'x', application_headers={})
+        publication = Publication(message, 'lymph', bench.topic, before=refused)
+        with pytest.raises(BrokerError, match='cannot be sent: not over this channel'):
+            system._now.publish(publication, PATIENCE)
+
+    def interrupted() -> None:
+        with gevent.Timeout(0, False):
+            bench.emit(system, 'late')
+
+    good, others, killed = [], [], []
+    for n in range(100):
+        good.append(gevent.spawn(bench.emit, system, n))
+        others.append(gevent.spawn(impossible, {'x': '\udc80'}))
+        others.append(gevent.spawn(impossible, {'x': 2**70}))
+        others.append(gevent.spawn(unprepared))
+        others.append(gevent.spawn(interrupted))
+        killed.append(gevent.spawn(bench.emit, system, 'killed'))
+    gevent.sleep(0)
+    gevent.killall(killed, Killed)
+    gevent.joinall(good + others, raise_error=True)
+    eventually(lambda: set(range(100)) <= handled, PATIENCE)
+    bench.emit(system, 'last')
+    eventually(lambda: 'last' in handled, PATIENCE)
+
+
+@pytest.mark.parametrize('name', ['q' * 300, '\udcff', 'a\nb'])
+def test_a_queue_that_can_have_no_such_name_is_refused_and_named(bench: Any, name: str) -> None:
+    system = bench.start()
+    with pytest.raises(SubscriptionError, match='expected a queue name'):
+        system.has_queue(name)
+    bench.emit(system)
