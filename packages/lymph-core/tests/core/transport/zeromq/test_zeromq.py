@@ -201,6 +201,28 @@ def test_a_caller_that_does_not_read_is_hung_up_on(make, raw):
     assert other.messages == []
 
 
+def test_a_message_that_comes_while_another_cannot_be_sent_is_received(make, raw):
+    accepting = RecordingHandler()
+    listener = make().listen('tcp://127.0.0.1:0', accepting)
+    deaf, other = raw(zmq.DEALER), raw(zmq.DEALER)
+    deaf.rcvhwm = 10
+    deaf.connect(listener.endpoint)
+    deaf.send(b'hello')
+    eventually(lambda: accepting.ups, 10)
+    other.connect(listener.endpoint)
+    other.send(b'hello')
+    eventually(lambda: len(accepting.messages) == 2, 10)
+    to_deaf = accepting.ups[0].id
+    for number in range(20):
+        while listener.channel.send(to_deaf, [bytes(10_000)]):
+            pass
+        gevent.sleep(0)  # whatever is due is done
+        other.send(b'%d' % number)
+        time.sleep(0.01)  # it arrives while the loop is blocked
+        listener.channel.send(to_deaf, [bytes(10_000)])
+        eventually(lambda count=number: len(accepting.messages) == count + 3, 5)
+
+
 @pytest.mark.parametrize(
     ('words', 'reason'),
     [

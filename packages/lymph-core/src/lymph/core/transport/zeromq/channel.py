@@ -107,16 +107,16 @@ class Channel:
                 send(first, _NOBLOCK)
             else:
                 send(first, _MORE)
+                self._send_rest(rest)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:
             if error.errno == errno.EHOSTUNREACH:
                 raise Unroutable from error
             raise
-        if rest:
-            self._send_rest(rest)
-        if not self._scheduled and not self._draining:
-            self._look_later()
+        finally:  # an attempt that failed may have used up the sign as well
+            if not self._scheduled and not self._draining:
+                self._look_later()
         return True
 
     def wait_for_room(self) -> None:
