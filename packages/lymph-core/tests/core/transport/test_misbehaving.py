@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gc
 import itertools
+import socket as constants
+import struct
+from contextlib import suppress
 
-import gevent
+import gevent.pool
 import pytest
+from gevent import socket
 from gevent.event import Event
 from greenlet import greenlet
 
@@ -15,15 +19,18 @@ from lymph.core.container import ServiceContainer
 from lymph.core.protocol.zmtp.frames import encode_message
 from lymph.core.protocol.zmtp.handshake import GREETING
 from lymph.core.settings import Settings
+from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.null import NullEventSystem
 from lymph.serializers.msgpack import pack, unpack
 from lymph.testing.contracts.transports import open_descriptors
+from lymph.testing.contracts.transports.hostile import conversations
 from lymph.testing.waiting import eventually
 
 POOL = 8
+RESET = struct.pack('ii', 1, 0)  # a lingering of no time
 
 
 class Echo(lymph.Interface):
@@ -245,6 +252,61 @@ def test_peers_that_leave_while_they_are_answered(world, peer):
         rude = peer(world.endpoint).shake_hands()
         rude.send(data)
         rude.close()
+    world.recovers()
+
+
+def test_hostile_conversations_hold_up_nobody_and_leave_nothing(world):
+    address = split_tcp(world.endpoint)
+
+    def converse(number, data):
+        with suppress(OSError), socket.create_connection(address) as sock:
+            sock.settimeout(5)
+            sock.sendall(data)
+            sock.settimeout(0.05)
+            sock.recv(100_000)
+            if number % 2:
+                sock.setsockopt(constants.SOL_SOCKET, constants.SO_LINGER, RESET)
+
+    strangers = gevent.pool.Pool(10)
+    for number, (_, data) in enumerate(conversations()):
+        strangers.spawn(converse, number, data)
+        if number % 10 == 0:
+            eventually(world.works_by_now, 10)
+    strangers.join(timeout=60)
+    assert not strangers
+    assert world.service.status()['listener']['accepting']
+    world.recovers()
+
+
+def test_peers_that_connect_and_reset_at_once(world):
+    for _ in range(500):
+        with socket.create_connection(split_tcp(world.endpoint)) as sock:
+            sock.setsockopt(constants.SOL_SOCKET, constants.SO_LINGER, RESET)
+    world.recovers()
+
+
+@pytest.mark.parametrize(
+    'data',
+    [encode_message([b'1', b'REQ', b'', b'', b'']) * 20_000, b'\x00\x00' * 500_000],
+    ids=['requests', 'messages'],
+)
+def test_a_flood_of_tiny_messages_is_handled_in_turns(world, peer, data):
+    rude = peer(world.endpoint).shake_hands()
+    reading = gevent.spawn(rude.read_to_the_end)
+    flooding = gevent.spawn(rude.send, data)
+
+    def handled():
+        return sum(world.dropped().values())
+
+    eventually(handled, 10)
+    works, total = 0, data.count(b'REQ') or len(data) // 2
+    while handled() < total:
+        world.works()
+        works += 1
+    assert works > 1  # others were served before all of it was handled
+    flooding.get(timeout=10)
+    reading.kill()
+    rude.close()
     world.recovers()
 
 

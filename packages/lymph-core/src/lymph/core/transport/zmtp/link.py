@@ -30,7 +30,7 @@ _READ_SIZE = 65536  # bytes asked for in one system call
 _FLUSH_EVERY = 16
 _FLUSH_SIZE = 65536
 _READS_PER_TURN = 16  # then other links get their turn, or after so many seconds
-_TURN = 0.02
+_TURN = 0.01
 _PING = encode_ping()  # without a TTL: what our silence means is for the peer to say
 
 
