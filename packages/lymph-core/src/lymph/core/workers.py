@@ -113,7 +113,8 @@ class Workers:
 
         Raises WrongThread in another native thread than the one these workers were made in.
         """
-        if get_ident() != self._thread:
+        in_hub = getcurrent() is self._hub
+        if not in_hub and get_ident() != self._thread:
             raise WrongThread('a task was started')
         if self.running >= self._limit or self._closed:
             return False
@@ -125,7 +126,7 @@ class Workers:
         worker = self._idle.pop() if self._idle else _Worker(self)
         self._busy.add(worker)
         worker.task = (func, args)
-        if getcurrent() is self._hub:
+        if in_hub:
             worker.switch()
         else:
             self._hub.loop.run_callback(self._begin, worker)
