@@ -8,11 +8,10 @@ from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import Subscription
 from lymph.events.local import LocalEventSystem, LocalEventSystemHub
 from lymph.testing.contracts.events import EventSystemContract, Inbox
-from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
 from lymph.testing.waiting import eventually
 
 
-class TestLocalEventSystem(EventSystemContract, OutcomesContract, ExclusiveOutcomesContract):
+class TestLocalEventSystem(EventSystemContract):
     settling = 0.02
 
     def setup_method(self):

@@ -16,11 +16,10 @@ from lymph.events.embedded import EmbeddedEventSystem, routing
 from lymph.events.embedded.database import StoreError
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.testing.contracts.events import EventSystemContract, Inbox
-from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
 from lymph.testing.waiting import eventually
 
 
-class TestEmbeddedEventSystem(EventSystemContract, OutcomesContract, ExclusiveOutcomesContract):
+class TestEmbeddedEventSystem(EventSystemContract):
     @pytest.fixture(autouse=True)
     def _state(self, tmp_path):
         self.path = str(tmp_path)

@@ -15,6 +15,7 @@ from lymph.testing.contracts.events.delays import DelaysContract
 from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
+from lymph.testing.contracts.events.outcomes import OutcomesContract
 from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.topics import TopicsContract
 from lymph.testing.servers import RedisServer
@@ -27,6 +28,7 @@ class TestRedis(
     LifetimesContract,
     DelaysContract,
     FailuresContract,
+    OutcomesContract,
     DeadLettersContract,
     InterfacesContract,
 ):

@@ -22,6 +22,7 @@ from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
 from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
+from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
 from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.topics import TopicsContract
 
@@ -35,7 +36,9 @@ class EventSystemContract(
     LifetimesContract,
     DelaysContract,
     FailuresContract,
+    OutcomesContract,
     ExclusiveContract,
+    ExclusiveOutcomesContract,
     DeadLettersContract,
     InterfacesContract,
 ):
