@@ -33,6 +33,7 @@ def folder(tmp_path):
 @pytest.fixture
 def environment(tmp_path):
     kept = {key: value for key, value in os.environ.items() if not key.startswith('LYMPH_')}
+    kept.pop('PYTHONUNBUFFERED', None)
     return {**kept, 'LYMPH_STATE_DIR': str(tmp_path / 'state')}
 
 

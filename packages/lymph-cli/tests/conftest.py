@@ -39,7 +39,7 @@ class Echo(lymph.Interface):
 
     @lymph.rpc()
     def take(self, seconds):
-        print('taking', flush=True)
+        print('taking')
         time.sleep(seconds)
         return 'taken'
 """
@@ -96,7 +96,8 @@ class Shell:
         self.environ = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(('LYMPH_', 'PYTEST_', 'COV_')) and name != 'NO_COLOR'
+            if not name.startswith(('LYMPH_', 'PYTEST_', 'COV_'))
+            and name not in ('NO_COLOR', 'PYTHONUNBUFFERED')
         }
         self.environ['LYMPH_STATE_DIR'] = str(folder / 'state')
         self._started: list[Running] = []
@@ -119,6 +120,16 @@ class Shell:
             timeout=PATIENCE,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
+
+    def start_redirected(self, redirection: str, *arguments: str) -> Running:
+        """Start `lymph` with what a shell says of its streams, such as `>&-`."""
+        script = f'exec "$@" {redirection}'
+        return self.start('-c', script, 'sh', str(LYMPH), *arguments, program=Path('/bin/sh'))
+
+    def run_redirected(self, redirection: str, *arguments: str) -> Finished:
+        """Run `lymph` with what a shell says of its streams to its end."""
+        running = self.start_redirected(redirection, *arguments)
+        return Finished(running.end(), running.stdout, running.stderr)
 
     def python(self, script: str, *arguments: str) -> Finished:
         """Run a script in Python to its end."""

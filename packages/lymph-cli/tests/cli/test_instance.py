@@ -61,11 +61,11 @@ import lymph
 
 class Slow(lymph.Interface):
     def on_start(self):
-        print('starting', flush=True)
+        print('starting')
         time.sleep(600)
 
     def on_stop(self):
-        print('stopped', flush=True)
+        print('stopped')
 """
 
 

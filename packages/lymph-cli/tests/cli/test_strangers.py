@@ -139,7 +139,7 @@ import lymph
 class Failing(lymph.Interface):
     @lymph.event('evil')
     def on_evil(self, event):
-        print('got it', flush=True)
+        print('got it')
         raise ValueError(event['text'])
 """
 

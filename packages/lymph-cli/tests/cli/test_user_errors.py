@@ -218,4 +218,4 @@ def test_bug_is_shown_with_all_its_frames(shell: Any) -> None:
     )
     assert done.exit_code == 1
     assert done.stderr.startswith('lymph: unexpected error, please report it: ZeroDivisionError')
-    assert 'lymph/cli/main.py' in done.stderr
+    assert 'lymph/cli/command_line.py' in done.stderr

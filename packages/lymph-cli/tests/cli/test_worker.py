@@ -33,18 +33,18 @@ class Mail(lymph.Interface):
 
     @lymph.task()
     def send(self, to, seconds=0):
-        print(f'{self.name} sends to {to}', flush=True)
+        print(f'{self.name} sends to {to}')
         time.sleep(seconds)
-        print(f'{self.name} has sent to {to}', flush=True)
+        print(f'{self.name} has sent to {to}')
 
     @lymph.task(broadcast=True)
     def hear(self, text):
-        print(f'{self.name} hears {text}', flush=True)
+        print(f'{self.name} hears {text}')
 
 
 class Plain(lymph.Interface):
     def on_start(self):
-        print('plain runs', flush=True)
+        print('plain runs')
 """
 
 

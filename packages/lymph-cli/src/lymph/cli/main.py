@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import importlib
 import sys
 from collections.abc import Sequence
 
-import click
-
-from lymph.cli.explaining import explain, explain_bug
-from lymph.cli.outcomes import DONE
-from lymph.cli.program import program
-from lymph.cli.settings import Settings
-from lymph.config import LymphError
+from lymph.cli.streams import open_streams
 
 __all__ = ['main']
 
@@ -20,21 +14,12 @@ __all__ = ['main']
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; `arguments` default to those of the process.
 
-    A user's mistake becomes one line on stderr; only what is a bug shows its whole traceback.
+    The process belongs to `lymph` from now on: its standard streams are prepared before anything
+    is imported that takes time.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # What the locale has no character for is escaped.
-        sys.stdout.reconfigure(errors='backslashreplace')
-    settings = Settings()
-    try:
-        exit_code = program.main(arguments, prog_name='lymph', standalone_mode=False, obj=settings)
-    except (LymphError, click.ClickException, click.Abort) as error:
-        return explain(error, debug=settings.loglevel == 'DEBUG')
-    except (SystemExit, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # noqa: BLE001 - of whatever kind
-        return explain_bug(error)
-    return DONE if exit_code is None else int(exit_code)
+    open_streams()
+    exit_code: int = importlib.import_module('lymph.cli.command_line').run(arguments)
+    return exit_code
 
 
 if __name__ == '__main__':

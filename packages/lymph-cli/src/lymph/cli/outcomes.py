@@ -1,12 +1,12 @@
 """How a run of `lymph` ends: with an exit code.
 
-==== ====================================================================
+==== =====================================================================================
 0    done
-1    the operation failed: no answer, an error from the other side
+1    the operation failed: no answer, an error from the other side, stdout that takes no more
 2    wrong usage, or a configuration that cannot be used
 130  interrupted with Ctrl-C
 141  whoever read the output has gone
-==== ====================================================================
+==== =====================================================================================
 """
 
 from __future__ import annotations

@@ -19,23 +19,28 @@ them. Values are printed as Python writes them, which escapes such characters to
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from click.exceptions import Exit
 
 from lymph.cli.outcomes import READER_GONE, OperationFailed
+from lymph.cli.streams import stdout_error
 from lymph.config.printable import printable
 
 __all__ = [
     'ask',
     'block',
+    'cannot_write',
     'child_line',
     'json_text',
     'one_line',
     'say',
     'say_block',
+    'stdout_explained',
     'whole',
     'write',
 ]
@@ -47,17 +52,17 @@ _BLOCK = 64_000
 
 def say(words: str) -> None:
     """Write words to stderr as one line."""
-    print(one_line(words), file=sys.stderr, flush=True)  # noqa: T201 - this is what the user is told
+    _tell(f'{one_line(words)}\n')
 
 
 def say_block(words: str) -> None:
     """Write words of several lines to stderr."""
-    print(block(words), file=sys.stderr, flush=True)  # noqa: T201 - as above
+    _tell(f'{block(words)}\n')
 
 
 def ask(question: str) -> None:
     """Write a question to stderr; the answer is typed on the same line."""
-    print(one_line(question), end=' ', file=sys.stderr, flush=True)  # noqa: T201 - a question
+    _tell(f'{one_line(question)} ')
 
 
 def write(text: str) -> None:
@@ -65,15 +70,35 @@ def write(text: str) -> None:
 
     Raises click's Exit when whoever reads has gone, OperationFailed when the disk is full.
     """
-    try:
+    with stdout_explained():
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_the_rest()
-        raise Exit(READER_GONE) from None
-    except OSError as error:
-        _drop_the_rest()
-        raise OperationFailed(f'cannot write to stdout: {error.strerror or error}') from error
+
+
+@contextmanager
+def stdout_explained() -> Iterator[None]:
+    """Raise what `write` does if stdout fails in the block, whoever writes."""
+    try:
+        yield
+    except OSError:
+        failure = stdout_error()
+        if failure is None:
+            raise  # it has to do with something else
+        if isinstance(failure, BrokenPipeError):
+            raise Exit(READER_GONE) from None
+        raise OperationFailed(cannot_write(failure)) from failure
+
+
+def cannot_write(error: OSError) -> str:
+    """Return the sentence for a stdout that fails."""
+    return f'cannot write to stdout: {error.strerror or error}'
+
+
+def _tell(text: str) -> None:
+    # With a stderr that fails, there is nobody left to tell.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def one_line(text: str, limit: int = _LINE) -> str:
@@ -110,10 +135,3 @@ def json_text(text: str) -> str:
     except UnicodeEncodeError:
         text = ''.join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
     return text
-
-
-def _drop_the_rest() -> None:
-    # What is still buffered goes nowhere; Python would complain about it when it exits.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

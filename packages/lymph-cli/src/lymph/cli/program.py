@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from lymph.cli.outcomes import INTERRUPTED
-from lymph.cli.output import one_line
+from lymph.cli.output import one_line, stdout_explained
 from lymph.cli.settings import add_global_options, global_options
 from lymph.config import PluginError
 from lymph.config.plugins import Plugin, installed
@@ -53,10 +53,15 @@ class _Program(click.Group):
             ctx.fail(f'no command {name!r}; {advice}')
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with stdout_explained():  # --help and --version
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         # What commands return is not an exit code: they say that by raising Exit.
         try:
-            super().invoke(ctx)
+            with stdout_explained():  # for commands that print by themselves
+                super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
 

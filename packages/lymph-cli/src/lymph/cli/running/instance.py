@@ -16,6 +16,7 @@ from lymph.cli.running.importing import import_from_here
 from lymph.cli.running.reloading import Reloader, start_again
 from lymph.cli.running.stopping import Stops
 from lymph.cli.settings import Settings
+from lymph.cli.streams import let_services_print
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.addresses import join_address
 from lymph.core.assembly import build_container
@@ -29,6 +30,7 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool, work
 
     Raises Exit if something was cut then, and whatever its start raises.
     """
+    let_services_print()
     config = load_configuration(settings)
     set_up_logging(settings, config, 'INFO')
     _expect_interfaces(config, settings)

@@ -15,6 +15,7 @@ from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import wants_color
 from lymph.cli.running.ports import check_ports
 from lymph.cli.settings import Settings
+from lymph.cli.streams import let_services_print
 from lymph.services.node.definitions import check_commands, read_definitions
 from lymph.services.node.node import Node
 
@@ -23,6 +24,7 @@ __all__ = ['run']
 
 def run(settings: Settings, stop_timeout: float) -> None:
     """Run the node until it is told to stop; raises Exit if something did not end well."""
+    let_services_print()
     config = load_node_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
     definitions = read_definitions(config)
@@ -40,7 +42,7 @@ def _environ(settings: Settings) -> dict[str, str]:
     environ['LYMPH_NODE_CONFIG'] = _absolute(settings.configuration_files() or node_files())
     if settings.variable_files():
         environ['LYMPH_VARS'] = _absolute(settings.variable_files())
-    # What an instance prints is to be seen when it is printed.
+    # What a program in Python prints is to be seen when it is printed; `lymph` sees to it itself.
     environ.setdefault('PYTHONUNBUFFERED', '1')
     environ['PATH'] = _search_path()
     return environ

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple, TextIO
+from operator import attrgetter
+from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -13,6 +15,7 @@ from gevent.lock import Semaphore
 from gevent.queue import JoinableQueue
 
 from lymph.cli.output import child_line, one_line
+from lymph.cli.streams import stdout_error
 
 __all__ = ['Output', 'labels']
 
@@ -29,9 +32,8 @@ _PATIENCE = 2.0
 
 
 class _Line(NamedTuple):
-    stream: TextIO
     text: str
-    printed: bool
+    printed: bool  # by a process: for stdout
 
 
 class Output:
@@ -55,15 +57,11 @@ class Output:
         a stranger, and the terminal is the operator's.
         """
         self._room.acquire()
-        self._lines.put(
-            _Line(sys.stdout, f'{self._labels[name]}{child_line(text)}\n', printed=True)
-        )
+        self._lines.put(_Line(f'{self._labels[name]}{child_line(text)}\n', printed=True))
 
     def say(self, words: str) -> None:
         """Write words of the node itself; never waits."""
-        self._lines.put(
-            _Line(sys.stderr, f'{self._labels[_NODE]}{one_line(words)}\n', printed=False)
-        )
+        self._lines.put(_Line(f'{self._labels[_NODE]}{one_line(words)}\n', printed=False))
 
     def finish(self) -> None:
         """Write what is waiting, as long as somebody reads."""
@@ -72,16 +70,17 @@ class Output:
 
     def _write_all(self) -> None:
         threads = gevent.get_hub().threadpool
+        losing = False
         while True:
             batch = [self._lines.get()]
             batch += [self._lines.get_nowait() for _ in range(self._lines.qsize())]
-            if not self.closed.is_set():
-                try:
-                    threads.apply(_write, (batch,))
-                except BrokenPipeError:
-                    self.closed.set()
-                except OSError:
-                    logger.exception('lines of processes were lost')
+            error = None if self.closed.is_set() else threads.apply(_write, (batch,))
+            if isinstance(error, BrokenPipeError):
+                stdout_error()  # drops what is left
+                self.closed.set()
+            elif error is not None and not losing:
+                logger.warning('lines of processes are lost: %s', error.strerror or error)
+            losing = error is not None
             for line in batch:
                 if line.printed:
                     self._room.release()
@@ -105,8 +104,15 @@ def labels(names: Iterable[str], *, color: bool) -> dict[str, str]:
     return found
 
 
-def _write(batch: list[_Line]) -> None:
-    for line in batch:
-        line.stream.write(line.text)
-    for stream in {line.stream for line in batch}:
-        stream.flush()
+def _write(batch: list[_Line]) -> OSError | None:
+    """Write lines; returns why stdout did not take them, None if it did."""
+    failure = None
+    for printed, lines in itertools.groupby(batch, attrgetter('printed')):
+        stream = sys.stdout if printed else sys.stderr
+        try:
+            stream.write(''.join(line.text for line in lines))
+            stream.flush()
+        except OSError as error:
+            if printed:
+                failure = error
+    return failure
