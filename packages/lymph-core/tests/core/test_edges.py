@@ -18,6 +18,7 @@ from lymph.core.messages import Message
 from lymph.core.monitoring.metrics import Aggregate, Callable, Gauge
 from lymph.exceptions import Failed, RemoteError
 from lymph.testing.contracts.events.outcomes import RAISED
+from lymph.testing.waiting import eventually
 
 KINDS = [error_name(make()) for make in RAISED]
 PATIENCE = 10.0  # seconds; far more than an outcome takes, and so the timeout of calls
@@ -380,6 +381,24 @@ def test_a_registry_that_fails_when_it_hears_of_a_lost_endpoint_leaves_no_call_w
         link.cut('the cable is cut')
     with pytest.raises(lymph.ConnectionLost):
         calling.get(timeout=5)
+
+
+# Subscriptions at runtime.
+
+
+@pytest.mark.parametrize('make', [*RAISED, lambda: lymph.EventRejected('never')])
+def test_a_subscription_to_one_event_ends_with_whatever_its_handler_raises(make, service, world):
+    raising = service.interfaces[0]
+    retry = 0 if make in RAISED else 5
+
+    def fail(event):
+        raise make()
+
+    raising.subscribe('thing', once=True, retry=retry)(fail)
+    raising.emit('thing')
+    eventually(lambda: list(world.event_hub.dead_letters.read()))
+    eventually(lambda: service.workers.running == 0)
+    raising.subscribe('thing')(fail)  # as one that is not subscribed
 
 
 # Metrics.

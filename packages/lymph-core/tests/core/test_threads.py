@@ -75,7 +75,7 @@ USES = {
     'task': lambda echo: echo.job.apply(),
     'event system': lambda echo: echo.container.events.emit(lymph.Event('thing', {'n': 1})),
     'registry': lambda echo: echo.container.registry.get('nobody'),
-    'subscription': lambda echo: echo.subscribe('other')(print),
+    'subscription': lambda echo: echo.subscribe('other')(lambda event: None),
     'next event': lambda echo: echo.get_next_event('other', timeout=5),
     'greenlet': lambda echo: echo.spawn(print),
     'greenlet of the pool': lambda echo: echo.pool.spawn(print),
