@@ -25,6 +25,7 @@ from lymph.config import (
         (Location('a.b', Position('conf.yml')), 'conf.yml: a.b: wrong'),
         (Location('a.b', Position('conf.yml', 3)), 'conf.yml:3: a.b: wrong'),
         (Location('', Position('conf.yml', 3)), 'conf.yml:3: wrong'),
+        (Location('a\nb.\x1b[2J', Position('c\ud800', 3)), 'c\\ud800:3: a\\nb.\\x1b[2J: wrong'),
     ],
 )
 def test_an_error_starts_with_the_place_as_far_as_it_is_known(where: Location, text: str) -> None:

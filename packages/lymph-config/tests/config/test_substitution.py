@@ -186,27 +186,3 @@ def test_what_comes_from_python_later_is_taken_as_it_is() -> None:
     assert (config['a'], config['b'], config.setdefault('c', '$(x)')) == ('$(env.X)',) * 2 + (
         '$(x)',
     )
-
-
-@pytest.mark.parametrize(
-    'doubled',
-    ['$(var.v{n}) $(var.v{n})', '[$(var.v{n}), $(var.v{n})]', '{{a: $(var.v{n}), b: $(var.v{n})}}'],
-    ids=['text', 'lists', 'mappings'],
-)
-def test_variables_that_grow_without_bound_are_stopped(load: Load, doubled: str) -> None:
-    lines = ['v0: text', *(f'v{n + 1}: {doubled.format(n=n)}' for n in range(40))]
-    with pytest.raises(ConfigurationError, match='variables add more than 100000 '):
-        load('value: $(var.v40)', variables='\n'.join(lines))
-
-
-def test_a_very_long_chain_of_variables_is_stopped(load: Load) -> None:
-    lines = ['v0: text', *(f'v{n + 1}: $(var.v{n})' for n in range(3000))]
-    with pytest.raises(
-        ConfigurationError, match='more than 50 variables lead from one to the next'
-    ):
-        load('value: $(var.v3000)', variables='\n'.join(lines))
-
-
-def test_a_chain_of_some_variables_is_filled_in(load: Load) -> None:
-    lines = ['v0: text', *(f'v{n + 1}: $(var.v{n})' for n in range(40))]
-    assert load('value: $(var.v40)', variables='\n'.join(lines)).get_raw('value') == 'text'

@@ -31,11 +31,6 @@ from lymph.config.secrets import is_secret, mask_text
 _OPENING = re.compile(r'(\$+)\(')
 _NAME = re.compile(r'([^()]*)\)')
 
-#: Characters and values that variables may add; a few that double can stand for billions.
-_MAX_GROWTH = 100_000
-#: Variables that lead to each other; each takes several frames of Python's stack.
-_MAX_CHAIN = 50
-
 
 class Substitution:
     """Fills references in from one set of variables and one environment."""
@@ -44,17 +39,13 @@ class Substitution:
         self._variables = variables
         self._environ = environ
         self._open: list[str] = []
-        self._grown = 0
 
     def apply(self, node: Node, path: Path = ()) -> Node:
         """Return the tree with all references filled in.
 
         Raises ConfigurationError for a reference that is malformed, names nothing, leads to
-        itself, or stands inside a string without being text, a number, true, false or a date, and
-        for variables that grow beyond what any configuration needs.
+        itself, or stands inside a string without being text, a number, true, false or a date.
         """
-        if self._open:
-            self._grow(1, node, path)
         if isinstance(node.value, dict):
             children = {key: self.apply(child, (*path, key)) for key, child in node.value.items()}
             return replace(node, value=children)
@@ -62,11 +53,10 @@ class Substitution:
             items = [self.apply(child, (*path, index)) for index, child in enumerate(node.value)]
             return replace(node, value=items)
         if isinstance(node.value, str) and '$' in node.value:
-            return self._fill_in(node, node.value, path)
+            return self._fill_in(node, node.value, Location(format_path(path), node.position))
         return node
 
-    def _fill_in(self, node: Node, text: str, path: Path) -> Node:
-        where = Location(format_path(path), node.position)
+    def _fill_in(self, node: Node, text: str, where: Location) -> Node:
         parts: list[str] = []
         shown: list[str] = []
         start = 0
@@ -92,7 +82,6 @@ class Substitution:
             if name.end() - opening.start() == len(text) and dollars == 1:
                 return replace(found, position=node.position)
             parts.append(_as_text(found, name[1], where))
-            self._grow(len(parts[-1]), node, path)
             shown.append(parts[-1] if found.shown is None else found.shown)
         filled = ''.join(parts) + text[start:]
         seen = ''.join(shown) + text[start:]
@@ -127,11 +116,6 @@ class Substitution:
         if name in self._open:
             circle = ' -> '.join(f'$(var.{each})' for each in [*self._open, name])
             raise ConfigurationError(f'variables lead in a circle: {circle}; break it', where)
-        if len(self._open) == _MAX_CHAIN:
-            raise ConfigurationError(
-                f'more than {_MAX_CHAIN} variables lead from one to the next; shorten the chain',
-                where,
-            )
         path = parse_key(name)
         found = find(self._variables, path)
         if found is None:
@@ -143,15 +127,6 @@ class Substitution:
             return self.apply(found, path)
         finally:
             self._open.pop()
-
-    def _grow(self, amount: int, node: Node, path: Path) -> None:
-        self._grown += amount
-        if self._grown > _MAX_GROWTH:
-            raise ConfigurationError(
-                f'variables add more than {_MAX_GROWTH} characters and values; '
-                'look for one that contains others several times over',
-                Location(format_path(path), node.position),
-            )
 
     def _advice(self, path: Path) -> str:
         if not self._variables.value:

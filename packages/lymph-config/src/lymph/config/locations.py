@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lymph.config.printable import printable
+
 __all__ = ['Location', 'Position']
+
+_LENGTH = 300  # characters shown of a file or a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +19,20 @@ class Position:
     line: int | None = None
 
     def __str__(self) -> str:
-        return self.file if self.line is None else f'{self.file}:{self.line}'
+        file = printable(self.file, _LENGTH)
+        return file if self.line is None else f'{file}:{self.line}'
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
     """A key and the place in a file that decides it; either may be unknown.
 
-    As text: `conf.yml:12: container.registry.class`.
+    As text, which is printable: `conf.yml:12: container.registry.class`.
     """
 
     key: str = ''
     position: Position | None = None
 
     def __str__(self) -> str:
-        return ': '.join(str(part) for part in (self.position, self.key) if part)
+        parts = (self.position, printable(self.key, _LENGTH))
+        return ': '.join(str(part) for part in parts if part)
