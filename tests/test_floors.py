@@ -47,7 +47,7 @@ FLOORS = [
     ],
     ['lymph.core.monitoring.watchdog', 'lymph.core.protocol', 'lymph.core.transport.base'],
     ['lymph.core.transport'],
-    ['lymph.core.channels', 'lymph.core.connections', 'lymph.core.services'],
+    ['lymph.core.channels', 'lymph.core.connections', 'lymph.core.facts', 'lymph.core.services'],
     ['lymph.core.partitioning', 'lymph.discovery', 'lymph.events'],
     ['lymph.core.declaring', 'lymph.core.decorators'],
     [

@@ -177,6 +177,10 @@ interfaces:
             "interfaces: {'a.b': {class: 'authors:Echo'}}",
             r'interfaces.*a\.b.*: expected a name without',
         ),
+        (
+            """interfaces: {"a\\nb": {class: 'authors:Echo'}}""",
+            r"interfaces\.a\\nb: expected a name of 1 to 255 bytes .*, found 'a\\nb'$",
+        ),
         ('interfaces: [echo]', r'interfaces: expected'),
         ('interfaces: {echo: 5}', r'interfaces\.echo: expected'),
         ('plugins: {nosuch: {}}', r"plugins\.nosuch.*'nosuch'"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.discovery.names import escape, unescape
+from lymph.discovery.names import escape, name_in, unescape
 
 
 @pytest.mark.parametrize('name', ['echo', 'a.b', 'a-b_c', 'echo@1.5.0', '0123abcdef@1.0', 'a:b'])
@@ -42,3 +42,17 @@ def test_every_name_comes_back_and_is_one_safe_part(name):
     assert '~' not in part
     assert part
     assert not part.startswith('.')
+
+
+@given(st.text().filter(lambda name: name.isprintable() and name))
+def test_a_part_that_was_escaped_here_has_its_name_in_it(name):
+    assert name_in(escape(name)) == name
+
+
+@pytest.mark.parametrize(
+    'part', ['', '%', 'a b', 'ä', '%FF', '%ff', '%C3', '%zz', '%2', '.x', '%61', '\udcff', '%0A']
+)
+def test_a_part_of_somebody_else_has_no_name_in_it(part):
+    with pytest.raises(ValueError, match='expected') as caught:
+        name_in(part)
+    assert str(caught.value).isprintable()

@@ -66,12 +66,19 @@ def test_the_identity_of_a_fixed_address_is_made_from_it():
         ('{echo: {endpoint: tcp://a:1, version: x}}', 'services.echo: expected a version like'),
         ('{echo: {endpoint: tcp://a:1, versoin: x}}', "echo.versoin: .* did you mean 'version'"),
         ('[tcp://a:1]', 'services: expected a mapping'),
+        ('{echo: tcp://a:0}', 'services.echo: expected an endpoint like'),
+        ('{echo: "tcp://a\\e:1"}', 'services.echo: expected an endpoint like'),
+        ('{echo: [[tcp://a:1]]}', 'services.echo.0: expected an endpoint like'),
+        ('{echo: {endpoint: {a: 1}}}', 'services.echo: expected an endpoint like'),
+        ('{echo: {endpoint: tcp://a:1, version: [1]}}', 'services.echo: expected a version as'),
+        ('{"a\\nb": tcp://a:1}', 'expected a name of 1 to 255 bytes'),
     ],
 )
 def test_what_is_no_address_is_an_error_that_names_the_place(services, said):
     with pytest.raises(ConfigurationError, match=r'^<config>:1: container\.registry\..*') as caught:
         configured(f'container: {{registry: {{class: static, services: {services}}}}}')
     assert caught.match(said)
+    assert str(caught.value).isprintable()
 
 
 def test_an_option_that_is_none_is_an_error():

@@ -11,6 +11,7 @@ from lymph.config.references import load_reference
 from lymph.config.sections import check_sections
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
+from lymph.core.facts import check_name
 from lymph.core.failures import described
 from lymph.core.interfaces import Interface
 from lymph.core.partitioning import Partitioner
@@ -105,6 +106,7 @@ def install_interfaces(container: ServiceContainer, config: Configuration) -> No
 def _name_and_version(interfaces: ConfigView, key: str) -> tuple[str, str | None]:
     try:
         name, version = parse_name(key)
+        check_name(name)
     except ValueError as error:
         raise interfaces.error([key], str(error)) from error
     if '.' in name or name == 'lymph':

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from lymph.core.facts import check_facts
 from lymph.core.hooks import Hook
 from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import NotConnected
@@ -67,15 +68,9 @@ class ServiceInstance:
     ) -> ServiceInstance:
         """Make an instance from what `serialize` gave; unknown keys are ignored.
 
-        Raises ValueError when identity or endpoint are missing, or one of them or the version is no
-        text.
+        Raises ValueError for facts that are not what `lymph.core.facts` says they have to be.
         """
-        known = {f.name for f in fields(cls)} - {'connector'}
-        for name in ('identity', 'endpoint', 'version'):
-            absent = name == 'version' and data.get(name) is None
-            if not absent and not isinstance(data.get(name), str):
-                raise ValueError(f'expected {name} as text, found {data.get(name)!r}')
-        return cls(**{k: v for k, v in data.items() if k in known}, connector=connector)
+        return cls(**check_facts(data), connector=connector)
 
 
 class Service:

@@ -2,6 +2,8 @@
 
 A registry keeps one live `Service` for each name that was looked up. A backend implements five
 methods; what it learns it writes into the service with `Service.add`, `remove` and `update`.
+What others wrote is never trusted: an entry that `ServiceInstance.deserialize` rejects, or that
+cannot be read, is left out with one warning, and hides no other entry.
 Everything here may wait (it runs in a greenlet), nothing may block the hub. While a registry's
 server is away, services keep the instances that were known last.
 """
@@ -13,15 +15,26 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from lymph.config import ConfigView
+from lymph.config.printable import quoted
 from lymph.core.components import Component
+from lymph.core.facts import check_facts, check_name
 from lymph.core.flights import Cancelled, Flights
 from lymph.core.services import Change, Connector, Service, ServiceInstance
-from lymph.exceptions import LookupFailure
+from lymph.exceptions import LookupFailure, RegistrationFailure
 
-__all__ = ['HTTP', 'RPC', 'BaseServiceRegistry']
+__all__ = ['HTTP', 'RPC', 'BaseServiceRegistry', 'check_registration']
 
 RPC = 'rpc'  # the namespace of interfaces that answer calls
 HTTP = 'http'  # the namespace of interfaces that answer HTTP requests
+
+
+def check_registration(name: str, instance: ServiceInstance) -> None:
+    """Raise RegistrationFailure for a name or facts that other processes would not accept."""
+    try:
+        check_name(name)
+        check_facts(instance.serialize())
+    except ValueError as error:
+        raise RegistrationFailure(f'cannot register {quoted(name)}: {error}') from error
 
 
 class BaseServiceRegistry(Component, ABC):
@@ -60,7 +73,9 @@ class BaseServiceRegistry(Component, ABC):
         try:
             return self._lookups.join((namespace, name), lambda: self._look_up(name, namespace))
         except Cancelled as error:
-            raise LookupFailure(f'cannot look up {name!r}: the registry was stopped') from error
+            raise LookupFailure(
+                f'cannot look up {quoted(name)}: the registry was stopped'
+            ) from error
 
     def known(self, name: str, namespace: str = RPC) -> Service | None:
         """Return a service that has been looked up and has instances, else None. Never waits."""
@@ -97,7 +112,8 @@ class BaseServiceRegistry(Component, ABC):
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
         """Make `instance` findable under `name` until it is unregistered or its process ends.
 
-        The same name and `instance.key` again replaces the facts. Raises RegistrationFailure.
+        The same name and `instance.key` again replaces the facts. Raises RegistrationFailure, for a
+        name or facts that no registry would read again too (see `check_registration`).
         """
 
     @abstractmethod
@@ -147,6 +163,6 @@ class BaseServiceRegistry(Component, ABC):
     def _expect_instances(self, service: Service) -> None:
         if not len(service):
             raise LookupFailure(
-                f'expected an instance of service {service.name!r}, none is registered; '
+                f'expected an instance of service {quoted(service.name)}, none is registered; '
                 'start one, or see what runs: lymph discover'
             )

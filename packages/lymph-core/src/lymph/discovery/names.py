@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
-__all__ = ['escape', 'unescape']
+from lymph.config.printable import quoted
+from lymph.core.facts import check_name
+
+__all__ = ['escape', 'name_in', 'unescape']
 
 
 def escape(name: str) -> str:
@@ -22,3 +25,17 @@ def escape(name: str) -> str:
 def unescape(part: str) -> str:
     """Return the name that `escape` made `part` from."""
     return '' if part == '%' else unquote(part, errors='surrogatepass')
+
+
+def name_in(part: str) -> str:
+    """Return the name of a service that `part`, found in a directory or a tree, stands for.
+
+    Raises ValueError for what `escape` does not make of any name: such a part is somebody else's.
+    """
+    try:
+        name = unescape(part)
+    except UnicodeDecodeError:
+        name = ''
+    if escape(name) != part:
+        raise ValueError(f'expected an escaped name, found {quoted(part)}')
+    return check_name(name)

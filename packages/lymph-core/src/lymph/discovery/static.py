@@ -22,11 +22,11 @@ from typing import Any
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
+from lymph.core.facts import check_endpoint, check_name
 from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
-from lymph.core.transport.endpoints import scheme_of, split_tcp
 from lymph.core.versioning import parse_version
-from lymph.discovery.base import RPC, BaseServiceRegistry
+from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
 
 __all__ = ['StaticServiceRegistry', 'StaticServiceRegistryHub']
 
@@ -102,11 +102,12 @@ class StaticServiceRegistry(BaseServiceRegistry):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> StaticServiceRegistry:
-        """Make the registry; raises ConfigurationError for an address that is none."""
+        """Make the registry; raises ConfigurationError for an invalid name, address or version."""
         refuse_unknown(config, ('hub', 'services'))
         hub = config.get('hub')
         if not isinstance(hub, (StaticServiceRegistryHub, type(None))):
-            raise config.error('hub', f'expected dep:<a StaticServiceRegistryHub>, found {hub!r}')
+            text = f'expected dep:<a StaticServiceRegistryHub>, found {quoted(hub)}'
+            raise config.error('hub', text)
         section = config.view('services')
         services = {name: tuple(_read(section, name)) for name in section}
         return cls(**{'hub': hub, 'services': services, **kwargs})
@@ -115,6 +116,7 @@ class StaticServiceRegistry(BaseServiceRegistry):
         return self.hub.names(namespace)
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        check_registration(name, instance)
         self._registered.add((namespace, name, instance.key))
         self.hub.add(namespace, name, instance, owner=self)
 
@@ -136,6 +138,10 @@ class StaticServiceRegistry(BaseServiceRegistry):
 
 
 def _read(section: ConfigView, name: str) -> Iterator[ServiceInstance]:
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise section.error([name], str(error)) from error
     listed = section.get_raw([name])
     for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
         where: tuple[str | int, ...] = (name, index) if isinstance(listed, list) else (name,)
@@ -152,15 +158,11 @@ def _read(section: ConfigView, name: str) -> Iterator[ServiceInstance]:
 
 def _instance(endpoint: object, version: object) -> ServiceInstance:
     """Return the instance at a fixed address; its identity is made from the endpoint."""
-    if not isinstance(endpoint, str) or scheme_of(endpoint) is None:
-        raise ValueError(
-            f'expected an endpoint like tcp://127.0.0.1:4123, found {quoted(endpoint)}'
-        )
-    if scheme_of(endpoint) == 'tcp':
-        split_tcp(endpoint)
     if version is not None:
         if not isinstance(version, str):
-            raise ValueError(f'expected a version as text, like "1.2.0", found {version!r}')
+            raise ValueError(f'expected a version as text, like "1.2.0", found {quoted(version)}')
         parse_version(version)
-    identity = blake2b(endpoint.encode(), digest_size=16).hexdigest()
-    return ServiceInstance(identity, endpoint, version=version)
+    identity = blake2b(check_endpoint(endpoint).encode(), digest_size=16).hexdigest()
+    return ServiceInstance.deserialize(
+        {'identity': identity, 'endpoint': endpoint, 'version': version}
+    )

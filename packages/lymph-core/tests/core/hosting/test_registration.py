@@ -83,6 +83,28 @@ def test_when_one_cannot_be_registered_none_is(hub):
     assert registry.discover() == set()
 
 
+@pytest.mark.parametrize(
+    ('wrong', 'said'),
+    [
+        (interface('a\nb'), "cannot register 'a\\\\nb': expected a name of 1 to 255 bytes"),
+        (interface(''), "cannot register '': expected a name"),
+        (interface('x' * 256), 'expected a name of 1 to 255 bytes'),
+        (
+            interface('b', 'one'),
+            "cannot register 'b': expected version as 1, 1.2 or 1.2.3, found 'one'",
+        ),
+        (interface('b', http_port=0), 'expected http_port as a number from 1 to 65535, found 0'),
+        (interface('b', http_port='80'), "expected http_port as integer, found '80'"),
+    ],
+)
+def test_what_others_would_not_accept_is_not_registered(hub, wrong, said):
+    registry = StaticServiceRegistry(hub)
+    with pytest.raises(RegistrationFailure, match=said) as caught:
+        Registrations(registry).register([interface('a'), wrong], FACTS)
+    assert str(caught.value).isprintable()
+    assert registry.discover() == set()
+
+
 def test_the_facts_of_a_process_are_its_hosts(world):
     container = world.container((Web, 'web', '1.2'))
     (instance,) = world.container().lookup('web')

@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterable
 from socket import gethostname
 
+from lymph.config.printable import quoted
 from lymph.core.failures import Killed, log_failure
 from lymph.core.interfaces import Interface
 from lymph.core.resolving import resolver
 from lymph.core.services import ServiceInstance
 from lymph.discovery.base import RPC, BaseServiceRegistry
+from lymph.exceptions import RegistrationFailure
 
 __all__ = ['Registrations', 'host_facts']
 
@@ -54,13 +56,13 @@ class Registrations:
     def register(self, interfaces: Iterable[Interface], facts: ServiceInstance) -> None:
         """Register each interface in each of its namespaces.
 
-        Raises RegistrationFailure; what was registered until then is taken back.
+        Raises RegistrationFailure, also for a name or for facts that are not valid; what was
+        registered until then is taken back.
         """
         try:
             for interface in interfaces:
-                known = {**facts.serialize(), **interface.instance_facts()}
-                instance = ServiceInstance.deserialize({**known, 'version': interface.version})
                 name = self.name_of(interface)
+                instance = _instance(name, interface, facts)
                 for namespace in (RPC,) if self._worker else interface.namespaces:
                     self._registry.register(name, instance, namespace)
                     self._entries.append((name, instance, namespace))
@@ -82,3 +84,11 @@ class Registrations:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of a registry
                 log_failure(logger, error, '%s could not be taken out of the registry', name)
+
+
+def _instance(name: str, interface: Interface, facts: ServiceInstance) -> ServiceInstance:
+    known = {**facts.serialize(), **interface.instance_facts(), 'version': interface.version}
+    try:
+        return ServiceInstance.deserialize(known)
+    except ValueError as error:
+        raise RegistrationFailure(f'cannot register {quoted(name)}: {error}') from error

@@ -1,0 +1,134 @@
+"""The facts about an instance: what each of them may be, checked wherever they are read.
+
+What a registry has on an instance was written by some other process, or by anybody. All registries
+check it here, before anything of it is called, kept or shown:
+
+=======================  =======  ======================================================
+``identity``             text     1 to 255 characters; names the process
+``endpoint``             text     ``tcp://host:port``, or an address with another scheme
+``version``              text     ``1``, ``1.2`` or ``1.2.3``
+``hostname``             text     the name of the host
+``fqdn``                 text     the same, in full
+``ip``                   text     the address it listens at
+``pid``                  integer  1 to 2**31 - 1
+``http_port``            integer  1 to 65535
+``log_endpoint``         text     where its log can be followed
+``monitoring_endpoint``  text     set by lymph 0.15
+``backdoor_endpoint``    text     set by lymph 0.15
+``started``              number   a Unix time in seconds, up to the year 9999
+=======================  =======  ======================================================
+
+Text has at most 255 characters and all of them are printable. `identity` and `endpoint` are
+required; the others may be missing or null. Unknown facts are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from lymph.config.printable import quoted
+from lymph.core.addresses import check_host
+from lymph.core.transport.endpoints import scheme_of, split_tcp
+from lymph.core.versioning import parse_version
+
+__all__ = ['LENGTH', 'check_endpoint', 'check_facts', 'check_name']
+
+LENGTH: Final = 255  # characters of a text, bytes of a name: what a file system allows for one
+
+_REQUIRED = ('identity', 'endpoint')
+_PID_MAX = 2**31 - 1
+_PORT_MAX = 65535
+_STARTED_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that datetime can show
+
+
+def check_facts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known facts in `data`, without those that are null.
+
+    Raises ValueError, in one line, for the first that is missing or is not what it has to be.
+    """
+    facts = {name: data.get(name) for name in _RULES}
+    for name, value in facts.items():
+        kind = _RULES[name][0]
+        if (value is not None or name in _REQUIRED) and not _is_a(kind, value):
+            raise ValueError(f'expected {name} as {kind}, found {quoted(value)}')
+    known = {name: value for name, value in facts.items() if value is not None}
+    for name, value in known.items():
+        _, expected, holds = _RULES[name]
+        if not holds(value):
+            raise ValueError(f'expected {name} as {expected}, found {quoted(value)}')
+    return known
+
+
+def check_endpoint(endpoint: object) -> str:
+    """Return `endpoint` if it is an address of a known form; raises ValueError."""
+    if isinstance(endpoint, str) and _is_endpoint(endpoint):
+        return endpoint
+    raise ValueError(f'expected an endpoint like tcp://127.0.0.1:4123, found {quoted(endpoint)}')
+
+
+def check_name(name: object) -> str:
+    """Return `name` if a service or a group can be called that; raises ValueError."""
+    if isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= LENGTH:
+        return name
+    raise ValueError(
+        f'expected a name of 1 to {LENGTH} bytes without control characters, found {quoted(name)}'
+    )
+
+
+def _is_a(kind: str, value: object) -> bool:
+    return isinstance(value, _KINDS[kind]) and not isinstance(value, bool)
+
+
+def _is_text(value: str) -> bool:
+    return len(value) <= LENGTH and value.isprintable()
+
+
+def _is_identity(value: str) -> bool:
+    return bool(value) and _is_text(value)
+
+
+def _is_endpoint(value: str) -> bool:
+    scheme = scheme_of(value)
+    if scheme is None or not _is_text(value):
+        return False
+    if scheme != 'tcp':
+        return len(value) > len(f'{scheme}://')
+    try:
+        host, port = split_tcp(value)
+        check_host(host)
+    except ValueError:
+        return False
+    return port > 0
+
+
+def _is_version(value: str) -> bool:
+    try:
+        parse_version(value)
+    except ValueError:
+        return False
+    return value.isascii()
+
+
+def _is_time(value: float) -> bool:
+    return 0 <= value <= _STARTED_MAX  # nor is it infinite, or NaN
+
+
+_KINDS: dict[str, Any] = {'text': str, 'integer': int, 'number': (int, float)}
+_TEXT = ('text', f'printable text of at most {LENGTH} characters', _is_text)
+
+# fact -> its type, what it has to be, and whether a value of that type is
+_RULES: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
+    'identity': ('text', f'printable text of 1 to {LENGTH} characters', _is_identity),
+    'endpoint': ('text', 'an address like tcp://127.0.0.1:4123', _is_endpoint),
+    'version': ('text', '1, 1.2 or 1.2.3', _is_version),
+    'hostname': _TEXT,
+    'fqdn': _TEXT,
+    'ip': _TEXT,
+    'pid': ('integer', f'a number from 1 to {_PID_MAX}', lambda pid: 1 <= pid <= _PID_MAX),
+    'http_port': ('integer', f'a number from 1 to {_PORT_MAX}', lambda p: 1 <= p <= _PORT_MAX),
+    'log_endpoint': _TEXT,
+    'monitoring_endpoint': _TEXT,
+    'backdoor_endpoint': _TEXT,
+    'started': ('number', 'a Unix time up to the year 9999', _is_time),
+}
