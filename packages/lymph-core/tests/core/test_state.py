@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +85,76 @@ def test_a_directory_without_the_right_to_write_is_refused():
             os._exit(2)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.fixture
+def give_away(monkeypatch):
+    """Makes a directory somebody else's: for root by chown, for a user by being another one."""
+
+    def give_away(directory):
+        if os.geteuid() == 0:
+            os.chown(directory, 65534, 65534)
+        else:
+            mine = os.geteuid()
+            monkeypatch.setattr(os, 'geteuid', lambda: mine + 1)
+
+    return give_away
+
+
+@pytest.mark.parametrize('which', ['state', 'state/registry', 'state/registry/.doorbells'])
+def test_a_directory_that_belongs_to_somebody_else_is_refused(tmp_path, give_away, which):
+    parts = ('registry', '.doorbells')
+    state_directory(*parts, path=str(tmp_path / 'state'))
+    give_away(tmp_path / which)
+    with pytest.raises(
+        ConfigurationError, match=r' belongs to .*uid \d+.*, not to .*uid '
+    ) as caught:
+        state_directory(*parts, path=str(tmp_path / 'state'), where='events.path')
+    text = str(caught.value)
+    assert text.startswith(f'events.path: cannot keep state in {tmp_path}/state')
+    assert text.endswith('; name another directory (one that is missing is made)')
+    assert text.count(';') == 1
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize('mode', [0o770, 0o720, 0o707, 0o702, 0o1777])
+@pytest.mark.parametrize('which', ['state', 'state/events'])
+def test_a_directory_that_others_can_write_to_is_refused_and_left_as_it_is(tmp_path, which, mode):
+    state_directory('events', path=str(tmp_path / 'state'))
+    (tmp_path / which).chmod(mode)
+    with pytest.raises(
+        ConfigurationError, match=rf'others can write to .*{which} \(mode {mode:04o}\)'
+    ):
+        state_directory('events', path=str(tmp_path / 'state'))
+    assert stat.S_IMODE((tmp_path / which).stat().st_mode) == mode
+
+
+@pytest.mark.parametrize('mode', [0o700, 0o755, 0o711])
+def test_a_directory_that_others_can_only_read_is_used(tmp_path, mode):
+    (tmp_path / 'state').mkdir()
+    (tmp_path / 'state').chmod(mode)
+    assert state_directory(path=str(tmp_path / 'state')) == tmp_path / 'state'
+
+
+@pytest.mark.parametrize(
+    'path', ['{}/\0', '{}/\ud800', '{}/' + 'x' * 300, '{}/' + 'x/' * 3000, '{}/loop', '{}/pipe']
+)
+def test_a_path_that_cannot_be_is_an_error_of_one_short_line(tmp_path, path):
+    (tmp_path / 'loop').symlink_to('loop')
+    os.mkfifo(tmp_path / 'pipe')
+    with pytest.raises(ConfigurationError, match=r'^a: cannot keep state in ') as caught:
+        state_directory('registry', path=path.format(tmp_path), where='a')
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize('number', [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_takes_nothing_is_an_error_of_one_line(tmp_path, monkeypatch, number):
+    def fails(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, 'mkdir', fails)
+    with pytest.raises(
+        ConfigurationError, match=f'cannot keep state in .*: {os.strerror(number)}; '
+    ):
+        state_directory('registry', path=str(tmp_path / 'state'))

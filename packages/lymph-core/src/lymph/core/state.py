@@ -2,17 +2,28 @@
 
 It is `LYMPH_STATE_DIR`, else ``$XDG_STATE_HOME/lymph``, else ``~/.local/state/lymph``; the `path`
 of a backend's configuration goes before all of them. Source: the XDG Base Directory Specification.
+
+Whoever can write to it can pretend to be any instance, and can read and change all events. So it
+belongs to the user of this process and nobody else can write to it, as ssh wants it of ``~/.ssh``;
+anything else is refused, and never changed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import pwd
+import stat
 from pathlib import Path
 
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location
+from lymph.config.printable import printable, quoted
 
-__all__ = ['state_directory']
+__all__ = ['make_private', 'state_directory']
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_LENGTH = 300  # characters of a path in an error
 
 
 def state_directory(
@@ -21,23 +32,45 @@ def state_directory(
     """Return the state directory, or the directory `parts` in it, made with mode 0700 if missing.
 
     `path` is what the configuration says and `where` it says so, for the error. Raises
-    ConfigurationError when the directory cannot be made or nothing can be written to it.
+    ConfigurationError when the directory cannot be made, when nothing can be written to it, or when
+    it is not this user's alone.
     """
     base, source = _base(path, where)
     if not base.is_absolute():
-        raise ConfigurationError(f'expected an absolute path, found {str(base)!r}', source)
+        raise ConfigurationError(f'expected an absolute path, found {quoted(str(base))}', source)
     directory = base.joinpath(*parts)
+    way_out = 'name' if path is not None else 'set LYMPH_STATE_DIR to'
+    others = ''
     try:
-        _make(directory, base)
-    except OSError as error:
+        for number in range(len(parts) + 1):
+            each = base.joinpath(*parts[:number])
+            _make(each, base)
+            if not os.access(each, os.W_OK | os.X_OK):
+                raise OSError(errno.EACCES, 'not writable')
+            others = _others(each)
+            if others:
+                break  # nothing is made in it
+    except (OSError, ValueError) as error:  # ValueError: a null byte, a lone surrogate
+        reason = getattr(error, 'strerror', None) or 'not a path that can be used'
         raise ConfigurationError(
-            f'cannot keep state in {directory}: {error.strerror}; {_way_out(path)}', source
+            f'cannot keep state in {_shown(directory)}: {reason}; '
+            f'{way_out} a directory that this user can write to',
+            source,
         ) from error
-    if not os.access(directory, os.W_OK | os.X_OK):
+    if others:
         raise ConfigurationError(
-            f'cannot keep state in {directory}: not writable; {_way_out(path)}', source
+            f'cannot keep state in {_shown(directory)}: {others} '
+            f'{way_out} another directory (one that is missing is made)',
+            source,
         )
     return directory
+
+
+def make_private(directory: Path) -> None:
+    """Make `directory` and all that is missing above it, with mode 0700; raises OSError."""
+    if not directory.is_dir():
+        make_private(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def _base(path: str | None, where: Location | str | None) -> tuple[Path, Location | str | None]:
@@ -53,17 +86,31 @@ def _base(path: str | None, where: Location | str | None) -> tuple[Path, Locatio
 
 
 def _make(directory: Path, base: Path) -> None:
-    """Make `directory` and what is missing above it; all from `base` on is the owner's alone."""
-    if directory.is_dir():
-        return
-    if directory == base:
+    """Make `directory`, in a parent that exists unless it is `base`, for the owner alone."""
+    if directory == base and not directory.is_dir():
         directory.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        _make(directory.parent, base)
-    directory.mkdir(mode=0o700, exist_ok=True)
+    if not directory.is_dir():
+        directory.mkdir(mode=0o700, exist_ok=True)
 
 
-def _way_out(path: str | None) -> str:
-    if path is not None:
-        return 'name a directory that this user can write to'
-    return 'set LYMPH_STATE_DIR to a directory that this user can write to'
+def _others(directory: Path) -> str:
+    """Return who else has power over `directory`, as half a sentence; empty for nobody."""
+    found = directory.stat()
+    if found.st_uid != os.geteuid():
+        owner, user = _user(found.st_uid), _user(os.geteuid())
+        return f'{_shown(directory)} belongs to {owner}, not to {user};'
+    if found.st_mode & _OTHERS_WRITE:
+        mode = stat.S_IMODE(found.st_mode)
+        return f'others can write to {_shown(directory)} (mode {mode:04o}); chmod go-w it, or'
+    return ''
+
+
+def _shown(directory: Path) -> str:
+    return printable(str(directory), _LENGTH)
+
+
+def _user(uid: int) -> str:
+    try:
+        return f'{pwd.getpwuid(uid).pw_name} (uid {uid})'
+    except KeyError:
+        return f'uid {uid}'
