@@ -21,6 +21,7 @@ FLOORS = [
     ],
     [
         'lymph.serializers',
+        'lymph.core.blocking',
         'lymph.core.deadlines',
         'lymph.core.events',
         'lymph.core.connecting',
@@ -32,6 +33,7 @@ FLOORS = [
         'lymph.core.monitoring.log_limits',
         'lymph.core.monitoring.loglevels',
         'lymph.core.monitoring.metrics',
+        'lymph.core.monitoring.once_log',
         'lymph.core.options',
         'lymph.core.resolving',
         'lymph.core.state',

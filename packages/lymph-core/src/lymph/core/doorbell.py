@@ -36,6 +36,7 @@ _READ = 1  # libev's EV_READ
 _RINGS = 64  # read in one go; the kernel keeps about ten (net.unix.max_dgram_qlen)
 _PATH_LIMIT = 103  # bytes of a socket's path that every Unix takes (Linux 107, macOS 103)
 _SETTLED = 1.0  # seconds; more than a file system's clock is coarse
+_NO_DIRECTORY = (errno.EACCES, errno.ELOOP, errno.ENOENT, errno.ENOTDIR)
 _BINDING = 10.0  # seconds for which a dead bell may be one that is just being bound
 
 # Never gevent's: these sockets do not block, and gevent's are heavier.
@@ -90,7 +91,8 @@ class Doorbell:
 def ring(directory: str | os.PathLike[str], name: str | None = None) -> int:
     """Ring every bell in `directory`, or those called `name`; returns how many there were.
 
-    Never blocks and never fails for the sake of a bell; a directory that is not there has none.
+    Never blocks and never fails for the sake of a bell; a directory that is not there, or cannot
+    be listed, has none.
     """
     prefix = '' if name is None else _prefix(name)
     bells = [bell for bell in _list(directory) if bell.startswith(prefix)]
@@ -132,8 +134,10 @@ class Bells:
 def _list(directory: str | os.PathLike[str]) -> list[str]:
     try:
         return os.listdir(directory)
-    except FileNotFoundError:
-        return []
+    except OSError as error:
+        if error.errno in _NO_DIRECTORY:
+            return []
+        raise
 
 
 def _ring_one(path: str) -> bool:

@@ -1,7 +1,7 @@
 """The reader's side: what a directory of claimed files says, and who of the owners is dead.
 
-Nothing here knows greenlets or logs, so it may run in a thread. What is dead is removed on the way.
-The theory is in `claims`.
+Nothing here knows greenlets or logs, so it may run in a thread. What is dead is removed on the way;
+what is not a file of this registry is described, and left as it is. The theory is in `claims`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,24 @@ from typing import Any
 from lymph.core.processes import pid_namespace
 from lymph.core.services import Connector, ServiceInstance
 from lymph.discovery.embedded.claims import UNFINISHED
-from lymph.discovery.names import unescape
+from lymph.discovery.embedded.files import Unfit, is_passing, open_regular, signature
+from lymph.discovery.names import escape, name_in
 
-__all__ = ['Entry', 'Foreign', 'Loaded', 'alive', 'encode', 'list_names', 'load', 'names_in_use']
+__all__ = [
+    'Entry',
+    'Foreign',
+    'Loaded',
+    'alive',
+    'changed',
+    'encode',
+    'list_names',
+    'load',
+    'names_in_use',
+]
 
-_NAME = re.compile(r'.+~[0-9a-f]{16}\.json')
-_HOW = os.O_RDONLY | os.O_NONBLOCK  # whatever it is, opening it does not wait
+_NAME = re.compile(r'(?P<key>.+)~[0-9a-f]{16}\.json')
 _SIZE = 64 * 1024  # bytes; facts about one instance are a few hundred
+_PID_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -40,9 +51,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A file that is none of ours, or that nobody can read."""
+    """What is not a file of this registry, or cannot be read; `seen` is its signature then."""
 
     reason: str
+    seen: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,68 +89,112 @@ def load(directory: Path, names: Iterable[str], connector: Connector | None) -> 
     entries: dict[str, Entry | Foreign] = {}
     vanished = False
     for name in names:
-        path = directory / name
-        if name.startswith(UNFINISHED):
-            alive(path)
-        elif not _NAME.fullmatch(name):
-            entries[name] = Foreign('not the name of an instance')
+        seen = signature(directory / name)
+        try:
+            found = _read(directory, name, connector)
+        except FileNotFoundError:
+            vanished = True
+        except (Unfit, ValueError, RecursionError) as error:
+            entries[name] = Foreign(str(error), seen)
         else:
-            try:
-                found = _read(path, connector)
-            except FileNotFoundError:
-                vanished = True
-            except (PermissionError, IsADirectoryError) as error:
-                entries[name] = Foreign(str(error.strerror))
-            else:
-                if found is not None:
-                    entries[name] = found
+            if found is not None:
+                entries[name] = found
     return Loaded(entries, vanished)
 
 
 def alive(path: Path) -> bool:
     """Tell whether the owner of a file lives; the file of a dead one is removed."""
     try:
-        descriptor = os.open(path, _HOW)
-    except FileNotFoundError:
+        descriptor, _ = open_regular(path)
+    except (FileNotFoundError, Unfit):
         return False
     except OSError:
-        return True  # it cannot be told: too many open files, no permission
+        return True  # it cannot be told
     try:
         return _is_held(descriptor, path)
     finally:
         os.close(descriptor)
 
 
-def names_in_use(directory: Path) -> set[str]:
-    """Return the names of the services below `directory` that have a live instance."""
-    found = set()
+def changed(directory: Path, foreign: Mapping[str, Foreign]) -> set[str]:
+    """Return the names of what is no longer what it was when it was found to be foreign."""
+    return {name for name, found in foreign.items() if signature(directory / name) != found.seen}
+
+
+def names_in_use(directory: Path) -> tuple[set[str], dict[str, str]]:
+    """Return the names of the services below `directory` that have a live instance.
+
+    Also returns what is left out: paths and reasons. Raises OSError when `directory` cannot be
+    listed, and for what passes.
+    """
+    names = set()
+    left_out: dict[str, str] = {}
     for part in list_names(directory):
         folder = directory / part
-        names = list_names(folder)
-        if any(_NAME.fullmatch(name) and alive(folder / name) for name in names):
-            found.add(unescape(part))
-        else:
-            with suppress(OSError):  # files of others in it
-                folder.rmdir()
-    return found
+        try:
+            name = name_in(part)
+            if _has_instance(folder, left_out):
+                names.add(name)
+            else:
+                with suppress(OSError):  # files of others in it
+                    folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if is_passing(error):
+                raise
+            left_out[str(folder)] = str(error.strerror)
+        except ValueError as error:
+            left_out[str(folder)] = str(error)
+    return names, left_out
 
 
-def _read(path: Path, connector: Connector | None) -> Entry | Foreign | None:
-    descriptor = os.open(path, _HOW)
+def _has_instance(folder: Path, left_out: dict[str, str]) -> bool:
+    for name in os.listdir(folder):
+        found = load(folder, (name,), None).entries.get(name)
+        if isinstance(found, Entry):
+            return True
+        if found is not None:
+            left_out[str(folder / name)] = found.reason
+    return False
+
+
+def _read(directory: Path, name: str, connector: Connector | None) -> Entry | None:
+    """Return the instance in a file, None for one that is dead, or still without its name.
+
+    Raises FileNotFoundError, Unfit or ValueError for what is not an instance, OSError for what
+    passes.
+    """
+    named = _NAME.fullmatch(name)
+    unfinished = name.startswith(UNFINISHED)
+    if named is None and not unfinished:
+        raise ValueError('not the name of an instance')
+    path = directory / name
+    descriptor, found = open_regular(path)
     try:
-        if not _is_held(descriptor, path):
+        if not _is_held(descriptor, path) or named is None:
             return None
-        data = os.read(descriptor, _SIZE)
-        made = os.fstat(descriptor).st_mtime_ns
+        if found.st_size > _SIZE:
+            raise ValueError(f'expected at most {_SIZE} bytes, found {found.st_size}')
+        facts = _facts(descriptor)
     finally:
         os.close(descriptor)
+    instance = ServiceInstance.deserialize(facts, connector)
+    if escape(instance.key) != named['key']:
+        raise ValueError(f'its name is not that of the instance in it, {instance.key}')
+    # The lock of a file with several names says nothing about one of them: its owner removes the
+    # one that it knows.
+    return Entry(instance, _owner(facts) if found.st_nlink == 1 else None, found.st_mtime_ns)
+
+
+def _facts(descriptor: int) -> dict[str, Any]:
     try:
-        facts = json.loads(data)
-        if not isinstance(facts, dict):
-            raise ValueError('expected an object')
-        return Entry(ServiceInstance.deserialize(facts, connector), _owner(facts), made)
-    except (ValueError, RecursionError) as error:
-        return Foreign(f'not the facts about an instance: {error}')
+        facts = json.loads(os.read(descriptor, _SIZE).decode())
+    except (ValueError, RecursionError, OSError) as error:
+        raise ValueError(f'not the facts about an instance: {error}') from error
+    if not isinstance(facts, dict):
+        raise ValueError(f'expected an object, found {type(facts).__name__}')
+    return facts
 
 
 def _is_held(descriptor: int, path: Path) -> bool:
@@ -156,4 +212,4 @@ def _owner(facts: dict[str, Any]) -> int | None:
     if not isinstance(owner, dict) or owner.get('pid_namespace') != pid_namespace():
         return None
     pid = owner.get('pid')
-    return pid if isinstance(pid, int) and pid > 0 else None
+    return pid if type(pid) is int and 0 < pid <= _PID_MAX else None

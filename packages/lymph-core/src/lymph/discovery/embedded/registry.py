@@ -12,20 +12,22 @@ The state directory has to be on a local disk.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import gevent
-
 from lymph.config import ConfigView, Location
+from lymph.config.printable import printable, quoted
+from lymph.core.blocking import in_thread
 from lymph.core.doorbell import ring
 from lymph.core.forks import abandon_in_children
+from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.state import state_directory
-from lymph.discovery.base import RPC, BaseServiceRegistry
+from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
 from lymph.discovery.embedded.claims import Claim
 from lymph.discovery.embedded.entries import encode, names_in_use
 from lymph.discovery.embedded.watching import Watching
@@ -33,6 +35,8 @@ from lymph.discovery.names import escape
 from lymph.exceptions import LookupFailure, RegistrationFailure
 
 __all__ = ['EmbeddedServiceRegistry']
+
+logger = logging.getLogger(__name__)
 
 _FORKED = 'this registry was made before a fork; make one in the child, as everything that uses it'
 
@@ -54,7 +58,8 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
         self.directory = state_directory('registry', path=path, where=where)
         self._bells = state_directory('registry', '.doorbells', path=path, where=where)
         self._claims: dict[tuple[str, str, str], Claim] = {}
-        self._watching = Watching(self._bells, self.spawn)
+        self._log = OnceLog(logger, 'entries of the registry')
+        self._watching = Watching(self._bells, self.spawn, self._log)
         self._forked = False
         abandon_in_children(self)
 
@@ -67,19 +72,23 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     def discover(self, namespace: str = RPC) -> set[str]:
         folder = self.directory / escape(namespace)
         with self._readable():
-            names: set[str] = gevent.get_hub().threadpool.apply(names_in_use, (folder,))
+            names, left_out = in_thread(names_in_use, folder)
+        for path, reason in left_out.items():
+            self._log.warn(path, f'ignored: {reason}')
         return names
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
         if self._forked:
             raise RegistrationFailure(_FORKED)
+        check_registration(name, instance)
         folder = self._folder(name, namespace)
         try:
             claim = Claim(folder, instance.key, encode(instance))
         except OSError as error:
             raise RegistrationFailure(
-                f'cannot register {name!r} in {folder}: {error.strerror}; make room, or set '
-                'LYMPH_STATE_DIR to a directory on a local disk that this user can write to'
+                f'cannot register {quoted(name)} in {printable(str(folder))}: {error.strerror}; '
+                'make room, or set LYMPH_STATE_DIR to a directory on a local disk that this user '
+                'can write to'
             ) from error
         key = (namespace, name, instance.key)
         replaced = self._claims.pop(key, None)
@@ -117,6 +126,7 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
             ring(self._bells)
         super().on_stop()
         self._watching.close()
+        self._log.close()
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; locks and files stay the parent's."""
@@ -133,6 +143,6 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
             yield
         except OSError as error:
             raise LookupFailure(
-                f'cannot read {self.directory}: {error.strerror}; '
+                f'cannot read {printable(str(self.directory))}: {error.strerror}; '
                 'check its owner, its disk and the limit of open files'
             ) from error

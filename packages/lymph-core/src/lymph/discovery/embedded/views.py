@@ -6,23 +6,30 @@ in doubt. What is known and not in doubt is not opened again.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import gevent
 from gevent.lock import RLock
 
+from lymph.core.blocking import in_thread
+from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.processes import Processes
 from lymph.core.services import Service
-from lymph.discovery.embedded.entries import Entry, Foreign, Loaded, alive, list_names, load
+from lymph.discovery.embedded.entries import (
+    Entry,
+    Foreign,
+    Loaded,
+    alive,
+    changed,
+    list_names,
+    load,
+)
 
 __all__ = ['Doubt', 'ServiceView', 'everybody']
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar('T')
+Names = TypeVar('Names', bound=Sized)
 Doubt = Callable[[Entry], bool]
 
 _INLINE = 32  # files that are opened without leaving the hub, about 10 us each
@@ -35,20 +42,21 @@ def everybody(entry: Entry) -> bool:
 
 
 class ServiceView:
-    """Keeps `service` true to `directory`; `owners` tells of deaths."""
+    """Keeps `service` true to `directory`; `owners` tells of deaths, `log` of what is ignored."""
 
-    def __init__(self, service: Service, directory: Path, owners: Processes) -> None:
+    def __init__(self, service: Service, directory: Path, owners: Processes, log: OnceLog) -> None:
         self._service = service
         self._directory = directory
         self._owners = owners
+        self._log = log
         self._lock = RLock()
         self._files: dict[str, Entry | Foreign] = {}
         self._held: dict[str, int] = {}  # file name -> the process that is watched for it
         self._changed = False
         self._closed = False
 
-    def __repr__(self) -> str:
-        return f'<ServiceView {self._directory}>'
+    def __str__(self) -> str:
+        return str(self._directory)
 
     def look(self, doubt: Doubt) -> None:
         """Bring the service up to date, with a look at the locks that `doubt` chooses.
@@ -77,13 +85,22 @@ class ServiceView:
             if self._files.keys() - names:
                 # A listing that crosses a replacement may miss both names; the next one does not.
                 names = list_names(self._directory)
-            self._drop(self._files.keys() - names)
+            gone = self._files.keys() - names
+            self._drop(gone)
+            for name in gone:
+                self._log.forget(str(self._directory / name))
+            self._drop(self._repaired())
             new = names - self._files.keys()
             loaded = _in_thread_if_many(new, self._load)
             watched |= self._add(loaded.entries)
             if not loaded.vanished:
                 break
         return watched
+
+    def _repaired(self) -> set[str]:
+        """Return the names of foreign files that have changed and are to be read again."""
+        foreign = {name: f for name, f in self._files.items() if isinstance(f, Foreign)}
+        return _in_thread_if_many(foreign, lambda files: changed(self._directory, files))
 
     def _load(self, names: Iterable[str]) -> Loaded:
         return load(self._directory, names, self._service.connector)
@@ -96,8 +113,9 @@ class ServiceView:
         fresh = set()
         for name, entry in entries.items():
             if isinstance(entry, Foreign):
-                logger.warning('%s is ignored: %s', self._directory / name, entry.reason)
+                self._log.warn(str(self._directory / name), f'ignored: {entry.reason}')
                 continue
+            self._log.forget(str(self._directory / name))
             self._changed = True
             if entry.pid is not None:
                 if self._owners.hold(entry.pid):
@@ -137,9 +155,5 @@ class ServiceView:
         self._service.update([entry.instance for entry in entries])
 
 
-def _in_thread_if_many(names: set[str], func: Callable[[set[str]], T]) -> T:
-    if len(names) <= _INLINE:
-        return func(names)
-    result: Any = gevent.get_hub().threadpool.apply(func, (names,))
-    found: T = result
-    return found
+def _in_thread_if_many(names: Names, func: Callable[[Names], T]) -> T:
+    return func(names) if len(names) <= _INLINE else in_thread(func, names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,13 @@ import gevent
 from gevent.event import Event
 
 from lymph.core.doorbell import Doorbell
+from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.processes import Processes
 from lymph.core.services import Service
+from lymph.core.state import make_private
 from lymph.discovery.embedded.views import ServiceView, everybody
 
 __all__ = ['Watching']
-
-logger = logging.getLogger(__name__)
 
 # The last lock of a dying process may outlast the connection or the process that gave it away, by a
 # moment: a child between fork and exec holds it too. So doubt is worth several looks, the second
@@ -30,12 +29,16 @@ _SECOND_LOOK = 0.02
 class Watching:
     """Keeps services true while they are watched; `spawn` starts its one greenlet.
 
-    `bells` is the directory in which this process has its bell while it watches anything.
+    `bells` is the directory in which this process has its bell while it watches anything; `log`
+    tells of what cannot be read.
     """
 
-    def __init__(self, bells: Path, spawn: Callable[[Callable[[], None]], Any]) -> None:
+    def __init__(
+        self, bells: Path, spawn: Callable[[Callable[[], None]], Any], log: OnceLog
+    ) -> None:
         self._bells = bells
         self._spawn = spawn
+        self._log = log
         self._views: dict[Service, ServiceView] = {}
         self._owners = Processes(self._doubt)
         self._bell: Doorbell | None = None
@@ -46,7 +49,7 @@ class Watching:
     def add(self, service: Service, directory: Path) -> None:
         """Fill `service` from `directory` and keep it true; raises OSError."""
         self._listen()
-        self._views[service] = ServiceView(service, directory, self._owners)
+        self._views[service] = ServiceView(service, directory, self._owners, self._log)
         try:
             self.look(service)
         except BaseException:
@@ -84,11 +87,12 @@ class Watching:
         self._doubted.clear()
 
     def _listen(self) -> None:
-        if self._bell is None or not os.path.exists(self._bell.path):
-            if self._bell is not None:
-                self._bell.close()
-            self._bells.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lost = self._bell
+        if lost is None or not os.path.exists(lost.path):
+            make_private(self._bells)
             self._bell = Doorbell(self._bells, 'registry', self._wake.set)
+            if lost is not None:
+                lost.close()
         if self._greenlet is None or self._greenlet.dead:
             self._greenlet = self._spawn(self._keep_true)
 
@@ -114,7 +118,9 @@ class Watching:
             try:
                 view.look(lambda entry: entry.pid in doubted or entry.instance.key in doubted)
             except OSError as error:
-                logger.warning('%s stays as it was known: %s', view, error)
+                self._log.warn(str(view), f'stays as it was known: {error.strerror}')
+            else:
+                self._log.forget(str(view))
         for who in doubted & self._doubted.keys():
             self._doubted[who] -= 1
             if self._doubted[who] == 0:

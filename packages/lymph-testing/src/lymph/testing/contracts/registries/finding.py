@@ -7,7 +7,7 @@ import secrets
 import gevent
 import pytest
 
-from lymph.exceptions import LookupFailure
+from lymph.exceptions import LookupFailure, RegistrationFailure
 from lymph.testing.contracts.registries.harness import RegistryHarness, make_instance, no_connection
 
 __all__ = ['FindingContract']
@@ -75,6 +75,14 @@ class FindingContract(RegistryHarness):
         assert name in registry.discover()
         registry.unregister(name, instance)
         assert name not in registry.discover()
+
+    @pytest.mark.parametrize('name', ['', 'a\nb', '\x1b[2J', '\u202e', '\ud800', 'x' * 256])
+    def test_what_is_no_name_cannot_be_registered(self, name: str) -> None:
+        registry = self.start()
+        for wrong in ((name, make_instance()), (self.name, make_instance(identity=name))):
+            with pytest.raises(RegistrationFailure, match='cannot register'):
+                registry.register(*wrong)
+        assert self.name not in registry.discover()
 
     @pytest.mark.parametrize('name', ['', '.', '..', '/', 'a' * 5000])
     def test_odd_names_that_nobody_offers_are_lookup_failures(self, name: str) -> None:

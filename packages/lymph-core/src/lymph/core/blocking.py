@@ -1,0 +1,33 @@
+"""Blocking work in a native thread, while the loop goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import gevent
+
+__all__ = ['in_thread']
+
+T = TypeVar('T')
+
+
+def in_thread(func: Callable[..., T], *args: Any) -> T:
+    """Run `func(*args)` in a thread of the hub's pool; returns its result or raises its error.
+
+    `func` must not use gevent. An error that left the thread by itself would be printed by gevent
+    with its traceback, whatever the caller makes of it.
+    """
+    pool: Any = gevent.get_hub().threadpool
+    result: T
+    result, error = pool.apply(_attempt, (func, args))
+    if error is not None:
+        raise error
+    return result
+
+
+def _attempt(func: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None, Exception | None]:
+    try:
+        return func(*args), None
+    except Exception as error:  # noqa: BLE001 - raised again by `in_thread`
+        return None, error
