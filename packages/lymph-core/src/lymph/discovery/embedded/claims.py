@@ -11,6 +11,7 @@ The theory of both sides (`entries` is the reader's):
   a whole file and a held lock. A file that was left halfway has a name that is removed by readers
   who can lock it; an owner who loses it that way between opening and locking begins again.
 - A replacement is there before what it replaces is gone.
+- A file that somebody removed is made again, under a new name, when its owner notices (`upkeep`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lymph.core.forks import abandon_in_children
+from lymph.core.state import make_private
 from lymph.discovery.names import escape
 
 __all__ = ['UNFINISHED', 'Claim']
@@ -38,12 +40,30 @@ class Claim:
     """
 
     def __init__(self, directory: Path, key: str, data: bytes) -> None:
-        self.path = directory / f'{escape(key)}~{secrets.token_hex(8)}.json'
-        self._descriptor = _publish(self.path, data)
+        self._directory = directory
+        self._key = key
+        self._data = data
+        self.path, self._descriptor = self._make()
         abandon_in_children(self)
 
     def __repr__(self) -> str:
         return f'<Claim {self.path}>'
+
+    @property
+    def lost(self) -> bool:
+        """Whether the file is no longer there under its name. Never waits."""
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return True
+        own = os.fstat(self._descriptor)
+        return (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino)
+
+    def restore(self) -> None:
+        """Make the file again, under a new name; raises OSError, and is as before then."""
+        lost = self._descriptor
+        self.path, self._descriptor = self._make()
+        os.close(lost)
 
     def release(self) -> None:
         """Take the file away; again is ignored."""
@@ -60,13 +80,17 @@ class Claim:
         if descriptor >= 0:
             os.close(descriptor)
 
+    def _make(self) -> tuple[Path, int]:
+        path = self._directory / f'{escape(self._key)}~{secrets.token_hex(8)}.json'
+        return path, _publish(path, self._data)
+
 
 def _publish(path: Path, data: bytes) -> int:
     """Make `path` visible, complete and locked; returns the descriptor that holds the lock."""
     for _ in range(_ATTEMPTS):
         unfinished = path.with_name(f'{UNFINISHED}{secrets.token_hex(8)}')
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(path.parent)
             descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         except FileNotFoundError:
             continue  # the last instance in the directory left and took it along

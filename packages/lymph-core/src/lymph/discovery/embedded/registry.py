@@ -7,6 +7,7 @@
 
 Whoever registers or leaves rings all bells. A death is noticed through the process (where the
 platform tells it), when a call does not reach an instance (`suspect`), and by every `refresh`.
+What somebody removes of all this comes back within seconds.
 The state directory has to be on a local disk.
 """
 
@@ -30,6 +31,7 @@ from lymph.core.state import state_directory
 from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
 from lymph.discovery.embedded.claims import Claim
 from lymph.discovery.embedded.entries import encode, names_in_use
+from lymph.discovery.embedded.upkeep import Upkeep
 from lymph.discovery.embedded.watching import Watching
 from lymph.discovery.names import escape
 from lymph.exceptions import LookupFailure, RegistrationFailure
@@ -60,6 +62,7 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
         self._claims: dict[tuple[str, str, str], Claim] = {}
         self._log = OnceLog(logger, 'entries of the registry')
         self._watching = Watching(self._bells, self.spawn, self._log)
+        self._upkeep = Upkeep(self._is_missing, self._restore, self.spawn)
         self._forked = False
         abandon_in_children(self)
 
@@ -95,6 +98,7 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
         self._claims[key] = claim
         if replaced is not None:
             replaced.release()
+        self._upkeep.start()
         ring(self._bells)
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
@@ -106,6 +110,7 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     def watch(self, service: Service, namespace: str) -> None:
         with self._readable():
             self._watching.add(service, self._folder(service.name, namespace))
+        self._upkeep.start()
 
     def unwatch(self, service: Service, namespace: str) -> None:
         self._watching.remove(service)
@@ -119,6 +124,7 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
 
     def on_stop(self) -> None:
         """Take out everything that was registered here and stop watching."""
+        self._upkeep.close()
         claims, self._claims = self._claims, {}
         for claim in claims.values():
             claim.release()
@@ -131,6 +137,25 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; locks and files stay the parent's."""
         self._forked = True
+        self._upkeep.abandon()
+
+    def _is_missing(self) -> bool:
+        return self._watching.deaf or any(claim.lost for claim in self._claims.values())
+
+    def _restore(self) -> None:
+        """Put back what was removed; what fails is tried again at the next look."""
+        try:
+            for claim in tuple(self._claims.values()):
+                if claim.lost:
+                    removed = str(claim.path)
+                    claim.restore()
+                    self._log.warn(removed, f'was removed; registered again as {claim.path.name}')
+            self._watching.restore()
+        except OSError as error:
+            self._log.warn(str(self.directory), f'cannot be restored: {error.strerror}')
+        else:
+            self._log.forget(str(self.directory))
+        ring(self._bells)
 
     def _folder(self, name: str, namespace: str) -> Path:
         return self.directory / escape(namespace) / escape(name)

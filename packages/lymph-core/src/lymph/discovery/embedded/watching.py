@@ -42,6 +42,7 @@ class Watching:
         self._views: dict[Service, ServiceView] = {}
         self._owners = Processes(self._doubt)
         self._bell: Doorbell | None = None
+        self._missed = False  # rings may have been missed, because the bell could not be restored
         self._greenlet: gevent.Greenlet[..., Any] | None = None
         self._wake = Event()
         self._doubted: dict[int | str, int] = {}  # process, or key of instances -> looks left
@@ -85,6 +86,19 @@ class Watching:
             self._bell = None
         self._owners.close()
         self._doubted.clear()
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the bell is not where it can be rung, or was not for a while. Never waits."""
+        return self._bell is not None and (self._missed or not os.path.exists(self._bell.path))
+
+    def restore(self) -> None:
+        """Make a bell that was lost again, and look at what has changed; raises OSError."""
+        if self.deaf:
+            self._missed = True  # until it succeeds, even if the bell is put back meanwhile
+            self._listen()
+            self._missed = False
+            self._wake.set()
 
     def _listen(self) -> None:
         lost = self._bell

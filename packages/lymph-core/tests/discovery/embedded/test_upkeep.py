@@ -1,0 +1,162 @@
+"""What somebody removes from the registry's directory comes back by itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lymph.discovery.embedded import EmbeddedServiceRegistry, upkeep
+from lymph.testing.contracts.registries import make_instance
+from lymph.testing.waiting import eventually
+
+PATIENCE = 20.0  # seconds
+
+OWNER = """
+    registry.register('echo', instance())
+    registry.register('web', instance(), 'http')
+    say('registered')
+    gevent.get_hub().threadpool.apply(sys.stdin.readline)
+    registry.on_stop()
+    """
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch):
+    monkeypatch.setattr(upkeep, 'INTERVAL', 0.05)
+
+
+@pytest.fixture
+def reader(path):
+    reader = EmbeddedServiceRegistry(path)
+    yield reader
+    reader.on_stop()
+
+
+def files_below(folder):
+    return [path for path in folder.rglob('*') if path.is_file()]
+
+
+def remove_files(path):
+    for file in files_below(path / 'registry'):
+        file.unlink()
+
+
+def remove_bells(path):
+    for bell in (path / 'registry' / '.doorbells').iterdir():
+        bell.unlink()
+
+
+def replace_by_copies(path):
+    for file in files_below(path / 'registry' / 'rpc'):
+        data = file.read_bytes()
+        file.unlink()
+        file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    'remove',
+    [
+        remove_files,
+        lambda path: shutil.rmtree(path / 'registry' / 'rpc' / 'echo'),
+        lambda path: shutil.rmtree(path / 'registry' / 'rpc'),
+        lambda path: shutil.rmtree(path / 'registry'),
+        lambda path: shutil.rmtree(path),
+        replace_by_copies,
+    ],
+    ids=['files', 'service', 'namespace', 'registry', 'everything', 'replaced'],
+)
+def test_a_registration_that_was_removed_comes_back(registry, reader, path, remove):
+    registry.register('echo', one := make_instance())
+    registry.register('web', two := make_instance(), 'http')
+    service = reader.get('echo')
+    for _ in range(2):
+        remove(Path(path))
+        eventually(
+            lambda: reader.discover() == {'echo'} and reader.discover('http') == {'web'}, PATIENCE
+        )
+        eventually(lambda: list(reader.get('echo')) == list(service) == [one], PATIENCE)
+        assert list(reader.get('web', 'http')) == [two]
+    registry.unregister('echo', one)
+    registry.unregister('web', two, 'http')
+    assert files_below(Path(path)) == []
+
+
+def test_those_of_another_process_come_back_too(run, reader, path):
+    owner = run(OWNER)
+    owner.hear()
+    service = reader.get('echo')
+    shutil.rmtree(path)
+    eventually(
+        lambda: reader.discover() == {'echo'} and reader.discover('http') == {'web'}, PATIENCE
+    )
+    eventually(lambda: len(service) == 1, PATIENCE)
+    owner.tell()
+    assert owner.wait() == 0
+    eventually(lambda: not len(service), PATIENCE)
+
+
+@pytest.mark.parametrize('remove', [remove_bells, shutil.rmtree], ids=['bells', 'everything'])
+def test_who_watches_hears_of_changes_again(registry, reader, path, remove):
+    registry.register('echo', one := make_instance())
+    service = reader.get('echo')
+    bells = Path(path, 'registry', '.doorbells')
+    remove(Path(path))
+    eventually(lambda: bells.is_dir() and len(list(bells.iterdir())) == 1, PATIENCE)
+    registry.register('echo', two := make_instance())
+    eventually(lambda: set(service) == {one, two}, PATIENCE)
+
+
+def test_what_cannot_be_put_back_is_told_once_and_put_back_later(registry, reader, path, caplog):
+    registry.register('echo', one := make_instance())
+    folder = Path(path, 'registry')
+    shutil.rmtree(folder)
+    folder.write_text('')
+
+    def told():
+        return [r for r in caplog.records if 'cannot be restored' in r.getMessage()]
+
+    eventually(told, PATIENCE)
+    (removed,) = registry._claims.values()
+    looks = []
+    registry._upkeep._missing = lambda: looks.append(removed.lost) or removed.lost
+    eventually(lambda: len(looks) >= 2, PATIENCE)
+    folder.unlink()
+    eventually(lambda: reader.discover() == {'echo'}, PATIENCE)
+    assert list(reader.get('echo')) == [one]
+    assert len(told()) == 1
+
+
+def test_the_directories_that_come_back_belong_to_the_owner_alone(registry, reader, path):
+    registry.register('echo', make_instance())
+    shutil.rmtree(path)
+    eventually(lambda: reader.discover() == {'echo'}, PATIENCE)
+    for folder in (Path(path), *(p for p in Path(path).rglob('*') if p.is_dir())):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_was_unregistered_does_not_come_back(registry, reader, path):
+    registry.register('echo', one := make_instance())
+    registry.register('mail', make_instance())
+    registry.unregister('echo', one)
+    shutil.rmtree(path)
+    eventually(lambda: reader.discover(), PATIENCE)
+    assert reader.discover() == {'mail'}
+    shutil.rmtree(path)
+    registry.on_stop()
+    assert registry._upkeep._timer is None
+
+
+def test_an_instance_that_starts_again_at_its_endpoint_stands_there_once(run, registry):
+    first = run(OWNER)
+    first.hear()
+    service = registry.get('echo')
+    (before,) = service
+    first.kill()
+    second = run(OWNER)
+    second.hear()
+    eventually(lambda: [i.pid or i.identity for i in service] == [f'{second.pid}-0'])
+    (after,) = registry.get('echo')
+    assert after.endpoint == before.endpoint
+    assert after.identity != before.identity
