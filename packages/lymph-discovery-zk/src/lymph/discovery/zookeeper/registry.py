@@ -18,18 +18,20 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.exceptions import AuthFailedError, KazooException, NoAuthError, NoNodeError
 
 from lymph.config import ConfigView, Location
+from lymph.config.printable import quoted
+from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
-from lymph.discovery.base import RPC, BaseServiceRegistry
-from lymph.discovery.names import escape, unescape
+from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
+from lymph.discovery.names import escape, name_in
 from lymph.discovery.zookeeper.access import Access
 from lymph.discovery.zookeeper.clients import check_client, client_from_config
+from lymph.discovery.zookeeper.facts import encode
 from lymph.discovery.zookeeper.nodes import Nodes
 from lymph.discovery.zookeeper.session import Away, Session
-from lymph.discovery.zookeeper.views import encode
 from lymph.discovery.zookeeper.watching import Watching
 from lymph.exceptions import LookupFailure, RegistrationFailure
 
@@ -40,6 +42,10 @@ logger = logging.getLogger(__name__)
 _FOLDERS = {RPC: 'services'}
 _PAUSE = 1.0  # seconds between two tries while there is a connection but no answer
 _FAREWELL = 2.0  # seconds in which nodes are removed at the end; then the session's end does it
+_HINTS: dict[type[Exception], str] = {
+    AuthFailedError: '(the server refuses the auth of zkclient)',
+    NoAuthError: '(not allowed for this user: see auth and acl)',
+}
 _FORKED = 'this registry was made before a fork; make one in the child, as everything that uses it'
 
 
@@ -70,7 +76,8 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self._wake = Event()
         self._session = Session(zkclient, connect_timeout, self._connected)
         self._nodes = Nodes(self._session, access.acl, self._wake.set)
-        self._watching = Watching(self._session, self._wake.set)
+        self._log = OnceLog(logger, 'entries of the registry')
+        self._watching = Watching(self._session, self._wake.set, self._log)
         self._keeper: gevent.Greenlet[..., Any] | None = None
 
     @classmethod
@@ -110,6 +117,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         super().on_stop()
         self._watching.close()
         self._session.stop()
+        self._log.close()
 
     def discover(self, namespace: str = RPC) -> set[str]:
         folder = self._path(namespace)
@@ -118,23 +126,26 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
             self._session.wait(self._session.timeout)
             client.sync_async(folder)
             try:
-                names = answer(client.get_children_async(folder))
+                parts = answer(client.get_children_async(folder))
             except NoNodeError:
                 return set()
-            asked = {name: client.exists_async(f'{folder}/{name}') for name in names}
-            stats = {name: answer(pending) for name, pending in asked.items()}
-        for name, stat in stats.items():
-            if stat and not stat.numChildren:  # the last instance crashed
-                client.delete_async(f'{folder}/{name}', stat.version)
-        return {unescape(name) for name, stat in stats.items() if stat and stat.numChildren}
+            asked = {part: client.exists_async(f'{folder}/{part}') for part in parts}
+            stats = {part: answer(pending) for part, pending in asked.items()}
+        return {
+            name
+            for part, stat in stats.items()
+            if stat and (name := self._name_in(folder, part, stat)) is not None
+        }
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        check_registration(name, instance)
+        path = self._path(namespace, name, instance.key)
         try:
             self._refuse_in_child()
-            self._nodes.put(self._path(namespace, name, instance.key), encode(instance))
+            self._nodes.put(path, encode(instance))
         except (Away, KazooException) as error:
             raise RegistrationFailure(
-                f'cannot register {name!r} in {self._session}: {_say(error)}'
+                f'cannot register {quoted(name)} in {self._session}: {_say(error)}'
             ) from error
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
@@ -142,19 +153,33 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
             self._nodes.remove(self._path(namespace, name, instance.key))
 
     def watch(self, service: Service, namespace: str) -> None:
-        with self._asking(f'look up {service.name!r}'):
+        with self._asking(f'look up {quoted(service.name)}'):
             self._watching.add(service, self._path(namespace, service.name))
 
     def unwatch(self, service: Service, namespace: str) -> None:
         self._watching.remove(service)
 
     def refresh(self, service: Service, namespace: str) -> None:
-        with self._asking(f'look up {service.name!r}'):
+        with self._asking(f'look up {quoted(service.name)}'):
             self._watching.look(service)
 
     def _path(self, namespace: str, *names: str) -> str:
         folder = _FOLDERS.get(namespace, escape(namespace))
         return '/'.join((self._root, folder, *map(escape, names)))
+
+    def _name_in(self, folder: str, part: str, stat: Any) -> str | None:
+        """Return the name of a service that has an instance; takes away what a crashed one left."""
+        path = f'{folder}/{part}'
+        try:
+            name = name_in(part)
+        except ValueError as error:
+            self._log.warn(path, f'ignored: {error}')
+            return None
+        if stat.numChildren:
+            return name
+        if not stat.dataLength:
+            self._session.client.delete_async(path, stat.version)
+        return None
 
     def _connected(self) -> None:
         self._nodes.doubt_all()
@@ -194,4 +219,5 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
 def _say(error: Exception) -> str:
     if isinstance(error, Away):
         return str(error)
-    return f'{type(error).__name__} {error}'.strip()
+    parts = (type(error).__name__, str(error), _HINTS.get(type(error), ''))
+    return ' '.join(part for part in parts if part)

@@ -6,44 +6,33 @@ new connection means a look at everything.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from gevent.lock import RLock
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.protocol.states import WatchedEvent
 
-from lymph.core.services import Connector, Service, ServiceInstance
+from lymph.core.monitoring.once_log import OnceLog
+from lymph.core.services import Service, ServiceInstance
+from lymph.discovery.names import escape
+from lymph.discovery.zookeeper.facts import decode
 from lymph.discovery.zookeeper.session import Session
 
-__all__ = ['ServiceView', 'decode', 'encode']
+__all__ = ['ServiceView']
 
 logger = logging.getLogger(__name__)
 
 Watch = Callable[[WatchedEvent], None]
 
 
-def encode(instance: ServiceInstance) -> bytes:
-    """Return what a node says about an instance."""
-    return json.dumps(instance.serialize()).encode()
-
-
-def decode(data: bytes, connector: Connector | None) -> ServiceInstance:
-    """Return the instance that a node tells of; raises ValueError."""
-    facts = json.loads(data)
-    if not isinstance(facts, dict):
-        raise ValueError(f'expected an object, found {type(facts).__name__}')
-    return ServiceInstance.deserialize(facts, connector)
-
-
 class ServiceView:
     """Keeps `service` true to the node at `path`; `watch` is called with kazoo's events.
 
     `arm_parent()` sets a watch that tells of nodes beside this one, for as long as it is missing;
-    it returns whether it was not set before.
+    it returns whether it was not set before. `log` tells of children that are ignored.
     """
 
     def __init__(
@@ -53,6 +42,7 @@ class ServiceView:
         session: Session,
         watch: Watch,
         arm_parent: Callable[[], bool],
+        log: OnceLog,
     ) -> None:
         self.path = path
         self.stale = True  # there is a reason to look
@@ -62,8 +52,10 @@ class ServiceView:
         self._session = session
         self._watch = watch
         self._arm_parent = arm_parent
+        self._log = log
         self._lock = RLock()
         self._known: dict[str, ServiceInstance | None] = {}  # child -> None: no instance in it
+        self._unreadable: set[str] = set()  # children; nothing tells when this changes
         self._doubted: set[str] = set()
         self._closed = False
 
@@ -90,6 +82,7 @@ class ServiceView:
             try:
                 children = self._children()
                 wanted = {child for child in children if child not in self._known} | doubted
+                wanted |= self._unreadable
                 found = self._instances(wanted & children)
             except BaseException:
                 self.stale = True
@@ -121,17 +114,27 @@ class ServiceView:
         found: dict[str, ServiceInstance | None] = {}
         for child, pending in asked.items():
             try:
-                found[child] = self._decode(child, self._session.answer(pending))
+                found[child] = self._instance(child, self._session.answer(pending))
             except NoNodeError:
                 continue
+            except KazooException as error:
+                self._unreadable.add(child)
+                self._ignore(child, type(error).__name__)
+                found[child] = None
         return found
 
-    def _decode(self, child: str, answer: tuple[bytes, Any]) -> ServiceInstance | None:
+    def _instance(self, child: str, answer: tuple[bytes, Any]) -> ServiceInstance | None:
+        self._unreadable.discard(child)
         try:
-            return decode(answer[0], self._service.connector)
-        except (ValueError, RecursionError) as error:
-            logger.warning('%s/%s is ignored: %s', self.path, child, error)
+            instance = decode(answer[0], self._service.connector)
+        except ValueError as error:
+            self._ignore(child, str(error))
             return None
+        self._log.forget(f'{self.path}/{child}')
+        return instance
+
+    def _ignore(self, child: str, reason: str) -> None:
+        self._log.warn(f'{self.path}/{child}', f'ignored: {reason}')
 
     def _apply(self, children: set[str], found: dict[str, ServiceInstance | None]) -> None:
         gone = self._known.keys() - children
@@ -140,5 +143,17 @@ class ServiceView:
         else:
             for child in gone:
                 del self._known[child]
+                self._unreadable.discard(child)
+                self._log.forget(f'{self.path}/{child}')
         self._known |= found
-        self._service.update(one for one in self._known.values() if one is not None)
+        self._service.update(self._chosen())
+
+    def _chosen(self) -> list[ServiceInstance]:
+        """Return the instances; of several with one key, the one in the node that has its name."""
+        chosen: dict[str, ServiceInstance] = {}
+        for child, instance in sorted(self._known.items()):
+            if instance is not None:
+                key = instance.key
+                if key not in chosen or child == escape(key):
+                    chosen[key] = instance
+        return list(chosen.values())

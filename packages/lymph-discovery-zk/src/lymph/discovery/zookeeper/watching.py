@@ -6,7 +6,6 @@ are asked for; so names that nobody offers leave nothing behind.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,23 +14,26 @@ from gevent.pool import Pool
 from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.protocol.states import WatchedEvent
 
+from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.services import Service
 from lymph.discovery.zookeeper.session import Away, Session
 from lymph.discovery.zookeeper.views import ServiceView
 
 __all__ = ['Watching']
 
-logger = logging.getLogger(__name__)
-
 _AT_ONCE = 32  # services that are asked about in one go
 
 
 class Watching:
-    """Keeps services true while they are watched; `wake()` is called when `settle` has to run."""
+    """Keeps services true while they are watched; `wake()` is called when `settle` has to run.
 
-    def __init__(self, session: Session, wake: Callable[[], object]) -> None:
+    `log` tells of nodes that are ignored.
+    """
+
+    def __init__(self, session: Session, wake: Callable[[], object], log: OnceLog) -> None:
         self._session = session
         self._wake = wake
+        self._log = log
         self._views: dict[Service, ServiceView] = {}
         self._by_path: dict[str, list[ServiceView]] = {}
         self._armed: set[str] = set()  # parents that have a watch which has not told yet
@@ -43,7 +45,9 @@ class Watching:
         Raises Away or a KazooException.
         """
         parent = path.rpartition('/')[0]
-        view = ServiceView(service, path, self._session, self._event, lambda: self._arm(parent))
+        view = ServiceView(
+            service, path, self._session, self._event, lambda: self._arm(parent), self._log
+        )
         view.keep_until = self._keep_until
         self._views[service] = view
         self._by_path.setdefault(path, []).append(view)
@@ -111,7 +115,7 @@ class Watching:
         except Away as error:
             return error
         except KazooException as error:
-            logger.error('%s stays as it was known: %s %s', view, type(error).__name__, error)
+            self._log.warn(view.path, f'stays as it was known: {type(error).__name__} {error}')
             view.stale = False  # it is not for us to see; the next event tells
         return None
 

@@ -1,0 +1,123 @@
+"""Whatever stands in ZooKeeper: the instances in it are seen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kazoo.client import KazooClient
+from kazoo.handlers.gevent import SequentialGeventHandler
+from kazoo.security import make_digest_acl
+
+from lymph.discovery.names import escape
+from lymph.discovery.zookeeper import ZookeeperServiceRegistry
+from lymph.exceptions import LookupFailure
+from lymph.testing.contracts.registries import EntriesContract, make_instance
+from lymph.testing.waiting import eventually
+
+
+class TestForeignNodes(EntriesContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, zookeeper_server, chroot, client):
+        self.hosts = zookeeper_server.hosts
+        self.chroot = chroot
+        self.client = client
+
+    def make_registry(self):
+        client = KazooClient(self.hosts, handler=SequentialGeventHandler())
+        return ZookeeperServiceRegistry(client, chroot=self.chroot)
+
+    def plant(self, name, key, data, namespace='rpc'):
+        folder = 'services' if namespace == 'rpc' else namespace
+        path = f'{self.chroot}/{folder}/{escape(name)}/{escape(key)}'
+        self.client.create(path, data, makepath=True)
+
+
+@pytest.fixture
+def services(chroot):
+    return f'{chroot}/services'
+
+
+def test_a_node_of_the_largest_size_hides_nothing(start, client, services):
+    start().register('echo', one := make_instance())
+    client.create(f'{services}/echo/large', b'x' * 1_000_000)
+    assert list(start().get('echo')) == [one]
+
+
+def test_a_node_that_may_not_be_read_hides_nothing_and_is_read_when_it_may(
+    start, client, services, caplog
+):
+    registry, reader = start(), start()
+    registry.register('echo', one := make_instance())
+    path = f'{services}/echo/{(two := make_instance()).key}'
+    acl = [make_digest_acl('somebody', 'else', all=True)]
+    client.create(path, json.dumps(two.serialize()).encode(), acl=acl)
+    service = reader.get('echo')
+    assert list(service) == [one]
+    for _ in range(3):
+        reader.refresh(service, 'rpc')
+    assert sum('NoAuthError' in each.getMessage() for each in caplog.records) == 1
+    client.add_auth('digest', 'somebody:else')
+    client.set_acls(path, registry._nodes._acl)
+    reader.refresh(service, 'rpc')
+    assert set(service) == {one, two}
+
+
+def test_an_instance_with_nodes_below_it_is_an_instance(start, client, services):
+    start().register('echo', make_instance())
+    two = make_instance()
+    client.create(f'{services}/echo/{two.key}', json.dumps(two.serialize()).encode())
+    client.create(f'{services}/echo/{two.key}/below', b'')
+    client.create(f'{services}/echo/folder/below', b'', makepath=True)
+    reader = start()
+    assert two in set(reader.get('echo'))
+    assert len(reader.get('echo')) == 2
+
+
+def test_a_node_of_a_process_with_another_version_of_lymph_is_an_instance(start, client, services):
+    facts = {
+        'identity': '0f4ab9e9d2ee4ae78e5b1ea8a4b2a2f4',
+        'endpoint': 'tcp://10.0.0.1:32768',
+        'hostname': 'old',
+        'fqdn': 'old.example.org',
+        'ip': '10.0.0.1',
+        'pid': None,
+        'version': None,
+        'log_endpoint': '10.0.0.1:5000',
+        'backdoor_endpoint': '10.0.0.1:5001',
+        'name': 'echo',
+        'serializer': {'kind': 'msgpack'},
+    }
+    client.create(f'{services}/echo/{facts["identity"]}', json.dumps(facts).encode(), makepath=True)
+    (found,) = start().get('echo')
+    assert (found.identity, found.backdoor_endpoint) == (facts['identity'], '10.0.0.1:5001')
+
+
+@pytest.mark.parametrize('part', ['%FF', '%', 'a b', 'ä', '%61', '%zz', '%0A', 'x' * 1000])
+def test_nodes_that_are_not_named_as_services_hide_no_service(start, client, services, part):
+    registry = start()
+    registry.register('echo', one := make_instance())
+    client.create(f'{services}/{part}/x', b'', makepath=True)
+    for _ in range(2):
+        assert registry.discover() == {'echo'}
+    assert list(start().get('echo')) == [one]
+    assert client.exists(f'{services}/{part}')
+    with pytest.raises(LookupFailure):
+        registry.get('mail')
+
+
+def test_a_node_with_data_that_has_no_instances_is_left_to_its_owner(start, client, services):
+    registry = start()
+    registry.register('echo', make_instance())
+    client.create(f'{services}/notes', b'mine')
+    assert registry.discover() == {'echo'}
+    client.create(f'{services}/empty', b'')
+    assert registry.discover() == {'echo'}
+    eventually(lambda: sorted(client.get_children(services)) == ['echo', 'notes'])
+
+
+def test_who_has_no_permission_to_look_is_told_where_it_is_set(start, client, chroot):
+    client.ensure_path(f'{chroot}/services')
+    client.set_acls(f'{chroot}/services', [make_digest_acl('somebody', 'else', all=True)])
+    with pytest.raises(LookupFailure, match=r'NoAuthError \(not allowed .*: see auth and acl\)$'):
+        start().discover()
