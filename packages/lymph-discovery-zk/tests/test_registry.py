@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -7,6 +8,7 @@ import os
 import gevent
 import pytest
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError, NotEmptyError
 from kazoo.handlers.gevent import SequentialGeventHandler
 
 from lymph.discovery.zookeeper import ZookeeperServiceRegistry
@@ -93,6 +95,24 @@ def test_a_node_that_somebody_removed_comes_back(start, client, chroot):
         eventually(lambda: client.exists(path))
     registry.unregister('echo', one)
     assert client.exists(path) is None
+
+
+@pytest.mark.parametrize('level', ['services/echo', 'services', ''])
+def test_a_tree_that_somebody_removed_comes_back(start, client, chroot, level):
+    registry, reader = start(), start()
+    registry.register('echo', one := make_instance(version='1.0'))
+    registry.register('echo', two := make_instance(version='2.0'))
+    service = reader.get('echo')
+    for _ in range(2):
+        with contextlib.suppress(NotEmptyError, NoNodeError):  # they come back meanwhile
+            client.delete(f'{chroot}/{level}'.rstrip('/'), recursive=True)
+        eventually(lambda: set(service) == {one, two} and reader.discover() == {'echo'}, 30)
+        eventually(lambda: len(client.get_children(f'{chroot}/services/echo')) == 2, 30)
+    registry.register('echo', three := make_instance())
+    eventually(lambda: set(service) == {one, two, three}, 30)
+    for instance in (one, two, three):
+        registry.unregister('echo', instance)
+    eventually(lambda: not len(service) and reader.discover() == set(), 30)
 
 
 def test_the_node_of_a_service_goes_with_its_last_instance(start, client, chroot):

@@ -139,6 +139,8 @@ class Nodes:
             node.checked = True  # what happens from here on makes it false again
             try:
                 answer(client.create_async(path, node.data, self._acl, ephemeral=True))
+                if node.session == self._session.id:
+                    logger.warning('%s was removed; registered again', path)
                 node.session = self._session.id
             except NoNodeError:
                 answer(client.ensure_path_async(path.rpartition('/')[0], self._acl))

@@ -27,10 +27,12 @@ from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
 from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
 from lymph.discovery.names import escape, name_in
+from lymph.discovery.partitioning import SERIAL
 from lymph.discovery.zookeeper.access import Access
 from lymph.discovery.zookeeper.clients import check_client, client_from_config
 from lymph.discovery.zookeeper.facts import encode
 from lymph.discovery.zookeeper.nodes import Nodes
+from lymph.discovery.zookeeper.predecessors import Predecessors
 from lymph.discovery.zookeeper.session import Away, Session
 from lymph.discovery.zookeeper.watching import Watching
 from lymph.exceptions import LookupFailure, RegistrationFailure
@@ -76,6 +78,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self._wake = Event()
         self._session = Session(zkclient, connect_timeout, self._connected)
         self._nodes = Nodes(self._session, access.acl, self._wake.set)
+        self._predecessors = Predecessors(self._session, self._root)
         self._log = OnceLog(logger, 'entries of the registry')
         self._watching = Watching(self._session, self._wake.set, self._log)
         self._keeper: gevent.Greenlet[..., Any] | None = None
@@ -147,6 +150,8 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
             raise RegistrationFailure(
                 f'cannot register {quoted(name)} in {self._session}: {_say(error)}'
             ) from error
+        if namespace != SERIAL:  # members of a group have no endpoint that others could have
+            self._remove_predecessors(path, instance)
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
         if not self._session.forked:
@@ -180,6 +185,12 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         if not stat.dataLength:
             self._session.client.delete_async(path, stat.version)
         return None
+
+    def _remove_predecessors(self, path: str, instance: ServiceInstance) -> None:
+        try:
+            self._predecessors.remove(path, instance)
+        except Away as error:
+            logger.info('predecessors at %s stay until their session ends: %s', path, error)
 
     def _connected(self) -> None:
         self._nodes.doubt_all()
