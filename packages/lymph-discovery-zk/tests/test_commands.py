@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,8 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from gevent.server import StreamServer
 from kazoo.exceptions import NoNodeError
 
+from lymph.core.threads import in_thread
 from lymph.testing.servers import ZookeeperServer
 from lymph.testing.servers.ports import free_port
 from lymph.testing.servers.processes import GuardedProcess
@@ -52,10 +55,12 @@ class Shell:
         }
         (folder / 'echo_service.py').write_text(SERVICE)
 
-    def configure(self, **zkclient):
+    def configure(self, connect_timeout=3.0, advertise=None, **zkclient):
+        registry = {'zkclient': zkclient, 'chroot': self._chroot}
         container = {
-            'registry': {'zkclient': zkclient, 'chroot': self._chroot, 'connect_timeout': 3.0},
+            'registry': {**registry, 'connect_timeout': connect_timeout},
             'events': {'class': 'null'},
+            **({'advertise': advertise} if advertise else {}),
         }
         config = {'container': container, 'interfaces': INTERFACES}
         (self.folder / '.lymph.yml').write_text(json.dumps(config))
@@ -71,11 +76,14 @@ class Shell:
             timeout=LONG,
         )
 
-    def start_instance(self):
+    def start_instance(self, *arguments):
         """Start an instance and return it when it is registered."""
         log = self.folder / f'{len(self._started)}.log'
         process = GuardedProcess(
-            [str(LYMPH), 'instance'], environment=self._environment, folder=self.folder, log=log
+            [str(LYMPH), 'instance', *arguments],
+            environment=self._environment,
+            folder=self.folder,
+            log=log,
         )
         self._started.append(process)
         eventually(lambda: 'echo, site at tcp://' in log.read_text(), LONG, log.read_text)
@@ -146,11 +154,91 @@ def test_a_version_that_nobody_serves_is_told_with_those_there_are(shell, zookee
     assert 'no instance of echo serves 3.0.0 (versions: 1.5.0, 2.0.0)' in said
 
 
-def test_an_instance_without_its_registry_ends_with_an_error(shell):
-    shell.configure(hosts=f'127.0.0.1:{free_port()}')
-    said = failure_of(shell.run('instance'))
-    assert said.startswith('lymph: no answer from ZooKeeper at 127.0.0.1:')
-    assert 'Connection refused' in said
+@pytest.fixture
+def answers():
+    """Makes a server that answers each connection with these bytes, or with silence for None."""
+    servers = []
+
+    def answers(data):
+        server = StreamServer(('127.0.0.1', 0), lambda peer, _: _answer(peer, data))
+        server.start()
+        servers.append(server)
+        return f'127.0.0.1:{server.server_port}'
+
+    yield answers
+    for server in servers:
+        server.stop(timeout=0)
+
+
+def _answer(peer, data):
+    if data is None:
+        peer.recv(1024), peer.recv(1024)
+    else:
+        peer.sendall(data)
+
+
+COMMANDS = {
+    'instance': ('instance', '--loglevel=warning'),
+    'discover': ('discover',),
+    'request': ('request', 'echo.version_asked_for'),
+}
+
+
+@pytest.mark.parametrize(
+    ('command', 'answer', 'said'),
+    [
+        *(
+            (each, 'nobody', r'127.0.0.1:\d+ within 1 s \(.*refused\); start it')
+            for each in COMMANDS
+        ),
+        ('instance', 'no name', r'host.invalid:2181 within 1 s \('),
+        ('discover', None, r'.* does not serve as a ZooKeeper\); start it'),
+        ('instance', b'HTTP/1.1 400 Bad\r\n\r\n' * 9, r'.* does not serve as a ZooKeeper\)'),
+        ('request', b'', r'.* does not serve as a ZooKeeper\)'),
+    ],
+)
+def test_a_registry_that_is_away_is_one_line(shell, answers, command, answer, said):
+    if answer == 'nobody':
+        hosts = f'127.0.0.1:{free_port()}'
+    else:
+        hosts = 'host.invalid:2181' if answer == 'no name' else answers(answer)
+    shell.configure(hosts=hosts, connect_timeout=1)
+    done = in_thread(shell.run, *COMMANDS[command])
+    assert re.fullmatch(f'lymph: no answer from ZooKeeper at {said}.*\n', done.stderr), done.stderr
+    assert (done.returncode, done.stdout) == (1, '')
+
+
+@pytest.mark.parametrize(
+    ('command', 'prefix', 'zkclient', 'said'),
+    [
+        ('instance', '/not/there', {}, "'/not/there', the prefix in the hosts .*; create it"),
+        ('instance', '', {'auth_data': [['bogus', 'secret']]}, "cannot register 'echo' .*: Auth"),
+        ('discover', '', {'auth_data': [['bogus', 'secret']]}, 'cannot discover rpc: AuthFailed'),
+    ],
+)
+def test_a_registry_that_refuses_is_one_line(
+    shell, zookeeper_server, command, prefix, zkclient, said
+):
+    shell.configure(hosts=f'{zookeeper_server.hosts}{prefix}', advertise='10.0.0.1', **zkclient)
+    done = shell.run(*COMMANDS[command])
+    assert re.fullmatch(f'lymph: {said}.*\n', done.stderr), done.stderr
+    assert (done.returncode, done.stdout) == (1, '')
+    assert 'secret' not in done.stderr
+
+
+def test_an_instance_that_is_killed_and_started_again_stands_there_once(shell, zookeeper_server):
+    shell.configure(hosts=zookeeper_server.hosts, timeout=60)
+    port = str(free_port())
+    first = shell.start_instance('--port', port)
+    before = json_of(shell.run('discover', '--json'))
+    first.end()  # with SIGKILL
+    second = shell.start_instance('--port', port)
+    after = json_of(shell.run('discover', '--json'))
+    assert {name: len(found) for name, found in after.items()} == {'echo': 2, 'site': 1}
+    assert {each['pid'] for found in after.values() for each in found} == {second.pid}
+    assert {
+        each['endpoint'] for found in (*before.values(), *after.values()) for each in found
+    } == {f'tcp://127.0.0.1:{port}'}
 
 
 # TLS

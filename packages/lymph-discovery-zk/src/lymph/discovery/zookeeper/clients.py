@@ -1,7 +1,9 @@
 """The kazoo client of a registry: made from the configuration, or given and checked.
 
 What kazoo leaves open is decided here: callbacks run in greenlets, a lost connection is sought
-again for ever and at least once a second, credentials never reach a log.
+again for ever and at least once a second, credentials never reach a log. Of the client that is made
+here kazoo tells each of these attempts; they are logged when the level is DEBUG, because `session`
+tells once that a connection was lost, and why it was not made.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def _make(section: ConfigView, create: Any) -> Any:
     extra: dict[str, Any] = {
         'connection_retry': _retry(section, 'connection_retry'),
         'command_retry': _retry(section, 'command_retry'),
-        'logger': logging.getLogger('lymph.discovery.zookeeper.kazoo'),
+        'logger': _quiet_logger(),
     }
     if 'handler' not in section:
         extra['handler'] = SequentialGeventHandler()
@@ -119,6 +121,16 @@ def _retry(section: ConfigView, key: str) -> KazooRetry:
         return KazooRetry(**{**_RETRY, **options})
     except (TypeError, ValueError):
         raise section.error(key, 'expected options of kazoo.retry.KazooRetry') from None
+
+
+def _quiet_logger() -> logging.Logger:
+    made = logging.getLogger('lymph.discovery.zookeeper.kazoo')
+    made.addFilter(_only_for_debugging)  # again is ignored
+    return made
+
+
+def _only_for_debugging(record: logging.LogRecord) -> bool:
+    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
 
 
 def _hide_credentials(record: logging.LogRecord) -> bool:

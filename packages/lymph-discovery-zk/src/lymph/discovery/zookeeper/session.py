@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import gevent
@@ -22,7 +23,7 @@ from kazoo.exceptions import (
     SessionExpiredError,
     SessionMovedError,
 )
-from kazoo.protocol.states import KazooState
+from kazoo.protocol.states import KazooState, KeeperState
 
 from lymph.core.addresses import join_address
 from lymph.core.connecting import create_connection
@@ -170,6 +171,8 @@ class Session:
         if self.forked:
             return
         if state == KazooState.CONNECTED:
+            if self._left is not None:
+                logger.warning('connected to %s again', self)
             self.lapsed = self._has_lapsed()
             self._lost.clear()
             self._connected.set()
@@ -178,6 +181,8 @@ class Session:
         if self._connected.is_set():
             self._left = time.monotonic()
             self._connected.clear()
+            if self.client.client_state != KeeperState.AUTH_FAILED:  # that is an error at once
+                logger.warning('lost the connection to %s; trying to connect again', self)
         self._lost.set()
 
     def _has_lapsed(self) -> bool:
@@ -190,16 +195,35 @@ class Session:
     def _cause(self, deadline: float) -> str:
         """Return what a plain connection says, because kazoo only logs it."""
         host, port = self.client.hosts[0]
+        where = join_address(host, port)
+        how = ' over TLS as configured' if self.client.use_ssl else ''
         try:
             remaining = max(0.1, deadline - time.monotonic())
-            create_connection((host, port), remaining).close()
+            self._open_and_close(host, port, remaining)
         except OSError as error:
-            return f'{join_address(host, port)}: {error.strerror or error}'
-        how = ' over TLS as configured' if self.client.use_ssl else ''
-        return (
-            f'{join_address(host, port)} accepts connections, '
-            f'but does not serve as a ZooKeeper{how}'
-        )
+            return f'{where}{how}: {error.strerror or error}'
+        except Exception as error:  # noqa: BLE001 - kazoo's timeouts, and what its options may cause
+            return f'{where}{how}: {type(error).__name__} {error}'.strip()
+        return f'{where} accepts connections, but does not serve as a ZooKeeper{how}'
+
+    def _open_and_close(self, host: str, port: int, timeout: float) -> None:
+        client = self.client
+        with closing(create_connection((host, port), timeout)) as connection:
+            ip = connection.getpeername()[0]
+        if not client.use_ssl:
+            return
+        client.handler.create_connection(
+            address=(ip, port),
+            hostname=host,
+            timeout=timeout,
+            use_ssl=True,
+            keyfile=client.keyfile,
+            certfile=client.certfile,
+            ca=client.ca,
+            keyfile_password=client.keyfile_password,
+            verify_certs=client.verify_certs,
+            check_hostname=client.check_hostname,
+        ).close()
 
 
 def _sever(client: Any) -> None:
