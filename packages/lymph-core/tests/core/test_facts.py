@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -86,6 +87,12 @@ def test_a_fact_that_is_not_what_it_has_to_be_is_an_error_of_one_line(name, valu
     text = str(caught.value)
     assert text.isprintable()
     assert len(text) < 200
+
+
+def test_every_fact_of_an_instance_is_checked():
+    for name in {field.name for field in fields(ServiceInstance)} - {'connector'}:
+        with pytest.raises(ValueError, match=f'^expected {name} as '):
+            check_facts({**GOOD, name: object()})
 
 
 @pytest.mark.parametrize('name', ['version', 'hostname', 'pid', 'http_port', 'started'])
