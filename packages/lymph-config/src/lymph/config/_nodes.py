@@ -11,6 +11,7 @@ from typing import Any
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location, Position
 from lymph.config.paths import Path, format_path
+from lymph.config.printable import quoted
 from lymph.config.secrets import MASK, is_secret, mask, mask_text
 
 #: Characters of text that is likely a part of an error's own words.
@@ -97,10 +98,17 @@ def without_secrets(node: Node, path: Path, text: str) -> str:
         for segment, child in children:
             text = without_secrets(child, (*path, segment), text)
     elif node.shown is not None or is_secret_path(path):
-        for form in (repr(node.value), str(node.value)):
+        for form in _forms(node.value):
             if len(form) > _PARTICLE:
                 text = text.replace(form, MASK)
     return text
+
+
+def _forms(value: object) -> tuple[str, ...]:
+    try:
+        return repr(value), str(value)
+    except ValueError:  # an int of more digits than Python converts: no error quotes all of it
+        return ()
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -168,7 +176,7 @@ def describe(value: object, path: Path = ()) -> str:
         case bool():
             return 'true' if value else 'false'
         case int() | float():
-            return f'the number {value}'
+            return f'the number {quoted(value)}'
         case str():
             return f'text {_shortened(mask_text(value))!r}'
         case Mapping():

@@ -1,18 +1,20 @@
-"""Typed getters: one value of the type that is expected, or an error that says where it stands.
+"""Typed getters: one value of the expected type and range, or an error that says where it stands.
 
 Environment variables are always text, so text that spells a number or a truth value is read as one.
+Numbers are finite: `.inf` and `.nan` are refused everywhere.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from enum import Enum
 from typing import Any, TypeVar, overload
 
 from lymph.config.paths import Key
+from lymph.config.printable import is_line
 
 T = TypeVar('T')
 D = TypeVar('D')
@@ -25,6 +27,9 @@ class Required(Enum):
 
 
 REQUIRED = Required.REQUIRED
+
+#: Seconds in a year: the longest duration. What waits in C code counts milliseconds in few bits.
+YEAR = 365 * 24 * 3600
 
 #: YAML 1.1's words for truth values.
 _TRUTHS = {
@@ -41,20 +46,59 @@ class TypedGetters:
     """
 
     @overload
-    def get_int(self, key: Key) -> int: ...
+    def get_int(
+        self, key: Key, *, minimum: int | None = None, maximum: int | None = None
+    ) -> int: ...
     @overload
-    def get_int(self, key: Key, default: D) -> int | D: ...
-    def get_int(self, key: Key, default: D | Required = REQUIRED) -> int | D:
-        """Return a whole number; true and false are none."""
-        return self._read(key, default, _int)
+    def get_int(
+        self, key: Key, default: D, *, minimum: int | None = None, maximum: int | None = None
+    ) -> int | D: ...
+    def get_int(
+        self,
+        key: Key,
+        default: D | Required = REQUIRED,
+        *,
+        minimum: int | None = None,
+        maximum: int | None = None,
+    ) -> int | D:
+        """Return a whole number from `minimum` to `maximum`; booleans are rejected."""
+        return self._read(key, default, lambda value: _int(value, minimum, maximum))
 
     @overload
-    def get_float(self, key: Key) -> float: ...
+    def get_float(
+        self, key: Key, *, minimum: float | None = None, maximum: float | None = None
+    ) -> float: ...
     @overload
-    def get_float(self, key: Key, default: D) -> float | D: ...
-    def get_float(self, key: Key, default: D | Required = REQUIRED) -> float | D:
-        """Return a number, whole ones too; durations are numbers of seconds."""
-        return self._read(key, default, _float)
+    def get_float(
+        self, key: Key, default: D, *, minimum: float | None = None, maximum: float | None = None
+    ) -> float | D: ...
+    def get_float(
+        self,
+        key: Key,
+        default: D | Required = REQUIRED,
+        *,
+        minimum: float | None = None,
+        maximum: float | None = None,
+    ) -> float | D:
+        """Return a finite number from `minimum` to `maximum`, whole ones too."""
+        return self._read(key, default, lambda value: _float(value, minimum, maximum))
+
+    @overload
+    def get_seconds(self, key: Key, *, zero: bool = False, maximum: float = YEAR) -> float: ...
+    @overload
+    def get_seconds(
+        self, key: Key, default: D, *, zero: bool = False, maximum: float = YEAR
+    ) -> float | D: ...
+    def get_seconds(
+        self,
+        key: Key,
+        default: D | Required = REQUIRED,
+        *,
+        zero: bool = False,
+        maximum: float = YEAR,
+    ) -> float | D:
+        """Return a duration in seconds: more than 0 (with `zero`, 0 too), at most `maximum`."""
+        return self._read(key, default, lambda value: _seconds(value, zero, maximum))
 
     @overload
     def get_bool(self, key: Key) -> bool: ...
@@ -69,8 +113,26 @@ class TypedGetters:
     @overload
     def get_str(self, key: Key, default: D) -> str | D: ...
     def get_str(self, key: Key, default: D | Required = REQUIRED) -> str | D:
-        """Return text; a number is none, because YAML has already dropped its zeros."""
+        """Return text; numbers are rejected, because YAML has already dropped their zeros."""
         return self._read(key, default, _str)
+
+    @overload
+    def get_line(self, key: Key) -> str: ...
+    @overload
+    def get_line(self, key: Key, default: D) -> str | D: ...
+    def get_line(self, key: Key, default: D | Required = REQUIRED) -> str | D:
+        """Return text that is not blank and holds no control characters: a name, path, address."""
+        return self._read(key, default, _line)
+
+    @overload
+    def get_choice(self, key: Key, choices: Collection[str]) -> str: ...
+    @overload
+    def get_choice(self, key: Key, choices: Collection[str], default: D) -> str | D: ...
+    def get_choice(
+        self, key: Key, choices: Collection[str], default: D | Required = REQUIRED
+    ) -> str | D:
+        """Return one of several words."""
+        return self._read(key, default, lambda value: _choice(value, choices))
 
     @overload
     def get_list(self, key: Key) -> list[Any]: ...
@@ -88,23 +150,51 @@ class TypedGetters:
         """
 
 
-def _int(value: object) -> int:
+def _int(value: object, minimum: int | None = None, maximum: int | None = None) -> int:
+    number: int | None = None
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str):
+        number = value
+    elif isinstance(value, str):
         with suppress(ValueError):
-            return int(value)
-    raise ValueError('expected a whole number')
+            number = int(value)
+    if number is None or not _within(number, minimum, maximum):
+        raise ValueError(f'expected a whole number{_range(minimum, maximum)}')
+    return number
 
 
-def _float(value: object) -> float:
+def _float(value: object, minimum: float | None = None, maximum: float | None = None) -> float:
     number = math.nan
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         with suppress(ValueError, OverflowError):
             number = float(value)
-    if math.isnan(number):
-        raise ValueError('expected a number')
+    if not math.isfinite(number) or not _within(number, minimum, maximum):
+        raise ValueError(f'expected a number{_range(minimum, maximum)}')
     return number
+
+
+def _seconds(value: object, zero: bool, maximum: float) -> float:
+    with suppress(ValueError):
+        number = _float(value, 0, maximum)
+        if number or zero:
+            return number
+    least = '0 or more' if zero else 'more than 0'
+    raise ValueError(f'expected seconds, {least} and at most {_plain(maximum)}')
+
+
+def _within(number: float, minimum: float | None, maximum: float | None) -> bool:
+    return (minimum is None or number >= minimum) and (maximum is None or number <= maximum)
+
+
+def _range(minimum: float | None, maximum: float | None) -> str:
+    if minimum is None:
+        return '' if maximum is None else f', at most {_plain(maximum)}'
+    if maximum is None:
+        return f', {_plain(minimum)} or more'
+    return f' from {_plain(minimum)} to {_plain(maximum)}'
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f'{number:g}'
 
 
 def _bool(value: object) -> bool:
@@ -118,6 +208,19 @@ def _str(value: object) -> str:
     if isinstance(value, str):
         return value
     raise ValueError('expected text (in quotes, if it looks like something else)')
+
+
+def _line(value: object) -> str:
+    text = _str(value)
+    if not is_line(text):
+        raise ValueError('expected text, not empty and without control characters')
+    return text
+
+
+def _choice(value: object, choices: Collection[str]) -> str:
+    if isinstance(value, str) and value in choices:
+        return value
+    raise ValueError(f'expected {" or ".join(choices)}')
 
 
 def _list(value: object) -> list[Any]:

@@ -31,6 +31,8 @@ _UNREADABLE = (
 
 #: libyaml's composer recurses on the C stack and dies of what Python would refuse.
 _MAX_DEPTH = 100
+#: Longer numbers mean nothing, and Python cannot write them down.
+_MAX_BITS = 4096
 _TOO_DEEP = f'nested more than {_MAX_DEPTH} levels deep; write it flatter'
 #: Values that aliases may add to a document; a few nested aliases can stand for billions.
 _MAX_ALIASED = 100_000
@@ -194,6 +196,8 @@ class _Builder:
                 path,
                 position,
             ) from error
+        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+            raise self._error('a number of this length is not allowed', path, position)
         return Node(value, position, node.value)
 
     def _check_tag(

@@ -2,18 +2,21 @@
 
 Whatever peers, files and other people's code supply may hold control characters, which forge log
 lines and drive terminals, or lone surrogates, which no file can be written with, or may simply be
-too long. Everything that is shown to a person goes through one of the two functions here.
+too long. Everything that is shown to a person goes through `printable` or `quoted`.
 """
 
 from __future__ import annotations
 
 import itertools
 import reprlib
+import unicodedata
 
-__all__ = ['QUOTED', 'printable', 'quoted']
+__all__ = ['QUOTED', 'is_line', 'printable', 'quoted']
 
 QUOTED = 60  # characters that an error quotes of a value
 _ELLIPSIS = '...'
+#: Unicode's categories of control characters, surrogates, line and paragraph separators.
+_NOT_IN_A_LINE = frozenset(('Cc', 'Cs', 'Zl', 'Zp'))
 
 
 def printable(text: str, limit: int | None = None) -> str:
@@ -45,6 +48,13 @@ def quoted(value: object, limit: int = QUOTED) -> str:
     else:
         text = _Short(limit).repr(value)
     return printable(text, limit)
+
+
+def is_line(text: str) -> bool:
+    """Tell whether text is one line that is not blank: no control characters, no surrogates."""
+    if text.isprintable():
+        return bool(text.strip())
+    return bool(text.strip()) and not any(unicodedata.category(c) in _NOT_IN_A_LINE for c in text)
 
 
 class _Short(reprlib.Repr):

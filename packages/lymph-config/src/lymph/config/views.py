@@ -138,6 +138,11 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         """
         return ConfigurationError(self._without_secrets(key, text), self.locate(key))
 
+    def describe(self, key: Key) -> str:
+        """Return what an error says it found at a key: `text 'abc'`, `the number 5`, `a list`."""
+        node = self._find(key)
+        return 'nothing' if node is None else self._describe(node, key)
+
     # Changes: what comes from Python code is taken as it is, `$(...)` included.
 
     def set(self, key: Key, value: object) -> None:
