@@ -70,15 +70,18 @@ def test_every_setting_is_read():
 @pytest.mark.parametrize(
     ('text', 'said'),
     [
-        ('{port: 70000}', 'container.port: expected a port from 0 to 65535, found 70000'),
-        ('{port: -1}', 'container.port: expected a port'),
+        ('{port: 70000}', 'container.port: expected a whole number from 0 to 65535, found the'),
+        ('{port: -1}', 'container.port: expected a whole number from 0 to 65535'),
         ('{port: x}', 'container.port: expected'),
-        ('{pool_size: 0}', 'container.pool_size: expected at least 1, found 0'),
+        ('{pool_size: 0}', 'container.pool_size: expected a whole number from 1 to 1000000, found'),
         ('{drain_timeout: -1}', 'container.drain_timeout: expected seconds, 0 or more'),
         ('{block_threshold: -1}', 'container.block_threshold: expected seconds, 0 or more'),
-        ('{rpc: {timeout: 0}}', 'container.rpc.timeout: expected seconds, more than 0, found 0'),
+        (
+            '{rpc: {timeout: 0}}',
+            'container.rpc.timeout: expected seconds, more than 0 and at most 31536000, found',
+        ),
         ('{rpc: {timeout: soon}}', 'container.rpc.timeout: expected'),
-        ('{rpc: {retries: -1}}', 'container.rpc.retries: expected 0 or more'),
+        ('{rpc: {retries: -1}}', 'container.rpc.retries: expected a whole number from 0 to 100'),
         ('{rpc: {idle_timeout: 0}}', 'container.rpc.idle_timeout: expected seconds, more than 0'),
         (
             '{rpc: {timeuot: 1}}',
@@ -120,7 +123,10 @@ def test_a_bad_setting_is_an_error_that_names_file_and_key(text, said):
     ('text', 'said'),
     [
         ('{rpc: {transport: carrier_pigeon}}', r"container\.rpc\.transport: .*'carrier_pigeon'"),
-        ('{rpc: {max_message_size: 10}}', r'container\.rpc\.max_message_size: expected 1024 bytes'),
+        (
+            '{rpc: {max_message_size: 10}}',
+            r'container\.rpc\.max_message_size: expected a whole number from 1024',
+        ),
         (
             '{rpc: {max_message_size: 4096, max_buffered: 8191}}',
             r'container\.rpc\.max_buffered: expected 8192 bytes \(twice rpc\.max_message_size\)',

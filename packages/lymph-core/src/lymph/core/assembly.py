@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, TypeVar
 
 from lymph.config import Configuration, ConfigView
@@ -9,16 +10,20 @@ from lymph.config.places import noted
 from lymph.config.plugins import load_plugin
 from lymph.config.references import load_reference
 from lymph.config.sections import check_sections
+from lymph.core.addresses import check_host
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.facts import check_name
 from lymph.core.failures import described
 from lymph.core.interfaces import Interface
+from lymph.core.options import refuse_unknown
 from lymph.core.partitioning import Partitioner
 from lymph.core.plugins import Plugin
 from lymph.core.versioning import parse_name
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
+
+logger = logging.getLogger(__name__)
 
 Kind = TypeVar('Kind')
 
@@ -34,6 +39,7 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     with tasks are installed. Nothing is started. Raises ConfigurationError.
     """
     check_sections(config)
+    _check_debug(config.view('debug'))
     container = config.create_instance('container', ServiceContainer, **overrides)
     if not isinstance(container, ServiceContainer):
         raise config.error('container.class', f'expected a container, found {described(container)}')
@@ -43,9 +49,10 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
                 component.place = config.locate(['container', key])
     plugins = config.view('plugins')
     for name in plugins:
-        reference = plugins.get_str([name, 'class'], name)
+        reference = plugins.get_line([name, 'class'], name)
         where = plugins.locate([name])
-        cls = _checked(load_plugin('lymph.plugins', reference, where=where), Plugin)
+        named = plugins.locate([name, 'class']) if 'class' in plugins.view([name]) else where
+        cls = _checked(load_plugin('lymph.plugins', reference, where=named), Plugin)
         with noted(where, 'making the plugin'):
             container.install_plugin(cls, plugins.view([name])).place = where
     components = config.view('components')
@@ -67,13 +74,28 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     return container
 
 
+def _check_debug(debug: ConfigView) -> None:
+    refuse_unknown(debug, ('backdoor_ip',))
+    ip = debug.get_line('backdoor_ip', None)
+    if ip is None:
+        return
+    try:
+        check_host(ip)
+    except ValueError as error:
+        raise debug.error('backdoor_ip', str(error)) from None
+    logger.warning('%s has no effect: there is no backdoor', debug.locate('backdoor_ip'))
+
+
 def _partitioner(components: ConfigView, container: ServiceContainer) -> Partitioner:
     """Make what divides serial events: in ZooKeeper for a section with `zkclient` and no class."""
     default = 'zookeeper' if 'zkclient' in components.view([_SERIAL_EVENTS]) else 'registry'
     partitioner = components.create_instance(
         [_SERIAL_EVENTS], default, group='lymph.partitioners', registry=container.registry
     )
-    assert isinstance(partitioner, Partitioner)
+    if not isinstance(partitioner, Partitioner):
+        raise components.error(
+            [_SERIAL_EVENTS], f'expected a partitioner, found {described(partitioner)}'
+        )
     return partitioner
 
 
@@ -115,7 +137,7 @@ def _name_and_version(interfaces: ConfigView, key: str) -> tuple[str, str | None
 
 
 def _interface_class(section: ConfigView) -> type[Interface]:
-    reference = section.get_str('class')
+    reference = section.get_line('class')
     cls = load_reference(reference, where=section.locate('class'))
     if not (isinstance(cls, type) and issubclass(cls, Interface)):
         raise section.error(

@@ -127,6 +127,10 @@ class ServiceContainer(Asking):
         """
         config = Configuration() if config is None else config
         settings = read_settings(config, overrides.pop('ip', None), overrides.pop('port', None))
+        if config.get('log_endpoint') is not None and not overrides.get('on_demand'):
+            logger.warning(
+                '%s has no effect: nothing publishes logs', config.locate('log_endpoint')
+            )
         return cls(
             overrides.pop('transport', None) or read_transport(config),
             overrides.pop('registry', None) or read_registry(config),

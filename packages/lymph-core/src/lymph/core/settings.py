@@ -9,6 +9,7 @@ from typing import TypeVar
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.plugins import installed, load_plugin
 from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
+from lymph.core.failures import described
 from lymph.core.options import refuse_unknown
 from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core.transport.base import (
@@ -17,18 +18,24 @@ from lymph.core.transport.base import (
     DEFAULT_UNRESPONSIVE_TIMEOUT,
     Transport,
 )
+from lymph.core.transport.endpoints import check_log_endpoint
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 
 __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_transport']
 
 _KEYS = {
-    '': 'advertise block_threshold class drain_timeout events ip metrics pool_size port registry '
-    'rpc',
+    '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
+    'port registry rpc',
     'rpc': 'curve idle_timeout max_buffered max_message_size retries timeout transport '
     'unresponsive_timeout',
     'metrics': 'tags',
 }
+
+_DAY = 24 * 3600  # seconds; libzmq counts milliseconds in 32 bits
+_MANY = 1_000_000  # handlers at once: more than any process has memory for
+_LARGEST_MESSAGE = 2**31 - 1  # bytes; msgpack's own limit of what is unpacked
+_LARGEST_BUFFERS = 2**50  # bytes: more than any machine has
 
 
 @dataclass(frozen=True)
@@ -56,32 +63,34 @@ def read_settings(config: ConfigView, ip: str | None = None, port: int | None = 
     """
     for section, keys in _KEYS.items():
         refuse_unknown(config.view(section) if section else config, keys.split())
-    tags = config.view('metrics').view('tags')
+    _read(config, 'log_endpoint', check_log_endpoint, None)
     settings = Settings(
         ip=_read(config, 'ip', check_host, Settings.ip),
-        port=config.get_int('port', Settings.port),
+        port=config.get_int('port', Settings.port, minimum=0, maximum=65535),
         advertise=_read(config, 'advertise', _advertised, None),
-        pool_size=config.get_int('pool_size', None),
-        drain_timeout=config.get_float('drain_timeout', Settings.drain_timeout),
-        block_threshold=config.get_float('block_threshold', Settings.block_threshold),
-        rpc_timeout=config.get_float('rpc.timeout', Settings.rpc_timeout),
-        rpc_idle_timeout=config.get_float('rpc.idle_timeout', Settings.rpc_idle_timeout),
-        rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries),
-        metrics_tags={key: str(tags[key]) for key in tags},
+        pool_size=config.get_int('pool_size', None, minimum=1, maximum=_MANY),
+        drain_timeout=config.get_seconds('drain_timeout', Settings.drain_timeout, zero=True),
+        block_threshold=config.get_seconds('block_threshold', Settings.block_threshold, zero=True),
+        rpc_timeout=config.get_seconds('rpc.timeout', Settings.rpc_timeout),
+        rpc_idle_timeout=config.get_seconds('rpc.idle_timeout', Settings.rpc_idle_timeout),
+        rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries, minimum=0, maximum=100),
+        metrics_tags=_tags(config.view('metrics.tags')),
         ip_at=config.locate('ip'),
     )
-    for key, fits, expected in (
-        ('port', 0 <= settings.port <= 65535, 'a port from 0 to 65535'),
-        ('pool_size', settings.pool_size is None or settings.pool_size > 0, 'at least 1'),
-        ('drain_timeout', settings.drain_timeout >= 0, 'seconds, 0 or more'),
-        ('block_threshold', settings.block_threshold >= 0, 'seconds, 0 or more'),
-        ('rpc.timeout', settings.rpc_timeout > 0, 'seconds, more than 0'),
-        ('rpc.idle_timeout', settings.rpc_idle_timeout > 0, 'seconds, more than 0'),
-        ('rpc.retries', settings.rpc_retries >= 0, '0 or more'),
-    ):
-        if not fits:
-            raise config.error(key, f'expected {expected}, found {config.get_raw(key)!r}')
     return _overridden(settings, ip, port)
+
+
+def _tags(tags: ConfigView) -> dict[str, str]:
+    """Return tags as text; YAML's dates, booleans and the like have to be in quotes."""
+    return {name: _tag(tags, name) for name in tags}
+
+
+def _tag(tags: ConfigView, name: str) -> str:
+    value = tags.get_raw([name])
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        tags.get_float([name])
+        return str(value)
+    return tags.get_line([name])
 
 
 _T = TypeVar('_T')
@@ -122,31 +131,35 @@ def read_registry(config: ConfigView) -> BaseServiceRegistry:
     """Make the registry: `embedded` without a section, ZooKeeper for one without a class."""
     default = 'zookeeper' if 'registry' in config else 'embedded'
     registry = config.create_instance('registry', default, group='lymph.discovery')
-    assert isinstance(registry, BaseServiceRegistry)
+    if not isinstance(registry, BaseServiceRegistry):
+        raise config.error('registry', f'expected a registry, found {described(registry)}')
     return registry
 
 
 def read_events(config: ConfigView) -> BaseEventSystem:
     """Make the event system: `embedded` without a section."""
-    if 'events' in config and 'class' not in config.view('events'):
+    dependency = isinstance(config.get_raw('events'), str)
+    if 'events' in config and not dependency and 'class' not in config.view('events'):
         names = ', '.join(sorted(installed('lymph.events')))
         raise config.error('events.class', f'expected an event system (installed: {names})')
     events = config.create_instance('events', 'embedded', group='lymph.events')
-    assert isinstance(events, BaseEventSystem)
+    if not isinstance(events, BaseEventSystem):
+        raise config.error('events', f'expected an event system, found {described(events)}')
     return events
 
 
 def read_transport(config: ConfigView) -> Transport:
     """Make the transport: `zmtp` unless `rpc.transport` names another."""
-    name = config.get_str('rpc.transport', 'zmtp')
-    size = config.get_int('rpc.max_message_size', DEFAULT_MAX_MESSAGE_SIZE)
-    if size < 1024:
-        raise config.error('rpc.max_message_size', f'expected 1024 bytes or more, found {size}')
-    silence = config.get_float('rpc.unresponsive_timeout', DEFAULT_UNRESPONSIVE_TIMEOUT)
-    if silence <= 0:
-        text = f'expected seconds, more than 0, found {silence:g}'
-        raise config.error('rpc.unresponsive_timeout', text)
-    buffered = config.get_int('rpc.max_buffered', BUFFERED_MESSAGES * size)
+    name = config.get_line('rpc.transport', 'zmtp')
+    size = config.get_int(
+        'rpc.max_message_size', DEFAULT_MAX_MESSAGE_SIZE, minimum=1024, maximum=_LARGEST_MESSAGE
+    )
+    silence = config.get_seconds(
+        'rpc.unresponsive_timeout', DEFAULT_UNRESPONSIVE_TIMEOUT, maximum=_DAY
+    )
+    buffered = config.get_int(
+        'rpc.max_buffered', BUFFERED_MESSAGES * size, minimum=0, maximum=_LARGEST_BUFFERS
+    )
     if buffered < 2 * size:
         text = f'expected {2 * size} bytes (twice rpc.max_message_size) or more, found {buffered}'
         raise config.error('rpc.max_buffered', text)

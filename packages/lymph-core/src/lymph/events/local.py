@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from lymph.config import ConfigView
+from lymph.config.printable import quoted
 from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
 from lymph.core.protocol.envelope import pack_event
@@ -67,7 +68,7 @@ class LocalEventSystem(BaseEventSystem):
         refuse_unknown(config, ('hub',))
         hub = config.get('hub')
         if not isinstance(hub, (LocalEventSystemHub, type(None))):
-            raise config.error('hub', f'expected dep:<a LocalEventSystemHub>, found {hub!r}')
+            raise config.error('hub', f'expected dep:<a LocalEventSystemHub>, found {quoted(hub)}')
         return cls(**{'hub': hub, **kwargs})
 
     def on_start(self) -> None:

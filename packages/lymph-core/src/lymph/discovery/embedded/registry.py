@@ -70,7 +70,7 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     def from_config(cls, config: ConfigView, **kwargs: Any) -> EmbeddedServiceRegistry:
         """Make the registry; the one option is `path`, used in place of the state directory."""
         refuse_unknown(config, ('path',))
-        return cls(config.get_str('path', None), where=config.locate('path'), **kwargs)
+        return cls(config.get_line('path', None), where=config.locate('path'), **kwargs)
 
     def discover(self, namespace: str = RPC) -> set[str]:
         folder = self.directory / escape(namespace)

@@ -13,7 +13,6 @@ directory has to be on a local disk.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import secrets
 import sqlite3
@@ -52,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar('T')
 
+_LONGEST_CONFIRM = 24 * 3600.0  # seconds
 _LONGEST_STALL = 60.0  # seconds; as long as an owner is known that does not renew its row
 _FORKED = 'this event system was made before a fork; make one in the child'
 _STOPPED = 'the event system is not running; start its container first'
@@ -116,15 +116,9 @@ class EmbeddedEventSystem(BaseEventSystem):
     def from_config(cls, config: ConfigView, **kwargs: Any) -> EmbeddedEventSystem:
         """Make the event system; the options are `path`, `confirm_timeout` and `stall_timeout`."""
         refuse_unknown(config, ('path', 'confirm_timeout', 'stall_timeout'))
-        timeout = config.get_float('confirm_timeout', 10.0)
-        if not 0 < timeout < math.inf:
-            raise config.error('confirm_timeout', f'expected more than 0 seconds, found {timeout}')
-        stall = config.get_float('stall_timeout', 10.0)
-        if not 0 < stall <= _LONGEST_STALL:
-            raise config.error(
-                'stall_timeout', f'expected up to {_LONGEST_STALL:g} seconds, found {stall}'
-            )
-        path = config.get_str('path', None)
+        timeout = config.get_seconds('confirm_timeout', 10.0, maximum=_LONGEST_CONFIRM)
+        stall = config.get_seconds('stall_timeout', 10.0, maximum=_LONGEST_STALL)
+        path = config.get_line('path', None)
         where = config.locate('path')
         return cls(path, timeout, stall_timeout=stall, where=where, **kwargs)
 

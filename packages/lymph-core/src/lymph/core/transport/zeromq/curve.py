@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import zmq
 
 from lymph.config import ConfigurationError, ConfigView
+from lymph.core.options import refuse_unknown
 
 __all__ = ['CurveKeys']
 
@@ -28,6 +29,7 @@ class CurveKeys:
     @classmethod
     def from_config(cls, config: ConfigView) -> CurveKeys:
         """Read a `curve` section: `secret_key`, `server_key`; raises ConfigurationError."""
+        refuse_unknown(config, ('secret_key', 'server_key'))
         keys = cls(_key(config, 'secret_key'), _key(config, 'server_key'))
         if keys.secret is None and keys.server is None:
             raise config.error((), 'expected secret_key, server_key or both')
@@ -71,7 +73,7 @@ def _key(config: ConfigView, name: str) -> str | None:
         if len(text) == _Z85:
             zmq.curve_public(text.encode())
             return text
-    except (ValueError, zmq.ZMQError):
+    except (ValueError, UnicodeError, zmq.ZMQError):
         pass
     # not told in the error: it may be a secret
     raise config.error(
