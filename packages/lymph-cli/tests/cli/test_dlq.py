@@ -195,11 +195,20 @@ def test_the_dead_letters_of_redis_are_listed_shown_replayed_and_dropped(
 
 EVIL = 'a\x1b[2J\x1b]0;owned\x07\r\nforged\u202e'
 
+
+def deep_sets() -> bytes:
+    """Return sets in sets, each unpacked by the one around it."""
+    value: Any = 1
+    for _ in range(200):
+        value = msgpack.ExtType(1, msgpack.packb([value]))
+    return msgpack.packb({'type': 't', 'id': 'i', 'body': {'deep': value}})
+
+
 #: What no lymph has written, as events and as the errors of dead letters.
 FORGED = [
     b'\xff\x00' + EVIL.encode(),
     b'',
-    b'\x81\xa4type' * 1000,
+    deep_sets(),
     msgpack.packb({'type': EVIL, 'id': EVIL, 'body': {EVIL: EVIL}, 'headers': {'trace_id': EVIL}}),
 ]
 

@@ -47,6 +47,19 @@ def test_a_wrong_member_is_named(key, value, words):
         event_from({**WHOLE, key: value})
 
 
+@pytest.mark.parametrize(
+    ('event', 'words'),
+    [
+        (Event('thing', id=7), 'expected text as id of an event, found int'),
+        (Event('thing', id=b'x'), 'expected text as id of an event, found bytes'),
+        (Event('thing', source=7), 'expected text as source of an event, found int'),
+    ],
+)
+def test_what_its_receiver_would_refuse_is_not_packed(event, words):
+    with pytest.raises(SerializationError, match=words):
+        pack_event(event)
+
+
 @pytest.mark.parametrize('data', [b'', b'\xc1', b'\x81', pack(WHOLE)[:-1], pack([WHOLE])])
 def test_bytes_that_hold_no_event(data):
     with pytest.raises(SerializationError):

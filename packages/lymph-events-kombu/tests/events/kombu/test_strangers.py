@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import amqp
+import msgpack as packer
 import pytest
 
 from lymph.core.events import Event
@@ -116,6 +117,14 @@ def event(n: Any) -> bytes:
     return bytes(msgpack.pack({'type': 'x', 'id': 'x', 'body': {'n': n}}))
 
 
+def deep_sets() -> bytes:
+    """Return an event whose parameter is sets in sets, each unpacked by the one around it."""
+    value: Any = 1
+    for _ in range(200):
+        value = packer.ExtType(1, packer.packb([value]))
+    return bytes(packer.packb({'type': 'x', 'id': 'x', 'body': {'n': value}}))
+
+
 @pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)
 @pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
 def test_messages_of_others_stop_no_consumer_and_can_be_sorted_out(
@@ -133,10 +142,11 @@ def test_messages_of_others_stop_no_consumer_and_can_be_sorted_out(
     for name, properties in HOSTILE.items():
         stranger(b'', bench.name.encode(), event(name), properties)
     stranger(b'', bench.name.encode(), b'')
+    stranger(b'', bench.name.encode(), deep_sets())
     stranger(b'', bench.name.encode(), msgpack.pack(b'\xff' * 100_000), (CONTENT_TYPE, b'\x01x'))
     bench.emit(system, 'good')
     bench.subscribe(system, handle, retry=1, **options)
-    count = len(HOSTILE) + 2
+    count = len(HOSTILE) + 3
 
     def all_are_dead() -> Any:
         letters = system.dead_letters.read(bench.name)

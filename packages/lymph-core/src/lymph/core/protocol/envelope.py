@@ -40,15 +40,17 @@ def mapping_of(event: Event) -> dict[str, Any]:
 
     Raises SerializationError for an id or source that `event_from` would refuse.
     """
-    value = {
+    value: dict[str, Any] = {
         'type': event.type,
         'id': event.id,
         'body': event.body,
         'source': event.source,
         'headers': event.headers,
     }
-    _member(value, 'id', str)
-    _member(value, 'source', str, optional=True)
+    if not isinstance(value['id'], str):
+        _member(value, 'id', str)
+    if event.source is not None:
+        _member(value, 'source', str)
     return value
 
 

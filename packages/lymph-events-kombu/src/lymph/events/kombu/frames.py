@@ -8,6 +8,7 @@ no frames is a ValueError before anything is sent. Source: AMQP 0-9-1, 4.2.3 to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -38,7 +39,7 @@ def publish(
     `limit` is how long a frame may be, in bytes. Raises ValueError.
     """
     body: bytes = message.body
-    method = b'%b%b%b%c' % (_PUBLISH, _short(exchange), _short(key), mandatory)
+    method = b'%b%b%b%c' % (_PUBLISH, _name(exchange), _name(key), mandatory)
     flags, properties = _properties(message.properties)
     header = _CONTENT(_BASIC, 0, len(body), flags) + properties
     most = limit - _OVERHEAD
@@ -78,6 +79,9 @@ def _short(text: str) -> bytes:
     return b'%c%b' % (len(data), data)
 
 
+_name = lru_cache(maxsize=1024)(_short)  # what comes again and again
+
+
 def _octet(number: int) -> bytes:
     return b'%c' % number
 
@@ -86,7 +90,7 @@ def _table(values: Mapping[str, Any]) -> bytes:
     """Return a table of texts and numbers."""
     parts = []
     for name, value in values.items():
-        parts.append(_short(name))
+        parts.append(_name(name))
         if isinstance(value, str):
             text = value.encode()
             parts += b'S', _SIZE(len(text)), text
@@ -102,11 +106,11 @@ def _table(values: Mapping[str, Any]) -> bytes:
 
 #: what messages of ours have, in the order of the flags
 _PROPERTIES: tuple[tuple[str, int, Callable[[Any], bytes]], ...] = (
-    ('content_type', 0x8000, _short),
-    ('content_encoding', 0x4000, _short),
+    ('content_type', 0x8000, _name),
+    ('content_encoding', 0x4000, _name),
     ('application_headers', 0x2000, _table),
     ('delivery_mode', 0x1000, _octet),
     ('expiration', 0x0100, _short),
     ('message_id', 0x0080, _short),
-    ('type', 0x0020, _short),
+    ('type', 0x0020, _name),
 )

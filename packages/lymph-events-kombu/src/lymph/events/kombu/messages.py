@@ -32,7 +32,7 @@ from typing import Any
 
 import amqp
 
-from lymph.core import trace
+from lymph.core import limits, trace
 from lymph.core.events import Event
 from lymph.core.protocol.envelope import event_from, mapping_of
 from lymph.events.kombu.serializers import Serializer, decode
@@ -77,8 +77,8 @@ def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message
     body = serializer.encode(mapping_of(event))
     headers: dict[str, Any] = {EMITTED: now}
     trace_id = event.headers.get('trace_id')
-    if trace.is_valid(trace_id):
-        headers[TRACE_ID] = trace_id
+    if isinstance(trace_id, str) and len(trace_id) <= limits.TRACE_ID and trace_id.isascii():
+        headers[TRACE_ID] = trace_id  # whoever reads it looks more closely
     return amqp.Message(
         body,
         content_type=serializer.content_type,
@@ -160,6 +160,8 @@ def _count(message: amqp.Message, name: str) -> int | None:
 
 def _short(text: str) -> str:
     """Return text that fits into a property, cut where it does not."""
+    if len(text) <= _SHORT and text.isascii():
+        return text
     data = text.encode(errors='backslashreplace')
     return data[:_SHORT].decode(errors='ignore')
 
