@@ -29,7 +29,9 @@ from typing import Any
 from lymph.config import ConfigView
 from lymph.core.components import Component
 from lymph.core.events import Event
+from lymph.core.threads import get_ident
 from lymph.events.deadletters import DeadLetters
+from lymph.exceptions import WrongThread
 
 __all__ = ['BaseEventSystem', 'Subscription']
 
@@ -69,10 +71,18 @@ class Subscription:
 
 
 class BaseEventSystem(Component, ABC):
-    """Carries events from emitters to handlers, between `on_start` and `on_stop`."""
+    """Carries events from emitters to handlers, between `on_start` and `on_stop`.
+
+    It belongs to the native thread that made it: elsewhere each method raises WrongThread before
+    anything is done.
+    """
 
     #: the events that were given up; None where the backend keeps none
     dead_letters: DeadLetters | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._thread = get_ident()
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseEventSystem:
@@ -122,3 +132,11 @@ class BaseEventSystem(Component, ABC):
 
     def pause(self) -> None:
         """Fetch no more events; handlers that run go on and are settled. Never waits."""
+
+    def _expect_own_thread(self, what: str) -> None:
+        """Raise WrongThread in another native thread than the one that made the event system.
+
+        All methods above begin with it; `what` was done, in words.
+        """
+        if get_ident() != self._thread:
+            raise WrongThread(what)

@@ -86,6 +86,7 @@ class LocalEventSystem(BaseEventSystem):
 
     def subscribe(self, subscription: Subscription) -> None:
         """Begin to consume; returns when events emitted from now on arrive."""
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         name = subscription.queue_name
         known = self._consumed.get(name)
         check_subscription(subscription, None if known is None else known.subscription)
@@ -99,16 +100,19 @@ class LocalEventSystem(BaseEventSystem):
 
     def declare(self, subscription: Subscription) -> None:
         """Make a durable queue that collects events until somebody consumes it."""
+        self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         self.hub.declare(subscription.queue_name, subscription.event_types, _nobody)
         self.hub.withdraw(subscription.queue_name, _nobody, remove=False)
 
     def has_queue(self, name: str) -> bool:
         """Tell whether the hub has a queue of that name."""
+        self._expect_own_thread(f'{name} was looked for')
         return self.hub.has_queue(name)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         name = subscription.queue_name
         consumed = self._consumed.get(name)
         if consumed is not None and consumed.subscription is subscription:
@@ -118,6 +122,7 @@ class LocalEventSystem(BaseEventSystem):
 
     def emit(self, event: Event, delay: float = 0) -> None:
         """Put the event into the queues of the hub that collect it."""
+        self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)
         if not self._running:

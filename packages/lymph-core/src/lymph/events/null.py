@@ -29,19 +29,23 @@ class NullEventSystem(BaseEventSystem):
 
     def subscribe(self, subscription: Subscription) -> None:
         """Check the subscription, of which no handler will ever be called."""
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         check_subscription(subscription, self._subscriptions.get(subscription.queue_name))
         self._subscriptions[subscription.queue_name] = subscription
 
     def declare(self, subscription: Subscription) -> None:
         """Check the subscription."""
+        self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget the subscription."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         if self._subscriptions.get(subscription.queue_name) is subscription:
             del self._subscriptions[subscription.queue_name]
 
     def emit(self, event: Event, delay: float = 0) -> None:
         """Check the event and drop it."""
+        self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         pack_event(event)

@@ -31,8 +31,10 @@ from gevent.threadpool import ThreadPool
 from lymph.config.printable import quoted
 from lymph.core.failures import log_failure
 from lymph.core.forks import abandon_in_children
+from lymph.core.threads import get_ident
 from lymph.events.embedded.database import StoreError, explain, open_database
 from lymph.events.embedded.turns import Turns
+from lymph.exceptions import WrongThread
 
 __all__ = ['Committer', 'Ticket']
 
@@ -71,6 +73,7 @@ class Committer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._owner = get_ident()
         self._pool: ThreadPool | None = None
         # each change of it is one step of the interpreter, so the hub and the thread may make it
         self._waiting: OrderedDict[Ticket[Any], None] = OrderedDict()
@@ -142,8 +145,11 @@ class Committer:
         """Hand in a command and wait for its result.
 
         `then(result)` is called in the hub, also when nobody waits any more. Raises StoreError when
-        the command failed, or was not done within `timeout` seconds (None: no limit).
+        the command failed, or was not done within `timeout` seconds (None: no limit); WrongThread
+        in another native thread than the one that made this.
         """
+        if get_ident() != self._owner:
+            raise WrongThread('an event system was used')
         result: AsyncResult[T] = AsyncResult()
 
         def done(ticket: Ticket[T]) -> None:

@@ -156,6 +156,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def subscribe(self, subscription: Subscription) -> None:
         """Bind the queue and begin to consume it."""
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         name = subscription.queue_name
         known = self._consumed.get(name)
         check_subscription(subscription, None if known is None else known.subscription)
@@ -178,6 +179,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def declare(self, subscription: Subscription) -> None:
         """Make a durable queue that collects events until somebody consumes it."""
+        self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         name, topics = subscription.queue_name, subscription.event_types
         try:
@@ -187,6 +189,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def has_queue(self, name: str) -> bool:
         """Tell whether there is a queue of that name."""
+        self._expect_own_thread(f'{name} was looked for')
         try:
             return self._run(lambda db: has_queue(db, name))
         except StoreError as error:
@@ -194,6 +197,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         name = subscription.queue_name
         consumed = self._consumed.get(name)
         if consumed is None or consumed.subscription is not subscription:
@@ -209,6 +213,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def emit(self, event: Event, delay: float = 0) -> None:
         """Put the event into all queues that collect it; returns when that is on the disk."""
+        self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)
         if self._refusal is not None:

@@ -62,6 +62,7 @@ class Link(Reconnecting[Broker, Connection]):
         Waits up to `timeout` seconds for a connection. Raises BrokerError when there is none, and
         in place of the errors of py-amqp within the block.
         """
+        self.expect_own_thread()
         self.up.wait(timeout)
         connection = self.connection
         if connection is None:

@@ -20,8 +20,10 @@ from gevent.event import Event
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.protocol.redelivery import Backoff
+from lymph.core.threads import get_ident
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu.loops import go_on
+from lymph.exceptions import WrongThread
 
 __all__ = ['Reconnecting']
 
@@ -74,6 +76,7 @@ class Reconnecting(ABC, Generic[B, C]):
         self._shuffle = shuffle
         self._on_down = on_down
         self._abandoned = False
+        self._thread = get_ident()
         self._owner: Greenlet | None = None
 
     @abstractmethod
@@ -86,6 +89,11 @@ class Reconnecting(ABC, Generic[B, C]):
     @abstractmethod
     def _abandon(self, connection: C) -> None:
         """Let go of a connection and of all that belongs to it. Never waits for the broker."""
+
+    def expect_own_thread(self) -> None:
+        """Raise WrongThread in another native thread than the one that made this."""
+        if get_ident() != self._thread:
+            raise WrongThread('an event system was used')
 
     def start(self) -> None:
         """Connect, and keep connected; raises BrokerError when no address lets us in."""

@@ -133,6 +133,7 @@ class KombuEventSystem(BaseEventSystem):
         Raises SubscriptionError when that cannot be had within the confirm timeout, and at once
         when the queue exists with other arguments.
         """
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         name = subscription.queue_name
         known = self._consumers.get(name)
         check_subscription(subscription, known.subscription if known else None)
@@ -153,6 +154,7 @@ class KombuEventSystem(BaseEventSystem):
 
         Raises SubscriptionError as `subscribe` does.
         """
+        self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         name = subscription.queue_name
         if self._refusal is not None:
@@ -167,6 +169,7 @@ class KombuEventSystem(BaseEventSystem):
 
     def has_queue(self, name: str) -> bool:
         """Tell whether the broker has a queue of that name; raises SubscriptionError."""
+        self._expect_own_thread(f'{name} was looked for')
         self._topology.check_name(name)
         try:
             with self._emitting.channel(self._settings.confirm_timeout) as channel:
@@ -176,6 +179,7 @@ class KombuEventSystem(BaseEventSystem):
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; handlers that run are settled, a temporary queue is deleted."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         consumer = self._consumers.get(subscription.queue_name)
         if consumer is not None and consumer.subscription is subscription:
             del self._consumers[subscription.queue_name]
@@ -186,6 +190,7 @@ class KombuEventSystem(BaseEventSystem):
 
         Raises as the contract says, and ValueError for a delay of more than 30 days.
         """
+        self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         if delay > LONGEST:
             raise ValueError(
@@ -272,7 +277,6 @@ def _over_redis(config: ConfigView, settings: Settings, **kwargs: Any) -> BaseEv
             'events over Redis need its Python client, which is not installed; '
             "pip install 'lymph-events-kombu[redis]'",
         ) from error
-    system: type[BaseEventSystem] = import_module(
-        'lymph.events.kombu.redis.system'
-    ).RedisEventSystem
-    return system(settings, **kwargs)  # type: ignore[arg-type]
+    module = import_module('lymph.events.kombu.redis.system')
+    system: BaseEventSystem = module.RedisEventSystem(settings, **kwargs)
+    return system

@@ -17,6 +17,7 @@ from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.outcomes import OutcomesContract
 from lymph.testing.contracts.events.sharing import SharingContract
+from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
 from lymph.testing.servers import RedisServer
 
@@ -31,6 +32,7 @@ class TestRedis(
     OutcomesContract,
     DeadLettersContract,
     InterfacesContract,
+    ThreadsContract,
 ):
     @pytest.fixture(autouse=True)
     def _use(self, redis_server: RedisServer) -> None:

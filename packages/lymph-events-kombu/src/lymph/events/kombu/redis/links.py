@@ -46,6 +46,7 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
 
     def script(self, timeout: float, name: str, *args: Any) -> Any:
         """Run a script, again where a connection was lost; raises BrokerError after `timeout`."""
+        self.expect_own_thread()
         deadline = time.monotonic() + timeout
         while True:
             self.up.wait(max(deadline - time.monotonic(), 0))

@@ -98,6 +98,7 @@ class RedisEventSystem(BaseEventSystem):
 
         It also does for an exclusive subscription.
         """
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         name = subscription.queue_name
         known = self._consumed.get(name)
         check_subscription(subscription, None if known is None else known.subscription)
@@ -114,15 +115,18 @@ class RedisEventSystem(BaseEventSystem):
 
     def declare(self, subscription: Subscription) -> None:
         """Make a durable queue that collects events until somebody consumes it."""
+        self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         self._declare(_Consumed(subscription.queue_name, subscription))
 
     def has_queue(self, name: str) -> bool:
         """Tell whether there is a queue of that name; raises SubscriptionError."""
+        self._expect_own_thread(f'{name} was looked for')
         return bool(self._run(name, 'exists', name))
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop consuming; a temporary queue is removed."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         consumed = self._consumed.get(subscription.queue_name)
         if consumed is None or consumed.subscription is not subscription:
             return
@@ -135,6 +139,7 @@ class RedisEventSystem(BaseEventSystem):
 
     def emit(self, event: Event, delay: float = 0) -> None:
         """Put the event into all queues that collect it; returns when Redis has it."""
+        self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)
         if self._refusal is not None:

@@ -24,6 +24,7 @@ from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
 from lymph.testing.contracts.events.sharing import SharingContract
+from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
 
 __all__ = ['EventSystemContract', 'EventSystemHarness', 'Gate', 'Inbox']
@@ -41,5 +42,6 @@ class EventSystemContract(
     ExclusiveOutcomesContract,
     DeadLettersContract,
     InterfacesContract,
+    ThreadsContract,
 ):
     """Tests that every event system passes."""
