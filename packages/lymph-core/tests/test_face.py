@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import inspect
 import subprocess
 import sys
@@ -97,3 +98,29 @@ import lymph
 print(lymph.config.__name__, lymph.core.__name__, hasattr(lymph, 'no_such_package'))
 """)
     assert said == ['lymph.config', 'lymph.core', 'False']
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert lymph.__version__ == importlib.metadata.version('lymph-core')
+    assert '__version__' in dir(lymph)
+
+
+def test_the_version_is_read_when_it_is_asked_for_and_loads_nothing_of_lymph():
+    program = (
+        'import sys, lymph; print("importlib.metadata" in sys.modules); lymph.__version__; '
+        'print(sorted(name for name in sys.modules if name.startswith(("lymph.", "gevent"))))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-S', '-c', f'import sys; sys.path[:0] = {sys.path!r}; {program}'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split('\n')[:2] == ['False', '[]']
+
+
+def test_without_its_distribution_lymph_has_no_version(monkeypatch):
+    vars(lymph).pop('__version__', None)
+    monkeypatch.setattr(lymph, '_DISTRIBUTION', 'lymph-nowhere')
+    with pytest.raises(AttributeError, match='distribution lymph-nowhere is not installed'):
+        lymph.__version__  # noqa: B018 - reading it is what fails

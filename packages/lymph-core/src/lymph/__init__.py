@@ -45,7 +45,11 @@ _HOMES = {
     'task': 'lymph.core.decorators',
 }
 
+_DISTRIBUTION = 'lymph-core'  # the version of which is `__version__`
+
 if TYPE_CHECKING:
+    __version__: str
+
     from lymph.core.channels import ReplyChannel as ReplyChannel
     from lymph.core.declaring.proxies import Proxy as Proxy
     from lymph.core.declaring.proxies import proxy as proxy
@@ -120,7 +124,11 @@ else:
 
     def __getattr__(name):
         home = _HOMES.get(name)
-        if home is None:
+        if name == '__version__':
+            value = _version()
+        elif home is not None:
+            value = getattr(import_module(home), name)
+        else:
             if name.startswith('_'):
                 raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
             # subpackages (lymph.core, lymph.config, ...) become attributes when they are asked for
@@ -130,9 +138,16 @@ else:
                 if error.name != f'{__name__}.{name}':
                     raise
             raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-        value = getattr(import_module(home), name)
         globals()[name] = value
         return value
 
     def __dir__():
-        return sorted({*globals(), *_HOMES})
+        return sorted({*globals(), *_HOMES, '__version__'})
+
+    def _version():
+        metadata = import_module('importlib.metadata')  # takes longer than all the rest of this
+        try:
+            return metadata.version(_DISTRIBUTION)
+        except metadata.PackageNotFoundError as error:
+            text = f'lymph has no version: the distribution {_DISTRIBUTION} is not installed'
+            raise AttributeError(text) from error

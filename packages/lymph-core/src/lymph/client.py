@@ -9,6 +9,7 @@ from typing import Any
 from lymph.config import Configuration
 from lymph.core.container import ServiceContainer
 from lymph.core.declaring.proxies import ErrorMap, Proxy
+from lymph.core.interfaces import remote_method
 
 __all__ = ['Client']
 
@@ -36,20 +37,18 @@ class Client:
     def request(
         self,
         address: str,
-        subject: str,
+        method: str | None = None,
         body: Mapping[str, Any] | None = None,
         *,
         timeout: float | None = None,
         version: str | None = None,
+        subject: str | None = None,
         **params: Any,
     ) -> Any:
-        """Call ``interface.method`` at a service name or endpoint and return the result.
-
-        Arguments are given as `body`, as keywords, or both. `timeout` in seconds. Raises an
-        RpcError.
-        """
+        """Call `method` of a service and return the result; see `Interface.request`."""
+        called = remote_method(method, subject)
         return self.container.request(
-            address, subject, {**(body or {}), **params}, timeout=timeout, version=version
+            address, called, {**(body or {}), **params}, timeout=timeout, version=version
         )
 
     def proxy(

@@ -42,6 +42,10 @@ ANSWERS = {
     'nack': lambda channel: channel.nack(),
     'error': lambda channel: channel.error({'type': 'ValueError', 'message': 'no'}),
 }
+TEXTS = {
+    'text': lambda channel: channel.error('no such account'),
+    'typed': lambda channel: channel.error('no such account', type='KeyError'),
+}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,24 @@ def test_an_error_also_takes_keywords(channel, link):
     assert link.sent[0].body == {'type': 'A', 'message': 'text'}
 
 
+def test_an_error_may_be_plain_text(channel, link):
+    channel.error('no such account')
+    assert link.sent[0].body == {'message': 'no such account'}
+
+
+def test_an_error_of_plain_text_may_have_a_type(channel, link):
+    channel.error('empty', type='ValueError')
+    assert link.sent[0].body == {'message': 'empty', 'type': 'ValueError'}
+
+
+@pytest.mark.parametrize('body', [['text'], 5, b'text', ValueError('text'), False])
+def test_an_error_of_another_kind_leaves_the_request_unanswered(channel, link, body):
+    with pytest.raises(TypeError, match=r'expected an error as text, as a mapping like .*, found'):
+        channel.error(body)
+    assert link.sent == []
+    channel.error('again')
+
+
 def test_a_body_that_cannot_travel_leaves_the_request_unanswered(channel, link):
     with pytest.raises(SerializationError):
         channel.reply(object())
@@ -114,7 +136,7 @@ class Raw(lymph.Interface):
     def answer(self, channel, how):
         assert isinstance(channel, ReplyChannel)
         assert isinstance(channel.message, Message)
-        ANSWERS[how](channel)
+        {**ANSWERS, **TEXTS}[how](channel)
 
     @lymph.raw_rpc()
     def twice(self, channel):
@@ -155,6 +177,13 @@ def test_a_raw_method_refuses_or_fails(raw):
     assert caught.value.reason == 'failed'
     with pytest.raises(RemoteError.ValueError, match='no'):
         raw.answer(how='error')
+
+
+@pytest.mark.parametrize(('how', 'type'), [('text', 'Exception'), ('typed', 'KeyError')])
+def test_a_raw_method_fails_with_plain_text(raw, how, type):
+    with pytest.raises(RemoteError) as caught:
+        raw.answer(how=how)
+    assert (caught.value.type, str(caught.value)) == (type, 'no such account')
 
 
 def test_the_first_answer_counts(raw, caplog):
@@ -226,6 +255,17 @@ def test_no_reply_is_a_timeout_and_may_still_come(request_channel):
         request_channel.get(timeout=0.01)
     resolve_soon(request_channel, reply('late'))
     assert request_channel.get(timeout=5).body == 'late'
+
+
+def test_without_a_timeout_the_reply_is_waited_for_until_the_call_ends(request_channel):
+    resolve_soon(request_channel, reply('x'))
+    assert request_channel.get(timeout=None).body == 'x'
+
+
+def test_without_a_timeout_the_deadline_of_the_call_still_ends_it(request_channel):
+    gevent.get_hub().loop.run_callback(request_channel.expire)
+    with pytest.raises(Timeout, match=r'no reply from echo\.upper at memory://1 within 3 s'):
+        request_channel.get(timeout=None)
 
 
 def test_a_lost_connection_is_told_each_time(request_channel):

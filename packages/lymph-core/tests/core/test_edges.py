@@ -119,11 +119,13 @@ def test_what_is_raised_after_the_answer_is_logged_and_told(caller, errors):
 def test_a_declared_error_may_be_of_any_kind(caller, errors):
     told = []
     for n in range(len(KINDS)):
-        with pytest.raises((RemoteError, Failed)) as raised:
+        with pytest.raises(RemoteError) as raised:
             call(caller, 'declared', n=n)
-        told.append(getattr(raised.value, 'type', 'Failed'))
-    wordless = {'_Wordless', '_Quitting', '_NoText'}  # there is nothing to tell the caller
-    assert told == ['Failed' if kind in wordless else kind for kind in KINDS]
+        told.append(raised.value.type)
+        if raised.value.type in ('_Wordless', '_Quitting', '_NoText'):
+            assert 'its text cannot be made' in str(raised.value)
+    assert told == KINDS
+    assert errors == []
 
 
 def test_a_service_that_stops_is_no_declared_error(caller, service, spawn):

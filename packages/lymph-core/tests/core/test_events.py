@@ -41,3 +41,26 @@ def test_each_event_has_an_id_of_its_own():
 
 def test_an_event_prints_its_type_and_body():
     assert repr(Event('a.b', {'x': 1})) == "<Event a.b {'x': 1}>"
+
+
+@pytest.mark.parametrize(
+    'read',
+    [list, dict, tuple, sorted, lambda event: [*event], lambda event: 'x' in list(event)],
+)
+def test_iterating_an_event_says_what_to_iterate(read):
+    with pytest.raises(TypeError, match=r'not iterable; iterate event\.body'):
+        read(Event('type', {'x': 1}))
+
+
+def test_an_event_tells_which_parameters_it_has_and_is_always_true():
+    event = Event('type', {'x': 1})
+    assert 'x' in event
+    assert 'y' not in event
+    assert 0 not in event
+    assert Event('type')
+
+
+@pytest.mark.parametrize('read', [len, reversed, lambda event: {**event}])
+def test_an_event_is_no_collection(read):
+    with pytest.raises(TypeError):
+        read(Event('type', {'x': 1}))

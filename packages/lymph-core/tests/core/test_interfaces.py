@@ -6,6 +6,7 @@ from gevent.event import Event as Flag
 from gevent.queue import Queue
 
 import lymph
+from lymph.client import Client
 from lymph.core import deadlines, trace
 from lymph.core.events import Event
 from lymph.exceptions import EmitFailure, SerializationError, SubscriptionError, Timeout
@@ -249,6 +250,47 @@ def test_an_interface_calls_others(world, listener):
     assert take(listener)['x'] == 1
     caller.proxy('listener', timeout=5).emit_it(type='done', payload={'x': 2})
     assert take(listener)['x'] == 2
+
+
+@pytest.mark.parametrize(
+    'ask',
+    [
+        lambda i: i.request('listener', 'listener.emit_it', {'type': 'done'}),
+        lambda i: i.request('listener', method='listener.emit_it', body={'type': 'done'}),
+        lambda i: i.request(address='listener', method='listener.emit_it', type='done'),
+        lambda i: i.request('listener', subject='listener.emit_it', body={'type': 'done'}),
+    ],
+    ids=['positional', 'method', 'keywords', 'subject'],
+)
+@pytest.mark.parametrize('asking', ['interface', 'client'])
+def test_a_request_names_its_method_and_body(world, listener, asking, ask):
+    caller = world.container((lymph.Interface, 'caller'))
+    ask(caller.interfaces[0] if asking == 'interface' else Client(world.container(start=False)))
+    assert take(listener).type == 'done'
+
+
+@pytest.mark.parametrize(
+    ('names', 'said'),
+    [
+        ({}, 'expected the method to call, as in'),
+        ({'method': 'a.b', 'subject': 'a.b'}, 'expected method or subject, .* found both'),
+    ],
+)
+def test_a_request_has_one_method(world, names, said):
+    caller = world.container((lymph.Interface, 'caller')).interfaces[0]
+    with pytest.raises(TypeError, match=said):
+        caller.request('listener', **names)
+
+
+def test_arguments_called_like_parameters_of_request_go_into_the_body(world):
+    class Web(lymph.Interface):
+        @lymph.rpc()
+        def get(self, method, subject):
+            return method, subject
+
+    caller = world.container((Web, 'web')).interfaces[0]
+    body = {'method': 'GET', 'subject': 's'}
+    assert caller.request('web', 'web.get', body) == ['GET', 's']
 
 
 def test_the_name_of_an_interface_is_that_of_its_class_unless_it_is_given_one(world):

@@ -65,6 +65,13 @@ def test_an_error_without_details_is_an_error_still(body):
     assert caught.value.type == 'Exception'
 
 
+def test_an_error_or_a_refusal_may_have_plain_text_as_its_body():
+    with pytest.raises(RemoteError.Exception, match=r'^no such account$'):
+        outcome(frames(ERROR, 'no such account'), Call())
+    with pytest.raises(Failed, match=r'^echo\.upper: no such account$'):
+        outcome(frames(NACK, 'no such account'), Call())
+
+
 @pytest.mark.parametrize('type', ['a\0b', 'no name', '', 'x' * 10_000, '__init__', 'class'])
 def test_a_name_that_no_class_can_have_is_an_error_still(type):
     with pytest.raises(RemoteError, match='text'):

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import gevent
 from greenlet import getcurrent, greenlet
 
+from lymph.config.printable import quoted
 from lymph.core.failures import Killed
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
 from lymph.core.threads import get_ident
@@ -72,17 +73,22 @@ class RequestChannel:
         self._message: Message | None = None
         self._waiting: greenlet | None = None
 
-    def get(self, timeout: float = 1) -> Message:
+    def get(self, timeout: float | None = 1) -> Message:
         """Return the reply, waiting up to `timeout` seconds for it; again, the same one.
 
-        Raises Timeout when there is none by then, ConnectionLost when the link broke. The reply may
+        None sets no limit beside the timeout that the request was sent with. Raises Timeout when
+        there is no reply in time, ConnectionLost when the link broke. The reply may
         be of any type; it is not turned into a result. Raises WrongThread in another native thread.
         """
         self._expect_own_thread()
         if self._message is None:
-            late = Timeout(f'no reply from {self.what} within {timeout:.3g} s')
-            with gevent.Timeout(timeout, late):
-                self._message = Message.from_frames(self.wait())
+            if timeout is None:
+                frames = self.wait()
+            else:
+                late = Timeout(f'no reply from {self.what} within {timeout:.3g} s')
+                with gevent.Timeout(timeout, late):
+                    frames = self.wait()
+            self._message = Message.from_frames(frames)
         return self._message
 
     def wait(self) -> list[bytes]:
@@ -174,8 +180,19 @@ class ReplyChannel:
         if not (unless_reply_sent and self.reply_sent):
             self._send(NACK, pack({'reason': reason}), pack({'message': text} if text else None))
 
-    def error(self, body: Mapping[str, Any] | None = None, **details: Any) -> None:
-        """Send an error: ``type`` is the name of its class, ``message`` its text."""
+    def error(self, body: Mapping[str, Any] | str | None = None, **details: Any) -> None:
+        """Send an error: ``type`` is the name of its class, ``message`` its text.
+
+        A `body` that is text is the message. The caller gets a `RemoteError` of the given type, or
+        of the type ``Exception``. Raises TypeError for a `body` that is neither text nor a mapping.
+        """
+        if isinstance(body, str):
+            body = {'message': body}
+        elif body is not None and not isinstance(body, Mapping):
+            raise TypeError(
+                "expected an error as text, as a mapping like {'type': 'ValueError', 'message': "
+                f"'too long'}} or as keywords, found {quoted(body)}"
+            )
         self._send(ERROR, self.headers, pack({**(body or {}), **details}))
 
     def detach(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from lymph.core import trace
 
@@ -47,6 +47,10 @@ class Event:
 
     def __contains__(self, name: object) -> bool:
         return name in self.body
+
+    def __iter__(self) -> NoReturn:
+        """Raise TypeError: without it Python would ask for the parameters 0, 1, 2 and so on."""
+        raise TypeError('an event is not iterable; iterate event.body, the dict of its parameters')
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a parameter from the body, or `default`."""

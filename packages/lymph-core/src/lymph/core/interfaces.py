@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from gevent.queue import Empty, Queue
 
+from lymph.config.printable import quoted
 from lymph.core.components import Component
 from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core.declaring.proxies import Caller, ErrorMap, Proxy
@@ -18,10 +19,26 @@ from lymph.discovery.base import RPC
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError, Timeout
 
-__all__ = ['Host', 'Interface', 'Proxy', 'Service']
+__all__ = ['Host', 'Interface', 'Proxy', 'Service', 'remote_method']
 
 Handler = TypeVar('Handler', bound=Callable[..., Any])
 _serial = itertools.count(1)
+
+
+def remote_method(method: str | None, subject: str | None) -> str:
+    """Return what a request calls, given as `method` or as `subject`; raises TypeError for both.
+
+    And for neither.
+    """
+    called = subject if method is None else method
+    if called is None:
+        raise TypeError("expected the method to call, as in request('echo', 'echo.upper')")
+    if method is not None and subject is not None:
+        raise TypeError(
+            f'expected method or subject, its other name, found both: {quoted(method)} and '
+            f"{quoted(subject)}; arguments of these names go into body: body={{'subject': ...}}"
+        )
+    return called
 
 
 class Host(Caller, Protocol):
@@ -103,20 +120,23 @@ class Interface(Component):
     def request(
         self,
         address: str,
-        subject: str,
+        method: str | None = None,
         body: Mapping[str, Any] | None = None,
         *,
         timeout: float | None = None,
         version: str | None = None,
+        subject: str | None = None,
         **params: Any,
     ) -> Any:
-        """Call ``interface.method`` at a service name or endpoint and return the result.
+        """Call `method` (``interface.method``) at a service name or endpoint; return the result.
 
-        Arguments are given as `body`, as keywords, or both. `timeout` in seconds. Raises an
-        RpcError.
+        Arguments are given as `body`, as keywords, or both; those that are called like a parameter
+        of this method, in `body`. `timeout` in seconds. `subject` is another name for `method`.
+        Raises an RpcError.
         """
+        called = remote_method(method, subject)
         return self.container.request(
-            address, subject, {**(body or {}), **params}, timeout=timeout, version=version
+            address, called, {**(body or {}), **params}, timeout=timeout, version=version
         )
 
     def proxy(

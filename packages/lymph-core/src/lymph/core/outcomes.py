@@ -30,6 +30,8 @@ def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
         headers = unpack(frames[3])
     except SerializationError as error:
         raise Failed(f'{channel.what}: the reply cannot be read: {error}') from error
+    if isinstance(body, str):
+        body = {'message': body}
     details = body if isinstance(body, dict) else {}
     text = str(details.get('message') or '')
     if type == NACK:

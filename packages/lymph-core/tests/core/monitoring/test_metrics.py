@@ -106,9 +106,24 @@ def test_metrics_do_not_share_the_tags_they_were_given():
     assert list(gauge) == [('x', 1, {'a': 'b'})]
 
 
-def test_a_metric_by_itself_has_no_value():
-    with pytest.raises(NotImplementedError):
-        iter(Metric('x'))
+def test_a_metric_by_itself_is_abstract():
+    with pytest.raises(TypeError, match=r'abstract class Metric .*__iter__'):
+        Metric('x')
+
+
+def test_a_metric_of_ones_own_is_a_subclass_that_yields_a_triple():
+    class Doubled(Metric):
+        def __iter__(self):
+            yield self.name, 2, self.tags
+
+    assert list(Doubled('x', {'a': 'b'})) == [('x', 2, {'a': 'b'})]
+
+
+def test_what_is_added_to_an_aggregate_is_returned():
+    aggregate = Aggregate()
+    gauge = aggregate.add(Gauge('x', 1))
+    gauge.set(5)
+    assert list(aggregate) == [('x', 5, {})]
 
 
 def test_a_metric_that_cannot_be_read_takes_no_other_along(caplog):

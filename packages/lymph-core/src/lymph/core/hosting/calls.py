@@ -71,7 +71,6 @@ def _invoke(method: HostedMethod, channel: ReplyChannel, body: dict[str, Any]) -
     except Killed:
         raise
     except method.declaration.raises as error:
-        str(error)  # what this raises is the failure of a method whose error says nothing
         channel.error(type=error_name(error), message=error_text(error, _TOLD))
     else:
         channel.reply(result)

@@ -6,8 +6,10 @@ Source: the manual, section 5.7.
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from lymph.config.printable import quoted
 from lymph.core.failures import Killed, described, log_failure
@@ -18,18 +20,19 @@ logger = logging.getLogger(__name__)
 
 Tags = dict[str, str]
 Sample = tuple[str, int | float, Tags]
+M = TypeVar('M', bound=Iterable[Sample])
 
 
-class Metric:
-    """A metric of a single series."""
+class Metric(ABC):
+    """The abstract base of metrics of a single series: subclasses define `__iter__`."""
 
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         self.name = name
         self.tags: Tags = dict(tags or {})
 
+    @abstractmethod
     def __iter__(self) -> Iterator[Sample]:
         """Yield the metric as one (name, value, tags) triple."""
-        raise NotImplementedError
 
 
 class Gauge(Metric):
@@ -105,9 +108,10 @@ class Aggregate:
         self._metrics: list[Iterable[Sample]] = list(metrics)
         self.tags: Tags = dict(tags or {})
 
-    def add(self, metric: Iterable[Sample]) -> None:
-        """Add a metric object to the collection."""
+    def add(self, metric: M) -> M:
+        """Add a metric object to the collection and return it."""
         self._metrics.append(metric)
+        return metric
 
     def remove(self, metric: Iterable[Sample]) -> None:
         """Take a metric object out; one that is not there is ignored."""
