@@ -80,7 +80,7 @@ def test_a_section_that_cannot_be_used_is_a_configuration_error(
 ) -> None:
     with pytest.raises(ConfigurationError, match=complaint) as caught:
         set_up_logging(Settings(), Configuration({'logging': section}))
-    assert str(caught.value).startswith('logging: ')
+    assert str(caught.value).startswith('logging.')
 
 
 HOSTILE = """

@@ -6,11 +6,12 @@ The section `logging` is in the form of `logging.config.dictConfig` and is merge
 
 =============== ==========================================================================
 formatter       `_trace`: `TraceFormatter`, which writes the trace id
-handler         `_console`, which writes to stderr or to --logfile whatever it is given
+handlers        `_console`, which writes to stderr or to --logfile whatever it is given;
+                `_zmqpub`, which does nothing yet
 root logger     at --loglevel, to `_console`
 =============== ==========================================================================
 
-The handler has no level of its own: a logger that is set to another one than the root, here or by
+`_console` has no level of its own: a logger that is set to another one than the root, here or by
 `lymph.change_loglevel` while the process runs, is heard from that level on.
 
 Formatters of the section that name no class of their own are `TraceFormatter` too, and so is that
@@ -27,11 +28,16 @@ from typing import Any
 
 from lymph.cli.hub_errors import log_hub_errors
 from lymph.cli.log_lines import TraceFormatter
+from lymph.cli.logging_section import PUBLISHER, check_logging, place_of
 from lymph.cli.settings import Settings
-from lymph.config import Configuration
+from lymph.config import Configuration, ConfigurationError, ConfigView
+from lymph.config.printable import printable, quoted
+from lymph.core.failures import error_line, error_text
 
 __all__ = ['set_up_logging']
 
+_CONSOLE = '_console'
+_LONGEST = 300  # characters of a path in an error
 _FORMAT = '%(asctime)s %(levelname)-8s %(name)s [%(trace_id)s] %(message)s'
 
 
@@ -40,19 +46,38 @@ def set_up_logging(settings: Settings, config: Configuration, loglevel: str = 'I
 
     Raises ConfigurationError for a `logging` section or a --logfile that cannot be used.
     """
+    section = config.view('logging')
+    check_logging(section)
     merged = Configuration(_defaults(settings.loglevel or loglevel, settings.logfile))
-    merged.update(config.view('logging'))
+    merged.update(section)
     values = merged.get_raw(())
     _use_own_formatter(values.get('formatters'))
     try:
         logging.config.dictConfig(values)
-    except (ValueError, TypeError, AttributeError, ImportError) as error:
-        # dictConfig says which part it could not configure, and keeps why as the cause.
-        reasons = ': '.join(str(each) for each in (error, error.__cause__) if each)
-        raise config.error('logging', f'{reasons}; see logging.config.dictConfig') from error
+    except Exception as error:  # handlers and formatters are other people's code
+        raise _refusal(error, section, settings.logfile) from error
     for handler in _handlers():
         _make_safe(handler)
     log_hub_errors()
+
+
+def _refusal(error: Exception, section: ConfigView, logfile: str | None) -> ConfigurationError:
+    """Return what to say: dictConfig names the part, and keeps why as the cause."""
+    causes = [error, *_causes(error)]
+    place = place_of(error, section)
+    broken = next((each for each in causes if isinstance(each, OSError)), None)
+    if broken is not None and logfile is not None and repr(_CONSOLE) in str(error):
+        reason = broken.strerror or error_line(broken)
+        text = f'cannot write to {quoted(logfile, _LONGEST)}: {reason}; name a file in a folder '
+        return ConfigurationError(f'{text}that this user can write to', '--logfile')
+    reasons = printable(': '.join(dict.fromkeys(map(error_text, causes))), _LONGEST)
+    return section.error(place, f'{reasons}; see logging.config.dictConfig')
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while error.__cause__ is not None:
+        error = error.__cause__
+        yield error
 
 
 def _use_own_formatter(formatters: object) -> None:
@@ -90,6 +115,9 @@ def _defaults(level: str, logfile: str | None) -> dict[str, Any]:
         'version': 1,
         'disable_existing_loggers': False,
         'formatters': {'_trace': {'()': TraceFormatter, 'fmt': _FORMAT}},
-        'handlers': {'_console': {**console, 'formatter': '_trace'}},
-        'root': {'handlers': ['_console'], 'level': level},
+        'handlers': {
+            _CONSOLE: {**console, 'formatter': '_trace'},
+            PUBLISHER: {'class': 'logging.NullHandler'},
+        },
+        'root': {'handlers': [_CONSOLE], 'level': level},
     }

@@ -75,7 +75,7 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
 
 
 def _check_debug(debug: ConfigView) -> None:
-    refuse_unknown(debug, ('backdoor_ip',))
+    refuse_unknown(debug, ('backdoor_ip',), plain=True)
     ip = debug.get_line('backdoor_ip', None)
     if ip is None:
         return

@@ -62,7 +62,9 @@ def read_settings(config: ConfigView, ip: str | None = None, port: int | None = 
     `ip` and `port` replace what the section says, and are checked in the same way.
     """
     for section, keys in _KEYS.items():
-        refuse_unknown(config.view(section) if section else config, keys.split())
+        refuse_unknown(
+            config.view(section) if section else config, keys.split(), plain=bool(section)
+        )
     _read(config, 'log_endpoint', check_log_endpoint, None)
     settings = Settings(
         ip=_read(config, 'ip', check_host, Settings.ip),

@@ -146,7 +146,7 @@ def _read(section: ConfigView, name: str) -> Iterator[ServiceInstance]:
     for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
         where: tuple[str | int, ...] = (name, index) if isinstance(listed, list) else (name,)
         if isinstance(entry, dict):
-            refuse_unknown(section.view(where), ('endpoint', 'version'))
+            refuse_unknown(section.view(where), ('endpoint', 'version'), plain=True)
             endpoint, version = entry.get('endpoint'), entry.get('version')
         else:
             endpoint, version = entry, None

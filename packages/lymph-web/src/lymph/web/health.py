@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from lymph.config import ConfigView
 from lymph.core.failures import Killed, log_failure
+from lymph.core.options import refuse_unknown
 
 __all__ = ['Health']
 
@@ -48,9 +49,11 @@ class Health:
         tell: Callable[[BaseException], None] = _log,
     ) -> Health:
         """Read `enabled` and `endpoint`; raises ConfigurationError for what they cannot be."""
-        endpoint = config.get_str('endpoint', cls.endpoint)
+        refuse_unknown(config, ('enabled', 'endpoint'), plain=True)
+        endpoint = config.get_line('endpoint', cls.endpoint)
         if not endpoint.startswith('/'):
-            raise config.error('endpoint', f"expected a path like '/_health/', found {endpoint!r}")
+            found = config.describe('endpoint')
+            raise config.error('endpoint', f"expected a path like '/_health/', found {found}")
         enabled = config.get_bool('enabled', cls.enabled)
         return cls(is_healthy, is_draining, endpoint, enabled, tell)
 

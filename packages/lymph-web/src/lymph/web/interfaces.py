@@ -15,6 +15,7 @@ import errno
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from socket import gaierror
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -24,6 +25,7 @@ from werkzeug.wrappers import Request
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
 from lymph.core.addresses import check_host, is_loopback, join_address
 from lymph.core.interfaces import Host, Interface
+from lymph.core.options import refuse_near_misses
 from lymph.core.settings import Settings
 from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
 from lymph.web.application import Application
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ['WebHost', 'WebServiceInterface']
 
 logger = logging.getLogger(__name__)
+
+#: What is read of an interface's section; other keys are a user's own.
+_KEYS = ('debug', 'healthcheck', 'ip', 'port', *(field.name for field in fields(Limits)))
 
 
 class WebHost(Host, Protocol):
@@ -102,9 +107,8 @@ class WebServiceInterface(Interface):
         """Read what is documented above; raises ConfigurationError."""
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
-        port = view.get_int('port', 0)
-        if not 0 <= port <= 65535:
-            raise view.error('port', f'expected a port from 0 (random) to 65535, found {port}')
+        refuse_near_misses(view, _KEYS)
+        port = view.get_int('port', 0, minimum=0, maximum=65535)
         self._address = self._read_ip(view), port
         self._ip_at, self._port_at = view.locate('ip'), view.locate('port')
         self.debug = view.get_bool('debug', False)

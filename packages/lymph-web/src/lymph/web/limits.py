@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
+from typing import Any
 
 from lymph.config import ConfigView
 
 __all__ = ['Limits']
+
+_LARGEST = 2**40  # bytes: more than any machine holds
+_MOST = 1_000_000  # connections or fields
+_COUNTED = ('max_headers', 'wsgi_pool_size')
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,16 @@ class Limits:
     def from_config(cls, config: ConfigView) -> Limits:
         """Return the limits that an interface's section sets.
 
-        Raises ConfigurationError for what is not a positive number.
+        Raises ConfigurationError for what is not a positive number of a sensible size.
         """
-        values: dict[str, float] = {}
+        values: dict[str, Any] = {}
+        field: Field[Any]
         for field in fields(cls):
-            read = config.get_float if isinstance(field.default, float) else config.get_int
-            value = read(field.name, None)
-            if value is not None and value <= 0:
-                raise config.error(field.name, f'expected a number above 0, found {value}')
-            if value is not None:
-                values[field.name] = value
-        return cls(**values)  # type: ignore[arg-type]  # read by the type of each field
+            if isinstance(field.default, float):
+                values[field.name] = config.get_seconds(field.name, field.default)
+            else:
+                most = _MOST if field.name in _COUNTED else _LARGEST
+                values[field.name] = config.get_int(
+                    field.name, field.default, minimum=1, maximum=most
+                )
+        return cls(**values)

@@ -8,7 +8,6 @@ instances:
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import shutil
 from collections.abc import Iterable
@@ -16,11 +15,13 @@ from dataclasses import dataclass
 
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.printable import quoted
+from lymph.core.options import refuse_unknown
 from lymph.services.node.shell_words import shell_word
 
 __all__ = ['Definition', 'check_commands', 'read_definitions']
 
 _KEYS = ('command', 'numprocesses')
+_MOST = 1000  # processes of one command
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,8 @@ def check_commands(definitions: Iterable[Definition], search_path: str) -> None:
 
 
 def _read(name: str, view: ConfigView) -> Definition:
-    for key in view:
-        if key not in _KEYS:
-            close = difflib.get_close_matches(key, _KEYS, n=1)
-            advice = f'did you mean {close[0]!r}?' if close else f'known: {", ".join(_KEYS)}'
-            raise view.error([key], f'unknown key; {advice}')
-    count = view.get_int('numprocesses', 1)
-    if count < 0:
-        raise view.error('numprocesses', f'expected 0 or more, found {count}')
+    refuse_unknown(view, _KEYS, plain=True)
+    count = view.get_int('numprocesses', 1, minimum=0, maximum=_MOST)
     return Definition(name, _command(view), count, view.locate('command'))
 
 
@@ -77,11 +72,13 @@ def _command(view: ConfigView) -> tuple[str, ...]:
     if isinstance(view.get_raw('command'), list):
         words = view.get_list('command')
         if not all(isinstance(word, str) for word in words):
-            raise view.error('command', f'expected a list of text, found {words}')
+            raise view.error('command', f'expected a list of text, found {quoted(words)}')
     else:
         words = _split(view)
     if not words:
         raise view.error('command', 'expected a command, found nothing')
+    if any('\0' in word for word in words):
+        raise view.error('command', 'expected words without NUL characters; remove them')
     return tuple(words)
 
 

@@ -64,7 +64,7 @@ def _read_digest(config: ConfigView) -> str | None:
     if not isinstance(raw, dict):
         raise config.error('auth', 'expected a mapping with user and password')
     auth = config.view('auth')
-    refuse_unknown(auth, ('password', 'user'))
+    refuse_unknown(auth, ('password', 'user'), plain=True)
     user, password = raw.get('user'), raw.get('password')
     if not isinstance(user, str) or not user or ':' in user:
         raise auth.error('user', 'expected a name without a colon, as text')

@@ -29,7 +29,7 @@ class CurveKeys:
     @classmethod
     def from_config(cls, config: ConfigView) -> CurveKeys:
         """Read a `curve` section: `secret_key`, `server_key`; raises ConfigurationError."""
-        refuse_unknown(config, ('secret_key', 'server_key'))
+        refuse_unknown(config, ('secret_key', 'server_key'), plain=True)
         keys = cls(_key(config, 'secret_key'), _key(config, 'server_key'))
         if keys.secret is None and keys.server is None:
             raise config.error((), 'expected secret_key, server_key or both')

@@ -1,0 +1,122 @@
+"""The section `logging` of a configuration, checked before `logging.config.dictConfig` takes it.
+
+`dictConfig` ignores keys that it does not know, and of most mistakes it says little. Source: the
+configuration dictionary schema in Python's documentation of `logging.config`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+from lymph.config import Configuration, ConfigurationError, ConfigView
+from lymph.core.options import refuse_unknown
+
+__all__ = ['PUBLISHER', 'check_logging', 'place_of', 'warn_of_publisher']
+
+logger = logging.getLogger(__name__)
+
+#: The handler of the manual, 4.2, that publishes records at `container.log_endpoint`.
+PUBLISHER = '_zmqpub'
+
+_KEYS = (
+    *('disable_existing_loggers', 'filters', 'formatters', 'handlers', 'incremental', 'loggers'),
+    *('root', 'version'),
+)
+_FORMATTER = ('class', 'datefmt', 'defaults', 'format', 'style', 'validate')
+_ROOT = ('filters', 'handlers', 'level')
+_FACTORY = '()'
+_TRACE = '_trace'  # made by a factory, whose arguments it takes
+_HIGHEST = 1000  # a level
+
+_UNABLE = re.compile('Unable to configure (formatter|filter|handler|logger) (.+)')
+
+
+def check_logging(section: ConfigView) -> None:
+    """Raise ConfigurationError for what `dictConfig` would ignore or not explain."""
+    refuse_unknown(section, _KEYS, plain=True)
+    section.get_int('version', 1, minimum=1, maximum=1)
+    section.get_bool('disable_existing_loggers', False)
+    section.get_bool('incremental', False)
+    for formatter in _each(section, 'formatters'):
+        if _FACTORY not in formatter and formatter.path_of()[-1] != _TRACE:
+            refuse_unknown(formatter, _FORMATTER)
+            formatter.get_str('format', None)
+            formatter.get_str('datefmt', None)
+            formatter.get_choice('style', ('%', '{', '$'), None)
+            formatter.get_bool('validate', True)
+    for _ in _each(section, 'filters'):
+        pass
+    for handler in _each(section, 'handlers'):
+        _check_level(handler)
+        handler.get_line('formatter', None)
+        _check_names(handler, 'filters')
+    for each in _each(section, 'loggers'):
+        refuse_unknown(each, (*_ROOT, 'propagate'), plain=True)
+        each.get_bool('propagate', True)
+        _check_logger(each)
+    root = section.view('root')
+    refuse_unknown(root, _ROOT, plain=True)
+    _check_logger(root)
+
+
+def place_of(error: BaseException, section: ConfigView) -> tuple[str, ...]:
+    """Return the path in the section that an error of `dictConfig` is about."""
+    if str(error) == 'Unable to configure root logger':
+        return ('root',)
+    told = _UNABLE.match(str(error))
+    kind, shown = (f'{told[1]}s', told[2]) if told else ('', '')
+    if kind in section:
+        for name in section.view(kind):
+            if repr(name) == shown:
+                return kind, name
+    return ()
+
+
+def warn_of_publisher(config: Configuration) -> None:
+    """Log one warning if records are to be published, which nothing does yet.
+
+    Where there is a `container.log_endpoint`, the container warns.
+    """
+    section = config.view('logging')
+    own = 'class' in section.view(['handlers', PUBLISHER])
+    named = [
+        each
+        for each in (section.view('root'), *_each(section, 'loggers'))
+        if PUBLISHER in each.get_list('handlers', [])
+    ]
+    if named and not own and config.view('container').get('log_endpoint') is None:
+        place = named[0].locate('handlers')
+        logger.warning('%s: %s has no effect: nothing publishes logs', place, PUBLISHER)
+
+
+def _each(section: ConfigView, kind: str) -> Iterator[ConfigView]:
+    view = section.view(kind)
+    for name in view:
+        yield view.view([name])
+
+
+def _check_logger(view: ConfigView) -> None:
+    _check_level(view)
+    _check_names(view, 'filters')
+    _check_names(view, 'handlers')
+
+
+def _check_level(view: ConfigView) -> None:
+    value = view.get_raw('level')
+    if isinstance(value, str) and isinstance(logging.getLevelName(value), int):
+        return
+    try:
+        if not isinstance(value, str):
+            view.get_int('level', None, minimum=0, maximum=_HIGHEST)
+            return
+    except ConfigurationError:
+        pass
+    text = f'expected DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to {_HIGHEST}'
+    raise view.error('level', f'{text}, found {view.describe("level")}')
+
+
+def _check_names(view: ConfigView, key: str) -> None:
+    if not all(isinstance(name, str) for name in view.get_list(key, [])):
+        raise view.error(key, f'expected a list of names, found {view.describe(key)}')

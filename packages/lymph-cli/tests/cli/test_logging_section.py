@@ -1,0 +1,115 @@
+"""The section `logging`: what it may say, and where its errors are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from lymph.cli.logging_section import warn_of_publisher
+from lymph.cli.logs import set_up_logging
+from lymph.cli.settings import Settings
+from lymph.config import Configuration, ConfigurationError
+from lymph.testing.contracts.sections import (
+    FLAGS,
+    TEXTS,
+    check_refused,
+    check_taken_or_refused,
+    configuration,
+)
+
+LEVELS = ('.inf', '-1', '0.5', '1001', 'true', 'LOUD', '""', '[1]', '{a: 1}')
+LISTS = ('5', 'x', 'true', '[5]', '{a: 1}', '""')
+MAPPINGS = ('5', 'x', '[1]', 'true', '""')
+
+REFUSED = {
+    'logging': MAPPINGS,
+    'logging.version': ('0', '2', 'true', 'x', '.inf'),
+    'logging.handelrs': ('{}',),
+    'logging.disable_existing_loggers': FLAGS,
+    'logging.incremental': FLAGS,
+    'logging.formatters': MAPPINGS,
+    'logging.formatters.x': MAPPINGS,
+    'logging.formatters.x.format': ('5', 'true', '[1]'),
+    'logging.formatters.x.style': (*TEXTS, 'x'),
+    'logging.formatters.x.fromat': ('x',),
+    'logging.filters': MAPPINGS,
+    'logging.handlers': MAPPINGS,
+    'logging.handlers.x': (*MAPPINGS, '{}', 'null', '{class: no.such.Handler}', '{class: 5}'),
+    'logging.handlers._console.level': LEVELS,
+    'logging.handlers._console.formatter': TEXTS,
+    'logging.loggers': MAPPINGS,
+    'logging.loggers.x': (*MAPPINGS, '{handlers: [nobody]}'),
+    'logging.loggers.x.level': LEVELS,
+    'logging.loggers.x.handlers': LISTS,
+    'logging.loggers.x.propagate': FLAGS,
+    'logging.loggers.x.lvel': ('INFO',),
+    'logging.root': (*MAPPINGS, '{handlers: [nobody]}'),
+    'logging.root.level': LEVELS,
+    'logging.root.handlers': LISTS,
+    'logging.root.class': ('x',),
+}
+
+
+def set_up(config: Configuration) -> None:
+    set_up_logging(Settings(), config)
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Logging is of the whole process: put back what pytest needs."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.parametrize('key', REFUSED)
+def test_a_bad_value_is_refused_at_its_place(key: str) -> None:
+    check_refused(key, REFUSED[key], set_up)
+
+
+@pytest.mark.parametrize('key', REFUSED)
+def test_no_value_is_more_than_a_configuration_error(key: str) -> None:
+    check_taken_or_refused(key, set_up)
+
+
+@pytest.mark.parametrize(
+    ('section', 'warnings'),
+    [
+        ('{root: {handlers: [_console, _zmqpub]}}', ['logging.root.handlers: _zmqpub']),
+        ('{loggers: {shop: {handlers: [_zmqpub]}}}', ['logging.loggers.shop.handlers: _zmqpub']),
+        (
+            '{root: {handlers: [_zmqpub]}, handlers: {_zmqpub: {class: logging.NullHandler}}}',
+            [],
+        ),
+        ('{}', []),
+    ],
+)
+def test_the_publishing_handler_of_the_manual_is_taken_with_one_warning(
+    section: str, warnings: list[str]
+) -> None:
+    config = configuration('logging', section)
+    set_up(config)
+    told = Told()
+    logging.getLogger().addHandler(told)
+    warn_of_publisher(config)
+    assert [line.partition(': ')[2].rpartition(' has no')[0] for line in told.lines] == warnings
+
+
+class Told(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.mark.parametrize('file', ['/nope/x', '/', ''])
+def test_a_logfile_that_cannot_be_written_is_named_in_one_line(file: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        set_up_logging(Settings(logfile=file), Configuration())
+    assert str(caught.value).startswith(f'--logfile: cannot write to {file!r}: ')
+    assert '\n' not in str(caught.value)

@@ -1,0 +1,64 @@
+"""Every key of an HTTP interface's section, with every kind of value."""
+
+from __future__ import annotations
+
+import pytest
+
+from lymph.config import Configuration
+from lymph.core.assembly import build_container
+from lymph.testing.contracts.sections import (
+    FLAGS,
+    NUMBERS,
+    TEXTS,
+    check_refused,
+    check_taken_or_refused,
+)
+
+BASE = {
+    'container': {
+        'registry': {'class': 'static'},
+        'events': {'class': 'null'},
+        'rpc': {'transport': 'memory'},
+    },
+    'interfaces': {'web': {'class': 'lymph.web:WebServiceInterface'}},
+}
+
+COUNTED = (*NUMBERS, '0', '0.5')
+SECONDS = (*NUMBERS, '0', '0.0', '31536001')
+REFUSED = {
+    'ip': (*TEXTS, 'a b', '10.0.0.256'),
+    'port': (*NUMBERS, '65536', '0.5'),
+    'debug': FLAGS,
+    'wsgi_pool_size': (*COUNTED, '1000001'),
+    'wsgi_pool_sise': ('5',),
+    'max_header_size': COUNTED,
+    'max_headers': (*COUNTED, '1000001'),
+    'max_body_size': COUNTED,
+    'header_timeout': SECONDS,
+    'idle_timeout': SECONDS,
+    'stall_timeout': SECONDS,
+    'body_timeout': SECONDS,
+    'healthcheck': ('5', 'x', '[1]', 'true'),
+    'healthcheck.enabled': FLAGS,
+    'healthcheck.endpoint': (*TEXTS, 'up'),
+    'healthcheck.enabeld': ('true',),
+}
+
+
+def build(config):
+    build_container(config).stop()
+
+
+@pytest.mark.parametrize('key', REFUSED)
+def test_a_bad_value_is_refused_at_its_place(key):
+    check_refused(f'interfaces.web.{key}', REFUSED[key], build, BASE)
+
+
+@pytest.mark.parametrize('key', REFUSED)
+def test_no_value_is_more_than_a_configuration_error(key):
+    check_taken_or_refused(f'interfaces.web.{key}', build, BASE)
+
+
+def test_other_keys_are_the_authors_own():
+    own = {'class': 'lymph.web:WebServiceInterface', 'timeout': None, 'read_timeout': 'x'}
+    build(Configuration({**BASE, 'interfaces': {'web': own}}))
