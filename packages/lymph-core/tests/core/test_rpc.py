@@ -173,7 +173,7 @@ def test_a_declared_error_whose_text_cannot_travel_arrives_still(service, caller
         call_of(Odd, caller).read()
 
 
-def test_a_declared_error_that_cannot_be_shown_is_a_failure(service, caller):
+def test_a_declared_error_whose_text_cannot_be_made_arrives_under_its_name(service, caller):
     class Unspeakable(ValueError):
         def __str__(self):
             raise RuntimeError('cannot be shown')
@@ -183,7 +183,7 @@ def test_a_declared_error_that_cannot_be_shown_is_a_failure(service, caller):
         def read(self):
             raise Unspeakable
 
-    with pytest.raises(Failed):
+    with pytest.raises(RemoteError.Unspeakable, match='its text cannot be made: RuntimeError'):
         call_of(Odd, caller).read()
 
 
