@@ -93,6 +93,7 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.lymph = LYMPH
         self.environ = {
             name: value
             for name, value in os.environ.items()
@@ -124,7 +125,7 @@ class Shell:
     def start_redirected(self, redirection: str, *arguments: str) -> Running:
         """Start `lymph` with what a shell says of its streams, such as `>&-`."""
         script = f'exec "$@" {redirection}'
-        return self.start('-c', script, 'sh', str(LYMPH), *arguments, program=Path('/bin/sh'))
+        return self.start('-c', script, 'sh', str(LYMPH), *arguments, program='/bin/sh')
 
     def run_redirected(self, redirection: str, *arguments: str) -> Finished:
         """Run `lymph` with what a shell says of its streams to its end."""
@@ -149,7 +150,7 @@ class Shell:
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
         stderr: int | None = None,
-        program: Path = LYMPH,
+        program: Path | str = LYMPH,
     ) -> Running:
         """Start `lymph` with these arguments; `stdout`, `stderr`: descriptors instead of files."""
         number = len(self._started)

@@ -22,7 +22,7 @@ def test_an_instance_listens_where_it_is_told(shell: Any) -> None:
     assert echo.stdout == ''
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_call_that_runs_is_finished_before_the_end(shell: Any, number: int) -> None:
     echo = shell.start_echo()
     asking = shell.start('request', 'echo.take', 'seconds:=1.5', '--timeout=60')

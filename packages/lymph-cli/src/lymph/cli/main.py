@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from lymph.cli.signals import handle_signals
 from lymph.cli.streams import open_streams
 
 __all__ = ['main']
@@ -14,9 +15,10 @@ __all__ = ['main']
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; `arguments` default to those of the process.
 
-    The process belongs to `lymph` from now on: its standard streams are prepared before anything
-    is imported that takes time.
+    The process belongs to `lymph` from now on: signals are heard and its standard streams are
+    prepared before anything is imported that takes time.
     """
+    handle_signals()
     open_streams()
     exit_code: int = importlib.import_module('lymph.cli.command_line').run(arguments)
     return exit_code

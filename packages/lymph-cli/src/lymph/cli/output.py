@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,15 +40,17 @@ __all__ = [
     'json_text',
     'one_line',
     'say',
+    'say_at_once',
     'say_block',
     'stdout_explained',
     'whole',
     'write',
 ]
 
-#: Characters of one line of words, and of a text of several lines.
+#: Characters of one line of words, of a text of several lines, and of the stacks of a process.
 _LINE = 4_000
 _BLOCK = 64_000
+_STACKS = 256_000
 
 
 def say(words: str) -> None:
@@ -58,6 +61,15 @@ def say(words: str) -> None:
 def say_block(words: str) -> None:
     """Write words of several lines to stderr."""
     _tell(f'{block(words)}\n')
+
+
+def say_at_once(words: str) -> None:
+    """Write words of several lines to stderr from a signal handler, whatever it has interrupted."""
+    text = block(words, _STACKS)
+    encoded = f'{text}\n'.encode(sys.stderr.encoding or 'utf-8', 'backslashreplace')
+    with contextlib.suppress(OSError):
+        while encoded:
+            encoded = encoded[os.write(2, encoded) :]
 
 
 def ask(question: str) -> None:

@@ -7,9 +7,10 @@ from typing import Any, NoReturn
 
 import click
 
-from lymph.cli.outcomes import INTERRUPTED
+from lymph.cli.outcomes import INTERRUPTED, Interrupted
 from lymph.cli.output import one_line, stdout_explained
 from lymph.cli.settings import add_global_options, global_options
+from lymph.cli.signals import raise_interrupts
 from lymph.config import PluginError
 from lymph.config.plugins import Plugin, installed
 
@@ -62,6 +63,8 @@ class _Program(click.Group):
         try:
             with stdout_explained():  # for commands that print by themselves
                 super().invoke(ctx)
+        except Interrupted as error:
+            raise click.exceptions.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
 
@@ -75,6 +78,11 @@ def _load(plugin: Plugin) -> click.Command:
     return command
 
 
+def _is_own(name: str) -> bool:
+    plugin = installed(GROUP).get(name)
+    return plugin is not None and plugin.reference.startswith('lymph.cli.')
+
+
 @click.pass_context
 def _begin(context: click.Context, /, **given: Any) -> None:
     """Show the help without a subcommand; hand --ip and --port on to the one there is."""
@@ -82,6 +90,8 @@ def _begin(context: click.Context, /, **given: Any) -> None:
     if name is None:
         click.echo(context.get_help())
         return
+    if not _is_own(name):
+        raise_interrupts()
     given = {option: value for option, value in given.items() if value is not None}
     command = program.get_command(context, name) if given else None
     if command is None:

@@ -22,8 +22,6 @@ import os, signal, subprocess, sys, time
 how = sys.argv[1]
 if how == 'deaf':
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if how == 'listens':
-    signal.signal(signal.SIGUSR1, lambda *_: print('heard', flush=True))
 if how == 'drains':
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 if how == 'cuts':
@@ -184,11 +182,26 @@ def test_a_guard_that_was_killed_has_a_successor(shell: Any) -> None:
     expect_gone(pid, *successor)
 
 
-def test_signals_for_the_processes_are_passed_on(shell: Any) -> None:
-    node = start(shell, 'one: {command: worker listens}')
-    pids(node, 'one.1')
+def test_signals_that_would_end_processes_are_not_passed_on(shell: Any) -> None:
+    node = start(shell, 'one: {command: worker waits}')
+    [pid] = pids(node, 'one.1')
+    node.signal(signal.SIGUSR2)
     node.signal(signal.SIGUSR1)
-    node.said('heard')
+    node.said('Waiting greenlets of process')
+    node.said('keeper.py')
+    assert not is_gone(pid)
+    node.signal(signal.SIGHUP)
+    assert node.end() == 0
+    assert 'killed by' not in node.stderr
+    expect_gone(pid)
+
+
+def test_process_that_is_stopped_while_it_starts_has_stopped_in_order(shell: Any) -> None:
+    shell.write('slow.py', 'import time\nprint("importing")\ntime.sleep(600)')
+    shell.write('slow.yml', 'interfaces: {slow: {class: "slow:Slow"}}')
+    shell.write('.lymph.yml', 'instances: {slow: {command: lymph instance -c slow.yml}}')
+    node = shell.start('node')
+    node.said('importing')
     node.signal(signal.SIGTERM)
     assert node.end() == 0
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from lymph.cli.configuring import load_configuration
 from lymph.cli.logs import set_up_logging
 from lymph.cli.running.code import code_explained
+from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import interrupts_heard
 from lymph.cli.settings import Settings
 from lymph.client import Client
@@ -17,10 +18,11 @@ __all__ = ['open_client']
 
 @contextmanager
 def open_client(settings: Settings) -> Iterator[Client]:
-    """Open a client for the duration of a `with` block; logging is set up and Ctrl-C heard.
+    """Open a client for the duration of a `with` block; logging is set up and signals are heard.
 
     Raises ConfigurationError.
     """
+    show_greenlets()
     config = load_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
     with interrupts_heard():

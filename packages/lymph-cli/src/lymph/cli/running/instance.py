@@ -15,6 +15,7 @@ from lymph.cli.output import say
 from lymph.cli.running.code import code_explained
 from lymph.cli.running.importing import import_from_here
 from lymph.cli.running.reloading import Reloader, start_again
+from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import Stops
 from lymph.cli.settings import Settings
 from lymph.cli.streams import let_services_print
@@ -32,6 +33,7 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool, work
     Raises Exit if something was cut then, and whatever its start raises.
     """
     let_services_print()
+    show_greenlets()
     config = load_configuration(settings)
     set_up_logging(settings, config, 'INFO')
     warn_of_publisher(config)

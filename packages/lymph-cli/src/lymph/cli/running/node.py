@@ -14,6 +14,7 @@ from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import wants_color
 from lymph.cli.running.ports import check_ports
+from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.settings import Settings
 from lymph.cli.streams import let_services_print
 from lymph.services.node.definitions import check_commands, read_definitions
@@ -25,6 +26,7 @@ __all__ = ['run']
 def run(settings: Settings, stop_timeout: float) -> None:
     """Run the node until it is told to stop; raises Exit if something did not end well."""
     let_services_print()
+    show_greenlets()
     config = load_node_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
     definitions = read_definitions(config)

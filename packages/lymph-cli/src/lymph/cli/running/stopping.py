@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import functools
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
-__all__ = ['Stops', 'interrupts_heard']
+from lymph.cli.outcomes import Interrupted
+from lymph.cli.signals import STOPS
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+__all__ = ['Stops', 'interrupts_heard', 'stops_heard']
+
 #: Seconds in which an exception that was sent to a greenlet has surely arrived.
 _ON_ITS_WAY = 1.0
 
@@ -23,7 +25,7 @@ class Stopped(BaseException):
 
 
 class Stops:
-    """Hears SIGTERM and SIGINT; `asked` is set by the first of them, `insisted` by the next."""
+    """Hears SIGTERM, SIGINT and SIGHUP; the first sets `asked`, the next `insisted`."""
 
     def __init__(self) -> None:
         self.asked = Event()
@@ -34,17 +36,8 @@ class Stops:
     @contextmanager
     def heard(self) -> Iterator[None]:
         """Hear the signals for the duration of a `with` block."""
-        watchers = [
-            gevent.signal_handler(number, self._hear)
-            for number in _SIGNALS
-            # A shell starts its background jobs deaf to Ctrl-C.
-            if signal.getsignal(number) is not signal.SIG_IGN
-        ]
-        try:
+        with stops_heard(self._hear):
             yield
-        finally:
-            for watcher in watchers:
-                watcher.cancel()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -60,7 +53,7 @@ class Stops:
         finally:
             self._interruptible = None
 
-    def _hear(self) -> None:
+    def _hear(self, _number: int) -> None:
         if self.asked.is_set():
             self.insisted.set()
             return
@@ -71,17 +64,39 @@ class Stops:
 
 @contextmanager
 def interrupts_heard() -> Iterator[None]:
-    """Make Ctrl-C a KeyboardInterrupt of the calling greenlet for the duration of a `with` block.
+    """Let a signal raise Interrupted in the calling greenlet for the duration of a `with` block.
 
-    Without this it comes up in whatever greenlet runs just then, or in gevent's loop, which prints
-    it.
+    Without this it would end the process and leave open what the block has opened. The next signal
+    does.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    caller = gevent.getcurrent()
+    interrupted: list[int] = []
+
+    def hear(number: int) -> None:
+        if interrupted:
+            os._exit(128 + number)
+        interrupted.append(number)
+        gevent.kill(caller, Interrupted(number))
+
+    with stops_heard(hear):
         yield
-        return
-    interrupt = functools.partial(gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
-    watcher = gevent.signal_handler(signal.SIGINT, interrupt)
+        if interrupted:  # it came too late for the block, or code of others has swallowed it
+            raise Interrupted(interrupted[0])
+
+
+@contextmanager
+def stops_heard(hear: Callable[[int], None]) -> Iterator[None]:
+    """Call `hear` in a greenlet with each signal of `STOPS` for the duration of a `with` block.
+
+    Signals that this process was started to ignore stay ignored.
+    """
+    before = {number: signal.getsignal(number) for number in STOPS}
+    heard = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    watchers = [gevent.signal_handler(number, hear, number) for number in heard]
     try:
         yield
     finally:
-        watcher.cancel()
+        for watcher in watchers:
+            watcher.cancel()
+        for number, handler in heard.items():
+            signal.signal(number, handler)  # gevent leaves the system's default action

@@ -19,11 +19,12 @@ __all__ = ['main']
 
 #: Seconds between two looks at groups that were told to end; the system has no event for it.
 _LOOK_AGAIN = 0.05
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main(patience: float) -> None:
     """Watch the pipe on standard input until it ends, then end the groups that are still open."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)  # its one way to end is the end of the pipe
     groups: set[int] = set()
     for line in sys.stdin:

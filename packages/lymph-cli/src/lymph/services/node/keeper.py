@@ -20,6 +20,9 @@ __all__ = ['Keeper', 'Surroundings']
 
 #: What a shell says of a command that cannot be run.
 _CANNOT_RUN = 126
+#: How a process that was told to stop may end: also by the signal, whether it dies of it or, as a
+#: `lymph` that has just been started, says so.
+_ORDERLY = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Keeper:
         while not self._stopping.is_set():
             exit_code, lived = self._live()
             if self._stopping.is_set():
-                self._orderly = self._orderly and exit_code in (0, -signal.SIGTERM)
+                self._orderly = self._orderly and exit_code in _ORDERLY
                 return
             decision = self._supervision.ended(exit_code, lived)
             self._report(exit_code, lived, decision)
@@ -72,11 +75,6 @@ class Keeper:
         self._stopping.set()
         if self._process is not None:
             self._process.kill()
-
-    def pass_on(self, number: int) -> None:
-        """Send a signal to the process."""
-        if self._process is not None:
-            self._process.signal(number)
 
     def _live(self) -> tuple[int, float]:
         """Run the command once; returns its exit code and how long it lived."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
+from lymph.cli.running.stopping import stops_heard
 from lymph.services.node.definitions import Definition
 from lymph.services.node.guard import Guard
 from lymph.services.node.keeper import Keeper, Surroundings
@@ -18,9 +16,6 @@ from lymph.services.node.output import Output
 from lymph.services.node.supervision import Policy
 
 __all__ = ['Node']
-
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Node:
@@ -52,7 +47,7 @@ class Node:
         That is so if no process kept failing, none had to be killed, and each told to stop did so
         with exit code 0 or by the signal that told it.
         """
-        with self._signals():
+        with stops_heard(lambda _number: self.stop()):
             self._guard.start()
             greenlets = [gevent.spawn(keeper.run) for keeper in self._keepers]
             try:
@@ -86,29 +81,6 @@ class Node:
         if not finished.ready() and not self._stopping.is_set():
             self.stop()  # nobody reads what is printed
         finished.join()
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Stop at the signals that ask for it, and pass others on to the processes."""
-        watchers = [
-            gevent.signal_handler(number, self.stop)
-            for number in _STOPS
-            # Started with nohup, a node goes on without its terminal.
-            if signal.getsignal(number) is not signal.SIG_IGN
-        ]
-        watchers += [
-            gevent.signal_handler(number, functools.partial(self._pass_on, number))
-            for number in _PASSED_ON
-        ]
-        try:
-            yield
-        finally:
-            for watcher in watchers:
-                watcher.cancel()
-
-    def _pass_on(self, number: int) -> None:
-        for keeper in self._keepers:
-            keeper.pass_on(number)
 
 
 def _named(definitions: Iterable[Definition]) -> Iterator[tuple[str, tuple[str, ...]]]:
