@@ -32,6 +32,7 @@ from gevent.event import Event as Signal
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line, error_text, log_failure
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
@@ -86,12 +87,14 @@ class Consumption:
         self._wake = Signal()
         self._paused = False
         self._loop: Greenlet | None = None
+        self._log = LimitedLog(logger)  # of each queue, for what its events cause
 
     # What the event system tells.
 
     def start(self) -> None:
         """Begin to consume what is or will be added."""
         self._paused = False
+        self._log = LimitedLog(logger)
         self._loop = self._component.spawn(self._run)
 
     def stop(self) -> None:
@@ -103,6 +106,7 @@ class Consumption:
         if self._loop is not None:
             self._loop.kill()
             self._loop = None
+        self._log.close()
 
     def pause(self) -> None:
         """Lease no more; handlers that run are settled."""
@@ -267,7 +271,7 @@ class Consumption:
             self._store.release([delivery], started=True)
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the store raises
-            log_failure(logger, error, '%s: cannot settle an event', delivery.queue)
+            self._tell('%s: cannot settle an event', delivery.queue, error=error)
             try:
                 gevent.sleep(_AFTER_ERROR)  # or it would come again at once, as often as can be
             finally:
@@ -289,8 +293,7 @@ class Consumption:
             event = unpack_event(delivery.data, delivery.attempt)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it stays so
             self._store.bury(delivery, error_line(error))
-            text = error_text(error)
-            logger.error('%s: not an event, now a dead letter: %s', delivery.queue, text)
+            self._tell('%s: not an event, now a dead letter: %s', delivery.queue, error_text(error))
             return True
         try:
             subscription.handler(event)
@@ -317,8 +320,13 @@ class Consumption:
             fate = f'trying again in {delay:.1f} s'
             self._store.retry(delivery, delay)
         text = '%s: the handler failed in attempt %d, %s'
-        log_failure(logger, error, text, delivery.queue, attempt, fate)
+        self._tell(text, delivery.queue, attempt, fate, error=error)
         self._component.error_hook(
             error, component=self._component, function=subscription.handler, attempt=attempt
         )
         return delay is None
+
+    def _tell(
+        self, text: str, queue: str, *more: object, error: BaseException | None = None
+    ) -> None:
+        self._log.write(logging.ERROR, queue, text, queue, *more, exc_info=error)

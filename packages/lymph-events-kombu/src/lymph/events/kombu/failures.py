@@ -208,7 +208,8 @@ class Failures:
             except BrokerError as error:
                 attempt += 1
                 delay = _AFTER_ERROR.delay(attempt, random.random())
-                logger.warning('cannot pass on a failed event, again in %.1f s: %s', delay, error)
+                text = 'cannot pass on a failed event, again in %.1f s: %s'
+                self._log.write(logging.WARNING, 'failed events', text, delay, error)
                 gevent.sleep(delay)
             else:
                 delivery.acknowledge()

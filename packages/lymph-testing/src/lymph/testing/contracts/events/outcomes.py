@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import gevent
 import pytest
 
 from lymph.core.events import Event
+from lymph.events.base import BaseEventSystem
 from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
 
 __all__ = ['RAISED', 'ExclusiveOutcomesContract', 'OutcomesContract']
@@ -81,6 +83,13 @@ def _raise(event: Event) -> None:
     raise RAISED[event.body['n']]()
 
 
+def _break(event: Event) -> None:
+    raise RuntimeError('broken')
+
+
+_LEFT_OUT = re.compile(r'(\d+) more lines were left out')
+
+
 class OutcomesContract(EventSystemHarness):
     """No error of a handler is left without an outcome, or given more than one."""
 
@@ -118,6 +127,25 @@ class OutcomesContract(EventSystemHarness):
         self.eventually(lambda: self.read_dead_letters(system, self.queue()))
         self.settle()
         assert inbox.numbers == [0]
+
+    def test_a_flood_of_failures_is_told_in_few_lines_and_their_number(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        system, count = self.start(), 300
+        self.subscribe(system, _break)
+        gevent.joinall([gevent.spawn(self.emit, system, n) for n in range(count)], raise_error=True)
+        self.eventually(lambda: self._dead(system) == count)
+        self.stop(system)
+        lines = [each.getMessage() for each in caplog.records if self.queue() in each.getMessage()]
+        written = [line for line in lines if 'the handler failed' in line]
+        left_out = [int(found[1]) for line in lines if (found := _LEFT_OUT.search(line))]
+        assert len(written) < count
+        assert len(written) + sum(left_out) == count
+
+    def _dead(self, system: BaseEventSystem) -> int:
+        assert system.dead_letters is not None
+        _, count = system.dead_letters.oldest(self.queue(), 1)
+        return count
 
     def _expect_dead_letters(self, system: Any, inbox: Inbox, attempts: int) -> None:
         for n in range(len(RAISED)):
