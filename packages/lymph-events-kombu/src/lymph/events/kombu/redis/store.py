@@ -23,6 +23,7 @@ import gevent
 
 from lymph.core.components import Component
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.loops import go_on
 from lymph.events.kombu.redis.links import RedisLink
@@ -58,11 +59,13 @@ class RedisStore:
         self._unanswered: dict[int, tuple[Any, ...]] = {}
         self._refused: list[int] = []
         self._looking: Greenlet | None = None
+        self._log = LimitedLog(logger)
 
     # The owner.
 
     def start(self) -> None:
         """Say that it lives from now on, and look after the others."""
+        self._log = LimitedLog(logger)
         purpose = 'looking after the events of other instances'
         self._looking = self._component.spawn(go_on, logger, purpose, self._look)
 
@@ -75,6 +78,7 @@ class RedisStore:
             self._link.script(timeout, 'dismiss', self.owner)
         except BrokerError as error:
             logger.error('others will have to clean up after this instance: %s', error)
+        self._log.close()
         self._unanswered.clear()
         self._refused.clear()
         self._held.clear()
@@ -198,7 +202,8 @@ class RedisStore:
         if isinstance(reply, Lost):
             return
         if isinstance(reply, BrokerError):
-            logger.error('cannot settle an event, trying again: %s', reply)
+            text = 'cannot settle an event, trying again: %s'
+            self._log.write(logging.ERROR, 'outcomes', text, reply)
             self._refused.append(number)
             return
         then, *_ = self._unanswered.pop(number, (None,))
