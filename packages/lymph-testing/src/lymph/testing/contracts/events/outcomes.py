@@ -13,6 +13,7 @@ import pytest
 
 from lymph.core.events import Event
 from lymph.events.base import BaseEventSystem
+from lymph.events.deadletters import DeadLetter
 from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
 
 __all__ = ['RAISED', 'ExclusiveOutcomesContract', 'OutcomesContract']
@@ -100,6 +101,24 @@ class OutcomesContract(EventSystemHarness):
         system, inbox = self.start(), Inbox(_raise)
         self.subscribe(system, inbox, retry=retry)
         self._expect_dead_letters(system, inbox, 1 + retry)
+
+    @pytest.mark.parametrize('options', [{'broadcast': True}, {'once': True}, {'durable': False}])
+    def test_a_queue_of_one_instance_counts_attempts_as_well(self, options: dict[str, Any]) -> None:
+        def stop(event: Event) -> None:
+            raise SystemExit(event.attempt)
+
+        system, inbox = self.start(), Inbox(stop)
+        self.subscribe(system, inbox, retry=1, **options)
+        sent = self.emit(system, 1)
+
+        def of_the_event() -> list[DeadLetter]:
+            assert system.dead_letters is not None
+            letters = system.dead_letters.scan()
+            return [each for each in letters if each.event and each.event.id == sent.id]
+
+        (letter,) = self.eventually(of_the_event)
+        assert [event.attempt for event in inbox.events] == [1, 2]
+        assert (letter.error, letter.attempts) == ('SystemExit: 2', 2)
 
     def test_an_error_without_a_text_holds_up_no_sequential_queue(self) -> None:
         system, inbox = self.start(), Inbox(_raise)
