@@ -52,6 +52,37 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
     assert '--config' in result.output
 
 
+ALL_HELP = """
+import click
+from click.testing import CliRunner
+from lymph.cli.program import program
+
+def show(*names):
+    print(CliRunner().invoke(program, [*names, '--help'], prog_name='lymph').output)
+
+context = click.Context(program)
+print(CliRunner().invoke(program, ['list'], prog_name='lymph').output)
+for name in program.list_commands(context):
+    command = program.get_command(context, name)
+    show(name)
+    for inner in getattr(command, 'commands', ()):
+        show(name, inner)
+"""
+
+
+def test_help_does_not_depend_on_docstrings(shell: Any) -> None:
+    plain = shell.python(ALL_HELP)
+    shell.environ['PYTHONOPTIMIZE'] = '2'
+    assert shell.python(ALL_HELP) == plain
+    assert plain.stdout.count('Usage: lymph') > len(COMMANDS)
+
+
+def test_service_without_docstrings_is_inspected_without_help(shell: Any) -> None:
+    shell.environ['PYTHONOPTIMIZE'] = '2'
+    shell.start_echo()
+    assert 'echo.upper(text=None)\n\n' in shell.run('inspect', 'echo').stdout
+
+
 def test_help_of_a_command_is_what_the_command_says_itself(shell: Any) -> None:
     assert shell.run('help', 'request') == shell.run('request', '--help')
     assert shell.run('help', 'dlq', 'replay') == shell.run('dlq', 'replay', '--help')

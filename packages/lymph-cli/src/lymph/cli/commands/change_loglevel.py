@@ -12,7 +12,16 @@ __all__ = ['command']
 _run = lazy('lymph.monkey:patch', 'lymph.cli.running.change_loglevel:run')
 
 
-@click.command('change-loglevel', epilog='Example: lymph change-loglevel echo lymph.core DEBUG')
+@click.command(
+    'change-loglevel',
+    epilog='Example: lymph change-loglevel echo lymph.core DEBUG',
+    help="""
+    Set the level of a logger in all instances of a service, or in the one at an endpoint.
+
+    LOGGER is the name of a logger that exists there; root is the one of all that have no level of
+    their own. The change is for an hour at most; whoever needs more configures it in `logging`.
+    """,
+)
 @click.argument('address')
 @click.argument('logger')
 @click.argument('level', type=click.Choice(LEVELS, case_sensitive=False))
@@ -32,9 +41,4 @@ def command(
     period: float | None,
     as_json: bool,
 ) -> None:
-    """Set the level of a logger in all instances of a service, or in the one at an endpoint.
-
-    LOGGER is the name of a logger that exists there; root is the one of all that have no level of
-    their own. The change is for an hour at most; whoever needs more configures it in `logging`.
-    """
     _run(settings, address, logger, level, period, as_json)

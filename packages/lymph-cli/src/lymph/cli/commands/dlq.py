@@ -42,17 +42,26 @@ def _choosing(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group('dlq', epilog='Example: lymph dlq replay --queue shop.on_order --since 2h')
-def command() -> None:
-    """Look at the dead letters, the events that were given up, and settle them.
+@click.group(
+    'dlq',
+    epilog='Example: lymph dlq replay --queue shop.on_order --since 2h',
+    help="""
+    Look at the dead letters, the events that were given up, and settle them.
 
     With RabbitMQ, each look takes all dead letters out of their queue and puts them back at its
     end. Nothing is lost by that, also when it is interrupted, but meanwhile another look does not
     find them; and it has to be over within the broker's consumer_timeout, 30 minutes by default.
-    """
+    """,
+)
+def command() -> None:
+    pass
 
 
-@command.command('list', epilog='Example: lymph dlq list --type "order.*" --error timeout')
+@command.command(
+    'list',
+    epilog='Example: lymph dlq list --type "order.*" --error timeout',
+    help='List dead letters, the oldest first.',
+)
 @filter_options
 @click.option(
     '--limit',
@@ -65,36 +74,45 @@ def command() -> None:
 @_json
 @pass_settings
 def _list_command(settings: Settings, filters: Filters, limit: int, as_json: bool) -> None:
-    """List dead letters, the oldest first."""
     _list(settings, filters, limit, as_json)
 
 
-@command.command('show', epilog='Example: lymph dlq show 42')
+@command.command(
+    'show',
+    epilog='Example: lymph dlq show 42',
+    help='Show all that is known of dead letters: body, headers, error, attempts, times.',
+)
 @click.argument('ids', nargs=-1, required=True, metavar='ID...')
 @_json
 @pass_settings
 def _show_command(settings: Settings, ids: tuple[str, ...], as_json: bool) -> None:
-    """Show all that is known of dead letters: body, headers, error, attempts, times."""
     _show(settings, ids, as_json)
 
 
-@command.command('replay', epilog='Example: lymph dlq replay --queue shop.on_order')
-@_choosing
-@pass_settings
-def _replay_command(settings: Settings, /, **choice: Any) -> None:
-    """Put events back into the queues that gave them up, to be handled as if they were new.
+@command.command(
+    'replay',
+    epilog='Example: lymph dlq replay --queue shop.on_order',
+    help="""
+    Put events back into the queues that gave them up, to be handled as if they were new.
 
     They keep their id, their headers and their trace id; attempts are counted from 1 again. What is
     interrupted loses nothing, but a few may then be both replayed and still there. Dead letters
     whose queue is gone stay, and the exit code is 1.
-    """
+    """,
+)
+@_choosing
+@pass_settings
+def _replay_command(settings: Settings, /, **choice: Any) -> None:
     _replay(settings, **choice)
 
 
-@command.command('drop', epilog='Example: lymph dlq drop --older 30d')
+@command.command(
+    'drop',
+    epilog='Example: lymph dlq drop --older 30d',
+    help='Forget dead letters for good.',
+)
 @_choosing
 @click.option('--yes', '-y', is_flag=True, help='Do not ask.')
 @pass_settings
 def _drop_command(settings: Settings, /, yes: bool, **choice: Any) -> None:
-    """Forget dead letters for good."""
     _drop(settings, yes=yes, **choice)

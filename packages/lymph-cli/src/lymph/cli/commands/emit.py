@@ -13,7 +13,13 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.emit:run')
 
 
 @click.command(
-    'emit', epilog='Example: lymph emit uppercase_transform_finished \'{"text": "foo"}\''
+    'emit',
+    epilog='Example: lymph emit uppercase_transform_finished \'{"text": "foo"}\'',
+    help="""
+    Emit an event; returns when the event is safe.
+
+    PARAMS is its body: a JSON object, or - to read one from stdin; or pairs: name=text, name:=json.
+    """,
 )
 @click.argument('type', metavar='TYPE')
 @click.argument('params', nargs=-1)
@@ -26,8 +32,4 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.emit:run')
 )
 @pass_settings
 def command(settings: Settings, type: str, params: tuple[str, ...], delay: float) -> None:
-    """Emit an event; returns when the event is safe.
-
-    PARAMS is its body: a JSON object, or - to read one from stdin; or pairs: name=text, name:=json.
-    """
     _run(settings, type, params, delay)

@@ -9,11 +9,14 @@ from lymph.cli.program import program
 __all__ = ['command']
 
 
-@click.command('help', epilog='Example: lymph help request')
+@click.command(
+    'help',
+    epilog='Example: lymph help request',
+    help='Explain a command, or lymph as a whole.',
+)
 @click.argument('names', nargs=-1, metavar='[COMMAND]...')
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...]) -> None:
-    """Explain a command, or lymph as a whole."""
     root = context.find_root()
     if not names:
         click.echo(program.get_help(root))

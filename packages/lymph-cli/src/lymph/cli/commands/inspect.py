@@ -12,14 +12,18 @@ __all__ = ['command']
 _run = lazy('lymph.monkey:patch', 'lymph.cli.running.inspect:run')
 
 
-@click.command('inspect', epilog='Example: lymph inspect echo')
+@click.command(
+    'inspect',
+    epilog='Example: lymph inspect echo',
+    help="""
+    Print the methods of a service with their parameters and documentation.
+
+    ADDRESS is the name of a service, or the endpoint of an instance (tcp://HOST:PORT).
+    """,
+)
 @click.argument('address')
 @click.option('--all', 'everything', is_flag=True, help='All that the instance offers.')
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, address: str, everything: bool, as_json: bool) -> None:
-    """Print the methods of a service with their parameters and documentation.
-
-    ADDRESS is the name of a service, or the endpoint of an instance (tcp://HOST:PORT).
-    """
     _run(settings, address, everything, as_json)

@@ -45,13 +45,17 @@ def instance_options(function: Function) -> Function:
     return function
 
 
-@click.command('instance', epilog='Example: lymph instance --config conf/echo.yml')
+@click.command(
+    'instance',
+    epilog='Example: lymph instance --config conf/echo.yml',
+    help="""
+    Run one instance of the services that a configuration names in `interfaces`.
+
+    SIGTERM, SIGHUP and Ctrl-C let it finish what it is doing; the second of them ends it at once.
+    The exit code is 0 if nothing was cut. SIGUSR1 shows what it does just now.
+    """,
+)
 @instance_options
 @pass_settings
 def command(settings: Settings, ip: str | None, port: int | None, reload: bool) -> None:
-    """Run one instance of the services that a configuration names in `interfaces`.
-
-    SIGTERM and Ctrl-C let it finish what it is doing; the second of them ends it at once. The exit
-    code is 0 if nothing was cut.
-    """
     run(settings, ip, port, reload, worker=False)

@@ -12,9 +12,12 @@ __all__ = ['command']
 _run = lazy('lymph.cli.running.list_:run')
 
 
-@click.command('list', epilog='Example: lymph list')
+@click.command(
+    'list',
+    epilog='Example: lymph list',
+    help='List all commands, those of other distributions too.',
+)
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
-    """List all commands, those of other distributions too."""
     _run(settings, as_json)

@@ -12,7 +12,19 @@ __all__ = ['command']
 _run = lazy('lymph.cli.running.node:run')
 
 
-@click.command('node', epilog='Example: lymph node --config .lymph.yml')
+@click.command(
+    'node',
+    epilog='Example: lymph node --config .lymph.yml',
+    help="""
+    Run all instances that a configuration names, and keep them running.
+
+    Reads `.lymph.yml`, or what LYMPH_NODE_CONFIG or --config name. Every entry of its section
+    `instances` has a `command`, and `numprocesses` if it is to run more than once. A process that
+    fails is started again, after growing delays.
+
+    SIGTERM, SIGHUP and Ctrl-C end all of them; the second of these signals kills what still runs.
+    """,
+)
 @click.option(
     '--stop-timeout',
     type=click.FloatRange(min=0),
@@ -23,10 +35,4 @@ _run = lazy('lymph.cli.running.node:run')
 )
 @pass_settings
 def command(settings: Settings, stop_timeout: float) -> None:
-    """Run all instances that a configuration names, and keep them running.
-
-    Reads `.lymph.yml`, or what LYMPH_NODE_CONFIG or --config name. Every entry of its section
-    `instances` has a `command`, and `numprocesses` if it is to run more than once. A process that
-    fails is started again, after growing delays.
-    """
     _run(settings, stop_timeout)

@@ -12,7 +12,17 @@ __all__ = ['command']
 _run = lazy('lymph.monkey:patch', 'lymph.cli.running.request:run')
 
 
-@click.command('request', epilog='Example: lymph request echo.upper \'{"text": "foo"}\'')
+@click.command(
+    'request',
+    epilog='Example: lymph request echo.upper \'{"text": "foo"}\'',
+    help="""
+    Call a method of a service and print its reply.
+
+    SUBJECT is INTERFACE.METHOD, or INTERFACE.METHOD@VERSION for a version of the interface.
+
+    PARAMS is a JSON object, or - to read one from stdin; or pairs: name=text, name:=json.
+    """,
+)
 @click.argument('subject')
 @click.argument('params', nargs=-1)
 @click.option(
@@ -37,10 +47,4 @@ def command(
     timeout: float | None,
     as_json: bool,
 ) -> None:
-    """Call a method of a service and print its reply.
-
-    SUBJECT is INTERFACE.METHOD, or INTERFACE.METHOD@VERSION for a version of the interface.
-
-    PARAMS is a JSON object, or - to read one from stdin; or pairs: name=text, name:=json.
-    """
     _run(settings, subject, params, address, timeout, as_json)

@@ -12,7 +12,15 @@ __all__ = ['command']
 _run = lazy('lymph.monkey:patch', 'lymph.cli.running.subscribe:run')
 
 
-@click.command('subscribe', epilog="Example: lymph subscribe 'task.*' order_placed")
+@click.command(
+    'subscribe',
+    epilog="Example: lymph subscribe 'task.*' order_placed",
+    help="""
+    Print events as they happen.
+
+    In a TYPE, * stands for one word and # for any number of words between dots.
+    """,
+)
 @click.argument('types', nargs=-1, required=True, metavar='TYPE...')
 @click.option('--count', '-n', type=click.IntRange(min=1), metavar='N', help='End after N events.')
 @click.option(
@@ -30,8 +38,4 @@ def command(
     timeout: float | None,
     as_json: bool,
 ) -> None:
-    """Print events as they happen.
-
-    In a TYPE, * stands for one word and # for any number of words between dots.
-    """
     _run(settings, types, count, timeout, as_json)
