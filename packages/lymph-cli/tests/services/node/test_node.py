@@ -196,6 +196,16 @@ def test_signals_that_would_end_processes_are_not_passed_on(shell: Any) -> None:
     expect_gone(pid)
 
 
+def test_forks_of_a_node_are_no_reason_for_a_warning(shell: Any) -> None:
+    """Python 3.12 and later warn of a fork where there are threads, like the one that writes."""
+    shell.environ['PYTHONWARNINGS'] = 'default'
+    node = start(shell, 'one: {command: worker fails}')
+    pids(node, 'one.1', 2)
+    node.signal(signal.SIGTERM)
+    node.end()
+    assert 'multi-threaded' not in node.stderr
+
+
 def test_process_that_is_stopped_while_it_starts_has_stopped_in_order(shell: Any) -> None:
     shell.write('slow.py', 'import time\nprint("importing")\ntime.sleep(600)')
     shell.write('slow.yml', 'interfaces: {slow: {class: "slow:Slow"}}')

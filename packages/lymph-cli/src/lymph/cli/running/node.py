@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
+import warnings
 from collections.abc import Sequence
 
 from click.exceptions import Exit
@@ -25,6 +26,7 @@ __all__ = ['run']
 
 def run(settings: Settings, stop_timeout: float) -> None:
     """Run the node until it is told to stop; raises Exit if something did not end well."""
+    _allow_forks()
     let_services_print()
     show_greenlets()
     config = load_node_configuration(settings)
@@ -36,6 +38,17 @@ def run(settings: Settings, stop_timeout: float) -> None:
     node = Node(definitions, environ=environ, patience=stop_timeout, color=wants_color(settings))
     if not node.run():
         raise Exit(FAILED)
+
+
+def _allow_forks() -> None:
+    """Keep Python 3.12 and later from warning of forks in a process with threads.
+
+    A thread of a node writes to stdout and stderr or sleeps; between the fork and its program, a
+    child of gevent's Popen touches neither, and takes no lock that such a thread holds.
+    """
+    warnings.filterwarnings(
+        'ignore', 'This process .* is multi-threaded, use of fork', DeprecationWarning
+    )
 
 
 def _environ(settings: Settings) -> dict[str, str]:
