@@ -8,6 +8,7 @@ from typing import Any
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
 
 from lymph.config import ConfigView
+from lymph.config.printable import is_line
 from lymph.core.options import refuse_unknown
 
 __all__ = ['Access']
@@ -34,9 +35,7 @@ class Access:
     def from_config(cls, config: ConfigView) -> Access:
         """Read `auth` (`user`, `password`) and `acl`; raises ConfigurationError."""
         digest = _read_digest(config)
-        kind = config.get_str('acl', None)
-        if kind is not None and kind not in _ACLS:
-            raise config.error('acl', f'expected one of {", ".join(_ACLS)}, found {kind!r}')
+        kind = config.get_choice('acl', tuple(_ACLS), None)
         if kind in ('private', 'readable') and digest is None:
             raise config.error('acl', f'{kind!r} needs a user; add auth with user and password')
         return cls(digest, kind)
@@ -66,8 +65,8 @@ def _read_digest(config: ConfigView) -> str | None:
     auth = config.view('auth')
     refuse_unknown(auth, ('password', 'user'), plain=True)
     user, password = raw.get('user'), raw.get('password')
-    if not isinstance(user, str) or not user or ':' in user:
+    if not isinstance(user, str) or not is_line(user) or ':' in user:
         raise auth.error('user', 'expected a name without a colon, as text')
-    if not isinstance(password, str) or not password:
+    if not isinstance(password, str) or not is_line(password):
         raise auth.error('password', 'expected text (in quotes, if it looks like a number)')
     return f'{user}:{password}'

@@ -9,24 +9,21 @@ tells once that a connection was lost, and why it was not made.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
-import gevent
 from kazoo.client import KazooClient
 from kazoo.exceptions import ConfigurationError as KazooConfigurationError
 from kazoo.handlers.gevent import SequentialGeventHandler
-from kazoo.hosts import collect_hosts
 from kazoo.protocol.serialization import Auth
-from kazoo.retry import KazooRetry
 
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.references import load_reference
+from lymph.core.failures import described
 from lymph.discovery.zookeeper.hosts import bound_look_ups
+from lymph.discovery.zookeeper.options import read_options
 
 __all__ = ['check_client', 'client_from_config']
 
-_RETRY: dict[str, Any] = {'max_tries': -1, 'max_delay': 1.0, 'sleep_func': gevent.sleep}
 _DEPENDENCY = 'dep:'
 
 
@@ -40,11 +37,14 @@ def client_from_config(config: ConfigView, key: str) -> Any:
     if isinstance(raw, dict):
         section = config.view(key)
         return _make(section, lambda extra: config.create_instance(key, KazooClient, **extra))
-    if raw is None:
-        raise config.error(key, 'expected a ZooKeeper client: its hosts, or dep:<name>; add it')
-    name = raw.removeprefix(_DEPENDENCY) if isinstance(raw, str) else None
-    root, path = config.root, ('dependencies', name or '')
-    if name == raw or not isinstance(root.get_raw(path), dict):
+    if not (isinstance(raw, str) and raw.startswith(_DEPENDENCY)):
+        raise config.error(
+            key,
+            'expected a ZooKeeper client: a mapping such as {hosts: "127.0.0.1:2181"}, or '
+            f'dep:<name> with that under dependencies; found {config.describe(key)}',
+        )
+    root, path = config.root, ('dependencies', raw.removeprefix(_DEPENDENCY))
+    if not isinstance(root.get_raw(path), dict):
         return config[key]
     return _make(root.view(path), lambda extra: root.get_instance(path, **extra))
 
@@ -55,7 +55,7 @@ def check_client(client: Any, where: Location | str | None = None) -> None:
     A client that is none of these is made not to wait for name servers without a limit.
     """
     if not isinstance(client, KazooClient):
-        raise ConfigurationError(f'expected a kazoo client, found {client!r}', where)
+        raise ConfigurationError(f'expected a kazoo client, found {described(client)}', where)
     if not isinstance(client.handler, SequentialGeventHandler):
         raise ConfigurationError(
             'expected a kazoo client with handler=SequentialGeventHandler(), found one with '
@@ -68,18 +68,12 @@ def check_client(client: Any, where: Location | str | None = None) -> None:
 
 
 def _make(section: ConfigView, create: Any) -> Any:
-    if not _is_kazoo(section):
+    factory = _factory(section)
+    if not (isinstance(factory, type) and issubclass(factory, KazooClient)):
         return create({})
-    _check_hosts(section)
-    extra: dict[str, Any] = {
-        'connection_retry': _retry(section, 'connection_retry'),
-        'command_retry': _retry(section, 'command_retry'),
-        'logger': _quiet_logger(),
-    }
-    if 'handler' not in section:
-        extra['handler'] = SequentialGeventHandler()
+    options = {'logger': _quiet_logger(), **read_options(section, factory)}
     try:
-        return create(extra)
+        return create(options)
     except (TypeError, ValueError, KazooConfigurationError) as error:
         # the error may show values, and a value may be a password
         given = ', '.join(key for key in section if key != 'class')
@@ -88,39 +82,11 @@ def _make(section: ConfigView, create: Any) -> Any:
         ) from None
 
 
-def _is_kazoo(section: ConfigView) -> bool:
+def _factory(section: ConfigView) -> object:
     named = section.get_raw('class')
     if isinstance(named, str):
-        named = load_reference(named, where=section.locate('class'))
-    return named is None or (isinstance(named, type) and issubclass(named, KazooClient))
-
-
-def _check_hosts(section: ConfigView) -> None:
-    hosts = section.get_raw('hosts')
-    if hosts is None:
-        return
-    listed = hosts if isinstance(hosts, list) else [hosts]
-    try:
-        if not listed or not all(isinstance(host, str) and host for host in listed):
-            raise ValueError
-        collect_hosts(hosts)
-    except ValueError:
-        raise section.error(
-            'hosts', f'expected host:port, several of them or a list of them, found {hosts!r}'
-        ) from None
-
-
-def _retry(section: ConfigView, key: str) -> KazooRetry:
-    given = section.get(key)
-    if isinstance(given, KazooRetry):
-        return given
-    options = section.get_raw(key) or {}
-    try:
-        if not isinstance(options, Mapping):
-            raise TypeError
-        return KazooRetry(**{**_RETRY, **options})
-    except (TypeError, ValueError):
-        raise section.error(key, 'expected options of kazoo.retry.KazooRetry') from None
+        return load_reference(named, where=section.locate('class'))
+    return KazooClient if named is None else named
 
 
 def _quiet_logger() -> logging.Logger:

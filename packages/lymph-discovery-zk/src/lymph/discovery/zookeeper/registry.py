@@ -32,6 +32,7 @@ from lymph.discovery.zookeeper.access import Access
 from lymph.discovery.zookeeper.clients import check_client, client_from_config
 from lymph.discovery.zookeeper.facts import encode
 from lymph.discovery.zookeeper.nodes import Nodes
+from lymph.discovery.zookeeper.paths import check_path
 from lymph.discovery.zookeeper.predecessors import Predecessors
 from lymph.discovery.zookeeper.session import Away, Session
 from lymph.discovery.zookeeper.watching import Watching
@@ -42,6 +43,7 @@ __all__ = ['ZookeeperServiceRegistry']
 logger = logging.getLogger(__name__)
 
 _FOLDERS = {RPC: 'services'}
+_LONGEST_CONNECT = 24 * 3600  # seconds
 _PAUSE = 1.0  # seconds between two tries while there is a connection but no answer
 _FAREWELL = 2.0  # seconds in which nodes are removed at the end; then the session's end does it
 _HINTS: dict[type[Exception], str] = {
@@ -87,12 +89,12 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
     def from_config(cls, config: ConfigView, **kwargs: Any) -> ZookeeperServiceRegistry:
         """Make the registry from `zkclient`, `chroot`, `connect_timeout`, `auth` and `acl`."""
         refuse_unknown(config, ('acl', 'auth', 'chroot', 'connect_timeout', 'zkclient'))
-        chroot = config.get_str('chroot', '/lymph')
-        if not chroot.startswith('/') or '//' in chroot:
-            raise config.error('chroot', f'expected a path like /lymph, found {chroot!r}')
-        timeout = config.get_float('connect_timeout', 10.0)
-        if not timeout > 0:
-            raise config.error('connect_timeout', f'expected seconds above 0, found {timeout:g}')
+        try:
+            chroot = check_path(config.get_line('chroot', '/lymph'))
+        except ValueError as error:
+            found = config.describe('chroot')
+            raise config.error('chroot', f'{error}, found {found}') from None
+        timeout = config.get_seconds('connect_timeout', 10.0, maximum=_LONGEST_CONNECT)
         return cls(
             client_from_config(config, 'zkclient'),
             chroot=chroot,
