@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gevent
 import pytest
+from gevent.event import Event as Flag
 
 from lymph.core import trace
 from lymph.core.components import Component, Componentized
@@ -9,6 +10,8 @@ from lymph.core.greenlets import Pool
 from lymph.core.hooks import Hook
 from lymph.core.monitoring.metrics import Aggregate, Gauge
 from lymph.core.workers import Workers
+from lymph.exceptions import LymphError
+from lymph.testing.waiting import eventually
 
 
 class Part(Component):
@@ -204,3 +207,92 @@ def test_components_drain_within_one_timeout_and_tell_what_was_cut(caplog):
     assert 5 >= timeouts[0] >= timeouts[1] >= timeouts[2] > 0
     assert errors == ['b does not drain']
     assert 'could not be drained' in caplog.text
+
+
+# Components that are added while others run.
+
+
+def test_a_component_added_to_what_runs_starts_at_once_and_stops_with_the_rest():
+    journal = []
+    root = tree(journal, 'a')
+    root.on_start()
+    root.add_component(Part('b', journal))
+    assert journal == ['start a', 'start b']
+    root.on_stop()
+    assert journal == ['start a', 'start b', 'stop b', 'stop a']
+
+
+def test_a_tree_without_components_runs_too():
+    journal, root = [], Componentized()
+    root.on_start()
+    root.add_component(tree(journal, 'a', 'b'))
+    assert journal == ['start a', 'start b']
+
+
+@pytest.mark.parametrize('error', [RuntimeError, SystemExit, gevent.GreenletExit])
+def test_one_that_does_not_start_leaves_nothing(error):
+    journal = []
+    root = tree(journal, 'a')
+    root.on_start()
+    failing = Part('b', journal, 'start', error)
+    with pytest.raises(error, match='b does not start'):
+        root.add_component(failing)
+    assert journal == ['start a', 'start b', 'stop b']
+    assert [part.name for part in root.components] == ['a']
+    assert failing.parent is None
+    root.on_stop()
+    assert journal[3:] == ['stop a']
+
+
+def test_a_component_may_add_others_while_it_starts():
+    journal, root = [], Componentized()
+
+    class Adding(Part):
+        def on_start(self):
+            root.add_component(Part('inner', journal))
+            super().on_start()
+
+    for part in (Adding('outer', journal), Part('next', journal)):
+        root.add_component(part)
+    root.on_start()
+    assert journal == ['start inner', 'start outer', 'start next']
+
+
+def test_what_is_stopped_while_it_starts_is_not_added(spawn):
+    journal, gate = [], Flag()
+    root = tree(journal, 'a')
+    root.on_start()
+
+    class Slow(Part):
+        def on_start(self):
+            self._note('start')
+            gate.wait(10)
+
+    adding = spawn(root.add_component, Slow('slow', journal))
+    eventually(lambda: journal[-1] == 'start slow')
+    root.on_stop()
+    gate.set()
+    with pytest.raises(LymphError, match='was stopped while a component was added'):
+        adding.get(timeout=5)
+    assert journal[-1] == 'stop slow'
+    assert len(root.components) == 1
+
+
+def test_what_was_stopped_starts_nothing_until_it_is_started_again():
+    journal = []
+    root = tree(journal)
+    root.on_start()
+    root.on_stop()
+    root.add_component(Part('a', journal))
+    assert journal == []
+    root.on_start()
+    assert journal == ['start a']
+
+
+def test_a_component_is_added_once():
+    journal = []
+    root, part = Componentized(), Part('a', journal)
+    root.add_component(part)
+    with pytest.raises(ValueError, match='was added before'):
+        root.add_component(part)
+    assert root.components == [part]

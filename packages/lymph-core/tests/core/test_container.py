@@ -14,6 +14,7 @@ from lymph.exceptions import (
     ConnectionLost,
     Failed,
     LookupFailure,
+    LymphError,
     Refused,
     RegistrationFailure,
 )
@@ -134,6 +135,91 @@ def test_parts_start_before_interfaces_and_stop_after_them(world):
     assert journal == ['start first', 'start']
     container.stop()
     assert journal == ['start first', 'start', 'stop', 'stop first']
+
+
+def test_a_component_added_to_a_running_container_starts_at_once_and_stops_with_it(world):
+    journal = []
+    container = world.container()
+    part = NotedPart(journal)
+    container.add_component(part)
+    assert journal == ['start part']
+    assert part.pool is container.pool
+    container.stop()
+    assert journal == ['start part', 'stop part']
+
+
+def test_a_plugin_installed_in_a_running_container_starts_at_once(world):
+    journal = []
+
+    class Noting(Plugin):
+        def on_start(self):
+            journal.append('start')
+
+    world.container().install_plugin(Noting)
+    assert journal == ['start']
+
+
+def test_an_interface_is_not_installed_in_a_running_container(world):
+    container = world.container()
+    with pytest.raises(LymphError, match='installed before the container is started'):
+        container.install_interface(Noted, 'noted')
+    assert container.interfaces == []
+
+
+@pytest.mark.parametrize('moment', ['__init__', 'apply_config', 'on_start', 'running'])
+def test_components_of_an_interface_start_before_it_is_found_and_stop_after_it(world, moment):
+    journal = []
+
+    class Composed(lymph.Interface):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.reach('__init__')
+
+        def apply_config(self, config):
+            self.reach('apply_config')
+
+        def on_start(self):
+            self.reach('on_start')
+            journal.append('start interface')
+
+        def on_stop(self):
+            journal.append('stop interface')
+
+        def reach(self, now):
+            if now == moment:
+                self.part = NotedPart(journal)
+                self.add_component(self.part)
+
+    container = world.container((Composed, 'composed'))
+    interface = container.interfaces[0]
+    interface.reach('running')
+    assert sorted(journal) == ['start interface', 'start part']
+    assert (journal[0] == 'start part') == (moment != 'running')
+    assert interface.part.error_hook is interface.error_hook
+    container.stop()
+    assert journal[2:] == ['stop interface', 'stop part']
+
+
+def test_an_interface_has_its_section_of_the_configuration(world):
+    container = world.container(start=False)
+    section = {'a': 1}
+    assert container.install_interface(lymph.Interface, 'plain', None, section).config is section
+    assert container.install_interface(lymph.Interface, 'empty').config == {}
+
+
+def test_what_an_interface_calls_config_is_its_own(world):
+    class Keeping(lymph.Interface):
+        def apply_config(self, config):
+            self.config = {**config, 'more': 2}
+
+    class Serving(lymph.Interface):
+        @lymph.rpc()
+        def config(self):
+            return 'served'
+
+    container = world.container((Keeping, 'keeping', None, {'a': 1}), (Serving, 'serving'))
+    assert container.interfaces[0].config == {'a': 1, 'more': 2}
+    assert container.request('serving', 'serving.config') == 'served'
 
 
 def test_an_interface_can_be_found_and_called_after_the_start_only(world):

@@ -90,6 +90,11 @@ class Asking(Componentized):
             self._start_now(self._events)
         return self._events
 
+    def add_component(self, component: Component) -> None:
+        """Add a component; see `Componentized.add_component`."""
+        self._expect_own_thread('a component was added')
+        super().add_component(component)
+
     def request(
         self,
         address: str,
@@ -232,10 +237,4 @@ class Asking(Componentized):
         if component not in self.components and not self._ended:
             with self._starting:
                 if component not in self.components:
-                    try:
-                        component.on_start()
-                    except BaseException:
-                        self._reported(component.on_stop, 'stopped')
-                        raise
-                    self.add_component(component)
-                    self._started.append(component)
+                    self._start_and_add(component)

@@ -18,6 +18,7 @@ from lymph.core.greenlets import Greenlet, Pool
 from lymph.core.hooks import Hook
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.workers import Workers
+from lymph.exceptions import LymphError
 
 __all__ = ['Component', 'Componentized']
 
@@ -139,15 +140,46 @@ class Componentized(Component):
         super().__init__(error_hook, pool, metrics, workers)
         self.components: list[Component] = []
         self._started: list[Component] = []
+        self._running = False
+        self._stops = 0
 
     def add_component(self, component: Component) -> None:
-        """Add `component` to the tree; it starts with the others, or not before the next start."""
-        component.parent = self
+        """Add `component` to the tree; it starts with the others, or at once if this runs.
+
+        One that fails to start at once is stopped and not added; its error is raised. Raises
+        ValueError for one that was added before.
+        """
+        if any(known is component for known in self.components):
+            raise ValueError(f'{described(component)} was added before')
+        if self._running:
+            self._start_and_add(component)
+        else:
+            component.parent = self
+            self.components.append(component)
+
+    def _start_and_add(self, component: Component) -> None:
+        stops = self._stops
+        before, component.parent = component.parent, self
+        try:
+            with noted(component.place, 'on_start'):
+                component.on_start()
+            if stops != self._stops:
+                raise LymphError(f'{described(self)} was stopped while a component was added')
+        except BaseException:
+            try:
+                self._reported(component.on_stop, 'stopped')
+            finally:
+                component.parent = before
+            raise
         self.components.append(component)
+        self._started.append(component)
 
     def on_start(self) -> None:
         """Start all added components; if one fails, stop what was started and raise its error."""
+        self._running = True
         for component in self.components:
+            if any(known is component for known in self._started):
+                continue  # added, and started, by one before it
             self._started.append(component)
             try:
                 with noted(component.place, 'on_start'):
@@ -174,6 +206,8 @@ class Componentized(Component):
 
         So they do when this is killed, which is raised afterwards.
         """
+        self._running = False
+        self._stops += 1
         killed: Killed | None = None
         while self._started:
             try:

@@ -34,7 +34,7 @@ from lymph.core.hosting.subscriptions import (
     of_newest,
     task_subscriptions,
 )
-from lymph.core.interfaces import Interface
+from lymph.core.interfaces import Interface, configure, parts_of
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.monitoring.watchdog import Watchdog
 from lymph.core.plugins import Plugin
@@ -155,19 +155,27 @@ class ServiceContainer(Asking):
         version: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Interface:
-        """Add an interface and return it; to be done before the start.
+        """Add an interface and return it; to be done before the start (LymphError).
 
         Raises ConfigurationError when one of that name and version is there.
         """
+        if self._running:
+            raise LymphError('interfaces are installed before the container is started')
         interface = cls(self, name, version)
-        interface.apply_config(config if config is not None else {})
+        configure(interface, config if config is not None else {})
         if not self.worker:
             self._methods.add(interface)
+        parts = parts_of(interface)
+        self.add_component(parts)
+        parts.parent = interface
         self.add_component(interface)
         return interface
 
     def install_plugin(self, cls: type[Plugin], config: Mapping[str, Any] | None = None) -> Plugin:
-        """Add a plugin and return it; it starts before the interfaces that are added after it."""
+        """Add a plugin and return it; it starts before the interfaces that are added after it.
+
+        In a container that runs it is started at once.
+        """
         plugin = cls(self, config)
         self.add_component(plugin)
         return plugin

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from gevent.queue import Empty, Queue
 
 from lymph.config.printable import quoted
-from lymph.core.components import Component
+from lymph.core.components import Component, Componentized
 from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core.declaring.proxies import Caller, ErrorMap, Proxy
 from lymph.core.declaring.tasks import Task
@@ -19,10 +19,24 @@ from lymph.discovery.base import RPC
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError, Timeout
 
-__all__ = ['Host', 'Interface', 'Proxy', 'Service', 'remote_method']
+__all__ = ['Host', 'Interface', 'Proxy', 'Service', 'configure', 'parts_of', 'remote_method']
 
 Handler = TypeVar('Handler', bound=Callable[..., Any])
 _serial = itertools.count(1)
+
+
+# Functions, as a subclass may have methods of any name.
+
+
+def configure(interface: Interface, section: Mapping[str, Any]) -> None:
+    """Give an interface its section of the configuration."""
+    interface._section = section  # noqa: SLF001 - this module's own class
+    interface.apply_config(section)
+
+
+def parts_of(interface: Interface) -> Componentized:
+    """Return what holds the components that were added to an interface."""
+    return interface._parts  # noqa: SLF001 - this module's own class
 
 
 def remote_method(method: str | None, subject: str | None) -> str:
@@ -99,7 +113,27 @@ class Interface(Component):
         self.container = container
         self.name = name or type(self).__name__.lower()
         self.version = version
+        self._section: Mapping[str, Any] = {}
+        self._parts = Componentized()
+        self._parts.parent = self
         self._subscriptions: dict[Any, Subscription] = {}
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The interface's section of the configuration, as `apply_config` gets it."""
+        return self._section
+
+    @config.setter
+    def config(self, section: Mapping[str, Any]) -> None:
+        self._section = section
+
+    def add_component(self, component: Component) -> None:
+        """Add a component, which has this interface as its parent.
+
+        It starts before the interface and stops after it. If the interface runs or is starting, it
+        starts at once; see `Componentized.add_component`.
+        """
+        self._parts.add_component(component)
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
         """Called with the interface's section of the configuration before anything starts."""
