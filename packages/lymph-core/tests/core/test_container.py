@@ -581,9 +581,67 @@ def test_one_container_serves_several_versions(world):
         ask(caller, 'which', version='1.6').which()
 
 
-def test_the_newest_that_serves_a_version_answers(world):
-    world.container((Old, 'which', '1.9'), (New, 'which', '1.10'), (Old, 'which', '1.2'))
-    assert world.container().request('which', 'which.which', version='1.1') == 'new'
+class Versioned(lymph.Interface):
+    @lymph.rpc()
+    def tell(self):
+        return self.version
+
+
+class Later(Versioned):
+    @lymph.rpc()
+    def added(self):
+        return self.version
+
+
+@pytest.mark.parametrize('layout', ['one process', 'a process for each'])
+@pytest.mark.parametrize(
+    ('wanted', 'versions', 'answering'),
+    [
+        (None, ['1.5.0', '2.0.0'], {'2.0.0'}),
+        (None, ['1.0', '1.1'], {'1.0', '1.1'}),
+        (None, ['1.0', '2.0', '2.1'], {'2.0', '2.1'}),
+        (None, [None, '1.0', '2.0'], {None, '2.0'}),
+        ('1', [None, '1.0'], {'1.0'}),
+        (None, [None, '0.5'], {None, '0.5'}),
+        ('1', ['1.0', '1.1', '2.0'], {'1.0', '1.1'}),
+        ('1.1', ['1.0', '1.1', '1.2', '2.0'], {'1.1', '1.2'}),
+        ('1.0.1', ['1.0', '1.1', '1.10'], {'1.1', '1.10'}),
+    ],
+)
+def test_all_that_serve_a_call_share_the_calls_in_one_process_as_in_several(
+    world, layout, wanted, versions, answering
+):
+    interfaces = [(Versioned, 'versioned', version) for version in versions]
+    for group in [interfaces] if layout == 'one process' else [[each] for each in interfaces]:
+        world.container(*group)
+    proxy = lymph.Proxy(world.container(), 'versioned', version=wanted)
+    told = set()
+
+    def ask():
+        answer = proxy.tell()
+        assert answer in answering
+        told.add(answer)
+        return told == answering
+
+    eventually(ask)
+    for _ in range(4 * len(versions)):
+        ask()
+
+
+def test_versions_of_one_process_take_turns_for_what_they_have(world):
+    world.container((Versioned, 'v', '1.0'), (Later, 'v', '1.1'), (Later, 'v', '2.0'))
+    proxy = lymph.Proxy(world.container(), 'v', version='1')
+    assert sorted(proxy.tell() for _ in range(10)) == ['1.0'] * 5 + ['1.1'] * 5
+    assert {proxy.added() for _ in range(10)} == {'1.1'}
+    exact = lymph.Proxy(world.container(), 'v', version='1.1')
+    assert {exact.tell() for _ in range(5)} == {'1.1'}
+
+
+def test_an_endpoint_answers_without_a_version_as_the_newest_major_version_it_has(world):
+    container = world.container((Versioned, 'v', '1.0'), (Versioned, 'v', '2.0'))
+    caller = world.container()
+    told = {caller.request(container.endpoint, 'v.tell') for _ in range(5)}
+    assert told == {'2.0'}
 
 
 def test_an_event_reaches_one_of_several_versions(world):

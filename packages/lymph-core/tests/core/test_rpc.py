@@ -623,6 +623,15 @@ def test_the_version_decides_who_is_asked(world, caller):
         caller.request('many', 'many.echo', version='x')
 
 
+def test_without_a_version_a_call_is_tried_at_no_older_major_version(world, caller):
+    old = world.container((Echo, 'many', '1.2')).interfaces[0]
+    for version in ('2.0', '2.1'):
+        world.container((Echo, 'many', version))
+    for _ in range(20):
+        caller.request('many', 'many.echo')
+    assert old.calls == 0
+
+
 # Lower-level calls.
 
 
@@ -660,6 +669,22 @@ def test_a_lookup_gives_the_service_or_the_instance(caller, service):
     assert instance.endpoint == service.endpoint
     with pytest.raises(LookupFailure):
         caller.lookup('nobody')
+
+
+def test_the_instance_at_an_endpoint_has_the_identity_of_its_process(caller, service):
+    found, again = caller.lookup(service.endpoint), caller.lookup(service.endpoint)
+    assert found.identity == service.identity
+    assert found.key == service.identity
+    assert found.serialize() == {'identity': service.identity, 'endpoint': service.endpoint}
+    assert {found, again} == {found}
+
+
+def test_the_identity_at_an_endpoint_is_asked_for_when_it_is_read(caller):
+    nobody = caller.lookup('memory://nowhere')
+    assert nobody == caller.lookup('memory://nowhere')
+    assert 'memory://nowhere' in repr(nobody)
+    with pytest.raises(NotConnected):
+        nobody.identity  # noqa: B018 - reading it is what fails
 
 
 def test_whatever_was_looked_up_connects(caller, service):

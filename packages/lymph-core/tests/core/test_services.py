@@ -58,7 +58,7 @@ def test_instances_may_change_while_they_are_iterated(service):
 @pytest.mark.parametrize(
     ('wanted', 'found'),
     [
-        (None, ['bad', 'new', 'none', 'old', 'two']),
+        (None, ['bad', 'none', 'two']),
         ('1', ['new', 'old']),
         ('1.2', ['new', 'old']),
         ('1.2.1', ['new']),
@@ -72,6 +72,31 @@ def test_requests_for_a_version_match_those_that_serve_it(service, wanted, found
     service.update(make(name, name, version=version) for name, version in versions.items())
     assert endpoints(service, wanted) == found
     assert endpoints(service, wanted) == found  # now remembered
+
+
+@pytest.mark.parametrize(
+    ('versions', 'found'),
+    [
+        ([None, None], [0, 1]),
+        ([None, 'x.y', '0.3'], [0, 1, 2]),
+        (['1.0', '1.9.9', None], [0, 1, 2]),
+        (['1.0', '2.0', '2.1', '1.5'], [1, 2]),
+        (['9', '10'], [1]),
+        (['1.0', 'x.y', '2.0', None], [1, 2, 3]),
+    ],
+)
+def test_without_a_version_those_of_the_newest_major_version_match(service, versions, found):
+    service.update(make(f'{n}', f'{n}', version=version) for n, version in enumerate(versions))
+    assert endpoints(service) == [f'{n}' for n in found]
+
+
+def test_a_new_major_version_takes_over_while_it_is_there(service):
+    service.add(make('a', 'old', version='1.0'))
+    assert endpoints(service) == ['old']
+    service.add(make('b', 'new', version='2.0'))
+    assert endpoints(service) == ['new']
+    service.remove('b@2.0')
+    assert endpoints(service) == ['old']
 
 
 def test_what_matches_follows_every_change(service):

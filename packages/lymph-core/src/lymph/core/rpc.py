@@ -25,7 +25,7 @@ from lymph.core.messages import IDEMPOTENT, Message, id_source
 from lymph.core.outcomes import outcome
 from lymph.core.protocol.balancing import choose
 from lymph.core.protocol.retrying import RetryBudget, backoff, may_retry
-from lymph.core.services import Service, ServiceInstance
+from lymph.core.services import EndpointInstance, Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.core.transport.endpoints import scheme_of
 from lymph.discovery.base import BaseServiceRegistry
@@ -163,11 +163,20 @@ class Rpc(Component):
     def lookup(self, address: str) -> Service | ServiceInstance:
         """Return the instance at an endpoint, or the service of that name.
 
-        Raises LookupFailure when nobody offers the service.
+        Raises LookupFailure when nobody offers the service. An endpoint is not connected to before
+        something of it is used; see `EndpointInstance`.
         """
         if scheme_of(address) is not None:
-            return ServiceInstance(address, address, connector=self.connect)
+            return EndpointInstance(address, self.connect, self._identify)
         return self._registry().get(address)
+
+    def _identify(self, endpoint: str) -> str:
+        """Return the identity of the process that answers at `endpoint`; raises RpcError."""
+        status = self.request(endpoint, 'lymph.status')
+        identity = status.get('identity') if isinstance(status, dict) else None
+        if not isinstance(identity, str):
+            raise LookupFailure(f'{endpoint}: expected an identity in lymph.status, found none')
+        return identity
 
     def stats(self) -> dict[str, Any]:
         """Return what an operator asks of the caller's half."""

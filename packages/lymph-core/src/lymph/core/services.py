@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from lymph.core.facts import check_facts
 from lymph.core.hooks import Hook
-from lymph.core.versioning import Version, parse_version
+from lymph.core.versioning import Version, parse_version, serving
 from lymph.exceptions import NotConnected
 
 if TYPE_CHECKING:
     from lymph.core.connections import Connection
 
-__all__ = ['Change', 'Service', 'ServiceInstance']
+__all__ = ['Change', 'EndpointInstance', 'Service', 'ServiceInstance']
 
 Change = Literal['added', 'removed', 'updated']
 Connector = Callable[[str], 'Connection']
@@ -73,6 +74,34 @@ class ServiceInstance:
         return cls(**check_facts(data), connector=connector)
 
 
+class EndpointInstance(ServiceInstance):
+    """The instance at an endpoint that no registry gave: what answers there, whoever it is.
+
+    Its `identity` is asked for when it is first read, with `identify(endpoint)`, whose error is
+    raised; the answer is kept. Two of them are equal when their endpoints are.
+    """
+
+    def __init__(self, endpoint: str, connector: Connector, identify: Callable[[str], str]) -> None:
+        super().__init__('', endpoint, connector=connector)
+        del self.__dict__['identity']  # what is in there would be found before the property
+        self.__dict__['_identify'] = identify
+
+    @cached_property
+    def identity(self) -> str:
+        """The identity of the process."""
+        identify: Callable[[str], str] = self.__dict__['_identify']
+        return identify(self.endpoint)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EndpointInstance) and other.endpoint == self.endpoint
+
+    def __hash__(self) -> int:
+        return hash(self.endpoint)
+
+    def __repr__(self) -> str:
+        return f'<EndpointInstance {self.endpoint}>'
+
+
 class Service:
     """All known instances of one service; a registry keeps it true while it is watched."""
 
@@ -96,10 +125,15 @@ class Service:
         return f'<Service {self.name} with {len(self)} instances>'
 
     def match(self, version: Version | None = None) -> tuple[ServiceInstance, ...]:
-        """Return the instances that serve requests for `version` (None: all)."""
+        """Return the instances that serve requests for `version`.
+
+        None stands for the newest major version that an instance has; instances without a version
+        serve requests without one.
+        """
         found = self._matching.get(version)
         if found is None:
-            found = tuple(i for i in self._instances.values() if _serves(i, version))
+            known = [(_version(instance), instance) for instance in self._instances.values()]
+            found = tuple(serving(known, version))
             if found:  # only versions that exist are remembered, so callers cannot fill the table
                 self._matching[version] = found
         return found
@@ -142,12 +176,8 @@ class Service:
             self._observers('removed', old)
 
 
-def _serves(instance: ServiceInstance, wanted: Version | None) -> bool:
-    if wanted is None:
-        return True
-    if instance.version is None:
-        return False
+def _version(instance: ServiceInstance) -> Version | None:
     try:
-        return parse_version(instance.version).serves(wanted)
+        return None if instance.version is None else parse_version(instance.version)
     except ValueError:
-        return False
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from lymph.core.declaring.declarations import RpcDeclaration
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
-from lymph.core.versioning import Version, parse_version
+from lymph.core.versioning import Version, parse_version, serving
 from lymph.exceptions import ConfigurationError, Refused
 
 __all__ = ['HostedMethod', 'MethodTable']
@@ -43,11 +44,17 @@ class HostedMethod:
 
 
 class MethodTable:
-    """Finds methods by subject and version."""
+    """Finds methods by subject and version.
+
+    Of several versions that serve a request each counts as an instance of its own, as it would in
+    a process of its own: they take turns.
+    """
 
     def __init__(self) -> None:
         self.interfaces: dict[tuple[str, Version | None], Interface] = {}
         self._found: dict[tuple[bytes, str | None], HostedMethod] = {}
+        self._turns: dict[tuple[HostedMethod, ...], Iterator[HostedMethod]] = {}
+        self._taking_turns: dict[tuple[bytes, str | None], Iterator[HostedMethod]] = {}
         self._methods: dict[tuple[str, Version | None, str], HostedMethod] = {}
 
     def add(self, interface: Interface, vital: bool = False) -> None:
@@ -65,25 +72,35 @@ class MethodTable:
             self._methods[(interface.name, version, name)] = HostedMethod(
                 f'{interface.name}.{name}', interface, declaration, getattr(interface, name), vital
             )
-        self._found.clear()
+        for table in (self._found, self._turns, self._taking_turns):
+            table.clear()
 
     def __iter__(self) -> Iterator[HostedMethod]:
         return iter(tuple(self._methods.values()))
 
     def find(self, subject: bytes, version: str | None) -> HostedMethod:
-        """Return the method for a subject, of the newest interface that serves `version`.
+        """Return the method for a subject, of an interface that serves `version`.
 
-        Raises Refused with the reason unknown_interface, unknown_version or unknown_method.
+        None stands for the newest major version here. Raises Refused with the reason
+        unknown_interface, unknown_version or unknown_method.
         """
-        method = self._found.get((subject, version))
-        if method is None:
-            method = self._search(subject, version)
+        key = subject, version
+        method = self._found.get(key)
+        if method is not None:
+            return method
+        turns = self._taking_turns.get(key)
+        if turns is None:
+            methods = self._search(subject, version)
+            turns = self._turns.setdefault(methods, itertools.cycle(methods))
             # only what exists is remembered, so that callers cannot fill the table with subjects
-            if version is None or version == method.interface.version:
-                self._found[(subject, version)] = method
-        return method
+            if version is None or any(version == each.interface.version for each in methods):
+                if len(methods) == 1:
+                    self._found[key] = methods[0]
+                else:
+                    self._taking_turns[key] = turns
+        return next(turns)
 
-    def _search(self, subject: bytes, wanted: str | None) -> HostedMethod:
+    def _search(self, subject: bytes, wanted: str | None) -> tuple[HostedMethod, ...]:
         text = subject.decode('utf-8', 'replace')
         name, _, method = text.rpartition('.')
         versions = [version for known, version in self.interfaces if known == name]
@@ -92,27 +109,29 @@ class MethodTable:
             raise Refused(
                 f'no interface {name!r} here (installed: {", ".join(names)})', 'unknown_interface'
             )
-        serving = self._serving(name, versions, wanted)
-        found = self._methods.get((name, serving, method))
-        if found is None:
-            raise Refused(_no_method(name, method, self._names(name, serving)), 'unknown_method')
-        return found
+        fitting = self._fitting(name, versions, wanted)
+        found = [self._methods.get((name, version, method)) for version in fitting]
+        methods = tuple(each for each in found if each is not None)
+        if not methods:
+            newest = max(fitting, key=lambda version: version or Version(0))
+            raise Refused(_no_method(name, method, self._names(name, newest)), 'unknown_method')
+        return methods
 
     @staticmethod
-    def _serving(name: str, versions: list[Version | None], wanted: str | None) -> Version | None:
+    def _fitting(
+        name: str, versions: list[Version | None], wanted: str | None
+    ) -> list[Version | None]:
         try:
             version = None if wanted is None else parse_version(wanted)
         except ValueError as error:
             raise Refused(str(error), 'unknown_version') from error
-        if version is None:
-            return max(versions, key=lambda v: v or Version(0))
-        fitting = [v for v in versions if v is not None and v.serves(version)]
+        fitting = serving(((each, each) for each in versions), version)
         if not fitting:
             known = ', '.join(str(v or 'unversioned') for v in versions)
             raise Refused(
                 f'{name} does not serve version {wanted} (installed: {known})', 'unknown_version'
             )
-        return max(fitting)
+        return fitting
 
     def _names(self, interface: str, version: Version | None) -> list[str]:
         return sorted(n for i, v, n in self._methods if (i, v) == (interface, version))
