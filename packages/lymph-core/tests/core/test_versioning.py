@@ -44,12 +44,24 @@ def test_missing_numbers_are_zero(text, version):
         '1.2-rc1',
         '1' * 10,
         '²',
+        '\u0661',
+        '1.\u0662',
     ],
 )
 def test_what_is_no_version_is_an_error_that_shows_it(text):
     with pytest.raises(ValueError, match='expected a version like') as caught:
         parse_version(text)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize('text', ['x' * 10_000, '\x1b[2J\n', '\ud800', '@' + 'x' * 10_000, '@\n'])
+def test_the_error_is_one_short_printable_line(text):
+    for parse in (parse_version, parse_name):
+        if parse is parse_version or text.startswith('@'):
+            with pytest.raises(ValueError, match='expected') as caught:
+                parse(text)
+            assert str(caught.value).isprintable()
+            assert len(str(caught.value)) < 200
 
 
 @given(versions)

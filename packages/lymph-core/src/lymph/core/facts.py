@@ -107,7 +107,7 @@ def _is_version(value: str) -> bool:
         parse_version(value)
     except ValueError:
         return False
-    return value.isascii()
+    return True
 
 
 def _is_time(value: float) -> bool:

@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
+from lymph.config.printable import quoted
+
 __all__ = ['Version', 'parse_name', 'parse_version', 'serving']
 
 T = TypeVar('T')
 
-_VERSION = re.compile(r'(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?')
+_VERSION = re.compile(r'([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?')
 
 
 class Version(NamedTuple):
@@ -51,7 +53,7 @@ def parse_version(text: str) -> Version:
     """Read ``1``, ``1.2`` or ``1.2.3``; raises ValueError for anything else."""
     match = _VERSION.fullmatch(text)
     if match is None:
-        raise ValueError(f'expected a version like 1.2 or 1.2.3, found {text!r}')
+        raise ValueError(f'expected a version like 1.2 or 1.2.3, found {quoted(text)}')
     return Version(*(int(part) for part in match.groups(default='0')))
 
 
@@ -62,5 +64,5 @@ def parse_name(text: str) -> tuple[str, Version | None]:
     """
     name, at, version = text.partition('@')
     if not name:
-        raise ValueError(f'expected name or name@version, found {text!r}')
+        raise ValueError(f'expected name or name@version, found {quoted(text)}')
     return name, parse_version(version) if at else None
