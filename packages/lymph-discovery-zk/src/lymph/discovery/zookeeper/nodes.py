@@ -52,6 +52,9 @@ class Nodes:
         self._wanted: dict[str, _Node] = {}
         self._unwanted: set[str] = set()
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._wanted
+
     def put(self, path: str, data: bytes) -> None:
         """Make the node, or give it other data; whoever owned it before loses it.
 

@@ -147,12 +147,14 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         path = self._path(namespace, name, instance.key)
         try:
             self._refuse_in_child()
+            again = path in self._nodes
             self._nodes.put(path, encode(instance))
         except (Away, KazooException) as error:
             raise RegistrationFailure(
                 f'cannot register {quoted(name)} in {self._session}: {_say(error)}'
             ) from error
-        if namespace != SERIAL:  # members of a group have no endpoint that others could have
+        # Members of a group have no endpoint that others could have.
+        if not again and namespace != SERIAL:
             self._remove_predecessors(path, instance)
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
