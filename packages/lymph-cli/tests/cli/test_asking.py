@@ -128,6 +128,55 @@ def test_an_endpoint_is_inspected_as_well_as_a_service(shell: Any, echo: Any) ->
     assert upper['help'] == 'Return the text in capital letters.'
 
 
+# versions
+
+VERSIONS = """interfaces:
+  echo@1.5.0: {class: 'versions:Old'}
+  echo@2.0.0: {class: 'versions:New'}
+"""
+CLASSES = """import lymph
+
+class Old(lymph.Interface):
+    @lymph.rpc()
+    def old(self):
+        return 'old'
+
+class New(lymph.Interface):
+    @lymph.rpc()
+    def new(self):
+        return 'new'
+"""
+
+
+@pytest.fixture
+def versions(shell: Any) -> Any:
+    shell.write('versions.py', CLASSES)
+    shell.write('versions.yml', VERSIONS)
+    shell.start('instance', '--config=versions.yml').said('echo at tcp://')
+    return shell
+
+
+def test_a_service_is_inspected_and_discovered_by_its_version(versions: Any) -> None:
+    for wanted, name, version in (('1.2', 'old', '1.5.0'), ('2', 'new', '2.0.0')):
+        shown = versions.run('inspect', f'echo@{wanted}').stdout
+        assert shown.split() == [f'echo.{name}@{version}()']
+        found = json.loads(versions.run('discover', f'echo@{wanted}', '--json').stdout)
+        assert [each['version'] for each in found[f'echo@{wanted}']] == [version]
+    assert versions.run('discover', 'echo', 'echo@2').stdout == (
+        'echo  2 instances\necho@2  1 instance\n'
+    )
+
+
+@pytest.mark.parametrize('command', ['inspect', 'discover'])
+def test_a_version_that_nobody_serves_is_a_failure(versions: Any, command: str) -> None:
+    done = versions.run(command, 'echo@3')
+    assert (done.exit_code, done.stdout) == (1, '')
+    assert 'no instance of echo serves 3.0.0 (versions: 1.5.0, 2.0.0)' in done.stderr
+    wrong = versions.run(command, 'echo@x')
+    assert (wrong.exit_code, wrong.stdout) == (2, '')
+    assert "expected a version like 1.2 or 1.2.3, found 'x'" in wrong.stderr
+
+
 # emit and subscribe
 
 

@@ -5,7 +5,8 @@ import datetime
 import click
 import pytest
 
-from lymph.cli.subjects import Subject, parse_body, parse_subject
+from lymph.cli.subjects import Subject, parse_body, parse_service, parse_subject
+from lymph.core.versioning import Version
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,25 @@ def test_a_subject_names_interface_method_and_version(text: str, subject: Subjec
 def test_what_is_no_subject_is_a_usage_error(text: str) -> None:
     with pytest.raises(click.UsageError, match=r'INTERFACE\.METHOD'):
         parse_subject(text)
+
+
+@pytest.mark.parametrize(
+    ('text', 'service'),
+    [
+        ('echo', ('echo', None)),
+        ('echo@1.2', ('echo', Version(1, 2))),
+        ('shop.orders@2', ('shop.orders', Version(2))),
+        ('tcp://user@127.0.0.1:1', ('tcp://user@127.0.0.1:1', None)),
+    ],
+)
+def test_a_service_may_be_named_with_a_version(text: str, service: object) -> None:
+    assert parse_service(text) == service
+
+
+@pytest.mark.parametrize('text', ['echo@', '@1.2', 'echo@x', 'echo@1@2', 'echo@1.2.upper'])
+def test_what_is_no_service_with_a_version_is_a_usage_error(text: str) -> None:
+    with pytest.raises(click.UsageError, match='expected'):
+        parse_service(text)
 
 
 @pytest.mark.parametrize('version', ['x', '1.2.3.4', '1.', '-1'])

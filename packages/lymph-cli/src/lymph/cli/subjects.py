@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from lymph.config.printable import quoted
-from lymph.core.versioning import parse_version
+from lymph.core.versioning import Version, parse_name, parse_version
 from lymph.exceptions import SerializationError
 from lymph.serializers.json import loads
 
-__all__ = ['Subject', 'parse_body', 'parse_subject']
+__all__ = ['Subject', 'parse_body', 'parse_service', 'parse_subject']
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,19 @@ def parse_subject(text: str) -> Subject:
         except ValueError as error:
             raise click.UsageError(str(error)) from error
     return Subject(interface, method, version or None)
+
+
+def parse_service(text: str) -> tuple[str, Version | None]:
+    """Return the name and the version in `echo` or `echo@1.2`; raises UsageError for anything else.
+
+    An endpoint is returned as it is.
+    """
+    if '://' in text:
+        return text, None
+    try:
+        return parse_name(text)
+    except ValueError as error:
+        raise click.UsageError(f'{quoted(text)}: {error}') from error
 
 
 def parse_body(words: Sequence[str], read: Callable[[], str] | None = None) -> dict[str, Any]:

@@ -219,10 +219,7 @@ class Rpc(Component):
         service = self._registry().known(address) or self._look_up(address, call.deadline)
         instances = service.match(call.wanted)
         if not instances:
-            versions = ', '.join(sorted({i.version or 'none' for i in service}))
-            raise LookupFailure(
-                f'no instance of {address} serves {call.wanted} (versions: {versions})'
-            )
+            raise service.lacks(call.wanted)
         call.known = len(instances)
         if call.tried:
             instances = tuple(i for i in instances if i.endpoint not in call.tried) or instances

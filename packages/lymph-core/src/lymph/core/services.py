@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lymph.core.facts import check_facts
 from lymph.core.hooks import Hook
 from lymph.core.versioning import Version, parse_version, serving
-from lymph.exceptions import NotConnected
+from lymph.exceptions import LookupFailure, NotConnected
 
 if TYPE_CHECKING:
     from lymph.core.connections import Connection
@@ -137,6 +137,11 @@ class Service:
             if found:  # only versions that exist are remembered, so callers cannot fill the table
                 self._matching[version] = found
         return found
+
+    def lacks(self, version: Version | None) -> LookupFailure:
+        """Return the error of a request for `version` that no instance serves."""
+        versions = ', '.join(sorted({instance.version or 'none' for instance in self}))
+        return LookupFailure(f'no instance of {self.name} serves {version} (versions: {versions})')
 
     def connect(self) -> Connection:
         """Return a connection to one of the instances.

@@ -15,7 +15,11 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.discover:run')
 @click.command(
     'discover',
     epilog='Example: lymph discover echo --instances',
-    help='List the services that are running now, or those that are named.',
+    help="""
+    List the services that are running now, or those that are named.
+
+    SERVICE is a name, or NAME@VERSION for the instances that serve a version.
+    """,
 )
 @click.argument('names', nargs=-1, metavar='[SERVICE]...')
 @click.option('--instances', '-i', '-v', is_flag=True, help='List the instances of each service.')

@@ -18,7 +18,8 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.inspect:run')
     help="""
     Print the methods of a service with their parameters and documentation.
 
-    ADDRESS is the name of a service, or the endpoint of an instance (tcp://HOST:PORT).
+    ADDRESS is the name of a service, NAME@VERSION for a version of it, or the endpoint of an
+    instance (tcp://HOST:PORT).
     """,
 )
 @click.argument('address')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
@@ -11,9 +11,11 @@ from lymph.cli.output import say
 from lymph.cli.printing import Printer, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
+from lymph.cli.subjects import parse_service
 from lymph.core.addresses import join_address
 from lymph.core.container import ServiceContainer
 from lymph.core.services import ServiceInstance
+from lymph.core.versioning import Version
 from lymph.discovery.base import HTTP, RPC
 from lymph.exceptions import LookupFailure
 
@@ -23,9 +25,13 @@ _Services = dict[str, list[ServiceInstance]]
 
 
 def run(settings: Settings, names: Sequence[str], instances: bool, as_json: bool) -> None:
-    """Print the services, or those that are named; raises LookupFailure if one of these is away."""
+    """Print the services, or those that are named, of a version if the name has one.
+
+    Raises LookupFailure if one of these is away, UsageError for an invalid version.
+    """
+    wanted = {name: parse_service(name) for name in names}
     with open_client(settings) as client:
-        found = _find(client.container, names)
+        found = _find(client.container, wanted)
     printer = Printer(settings)
     if as_json:
         printer.json(
@@ -40,20 +46,31 @@ def run(settings: Settings, names: Sequence[str], instances: bool, as_json: bool
             printer.table(_rows(members))
 
 
-def _find(container: ServiceContainer, names: Sequence[str]) -> _Services:
+def _find(
+    container: ServiceContainer, wanted: Mapping[str, tuple[str, Version | None]]
+) -> _Services:
+    """Return instances by what was asked for, or all by their services."""
     spaces = {space: container.discover(space) for space in (RPC, HTTP)}
     found: _Services = {}
-    for name in names or sorted(set().union(*spaces.values())):
+    every = {name: (name, None) for name in sorted(set().union(*spaces.values()))}
+    for asked, (name, version) in (wanted or every).items():
+        missing: LookupFailure | None = None
         members: dict[str, ServiceInstance] = {}
         for space in [space for space in spaces if name in spaces[space]] or [RPC]:
             try:
-                members |= {each.key: each for each in container.registry.get(name, space)}
+                service = container.registry.get(name, space)
+                # Without a version all are shown, not only those that serve calls without one.
+                matching = service if version is None else service.match(version)
+                members |= {each.key: each for each in matching}
+                missing = service.lacks(version)
             except LookupFailure:
                 # One that has left since it was seen is no failure, unless it was asked for.
-                if names:
+                if wanted:
                     raise
         if members:
-            found[name] = sorted(members.values(), key=lambda each: (each.started or 0, each.key))
+            found[asked] = sorted(members.values(), key=lambda each: (each.started or 0, each.key))
+        elif version is not None and missing is not None:
+            raise missing
     return found
 
 

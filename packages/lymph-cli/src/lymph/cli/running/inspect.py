@@ -12,7 +12,11 @@ from lymph.cli.output import say
 from lymph.cli.printing import Printer, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
+from lymph.cli.subjects import parse_service
+from lymph.client import Client
 from lymph.config.printable import quoted
+from lymph.core.versioning import Version, parse_version
+from lymph.exceptions import RpcError
 
 __all__ = ['run']
 
@@ -25,12 +29,19 @@ _BUILTIN = 'lymph'
 def run(settings: Settings, address: str, everything: bool, as_json: bool) -> None:
     """Print the methods of a service, or those of the instance at an endpoint.
 
-    With `everything`, print all methods of the instance. Raises RpcError if nobody describes them,
-    OperationFailed if what describes them is of another form.
+    A service named with a version is described by an instance that serves it, with the methods of
+    the versions that do. With `everything`, print all methods of the instance. Raises RpcError if
+    nobody describes them, OperationFailed if what describes them is of another form, UsageError for
+    an invalid version.
     """
+    name, version = parse_service(address)
     with open_client(settings) as client:
-        methods = _methods(client.request(address, 'lymph.inspect'))
-    methods = [each for each in methods if everything or _belongs(each['name'], address)]
+        methods = _methods(_ask(client, name, version))
+    methods = [
+        each
+        for each in methods
+        if everything or (_belongs(each['name'], name) and _serves(each['version'], version))
+    ]
     methods.sort(key=lambda each: (each['name'], each['version'] or ''))
     printer = Printer(settings)
     if as_json:
@@ -39,6 +50,30 @@ def run(settings: Settings, address: str, everything: bool, as_json: bool) -> No
         say(f'{address} offers no methods; --all shows what every instance has')
     for each in [] if as_json else methods:
         _show(printer, each)
+
+
+def _ask(client: Client, name: str, version: Version | None) -> Any:
+    """Return the answer of one of those that serve a version; raises RpcError if none gives one."""
+    if version is None:
+        return client.request(name, 'lymph.inspect')
+    service = client.container.registry.get(name)
+    error: RpcError = service.lacks(version)
+    for instance in service.match(version):
+        try:
+            # At its endpoint: the interface that answers this has no version.
+            return client.request(instance.endpoint, 'lymph.inspect')
+        except RpcError as failure:
+            error = failure
+    raise error
+
+
+def _serves(version: str | None, wanted: Version | None) -> bool:
+    if wanted is None:
+        return True
+    try:
+        return version is not None and parse_version(version).serves(wanted)
+    except ValueError:
+        return False
 
 
 def _methods(reply: Any) -> list[dict[str, Any]]:
