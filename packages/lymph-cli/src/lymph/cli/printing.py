@@ -1,4 +1,9 @@
-"""What is printed of data, in which form, and in color or not."""
+"""What is printed of data, in which form, and in color or not.
+
+Where stdout is no terminal, a value is one line as `repr` writes it, and rows are columns of text:
+nothing depends on a width, and nothing takes longer than the data deserve. On a terminal values are
+laid out, colored and wrapped, as long as somebody may read all of that.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +22,29 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from lymph.cli.columns import aligned
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import block, json_text, one_line, whole, write
 from lymph.cli.settings import Settings
 from lymph.core.limits import DEPTH
 from lymph.serializers.json import plain
 
-__all__ = ['Printer', 'line', 'lines', 'represented', 'wants_color']
+__all__ = ['Printer', 'line', 'lines', 'wants_color']
 
 #: Containers inside each other: as many as travel, and what is printed around them.
 _DEPTH = DEPTH + 8
-#: Columns of a page that is not a terminal: nothing in a table is wrapped.
+#: Columns of a page that is not a terminal: nothing that is colored there is wrapped.
 _ENDLESS = 10_000
-#: Columns in which a value is laid out where there is no terminal.
-_PAGE = 88
+#: Characters of a value, and rows of a table, up to which they are laid out on a terminal.
+_LONGEST = 20_000
+_MOST_ROWS = 500
 
 
 class Printer:
     """Prints data on stdout; every method writes at once what it is given.
 
-    All raise click's Exit when whoever reads has gone. Text comes from `line`, `lines` and
-    `represented`, which make it printable; rich takes none of it for markup.
+    All raise click's Exit when whoever reads has gone. Text comes from `line` and `lines`, which
+    make it printable; rich takes none of it for markup.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,7 +56,7 @@ class Printer:
             no_color=not self.color,
             width=None if terminal else _ENDLESS,
         )
-        self._page = self._console.width if terminal else _PAGE
+        self._page = self._console.width if terminal else None
 
     def json(self, value: Any, *, line: bool = False) -> None:
         """Print a value as a JSON document: on one line, or indented.
@@ -69,35 +76,61 @@ class Printer:
 
     def value(self, value: Any, *, label: str = '') -> None:
         """Print a value as Python writes it, on one line behind `label: ` if there is a label."""
-        shown = represented(value, None if label else self._page)
+        shown = self.represented(value, laid_out=not label)
         self.show(Text.assemble(line(label, 'bold'), ': ', shown) if label else shown)
+
+    def represented(self, value: Any, *, laid_out: bool = True) -> Text:
+        """Return a value as Python writes it: `laid_out` where there is a terminal, or one line."""
+        text = repr(value)
+        if len(text) > _LONGEST:
+            return Text(whole(text))
+        if laid_out and self._page is not None and len(text) > self._page:
+            text = pretty_repr(value, max_width=self._page)
+        shown = Text(whole(text))
+        return ReprHighlighter()(shown) if self.color else shown
 
     def source(self, text: str, language: str) -> None:
         """Print lines in a language that is highlighted in color."""
         text = whole(text)
-        if self.color:
-            self.show(Syntax(text.rstrip('\n'), language, background_color='default'))
+        if self.color and len(text) <= _LONGEST:
+            self._lay_out(Syntax(text.rstrip('\n'), language, background_color='default'))
         else:
             write(text)
 
     def table(self, rows: Iterable[Sequence[Text]], *, wrap: bool = True) -> None:
-        """Print rows of cells; what is too long for its column is wrapped or cut."""
+        """Print rows of cells; on a terminal, what is too long for its column is wrapped or cut."""
+        rows = list(rows)
+        if len(rows) > _MOST_ROWS or self._is_plain:
+            write(aligned([[cell.plain for cell in row] for row in rows]))
+            return
         table = Table.grid(padding=(0, 2))
         for number, row in enumerate(rows):
             for _ in row if number == 0 else ():
                 table.add_column(no_wrap=not wrap, overflow='fold' if wrap else 'ellipsis')
             table.add_row(*row)
-        self.show(table)
+        self._lay_out(table)
 
     def indented(self, text: Text) -> None:
         """Print text with a margin."""
-        self.show(Padding(text, (0, 0, 0, 4)))
+        if self._is_plain:
+            write(''.join(f'    {part}'.rstrip(' ') + '\n' for part in text.plain.split('\n')))
+        else:
+            self._lay_out(Padding(text, (0, 0, 0, 4)))
 
-    def show(self, *renderables: Text | Table | Padding | Syntax) -> None:
-        """Print what rich has laid out; text is not wrapped."""
+    def show(self, text: Text) -> None:
+        """Print text; it is not wrapped."""
+        if self.color and len(text) <= _LONGEST:
+            self._lay_out(text)
+        else:
+            write(f'{text.plain}\n')
+
+    @property
+    def _is_plain(self) -> bool:
+        return self._page is None and not self.color
+
+    def _lay_out(self, renderable: Text | Table | Padding | Syntax) -> None:
         with self._console.capture() as capture:
-            for each in renderables:
-                self._console.print(each, soft_wrap=isinstance(each, Text))
+            self._console.print(renderable, soft_wrap=isinstance(renderable, Text))
         text = capture.get()
         if not self.color:
             text = '\n'.join(line.rstrip(' ') for line in text.split('\n'))
@@ -112,12 +145,6 @@ def line(text: str, style: str = '') -> Text:
 def lines(text: str) -> Text:
     """Return text of others that may have several lines."""
     return Text(block(text))
-
-
-def represented(value: Any, width: int | None = None) -> Text:
-    """Return a value as Python writes it, laid out in `width` columns, or on one line."""
-    text = repr(value) if width is None else pretty_repr(value, max_width=width)
-    return ReprHighlighter()(Text(whole(text)))
 
 
 def wants_color(settings: Settings) -> bool:

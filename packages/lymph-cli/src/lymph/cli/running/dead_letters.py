@@ -14,7 +14,7 @@ from rich.text import Text
 from lymph.cli.filters import Filters
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import say
-from lymph.cli.printing import Printer, line, lines, represented
+from lymph.cli.printing import Printer, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError
@@ -117,7 +117,7 @@ def _show(printer: Printer, letter: DeadLetter) -> None:
     if letter.emitted is not None:
         facts['emitted'] = _time(letter.emitted)
     printer.table(
-        (line(name, 'bold'), lines(value) if isinstance(value, str) else represented(value, 80))
+        (line(name, 'bold'), lines(value) if isinstance(value, str) else printer.represented(value))
         for name, value in facts.items()
     )
     printer.show(line(''))
