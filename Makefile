@@ -50,10 +50,11 @@ test: install  ## run all tests, with the servers they need
 
 .PHONY: test-whole $(DISTRIBUTIONS:%=test-%)
 test-<distribution>:  ## run the tests of one, or test-whole; ARGS='-k name' goes to pytest
+test-lymph-core: SERVERS := network
 test-lymph-discovery-zk: SERVERS := zookeeper
 test-lymph-events-kombu: SERVERS := rabbitmq redis openssl
 test-lymph-cli: SERVERS := rabbitmq redis
-test-lymph-testing: SERVERS := zookeeper rabbitmq redis
+test-lymph-testing: SERVERS := zookeeper rabbitmq redis network
 test-whole $(DISTRIBUTIONS:%=test-%): test-%: install
 	@$(if $(SERVERS),tools/servers $(SERVERS))
 	@ARGS="$(ARGS)" tools/tests $*
