@@ -57,6 +57,7 @@ FLOORS = [
         'lymph.core.deferring',
         'lymph.core.dialer',
         'lymph.core.outcomes',
+        'lymph.core.reaching',
         'lymph.core.rpc',
         'lymph.patterns',
     ],

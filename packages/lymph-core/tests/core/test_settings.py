@@ -34,6 +34,7 @@ def test_an_empty_section_has_the_defaults():
         rpc_timeout=1.0,
         rpc_retries=2,
         rpc_idle_timeout=300.0,
+        rpc_connect_timeout=1.0,
         metrics_tags={},
     )
 
@@ -47,7 +48,7 @@ def test_every_setting_is_read():
             pool_size: 7
             drain_timeout: 2.5
             block_threshold: 0
-            rpc: {timeout: 3, retries: 0, idle_timeout: 60, max_message_size: 2048, transport: zmtp}
+            rpc: {timeout: 3, retries: 0, idle_timeout: 60, connect_timeout: 0.5, transport: zmtp}
             metrics: {tags: {zone: a, rack: 5}}
             class: lymph.core.container:ServiceContainer
             registry: {class: static}
@@ -63,6 +64,7 @@ def test_every_setting_is_read():
         rpc_timeout=3,
         rpc_retries=0,
         rpc_idle_timeout=60,
+        rpc_connect_timeout=0.5,
         metrics_tags={'zone': 'a', 'rack': '5'},
     )
 
@@ -82,6 +84,8 @@ def test_every_setting_is_read():
         ),
         ('{rpc: {timeout: soon}}', 'container.rpc.timeout: expected'),
         ('{rpc: {retries: -1}}', 'container.rpc.retries: expected a whole number from 0 to 100'),
+        ('{rpc: {connect_timeout: 0}}', 'container.rpc.connect_timeout: expected seconds, more'),
+        ('{rpc: {connect_timeout: .inf}}', 'container.rpc.connect_timeout: expected seconds'),
         ('{rpc: {idle_timeout: 0}}', 'container.rpc.idle_timeout: expected seconds, more than 0'),
         (
             '{rpc: {timeuot: 1}}',

@@ -10,7 +10,7 @@ from gevent.lock import RLock
 from lymph.core import trace
 from lymph.core.channels import RequestChannel
 from lymph.core.components import Component, Componentized
-from lymph.core.connections import Connection
+from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.events import Event
 from lymph.core.hosting.subscriptions import HandlerStats, hosted
 from lymph.core.messages import Message
@@ -52,12 +52,19 @@ class Asking(Componentized):
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
+        connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         on_demand: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.rpc = Rpc(
-            transport, lambda: self.registry, self._suspect, timeout, retries, idle_timeout
+            transport,
+            lambda: self.registry,
+            self._suspect,
+            timeout,
+            retries,
+            idle_timeout,
+            connect_timeout,
         )
         self._thread = get_ident()
         self._registry = registry

@@ -35,6 +35,7 @@ class Call:
         'deadline',
         'known',
         'packed',
+        'patient',
         'subject',
         'timeout',
         'tried',
@@ -53,6 +54,7 @@ class Call:
         self.deadline = time.monotonic() + timeout
         self.version = version
         self.wanted: Version | None = None if version is None else _parsed(version)
+        self.patient = True  # whether any number of instances may be connected to
         self.tried: tuple[str, ...] = ()  # endpoints
         self.known = 0  # instances there were to choose from at the last try
         self.unreached: dict[str, str] = {}  # endpoint -> why
@@ -92,11 +94,15 @@ class Call:
             headers['version'] = self.version
         return pack(headers)
 
-    def not_connected(self, endpoint: str, error: NotConnected) -> NotConnected:
-        """Return what `error`, at `endpoint`, means for the whole call."""
+    @property
+    def exhausted(self) -> bool:
+        """Whether none of the instances that are known can be connected to."""
+        return 0 < max(1, self.known) <= len(self.unreached)
+
+    def not_connected(self) -> NotConnected:
+        """Return what `unreached` means for the whole call."""
         if not self.known:
-            return error
-        self.unreached[endpoint] = str(error)
+            return NotConnected(*self.unreached.values())
         count = len(self.unreached)
         known = '1 instance' if self.known == 1 else f'{self.known} instances'
         found = 'none reachable' if count >= self.known else f'{count} not reachable'

@@ -22,10 +22,14 @@ from lymph.core.messages import EMPTY_MAP, REPLIES
 from lymph.core.transport.base import Link, LinkDown, Transport
 from lymph.exceptions import ConnectionLost, NotConnected, Timeout
 
-__all__ = ['Connection']
+__all__ = ['DEFAULT_CONNECT_TIMEOUT', 'Connection']
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_CONNECT_TIMEOUT = 1.0  # seconds for look-up, TCP connection and handshake
+# Doubts about the peer since its last message: none; a call has expired; one has expired that was
+# sent after that message.
+_NONE, _LATE, _SILENT = 0, 1, 2
 PROBE_INTERVAL = 5.0  # seconds between two questions to a silent peer
 
 
@@ -33,7 +37,8 @@ class Connection:
     """The caller's side of a link to `endpoint`.
 
     `came_up(connection)` and `went_down(connection, reason)` are called in the hub, the latter
-    once, before the calls in flight end.
+    once, before the calls in flight end. A link that is not up after `connect_timeout` seconds goes
+    down.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Connection:
         expirations: Expirations,
         came_up: Callable[[Connection], None],
         went_down: Callable[[Connection, str], None],
+        connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
     ) -> None:
         self.endpoint = endpoint
         self.pending: dict[bytes, RequestChannel] = {}
@@ -51,18 +57,34 @@ class Connection:
         self._expirations = expirations
         self._came_up = came_up
         self._went_down = went_down
-        self._settled = Event()  # the link is up, or down
+        self.settled = Event()  # the link is up, or down
+        self.waiting = 0  # callers that wait for the link
         self._opened = time.monotonic()
+        self._connect_timeout = connect_timeout
         self.requests = 0  # sent so far
         self.closing = False  # whether this side took it down
         self.heard = 0  # messages that have arrived
-        #: whether a call expired and nothing at all has arrived since it was sent
-        self.silent = False
+        self._doubt = _NONE
         #: whether the peer has said that it is stopping
         self.leaving = False
         self._replies = self._timeouts = self._strays = 0
         self._probe_id = os.urandom(16)
         self._link = transport.connect(endpoint, self)
+        self._ticket = expirations.add(self, self._opened + connect_timeout)
+
+    @property
+    def ready(self) -> bool:
+        """Whether to call here: the link is up, and nothing speaks against it."""
+        return self._link.up and not (self._doubt or self.leaving or self.closing)
+
+    @property
+    def silent(self) -> bool:
+        """Whether a call expired and nothing at all has arrived since it was sent."""
+        return self._doubt == _SILENT
+
+    @silent.setter
+    def silent(self, silent: bool) -> None:
+        self._doubt = _SILENT if silent else _NONE
 
     @property
     def state(self) -> str:
@@ -78,12 +100,23 @@ class Connection:
         """
         if self._link.up:
             return
-        self._settled.wait(max(0.0, deadline - time.monotonic()))
-        reason = self.down_reason or self._close_reason
-        if reason is not None:
-            raise NotConnected(f'{self.endpoint}: {reason}')
+        self.settled.wait(max(0.0, deadline - time.monotonic()))
         if not self._link.up:
-            raise NotConnected(f'{self.endpoint}: no connection by the deadline of the call')
+            raise NotConnected(f'{self.endpoint}: {self.why_not}')
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing can be sent now."""
+        reason = self.down_reason or self._close_reason
+        return reason or f'no connection by the deadline of the call{self._still_waiting}'
+
+    @property
+    def _still_waiting(self) -> str:
+        return f', still waiting for {self._link.stage}' if self._link.stage else ''
+
+    def expire(self) -> None:
+        """Give a link up that is not up in time."""
+        self._link.close(f'no connection within {self._connect_timeout:.3g} s{self._still_waiting}')
 
     def request(
         self,
@@ -122,15 +155,16 @@ class Connection:
             self._expirations.discard(channel, channel.ticket)
 
     def expired(self, channel: RequestChannel, error: Timeout) -> None:
-        """End a call whose deadline has passed with `error`; a peer that said nothing is silent."""
+        """End a call whose deadline has passed with `error`, and doubt that the peer is there."""
         if self.pending.pop(channel.id, None) is None:
             return
         self._timeouts += 1
-        silent = channel.heard == self.heard
-        if silent:
-            self.silent = True  # before the caller tries again
+        if channel.heard == self.heard:  # before the caller tries again
+            self._doubt = _SILENT
+        elif self._doubt == _NONE:
+            self._doubt = _LATE
         channel.resolve(None, error)
-        if silent:
+        if self._doubt:
             self._probe()
 
     def close(self, reason: str = 'closed') -> None:
@@ -155,13 +189,14 @@ class Connection:
 
     def link_up(self, link: Link) -> None:
         """Let those go on who wait to send."""
-        self._settled.set()
+        self._expirations.discard(self, self._ticket)
+        self.settled.set()
         self._came_up(self)
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
         """Give a reply to its call; strays (late, foreign or malformed) are counted."""
         self.heard += 1
-        self.silent = False
+        self._doubt = _NONE
         wellformed = len(frames) == 5 and frames[1] in REPLIES
         channel = self.pending.pop(frames[2], None) if wellformed else None
         if channel is None:
@@ -174,7 +209,8 @@ class Connection:
     def link_down(self, link: Link, reason: str) -> None:
         """Tell the owner, who forgets this connection, then end all calls in flight."""
         self.down_reason = reason
-        self._settled.set()
+        self._expirations.discard(self, self._ticket)
+        self.settled.set()
         pending, self.pending = self.pending, {}
         try:
             self._went_down(self, reason)
@@ -186,7 +222,7 @@ class Connection:
                 channel.resolve(None, ConnectionLost(f'{channel.what}: {reason}'))
 
     def _probe(self) -> None:
-        """Ask a silent peer for a sign of life, one question at a time.
+        """Ask a peer that may be gone for a sign of life, one question at a time.
 
         Whatever it says to whatever call ends its silence; so does the answer to this one, and when
         it expires the next one follows.

@@ -87,6 +87,7 @@ class ServiceContainer(Asking):
             timeout=settings.rpc_timeout,
             retries=settings.rpc_retries,
             idle_timeout=settings.rpc_idle_timeout,
+            connect_timeout=settings.rpc_connect_timeout,
             on_demand=on_demand,
             pool=Pool(),
             workers=Workers(settings.pool_size),

@@ -18,13 +18,14 @@ from gevent.event import AsyncResult
 from lymph.core.calls import Call
 from lymph.core.channels import RequestChannel
 from lymph.core.components import Component
-from lymph.core.connections import Connection
+from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.deferring import DeferredCalls
 from lymph.core.dialer import Dialer
 from lymph.core.messages import IDEMPOTENT, Message, id_source
 from lymph.core.outcomes import outcome
 from lymph.core.protocol.balancing import choose
 from lymph.core.protocol.retrying import RetryBudget, backoff, may_retry
+from lymph.core.reaching import Race
 from lymph.core.services import EndpointInstance, Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.core.transport.endpoints import scheme_of
@@ -46,7 +47,8 @@ class Rpc(Component):
     """The caller's half of a container.
 
     `registry` returns the registry when it is needed; `suspect(endpoint)` is called in the hub when
-    a connection was lost. `timeout` (seconds) and `retries` are the defaults of all calls.
+    a connection was lost. `timeout` (seconds) and `retries` are the defaults of all calls. A
+    connection that is not up after `connect_timeout` seconds is given up.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class Rpc(Component):
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
+        connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
     ) -> None:
         super().__init__()
         self.timeout = timeout
         self.retries = retries
         self._registry = registry
-        self._dialer = Dialer(transport, suspect, idle_timeout)
+        self._connect_timeout = connect_timeout
+        self._dialer = Dialer(transport, suspect, idle_timeout, connect_timeout)
         self._deferred = DeferredCalls()
         self._new_id = id_source()
         self._calls = 0
@@ -84,12 +88,14 @@ class Rpc(Component):
         """Call `subject` (``interface.method``) of a service and return its result.
 
         `address` is a service name or an endpoint. `timeout` in seconds bounds the whole call, all
-        retries included, and never exceeds what the current work has left. A call that may have
+        retries included, and never exceeds what the current work has left. Instances that cannot be
+        connected to are passed over, in any number unless `retries` is given. A call that may have
         run is only tried again if `idempotent` says that this does no harm, or its method has said
         so in an earlier reply. Raises an RpcError; before anything is sent SerializationError, or
         MessageTooLong.
         """
         call = self._begin(address, subject, body, timeout, version)
+        call.patient = retries is None
         retries_left = self.retries if retries is None else retries
         retry = 0
         self._calls += 1
@@ -137,20 +143,14 @@ class Rpc(Component):
     def send_message(self, address: str, message: Message, timeout: float) -> RequestChannel:
         """Send a request as it is; its reply, if any, must arrive within `timeout` seconds."""
         call = Call(address, message.subject, message.packed_body, timeout, None)
-        endpoint = self._choose(call)
-        try:
-            connection = self._dialer.connect(endpoint)
-            connection.wait_up(call.deadline)
-            return connection.request(
-                message.id,
-                message.subject,
-                message.packed_headers,
-                message.packed_body,
-                call.deadline,
-                timeout,
-            )
-        except NotConnected as error:
-            raise call.not_connected(endpoint, error) from error.__cause__
+        return self._reach(call).request(
+            message.id,
+            message.subject,
+            message.packed_headers,
+            message.packed_body,
+            call.deadline,
+            timeout,
+        )
 
     def connect(self, endpoint: str) -> Connection:
         """Return the connection to an endpoint; it may still be on its way up."""
@@ -180,7 +180,11 @@ class Rpc(Component):
 
     def stats(self) -> dict[str, Any]:
         """Return what an operator asks of the caller's half."""
-        return {'connections': self._dialer.stats(), 'deferred': self._deferred.running}
+        return {
+            'connections': self._dialer.stats(),
+            'unreachable': self._dialer.unreachable(),
+            'deferred': self._deferred.running,
+        }
 
     def on_stop(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""
@@ -196,9 +200,13 @@ class Rpc(Component):
     def _may_retry(self, call: Call, error: RpcError, idempotent: bool) -> bool:
         """Tell whether to try a call again, by what its caller or its method said of repeating."""
         idempotent = idempotent or (call.address, call.subject.decode()) in self._idempotent
-        if not may_retry(error, idempotent):
+        if not may_retry(error, idempotent) or (call.exhausted and self._has_waited(call)):
             return False
         return error.executed == 'no' or self._budget.spend(self._calls)
+
+    def _has_waited(self, call: Call) -> bool:
+        """Tell whether a call has had the time of a connection; then there is no use in more."""
+        return call.deadline - time.monotonic() <= call.timeout - 0.9 * self._connect_timeout
 
     def _begin(
         self,
@@ -211,11 +219,13 @@ class Rpc(Component):
         seconds = self.timeout if timeout is None else timeout
         return Call.begin(address, subject, body, seconds, version)
 
-    def _choose(self, call: Call) -> str:
-        """Return the endpoint for the next try and remember it as tried."""
+    def _reach(self, call: Call) -> Connection:
+        """Return the connection for the next try and remember its endpoint as tried."""
         address = call.address
+        dialer = self._dialer
         if scheme_of(address) is not None:
-            return address
+            connection = dialer.ready(address)
+            return connection or Race(dialer, call, (address,), call.patient).run()
         service = self._registry().known(address) or self._look_up(address, call.deadline)
         instances = service.match(call.wanted)
         if not instances:
@@ -223,9 +233,18 @@ class Rpc(Component):
         call.known = len(instances)
         if call.tried:
             instances = tuple(i for i in instances if i.endpoint not in call.tried) or instances
-        endpoint = choose(instances, self._load, self._usable, _chance).endpoint
-        call.tried = (*call.tried, endpoint)
-        return endpoint
+        connection = dialer.ready(choose(instances, self._load, self._usable, _chance).endpoint)
+        if connection is None:
+            dialer.passed_over.clear()
+            race = Race(dialer, call, (i.endpoint for i in instances), call.patient)
+            try:
+                connection = race.run()
+            finally:
+                call.tried = (*call.tried, *call.unreached)
+        elif dialer.passed_over:
+            dialer.approach()
+        call.tried = (*call.tried, connection.endpoint)
+        return connection
 
     def _look_up(self, name: str, deadline: float) -> Service:
         """Ask the registry, for as long as the call has time."""
@@ -241,20 +260,14 @@ class Rpc(Component):
 
     def _send(self, call: Call) -> RequestChannel:
         """Send the call to the next instance that is to be tried."""
-        endpoint = self._choose(call)
-        try:
-            connection = self._dialer.connect(endpoint)
-            connection.wait_up(call.deadline)
-            return connection.request(
-                self._new_id(),
-                call.subject,
-                call.headers(),
-                call.packed,
-                call.deadline,
-                call.timeout,
-            )
-        except NotConnected as error:
-            raise call.not_connected(endpoint, error) from error.__cause__
+        return self._reach(call).request(
+            self._new_id(),
+            call.subject,
+            call.headers(),
+            call.packed,
+            call.deadline,
+            call.timeout,
+        )
 
 
 def _no_registry(reason: str) -> BaseServiceRegistry:

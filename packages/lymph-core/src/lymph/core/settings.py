@@ -9,6 +9,7 @@ from typing import TypeVar
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.plugins import installed, load_plugin
 from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
+from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT
 from lymph.core.failures import described
 from lymph.core.options import refuse_unknown
 from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
@@ -27,8 +28,8 @@ __all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_tr
 _KEYS = {
     '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
     'port registry rpc',
-    'rpc': 'curve idle_timeout max_buffered max_message_size retries timeout transport '
-    'unresponsive_timeout',
+    'rpc': 'connect_timeout curve idle_timeout max_buffered max_message_size retries timeout '
+    'transport unresponsive_timeout',
     'metrics': 'tags',
 }
 
@@ -51,6 +52,7 @@ class Settings:
     rpc_timeout: float = DEFAULT_TIMEOUT
     rpc_retries: int = DEFAULT_RETRIES
     rpc_idle_timeout: float = DEFAULT_IDLE_TIMEOUT
+    rpc_connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     metrics_tags: dict[str, str] = field(default_factory=dict)
     #: where `ip` stands, for errors
     ip_at: Location | str = field(default='ip', compare=False, repr=False)
@@ -74,6 +76,9 @@ def read_settings(config: ConfigView, ip: str | None = None, port: int | None = 
         drain_timeout=config.get_seconds('drain_timeout', Settings.drain_timeout, zero=True),
         block_threshold=config.get_seconds('block_threshold', Settings.block_threshold, zero=True),
         rpc_timeout=config.get_seconds('rpc.timeout', Settings.rpc_timeout),
+        rpc_connect_timeout=config.get_seconds(
+            'rpc.connect_timeout', Settings.rpc_connect_timeout, maximum=_DAY
+        ),
         rpc_idle_timeout=config.get_seconds('rpc.idle_timeout', Settings.rpc_idle_timeout),
         rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries, minimum=0, maximum=100),
         metrics_tags=_tags(config.view('metrics.tags')),

@@ -34,6 +34,8 @@ __all__ = ['ZeromqTransport']
 
 logger = logging.getLogger(__name__)
 
+_CONNECT_TIMEOUT = 5.0  # seconds for the look-up and the TCP connection
+
 
 class ZeromqTransport(Transport):
     """A DEALER for each link out, a ROUTER for each listener; times are in seconds."""
@@ -48,7 +50,7 @@ class ZeromqTransport(Transport):
         max_buffered: int | None = None,
         heartbeat_interval: float = 10.0,
         handshake_timeout: float = 10.0,
-        connect_timeout: float = 5.0,
+        connect_timeout: float = _CONNECT_TIMEOUT,
         curve: CurveKeys | None = None,
     ) -> None:
         super().__init__(max_message_size, unresponsive_timeout, max_buffered=max_buffered)
@@ -72,6 +74,9 @@ class ZeromqTransport(Transport):
     def from_config(cls, config: ConfigView, **common: Any) -> ZeromqTransport:
         """Make the transport from an `rpc` section, which may have `curve` keys."""
         keys = CurveKeys.from_config(config.view('curve')) if 'curve' in config else None
+        given = config.get_float('connect_timeout', 0.0)
+        if given > _CONNECT_TIMEOUT:
+            common |= {'connect_timeout': given}
         return cls(curve=keys, **common)
 
     def address(self, ip: str, port: int) -> str:

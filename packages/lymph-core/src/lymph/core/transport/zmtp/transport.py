@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
+from typing import Any
 
 import gevent
 from greenlet import getcurrent
 
+from lymph.config import ConfigView
 from lymph.core.addresses import numeric
 from lymph.core.connecting import create_connection
 from lymph.core.forks import abandon_in_children
@@ -73,6 +75,14 @@ class ZmtpTransport(Transport):
     def buffered(self) -> int:
         """Bytes that all links hold of incomplete messages and of messages to be sent."""
         return self._buffers.held
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **common: Any) -> Transport:
+        """Make the transport; a longer `connect_timeout` than its own limits raises those."""
+        given = config.get_float('connect_timeout', 0.0)
+        if given > CONNECT_TIMEOUT:
+            common |= {'connect_timeout': given, 'handshake_timeout': HANDSHAKE_TIMEOUT + given}
+        return super().from_config(config, **common)
 
     def address(self, ip: str, port: int) -> str:
         """Return a ``tcp://`` endpoint."""
