@@ -1,4 +1,4 @@
-"""What is announced of a container that listens somewhere; real routes: `faults/test_hosts.py`."""
+"""What is announced of a container; real routes are tested in `faults/test_vanished_hosts.py`."""
 
 from __future__ import annotations
 
