@@ -113,7 +113,8 @@ def test_nothing_and_null_give_the_default_or_an_error(
     default: Any = object()
     assert getattr(config, getter)(key, default) is default
     assert getattr(config, getter)(key, None) is None
-    with pytest.raises(MissingKeyError, match=f'^conf.yml.*: {key}: not set'):
+    said = 'expected a value, found nothing; add it' if key == 'null' else 'not set'
+    with pytest.raises(MissingKeyError, match=f'^conf.yml.*: {key}: {said}'):
         getattr(config, getter)(key)
 
 

@@ -230,6 +230,8 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         path = self.path_of(key)
         around = look(self._store.tree, path[:-1])
         names = around.value if around and isinstance(around.value, dict) else {}
+        if str(path[-1]) in names:
+            return MissingKeyError('expected a value, found nothing; add it', self.locate(key))
         advice = close_names(str(path[-1]), names) or '; add it'
         return MissingKeyError(f'not set{advice}', self.locate(key))
 

@@ -7,35 +7,29 @@ not have is an error.
 from __future__ import annotations
 
 import difflib
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kombu.connection import Connection
-from kombu.utils.url import parse_url
-
 from lymph.config import ConfigView
+from lymph.config.printable import quoted
+from lymph.events.kombu.addresses import REDIS, TLS, TRANSPORTS, clean, parse, scheme_of, split
 from lymph.events.kombu.brokers import Broker
+from lymph.events.kombu.options import ARGUMENTS, read_amqp_options, read_arguments, read_tls
 from lymph.events.kombu.serializers import SERIALIZERS
-from lymph.events.kombu.tls import OPTIONS, REQUIREMENTS
 
 __all__ = ['QUEUE_TYPES', 'Settings']
 
 QUEUE_TYPES = ('quorum', 'classic')
-_AMQP = ('amqp', 'amqps', 'pyamqp')
-_REDIS = ('redis', 'rediss')
-_TLS = ('amqps', 'rediss')
 _SHUFFLE, _ROUND_ROBIN = 'shuffle', 'round-robin'
 
 _OWN = frozenset(
     ('class', 'confirm_timeout', 'exchange', 'prefetch', 'queue_type', 'serializer', 'urls')
 )
-_KOMBU = frozenset(inspect.signature(Connection.__init__).parameters) - {'self', 'kwargs'}
 
-_SECONDS = ('connect_timeout', 'heartbeat')
-_HEARTBEAT = 10.0  # seconds; a dead connection is noticed after two of them
-_CONNECT_TIMEOUT = 5.0
+_DIGITS = 10  # of the number of a database
+_LONGEST_CONFIRM = 24 * 3600  # seconds
+_LONGEST_NAME = 100  # bytes of the exchange; names that begin with it have 255
 _VISIBILITY_TIMEOUT = 30.0
 
 
@@ -71,12 +65,14 @@ class Settings:
         """Read a section; raises ConfigurationError for what cannot be meant."""
         _refuse_unknown(config)
         addresses = list(_addresses(config))
-        over_redis = addresses[0].pop('transport') in _REDIS
+        over_redis = addresses[0].pop('transport') in REDIS
         for params in addresses[1:]:
-            if (params.pop('transport') in _REDIS) != over_redis:
+            if (params.pop('transport') in REDIS) != over_redis:
                 raise config.error('urls', 'expected RabbitMQ or Redis, found both; keep one')
         if over_redis:
             _check_redis(config, addresses)
+        else:
+            _finish_amqp(config, addresses)
         settings = cls(
             brokers=() if over_redis else tuple(Broker(params) for params in addresses),
             redis=tuple(addresses) if over_redis else (),
@@ -84,25 +80,24 @@ class Settings:
             shuffle=_one_of(config, 'failover_strategy', (_ROUND_ROBIN, _SHUFFLE)) == _SHUFFLE,
             queue_type=_one_of(config, 'queue_type', QUEUE_TYPES),
             serializer=_one_of(config, 'serializer', tuple(SERIALIZERS)),
-            exchange=config.get_str('exchange', cls.exchange),
-            confirm_timeout=config.get_float('confirm_timeout', cls.confirm_timeout),
-            prefetch=config.get_int('prefetch', None),
+            exchange=config.get_line('exchange', cls.exchange),
+            confirm_timeout=config.get_seconds(
+                'confirm_timeout', cls.confirm_timeout, maximum=_LONGEST_CONFIRM
+            ),
+            prefetch=config.get_int('prefetch', None, minimum=1, maximum=65535),
         )
-        if not settings.exchange or settings.exchange.startswith('amq.'):
+        long = len(settings.exchange.encode()) > _LONGEST_NAME
+        if settings.exchange.startswith('amq.') or long:
+            found = config.describe('exchange')
             raise config.error(
-                'exchange', f'expected a name of its own, found {settings.exchange!r}'
+                'exchange',
+                f'expected a name of its own, at most {_LONGEST_NAME} bytes, found {found}',
             )
-        if settings.confirm_timeout <= 0:
-            raise config.error(
-                'confirm_timeout', f'expected seconds, found {settings.confirm_timeout:g}'
-            )
-        if settings.prefetch is not None and not 1 <= settings.prefetch <= 65535:
-            raise config.error('prefetch', f'expected 1 to 65535, found {settings.prefetch}')
         return settings
 
 
 def _refuse_unknown(config: ConfigView) -> None:
-    known = _OWN | _KOMBU
+    known = _OWN | ARGUMENTS
     for key in config:
         if key not in known:
             close = difflib.get_close_matches(key, sorted(known), n=1)
@@ -115,90 +110,64 @@ def _refuse_unknown(config: ConfigView) -> None:
 
 
 def _one_of(config: ConfigView, key: str, allowed: tuple[str, ...]) -> str:
-    value = config.get_str(key, allowed[0])
-    if value not in allowed:
-        raise config.error(key, f'expected {" or ".join(allowed)}, found {value!r}')
-    return value
+    return config.get_choice(key, allowed, allowed[0])
 
 
 def _addresses(config: ConfigView) -> Iterator[dict[str, Any]]:
     """Yield the arguments of `kombu.Connection` for each address."""
-    transport = config.get_str('transport', 'amqp')
+    transport = clean(config.get_line('transport', 'amqp'))
     _check_transport(config, 'transport', transport)
-    common: dict[str, Any] = {
-        'heartbeat': _HEARTBEAT,
-        'connect_timeout': _CONNECT_TIMEOUT,
-        **{key: config.get_raw([key]) for key in config if key in _KOMBU},
-        **_numbers(config),
-    }
-    for key in ('hostname', 'alternates', 'failover_strategy', 'urls'):
-        common.pop(key, None)
-    common['transport'] = transport
-    common['ssl'] = _tls(config) or transport in _TLS
-    key = 'urls' if 'urls' in config else 'hostname'
-    if key == 'urls' and 'hostname' in config:
+    tls = read_tls(config)
+    common = {**read_arguments(config), 'transport': transport, 'ssl': tls or transport in TLS}
+    given = {key: config.get_raw(key) for key in ('urls', 'hostname', 'alternates')}
+    if given['urls'] is not None and given['hostname'] is not None:
         raise config.error('urls', 'expected either urls or hostname, found both; keep one')
-    for place, address in (*_texts(config, key), *_texts(config, 'alternates')):
-        yield {**common, **_parts(config, place, address)}
+    if given['urls'] is None and given['hostname'] is None:
+        yield {**common, 'hostname': 'localhost'}
+    for key, value in given.items():
+        for address in () if value is None else _split(config, key):
+            yield {**common, **_parsed(config, key, address, tls)}
 
 
-def _numbers(config: ConfigView) -> dict[str, Any]:
-    """Return the numbers among the arguments; those of the environment are text."""
-    found: dict[str, Any] = {}
-    if config.get('port') is not None:
-        found['port'] = config.get_int('port')
-    for key in _SECONDS:
-        if config.get(key) is not None:
-            found[key] = config.get_float(key)
-    return found
-
-
-def _texts(config: ConfigView, key: str) -> Iterator[tuple[str, str]]:
-    """Yield the addresses at a key: one, several parted by semicolons, or a list."""
-    value = config.get_raw(key)
-    if value is None:
-        if key == 'hostname':
-            yield key, ''
-        return
-    addresses = value if isinstance(value, list) else str(value).split(';')
-    if not addresses or not all(isinstance(each, str) and each for each in addresses):
-        raise config.error(key, 'expected one address or more, each as text')
-    yield from ((key, each) for each in addresses)
-
-
-def _parts(config: ConfigView, key: str, address: str) -> dict[str, Any]:
-    if '://' not in address:
-        return {'hostname': address or 'localhost'}
-    scheme = address.partition('://')[0]
-    place = 'database' if scheme in _REDIS else 'virtual_host'
-    _check_transport(config, key, scheme)
+def _split(config: ConfigView, key: str) -> list[str]:
     try:
-        parts = parse_url(address)
-        given = {name: value for name, value in parts.items() if value is not None}
-        given |= {name: float(given[name]) for name in _SECONDS if name in given}
-    except ValueError:
-        # the cause may quote a part of the password
-        raise config.error(
-            key,
-            f'expected {scheme}://user:password@host:port/{place}, found something else; '
-            'write / : @ and ? in a user or password as %2F %3A %40 and %3F',
-        ) from None
-    unknown = sorted(set(given) - _KOMBU)
-    if unknown:
-        raise config.error(key, f'expected no option {unknown[0]!r} in a URL; remove it')
-    if scheme in _TLS:
-        given['ssl'] = _tls(config) or True
+        return split(config.get_raw(key))
+    except ValueError as error:
+        raise config.error(key, str(error)) from None
+
+
+def _parsed(
+    config: ConfigView, key: str, address: str, tls: bool | Mapping[str, Any]
+) -> dict[str, Any]:
+    scheme = scheme_of(address)
+    if scheme is not None:
+        _check_transport(config, key, scheme)
+    try:
+        given = parse(address)
+    except ValueError as error:
+        raise config.error(key, str(error)) from None
+    if scheme is not None:
+        given['transport'] = scheme
+    if scheme in TLS:
+        given['ssl'] = tls or True
     return given
 
 
 def _check_transport(config: ConfigView, key: str, transport: str) -> None:
-    if transport not in (*_AMQP, *_REDIS):
+    if transport not in TRANSPORTS:
         raise config.error(
             key,
-            f'expected {", ".join((*_AMQP, *_REDIS))}, found {transport!r}: other transports of '
+            f'expected {", ".join(TRANSPORTS)}, found {quoted(transport)}: other transports of '
             'kombu cannot confirm what they take, keep no dead letters and lose events with their '
             'connection; use RabbitMQ or Redis, or class: embedded on one machine',
         )
+
+
+def _finish_amqp(config: ConfigView, addresses: list[dict[str, Any]]) -> None:
+    options = read_amqp_options(config)
+    config.get_line('virtual_host', None)  # no number, which is a database of Redis
+    for params in addresses:
+        params['transport_options'] = options
 
 
 def _check_redis(config: ConfigView, addresses: list[dict[str, Any]]) -> None:
@@ -210,13 +179,12 @@ def _check_redis(config: ConfigView, addresses: list[dict[str, Any]]) -> None:
     ):
         if key in config:
             raise config.error(key, f'expected nothing, for {why}; remove it, or use RabbitMQ')
-    if config.get('serializer', 'lymph-msgpack') != 'lymph-msgpack':
-        raise config.error(
-            'serializer', f'expected lymph-msgpack over Redis, found {config.get("serializer")!r}'
-        )
+    if _one_of(config, 'serializer', tuple(SERIALIZERS)) != 'lymph-msgpack':
+        found = config.describe('serializer')
+        raise config.error('serializer', f'expected lymph-msgpack over Redis, found {found}')
     for params in addresses:
         place = str(params.get('virtual_host') or '/').strip('/')
-        if place and not place.isdecimal():
+        if place and not (place.isascii() and place.isdecimal() and len(place) < _DIGITS):
             raise config.error(
                 'virtual_host' if 'virtual_host' in config else 'urls',
                 'expected the number of a database of Redis, as in redis://host:6379/0, found '
@@ -226,35 +194,10 @@ def _check_redis(config: ConfigView, addresses: list[dict[str, Any]]) -> None:
 
 def _visibility_timeout(config: ConfigView) -> float:
     """Return the one option of kombu's Redis transport that means something here."""
-    options = config.get_raw('transport_options') or {}
+    options = config.view('transport_options')
     for name in options:
         if name != 'visibility_timeout':
-            raise config.error(
-                ['transport_options', name],
-                'expected visibility_timeout alone over Redis; remove it',
-            )
-    timeout = config.view('transport_options').get_float('visibility_timeout', _VISIBILITY_TIMEOUT)
-    if not 1 <= timeout <= 86400:
-        raise config.error(
-            'transport_options.visibility_timeout',
-            f'expected 1 to 86400 seconds, found {timeout:g}',
-        )
-    return timeout
-
-
-def _tls(config: ConfigView) -> Any:
-    """Return `ssl` as it is meant: false, true or a mapping of known options."""
-    value = config.get_raw('ssl', False)
-    if not isinstance(value, Mapping):
-        return config.get_bool('ssl', False)
-    unknown = sorted(set(value) - OPTIONS)
-    if unknown:
-        raise config.error(
-            ['ssl', unknown[0]], f'expected one of {", ".join(sorted(OPTIONS))}; remove it'
-        )
-    needed = value.get('cert_reqs', 'required')
-    if isinstance(needed, str) and needed.lower().removeprefix('cert_') not in REQUIREMENTS:
-        raise config.error(
-            'ssl.cert_reqs', f'expected {" or ".join(REQUIREMENTS)}, found {needed!r}'
-        )
-    return dict(value)
+            raise options.error([name], 'expected visibility_timeout alone over Redis; remove it')
+    return options.get_float(
+        'visibility_timeout', _VISIBILITY_TIMEOUT, minimum=1, maximum=_LONGEST_CONFIRM
+    )

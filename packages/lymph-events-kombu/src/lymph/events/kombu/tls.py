@@ -20,7 +20,7 @@ from typing import Any
 
 from gevent import ssl
 
-__all__ = ['OPTIONS', 'REQUIREMENTS', 'secure']
+__all__ = ['FILES', 'OPTIONS', 'REQUIREMENTS', 'check', 'secure']
 
 OPTIONS = frozenset(
     (
@@ -33,6 +33,8 @@ OPTIONS = frozenset(
         'server_hostname',
     )
 )
+
+FILES = ('ca_certs', 'certfile', 'keyfile')
 
 #: what `cert_reqs` may be; also with ``CERT_`` before it, as Python calls them
 REQUIREMENTS = {
@@ -47,6 +49,11 @@ def secure(sock: Any, options: bool | Mapping[str, Any], host: str) -> Any:
     chosen: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
     name = chosen.get('server_hostname') or host
     return _context(chosen).wrap_socket(sock, server_hostname=name)
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Raise OSError or ValueError for options that no connection can be made with."""
+    _context(options)
 
 
 def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
