@@ -69,6 +69,20 @@ class EchoTest(RPCServiceTestCase):
         refused = self.request('echo.nothing', timeout=5)
         assert (refused.type, refused.headers['reason']) == (Message.NACK, 'unknown_method')
 
+    def test_a_request_is_a_channel_that_its_reply_arrives_on(self):
+        sent = self.request('echo.upper', {'text': 'foo'})
+        reply = sent.get(timeout=5)
+        assert isinstance(reply, Message)
+        assert (reply.type, reply.body) == (Message.REP, 'FOO!')
+        assert sent.get() is reply
+        assert self.request('upper', text='bar').get().body == 'BAR!'
+
+    def test_a_request_without_a_reply_is_a_timeout_when_it_is_waited_for(self):
+        self.client.upper(text='connected')
+        self.in_process.network.faults = Faults(drop=1.0)
+        with pytest.raises(Timeout):
+            self.request('upper', text='x', timeout=0.05).get()
+
     def test_an_event_reaches_the_service(self):
         self.emit('upper_done', {'text': 'a'})
         self.assert_eventually_equal(lambda: self.service.done, ['a'])

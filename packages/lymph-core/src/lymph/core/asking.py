@@ -148,16 +148,16 @@ class Asking(Componentized):
         return self.rpc.send_request(address, subject, body, timeout=timeout, version=version)
 
     def send_message(
-        self, address: str, message: Message, timeout: float = _MESSAGE_TIMEOUT
+        self, address: str, msg: Message, timeout: float = _MESSAGE_TIMEOUT
     ) -> RequestChannel:
         """Send a message as it is and return the channel its reply arrives on."""
-        self._expect_own_thread(f'{message} was sent')
-        return self.rpc.send_message(address, message, timeout)
+        self._expect_own_thread(f'{msg} was sent')
+        return self.rpc.send_message(address, msg, timeout)
 
-    def connect(self, endpoint: str) -> Connection:
+    def connect(self, address: str) -> Connection:
         """Return the connection to an endpoint; raises NotConnected for one it cannot reach."""
-        self._expect_own_thread(f'{endpoint} was connected to')
-        return self.rpc.connect(endpoint)
+        self._expect_own_thread(f'{address} was connected to')
+        return self.rpc.connect(address)
 
     def lookup(self, address: str) -> Service | ServiceInstance:
         """Return the service of a name, or the instance at an endpoint; raises LookupFailure."""

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from lymph.core.declaring.proxies import Proxy
 from lymph.core.events import Event
 from lymph.core.interfaces import Interface
-from lymph.core.messages import Message
 from lymph.core.trace import get_id, new_id
 from lymph.testing.integration import Config, LymphIntegrationTestCase
+from lymph.testing.sent import SentRequest
 
 __all__ = ['MultiServiceRPCTestCase', 'ServicesTestCase']
 
@@ -31,13 +31,10 @@ class ServicesTestCase(LymphIntegrationTestCase):
 
     def send(
         self, address: str, subject: str, body: Mapping[str, Any] | None, timeout: float
-    ) -> Message:
-        """Send a request and return the reply as it came, whatever its type.
-
-        Raises Timeout when there is none within `timeout` seconds.
-        """
+    ) -> SentRequest:
+        """Send a request that gets its reply, of whatever type, within `timeout` seconds."""
         container = self.lymph_client.container
-        return container.send_request(address, subject, body, timeout=timeout).get(timeout)
+        return SentRequest(container.send_request(address, subject, body, timeout=timeout))
 
     def emit(
         self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
@@ -80,10 +77,15 @@ class MultiServiceRPCTestCase(ServicesTestCase):
         return self.lymph_client.proxy(address, **kwargs)
 
     def request(
-        self, address: str, subject: str, body: Mapping[str, Any] | None = None, timeout: float = 1
-    ) -> Message:
-        """Send a request and return the reply as it came, whatever its type.
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        timeout: float = 1,
+        **params: Any,
+    ) -> SentRequest:
+        """Send a request; `get()` of what is returned waits for the reply, whatever its type.
 
-        Raises Timeout when there is none within `timeout` seconds.
+        Arguments are given as `body`, as keywords, or both; `timeout` in seconds.
         """
-        return self.send(address, subject, body, timeout)
+        return self.send(address, subject, {**(body or {}), **params}, timeout)

@@ -9,8 +9,8 @@ from typing import Any
 from lymph.core.container import ServiceContainer
 from lymph.core.declaring.proxies import Proxy
 from lymph.core.interfaces import Interface
-from lymph.core.messages import Message
 from lymph.testing.integration import Config
+from lymph.testing.sent import SentRequest
 from lymph.testing.services import ServicesTestCase
 
 __all__ = ['RPCServiceTestCase', 'SingleServiceTestCase']
@@ -73,11 +73,17 @@ class RPCServiceTestCase(SingleServiceTestCase):
         return self.lymph_client.proxy(self.service.name, **kwargs)
 
     def request(
-        self, subject: str, body: Mapping[str, Any] | None = None, timeout: float = 1
-    ) -> Message:
-        """Send a request to the service and return the reply as it came, whatever its type.
+        self,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        timeout: float = 1,
+        **params: Any,
+    ) -> SentRequest:
+        """Send a request to the service; `get()` of what is returned waits for the reply.
 
-        `subject` is ``<service name>.<method>``. Raises Timeout when there is no reply within
-        `timeout` seconds.
+        `subject` is ``<service name>.<method>``, or the method alone. Arguments are given as
+        `body`, as keywords, or both; `timeout` in seconds. The reply may be of any type.
         """
-        return self.send(self.service.name, subject, body, timeout)
+        name = self.service.name
+        called = subject if '.' in subject else f'{name}.{subject}'
+        return self.send(name, called, {**(body or {}), **params}, timeout)
