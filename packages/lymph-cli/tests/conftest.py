@@ -132,6 +132,12 @@ class Shell:
         running = self.start_redirected(redirection, *arguments)
         return Finished(running.end(), running.stdout, running.stderr)
 
+    def run_in_deleted_folder(self, *arguments: str) -> Finished:
+        """Run `lymph` with these arguments in a folder that is gone."""
+        script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+        running = self.start('-c', script, 'sh', str(LYMPH), *arguments, program='/bin/sh')
+        return Finished(running.end(), running.stdout, running.stderr)
+
     def python(self, script: str, *arguments: str) -> Finished:
         """Run a script in Python to its end."""
         done = subprocess.run(

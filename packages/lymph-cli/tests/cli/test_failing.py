@@ -68,6 +68,11 @@ def test_reason_is_logged_where_it_is_asked_for(shell: Any) -> None:
         (('inspect', 'tcp://'), 1),
         (('inspect', 'tcp://[::1'), 1),
         (('discover', 'x' * 1000), 1),
+        (('discover', '\udcff'), 1),
+        (('inspect', 'tcp://\udcff:1'), 1),
+        (('subscribe', 'a\udcff'), 2),
+        (('change-loglevel', 'echo', '\udcff', 'DEBUG'), 2),
+        (('dlq', 'list', '--trace', '\udcff'), 2),
         (('emit', 'a\x1b[2J'), 2),
     ],
 )
@@ -104,3 +109,29 @@ def test_bug_in_a_greenlet_or_a_thread_is_logged(shell: Any) -> None:
     broken.said('broken at tcp://')
     for line in broken.stderr.splitlines():
         assert line.startswith(('  ', 'broken at')) or ' ERROR ' in line
+
+
+@pytest.mark.parametrize(
+    ('command', 'exit_code', 'words'),
+    [
+        (('list',), 0, None),
+        (('discover',), 0, 'no service is running'),
+        (('instance', '-c', 'echo.yml'), 2, 'echo.yml: no such file'),
+        (('instance', '-c', '{folder}/echo.yml'), 2, "no module 'echo_service'"),
+        (('instance', '-c', '{folder}/broken.yml'), 2, 'importing'),
+        (('node',), 2, 'expected .lymph.yml'),
+    ],
+)
+def test_deleted_working_directory_is_no_reason_for_a_traceback(
+    shell: Any, command: tuple[str, ...], exit_code: int, words: str | None
+) -> None:
+    shell.write('echo.yml', 'interfaces: {echo: {class: "echo_service:Echo"}}\n')
+    shell.write('broken.yml', 'interfaces: {broken: {class: "broken:Broken"}}\n')
+    shell.write('site/broken.py', '1 / 0\n')
+    shell.environ['PYTHONPATH'] = str(shell.folder / 'site')
+    arguments = [each.format(folder=shell.folder) for each in command]
+    done = shell.run_in_deleted_folder(*arguments)
+    assert done.exit_code == exit_code
+    assert 'unexpected' not in done.stderr
+    if words is not None:
+        assert words in done.stderr.splitlines()[0]

@@ -73,5 +73,8 @@ def _folders() -> tuple[str, ...]:
 
 
 def _relative(file: str) -> str:
-    relative = os.path.relpath(file)
+    try:
+        relative = os.path.relpath(file)
+    except FileNotFoundError:  # the current folder was deleted
+        return file
     return file if relative.startswith(os.pardir) else relative

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import click
 from click.exceptions import Exit
 from rich.text import Text
 
@@ -14,9 +15,10 @@ from lymph.cli.printing import Printer, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.client import Client
+from lymph.config.printable import quoted
 from lymph.core.greenlets import Pool
 from lymph.discovery.base import RPC
-from lymph.exceptions import RpcError
+from lymph.exceptions import LymphError
 
 __all__ = ['run']
 
@@ -29,8 +31,11 @@ def run(
 ) -> None:
     """Tell all instances, and print a line for each.
 
-    Raises LookupFailure when there are none, Exit when one of them has not done it.
+    Raises LookupFailure when there are none, Exit when one of them has not done it, UsageError for
+    a name that no logger can have.
     """
+    if not logger.isprintable():
+        raise click.UsageError(f'expected the name of a logger, found {quoted(logger)}')
     params: dict[str, Any] = {'logger': logger, 'level': level}
     if period is not None:
         params['period'] = period
@@ -39,7 +44,7 @@ def run(
         def tell(endpoint: str) -> str | None:
             try:
                 client.request(endpoint, 'lymph.change_loglevel', params, timeout=_TIMEOUT)
-            except RpcError as error:
+            except LymphError as error:
                 return str(error)
             return None
 

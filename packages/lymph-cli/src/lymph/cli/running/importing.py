@@ -12,10 +12,14 @@ def import_from_here() -> None:
     """Put the current folder behind all others on sys.path, unless PYTHONSAFEPATH or -P is set.
 
     Behind them, since what happens to lie there must not replace a module of Python or of an
-    installed distribution. Commands that only ask do not call this: they work in any folder.
+    installed distribution. Commands that only ask do not call this: they work in any folder. One
+    that was deleted has nothing to import.
     """
     # Python 3.10 knows neither the flag nor the variable.
     safe = getattr(sys.flags, 'safe_path', False) or os.environ.get('PYTHONSAFEPATH')
-    folder = os.getcwd()
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:
+        return
     if not safe and folder not in sys.path:
         sys.path.append(folder)
