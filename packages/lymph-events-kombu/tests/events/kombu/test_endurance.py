@@ -12,6 +12,7 @@ from gevent.event import Event as Signal
 
 from lymph.core.events import Event
 from lymph.core.failures import Killed
+from lymph.events.base import Subscription
 from lymph.events.kombu import BrokerError, failures
 from lymph.events.kombu.intake import Intake
 from lymph.events.kombu.links import Link
@@ -108,6 +109,26 @@ def test_a_connection_comes_back_after_a_fault_in_letting_go_of_the_last(
     bench.emit(system, 1)
     eventually(lambda: handled == [1], PATIENCE)
     assert raised
+
+
+@pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)
+def test_who_gave_up_subscribing_consumes_nothing(
+    bench: Any, proxy: Any, options: dict[str, Any]
+) -> None:
+    url = f'amqp://{proxy.address}//'
+    system, first, second = bench.start(urls=url, confirm_timeout=PATIENCE), [], []
+    before = bench.start()
+    before.unsubscribe(bench.subscribe(before, print, **options))  # the queue is there
+    system.subscribe(Subscription(f'{bench.name}.other', (bench.topic,), print, durable=False))
+    proxy.blackhole()
+    with gevent.Timeout(0.2, False):
+        bench.subscribe(system, lambda event: first.append(event.body['n']), **options)
+    proxy.heal()
+    bench.subscribe(system, lambda event: second.append(event.body['n']), **options)
+    for n in range(6):
+        bench.emit(before, n)
+    eventually(lambda: len(first + second) == 6, PATIENCE)
+    assert first == []
 
 
 def test_workers_that_cannot_be_waited_for_are_waited_for_again(

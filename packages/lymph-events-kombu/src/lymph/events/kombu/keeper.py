@@ -121,8 +121,8 @@ class Keeper:
         self.pause()
         if self._greenlet is not None:
             self._greenlet.kill()
-        session = self._session
-        if self._subscription.temporary and session is not None and session.channel.usable:
+        session, answered = self._session, self._first.ready()
+        if self._subscription.temporary and answered and session and session.channel.usable:
             # what cannot be deleted now expires
             with suppress(*BROKEN):
                 session.channel.queue_delete(self.queue.name)

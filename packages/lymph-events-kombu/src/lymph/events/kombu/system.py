@@ -145,8 +145,9 @@ class KombuEventSystem(BaseEventSystem):
         try:
             self._start_consuming(name)
             consumer.start(self._settings.confirm_timeout)
-        except BaseException:
+        except BaseException:  # also of who is killed, or runs out of patience
             self._consumers.pop(name, None)
+            consumer.stop()
             raise
 
     def declare(self, subscription: Subscription) -> None:
