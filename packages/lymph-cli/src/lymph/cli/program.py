@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +12,8 @@ from lymph.cli.settings import add_global_options, global_options
 from lymph.cli.signals import raise_interrupts
 from lymph.config import PluginError
 from lymph.config.plugins import Plugin, installed
+from lymph.config.printable import quoted
+from lymph.config.suggestions import close_name
 
 __all__ = ['GROUP', 'BrokenCommand', 'program']
 
@@ -49,9 +50,9 @@ class _Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in installed(GROUP) and not ctx.resilient_parsing:
-            close = difflib.get_close_matches(name, installed(GROUP), n=1)
-            advice = f'did you mean {close[0]!r}?' if close else '`lymph list` shows all'
-            ctx.fail(f'no command {name!r}; {advice}')
+            close = close_name(name, installed(GROUP))
+            advice = f'did you mean {close!r}?' if close else '`lymph list` shows all'
+            ctx.fail(f'no command {quoted(name)}; {advice}')
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:

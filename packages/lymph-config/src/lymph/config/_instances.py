@@ -17,6 +17,7 @@ from lymph.config.locations import Location
 from lymph.config.paths import Path, format_path
 from lymph.config.places import noted
 from lymph.config.plugins import installed, load_plugin
+from lymph.config.printable import quoted
 from lymph.config.references import load_reference
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Instances:
         if find(self._tree(), path) is None:
             known = self._view((_DEPENDENCIES,))
             raise ConfigurationError(
-                f'no dependency {name!r} (defined: {", ".join(known) or "none"})'
+                f'no dependency {quoted(name)} (defined: {", ".join(known) or "none"})'
                 + (close_names(name, known) or f'; define it under {_DEPENDENCIES}.{name}'),
                 locate(self._tree(), asked_at),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
@@ -13,9 +12,12 @@ from lymph.config.locations import Location, Position
 from lymph.config.paths import Path, format_path
 from lymph.config.printable import quoted
 from lymph.config.secrets import MASK, is_secret, mask, mask_text
+from lymph.config.suggestions import close_name
 
 #: Characters of text that is likely a part of an error's own words.
 _PARTICLE = 3
+#: Characters of a value that an error shows.
+_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,20 +180,20 @@ def describe(value: object, path: Path = ()) -> str:
         case int() | float():
             return f'the number {quoted(value)}'
         case str():
-            return f'text {_shortened(mask_text(value))!r}'
+            return f'text {quoted(_shortened(mask_text(value)), _SHOWN * 4)}'
         case Mapping():
             return 'a mapping'
         case list():
             return 'a list'
         case _ if secret:
             return f'a {type(value).__name__} that is not shown'
-    return f'{_shortened(repr(value))} ({type(value).__name__})'
+    return f'{quoted(value, _SHOWN)} ({type(value).__name__})'
 
 
 def close_names(name: str, names: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name that is most like a wrong one, or nothing."""
-    close = difflib.get_close_matches(name, sorted(names), n=1)
-    return f'; did you mean {close[0]!r}?' if close else ''
+    close = close_name(name, names)
+    return f'; did you mean {close!r}?' if close else ''
 
 
 def _child(node: Node, segment: str | int) -> Node | None:
@@ -215,7 +217,7 @@ def _step(root: Node, path: Path, depth: int, node: Node, segment: str | int) ->
     if isinstance(node.value, list) and (isinstance(segment, int) or segment.isdecimal()):
         return _child(node, segment)
     raise ConfigurationError(
-        f'expected a mapping with {str(segment)!r} in it, found '
+        f'expected a mapping with {quoted(str(segment))} in it, found '
         f'{describe(node.value, path[:depth])}',
         locate(root, path[:depth]),
     )
@@ -240,4 +242,4 @@ def _assign(root: Node, path: Path, depth: int, node: Node | None, value: Node) 
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= 40 else f'{text[:37]}...'
+    return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 3]}...'

@@ -25,7 +25,7 @@ from lymph.config._nodes import (
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location
 from lymph.config.paths import Path, format_path, parse_key
-from lymph.config.printable import quoted
+from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import is_secret, mask_text
 
 _OPENING = re.compile(r'(\$+)\(')
@@ -105,7 +105,7 @@ class Substitution:
     def _environment(self, name: str, where: Location) -> Node:
         if name not in self._environ:
             raise ConfigurationError(
-                f'$(env.{name}): no environment variable {name!r}'
+                f'$(env.{printable(name, QUOTED)}): no environment variable {quoted(name)}'
                 + (close_names(name, self._environ) or '; set it'),
                 where,
             )
@@ -120,7 +120,8 @@ class Substitution:
         found = find(self._variables, path)
         if found is None:
             raise ConfigurationError(
-                f'$(var.{name}): no variable {name!r}{self._advice(path)}', where
+                f'$(var.{printable(name, QUOTED)}): no variable {quoted(name)}{self._advice(path)}',
+                where,
             )
         self._open.append(name)
         try:

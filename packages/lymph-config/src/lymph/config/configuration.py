@@ -14,6 +14,7 @@ from lymph.config._substitution import Substitution
 from lymph.config._yaml import parse
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location, Position
+from lymph.config.printable import quoted
 from lymph.config.views import ConfigView
 
 __all__ = ['Configuration']
@@ -89,7 +90,7 @@ class Configuration(ConfigView):
     def _take(self, document: Node, sections: Iterable[str] | None) -> None:
         if sections is not None:
             if isinstance(sections, str):
-                raise TypeError(f'sections is a list of names; write [{sections!r}]')
+                raise TypeError(f'sections is a list of names; write [{quoted(sections)}]')
             wanted = set(sections)
             taken = {key: child for key, child in document.value.items() if key in wanted}
             document = replace(document, value=taken)

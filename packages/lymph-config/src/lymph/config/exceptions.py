@@ -11,9 +11,12 @@
 from __future__ import annotations
 
 from lymph.config.locations import Location
+from lymph.config.printable import printable
 from lymph.config.secrets import mask_text
 
 __all__ = ['ConfigurationError', 'LymphError', 'MissingKeyError', 'PluginError']
+
+_TEXT = 2000  # characters; what a text quotes is shorter, what it lists may not be
 
 
 class LymphError(Exception):
@@ -33,7 +36,7 @@ class ConfigurationError(LymphError):
     """
 
     def __init__(self, text: str, where: Location | str | None = None) -> None:
-        text = mask_text(text)
+        text = printable(mask_text(text), _TEXT)
         super().__init__(text, where)
         self.text = text
         self.where = where

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from lymph.config.printable import quoted
+
 __all__ = ['Key', 'Path', 'format_path', 'parse_key']
 
 #: A path: keys of mappings as text, places in lists as numbers from 0.
@@ -29,7 +31,7 @@ def parse_key(key: Key) -> Path:
     ):
         return tuple(key)
     raise TypeError(
-        f'a configuration key is text, or a list of text and numbers; found {key!r} '
+        f'a configuration key is text, or a list of text and numbers; found {quoted(key)} '
         f'({type(key).__name__})'
     )
 

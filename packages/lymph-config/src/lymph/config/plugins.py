@@ -20,7 +20,7 @@ import importlib_metadata
 from lymph.config._nodes import close_names
 from lymph.config.exceptions import PluginError
 from lymph.config.locations import Location
-from lymph.config.printable import printable
+from lymph.config.printable import printable, quoted
 from lymph.config.references import is_reference, load_reference
 
 __all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
@@ -45,7 +45,7 @@ class Contract:
         """
         base = load_reference(self.reference, where=where)
         if not isinstance(base, type):
-            raise PluginError(f'{self.reference!r} is not a class', where)
+            raise PluginError(f'{quoted(self.reference, 200)} is not a class', where)
         if self.instance:
             if isinstance(found, base):
                 return None
@@ -101,7 +101,7 @@ class Plugin:
         if self.rivals:
             claims = ' and '.join(sorted(plugin.origin for plugin in (self, *self.rivals)))
             raise PluginError(
-                f'plugin {self.name!r} in group {self.group} is published by {claims}; '
+                f'plugin {quoted(self.name)} in group {self.group} is published by {claims}; '
                 f'uninstall one, or name the class as pkg.mod:Name',
                 where,
             )
@@ -133,7 +133,7 @@ class Plugin:
         return f'{self.distribution} {self.version}'
 
     def __str__(self) -> str:
-        return f'plugin {self.name!r} in group {self.group} (from {self.origin})'
+        return f'plugin {quoted(self.name)} in group {self.group} (from {self.origin})'
 
 
 def load_plugin(group: str, reference: str, *, where: Location | str | None = None) -> object:
@@ -153,7 +153,7 @@ def load_plugin(group: str, reference: str, *, where: Location | str | None = No
     found = load_reference(reference, where=where)
     breach = _breach(group, found, where)
     if breach:
-        raise PluginError(f'{reference!r} in group {group} {breach}', where)
+        raise PluginError(f'{quoted(reference, 200)} in group {group} {breach}', where)
     return found
 
 
@@ -219,10 +219,10 @@ def _breach(group: str, found: object, where: Location | str | None = None) -> s
 def _unknown(group: str, name: str) -> str:
     provider = _PROVIDERS.get((group, name))
     if provider:
-        return f'{name!r} is provided by {provider}, which is not installed'
+        return f'{quoted(name)} is provided by {provider}, which is not installed'
     names = installed(group)
     listed = f'installed: {", ".join(names)}' if names else 'none is installed'
-    return f'no plugin {name!r} in group {group} ({listed})' + (
+    return f'no plugin {quoted(name)} in group {group} ({listed})' + (
         close_names(name, names) or _known_elsewhere(group, name) or '; or give it as pkg.mod:Name'
     )
 

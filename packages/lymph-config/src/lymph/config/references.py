@@ -12,6 +12,7 @@ from lymph.config._nodes import close_names
 from lymph.config.exceptions import PluginError
 from lymph.config.locations import Location
 from lymph.config.places import noted
+from lymph.config.printable import quoted
 
 __all__ = ['is_reference', 'load_reference', 'split_reference']
 
@@ -61,7 +62,7 @@ def split_reference(reference: str) -> tuple[str, str]:
         module, _, name = reference.rpartition('.')
     segments = [*module.split('.'), *name.split('.')]
     if not all(segment.isidentifier() for segment in segments):
-        raise ValueError(f'{reference!r} is not of the form package.module:Name')
+        raise ValueError(f'{quoted(reference, 200)} is not of the form package.module:Name')
     return module, name
 
 
@@ -78,7 +79,7 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
         module_name, name = split_reference(reference)
     except ValueError as error:
         raise PluginError(str(error), where) from error
-    with noted(where, f'importing {reference!r}'):
+    with noted(where, f'importing {quoted(reference, 200)}'):
         module = _import(module_name, reference, where)
         found: object = module
         for segment in name.split('.'):
@@ -89,7 +90,8 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
                 if found is module:
                     advice = _advice_on_hidden(module_name) or advice
                 raise PluginError(
-                    f'{reference!r}: no {segment!r} in {_name_of(found)}{advice}', where
+                    f'{quoted(reference, 200)}: no {quoted(segment)} in {_name_of(found)}{advice}',
+                    where,
                 ) from error
     return found
 
@@ -105,18 +107,18 @@ def _import(module: str, reference: str, where: Location | str | None) -> Module
             if owner is None:
                 raise
             text = (
-                f'{reference!r} needs {missing}, which is provided by {owner}; '
+                f'{quoted(reference, 200)} needs {missing}, which is provided by {owner}; '
                 f'install it: pip install {owner}'
             )
             raise PluginError(text, where) from error
         owner = _absent_provider(module, missing)
         if owner:
-            text = f'{reference!r} is provided by {owner}, which is not installed'
+            text = f'{quoted(reference, 200)} is provided by {owner}, which is not installed'
         else:
             advice = _advice_on_hidden(module) or (
                 '; check its name, and that it is installed or on PYTHONPATH'
             )
-            text = f'{reference!r}: no module {missing!r}{advice}'
+            text = f'{quoted(reference, 200)}: no module {quoted(missing)}{advice}'
         raise PluginError(text, where) from error
 
 

@@ -17,8 +17,7 @@ section that belongs inside `container`: what stands there would be ignored with
 
 from __future__ import annotations
 
-import difflib
-
+from lymph.config.suggestions import close_name
 from lymph.config.views import ConfigView
 
 __all__ = ['SECTIONS', 'check_sections']
@@ -49,7 +48,6 @@ _MISPLACED = {
     },
 }
 _ALIKE = 0.8  # as `difflib` measures it: `contaner` and `component` are, `services` is not
-_LONGEST = 30  # characters of a name that may be a near miss
 
 
 def check_sections(config: ConfigView) -> None:
@@ -60,12 +58,10 @@ def check_sections(config: ConfigView) -> None:
         place = _MISPLACED.get(name)
         if place is not None:
             raise config.error([name], f'does not belong here; write it as {place}')
-        if len(name) > _LONGEST:
-            continue
-        close = difflib.get_close_matches(name.lower(), SECTIONS, n=1, cutoff=_ALIKE)
+        close = close_name(name.lower(), SECTIONS, _ALIKE)
         if close:
             raise config.error(
                 [name],
-                f'no section of lymph; did you mean {close[0]!r}? '
+                f'no section of lymph; did you mean {close!r}? '
                 'A section of your own needs a name that is less alike',
             )

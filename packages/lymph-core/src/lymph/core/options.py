@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 
 from lymph.config import ConfigView
+from lymph.config.suggestions import close_name
 
 __all__ = ['refuse_near_misses', 'refuse_unknown']
 
 # As `difflib` measures it: one or two slips in a long name. A shorter name may be a user's own.
 _ALIKE = 0.9
 _SHORTEST = 8  # characters
-_LONGEST = 60
 
 
 def refuse_unknown(config: ConfigView, known: Collection[str], *, plain: bool = False) -> None:
@@ -22,8 +21,8 @@ def refuse_unknown(config: ConfigView, known: Collection[str], *, plain: bool = 
     """
     for key in config:
         if key not in known and (plain or key != 'class'):
-            close = difflib.get_close_matches(key, sorted(known), n=1)
-            advice = f'did you mean {close[0]!r}?' if close else 'remove it'
+            close = close_name(key, known)
+            advice = f'did you mean {close!r}?' if close else 'remove it'
             listed = ', '.join(sorted(known)) or 'none'
             raise config.error([key], f'unknown option (there are: {listed}); {advice}')
 
@@ -35,11 +34,11 @@ def refuse_near_misses(config: ConfigView, known: Collection[str]) -> None:
     """
     names = [name for name in known if len(name) >= _SHORTEST]
     for key in config:
-        if key not in known and _SHORTEST <= len(key) <= _LONGEST:
-            close = difflib.get_close_matches(key, names, n=1, cutoff=_ALIKE)
+        if key not in known and len(key) >= _SHORTEST:
+            close = close_name(key, names, _ALIKE)
             if close:
                 raise config.error(
                     [key],
-                    f'unknown option; did you mean {close[0]!r}? '
+                    f'unknown option; did you mean {close!r}? '
                     'An option of your own needs a name that is less alike',
                 )

@@ -6,13 +6,14 @@ matcher may stand for a value, also inside lists and mappings.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hamcrest.core.matcher import Matcher
 from hamcrest.core.string_description import StringDescription
+
+from lymph.config.suggestions import close_name
 
 if TYPE_CHECKING:
     from unittest.mock import _Call
@@ -86,8 +87,8 @@ class Expectation:
             closest = min((difference(call, made) or '' for made in candidates), key=_weight)
             return f'{missing}; the closest differs: {closest}'
         names = sorted({str(_name(made)) for made in self.made})
-        close = difflib.get_close_matches(str(_name(call)), names, 1)
-        return f'{missing}; did you mean {close[0]!r}?' if close else missing
+        close = close_name(str(_name(call)), names)
+        return f'{missing}; did you mean {close!r}?' if close else missing
 
     def _count(self, calls: Sequence[Call]) -> str:
         return f'{len(calls)} {self.noun}{"" if len(calls) == 1 else "s"}'

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from lymph.config.suggestions import close_name
 from lymph.core.container import ServiceContainer
 from lymph.serializers.msgpack import pack
 from lymph.testing.cases import TestCase
@@ -97,8 +97,8 @@ class _RpcMocks:
 
     def need(self, name: str) -> None:
         if name not in self.results:
-            close = difflib.get_close_matches(name, self.results, 1)
-            advice = f'; did you mean {close[0]!r}?' if close else ''
+            close = close_name(name, self.results)
+            advice = f'; did you mean {close!r}?' if close else ''
             raise KeyError(f'{name!r} is not mocked{advice}')
 
     def patcher(self) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 
 from werkzeug.routing import Map, Rule
 
 from lymph.config import ConfigurationError
+from lymph.config.suggestions import close_name
 
 __all__ = ['check_routes']
 
@@ -28,8 +28,8 @@ def _check_rule(interface: object, rule: Rule, where: str) -> None:
     name = rule.endpoint
     method = getattr(interface, name, None) if isinstance(name, str) else None
     if not callable(method):
-        close = difflib.get_close_matches(str(name), _methods(interface), 1)
-        advice = f'; did you mean {close[0]!r}?' if close else ''
+        close = close_name(name, _methods(interface))
+        advice = f'; did you mean {close!r}?' if close else ''
         raise ConfigurationError(
             f'rule {rule.rule!r} expects a method {name!r}, '
             f'which {type(interface).__name__} does not have{advice}',

@@ -6,13 +6,13 @@ not have is an error.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
+from lymph.config.suggestions import close_name
 from lymph.events.kombu.addresses import REDIS, TLS, TRANSPORTS, clean, parse, scheme_of, split
 from lymph.events.kombu.brokers import Broker
 from lymph.events.kombu.options import ARGUMENTS, read_amqp_options, read_arguments, read_tls
@@ -100,8 +100,8 @@ def _refuse_unknown(config: ConfigView) -> None:
     known = _OWN | ARGUMENTS
     for key in config:
         if key not in known:
-            close = difflib.get_close_matches(key, sorted(known), n=1)
-            advice = f'did you mean {close[0]!r}?' if close else 'remove it'
+            close = close_name(key, known)
+            advice = f'did you mean {close!r}?' if close else 'remove it'
             raise config.error(
                 [key],
                 'expected a key of the kombu event system or an argument of kombu.Connection, '
