@@ -12,7 +12,7 @@ import sys
 import termios
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -329,19 +329,52 @@ def test_all_that_is_known_of_a_dead_letter_is_shown(letters: Letters) -> None:
     assert json.loads(letters.run('show', letter['id'], '--json').stdout) == [letter]
 
 
-def test_an_event_that_makes_no_sense_is_listed_too(embedded: Letters, shell: Any) -> None:
+def spoil(shell: Any, data: bytes) -> None:
+    """Put other bytes into all dead letters."""
+    database = shell.folder / 'state/events/events.sqlite'
+    with closing(sqlite3.connect(database)) as db, db:
+        db.execute('UPDATE dead_letters SET data = ?', (data,))
+
+
+def nested(count: int, around: Callable[[bytes], bytes]) -> bytes:
+    """An empty list inside `count` containers, as msgpack."""
+    data = b'\x90'
+    for _ in range(count):
+        data = around(data)
+    return data
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'\xc1',
+        nested(200, lambda data: msgpack.packb(msgpack.ExtType(1, b'\x91' + data))),
+        nested(50_000, lambda data: b'\x91' + data),
+    ],
+    ids=['no msgpack', 'sets in sets', 'deep'],
+)
+def test_an_event_that_makes_no_sense_is_listed_shown_and_dropped_too(
+    embedded: Letters, shell: Any, data: bytes
+) -> None:
     embedded.make(1)
-    done = shell.python(
-        'import sqlite3, sys\n'
-        'with sqlite3.connect(sys.argv[1]) as db:\n'
-        '    db.execute("UPDATE dead_letters SET data = ?", (b"\\xc1",))\n',
-        str(shell.folder / 'state/events/events.sqlite'),
-    )
-    assert done.exit_code == 0, done.stderr
+    spoil(shell, data)
     [letter] = embedded.list()
     assert 'type' not in letter
     assert ' ?  1 attempt' in embedded.run('list').stdout
-    assert "b'\\xc1'" in embedded.run('show', letter['id']).stdout
+    assert repr(data[:1])[:-1] in embedded.run('show', letter['id']).stdout
+    assert embedded.run('show', letter['id'], '--json').exit_code == 0
+    assert embedded.run('drop', letter['id'], '--yes').exit_code == 0
+    assert embedded.list() == []
+
+
+def test_an_event_as_deep_as_may_be_is_shown(embedded: Letters, shell: Any) -> None:
+    embedded.make(1)
+    deepest = nested(29, lambda data: b'\x91' + data)  # in the body, in the event
+    body = {'a': msgpack.unpackb(deepest)}
+    spoil(shell, msgpack.packb({'type': 'thing', 'id': 'x', 'body': body}))
+    [letter] = embedded.list()
+    assert letter['body'] == body
+    assert 'thing' in embedded.run('show', letter['id']).stdout
 
 
 def test_no_dead_letters_are_no_failure(embedded: Letters) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+
 import gevent
 import pytest
 
 import lymph
 from lymph.core.channels import ReplyChannel, RequestChannel
 from lymph.core.messages import ACK, ERROR, NACK, REP, Message, id_source
-from lymph.core.transport.base import LinkDown
+from lymph.core.transport.base import LinkDown, MessageTooLong
 from lymph.exceptions import ConnectionLost, Failed, RemoteError, SerializationError, Timeout
 from lymph.testing.waiting import eventually
 
@@ -16,6 +18,7 @@ class Link:
 
     peer = 'memory://caller'
     up = True
+    limit = 10**6
 
     def __init__(self):
         self.sent = []
@@ -23,6 +26,8 @@ class Link:
     def send(self, frames):
         if not self.up:
             raise LinkDown('gone')
+        if (size := sum(map(len, frames))) > self.limit:
+            raise MessageTooLong(size, self.limit)
         self.sent.append(Message.from_frames(list(frames)))
 
 
@@ -88,6 +93,22 @@ def test_a_nack_tells_its_reason_and_a_text(channel, link):
     (message,) = link.sent
     assert message.headers == {'reason': 'overloaded'}
     assert message.body == {'message': 'come back later'}
+
+
+@pytest.mark.parametrize('text', ['x' * 10**8, '\ud800' * 10**6, 'ä' * 10**6, '\0' * 10**6])
+def test_a_nack_is_short_and_can_be_read(channel, link, text):
+    channel.nack(text=text)
+    (message,) = link.sent
+    assert 0 < len(message.body['message']) <= 2000
+
+
+@pytest.mark.parametrize('limit', [2000, 200, 120])
+def test_a_nack_fits_into_what_may_be_sent(channel, link, limit):
+    link.limit = limit
+    channel.nack(text='x' * 10**6)
+    (message,) = link.sent
+    assert message.headers == {'reason': 'failed'}
+    assert sum(map(len, message.frames())) <= limit
 
 
 def test_an_error_also_takes_keywords(channel, link):
@@ -156,6 +177,60 @@ class Raw(lymph.Interface):
     def later(self, channel):
         channel.detach()
         self.channels = (*self.channels, channel)
+
+
+class TooLong(lymph.Interface):
+    """Answers with more than a message may have."""
+
+    @lymph.rpc(raises=(ValueError,))
+    def result(self):
+        return 'x' * 10**6
+
+    @lymph.rpc(raises=(ValueError,))
+    def declared(self):
+        raise ValueError('x' * 10**6)
+
+    @lymph.rpc()
+    def undeclared(self):
+        raise ValueError('x' * 10**6)
+
+    @lymph.raw_rpc()
+    def reply(self, channel):
+        channel.reply('x' * 10**6)
+
+    @lymph.raw_rpc()
+    def error(self, channel):
+        channel.error(type='ValueError', message='x' * 10**6)
+
+    @lymph.raw_rpc()
+    def nack(self, channel):
+        channel.nack(text='x' * 10**6)
+
+    @lymph.raw_rpc()
+    def unheard(self, channel):
+        with contextlib.suppress(MessageTooLong):
+            channel.reply('x' * 10**6)
+
+    @lymph.rpc()
+    def unserializable(self):
+        return object()
+
+    @lymph.rpc()
+    def deep(self):
+        value = []
+        for _ in range(1000):
+            value = [value]
+        return value
+
+
+@pytest.mark.parametrize('method', sorted(TooLong.methods))
+@pytest.mark.parametrize('limit', [1024, 10_000])
+def test_an_answer_that_cannot_be_sent_is_a_failure_at_once(world, method, limit):
+    world.container((TooLong, 'long'), max_message_size=limit)
+    caller = world.container(max_message_size=limit)
+    with pytest.raises(Failed) as caught:
+        caller.request('long', f'long.{method}', timeout=30)
+    assert caught.value.executed == 'yes'
 
 
 @pytest.fixture

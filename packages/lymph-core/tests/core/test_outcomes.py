@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,42 @@ def test_a_name_that_no_class_can_have_is_an_error_still(type):
 def test_a_reply_that_cannot_be_read_is_a_failure_of_a_call_that_ran(type):
     with pytest.raises(Failed, match='the reply cannot be read'):
         outcome([b'id', type, b'of', b'\xc1', b'\xc1'], Call())
+
+
+def nested_sets(count):
+    data = b'\x90'
+    for _ in range(count):
+        data = msgpack.packb(msgpack.ExtType(1, b'\x91' + data))
+    return data
+
+
+@pytest.mark.parametrize('type', [REP, NACK, ERROR])
+@pytest.mark.parametrize(
+    'data',
+    [nested_sets(200), b'\x91' * 100_000, b'\xdd\x00\xff\xff\xff' + b'\x80' * 16_777_215],
+    ids=['sets in sets', 'deep', 'many'],
+)
+def test_a_service_cannot_harm_its_callers_with_a_reply(type, data):
+    with pytest.raises(Failed, match='the reply cannot be read') as caught:
+        outcome([b'id', type, b'of', b'\x80', data], Call())
+    assert caught.value.executed == 'yes'
+    if type == NACK:
+        with pytest.raises(Failed, match='failed'):
+            outcome([b'id', type, b'of', data, b'\xc0'], Call())
+
+
+@pytest.mark.parametrize('said', ['x' * 10**7, list(range(10**5)), {'x' * 10**6: 1}], ids=type)
+def test_what_a_service_says_of_an_error_is_cut(said):
+    with pytest.raises(RemoteError) as caught:
+        outcome(frames(ERROR, {'type': said, 'message': said}), Call())
+    assert len(caught.value.type) <= 255
+    assert len(str(caught.value)) <= 64 * 1024
+    with pytest.raises(Failed) as caught:
+        outcome(frames(NACK, {'message': said}, {'reason': 'failed'}), Call())
+    assert len(str(caught.value)) < 65 * 1024
+    with pytest.raises(Refused) as caught:
+        outcome(frames(NACK, None, {'reason': 'x' * 10_000}), Call())
+    assert len(caught.value.reason) <= 255
 
 
 @given(st.sampled_from(sorted(REPLIES)), st.binary(max_size=30), st.binary(max_size=30))

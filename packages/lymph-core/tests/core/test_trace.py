@@ -73,3 +73,16 @@ def test_a_trace_id_has_letters_digits_and_some_punctuation(id):
 )
 def test_anything_else_is_not_a_trace_id(id):
     assert not trace.is_valid(id)
+
+
+@pytest.mark.parametrize('id', ['', 'a b', 'a\nb', 'x' * 129, 'ä', 5, b'abc', '\x1b[31m'], ids=repr)
+def test_code_cannot_set_an_id_that_is_not_valid(id):
+    before = trace.set_id()
+    with pytest.raises(ValueError, match='expected a trace id of 1 to 128 letters, digits and'):
+        trace.set_id(id)
+    assert trace.get_id() == before
+
+
+@pytest.mark.parametrize('id', ['a', 'x' * 128, 'a.b_c:d-e', '0' * 32])
+def test_code_sets_any_valid_id(id):
+    assert trace.set_id(id) == trace.get_id() == id

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.lock import RLock
 
+from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core.channels import RequestChannel
 from lymph.core.components import Component, Componentized
@@ -184,7 +185,7 @@ class Asking(Componentized):
         """
         self._expect_own_thread(f'{type} was emitted')
         if payload is not None and not isinstance(payload, Mapping):
-            raise TypeError(f'expected the payload of {type} as a dict, found {payload!r}')
+            raise TypeError(f'expected the payload of {type} as a dict, found {quoted(payload)}')
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
         self.events.emit(Event(type, payload, source or self.identity, known), delay)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from lymph.config.printable import quoted
 from lymph.core import deadlines, trace
 from lymph.core.messages import PackedArguments
 from lymph.core.versioning import Version, parse_version
@@ -80,7 +81,7 @@ class Call:
         if not 0 < budget < math.inf:
             if budget <= 0:
                 raise Expired(f'{subject}: no time left for the call')
-            raise ValueError(f'{subject}: expected a timeout in seconds, found {timeout!r}')
+            raise ValueError(f'{subject}: expected a timeout in seconds, found {quoted(timeout)}')
         return cls(address, subject.encode(), packed, budget, version)
 
     def headers(self) -> bytes:

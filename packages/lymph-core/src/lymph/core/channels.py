@@ -12,15 +12,19 @@ from typing import Any, Protocol
 import gevent
 from greenlet import getcurrent, greenlet
 
-from lymph.config.printable import quoted
+from lymph.config.printable import printable, quoted
 from lymph.core.failures import Killed
+from lymph.core.limits import SUBJECT
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
 from lymph.core.threads import get_ident
-from lymph.core.transport.base import Link, LinkDown
+from lymph.core.transport.base import Link, LinkDown, MessageTooLong
 from lymph.exceptions import Expired, RpcError, Timeout, WrongThread
 from lymph.serializers.msgpack import pack
 
 __all__ = ['ReplyChannel', 'RequestChannel']
+
+_NACK_TEXT = 2000  # characters
+_SHORT_TEXT = 100  # where messages may not be long
 
 
 class Waiting(Protocol):
@@ -114,7 +118,8 @@ class RequestChannel:
     @property
     def what(self) -> str:
         """The call in words, for errors."""
-        return f'{self.subject.decode(errors="replace")} at {self._connection.endpoint}'
+        subject = printable(self.subject[:SUBJECT].decode(errors='replace'))
+        return f'{subject} at {self._connection.endpoint}'
 
     def cancel(self) -> None:
         """Wait no longer: a reply that still arrives is dropped."""
@@ -176,9 +181,20 @@ class ReplyChannel:
     def nack(
         self, unless_reply_sent: bool = False, *, reason: str = 'failed', text: str = ''
     ) -> None:
-        """Send a refusal with its reason; `text` is for a person to read."""
-        if not (unless_reply_sent and self.reply_sent):
-            self._send(NACK, pack({'reason': reason}), pack({'message': text} if text else None))
+        """Send a refusal with its reason; `text`, which is cut, is for a person to read.
+
+        A text that makes the answer longer than a message may be is left out.
+        """
+        if unless_reply_sent and self.reply_sent:
+            return
+        headers = pack({'reason': reason})
+        for length in (_NACK_TEXT, _SHORT_TEXT):
+            try:
+                self._send(NACK, headers, _nack_body(text, length))
+            except MessageTooLong:
+                continue
+            return
+        self._send(NACK, headers, NIL)
 
     def error(self, body: Mapping[str, Any] | str | None = None, **details: Any) -> None:
         """Send an error: ``type`` is the name of its class, ``message`` its text.
@@ -216,3 +232,13 @@ class ReplyChannel:
         except BaseException:
             self.reply_sent = False  # too long, or interrupted while it waited to be handed over
             raise
+
+
+def _nack_body(text: str, length: int) -> bytes:
+    """Return the body of a NACK with up to `length` characters of a text, printed or not."""
+    if not text:
+        return NIL
+    told = text[:length]
+    if not told.isascii():
+        told = told.encode(errors='backslashreplace').decode()[:length]  # lone surrogates
+    return pack({'message': told})

@@ -16,6 +16,7 @@ from lymph.config.places import noted
 from lymph.core.failures import Killed, described, log_failure
 from lymph.core.greenlets import Greenlet, Pool
 from lymph.core.hooks import Hook
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.workers import Workers
 from lymph.exceptions import LymphError
@@ -35,6 +36,7 @@ class Component:
     """
 
     parent: Component | None = None
+    _spawn_log: LimitedLog | None = None  # of what is spawned; made when something fails
     #: where the configuration describes it, for errors
     place: Location | None = None
 
@@ -104,7 +106,7 @@ class Component:
             except Killed:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-                log_failure(logger, error, 'a greenlet of %s failed', described(self))
+                self._log_spawned(error)
                 self.error_hook(error, component=self, function=func)
                 return None
 
@@ -113,6 +115,12 @@ class Component:
         greenlet = Greenlet(run)
         pool.start(greenlet)
         return greenlet
+
+    def _log_spawned(self, error: BaseException) -> None:
+        if self._spawn_log is None:
+            self._spawn_log = LimitedLog(logger)  # its timer ends by itself
+        name, text = described(self), 'a greenlet of %s failed'
+        self._spawn_log.write(logging.ERROR, name, text, name, exc_info=error)
 
     def _reported(self, function: Callable[..., T], what: str, *args: Any) -> T | None:
         """Return what a function of a component returns; its error is reported, None returned."""

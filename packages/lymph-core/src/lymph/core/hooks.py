@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from lymph.core.failures import Killed, described, log_failure
+from lymph.core.failures import Killed, described
+from lymph.core.monitoring.log_limits import LimitedLog
 
 __all__ = ['Hook']
 
@@ -23,6 +24,7 @@ class Hook:
     def __init__(self, name: str = 'hook') -> None:
         self.name = name
         self._callbacks: dict[object, Callable[..., Any]] = {}
+        self._log: LimitedLog | None = None
 
     def install(self, callback: Callable[..., Any]) -> Callable[[], None]:
         """Add `callback`; the returned function takes it out again."""
@@ -37,11 +39,17 @@ class Hook:
             except Killed:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-                name = described(callback)
-                log_failure(logger, error, '%s: callback %s failed', self.name, name)
+                self._failed(callback, error)
 
     def __bool__(self) -> bool:
         return bool(self._callbacks)
+
+    def _failed(self, callback: Callable[..., Any], error: BaseException) -> None:
+        if self._log is None:
+            self._log = LimitedLog(logger)  # its timer ends by itself
+        name = described(callback)
+        text = '%s: callback %s failed'
+        self._log.write(logging.ERROR, name, text, self.name, name, exc_info=error)
 
     def _uninstall(self, place: object) -> None:
         self._callbacks.pop(place, None)

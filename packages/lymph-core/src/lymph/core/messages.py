@@ -20,6 +20,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from lymph.config.printable import quoted
+from lymph.core.limits import HEADERS
 from lymph.exceptions import SerializationError
 from lymph.serializers.msgpack import pack, unpack
 
@@ -37,6 +39,7 @@ __all__ = [
     'Message',
     'PackedArguments',
     'id_source',
+    'unpack_headers',
 ]
 
 REQ: Final = b'REQ'
@@ -68,7 +71,8 @@ _new_id = id_source()
 class Message:
     """A message; headers and body are unpacked when they are first read.
 
-    Reading `headers` or `body` raises SerializationError when the peer sent no msgpack.
+    Reading `headers` or `body` raises SerializationError when the peer sent no msgpack, or more
+    than the bounds of `lymph.core.limits` allow.
     """
 
     __slots__ = ('_body', '_headers', 'id', 'packed_body', 'packed_headers', 'subject', 'type')
@@ -107,10 +111,7 @@ class Message:
     def headers(self) -> dict[str, Any]:
         """The unpacked headers."""
         if self._headers is _UNREAD:
-            headers = unpack(self.packed_headers)
-            if not isinstance(headers, dict):
-                raise SerializationError(f'expected headers as a map, found {headers!r}')
-            self._headers = headers
+            self._headers = unpack_headers(self.packed_headers)
         return self._headers  # type: ignore[no-any-return]
 
     def frames(self) -> list[bytes]:
@@ -140,10 +141,11 @@ class Message:
         return self.type != REQ
 
     def __repr__(self) -> str:
-        return f'<Message {self.type.decode()} {self.subject!r} id={self.id.hex()}>'
+        return f'<Message {self.type.decode()} {quoted(self.subject)} id={self.id[:_SHOWN].hex()}>'
 
 
 _UNREAD: Final = object()
+_SHOWN: Final = 32  # bytes of an id that is printed
 
 
 class PackedArguments(dict[str, Any]):
@@ -157,5 +159,15 @@ class PackedArguments(dict[str, Any]):
         self.packed = pack(dict(self))
 
 
+def unpack_headers(data: bytes) -> dict[str, Any]:
+    """Return headers; raises SerializationError when they are too long or no map."""
+    if len(data) > HEADERS:
+        raise SerializationError(f'expected headers of at most {HEADERS} bytes, found {len(data)}')
+    headers = unpack(data)
+    if not isinstance(headers, dict):
+        raise SerializationError(f'expected headers as a map, found {quoted(headers)}')
+    return headers
+
+
 def _no_type(found: bytes) -> str:
-    return f'expected REQ, REP, ACK, NACK or ERROR, found {found!r}'
+    return f'expected REQ, REP, ACK, NACK or ERROR, found {quoted(found)}'

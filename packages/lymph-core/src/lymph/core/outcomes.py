@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from lymph.config.printable import quoted
 from lymph.core.channels import RequestChannel
-from lymph.core.messages import ACK, NACK, REP
+from lymph.core.messages import ACK, NACK, REP, unpack_headers
 from lymph.exceptions import Failed, Refused, RemoteError, SerializationError
 from lymph.serializers.msgpack import unpack
 
 __all__ = ['outcome']
 
 _RAN = 'failed'  # the one reason of a NACK whose method did run
+_TEXT = 64 * 1024  # characters of an error's text that a caller is told
+_NAME = 255  # characters of its class, or of a reason
 
 
 def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
@@ -27,15 +30,29 @@ def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
         if type == ACK:
             return None
         body = unpack(frames[4])
-        headers = unpack(frames[3])
+        reason = _reason(frames[3]) if type == NACK else _RAN
     except SerializationError as error:
         raise Failed(f'{channel.what}: the reply cannot be read: {error}') from error
     if isinstance(body, str):
         body = {'message': body}
     details = body if isinstance(body, dict) else {}
-    text = str(details.get('message') or '')
+    text = _text(details.get('message') or '', _TEXT)
     if type == NACK:
-        reason = str(headers.get('reason', _RAN)) if isinstance(headers, dict) else _RAN
         text = f'{channel.what}: {text or reason}'
         raise Failed(text, reason) if reason == _RAN else Refused(text, reason)
-    raise RemoteError.named(str(details.get('type') or 'Exception'), text or channel.what)
+    name = _text(details.get('type') or 'Exception', _NAME)
+    raise RemoteError.named(name, text or channel.what)
+
+
+def _reason(headers: bytes) -> str:
+    """Return the reason of a NACK; one that cannot be read means that the method may have run."""
+    try:
+        found = unpack_headers(headers).get('reason', _RAN)
+    except SerializationError:
+        return _RAN
+    return _text(found, _NAME)
+
+
+def _text(value: Any, limit: int) -> str:
+    """Return what a peer sent as text, of at most `limit` characters."""
+    return value[:limit] if isinstance(value, str) else quoted(value, limit)

@@ -7,10 +7,13 @@ import os
 import re
 from contextvars import ContextVar
 
+from lymph.config.printable import quoted
 from lymph.core.limits import TRACE_ID
 
-__all__ = ['get_id', 'is_valid', 'new_id', 'set_id']
+__all__ = ['RULE', 'get_id', 'is_valid', 'new_id', 'set_id']
 
+#: what an id is, in words
+RULE = f'1 to {TRACE_ID} letters, digits and ._:-'
 _VALID = re.compile(rf'[A-Za-z0-9._:-]{{1,{TRACE_ID}}}')
 
 _trace_id: ContextVar[str | None] = ContextVar('lymph_trace_id', default=None)
@@ -22,9 +25,14 @@ def get_id() -> str | None:
 
 
 def set_id(id: str | None = None) -> str:
-    """Make `id`, or a new one, the trace id of the current context and return it."""
+    """Make `id`, or a new one, the trace id of the current context and return it.
+
+    Raises ValueError for an id that is not valid.
+    """
     if id is None:
         id = new_id()
+    elif not is_valid(id):
+        raise ValueError(f'expected a trace id of {RULE}, found {quoted(id)}')
     _trace_id.set(id)
     return id
 
@@ -44,7 +52,11 @@ def is_valid(id: object) -> bool:
     Whatever arrives from outside is checked, since trace ids are repeated in every log line and
     every further call.
     """
-    return isinstance(id, str) and _VALID.fullmatch(id) is not None
+    if not isinstance(id, str) or len(id) > TRACE_ID:
+        return False
+    if id.isalnum() and id.isascii():
+        return True  # as lymph's own, and much faster
+    return _VALID.fullmatch(id) is not None
 
 
 class _Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from lymph.config.printable import quoted
+from lymph.core import trace
 from lymph.core.events import Event
 from lymph.core.protocol.topics import check_pattern, check_topic
 from lymph.events.base import Subscription
@@ -14,11 +15,18 @@ __all__ = ['check_declaration', 'check_emission', 'check_subscription']
 
 
 def check_emission(event: Event, delay: float) -> None:
-    """Raise ValueError for a type that is no topic and for a delay that is no time to wait."""
+    """Raise ValueError for a type, a trace id or a delay that is none."""
     check_topic(event.type)
+    trace_id = event.headers.get('trace_id')
+    if trace_id is not None and not trace.is_valid(trace_id):
+        raise ValueError(
+            f'expected a trace id of {trace.RULE} for the event {event.type}, '
+            f'found {quoted(trace_id)}'
+        )
     if not (delay >= 0 and math.isfinite(delay)):
         raise ValueError(
-            f'expected a delay of 0 seconds or more for the event {event.type}, found {delay!r}'
+            f'expected a delay of 0 seconds or more for the event {event.type}, '
+            f'found {quoted(delay)}'
         )
 
 
@@ -32,7 +40,7 @@ def check_subscription(subscription: Subscription, consuming: Subscription | Non
         raise SubscriptionError(f'expected a queue name for a subscription, found {quoted(name)}')
     if consuming is not None:
         raise SubscriptionError(
-            f'the queue {name!r} is consumed already by {consuming.handler!r}; '
+            f'the queue {quoted(name)} is consumed already by {consuming.handler!r}; '
             f'give {subscription.handler!r} a queue name of its own'
         )
     if not subscription.event_types:

@@ -64,6 +64,40 @@ def stranger(world, service):
     stranger.transport.close()
 
 
+class Failing(lymph.Interface):
+    """Fails as often as it is called."""
+
+    @lymph.rpc()
+    def fail(self):
+        raise ValueError('again')
+
+    @lymph.rpc()
+    def spawn_failing(self):
+        self.spawn(self.fail)
+
+
+def lines_told(caplog):
+    """How many failures are in the log, those included of which it has the number alone."""
+    texts = [record.getMessage() for record in caplog.records]
+    counts = [int(text.split()[-6]) for text in texts if text.endswith('lines were left out')]
+    return sum(counts) + sum(text.endswith(' failed') for text in texts)
+
+
+@pytest.mark.parametrize('method', ['fail', 'spawn_failing'])
+def test_a_method_that_always_fails_does_not_fill_the_log(world, caplog, method):
+    service = world.container((Failing, 'failing'))
+    told = []
+    service.error_hook.install(lambda error, **_: told.append(error))
+    service.error_hook.install(lambda error, **_: 1 / 0)
+    stranger = Stranger(world.network, service.endpoint)
+    answers = [stranger.ask(subject=f'failing.{method}'.encode()) for _ in range(300)]
+    eventually(lambda: len(told) == 300)
+    assert len(answers) == 300
+    eventually(lambda: lines_told(caplog) == 600)  # of the method and of the hook
+    assert len(caplog.records) < 150
+    stranger.transport.close()
+
+
 def metrics(service):
     return {(name, tags.get('reason')): value for name, value, tags in service.metrics}
 
@@ -134,6 +168,29 @@ def test_unknown_headers_are_ignored(stranger):
         ),
         ({'headers': {'version': 1.2}}, 'malformed', 'expected version as text, found 1.2'),
         ({'headers': {'trace_id': 7}}, 'malformed', 'expected trace_id as text, found 7'),
+        (
+            {'headers': {'trace_id': 'x\n1.1.2026 forged'}},
+            'malformed',
+            "expected trace_id as 1 to 128 letters, digits and ._:-, found 'x\\n1.1.2026 forged'",
+        ),
+        ({'headers': {'trace_id': ''}}, 'malformed', "digits and ._:-, found ''"),
+        ({'headers': {'trace_id': 'x' * 129}}, 'malformed', 'expected trace_id as 1 to 128'),
+        (
+            {'headers': {'other': 'x' * 17_000}},
+            'malformed',
+            'expected headers of at most 16384 bytes, found 17',
+        ),
+        (
+            {'subject': b'echo.' + b'x' * 251},
+            'malformed',
+            'expected a subject of at most 255 bytes, found 256',
+        ),
+        ({'id': b'i' * 256}, 'malformed', 'expected an id of at most 255 bytes, found 256'),
+        (
+            {'packed_body': b'\x91' * 33 + b'\xc0'},
+            'malformed',
+            'more than 32 containers inside each other',
+        ),
         ({'headers': {'timeout': 0}}, 'expired', 'the deadline of the call has passed'),
         ({'headers': {'timeout': -1e300}}, 'expired', 'the deadline of the call has passed'),
     ],
@@ -146,6 +203,53 @@ def test_what_cannot_be_done_is_refused_with_its_reason(service, stranger, reque
     counted = metrics(service)
     assert counted.get(('rpc.dropped', reason), 0) + counted.get(('rpc.refused', reason), 0) == 1
     assert stranger.ask(body={'text': 'still here'}).body == 'still here'
+
+
+BIG = 'x\n' * 500_000
+
+COSTLY = [
+    {'subject': BIG.encode()},
+    {'subject': b'echo.' + BIG.encode()},
+    {'id': BIG[:16_000].encode()},
+    {'headers': {'trace_id': BIG}},
+    {'headers': {'version': BIG[:8000]}},
+    {'headers': {'timeout': BIG[:8000]}},
+    {'headers': {'timeout': [[5]] * 4000}},
+    {'headers': {BIG: 1}},
+    {'packed_headers': pack(BIG[:8000])},
+    {'packed_headers': b'\xdd\x00\xff\xff\xff' + b'\x80' * 16_777_215},
+    {'body': {BIG: 1}},
+    {'body': {f'{number}{BIG[:1000]}': 1 for number in range(1000)}},
+    {'body': {(BIG,): 1}},
+    {'packed_body': pack(BIG)},
+    {'packed_body': b'\xdd\x00\xff\xff\xff' + b'\x80' * 16_777_215},
+]
+
+
+@pytest.mark.parametrize('request_', COSTLY, ids=range(len(COSTLY)))
+def test_what_is_refused_is_not_quoted_at_length(service, stranger, request_, caplog):
+    answer = stranger.ask(**request_)
+    assert answer.type == NACK
+    assert len(answer.packed_body) < 500
+    assert answer.body['message'].isprintable()
+    assert len(caplog.text) < 1000
+    assert stranger.ask(body={'text': 'still here'}).body == 'still here'
+
+
+def test_names_of_many_bytes_are_compared_with_none(stranger, monkeypatch):
+    monkeypatch.setattr('difflib.get_close_matches', lambda *_, **__: pytest.fail('compared'))
+    for request_ in (
+        {'subject': b'echo.' + b'x' * 100},
+        {'body': {'x' * 100: 1}},
+        {'body': {'x' * 10**6: 1}},
+    ):
+        assert stranger.ask(**request_).type == NACK
+
+
+def test_an_id_that_an_answer_cannot_repeat_is_dropped(service, stranger):
+    stranger.send(b'i' * 100_000, REQ, b'echo.echo', b'\x80', b'\x80')
+    assert stranger.ask(body={'text': 'x'}).body == 'x'
+    assert metrics(service)['rpc.dropped', 'id'] == 1
 
 
 @pytest.mark.parametrize('timeout', [1, 5.5, None, float('inf'), 2**63])

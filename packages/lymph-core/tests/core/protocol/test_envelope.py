@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lymph.core import trace
 from lymph.core.events import Event
 from lymph.core.protocol.envelope import event_from, pack_event, unpack_event
 from lymph.exceptions import SerializationError
@@ -64,3 +65,35 @@ def test_what_its_receiver_would_refuse_is_not_packed(event, words):
 def test_bytes_that_hold_no_event(data):
     with pytest.raises(SerializationError):
         unpack_event(data)
+
+
+@pytest.mark.parametrize('id', ['a\nb', '', 'x' * 129, 5, None, ['x'] * 1000], ids=repr)
+def test_a_trace_id_that_is_not_valid_is_replaced_and_the_event_kept(id):
+    event = event_from({**WHOLE, 'headers': {'trace_id': id, 'other': 1}})
+    assert trace.is_valid(event.headers['trace_id'])
+    assert event.headers['other'] == 1
+
+
+def test_an_event_without_a_trace_id_is_given_none():
+    assert event_from(WHOLE).headers == {}
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'words'),
+    [
+        ('type', 'x' * 256, 'a text of at most 255 bytes as type'),
+        ('type', 'ä' * 200, 'a text of at most 255 bytes as type'),
+        ('id', 'x' * 10**7, 'a text of at most 255 bytes as id'),
+        ('source', 'x' * 256, 'a text of at most 255 bytes as source'),
+        ('headers', {'x': 'y' * 17_000}, 'headers of at most 16384 bytes for an event, found 17'),
+        ('headers', {str(n): None for n in range(10**5)}, 'headers of at most 16384 bytes'),
+    ],
+    ids=lambda value: '' if len(str(value)) > 10 else value,
+)
+def test_what_is_too_long_is_refused_on_both_sides(key, value, words):
+    with pytest.raises(SerializationError, match=words) as caught:
+        event_from({**WHOLE, key: value})
+    assert len(str(caught.value)) < 300
+    if key != 'type':  # which is looked at before
+        with pytest.raises(SerializationError, match=words):
+            pack_event(Event(**{**WHOLE, key: value}))

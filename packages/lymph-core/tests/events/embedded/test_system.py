@@ -7,6 +7,7 @@ import sqlite3
 import tracemalloc
 
 import gevent
+import msgpack
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
@@ -15,6 +16,7 @@ from lymph.core.protocol.redelivery import Backoff
 from lymph.events.embedded import EmbeddedEventSystem, routing
 from lymph.events.embedded.database import StoreError
 from lymph.exceptions import EmitFailure, SubscriptionError
+from lymph.serializers.msgpack import pack
 from lymph.testing.contracts.events import EventSystemContract, Inbox
 from lymph.testing.waiting import eventually
 
@@ -250,21 +252,42 @@ def test_an_event_for_many_queues_is_stored_once_and_goes_with_the_last_of_them(
     eventually(lambda: rows(database, counts) == [(0, 0)])
 
 
+def sets_in_sets(count):
+    data = b'\x90'
+    for _ in range(count):
+        data = msgpack.packb(msgpack.ExtType(1, b'\x91' + data))
+    return data
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'\xc1',
+        sets_in_sets(200),
+        b'\x91' * 100_000,
+        b'\xdd\x00\xff\xff\xff' + b'\x80' * 16_777_215,
+        pack({'type': 'thing', 'id': 'x', 'body': {}, 'headers': {'x': 'y' * 17_000}}),
+        pack({'type': 'thing', 'id': 'x' * 256, 'body': {}}),
+    ],
+    ids=['no msgpack', 'sets in sets', 'deep', 'many members', 'long headers', 'long id'],
+)
 def test_what_is_no_event_becomes_a_dead_letter_and_holds_up_nobody(
-    start, subscribe, emit, database
+    start, subscribe, emit, database, data
 ):
     system, inbox = start(), Inbox()
     system.unsubscribe(subscribe(system, inbox))
     emit(system, 1)
     emit(system, 2)
     with sqlite3.connect(database) as db:
-        db.execute("UPDATE events SET data = x'c1' WHERE id = 1")
+        db.execute('UPDATE events SET data = ? WHERE id = 1', (data,))
     subscribe(system, inbox, sequential=True)
     eventually(lambda: inbox.numbers == [2])
     (letter,) = eventually(lambda: system.dead_letters.read('queue'))
     assert letter.event is None
-    assert letter.data == b'\xc1'
-    assert letter.error.startswith('SerializationError: expected msgpack')
+    assert letter.data == data
+    assert letter.error.startswith('SerializationError: expected ')
+    assert len(letter.error) < 300
+    assert system.dead_letters.drop(letter.id) == 1
 
 
 def test_a_queue_of_ten_thousand_is_drained_in_little_memory(start, subscribe, emit, tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 import amqp
 import gevent
 import pytest
+from msgpack import ExtType, packb
 
 from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetter
@@ -38,10 +39,19 @@ def publish(server: RabbitmqServer, queue: str, body: bytes, **properties: Any) 
     connection.close()
 
 
+SETS_IN_SETS = b'\x90'
+for _ in range(200):
+    SETS_IN_SETS = packb(ExtType(1, b'\x91' + SETS_IN_SETS))
+
+
 @pytest.mark.parametrize(
     ('body', 'content_type', 'error'),
     [
         (b'\xc1', MSGPACK, 'expected msgpack'),
+        (SETS_IN_SETS, MSGPACK, 'more than 32 containers'),
+        (b'\x91' * 5000, MSGPACK, 'more than 32 containers'),
+        (b'[' * 5000, 'application/x-lymph-json', 'more than 32 containers'),
+        (b'{"$set":[' * 5000, 'application/x-lymph-json', 'more than 32 containers'),
         (b'', MSGPACK, 'expected msgpack'),
         (b'{', 'application/x-lymph-json', 'expected JSON'),
         (b'{}', 'application/json', 'expected the content type'),

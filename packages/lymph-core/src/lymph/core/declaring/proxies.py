@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lymph.config.printable import quoted
 from lymph.core.messages import PackedArguments
 from lymph.core.transport.endpoints import scheme_of
 from lymph.core.versioning import parse_version
@@ -95,7 +96,9 @@ class ProxyMethod:
             raise local(str(error)) from error
 
     def _refuse(self, args: tuple[Any, ...]) -> None:
-        raise TypeError(f'{self._subject}: arguments travel by name, found {args[0]!r} without one')
+        raise TypeError(
+            f'{self._subject}: arguments travel by name, found {quoted(args[0])} without one'
+        )
 
 
 class Proxy:

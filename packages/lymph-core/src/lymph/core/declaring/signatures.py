@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from lymph.config.printable import quoted
+from lymph.config.suggestions import close_name
 
 __all__ = ['Signature', 'expect_parameters']
 
@@ -36,17 +38,17 @@ class Signature:
         given = arguments.keys()
         if self._required <= given and (given <= self._names):
             return None
-        not_text = [key for key in given if not isinstance(key, str)]
-        if not_text:
-            return f'expected argument names as text, found {not_text[0]!r}'
+        for key in given:
+            if not isinstance(key, str):
+                return f'expected argument names as text, found {quoted(key)}'
         missing = sorted(self._required - given)
         if missing:
             return f'missing argument {", ".join(map(repr, missing))} (takes: {self})'
-        unknown = sorted(given & self._filled if self.takes_any else given - self._names)
-        if unknown:
-            close = difflib.get_close_matches(unknown[0], self._names, 1)
-            hint = f'; did you mean {close[0]!r}?' if close else ''
-            return f'unexpected argument {unknown[0]!r} (takes: {self}){hint}'
+        for key in given:
+            if key in self._filled if self.takes_any else key not in self._names:
+                close = close_name(key, self._names)
+                hint = f'; did you mean {close!r}?' if close else ''
+                return f'unexpected argument {quoted(key)} (takes: {self}){hint}'
         return None
 
     def described(self) -> list[str]:
@@ -54,10 +56,16 @@ class Signature:
         return [_described(parameter) for parameter in self.parameters]
 
     def __str__(self) -> str:
-        texts = [str(p.replace(annotation=p.empty)) for p in self.parameters]
+        texts = [_named(parameter) for parameter in self.parameters]
         if self.takes_any:
             texts.append('**')
         return ', '.join(texts) or 'nothing'
+
+
+def _named(parameter: inspect.Parameter) -> str:
+    if parameter.default is parameter.empty:
+        return parameter.name
+    return f'{parameter.name}={quoted(parameter.default)}'
 
 
 def _described(parameter: inspect.Parameter) -> str:

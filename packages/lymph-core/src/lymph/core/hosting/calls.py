@@ -12,9 +12,10 @@ from lymph.core.failures import Killed, error_name, error_text, log_failure
 from lymph.core.hooks import Hook
 from lymph.core.hosting.methods import HostedMethod
 from lymph.core.messages import IDEMPOTENT
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.exceptions import Refused
 
-__all__ = ['run_call']
+__all__ = ['logger', 'run_call']
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +28,14 @@ def run_call(
     trace_id: str | None,
     deadline: float | None,
     error_hook: Hook,
+    log: LimitedLog,
 ) -> None:
     """Run `method` for the request of `channel` and answer it, whatever happens.
 
     Runs in a worker, whose context is new. An exception that the method declares is sent as ERROR,
     any other as NACK `failed`, its traceback staying here: `SystemExit` and all that are no
-    `Exception`, too. The caller is answered before the error is logged and hooks are called.
+    `Exception`, too. The caller is answered before the error is logged and hooks are called. `log`
+    bounds how many errors of one class are logged for a method.
     """
     trace.set_id(trace_id)
     deadlines.set_current(deadline)
@@ -54,7 +57,7 @@ def run_call(
         raise
     except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
         method.failed += 1
-        _failed(method, channel, error, error_hook)
+        _failed(method, channel, error, error_hook, log)
     finally:
         method.running -= 1
         method.seconds += time.monotonic() - started
@@ -77,13 +80,21 @@ def _invoke(method: HostedMethod, channel: ReplyChannel, body: dict[str, Any]) -
 
 
 def _failed(
-    method: HostedMethod, channel: ReplyChannel, error: BaseException, error_hook: Hook
+    method: HostedMethod,
+    channel: ReplyChannel,
+    error: BaseException,
+    error_hook: Hook,
+    log: LimitedLog,
 ) -> None:
-    text = f'{error_name(error)} (see the log of the service for trace {trace.get_id()})'
+    name = error_name(error)
+    told = log.admit(logging.ERROR, f'{method.subject} ({name})')
+    entry = f'for trace {trace.get_id()}' if told else 'for the first of many'
+    text = f'{name} (see the log of the service {entry})'
     try:
         channel.nack(unless_reply_sent=True, text=text)
     finally:  # also when this is ended while the caller does not read
-        log_failure(logger, error, '%s failed', method.subject)
+        if told:
+            log_failure(logger, error, '%s failed', method.subject)
         error_hook(error, method=method.subject)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from lymph.config.printable import QUOTED, printable, quoted
+from lymph.config.suggestions import close_name
 from lymph.core.declaring.declarations import RpcDeclaration
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
@@ -107,7 +108,8 @@ class MethodTable:
         if not versions:
             names = sorted({known for known, _ in self.interfaces})
             raise Refused(
-                f'no interface {name!r} here (installed: {", ".join(names)})', 'unknown_interface'
+                f'no interface {quoted(name)} here (installed: {", ".join(names)})',
+                'unknown_interface',
             )
         fitting = self._fitting(name, versions, wanted)
         found = [self._methods.get((name, version, method)) for version in fitting]
@@ -138,6 +140,7 @@ class MethodTable:
 
 
 def _no_method(interface: str, method: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(method, known, 1)
-    hint = f'; did you mean {interface}.{close[0]}?' if close else ''
-    return f'no method {interface}.{method} (it has: {", ".join(known) or "none"}){hint}'
+    close = close_name(method, known)
+    hint = f'; did you mean {interface}.{close}?' if close else ''
+    wrong = printable(method, QUOTED)
+    return f'no method {interface}.{wrong} (it has: {", ".join(known) or "none"}){hint}'

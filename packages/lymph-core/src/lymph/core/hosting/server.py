@@ -10,11 +10,16 @@ import logging
 import time
 from collections.abc import Iterator
 
+from lymph.config.printable import quoted
+from lymph.core import trace
 from lymph.core.channels import ReplyChannel
 from lymph.core.hooks import Hook
+from lymph.core.hosting import calls
 from lymph.core.hosting.calls import refuse, run_call
 from lymph.core.hosting.methods import HostedMethod, MethodTable
+from lymph.core.limits import HEADERS, ID, SUBJECT
 from lymph.core.messages import REQ, Message, id_source
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.transport.base import Link
 from lymph.core.workers import Workers
@@ -42,6 +47,7 @@ class Server:
         self._workers = workers
         self._vital_workers = Workers(_VITAL)
         self._error_hook = error_hook
+        self._log = LimitedLog(calls.logger)
         self._new_id = id_source()
         self._dropped: dict[str, int] = {}
 
@@ -62,6 +68,9 @@ class Server:
         if frames[1] != REQ:
             self._drop('type')
             return
+        if len(frames[0]) > HEADERS:
+            self._drop('id')  # the answer would repeat it
+            return
         message = Message.from_frames(frames)
         channel = ReplyChannel(link, message, self._new_id)
         try:
@@ -73,13 +82,16 @@ class Server:
         workers = self._vital_workers if method.vital else self._workers
         if self.draining and not method.vital:
             refuse(method, channel, Refused('this instance is stopping', 'draining'))
-        elif not workers.try_start(run_call, method, channel, trace_id, deadline, self._error_hook):
+        elif not workers.try_start(
+            run_call, method, channel, trace_id, deadline, self._error_hook, self._log
+        ):
             text = f'all {workers.size} handlers are busy'
             refuse(method, channel, Refused(text, 'overloaded'))
 
     def close(self) -> None:
-        """End what still runs for operators."""
+        """End what still runs for operators; tell how many errors were not logged."""
         self._vital_workers.kill()
+        self._log.close()
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield counts of what could not be served, and of callers."""
@@ -91,6 +103,12 @@ class Server:
 
     def _open(self, message: Message) -> tuple[HostedMethod, str | None, float | None]:
         """Return the method, trace id and deadline of a request; raises Refused."""
+        if len(message.id) > ID:
+            found = f'found {len(message.id)}'
+            raise Refused(f'expected an id of at most {ID} bytes, {found}', 'malformed')
+        if len(message.subject) > SUBJECT:
+            found = f'found {len(message.subject)}'
+            raise Refused(f'expected a subject of at most {SUBJECT} bytes, {found}', 'malformed')
         try:
             headers = message.headers
         except SerializationError as error:
@@ -99,11 +117,12 @@ class Server:
         version = headers.get('version')
         budget = headers.get('timeout')
         if not isinstance(budget, _SECONDS) or budget != budget:
-            raise Refused(f'expected timeout as seconds, found {budget!r}', 'malformed')
+            raise Refused(f'expected timeout as seconds, found {quoted(budget)}', 'malformed')
         if not isinstance(version, _TEXT):
-            raise Refused(f'expected version as text, found {version!r}', 'malformed')
-        if not isinstance(trace_id, _TEXT):
-            raise Refused(f'expected trace_id as text, found {trace_id!r}', 'malformed')
+            raise Refused(f'expected version as text, found {quoted(version)}', 'malformed')
+        if trace_id is not None and not trace.is_valid(trace_id):
+            kind = trace.RULE if isinstance(trace_id, str) else 'text'
+            raise Refused(f'expected trace_id as {kind}, found {quoted(trace_id)}', 'malformed')
         self.last_request = now = time.monotonic()
         method = self._methods.find(message.subject, version)
         return method, trace_id, None if budget is None else now + budget

@@ -121,14 +121,20 @@ class LimitedLog:
         """
         if not self._logger.isEnabledFor(level):
             return True
+        if not self.admit(level, cause):
+            return False
+        if isinstance(exc_info, BaseException):
+            log_failure(self._logger, exc_info, text, *args, level=level, stacklevel=2)
+        else:
+            self._logger.log(level, text, *args, exc_info=exc_info, stacklevel=2)
+        return True
+
+    def admit(self, level: int, cause: Hashable) -> bool:
+        """Count a line that the caller writes if this returns True."""
         now = time.monotonic()
         if self._pending:
             self._report(now)
         if self._counts.admit(cause, level, now):
-            if isinstance(exc_info, BaseException):
-                log_failure(self._logger, exc_info, text, *args, level=level, stacklevel=2)
-            else:
-                self._logger.log(level, text, *args, exc_info=exc_info, stacklevel=2)
             return True
         if not self._pending:
             self._pending = True

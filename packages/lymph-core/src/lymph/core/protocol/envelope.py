@@ -8,18 +8,27 @@ source   who emitted it (text), or nil
 headers  mapping; ``trace_id`` is one of them
 =======  ===========================================================
 
-Unknown keys are ignored, so that a later lymph may add some.
+Unknown keys are ignored, so that a later lymph may add some. A trace id that is not valid is
+replaced by a new one: the event is worth more than what it belongs to. Type, id, source and headers
+have the bounds of `lymph.core.limits`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from lymph.config.printable import quoted
+from lymph.core import trace
 from lymph.core.events import Event
+from lymph.core.limits import HEADERS, ID, SUBJECT
 from lymph.exceptions import SerializationError
 from lymph.serializers.msgpack import pack, unpack
 
 __all__ = ['event_from', 'mapping_of', 'pack_event', 'unpack_event']
+
+
+_SHORT = ID // 4  # characters that have at most so many bytes
 
 
 def pack_event(event: Event) -> bytes:
@@ -38,7 +47,7 @@ def unpack_event(data: bytes, attempt: int = 1) -> Event:
 def mapping_of(event: Event) -> dict[str, Any]:
     """Return the mapping that describes `event`.
 
-    Raises SerializationError for an id or source that `event_from` would refuse.
+    Raises SerializationError for an id, source or headers that `event_from` would refuse.
     """
     value: dict[str, Any] = {
         'type': event.type,
@@ -47,10 +56,13 @@ def mapping_of(event: Event) -> dict[str, Any]:
         'source': event.source,
         'headers': event.headers,
     }
-    if not isinstance(value['id'], str):
-        _member(value, 'id', str)
-    if event.source is not None:
-        _member(value, 'source', str)
+    # which is done for each event: most ids and sources are short
+    if type(event.id) is not str or len(event.id) > _SHORT:
+        _text(value, 'id')
+    source = event.source
+    if source is not None and (type(source) is not str or len(source) > _SHORT):
+        _text(value, 'source')
+    _check_size(event.headers)
     return value
 
 
@@ -59,13 +71,39 @@ def event_from(value: Any, attempt: int = 1) -> Event:
     if not isinstance(value, dict):
         raise SerializationError(f'expected an event, found {type(value).__name__}')
     return Event(
-        type=_member(value, 'type', str),
+        type=_text(value, 'type', SUBJECT),
         body=_member(value, 'body', dict),
-        source=_member(value, 'source', str, optional=True),
-        headers=_member(value, 'headers', dict, optional=True),
-        id=_member(value, 'id', str),
+        source=_text(value, 'source', optional=True),
+        headers=_headers(_member(value, 'headers', dict, optional=True) or {}),
+        id=_text(value, 'id'),
         attempt=attempt,
     )
+
+
+def _headers(headers: dict[str, Any]) -> dict[str, Any]:
+    _check_size(headers)
+    if 'trace_id' in headers and not trace.is_valid(headers['trace_id']):
+        return {**headers, 'trace_id': trace.new_id()}
+    return headers
+
+
+def _check_size(headers: Mapping[str, Any]) -> None:
+    if len(headers) == 1 and trace.is_valid(headers.get('trace_id')):
+        return  # most have no other
+    size = len(pack(headers)) if headers else 0
+    if size > HEADERS:
+        raise SerializationError(
+            f'expected headers of at most {HEADERS} bytes for an event, found {size}'
+        )
+
+
+def _text(value: dict[Any, Any], key: str, limit: int = ID, optional: bool = False) -> Any:
+    text = _member(value, key, str, optional)
+    if text is not None and (len(text) > limit or len(text.encode()) > limit):
+        raise SerializationError(
+            f'expected a text of at most {limit} bytes as {key} of an event, found {quoted(text)}'
+        )
+    return text
 
 
 def _member(value: dict[Any, Any], key: str, kind: type, optional: bool = False) -> Any:

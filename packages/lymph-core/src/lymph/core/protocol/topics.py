@@ -19,9 +19,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from lymph.config.printable import quoted
+from lymph.core.limits import SUBJECT
+
 __all__ = ['Pattern', 'check_pattern', 'check_topic', 'compile_pattern', 'matches', 'matches_any']
 
-_LIMIT = 255  # bytes; a routing key is a short string in AMQP
 _REMEMBERED = 4096  # patterns and topics that stay checked and compiled
 _ONE, _MANY = '*', '#'
 
@@ -32,7 +34,7 @@ def check_topic(topic: str) -> str:
     for word in _words(topic, 'an event type'):
         if _ONE in word or _MANY in word:
             raise ValueError(
-                f'expected an event type without wildcards, found {topic!r}; '
+                f'expected an event type without wildcards, found {quoted(topic)}; '
                 'only subscriptions may use * and #'
             )
     return topic
@@ -44,7 +46,8 @@ def check_pattern(pattern: str) -> str:
     for word in _words(pattern, 'a topic'):
         if len(word) > 1 and (_ONE in word or _MANY in word):
             raise ValueError(
-                f'expected * and # as words of their own, found {word!r} in the topic {pattern!r}'
+                f'expected * and # as words of their own, found {quoted(word)} '
+                f'in the topic {quoted(pattern)}'
             )
     return pattern
 
@@ -110,12 +113,16 @@ def _match(pattern: tuple[str, ...], words: list[str]) -> bool:
 
 def _words(text: str, kind: str) -> list[str]:
     if not isinstance(text, str):
-        raise ValueError(f'expected {kind} as text, found {type(text).__name__}: {text!r}')
-    if len(text.encode(errors='replace')) > _LIMIT:
-        raise ValueError(f'expected {kind} of at most {_LIMIT} bytes, found {text[:40]!r}...')
+        raise ValueError(f'expected {kind} as text, found {type(text).__name__}: {quoted(text)}')
+    if len(text.encode(errors='replace')) > SUBJECT:
+        raise ValueError(f'expected {kind} of at most {SUBJECT} bytes, found {quoted(text)}')
     words = text.split('.')
     if not all(words):
-        raise ValueError(f'expected {kind} made of words parted by single dots, found {text!r}')
+        raise ValueError(
+            f'expected {kind} made of words parted by single dots, found {quoted(text)}'
+        )
     if not text.isprintable() or ' ' in text:
-        raise ValueError(f'expected {kind} without spaces and control characters, found {text!r}')
+        raise ValueError(
+            f'expected {kind} without spaces and control characters, found {quoted(text)}'
+        )
     return words
