@@ -1,5 +1,8 @@
 # Everything a developer does here is a verb of this file: `make help` lists them.
 
+# In an empty environment (env -i), too.
+export PATH := $(or $(PATH),/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

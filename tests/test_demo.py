@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 def test_the_demo_shows_everything_and_ends(tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith('LYMPH_')}
     environment.pop('PYTHONUNBUFFERED', None)
-    environment['PATH'] = f'{ROOT / ".venv" / "bin"}:{environment["PATH"]}'
+    environment['PATH'] = f'{ROOT / ".venv" / "bin"}:{environment.get("PATH", os.defpath)}'
     environment['TMPDIR'] = str(tmp_path)
     done = subprocess.run(
         ['sh', str(ROOT / 'examples' / 'demo.sh')],

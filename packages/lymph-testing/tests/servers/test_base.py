@@ -29,7 +29,7 @@ class _Small(Server):
         (self.folder / 'answer').unlink(missing_ok=True)
         return GuardedProcess(
             ['/bin/sh', '-c', self.script],
-            environment={'PATH': os.environ['PATH'], 'HOME': str(self.folder)},
+            environment={'PATH': os.environ.get('PATH', os.defpath), 'HOME': str(self.folder)},
             folder=self.folder,
             log=self.log,
         )

@@ -15,7 +15,7 @@ from lymph.testing.servers.processes import GuardedProcess
 
 Spawn = Callable[[str], GuardedProcess]
 
-ENVIRONMENT = {'PATH': os.environ['PATH']}
+ENVIRONMENT = {'PATH': os.environ.get('PATH', os.defpath)}
 
 # Reports the process ids of a shell and its child on the fifo, so that a test can wait for both.
 FAMILY = 'sleep 1000 & echo $$ $! > fifo; wait'
@@ -129,7 +129,14 @@ def test_it_ends_when_its_starter_is_killed(
     state: str, tmp_path: Path, gone: Callable[[int], bool]
 ) -> None:
     os.mkfifo(tmp_path / 'fifo')
-    arguments = [sys.executable, '-c', STARTER, str(tmp_path), FAMILY, os.environ['PATH']]
+    arguments = [
+        sys.executable,
+        '-c',
+        STARTER,
+        str(tmp_path),
+        FAMILY,
+        os.environ.get('PATH', os.defpath),
+    ]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
         family = report(tmp_path)
         assert starter.stdout is not None
@@ -144,7 +151,14 @@ def test_it_ends_when_its_starter_returns_without_ending_it(
     tmp_path: Path, gone: Callable[[int], bool]
 ) -> None:
     os.mkfifo(tmp_path / 'fifo')
-    arguments = [sys.executable, '-c', STARTER, str(tmp_path), FAMILY, os.environ['PATH']]
+    arguments = [
+        sys.executable,
+        '-c',
+        STARTER,
+        str(tmp_path),
+        FAMILY,
+        os.environ.get('PATH', os.defpath),
+    ]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE) as starter:
         family = report(tmp_path)
         starter.communicate()
