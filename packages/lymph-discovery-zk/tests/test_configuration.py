@@ -110,7 +110,7 @@ def test_options_of_kazoo_are_passed_on():
             r'zkclient: .* a mapping such as \{hosts: "127\.0\.0\.1:2181"\}, or dep:<name>',
         ),
         ('{zkclient: {}, chroot: lymph}', r"registry\.chroot: expected a path .* 'lymph'"),
-        ('{zkclient: {}, connect_timeout: 0}', r'connect_timeout: expected seconds, more than 0'),
+        ('{zkclient: {}, connect_timeout: 0}', r'connect_timeout: expected seconds from 0.001'),
         ('{zkclient: {}, zkhosts: a}', r'registry\.zkhosts: unknown option'),
         (
             '{zkclient: {}, acl: public}',

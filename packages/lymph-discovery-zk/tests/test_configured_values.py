@@ -20,7 +20,7 @@ MEMORY = {'events': {'class': 'null'}, 'rpc': {'transport': 'memory'}}
 BASE = {'container': {**MEMORY, 'registry': {'class': 'zookeeper', 'zkclient': {'hosts': 'zk'}}}}
 
 MAPPINGS = ('5', 'x', '[1]', 'true', '""', '.nan')
-SECONDS = (*NUMBERS, '0', '0.0', '86401')
+SECONDS = (*NUMBERS, '0', '0.0', '1.0e-9', '86401')
 RETRY = {
     '': MAPPINGS,
     '.max_tries': (*(value for value in NUMBERS if value != '-1'), '-2', '0.5', '1000001'),

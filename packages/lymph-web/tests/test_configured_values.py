@@ -24,7 +24,7 @@ BASE = {
 }
 
 COUNTED = (*NUMBERS, '0', '0.5')
-SECONDS = (*NUMBERS, '0', '0.0', '31536001')
+SECONDS = (*NUMBERS, '0', '0.0', '1.0e-9', '31536001')
 REFUSED = {
     'ip': (*TEXTS, 'a b', '10.0.0.256'),
     'port': (*NUMBERS, '65536', '0.5'),

@@ -135,3 +135,27 @@ def test_deleted_working_directory_is_no_reason_for_a_traceback(
     assert 'unexpected' not in done.stderr
     if words is not None:
         assert words in done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ('section', 'words'),
+    [
+        ('container: {rpc: {timeout: .inf}}', 'container.rpc.timeout: expected seconds'),
+        ('container: {block_threshold: .inf}', 'container.block_threshold: expected seconds'),
+        ('container: {events: {class: kombu, password: 12345}}', 'container.events.password: '),
+        ('container: {registry: {zkclient: {timeot: 1}}}', "did you mean 'timeout'?"),
+        ('container: {registry: {zkclient: "a.b:C"}}', 'a mapping such as {hosts:'),
+        ('container: {registry: {zkclient: {}, chroot: /a/../b}}', 'registry.chroot: expected'),
+        ('logging: {handelrs: {}}', "did you mean 'handlers'?"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_one_line(shell: Any, section: str, words: str) -> None:
+    shell.write('.lymph.yml', f'{section}\n')
+    done = shell.run('discover')
+    expect_one_line(done, 2, words)
+    assert done.stderr.startswith('lymph: .lymph.yml:1: ')
+
+
+def test_a_logfile_that_cannot_be_written_is_one_line(shell: Any) -> None:
+    done = shell.run('--logfile=/nope/x', 'discover')
+    expect_one_line(done, 2, "--logfile: cannot write to '/nope/x': No such file or directory")

@@ -27,17 +27,18 @@ EMBEDDED = {'container': {'registry': {'class': 'embedded'}, 'events': {'class':
 ZEROMQ = {'container': {**MEMORY['container'], 'rpc': {'transport': 'zeromq'}}}
 LOCAL = {'container': {**MEMORY['container'], 'events': {'class': 'local'}}}
 
-NONE = ('0', '0.0')  # numbers that some keys take and others do not
+NONE = ('0', '0.0', '1.0e-9')  # numbers that some keys take and others do not
 MAPPINGS = ('5', 'x', '""', '[1]', 'true', '.nan')
 
 REFUSED = [
     ('container.port', (*NUMBERS, '65536', '0.5'), MEMORY),
     ('container.pool_size', (*NUMBERS, *NONE, '1000001'), MEMORY),
-    ('container.drain_timeout', (*NUMBERS, '31536001'), MEMORY),
-    ('container.block_threshold', NUMBERS, MEMORY),
+    ('container.drain_timeout', (*NUMBERS, '31536001', '1.0e-9'), MEMORY),
+    ('container.block_threshold', (*NUMBERS, '0.001'), MEMORY),
     ('container.rpc.timeout', (*NUMBERS, *NONE), MEMORY),
     ('container.rpc.idle_timeout', (*NUMBERS, *NONE), MEMORY),
-    ('container.rpc.unresponsive_timeout', (*NUMBERS, *NONE, '86401'), MEMORY),
+    ('container.rpc.connect_timeout', (*NUMBERS, *NONE, '86401'), MEMORY),
+    ('container.rpc.unresponsive_timeout', (*NUMBERS, *NONE, '0.01', '86401'), MEMORY),
     ('container.rpc.retries', (*NUMBERS, '0.5', '101'), MEMORY),
     ('container.rpc.max_message_size', (*NUMBERS, *NONE, '1023', '2147483648'), MEMORY),
     ('container.rpc.max_buffered', (*NUMBERS, *NONE, '1024'), MEMORY),
@@ -65,7 +66,7 @@ REFUSED = [
     ('container.events.class', (*TEXTS, 'x', 'os:getcwd'), EMBEDDED),
     ('container.events.path', (*TEXTS, 'relative'), EMBEDDED),
     ('container.events.confirm_timeout', (*NUMBERS, *NONE, '86401'), EMBEDDED),
-    ('container.events.stall_timeout', (*NUMBERS, *NONE, '61'), EMBEDDED),
+    ('container.events.stall_timeout', (*NUMBERS, *NONE, '0.01', '61'), EMBEDDED),
     ('container.events.hub', TEXTS, LOCAL),
     ('container.events.x', ('1',), MEMORY),
     ('debug', MAPPINGS, MEMORY),

@@ -30,6 +30,8 @@ REQUIRED = Required.REQUIRED
 
 #: Seconds in a year: the longest duration. What waits in C code counts milliseconds in few bits.
 YEAR = 365 * 24 * 3600
+#: Seconds: the shortest duration but for 0. What is done more often does nothing else.
+MILLISECOND = 0.001
 
 #: YAML 1.1's words for truth values.
 _TRUTHS = {
@@ -84,10 +86,18 @@ class TypedGetters:
         return self._read(key, default, lambda value: _float(value, minimum, maximum))
 
     @overload
-    def get_seconds(self, key: Key, *, zero: bool = False, maximum: float = YEAR) -> float: ...
+    def get_seconds(
+        self, key: Key, *, zero: bool = False, least: float = MILLISECOND, maximum: float = YEAR
+    ) -> float: ...
     @overload
     def get_seconds(
-        self, key: Key, default: D, *, zero: bool = False, maximum: float = YEAR
+        self,
+        key: Key,
+        default: D,
+        *,
+        zero: bool = False,
+        least: float = MILLISECOND,
+        maximum: float = YEAR,
     ) -> float | D: ...
     def get_seconds(
         self,
@@ -95,10 +105,11 @@ class TypedGetters:
         default: D | Required = REQUIRED,
         *,
         zero: bool = False,
+        least: float = MILLISECOND,
         maximum: float = YEAR,
     ) -> float | D:
-        """Return a duration in seconds: more than 0 (with `zero`, 0 too), at most `maximum`."""
-        return self._read(key, default, lambda value: _seconds(value, zero, maximum))
+        """Return a duration in seconds from `least` to `maximum`; with `zero`, 0 too."""
+        return self._read(key, default, lambda value: _seconds(value, zero, least, maximum))
 
     @overload
     def get_bool(self, key: Key) -> bool: ...
@@ -172,13 +183,12 @@ def _float(value: object, minimum: float | None = None, maximum: float | None = 
     return number
 
 
-def _seconds(value: object, zero: bool, maximum: float) -> float:
+def _seconds(value: object, zero: bool, least: float, maximum: float) -> float:
     with suppress(ValueError):
-        number = _float(value, 0, maximum)
-        if number or zero:
+        number = _float(value)
+        if _within(number, least, maximum) or (zero and number == 0):
             return number
-    least = '0 or more' if zero else 'more than 0'
-    raise ValueError(f'expected seconds, {least} and at most {_plain(maximum)}')
+    raise ValueError(f'expected seconds{", 0 or" if zero else ""}{_range(least, maximum)}')
 
 
 def _within(number: float, minimum: float | None, maximum: float | None) -> bool:

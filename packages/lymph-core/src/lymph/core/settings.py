@@ -33,6 +33,8 @@ _KEYS = {
     'metrics': 'tags',
 }
 
+_SHORTEST_BLOCK = 0.01  # seconds; a thread looks that often
+_SHORTEST_SILENCE = 0.1  # seconds; peers are asked three times in it
 _DAY = 24 * 3600  # seconds; libzmq counts milliseconds in 32 bits
 _MANY = 1_000_000  # handlers at once: more than any process has memory for
 _LARGEST_MESSAGE = 2**31 - 1  # bytes; msgpack's own limit of what is unpacked
@@ -74,7 +76,9 @@ def read_settings(config: ConfigView, ip: str | None = None, port: int | None = 
         advertise=_read(config, 'advertise', _advertised, None),
         pool_size=config.get_int('pool_size', None, minimum=1, maximum=_MANY),
         drain_timeout=config.get_seconds('drain_timeout', Settings.drain_timeout, zero=True),
-        block_threshold=config.get_seconds('block_threshold', Settings.block_threshold, zero=True),
+        block_threshold=config.get_seconds(
+            'block_threshold', Settings.block_threshold, zero=True, least=_SHORTEST_BLOCK
+        ),
         rpc_timeout=config.get_seconds('rpc.timeout', Settings.rpc_timeout),
         rpc_connect_timeout=config.get_seconds(
             'rpc.connect_timeout', Settings.rpc_connect_timeout, maximum=_DAY
@@ -162,7 +166,10 @@ def read_transport(config: ConfigView) -> Transport:
         'rpc.max_message_size', DEFAULT_MAX_MESSAGE_SIZE, minimum=1024, maximum=_LARGEST_MESSAGE
     )
     silence = config.get_seconds(
-        'rpc.unresponsive_timeout', DEFAULT_UNRESPONSIVE_TIMEOUT, maximum=_DAY
+        'rpc.unresponsive_timeout',
+        DEFAULT_UNRESPONSIVE_TIMEOUT,
+        least=_SHORTEST_SILENCE,
+        maximum=_DAY,
     )
     buffered = config.get_int(
         'rpc.max_buffered', BUFFERED_MESSAGES * size, minimum=0, maximum=_LARGEST_BUFFERS

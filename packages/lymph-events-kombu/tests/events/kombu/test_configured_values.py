@@ -21,7 +21,7 @@ from lymph.testing.contracts.sections import (
 )
 
 MAPPINGS = ('5', 'x', '[1]', 'true', '""', '.nan')
-SECONDS = (*NUMBERS, '0', '0.0', '86401')
+SECONDS = (*NUMBERS, '0', '0.0', '1.0e-9', '86401')
 ADDRESSES = (
     *TEXTS,
     *(
@@ -50,7 +50,7 @@ AMQP = {
     'password': (*TEXTS, '12345'),
     'virtual_host': (*TEXTS, '12'),
     'insist': FLAGS,
-    'heartbeat': (*NUMBERS, '65536'),
+    'heartbeat': (*NUMBERS, '65536', '0.01'),
     'connect_timeout': SECONDS,
     'login_method': (*TEXTS, 'SECRET'),
     'uri_prefix': TEXTS,

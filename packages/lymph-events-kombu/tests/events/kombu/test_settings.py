@@ -87,8 +87,8 @@ def test_without_own_keys_the_safe_choices_are_made() -> None:
             {'serializer': 'pickle'},
             "serializer: expected lymph-msgpack or lymph-json, found text 'pickle'",
         ),
-        ({'confirm_timeout': 0}, 'confirm_timeout: expected seconds, more than 0'),
-        ({'confirm_timeout': 'soon'}, 'confirm_timeout: expected seconds, more than 0'),
+        ({'confirm_timeout': 0}, 'confirm_timeout: expected seconds from 0.001'),
+        ({'confirm_timeout': 'soon'}, 'confirm_timeout: expected seconds from 0.001'),
         ({'prefetch': 0}, 'prefetch: expected a whole number from 1 to 65535'),
         ({'exchange': ''}, 'exchange: expected text, not empty'),
         ({'exchange': 'amq.topic'}, 'exchange: expected a name of its own'),
@@ -101,7 +101,10 @@ def test_without_own_keys_the_safe_choices_are_made() -> None:
             'urls: expected either urls or hostname, found both',
         ),
         ({'urls': 'amqp://h/v?color=red'}, "urls: expected no option 'color' in a URL"),
-        ({'urls': 'amqp://h/v?heartbeat=x'}, 'urls: expected seconds for heartbeat in the URL'),
+        (
+            {'urls': 'amqp://h/v?heartbeat=x'},
+            'urls: heartbeat of the URL: expected seconds, 0 or from 0.1 to 65535, found',
+        ),
         ({'ssl': {'ca_cert': 'x'}}, 'ssl.ca_cert: unknown option'),
         ({'ssl': {'cert_reqs': 'maybe'}}, 'ssl.cert_reqs: expected none or optional or required'),
         (

@@ -52,6 +52,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar('T')
 
 _LONGEST_CONFIRM = 24 * 3600.0  # seconds
+_SHORTEST_STALL = 0.1  # seconds; rows are renewed several times in it
 _LONGEST_STALL = 60.0  # seconds; as long as an owner is known that does not renew its row
 _FORKED = 'this event system was made before a fork; make one in the child'
 _STOPPED = 'the event system is not running; start its container first'
@@ -117,7 +118,9 @@ class EmbeddedEventSystem(BaseEventSystem):
         """Make the event system; the options are `path`, `confirm_timeout` and `stall_timeout`."""
         refuse_unknown(config, ('path', 'confirm_timeout', 'stall_timeout'))
         timeout = config.get_seconds('confirm_timeout', 10.0, maximum=_LONGEST_CONFIRM)
-        stall = config.get_seconds('stall_timeout', 10.0, maximum=_LONGEST_STALL)
+        stall = config.get_seconds(
+            'stall_timeout', 10.0, least=_SHORTEST_STALL, maximum=_LONGEST_STALL
+        )
         path = config.get_line('path', None)
         where = config.locate('path')
         return cls(path, timeout, stall_timeout=stall, where=where, **kwargs)

@@ -16,7 +16,7 @@ from typing import Any
 
 from kombu.connection import Connection
 
-from lymph.config import ConfigView
+from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.core.options import refuse_unknown
 from lymph.events.kombu.tls import FILES, OPTIONS, REQUIREMENTS, check
 
@@ -26,6 +26,7 @@ ARGUMENTS = frozenset(inspect.signature(Connection.__init__).parameters) - {'sel
 
 _HEARTBEAT = 10.0  # seconds; a dead connection is noticed after two of them
 _CONNECT_TIMEOUT = 5.0
+_SHORTEST_HEARTBEAT = 0.1  # seconds; the clock is looked at four times in it
 _LONGEST_HEARTBEAT = 65535  # seconds; AMQP has 16 bits for it
 _LONGEST_CONNECT = 24 * 3600
 _LOGIN_METHODS = ('PLAIN', 'AMQPLAIN', 'EXTERNAL', 'GSSAPI')
@@ -46,8 +47,12 @@ _LONG = 2**63 - 1
 def read_arguments(config: ConfigView) -> dict[str, Any]:
     """Return the arguments that all addresses share, but for the transport and its options."""
     found = {
-        'heartbeat': config.get_float(
-            'heartbeat', _HEARTBEAT, minimum=0, maximum=_LONGEST_HEARTBEAT
+        'heartbeat': config.get_seconds(
+            'heartbeat',
+            _HEARTBEAT,
+            zero=True,
+            least=_SHORTEST_HEARTBEAT,
+            maximum=_LONGEST_HEARTBEAT,
         ),
         'connect_timeout': config.get_seconds(
             'connect_timeout', _CONNECT_TIMEOUT, maximum=_LONGEST_CONNECT
@@ -67,14 +72,9 @@ def read_arguments(config: ConfigView) -> dict[str, Any]:
 def read_seconds(query: Mapping[str, str], key: str) -> float:
     """Return the seconds that a URL sets; raises ValueError with the words for what is expected."""
     try:
-        seconds = float(query[key])
-    except ValueError:
-        seconds = -1
-    if key == 'heartbeat' and 0 <= seconds <= _LONGEST_HEARTBEAT:
-        return seconds
-    if key == 'connect_timeout' and 0 < seconds <= _LONGEST_CONNECT:
-        return seconds
-    raise ValueError(f'expected seconds for {key} in the URL')
+        return float(read_arguments(Configuration({key: query[key]}))[key])
+    except ConfigurationError as error:
+        raise ValueError(f'{key} of the URL: {error.text}') from None
 
 
 def read_amqp_options(config: ConfigView) -> dict[str, Any]:

@@ -33,7 +33,20 @@ _NEITHER = ('[]', '[1]', '{a: 1}', '[[x]]', '2020-01-01', '2020-01-01 10:00:00',
 
 #: no number of anything: seconds, bytes, attempts, ports
 NUMBERS = (
-    *('.inf', '-.inf', '.nan', '-1', '-0.5', '1.0e+300', '1e300', 'true', '"x"', '""', '" "'),
+    *(
+        '.inf',
+        '-.inf',
+        '.nan',
+        '-1',
+        '-0.5',
+        '1.0e+300',
+        '1e300',
+        '-1.0e-300',
+        'true',
+        '"x"',
+        '""',
+        '" "',
+    ),
     *('0x' + 'f' * 300, *_NEITHER),
 )
 #: no name, path or address
