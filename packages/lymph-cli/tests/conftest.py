@@ -33,6 +33,10 @@ class Echo(lymph.Interface):
     def give_back(self, value):
         return value
 
+    @lymph.rpc()
+    def measure(self):
+        return float('nan')
+
     @lymph.rpc(raises=ValueError)
     def refuse(self):
         raise ValueError('not today')

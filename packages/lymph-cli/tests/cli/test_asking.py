@@ -47,8 +47,8 @@ def test_characters_that_the_locale_lacks_are_escaped(shell: Any, echo: Any) -> 
 def test_a_reply_that_is_no_json_is_an_error_only_where_json_is_asked_for(
     shell: Any, echo: Any
 ) -> None:
-    assert shell.run('request', 'echo.give_back', 'value:=NaN').stdout == 'nan\n'
-    done = shell.run('request', 'echo.give_back', 'value:=NaN', '--json')
+    assert shell.run('request', 'echo.measure').stdout == 'nan\n'
+    done = shell.run('request', 'echo.measure', '--json')
     assert (done.exit_code, done.stdout) == (1, '')
     assert 'leave --json out' in done.stderr
 

@@ -1,0 +1,26 @@
+"""Everything that reads what others wrote is attacked for some seconds; `make fuzz` goes on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fuzz.targets import TARGETS
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize('target', TARGETS)
+def test_hostile_input_breaks_no_promise(target: str) -> None:
+    done = subprocess.run(
+        [sys.executable, '-m', 'fuzz', '--seconds', '3', '--seed', '1', target],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
