@@ -49,7 +49,7 @@ class Shell:
         self._chroot = chroot
         self._started = []
         self._environment = {
-            **os.environ,
+            **{key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'},
             'PYTHONPATH': str(folder),
             'LYMPH_STATE_DIR': str(folder / 'state'),
         }

@@ -37,10 +37,11 @@ class Instance:
         self.log = folder / f'{number}.log'
         path = folder / f'{number}.json'
         path.write_text(json.dumps(config))
+        plain = {key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'}
         searched = os.pathsep.join([str(Path(__file__).parent), os.environ.get('PYTHONPATH', '')])
         self._process = GuardedProcess(
             [sys.executable, '-c', _PROGRAM, str(path)],
-            environment={**os.environ, 'PYTHONPATH': searched},
+            environment={**plain, 'PYTHONPATH': searched},
             folder=folder,
             log=self.log,
             popen=Popen,  # other tests of this run use it too

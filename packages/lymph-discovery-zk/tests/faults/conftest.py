@@ -43,9 +43,10 @@ class Service:
         path.write_text(json.dumps(config))
         command = [str(_LYMPH), 'instance', '--config', str(path)]
         here = str(Path(__file__).parent)
+        plain = {key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'}
         self._process = GuardedProcess(
             ['/bin/sh', '-c', _AGAIN, 'sh', *command] if insisting else command,
-            environment={**os.environ, 'PYTHONPATH': here, 'LYMPH_STATE_DIR': str(folder)},
+            environment={**plain, 'PYTHONPATH': here, 'LYMPH_STATE_DIR': str(folder)},
             folder=folder,
             log=self.log,
         )
