@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from lymph.config.printable import quoted
-from lymph.core import trace
 from lymph.core.events import Event
 from lymph.core.protocol.topics import check_pattern, check_topic
 from lymph.events.base import Subscription
@@ -15,14 +14,11 @@ __all__ = ['check_declaration', 'check_emission', 'check_subscription']
 
 
 def check_emission(event: Event, delay: float) -> None:
-    """Raise ValueError for a type, a trace id or a delay that is none."""
+    """Raise ValueError for a type that is no topic and for a delay that is no time to wait.
+
+    A trace id that is none is no reason to lose the event: it is replaced where that arrives.
+    """
     check_topic(event.type)
-    trace_id = event.headers.get('trace_id')
-    if trace_id is not None and not trace.is_valid(trace_id):
-        raise ValueError(
-            f'expected a trace id of {trace.RULE} for the event {event.type}, '
-            f'found {quoted(trace_id)}'
-        )
     if not (delay >= 0 and math.isfinite(delay)):
         raise ValueError(
             f'expected a delay of 0 seconds or more for the event {event.type}, '
