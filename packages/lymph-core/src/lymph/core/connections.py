@@ -64,18 +64,15 @@ class Connection:
         self.requests = 0  # sent so far
         self.closing = False  # whether this side took it down
         self.heard = 0  # messages that have arrived
+        #: whether to call here: the link is up, and nothing speaks against it. Each call reads it,
+        #: so it is kept rather than computed.
+        self.ready = False
         self._doubt = _NONE
-        #: whether the peer has said that it is stopping
-        self.leaving = False
+        self._leaving = False  # whether the peer has said that it is stopping
         self._replies = self._timeouts = self._strays = 0
         self._probe_id = os.urandom(16)
         self._link = transport.connect(endpoint, self)
         self._ticket = expirations.add(self, self._opened + connect_timeout)
-
-    @property
-    def ready(self) -> bool:
-        """Whether to call here: the link is up, and nothing speaks against it."""
-        return self._link.up and not (self._doubt or self.leaving or self.closing)
 
     @property
     def silent(self) -> bool:
@@ -84,7 +81,16 @@ class Connection:
 
     @silent.setter
     def silent(self, silent: bool) -> None:
-        self._doubt = _SILENT if silent else _NONE
+        self._set_doubt(_SILENT if silent else _NONE)
+
+    def leave(self) -> None:
+        """Note that the peer has said that it is stopping."""
+        self._leaving = True
+        self._set_doubt(self._doubt)
+
+    def _set_doubt(self, doubt: int) -> None:
+        self._doubt = doubt
+        self.ready = self._link.up and not (doubt or self._leaving or self.closing)
 
     @property
     def state(self) -> str:
@@ -160,9 +166,9 @@ class Connection:
             return
         self._timeouts += 1
         if channel.heard == self.heard:  # before the caller tries again
-            self._doubt = _SILENT
+            self._set_doubt(_SILENT)
         elif self._doubt == _NONE:
-            self._doubt = _LATE
+            self._set_doubt(_LATE)
         channel.resolve(None, error)
         if self._doubt:
             self._probe()
@@ -170,6 +176,7 @@ class Connection:
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; calls in flight end with ConnectionLost."""
         self.closing = True
+        self.ready = False
         self._close_reason = reason
         self._link.close(reason)
 
@@ -190,13 +197,15 @@ class Connection:
     def link_up(self, link: Link) -> None:
         """Let those go on who wait to send."""
         self._expirations.discard(self, self._ticket)
+        self._set_doubt(_NONE)
         self.settled.set()
         self._came_up(self)
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
         """Give a reply to its call; strays (late, foreign or malformed) are counted."""
         self.heard += 1
-        self._doubt = _NONE
+        if self._doubt:
+            self._set_doubt(_NONE)
         wellformed = len(frames) == 5 and frames[1] in REPLIES
         channel = self.pending.pop(frames[2], None) if wellformed else None
         if channel is None:
@@ -209,6 +218,7 @@ class Connection:
     def link_down(self, link: Link, reason: str) -> None:
         """Tell the owner, who forgets this connection, then end all calls in flight."""
         self.down_reason = reason
+        self.ready = False
         self._expirations.discard(self, self._ticket)
         self.settled.set()
         pending, self.pending = self.pending, {}

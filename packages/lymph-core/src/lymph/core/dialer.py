@@ -145,7 +145,7 @@ class Dialer:
         """
         connection = self._connections.get(endpoint)
         if connection is not None and isinstance(error, Refused) and error.reason == 'draining':
-            connection.leaving = True
+            connection.leave()
 
     def release(self, endpoint: str) -> None:
         """Close the connection to an endpoint that nobody will call again, once it is quiet."""
