@@ -57,8 +57,13 @@ class Guard:
         self._tell(b'+%d\n' % os.getpid())
 
     def remember(self, group: int) -> None:
-        """Note a group that has announced itself, for the case that the guard dies."""
+        """Note a group that has announced itself, for the case that the guard dies.
+
+        The group is announced again: meanwhile another guard may have come, which knows those noted
+        before.
+        """
         self._groups.add(group)
+        self._tell(b'+%d\n' % group)
 
     def forget(self, group: int) -> None:
         """Say that no process of a group is left."""
@@ -68,6 +73,9 @@ class Guard:
     def _launch(self) -> None:
         reading, self._pipe = os.pipe()  # neither end is inherited but by name
         try:
+            # Before there is a process: from its first moment on it is to end all groups.
+            for group in self._groups:
+                self._tell(b'+%d\n' % group)
             # -I -S: neither the environment nor site-packages decide what this process is.
             self._process = subprocess.Popen(
                 [sys.executable, '-I', '-S', guard_process.__file__, str(self._patience)],
@@ -85,8 +93,6 @@ class Guard:
             gevent.sleep(_RELAUNCH_DELAY)
             os.close(self._pipe)
             self._launch()
-            for group in self._groups:
-                self._tell(b'+%d\n' % group)
 
     def _tell(self, line: bytes) -> None:
         # A guard process that is gone has a successor, which is told of all groups.
