@@ -99,4 +99,5 @@ def stops_heard(hear: Callable[[int], None]) -> Iterator[None]:
         for watcher in watchers:
             watcher.cancel()
         for number, handler in heard.items():
-            signal.signal(number, handler)  # gevent leaves the system's default action
+            if handler is not None:  # it was installed by no code in Python
+                signal.signal(number, handler)  # gevent leaves the system's default action
