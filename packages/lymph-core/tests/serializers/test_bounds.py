@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import json as stdlib_json
 import struct
+import subprocess
+import sys
 import tracemalloc
 import uuid
 from collections.abc import Iterator
@@ -111,6 +113,22 @@ def test_what_is_nested_deeper_is_refused_on_both_sides(kinds, inner, key, count
         wire.unpack(raw(value))
     with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
         wire.pack(value)
+
+
+def test_sets_as_deep_as_may_be_are_read_with_a_small_stack():
+    program = (
+        'import sys, threading\n'
+        'from lymph.serializers.msgpack import pack, unpack\n'
+        'threading.stack_size(256 * 1024)\n'
+        'travel = lambda: print(pack(unpack(bytes.fromhex(sys.argv[1]))).hex())\n'
+        'thread = threading.Thread(target=travel)\n'
+        'thread.start()\n'
+        'thread.join()\n'
+    )
+    data = wire.pack(nested(DEPTH, (), ('set',), False)).hex()
+    command = [sys.executable, '-c', program, data]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f'{data}\n'
 
 
 @pytest.mark.parametrize('count', [2000, 100_000])

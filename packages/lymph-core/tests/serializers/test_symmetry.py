@@ -6,6 +6,7 @@ import collections
 import contextlib
 import datetime
 import enum
+import itertools
 import math
 import types
 import uuid
@@ -160,6 +161,13 @@ KEYS = [
 def test_every_key_that_a_dict_can_have_arrives(key, more):
     value = {'inside': [{key: {'a': 1}, **more}]}
     assert same(wire.unpack(wire.pack(value)), value)
+
+
+def test_long_lists_and_keys_of_all_types_stand_in_any_order():
+    values = [list(range(2000)), {(1, 'x'): 2}, {5: [1.5]}, {frozenset({1}), 2}, 'x' * 2000]
+    for order in itertools.permutations(values):
+        value = {'first': order[0], 'rest': list(order[1:])}
+        assert wire.unpack(wire.pack(value)) == value
 
 
 @pytest.mark.parametrize('fold', [0, 1])

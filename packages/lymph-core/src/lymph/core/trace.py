@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from lymph.config.printable import quoted
 from lymph.core.limits import TRACE_ID
 
-__all__ = ['RULE', 'get_id', 'is_valid', 'new_id', 'set_id']
+__all__ = ['RULE', 'get_id', 'go_on', 'is_valid', 'new_id', 'set_id']
 
 #: what an id is, in words
 RULE = f'1 to {TRACE_ID} letters, digits and ._:-'
@@ -35,6 +35,11 @@ def set_id(id: str | None = None) -> str:
         raise ValueError(f'expected a trace id of {RULE}, found {quoted(id)}')
     _trace_id.set(id)
     return id
+
+
+def go_on(id: str | None) -> None:
+    """Make `id`, which is valid, or a new one, the trace id of the current context."""
+    _trace_id.set(new_id() if id is None else id)
 
 
 def new_id() -> str:

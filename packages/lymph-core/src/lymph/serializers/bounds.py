@@ -13,12 +13,14 @@ from lymph.serializers.extensions import check_foreign
 from lymph.serializers.kinds import KNOWN, MAPPINGS, MEMBERS
 from lymph.serializers.members import check_hashes
 
-__all__ = ['check_value', 'is_flat']
+__all__ = ['CONTAINERS', 'check_value', 'is_flat']
+
+CONTAINERS: Final = frozenset({dict, *MEMBERS})
 
 _FOREIGN: Final = (ExtType, Timestamp)
 _TEXTS: Final = frozenset({str, bytes})
 _PER_MEMBER: Final = 16  # bytes that are looked at as fast as one member
-_FLAT: Final = KNOWN - {dict, *MEMBERS, *_FOREIGN}
+_FLAT: Final = KNOWN - {*CONTAINERS, *_FOREIGN}
 
 
 def check_value(value: Any) -> None:
@@ -85,5 +87,5 @@ def _among(members: Collection[Any]) -> list[Any]:
 
 def _is_container(kind: type) -> bool:
     if kind in KNOWN:
-        return kind is dict or kind in MEMBERS
+        return kind in CONTAINERS
     return issubclass(kind, (*MEMBERS, *MAPPINGS)) and not hasattr(kind, '_lymph_dump_')

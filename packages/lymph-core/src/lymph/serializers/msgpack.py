@@ -35,7 +35,7 @@ from msgpack import ExtType, StackError, Timestamp, unpackb
 from lymph.core.limits import DEPTH
 from lymph.exceptions import SerializationError
 from lymph.serializers import packing
-from lymph.serializers.bounds import check_value
+from lymph.serializers.bounds import CONTAINERS, check_value
 from lymph.serializers.excess import too_deep
 from lymph.serializers.extensions import check_foreign
 from lymph.serializers.nesting import MARKS
@@ -45,6 +45,7 @@ from lymph.serializers.unpacking import AS_DATETIME, SMALL, read_again, read_lar
 __all__ = ['pack', 'unpack']
 
 _idle: Final = packing.idle[0]
+_FEW: Final = 8  # members that are looked at as fast as the bytes
 
 
 def pack(value: Any) -> bytes:
@@ -91,8 +92,13 @@ def unpack(data: bytes) -> Any:
             value = unpackb(data, ext_hook=revive, strict_map_key=False, timestamp=AS_DATETIME)
         except TypeError:
             value = read_again(data)
-        if size > DEPTH and bytes(data).translate(MARKS).count(b'c') > DEPTH:
-            check_value(value)
+        if size > DEPTH:
+            if type(value) is dict and len(value) <= _FEW:
+                nests = not CONTAINERS.isdisjoint(map(type, value.values()))
+            else:
+                nests = type(value) in CONTAINERS
+            if nests and bytes(data).translate(MARKS).count(b'c') > DEPTH:
+                check_value(value)
         return value
     except Exception as error:
         text = cause(too_deep() if isinstance(error, StackError) else error)

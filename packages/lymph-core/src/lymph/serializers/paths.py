@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lymph.config.printable import printable, quoted
 from lymph.core.limits import DEPTH, ITEMS
+from lymph.serializers.bounds import CONTAINERS
 from lymph.serializers.excess import too_deep, too_many
 from lymph.serializers.kinds import KNOWN, Dumps, as_known
 from lymph.serializers.members import check_hashes
@@ -22,7 +23,6 @@ _TYPE: Final = 100  # characters of the name of a type, from its end
 _PATH: Final = 200  # characters of a path, from its beginning
 _CAUSE: Final = 300  # characters of a reason
 
-_CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
 
 Check = Callable[[Any], 'Exception | None']
 Found = tuple[list[str], Any, Exception]  # the steps from the inside out, the value, why
@@ -74,13 +74,13 @@ class _Search:
         `hashed` is for keys and for members of sets, which must be hashable when they arrive.
         """
         culprit, steps, known, error = self._known(value)
-        if error is None and type(known) not in _CONTAINERS:
+        if error is None and type(known) not in CONTAINERS:
             error = self._scalar(known)
         elif error is None:
             error = self._as_a_whole(known, depth, hashed)
         if error is not None:
             return [steps], culprit, error
-        if type(known) not in _CONTAINERS:
+        if type(known) not in CONTAINERS:
             return None
         for step, member, is_key in _members(known):
             found = self.first(member, depth - 1, hashed or is_key or _hashes(known))
@@ -134,7 +134,7 @@ class _Search:
 
 
 def _is_scalar(known: Any) -> bool:
-    return type(known) not in _CONTAINERS
+    return type(known) not in CONTAINERS
 
 
 def _hashes(container: Any) -> bool:
@@ -155,4 +155,4 @@ def _members(container: Any) -> Iterator[tuple[str, Any, bool]]:
 
 def _named(key: Any) -> str:
     """Return a key as a path shows it; those of the user's types are not asked for a `repr`."""
-    return quoted(key, _KEY) if type(key) in KNOWN - _CONTAINERS else f'<{_kind(key)}>'
+    return quoted(key, _KEY) if type(key) in KNOWN - CONTAINERS else f'<{_kind(key)}>'

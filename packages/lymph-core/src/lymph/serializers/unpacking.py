@@ -12,7 +12,7 @@ import gc
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgpack import ExtType, unpackb
+from msgpack import ExtType, Unpacker, unpackb
 
 from lymph.core.limits import DEPTH, ITEMS
 from lymph.serializers.bounds import check_value, is_flat
@@ -26,19 +26,25 @@ __all__ = ['AS_DATETIME', 'SMALL', 'read_again', 'read_large', 'revive', 'verify
 
 SMALL: Final = 256  # bytes
 _LARGE: Final = 32 * 1024
-_OPTION: Final = 'strict_map_key'  # named where it refuses a key
+_ON_STACK: Final = 4  # sets inside each other
+_ROOM: Final = 1024  # members that msgpack may make room for before it is known that they come
+# options of `unpackb` that are named in the error when they refuse something
+_KEYS: Final = 'strict_map_key'
+_LENGTH: Final = 'max_array_len'
 
 
-def _tells_keys() -> bool:
-    try:
-        unpackb(b'\x81\0\0')
-    except ValueError as error:
-        return _OPTION in str(error)
-    return False
+def _names_options() -> bool:
+    for data, option in ((b'\x81\0\0', _KEYS), (b'\x92\0\0', _LENGTH)):
+        try:
+            unpackb(data, max_array_len=1)
+        except ValueError as error:
+            if option not in str(error):
+                return False
+    return True
 
 
-#: whether the error for keys can be told from others
-_TELLS_KEYS: Final = _tells_keys()
+#: whether those errors can be told from others
+_TELLS: Final = _names_options()
 
 AS_DATETIME: Final = 3  # for `unpackb`
 
@@ -52,8 +58,6 @@ def read_large(data: bytes) -> Any:
     """Return what more than `SMALL` bytes hold; raises whatever is wrong with them."""
     if len(data) > ITEMS:
         check_count(data)
-    else:
-        _check_claims(data)
     sets: list[bytes] = []
     # the collector would look through all members again and again while they are made, which takes
     # four times as long as making them
@@ -75,13 +79,28 @@ def read_large(data: bytes) -> Any:
 
 def _read_text_keys(data: bytes, sets: list[bytes]) -> Any:
     """Return what `data` holds; keys that are neither text nor bytes have to be looked at."""
+    hook = functools.partial(_note, sets)
+    keys = False
     try:
-        return unpackb(data, ext_hook=functools.partial(_note, sets), timestamp=AS_DATETIME)
-    except (TypeError, ValueError) as error:
-        if _TELLS_KEYS and not isinstance(error, TypeError) and _OPTION not in str(error):
+        return unpackb(data, ext_hook=hook, timestamp=AS_DATETIME, max_array_len=_ROOM)
+    except TypeError:
+        keys = True  # one is an array or a set
+    except ValueError as error:
+        keys = _KEYS in str(error)
+        if _TELLS and not keys and _LENGTH not in str(error):
             raise
+    _check_complete(data)
+    if not keys:
+        sets.clear()
+        try:
+            return unpackb(data, ext_hook=hook, timestamp=AS_DATETIME)
+        except TypeError:
+            pass
+        except ValueError as error:
+            if _TELLS and _KEYS not in str(error):
+                raise
     sets.clear()
-    return _read_pairs(data, _checked_keys, functools.partial(_note, sets))
+    return _read_pairs(data, _checked_keys, hook)
 
 
 def read_again(data: bytes) -> Any:
@@ -141,11 +160,11 @@ def _note(sets: list[bytes], code: int, payload: bytes) -> Any:
 
 
 def _members(level: int, payload: bytes) -> tuple[Any, ...]:
-    if level >= DEPTH:  # each level has a stack of the interpreter's and one of msgpack's
+    if level >= DEPTH:
         raise too_deep()
-    if len(payload) > SMALL:
-        _check_claims(payload)
-    members = unpackb(
+    if len(payload) > SMALL and (b'\xdc' in payload or b'\xdd' in payload):
+        _check_complete(payload)
+    members = (unpackb if level < _ON_STACK else _unpack_on_heap)(
         payload,
         use_list=False,
         ext_hook=_REVIVE[level],
@@ -159,6 +178,16 @@ def _members(level: int, payload: bytes) -> tuple[Any, ...]:
     return members
 
 
+def _unpack_on_heap(data: bytes, **options: Any) -> Any:
+    """Do as `unpackb`, whose 40 KB of state are on the stack of a thread that may be small."""
+    unpacker = Unpacker(read_size=len(data), max_buffer_size=0, **options)
+    unpacker.feed(data)
+    value = unpacker.unpack()
+    if unpacker.tell() != len(data):
+        raise ValueError('expected one value, found more bytes')
+    return value
+
+
 def _no_member(pairs: list[tuple[Any, Any]]) -> Any:
     raise ValueError('a map cannot be a member of a set')
 
@@ -167,11 +196,12 @@ def _no_member(pairs: list[tuple[Any, Any]]) -> Any:
 _REVIVE: Final = [functools.partial(revive, level=level + 1) for level in range(DEPTH)]
 
 
-def _check_claims(data: bytes) -> None:
+def _check_complete(data: bytes) -> None:
     """Raise what msgpack does for arrays that announce more members than there are.
 
     It makes room for what an array announces, and for all that are inside each other at a time.
     """
-    maybe = b'\xdc' in data or b'\xdd' in data  # much faster than counting
-    if maybe and data.count(b'\xdc') + data.count(b'\xdd') > DEPTH:
+    if EXACT:
         check_nesting(data)
+    else:
+        check_count(data)

@@ -37,7 +37,7 @@ def run_call(
     `Exception`, too. The caller is answered before the error is logged and hooks are called. `log`
     bounds how many errors of one class are logged for a method.
     """
-    trace.set_id(trace_id)
+    trace.go_on(trace_id)
     deadlines.set_current(deadline)
     started = time.monotonic()
     try:
