@@ -180,6 +180,7 @@ def test_who_waits_does_not_give_way_to_end_a_standstill(impatient_world):
     waiting = [world.holding(number, 200) for number in range(2)]
     world.now = 10.0
     world.holding('stuck', 190)
+    world.now = 11.0
     went_on = []
 
     def wait(holding):

@@ -23,11 +23,13 @@ above the limit                             the greediest link is closed at once
 
 The *greediest* link is, of those that nobody keeps from going on and that hold at least their
 average, the one with the most bytes times seconds since the oldest of these bytes came. So a link
-that holds less than others, or that waits for its turn, is not closed.
+that holds less than others, that waits for its turn or uses it, is not closed; nor is, to end a
+standstill, one whose oldest byte came in the last 2 s.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -54,6 +56,8 @@ class Buffers:
     ) -> None:
         self.limit = limit
         self.held = 0  # bytes
+        #: whether the sum is so high that links wait for their turn
+        self.tight = False
         self._clock = clock
         self._small = limit // 8  # what is set aside for small holdings
         self._tight = max(0, limit - largest - self._small)
@@ -88,6 +92,7 @@ class Buffers:
         """Note that a holding has `size` bytes; `renewed`: the oldest of them just came."""
         before, holding.size = holding.size, size
         self.held += size - before
+        self.tight = self.held > self._tight
         if not size:
             self._holdings.discard(holding)
         elif renewed or not before:
@@ -115,6 +120,10 @@ class Buffers:
         if self._turn is None:
             self._turn = holding
         return self._turn is not holding
+
+    def has_turn(self, holding: Holding) -> bool:
+        """Tell whether it is the turn of a holding."""
+        return holding is self._turn
 
     def hold(self, holding: Holding, resume: Callable[[], None]) -> None:
         """Call `resume` in the hub when the link may be read again."""
@@ -170,13 +179,22 @@ class Buffers:
         if self._looks % _STALL == 0:
             released, self._released = self._released, 0
             if released < self.limit // 16:
-                self._relieve(self._tight // 2)
+                self._relieve(self._tight // 2, self._clock() - _STALL * _TICK)
         self._wake()
 
-    def _relieve(self, goal: int) -> None:
-        """Close greedy links until no more than `goal` bytes are held, or only others are left."""
+    def _relieve(self, goal: int, before: float = math.inf) -> None:
+        """Close greedy links until no more than `goal` bytes are held, or only others are left.
+
+        Others are those who wait, whose turn it is, or whose oldest byte came after `before`.
+        """
         # Looked for before the first is closed: each closing wakes some of those who wait.
-        free = [holding for holding in self._holdings if holding not in self._on_hold]
+        free = [
+            holding
+            for holding in self._holdings
+            if holding not in self._on_hold
+            and holding is not self._turn
+            and holding.since <= before
+        ]
         closed = 0
         while self.held > goal and closed < _CLOSED_AT_ONCE:
             if not free:
@@ -222,6 +240,11 @@ class Holding:
     def excessive(self, more: int = 0) -> bool:
         """Tell whether `more` bytes are too many to be added at the moment."""
         return self._buffers.excessive(self, more)
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether there is room for much more, or it is this one's turn."""
+        return not self._buffers.tight or self._buffers.has_turn(self)
 
     def hold(self, resume: Callable[[], None]) -> None:
         """Call `resume` in the hub when there may be more; once, unless the holding ends."""

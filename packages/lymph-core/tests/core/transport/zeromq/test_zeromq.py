@@ -15,6 +15,7 @@ from gevent.server import StreamServer
 from lymph.core.protocol.zmtp.handshake import GREETING
 from lymph.core.transport.base import LinkDown
 from lymph.core.transport.zeromq import ZeromqTransport
+from lymph.core.transport.zeromq.weighing import traffic_of
 from lymph.testing.contracts.transports import RecordingHandler, open_descriptors
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
@@ -175,6 +176,10 @@ def test_a_peer_behind_a_cut_cable_is_noticed_on_both_sides(make, direction):
         eventually(lambda: link.up, 10)
         link.send([b'x'])
         eventually(lambda: handler.messages, 10)
+        # The caller's first PING tells the listener for how long it may be silent.
+        connection = accepting.ups[0].connection
+        request = traffic_of(*connection).received
+        eventually(lambda: traffic_of(*connection).received > request, 10)
         proxy.blackhole(direction)
         eventually(lambda: handler.downs and accepting.downs, 20)
 

@@ -30,7 +30,7 @@ class Echo(RecordingHandler):
 @pytest.fixture
 def service(transport, monkeypatch):
     """A transport whose links echo, the listener, what it heard, and the most that was held."""
-    monkeypatch.setattr(buffers, '_TICK', 0.02)
+    monkeypatch.setattr(buffers, '_TICK', 0.05)
     change, most = Buffers.change, [0]
 
     def remember(self, *args):
@@ -75,7 +75,7 @@ def test_peers_that_leave_large_messages_incomplete_are_hung_up_on(service, peer
 
 def test_many_large_messages_at_once_are_served_one_after_another(service, peer):
     _, listener, handler, most = service
-    callers = [peer(listener.endpoint).shake_hands() for _ in range(12)]
+    callers = [peer(listener.endpoint).shake_hands() for _ in range(40)]
     calls = [gevent.spawn(large_call, caller) for caller in callers]
     gevent.joinall(calls, timeout=60, raise_error=True)
     assert all(call.successful() for call in calls)

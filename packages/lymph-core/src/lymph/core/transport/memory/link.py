@@ -16,9 +16,11 @@ from greenlet import getcurrent
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
 from lymph.core.transport.edge import DEAF, Edge
 from lymph.core.transport.memory.network import MemoryNetwork
+from lymph.core.transport.turns import NextTurn
 
 __all__ = ['MemoryLink', 'Side']
 
+_PER_TURN = 100  # messages; then others get their turn
 _HIGH_WATER = 4 * 1024 * 1024  # bytes on their way above which senders wait
 
 
@@ -49,6 +51,7 @@ class MemoryLink(Link):
         self._hub = gevent.get_hub()
         self._late: list[tuple[float, int, list[bytes], int]] = []  # a heap: when, number, ...
         self._numbers = itertools.count()
+        self._next_turn = NextTurn(self._deliver)
         self._next_late = self._hub.loop.timer(0)
         self._ending: str | None = None  # why the link goes down when the inbox is empty
         side.links.add(self)
@@ -149,6 +152,7 @@ class MemoryLink(Link):
         self._late.clear()
         self._next_late.stop()
         self._next_late.close()
+        self._next_turn.close()
         self._side.links.discard(self)
         self._side.network.links.discard(self)
         tell, handler = self._side.edge.tell, self._handler
@@ -172,7 +176,9 @@ class MemoryLink(Link):
 
     def _deliver(self) -> None:
         limit = self._side.max_message_size
-        while self._inbox and self._down_reason is None:
+        for _ in range(_PER_TURN):
+            if not self._inbox or self._down_reason is not None:
+                break
             message = self._inbox.popleft()
             size = sum(map(len, message))
             self._held -= size
@@ -182,7 +188,9 @@ class MemoryLink(Link):
                 self.cut(f'a message of {size} bytes (max_message_size is {limit})')
             else:
                 self._side.edge.tell(self._handler.message_arrived, self, message)
-        if self._ending is not None and not self._late:
+        if self._inbox and self._down_reason is None:
+            self._next_turn.ask()
+        elif self._ending is not None and not self._late:
             self.lost(self._ending)
 
     def _refusal(self) -> LinkDown:

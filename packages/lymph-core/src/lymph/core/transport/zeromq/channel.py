@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import cast
 
 import gevent
@@ -24,6 +25,7 @@ from zmq.backend import Socket
 
 from lymph.core.failures import error_line
 from lymph.core.transport.edge import Edge
+from lymph.core.transport.turns import NextTurn
 from lymph.core.transport.zeromq.context import shared_context
 
 __all__ = ['Channel', 'Unroutable', 'descriptor_of']
@@ -32,8 +34,9 @@ logger = logging.getLogger(__name__)
 
 _NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _EVENTS, _POLLIN, _RCVMORE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVMORE)
-_PER_TURN = 100  # messages; then others get their turn
-_SKIPPED_PER_TURN = 5000  # frames of a message that is not wanted
+_TURN = 0.01  # seconds; then others get their turn
+_PER_LOOK = 50  # messages between two looks at the clock
+_SKIPPED_PER_TURN = 10_000  # frames of a message that is not wanted
 _RETRIES = (0.0, 0.01, 0.1, 1.0)  # seconds before a look that follows one, two, ... failures
 # Seconds after which a sender that waits looks by itself: libzmq says that one of a ROUTER's peers
 # has room again but not which, and the sign may be used up by the attempt of another one.
@@ -90,6 +93,7 @@ class Channel:
         self._loop = gevent.get_hub().loop
         self._readable = self._loop.io(descriptor_of(self.socket), 1)
         self._retry = self._loop.timer(0)
+        self._next_turn = NextTurn(self.drain)
 
     def start(self) -> None:
         """Receive from now on."""
@@ -118,6 +122,16 @@ class Channel:
             if not self._scheduled and not self._draining:
                 self._look_later()
         return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that is complete has been received."""
+        try:
+            return self._closed or not self._readable_now()
+        except zmq.ZMQError:
+            return False
+        finally:  # asking may have used up the sign
+            self._look_later()
 
     def wait_for_room(self) -> None:
         """Wait until it is worth trying to send again; never to be called in the hub."""
@@ -158,11 +172,13 @@ class Channel:
         self._readable.close()
         self._retry.stop()
         self._retry.close()
+        self._next_turn.close()
 
     def _receive_some(self) -> bool:
         """Return whether everything was received."""
         receive, socket = self._receive, self.socket
-        for number in range(_PER_TURN):
+        received, ends = 0, 0.0
+        while True:
             if self._skipping and not self._skip_some():
                 return False
             try:
@@ -171,10 +187,15 @@ class Channel:
                 return True
             if self._closed:
                 return True
+            received += 1
             # Asking is cheaper than an exception, when there was one message only.
-            if number == 0 and not self._readable_now():
+            if received == 1 and not self._readable_now():
                 return True
-        return False
+            if received % _PER_LOOK == 0:
+                now = monotonic()
+                ends = ends or now + _TURN
+                if now >= ends:
+                    return False
 
     def _skip_some(self) -> bool:
         """Drop frames of the current message; return whether that was all of them."""
@@ -216,7 +237,7 @@ class Channel:
                 self.trouble = None
                 self._edge.turn(logging.WARNING, '%s receives again', self.name)
         if not finished:
-            self._look_later()
+            self._next_turn.ask()
         try:
             if self._drained is not None:
                 self._drained(finished)

@@ -30,6 +30,7 @@ from lymph.core.transport.zeromq.monitor import (
     Monitor,
 )
 from lymph.core.transport.zeromq.terms import Terms
+from lymph.core.transport.zeromq.weighing import Weighed
 
 __all__ = ['DealerLink']
 
@@ -69,6 +70,16 @@ class DealerLink(ZeromqLink):
         self._untried = list(addresses)
         if self.down_reason is None:
             self._try_next()
+
+    @property
+    def weighed(self) -> Weighed:
+        """The connection, to be weighed."""
+        return Weighed(*self._connection, self, self._channel.settled, self.give_way)
+
+    @property
+    def connection(self) -> tuple[int, int | None]:
+        """The descriptor of the connection, and its inode."""
+        return self._connection
 
     def close(self, reason: str = 'closed') -> None:
         """Take the link down; what was sent still leaves, unless the peer does not read."""
@@ -132,12 +143,12 @@ class DealerLink(ZeromqLink):
     def _receive(self, socket: Socket) -> None:
         first = socket.recv(_NOBLOCK, False)
         try:
-            frames = receive_frames(first, socket, self._limit)
+            frames, size = receive_frames(first, socket, self._limit)
         except Unfit as error:
             self._channel.skip_rest()
             self.lost(str(error))
         else:
-            self.arrived(frames)
+            self.arrived(frames, size)
 
     def _drained(self, finished: bool) -> None:
         if finished and self.leaving is not None:

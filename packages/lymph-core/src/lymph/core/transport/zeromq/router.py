@@ -15,8 +15,9 @@ So the table holds nothing that is not connected. A peer that never sends anythi
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import gevent
@@ -32,6 +33,7 @@ from lymph.core.transport.zeromq.exhaustion import DescriptorWatch
 from lymph.core.transport.zeromq.link import Unfit, ZeromqLink, receive_frames
 from lymph.core.transport.zeromq.monitor import ACCEPTED, DISCONNECTED, LISTENING, Monitor
 from lymph.core.transport.zeromq.terms import Terms
+from lymph.core.transport.zeromq.weighing import Weighed
 
 __all__ = ['RouterListener']
 
@@ -65,6 +67,11 @@ class RouterLink(ZeromqLink):
         self._inode = inode_of(descriptor)
         self._listener = listener
         self._grace = gevent.get_hub().loop.timer(_GRACE)
+
+    @property
+    def connection(self) -> tuple[int, int | None]:
+        """The descriptor of the connection, and its inode."""
+        return self.descriptor, self._inode
 
     def close(self, reason: str = 'closed') -> None:
         """Take the link down and cut the connection a moment later.
@@ -146,6 +153,15 @@ class RouterListener(Listener):
             self._close_sockets()
             raise
 
+    @property
+    def weighed(self) -> Iterator[Weighed]:
+        """The connections, to be weighed."""
+        settled = self.channel.settled
+        for descriptor, inode in list(self._open.items()):
+            link = self._by_descriptor.get(descriptor)
+            give_way = functools.partial(self._give_way, descriptor, inode)
+            yield Weighed(descriptor, inode, link, settled, give_way)
+
     def close(self) -> None:
         """Accept no more links.
 
@@ -194,9 +210,9 @@ class RouterListener(Listener):
         id = socket.recv(_NOBLOCK)
         first = socket.recv(_NOBLOCK, False)
         frames: list[bytes] = []
-        unfit = ''
+        size, unfit = 0, ''
         try:
-            frames = receive_frames(first, socket, self.terms.max_message_size)
+            frames, size = receive_frames(first, socket, self.terms.max_message_size)
         except Unfit as error:
             self.channel.skip_rest()
             unfit = str(error)
@@ -214,7 +230,17 @@ class RouterListener(Listener):
         if unfit:
             link.close(unfit)
         else:
-            link.arrived(frames)
+            link.arrived(frames, size)
+
+    def _give_way(self, descriptor: int, inode: int | None, reason: str) -> None:
+        """Hang up on a connection, which holds more of the memory of all than others."""
+        link = self._by_descriptor.get(descriptor)
+        if link is not None:
+            link.give_way(reason)
+        else:
+            peer = peer_of(descriptor) or self.endpoint
+            self.edge.log(logging.WARNING, 'max_buffered', '%s: closed; %s', peer, reason)
+        self.hang_up(descriptor, inode)
 
     def _drop(self) -> None:
         """Count a message that belongs to no link: there would be no telling when its peer left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -20,6 +21,7 @@ from lymph.core.transport.base import (
     Listener,
     Transport,
 )
+from lymph.core.transport.buffers import Buffers
 from lymph.core.transport.edge import Edge
 from lymph.core.transport.endpoints import join_tcp, split_tcp
 from lymph.core.transport.zeromq.addresses import check, is_ipv6, refuse_taken, resolve
@@ -29,6 +31,7 @@ from lymph.core.transport.zeromq.link import StillbornLink
 from lymph.core.transport.zeromq.local import LocalDealerLink, LocalListener
 from lymph.core.transport.zeromq.router import RouterListener
 from lymph.core.transport.zeromq.terms import Terms
+from lymph.core.transport.zeromq.weighing import Weighed, Weighing
 
 __all__ = ['ZeromqTransport']
 
@@ -63,6 +66,8 @@ class ZeromqTransport(Transport):
             curve=curve,
         )
         self._edge = Edge(logger)
+        self._buffers = Buffers(self.max_buffered, max_message_size)
+        self._weighing = Weighing(self._buffers, self._edge, self._connections)
         self._links: set[DealerLink] = set()
         self._listeners: set[RouterListener] = set()
         self._connecting = Pool()
@@ -78,6 +83,11 @@ class ZeromqTransport(Transport):
         if given > _CONNECT_TIMEOUT:
             common |= {'connect_timeout': given}
         return cls(curve=keys, **common)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that libzmq held for TCP connections when they were looked at last."""
+        return self._buffers.held
 
     def address(self, ip: str, port: int) -> str:
         """Return a ``tcp://`` endpoint."""
@@ -99,6 +109,7 @@ class ZeromqTransport(Transport):
             port = split_tcp(listener.endpoint)[1]
             listener.endpoint = join_tcp(split_tcp(endpoint)[0], port)
         self._listeners.add(listener)
+        self._weighing.start()
         return listener
 
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
@@ -112,6 +123,7 @@ class ZeromqTransport(Transport):
             reason = f'connection failed: {error.strerror}'
             return StillbornLink(endpoint, handler, reason, self._edge)
         self._links.add(link)
+        self._weighing.start()
         if scheme == 'tcp':
             self._openers[link] = self._connecting.spawn(self._open, link, endpoint)
         else:
@@ -127,11 +139,15 @@ class ZeromqTransport(Transport):
             listener.end('this side was closed')
         for link in list(self._links):
             link.close('this side was closed')
+        self._weighing.stop()
+        self._buffers.close()
         self._edge.close()
 
     def abandon(self) -> None:
         """Leave all sockets to the parent, in a forked child, and refuse from now on."""
         self._forked = True
+        self._weighing.stop()
+        self._buffers.close()
         for listener in self._listeners:
             listener.abandon()
         for link in self._links:
@@ -153,6 +169,12 @@ class ZeromqTransport(Transport):
         opener = self._openers.pop(link, None)
         if opener is not None and opener is not getcurrent():
             opener.kill(block=False)
+
+    def _connections(self) -> Iterator[Weighed]:
+        for listener in self._listeners:
+            yield from listener.weighed
+        for link in self._links:
+            yield link.weighed
 
     def _refuse_after_fork(self) -> None:
         if self._forked:

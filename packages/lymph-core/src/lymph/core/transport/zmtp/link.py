@@ -18,6 +18,7 @@ from lymph.core.protocol.zmtp.session import Session, encode_ping
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
 from lymph.core.transport.buffers import Buffers
 from lymph.core.transport.edge import DEAF, Edge
+from lymph.core.transport.turns import NextTurn
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.sockets import unacknowledged
 from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, Writer
@@ -25,6 +26,7 @@ from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, Writer
 __all__ = ['ZmtpLink']
 
 _READ_SIZE = 65536  # bytes asked for in one system call
+_CAREFUL_SIZE = 4096  # the same while all links together hold so much that they take turns
 # What a batch has produced is sent after so many messages or bytes, not only at its end: the peer
 # works on it meanwhile, where the two would otherwise take turns.
 _FLUSH_EVERY = 16
@@ -65,8 +67,11 @@ class ZmtpLink(Link):
         self._answers = answers
         self._buffers = buffers
         self._received = buffers.holding(self._give_way, received=True)
+        self._next_turn = NextTurn(self._go_on)
         self._paused = False
         self._backlog: list[list[bytes]] = []  # messages that arrived before a pause
+        self._behind = 0  # bytes in the backlog
+        self._completed = False  # whether a message was completed since the last count
         self._on_hold = False  # whether all links together hold too much for this one to be read
         self._down_reason: str | None = None
         self._sock: socket.socket | None = None
@@ -165,21 +170,25 @@ class ZmtpLink(Link):
         self._heard = True
         self._flusher.begin_batch()
         try:
-            if self._read_once():
+            if self._buffers.tight and not self._received.may_grow:
+                self._read_once(_CAREFUL_SIZE)
+            elif self._read_once(_READ_SIZE):
                 ends = monotonic() + _TURN
                 for _ in range(_READS_PER_TURN - 1):
-                    if monotonic() >= ends or not self._read_once():
+                    if monotonic() >= ends or not self._read_once(_READ_SIZE):
                         break
+            if self._session.held or self._received.size:
+                self._count_received()
         except BaseException as error:  # noqa: BLE001 - the edge logs it
             self._failed(error)
         finally:
             self._flusher.end_batch()
 
-    def _read_once(self) -> bool:
-        """Read and deliver one chunk; return whether there may be more to read."""
+    def _read_once(self, size: int) -> bool:
+        """Read and deliver one chunk of up to `size` bytes; tell whether there may be more."""
         assert self._sock is not None
         try:
-            data = self._sock.recv(_READ_SIZE)
+            data = self._sock.recv(size)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -199,11 +208,10 @@ class ZmtpLink(Link):
             self._write_aside(b''.join(answers))
         if not self.up and session.ready:
             self._now_up()
-        if session.held or self._received.size:
-            self._received.set(session.held, bool(messages))
-            if self._received.excessive():
-                self._hold()
-        return self._deliver(messages) and len(data) == _READ_SIZE and not self._on_hold
+        if messages:
+            self._completed = True
+            return self._deliver(messages) and len(data) == size
+        return len(data) == size and self._down_reason is None
 
     def _deliver(self, messages: list[list[bytes]]) -> bool:
         """Give messages to the handler; return whether more may be read."""
@@ -225,7 +233,7 @@ class ZmtpLink(Link):
                 ends = ends or now + _TURN
                 if now >= ends:
                     self._pause(list(remaining))
-                    self.has_room()
+                    self._next_turn.ask()
                     return False
         return self._down_reason is None
 
@@ -239,15 +247,16 @@ class ZmtpLink(Link):
             self._paused = True
             self._backlog = backlog
             self._readable.stop()
-            held = sum(len(frame) for message in backlog for frame in message)
-            self._received.set(self._session.held + held)
+            self._behind = sum(len(frame) for message in backlog for frame in message)
+            self._count_received()
 
     def _go_on(self) -> None:
         if not self._paused or self._down_reason is not None:
             return
         self._paused = False
         backlog, self._backlog = self._backlog, []
-        self._received.set(self._session.held)
+        self._behind = 0
+        self._count_received()
         self._flusher.begin_batch()
         try:
             if self._deliver(backlog) and not self._on_hold:
@@ -257,9 +266,11 @@ class ZmtpLink(Link):
         finally:
             self._flusher.end_batch()
 
-    def _hold(self) -> None:
-        """Read no more until all links together hold less."""
-        if self._down_reason is None:
+    def _count_received(self) -> None:
+        """Tell what is held now; read no more if that is too much, until others hold less."""
+        renewed, self._completed = self._completed, False
+        self._received.set(self._session.held + self._behind, renewed)
+        if not self._on_hold and self._received.excessive() and self._down_reason is None:
             self._on_hold = True
             self._readable.stop()
             self._received.hold(self._resume)
@@ -308,6 +319,7 @@ class ZmtpLink(Link):
         self._backlog = []
         self._session.release()
         self._received.end()
+        self._next_turn.close()
         if self._sock is not None:
             self._readable.stop()
             self._readable.close()

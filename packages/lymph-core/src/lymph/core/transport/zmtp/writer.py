@@ -26,7 +26,8 @@ HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which the buffer is full
 LOW_WATER = HIGH_WATER // 4  # bytes below which those who waited go on
 ANSWERS_BOUND = 4 * HIGH_WATER  # bytes above which senders of answers wait, too
 _CHUNK = 256 * 1024  # bytes joined for one system call
-_COUNTED = 64 * 1024  # bytes of buffers and messages up to which the sum of all links is not asked
+_SMALL = 64 * 1024  # bytes of a message up to which the sum of all links is not asked
+_UNCOUNTED = 1024 * 1024  # bytes that a buffer may grow by, in one turn, without being counted
 
 
 class WriterOwner(Protocol):
@@ -69,6 +70,7 @@ class Writer:
         self._sock = sock
         self._unsent = unsent
         self._sent_of_first = 0  # bytes; the first piece stays in memory until all of it is sent
+        self._count_above = _UNCOUNTED  # what `buffered` may be before it is counted again
         self._renewed_at = 0  # what `sent` has to be when all that is counted now has been sent
         self._flusher = flusher
         self._owner = owner
@@ -87,7 +89,7 @@ class Writer:
         """Add bytes to what is sent at the end of this loop turn."""
         self._queue.append(data)
         self.buffered += len(data)
-        if self.buffered > _COUNTED:
+        if self.buffered > self._count_above:
             if self.buffered > HIGH_WATER:
                 self._room.clear()
             self._count()
@@ -100,7 +102,7 @@ class Writer:
 
         An empty buffer has room for a message of any size, as far as the other links leave it.
         """
-        if size <= _COUNTED and self.buffered <= self._bound:
+        if size <= _SMALL and self.buffered <= self._bound:
             return True
         while not self._closed:
             if self.buffered > self._bound:
@@ -168,6 +170,7 @@ class Writer:
             self._renewed_at = self.sent + self.buffered
         size = self.buffered + self._sent_of_first if self.buffered else 0
         self._unsent.set(size, renewed)
+        self._count_above = min(size + _UNCOUNTED, HIGH_WATER)
 
     def _resume(self) -> None:
         self._writable.stop()

@@ -131,8 +131,8 @@ def _frames() -> Iterator[tuple[str, bytes]]:
 
 
 def _floods() -> Iterator[tuple[str, bytes]]:
-    yield 'a million empty frames in one message', b'\x01\x00' * 1_000_000 + b'\x00\x00' + _REQUEST
-    yield 'a million empty messages', b'\x00\x00' * 1_000_000 + _REQUEST
+    yield '300,000 empty frames in one message', b'\x01\x00' * 300_000 + b'\x00\x00' + _REQUEST
+    yield '300,000 empty messages', b'\x00\x00' * 300_000 + _REQUEST
     yield 'frames without end', encode_message([bytes(60_000), b''])[:-2] * 100
     yield '20,000 requests', _REQUEST * 20_000
     yield '20,000 requests of nothing', encode_message([b'', b'REQ', b'', b'', b'']) * 20_000
