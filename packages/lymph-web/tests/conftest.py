@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 from gevent import socket
-from hypothesis import settings
 
 from lymph.web.faults import Faults
 from lymph.web.limits import Limits
 from lymph.web.server import WebServer
-
-# How long an example takes depends on who else uses the machine.
-settings.register_profile('lymph-web', deadline=None)
-settings.load_profile('lymph-web')
 
 WAIT = 10.0  # longer than anything here takes
 

@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lymph.cli.output import block, child_line, json_text, one_line
@@ -37,7 +37,11 @@ def test_line_of_a_child_keeps_tabs_and_nothing_else_that_is_not_printable(text:
 
 
 @given(TEXTS)
+@example('\ud800\udcff')
+@example('\ud800 \udcff')
 def test_json_stays_the_same_document(text: str) -> None:
+    # To JSON, two halves of a surrogate pair that stand next to each other are one character.
+    text = text.encode('utf-16', 'surrogatepass').decode('utf-16', 'surrogatepass')
     printed = json_text(json.dumps([text], ensure_ascii=False, indent=2))
     assert printed.replace('\n', '').isprintable()
     assert json.loads(printed) == [text]

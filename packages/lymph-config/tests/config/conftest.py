@@ -11,13 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from lymph.config import Configuration, plugins
-
-# How long an example takes depends on who else uses the machine.
-settings.register_profile('lymph-config', deadline=None)
-settings.load_profile('lymph-config')
 
 Write = Callable[[str, str], Path]
 Publish = Callable[..., Path]
