@@ -18,10 +18,25 @@ from lymph.core.failures import Killed
 from lymph.core.threads import get_ident
 from lymph.exceptions import WrongThread
 
-__all__ = ['Greenlet', 'Pool']
+__all__ = ['EndsByKilled', 'Greenlet', 'Pool']
 
 
-class Greenlet(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stubs alone
+class EndsByKilled:
+    """Greenlets, and groups of them, that end by `Killed` unless another exception is named."""
+
+    __slots__ = ()
+
+    def kill(
+        self,
+        exception: Any = Killed,
+        block: bool = True,
+        timeout: float | None = None,
+    ) -> None:
+        """Raise `exception` in every greenlet; see `gevent.Greenlet.kill` and `Group.kill`."""
+        super().kill(exception, block, timeout)  # type: ignore[misc]  # of the class beside this
+
+
+class Greenlet(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only in the stubs
     """A greenlet that starts with a copy of its maker's contextvars, without the deadline.
 
     gevent starts greenlets in an empty context, which would lose the trace id.
@@ -33,17 +48,8 @@ class Greenlet(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stu
         context.run(deadlines.set_current, None)
         self.gr_context = context
 
-    def kill(
-        self,
-        exception: Any = Killed,
-        block: bool = True,
-        timeout: float | None = None,
-    ) -> None:
-        """End the greenlet by raising `exception` in it; see `gevent.Greenlet.kill`."""
-        super().kill(exception, block, timeout)
 
-
-class Pool(Group):
+class Pool(EndsByKilled, Group):
     """The lasting greenlets of a tree of components; `kill()` ends all of them.
 
     Handlers of calls and events do not run here but in `lymph.core.workers.Workers`.
@@ -64,15 +70,6 @@ class Pool(Group):
         """Start a greenlet of the pool; see `gevent.pool.Group.spawn`. Raises WrongThread."""
         self.check_thread()
         return super().spawn(*args, **kwargs)
-
-    def kill(
-        self,
-        exception: Any = Killed,
-        block: bool = True,
-        timeout: float | None = None,
-    ) -> None:
-        """End all greenlets by raising `exception` in them; see `gevent.pool.Group.kill`."""
-        super().kill(exception, block, timeout)
 
     def killone(
         self,

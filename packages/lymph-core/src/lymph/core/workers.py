@@ -25,6 +25,7 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from lymph.core.failures import Killed, log_failure
+from lymph.core.greenlets import EndsByKilled
 from lymph.core.threads import get_ident
 from lymph.exceptions import WrongThread
 
@@ -38,7 +39,7 @@ _KEEP_IDLE = 256  # idle greenlets kept; each holds a few KiB of stack
 _NOTHING: tuple[Callable[..., Any], tuple[Any, ...]] = (bool, ())
 
 
-class _Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stubs alone
+class _Worker(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only in the stubs
     """Runs one task after another for as long as its owner keeps it."""
 
     def __init__(self, owner: Workers) -> None:
@@ -75,15 +76,6 @@ class _Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in the stub
                 else:
                     if self.task is not _NOTHING:
                         break
-
-    def kill(
-        self,
-        exception: Any = Killed,
-        block: bool = True,
-        timeout: float | None = None,
-    ) -> None:
-        """End the greenlet by raising `exception` in it; see `gevent.Greenlet.kill`."""
-        super().kill(exception, block, timeout)
 
 
 class Workers:
