@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.monitoring.log_limits import LINES, OTHERS, LimitedLog, LineCounts
+from lymph.core.monitoring.log_limits import LINES, OTHERS, LimitedLog, LineCounts, Reminder
 from lymph.testing.waiting import eventually
 
 ERROR, WARNING = logging.ERROR, logging.WARNING
@@ -122,3 +122,16 @@ def test_a_flood_from_a_native_thread_is_told_as_well(log, caplog):
 
     gevent.get_hub().threadpool.apply(flood)
     eventually(lambda: 'a thread: 5 more lines were left out' in lines(caplog))
+
+
+def test_what_lasts_is_told_at_once_and_then_once_a_minute():
+    reminder = Reminder()
+    assert [now for now in range(1000, 1180) if reminder.due(now)] == [1000, 1060, 1120]
+
+
+def test_what_ends_and_begins_again_is_told_no_more_often():
+    reminder = Reminder(every=10.0)
+    assert reminder.due(0.0)
+    assert not reminder.due(9.0)
+    assert reminder.due(25.0)
+    assert not reminder.due(26.0)

@@ -3,6 +3,9 @@
 A peer that sends junk, or a method that fails on each call, causes a line each time: thousands a
 second fill the disk and hide everything else. Of each cause at most `LINES` lines are written in
 `WINDOW` seconds; then one line says how many were left out.
+
+A server that is away causes a line with each attempt to reach it, for as long as that lasts: a
+`Reminder` admits the first, then one a minute.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ import gevent
 from lymph.config.printable import printable
 from lymph.core.failures import log_failure
 
-__all__ = ['LINES', 'OTHERS', 'WINDOW', 'LimitedLog', 'LineCounts']
+__all__ = ['LINES', 'OTHERS', 'REMIND', 'WINDOW', 'LimitedLog', 'LineCounts', 'Reminder']
 
 LINES: Final = 10
 WINDOW: Final = 1.0  # seconds
+REMIND: Final = 60.0  # seconds between two lines about something that lasts
 OTHERS: Final = 'others'  # the cause that all stand for which no longer fit into the table
 
 _CAUSES = 256
@@ -167,3 +171,23 @@ class LimitedLog:
             name = printable(str(cause), _NAMED)
             self._logger.log(level, '%s: %d more lines were left out', name, count)
         self._pending = self._counts.pending
+
+
+class Reminder:
+    """Decides which lines about something that lasts are written: one, then one in `every` seconds.
+
+    What ends and begins again within that time is one thing, so that a server which comes and goes
+    causes no more lines than one that stays away. Takes the time (seconds, monotonic) as an
+    argument.
+    """
+
+    def __init__(self, every: float = REMIND) -> None:
+        self._every = every
+        self._next = float('-inf')
+
+    def due(self, now: float) -> bool:
+        """Return whether a line is to be written; then the next one is not, for a while."""
+        if now < self._next:
+            return False
+        self._next = now + self._every
+        return True

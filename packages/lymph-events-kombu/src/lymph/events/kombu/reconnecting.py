@@ -2,13 +2,18 @@
 
 The owner, a greenlet, connects, watches, and connects again when the connection is lost: to one
 address after the other, and when all have failed after a growing, jittered delay, for as long as it
-takes.
+takes. The next one after a connection that was lost within a second waits, too: whatever closed
+that may do so each time.
+
+An outage is logged when it begins and then once a minute; connections that come and go are one
+outage.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +24,7 @@ from gevent.event import Event
 
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.core.protocol.redelivery import Backoff
 from lymph.core.threads import get_ident
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
@@ -30,6 +36,8 @@ __all__ = ['Reconnecting']
 logger = logging.getLogger(__name__)
 
 _BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
+_BRIEF = 1.0  # seconds; what lasts less is no reason to connect again at once
+_BACKOFF_AFTER_BRIEF = Backoff(first=0.1, longest=1.0, jitter=0.5)
 
 
 class _Connection(Protocol):
@@ -44,6 +52,10 @@ class _Connection(Protocol):
 
 B = TypeVar('B')
 C = TypeVar('C', bound=_Connection)
+
+
+class _Misunderstood(BrokerError):
+    """What answers is no broker that anybody understands; its cause is for the log."""
 
 
 class _TooLong(Exception):
@@ -78,6 +90,10 @@ class Reconnecting(ABC, Generic[B, C]):
         self._abandoned = False
         self._thread = get_ident()
         self._owner: Greenlet | None = None
+        self._brief = 0  # connections in a row that did not last
+        self._since = 0.0  # when the connection was made
+        self._reminder = Reminder()
+        self._told = False  # whether the log has that the connection was lost
 
     @abstractmethod
     def _open(self, broker: B) -> C:
@@ -97,8 +113,10 @@ class Reconnecting(ABC, Generic[B, C]):
 
     def start(self) -> None:
         """Connect, and keep connected; raises BrokerError when no address lets us in."""
-        errors = self._try_all(logging.DEBUG)
+        errors = self._try_all()
         if self.connection is None:
+            for error in errors:
+                _log(logging.DEBUG, error, '%s', error)
             raise BrokerError('; '.join(str(error) for error in errors))
         self._owner = Greenlet.spawn(go_on, logger, self._purpose, self._own)
 
@@ -129,42 +147,54 @@ class Reconnecting(ABC, Generic[B, C]):
         self.up.clear()
         self.connection = None
         self.trouble = f'{self.broker}: {explain(error)}'
+        lasted = time.monotonic() - self._since
+        self._brief = self._brief + 1 if lasted < _BRIEF else 0
         try:
             self._abandon(connection)
         finally:
             self._on_down()
-        logger.warning('%s: lost the connection: %s', self._purpose, self.trouble)
+        self._tell(None, '%s: lost the connection: %s', self._purpose, self.trouble)
 
     def _reconnect(self) -> None:
+        if self._brief:
+            gevent.sleep(_BACKOFF_AFTER_BRIEF.delay(self._brief, random.random()))
         attempt = 0
         while self.connection is None:
-            self._try_all(logging.WARNING)
+            errors = self._try_all()
             if self.connection is None:
                 attempt += 1
-                delay = _BACKOFF.delay(attempt, random.random())
-                logger.warning('%s: %s; trying again in %.1f s', self._purpose, self.trouble, delay)
-                gevent.sleep(delay)
-        logger.info('%s: connected again to %s', self._purpose, self.broker)
+                self._tell(errors[-1], '%s: %s; trying again', self._purpose, self.trouble)
+                gevent.sleep(_BACKOFF.delay(attempt, random.random()))
+        if self._told:
+            self._told = False
+            logger.info('%s: connected again to %s', self._purpose, self.broker)
 
-    def _try_all(self, level: int) -> list[BrokerError]:
-        """Try every address once; returns the errors, and logs at `level` what nobody foresaw."""
+    def _tell(self, error: BrokerError | None, text: str, *args: object) -> None:
+        due = self._reminder.due(time.monotonic())
+        self._told |= due
+        _log(logging.WARNING if due else logging.DEBUG, error, text, *args)
+
+    def _try_all(self) -> list[BrokerError]:
+        """Try every address once; returns the errors, caused by what nobody foresaw."""
         errors = []
         for broker in self._in_turn():
             try:
                 connection = self._open(broker)
             except BrokerError as error:
                 errors.append(error)
-                self.trouble = str(error)
             except Exception as error:  # noqa: BLE001 - the edge of clients that read anything
-                text = '%s: cannot understand what answers'
-                log_failure(logger, error, text, broker, level=level)
-                self.trouble = f'{text % broker} ({error_line(error)})'
-                errors.append(BrokerError(self.trouble))
+                failure = _Misunderstood(
+                    f'{broker}: cannot understand what answers ({error_line(error)})'
+                )
+                failure.__cause__ = error
+                errors.append(failure)
             else:
                 self.broker = broker
                 self.connection = connection
+                self._since = time.monotonic()
                 self.up.set()
                 break
+            self.trouble = str(errors[-1])
         return errors
 
     def _in_turn(self) -> list[B]:
@@ -173,3 +203,10 @@ class Reconnecting(ABC, Generic[B, C]):
             return random.sample(self._brokers, len(self._brokers))
         turn, self._brokers = self._brokers, [*self._brokers[1:], self._brokers[0]]
         return turn
+
+
+def _log(level: int, error: BrokerError | None, text: str, *args: object) -> None:
+    if isinstance(error, _Misunderstood) and error.__cause__ is not None:
+        log_failure(logger, error.__cause__, text, *args, level=level)
+    else:
+        logger.log(level, text, *args)
