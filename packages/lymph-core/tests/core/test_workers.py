@@ -46,6 +46,13 @@ def in_hub(func, *args):
     return done.get(timeout=5)
 
 
+def tasks_so_far():
+    """Count the task that calls this among those of its greenlet."""
+    here = gevent.getcurrent()
+    here.tasks = getattr(here, 'tasks', 0) + 1
+    return here.tasks
+
+
 def test_a_task_runs_with_its_arguments(any_workers):
     done = Queue()
     assert any_workers.try_start(done.put, 'from a greenlet')
@@ -99,11 +106,73 @@ def test_every_task_has_a_context_of_its_own(make):
 
 
 def test_greenlets_are_used_again(make):
-    workers, used = make(), []
+    workers, numbers = make(), []
     for _ in range(10):
-        workers.start(lambda: used.append(gevent.getcurrent()))
+        workers.start(lambda: numbers.append(tasks_so_far()))
         assert workers.join(5)
-    assert len(set(map(id, used))) == 1
+    assert numbers == list(range(1, 11))
+
+
+def wait(started):
+    gevent.sleep(0.001)
+    started.put(None)
+
+
+def give_up_in_time(started):
+    with gevent.Timeout(5):
+        wait(started)
+
+
+def fail(started):
+    started.put(None)
+    raise ValueError
+
+
+@pytest.mark.parametrize('task', [wait, give_up_in_time, fail])
+@pytest.mark.parametrize('starter', [in_hub, lambda start, *args: start(*args)])
+def test_a_greenlet_whose_task_left_nothing_behind_is_used_again(make, starter, task):
+    workers, started, numbers = make(), Queue(), []
+    for _ in range(3):
+        starter(workers.start, task, started)
+        assert workers.join(5)
+        starter(workers.start, lambda: numbers.append(tasks_so_far()))
+        assert workers.join(5)
+    assert numbers == [1, 2, 3]
+
+
+@pytest.mark.parametrize('starter', [in_hub, lambda start, *args: start(*args)])
+def test_a_timeout_that_a_task_forgot_hits_no_later_task(make, starter):
+    workers, done = make(), Queue()
+    forgotten = gevent.Timeout(0.05)
+
+    def forgetful():
+        forgotten.start()
+        done.put('first')
+
+    def later():
+        gevent.sleep(0.01)
+        eventually(lambda: not forgotten.pending)
+        done.put('second')
+
+    starter(workers.start, forgetful)
+    assert done.get(timeout=5) == 'first'
+    assert workers.join(5)
+    starter(workers.start, later)
+    assert done.get(timeout=5) == 'second'
+
+
+def test_what_is_thrown_by_whoever_kept_the_greenlet_of_a_task_hits_no_later_task(make):
+    workers, kept, done = make(), [], Queue()
+    workers.start(lambda: kept.append(gevent.getcurrent()))
+    assert workers.join(5)
+
+    def later():
+        kept[0].kill()
+        done.put('second')
+
+    workers.start(later)
+    assert done.get(timeout=5) == 'second'
+    eventually(lambda: kept[0].dead)
 
 
 def test_a_task_that_fails_is_logged_and_spoils_nothing(any_workers, caplog):
@@ -327,14 +396,14 @@ def test_whatever_a_task_raises_its_greenlet_goes_on_and_its_place_is_free(n, ca
     workers, done = Workers(1), Queue()
 
     def task():
-        done.put(gevent.getcurrent())
+        done.put(tasks_so_far())
         raise RAISED[n]()
 
     assert in_hub(workers.try_start, task)
-    greenlet = done.get(timeout=5)
+    assert done.get(timeout=5) == 1
     assert workers.join(5)
-    assert in_hub(workers.try_start, lambda: done.put(gevent.getcurrent()))
-    assert done.get(timeout=5) is greenlet
+    assert in_hub(workers.try_start, lambda: done.put(tasks_so_far()))
+    assert done.get(timeout=5) == 2
     assert workers.join(5)
     assert workers.running == 0
     assert 'a task failed' in caplog.text

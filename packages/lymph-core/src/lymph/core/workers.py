@@ -10,7 +10,10 @@ for the next one. Rules:
 - a task started from the hub runs at once, up to its first wait; from any other greenlet it is
   handed to the hub, since a greenlet that switches away directly would never be resumed;
 - whatever a task raises, its greenlet goes on and its place is given back, once. Only `Killed`
-  ends a greenlet that runs a task.
+  ends a greenlet that runs a task;
+- a greenlet that something still refers to runs no other task: a `gevent.Timeout` that a task
+  started and never cancelled would be raised in the next one, and so would what is thrown by
+  whoever kept `gevent.getcurrent()`. The references are counted before a greenlet is used again.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 import gevent
@@ -46,6 +50,7 @@ class _Worker(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only 
         super().__init__()
         self.owner = owner
         self.task = _NOTHING
+        self.leaving = False
 
     def _run(self) -> None:
         owner, wait_in_hub = self.owner, gevent.get_hub().switch
@@ -76,6 +81,8 @@ class _Worker(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only 
                 else:
                     if self.task is not _NOTHING:
                         break
+                    if self.leaving:
+                        return
 
 
 class Workers:
@@ -90,6 +97,7 @@ class Workers:
         self.size = size
         self.running = 0
         self._limit = float('inf') if size is None else size
+        self._unshared = 0  # references to an idle greenlet that nothing else refers to
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._free = Event()
@@ -115,10 +123,18 @@ class Workers:
             self._quiet.clear()
         if self.running >= self._limit:
             self._free.clear()
-        worker = self._idle.pop() if self._idle else _Worker(self)
+        while self._idle:
+            worker = self._idle.pop()
+            if getrefcount(worker) <= self._unshared:
+                break
+            self._let_go(worker)
+        else:
+            worker = _Worker(self)
         self._busy.add(worker)
         worker.task = (func, args)
         if in_hub:
+            if not self._unshared:
+                self._count_references()
             worker.switch()
         else:
             self._hub.loop.run_callback(self._begin, worker)
@@ -167,8 +183,28 @@ class Workers:
 
     def _begin(self, worker: _Worker) -> None:
         """Run a task that a greenlet has handed over. In the hub."""
+        if not self._unshared:
+            self._count_references()
         if not self._closed:
             worker.switch()
+
+    def _count_references(self) -> None:
+        """Learn how many references an idle greenlet has of itself. In the hub.
+
+        The number depends on the versions of Python, gevent and greenlet. It is found with a
+        greenlet that has run nothing, before the first task.
+        """
+        worker = _Worker(self)
+        worker.switch()
+        if worker in self._idle:
+            self._idle.remove(worker)
+            self._unshared = getrefcount(worker)
+            self._idle.append(worker)
+
+    def _let_go(self, worker: _Worker) -> None:
+        """End an idle greenlet, in the hub's next turn."""
+        worker.leaving = True
+        self._hub.loop.run_callback(worker.switch)
 
     def _finished(self, worker: _Worker) -> None:
         """Give a place back, once for each task."""
