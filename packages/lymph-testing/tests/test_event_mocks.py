@@ -12,6 +12,7 @@ import lymph
 from lymph.core.container import ServiceContainer
 from lymph.exceptions import SerializationError
 from lymph.testing import EventMockTestCase, RPCServiceTestCase
+from lymph.testing.contracts.events.delays import NO_DELAYS
 
 
 class Upper(lymph.Interface):
@@ -80,8 +81,11 @@ class UpperTest(RPCServiceTestCase, EventMockTestCase):
             self.service.emit('upper_done', {'text': object()})
         with pytest.raises(ValueError, match='upper'):
             self.service.emit('upper.*', {})
-        with pytest.raises(ValueError, match='delay'):
-            self.service.emit('upper_done', {}, delay=-1)
+        for delay in NO_DELAYS:
+            with pytest.raises(ValueError, match='delay'):
+                self.service.emit('upper_done', {}, delay=delay)
+            with pytest.raises(ValueError, match='delay'):
+                self.emit('upper_done', {}, delay=delay)
         with pytest.raises(TypeError):
             self.service.emit('upper_done', 'text')
         self.assert_events_emitted()

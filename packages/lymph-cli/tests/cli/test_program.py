@@ -175,6 +175,8 @@ def test_the_version_is_told(shell: Any, arguments: list[str]) -> None:
         (['request', 'echo.upper', '{'], 'expected JSON'),
         (['request', 'echo.upper', '--timeout=0'], '--timeout'),
         (['emit', 'x', '--delay=-1'], '--delay'),
+        (['emit', 'x', '--delay=nan'], 'a number of seconds'),
+        (['emit', 'x', '--delay=inf'], 'a number of seconds'),
         (['--loglevel=loud', 'list'], '--loglevel'),
         (['-c', 'nowhere.yml', 'discover'], 'nowhere.yml: no such file'),
         (['discover', '--vars', 'nowhere.yml'], 'nowhere.yml: no such file'),

@@ -10,6 +10,7 @@ from lymph.client import Client
 from lymph.core import deadlines, trace
 from lymph.core.events import Event
 from lymph.exceptions import EmitFailure, SerializationError, SubscriptionError, Timeout
+from lymph.testing.contracts.events.delays import NO_DELAYS
 from lymph.testing.waiting import eventually
 
 
@@ -78,6 +79,30 @@ def test_a_handler_hears_its_events(emitter, listener):
     assert take(listener).type == 'task.started'
     emitter.emit('task.a.b')
     assert nothing_more(emitter, listener)
+
+
+def test_a_delay_that_is_no_number_of_seconds_is_refused_by_all_that_emit(world, emitter, listener):
+    client = Client(world.container(on_demand=True, start=False))
+    for emit in (emitter.emit, emitter.container.emit_event, client.emit):
+        for delay in NO_DELAYS:
+            with pytest.raises(ValueError, match=r'expected the delay of the event done .*found'):
+                emit('done', {}, delay=delay)
+    client.close()
+    assert nothing_more(emitter, listener)
+
+
+@pytest.mark.parametrize('retry', [-1, '1', 1.5, None, True])
+def test_a_retry_that_is_no_number_of_attempts_is_refused_at_runtime_too(listener, retry):
+    with pytest.raises(SubscriptionError, match='expected retry as a whole number >= 0, found'):
+        listener.subscribe('other', retry=retry)(print)
+
+
+def test_a_client_whose_delay_is_refused_starts_no_event_system(world):
+    client = Client(world.container(on_demand=True, start=False))
+    with pytest.raises(ValueError, match='expected the delay'):
+        client.emit('done', delay='5')
+    assert client.container._events not in client.container.components
+    client.close()
 
 
 def test_one_instance_handles_an_event_and_all_a_broadcast(world, emitter, listener):

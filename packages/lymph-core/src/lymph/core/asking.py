@@ -21,6 +21,7 @@ from lymph.core.threads import get_ident
 from lymph.core.transport.base import Transport
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.checks import check_delay
 from lymph.exceptions import WrongThread
 
 if TYPE_CHECKING:
@@ -179,13 +180,15 @@ class Asking(Componentized):
         source: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Emit an event; returns when it is safe. `delay` in seconds.
+        """Emit an event; returns when it is safe. `delay` in seconds, up to a hundred years.
 
-        Every event of a container goes through here. Raises EmitFailure, SerializationError.
+        Every event of a container goes through here. Raises EmitFailure, SerializationError,
+        ValueError for a delay that is no number of seconds.
         """
         self._expect_own_thread(f'{type} was emitted')
         if payload is not None and not isinstance(payload, Mapping):
             raise TypeError(f'expected the payload of {type} as a dict, found {quoted(payload)}')
+        check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
         self.events.emit(Event(type, payload, source or self.identity, known), delay)
 

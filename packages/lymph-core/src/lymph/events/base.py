@@ -127,7 +127,8 @@ class BaseEventSystem(Component, ABC):
         """Make the event safe, to be delivered not before `delay` seconds from now.
 
         Raises EmitFailure when that could not be confirmed, SerializationError for a payload that
-        cannot travel, ValueError for a type with wildcards or a negative delay.
+        cannot travel, ValueError for a type with wildcards or a delay that is no number of seconds
+        from 0 to `lymph.events.checks.LONGEST_DELAY`.
         """
 
     def pause(self) -> None:

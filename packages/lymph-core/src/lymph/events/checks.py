@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-import math
+from datetime import timedelta
 
 from lymph.config.printable import quoted
 from lymph.core.events import Event
+from lymph.core.failures import described
 from lymph.core.protocol.topics import check_pattern, check_topic
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError
 
-__all__ = ['check_declaration', 'check_emission', 'check_subscription']
+__all__ = [
+    'LONGEST_DELAY',
+    'check_declaration',
+    'check_delay',
+    'check_emission',
+    'check_subscription',
+]
+
+#: seconds; every event system can compute with it in milliseconds
+LONGEST_DELAY = 36_525 * 86_400.0
 
 
-def check_emission(event: Event, delay: float) -> None:
+def check_delay(delay: object, event_type: str) -> None:
+    """Raise ValueError unless `delay` is a number of seconds from 0 to `LONGEST_DELAY`.
+
+    Booleans are rejected, as are `timedelta`, `Decimal` and text: the number that every event
+    system computes with is an int or a float.
+    """
+    number = isinstance(delay, (int, float)) and not isinstance(delay, bool)
+    if number and 0 <= delay <= LONGEST_DELAY:  # type: ignore[operator]  # false for nan
+        return
+    hint = '; write delay.total_seconds()' if isinstance(delay, timedelta) else ''
+    raise ValueError(
+        f'expected the delay of the event {event_type} as a number of seconds from 0 to '
+        f'{LONGEST_DELAY:.0f} (a hundred years), found {described(delay)}{hint}'
+    )
+
+
+def check_emission(event: Event, delay: object) -> None:
     """Raise ValueError for a type that is no topic and for a delay that is no time to wait.
 
     A trace id that is none is no reason to lose the event: it is replaced where that arrives.
     """
     check_topic(event.type)
-    if not (delay >= 0 and math.isfinite(delay)):
-        raise ValueError(
-            f'expected a delay of 0 seconds or more for the event {event.type}, '
-            f'found {quoted(delay)}'
-        )
+    check_delay(delay, event.type)
 
 
 def check_subscription(subscription: Subscription, consuming: Subscription | None) -> None:
@@ -51,10 +73,10 @@ def check_subscription(subscription: Subscription, consuming: Subscription | Non
             f'{name}: expected a durable queue for an exclusive subscription, found one that '
             'belongs to its instance alone (broadcast, once or not durable)'
         )
-    if subscription.retry < 0:
-        raise SubscriptionError(
-            f'{name}: expected retry to be 0 or more, found {subscription.retry}'
-        )
+    retry: object = subscription.retry
+    if not isinstance(retry, int) or isinstance(retry, bool) or retry < 0:
+        found = described(retry)
+        raise SubscriptionError(f'{name}: expected retry as a whole number >= 0, found {found}')
 
 
 def check_declaration(subscription: Subscription) -> None:
