@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from decimal import Decimal
+from enum import IntEnum
+from uuid import UUID
+
 import gevent
 import pytest
 
@@ -10,6 +14,7 @@ from lymph.core.protocol.partitions import partition_of
 from lymph.exceptions import SubscriptionError
 from lymph.patterns.serial_events import serial_event
 from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
+from lymph.patterns.serial_events.keys import key_text
 from lymph.testing.contracts.events.outcomes import RAISED
 from lymph.testing.waiting import eventually
 
@@ -162,7 +167,7 @@ def test_a_handler_of_everything_does_not_feed_on_itself(world):
     assert sorted(seen) == ['one', 'two']
 
 
-@pytest.mark.parametrize('wrong', [{}, {'key': 5}])
+@pytest.mark.parametrize('wrong', [{}, {'key': None}])
 def test_an_event_without_a_key_is_a_dead_letter_and_the_others_go_on(world, wrong):
     container = world.container(Shop)
     container.emit_event('order.paid', {**wrong, 'n': 0})
@@ -353,8 +358,24 @@ class OddText(str):
         raise SystemExit
 
 
-@pytest.mark.parametrize('key', [5, None, b'x', 'surrogate \udcff', OddText('\udcff')], ids=repr)
-def test_what_is_no_text_is_no_key(key, world):
+class OddUuid(UUID):
+    def __str__(self):
+        raise SystemExit
+
+
+class Key(IntEnum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    'key',
+    [
+        *(None, True, False, 1.5, [], {}, ('a', 1), bytearray(b'x'), Decimal(5)),
+        *('surrogate \udcff', OddText('\udcff')),
+    ],
+    ids=repr,
+)
+def test_what_is_no_text_number_uuid_or_bytes_is_no_key(key, world):
     class Keyed(lymph.Interface):
         @serial_event('order.*', partition_count=2, key=lambda self, event: key)
         def ship(self, event):
@@ -362,8 +383,46 @@ def test_what_is_no_text_is_no_key(key, world):
 
     emit(world.container((Keyed, 'shop')), 1, ['a'])
     (letter,) = eventually(lambda: world.event_hub.dead_letters.read('shop.ship'))
-    assert 'expected a text as key' in letter.error
+    assert 'expected a text, int, UUID or bytes as key, found' in letter.error
     letter.error.encode()
+
+
+KEYS = [
+    *(0, -5, 2**63, 10**5000, -(10**5000), Key.ONE),
+    *(UUID(int=7), OddUuid(int=7)),
+    *(b'', b'\x00\xff', bytes(1000)),
+    *('', 'gr\xfc\xdfe', 'x' * 100_000, OddText('a')),
+]
+
+
+def test_texts_numbers_uuids_and_bytes_are_keys_whose_events_come_in_order(world):
+    class Keyed(lymph.Interface):
+        @serial_event('order.*', partition_count=2, key=lambda self, event: KEYS[event['key']])
+        def ship(self, event):
+            log.handle(event)
+
+    emit(world.container((Keyed, 'shop')), 3, range(len(KEYS)))
+    eventually(lambda: len(log.seen) == 3 * len(KEYS))
+    assert all(log.of(key) == [0, 1, 2] for key in range(len(KEYS)))
+    assert log.most == 1
+
+
+@pytest.mark.parametrize(
+    ('key', 'text'),
+    [
+        (5, '5'),
+        (-(2**70), str(-(2**70))),
+        (10**4300, hex(10**4300)),
+        (Key.ONE, '1'),
+        (UUID(int=10), '00000000-0000-0000-0000-00000000000a'),
+        (OddUuid(int=10), '00000000-0000-0000-0000-00000000000a'),
+        (b'a\xff', 'a\xff'),
+        (OddText('a'), 'a'),
+    ],
+    ids=range(8),
+)
+def test_a_key_has_the_same_text_wherever_it_is_computed(key, text):
+    assert key_text(key) == text
 
 
 def test_whatever_a_serial_handler_raises_the_next_event_is_handled(world):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from lymph.core.declaring.callables import check_retry, expect_method
 from lymph.core.declaring.declarations import declare
@@ -16,7 +17,7 @@ from lymph.core.protocol.topics import check_pattern
 __all__ = ['Key', 'SerialDeclaration', 'serial_event']
 
 F = TypeVar('F', bound=Callable[..., Any])
-Key = Callable[[Any, Event], str]
+Key = Callable[[Any, Event], str | int | UUID | bytes]
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ def serial_event(
 ) -> Callable[[F], F]:
     """Make a method the handler of events, of which those of one key are handled one at a time.
 
-    `key(interface, event)` returns the key of an event, a text; without it that is the event's
-    type. An event whose key cannot be had becomes a dead letter. `partition_count` bounds how many
-    events are handled at the same time in all instances. `retry` is how often a handler that raised
-    is called again. Source: the manual, section 5.5.
+    `key(interface, event)` returns the key of an event: a text, int, UUID or bytes; without it that
+    is the event's type. An event whose key cannot be had becomes a dead letter. `partition_count`
+    bounds how many events are handled at the same time in all instances. `retry` is how often a
+    handler that raised is called again. Source: the manual, section 5.5.
     """
     if not event_types or not all(isinstance(event_type, str) for event_type in event_types):
         raise TypeError('write @serial_event("type") with event types as text')

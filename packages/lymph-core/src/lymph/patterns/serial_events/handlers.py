@@ -18,6 +18,7 @@ from lymph.events.base import BaseEventSystem, Subscription
 from lymph.exceptions import EventRejected, LymphError, SerializationError
 from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
 from lymph.patterns.serial_events.declaring import SerialDeclaration
+from lymph.patterns.serial_events.keys import key_text
 
 __all__ = ['Host', 'SerialHandler']
 
@@ -168,22 +169,12 @@ class SerialHandler:
         except BaseException as error:
             told = f'{self.group}: the key function raised {error_line(error)}'
             raise EventRejected(told) from error
-        text = _text(key)
+        text = key_text(key)
         if text is None:
-            raise EventRejected(f'{self.group}: expected a text as key, found {described(key)}')
+            raise EventRejected(
+                f'{self.group}: expected a text, int, UUID or bytes as key, found {described(key)}'
+            )
         return text
 
     def _handle(self, event: Event) -> None:
         self._handler(restored(event))
-
-
-def _text(key: object) -> str | None:
-    """Return a key as a plain text that can be encoded, None if it is something else."""
-    if not issubclass(type(key), str):
-        return None
-    text = str.__str__(key)  # without the methods of a subclass
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return None
-    return text
