@@ -22,6 +22,7 @@ FLOORS = [
     [
         'lymph.serializers',
         'lymph.core.blocking',
+        'lymph.core.clocks',
         'lymph.core.deadlines',
         'lymph.core.events',
         'lymph.core.connecting',

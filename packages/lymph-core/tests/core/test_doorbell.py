@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 from gevent.event import Event
@@ -81,13 +82,14 @@ def test_a_bell_whose_owner_is_stuck_does_not_keep_the_others_from_hearing(tmp_p
         one.close()
 
 
-def test_a_bell_that_died_with_its_process_is_removed(tmp_path):
+@pytest.mark.parametrize('age', [60, -3600], ids=['old', 'of before the clock was set back'])
+def test_a_bell_that_died_with_its_process_is_removed(tmp_path, age):
     code = f'from lymph.core.doorbell import Doorbell; Doorbell({str(tmp_path)!r}, "q", int)'
     subprocess.run([sys.executable, '-c', f'import os; {code}; os.kill(os.getpid(), 9)'])
     (dead,) = tmp_path.iterdir()
     assert ring(tmp_path, 'q') == 0
     assert dead.exists(), 'it may just be in the making'
-    os.utime(dead, (0, 0))
+    os.utime(dead, (0, time.time() - age))
     assert ring(tmp_path, 'q') == 0
     assert not dead.exists()
 
@@ -161,16 +163,17 @@ def old(tmp_path, monkeypatch):
         listed.append(path)
         return found(path)
 
-    def age():
-        os.utime(tmp_path, (0, os.stat(tmp_path).st_mtime - 60))
+    def age(seconds=60):
+        os.utime(tmp_path, (0, os.stat(tmp_path).st_mtime - seconds))
 
     monkeypatch.setattr('lymph.core.doorbell.os.listdir', listdir)
     return age, listed
 
 
-def test_a_directory_that_has_not_changed_is_listed_once(tmp_path, bell, rung, old):
+@pytest.mark.parametrize('seconds', [60, -3600], ids=['old', 'of before the clock was set back'])
+def test_a_directory_that_has_not_changed_is_listed_once(tmp_path, bell, rung, old, seconds):
     age, listed = old
-    age()
+    age(seconds)
     bells = Bells(tmp_path)
     for _ in range(10):
         rung.clear()

@@ -115,7 +115,7 @@ class Bells:
         state = self._state()
         if state is None or state != self._listed:
             # What changes within the same tick of the clock as the list was made would not be seen
-            settled = state is not None and time.time() - state[1] / 1e9 > _SETTLED
+            settled = state is not None and _age(state[1] / 1e9) > _SETTLED
             self._listed = state if settled else None
             self._paths = {}
             for bell in _list(self._directory):
@@ -160,8 +160,16 @@ def _remove_dead(path: str) -> None:
     with suppress(OSError):
         found = os.lstat(path)
         # bind() makes the file a moment before it answers
-        if stat.S_ISSOCK(found.st_mode) and time.time() - found.st_mtime > _BINDING:
+        if stat.S_ISSOCK(found.st_mode) and _age(found.st_mtime) > _BINDING:
             os.unlink(path)
+
+
+def _age(modified: float) -> float:
+    """Return how far the time of a file is from now, which is its age unless the clock was set.
+
+    After the clock was set back a file may be of the future; then it is not new either.
+    """
+    return abs(time.time() - modified)
 
 
 def _datagram_socket() -> socket.socket:

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 32  # events leased from one queue at a time, so that instances share what there is
 _MOST = 1000  # handlers of one queue at once where the workers have no bound
-_PATIENCE = 60.0  # seconds; delays are wall time, so the clock is read again now and then
+_PATIENCE = 60.0  # seconds; the timers of a suspended machine stand still, its delays do not
 _AFTER_ERROR = 1.0  # seconds before the next lease when the store failed
 
 

@@ -112,12 +112,18 @@ def test_a_file_of_a_newer_lymph_is_an_error_and_is_left_as_it_is(start, databas
     assert database.read_bytes() == before
 
 
+FORMAT_3 = ['INDEX messages_failed']
+FORMAT_4 = ['INDEX messages_suspected', 'ALTER TABLE messages DROP COLUMN losses']
+FORMAT_5 = ['TABLE clocks']
+
+
 @pytest.mark.parametrize(
     ('version', 'added'),
     [
-        (1, ['TABLE claims', 'INDEX messages_failed']),
-        (2, ['INDEX messages_failed']),
-        (3, []),
+        (1, ['TABLE claims', *FORMAT_3, *FORMAT_4, *FORMAT_5]),
+        (2, [*FORMAT_3, *FORMAT_4, *FORMAT_5]),
+        (3, [*FORMAT_4, *FORMAT_5]),
+        (4, FORMAT_5),
     ],
 )
 def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
@@ -126,15 +132,15 @@ def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
     system = start()
     system.unsubscribe(subscribe(system, Inbox()))
     emit(system, 1)
+    emit(system, 2, delay=0.5)
     system.on_stop()
     with sqlite3.connect(database) as db:
-        for thing in [*added, 'INDEX messages_suspected']:
-            db.execute(f'DROP {thing}')
-        db.execute('ALTER TABLE messages DROP COLUMN losses')
+        for change in added:
+            db.execute(change if change.startswith('ALTER') else f'DROP {change}')
         db.execute(f'PRAGMA user_version = {version}')
     system, inbox = start(), Inbox()
     subscribe(system, inbox, exclusive=True)
-    eventually(lambda: inbox.numbers == [1])
+    eventually(lambda: inbox.numbers == [1, 2])
 
 
 @pytest.mark.parametrize('seconds', [0, -1, 61])

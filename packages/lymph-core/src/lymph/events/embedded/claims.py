@@ -16,13 +16,14 @@ import sqlite3
 from collections.abc import Iterable
 
 from lymph.core.protocol.redelivery import after_loss
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.messages import bury, recover
 
 __all__ = ['let_go', 'renew', 'take', 'take_back']
 
 
 def take(
-    db: sqlite3.Connection, queue: int, owner: int, token: str, now: float, expires: float
+    db: Database, queue: int, owner: int, token: str, now: float, expires: float
 ) -> float | None:
     """Take or renew the claim `token` to a queue until `expires`.
 
@@ -49,7 +50,7 @@ def let_go(db: sqlite3.Connection, token: str) -> None:
     db.execute('DELETE FROM claims WHERE token = ?', (token,))
 
 
-def take_back(db: sqlite3.Connection, where: str, value: int, why: str) -> set[str]:
+def take_back(db: Database, where: str, value: int, why: str) -> set[str]:
     """Make ready what is leased; what was lost too often goes to the dead letters.
 
     Returns the names of the queues that have events again.

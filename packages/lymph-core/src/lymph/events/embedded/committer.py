@@ -32,6 +32,7 @@ from lymph.config.printable import quoted
 from lymph.core.failures import log_failure
 from lymph.core.forks import abandon_in_children
 from lymph.core.threads import get_ident
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.database import StoreError, explain, open_database
 from lymph.events.embedded.turns import Turns
 from lymph.exceptions import WrongThread
@@ -41,7 +42,7 @@ __all__ = ['Committer', 'Ticket']
 logger = logging.getLogger(__name__)
 
 T = TypeVar('T')
-Command = Callable[[sqlite3.Connection], T]
+Command = Callable[[Database], T]
 
 _GROUP = 256  # commands in one transaction
 _ENDING = 5.0  # seconds
@@ -79,7 +80,7 @@ class Committer:
         self._waiting: OrderedDict[Ticket[Any], None] = OrderedDict()
         self._taking = False
         self._working = False
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Database | None = None
         self._turns: Turns | None = None
         self._file: tuple[int, int] | None = None
         self._synchronous = ''
@@ -267,11 +268,14 @@ class Committer:
                 connection.execute(f'PRAGMA synchronous = {synchronous}')
                 self._synchronous = synchronous
             connection.execute('BEGIN IMMEDIATE')
+            before = connection.total_changes
             try:
                 # now, because others may have had the turn for long
                 wanted = [ticket for ticket in group if not ticket.cancelled]
                 for ticket in wanted:
                     ticket.value = ticket.command(connection)
+                if connection.total_changes != before:
+                    connection.note_time()
                 self._check_file()
                 connection.execute('COMMIT')
             except BaseException:

@@ -12,9 +12,16 @@ owners         instances that consume; ids are never used twice, so that a lease
 claims         who consumes an exclusive queue, and until when
 dead_letters   what was given up
 changes        one number, another one when queues or bindings have changed
+clocks         what the file's clock shows; see `clock`
 =============  ====================================================================================
 
-Times are Unix times in seconds, since delays outlive processes.
+Times are seconds:
+
+- `messages.due` and `events.emitted` are of the file's clock, since delays outlive processes and
+  restarts of the machine
+- `owners.expires` and `claims.expires` are of the monotonic clock: a suspended machine takes nobody
+  for dead
+- `dead_letters.emitted` and `dead_letters.died` are Unix times, for people
 """
 
 from __future__ import annotations
@@ -22,12 +29,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from lymph.events.embedded.clock import CLOCKS, Database, start_clock
 from lymph.exceptions import LymphError
 
 __all__ = ['StoreError', 'explain', 'give_back', 'open_database']
 
 _APPLICATION = 0x6C796D70  # `PRAGMA application_id`: 'lymp'
-_FORMAT = 4  # `PRAGMA user_version`
+_FORMAT = 5  # `PRAGMA user_version`
 _BUSY = 5.0  # seconds that SQLite waits for programs that do not take turns, such as its own shell
 _SPARE = 1000  # free pages that are left for what comes
 _GIVEN_BACK = 250  # pages at once, a few milliseconds
@@ -49,7 +57,9 @@ _LOSSES = """
 ALTER TABLE messages ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX messages_suspected ON messages (owner, queue) WHERE losses > 1;
 """
-_UPGRADES = {1: _CLAIMS, 2: _FAILED, 3: _LOSSES}  # what a file of that format lacks of the next one
+# What a file of that format lacks of the next one. Before format 5 all times were Unix times, as
+# those of a new clock are.
+_UPGRADES = {1: _CLAIMS, 2: _FAILED, 3: _LOSSES, 4: CLOCKS}
 _TABLES = """
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
@@ -112,7 +122,7 @@ class StoreError(LymphError):
     """The file cannot be used; one line that names it and says what to do."""
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path) -> Database:
     """Return a connection to the file, which is made when it is not there or empty.
 
     The caller holds the turn. Raises StoreError; a file that is damaged, of another program or of a
@@ -120,7 +130,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(
-            path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+            path, timeout=_BUSY, isolation_level=None, check_same_thread=False, factory=Database
         )
     except sqlite3.Error as error:
         raise StoreError(explain(error, path)) from error
@@ -173,7 +183,7 @@ _MEANINGS = (
 )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _prepare(connection: Database, path: Path) -> None:
     application = _pragma(connection, 'application_id')
     version = _pragma(connection, 'user_version')
     tables = connection.execute('SELECT count(*) FROM sqlite_master').fetchone()[0]
@@ -193,6 +203,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute('PRAGMA journal_mode = WAL').fetchone()[0] != 'wal':
         raise StoreError(f'{path} cannot have a write-ahead log; put it on a local disk')
     connection.execute(f'PRAGMA journal_size_limit = {_WAL_KEPT}')
+    start_clock(connection)
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -200,7 +211,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('BEGIN IMMEDIATE')
     try:
-        for statement in _statements(_TABLES + _CLAIMS + _FAILED + _LOSSES):
+        for statement in _statements(_TABLES + _CLAIMS + _FAILED + _LOSSES + CLOCKS):
             connection.execute(statement)
         connection.execute(f'PRAGMA application_id = {_APPLICATION}')
         connection.execute(f'PRAGMA user_version = {_FORMAT}')

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +21,7 @@ from lymph.core.failures import Killed, error_text, log_failure
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Greenlet
 from lymph.core.processes import Processes, pid_namespace
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.committer import Committer
 from lymph.events.embedded.database import StoreError
 from lymph.events.embedded.owners import Found, OwnerFile, dismiss, enroll, look_around, renew
@@ -179,7 +179,7 @@ class Keeper:
             self._keep_up(self._lost)
             self._lost = False  # the next look tries again what fails before
 
-    def _look_in_thread(self, db: sqlite3.Connection, token: str) -> tuple[bool, Found]:
+    def _look_in_thread(self, db: Database, token: str) -> tuple[bool, Found]:
         known = renew(db, self.owner, token)
         return known, look_around(db, self.owner, self._directory, self._namespace)
 

@@ -11,11 +11,11 @@ So it takes no others to the dead letters with it.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Sequence
 
 from lymph.events.embedded.claims import take
+from lymph.events.embedded.clock import Database
 from lymph.events.leases import Delivery, Demand, Leased
 
 __all__ = ['lease']
@@ -44,7 +44,7 @@ WHERE queue = ? AND due IS NOT NULL AND attempts > 0 ORDER BY id LIMIT 1
 """
 
 
-def lease(db: sqlite3.Connection, owner: int, demands: Sequence[Demand], lifetime: float) -> Leased:
+def lease(db: Database, owner: int, demands: Sequence[Demand], lifetime: float) -> Leased:
     """Lease the oldest events that are ready to `owner`; each has one more attempt.
 
     Claims that are taken or renewed with it last `lifetime` seconds.
@@ -65,7 +65,7 @@ def lease(db: sqlite3.Connection, owner: int, demands: Sequence[Demand], lifetim
 
 
 def _is_ours(
-    db: sqlite3.Connection, queue: int, owner: int, demand: Demand, lifetime: float, leased: Leased
+    db: Database, queue: int, owner: int, demand: Demand, lifetime: float, leased: Leased
 ) -> bool:
     """Take or renew the claim that a demand comes with, if any; note when to ask again."""
     if demand.claim is None:
@@ -80,7 +80,7 @@ def _is_ours(
 
 
 def _without_suspects(
-    db: sqlite3.Connection, queue: int, owner: int, demand: Demand, leased: Leased
+    db: Database, queue: int, owner: int, demand: Demand, leased: Leased
 ) -> list[tuple[int, bytes, int]]:
     """Return id, data and attempt of what may be leased; a suspect is alone."""
     rows = _ready(db, queue, demand, leased)
@@ -105,10 +105,10 @@ def _aside(demand: Demand, leased: Leased) -> list[tuple[int, bytes, int]]:
 
 
 def _ready(
-    db: sqlite3.Connection, queue: int, demand: Demand, leased: Leased
+    db: Database, queue: int, demand: Demand, leased: Leased
 ) -> list[tuple[int, bytes, int, int]]:
     """Return id, data, attempt and losses of what is ready; note when there is more."""
-    now = time.time()
+    now = db.now()
     (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
     if due is not None and due <= now:
         db.execute(_PROMOTE, (queue, now, _PROMOTED))

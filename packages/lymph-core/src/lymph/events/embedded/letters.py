@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from lymph.core.protocol.envelope import unpack_event
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.messages import put
 
 __all__ = ['EmbeddedDeadLetters']
@@ -22,7 +23,7 @@ _COLUMNS = 'SELECT id, queue, data, error, attempts, emitted, died FROM dead_let
 class _Run(Protocol):
     def __call__(
         self,
-        command: Callable[[sqlite3.Connection], T],
+        command: Callable[[Database], T],
         *,
         lasting: bool = False,
         then: Callable[[T], object] = bool,
@@ -84,7 +85,7 @@ class EmbeddedDeadLetters(DeadLetters):
         return sum(self._drop(some, settled) for some in _batches(ids))
 
     def _replay(self, ids: Sequence[str], settled: Settled) -> int:
-        def revive(db: sqlite3.Connection) -> dict[str, str]:
+        def revive(db: Database) -> dict[str, str]:
             return {id: name for id in ids for name in _revive(db, _number(id))}
 
         def ring(queues: dict[str, str]) -> None:
@@ -114,7 +115,7 @@ def _all(query: str, values: Sequence[int], db: sqlite3.Connection) -> list[Any]
     return db.execute(query, values).fetchall()
 
 
-def _revive(db: sqlite3.Connection, id: int) -> list[str]:
+def _revive(db: Database, id: int) -> list[str]:
     """Put an event back into its queue; returns the queue's name, nothing when that is gone."""
     row = db.execute(
         'SELECT queues.id, name, data FROM dead_letters JOIN queues ON name = queue '

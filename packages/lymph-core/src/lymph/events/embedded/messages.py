@@ -6,21 +6,20 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.routing import Routes
 
 __all__ = ['acknowledge', 'bury', 'publish', 'put', 'recover', 'release', 'retry']
 
 _BURY = """
 INSERT INTO dead_letters (queue, data, error, attempts, emitted, died)
-SELECT name, data, ?, attempts, emitted, ?
+SELECT name, data, ?, attempts, emitted + ?, ?
 FROM messages JOIN events ON events.id = event JOIN queues ON queues.id = queue
 WHERE messages.id = ? AND owner = ?
 """
 
 
-def publish(
-    db: sqlite3.Connection, routes: Routes, topic: str, data: bytes, delay: float
-) -> list[str]:
+def publish(db: Database, routes: Routes, topic: str, data: bytes, delay: float) -> list[str]:
     """Put an event into every queue that collects its topic; returns their names."""
     queues = routes.find(db, topic)
     if queues:
@@ -28,9 +27,9 @@ def publish(
     return [name for _, name in queues]
 
 
-def put(db: sqlite3.Connection, queues: Sequence[int], data: bytes, delay: float = 0) -> None:
+def put(db: Database, queues: Sequence[int], data: bytes, delay: float = 0) -> None:
     """Put an event at the end of queues."""
-    now = time.time()
+    now = db.now()
     due = now + delay if delay else None
     event = db.execute('INSERT INTO events (data, emitted) VALUES (?, ?)', (data, now)).lastrowid
     db.executemany(
@@ -47,17 +46,18 @@ def acknowledge(db: sqlite3.Connection, owner: int, id: int) -> None:
     db.execute('DELETE FROM messages WHERE id = ? AND owner = ?', (id, owner))
 
 
-def retry(db: sqlite3.Connection, owner: int, id: int, delay: float) -> None:
+def retry(db: Database, owner: int, id: int, delay: float) -> None:
     """Put an event back, to be leased not before `delay` seconds from now."""
     db.execute(
         'UPDATE messages SET owner = NULL, due = ? WHERE id = ? AND owner = ?',
-        (time.time() + delay, id, owner),
+        (db.now() + delay, id, owner),
     )
 
 
-def bury(db: sqlite3.Connection, owner: int, id: int, error: str) -> None:
+def bury(db: Database, owner: int, id: int, error: str) -> None:
     """Move an event to the dead letters."""
-    db.execute(_BURY, (error, time.time(), id, owner))
+    died = time.time()
+    db.execute(_BURY, (error, died - db.now(), died, id, owner))
     acknowledge(db, owner, id)
 
 

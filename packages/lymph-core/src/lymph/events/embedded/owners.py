@@ -22,6 +22,7 @@ from pathlib import Path
 
 from lymph.core.forks import abandon_in_children
 from lymph.events.embedded.claims import take_back
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.ending import end_unused_queues
 from lymph.events.embedded.routing import changed
 
@@ -81,7 +82,7 @@ class Found:
 
 def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:
     """Make an owner of the instance that holds the file called `token`; returns its id."""
-    row = (token, os.getpid(), namespace, time.time() + _EXPIRY)
+    row = (token, os.getpid(), namespace, time.monotonic() + _EXPIRY)
     sql = 'INSERT INTO owners (token, pid, namespace, expires) VALUES (?, ?, ?, ?)'
     owner = db.execute(sql, row).lastrowid
     assert owner is not None
@@ -91,12 +92,10 @@ def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:
 def renew(db: sqlite3.Connection, owner: int, token: str) -> bool:
     """Say that `owner` lives and holds the file `token`; returns whether it is still known."""
     sql = 'UPDATE owners SET token = ?, expires = ? WHERE id = ?'
-    return db.execute(sql, (token, time.time() + _EXPIRY, owner)).rowcount > 0
+    return db.execute(sql, (token, time.monotonic() + _EXPIRY, owner)).rowcount > 0
 
 
-def look_around(
-    db: sqlite3.Connection, owner: int, directory: Path, namespace: str | None
-) -> Found:
+def look_around(db: Database, owner: int, directory: Path, namespace: str | None) -> Found:
     """Dismiss the other owners that are dead; `namespace` is that of this process."""
     living, unknown, queues = set(), 0, set()
     rows = db.execute(
@@ -118,7 +117,7 @@ def look_around(
     return Found(frozenset(living), unknown, frozenset(queues), bells)
 
 
-def dismiss(db: sqlite3.Connection, owner: int) -> set[str]:
+def dismiss(db: Database, owner: int) -> set[str]:
     """Forget an owner; returns the queues that others can have something of now."""
     queues = take_back(db, 'owner = ?', owner, 'its consumer ended')
     claimed = db.execute(
@@ -137,7 +136,8 @@ def _sweep(directory: Path, known: set[str]) -> None:
     for name in os.listdir(directory):
         path = directory / name
         with suppress(OSError):
-            old = os.stat(path).st_mtime < time.time() - _EXPIRY
+            # either way: the wall clock may have been set since
+            old = abs(time.time() - os.stat(path).st_mtime) > _EXPIRY
             if name not in known and old and not _is_held(path):
                 os.unlink(path)
 
@@ -146,7 +146,8 @@ def _is_dead(path: Path, expires: float) -> bool:
     try:
         return not _is_held(path)
     except FileNotFoundError:
-        return expires < time.time()
+        now = time.monotonic()
+        return not now <= expires <= now + _EXPIRY  # later: it is of an earlier boot
     except OSError:
         return False  # it cannot be told now: too many open files
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
 import gevent
@@ -11,6 +10,7 @@ import gevent
 from lymph.core.components import Component
 from lymph.core.greenlets import Greenlet
 from lymph.events.embedded.claims import let_go
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.committer import Committer, Ticket
 from lymph.events.embedded.holding import Holding
 from lymph.events.embedded.keeper import Keeper
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _AFTER_ERROR = 1.0  # seconds before what could not be settled is tried again
 
-_Settling = Callable[[sqlite3.Connection], None]
+_Settling = Callable[[Database], None]
 
 
 class DatabaseStore:

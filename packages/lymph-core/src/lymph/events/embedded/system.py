@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +34,7 @@ from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.consumption import Consumption
 from lymph.events.embedded.bells import Ringer
+from lymph.events.embedded.clock import Database
 from lymph.events.embedded.committer import Committer
 from lymph.events.embedded.database import StoreError
 from lymph.events.embedded.holding import Holding
@@ -237,7 +237,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def _run(
         self,
-        command: Callable[[sqlite3.Connection], T],
+        command: Callable[[Database], T],
         *,
         lasting: bool = False,
         then: Callable[[T], object] = bool,
