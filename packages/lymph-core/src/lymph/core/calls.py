@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import struct
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from lymph.config.printable import quoted
 from lymph.core import deadlines, trace
 from lymph.core.messages import PackedArguments
+from lymph.core.protocol.call_headers import pack_headers
 from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import Expired, NotConnected
 from lymph.serializers.msgpack import pack
@@ -19,11 +19,6 @@ from lymph.serializers.msgpack import pack
 __all__ = ['Call']
 
 _REASONS = 3  # that one error tells, of instances that cannot be reached
-
-# the headers of an ordinary call in msgpack: a map of two, with 32 bytes of text and a double
-_TRACE_ID = b'\x82\xa8trace_id\xd9\x20'
-_TIMEOUT = b'\xa7timeout\xcb'
-_double = struct.Struct('>d').pack
 
 _parsed = functools.lru_cache(maxsize=256)(parse_version)
 
@@ -87,13 +82,7 @@ class Call:
     def headers(self) -> bytes:
         """Return the packed headers of a request that leaves now."""
         trace_id = trace.get_id() or trace.new_id()
-        timeout = self.deadline - time.monotonic()
-        if self.version is None and len(name := trace_id.encode()) == 32:
-            return b''.join((_TRACE_ID, name, _TIMEOUT, _double(timeout)))
-        headers: dict[str, Any] = {'trace_id': trace_id, 'timeout': timeout}
-        if self.version is not None:
-            headers['version'] = self.version
-        return pack(headers)
+        return pack_headers(trace_id, self.deadline - time.monotonic(), self.version)
 
     @property
     def exhausted(self) -> bool:

@@ -11,6 +11,7 @@ from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.suggestions import close_name
 from lymph.core.declaring.declarations import RpcDeclaration
 from lymph.core.interfaces import Interface
+from lymph.core.limits import SUBJECT
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version, serving
 from lymph.exceptions import ConfigurationError, Refused
@@ -83,7 +84,7 @@ class MethodTable:
         """Return the method for a subject, of an interface that serves `version`.
 
         None stands for the newest major version here. Raises Refused with the reason
-        unknown_interface, unknown_version or unknown_method.
+        unknown_interface, unknown_version, unknown_method or, for a long subject, malformed.
         """
         key = subject, version
         method = self._found.get(key)
@@ -102,6 +103,10 @@ class MethodTable:
         return next(turns)
 
     def _search(self, subject: bytes, wanted: str | None) -> tuple[HostedMethod, ...]:
+        if len(subject) > SUBJECT:
+            raise Refused(
+                f'expected a subject of at most {SUBJECT} bytes, found {len(subject)}', 'malformed'
+            )
         text = subject.decode('utf-8', 'replace')
         name, _, method = text.rpartition('.')
         versions = [version for known, version in self.interfaces if known == name]

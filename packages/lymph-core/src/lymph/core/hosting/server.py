@@ -17,10 +17,11 @@ from lymph.core.hooks import Hook
 from lymph.core.hosting import calls
 from lymph.core.hosting.calls import refuse, run_call
 from lymph.core.hosting.methods import HostedMethod, MethodTable
-from lymph.core.limits import HEADERS, ID, SUBJECT
+from lymph.core.limits import HEADERS, ID
 from lymph.core.messages import REQ, Message, id_source
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Sample
+from lymph.core.protocol.call_headers import read_usual
 from lymph.core.transport.base import Link
 from lymph.core.workers import Workers
 from lymph.exceptions import Refused, SerializationError
@@ -68,14 +69,14 @@ class Server:
         if frames[1] != REQ:
             self._drop('type')
             return
-        if len(frames[0]) > HEADERS:
-            self._drop('id')  # the answer would repeat it
-            return
         message = Message.from_frames(frames)
         channel = ReplyChannel(link, message, self._new_id)
         try:
             method, trace_id, deadline = self._open(message)
         except Refused as error:
+            if len(message.id) > HEADERS:
+                self._drop('id')  # the answer would repeat it
+                return
             self._drop(error.reason)
             channel.nack(reason=error.reason, text=str(error))
             return
@@ -106,26 +107,30 @@ class Server:
         if len(message.id) > ID:
             found = f'found {len(message.id)}'
             raise Refused(f'expected an id of at most {ID} bytes, {found}', 'malformed')
-        if len(message.subject) > SUBJECT:
-            found = f'found {len(message.subject)}'
-            raise Refused(f'expected a subject of at most {SUBJECT} bytes, {found}', 'malformed')
-        try:
-            headers = message.headers
-        except SerializationError as error:
-            raise Refused(f'headers: {error}', 'malformed') from error
-        trace_id = headers.get('trace_id')
-        version = headers.get('version')
-        budget = headers.get('timeout')
-        if not isinstance(budget, _SECONDS) or budget != budget:
-            raise Refused(f'expected timeout as seconds, found {quoted(budget)}', 'malformed')
-        if not isinstance(version, _TEXT):
-            raise Refused(f'expected version as text, found {quoted(version)}', 'malformed')
-        if trace_id is not None and not trace.is_valid(trace_id):
-            kind = trace.RULE if isinstance(trace_id, str) else 'text'
-            raise Refused(f'expected trace_id as {kind}, found {quoted(trace_id)}', 'malformed')
+        usual = read_usual(message.packed_headers)
+        trace_id, budget, version = _read_headers(message) if usual is None else (*usual, None)
         self.last_request = now = time.monotonic()
         method = self._methods.find(message.subject, version)
         return method, trace_id, None if budget is None else now + budget
 
     def _drop(self, reason: str) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
+
+
+def _read_headers(message: Message) -> tuple[str | None, float | None, str | None]:
+    """Return the trace id, the timeout (seconds) and the version of a request; raises Refused."""
+    try:
+        headers = message.headers
+    except SerializationError as error:
+        raise Refused(f'headers: {error}', 'malformed') from error
+    trace_id = headers.get('trace_id')
+    version = headers.get('version')
+    budget = headers.get('timeout')
+    if not isinstance(budget, _SECONDS) or budget != budget:
+        raise Refused(f'expected timeout as seconds, found {quoted(budget)}', 'malformed')
+    if not isinstance(version, _TEXT):
+        raise Refused(f'expected version as text, found {quoted(version)}', 'malformed')
+    if trace_id is not None and not trace.is_valid(trace_id):
+        kind = trace.RULE if isinstance(trace_id, str) else 'text'
+        raise Refused(f'expected trace_id as {kind}, found {quoted(trace_id)}', 'malformed')
+    return trace_id, budget, version

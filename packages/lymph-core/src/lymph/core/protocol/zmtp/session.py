@@ -42,19 +42,17 @@ class Session:
         self.answers_ping = False
         #: seconds of silence after which the peer wants the link closed; None: it did not say
         self.peer_ttl: float | None = None
+        #: bytes that were received and belong to nothing complete yet
+        self.held = 0
         self._socket_type = socket_type
         self._decoder = FrameDecoder(max_message_size)
         self._greeted = False
         self._start = b''  # what arrived and is no whole greeting, or no whole command, yet
 
-    @property
-    def held(self) -> int:
-        """Bytes that were received and belong to nothing complete yet."""
-        return self._decoder.held + len(self._start)
-
     def release(self) -> None:
         """Drop what was received; the session cannot be used after that."""
         self._start = b''
+        self.held = 0
         self.answers.clear()
         self._decoder.release()
 
@@ -73,9 +71,11 @@ class Session:
         if not self.ready:
             data = self._shake_hands(data)
             if not data:
+                self.held = len(self._start)
                 return []
         decoder = self._decoder
         messages = decoder.feed(data)
+        self.held = decoder.held
         if decoder.commands:
             commands, decoder.commands = decoder.commands, []
             for command in commands:

@@ -108,9 +108,10 @@ class ZmtpLink(Link):
         if not self.up:
             raise self._refusal()
         data = encode_message(frames)
-        if len(data) > self._limit and (size := sum(map(len, frames))) > self._limit:
+        length = len(data)
+        if length > self._limit and (size := sum(map(len, frames))) > self._limit:
             raise MessageTooLong(size, self._limit)
-        if self._writer.wait_for_room(len(data)):
+        if self._writer.wait_for_room(length):
             if not self.up:  # it may have gone down while waiting
                 raise self._refusal()
             self._writer.write(data)

@@ -120,33 +120,30 @@ class Writer:
         """Write what the kernel takes now; the rest follows when it takes more. Never raises."""
         self._dirty = False
         try:
-            self._write_some()
+            while self._queue and not self._closed:
+                data = self._next_chunk()
+                try:
+                    sent = self._sock.send(data)
+                except BlockingIOError:
+                    sent = 0
+                self.buffered -= sent
+                self.sent += sent
+                if sent == len(data):
+                    self._sent_of_first = 0
+                else:
+                    self._sent_of_first += sent
+                    self._queue.appendleft(memoryview(data)[sent:])
+                    self._dirty = True  # the watcher flushes, not the end of a turn
+                    self._writable.start(self._resume)
+                    break
+            if self.buffered or self._unsent.size:
+                self._count()
+            if self.buffered <= LOW_WATER and not self._room.is_set():
+                self._room.set()
+                self._owner.has_room()
         except BaseException as error:  # noqa: BLE001 - the link goes down with it as its reason
             text = error.strerror if isinstance(error, OSError) else None
             self._owner.write_failed(f'write failed: {text or error_line(error)}')
-
-    def _write_some(self) -> None:
-        while self._queue and not self._closed:
-            data = self._next_chunk()
-            try:
-                sent = self._sock.send(data)
-            except BlockingIOError:
-                sent = 0
-            self.buffered -= sent
-            self.sent += sent
-            if sent == len(data):
-                self._sent_of_first = 0
-            else:
-                self._sent_of_first += sent
-                self._queue.appendleft(memoryview(data)[sent:])
-                self._dirty = True  # the watcher flushes, not the end of a turn
-                self._writable.start(self._resume)
-                break
-        if self.buffered or self._unsent.size:
-            self._count()
-        if self.buffered <= LOW_WATER and not self._room.is_set():
-            self._room.set()
-            self._owner.has_room()
 
     def close(self) -> None:
         """Forget what is buffered and let waiting senders go."""

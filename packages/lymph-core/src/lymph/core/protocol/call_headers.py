@@ -1,0 +1,43 @@
+"""The headers of a call: its trace id, the seconds it has left, and the version it asks for.
+
+Nearly every call has an id of 32 characters and no version. Its headers are the same 61 bytes of
+msgpack but for the values, so they are written and read in place; any others, of other peers too,
+go through the serializer.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+from lymph.serializers.msgpack import pack
+
+__all__ = ['pack_headers', 'read_usual']
+
+_TRACE_ID: Final = b'\x82\xa8trace_id\xd9\x20'  # a map of two; 32 bytes of text
+_TIMEOUT: Final = b'\xa7timeout\xcb'  # a double
+_USUAL: Final = struct.Struct(f'>{len(_TRACE_ID)}s32s{len(_TIMEOUT)}sd')
+_SIZE: Final = _USUAL.size
+
+
+def pack_headers(trace_id: str, timeout: float, version: str | None) -> bytes:
+    """Return the packed headers of a call that has `timeout` seconds left."""
+    if version is None and len(name := trace_id.encode()) == 32:
+        return _USUAL.pack(_TRACE_ID, name, _TIMEOUT, timeout)
+    headers: dict[str, Any] = {'trace_id': trace_id, 'timeout': timeout}
+    if version is not None:
+        headers['version'] = version
+    return pack(headers)
+
+
+def read_usual(data: bytes) -> tuple[str, float] | None:
+    """Return trace id and timeout (seconds) of usual headers, None if they are not usual or wrong.
+
+    The id has only letters and digits; the timeout is a number.
+    """
+    if len(data) != _SIZE:
+        return None
+    before, name, between, timeout = _USUAL.unpack(data)
+    if before != _TRACE_ID or between != _TIMEOUT or not name.isalnum() or timeout != timeout:
+        return None
+    return name.decode('ascii'), timeout
