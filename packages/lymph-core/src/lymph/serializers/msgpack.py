@@ -46,6 +46,7 @@ __all__ = ['pack', 'unpack']
 
 _idle: Final = packing.idle[0]
 _FEW: Final = 8  # members that are looked at as fast as the bytes
+_SHORT: Final = 96  # bytes that are looked at as fast as any members
 
 
 def pack(value: Any) -> bytes:
@@ -93,7 +94,9 @@ def unpack(data: bytes) -> Any:
         except TypeError:
             value = read_again(data)
         if size > DEPTH:
-            if type(value) is dict and len(value) <= _FEW:
+            if size <= _SHORT:
+                nests = True
+            elif type(value) is dict and len(value) <= _FEW:
                 nests = not CONTAINERS.isdisjoint(map(type, value.values()))
             else:
                 nests = type(value) in CONTAINERS
