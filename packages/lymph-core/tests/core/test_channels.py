@@ -8,6 +8,7 @@ import pytest
 import lymph
 from lymph.core.channels import ReplyChannel, RequestChannel
 from lymph.core.messages import ACK, ERROR, NACK, REP, Message, id_source
+from lymph.core.threads import get_ident
 from lymph.core.transport.base import LinkDown, MessageTooLong
 from lymph.exceptions import ConnectionLost, Failed, RemoteError, SerializationError, Timeout
 from lymph.testing.waiting import eventually
@@ -289,6 +290,7 @@ class Connection:
 
     def __init__(self):
         self.heard = 0
+        self.thread = get_ident()
         self.forgotten = []
 
     def forget(self, channel):

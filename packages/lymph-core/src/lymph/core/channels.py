@@ -32,6 +32,7 @@ class Waiting(Protocol):
 
     endpoint: str
     heard: int
+    thread: int
 
     def forget(self, channel: RequestChannel) -> None:
         """Drop a call."""
@@ -52,7 +53,6 @@ class RequestChannel:
         '_error',
         '_frames',
         '_message',
-        '_thread',
         '_waiting',
         'heard',
         'id',
@@ -70,7 +70,6 @@ class RequestChannel:
         #: the greenlet that hands the request over, which waits while the peer does not read
         self.sending: greenlet | None = None
         self._connection = connection
-        self._thread = get_ident()
         self.timeout = timeout  # seconds the caller gave it, for errors
         self._frames: list[bytes] | None = None
         self._error: RpcError | None = None
@@ -100,7 +99,7 @@ class RequestChannel:
 
         One greenlet may wait at a time; it cannot be the hub.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self._connection.thread:
             self._expect_own_thread()
         if self._frames is None and self._error is None:
             if self._waiting is not None:
@@ -143,7 +142,7 @@ class RequestChannel:
         self._connection.expired(self, error)
 
     def _expect_own_thread(self) -> None:
-        if get_ident() != self._thread:
+        if get_ident() != self._connection.thread:
             raise WrongThread(f'the reply from {self.what} was waited for')
 
 

@@ -19,6 +19,7 @@ from lymph.core.channels import RequestChannel
 from lymph.core.deadlines import Expirations
 from lymph.core.failures import log_failure
 from lymph.core.messages import EMPTY_MAP, REPLIES
+from lymph.core.threads import get_ident
 from lymph.core.transport.base import Link, LinkDown, Transport
 from lymph.exceptions import ConnectionLost, NotConnected, Timeout
 
@@ -51,6 +52,7 @@ class Connection:
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
     ) -> None:
         self.endpoint = endpoint
+        self.thread = get_ident()  # where replies are waited for
         self.pending: dict[bytes, RequestChannel] = {}
         self.down_reason: str | None = None
         self._close_reason: str | None = None  # this side's, until the link is down

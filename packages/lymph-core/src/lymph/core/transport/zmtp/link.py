@@ -21,7 +21,7 @@ from lymph.core.transport.edge import DEAF, Edge
 from lymph.core.transport.turns import NextTurn
 from lymph.core.transport.zmtp.flusher import Flusher
 from lymph.core.transport.zmtp.sockets import unacknowledged
-from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, Writer
+from lymph.core.transport.zmtp.writer import ANSWERS_BOUND, HIGH_WATER, SMALL, Writer
 
 __all__ = ['ZmtpLink']
 
@@ -111,10 +111,13 @@ class ZmtpLink(Link):
         length = len(data)
         if length > self._limit and (size := sum(map(len, frames))) > self._limit:
             raise MessageTooLong(size, self._limit)
-        if self._writer.wait_for_room(length):
+        writer = self._writer
+        if length > SMALL or writer.buffered > writer.bound:
+            if not writer.wait_for_room(length):
+                return
             if not self.up:  # it may have gone down while waiting
                 raise self._refusal()
-            self._writer.write(data)
+        writer.write(data)
 
     def close(self, reason: str = 'closed') -> None:
         """Write what the kernel takes at once, then take the link down."""

@@ -20,13 +20,13 @@ from lymph.core.failures import error_line
 from lymph.core.transport.buffers import Holding
 from lymph.core.transport.zmtp.flusher import Flusher
 
-__all__ = ['ANSWERS_BOUND', 'HIGH_WATER', 'Writer', 'WriterOwner']
+__all__ = ['ANSWERS_BOUND', 'HIGH_WATER', 'SMALL', 'Writer', 'WriterOwner']
 
 HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which the buffer is full
 LOW_WATER = HIGH_WATER // 4  # bytes below which those who waited go on
 ANSWERS_BOUND = 4 * HIGH_WATER  # bytes above which senders of answers wait, too
 _CHUNK = 256 * 1024  # bytes joined for one system call
-_SMALL = 64 * 1024  # bytes of a message up to which the sum of all links is not asked
+SMALL = 64 * 1024  # bytes of a message up to which the sum of all links is not asked
 _UNCOUNTED = 1024 * 1024  # bytes that a buffer may grow by, in one turn, without being counted
 
 
@@ -74,7 +74,7 @@ class Writer:
         self._renewed_at = 0  # what `sent` has to be when all that is counted now has been sent
         self._flusher = flusher
         self._owner = owner
-        self._bound = bound
+        self.bound = bound  # bytes; nobody has to wait for a small message below it
         self._queue: deque[bytes | memoryview] = deque()
         self._dirty = False
         self._closed = False
@@ -102,12 +102,10 @@ class Writer:
 
         An empty buffer has room for a message of any size, as far as the other links leave it.
         """
-        if size <= _SMALL and self.buffered <= self._bound:
-            return True
         while not self._closed:
-            if self.buffered > self._bound:
+            if self.buffered > self.bound:
                 wait: Callable[[], object] = self._room.wait
-            elif self._unsent.excessive(size):
+            elif size > SMALL and self._unsent.excessive(size):
                 wait = self._unsent.wait
             else:
                 return True
