@@ -2,7 +2,8 @@
 
 A death is told by the kernel where it can (a pidfd); then the lock is asked, a few times, since a
 child that was just forked may hold it for a moment longer. Everything else is found by a slow look
-around, which also renews this owner and begins to tidy up.
+around, which also renews this owner and begins to tidy up. An instance that only emits is no owner;
+it looks around while it emits.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Greenlet
 from lymph.core.processes import Processes, pid_namespace
 from lymph.events.embedded.clock import Database
-from lymph.events.embedded.committer import Committer
+from lymph.events.embedded.committer import Committer, Ticket
 from lymph.events.embedded.database import StoreError
 from lymph.events.embedded.owners import Found, OwnerFile, dismiss, enroll, look_around, renew
 from lymph.events.embedded.tidying import Tidying
@@ -44,8 +45,11 @@ class Keeper:
 
     `owner` is its id, 0 before and after. `keep_up(lost)` is called after every slow look; `lost`
     tells that the others took this owner for dead, and it has become a new one. `ring` is called
-    with each queue that got something back from the dead.
+    with each queue that got something back from the dead. `visits` are the seconds between two
+    looks of an instance that only emits.
     """
+
+    visits = 5.0
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class Keeper:
         self._greenlet: Greenlet | None = None
         self._lost = False  # it is a new owner whose queues are not declared yet
         self._slow_at = 0.0  # when the next slow look is, by the monotonic clock
+        self._visit_at = 0.0  # the same of the next visit
         self._abandoned = False
         abandon_in_children(self)
 
@@ -109,6 +114,32 @@ class Keeper:
             except StoreError as error:
                 logger.error('others will have to clean up after this instance: %s', error)
         self._let_go()
+
+    def visit(self) -> None:
+        """Look after the others now and then from an instance that is no owner. Never waits.
+
+        Where only emitters run, nobody else ends the temporary queues of the dead, which collect
+        what is emitted. Raises StoreError.
+        """
+        now = time.monotonic()
+        if not self.owner and now >= self._visit_at:
+            self._visit_at = now + self.visits
+            self._committer.submit(self._look_in_thread_alone, on_done=self._visited)
+
+    def look_after_others(self, timeout: float) -> None:
+        """Dismiss those who are dead now; raises StoreError. Waits."""
+        found = self._committer.run(self._look_in_thread_alone, timeout)
+        self._ring_all(found.queues)
+
+    def _look_in_thread_alone(self, db: Database) -> Found:
+        return look_around(db, self.owner, self._directory, self._namespace)
+
+    def _visited(self, ticket: Ticket[Found]) -> None:
+        if ticket.error is not None:
+            logger.error('%s: %s', _CANNOT_LOOK, error_text(ticket.error))
+        elif ticket.value is not None:
+            self._ring_all(ticket.value.queues)
+            self._tidying.start(self.owner)
 
     def abandon(self) -> None:
         """Look around no more, in a forked child."""

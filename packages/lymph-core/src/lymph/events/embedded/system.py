@@ -222,6 +222,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         if self._refusal is not None:
             raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
         try:
+            self._keeper.visit()
             self._committer.run(
                 lambda db: publish(db, self._routes, event.type, data, delay),
                 self._timeout,

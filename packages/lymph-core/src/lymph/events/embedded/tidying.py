@@ -1,7 +1,7 @@
 """Tidying up, a bit at a time, so that nobody waits for it: what is in queues that have ended is
 removed, and free pages of the file go back to the disk.
 
-One instance does it, the one that has been there for longest.
+One instance does it, the one that has been there for longest; where none consumes, those that emit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Tidying:
         abandon_in_children(self)
 
     def start(self, owner: int) -> None:
-        """Begin, if that is not under way and the task of `owner`."""
+        """Begin, if that is not under way and the task of `owner` (0: an instance that is none)."""
         if self._greenlet is None:
             self._greenlet = self._component.spawn(self._run, owner)
 
@@ -63,6 +63,6 @@ class Tidying:
 
 def _tidy(owner: int, db: sqlite3.Connection) -> bool:
     """Do a bit; returns whether there is more to do."""
-    if db.execute('SELECT min(id) FROM owners').fetchone() != (owner,):
+    if db.execute('SELECT ifnull(min(id), 0) FROM owners').fetchone() != (owner,):
         return False
     return sweep(db) or give_back(db)
