@@ -31,6 +31,7 @@ from lymph.core.components import Component
 from lymph.core.events import Event
 from lymph.core.threads import get_ident
 from lymph.events.deadletters import DeadLetters
+from lymph.events.queues import Queues
 from lymph.exceptions import WrongThread
 
 __all__ = ['BaseEventSystem', 'Subscription']
@@ -79,6 +80,8 @@ class BaseEventSystem(Component, ABC):
 
     #: the events that were given up; None where the backend keeps none
     dead_letters: DeadLetters | None = None
+    #: the queues as an operator sees them; None where the backend has none, or cannot tell
+    queues: Queues | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

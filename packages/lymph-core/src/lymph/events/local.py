@@ -56,6 +56,7 @@ class LocalEventSystem(BaseEventSystem):
         super().__init__(**kwargs)
         self.hub = LocalEventSystemHub() if hub is None else hub
         self.dead_letters = self.hub.dead_letters
+        self.queues = self.hub.queues
         self._token = secrets.token_hex(4)
         self._running = False
         self._consumed: dict[str, _Consumed] = {}
@@ -95,7 +96,7 @@ class LocalEventSystem(BaseEventSystem):
         queue = f'{name}.{self._token}' if subscription.temporary else name
         bell = partial(self._consumption.ring, queue)
         self._consumed[name] = _Consumed(queue, subscription, bell)
-        self.hub.declare(queue, subscription.event_types, bell)
+        self.hub.declare(queue, subscription.event_types, bell, subscription.temporary)
         self._consumption.add(queue, subscription)
 
     def declare(self, subscription: Subscription) -> None:

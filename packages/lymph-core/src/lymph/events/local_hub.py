@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,8 +14,9 @@ from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.topics import matches_any
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.leases import Delivery, Demand, Leased
+from lymph.events.queues import QueueInUse, Queues, QueueState
 
-__all__ = ['LocalDeadLetters', 'LocalEventSystemHub']
+__all__ = ['LocalDeadLetters', 'LocalEventSystemHub', 'LocalQueues']
 
 _Bell = Callable[[], object]
 
@@ -31,7 +33,8 @@ class _Message:
 
 
 class _Queue:
-    def __init__(self) -> None:
+    def __init__(self, temporary: bool = False) -> None:
+        self.temporary = temporary
         self.topics: tuple[str, ...] = ()  # those of the last consumer that left
         self.consumers: dict[_Bell, tuple[str, ...]] = {}
         self.ready: list[_Message] = []
@@ -75,13 +78,20 @@ class LocalEventSystemHub:
 
     def __init__(self) -> None:
         self.dead_letters: LocalDeadLetters = LocalDeadLetters(self)
+        self.queues: LocalQueues = LocalQueues(self)
         self._queues: dict[str, _Queue] = {}
         self._leases: dict[int, tuple[object, str, _Message]] = {}
         self._ids = itertools.count(1)
 
-    def declare(self, queue: str, topics: tuple[str, ...], bell: Callable[[], object]) -> None:
+    def declare(
+        self,
+        queue: str,
+        topics: tuple[str, ...],
+        bell: Callable[[], object],
+        temporary: bool = False,
+    ) -> None:
         """Collect events of `topics` in `queue` and call `bell` when there is something in it."""
-        self._queues.setdefault(queue, _Queue()).consumers[bell] = topics
+        self._queues.setdefault(queue, _Queue(temporary)).consumers[bell] = topics
 
     def has_queue(self, queue: str) -> bool:
         """Tell whether `queue` was declared."""
@@ -152,6 +162,24 @@ class LocalEventSystemHub:
             if holder is owner:
                 self.put_back(Delivery(message.id, name, message.data, message.attempts))
 
+    def states(self) -> list[QueueState]:
+        """Return what is in each queue."""
+        leased = Counter(name for _, name, _ in self._leases.values())
+        dead = Counter(letter.queue for letter in self.dead_letters.scan())
+        return [
+            _state(name, queue, leased[name], dead[name])
+            for name, queue in sorted(self._queues.items())
+        ]
+
+    def remove(self, queue: str) -> None:
+        """Empty a queue, and forget it unless somebody consumes it."""
+        known = self._queues[queue]
+        known.ready.clear()
+        known.delayed.clear()
+        self._leases = {id: lease for id, lease in self._leases.items() if lease[1] != queue}
+        if not known.consumers:
+            del self._queues[queue]
+
     def _claim(self, queue: _Queue, claim: str | None) -> bool:
         if claim is None:
             return True
@@ -165,6 +193,31 @@ class LocalEventSystemHub:
         if known is not None:
             known.put(_Message(next(self._ids), data, time.time()))
         return known is not None
+
+
+class LocalQueues(Queues):
+    """The queues of a hub."""
+
+    def __init__(self, hub: LocalEventSystemHub) -> None:
+        self._hub = hub
+
+    @property
+    def note(self) -> str:
+        """Local queues are in the memory of one process."""
+        return 'local queues are in the memory of the process that has them; no other sees them'
+
+    def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        wanted = None if names is None else set(names)
+        return [state for state in self._hub.states() if wanted is None or state.queue in wanted]
+
+    def drop(self, name: str, *, forced: bool = False) -> bool:
+        state = self.find(name)
+        if state is None:
+            return False
+        if state.consumers and not forced:
+            raise QueueInUse(name, state.consumers)
+        self._hub.remove(name)
+        return True
 
 
 class LocalDeadLetters(DeadLetters):
@@ -219,6 +272,25 @@ class LocalDeadLetters(DeadLetters):
         for id in dropped:
             settled(id)
         return len(dropped)
+
+
+def _state(name: str, queue: _Queue, running: int, dead: int) -> QueueState:
+    now = time.monotonic()
+    late = [message for due, message in queue.delayed if due <= now]
+    waiting = [message for message in queue.ready if message.not_before <= now] + late
+    held = queue.ready + [message for _, message in queue.delayed]
+    oldest = min((message.emitted for message in waiting), default=None)
+    return QueueState(
+        name,
+        queue.temporary,
+        len(waiting),
+        len(held) - len(waiting),
+        sum(len(message.data) for message in held),
+        None if oldest is None else max(time.time() - oldest, 0.0),
+        running,
+        len(queue.consumers),
+        dead,
+    )
 
 
 def _event_or_none(data: bytes, attempts: int) -> Event | None:

@@ -1,10 +1,14 @@
-"""The queues of a machine: who ends them."""
+"""The queues of a machine: who ends them, and who is no hindrance to counting them."""
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 
+from lymph.events.embedded.states import read_states
+from lymph.events.embedded.turns import Turns
+from lymph.testing.contracts.events import Inbox
 from lymph.testing.waiting import eventually
 
 LISTENING = """
@@ -54,3 +58,35 @@ def test_temporary_queues_of_the_dead_end_while_only_emitters_run(
 
     eventually(ended, 20)
     eventually(lambda: count(database, 'events') == 0, 20)
+
+
+def test_the_dead_are_no_consumers(run, start):
+    consumer = run(LISTENING)
+    assert consumer.hear() == 'ready'
+    system = start()
+    (state,) = system.queues.read()
+    assert (state.temporary, state.consumers) == (True, 1)
+    consumer.kill()
+    assert system.queues.read() == []
+
+
+def test_queues_are_counted_while_somebody_else_has_the_turn_to_write(
+    start, subscribe, emit, database
+):
+    system = start()
+    system.unsubscribe(subscribe(system, Inbox()))
+    emit(system, 1)
+    with Turns(database.with_name(f'{database.name}-turn')).take():
+        assert [state.waiting for state in read_states(database, time.time(), None)] == [1]
+
+
+def test_a_queue_that_was_dropped_under_its_consumers_is_declared_again(
+    start, subscribe, emit, monkeypatch
+):
+    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    system, inbox = start(), Inbox()
+    subscribe(system, inbox)
+    assert system.queues.drop('queue', forced=True)
+    eventually(lambda: system.queues.find('queue'), 20)
+    emit(system, 1)
+    eventually(lambda: inbox.numbers == [1], 20)

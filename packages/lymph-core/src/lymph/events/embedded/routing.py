@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lymph.core.protocol.topic_index import TopicIndex
 from lymph.events.embedded.ending import end_unused_queues
 
-__all__ = ['Routes', 'changed', 'declare', 'has_queue', 'withdraw']
+__all__ = ['Routes', 'changed', 'declare', 'has_queue', 'missing', 'withdraw']
 
 _REMEMBERED = 4096  # topics whose queues are known without matching
 
@@ -47,6 +47,11 @@ def declare(
 def has_queue(db: sqlite3.Connection, name: str) -> bool:
     """Tell whether there is a queue of that name."""
     return db.execute('SELECT 1 FROM queues WHERE name = ?', (name,)).fetchone() is not None
+
+
+def missing(db: sqlite3.Connection, names: Iterable[str]) -> set[str]:
+    """Return those of `names` that are no queues: somebody has dropped them."""
+    return {name for name in names if not has_queue(db, name)}
 
 
 def withdraw(db: sqlite3.Connection, name: str, owner: int) -> None:

@@ -41,7 +41,8 @@ from lymph.events.embedded.holding import Holding
 from lymph.events.embedded.keeper import Keeper
 from lymph.events.embedded.letters import EmbeddedDeadLetters
 from lymph.events.embedded.messages import publish
-from lymph.events.embedded.routing import Routes, declare, has_queue, withdraw
+from lymph.events.embedded.queues import EmbeddedQueues
+from lymph.events.embedded.routing import Routes, declare, has_queue, missing, withdraw
 from lymph.events.embedded.store import DatabaseStore
 from lymph.exceptions import ConfigurationError, EmitFailure, SubscriptionError
 
@@ -83,6 +84,7 @@ class EmbeddedEventSystem(BaseEventSystem):
     """
 
     dead_letters: EmbeddedDeadLetters
+    queues: EmbeddedQueues
 
     def __init__(
         self,
@@ -111,6 +113,8 @@ class EmbeddedEventSystem(BaseEventSystem):
         store = DatabaseStore(self, self._committer, self._keeper, self._holding, self._ring)
         self._consumption = Consumption(self, store, self.unsubscribe, backoff or Backoff())
         self.dead_letters = EmbeddedDeadLetters(self._run, self._ring)
+        look = partial(self._keeper.look_after_others, confirm_timeout)
+        self.queues = EmbeddedQueues(self._committer.path, self._run, look)
         abandon_in_children(self)
 
     @classmethod
@@ -260,12 +264,14 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._run(lambda db: declare(db, queue, topics, temporary, owner))
 
     def _keep_up(self, lost: bool) -> None:
-        """Look into every queue, in case that a ring was lost; declare them again if they were."""
+        """Look into every queue, in case that a ring was lost; declare again what is gone."""
+        names = [consumed.queue for consumed in self._consumed.values()]
+        gone = set(names) if lost else self._run(lambda db: missing(db, names))
         for consumed in tuple(self._consumed.values()):
             if consumed.bell is not None and not os.path.exists(consumed.bell.path):
                 consumed.bell.close()
                 consumed.bell = self._hang_bell(consumed.queue)
-            if lost:
+            if consumed.queue in gone:
                 self._declare(consumed)
             self._consumption.ring(consumed.queue)
 

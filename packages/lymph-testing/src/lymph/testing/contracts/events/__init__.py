@@ -23,11 +23,12 @@ from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inb
 from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
+from lymph.testing.contracts.events.queues import QueuesContract
 from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
 
-__all__ = ['EventSystemContract', 'EventSystemHarness', 'Gate', 'Inbox']
+__all__ = ['EventSystemContract', 'EventSystemHarness', 'Gate', 'Inbox', 'QueuesContract']
 
 
 class EventSystemContract(
