@@ -26,6 +26,7 @@ def trapped(shell: Any) -> Any:
         ('list',),
         ('config',),
         ('dlq', 'list'),
+        ('queues',),
         ('emit', 'x'),
         ('request', 'echo.upper'),
         ('inspect', 'echo'),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,14 +10,14 @@ from typing import Any
 
 import click
 from click.exceptions import Exit
-from gevent.socket import wait_read
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lymph.cli.filters import Filters
 from lymph.cli.outcomes import FAILED, OperationFailed
-from lymph.cli.output import ask, say
+from lymph.cli.output import say
 from lymph.cli.printing import Printer
+from lymph.cli.running.confirming import confirm
 from lymph.cli.running.dead_letters import choose, find, open_dead_letters
 from lymph.cli.settings import Settings
 from lymph.config import LymphError
@@ -79,7 +78,7 @@ def drop(settings: Settings, yes: bool, **choice: Any) -> None:
     with open_dead_letters(settings) as letters:
         queues = chosen.queues(letters)
         if queues and not yes and not chosen.dry_run:
-            _ask(f'drop {_summary(queues)} for good?')
+            confirm(f'drop {_summary(queues)} for good?')
         done = set() if chosen.dry_run else _settle(queues, letters.drop, 'dropped')
     _tell(settings, chosen, queues, done, 'drop')
     if not chosen.dry_run and len(done) < len(queues):
@@ -134,16 +133,6 @@ def _summary(queues: dict[str, str]) -> str:
     counts = Counter(queues.values()).most_common()
     listed = f' ({", ".join(f"{count} of {queue}" for queue, count in counts)})' if counts else ''
     return f'{len(queues)} dead letter{"" if len(queues) == 1 else "s"}{listed}'
-
-
-def _ask(question: str) -> None:
-    """Ask on the terminal; raises OperationFailed unless the answer is yes."""
-    if not sys.stdin.isatty():
-        raise click.UsageError('expected --yes, since there is no terminal to ask at')
-    ask(f'{question} [y/N]')
-    wait_read(sys.stdin.fileno())  # so that Ctrl-C is heard, and the connection is kept
-    if sys.stdin.readline().strip().lower() not in ('y', 'yes'):
-        raise OperationFailed('nothing was dropped')
 
 
 @contextmanager
