@@ -229,7 +229,7 @@ def test_forged_dead_letters_in_rabbitmq_are_listed_shown_replayed_and_dropped(
         for body in FORGED:
             headers = {'lymph-queue': queue, 'lymph-error': EVIL, 'lymph-died': 1e300}
             message = amqp.Message(body, content_type=kind, application_headers=headers)
-            channel.basic_publish(message, exchange=f'{name}.dead', routing_key='stranger')
+            channel.basic_publish(message, exchange=f'{name}.lymph.dead', routing_key='stranger')
             channel.wait([amqp.spec.Basic.Ack])
     connection.close()
     expect_to_be_sorted_out(shell, 2 * len(FORGED))

@@ -16,6 +16,7 @@ from lymph.events.base import Subscription
 from lymph.events.kombu import BrokerError, failures
 from lymph.events.kombu.intake import Intake
 from lymph.events.kombu.links import Link
+from lymph.events.kombu.names import DEFAULT_EXCHANGE
 from lymph.events.kombu.publications import Publication
 from lymph.events.kombu.sessions import Session
 from lymph.exceptions import SubscriptionError
@@ -156,7 +157,7 @@ def test_what_cannot_be_sent_or_is_not_waited_for_costs_the_others_nothing(bench
 
     def impossible(headers: dict[str, Any]) -> None:
         message = amqp.Message(b'x', application_headers=headers)
-        publication = Publication(message, 'lymph', bench.topic)
+        publication = Publication(message, DEFAULT_EXCHANGE, bench.topic)
         with pytest.raises(BrokerError, match='cannot be sent'):
             system._now.publish(publication, PATIENCE)
 
@@ -165,7 +166,7 @@ def test_what_cannot_be_sent_or_is_not_waited_for_costs_the_others_nothing(bench
 
     def unprepared() -> None:
         message = amqp.Message(b'x', application_headers={})
-        publication = Publication(message, 'lymph', bench.topic, before=refused)
+        publication = Publication(message, DEFAULT_EXCHANGE, bench.topic, before=refused)
         with pytest.raises(BrokerError, match='cannot be sent: not over this channel'):
             system._now.publish(publication, PATIENCE)
 

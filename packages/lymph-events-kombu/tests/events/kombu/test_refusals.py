@@ -10,6 +10,7 @@ import pytest
 
 from lymph.core.events import Event
 from lymph.events.base import Subscription
+from lymph.events.kombu.names import DEFAULT_EXCHANGE
 from lymph.exceptions import EmitFailure
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
@@ -30,7 +31,7 @@ def full(bench: Any) -> Any:
         auto_delete=False,
         arguments={'x-max-length': 2, 'x-overflow': 'reject-publish'},
     )
-    channel.queue_bind(bench.name, 'lymph', bench.topic)
+    channel.queue_bind(bench.name, DEFAULT_EXCHANGE, bench.topic)
     yield channel
     channel.queue_delete(bench.name)
     connection.close()

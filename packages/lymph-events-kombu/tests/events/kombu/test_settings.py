@@ -72,7 +72,7 @@ def test_without_own_keys_the_safe_choices_are_made() -> None:
     settings = read()
     assert settings.queue_type == 'quorum'
     assert settings.serializer == 'lymph-msgpack'
-    assert settings.exchange == 'lymph'
+    assert settings.exchange == 'lymph.events'
     assert settings.confirm_timeout == 10
     assert settings.prefetch is None
 

@@ -98,21 +98,6 @@ def test_all_addresses_that_failed_are_named(bench: Any, proxy: FaultProxy) -> N
         bench.start(urls=urls)
 
 
-def test_a_queue_with_other_arguments_is_named_with_the_way_out(bench: Any) -> None:
-    quorum, classic = bench.start(), bench.start(queue_type='classic', exchange=bench.name)
-    quorum.unsubscribe(bench.subscribe(quorum, print))
-    with pytest.raises(SubscriptionError) as failure:
-        bench.subscribe(classic, print)
-    text = str(failure.value)
-    assert f"expected the queue '{bench.name}' as lymph declares it" in text
-    assert 'PRECONDITION_FAILED' in text
-    assert 'container.events.queue_type' in text
-    assert f'rabbitmqctl delete_queue {bench.name}' in text
-    # nothing else suffers
-    classic.subscribe(Subscription(f'{bench.name}.other', (bench.topic,), print))
-    bench.emit(classic)
-
-
 def test_a_queue_name_that_is_too_long_is_refused(bench: Any) -> None:
     system = bench.start()
     with pytest.raises(SubscriptionError, match='at most 200 bytes, found 201'):

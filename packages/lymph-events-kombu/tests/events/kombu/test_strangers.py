@@ -139,11 +139,12 @@ def test_messages_of_others_stop_no_consumer_and_can_be_sorted_out(
         handled.append(event.attempt)
 
     system.declare(Subscription(bench.name, (bench.topic,), handle, **options))
+    queue = f'{exchange}.{bench.name}'.encode()
     for name, properties in HOSTILE.items():
-        stranger(b'', bench.name.encode(), event(name), properties)
-    stranger(b'', bench.name.encode(), b'')
-    stranger(b'', bench.name.encode(), deep_sets())
-    stranger(b'', bench.name.encode(), msgpack.pack(b'\xff' * 100_000), (CONTENT_TYPE, b'\x01x'))
+        stranger(b'', queue, event(name), properties)
+    stranger(b'', queue, b'')
+    stranger(b'', queue, deep_sets())
+    stranger(b'', queue, msgpack.pack(b'\xff' * 100_000), (CONTENT_TYPE, b'\x01x'))
     bench.emit(system, 'good')
     bench.subscribe(system, handle, retry=1, **options)
     count = len(HOSTILE) + 3
@@ -205,7 +206,7 @@ def test_a_letter_that_others_have_written_is_shown_and_dropped(
 ) -> None:
     exchange = 'lymph-strangers'
     system = bench.start(exchange=exchange)
-    stranger(f'{exchange}.dead'.encode(), bench.name.encode(), event('x'), properties)
+    stranger(f'{exchange}.lymph.dead'.encode(), bench.name.encode(), event('x'), properties)
     (letter,) = eventually(lambda: system.dead_letters.read(), PATIENCE)
     assert letter.error.isprintable()
     assert letter.attempts >= 0

@@ -58,7 +58,7 @@ class KombuDeadLetters(DeadLetters):
         self, link: Link, topology: Topology, publisher: Publisher, timeout: float
     ) -> None:
         self._link = link
-        self._topology = topology
+        self._names = topology.names
         self._publisher = publisher
         self._timeout = timeout
 
@@ -71,7 +71,7 @@ class KombuDeadLetters(DeadLetters):
     def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
         with self._look() as look:
             for message in look:
-                letter = _letter(message)
+                letter = self._letter(message)
                 if queue in (None, letter.queue):
                     yield letter
 
@@ -81,7 +81,9 @@ class KombuDeadLetters(DeadLetters):
     def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
         wanted = set(ids)
         with self._look() as look:
-            return {id: _letter(message) for message in look if (id := _id_of(message)) in wanted}
+            return {
+                id: self._letter(message) for message in look if (id := _id_of(message)) in wanted
+            }
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
         wanted, replayed = set(ids), 0
@@ -120,7 +122,8 @@ class KombuDeadLetters(DeadLetters):
 
     def _send_back(self, message: amqp.Message) -> bool | BrokerError:
         """Put the event into its queue; returns whether there is such a queue, or what failed."""
-        publication = Publication(again(message, {}), '', _queue_of(message), mandatory=True)
+        queue = self._names.queue(self._name_of(message))  # never one of another system
+        publication = Publication(again(message, {}), '', queue, mandatory=True)
         try:
             self._publisher.publish(publication, self._timeout)
         except Unsendable:
@@ -133,25 +136,28 @@ class KombuDeadLetters(DeadLetters):
     def _look(self) -> Iterator[Look]:
         with (
             self._link.channel(self._timeout) as channel,
-            Look(channel, self._topology.dead) as look,
+            Look(channel, self._names.dead) as look,
         ):
             yield look
 
+    def _name_of(self, message: amqp.Message) -> str:
+        """Return the queue name of the subscription that gave the event up."""
+        return self._names.name_of(_queue_of(message))
 
-def _letter(message: amqp.Message) -> DeadLetter:
-    attempts = number(header(message, ATTEMPTS, int))
-    if attempts is None:
-        attempts = number(_of_death(message, 'count', int))
-    return DeadLetter(
-        id=_id_of(message),
-        queue=_queue_of(message),
-        event=_event_or_none(message),
-        data=message.body,
-        error=printable(header(message, ERROR, str) or _broker_says(message), ERROR_LENGTH),
-        attempts=1 if attempts is None else attempts,
-        emitted=seconds(header(message, EMITTED, float)),
-        died=_died(message),
-    )
+    def _letter(self, message: amqp.Message) -> DeadLetter:
+        attempts = number(header(message, ATTEMPTS, int))
+        if attempts is None:
+            attempts = number(_of_death(message, 'count', int))
+        return DeadLetter(
+            id=_id_of(message),
+            queue=self._name_of(message),
+            event=_event_or_none(message),
+            data=message.body,
+            error=printable(header(message, ERROR, str) or _broker_says(message), ERROR_LENGTH),
+            attempts=1 if attempts is None else attempts,
+            emitted=seconds(header(message, EMITTED, float)),
+            died=_died(message),
+        )
 
 
 def _id_of(message: amqp.Message) -> str:
@@ -164,6 +170,7 @@ def _id_of(message: amqp.Message) -> str:
 
 
 def _queue_of(message: amqp.Message) -> str:
+    """Return the queue that gave the event up, as the broker calls it."""
     queue: str = (
         header(message, QUEUE, str)
         or _of_death(message, 'queue', str)

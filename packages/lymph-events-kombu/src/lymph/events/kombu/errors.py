@@ -15,7 +15,8 @@ __all__ = ['BROKEN', 'BrokerError', 'Unsendable', 'explain', 'refuses_login']
 #: what py-amqp raises when a connection or a channel does not do what it was asked to
 BROKEN = (AMQPError, OSError)
 
-_LENGTH = 500  # characters that are told of an error
+_LENGTH = 500  # characters that are told of an error of others
+_OWN_LENGTH = 2000  # and of one that has such an error and advice in it
 
 
 class BrokerError(LymphError):
@@ -28,7 +29,8 @@ class Unsendable(BrokerError):
 
 def explain(error: BaseException) -> str:
     """Return an error of py-amqp or the system as one printable line, without its class."""
-    return printable(' '.join(_text_of(error).split()), _LENGTH)
+    length = _OWN_LENGTH if isinstance(error, BrokerError) else _LENGTH
+    return printable(' '.join(_text_of(error).split()), length)
 
 
 def _text_of(error: BaseException) -> str:

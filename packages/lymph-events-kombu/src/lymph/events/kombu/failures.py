@@ -104,13 +104,14 @@ class Failures:
 
         `attempts` were made, unless given as many as its deliveries.
         """
+        queue = self._topology.names.queue(queue_name)
         headers = {
-            QUEUE: queue_name,
+            QUEUE: queue,
             ERROR: error_line(error),
             ATTEMPTS: attempt_of(delivery.message) if attempts is None else attempts,
             DIED: time.time(),
         }
-        self._settle(done, queue_name, delivery, self._bury, queue_name, headers)
+        self._settle(done, queue_name, delivery, self._bury, queue, headers)
 
     # What is told of it. Nothing here may stand between a failure and its outcome.
 
@@ -187,12 +188,12 @@ class Failures:
             ),
         )
 
-    def _bury(self, delivery: Delivery, queue_name: str, headers: dict[str, object]) -> None:
+    def _bury(self, delivery: Delivery, queue: str, headers: dict[str, object]) -> None:
         copy = again(delivery.message, headers)
         self._hand_over(
             delivery,
             self._now,
-            partial(Publication, copy, self._topology.dead, queue_name, mandatory=True),
+            partial(Publication, copy, self._topology.names.dead, queue, mandatory=True),
         )
 
     def _hand_over(

@@ -13,9 +13,11 @@ from typing import Any
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
+from lymph.events.kombu import names
 from lymph.events.kombu.addresses import REDIS, TLS, TRANSPORTS, clean, parse, scheme_of, split
 from lymph.events.kombu.brokers import Broker
 from lymph.events.kombu.options import ARGUMENTS, read_amqp_options, read_arguments, read_tls
+from lymph.events.kombu.redis import names as redis_names
 from lymph.events.kombu.serializers import SERIALIZERS
 
 __all__ = ['QUEUE_TYPES', 'Settings']
@@ -28,8 +30,8 @@ _OWN = frozenset(
 )
 
 _DIGITS = 10  # of the number of a database
+_LONGEST_EXCHANGE = 100  # bytes; names that begin with it have 255
 _LONGEST_CONFIRM = 24 * 3600  # seconds
-_LONGEST_NAME = 100  # bytes of the exchange; names that begin with it have 255
 _VISIBILITY_TIMEOUT = 30.0
 
 
@@ -41,7 +43,8 @@ class Settings:
     brokers             the addresses, tried in this order
     redis               instead of them: the arguments of `kombu.Connection` for each Redis
     shuffle             tried in any order instead
-    exchange            the topic exchange; other names begin with it
+    exchange            the topic exchange, by which systems are told apart; see `names`. Over
+                        Redis how all keys begin
     queue_type          ``quorum`` (default) or ``classic``
     serializer          ``lymph-msgpack`` (default) or ``lymph-json``
     confirm_timeout     seconds until an event that is not confirmed is an error (default 10)
@@ -52,7 +55,7 @@ class Settings:
 
     brokers: tuple[Broker, ...]
     shuffle: bool = False
-    exchange: str = 'lymph'
+    exchange: str = names.DEFAULT_EXCHANGE
     queue_type: str = 'quorum'
     serializer: str = 'lymph-msgpack'
     confirm_timeout: float = 10.0
@@ -73,27 +76,32 @@ class Settings:
             _check_redis(config, addresses)
         else:
             _finish_amqp(config, addresses)
-        settings = cls(
+        return cls(
             brokers=() if over_redis else tuple(Broker(params) for params in addresses),
             redis=tuple(addresses) if over_redis else (),
             visibility_timeout=_visibility_timeout(config) if over_redis else _VISIBILITY_TIMEOUT,
             shuffle=_one_of(config, 'failover_strategy', (_ROUND_ROBIN, _SHUFFLE)) == _SHUFFLE,
             queue_type=_one_of(config, 'queue_type', QUEUE_TYPES),
             serializer=_one_of(config, 'serializer', tuple(SERIALIZERS)),
-            exchange=config.get_line('exchange', cls.exchange),
+            exchange=_exchange(config, over_redis),
             confirm_timeout=config.get_seconds(
                 'confirm_timeout', cls.confirm_timeout, maximum=_LONGEST_CONFIRM
             ),
             prefetch=config.get_int('prefetch', None, minimum=1, maximum=65535),
         )
-        long = len(settings.exchange.encode()) > _LONGEST_NAME
-        if settings.exchange.startswith('amq.') or long:
-            found = config.describe('exchange')
-            raise config.error(
-                'exchange',
-                f'expected a name of its own, at most {_LONGEST_NAME} bytes, found {found}',
-            )
-        return settings
+
+
+def _exchange(config: ConfigView, over_redis: bool) -> str:
+    default = redis_names.DEFAULT_EXCHANGE if over_redis else names.DEFAULT_EXCHANGE
+    exchange = config.get_line('exchange', default)
+    fits = names.is_exchange(exchange) and len(exchange.encode()) <= _LONGEST_EXCHANGE
+    if not fits or (over_redis and not redis_names.is_exchange(exchange)):
+        found = config.describe('exchange')
+        raise config.error(
+            'exchange',
+            f'expected a name of its own, at most {_LONGEST_EXCHANGE} bytes, found {found}',
+        )
+    return exchange
 
 
 def _refuse_unknown(config: ConfigView) -> None:

@@ -139,7 +139,7 @@ class KombuEventSystem(BaseEventSystem):
         check_subscription(subscription, known.subscription if known else None)
         if self._refusal is not None or self._intake is None or self._failures is None:
             raise SubscriptionError(f'{name}: {self._refusal}')
-        self._topology.check_name(name)
+        self._topology.names.check(name)
         consumer = self._make_consumer(subscription, self._intake, self._failures)
         self._consumers[name] = consumer
         try:
@@ -160,7 +160,7 @@ class KombuEventSystem(BaseEventSystem):
         name = subscription.queue_name
         if self._refusal is not None:
             raise SubscriptionError(f'{name}: {self._refusal}')
-        self._topology.check_name(name)
+        self._topology.names.check(name)
         queue = self._topology.queue(subscription, token='')
         try:
             with self._emitting.channel(self._settings.confirm_timeout) as channel:
@@ -171,7 +171,7 @@ class KombuEventSystem(BaseEventSystem):
     def has_queue(self, name: str) -> bool:
         """Tell whether the broker has a queue of that name; raises SubscriptionError."""
         self._expect_own_thread(f'{name} was looked for')
-        self._topology.check_name(name)
+        self._topology.names.check(name)
         try:
             with self._emitting.channel(self._settings.confirm_timeout) as channel:
                 return self._topology.has_queue(channel, name)
@@ -204,7 +204,7 @@ class KombuEventSystem(BaseEventSystem):
             publisher, publication = self._later, self._delayed(event.type, message, delay)
         else:
             publisher = self._now
-            publication = Publication(message, self._topology.exchange, event.type)
+            publication = Publication(message, self._topology.names.events, event.type)
         try:
             publisher.publish(publication, self._settings.confirm_timeout)
         except BrokerError as error:
@@ -235,7 +235,9 @@ class KombuEventSystem(BaseEventSystem):
             self._topology.bind_delay(channel, level, nowait=True)
 
         delayed = again(message, self._topology.delay_match(level), expiration=str(level.wait))
-        return Publication(delayed, self._topology.delay, topic, mandatory=True, before=declare)
+        return Publication(
+            delayed, self._topology.names.delay, topic, mandatory=True, before=declare
+        )
 
     def _prefetch(self) -> int:
         most = self.workers.size

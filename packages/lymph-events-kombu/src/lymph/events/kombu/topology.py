@@ -1,17 +1,18 @@
 """The exchanges and queues at the broker: their names, their arguments, and how they are declared.
 
-With the default `exchange` they are called like this (N: the queue name of a subscription):
+`names` lists what they are called; with the default `exchange` (N: the queue name of a
+subscription):
 
 ====================  ==============================================================================
-lymph                 topic exchange; emitted events
-N                     queue of a durable subscription, bound to lymph by its topics
+lymph.events          topic exchange; emitted events
+N                     queue of a durable subscription, bound to lymph.events by its topics
 N.TOKEN               queue of a temporary subscription
 lymph.dead            topic exchange and queue; dead letters, with the name of their queue as key
 N.retry.MS.SPELL      queue where failed events of N wait; dead-letters to N (see `delays`)
 lymph.delay           headers exchange; delayed events
-lymph.delay.MS.SPELL  queue where delayed events wait; dead-letters to lymph.delayed or lymph
-lymph.delayed         topic exchange; passes on to lymph, and to the queue of that name, which
-                      drops what it gets
+lymph.delay.MS.SPELL  queue where delayed events wait; dead-letters to lymph.delayed or lymph.events
+lymph.delayed         topic exchange; passes on to lymph.events, and to the queue of that name,
+                      which drops what it gets
 ====================  ==============================================================================
 
 Quorum queues pass dead letters on at least once: they keep them until every queue that is to have
@@ -26,23 +27,22 @@ ends with its subscription, or some minutes after its instance is gone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from amqp.exceptions import NotFound, PreconditionFailed
+from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
 
-from lymph.config.printable import quoted
 from lymph.core.protocol.redelivery import LOSSES
 from lymph.events.base import Subscription
 from lymph.events.kombu.channels import Channel
 from lymph.events.kombu.delays import Level
 from lymph.events.kombu.errors import BrokerError, explain
-from lymph.exceptions import SubscriptionError
+from lymph.events.kombu.mismatches import advice
+from lymph.events.kombu.names import Names
 
 __all__ = ['Queue', 'Topology']
 
 _TEMPORARY_EXPIRES = 300_000  # ms without a consumer
-_LONGEST_NAME = 200  # bytes; AMQP ends at 255, and names of delay queues are longer
 _MATCH = 'lymph-delay'  # the header that picks a delay queue
 _UNLIMITED = 1_000_000_000  # RabbitMQ 3 knows no other way to say it, RabbitMQ 4 limits by itself
 _AT_LEAST_ONCE = {
@@ -56,7 +56,7 @@ class Queue:
     """A durable queue as it is declared."""
 
     name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any]
 
     def declare(self, channel: Channel, nowait: bool = False) -> None:
         """Declare it; raises BrokerError when there is another one of that name."""
@@ -68,69 +68,60 @@ class Queue:
                 nowait=nowait,
                 arguments=self.arguments,
             )
-        except PreconditionFailed as error:
+        except (PreconditionFailed, ResourceLocked) as error:
+            text = str(error.reply_text)
             raise BrokerError(
                 f'expected the queue {self.name!r} as lymph declares it, found one with other '
-                f'arguments: {explain(error)}; set container.events.queue_type to what it is, or '
-                f'empty it and delete it (rabbitmqctl delete_queue {self.name})'
+                f'arguments: {explain(error)}; {advice(self.name, self.type, text)}'
             ) from error
+
+    @property
+    def type(self) -> str:
+        """What kind of queue it is to be."""
+        return str(self.arguments['x-queue-type'])
 
 
 class Topology:
     """What is declared for one `exchange` name and type of queues."""
 
     def __init__(self, exchange: str, queue_type: str) -> None:
-        self.exchange = exchange
-        self.dead = f'{exchange}.dead'
-        self.delay = f'{exchange}.delay'
-        self._delayed = f'{exchange}.delayed'
+        self.names = Names(exchange)
         self._queue_type = queue_type
         self._quorum = queue_type == 'quorum'
 
     def declare_exchanges(self, channel: Channel) -> None:
         """Declare what everything else refers to; raises BrokerError for other ones there."""
-        self._exchange(channel, self.exchange, 'topic')
-        self._exchange(channel, self.dead, 'topic')
+        self._exchange(channel, self.names.events, 'topic')
+        self._exchange(channel, self.names.dead, 'topic')
         self.dead_letter_queue.declare(channel)
-        channel.queue_bind(self.dead, self.dead, '#')
+        channel.queue_bind(self.names.dead, self.names.dead, '#')
 
     def declare_delay(self, channel: Channel) -> None:
         """Declare what delayed events need besides the queue they wait in."""
-        self._exchange(channel, self.delay, 'headers')
+        self._exchange(channel, self.names.delay, 'headers')
         if self._quorum:
-            self._exchange(channel, self._delayed, 'topic')
-            self._queue(self._delayed, {'x-message-ttl': 0}).declare(channel)
-            channel.queue_bind(self._delayed, self._delayed, '#')
-            channel.exchange_bind(self.exchange, self._delayed, '#')
+            self._exchange(channel, self.names.delayed, 'topic')
+            self._queue(self.names.delayed, {'x-message-ttl': 0}).declare(channel)
+            channel.queue_bind(self.names.delayed, self.names.delayed, '#')
+            channel.exchange_bind(self.names.events, self.names.delayed, '#')
 
     @property
     def dead_letter_queue(self) -> Queue:
         """The queue of all dead letters; looking into it is no delivery that counts."""
-        return self._queue(self.dead, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
-
-    def check_name(self, name: str) -> None:
-        """Raise SubscriptionError for a queue name that leaves no room for those made of it."""
-        if not name.isprintable():
-            raise SubscriptionError(
-                f'expected a queue name that can be printed, found {quoted(name)}'
-            )
-        size = len(name.encode())
-        if size > _LONGEST_NAME:
-            raise SubscriptionError(
-                f'{name[:40]}...: expected a queue name of at most {_LONGEST_NAME} bytes, '
-                f'found {size}; give the handler a shorter queue_name'
-            )
+        return self._queue(
+            self.names.dead, {'x-delivery-limit': _UNLIMITED} if self._quorum else {}
+        )
 
     def queue(self, subscription: Subscription, token: str) -> Queue:
         """Return the queue of a subscription; `token` tells this instance from others."""
-        name = subscription.queue_name
+        name = self.names.queue(subscription.queue_name)
         if subscription.temporary:
             return Queue(
-                f'{name}.{token}',
+                self.names.queue(subscription.queue_name, token),
                 {'x-queue-type': 'classic', 'x-expires': _TEMPORARY_EXPIRES},
             )
         arguments: dict[str, Any] = {
-            'x-dead-letter-exchange': self.dead,
+            'x-dead-letter-exchange': self.names.dead,
             'x-dead-letter-routing-key': name,
         }
         if self._quorum:
@@ -140,9 +131,9 @@ class Topology:
         return self._queue(name, arguments)
 
     def has_queue(self, channel: Channel, name: str) -> bool:
-        """Tell whether there is a queue of that name; if not, that is the end of the channel."""
+        """Tell whether a subscription's queue is there; if not, that is the end of the channel."""
         try:
-            channel.queue_declare(name, passive=True)
+            channel.queue_declare(self.names.queue(name), passive=True)
         except NotFound:
             return False
         return True
@@ -151,11 +142,11 @@ class Topology:
         """Declare a queue and have it collect `topics`; raises BrokerError as declaring does."""
         queue.declare(channel)
         for topic in topics:
-            channel.queue_bind(queue.name, self.exchange, topic)
+            channel.queue_bind(queue.name, self.names.events, topic)
 
     def retry_queue(self, target: str, temporary: bool, level: Level) -> Queue:
         """Return the queue from which events go back to the queue `target`."""
-        name = f'{target}.retry.{level.suffix}'
+        name = self.names.retry(target, level)
         arguments = {'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': target}
         if temporary:
             # when the target is gone, so may be what was for it
@@ -164,9 +155,9 @@ class Topology:
 
     def delay_queue(self, level: Level) -> Queue:
         """Return the queue where events wait to be emitted."""
-        target = self._delayed if self._quorum else self.exchange
+        target = self.names.delayed if self._quorum else self.names.events
         arguments = {**self._waiting(level), 'x-dead-letter-exchange': target}
-        return self._queue(f'{self.delay}.{level.suffix}', arguments)
+        return self._queue(self.names.waiting(level), arguments)
 
     def delay_match(self, level: Level) -> dict[str, Any]:
         """Return the headers by which events find their delay queue."""
@@ -174,9 +165,10 @@ class Topology:
 
     def bind_delay(self, channel: Channel, level: Level, nowait: bool = False) -> None:
         """Bind the delay queue of a level."""
-        name = f'{self.delay}.{level.suffix}'
         match = {'x-match': 'all', **self.delay_match(level)}
-        channel.queue_bind(name, self.delay, nowait=nowait, arguments=match)
+        channel.queue_bind(
+            self.names.waiting(level), self.names.delay, nowait=nowait, arguments=match
+        )
 
     def _waiting(self, level: Level) -> dict[str, Any]:
         return {**_waiting(level), **(_AT_LEAST_ONCE if self._quorum else {})}
