@@ -16,6 +16,7 @@ from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.outcomes import OutcomesContract
+from lymph.testing.contracts.events.queues import QueuesContract
 from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
@@ -31,6 +32,7 @@ class TestRedis(
     FailuresContract,
     OutcomesContract,
     DeadLettersContract,
+    QueuesContract,
     InterfacesContract,
     ThreadsContract,
 ):

@@ -28,7 +28,7 @@ from lymph.testing.waiting import eventually
 #: as the README says
 PERMISSIONS = (
     '~lymph:* &lymph:bell:* +@connection +@hash +@list +@sortedset +@string +@keyspace -@dangerous '
-    '+@scripting +info +subscribe +unsubscribe +publish +time'
+    '+@scripting +info +subscribe +unsubscribe +publish +time +pubsub'
 )
 
 

@@ -17,6 +17,7 @@ lymph:owners           sorted set of O by the time in ms until which they are ta
 lymph:epochs           hash: O -> its connection; what arrives late over an older one leases nothing
 lymph:owned:O          hash: I -> Q, what the instance has and has not settled
 lymph:looked           when somebody looked for dead instances last, in ms
+lymph:spared           hash of the O that were silent while nobody looked, and have another lifetime
 lymph:ids              the last I
 lymph:dead             sorted set of all dead letters by number
 lymph:buried:Q         the same, of one queue
@@ -33,6 +34,7 @@ The clock is that of Redis. A full Redis refuses `PUT` as a whole and lets every
 from __future__ import annotations
 
 from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.kombu.redis.surveys import DROP_QUEUE, RUNNING, SURVEY, WEIGH
 
 __all__ = ['SCRIPTS']
 
@@ -140,9 +142,28 @@ local function dismiss(owner, lost)
     redis.call('DEL', key('owned', owner), key('suspects', owner))
     redis.call('ZREM', key('owners'), owner)
     redis.call('HDEL', key('epochs'), owner)
+    redis.call('HDEL', key('spared'), owner)
     local temporary = redis.call('HGETALL', key('temporary'))
     for at = 1, #temporary, 2 do
         if temporary[at + 1] == owner then remove(temporary[at]) end
+    end
+end
+
+-- an instance lives; it looks after those that do not
+local function live(owner, lifetime)
+    local last = tonumber(redis.call('GET', key('looked')) or 0)
+    redis.call('SET', key('looked'), string.format('%.0f', now))
+    redis.call('ZADD', key('owners'), now + lifetime, owner)
+    redis.call('HDEL', key('spared'), owner)
+    for _, other in ipairs(redis.call('ZRANGEBYSCORE', key('owners'), '-inf', now)) do
+        -- where nobody has looked, Redis itself may have been away, and the others could say no
+        -- word; they have another lifetime, but only one: where instances that emit come and go,
+        -- nobody looks for long
+        if now - last > lifetime and redis.call('HSETNX', key('spared'), other, 1) == 1 then
+            redis.call('ZADD', key('owners'), now + lifetime, other)
+        else
+            dismiss(other, true)
+        end
     end
 end
 """.replace('@LOSSES@', str(LOSSES))
@@ -188,7 +209,7 @@ return 1
 _ENROLL = """
 local owner, held = ARGV[1], {}
 for at = 4, #ARGV do held[ARGV[at]] = true end
-redis.call('ZADD', key('owners'), now + ARGV[3], owner)
+live(owner, tonumber(ARGV[3]))
 redis.call('HSET', key('epochs'), owner, ARGV[2])
 each_owned(owner, function(id, queue)
     if not held[id] then
@@ -201,20 +222,10 @@ return 1
 
 # instance, connection, lifetime in ms; 0 when it was taken for dead
 _LOOK = """
-local owner, lifetime = ARGV[1], tonumber(ARGV[3])
-local known = redis.call('HGET', key('epochs'), owner) == ARGV[2]
-local last = tonumber(redis.call('GET', key('looked')) or 0)
-redis.call('SET', key('looked'), string.format('%.0f', now))
-if known then redis.call('ZADD', key('owners'), now + lifetime, owner) end
-for _, other in ipairs(redis.call('ZRANGEBYSCORE', key('owners'), '-inf', now)) do
-    -- where nobody has looked, Redis itself was away, and the others could say no word
-    if now - last > lifetime then
-        redis.call('ZADD', key('owners'), now + lifetime, other)
-    else
-        dismiss(other, true)
-    end
-end
-return known and 1 or 0
+local owner = ARGV[1]
+if redis.call('HGET', key('epochs'), owner) ~= ARGV[2] then return 0 end
+live(owner, tonumber(ARGV[3]))
+return 1
 """
 
 _DISMISS = """
@@ -364,6 +375,10 @@ SCRIPTS = {
             'letters': _LETTERS,
             'replay': _REPLAY,
             'drop': _DROP,
+            'survey': SURVEY,
+            'running': RUNNING,
+            'weigh': WEIGH,
+            'drop_queue': DROP_QUEUE,
         }.items()
     },
 }

@@ -19,6 +19,7 @@ from lymph.events.kombu.redis.letters import RedisDeadLetters
 from lymph.events.kombu.redis.links import RedisLink
 from lymph.events.kombu.redis.pipes import Pipe
 from lymph.events.kombu.redis.publisher import Publisher
+from lymph.events.kombu.redis.queues import RedisQueues
 from lymph.events.kombu.redis.store import RedisStore
 from lymph.events.kombu.settings import Settings
 from lymph.exceptions import EmitFailure, SubscriptionError
@@ -47,6 +48,7 @@ class RedisEventSystem(BaseEventSystem):
     """
 
     dead_letters: RedisDeadLetters
+    queues: RedisQueues
 
     def __init__(
         self, settings: Settings, *, backoff: Backoff | None = None, **kwargs: Any
@@ -62,10 +64,11 @@ class RedisEventSystem(BaseEventSystem):
             self._prepare,
             settings.shuffle,
         )
-        self._store = RedisStore(self, self._link, settings.visibility_timeout, self._ring_all)
+        self._store = RedisStore(self, self._link, settings.visibility_timeout, self._keep_up)
         self._publisher = Publisher(self._link, self._timeout)
         self._consumption = Consumption(self, self._store, self.unsubscribe, backoff or Backoff())
         self.dead_letters = RedisDeadLetters(self._link, self._timeout)
+        self.queues = RedisQueues(self._link, self._timeout)
         abandon_in_children(self)
 
     def on_start(self) -> None:
@@ -190,6 +193,12 @@ class RedisEventSystem(BaseEventSystem):
 
     def _ring(self, queue: str) -> None:
         self._consumption.ring(queue)
+
+    def _keep_up(self) -> None:
+        """Look into every queue; declare it again in case that somebody has dropped it."""
+        for consumed in tuple(self._consumed.values()):
+            self._store.tell('declare', *self._declaration(consumed))
+        self._ring_all()
 
     def _ring_all(self) -> None:
         """Look into every queue, in case that a ring was lost."""
