@@ -30,6 +30,7 @@ from lymph.events.kombu.wire import Wire
 __all__ = ['Channel', 'Connection', 'Transport']
 
 _CLOSED = RecoverableConnectionError('the connection was closed')
+_IGNORED = (spec.Basic.CancelOk, spec.Basic.Cancel)  # on a channel that is being closed
 _REPLY_TIMEOUT = 30.0  # seconds; a quorum queue that elects a leader may take a while
 
 
@@ -126,6 +127,8 @@ class Channel(_Replies, pyamqp.Channel):
 
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
         """Take what the reader has read for this channel."""
+        if self.is_closing and method_sig in _IGNORED:
+            return  # py-amqp would write a line about it
         if content is None:
             super().dispatch_method(method_sig, payload, content)
         elif not self.is_closing:

@@ -6,10 +6,14 @@
   begins when nothing else of this subscription runs, nothing begins while it runs, and the broker
   sends no more ahead until an event comes that is none. So a poisonous event takes no others with
   it to the dead letters. Classic queues do not count deliveries; there is no suspect among theirs.
+- While workers are scarce (see `intake`) the consumer is parked: nothing is sent ahead, and `fetch`
+  takes one event at a time. Handlers that run on from before, or from before a new channel, are
+  `old`: the broker does not count their events against what it may send ahead, so it is told less.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -23,6 +27,7 @@ from lymph.events.kombu.intake import Intake
 from lymph.events.kombu.keeper import Keeper
 from lymph.events.kombu.links import Link
 from lymph.events.kombu.messages import attempt_of, event_of, failures_of, losses_of
+from lymph.events.kombu.returns import Returns
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Topology
 
@@ -51,9 +56,15 @@ class Consumer:
         self._failures = failures
         self._finish = finish
         self._limit = 1 if subscription.sequential or subscription.once else prefetch
-        self._keeper = Keeper(subscription, link, topology, self._limit, self._deliver)
+        self._keeper = Keeper(
+            subscription, link, topology, self._deliver, self._renew, self._closed
+        )
         self._waiting: deque[Delivery] = deque()
-        self._running = 0
+        self._returns = Returns()
+        self._begun: dict[Delivery, float] = {}  # when their handlers were called
+        self._old: set[Delivery] = set()
+        self._parked = False
+        self._running = 0  # begun, or given to the intake
         self._settling = 0
         self._suspect_runs = False
         self._paused = False
@@ -62,11 +73,13 @@ class Consumer:
 
     def start(self, timeout: float) -> None:
         """Consume; returns when the queue is bound. Raises SubscriptionError."""
+        self._intake.join(self)
         self._keeper.start(timeout)
 
     def pause(self) -> None:
         """Have nothing more delivered and give back what has not begun. Never waits."""
         self._paused = True
+        self._intake.leave(self)
         self._keeper.pause()
         unbegun = self._intake.withdraw(self)
         for delivery in (*unbegun, *self._waiting):
@@ -80,16 +93,79 @@ class Consumer:
         self.pause()
         self._keeper.stop()
 
+    # While workers are scarce.
+
+    def park(self) -> int:
+        """Have events sent one at a time, by `fetch`; what has not begun goes back.
+
+        Returns how many events went back. Never waits.
+        """
+        self._parked = True
+        self._keeper.park()
+        kept: deque[Delivery] = deque()
+        returned = 0
+        for delivery in self._waiting:
+            if _suspicious(delivery) or not self._returns.give_back(delivery):
+                kept.append(delivery)
+            else:
+                returned += 1
+        self._waiting = kept
+        for delivery in self._intake.withdraw(self):
+            if self._returns.give_back(delivery):
+                self._running -= 1
+                returned += 1
+            else:
+                self._intake.put(self, delivery)
+        self._note_idle()
+        return returned
+
+    def fetch(self) -> bool:
+        """Take an event out of the queue and begin it; returns whether there was one. Waits."""
+        if self._waiting or self._suspect_runs or self._running >= self._limit:
+            return False
+        delivery = self._keeper.fetch()
+        if delivery is None:
+            return False
+        if self._paused:
+            delivery.give_back()
+            return False
+        self._take(delivery)
+        return True
+
+    def resume(self) -> None:
+        """Have events sent ahead again. Never waits."""
+        self._parked = False
+        self._renew()
+        self._go_on()
+
+    def _renew(self) -> None:
+        self._old.update(self._begun)
+        if self._limit == 1 and self._begun:
+            self._keeper.park()  # until the handler has ended
+
+    def _go_on(self) -> None:
+        if not self._parked and not self._paused and not (self._limit == 1 and self._begun):
+            self._keeper.resume()
+
+    def _closed(self, error: Exception) -> None:
+        self._failures.taken_back(self.subscription.queue_name, self._begun, error)
+
     # What is delivered.
 
     def _deliver(self, delivery: Delivery) -> None:
         if self._paused:
             delivery.give_back()
-            return
+        elif self._parked and not _suspicious(delivery) and self._returns.give_back(delivery):
+            pass  # it was on its way
+        else:
+            self._take(delivery)
+
+    def _take(self, delivery: Delivery) -> None:
+        self._returns.correct(delivery)
         if _suspicious(delivery):
             self._keeper.narrow()
-        else:
-            self._keeper.widen()
+        elif not self._parked and not self._keeper.wide:
+            self._keeper.widen(self._limit - len(self._old))
         self._waiting.append(delivery)
         self._advance()
 
@@ -117,6 +193,7 @@ class Consumer:
         """Call the handler; its outcome decides what becomes of the event."""
         try:
             if delivery.live:
+                self._begun[delivery] = time.monotonic()
                 self._attempt(delivery)
         except Killed:
             delivery.give_back()
@@ -126,8 +203,18 @@ class Consumer:
         finally:
             self._running -= 1
             self._suspect_runs = False
+            self._begun.pop(delivery, None)
             self._note_idle()
             self._advance()
+            if self._old:
+                self._forget_old(delivery)
+
+    def _forget_old(self, delivery: Delivery) -> None:
+        self._old.discard(delivery)
+        if not self._old and not self._parked:
+            if self._keeper.wide:
+                self._keeper.widen(self._limit)
+            self._go_on()
 
     def _attempt(self, delivery: Delivery) -> None:
         subscription = self.subscription
@@ -144,6 +231,8 @@ class Consumer:
         except BaseException as error:  # noqa: BLE001 - _failed logs it
             self._failed(delivery, error)
         else:
+            if not delivery.live:
+                self._failures.late(subscription.queue_name, delivery, self._begun[delivery])
             delivery.acknowledge()
             self._end_once()
 

@@ -12,9 +12,14 @@ event at a time. What decides about order is how a consumer leaves; seen with Ra
 A failed event is held until it is tried again, since whatever is put back may be given to another.
 Before each attempt the broker is asked over the channel whether it still stands. The answer is good
 for a heartbeat interval: the broker gives up a silent connection after twice that time at least.
+
+While workers are scarce (see `intake`) a consumer is parked: it consumes only while a worker is
+free for its event, and cancels before it acknowledges.
 """
 
 from __future__ import annotations
+
+import time
 
 import gevent
 from gevent.event import Event
@@ -28,10 +33,13 @@ from lymph.events.kombu.intake import Intake
 from lymph.events.kombu.keeper import Keeper
 from lymph.events.kombu.links import Link
 from lymph.events.kombu.messages import attempt_of, event_of
+from lymph.events.kombu.returns import Returns
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Topology
 
 __all__ = ['ExclusiveConsumer']
+
+_FETCH_TIMEOUT = 0.2  # seconds for an event that another consumer may have been sent
 
 
 class ExclusiveConsumer:
@@ -50,7 +58,14 @@ class ExclusiveConsumer:
         self._component = component
         self._intake = intake
         self._failures = failures
-        self._keeper = Keeper(subscription, link, topology, 1, self._deliver)
+        self._keeper = Keeper(
+            subscription, link, topology, self._deliver, self._renew, self._closed
+        )
+        self._returns = Returns()
+        self._begun: dict[Delivery, float] = {}  # when the handler was called
+        self._parked = False
+        self._expecting = False
+        self._arrived = Event()
         self._next: Delivery | None = None
         self._failed = 0  # attempts at the event that is held
         self._busy = False  # an event is handled, or its outcome is on its way
@@ -61,6 +76,7 @@ class ExclusiveConsumer:
 
     def start(self, timeout: float) -> None:
         """Consume, or stand by; returns when the queue is bound. Raises SubscriptionError."""
+        self._intake.join(self)
         self._keeper.start(timeout)
 
     def pause(self) -> None:
@@ -68,6 +84,7 @@ class ExclusiveConsumer:
         if self._leaving:
             return
         self._leaving = True
+        self._intake.leave(self)
         self._keeper.hold()
         if self._intake.withdraw(self) or self._retrying is not None:
             self._end()
@@ -78,9 +95,65 @@ class ExclusiveConsumer:
         """Leave the queue to others, as `pause` does."""
         self.pause()
 
+    # While workers are scarce.
+
+    def park(self) -> int:
+        """Leave the queue to others between events; what has not begun goes back to its front.
+
+        Returns how many events went back. Never waits.
+        """
+        self._parked = True
+        if not self._busy:
+            self._keeper.park()
+            return 0
+        if self._failed or self._retrying is not None:
+            return 0  # an attempt was made, and others follow it
+        for delivery in self._intake.withdraw(self):
+            if self._returns.give_back(delivery, self._keeper.reopen):
+                self._end()
+                return 1
+            self._intake.put(self, delivery)
+        return 0
+
+    def fetch(self) -> bool:
+        """Have an event delivered and begin it; returns whether there was one. Waits."""
+        if self._busy or self._leaving:
+            return False
+        self._arrived.clear()
+        self._expecting = True
+        try:
+            fetched = self._keeper.begin_fetching() and self._arrived.wait(_FETCH_TIMEOUT)
+        finally:
+            self._expecting = False
+        if not fetched and not self._busy and not self._leaving:
+            self._keeper.cancel()
+        return bool(fetched)
+
+    def resume(self) -> None:
+        """Consume, or stand by, all the time again. Never waits."""
+        self._parked = False
+        if not self._busy:
+            self._keeper.resume()
+
+    def _renew(self) -> None:
+        if self._busy and self._retrying is None:
+            self._keeper.park()  # until the handler has ended
+
+    def _closed(self, error: Exception) -> None:
+        self._failures.taken_back(self.subscription.queue_name, self._begun, error)
+
     # What is delivered.
 
     def _deliver(self, delivery: Delivery) -> None:
+        if self._expecting:
+            self._arrived.set()
+        elif (
+            self._parked
+            and not self._busy
+            and self._returns.give_back(delivery, self._keeper.reopen)
+        ):
+            return  # it was on its way
+        self._returns.correct(delivery)
         self._next = delivery
         if self._retrying is not None:
             # it was held when the connection was lost, and has come back
@@ -132,6 +205,7 @@ class ExclusiveConsumer:
             self._failures.refused(subscription.queue_name, error)
             return False
         event.attempt = attempt
+        since = self._begun[delivery] = time.monotonic()
         try:
             subscription.handler(event)
         except Killed:
@@ -139,7 +213,11 @@ class ExclusiveConsumer:
         except BaseException as error:  # noqa: BLE001 - _fail logs it
             self._fail(delivery, error, attempt)
             return False
-        if self._leaving:
+        finally:
+            del self._begun[delivery]
+        if not delivery.live:
+            self._failures.late(subscription.queue_name, delivery, since)
+        if self._leaving or self._parked:
             self._keeper.cancel()
         delivery.acknowledge()
         return True
@@ -179,8 +257,12 @@ class ExclusiveConsumer:
         self.idle.set()
         if self._leaving:
             self._keeper.leave()
+            return
+        if self._parked:
+            self._keeper.park()
         else:
-            self._advance()
+            self._keeper.resume()
+        self._advance()
 
 
 def _is_ours(delivery: Delivery) -> bool:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 
 import gevent
+from amqp.exceptions import PreconditionFailed
 
+from lymph.config.printable import printable
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line
 from lymph.core.greenlets import Greenlet
@@ -21,7 +24,7 @@ from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
 from lymph.events.kombu.delays import coarse
-from lymph.events.kombu.errors import BrokerError, Unsendable
+from lymph.events.kombu.errors import BrokerError, Unsendable, explain
 from lymph.events.kombu.messages import (
     ATTEMPTS,
     DIED,
@@ -43,6 +46,7 @@ __all__ = ['Failures']
 logger = logging.getLogger(__name__)
 
 _AFTER_ERROR = Backoff(first=0.5, longest=15.0)
+_NAMED = 5  # events in one line
 _AFTER_FAULT = 1.0  # seconds before an event is given back that something unforeseen has stopped
 
 
@@ -137,6 +141,34 @@ class Failures:
             error, component=component, function=subscription.handler, attempt=attempt
         )
 
+    def taken_back(
+        self, queue_name: str, running: Mapping[Delivery, float], error: Exception
+    ) -> None:
+        """Log that the broker did not wait for the handlers that run since `running` says."""
+        if isinstance(error, PreconditionFailed) and 'timed out' in explain(error):
+            now = time.monotonic()
+            events = [
+                f'{_named(delivery)}, running for {now - since:.1f} s'
+                for delivery, since in islice(running.items(), _NAMED)
+            ]
+            text = (
+                '%s: RabbitMQ has taken back, to deliver again, what was not acknowledged within '
+                'its consumer_timeout: %s; raise consumer_timeout (milliseconds, in rabbitmq.conf) '
+                'above what the handler takes. It says: %s'
+            )
+            which = '; '.join(events) or 'events whose handlers had not begun'
+            self._log.write(logging.ERROR, queue_name, text, queue_name, which, explain(error))
+
+    def late(self, queue_name: str, delivery: Delivery, since: float) -> None:
+        """Log that an event was handled that the broker delivers again."""
+        text = (
+            '%s: %s was handled in %.1f s, but its acknowledgement comes too late, over a channel '
+            'that was closed meanwhile; it is delivered again'
+        )
+        took = time.monotonic() - since
+        name = _named(delivery)
+        self._log.write(logging.WARNING, queue_name, text, queue_name, name, took)
+
     def stopped(self, queue_name: str, delivery: Delivery, error: BaseException) -> None:
         """Log what nobody foresaw, and give the event back after a pause."""
         try:
@@ -214,3 +246,8 @@ class Failures:
                 gevent.sleep(delay)
             else:
                 delivery.acknowledge()
+
+
+def _named(delivery: Delivery) -> str:
+    found = delivery.message.properties
+    return printable(f'{found.get("type", "?")} (event {found.get("message_id", "?")})')

@@ -39,7 +39,9 @@ _HOPELESS = (BrokerError, AccessRefused)  # trying again will not help by itself
 class Keeper:
     """Keeps the queue of `subscription` consumed; `deliver` gets what comes and never waits.
 
-    Up to `width` events are sent ahead after `widen`, else one.
+    Up to the width given to `widen` events are sent ahead, else one, and none while it is parked.
+    `renew` is called before a session begins: what was delivered before no longer counts as sent
+    ahead. `closed` is called with the error when a channel ends by itself. Neither waits.
     """
 
     def __init__(
@@ -47,21 +49,26 @@ class Keeper:
         subscription: Subscription,
         link: Link,
         topology: Topology,
-        width: int,
         deliver: Callable[[Delivery], object],
+        renew: Callable[[], object],
+        closed: Callable[[Exception], object],
     ) -> None:
         self._subscription = subscription
         self._link = link
         self._topology = topology
-        self._width = width
         self._deliver = deliver
+        self._renew = renew
+        self._on_closed = closed
         self.queue = self._named()
         self._session: Session | None = None
         self._paused = False
+        self._parked = False
         self._wake = Event()
         self._lost = False
-        self._wide = False
+        self._ready = False  # the session may be used by others than this greenlet
+        self._width = 1
         self._trouble = ''
+        self._failures = 0  # in a row
         self._first: AsyncResult[Exception | None] = AsyncResult()
         self._greenlet: Greenlet | None = None
 
@@ -80,23 +87,70 @@ class Keeper:
                 f'{explain(error)}'
             ) from error
 
-    def widen(self) -> None:
-        """Have as many events sent ahead as may run. Never waits."""
-        if not self._wide and self._width > 1:
-            self._wide = True
+    def widen(self, width: int) -> None:
+        """Have up to `width` events sent ahead, or more if that was asked for. Never waits."""
+        if width > self._width:
+            self._width = width
             self._wake.set()
+
+    @property
+    def wide(self) -> bool:
+        """Whether more than one event is sent ahead."""
+        return self._width > 1
 
     def narrow(self) -> None:
         """Have one event sent at a time. Never waits."""
-        self._wide = False
+        self._width = 1
         if self._session is not None:
             self._session.narrow()
+
+    def park(self) -> None:
+        """Have events sent only by `fetch` and `fetch_first`, until `resume`. Never waits."""
+        self._parked = True
+        self._width = 1
+        self.cancel()
+
+    def resume(self) -> None:
+        """Have events sent again; what is out does not count as sent ahead. Never waits."""
+        self._parked = False
+        self._wake.set()
+
+    def fetch(self) -> Delivery | None:
+        """Take an event out of the queue, if it has one. Waits; one greenlet at a time."""
+        session = self._usable()
+        if session is None:
+            return None
+        try:
+            return session.fetch()
+        except (*BROKEN, AttributeError):  # py-amqp forgets the connection of a closed channel
+            return None
+
+    def begin_fetching(self) -> bool:
+        """Have one event sent if the queue has one, also to its single active consumer. Waits."""
+        session = self._usable()
+        try:
+            if session is None or session.consuming or not session.waiting():
+                return False
+            session.consume()
+        except (*BROKEN, AttributeError):
+            return False
+        return True
 
     def pause(self) -> None:
         """Have nothing more delivered. Never waits."""
         self._paused = True
         if self._session is not None:
             self._session.cancel()
+
+    def reopen(self) -> None:
+        """Put back to its place what was delivered and not settled, and go on over a new channel.
+
+        Never waits.
+        """
+        session, self._session = self._session, None
+        if session is not None:
+            session.abandon()
+            self._end()
 
     def hold(self) -> None:
         """Go on as long as this session lasts, and consume no more after it. Never waits."""
@@ -129,40 +183,50 @@ class Keeper:
         self._retire()
 
     def _keep(self) -> None:
-        attempt = 0
         while True:
             self._link.up.wait()
             connection = self._link.connection
-            self._lost = self._wide = False
+            self._lost = self._ready = False
+            self._width = 1
             try:
                 if connection is not None and not self._paused:
                     self._open(connection)
-                self._first.set(None)
-                attempt = 0
                 self._attend()
             except Exception as error:  # noqa: BLE001 - _failed logs it
-                attempt += 1
+                self._failures += 1
                 self._failed(error)
             self._retire()
-            gevent.sleep(_BACKOFF.delay(max(attempt, 1), random.random()))
+            gevent.sleep(_BACKOFF.delay(max(self._failures, 1), random.random()))
 
     def _open(self, connection: Connection) -> None:
+        self._renew()
         channel: Channel = connection.channel()
         session = Session(channel, self.queue.name, self._deliver, self._cancelled)
         self._session = session
         channel.on_closed = self._closed
         self._topology.declare_queue(channel, self.queue, self._subscription.event_types)
-        session.consume()
+        self._ready = True
 
     def _attend(self) -> None:
         """Do what has to wait for replies, until the session is lost."""
         while not self._lost:
-            if self._wide and not self._paused and self._session is not None:
-                self._session.widen(self._width)
+            session = self._session
+            if session is not None and not self._paused and not self._parked:
+                if not session.consuming:
+                    session.consume()
+                if self._width > 1:
+                    session.widen(self._width)
+            self._first.set(None)
+            self._failures = 0
             self._wake.wait()
             self._wake.clear()
 
+    def _usable(self) -> Session | None:
+        ready = self._ready and self._parked and not self._paused
+        return self._session if ready else None
+
     def _retire(self) -> None:
+        self._ready = False
         session, self._session = self._session, None
         if session is not None:
             session.retire()
@@ -187,6 +251,7 @@ class Keeper:
 
     def _closed(self, error: Exception) -> None:
         logger.info('%s: the channel was closed: %s', self.queue.name, explain(error))
+        self._on_closed(error)
         self._end()
 
     def _cancelled(self) -> None:

@@ -54,6 +54,7 @@ __all__ = [
     'message_of',
     'number',
     'seconds',
+    'subtract_losses',
 ]
 
 TRACE_ID = 'lymph-trace-id'
@@ -130,6 +131,15 @@ def attempt_of(message: amqp.Message) -> int:
 def losses_of(message: amqp.Message) -> int:
     """Return how many deliveries from its queue ended without an outcome; 0 in classic queues."""
     return _count(message, _DELIVERY_COUNT) or 0
+
+
+def subtract_losses(message: amqp.Message, count: int) -> None:
+    """Have a delivered message count that many fewer earlier deliveries."""
+    losses = _count(message, _DELIVERY_COUNT)
+    if losses is not None:
+        message.properties['application_headers'][_DELIVERY_COUNT] = max(losses - count, 0)
+    elif message.delivery_info:
+        message.delivery_info['redelivered'] = False
 
 
 def failures_of(message: amqp.Message) -> int:

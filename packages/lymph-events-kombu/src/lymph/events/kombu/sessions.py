@@ -8,7 +8,8 @@ acknowledged too as one acknowledgement of all: a quorum queue then writes once 
 
 A session begins narrow: the broker sends one event and waits for its outcome. `widen` has it send
 more ahead, `narrow` ends that. The prefetch of a consumer cannot be changed, so the rest of the
-width is a second consumer.
+width is another consumer. Between `cancel` and the next `consume` nothing is sent, and `fetch`
+takes single events.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from itertools import takewhile
 from typing import Any
 
 import gevent
+from amqp import spec
 
 from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
@@ -46,35 +48,62 @@ class Session:
         cancelled: Callable[[], object],
     ) -> None:
         self.channel = channel
-        self.wide = False
+        self._width = 0
         self._queue = queue
         self._deliver = deliver
         self._cancelled = cancelled
         self._tags: list[str] = []
         self._retired = False
+        self._fetching = False
         self._unsettled: dict[
             int, bool
         ] = {}  # tags in their order; true: acknowledged in this turn
         self._acknowledged: list[int] = []
 
+    @property
+    def consuming(self) -> bool:
+        """Whether the broker sends events by itself."""
+        return bool(self._tags)
+
     def consume(self) -> None:
         """Begin to consume, narrow. Waits."""
+        self._width = 1
         self._consume(1)
 
+    def fetch(self) -> Delivery | None:
+        """Take one event out of the queue; None: there is none. Waits; one greenlet at a time."""
+        self._fetching = True
+        try:
+            message = self.channel.basic_get(self._queue)
+            if message is None:
+                return None
+            self._unsettled[message.delivery_tag] = False
+            self._unsettled = dict(sorted(self._unsettled.items()))
+        finally:
+            self._fetching = False
+        return Delivery(self, message)
+
+    def waiting(self) -> int:
+        """Return how many events wait in the queue. Waits for the broker."""
+        count: int = self.channel.queue_declare(self._queue, passive=True).message_count
+        return count
+
     def widen(self, width: int) -> None:
-        """Have up to `width` events under way. Waits."""
-        if not self.wide:
-            self.wide = True
-            self._consume(width - 1)
+        """Have up to `width` events under way, or more if that was asked for before. Waits."""
+        more = width - self._width
+        if self._tags and more > 0:
+            self._width = width
+            self._consume(more)
 
     def narrow(self) -> None:
         """Have one event at a time sent from now on. Never waits."""
-        if self.wide:
-            self.wide = False
+        while len(self._tags) > 1:
             self._cancel(self._tags.pop())
+        self._width = min(self._width, 1)
 
     def cancel(self) -> None:
         """Have no more sent. Never waits."""
+        self._width = 0
         while self._tags:
             self._cancel(self._tags.pop())
 
@@ -129,7 +158,9 @@ class Session:
         self._close_if_done()
 
     def _send(self, acknowledged: list[int]) -> None:
-        before = list(takewhile(self._unsettled.__getitem__, self._unsettled))
+        # what is being fetched has a tag that is not noted yet
+        known = () if self._fetching else self._unsettled
+        before = list(takewhile(self._unsettled.__getitem__, known))
         if before:
             self.channel.acknowledge(before[-1], multiple=len(before) > 1)
         if len(before) < len(acknowledged):
@@ -144,14 +175,16 @@ class Session:
         # registered before, because deliveries may come before the reply is seen
         self.channel.callbacks[tag] = self._receive
         self.channel.basic_qos(0, prefetch, False)
-        self.channel.basic_consume(
-            self._queue, consumer_tag=tag, callback=self._receive, on_cancel=self._ended
-        )
+        if tag in self._tags:  # not cancelled meanwhile
+            self.channel.basic_consume(
+                self._queue, consumer_tag=tag, callback=self._receive, on_cancel=self._ended
+            )
 
     def _cancel(self, tag: str) -> None:
         if self.channel.usable:
             with suppress(*BROKEN):
-                self.channel.basic_cancel(tag, nowait=True)
+                # answered, so that py-amqp forgets the tag; nobody waits for the answer
+                self.channel.send_method(spec.Basic.Cancel, 'sb', (tag, False))
 
     def _receive(self, message: Any) -> None:
         self._unsettled[message.delivery_tag] = False
@@ -169,10 +202,11 @@ class Session:
 class Delivery:
     """An event that was delivered and has to be settled, once."""
 
-    __slots__ = ('_session', 'message')
+    __slots__ = ('_session', 'message', 'returns')
 
     def __init__(self, session: Session, message: Any) -> None:
         self.message = message
+        self.returns = 0  # earlier deliveries that were given back unbegun; see `returns`
         self._session: Session | None = session
 
     @property
