@@ -9,6 +9,7 @@ import lymph
 from lymph.client import Client
 from lymph.core import deadlines, trace
 from lymph.core.events import Event
+from lymph.events.base import Subscription
 from lymph.exceptions import EmitFailure, SerializationError, SubscriptionError, Timeout
 from lymph.testing.contracts.events.delays import NO_DELAYS
 from lymph.testing.waiting import eventually
@@ -346,7 +347,7 @@ def test_a_handler_may_be_declared_for_one_event_or_a_queue_of_its_own(world, em
         def on_first(self, event):
             self.heard.put(event['n'])
 
-        @lymph.event('named', queue_name='shared.queue')
+        @lymph.event('named', queue_name='own.queue')
         def on_named(self, event):
             self.heard.put(event['n'])
 
@@ -357,7 +358,7 @@ def test_a_handler_may_be_declared_for_one_event_or_a_queue_of_its_own(world, em
     assert sorted([take(special), take(special)]) == [0, 2]
     counted = {tags['queue'] for name, _, tags in special.metrics if name == 'events.handled'}
     eventually(lambda: special.heard.empty())
-    assert 'shared.queue' in counted
+    assert 'special.own.queue' in counted
 
 
 @pytest.mark.parametrize('junk', [5, None, [], b'x'])
@@ -386,7 +387,7 @@ def test_a_handler_cannot_have_the_queue_of_a_task(world, worker):
         def work(self):
             pass
 
-        @lymph.event('thing', queue_name='mixed.work')
+        @lymph.event('thing', queue_name='work')
         def on_thing(self, event):
             pass
 
@@ -395,14 +396,33 @@ def test_a_handler_cannot_have_the_queue_of_a_task(world, worker):
         container.start()
 
 
-def test_two_interfaces_of_a_container_cannot_consume_one_queue(world):
+def test_two_interfaces_of_a_container_that_name_the_same_queue_each_have_one(world, emitter):
     class Hears(lymph.Interface):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.heard = Queue()
+
         @lymph.event('thing', queue_name='shared')
+        def on_thing(self, event):
+            self.heard.put(event['n'])
+
+    interfaces = world.container((Hears, 'one'), (Hears, 'other')).interfaces
+    emitter.emit('thing', {'n': 1})
+    assert [take(each) for each in interfaces] == [1, 1]
+
+
+def test_a_queue_that_an_earlier_version_called_by_its_queue_name_alone_is_told(world, caplog):
+    class Hears(lymph.Interface):
+        @lymph.event('thing', queue_name='former')
         def on_thing(self, event):
             pass
 
-    container = world.container((Hears, 'one'), (Hears, 'other'), start=False)
-    with pytest.raises(
-        SubscriptionError, match=r"'shared' is consumed already by .*Hears\.on_thing"
-    ):
-        container.start()
+    def warnings():
+        return [each.getMessage() for each in caplog.records if "'former'" in each.getMessage()]
+
+    before = world.container((Hears, 'shop'))
+    assert warnings() == []
+    before.events.declare(Subscription('former', ('thing',), print))
+    world.container((Hears, 'shop'))
+    (warning,) = warnings()
+    assert warning.startswith("the queue of shop.on_thing is 'shop.former'; a queue 'former', as")

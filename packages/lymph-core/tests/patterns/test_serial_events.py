@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from enum import IntEnum
 from uuid import UUID
@@ -300,9 +301,10 @@ def test_a_handler_takes_the_event_and_is_one_thing():
             pass
 
 
-def test_a_queue_that_cannot_be_had_stops_the_start(world):
+@pytest.mark.parametrize('taken', ['ship', 'ship.0', 'ship.11', 'ship.12'])
+def test_a_handler_cannot_have_the_queue_of_a_serial_handler_or_its_partitions(world, taken):
     class Taken(lymph.Interface):
-        @lymph.event('thing', queue_name='taken.ship')
+        @lymph.event('thing', queue_name=taken)
         def other(self, event):
             pass
 
@@ -310,7 +312,7 @@ def test_a_queue_that_cannot_be_had_stops_the_start(world):
         def ship(self, event):
             pass
 
-    with pytest.raises(SubscriptionError, match=r'taken\.ship'):
+    with pytest.raises(SubscriptionError, match=rf"'taken\.{re.escape(taken)}' for ship and other"):
         world.container(Taken)
 
 

@@ -24,6 +24,7 @@ from lymph.core.greenlets import Pool
 from lymph.core.hosting.advertising import Advertising
 from lymph.core.hosting.builtin import BuiltinInterface
 from lymph.core.hosting.drain import wait_until_quiet
+from lymph.core.hosting.former_queues import warn_of_former_queues
 from lymph.core.hosting.methods import MethodTable
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
@@ -337,6 +338,7 @@ class ServiceContainer(Asking):
         if not self.worker:
             for subscription in of_newest(self.interfaces, event_subscriptions):
                 self.subscribe(subscription)
+            warn_of_former_queues(self.interfaces, lambda queue: self.events.has_queue(queue))
             self.serial_events.run(newest_first(self.interfaces))
         for subscription in of_newest(self.interfaces, task_subscriptions):
             if self.worker:

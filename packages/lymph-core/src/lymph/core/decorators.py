@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from lymph.config.printable import quoted
 from lymph.core.declaring.callables import check_retry
 from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declare
 from lymph.core.declaring.tasks import Task
@@ -55,7 +56,9 @@ def event(
     `event_types` may hold wildcards: ``*`` for one word, ``#`` for zero or more. With
     `sequential` an instance handles one event at a time, with `broadcast` every instance handles
     every event, with `once` only the first event is handled. `retry` is how often a handler that
-    raised is called again. `queue_name` replaces ``<interface name>.<method>``.
+    raised is called again. Instances of the interface share the queue
+    ``<interface name>.<method>``; `queue_name` stands in place of the method, so that the method
+    can be renamed.
     """
     if not event_types:
         raise TypeError('expected at least one event type, as in @lymph.event("task_done")')
@@ -63,6 +66,8 @@ def event(
         raise TypeError('write @lymph.event("type") with event types as text')
     if queue_name is not None and not isinstance(queue_name, str):
         raise TypeError(f'expected queue_name as text, found {described(queue_name)}')
+    if queue_name is not None and not (queue_name and queue_name.isprintable()):
+        raise ValueError(f'expected queue_name as printable text, found {quoted(queue_name)}')
     for event_type in event_types:
         check_pattern(event_type)
     check_retry(retry)

@@ -42,7 +42,7 @@ class Subscription:
     """What an event system has to know of a handler; compared by identity.
 
     ==============  ==============================================================================
-    queue_name      the queue that collects its events; unique to it (<interface name>.<handler>)
+    queue_name      the queue that collects its events; unique to it, see `queue_names`
     event_types     topics, each may hold wildcards
     handler         called with the event, in one of the workers; its return acknowledges
     sequential      at most one event at a time in this instance

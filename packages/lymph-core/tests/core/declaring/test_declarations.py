@@ -284,6 +284,8 @@ def test_decorator_without_parentheses_says_how_to_write_it(decorator, advice, f
         ({'retry': True}, 'expected retry as a whole number'),
         ({'retry': -1}, 'expected retry >= 0'),
         ({'queue_name': 5}, 'expected queue_name as text'),
+        ({'queue_name': ''}, "expected queue_name as printable text, found ''"),
+        ({'queue_name': 'a\nb'}, 'expected queue_name as printable text'),
     ],
 )
 def test_options_of_a_wrong_type_are_refused(options, expected):

@@ -9,13 +9,16 @@ from functools import wraps
 from typing import Any
 
 from lymph.core import deadlines, trace
+from lymph.core.declaring.declarations import declared
 from lymph.core.events import Event
 from lymph.core.failures import Killed
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
+from lymph.events.queue_names import is_partition, queue_name
 from lymph.exceptions import EventRejected, SubscriptionError
+from lymph.patterns.serial_events.declaring import SerialDeclaration
 
 __all__ = [
     'HandlerStats',
@@ -75,16 +78,22 @@ def check_queues(interface: Interface) -> None:
 
     One of them may run in a worker, elsewhere, so that the event system sees no more than one.
     """
-    owners: dict[str, str] = {}
+    serial = {
+        queue_name(interface.name, name): name
+        for name in declared(type(interface), SerialDeclaration)
+    }
+    owners = dict(serial)
     names = [*interface.event_handlers, *interface.tasks]
     for name, subscription in zip(
         names, [*event_subscriptions(interface), *task_subscriptions(interface)], strict=True
     ):
-        owner = owners.setdefault(subscription.queue_name, name)
+        queue = subscription.queue_name
+        feeders = (feeder for group, feeder in serial.items() if is_partition(queue, group))
+        owner = next(feeders, owners.setdefault(queue, name))
         if owner != name:
             raise SubscriptionError(
                 f'{interface.name}: expected a queue of its own for each handler, found '
-                f'{subscription.queue_name!r} for {owner} and {name}; '
+                f'{queue!r} for {owner} and {name}; '
                 'give one of them another queue_name, or both event types to one handler'
             )
 
@@ -92,17 +101,17 @@ def check_queues(interface: Interface) -> None:
 def event_subscriptions(interface: Interface) -> list[Subscription]:
     """Return a subscription for each event handler of an interface."""
     found = []
-    for name, declared in interface.event_handlers.items():
-        temporary = declared.broadcast or declared.once
+    for name, handler in interface.event_handlers.items():
+        temporary = handler.broadcast or handler.once
         found.append(
             Subscription(
-                declared.queue_name or f'{interface.name}.{name}',
-                declared.event_types,
+                queue_name(interface.name, handler.queue_name or name),
+                handler.event_types,
                 getattr(interface, name),
-                sequential=declared.sequential,
-                broadcast=declared.broadcast,
-                once=declared.once,
-                retry=declared.retry,
+                sequential=handler.sequential,
+                broadcast=handler.broadcast,
+                once=handler.once,
+                retry=handler.retry,
                 durable=not temporary,
             )
         )
@@ -113,7 +122,7 @@ def task_subscriptions(interface: Interface) -> list[Subscription]:
     """Return a subscription for each task of an interface."""
     return [
         Subscription(
-            f'{interface.name}.{name}',
+            queue_name(interface.name, name),
             (task.event_type(interface.name),),
             _runs(getattr(interface, name)),
             sequential=task.sequential,

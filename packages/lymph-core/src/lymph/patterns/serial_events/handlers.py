@@ -15,6 +15,7 @@ from lymph.core.monitoring.metrics import Sample
 from lymph.core.partitioning import Partitioner
 from lymph.core.protocol.partitions import partition_of
 from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.queue_names import partition_queue, queue_name
 from lymph.exceptions import EventRejected, LymphError, SerializationError
 from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
 from lymph.patterns.serial_events.declaring import SerialDeclaration
@@ -60,7 +61,7 @@ class SerialHandler:
         host: Host,
         partitioner: Partitioner,
     ) -> None:
-        self.group = f'{interface.name}.{name}'
+        self.group = queue_name(interface.name, name)
         self._declaration = declaration
         self._interface = interface
         self._handler = getattr(interface, name)
@@ -86,7 +87,7 @@ class SerialHandler:
         for partition in range(count):
             # all of them before anything is fed: an event that no queue collects is lost
             self._host.events.declare(self._subscription(partition))
-        while self._host.events.has_queue(f'{self.group}.{count}'):
+        while self._host.events.has_queue(partition_queue(self.group, count)):
             count += 1  # from a time when there were more; what is in it is to be handled
         self._partitioner.join(self.group, self._host.identity, count, self._assign)
         self._host.subscribe(
@@ -143,7 +144,7 @@ class SerialHandler:
 
     def _subscription(self, partition: int) -> Subscription:
         return Subscription(
-            f'{self.group}.{partition}',
+            partition_queue(self.group, partition),
             (topic_of(self.group, partition),),
             self._handle,
             retry=self._declaration.retry,

@@ -63,7 +63,7 @@ class InterfacesContract(EventSystemHarness):
 
         on_event.__name__ = handler
         patterns = [self.topic(topic) for topic in topics or ('thing',)]
-        decorate = handles(*patterns, queue_name=queue and self.queue(queue), **options)
+        decorate = handles(*patterns, queue_name=queue, **options)
         return type('Shop', (_Hearing,), {handler: decorate(on_event)})
 
     # Declared handlers.
@@ -74,22 +74,41 @@ class InterfacesContract(EventSystemHarness):
         shop.emit(self.topic('other.one'), {'n': 1})
         assert _number(shop) == 1
 
-    def test_a_queue_name_replaces_that_of_interface_and_method(self) -> None:
+    def test_a_queue_name_stands_in_place_of_the_method(self) -> None:
         shop = self.host(self.declare(queue='named'))
-        assert shop.container.events.has_queue(self.queue('named'))
+        assert shop.container.events.has_queue(f'{self.queue("shop")}.named')
         assert not shop.container.events.has_queue(f'{self.queue("shop")}.on_event')
+        assert not shop.container.events.has_queue('named')
         shop.emit(self.topic('thing'), {'n': 1})
         assert _number(shop) == 1
 
-    def test_interfaces_that_name_the_same_queue_share_its_events(self) -> None:
-        first = self.host(self.declare(queue='named'), 'first')
-        second = self.host(self.declare(queue='named'), 'second')
+    def test_instances_of_an_interface_share_the_queue_that_they_name(self) -> None:
+        cls = self.declare(queue='named')
+        first, second = self.host(cls), self.host(cls)
         for n in range(10):
             first.emit(self.topic('thing'), {'n': n})
         self.eventually(lambda: len(first.heard) + len(second.heard) == 10)
         self.settle()
         heard = [*_numbers(first), *_numbers(second)]
         assert sorted(heard) == list(range(10))
+
+    def test_interfaces_that_name_the_same_queue_each_get_every_event(self) -> None:
+        first = self.host(self.declare(queue='named'), 'first')
+        second = self.host(self.declare(queue='named'), 'second')
+        for n in range(3):
+            first.emit(self.topic('thing'), {'n': n})
+        assert sorted(_number(first) for _ in range(3)) == [0, 1, 2]
+        assert sorted(_number(second) for _ in range(3)) == [0, 1, 2]
+
+    def test_handlers_that_are_called_like_what_a_backend_keeps_get_their_events(self) -> None:
+        names = ('dead', 'delay', 'delayed', 'retry', 'ready', 'bell', 'events', 'owners')
+        types = [self.declare(handler=name) for name in names]
+        shop = self.host(type('Shop', tuple(types), {}), 'dead')
+        shop.emit(self.topic('thing'), {'n': 1})
+        shop.emit(self.topic('thing'), {'n': 2}, delay=0.1)
+        assert sorted(_number(shop) for _ in range(16)) == [1] * 8 + [2] * 8
+        letters = shop.container.events.dead_letters
+        assert not any(each.queue.startswith(self.queue('dead')) for each in letters.scan())
 
     @pytest.mark.parametrize('named', [False, True])
     def test_every_instance_handles_a_declared_broadcast(self, named: bool) -> None:
@@ -115,7 +134,7 @@ class InterfacesContract(EventSystemHarness):
         one = self.declare(handler='on_one', queue='named', **options)
         other = self.declare(handler='on_other', queue='named', **options)
         both = type('Shop', (one, other), {})
-        with pytest.raises(SubscriptionError, match=rf'{self.queue("named")}.*on_one and on_other'):
+        with pytest.raises(SubscriptionError, match=r'named.*on_one and on_other'):
             self.host(both)
 
     # At runtime.
