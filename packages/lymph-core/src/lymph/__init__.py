@@ -18,6 +18,7 @@ _HOMES = {
     'EmitFailure': 'lymph.exceptions',
     'Event': 'lymph.core.events',
     'EventRejected': 'lymph.exceptions',
+    'EventTooLarge': 'lymph.exceptions',
     'Expired': 'lymph.exceptions',
     'Failed': 'lymph.exceptions',
     'Interface': 'lymph.core.interfaces',
@@ -71,6 +72,9 @@ if TYPE_CHECKING:
     )
     from lymph.exceptions import (
         EventRejected as EventRejected,
+    )
+    from lymph.exceptions import (
+        EventTooLarge as EventTooLarge,
     )
     from lymph.exceptions import (
         Expired as Expired,

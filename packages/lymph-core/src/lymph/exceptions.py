@@ -6,6 +6,7 @@
     ├── ConfigurationError            home: lymph.config; a file, a key path, what to do
     │   └── PluginError               a plugin is missing, broken, ambiguous or of the wrong kind
     ├── SerializationError            a value cannot travel; names the path to it
+    │   └── EventTooLarge             an event is larger than any event may be; also a ValueError
     ├── RegistrationFailure           the registry did not take an instance
     ├── EmitFailure                   an event is not known to be safe
     ├── EventRejected                 raised by a handler: no attempt can handle the event
@@ -37,6 +38,7 @@ __all__ = [
     'ConnectionLost',
     'EmitFailure',
     'EventRejected',
+    'EventTooLarge',
     'Executed',
     'Expired',
     'Failed',
@@ -61,6 +63,10 @@ Executed = Literal['no', 'maybe', 'yes']
 
 class SerializationError(LymphError, TypeError):
     """A value cannot be packed or unpacked."""
+
+
+class EventTooLarge(SerializationError, ValueError):
+    """The body of an event is larger than `lymph.core.limits.EVENT`; nothing was sent."""
 
 
 class RegistrationFailure(LymphError):

@@ -130,8 +130,9 @@ class BaseEventSystem(Component, ABC):
         """Make the event safe, to be delivered not before `delay` seconds from now.
 
         Raises EmitFailure when that could not be confirmed, SerializationError for a payload that
-        cannot travel, ValueError for a type with wildcards or a delay that is no number of seconds
-        from 0 to `lymph.events.checks.LONGEST_DELAY`.
+        cannot travel, EventTooLarge for one of more than `lymph.core.limits.EVENT` bytes,
+        ValueError for a type with wildcards or a delay that is no number of seconds from 0 to
+        `lymph.events.checks.LONGEST_DELAY`.
         """
 
     def pause(self) -> None:

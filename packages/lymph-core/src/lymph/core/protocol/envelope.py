@@ -9,24 +9,23 @@ headers  mapping; ``trace_id`` is one of them
 =======  ===========================================================
 
 Unknown keys are ignored, so that a later lymph may add some. A trace id that is not valid is
-replaced by a new one: the event is worth more than what it belongs to. Type, id, source and headers
-have the bounds of `lymph.core.limits`.
+replaced by a new one: the event is worth more than what it belongs to. Type, id, source, headers
+and, where an event is packed, its body have the bounds of `lymph.core.limits`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core.events import Event
-from lymph.core.limits import HEADERS, ID, SUBJECT
-from lymph.exceptions import SerializationError
+from lymph.core.limits import EVENT, HEADERS, ID, SUBJECT
+from lymph.exceptions import EventTooLarge, SerializationError
 from lymph.serializers.msgpack import pack, unpack
 
-__all__ = ['event_from', 'mapping_of', 'pack_event', 'unpack_event']
-
+__all__ = ['encode_event', 'event_from', 'pack_event', 'unpack_event']
 
 _SHORT = ID // 4  # characters that have at most so many bytes
 
@@ -34,9 +33,23 @@ _SHORT = ID // 4  # characters that have at most so many bytes
 def pack_event(event: Event) -> bytes:
     """Return `event` as bytes.
 
-    Raises SerializationError, which names the path to the value that does not fit.
+    Raises SerializationError, which names the path to the value that does not fit, EventTooLarge
+    among them.
     """
-    return pack(mapping_of(event))
+    return encode_event(event, pack)
+
+
+def encode_event(event: Event, encode: Callable[[Any], bytes]) -> bytes:
+    """Return `event` as the bytes that `encode` makes of a value; raises as `pack_event` does."""
+    data = encode(_mapping_of(event))
+    if len(data) > EVENT:  # hardly ever, so the body is seldom encoded twice
+        size = len(encode(event.body))
+        if size > EVENT:
+            raise EventTooLarge(
+                f'expected at most {EVENT} bytes as body of the event {quoted(event.type)}, found '
+                f'{size}; keep what is larger elsewhere, and emit where it is'
+            )
+    return data
 
 
 def unpack_event(data: bytes, attempt: int = 1) -> Event:
@@ -44,7 +57,7 @@ def unpack_event(data: bytes, attempt: int = 1) -> Event:
     return event_from(unpack(data), attempt)
 
 
-def mapping_of(event: Event) -> dict[str, Any]:
+def _mapping_of(event: Event) -> dict[str, Any]:
     """Return the mapping that describes `event`.
 
     Raises SerializationError for an id, source or headers that `event_from` would refuse.

@@ -34,7 +34,7 @@ import amqp
 
 from lymph.core import limits, trace
 from lymph.core.events import Event
-from lymph.core.protocol.envelope import event_from, mapping_of
+from lymph.core.protocol.envelope import encode_event, event_from
 from lymph.events.kombu.serializers import Serializer, decode
 
 __all__ = [
@@ -74,8 +74,8 @@ _KEPT = ('content_type', 'content_encoding', 'message_id', 'type')
 
 
 def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message:
-    """Return an event as a message; raises SerializationError."""
-    body = serializer.encode(mapping_of(event))
+    """Return an event as a message; raises SerializationError, EventTooLarge among them."""
+    body = encode_event(event, serializer.encode)
     headers: dict[str, Any] = {EMITTED: now}
     trace_id = event.headers.get('trace_id')
     if isinstance(trace_id, str) and len(trace_id) <= limits.TRACE_ID and trace_id.isascii():

@@ -18,6 +18,7 @@ from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.outcomes import OutcomesContract
 from lymph.testing.contracts.events.queues import QueuesContract
 from lymph.testing.contracts.events.sharing import SharingContract
+from lymph.testing.contracts.events.sizes import SizesContract
 from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
 from lymph.testing.servers import RedisServer
@@ -34,6 +35,7 @@ class TestRedis(
     DeadLettersContract,
     QueuesContract,
     InterfacesContract,
+    SizesContract,
     ThreadsContract,
 ):
     @pytest.fixture(autouse=True)

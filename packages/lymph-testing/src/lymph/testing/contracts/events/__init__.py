@@ -25,6 +25,7 @@ from lymph.testing.contracts.events.lifetimes import LifetimesContract
 from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
 from lymph.testing.contracts.events.queues import QueuesContract
 from lymph.testing.contracts.events.sharing import SharingContract
+from lymph.testing.contracts.events.sizes import SizesContract
 from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
 
@@ -43,6 +44,7 @@ class EventSystemContract(
     ExclusiveOutcomesContract,
     DeadLettersContract,
     InterfacesContract,
+    SizesContract,
     ThreadsContract,
 ):
     """Tests that every event system passes."""
