@@ -6,6 +6,8 @@ The event systems that keep their own queues differ in the store alone. The rule
   than there are free workers, a few for each queue in turn, and for one at a time where a
   subscription is sequential. What it does for an event does not depend on how many queues there
   are: those that may have something stand in a line of their own.
+- Where a store gives less than it was asked for because events are large, the queues that got
+  nothing come first in the next lease.
 - It sleeps until something can be had: a queue was rung, a delayed event is due, a handler made
   room. A ring that arrives during a lease is not lost.
 - Outcomes are handed to the store without waiting. The store takes leases and outcomes in order,
@@ -209,14 +211,16 @@ class Consumption:
         for delivery in leased.deliveries:
             given[delivery.queue] = given.get(delivery.queue, 0) + 1
         now = time.monotonic()
-        for demand in demands:
+        # a full lease has nothing for the last queues: now they are the first
+        for demand in sorted(demands, key=lambda demand: demand.queue in given):
             if demand.queue not in self._consumers:
                 continue
             self._dues.pop(demand.queue, None)
-            if demand.queue in leased.due:
-                self._dues[demand.queue] = now + min(leased.due[demand.queue], _PATIENCE)
-            if given.get(demand.queue, 0) >= demand.count:
+            due = leased.due.get(demand.queue)
+            if given.get(demand.queue, 0) >= demand.count or due == 0:
                 self.ring(demand.queue)
+            elif due is not None:
+                self._dues[demand.queue] = now + min(due, _PATIENCE)
 
     def _look_again(self, demands: Sequence[Demand]) -> None:
         for demand in demands:

@@ -83,17 +83,18 @@ def test_a_ring_that_cannot_be_taken_is_the_loss_of_the_connection(
 ) -> None:
     system, emitter, handled, rings = bench.start(), bench.start(), [], []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
-    pipe = system._link.connection
+    bells, pipe = system._link._bells, system._link._bells._pipe
 
     def fail(queue: str) -> None:
         rings.append(queue)
         raise RuntimeError('what is this')
 
-    monkeypatch.setattr(pipe, '_pushed', fail)
+    eventually(lambda: system._consumption._line == {}, PATIENCE)  # it listens
+    monkeypatch.setattr(bells, '_ring', fail)
     bench.emit(emitter, 1)
     eventually(lambda: handled == [1], PATIENCE)
-    assert rings == [bench.name]
-    assert system._link.connection is not pipe
+    assert rings[0] == bench.name
+    assert system._link._bells._pipe is not pipe
 
 
 def test_an_instance_looks_around_again_after_it_failed_to(

@@ -248,10 +248,12 @@ def test_the_loop_goes_on_while_redis_keeps_silent(bench: Any, proxy: FaultProxy
 def test_more_events_than_may_wait_are_refused_at_once(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=30)
     proxy.blackhole()
-    big = [gevent.spawn(system.emit, Event(bench.topic, {'x': b'x' * 2**24})) for _ in range(4)]
+    big = [
+        gevent.spawn(system.emit, Event(bench.topic, {'x': b'x' * 15_000_000})) for _ in range(4)
+    ]
     gevent.idle()
     with pytest.raises(EmitFailure, match='wait already'):
-        system.emit(Event(bench.topic, {'x': b'x' * 2**24}))
+        system.emit(Event(bench.topic, {'x': b'x' * 15_000_000}))
     gevent.killall(big)
 
 

@@ -19,8 +19,9 @@ from lymph.core.connecting import create_connection
 from lymph.events.kombu.errors import BrokerError, explain
 from lymph.events.kombu.tls import secure
 
-__all__ = ['BROKEN', 'RedisBroker', 'Socket']
+__all__ = ['BROKEN', 'CHUNK', 'RedisBroker', 'Socket']
 
+CHUNK = 256 * 1024  #: bytes of a command that are sent at a time
 _PORT = 6379
 
 #: what redis-py raises when a connection does not do what it was asked to
@@ -33,23 +34,72 @@ class Socket(redis.Connection):
     def __init__(self, tls: bool | Mapping[str, Any], **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self._tls = tls
+        self._received = 0
 
     def _connect(self) -> Any:
         sock = create_connection((self.host, self.port), self.socket_connect_timeout or 60.0)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # what the system has taken is soon on its way, however slow that is
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
             if self._tls:
                 sock = secure(sock, self._tls, self.host)
             sock.settimeout(self.socket_timeout)
         except BaseException:
             sock.close()
             raise
-        return sock
+        return _Watched(sock)
 
     @property
     def sock(self) -> Any:
         """The socket."""
         return self._sock
+
+    @property
+    def received(self) -> int:
+        """How often something has arrived, of this or of the connection before."""
+        if self.sock is not None:
+            self._received = self.sock.received
+        return self._received
+
+
+class _Watched:
+    """A socket of which it is known whether the other side goes on reading or writing.
+
+    A read times out when nothing has arrived in time, unless a large command is still on its way:
+    nobody answers before he has all of it.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._sent = 0  # chunks
+        self.received = 0  # how often something has arrived
+
+    def recv(self, *arguments: Any) -> Any:
+        return self._receive(self._sock.recv, arguments)
+
+    def recv_into(self, *arguments: Any) -> Any:
+        return self._receive(self._sock.recv_into, arguments)
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        self._sock.sendall(data)
+        if len(data) >= CHUNK:
+            self._sent += 1
+
+    def _receive(self, receive: Any, arguments: Any) -> Any:
+        while True:
+            sent = self._sent
+            try:
+                found = receive(*arguments)
+            except TimeoutError:
+                if sent == self._sent:
+                    raise
+            else:
+                self.received += 1
+                return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class RedisBroker:

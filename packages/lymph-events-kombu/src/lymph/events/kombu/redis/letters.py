@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from lymph.config.printable import printable
@@ -14,7 +15,10 @@ from lymph.events.kombu.redis.links import RedisLink
 
 __all__ = ['RedisDeadLetters']
 
-_BATCH = 100  # in one script, during which Redis does nothing else
+# in one script, during which Redis does nothing else
+_BATCH = 100
+_BYTES = 2**20  # that are read, unless a single one has more
+_MOVED = 16 * 2**20  # bytes that are put back into their queues, which is done within Redis
 
 
 class RedisDeadLetters(DeadLetters):
@@ -27,39 +31,53 @@ class RedisDeadLetters(DeadLetters):
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
-        letters: list[DeadLetter] = []
-        last = _number(after)
-        while len(letters) < limit:
-            count = min(limit - len(letters), _BATCH)
-            found = self._link.script(self._timeout, 'letters', queue or '', last, count)
-            letters += [_letter(*each) for each in found]
-            if len(found) < count:
-                break
-            last = _number(letters[-1].id)
-        return letters
+        return list(self._read(queue, limit, _number(after)))
+
+    def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+        yield from self._read(queue, sys.maxsize, 0)
+
+    def oldest(
+        self, queue: str | None = None, limit: int = 100
+    ) -> tuple[Sequence[DeadLetter], int]:
+        found = self.read(queue, limit)
+        count = int(self._link.script(self._timeout, 'count', queue or ''))
+        return found, max(count, len(found))
 
     def find(self, id: str) -> DeadLetter | None:
         found = self.read(None, 1, str(_number(id) - 1)) if _number(id) else ()
         return found[0] if found and found[0].id == id else None
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
-        return self._settle('replay', ids, settled)
+        return self._settle(ids, settled, 'replay', _MOVED)
 
     def drop(self, *ids: str, settled: Settled = str) -> int:
-        return self._settle('drop', ids, settled)
+        return self._settle(ids, settled, 'drop')
 
-    def _settle(self, script: str, ids: Sequence[str], settled: Settled) -> int:
+    def _read(self, queue: str | None, limit: int, last: int) -> Iterator[DeadLetter]:
+        """Yield up to `limit` dead letters, those after number `last`, a few with each script."""
+        more = True
+        while more and limit > 0:
+            count = min(limit, _BATCH)
+            more, *found = self._link.script(
+                self._timeout, 'letters', queue or '', last, count, _BYTES
+            )
+            for each in found:
+                letter = _letter(*each)
+                last = _number(letter.id)
+                yield letter
+            limit -= len(found)
+
+    def _settle(self, ids: Sequence[str], settled: Settled, script: str, *args: object) -> int:
+        """Give ids to a script that returns how many it looked at, and those that it settled."""
+        left = [id for id in ids if _number(id)]
         total = 0
-        for some in _batches([id for id in ids if _number(id)]):
-            done = self._link.script(self._timeout, script, *some)
+        while left:
+            seen, *done = self._link.script(self._timeout, script, *args, *left[:_BATCH])
+            del left[:seen]
             total += len(done)
             for id in done:
                 settled(id.decode())
         return total
-
-
-def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[at : at + _BATCH] for at in range(0, len(ids), _BATCH))
 
 
 def _letter(id: bytes, *pairs: Any) -> DeadLetter:

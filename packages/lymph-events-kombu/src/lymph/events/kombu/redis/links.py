@@ -1,18 +1,19 @@
-"""The connection to Redis that comes back, and what a Redis has to be like to be trusted."""
+"""The connections to Redis that come back, and what a Redis has to be like to be trusted."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gevent
 
 from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.reconnecting import Reconnecting
+from lymph.events.kombu.redis.bells import Bells
 from lymph.events.kombu.redis.brokers import RedisBroker
-from lymph.events.kombu.redis.pipes import Lost, Pipe, Refused
+from lymph.events.kombu.redis.pipes import Lost, NoAnswer, Pipe, Refused
 
 __all__ = ['RedisLink']
 
@@ -23,52 +24,89 @@ _TIMEOUT = 30.0  # seconds
 
 
 class RedisLink(Reconnecting[RedisBroker, Pipe]):
-    """Keeps one connection; `prepare` gets each new one before anybody else, and may wait."""
+    """Keeps one connection for commands and, beside it, one for bells.
+
+    `prepare` gets each new one before anybody else, and may wait. `queues` tells which queues each
+    new one listens to. `ring` is called with the name of one that may have something; it must not
+    wait.
+    """
 
     def __init__(
         self,
         brokers: Sequence[RedisBroker],
         prefix: str,
-        pushed: Callable[[str], object],
+        queues: Callable[[], Iterable[str]],
+        ring: Callable[[str], object],
         prepare: Callable[[Pipe], object],
         shuffle: bool = False,
     ) -> None:
         super().__init__('events', brokers, shuffle=shuffle)
         self._prefix = prefix
-        self._pushed = pushed
+        self._ring = ring
         self._prepare = prepare
+        self._queues = queues
+        self._bells: Bells | None = None
 
     def abandon(self) -> None:
         """Let go of the connection in a forked child, without a word to Redis."""
         self._abandoned = True
         if self.connection is not None:
             self.connection.abandon()
+        if self._bells is not None:
+            self._bells.abandon()
 
-    def script(self, timeout: float, name: str, *args: Any) -> Any:
-        """Run a script, again where a connection was lost; raises BrokerError after `timeout`."""
+    def listen(self, queue: str) -> None:
+        """Have the bell of a queue rung, and once at first. Never waits."""
+        if self._bells is not None:
+            self._bells.listen(queue)
+
+    def ignore(self, queue: str) -> None:
+        """Have the bell of a queue rung no longer. Never waits."""
+        if self._bells is not None:
+            self._bells.ignore(queue)
+
+    def script(self, timeout: float, name: str, *args: Any, strict: bool = False) -> Any:
+        """Run a script, again where a connection was lost; raises BrokerError after `timeout`.
+
+        It may take longer for as long as Redis answers something; not if `strict`.
+        """
         self.expect_own_thread()
         deadline = time.monotonic() + timeout
+        lost = ''
         while True:
             self.up.wait(max(deadline - time.monotonic(), 0))
             if self.connection is None:
-                raise BrokerError(f'no connection within {timeout:g} s: {self.trouble}')
+                raise BrokerError(f'no connection within {timeout:.3g} s: {self.trouble}')
             command = self.connection.script(name, *args)
+            left = max(deadline - time.monotonic(), 0) if strict or lost else timeout
             try:
-                return self.connection.call(max(deadline - time.monotonic(), 0), *command)
-            except Lost:
+                return self.connection.call(left, *command, strict=strict)
+            except NoAnswer:
+                raise BrokerError(
+                    f'{self.broker}: no answer within {timeout:.3g} s{lost}'
+                ) from None
+            except Lost as error:
+                lost = f' ({error})'
                 gevent.sleep(0)  # the owner has to notice, too
 
     def _open(self, broker: RedisBroker) -> Pipe:
-        pipe = Pipe(broker, self._prefix, self._pushed, _TIMEOUT)
+        pipe = Pipe(broker)
         try:
+            pipe.load(self._prefix, _TIMEOUT)
             _check(broker, pipe)
+            self._bells = Bells(
+                broker, self._prefix, self._queues(), self._ring, pipe.fail, _TIMEOUT
+            )
             self._prepare(pipe)
         except BaseException:
-            pipe.end()
+            self._abandon(pipe)
             raise
         return pipe
 
     def _abandon(self, connection: Pipe) -> None:
+        bells, self._bells = self._bells, None
+        if bells is not None:
+            bells.end()
         connection.end()
 
 

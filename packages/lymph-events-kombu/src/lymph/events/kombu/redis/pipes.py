@@ -1,8 +1,9 @@
 """One connection to Redis, used by many greenlets at once.
 
 Commands leave together: all those of a loop turn are one write. Replies come in the order of the
-commands, and each is handed to whoever waits for it. What Redis pushes (the bells) comes between
-them. A connection that says nothing for two heartbeats is lost; when it is idle, it is asked.
+commands, and each is handed to whoever waits for it. What Redis pushes comes between them. A
+connection that says nothing for two heartbeats is lost; when it is idle, it is asked. A large
+command or reply may take longer: only silence counts.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from gevent.event import AsyncResult, Event
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.errors import BrokerError, Unsendable, explain
-from lymph.events.kombu.redis.brokers import BROKEN, RedisBroker
+from lymph.events.kombu.redis.brokers import BROKEN, CHUNK, RedisBroker
 from lymph.events.kombu.redis.scripts import SCRIPTS
 
-__all__ = ['Lost', 'Pipe', 'Refused']
+__all__ = ['Lost', 'NoAnswer', 'Pipe', 'Refused']
 
 logger = logging.getLogger(__name__)
 
@@ -36,22 +37,29 @@ class Lost(BrokerError):
     """The connection was lost before the answer: it may have been done."""
 
 
+class NoAnswer(BrokerError):
+    """The connection stands, and there was no answer in time: it may have been done."""
+
+
 class Refused(BrokerError):
-    """Redis answered that it does not do it."""
+    """Redis answered that it does not do it, and with which `reason`."""
+
+    def __init__(self, broker: RedisBroker, reason: str) -> None:
+        super().__init__(f'{broker}: {reason}')
+        self.reason = reason
 
 
 class Pipe:
-    """A connection to `broker`; `pushed` is called in its reader with each bell that rings.
+    """A connection to `broker`; `pushed` is called in its reader with what Redis pushes.
 
     Raises BrokerError when it cannot be made.
     """
 
     def __init__(
-        self, broker: RedisBroker, prefix: str, pushed: Callable[[str], object], timeout: float
+        self, broker: RedisBroker, pushed: Callable[[list[Any]], object] | None = None
     ) -> None:
         self._broker = broker
-        self._prefix = prefix
-        self._bell = f'{prefix}:bell:'
+        self._prefix = ''
         self._pushed = pushed
         self._connection = broker.connect()
         self._connection._parser.set_pubsub_push_handler(self._push)  # noqa: SLF001
@@ -60,15 +68,13 @@ class Pipe:
         self._wake = Event()
         self._lost: AsyncResult[Exception] = AsyncResult()
         self._scripts: dict[str, str] = {}
-        self._greenlets: list[Greenlet] = []
-        try:
-            self._may_listen(timeout)
-            self._greenlets = [Greenlet.spawn(self._write), Greenlet.spawn(self._read)]
-            for name, text in SCRIPTS.items():
-                self._scripts[name] = self.call(timeout, 'SCRIPT', 'LOAD', text).decode()
-        except BaseException:
-            self.end()
-            raise
+        self._greenlets = [Greenlet.spawn(self._write), Greenlet.spawn(self._read)]
+
+    def load(self, prefix: str, timeout: float) -> None:
+        """Load the scripts, for keys that begin with `prefix`; raises BrokerError."""
+        self._prefix = prefix
+        for name, text in SCRIPTS.items():
+            self._scripts[name] = self.call(timeout, 'SCRIPT', 'LOAD', text).decode()
 
     def send(self, done: Callable[[Any], object], *command: Any) -> None:
         """Send a command without waiting; `done(reply_or_error)` is called by the reader.
@@ -85,19 +91,26 @@ class Pipe:
         self._out.extend(packed)
         self._wake.set()
 
-    def listen(self, queue: str, command: str = 'SUBSCRIBE') -> None:
-        """Have the bell of a queue pushed, or with UNSUBSCRIBE no more. Never waits."""
-        # has no reply of its own
-        self._out.extend(self._pack(command, self._bell + queue))
+    def say(self, *command: Any) -> None:
+        """Send a command that has no reply of its own. Never waits; raises Unsendable."""
+        self._out.extend(self._pack(*command))
         self._wake.set()
 
-    def call(self, timeout: float | None, *command: Any) -> Any:
-        """Send a command and return the reply; raises BrokerError, Lost or Refused."""
+    def call(self, timeout: float, *command: Any, strict: bool = False) -> Any:
+        """Send a command and return the reply; raises NoAnswer, Lost or Refused.
+
+        Redis may take longer than `timeout` seconds for as long as anything arrives, such as a
+        large reply; not if `strict`.
+        """
         reply: AsyncResult[Any] = AsyncResult()
         self.send(reply.set, *command)
-        reply.wait(timeout)
-        if not reply.ready():
-            raise BrokerError(f'{self._broker}: no answer within {timeout:g} s')
+        while True:
+            received = self._connection.received
+            reply.wait(timeout)
+            if reply.ready():
+                break
+            if strict or received == self._connection.received:
+                raise NoAnswer(f'{self._broker}: no answer within {timeout:g} s')
         value = reply.get()
         if isinstance(value, BrokerError):
             raise value
@@ -108,9 +121,13 @@ class Pipe:
         return ('EVALSHA', self._scripts[name], 1, f'{self._prefix}:', *args)
 
     def fail(self, error: Exception) -> None:
-        """Take the connection for lost. Never waits."""
-        if not self._lost.ready():
-            self._lost.set(error)
+        """Take the connection for lost; whoever waits is told. Never waits."""
+        if self._lost.ready():
+            return
+        self._lost.set(error)
+        waiting, self._waiting = self._waiting, deque()
+        for done in waiting:
+            self._tell(done, Lost(f'{self._broker}: lost the connection: {explain(error)}'))
 
     def wait_lost(self) -> Exception:
         """Wait until the connection is lost, and return why."""
@@ -124,16 +141,13 @@ class Pipe:
     def end(self) -> None:
         """Let go of the connection; whoever waits is told that it was lost."""
         self.fail(ConnectionResetError('it was closed'))
-        error = self.wait_lost()
         gevent.killall(self._greenlets)
         self._connection.disconnect()
-        waiting, self._waiting = self._waiting, deque()
-        for done in waiting:
-            self._tell(done, Lost(f'{self._broker}: lost the connection: {explain(error)}'))
 
     def abandon(self) -> None:
         """Let go of it in a forked child: what is sent here would be the parent's."""
-        self.fail(ConnectionResetError('the process was forked'))
+        if not self._lost.ready():
+            self._lost.set(ConnectionResetError('the process was forked'))
         self._out.clear()
         if self._connection.sock is not None:
             # the loop still watches the descriptor: it becomes that of a connection which has ended
@@ -149,18 +163,6 @@ class Pipe:
             raise Unsendable(f'{command[0]} cannot be sent: {error_line(error)}') from error
         return packed
 
-    def _may_listen(self, timeout: float) -> None:
-        """Raise BrokerError where bells are not permitted: later refusals could not be told."""
-        try:
-            with gevent.Timeout(timeout, TimeoutError('no answer in time')):
-                self._connection.send_command('SUBSCRIBE', self._bell)
-                self._connection.read_response(push_request=True)
-        except BROKEN as error:
-            raise BrokerError(
-                f'{self._broker}: cannot subscribe to {self._bell}*: {explain(error)}; '
-                f'permit the user &{self._bell}* and ~{self._prefix}:*'
-            ) from None
-
     def _write(self) -> None:
         try:
             while True:
@@ -169,7 +171,7 @@ class Pipe:
                 self._wake.clear()
                 out, self._out = self._out, []
                 if out:
-                    self._connection.send_packed_command([b''.join(out)], check_health=False)
+                    self._connection.send_packed_command(_chunks(b''.join(out)), check_health=False)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
             self._break(error)
 
@@ -201,12 +203,20 @@ class Pipe:
         except redis.ResponseError as error:
             if self._connection.sock is None:
                 raise
-            return Refused(f'{self._broker}: {explain(error)}')
+            return Refused(self._broker, explain(error))
 
     def _push(self, message: list[Any]) -> object:
-        if message[0] == b'message':
-            self._pushed(message[1].decode(errors='replace').removeprefix(self._bell))
+        if self._pushed is not None:
+            self._pushed(message)
         return _PUSHED
+
+
+def _chunks(data: bytes) -> Sequence[bytes | memoryview]:
+    """Return what is sent piece by piece, each with the time of one write."""
+    if len(data) <= CHUNK:
+        return [data]
+    view = memoryview(data)
+    return [view[at : at + CHUNK] for at in range(0, len(view), CHUNK)]
 
 
 def _ignore(reply: Any) -> None:

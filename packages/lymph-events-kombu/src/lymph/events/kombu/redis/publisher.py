@@ -55,7 +55,8 @@ class Publisher:
         deadline = time.monotonic() + self._timeout
         while True:
             args = self._version, data, delay, *self._queues(topic)
-            reply = self._link.script(max(deadline - time.monotonic(), 0), 'put', *args)
+            left = max(deadline - time.monotonic(), 0)
+            reply = self._link.script(left, 'put', *args, strict=True)
             if reply[0]:
                 return
             self._learn(*reply[1:])

@@ -28,6 +28,10 @@ lymph:bell:Q           channel: the queue was empty, and is not any more
 An event that was lost twice is a suspect: an instance leases it when it has nothing else of its
 queue, and nothing else until it is settled. So it takes no others to the dead letters with it.
 
+Nothing else happens in Redis while a script runs, and a reply is built as a whole before any of it
+leaves. So what reads, leases or moves events ends with the one that exceeds a number of bytes; one
+is always done, whatever its size. Whoever asked goes on with another script.
+
 The clock is that of Redis. A full Redis refuses `PUT` as a whole and lets everything else go on.
 """
 
@@ -233,12 +237,12 @@ dismiss(ARGV[1])
 return 1
 """
 
-# instance, connection, then queues and how many of each; {1, {{id, queue, record, attempt}...},
-# {queue, ms until it has more...}}, {0} when the instance was taken for dead
+# instance, connection, bytes, then queues and how many of each; {1, {{id, queue, record,
+# attempt}...}, {queue, ms until it has more...}}, {0} when the instance was taken for dead
 _LEASE = """
 local owner = ARGV[1]
 if redis.call('HGET', key('epochs'), owner) ~= ARGV[2] then return {0} end
-local leased, dues = {}, {}
+local leased, dues, room = {}, {}, tonumber(ARGV[3])
 
 local function has_any_of(queue)
     for _, each in ipairs(redis.call('HVALS', key('owned', owner))) do
@@ -270,25 +274,54 @@ local function take(queue, count)
     return redis.call('LPOP', key('ready', queue), taken), first > 0
 end
 
-for at = 3, #ARGV, 2 do
-    local queue = ARGV[at]
-    local late = redis.call('ZRANGEBYSCORE', key('due', queue), '-inf', now, 'LIMIT', 0, 256)
-    for _, id in ipairs(late) do
-        redis.call('ZREM', key('due', queue), id)
-        ready(queue, id, 'RPUSH')
+-- puts back to the front what was taken and not leased
+local function put_back(queue, ids, first)
+    for at = #ids, first, -1 do
+        redis.call('LPUSH', key('ready', queue), ids[at])
+        if redis.call('HGET', key('suspects', owner), queue) == ids[at] then
+            redis.call('HDEL', key('suspects', owner), queue)
+        end
     end
-    local ids, aside = take(queue, tonumber(ARGV[at + 1]))
-    for _, id in ipairs(ids) do
+end
+
+-- leases what there is room for; returns whether that is all
+local function lease(queue, ids)
+    for at, id in ipairs(ids) do
         local record = redis.call('HGET', key('events', queue), id)
         if record then
+            if #record > room and #leased > 0 then
+                room = 0
+                put_back(queue, ids, at)
+                return false
+            end
+            room = room - #record
             local attempt = redis.call('HINCRBY', key('attempts', queue), id, 1)
             redis.call('HSET', key('owned', owner), id, queue)
             leased[#leased + 1] = {id, queue, record, attempt}
         end
     end
+    return true
+end
+
+-- leases from a queue; returns in how many ms it has more, if ever
+local function visit(queue, count)
+    if room <= 0 then return 0 end
+    local late = redis.call('ZRANGEBYSCORE', key('due', queue), '-inf', now, 'LIMIT', 0, 256)
+    for _, id in ipairs(late) do
+        redis.call('ZREM', key('due', queue), id)
+        ready(queue, id, 'RPUSH')
+    end
+    local ids, aside = take(queue, count)
+    if not lease(queue, ids) then return 0 end
     local first = redis.call('ZRANGE', key('due', queue), 0, 0, 'WITHSCORES')
     local wait = first[2] and math.max(tonumber(first[2]) - now, 0)
     if aside then wait = math.min(wait or @ASIDE@, @ASIDE@) end
+    return wait
+end
+
+for at = 4, #ARGV, 2 do
+    local queue = ARGV[at]
+    local wait = visit(queue, tonumber(ARGV[at + 1]))
     if wait then
         dues[#dues + 1] = queue
         dues[#dues + 1] = wait
@@ -317,12 +350,18 @@ end
 return 1
 """
 
-# queue ('': all), the number after which to begin, how many: {{id, field, value...}...}
+# queue ('': all), the number after which to begin, how many, bytes: {whether there may be more,
+# {id, field, value...}...}
 _LETTERS = """
 local index = ARGV[1] == '' and key('dead') or key('buried', ARGV[1])
-local letters = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[2], '+inf', 'LIMIT', 0,
-        ARGV[3])) do
+local ids = redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])
+local letters, room = {#ids == tonumber(ARGV[3]) and 1 or 0}, tonumber(ARGV[4])
+for at, id in ipairs(ids) do
+    room = room - redis.call('HSTRLEN', key('letter', id), 'record')
+    if room < 0 and at > 1 then
+        letters[1] = 1
+        break
+    end
     local letter = redis.call('HGETALL', key('letter', id))
     table.insert(letter, 1, id)
     letters[#letters + 1] = letter
@@ -330,10 +369,21 @@ end
 return letters
 """
 
-# ids of dead letters; returns those whose queues there are
+# queue ('': all); returns how many dead letters there are
+_COUNT = """
+return redis.call('ZCARD', ARGV[1] == '' and key('dead') or key('buried', ARGV[1]))
+"""
+
+# bytes, ids of dead letters; returns how many were looked at, and those whose queues there are
 _REPLAY = """
-local replayed = {}
-for _, id in ipairs(ARGV) do
+local replayed, room = {#ARGV - 1}, tonumber(ARGV[1])
+for at = 2, #ARGV do
+    local id = ARGV[at]
+    room = room - redis.call('HSTRLEN', key('letter', id), 'record')
+    if room < 0 and at > 2 then
+        replayed[1] = at - 2
+        break
+    end
     local letter = redis.call('HMGET', key('letter', id), 'queue', 'record')
     if letter[1] and redis.call('HEXISTS', key('bindings'), letter[1]) == 1 then
         put(letter[1], letter[2])
@@ -344,8 +394,9 @@ end
 return replayed
 """
 
+# ids of dead letters; returns how many were looked at, and those that there were
 _DROP = """
-local dropped = {}
+local dropped = {#ARGV}
 for _, id in ipairs(ARGV) do
     if redis.call('ZSCORE', key('dead'), id) then
         unbury(id, redis.call('HGET', key('letter', id), 'queue') or '')
@@ -373,6 +424,7 @@ SCRIPTS = {
             'lease': _LEASE,
             'settle': _SETTLE,
             'letters': _LETTERS,
+            'count': _COUNT,
             'replay': _REPLAY,
             'drop': _DROP,
             'survey': SURVEY,

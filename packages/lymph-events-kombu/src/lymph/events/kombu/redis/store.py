@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 _LOOKS = 3  # in a lifetime
 _TIMEOUT = 30.0  # seconds
+_BYTES = 2**20  # of events in one lease, unless a single one has more
 
 
 class RedisStore:
@@ -144,7 +145,7 @@ class RedisStore:
             if pipe is None:
                 continue
             try:
-                lease = pipe.script('lease', self.owner, self._epoch, *counts)
+                lease = pipe.script('lease', self.owner, self._epoch, _BYTES, *counts)
                 return pipe, pipe.call(_TIMEOUT, *lease)
             except Lost:
                 gevent.sleep(0)  # the owner of the connection has to notice, too

@@ -1,4 +1,4 @@
-"""The event system over Redis: one connection, over which it emits, leases and settles."""
+"""The event system over Redis: it emits, leases and settles over one connection."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class RedisEventSystem(BaseEventSystem):
         self._link = RedisLink(
             [RedisBroker(params) for params in settings.redis],
             settings.exchange,
+            self._queues,
             self._ring,
             self._prepare,
             settings.shuffle,
@@ -112,8 +113,7 @@ class RedisEventSystem(BaseEventSystem):
         except BaseException:
             del self._consumed[name]
             raise
-        if self._link.connection is not None:  # else the next one listens to all bells
-            self._link.connection.listen(consumed.queue)
+        self._link.listen(consumed.queue)
         self._consumption.add(consumed.queue, subscription)
 
     def declare(self, subscription: Subscription) -> None:
@@ -135,8 +135,7 @@ class RedisEventSystem(BaseEventSystem):
             return
         del self._consumed[subscription.queue_name]
         self._consumption.remove(consumed.queue)
-        if self._link.connection is not None:
-            self._link.connection.listen(consumed.queue, 'UNSUBSCRIBE')
+        self._link.ignore(consumed.queue)
         if subscription.temporary:
             self._store.tell('withdraw', consumed.queue)
 
@@ -187,9 +186,11 @@ class RedisEventSystem(BaseEventSystem):
         """Be there again, with all queues: Redis may have forgotten them, or taken us for dead."""
         self._store.enroll(pipe)
         for consumed in tuple(self._consumed.values()):
-            pipe.listen(consumed.queue)
             pipe.call(self._timeout, *pipe.script('declare', *self._declaration(consumed)))
         self._ring_all()
+
+    def _queues(self) -> list[str]:
+        return [consumed.queue for consumed in self._consumed.values()]
 
     def _ring(self, queue: str) -> None:
         self._consumption.ring(queue)
