@@ -9,6 +9,7 @@ from kazoo.client import KazooClient
 from kazoo.handlers.gevent import SequentialGeventHandler
 from kazoo.security import make_digest_acl
 
+from lymph.config import Configuration
 from lymph.discovery.names import escape
 from lymph.discovery.zookeeper import ZookeeperServiceRegistry
 from lymph.exceptions import LookupFailure
@@ -74,23 +75,85 @@ def test_an_instance_with_nodes_below_it_is_an_instance(start, client, services)
     assert len(reader.get('echo')) == 2
 
 
-def test_a_node_of_a_process_with_another_version_of_lymph_is_an_instance(start, client, services):
+def test_a_node_of_a_process_with_facts_of_its_own_is_an_instance(start, client, services):
     facts = {
         'identity': '0f4ab9e9d2ee4ae78e5b1ea8a4b2a2f4',
         'endpoint': 'tcp://10.0.0.1:32768',
-        'hostname': 'old',
-        'fqdn': 'old.example.org',
+        'hostname': 'other',
+        'fqdn': 'other.example.org',
         'ip': '10.0.0.1',
         'pid': None,
         'version': None,
-        'log_endpoint': '10.0.0.1:5000',
-        'backdoor_endpoint': '10.0.0.1:5001',
         'name': 'echo',
         'serializer': {'kind': 'msgpack'},
     }
     client.create(f'{services}/echo/{facts["identity"]}', json.dumps(facts).encode(), makepath=True)
     (found,) = start().get('echo')
-    assert (found.identity, found.backdoor_endpoint) == (facts['identity'], '10.0.0.1:5001')
+    assert (found.identity, found.fqdn) == (facts['identity'], 'other.example.org')
+
+
+def former(client, services, name, **facts):
+    """Make the node of an instance of lymph 0.15."""
+    identity = make_instance().identity
+    facts = {
+        'endpoint': 'tcp://10.0.0.1:32768',
+        'identity': identity,
+        'fqdn': 'old.example.org',
+        'ip': '10.0.0.1',
+        'log_endpoint': None,
+        'backdoor_endpoint': '10.0.0.1:5001',
+        'monitoring_endpoint': 'tcp://10.0.0.1:5002',
+        **facts,
+    }
+    path = f'{services}/{name}/{identity}'
+    client.create(path, json.dumps(facts).encode(), makepath=True, ephemeral=True)
+    return path
+
+
+def test_instances_of_lymph_0_15_are_left_out_with_one_warning(
+    start, client, services, chroot, caplog
+):
+    registry, reader = start(), start()
+    registry.register('echo', one := make_instance())
+    for name in ('echo', 'echo', 'mail'):
+        former(client, services, name)
+    service = reader.get('echo')
+    for _ in range(3):
+        reader.refresh(service, 'rpc')
+    with pytest.raises(LookupFailure):
+        reader.get('mail')
+    assert list(service) == [one]
+    (warning,) = [each.getMessage() for each in caplog.records if '0.15' in each.getMessage()]
+    assert warning.startswith(f'{chroot}: instances of lymph 0.15 are left out')
+    former(client, services, 'echo')
+    registry.register('echo', two := make_instance())
+    eventually(lambda: set(service) == {one, two})
+    assert sum('0.15' in each.getMessage() for each in caplog.records) == 1
+
+
+def test_an_instance_of_lymph_0_15_at_our_endpoint_is_left_alone(start, client, services):
+    one = make_instance()
+    path = former(client, services, 'echo', endpoint=one.endpoint)
+    start().register('echo', one)
+    assert client.exists(path)
+
+
+def test_the_default_is_not_where_lymph_0_15_keeps_its_instances(zookeeper_server, client):
+    path = former(client, '/lymph/services', 'echo')
+    registry = ZookeeperServiceRegistry.from_config(
+        Configuration({'registry': {'zkclient': {'hosts': zookeeper_server.hosts}}}).view(
+            'registry'
+        )
+    )
+    registry.on_start()
+    try:
+        registry.register('ours', make_instance())
+        assert registry.discover() == {'ours'}
+        assert client.get_children('/lymph/services') == ['echo']
+    finally:
+        registry.on_stop()
+        registry.pool.kill()
+    assert client.exists(path)
 
 
 @pytest.mark.parametrize('part', ['%FF', '%', 'a b', 'ä', '%61', '%zz', '%0A', 'x' * 1000])

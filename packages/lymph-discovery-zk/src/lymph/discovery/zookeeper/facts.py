@@ -6,9 +6,15 @@ import json
 
 from lymph.core.services import Connector, ServiceInstance
 
-__all__ = ['decode', 'encode']
+__all__ = ['FormerInstance', 'decode', 'encode']
 
+# what lymph 0.15 notes of each instance; it does not note when one has started, as we do
+_OF_FORMER = frozenset(('backdoor_endpoint', 'log_endpoint', 'monitoring_endpoint'))
 _SIZE = 64 * 1024  # bytes; facts about one instance are a few hundred
+
+
+class FormerInstance(ValueError):
+    """The facts are those of an instance of lymph 0.15, which nobody here can call."""
 
 
 def encode(instance: ServiceInstance) -> bytes:
@@ -17,7 +23,7 @@ def encode(instance: ServiceInstance) -> bytes:
 
 
 def decode(data: bytes, connector: Connector | None) -> ServiceInstance:
-    """Return the instance that a node tells of; raises ValueError."""
+    """Return the instance that a node tells of; raises ValueError, or FormerInstance."""
     if len(data) > _SIZE:
         raise ValueError(f'expected at most {_SIZE} bytes, found {len(data)}')
     try:
@@ -26,4 +32,6 @@ def decode(data: bytes, connector: Connector | None) -> ServiceInstance:
         raise ValueError(f'not the facts about an instance: {error}') from error
     if not isinstance(facts, dict):
         raise ValueError(f'expected an object, found {type(facts).__name__}')
+    if 'started' not in facts and not _OF_FORMER.isdisjoint(facts):
+        raise FormerInstance('expected an instance of this lymph, found one of lymph 0.15')
     return ServiceInstance.deserialize(facts, connector)

@@ -7,7 +7,9 @@ import unicodedata
 from lymph.config.printable import is_line
 from lymph.core.addresses import join_address, parse_address
 
-__all__ = ['check_path', 'read_hosts']
+__all__ = ['DEFAULT_CHROOT', 'check_path', 'read_hosts']
+
+DEFAULT_CHROOT = '/lymph-registry'  # that of lymph 0.15 is /lymph
 
 _PORT = 2181
 _RELATIVE = ('', '.', '..')
@@ -25,7 +27,7 @@ def check_path(text: str) -> str:
     absolute = segments[0] == '' and text.startswith('/')
     if characters and absolute and not any(each in _RELATIVE for each in segments[1:]):
         return path
-    raise ValueError("expected a path like /lymph, without '.', '..' and empty names")
+    raise ValueError("expected a path like /lymph-registry, without '.', '..' and empty names")
 
 
 def read_hosts(value: object) -> str:

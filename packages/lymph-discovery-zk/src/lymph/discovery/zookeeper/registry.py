@@ -32,7 +32,7 @@ from lymph.discovery.zookeeper.access import Access
 from lymph.discovery.zookeeper.clients import check_client, client_from_config
 from lymph.discovery.zookeeper.facts import encode
 from lymph.discovery.zookeeper.nodes import Nodes
-from lymph.discovery.zookeeper.paths import check_path
+from lymph.discovery.zookeeper.paths import DEFAULT_CHROOT, check_path
 from lymph.discovery.zookeeper.predecessors import Predecessors
 from lymph.discovery.zookeeper.session import Away, Session
 from lymph.discovery.zookeeper.watching import Watching
@@ -66,7 +66,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self,
         zkclient: Any,
         *,
-        chroot: str = '/lymph',
+        chroot: str = DEFAULT_CHROOT,
         connect_timeout: float = 10.0,
         access: Access | None = None,
         where: Location | str | None = None,
@@ -90,7 +90,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         """Make the registry from `zkclient`, `chroot`, `connect_timeout`, `auth` and `acl`."""
         refuse_unknown(config, ('acl', 'auth', 'chroot', 'connect_timeout', 'zkclient'))
         try:
-            chroot = check_path(config.get_line('chroot', '/lymph'))
+            chroot = check_path(config.get_line('chroot', DEFAULT_CHROOT))
         except ValueError as error:
             found = config.describe('chroot')
             raise config.error('chroot', f'{error}, found {found}') from None

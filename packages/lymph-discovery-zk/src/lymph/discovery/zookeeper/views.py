@@ -18,12 +18,17 @@ from kazoo.protocol.states import WatchedEvent
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.services import Service, ServiceInstance
 from lymph.discovery.names import escape
-from lymph.discovery.zookeeper.facts import decode
+from lymph.discovery.zookeeper.facts import FormerInstance, decode
 from lymph.discovery.zookeeper.session import Session
 
 __all__ = ['ServiceView']
 
 logger = logging.getLogger(__name__)
+
+_FORMER = (
+    'instances of lymph 0.15 are left out: they speak another protocol; set '
+    'container.registry.chroot to a node of your own'
+)
 
 Watch = Callable[[WatchedEvent], None]
 
@@ -127,6 +132,9 @@ class ServiceView:
         self._unreadable.discard(child)
         try:
             instance = decode(answer[0], self._service.connector)
+        except FormerInstance:
+            self._log.warn(self.path.rsplit('/', 2)[0] or '/', _FORMER)  # one line for all of them
+            return None
         except ValueError as error:
             self._ignore(child, str(error))
             return None
