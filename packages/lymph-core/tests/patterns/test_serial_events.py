@@ -152,6 +152,28 @@ def test_without_a_key_function_the_type_is_the_key(world):
         assert [n for each, n in seen if each == event_type] == list(range(10))
 
 
+def test_what_an_interface_emits_in_on_start_is_kept_for_its_serial_handler(world):
+    class Eager(Shop):
+        def on_start(self):
+            self.emit('order.paid', {'key': 'a', 'n': 1})
+            gevent.sleep(0.05)
+            assert log.seen == []
+
+    world.container((Eager, 'shop'))
+    eventually(lambda: log.seen == [('a', 1)])
+
+
+def test_what_a_worker_emits_in_on_start_is_kept_for_serial_handlers(world):
+    class Eager(Shop):
+        def on_start(self):
+            if self.container.worker:
+                self.emit('order.paid', {'key': 'a', 'n': 1})
+
+    world.container((Eager, 'shop'), worker=True)
+    world.container((Eager, 'shop'))
+    eventually(lambda: log.seen == [('a', 1)])
+
+
 def test_a_handler_of_everything_does_not_feed_on_itself(world):
     seen = []
 

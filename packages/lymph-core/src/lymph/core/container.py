@@ -1,8 +1,8 @@
 """The container: one process, its endpoint, its interfaces, and the parts that serve them.
 
-Order of a start: listen, backends, plugins and components, `on_start` of the interfaces, event
-handlers, registry. A stop is the reverse. What fails on the way up takes down what was started
-and raises.
+Order of a start: listen, backends, queues, plugins and components, `on_start` of the interfaces,
+event handlers, registry. A stop is the reverse. What fails on the way up takes down what was
+started and raises.
 """
 
 from __future__ import annotations
@@ -24,17 +24,10 @@ from lymph.core.greenlets import Pool
 from lymph.core.hosting.advertising import Advertising
 from lymph.core.hosting.builtin import BuiltinInterface
 from lymph.core.hosting.drain import wait_until_quiet
-from lymph.core.hosting.former_queues import warn_of_former_queues
+from lymph.core.hosting.handlers import Handlers
 from lymph.core.hosting.methods import MethodTable
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
-from lymph.core.hosting.subscriptions import (
-    check_queues,
-    event_subscriptions,
-    newest_first,
-    of_newest,
-    task_subscriptions,
-)
 from lymph.core.interfaces import Interface, configure, parts_of
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.monitoring.watchdog import Watchdog
@@ -109,6 +102,8 @@ class ServiceContainer(Asking):
         #: runs serial handlers; its `partitioner` may be replaced before the start
         self.serial_events = SerialEvents(self, RegistryPartitioner(registry))
         self.add_component(self.serial_events)
+        self._event_handlers = Handlers(self, lambda: self.interfaces, self.serial_events, worker)
+        self.add_component(self._event_handlers)
         self._stopped = Flag()
         self._cut = 0  # handlers that were cut short
         self._forked = False
@@ -194,7 +189,7 @@ class ServiceContainer(Asking):
             if not self._on_demand:
                 self._listen(register)
             self.on_start()
-            self._subscribe_handlers()
+            self._event_handlers.consume()
             self._expect_no_stop()
             self._server.draining = False
             if register and not self._on_demand:
@@ -331,20 +326,6 @@ class ServiceContainer(Asking):
     def _advertised(self, beyond_host: bool) -> Advertising:
         settings = self.settings
         return Advertising(settings.ip, settings.advertise, beyond_host, settings.ip_at)
-
-    def _subscribe_handlers(self) -> None:
-        for interface in self.interfaces:
-            check_queues(interface)
-        if not self.worker:
-            for subscription in of_newest(self.interfaces, event_subscriptions):
-                self.subscribe(subscription)
-            warn_of_former_queues(self.interfaces, lambda queue: self.events.has_queue(queue))
-            self.serial_events.run(newest_first(self.interfaces))
-        for subscription in of_newest(self.interfaces, task_subscriptions):
-            if self.worker:
-                self.subscribe(subscription)
-            elif subscription.durable:
-                self.events.declare(subscription)
 
     def _register(self) -> None:
         assert self.endpoint is not None

@@ -146,7 +146,12 @@ class Interface(Component):
         return {}
 
     def on_start(self) -> None:
-        """Called when the service is started, before it can be found and before events arrive."""
+        """Called when the service is started, before it can be found and before events arrive.
+
+        The queues of its handlers and tasks exist already, those of all interfaces of the process:
+        what is emitted here arrives when everything has started. What is subscribed here with
+        `subscribe` gets its events at once.
+        """
 
     def on_stop(self) -> None:
         """Called when the service is stopped, after the last call and event were handled."""

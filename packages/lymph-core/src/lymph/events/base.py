@@ -22,7 +22,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,17 @@ class BaseEventSystem(Component, ABC):
         A queue that is there already stays as it is, with what is in it. Raises SubscriptionError
         for a topic that is none, for a temporary subscription, and when the queue cannot be had.
         """
+
+    def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
+        """Make and bind the queues of what will be subscribed, and those kept for others.
+
+        The queues collect events from now on; nothing is delivered before `subscribe`. Where this
+        method is not overridden, the temporary queues among the consumed ones are made by
+        `subscribe` alone. Raises SubscriptionError as `declare` does.
+        """
+        for subscription in (*consumed, *kept):
+            if not subscription.temporary:
+                self.declare(subscription)
 
     def has_queue(self, name: str) -> bool:
         """Tell whether there is a durable queue of that name, whoever made it.

@@ -60,6 +60,8 @@ class LocalEventSystem(BaseEventSystem):
         self._token = secrets.token_hex(4)
         self._running = False
         self._consumed: dict[str, _Consumed] = {}
+        self._prepared: dict[str, Subscription] = {}  # by their queues
+        self._placeholder = partial(bool)  # the bell of a prepared queue; no other system has it
         self._store = _HubStore(self.hub)
         self._consumption = Consumption(self, self._store, self.unsubscribe, backoff or Backoff())
 
@@ -81,6 +83,9 @@ class LocalEventSystem(BaseEventSystem):
         """Put back what was leased; temporary queues end."""
         for consumed in list(self._consumed.values()):
             self.unsubscribe(consumed.subscription)
+        for queue, subscription in self._prepared.items():
+            self.hub.withdraw(queue, self._placeholder, remove=subscription.temporary)
+        self._prepared.clear()
         self._consumption.stop()
         self.hub.release(self._store)
         self._running = False
@@ -93,11 +98,26 @@ class LocalEventSystem(BaseEventSystem):
         check_subscription(subscription, None if known is None else known.subscription)
         if not self._running:
             raise SubscriptionError(f'{name}: {_STOPPED}')
-        queue = f'{name}.{self._token}' if subscription.temporary else name
+        queue = self._queue(subscription)
         bell = partial(self._consumption.ring, queue)
         self._consumed[name] = _Consumed(queue, subscription, bell)
         self.hub.declare(queue, subscription.event_types, bell, subscription.temporary)
+        if self._prepared.pop(queue, None) is not None:
+            self.hub.withdraw(queue, self._placeholder, remove=False)
         self._consumption.add(queue, subscription)
+
+    def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
+        """Have the hub collect what the queues are for."""
+        self._expect_own_thread('queues were prepared')
+        for subscription in kept:
+            self.declare(subscription)
+        for subscription in consumed:
+            check_subscription(subscription, None)
+            queue = self._queue(subscription)
+            self._prepared[queue] = subscription
+            self.hub.declare(
+                queue, subscription.event_types, self._placeholder, subscription.temporary
+            )
 
     def declare(self, subscription: Subscription) -> None:
         """Make a durable queue that collects events until somebody consumes it."""
@@ -133,6 +153,10 @@ class LocalEventSystem(BaseEventSystem):
     def pause(self) -> None:
         """Fetch no more events."""
         self._consumption.pause()
+
+    def _queue(self, subscription: Subscription) -> str:
+        name = subscription.queue_name
+        return f'{name}.{self._token}' if subscription.temporary else name
 
 
 def _nobody() -> None:

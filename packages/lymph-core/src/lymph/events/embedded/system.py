@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -169,7 +169,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         check_subscription(subscription, None if known is None else known.subscription)
         if self._refusal is not None:
             raise SubscriptionError(f'{name}: {self._refusal}')
-        queue = f'{name}.{self._token}' if subscription.temporary else name
+        queue = self._queue(subscription)
         consumed = self._consumed[name] = _Consumed(queue, subscription)
         try:
             with self._lock:
@@ -193,6 +193,27 @@ class EmbeddedEventSystem(BaseEventSystem):
             self._run(lambda db: declare(db, name, topics, False, None))
         except StoreError as error:
             raise SubscriptionError(f'cannot keep events for {name}: {error}') from error
+
+    def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
+        """Make and bind all queues in one transaction."""
+        self._expect_own_thread('queues were prepared')
+        queues = [*consumed, *kept]
+        for subscription in queues:
+            check_subscription(subscription, None)
+
+        def declare_all(db: Database) -> None:
+            for each in queues:
+                owner = self._keeper.owner if each.temporary else None
+                declare(db, self._queue(each), each.event_types, each.temporary, owner)
+
+        try:
+            if any(subscription.temporary for subscription in queues):
+                with self._lock:
+                    self._keeper.start(self._timeout)
+            self._run(declare_all)
+        except (StoreError, OSError) as error:
+            names = ', '.join(each.queue_name for each in queues)
+            raise SubscriptionError(f'cannot keep events for {names}: {error}') from error
 
     def has_queue(self, name: str) -> bool:
         """Tell whether there is a queue of that name."""
@@ -239,6 +260,10 @@ class EmbeddedEventSystem(BaseEventSystem):
     def pause(self) -> None:
         """Fetch no more events."""
         self._consumption.pause()
+
+    def _queue(self, subscription: Subscription) -> str:
+        name = subscription.queue_name
+        return f'{name}.{self._token}' if subscription.temporary else name
 
     def _run(
         self,

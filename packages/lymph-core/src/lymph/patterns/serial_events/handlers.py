@@ -20,13 +20,13 @@ from lymph.exceptions import EventRejected, LymphError, SerializationError
 from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
 from lymph.patterns.serial_events.declaring import SerialDeclaration
 from lymph.patterns.serial_events.keys import key_text
+from lymph.patterns.serial_events.queues import feeding, handling
 
 __all__ = ['Host', 'SerialHandler']
 
 logger = logging.getLogger(__name__)
 
 _AFTER_ERROR = 1.0  # seconds before it is tried again to consume what could not be consumed
-_FOR_EVER = 1_000_000  # attempts of the feeder to emit: what is behind must not overtake the event
 
 
 class Host(Protocol):
@@ -82,23 +82,12 @@ class SerialHandler:
         return frozenset(self._consumed)
 
     def start(self) -> None:
-        """Begin to feed and have partitions assigned."""
+        """Begin to feed and have partitions assigned; the queues are there."""
         count = self._declaration.partition_count
-        for partition in range(count):
-            # all of them before anything is fed: an event that no queue collects is lost
-            self._host.events.declare(self._subscription(partition))
         while self._host.events.has_queue(partition_queue(self.group, count)):
             count += 1  # from a time when there were more; what is in it is to be handled
         self._partitioner.join(self.group, self._host.identity, count, self._assign)
-        self._host.subscribe(
-            Subscription(
-                self.group,
-                self._declaration.event_types,
-                self._feed,
-                retry=_FOR_EVER,
-                exclusive=True,
-            )
-        )
+        self._host.subscribe(feeding(self._declaration, self.group, self._feed))
 
     def leave(self) -> None:
         """Have the partitions assigned to others; those consumed here end with the event system."""
@@ -137,19 +126,12 @@ class SerialHandler:
         for partition in self._assigned - self._consumed.keys():
             if self._left.is_set() or partition not in self._assigned:
                 continue
-            subscription = self._host.subscribe(self._subscription(partition))
+            subscription = self._host.subscribe(
+                handling(self._declaration, self.group, partition, self._handle)
+            )
             self._consumed[partition] = subscription
             if self._left.is_set():  # meanwhile, and the event system is paused already
                 self._host.unsubscribe(subscription)
-
-    def _subscription(self, partition: int) -> Subscription:
-        return Subscription(
-            partition_queue(self.group, partition),
-            (topic_of(self.group, partition),),
-            self._handle,
-            retry=self._declaration.retry,
-            exclusive=True,
-        )
 
     # Events.
 

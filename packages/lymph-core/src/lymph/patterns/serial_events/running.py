@@ -10,8 +10,11 @@ from lymph.core.components import Component
 from lymph.core.declaring.declarations import declared
 from lymph.core.failures import Killed, log_failure
 from lymph.core.partitioning import Partitioner
+from lymph.events.base import Subscription
+from lymph.events.queue_names import queue_name
 from lymph.patterns.serial_events.declaring import SerialDeclaration
 from lymph.patterns.serial_events.handlers import Host, SerialHandler
+from lymph.patterns.serial_events.queues import queues_of
 
 __all__ = ['SerialEvents']
 
@@ -28,14 +31,18 @@ class SerialEvents(Component):
         self._host = host
         self._started = False
 
+    def queues(self, interfaces: Iterable[Any]) -> list[Subscription]:
+        """Return the queues to be declared before the handlers of these interfaces are run."""
+        found = _declarations(interfaces)
+        return [queue for each in found.values() for queue in queues_of(*each)]
+
     def run(self, interfaces: Iterable[Any]) -> None:
         """Start the serial handlers of interfaces; of those of one name the first has it."""
-        for interface in interfaces:
-            for name, declaration in declared(type(interface), SerialDeclaration).items():
-                self._start_partitioner()
-                handler = SerialHandler(declaration, interface, name, self._host, self.partitioner)
-                if handler.group not in self.handlers:
-                    self._run(handler)
+        for declaration, interface, name in _declarations(interfaces).values():
+            self._start_partitioner()
+            handler = SerialHandler(declaration, interface, name, self._host, self.partitioner)
+            if handler.group not in self.handlers:
+                self._run(handler)
 
     def leave(self) -> None:
         """Leave the partitions to others, when nothing more is to be handled here."""
@@ -69,3 +76,12 @@ class SerialEvents(Component):
         self.metrics.add(handler)
         self.spawn(handler.run)
         handler.start()
+
+
+def _declarations(interfaces: Iterable[Any]) -> dict[str, tuple[SerialDeclaration, Any, str]]:
+    """Return the declaration of each group, its interface and its name; the first one counts."""
+    found: dict[str, tuple[SerialDeclaration, Any, str]] = {}
+    for interface in interfaces:
+        for name, declaration in declared(type(interface), SerialDeclaration).items():
+            found.setdefault(queue_name(interface.name, name), (declaration, interface, name))
+    return found

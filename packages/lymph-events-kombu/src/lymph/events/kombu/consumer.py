@@ -29,7 +29,7 @@ from lymph.events.kombu.links import Link
 from lymph.events.kombu.messages import attempt_of, event_of, failures_of, losses_of
 from lymph.events.kombu.returns import Returns
 from lymph.events.kombu.sessions import Delivery
-from lymph.events.kombu.topology import Topology
+from lymph.events.kombu.topology import Queue, Topology
 
 __all__ = ['Consumer']
 
@@ -37,7 +37,10 @@ _SUSPICIOUS = 2  # lost deliveries; a connection may break now and then
 
 
 class Consumer:
-    """Consumes the queue of `subscription`; `finish` is called when it ends by itself."""
+    """Consumes the queue of `subscription`; `finish` is called when it ends by itself.
+
+    A temporary queue may be there already, as `queue`.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Consumer:
         failures: Failures,
         prefetch: int,
         finish: Callable[[Subscription], object],
+        queue: Queue | None = None,
     ) -> None:
         self.subscription = subscription
         self._component = component
@@ -57,7 +61,7 @@ class Consumer:
         self._finish = finish
         self._limit = 1 if subscription.sequential or subscription.once else prefetch
         self._keeper = Keeper(
-            subscription, link, topology, self._deliver, self._renew, self._closed
+            subscription, link, topology, self._deliver, self._renew, self._closed, queue
         )
         self._waiting: deque[Delivery] = deque()
         self._returns = Returns()

@@ -41,7 +41,8 @@ class Keeper:
 
     Up to the width given to `widen` events are sent ahead, else one, and none while it is parked.
     `renew` is called before a session begins: what was delivered before no longer counts as sent
-    ahead. `closed` is called with the error when a channel ends by itself. Neither waits.
+    ahead. `closed` is called with the error when a channel ends by itself. Neither waits. `queue`
+    is a temporary one that was declared before; a durable one has its name from the subscription.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Keeper:
         deliver: Callable[[Delivery], object],
         renew: Callable[[], object],
         closed: Callable[[Exception], object],
+        queue: Queue | None = None,
     ) -> None:
         self._subscription = subscription
         self._link = link
@@ -59,7 +61,7 @@ class Keeper:
         self._deliver = deliver
         self._renew = renew
         self._on_closed = closed
-        self.queue = self._named()
+        self.queue = queue or self._named()
         self._session: Session | None = None
         self._paused = False
         self._parked = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -30,7 +32,7 @@ from lymph.events.kombu.publications import Publication
 from lymph.events.kombu.publisher import Publisher
 from lymph.events.kombu.serializers import SERIALIZERS
 from lymph.events.kombu.settings import Settings
-from lymph.events.kombu.topology import Topology
+from lymph.events.kombu.topology import Queue, Topology
 from lymph.exceptions import EmitFailure, SubscriptionError
 
 __all__ = ['KombuEventSystem']
@@ -57,6 +59,7 @@ class KombuEventSystem(BaseEventSystem):
         self._serializer = SERIALIZERS[settings.serializer]
         self._topology = Topology(settings.exchange, settings.queue_type)
         self._consumers: dict[str, Consumer | ExclusiveConsumer] = {}
+        self._prepared: dict[str, Queue] = {}  # temporary ones, by the names of their subscriptions
         self._starting = RLock()
         self._refusal: str | None = _STOPPED
         self._emitting = Link(
@@ -168,6 +171,29 @@ class KombuEventSystem(BaseEventSystem):
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
 
+    def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
+        """Declare and bind all queues over one channel; temporary ones are consumed later."""
+        self._expect_own_thread('queues were prepared')
+        queues: list[tuple[Subscription, Queue]] = []
+        for subscription in (*consumed, *kept):
+            name = subscription.queue_name
+            check_subscription(subscription, None)
+            if self._refusal is not None:
+                raise SubscriptionError(f'{name}: {self._refusal}')
+            self._topology.names.check(name)
+            token = secrets.token_hex(8)
+            queues.append((subscription, self._topology.queue(subscription, token)))
+        name = ', '.join(subscription.queue_name for subscription, _ in queues)
+        try:
+            with self._emitting.channel(self._settings.confirm_timeout) as channel:
+                for subscription, queue in queues:
+                    name = subscription.queue_name
+                    self._topology.declare_queue(channel, queue, subscription.event_types)
+                    if subscription.temporary:
+                        self._prepared[name] = queue
+        except BrokerError as error:
+            raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
+
     def has_queue(self, name: str) -> bool:
         """Tell whether the broker has a queue of that name; raises SubscriptionError."""
         self._expect_own_thread(f'{name} was looked for')
@@ -224,7 +250,13 @@ class KombuEventSystem(BaseEventSystem):
         parts = (self, self._consuming, self._topology, intake, failures)
         if subscription.exclusive:
             return ExclusiveConsumer(subscription, *parts)
-        return Consumer(subscription, *parts, prefetch=self._prefetch(), finish=self.unsubscribe)
+        return Consumer(
+            subscription,
+            *parts,
+            prefetch=self._prefetch(),
+            finish=self.unsubscribe,
+            queue=self._prepared.pop(subscription.queue_name, None),
+        )
 
     def _delayed(self, topic: str, message: amqp.Message, delay: float) -> Publication:
         level = fine(delay, time.time())

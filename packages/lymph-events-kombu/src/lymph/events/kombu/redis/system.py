@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,8 +107,7 @@ class RedisEventSystem(BaseEventSystem):
         name = subscription.queue_name
         known = self._consumed.get(name)
         check_subscription(subscription, None if known is None else known.subscription)
-        token = f'.{self._store.owner}' if subscription.temporary else ''
-        consumed = self._consumed[name] = _Consumed(name + token, subscription)
+        consumed = self._consumed[name] = _Consumed(self._queue(subscription), subscription)
         try:
             self._declare(consumed)
         except BaseException:
@@ -121,6 +121,13 @@ class RedisEventSystem(BaseEventSystem):
         self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         self._declare(_Consumed(subscription.queue_name, subscription))
+
+    def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
+        """Make and bind the queues; temporary ones end with this instance."""
+        self._expect_own_thread('queues were prepared')
+        for subscription in (*consumed, *kept):
+            check_subscription(subscription, None)
+            self._declare(_Consumed(self._queue(subscription), subscription))
 
     def has_queue(self, name: str) -> bool:
         """Tell whether there is a queue of that name; raises SubscriptionError."""
@@ -157,6 +164,10 @@ class RedisEventSystem(BaseEventSystem):
     def pause(self) -> None:
         """Fetch no more events."""
         self._consumption.pause()
+
+    def _queue(self, subscription: Subscription) -> str:
+        token = f'.{self._store.owner}' if subscription.temporary else ''
+        return subscription.queue_name + token
 
     def _declare(self, consumed: _Consumed) -> None:
         if consumed.subscription.exclusive:

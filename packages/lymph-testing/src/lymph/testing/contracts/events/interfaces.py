@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from typing import Any
 
@@ -10,8 +10,10 @@ import pytest
 from gevent.queue import Queue
 
 from lymph.core import trace
+from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.decorators import event as handles
+from lymph.core.decorators import task
 from lymph.core.events import Event
 from lymph.core.greenlets import Greenlet
 from lymph.core.interfaces import Interface
@@ -39,18 +41,26 @@ class InterfacesContract(EventSystemHarness):
             container.stop()
         super().teardown_method()
 
-    def host(self, cls: type[Interface], name: str = 'shop') -> Any:
+    def host(self, cls: type[Interface], name: str = 'shop', worker: bool = False) -> Any:
         """Return an interface in a started container of its own, named after this test."""
+        [interface] = self.host_all({name: cls}, worker)
+        return interface
+
+    def host_all(self, classes: dict[str, type[Interface]], worker: bool = False) -> list[Any]:
+        """Return interfaces in one started container, in the order in which they start."""
         container = ServiceContainer(
             MemoryTransport(network=self._network),
             self._registry.create_registry(),
             self.make_event_system(),
             Settings(block_threshold=0, drain_timeout=0),
+            worker=worker,
         )
         self._containers.append(container)
-        interface = container.install_interface(cls, self.queue(name))
+        interfaces = [
+            container.install_interface(cls, self.queue(name)) for name, cls in classes.items()
+        ]
         container.start()
-        return interface
+        return interfaces
 
     def declare(
         self, *topics: str, handler: str = 'on_event', queue: str | None = None, **options: Any
@@ -136,6 +146,94 @@ class InterfacesContract(EventSystemHarness):
         both = type('Shop', (one, other), {})
         with pytest.raises(SubscriptionError, match=r'named.*on_one and on_other'):
             self.host(both)
+
+    # While it starts.
+
+    @pytest.mark.parametrize('options', [{}, {'broadcast': True}, {'once': True}])
+    def test_what_an_interface_emits_to_itself_in_on_start_comes_when_it_has_started(
+        self, options: dict[str, bool]
+    ) -> None:
+        test, early = self, []
+
+        class Shop(self.declare(**options)):  # type: ignore[misc]
+            def on_start(self) -> None:
+                self.emit(test.topic('thing'), {'n': 1})
+                test.settle()
+                early.append(len(self.heard))
+
+        shop = self.host(Shop)
+        assert _number(shop) == 1
+        assert early == [0]
+
+    def test_interfaces_of_one_process_emit_to_each_other_while_they_start(self) -> None:
+        test = self
+
+        def saying(to: str, n: int, hears: str) -> type[Interface]:
+            class Saying(test.declare(hears)):  # type: ignore[misc]
+                def on_start(self) -> None:
+                    self.emit(test.topic(to), {'n': n})
+
+            return Saying
+
+        first, second = self.host_all(
+            {'first': saying('second', 1, hears='first'), 'second': saying('first', 2, 'second')}
+        )
+        assert (_number(first), _number(second)) == (2, 1)
+
+    def test_what_a_component_emits_while_it_starts_comes_to_its_interface(self) -> None:
+        test = self
+
+        class Part(Component):
+            shop: Interface
+
+            def on_start(self) -> None:
+                self.shop.emit(test.topic('thing'), {'n': 1})
+
+        class Shop(self.declare()):  # type: ignore[misc]
+            def apply_config(self, config: Mapping[str, Any]) -> None:
+                part = Part()
+                part.shop = self
+                self.add_component(part)
+
+        assert _number(self.host(Shop)) == 1
+
+    def test_what_is_subscribed_and_emitted_in_on_start_comes_as_well(self) -> None:
+        test = self
+
+        class Shop(_Hearing):
+            def on_start(self) -> None:
+                self.subscribe(test.topic('thing'))(self.hear)
+                self.emit(test.topic('thing'), {'n': 1})
+
+        assert _number(self.host(Shop)) == 1
+
+    @pytest.mark.parametrize('worker', [False, True])
+    def test_a_task_that_is_called_in_on_start_is_run_by_a_worker(self, worker: bool) -> None:
+        started: list[bool] = []
+
+        class Shop(_Hearing):
+            def on_start(self) -> None:
+                if not started:
+                    started.append(True)
+                    self.work.apply(n=1)
+
+            @task()
+            def work(self, n: int) -> None:
+                self.heard.put((Event('work', {'n': n}), None))
+
+        shop = self.host(Shop, worker=worker)
+        assert _number(shop if worker else self.host(Shop, worker=True)) == 1
+
+    def test_what_a_worker_emits_in_on_start_waits_for_an_instance(self) -> None:
+        test = self
+
+        class Shop(self.declare()):  # type: ignore[misc]
+            def on_start(self) -> None:
+                if self.container.worker:
+                    self.emit(test.topic('thing'), {'n': 1})
+
+        self.host(Shop, worker=True)
+        assert _number(self.host(Shop)) == 1
 
     # At runtime.
 

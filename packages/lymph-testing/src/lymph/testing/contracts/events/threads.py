@@ -26,6 +26,7 @@ class ThreadsContract(EventSystemHarness):
             (system.emit, Event(self.topic('thing'), {'n': 'elsewhere'})),
             (system.subscribe, more),
             (system.declare, more),
+            (system.prepare, [more]),
             (system.unsubscribe, subscription),
             (system.has_queue, self.queue()),
         ):
