@@ -93,7 +93,7 @@ class Shop:
         return state
 
 
-@pytest.fixture(params=['embedded', 'redis'])
+@pytest.fixture(params=['embedded', 'redis', 'rabbitmq'])
 def shop(request: pytest.FixtureRequest, shell: Any) -> Shop:
     """Queues in each of the event systems that keep them over processes."""
     events = '{class: embedded}'

@@ -7,11 +7,11 @@ from lymph.core.events import Event
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import Subscription
 from lymph.events.local import LocalEventSystem, LocalEventSystemHub
-from lymph.testing.contracts.events import EventSystemContract, Inbox, QueuesContract
+from lymph.testing.contracts.events import EventSystemContract, Inbox
 from lymph.testing.waiting import eventually
 
 
-class TestLocalEventSystem(EventSystemContract, QueuesContract):
+class TestLocalEventSystem(EventSystemContract):
     settling = 0.02
 
     def setup_method(self):

@@ -17,11 +17,11 @@ from lymph.events.embedded import EmbeddedEventSystem, routing
 from lymph.events.embedded.database import StoreError
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.serializers.msgpack import pack
-from lymph.testing.contracts.events import EventSystemContract, Inbox, QueuesContract
+from lymph.testing.contracts.events import EventSystemContract, Inbox
 from lymph.testing.waiting import eventually
 
 
-class TestEmbeddedEventSystem(EventSystemContract, QueuesContract):
+class TestEmbeddedEventSystem(EventSystemContract):
     @pytest.fixture(autouse=True)
     def _state(self, tmp_path):
         self.path = str(tmp_path)

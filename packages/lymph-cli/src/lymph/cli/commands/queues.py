@@ -45,8 +45,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
     List the queues of the event system, and drop those that nobody needs any more.
 
     A queue goes on collecting events when its handler was renamed or its service is gone. What the
-    event system cannot tell is `-`, in JSON null. With RabbitMQ, that is much less once
-    container.events.management names its management API.
+    event system cannot tell is `-`, in JSON null.
     """,
 )
 @_filters

@@ -14,6 +14,8 @@ temporary    N.TOKEN                 X.N.TOKEN
 `delay`      lymph.delay             X.lymph.delay
 `waiting`    lymph.delay.MS.SPELL    X.lymph.delay.MS.SPELL
 `delayed`    lymph.delayed           X.lymph.delayed
+`records`    lymph.queues            X.lymph.queues
+`lock`       lymph.queues.lock       X.lymph.queues.lock
 ===========  ======================  ========================
 
 No interface is called ``lymph``, so a handler that is called ``dead`` does not meet the dead
@@ -34,9 +36,10 @@ DEFAULT_EXCHANGE = 'lymph.events'
 
 _LONGEST_QUEUE = 200  # bytes; AMQP ends at 255, and names of retry queues are longer
 _DEAD, _DELAY, _DELAYED = 'lymph.dead', 'lymph.delay', 'lymph.delayed'
-_RESERVED = re.compile(r'lymph\.(dead|delay|delayed)(\..*)?|.*\.retry\.\d+\.\d+', re.DOTALL)
+_QUEUES = 'lymph.queues'
+_RESERVED = re.compile(r'lymph\.(dead|delay|delayed|queues)(\..*)?|.*\.retry\.\d+\.\d+', re.DOTALL)
 _OF_THE_BROKER = 'amq.'
-_TAKEN = re.compile(r'(.*\.)?lymph\.(dead|delay|delayed)|amq\..*', re.DOTALL)
+_TAKEN = re.compile(r'(.*\.)?lymph\.(dead|delay|delayed|queues)|amq\..*', re.DOTALL)
 
 
 class Names:
@@ -48,6 +51,8 @@ class Names:
         self.dead = f'{self._prefix}{_DEAD}'
         self.delay = f'{self._prefix}{_DELAY}'
         self.delayed = f'{self._prefix}{_DELAYED}'
+        self.records = f'{self._prefix}{_QUEUES}'
+        self.lock = f'{self.records}.lock'
 
     def queue(self, name: str, token: str = '') -> str:
         """Return what the queue `name` of a subscription is called at the broker.

@@ -30,6 +30,8 @@ from lymph.events.kombu.links import Link
 from lymph.events.kombu.messages import again, message_of
 from lymph.events.kombu.publications import Publication
 from lymph.events.kombu.publisher import Publisher
+from lymph.events.kombu.queues import KombuQueues
+from lymph.events.kombu.records import Records
 from lymph.events.kombu.serializers import SERIALIZERS
 from lymph.events.kombu.settings import Settings
 from lymph.events.kombu.topology import Queue, Topology
@@ -80,6 +82,15 @@ class KombuEventSystem(BaseEventSystem):
         self.dead_letters = KombuDeadLetters(
             self._emitting, self._topology, self._now, settings.confirm_timeout
         )
+        self._records = Records(self._emitting, self._topology, self._now, settings.confirm_timeout)
+        self._topology.declared = self._records.note
+        self.queues = KombuQueues(
+            self._emitting,
+            self._topology,
+            self._records,
+            self.dead_letters,
+            settings.confirm_timeout,
+        )
         abandon_in_children(self)
 
     @classmethod
@@ -120,6 +131,7 @@ class KombuEventSystem(BaseEventSystem):
             self._failures.close()
         self._consuming.stop(_CLOSE_TIMEOUT)
         self._consuming_started = False
+        self._records.stop(_CLOSE_TIMEOUT)
         self._now.stop()
         self._later.stop()
         self._emitting.stop(_CLOSE_TIMEOUT)

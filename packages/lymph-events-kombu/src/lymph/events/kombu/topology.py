@@ -13,6 +13,7 @@ lymph.delay           headers exchange; delayed events
 lymph.delay.MS.SPELL  queue where delayed events wait; dead-letters to lymph.delayed or lymph.events
 lymph.delayed         topic exchange; passes on to lymph.events, and to the queue of that name,
                       which drops what it gets
+lymph.queues          queue of one message, the record of all queues (see `records`)
 ====================  ==============================================================================
 
 Quorum queues pass dead letters on at least once: they keep them until every queue that is to have
@@ -26,7 +27,7 @@ ends with its subscription, or some minutes after its instance is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,15 +77,24 @@ class Queue:
             ) from error
 
     @property
+    def temporary(self) -> bool:
+        """Whether it ends by itself when nobody uses it."""
+        return 'x-expires' in self.arguments
+
+    @property
     def type(self) -> str:
         """What kind of queue it is to be."""
         return str(self.arguments['x-queue-type'])
 
 
 class Topology:
-    """What is declared for one `exchange` name and type of queues."""
+    """What is declared for one `exchange` name and type of queues.
+
+    `declared` is called with each queue of a subscription that was declared, and never waits.
+    """
 
     def __init__(self, exchange: str, queue_type: str) -> None:
+        self.declared: Callable[[Queue], object] = bool
         self.names = Names(exchange)
         self._queue_type = queue_type
         self._quorum = queue_type == 'quorum'
@@ -108,9 +118,15 @@ class Topology:
     @property
     def dead_letter_queue(self) -> Queue:
         """The queue of all dead letters; looking into it is no delivery that counts."""
-        return self._queue(
-            self.names.dead, {'x-delivery-limit': _UNLIMITED} if self._quorum else {}
-        )
+        return self._held_queue(self.names.dead)
+
+    @property
+    def record_queue(self) -> Queue:
+        """The queue of the record; who dies while holding it has not used it up."""
+        return self._held_queue(self.names.records)
+
+    def _held_queue(self, name: str) -> Queue:
+        return self._queue(name, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
 
     def queue(self, subscription: Subscription, token: str) -> Queue:
         """Return the queue of a subscription; `token` tells this instance from others."""
@@ -143,6 +159,7 @@ class Topology:
         queue.declare(channel)
         for topic in topics:
             channel.queue_bind(queue.name, self.names.events, topic)
+        self.declared(queue)
 
     def retry_queue(self, target: str, temporary: bool, level: Level) -> Queue:
         """Return the queue from which events go back to the queue `target`."""

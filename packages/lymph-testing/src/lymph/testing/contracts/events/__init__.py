@@ -43,6 +43,7 @@ class EventSystemContract(
     ExclusiveContract,
     ExclusiveOutcomesContract,
     DeadLettersContract,
+    QueuesContract,
     InterfacesContract,
     SizesContract,
     ThreadsContract,

@@ -1,0 +1,120 @@
+"""The queues at RabbitMQ, for an operator, as far as AMQP tells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from amqp.exceptions import NotFound
+
+from lymph.config.printable import quoted
+from lymph.events.kombu.channels import Channel
+from lymph.events.kombu.deadletters import KombuDeadLetters
+from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu.links import Link
+from lymph.events.kombu.records import Records, is_gone
+from lymph.events.kombu.topology import Topology
+from lymph.events.queues import QueueInUse, Queues, QueueState
+
+__all__ = ['KombuQueues']
+
+_COUNTED = 1000  # dead letters: to tell whose they are, each has to be taken and put back
+_NOTE = 'over AMQP RabbitMQ tells no bytes, ages, delayed or running events'
+
+
+class KombuQueues(Queues):
+    """The queues in `records`; every method raises BrokerError when there is no broker.
+
+    Names are those of subscriptions, without what the exchange puts before them.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        topology: Topology,
+        records: Records,
+        letters: KombuDeadLetters,
+        timeout: float,
+    ) -> None:
+        self._link = link
+        self._names = topology.names
+        self._records = records
+        self._letters = letters
+        self._timeout = timeout
+        self._many = 0
+
+    @property
+    def note(self) -> str:
+        """What AMQP does not tell."""
+        dead = f', and whose {self._many} dead letters are is not counted' if self._many else ''
+        return f'{_NOTE}{dead}'
+
+    def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        if names is None:
+            known: Mapping[str, bool | None] = self._records.read()
+        else:
+            known = dict.fromkeys(self._names.queue(name) for name in names)
+        found = dict(self._look(known))
+        gone = [name for name in known if name not in found]
+        if names is None and gone:
+            self._records.remove(gone)
+        dead: Counter[str] | None = self._count_dead() if found else Counter()
+        states = [
+            QueueState(
+                self._names.name_of(name),
+                temporary=known[name],
+                waiting=counts[0],
+                consumers=counts[1],
+                dead=None if dead is None else dead[self._names.name_of(name)],
+            )
+            for name, counts in found.items()
+            if counts is not None
+        ]
+        return sorted(states, key=lambda state: state.queue)
+
+    def drop(self, name: str, *, forced: bool = False) -> bool:
+        queue = self._names.queue(name)
+        found = dict(self._look([queue]))
+        if queue not in found:
+            return False
+        if queue not in self._records.read():
+            raise BrokerError(
+                f'the queue {quoted(name)} is in no record of lymph; unless another system has it, '
+                f'delete it with rabbitmqctl delete_queue {queue}'
+            )
+        # RabbitMQ can make sure of that itself for classic queues alone
+        _, consumers = found[queue] or (0, 0)
+        if consumers and not forced:
+            raise QueueInUse(name, consumers)
+        with self._link.channel(self._timeout) as channel:
+            channel.queue_delete(queue)
+        self._records.remove([queue])
+        return True
+
+    def _look(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | None]]:
+        """Yield the queues that are there with what waits and who consumes; None: not to be had."""
+        left = list(names)
+        while left:
+            with self._link.channel(self._timeout) as channel:
+                while left:
+                    name = left.pop(0)
+                    try:
+                        yield name, _counts(channel, name)
+                    except NotFound as error:
+                        if not is_gone(error):
+                            yield name, None
+                        break  # that was the end of the channel
+
+    def _count_dead(self) -> Counter[str] | None:
+        """Return how many dead letters each queue has; None when that is too much to ask."""
+        with self._link.channel(self._timeout) as channel:
+            total, _ = _counts(channel, self._names.dead)
+        self._many = total if total > _COUNTED else 0
+        if self._many:
+            return None
+        return Counter(letter.queue for letter in self._letters.scan()) if total else Counter()
+
+
+def _counts(channel: Channel, name: str) -> tuple[int, int]:
+    declared = channel.queue_declare(name, passive=True)
+    return declared.message_count, declared.consumer_count
