@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import amqp
 import pytest
 
+from lymph.core.events import Event
+from lymph.core.protocol.redelivery import LOSSES
 from lymph.events.base import Subscription
 from lymph.events.kombu.delays import fine
+from lymph.events.kombu.messages import message_of
 from lymph.events.kombu.names import DEFAULT_EXCHANGE, Names, is_exchange
+from lymph.events.kombu.serializers import SERIALIZERS
 from lymph.exceptions import SubscriptionError
 from lymph.testing.waiting import eventually
 
@@ -127,6 +132,44 @@ def test_two_systems_in_one_virtual_host_see_nothing_of_each_other(
     eventually(lambda: [len(each) for each in handled] == [10, 10, 10])
     for at in range(3):
         assert set(handled[at]) == {at, at + 10}
+
+
+def test_a_queue_of_the_former_default_exchange_keeps_its_events_and_dead_letters(
+    bench: Any,
+) -> None:
+    connection = amqp.Connection(bench.server.address)
+    connection.connect()
+    channel = connection.channel()
+    system = bench.start()  # declares lymph.dead
+    channel.exchange_declare('lymph', 'topic', durable=True, auto_delete=False)
+    channel.queue_declare(
+        bench.name,
+        durable=True,
+        auto_delete=False,
+        arguments={
+            'x-queue-type': 'quorum',
+            'x-dead-letter-exchange': 'lymph.dead',
+            'x-dead-letter-routing-key': bench.name,
+            'x-delivery-limit': LOSSES,
+            'x-dead-letter-strategy': 'at-least-once',
+            'x-overflow': 'reject-publish',
+        },
+    )
+    channel.queue_bind(bench.name, 'lymph', bench.topic)
+    event = Event(bench.topic, {'n': 1})
+    message = message_of(event, SERIALIZERS['lymph-msgpack'], 0.0)
+    channel.confirm_select()
+    channel.basic_publish(message, exchange='lymph', routing_key=bench.topic)
+    channel.wait([amqp.spec.Basic.Ack])
+    channel.basic_publish(message, exchange='lymph.dead', routing_key=bench.name)
+    channel.wait([amqp.spec.Basic.Ack])
+    connection.close()
+    handled: list[int] = []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    bench.emit(system, 2)
+    eventually(lambda: handled == [1, 2])
+    [letter] = system.dead_letters.read(bench.name)
+    assert letter.event.id == event.id
 
 
 @pytest.mark.parametrize('named', [False, True])

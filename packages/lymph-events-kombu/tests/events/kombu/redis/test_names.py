@@ -1,0 +1,72 @@
+"""Keys in Redis: two systems in one database never meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lymph.config import ConfigurationError
+from lymph.core.events import Event
+from lymph.events.base import Subscription
+from lymph.events.kombu.redis.names import is_exchange
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+
+@pytest.mark.parametrize(
+    ('name', 'allowed'),
+    [
+        *((name, True) for name in ('lymph', 'prod:shop', 'ready', 'dead:shop', 'shop:readers')),
+        *((name, False) for name in ('shop:ready', 'shop:dead', 'a:b:letter', 'shop:bell:x')),
+    ],
+)
+def test_an_exchange_whose_keys_could_be_those_of_another_is_refused(
+    bench: Any, name: str, allowed: bool
+) -> None:
+    assert is_exchange(name) == allowed
+    if not allowed:
+        with pytest.raises(ConfigurationError, match='exchange: expected a name of its own'):
+            bench.make(exchange=name)
+
+
+def test_two_systems_in_one_database_see_nothing_of_each_other(bench: Any) -> None:
+    systems = [
+        bench.start(**each)
+        for each in ({}, {'exchange': bench.name}, {'exchange': f'{bench.name}:two'})
+    ]
+    handled: list[list[Any]] = [[], [], []]
+
+    def subscribe(at: int, name: str, **options: Any) -> None:
+        def handle(event: Event) -> None:
+            handled[at].append(event.body['n'])
+            raise RuntimeError(at)
+
+        systems[at].subscribe(
+            Subscription(f'{bench.name}.{name}', (bench.topic,), handle, **options)
+        )
+
+    for at in range(3):
+        subscribe(at, 'on_paid')
+        subscribe(at, 'dead', retry=1)
+        subscribe(at, 'hears', durable=False)
+    for at, system in enumerate(systems):
+        bench.emit(system, at)
+        bench.emit(system, at + 10, delay=0.1)
+    eventually(lambda: [len(each) for each in handled] == [8, 8, 8], PATIENCE)
+    for at, system in enumerate(systems):
+        assert set(handled[at]) == {at, at + 10}
+
+        def buried(system: Any = system) -> Any:
+            found = [
+                each for each in system.dead_letters.scan() if each.queue.startswith(bench.name)
+            ]
+            return len(found) == 6 and found
+
+        letters = eventually(buried, PATIENCE)
+        assert {letter.error for letter in letters} == {f'RuntimeError: {at}'}
+        ids = [each.id for each in letters if each.queue == f'{bench.name}.on_paid']
+        assert system.dead_letters.replay(*ids) == 2
+    eventually(lambda: [len(each) for each in handled] == [10, 10, 10], PATIENCE)
+    assert [set(each) for each in handled] == [{0, 10}, {1, 11}, {2, 12}]
