@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lymph.config._nodes import (
     Node,
     assign,
-    close_names,
     describe,
     find,
     locate,
@@ -24,6 +23,7 @@ from lymph.config._typed import Required, TypedGetters
 from lymph.config.exceptions import ConfigurationError, MissingKeyError
 from lymph.config.locations import Location
 from lymph.config.paths import Key, Path, parse_key
+from lymph.config.suggestions import close_name
 
 if TYPE_CHECKING:
     from lymph.config.configuration import Configuration
@@ -232,8 +232,9 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         names = around.value if around and isinstance(around.value, dict) else {}
         if str(path[-1]) in names:
             return MissingKeyError('expected a value, found nothing; add it', self.locate(key))
-        advice = close_names(str(path[-1]), names) or '; add it'
-        return MissingKeyError(f'not set{advice}', self.locate(key))
+        close = close_name(str(path[-1]), names)
+        advice = f'is {close!r} a misspelling of it?' if close else 'add it'
+        return MissingKeyError(f'not set; {advice}', self.locate(key))
 
     def _read(self, key: Key, default: _D | Required, reader: Callable[[object], _T]) -> _T | _D:
         node = self._find(key)
