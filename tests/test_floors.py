@@ -32,6 +32,8 @@ FLOORS = [
         'lymph.core.hooks',
         'lymph.core.messages',
         'lymph.core.monitoring.log_limits',
+        'lymph.core.monitoring.log_publisher',
+        'lymph.core.monitoring.log_records',
         'lymph.core.monitoring.loglevels',
         'lymph.core.monitoring.metrics',
         'lymph.core.monitoring.once_log',

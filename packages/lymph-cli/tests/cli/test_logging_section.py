@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from lymph.cli.logging_section import warn_of_publisher
 from lymph.cli.logs import set_up_logging
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError
@@ -16,7 +15,6 @@ from lymph.testing.contracts.sections import (
     TEXTS,
     check_refused,
     check_taken_or_refused,
-    configuration,
 )
 
 LEVELS = ('.inf', '-1', '0.5', '1001', 'true', 'LOUD', '""', '[1]', '{a: 1}')
@@ -73,38 +71,6 @@ def test_a_bad_value_is_refused_at_its_place(key: str) -> None:
 @pytest.mark.parametrize('key', REFUSED)
 def test_no_value_is_more_than_a_configuration_error(key: str) -> None:
     check_taken_or_refused(key, set_up)
-
-
-@pytest.mark.parametrize(
-    ('section', 'warnings'),
-    [
-        ('{root: {handlers: [_console, _zmqpub]}}', ['logging.root.handlers: _zmqpub']),
-        ('{loggers: {shop: {handlers: [_zmqpub]}}}', ['logging.loggers.shop.handlers: _zmqpub']),
-        (
-            '{root: {handlers: [_zmqpub]}, handlers: {_zmqpub: {class: logging.NullHandler}}}',
-            [],
-        ),
-        ('{}', []),
-    ],
-)
-def test_the_publishing_handler_of_the_manual_is_taken_with_one_warning(
-    section: str, warnings: list[str]
-) -> None:
-    config = configuration('logging', section)
-    set_up(config)
-    told = Told()
-    logging.getLogger().addHandler(told)
-    warn_of_publisher(config)
-    assert [line.partition(': ')[2].rpartition(' has no')[0] for line in told.lines] == warnings
-
-
-class Told(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
 
 
 @pytest.mark.parametrize('file', ['/nope/x', '/', ''])

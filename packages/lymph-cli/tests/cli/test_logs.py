@@ -62,6 +62,19 @@ def test_the_section_logging_is_merged_over_what_is_there() -> None:
     assert log({}, {'logging': section})[1] == ''
 
 
+def test_a_handler_may_write_a_json_object_a_line() -> None:
+    section = {'handlers': {'_console': {'formatter': '_json'}}}
+    [line] = log({}, {'logging': section})[1].splitlines()
+    entry = json.loads(line)
+    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z', entry.pop('time'))
+    assert entry == {
+        'level': 'INFO',
+        'logger': 'shop.orders',
+        'message': 'a thing',
+        'trace_id': 'abc123',
+    }
+
+
 def test_a_logger_is_heard_from_its_own_level_on() -> None:
     section = {'loggers': {'shop': {'level': 'DEBUG'}}}
     assert 'a small thing' in log({'loglevel': 'ERROR'}, {'logging': section})[1]

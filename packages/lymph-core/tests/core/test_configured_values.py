@@ -49,7 +49,7 @@ REFUSED = [
     ('container.rpc.curve.secret_kye', ('x',), ZEROMQ),
     ('container.ip', (*TEXTS, 'a b'), MEMORY),
     ('container.advertise', (*TEXTS, 'a b', '0.0.0.0'), MEMORY),
-    ('container.log_endpoint', (*TEXTS, 'x', 'tcp://', 'tcp://127.0.0.1', 'udp://a:1'), MEMORY),
+    ('container.log_endpoint', (*TEXTS, 'x', 'tcp://', 'tcp://a:65536', 'udp://a:1'), MEMORY),
     ('container.metrics', MAPPINGS, MEMORY),
     ('container.metrics.tags', MAPPINGS, MEMORY),
     ('container.metrics.tags.env', ('.inf', '.nan', 'no', '""', '[1]', '{a: 1}', 'null'), MEMORY),
@@ -122,20 +122,11 @@ def test_tags_are_text_and_numbers():
     container.stop()
 
 
-@pytest.mark.parametrize(
-    ('key', 'value'),
-    [
-        ('container.log_endpoint', 'tcp://127.0.0.1:5000'),
-        ('container.log_endpoint', '"tcp://*:5000"'),
-        ('container.log_endpoint', '"ipc:///run/lymph logs"'),
-        ('debug.backdoor_ip', '127.0.0.1'),
-    ],
-)
-def test_a_setting_without_effect_is_taken_with_one_warning(key, value, caplog):
+def test_a_setting_without_effect_is_taken_with_one_warning(caplog):
     caplog.set_level(logging.WARNING)
-    build(configuration(key, value, MEMORY))
+    build(configuration('debug.backdoor_ip', '127.0.0.1', MEMORY))
     (record,) = caplog.records
-    assert record.getMessage().startswith(f'<config>:1: {key} has no effect')
+    assert record.getMessage().startswith('<config>:1: debug.backdoor_ip has no effect')
 
 
 @pytest.mark.parametrize('key', ['container.log_endpoint', 'debug.backdoor_ip'])

@@ -7,14 +7,19 @@ written all the same, with what can be told of it.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
 
+from lymph.cli.output import json_text
 from lymph.config.printable import printable
 from lymph.core import trace
-from lymph.core.failures import Killed, described, error_name, traceback_text
+from lymph.core.failures import Killed, error_name, traceback_text
+from lymph.core.monitoring.log_records import message_of, record_facts
 
-__all__ = ['TraceFormatter']
+__all__ = ['JsonFormatter', 'TraceFormatter', 'json_line']
 
 #: Characters of a message or another field, and of a line of a traceback.
 _LONGEST = 10_000
@@ -37,7 +42,7 @@ class TraceFormatter(logging.Formatter):
             for name, value in vars(record).items()
         }
         shown = logging.makeLogRecord(fields)
-        shown.message = printable(_message(record), _LONGEST)
+        shown.message = printable(message_of(record), _LONGEST)
         shown.trace_id = trace.get_id() or '-'
         return '\n'.join([self._head(record, shown), *self._details(record)])
 
@@ -63,11 +68,20 @@ class TraceFormatter(logging.Formatter):
                     yield _INDENT + printable(line, _LONGEST)
 
 
-def _message(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except Killed:
-        raise
-    except BaseException as error:  # noqa: BLE001 - of whatever the arguments are
-        reason = f'cannot be formatted: {error_name(error)}'
-        return f'{described(record.msg)} with {described(record.args)} ({reason})'
+class JsonFormatter(logging.Formatter):
+    """Formats each record as a JSON object on one line; see `lymph.core.monitoring.log_records`.
+
+    ``time`` is text in UTC, such as 2026-01-31T23:59:59.123Z; ``levelno`` is left out.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON. Never raises but for `Killed`."""
+        return json_line(record_facts(record))
+
+
+def json_line(facts: dict[str, Any]) -> str:
+    """Return the facts of a record as a JSON object on one line, of printable characters."""
+    shown = {name: value for name, value in facts.items() if name != 'levelno'}
+    moment = datetime.fromtimestamp(facts['time'], timezone.utc)
+    shown['time'] = moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
+    return json_text(json.dumps(shown, ensure_ascii=False))

@@ -10,15 +10,10 @@ import logging
 import re
 from collections.abc import Iterator
 
-from lymph.config import Configuration, ConfigurationError, ConfigView
+from lymph.config import ConfigurationError, ConfigView
 from lymph.core.options import refuse_unknown
 
-__all__ = ['PUBLISHER', 'check_logging', 'place_of', 'warn_of_publisher']
-
-logger = logging.getLogger(__name__)
-
-#: The handler of the manual, 4.2, that publishes records at `container.log_endpoint`.
-PUBLISHER = '_zmqpub'
+__all__ = ['check_logging', 'place_of']
 
 _KEYS = (
     *('disable_existing_loggers', 'filters', 'formatters', 'handlers', 'incremental', 'loggers'),
@@ -27,7 +22,7 @@ _KEYS = (
 _FORMATTER = ('class', 'datefmt', 'defaults', 'format', 'style', 'validate')
 _ROOT = ('filters', 'handlers', 'level')
 _FACTORY = '()'
-_TRACE = '_trace'  # made by a factory, whose arguments it takes
+_OWN = ('_trace', '_json')  # made by a factory, whose arguments they take
 _HIGHEST = 1000  # a level
 
 _UNABLE = re.compile('Unable to configure (formatter|filter|handler|logger) (.+)')
@@ -40,7 +35,7 @@ def check_logging(section: ConfigView) -> None:
     section.get_bool('disable_existing_loggers', False)
     section.get_bool('incremental', False)
     for formatter in _each(section, 'formatters'):
-        if _FACTORY not in formatter and formatter.path_of()[-1] != _TRACE:
+        if _FACTORY not in formatter and formatter.path_of()[-1] not in _OWN:
             refuse_unknown(formatter, _FORMATTER)
             formatter.get_str('format', None)
             formatter.get_str('datefmt', None)
@@ -72,23 +67,6 @@ def place_of(error: BaseException, section: ConfigView) -> tuple[str, ...]:
             if repr(name) == shown:
                 return kind, name
     return ()
-
-
-def warn_of_publisher(config: Configuration) -> None:
-    """Log one warning if records are to be published, which nothing does yet.
-
-    Where there is a `container.log_endpoint`, the container warns.
-    """
-    section = config.view('logging')
-    own = 'class' in section.view(['handlers', PUBLISHER])
-    named = [
-        each
-        for each in (section.view('root'), *_each(section, 'loggers'))
-        if PUBLISHER in each.get_list('handlers', [])
-    ]
-    if named and not own and config.view('container').get('log_endpoint') is None:
-        place = named[0].locate('handlers')
-        logger.warning('%s: %s has no effect: nothing publishes logs', place, PUBLISHER)
 
 
 def _each(section: ConfigView, kind: str) -> Iterator[ConfigView]:

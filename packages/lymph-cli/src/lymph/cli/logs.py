@@ -5,10 +5,12 @@ Source: the manual, Logging Configuration.
 The section `logging` is in the form of `logging.config.dictConfig` and is merged over this:
 
 =============== ==========================================================================
-formatter       `_trace`: `TraceFormatter`, which writes the trace id
+formatters      `_trace`: `TraceFormatter`, which writes the trace id; `_json`:
+                `JsonFormatter`, which writes a JSON object a line
 handlers        `_console`, which writes to stderr or to --logfile whatever it is given;
-                `_zmqpub`, which does nothing yet
-root logger     at --loglevel, to `_console`
+                `_zmqpub`, which hands records to whoever follows them, at
+                `container.log_endpoint`
+root logger     at --loglevel, to both handlers
 =============== ==========================================================================
 
 `_console` has no level of its own: a logger that is set to another one than the root, here or by
@@ -27,16 +29,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from lymph.cli.hub_errors import log_hub_errors
-from lymph.cli.log_lines import TraceFormatter
-from lymph.cli.logging_section import PUBLISHER, check_logging, place_of
+from lymph.cli.log_lines import JsonFormatter, TraceFormatter
+from lymph.cli.logging_section import check_logging, place_of
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.config.printable import printable, quoted
 from lymph.core.failures import error_line, error_text
+from lymph.core.monitoring.log_records import LogStreamHandler
 
 __all__ = ['set_up_logging']
 
 _CONSOLE = '_console'
+_PUBLISHER = '_zmqpub'
 _LONGEST = 300  # characters of a path in an error
 _FORMAT = '%(asctime)s %(levelname)-8s %(name)s [%(trace_id)s] %(message)s'
 
@@ -114,10 +118,13 @@ def _defaults(level: str, logfile: str | None) -> dict[str, Any]:
     return {
         'version': 1,
         'disable_existing_loggers': False,
-        'formatters': {'_trace': {'()': TraceFormatter, 'fmt': _FORMAT}},
+        'formatters': {
+            '_trace': {'()': TraceFormatter, 'fmt': _FORMAT},
+            '_json': {'()': JsonFormatter},
+        },
         'handlers': {
             _CONSOLE: {**console, 'formatter': '_trace'},
-            PUBLISHER: {'class': 'logging.NullHandler'},
+            _PUBLISHER: {'()': LogStreamHandler},
         },
-        'root': {'handlers': [_CONSOLE], 'level': level},
+        'root': {'handlers': [_CONSOLE, _PUBLISHER], 'level': level},
     }

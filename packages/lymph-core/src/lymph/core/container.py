@@ -26,6 +26,7 @@ from lymph.core.hosting.builtin import BuiltinInterface
 from lymph.core.hosting.drain import wait_until_quiet
 from lymph.core.hosting.handlers import Handlers
 from lymph.core.hosting.methods import MethodTable
+from lymph.core.hosting.publishing import Publisher, announced_log, publish_log
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
 from lymph.core.interfaces import Interface, configure, parts_of
@@ -95,6 +96,7 @@ class ServiceContainer(Asking):
         self.draining = False
         self._transport = transport
         self._listener: Listener | None = None
+        self._log: Publisher | None = None
         self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable()
         self._server = Server(self._methods, self.workers, self.error_hook)
@@ -124,10 +126,6 @@ class ServiceContainer(Asking):
         """
         config = Configuration() if config is None else config
         settings = read_settings(config, overrides.pop('ip', None), overrides.pop('port', None))
-        if config.get('log_endpoint') is not None and not overrides.get('on_demand'):
-            logger.warning(
-                '%s has no effect: nothing publishes logs', config.locate('log_endpoint')
-            )
         return cls(
             overrides.pop('transport', None) or read_transport(config),
             overrides.pop('registry', None) or read_registry(config),
@@ -291,6 +289,8 @@ class ServiceContainer(Asking):
         self.draining = self._server.draining = True
         with ExitStack() as steps:  # from the last one to the first
             steps.callback(self._stopped.set)
+            if self._log is not None:
+                steps.callback(self._log.close)
             steps.callback(self._transport.close)
             steps.callback(self._server.close)
             if self._listener is not None:
@@ -310,6 +310,8 @@ class ServiceContainer(Asking):
 
     def _listen(self, register: bool) -> None:
         settings = self.settings
+        if settings.log_endpoint is not None:
+            self._log = publish_log(settings.log_endpoint, self.identity, settings.log_endpoint_at)
         address = self._transport.address(settings.ip, settings.port)
         try:
             self._listener = self._transport.listen(address, self._server)
@@ -330,7 +332,12 @@ class ServiceContainer(Asking):
     def _register(self) -> None:
         assert self.endpoint is not None
         self._advertising.warn_of_loopback(self.endpoint)
-        facts = host_facts(self.identity, self.endpoint, self.announced_host(self.settings.ip))
+        facts = host_facts(
+            self.identity,
+            self.endpoint,
+            self.announced_host(self.settings.ip),
+            None if self._log is None else announced_log(self._log.endpoint, self.announced_host),
+        )
         self._registrations.register(self.interfaces, facts)
 
 

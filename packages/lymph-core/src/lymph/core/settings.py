@@ -11,6 +11,7 @@ from lymph.config.plugins import installed, load_plugin
 from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT
 from lymph.core.failures import described
+from lymph.core.hosting.publishing import check_log_endpoint
 from lymph.core.options import refuse_unknown
 from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core.transport.base import (
@@ -19,7 +20,6 @@ from lymph.core.transport.base import (
     DEFAULT_UNRESPONSIVE_TIMEOUT,
     Transport,
 )
-from lymph.core.transport.endpoints import check_log_endpoint
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 
@@ -56,8 +56,11 @@ class Settings:
     rpc_idle_timeout: float = DEFAULT_IDLE_TIMEOUT
     rpc_connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     metrics_tags: dict[str, str] = field(default_factory=dict)
+    log_endpoint: str | None = None
     #: where `ip` stands, for errors
     ip_at: Location | str = field(default='ip', compare=False, repr=False)
+    #: where `log_endpoint` stands, for errors
+    log_endpoint_at: Location | str = field(default='log_endpoint', compare=False, repr=False)
 
 
 def read_settings(config: ConfigView, ip: str | None = None, port: int | None = None) -> Settings:
@@ -69,7 +72,6 @@ def read_settings(config: ConfigView, ip: str | None = None, port: int | None = 
         refuse_unknown(
             config.view(section) if section else config, keys.split(), plain=bool(section)
         )
-    _read(config, 'log_endpoint', check_log_endpoint, None)
     settings = Settings(
         ip=_read(config, 'ip', check_host, Settings.ip),
         port=config.get_int('port', Settings.port, minimum=0, maximum=65535),
@@ -86,7 +88,9 @@ def read_settings(config: ConfigView, ip: str | None = None, port: int | None = 
         rpc_idle_timeout=config.get_seconds('rpc.idle_timeout', Settings.rpc_idle_timeout),
         rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries, minimum=0, maximum=100),
         metrics_tags=_tags(config.view('metrics.tags')),
+        log_endpoint=_read(config, 'log_endpoint', check_log_endpoint, None),
         ip_at=config.locate('ip'),
+        log_endpoint_at=config.locate('log_endpoint'),
     )
     return _overridden(settings, ip, port)
 

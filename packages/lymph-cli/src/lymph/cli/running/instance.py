@@ -8,7 +8,6 @@ import gevent
 from click.exceptions import Exit
 
 from lymph.cli.configuring import load_configuration, node_files
-from lymph.cli.logging_section import warn_of_publisher
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say
@@ -36,7 +35,6 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool, work
     show_greenlets()
     config = load_configuration(settings)
     set_up_logging(settings, config, 'INFO')
-    warn_of_publisher(config)
     _expect_interfaces(config, settings)
     import_from_here()
     with code_explained():

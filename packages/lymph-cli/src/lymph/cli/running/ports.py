@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
@@ -14,6 +15,7 @@ from lymph.services.node.definitions import Definition
 __all__ = ['check_ports']
 
 _LISTENING = {'instance', 'worker'}
+_FIXED = re.compile(r'^tcp://.*:([0-9]+)$')
 
 
 def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
@@ -57,6 +59,9 @@ def _configured_ports(config: Configuration) -> Iterator[tuple[int, str]]:
         port = section.get_int('port', 0)
         if port:
             yield port, str(section.locate('port'))
+    published = _FIXED.search(config.view('container').get_line('log_endpoint', ''))
+    if published is not None and int(published[1]):
+        yield int(published[1]), str(config.view('container').locate('log_endpoint'))
 
 
 def _values(words: Sequence[str], option: str) -> Iterator[str]:

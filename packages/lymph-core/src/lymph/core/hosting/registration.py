@@ -25,7 +25,9 @@ _FULL_NAME = 1.0  # seconds
 Registered = tuple[str, ServiceInstance, str]
 
 
-def host_facts(identity: str, endpoint: str, ip: str) -> ServiceInstance:
+def host_facts(
+    identity: str, endpoint: str, ip: str, log_endpoint: str | None = None
+) -> ServiceInstance:
     """Return what all instances of this process have in common.
 
     Waits, without blocking the hub, for the host's full name, which may take a name server; one
@@ -38,6 +40,7 @@ def host_facts(identity: str, endpoint: str, ip: str) -> ServiceInstance:
         fqdn=resolver().full_name(_FULL_NAME),
         ip=ip,
         pid=os.getpid(),
+        log_endpoint=log_endpoint,
         started=time.time(),
     )
 

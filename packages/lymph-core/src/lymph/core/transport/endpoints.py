@@ -7,12 +7,11 @@ import re
 from lymph.config.printable import quoted
 from lymph.core.addresses import join_address, numeric
 
-__all__ = ['check_log_endpoint', 'join_tcp', 'scheme_of', 'split_tcp']
+__all__ = ['join_tcp', 'scheme_of', 'split_tcp']
 
 _TCP = re.compile(
     r'tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w-]+)\]|(?P<host>[^/:\[\]@\s]+)):(?P<port>[0-9]{1,5})'
 )
-_PUBLISHED = re.compile(r'(?:tcp://\S+:(?:[0-9]{1,5}|\*)|(?:ipc|inproc)://[^\x00-\x1f]+)')
 _SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://')
 
 
@@ -43,16 +42,3 @@ def split_tcp(endpoint: str) -> tuple[str, int]:
 def join_tcp(host: str, port: int) -> str:
     """Return the ``tcp://`` endpoint of a host name or IP address and a port."""
     return f'tcp://{join_address(host, port)}'
-
-
-def check_log_endpoint(value: object) -> str:
-    """Return an endpoint that a ZeroMQ socket publishes at: a host and a port may be ``*``.
-
-    Raises ValueError for anything else.
-    """
-    if isinstance(value, str) and _PUBLISHED.fullmatch(value):
-        return value
-    raise ValueError(
-        'expected a ZeroMQ endpoint like tcp://127.0.0.1:5000 or ipc:///run/logs, '
-        f'found {quoted(value)}'
-    )

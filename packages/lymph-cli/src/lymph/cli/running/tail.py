@@ -1,0 +1,89 @@
+"""Prints the logs of all instances of services as they are written."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+import gevent
+from rich.text import Text
+
+from lymph.cli.log_lines import json_line
+from lymph.cli.output import say, write
+from lymph.cli.printing import Printer, line, lines
+from lymph.cli.running.asking import open_client
+from lymph.cli.running.log_following import Followed, LogReader, watch
+from lymph.cli.settings import Settings
+
+__all__ = ['run']
+
+_STYLES = {'WARNING': 'yellow', 'ERROR': 'red', 'CRITICAL': 'bold red', 'DEBUG': 'dim'}
+_SHOWN = 8  # characters of an identity
+
+Wanted = Callable[[dict[str, Any]], bool]
+
+
+def run(
+    settings: Settings,
+    names: Sequence[str],
+    level: str | None,
+    grep: str | None,
+    trace: str | None,
+    as_json: bool,
+) -> None:
+    """Print records until the reader or the user ends it; raises UsageError for a bad pattern."""
+    wanted = _filter(level, grep, trace)
+    printer = Printer(settings)
+    with open_client(settings) as client, LogReader() as reader:
+        watchers = [
+            gevent.spawn(watch, client.container.registry, name, reader)
+            for name in dict.fromkeys(names)
+        ]
+        try:
+            say(f'following {", ".join(names)}; Ctrl-C ends')
+            for followed, facts in reader:
+                if wanted(facts):
+                    _show(printer, followed, facts, as_json)
+        finally:
+            gevent.killall(watchers)
+
+
+def _filter(level: str | None, grep: str | None, trace: str | None) -> Wanted:
+    lowest = 0 if level is None else int(logging.getLevelName(level.upper()))
+    try:
+        pattern = None if grep is None else re.compile(grep)
+    except re.error as error:
+        raise click.UsageError(f'--grep: expected a regular expression: {error}') from error
+
+    def wanted(facts: dict[str, Any]) -> bool:
+        if facts['levelno'] < lowest or (trace is not None and facts['trace_id'] != trace):
+            return False
+        if pattern is None:
+            return True
+        texts = (facts['message'], facts.get('exception', ''))
+        return any(pattern.search(text) for text in texts)
+
+    return wanted
+
+
+def _show(printer: Printer, followed: Followed, facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        write(json_line({'service': followed.name, 'identity': followed.identity, **facts}) + '\n')
+        return
+    moment = datetime.fromtimestamp(facts['time']).isoformat(' ', 'milliseconds')
+    level = facts['level']
+    shown = Text.assemble(
+        line(f'{moment} '),
+        line(f'{level:<8} ', _STYLES.get(level, '')),
+        line(f'{followed.name} {followed.identity[:_SHOWN]} ', 'bold'),
+        line(f'{facts["logger"]} [{facts["trace_id"] or "-"}] '),
+        line(facts['message']),
+    )
+    if facts.get('exception'):
+        for each in facts['exception'].rstrip('\n').split('\n'):
+            shown.append('\n  ').append_text(lines(each))
+    printer.show(shown)
