@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import amqp
@@ -10,7 +11,9 @@ import pytest
 from gevent.event import Event as Signal
 
 from lymph.core.events import Event
-from lymph.exceptions import EmitFailure
+from lymph.events.base import Subscription
+from lymph.events.kombu import upkeep
+from lymph.exceptions import EmitFailure, EventRejected
 from lymph.testing.waiting import eventually
 
 
@@ -50,6 +53,83 @@ def test_an_exchange_that_was_deleted_is_declared_again(bench: Any) -> None:
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     bench.emit(system, 'last')
     eventually(lambda: handled == ['last'])
+
+
+def delete(bench: Any, *, queues: Sequence[str] = (), exchanges: Sequence[str] = ()) -> None:
+    connection = amqp.Connection(bench.server.address)
+    connection.connect()
+    channel = connection.channel()
+    for queue in queues:
+        channel.queue_delete(queue)
+    for exchange in exchanges:
+        channel.exchange_delete(exchange)
+    connection.close()
+
+
+def test_queues_are_bound_again_when_their_exchange_was_deleted(bench: Any) -> None:
+    system, handled = bench.start(exchange=bench.name), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    broadcast = Subscription(
+        f'{bench.name}-2', (bench.topic,), lambda event: handled.append('all'), broadcast=True
+    )
+    system.subscribe(broadcast)
+    delete(bench, exchanges=[bench.name])
+    bench.emit(system, 1)
+    eventually(lambda: set(handled) == {1, 'all'})
+
+
+@pytest.mark.parametrize('what', ['queues', 'exchanges'])
+@pytest.mark.parametrize('options', [{'sequential': True}, {'sequential': True, 'exclusive': True}])
+def test_a_sequential_queue_goes_on_when_what_takes_its_dead_letters_was_deleted(
+    bench: Any, what: str, options: dict[str, Any]
+) -> None:
+    system, handled = bench.start(exchange=bench.name), []
+    emitter = bench.start(exchange=bench.name)
+
+    def handle(event: Event) -> None:
+        handled.append(event.body['n'])
+        if event.body['n'] == 'bad':
+            raise EventRejected('bad')
+
+    bench.subscribe(system, handle, **options)
+    delete(bench, **{what: [f'{bench.name}.lymph.dead']})
+    bench.emit(emitter, 'bad')
+    bench.emit(emitter, 'good')
+    eventually(lambda: handled == ['bad', 'good'])
+    eventually(lambda: [letter.event.body['n'] for letter in system.dead_letters.read()] == ['bad'])
+
+
+def test_delays_and_retries_go_on_when_what_they_wait_in_was_deleted(bench: Any) -> None:
+    system, attempts = bench.start(exchange=bench.name), []
+
+    def handle(event: Event) -> None:
+        attempts.append((event.body['n'], event.attempt))
+        if event.attempt == 1:
+            raise ValueError
+
+    bench.subscribe(system, handle, retry=1)
+    bench.emit(system, 1, delay=0.01)
+    eventually(lambda: attempts == [(1, 1), (1, 2)])
+    names = [f'{bench.name}.lymph.delay', f'{bench.name}.lymph.delayed']
+    delete(bench, queues=names[1:], exchanges=names)
+    bench.emit(system, 2, delay=0.01)
+    eventually(lambda: attempts[2:] == [(2, 1), (2, 2)])
+
+
+def test_what_nobody_is_told_of_is_declared_again_from_time_to_time(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, '_INTERVAL', 0.2)
+    system, handled = bench.start(exchange=bench.name), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    delete(bench, exchanges=[bench.name])
+    emitter = bench.start(exchange=bench.name)  # declares the exchange, but not the binding
+
+    def arrives() -> bool:
+        bench.emit(emitter)
+        return bool(handled)
+
+    eventually(arrives)
 
 
 def test_an_event_that_the_broker_refuses_fails_alone(bench: Any) -> None:

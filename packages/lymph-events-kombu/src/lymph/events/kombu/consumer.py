@@ -75,6 +75,11 @@ class Consumer:
         self.idle = Event()  # no handler runs, no outcome is on its way
         self.idle.set()
 
+    @property
+    def queue(self) -> Queue:
+        """Its queue at the broker."""
+        return self._keeper.queue
+
     def start(self, timeout: float) -> None:
         """Consume; returns when the queue is bound. Raises SubscriptionError."""
         self._intake.join(self)

@@ -35,7 +35,7 @@ from lymph.events.kombu.links import Link
 from lymph.events.kombu.messages import attempt_of, event_of
 from lymph.events.kombu.returns import Returns
 from lymph.events.kombu.sessions import Delivery
-from lymph.events.kombu.topology import Topology
+from lymph.events.kombu.topology import Queue, Topology
 
 __all__ = ['ExclusiveConsumer']
 
@@ -73,6 +73,11 @@ class ExclusiveConsumer:
         self._leaving = False
         self.idle = Event()
         self.idle.set()
+
+    @property
+    def queue(self) -> Queue:
+        """Its queue at the broker."""
+        return self._keeper.queue
 
     def start(self, timeout: float) -> None:
         """Consume, or stand by; returns when the queue is bound. Raises SubscriptionError."""

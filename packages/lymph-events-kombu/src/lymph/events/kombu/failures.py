@@ -23,6 +23,7 @@ from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
+from lymph.events.kombu.channels import Channel
 from lymph.events.kombu.delays import coarse
 from lymph.events.kombu.errors import BrokerError, Unsendable, explain
 from lymph.events.kombu.messages import (
@@ -210,14 +211,9 @@ class Failures:
         self._hand_over(
             delivery,
             self._later,
-            partial(
-                Publication,
-                copy,
-                '',
-                waiting.name,
-                mandatory=True,
-                before=partial(waiting.declare, nowait=True),
-            ),
+            partial(Publication, copy, '', waiting.name, mandatory=True),
+            first=(declare := partial(waiting.declare, nowait=True)),
+            later=declare,
         )
 
     def _bury(self, delivery: Delivery, queue: str, headers: dict[str, object]) -> None:
@@ -226,20 +222,31 @@ class Failures:
             delivery,
             self._now,
             partial(Publication, copy, self._topology.names.dead, queue, mandatory=True),
+            first=None,
+            later=partial(self._topology.declare_dead, nowait=True),  # it may have been deleted
         )
 
     def _hand_over(
-        self, delivery: Delivery, publisher: Publisher, publication: Callable[[], Publication]
+        self,
+        delivery: Delivery,
+        publisher: Publisher,
+        publication: Callable[..., Publication],
+        *,
+        first: Callable[[Channel], object] | None,
+        later: Callable[[Channel], object],
     ) -> None:
-        """Publish until that is confirmed or the broker has taken the delivery back."""
-        attempt = 0
+        """Publish until that is confirmed or the broker has taken the delivery back.
+
+        `first` and `later` declare what the first attempt needs, and those after a failed one.
+        """
+        attempt, declare = 0, first
         while delivery.live:
             try:
-                publisher.publish(publication(), self._timeout)
+                publisher.publish(publication(before=declare), self._timeout)
             except Unsendable:
                 raise
             except BrokerError as error:
-                attempt += 1
+                attempt, declare = attempt + 1, later
                 delay = _AFTER_ERROR.delay(attempt, random.random())
                 text = 'cannot pass on a failed event, again in %.1f s: %s'
                 self._log.write(logging.WARNING, 'failed events', text, delay, error)

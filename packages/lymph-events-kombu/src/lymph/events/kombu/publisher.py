@@ -35,6 +35,7 @@ from typing import Any, Protocol
 
 import amqp
 import gevent
+from amqp.exceptions import NotFound
 from gevent.event import Event
 
 from lymph.core.deadlines import Expirations
@@ -63,11 +64,20 @@ class _Where(Protocol):
 
 
 class Publisher:
-    """Publishes on a channel of its own; `declare` is called with each new channel."""
+    """Publishes on a channel of its own; `declare` is called with each new channel.
 
-    def __init__(self, link: _Where, declare: Callable[[Channel], object]) -> None:
+    `restore` is called, and may wait, before it goes on when its exchange was not there.
+    """
+
+    def __init__(
+        self,
+        link: _Where,
+        declare: Callable[[Channel], object],
+        restore: Callable[[], object] = bool,
+    ) -> None:
         self._link = link
         self._declare = declare
+        self._restore = restore
         self._channel: Channel | None = None
         self._connection: Connection | None = None
         self._sequence = 0
@@ -163,10 +173,12 @@ class Publisher:
                 publication.suspect = True
                 self._suspects += 1
         self._resend()
-        self._reopening = Greenlet.spawn(self._reopen, connection)
+        self._reopening = Greenlet.spawn(self._reopen, connection, isinstance(error, NotFound))
 
-    def _reopen(self, connection: Connection) -> None:
+    def _reopen(self, connection: Connection, missing: bool = False) -> None:
         try:
+            if missing:
+                self._restore()
             self._open(connection)
         except Exception as error:  # noqa: BLE001 - logged there
             self._give_up_on(connection, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +35,7 @@ from lymph.events.kombu.records import Records
 from lymph.events.kombu.serializers import SERIALIZERS
 from lymph.events.kombu.settings import Settings
 from lymph.events.kombu.topology import Queue, Topology
+from lymph.events.kombu.upkeep import Upkeep
 from lymph.exceptions import EmitFailure, SubscriptionError
 
 __all__ = ['KombuEventSystem']
@@ -75,8 +76,11 @@ class KombuEventSystem(BaseEventSystem):
             'consuming events', settings.brokers, self._prepare_consuming, shuffle=settings.shuffle
         )
         self._consuming_started = False
-        self._now = Publisher(self._emitting, self._topology.declare_exchanges)
-        self._later = Publisher(self._emitting, self._topology.declare_delay)
+        self._declared: dict[str, Subscription] = {}
+        self._upkeep = Upkeep(self._emitting, self._topology, self._queues)
+        restore = self._upkeep.restore
+        self._now = Publisher(self._emitting, self._topology.declare_exchanges, restore)
+        self._later = Publisher(self._emitting, self._topology.declare_delay, restore)
         self._failures: Failures | None = None
         self._intake: Intake | None = None
         self.dead_letters = KombuDeadLetters(
@@ -109,6 +113,7 @@ class KombuEventSystem(BaseEventSystem):
         if self._refusal is _FORKED:
             raise BrokerError(_FORKED)
         self._emitting.start()
+        self._upkeep.start()
         self._intake = Intake(self.workers)
         self._failures = Failures(
             self._topology, self._now, self._later, self._backoff, self._settings.confirm_timeout
@@ -120,6 +125,7 @@ class KombuEventSystem(BaseEventSystem):
         if self._refusal is not None:
             return
         self._refusal = _STOPPED
+        self._upkeep.stop()
         self.pause()
         consumers = list(self._consumers.values())
         gevent.wait([consumer.idle for consumer in consumers], _SETTLE_TIMEOUT)
@@ -139,6 +145,7 @@ class KombuEventSystem(BaseEventSystem):
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; the connections stay the parent's."""
         self._refusal = _FORKED
+        self._upkeep.stop()
         self._emitting.abandon()
         self._consuming.abandon()
 
@@ -182,6 +189,7 @@ class KombuEventSystem(BaseEventSystem):
                 self._topology.declare_queue(channel, queue, subscription.event_types)
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
+        self._declared[name] = subscription
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
         """Declare and bind all queues over one channel; temporary ones are consumed later."""
@@ -205,6 +213,7 @@ class KombuEventSystem(BaseEventSystem):
                         self._prepared[name] = queue
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
+        self._declared.update((subscription.queue_name, subscription) for subscription in kept)
 
     def has_queue(self, name: str) -> bool:
         """Tell whether the broker has a queue of that name; raises SubscriptionError."""
@@ -269,6 +278,14 @@ class KombuEventSystem(BaseEventSystem):
             finish=self.unsubscribe,
             queue=self._prepared.pop(subscription.queue_name, None),
         )
+
+    def _queues(self) -> Iterator[tuple[Queue, Subscription]]:
+        """Yield the queues that are to exist while this instance runs."""
+        for name, subscription in self._declared.items():
+            if name not in self._consumers:
+                yield self._topology.queue(subscription, token=''), subscription
+        for consumer in self._consumers.values():
+            yield consumer.queue, consumer.subscription
 
     def _delayed(self, topic: str, message: amqp.Message, delay: float) -> Publication:
         level = fine(delay, time.time())

@@ -102,9 +102,13 @@ class Topology:
     def declare_exchanges(self, channel: Channel) -> None:
         """Declare what everything else refers to; raises BrokerError for other ones there."""
         self._exchange(channel, self.names.events, 'topic')
-        self._exchange(channel, self.names.dead, 'topic')
-        self.dead_letter_queue.declare(channel)
-        channel.queue_bind(self.names.dead, self.names.dead, '#')
+        self.declare_dead(channel)
+
+    def declare_dead(self, channel: Channel, nowait: bool = False) -> None:
+        """Declare what takes dead letters; raises BrokerError for other ones there."""
+        self._exchange(channel, self.names.dead, 'topic', nowait)
+        self.dead_letter_queue.declare(channel, nowait)
+        channel.queue_bind(self.names.dead, self.names.dead, '#', nowait=nowait)
 
     def declare_delay(self, channel: Channel) -> None:
         """Declare what delayed events need besides the queue they wait in."""
@@ -157,6 +161,10 @@ class Topology:
     def declare_queue(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
         """Declare a queue and have it collect `topics`; raises BrokerError as declaring does."""
         queue.declare(channel)
+        self.bind(channel, queue, topics)
+
+    def bind(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
+        """Have a queue collect `topics`; raises NotFound when it or the exchange is not there."""
         for topic in topics:
             channel.queue_bind(queue.name, self.names.events, topic)
         self.declared(queue)
@@ -193,9 +201,9 @@ class Topology:
     def _queue(self, name: str, arguments: dict[str, Any]) -> Queue:
         return Queue(name, {'x-queue-type': self._queue_type, **arguments})
 
-    def _exchange(self, channel: Channel, name: str, kind: str) -> None:
+    def _exchange(self, channel: Channel, name: str, kind: str, nowait: bool = False) -> None:
         try:
-            channel.exchange_declare(name, kind, durable=True, auto_delete=False)
+            channel.exchange_declare(name, kind, durable=True, auto_delete=False, nowait=nowait)
         except PreconditionFailed as error:
             raise BrokerError(
                 f'expected the exchange {name!r} as lymph declares it, found another one: '
