@@ -40,6 +40,7 @@ def addresses(**keys: Any) -> list[str]:
             {'urls': ['amqp://a//', 'pyamqp://b//']},
             ['amqp://guest@a:5672//', 'amqp://guest@b:5672//'],
         ),
+        ({'urls': 'amqp://u:p,q@h/a%2Cb%23'}, ['amqp://u@h:5672/a,b#']),
         ({'urls': 'amqps://h'}, ['amqps://guest@h:5671//']),
         ({'transport': 'amqps', 'hostname': 'h'}, ['amqps://guest@h:5671//']),
         ({'hostname': 'h', 'ssl': True}, ['amqps://guest@h:5671//']),
@@ -101,6 +102,22 @@ def test_without_own_keys_the_safe_choices_are_made() -> None:
             'urls: expected either urls or hostname, found both',
         ),
         ({'urls': 'amqp://h/v?color=red'}, "urls: expected no option 'color' in a URL"),
+        *(
+            ({'urls': text}, 'urls: expected several addresses to be separated by semicolons')
+            for text in ('amqp://a/,amqp://b/', 'amqp://a/v,', 'a:5672, b:5672', 'redis://h/0,')
+        ),
+        *(
+            ({'urls': f'amqp://{text}'}, r'urls: expected amqp://user:\*+@host:port/virtual_host')
+            for text in (
+                'h/#',
+                'h/v#x',
+                'h/a\tb',
+                'h\n/v',
+                'h/v?',
+                'h/v?heartbeat',
+                'h/v?heartbeat=',
+            )
+        ),
         (
             {'urls': 'amqp://h/v?heartbeat=x'},
             'urls: heartbeat of the URL: expected seconds, 0 or from 0.1 to 65535, found',

@@ -25,9 +25,16 @@ def check_path(text: str) -> str:
     characters = is_line(text) and not any(unicodedata.category(c) in _REFUSED for c in text)
     segments = path.split('/')
     absolute = segments[0] == '' and text.startswith('/')
-    if characters and absolute and not any(each in _RELATIVE for each in segments[1:]):
+    if characters and absolute and all(map(_is_name, segments[1:])):
         return path
-    raise ValueError("expected a path like /lymph-registry, without '.', '..' and empty names")
+    raise ValueError(
+        "expected a path like /lymph-registry, without '.', '..', empty names and spaces around "
+        'names'
+    )
+
+
+def _is_name(segment: str) -> bool:
+    return segment not in _RELATIVE and segment == segment.strip()
 
 
 def read_hosts(value: object) -> str:
@@ -40,6 +47,8 @@ def read_hosts(value: object) -> str:
     if not all(isinstance(each, str) for each in (*others, last)):
         raise ValueError(_EXPECTED)
     final, slash, path = str(last).partition('/')
+    if ',' in path:
+        raise ValueError(_ONE_PATH)
     servers = [each.strip() for text in (*others, final) for each in text.split(',')]
     try:
         found = [parse_address(each) for each in servers if each]
@@ -51,4 +60,5 @@ def read_hosts(value: object) -> str:
     return joined + (check_path(f'/{path.strip()}') if slash else '')
 
 
+_ONE_PATH = 'expected one path, behind the last server, as in host1:2181,host2:2181/path'
 _EXPECTED = 'expected host:port, several of them parted by commas or a list of them'

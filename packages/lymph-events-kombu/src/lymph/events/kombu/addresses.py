@@ -21,6 +21,10 @@ _EXPECTED = (
     'expected a host and perhaps a port, such as rabbit1:5672, or a URL such as '
     'amqp://user:password@host:port/virtual_host, found something else'
 )
+_COMMA = (
+    'expected several addresses to be separated by semicolons or to be a list, found a comma; '
+    'write one that belongs to a virtual host as %2C'
+)
 _PARTS = ('hostname', 'password', 'port', 'userid', 'virtual_host')
 
 
@@ -53,12 +57,16 @@ def parse(address: str) -> dict[str, Any]:
     Raises ValueError; its text never quotes the address, which may hold a password.
     """
     scheme = scheme_of(address)
+    if ',' in address.rpartition('@')[2]:
+        raise ValueError(_COMMA)
     if scheme is None:
         try:
             return _host(address)
         except ValueError:
             raise ValueError(_EXPECTED) from None
     rest = address.partition('://')[2]
+    if not _is_plain(rest):
+        raise ValueError(_expected(scheme))
     try:
         parts = parse_url(f'{scheme}://{rest}')
     except (ValueError, LookupError, TypeError):  # TypeError: a part that the query sets again
@@ -85,9 +93,18 @@ def _host(text: str) -> dict[str, Any]:
     return {'hostname': host} if port is None else {'hostname': host, 'port': port}
 
 
+def _is_plain(rest: str) -> bool:
+    """Tell whether all that follows the scheme of a URL is read, and nothing is left out."""
+    query = rest.rpartition('?')[2] if '?' in rest else None
+    options = [] if query is None else [each.partition('=') for each in query.split('&')]
+    return (
+        rest.isprintable() and '#' not in rest and all(name and value for name, _, value in options)
+    )
+
+
 def _expected(scheme: str) -> str:
     place = 'database' if scheme in REDIS else 'virtual_host'
     return (
         f'expected {scheme}://user:password@host:port/{place}, found something else; '
-        'write / : @ and ? in a user or password as %2F %3A %40 and %3F'
+        'write / : @ ? and # in a user, password or virtual host as %2F %3A %40 %3F and %23'
     )
