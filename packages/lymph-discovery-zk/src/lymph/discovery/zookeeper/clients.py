@@ -3,12 +3,14 @@
 What kazoo leaves open is decided here: callbacks run in greenlets, a lost connection is sought
 again for ever and at least once a second, credentials never reach a log. Of the client that is made
 here kazoo tells each of these attempts; they are logged when the level is DEBUG, because `session`
-tells once that a connection was lost, and why it was not made.
+tells once that a connection was lost, and why it was not made. What a client that was given writes
+with each attempt is written once a minute.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -19,12 +21,26 @@ from kazoo.protocol.serialization import Auth
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.references import load_reference
 from lymph.core.failures import described
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.discovery.zookeeper.hosts import bound_look_ups
 from lymph.discovery.zookeeper.options import read_options
 
 __all__ = ['check_client', 'client_from_config']
 
 _DEPENDENCY = 'dep:'
+_WITH_EACH_ATTEMPT = (
+    'Cannot resolve %s: %s',
+    'Connecting to %s(%s):%s, use_ssl: %r',
+    'Connection dropped: %s',
+    'Connection time-out: %s',
+    'Failed connecting to Zookeeper within the connection retry policy.',
+    'Session has expired',
+    'Transition to CONNECTING',
+    'Zookeeper connection established, state: %s',
+    'Zookeeper connection lost',
+    'Zookeeper session closed, state: %s',
+    'cannot find %s: %s',
+)
 
 
 def client_from_config(config: ConfigView, key: str) -> Any:
@@ -64,6 +80,8 @@ def check_client(client: Any, where: Location | str | None = None) -> None:
             where,
         )
     client.logger.addFilter(_hide_credentials)
+    if not any(isinstance(each, _Attempts) for each in client.logger.filters):
+        client.logger.addFilter(_Attempts())
     bound_look_ups(client)
 
 
@@ -93,6 +111,20 @@ def _quiet_logger() -> logging.Logger:
     made = logging.getLogger('lymph.discovery.zookeeper.kazoo')
     made.addFilter(_only_for_debugging)  # again is ignored
     return made
+
+
+class _Attempts(logging.Filter):
+    """Lets through once a minute what kazoo writes with each attempt to connect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reminders = {text: Reminder() for text in _WITH_EACH_ATTEMPT}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        reminder = self._reminders.get(record.msg) if isinstance(record.msg, str) else None
+        if reminder is None or logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+            return True
+        return reminder.due(time.monotonic())
 
 
 def _only_for_debugging(record: logging.LogRecord) -> bool:

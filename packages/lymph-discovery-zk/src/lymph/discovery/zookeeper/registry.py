@@ -12,6 +12,7 @@ registered here is registered again, and what is watched is looked at again.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from kazoo.exceptions import AuthFailedError, KazooException, NoAuthError, NoNod
 
 from lymph.config import ConfigView, Location
 from lymph.config.printable import quoted
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
@@ -204,6 +206,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
     def _keep(self) -> None:
         """Do what has to wait for answers, whenever something has changed."""
         pause: float | None = None
+        reminder = Reminder()
         while True:
             self._wake.wait(pause)
             self._wake.clear()
@@ -212,10 +215,11 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
                 self._nodes.settle()
                 pause = self._watching.settle()
             except Away as error:
-                logger.info('%s', error)
+                logger.debug('%s', error)  # the session tells when it is away
                 pause = _PAUSE
             except Exception:  # kazoo's own, on its way through
-                logger.exception('cannot settle with %s; trying again', self._session)
+                if reminder.due(time.monotonic()):
+                    logger.exception('cannot settle with %s; trying again', self._session)
                 pause = _PAUSE
 
     def _refuse_in_child(self) -> None:

@@ -28,6 +28,7 @@ from kazoo.protocol.states import KazooState, KeeperState
 from lymph.core.addresses import join_address
 from lymph.core.connecting import create_connection
 from lymph.core.forks import abandon_in_children
+from lymph.core.monitoring.log_limits import REMIND, Reminder
 
 __all__ = ['Away', 'Session']
 
@@ -66,6 +67,8 @@ class Session:
         self._lost = Event()
         self._restarting = Semaphore()
         self._supervisor: gevent.Greenlet[..., Any] | None = None
+        self._reminder = Reminder()
+        self._told = False  # whether the log has that there is no connection
         abandon_in_children(self)
 
     def __str__(self) -> str:
@@ -152,13 +155,24 @@ class Session:
         """
         while True:
             self._lost.wait()
-            if self._connected.wait(2 * self.lifetime):
-                continue
-            with self._restarting:
-                if self._started and not self.connected:
-                    logger.warning('no connection to %s; beginning a new session', self)
-                    self.client.stop()
-                    self.client.start_async()
+            dead = time.monotonic() + 2 * self.lifetime
+            while not self._connected.wait(max(0, min(dead - time.monotonic(), REMIND))):
+                self._warn('no connection to %s; trying again')
+                if time.monotonic() >= dead:
+                    self._begin_anew()
+                    dead = time.monotonic() + 2 * self.lifetime
+
+    def _begin_anew(self) -> None:
+        with self._restarting:
+            if self._started and not self.connected:
+                self.client.stop()
+                self.client.start_async()
+
+    def _warn(self, text: str) -> None:
+        """Log that there is no connection: once, then once a minute, however often it is lost."""
+        if self._reminder.due(time.monotonic()):
+            self._told = True
+            logger.warning(text, self)
 
     def _end(self) -> None:
         with self._restarting:
@@ -171,7 +185,8 @@ class Session:
         if self.forked:
             return
         if state == KazooState.CONNECTED:
-            if self._left is not None:
+            if self._told:
+                self._told = False
                 logger.warning('connected to %s again', self)
             self.lapsed = self._has_lapsed()
             self._lost.clear()
@@ -182,7 +197,7 @@ class Session:
             self._left = time.monotonic()
             self._connected.clear()
             if self.client.client_state != KeeperState.AUTH_FAILED:  # that is an error at once
-                logger.warning('lost the connection to %s; trying to connect again', self)
+                self._warn('lost the connection to %s; trying to connect again')
         self._lost.set()
 
     def _has_lapsed(self) -> bool:
