@@ -32,8 +32,8 @@ def all_names(exchange: str) -> list[str]:
     names = Names(exchange)
     queues = [names.queue(each) for each in HANDLERS]
     waiting = [names.retry(each, LEVEL) for each in queues]
-    own = [names.events, names.dead, names.delay, names.delayed, names.waiting(LEVEL)]
-    return [*queues, *waiting, *own]
+    own = [names.events, names.dead, names.delay, names.delayed, names.records, names.lock]
+    return [*queues, *waiting, *own, names.waiting(LEVEL)]
 
 
 @pytest.mark.parametrize('other', ['shop', 'lymph', 'cart', 'dead', 'a.b'])

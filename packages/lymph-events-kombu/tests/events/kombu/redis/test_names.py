@@ -70,3 +70,17 @@ def test_two_systems_in_one_database_see_nothing_of_each_other(bench: Any) -> No
         assert system.dead_letters.replay(*ids) == 2
     eventually(lambda: [len(each) for each in handled] == [10, 10, 10], PATIENCE)
     assert [set(each) for each in handled] == [{0, 10}, {1, 11}, {2, 12}]
+
+
+def test_two_databases_of_a_redis_have_queues_and_consumers_of_their_own(bench: Any) -> None:
+    address = f'redis://{bench.server.address}'
+    systems = [bench.start(urls=f'{address}/{database}') for database in (0, 1)]
+    handled: list[int] = []
+    bench.subscribe(systems[0], print)
+    systems[1].declare(Subscription(bench.name, (bench.topic,), print))
+    consumers = [system.queues.find(bench.name).consumers for system in systems]
+    assert consumers == [1, 0]
+    bench.subscribe(systems[1], lambda event: handled.append(event.body['n']))
+    bench.emit(systems[0], 1)
+    bench.emit(systems[1], 2)
+    eventually(lambda: handled == [2], PATIENCE)

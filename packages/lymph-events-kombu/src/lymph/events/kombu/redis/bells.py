@@ -18,6 +18,7 @@ from typing import Any
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.redis.brokers import RedisBroker
+from lymph.events.kombu.redis.names import bell
 from lymph.events.kombu.redis.pipes import Pipe, Refused
 
 __all__ = ['Bells']
@@ -44,7 +45,7 @@ class Bells:
     ) -> None:
         self._broker = broker
         self._prefix = prefix
-        self._bell = f'{prefix}:bell:'
+        self._bell = bell(prefix, broker.database)
         self._queues = dict.fromkeys(queues)
         self._ring = ring
         self._failed = failed
@@ -100,7 +101,7 @@ class Bells:
             pipe.end()
             raise BrokerError(
                 f'{self._broker}: cannot subscribe to {self._bell}*: {error.reason}; '
-                f'permit the user &{self._bell}* and ~{self._prefix}:*'
+                f'permit the user &{self._prefix}:bell:* and ~{self._prefix}:*'
             ) from None
         except BaseException:
             pipe.end()

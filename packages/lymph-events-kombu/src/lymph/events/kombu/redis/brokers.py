@@ -115,10 +115,11 @@ class RedisBroker:
         self.heartbeat = float(client.heartbeat or 0)
         self.connect_timeout = float(client.connect_timeout)
         host, port = client.hostname or 'localhost', int(client.port or _PORT)
+        self.database = database(client.virtual_host)
         self._options = {
             'host': host,
             'port': port,
-            'db': database(client.virtual_host),
+            'db': self.database,
             'username': client.userid,
             'password': client.password,
         }

@@ -11,11 +11,20 @@ import re
 
 from lymph.events.kombu.redis.scripts import SCRIPTS
 
-__all__ = ['DEFAULT_EXCHANGE', 'is_exchange']
+__all__ = ['DEFAULT_EXCHANGE', 'bell', 'is_exchange']
 
 DEFAULT_EXCHANGE = 'lymph'
 
-_KINDS = frozenset(re.findall(r"\bkey\('(\w+)'", ''.join(SCRIPTS.values())))
+_BELL = 'bell'
+_KINDS = frozenset([_BELL, *re.findall(r"\bkey\('(\w+)'", ''.join(SCRIPTS.values()))])
+
+
+def bell(exchange: str, database: int) -> str:
+    """Return how the channels begin that tell of queues.
+
+    All databases of a Redis have their channels in common, so another one than 0 is in the name.
+    """
+    return f'{exchange}:{_BELL}:{database}:' if database else f'{exchange}:{_BELL}:'
 
 
 def is_exchange(name: str) -> bool:

@@ -23,6 +23,7 @@ from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu.errors import BrokerError, Unsendable, explain
 from lymph.events.kombu.redis.brokers import BROKEN, CHUNK, RedisBroker
+from lymph.events.kombu.redis.names import bell
 from lymph.events.kombu.redis.scripts import SCRIPTS
 
 __all__ = ['Lost', 'NoAnswer', 'Pipe', 'Refused']
@@ -59,7 +60,7 @@ class Pipe:
         self, broker: RedisBroker, pushed: Callable[[list[Any]], object] | None = None
     ) -> None:
         self._broker = broker
-        self._prefix = ''
+        self._prefix = self._bell = ''
         self._pushed = pushed
         self._connection = broker.connect()
         self._connection._parser.set_pubsub_push_handler(self._push)  # noqa: SLF001
@@ -73,6 +74,7 @@ class Pipe:
     def load(self, prefix: str, timeout: float) -> None:
         """Load the scripts, for keys that begin with `prefix`; raises BrokerError."""
         self._prefix = prefix
+        self._bell = bell(prefix, self._broker.database)
         for name, text in SCRIPTS.items():
             self._scripts[name] = self.call(timeout, 'SCRIPT', 'LOAD', text).decode()
 
@@ -118,7 +120,7 @@ class Pipe:
 
     def script(self, name: str, *args: Any) -> tuple[Any, ...]:
         """Return the command that runs a script of `scripts`."""
-        return ('EVALSHA', self._scripts[name], 1, f'{self._prefix}:', *args)
+        return ('EVALSHA', self._scripts[name], 2, f'{self._prefix}:', self._bell, *args)
 
     def fail(self, error: Exception) -> None:
         """Take the connection for lost; whoever waits is told. Never waits."""

@@ -22,7 +22,7 @@ lymph:ids              the last I
 lymph:dead             sorted set of all dead letters by number
 lymph:buried:Q         the same, of one queue
 lymph:letter:I         hash: a dead letter
-lymph:bell:Q           channel: the queue was empty, and is not any more
+lymph:bell:Q           channel: the queue was empty, and is not any more; see `names`
 =====================  =============================================================================
 
 An event that was lost twice is a suspect: an instance leases it when it has nothing else of its
@@ -46,12 +46,12 @@ _SUSPICIOUS = 2  # losses
 _ASIDE = 100  # ms before it is asked again whether a suspect may be leased, or others beside it
 
 _COMMON = """
-local P = KEYS[1]
+local P, BELL = KEYS[1], KEYS[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function key(...) return P .. table.concat({...}, ':') end
-local function ring(queue) redis.call('PUBLISH', key('bell', queue), '') end
+local function ring(queue) redis.call('PUBLISH', BELL .. queue, '') end
 
 local function ready(queue, id, push)
     if redis.call(push, key('ready', queue), id) == 1 then ring(queue) end

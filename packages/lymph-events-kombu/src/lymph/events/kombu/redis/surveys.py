@@ -7,7 +7,7 @@ __all__ = ['DROP_QUEUE', 'RUNNING', 'SURVEY', 'WEIGH']
 # Consumers are those who listen to the queue's bell. A user may lack the permission to ask.
 _CONSUMERS = """
 local function consumers(queue)
-    local reply = redis.pcall('PUBSUB', 'NUMSUB', key('bell', queue))
+    local reply = redis.pcall('PUBSUB', 'NUMSUB', BELL .. queue)
     return reply.err and -1 or reply[2]
 end
 """
