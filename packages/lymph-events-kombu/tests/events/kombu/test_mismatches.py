@@ -13,7 +13,7 @@ from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.mismatches import advice
 from lymph.exceptions import SubscriptionError
 
-ELSEWHERE = 'give the handler another queue_name; a system that is new here can have'
+ELSEWHERE = 'give the handler another name or queue_name; a system that is new here can have'
 WHEN_EMPTY = 'delete_queue --if-empty --if-unused'
 CLASSIC = {'x-queue-type': 'classic'}
 

@@ -79,7 +79,8 @@ def advice(queue: str, queue_type: str, text: str) -> str:
 def _elsewhere(queue: str) -> str:
     if not is_exchange(queue):  # it is one for dead letters, or for delays
         return f'give this system {_OWN_PLACE}'
-    return f'give the handler another queue_name; a system that is new here can have {_OWN_PLACE}'
+    handler = 'give the handler another name or queue_name'
+    return f'{handler}; a system that is new here can have {_OWN_PLACE}'
 
 
 def _owner(difference: _Difference) -> str:
