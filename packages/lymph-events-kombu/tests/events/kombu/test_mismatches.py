@@ -16,6 +16,7 @@ from lymph.exceptions import SubscriptionError
 ELSEWHERE = 'give the handler another name or queue_name; a system that is new here can have'
 WHEN_EMPTY = 'delete_queue --if-empty --if-unused'
 CLASSIC = {'x-queue-type': 'classic'}
+STREAM = {'x-queue-type': 'stream', 'x-max-length-bytes': 500}
 
 
 @pytest.fixture
@@ -39,9 +40,10 @@ def channels(bench: Any) -> Iterator[Callable[[], amqp.Channel]]:
         (CLASSIC, {'auto_delete': True}, 'that ends with its last consumer', 'rabbitmqctl'),
         (CLASSIC, {'exclusive': True}, 'of one connection', 'rabbitmqctl'),
         ({'x-queue-type': 'stream'}, {}, "'stream', so not one of lymph", 'rabbitmqctl'),
+        (STREAM, {}, 'set max-length-bytes by a policy', 'rabbitmqctl delete'),
         (CLASSIC, {}, 'queue_type to classic', 'virtual host'),
         ({'x-max-length': 5}, {}, 'set max-length by a policy', 'queue_type'),
-        ({'x-max-length-bytes': 500}, {}, 'set max-length-bytes by a policy', 'queue_type'),
+        ({'x-max-length-bytes': 500}, {}, 'set max-length-bytes by a policy', 'rabbitmqctl delete'),
         (
             {'x-single-active-consumer': True},
             {},
@@ -132,8 +134,9 @@ def test_a_command_of_the_advice_can_be_pasted_as_it_is() -> None:
     assert advice('a; b', 'quorum', refusal('x-max-length')).endswith(command)
 
 
-def test_a_queue_whose_dead_letters_may_go_elsewhere_is_not_to_be_deleted() -> None:
-    text = advice('a; b', 'quorum', refusal('x-consumer-timeout'))
-    assert text.startswith('set consumer-timeout by a policy')
+@pytest.mark.parametrize('argument', ['x-consumer-timeout', 'x-max-length-bytes', 'x-new'])
+def test_a_queue_whose_dead_letters_may_go_elsewhere_is_not_to_be_deleted(argument: str) -> None:
+    text = advice('a; b', 'quorum', refusal(argument))
+    assert text.startswith(f'set {argument[2:]} by a policy')
     assert ELSEWHERE in text
     assert 'delete' not in text

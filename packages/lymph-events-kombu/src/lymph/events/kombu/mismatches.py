@@ -1,8 +1,9 @@
 """What to do about a queue that exists with other arguments: it depends on the first that differs.
 
-RabbitMQ names one argument: the first that differs, in alphabetical order. So a queue that differs
-in its type, or in a limit, sends its dead letters where this system's go, and is one of its own.
-Any other may be somebody else's, and nobody is told to delete it.
+RabbitMQ names one argument: the first that differs, in an order that depends on the type of the
+queue (`queue_arguments` in its modules). In all of them where dead letters go comes before types
+and most limits. So a queue that differs in one of these sends its dead letters where this system's
+go, and is one of its own. Any other may be somebody else's, and nobody is told to delete it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,17 @@ _DIFFERENCE = re.compile(
 _VALUE = re.compile(r"(?:the value )?'(.*)'(?: of type '[^']*')?", re.DOTALL)
 _TYPES = ('quorum', 'classic')
 _OF_A_TYPE = ('x-dead-letter-strategy', 'x-delivery-limit', 'x-overflow', 'x-queue-type')
+# compared after where dead letters go; in streams the limit of bytes comes first of all
+_COMPARED_LATER = (
+    'x-max-in-memory-bytes',
+    'x-max-in-memory-length',
+    'x-max-length',
+    'x-max-priority',
+    'x-queue-leader-locator',
+    'x-queue-mode',
+    'x-queue-version',
+    'x-quorum-initial-group-size',
+)
 _FOREIGN = {
     'durable': 'that does not outlive its broker',
     'auto_delete': 'that ends with its last consumer',
@@ -67,8 +79,7 @@ def advice(queue: str, queue_type: str, text: str) -> str:
             'the handler is serial in one version of the service and not in another: '
             f'give the new one another name or queue_name; {_when_empty(queue, difference)}'
         )
-    # arguments are compared in alphabetical order
-    ours = difference.argument > 'x-dead-letter-exchange'
+    ours = difference.argument in _COMPARED_LATER
     way_out = _when_empty(queue, difference) if ours else _elsewhere(queue)
     return (
         f'set {difference.argument.removeprefix("x-")} by a policy (rabbitmqctl set_policy), which '
