@@ -8,10 +8,11 @@ from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import Subscription
 from lymph.events.local import LocalEventSystem, LocalEventSystemHub
 from lymph.testing.contracts.events import EventSystemContract, Inbox
+from lymph.testing.contracts.events.versions import UnbindingContract
 from lymph.testing.waiting import eventually
 
 
-class TestLocalEventSystem(EventSystemContract):
+class TestLocalEventSystem(EventSystemContract, UnbindingContract):
     settling = 0.02
 
     def setup_method(self):

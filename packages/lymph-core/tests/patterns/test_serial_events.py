@@ -217,6 +217,30 @@ def test_a_failed_event_is_tried_again_before_the_next_one_of_its_key(world):
     assert attempts == [(1, 1), (1, 2), (2, 1)]
 
 
+def test_an_upgraded_serial_handler_is_not_given_types_it_no_longer_handles(world):
+    class Upgraded(lymph.Interface):
+        @serial_event('order.sent', partition_count=1, key=lambda self, event: 'one')
+        def ship(self, event):
+            log.handle(event)
+
+    old = world.container((Shop, 'shop'))
+    old.stop()
+    emitter = world.container()
+    emitter.emit_event('order.paid', {'key': 'waits to be fed', 'n': 1})
+    waiting = carried(
+        Event('order.paid', {'key': 'in a partition', 'n': 2}), topic_of('shop.ship', 0)
+    )
+    emitter.events.emit(waiting)
+    emitter.emit_event('order.sent', {'key': 'handled', 'n': 3})
+    world.container((Upgraded, 'shop'))
+    eventually(lambda: log.seen == [('handled', 3)])
+    letters = eventually(lambda: len(world.event_hub.dead_letters.read()) == 2) and (
+        world.event_hub.dead_letters.read()
+    )
+    assert {letter.queue for letter in letters} == {'shop.ship', 'shop.ship.0'}
+    assert all('order.paid' in letter.error for letter in letters)
+
+
 def test_of_several_versions_in_a_container_the_newest_handles(world):
     handled = []
 

@@ -39,7 +39,8 @@ from lymph.core.protocol.envelope import unpack_event
 from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
 from lymph.events.leases import Delivery, Demand, Leased, Store
-from lymph.exceptions import EventRejected, LymphError
+from lymph.events.versions import NotHandled, check_handled, retries
+from lymph.exceptions import LymphError
 
 __all__ = ['Consumption']
 
@@ -300,6 +301,7 @@ class Consumption:
             self._tell('%s: not an event, now a dead letter: %s', delivery.queue, error_text(error))
             return True
         try:
+            check_handled(subscription, event)
             subscription.handler(event)
         except Killed:
             raise
@@ -314,15 +316,20 @@ class Consumption:
         Nothing before the store has it asks anything of the error that can raise.
         """
         attempt = delivery.attempt
-        delay = None
-        if not issubclass(type(error), EventRejected):
-            delay = after_failure(attempt, subscription.retry, random.random(), self._backoff)
+        allowed = retries(subscription, error)
+        delay = after_failure(attempt, allowed, random.random(), self._backoff)
         if delay is None:
             fate = 'now a dead letter'
             self._store.bury(delivery, error_line(error))
         else:
             fate = f'trying again in {delay:.1f} s'
             self._store.retry(delivery, delay)
+        if issubclass(type(error), NotHandled):
+            text = '%s: %s, %s'
+            self._log.write(
+                logging.WARNING, delivery.queue, text, delivery.queue, error_text(error), fate
+            )
+            return delay is None
         text = '%s: the handler failed in attempt %d, %s'
         self._tell(text, delivery.queue, attempt, fate, error=error)
         self._component.error_hook(

@@ -105,7 +105,7 @@ def test_a_temporary_queue_ends_with_its_subscription(db):
     owner = enroll(db, 'owner', None)
     declare(db, 'temporary', ['thing'], True, owner)
     emit(db)
-    withdraw(db, 'temporary', owner)
+    withdraw(db, owner, 'temporary')
     for table in ('queues', 'bindings', 'consumers', 'messages', 'events'):
         assert db.execute(f'SELECT count(*) FROM {table}').fetchone() == (0,)
 
@@ -117,7 +117,7 @@ def test_routes_are_learned_anew_when_they_change(db):
     assert [name for _, name in routes.find(db, 'thing')] == ['first']
     declare(db, 'second', ['thing'], True, owner)
     assert sorted(name for _, name in routes.find(db, 'thing')) == ['first', 'second']
-    withdraw(db, 'second', owner)
+    withdraw(db, owner, 'second')
     assert [name for _, name in routes.find(db, 'thing')] == ['first']
 
 

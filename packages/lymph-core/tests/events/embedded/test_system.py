@@ -18,10 +18,11 @@ from lymph.events.embedded.database import StoreError
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.serializers.msgpack import pack
 from lymph.testing.contracts.events import EventSystemContract, Inbox
+from lymph.testing.contracts.events.versions import UnbindingContract
 from lymph.testing.waiting import eventually
 
 
-class TestEmbeddedEventSystem(EventSystemContract):
+class TestEmbeddedEventSystem(EventSystemContract, UnbindingContract):
     @pytest.fixture(autouse=True)
     def _state(self, tmp_path):
         self.path = str(tmp_path)
@@ -115,15 +116,17 @@ def test_a_file_of_a_newer_lymph_is_an_error_and_is_left_as_it_is(start, databas
 FORMAT_3 = ['INDEX messages_failed']
 FORMAT_4 = ['INDEX messages_suspected', 'ALTER TABLE messages DROP COLUMN losses']
 FORMAT_5 = ['TABLE clocks']
+FORMAT_6 = ['ALTER TABLE consumers DROP COLUMN topics']
 
 
 @pytest.mark.parametrize(
     ('version', 'added'),
     [
-        (1, ['TABLE claims', *FORMAT_3, *FORMAT_4, *FORMAT_5]),
-        (2, [*FORMAT_3, *FORMAT_4, *FORMAT_5]),
-        (3, [*FORMAT_4, *FORMAT_5]),
-        (4, FORMAT_5),
+        (1, ['TABLE claims', *FORMAT_3, *FORMAT_4, *FORMAT_5, *FORMAT_6]),
+        (2, [*FORMAT_3, *FORMAT_4, *FORMAT_5, *FORMAT_6]),
+        (3, [*FORMAT_4, *FORMAT_5, *FORMAT_6]),
+        (4, [*FORMAT_5, *FORMAT_6]),
+        (5, FORMAT_6),
     ],
 )
 def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
@@ -141,6 +144,18 @@ def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
     system, inbox = start(), Inbox()
     subscribe(system, inbox, exclusive=True)
     eventually(lambda: inbox.numbers == [1, 2])
+
+
+def test_a_consumer_of_an_older_lymph_keeps_what_its_queue_collects(
+    start, subscribe, emit, database
+):
+    older, inbox = start(), Inbox()
+    subscribe(older, inbox)
+    with sqlite3.connect(database) as db:
+        db.execute('UPDATE consumers SET topics = NULL')
+    subscribe(start(), print, 'other')
+    emit(older, 1)
+    eventually(lambda: inbox.numbers == [1])
 
 
 @pytest.mark.parametrize('seconds', [0, -1, 61])
@@ -339,22 +354,6 @@ def test_the_file_is_used_again_and_shrinks(start, subscribe, emit, database):
     first = rows(database, 'PRAGMA page_count')[0][0]
     fill_and_drain()
     assert rows(database, 'PRAGMA page_count')[0][0] < first * 1.2
-
-
-def test_instances_that_run_side_by_side_may_want_different_topics(start, subscribe, emit):
-    old, new, inbox = start(), start(), Inbox()
-    before = subscribe(old, inbox, 'a', 'b')
-    subscribe(new, inbox, 'b', 'c')
-    for n, topic in enumerate('abc'):
-        emit(new, n, topic)
-    eventually(lambda: sorted(inbox.numbers) == [0, 1, 2])
-    # the next one that consumes alone decides
-    old.unsubscribe(before)
-    new.on_stop()
-    subscribe(old, inbox, 'b', 'c')
-    for n, topic in enumerate('abc', 3):
-        emit(old, n, topic)
-    eventually(lambda: sorted(inbox.numbers) == [0, 1, 2, 4, 5])
 
 
 def test_an_emitter_that_is_killed_while_it_waits_does_no_harm(start, subscribe, emit):

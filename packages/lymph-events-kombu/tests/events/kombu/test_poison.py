@@ -98,7 +98,7 @@ def test_a_handler_that_always_fails_does_not_hold_up_the_next_event(bench: Any)
 def test_headers_of_any_kind_do_not_stop_a_consumer(bench: Any) -> None:
     system, handled = bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.attempt))
-    event = {'type': 'x', 'id': 'x', 'body': {}}
+    event = {'type': bench.topic, 'id': 'x', 'body': {}}
     headers = {'lymph-attempts': 'many', 'lymph-failures': {'a': 1}, 'x-death': 'never'}
     publish(
         bench.server,

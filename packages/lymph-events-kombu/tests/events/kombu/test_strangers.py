@@ -178,7 +178,7 @@ def test_an_event_with_a_key_that_is_not_text_is_handled(
         if event.body['n'] == 'bad' and event.attempt == 1:
             raise RuntimeError('not yet')
 
-    topics = (f'{bench.name}.#',)
+    topics = (f'{bench.name}.#', 'x')
     system.subscribe(Subscription(bench.name, topics, handle, sequential=True, retry=1))
     stranger(bench.name.encode(), bench.name.encode() + b'.\xff\xfe', event('bad'))
     bench.emit(system, 'good')

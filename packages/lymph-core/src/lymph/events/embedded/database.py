@@ -6,7 +6,7 @@ messages       one for each event and queue; `due` set: not yet; `owner` set: le
                how often it was taken back from a consumer that ended
 queues         `temporary` ones end with their last consumer; see `ending`
 bindings       the topics that a queue collects
-consumers      who consumes a queue
+consumers      who consumes a queue, and the topics it wants; NULL where an older lymph consumes it
 owners         instances that consume; ids are never used twice, so that a lease that was taken away
                cannot be settled by whoever lost it
 claims         who consumes an exclusive queue, and until when
@@ -35,7 +35,7 @@ from lymph.exceptions import LymphError
 __all__ = ['StoreError', 'explain', 'give_back', 'open_database']
 
 _APPLICATION = 0x6C796D70  # `PRAGMA application_id`: 'lymp'
-_FORMAT = 5  # `PRAGMA user_version`
+_FORMAT = 6  # `PRAGMA user_version`
 _BUSY = 5.0  # seconds that SQLite waits for programs that do not take turns, such as its own shell
 _SPARE = 1000  # free pages that are left for what comes
 _GIVEN_BACK = 250  # pages at once, a few milliseconds
@@ -57,9 +57,12 @@ _LOSSES = """
 ALTER TABLE messages ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX messages_suspected ON messages (owner, queue) WHERE losses > 1;
 """
+_TOPICS = """
+ALTER TABLE consumers ADD COLUMN topics TEXT;
+"""
 # What a file of that format lacks of the next one. Before format 5 all times were Unix times, as
 # those of a new clock are.
-_UPGRADES = {1: _CLAIMS, 2: _FAILED, 3: _LOSSES, 4: CLOCKS}
+_UPGRADES = {1: _CLAIMS, 2: _FAILED, 3: _LOSSES, 4: CLOCKS, 5: _TOPICS}
 _TABLES = """
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
@@ -211,7 +214,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('BEGIN IMMEDIATE')
     try:
-        for statement in _statements(_TABLES + _CLAIMS + _FAILED + _LOSSES + CLOCKS):
+        for statement in _statements(_TABLES + _CLAIMS + _FAILED + _LOSSES + CLOCKS + _TOPICS):
             connection.execute(statement)
         connection.execute(f'PRAGMA application_id = {_APPLICATION}')
         connection.execute(f'PRAGMA user_version = {_FORMAT}')

@@ -23,8 +23,7 @@ from pathlib import Path
 from lymph.core.forks import abandon_in_children
 from lymph.events.embedded.claims import take_back
 from lymph.events.embedded.clock import Database
-from lymph.events.embedded.ending import end_unused_queues
-from lymph.events.embedded.routing import changed
+from lymph.events.embedded.routing import withdraw
 
 __all__ = ['Found', 'OwnerFile', 'dismiss', 'enroll', 'look_around', 'renew']
 
@@ -124,10 +123,8 @@ def dismiss(db: Database, owner: int) -> set[str]:
         'SELECT name FROM claims JOIN queues ON queues.id = queue WHERE owner = ?', (owner,)
     ).fetchall()
     db.execute('DELETE FROM claims WHERE owner = ?', (owner,))
-    db.execute('DELETE FROM consumers WHERE owner = ?', (owner,))
     db.execute('DELETE FROM owners WHERE id = ?', (owner,))
-    end_unused_queues(db)
-    changed(db)
+    withdraw(db, owner)
     return queues.union(name for (name,) in claimed)
 
 

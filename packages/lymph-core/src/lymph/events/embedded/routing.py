@@ -32,16 +32,24 @@ def declare(
         (name, temporary),
     )
     (queue,) = db.execute('SELECT id FROM queues WHERE name = ?', (name,)).fetchone()
-    others = db.execute(
-        'SELECT count(*) FROM consumers WHERE queue = ? AND owner IS NOT ?', (queue, owner)
-    ).fetchone()[0]
-    if not others:
-        db.execute('DELETE FROM bindings WHERE queue = ?', (queue,))
-    rows = [(queue, topic) for topic in topics]
-    db.executemany('INSERT INTO bindings VALUES (?, ?) ON CONFLICT DO NOTHING', rows)
     if owner is not None:
-        db.execute('INSERT INTO consumers VALUES (?, ?) ON CONFLICT DO NOTHING', (queue, owner))
+        db.execute(
+            'INSERT INTO consumers (queue, owner, topics) VALUES (?, ?, ?) '
+            'ON CONFLICT (queue, owner) DO UPDATE SET topics = excluded.topics',
+            (queue, owner, ' '.join(topics)),
+        )
+    _bind(db, queue, topics)
     changed(db)
+
+
+def _bind(db: sqlite3.Connection, queue: int, topics: Iterable[str]) -> None:
+    """Have the queue collect `topics` and those of its consumers, and no others."""
+    rows = db.execute('SELECT topics FROM consumers WHERE queue = ?', (queue,)).fetchall()
+    wanted = {*topics, *(topic for (text,) in rows if text for topic in text.split())}
+    if all(text for (text,) in rows):  # else some consumer's topics are not known
+        db.execute('DELETE FROM bindings WHERE queue = ?', (queue,))
+    pairs = [(queue, topic) for topic in wanted]
+    db.executemany('INSERT INTO bindings VALUES (?, ?) ON CONFLICT DO NOTHING', pairs)
 
 
 def has_queue(db: sqlite3.Connection, name: str) -> bool:
@@ -54,12 +62,21 @@ def missing(db: sqlite3.Connection, names: Iterable[str]) -> set[str]:
     return {name for name in names if not has_queue(db, name)}
 
 
-def withdraw(db: sqlite3.Connection, name: str, owner: int) -> None:
-    """Make `owner` no consumer of the queue; a temporary queue goes with its last one."""
-    db.execute(
-        'DELETE FROM consumers WHERE owner = ? AND queue IN (SELECT id FROM queues WHERE name = ?)',
-        (owner, name),
-    )
+def withdraw(db: sqlite3.Connection, owner: int, name: str | None = None) -> None:
+    """Make `owner` no consumer of the queue `name`, of all if there is none.
+
+    A temporary queue goes with its last consumer. Another one goes on collecting what that wanted;
+    while there are others, it collects what they want.
+    """
+    queues = db.execute(
+        'SELECT queue FROM consumers JOIN queues ON id = queue '
+        'WHERE owner = ? AND (? IS NULL OR name = ?)',
+        (owner, name, name),
+    ).fetchall()
+    for (queue,) in queues:
+        db.execute('DELETE FROM consumers WHERE owner = ? AND queue = ?', (owner, queue))
+        if db.execute('SELECT 1 FROM consumers WHERE queue = ?', (queue,)).fetchone():
+            _bind(db, queue, ())
     end_unused_queues(db)
     changed(db)
 

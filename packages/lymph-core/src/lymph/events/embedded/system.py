@@ -202,12 +202,14 @@ class EmbeddedEventSystem(BaseEventSystem):
             check_subscription(subscription, None)
 
         def declare_all(db: Database) -> None:
-            for each in queues:
-                owner = self._keeper.owner if each.temporary else None
-                declare(db, self._queue(each), each.event_types, each.temporary, owner)
+            for each in consumed:
+                queue, owner = self._queue(each), self._keeper.owner
+                declare(db, queue, each.event_types, each.temporary, owner)
+            for each in kept:
+                declare(db, self._queue(each), each.event_types, False, None)
 
         try:
-            if any(subscription.temporary for subscription in queues):
+            if consumed:
                 with self._lock:
                     self._keeper.start(self._timeout)
             self._run(declare_all)
@@ -235,7 +237,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         _close(consumed.bell)
         owner = self._keeper.owner
         try:
-            self._run(lambda db: withdraw(db, consumed.queue, owner))
+            self._run(lambda db: withdraw(db, owner, consumed.queue))
         except StoreError as error:
             logger.error('the queue %s stays until this instance ends: %s', consumed.queue, error)
 

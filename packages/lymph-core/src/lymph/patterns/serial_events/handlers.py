@@ -16,6 +16,7 @@ from lymph.core.partitioning import Partitioner
 from lymph.core.protocol.partitions import partition_of
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.queue_names import partition_queue, queue_name
+from lymph.events.versions import check_type
 from lymph.exceptions import EventRejected, LymphError, SerializationError
 from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
 from lymph.patterns.serial_events.declaring import SerialDeclaration
@@ -160,4 +161,6 @@ class SerialHandler:
         return text
 
     def _handle(self, event: Event) -> None:
-        self._handler(restored(event))
+        event = restored(event)
+        check_type(self._declaration.event_types, event.type)
+        self._handler(event)

@@ -30,6 +30,7 @@ from lymph.events.kombu.messages import attempt_of, event_of, failures_of, losse
 from lymph.events.kombu.returns import Returns
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Queue, Topology
+from lymph.events.versions import check_handled
 
 __all__ = ['Consumer']
 
@@ -234,6 +235,7 @@ class Consumer:
             self._failures.refused(subscription.queue_name, error)
             return
         try:
+            check_handled(subscription, event)
             subscription.handler(event)
         except Killed:
             raise
@@ -249,7 +251,7 @@ class Consumer:
 
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
         subscription, failed = self.subscription, failures_of(delivery.message) + 1
-        delay = self._failures.delay(failed, subscription.retry, error)
+        delay = self._failures.delay(subscription, failed, error)
         if delay is None:
             self._bury(delivery, error)
             self._end_once()

@@ -36,6 +36,7 @@ from lymph.events.kombu.messages import attempt_of, event_of
 from lymph.events.kombu.returns import Returns
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Queue, Topology
+from lymph.events.versions import check_handled
 
 __all__ = ['ExclusiveConsumer']
 
@@ -212,6 +213,7 @@ class ExclusiveConsumer:
         event.attempt = attempt
         since = self._begun[delivery] = time.monotonic()
         try:
+            check_handled(subscription, event)
             subscription.handler(event)
         except Killed:
             raise
@@ -231,7 +233,7 @@ class ExclusiveConsumer:
 
     def _fail(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
         subscription = self.subscription
-        delay = self._failures.delay(attempt, subscription.retry, error)
+        delay = self._failures.delay(subscription, attempt, error)
         if delay is None:
             self._bury(delivery, error, attempt)
         elif self._leaving:

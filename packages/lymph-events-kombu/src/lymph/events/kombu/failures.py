@@ -18,7 +18,7 @@ from amqp.exceptions import PreconditionFailed
 
 from lymph.config.printable import printable
 from lymph.core.components import Component
-from lymph.core.failures import Killed, error_line
+from lymph.core.failures import Killed, error_line, error_text
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.protocol.redelivery import Backoff, after_failure
@@ -40,7 +40,7 @@ from lymph.events.kombu.publications import Publication
 from lymph.events.kombu.publisher import Publisher
 from lymph.events.kombu.sessions import Delivery
 from lymph.events.kombu.topology import Queue, Topology
-from lymph.exceptions import EventRejected
+from lymph.events.versions import NotHandled, retries
 
 __all__ = ['Failures']
 
@@ -77,14 +77,13 @@ class Failures:
         """Tell how many lines were not written."""
         self._log.close()
 
-    def delay(self, failed: int, retry: int, error: BaseException) -> float | None:
+    def delay(self, subscription: Subscription, failed: int, error: BaseException) -> float | None:
         """Return after how many seconds an event is tried again; None: it is given up.
 
         `failed` counts its attempts, the one that raised `error` included.
         """
-        if issubclass(type(error), EventRejected):
-            return None
-        return after_failure(failed, retry, random.random(), self._backoff)
+        allowed = retries(subscription, error)
+        return after_failure(failed, allowed, random.random(), self._backoff)
 
     def retry(
         self,
@@ -133,9 +132,12 @@ class Failures:
         attempt: int,
         delay: float | None,
     ) -> None:
-        """Log that a handler failed, and tell the error hook."""
+        """Log that a handler failed, and tell the error hook; log that it was not called."""
         name = subscription.queue_name
         fate = 'now a dead letter' if delay is None else f'trying again in {delay:.1f} s'
+        if issubclass(type(error), NotHandled):
+            self._log.write(logging.WARNING, name, '%s: %s, %s', name, error_text(error), fate)
+            return
         text = '%s: the handler failed in attempt %d, %s'
         self._log.write(logging.ERROR, name, text, name, attempt, fate, exc_info=error)
         component.error_hook(

@@ -21,6 +21,7 @@ from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.sizes import SizesContract
 from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
+from lymph.testing.contracts.events.versions import UnbindingContract, VersionsContract
 from lymph.testing.servers import RedisServer
 
 
@@ -37,6 +38,8 @@ class TestRedis(
     InterfacesContract,
     SizesContract,
     ThreadsContract,
+    VersionsContract,
+    UnbindingContract,
 ):
     @pytest.fixture(autouse=True)
     def _use(self, redis_server: RedisServer) -> None:

@@ -5,6 +5,7 @@ it, O: an instance):
 
 =====================  =============================================================================
 lymph:bindings         hash: Q -> its topics, parted by spaces
+lymph:consumers:Q      hash: O -> the topics of an instance that consumes Q
 lymph:version          text that changes with the bindings, so that emitters may remember them
 lymph:temporary        hash: Q -> O, for the queues that end with their instance
 lymph:ready:Q          list of I, the next one first
@@ -125,11 +126,36 @@ local function changed()
     redis.call('SET', key('version'), redis.sha1hex(before .. time[1] .. '.' .. time[2]))
 end
 
+-- has a queue collect these topics and those of its living consumers, and no others
+local function bind(queue, topics)
+    local found, known = {}, {}
+    local function add(text)
+        for topic in string.gmatch(text, '%S+') do
+            if not known[topic] then found[#found + 1], known[topic] = topic, true end
+        end
+    end
+    add(topics)
+    local consumers = redis.call('HGETALL', key('consumers', queue))
+    for at = 1, #consumers, 2 do
+        if redis.call('ZSCORE', key('owners'), consumers[at]) then
+            add(consumers[at + 1])
+        else
+            redis.call('HDEL', key('consumers', queue), consumers[at])
+        end
+    end
+    table.sort(found)
+    local bindings = table.concat(found, ' ')
+    if bindings ~= redis.call('HGET', key('bindings'), queue) then
+        redis.call('HSET', key('bindings'), queue, bindings)
+        changed()
+    end
+end
+
 local function remove(queue)
     redis.call('HDEL', key('temporary'), queue)
     redis.call('HDEL', key('bindings'), queue)
     redis.call('DEL', key('ready', queue), key('due', queue), key('events', queue),
-        key('attempts', queue), key('losses', queue))
+        key('attempts', queue), key('losses', queue), key('consumers', queue))
     changed()
 end
 
@@ -150,6 +176,11 @@ local function dismiss(owner, lost)
     local temporary = redis.call('HGETALL', key('temporary'))
     for at = 1, #temporary, 2 do
         if temporary[at + 1] == owner then remove(temporary[at]) end
+    end
+    for _, queue in ipairs(redis.call('HKEYS', key('bindings'))) do
+        -- what the last consumer collects is collected on
+        local left = redis.call('HLEN', key('consumers', queue)) > 1
+        if redis.call('HDEL', key('consumers', queue), owner) == 1 and left then bind(queue, '') end
     end
 end
 
@@ -182,21 +213,13 @@ for at = 4, #ARGV do put(ARGV[at], record, delay > 0 and now + delay) end
 return {1}
 """
 
-# queue, instance ('': it is durable), topics
+# queue, instance that consumes it ('': nobody yet), 1 if the queue ends with it, topics
 _DECLARE = """
 local queue, owner = ARGV[1], ARGV[2]
-local bound = redis.call('HGET', key('bindings'), queue)
-local topics = bound or ''
-for at = 3, #ARGV do
-    if not string.find(' ' .. topics .. ' ', ' ' .. ARGV[at] .. ' ', 1, true) then
-        topics = topics == '' and ARGV[at] or topics .. ' ' .. ARGV[at]
-    end
-end
-if owner ~= '' then redis.call('HSET', key('temporary'), queue, owner) end
-if topics ~= bound then
-    redis.call('HSET', key('bindings'), queue, topics)
-    changed()
-end
+local topics = table.concat(ARGV, ' ', 4)
+if owner ~= '' then redis.call('HSET', key('consumers', queue), owner, topics) end
+if ARGV[3] == '1' then redis.call('HSET', key('temporary'), queue, owner) end
+bind(queue, topics)
 return 1
 """
 

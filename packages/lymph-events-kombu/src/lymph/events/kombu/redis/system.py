@@ -120,14 +120,16 @@ class RedisEventSystem(BaseEventSystem):
         """Make a durable queue that collects events until somebody consumes it."""
         self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
-        self._declare(_Consumed(subscription.queue_name, subscription))
+        self._declare(_Consumed(subscription.queue_name, subscription), owner='')
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
         """Make and bind the queues; temporary ones end with this instance."""
         self._expect_own_thread('queues were prepared')
-        for subscription in (*consumed, *kept):
+        for subscription in consumed:
             check_subscription(subscription, None)
             self._declare(_Consumed(self._queue(subscription), subscription))
+        for subscription in kept:
+            self.declare(subscription)
 
     def has_queue(self, name: str) -> bool:
         """Tell whether there is a queue of that name; raises SubscriptionError."""
@@ -169,7 +171,7 @@ class RedisEventSystem(BaseEventSystem):
         token = f'.{self._store.owner}' if subscription.temporary else ''
         return subscription.queue_name + token
 
-    def _declare(self, consumed: _Consumed) -> None:
+    def _declare(self, consumed: _Consumed, owner: str | None = None) -> None:
         if consumed.subscription.exclusive:
             raise SubscriptionError(
                 f'{consumed.queue}: expected a handler whose events may overlap, found an '
@@ -177,11 +179,14 @@ class RedisEventSystem(BaseEventSystem):
                 'single consumer, so there are no serial events over it; use RabbitMQ, or class: '
                 'embedded on one machine'
             )
-        self._run(consumed.queue, 'declare', *self._declaration(consumed))
+        self._run(consumed.queue, 'declare', *self._declaration(consumed, owner))
 
-    def _declaration(self, consumed: _Consumed) -> tuple[str, ...]:
-        owner = self._store.owner if consumed.subscription.temporary else ''
-        return consumed.queue, owner, *consumed.subscription.event_types
+    def _declaration(self, consumed: _Consumed, owner: str | None = None) -> tuple[str, ...]:
+        """Return the arguments of the script; `owner` is the consumer, by default this instance."""
+        owner = self._store.owner if owner is None else owner
+        subscription = consumed.subscription
+        temporary = '1' if subscription.temporary else ''
+        return consumed.queue, owner, temporary, *subscription.event_types
 
     def _run(self, queue: str, script: str, *args: str) -> Any:
         if self._refusal is not None:

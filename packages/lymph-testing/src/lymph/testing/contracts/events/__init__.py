@@ -28,6 +28,10 @@ from lymph.testing.contracts.events.sharing import SharingContract
 from lymph.testing.contracts.events.sizes import SizesContract
 from lymph.testing.contracts.events.threads import ThreadsContract
 from lymph.testing.contracts.events.topics import TopicsContract
+from lymph.testing.contracts.events.versions import (
+    ExclusiveVersionsContract,
+    VersionsContract,
+)
 
 __all__ = ['EventSystemContract', 'EventSystemHarness', 'Gate', 'Inbox', 'QueuesContract']
 
@@ -47,5 +51,7 @@ class EventSystemContract(
     InterfacesContract,
     SizesContract,
     ThreadsContract,
+    VersionsContract,
+    ExclusiveVersionsContract,
 ):
     """Tests that every event system passes."""
