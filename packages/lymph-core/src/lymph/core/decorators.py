@@ -55,10 +55,10 @@ def event(
 
     `event_types` may hold wildcards: ``*`` for one word, ``#`` for zero or more. With
     `sequential` an instance handles one event at a time, with `broadcast` every instance handles
-    every event, with `once` only the first event is handled. `retry` is how often a handler that
-    raised is called again. Instances of the interface share the queue
-    ``<interface name>.<method>``; `queue_name` stands in place of the method, so that the method
-    can be renamed.
+    every event, with `once` only the first event is handled: no other one is begun, also while it
+    is tried again. `retry` is how often a handler that raised is called again. Instances of the
+    interface share the queue ``<interface name>.<method>``; `queue_name` stands in place of the
+    method, so that the method can be renamed.
     """
     if not event_types:
         raise TypeError('expected at least one event type, as in @lymph.event("task_done")')

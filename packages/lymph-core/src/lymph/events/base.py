@@ -48,7 +48,7 @@ class Subscription:
     sequential      at most one event at a time in this instance
     exclusive       at most one event at a time in all instances, in the order of the queue
     broadcast       every instance receives every event: the queue belongs to this instance alone
-    once            one event in all, then the subscription ends
+    once            one event in all, with its retries, then the subscription ends
     retry           how often a failed event is tried again before it becomes a dead letter
     durable         the queue collects events while nobody consumes it; False for broadcast, once
                     and runtime subscriptions, whose queues end with the instance

@@ -15,6 +15,7 @@ The event systems that keep their own queues differ in the store alone. The rule
 - Who consumes an exclusive queue holds a claim to it, which comes with a lease and is given back
   when nothing of it runs any more. It is looked at again right before a handler is called.
 - What was leased but never reached a handler goes back as if nothing had happened.
+- A `once` subscription begins one event: while that waits for another attempt it stays leased.
 - Whatever a handler raises is a failed attempt, which the store knows of before anything is logged
   or told to hooks. Only `Killed` interrupts an attempt.
 - Whatever the store raises, the loop goes on after a pause.
@@ -293,13 +294,13 @@ class Consumption:
             self._finish(subscription)
 
     def _attempt(self, subscription: Subscription, delivery: Delivery) -> bool:
-        """Call the handler and tell the store; returns whether that was the end of the event."""
+        """Call the handler and tell the store; returns whether it is not called again for it."""
         try:
             event = unpack_event(delivery.data, delivery.attempt)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it stays so
             self._store.bury(delivery, error_line(error))
             self._tell('%s: not an event, now a dead letter: %s', delivery.queue, error_text(error))
-            return True
+            return False
         try:
             check_handled(subscription, event)
             subscription.handler(event)
@@ -323,7 +324,10 @@ class Consumption:
             self._store.bury(delivery, error_line(error))
         else:
             fate = f'trying again in {delay:.1f} s'
-            self._store.retry(delivery, delay)
+            if subscription.once:
+                self._hold(delivery, delay)
+            else:
+                self._store.retry(delivery, delay)
         if issubclass(type(error), NotHandled):
             text = '%s: %s, %s'
             self._log.write(
@@ -336,6 +340,29 @@ class Consumption:
             error, component=self._component, function=subscription.handler, attempt=attempt
         )
         return delay is None
+
+    def _hold(self, delivery: Delivery, delay: float) -> None:
+        """Keep an event for `delay` seconds, in which nothing else of its queue is begun.
+
+        It is lost with its instance, as the queue of a `once` subscription is.
+        """
+        consumer = self._consumers.get(delivery.queue)
+        if consumer is None:
+            self._store.acknowledge(delivery)
+        else:
+            consumer.running += 1
+            self._component.spawn(self._come_back, consumer, delivery, delay)
+
+    def _come_back(self, consumer: _Consumer, delivery: Delivery, delay: float) -> None:
+        gevent.sleep(delay)
+        consumer.running -= 1
+        if self._paused:
+            return
+        if self._over(consumer):
+            self._store.acknowledge(delivery)
+        else:
+            self._store.release([delivery], started=True)  # to the front
+            self.ring(consumer.queue)
 
     def _tell(
         self, text: str, queue: str, *more: object, error: BaseException | None = None

@@ -202,3 +202,22 @@ def test_an_acknowledgement_of_a_lost_connection_is_not_sent_over_the_next(
     handled: list[int] = []
     bench.subscribe(bench.start(), lambda event: handled.append(event.attempt))
     eventually(lambda: handled)
+
+
+def test_once_begins_no_other_event_when_the_connection_is_lost_before_another_attempt(
+    bench: Any, proxy: Any
+) -> None:
+    begun: list[Any] = []
+
+    def handle(event: Event) -> None:
+        begun.append(event.body['n'])
+        if len(begun) == 1:
+            proxy.cut()
+            raise RuntimeError('not yet')
+
+    system, emitter = bench.start(urls=f'amqp://{proxy.address}//'), bench.start()
+    bench.subscribe(system, handle, once=True, durable=False, retry=1)
+    for n in ('first', 'second'):
+        bench.emit(emitter, n)
+    eventually(lambda: len(begun) == 2)
+    assert begun == ['first', 'first']

@@ -9,6 +9,8 @@
 - While workers are scarce (see `intake`) the consumer is parked: nothing is sent ahead, and `fetch`
   takes one event at a time. Handlers that run on from before, or from before a new channel, are
   `old`: the broker does not count their events against what it may send ahead, so it is told less.
+- A `once` subscription begins one event: while that waits for another attempt it is held, not
+  settled. If the connection breaks meanwhile, the broker delivers it again, before any other.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from gevent.event import Event
 
 from lymph.core.components import Component
 from lymph.core.failures import Killed
+from lymph.core.greenlets import Greenlet
 from lymph.events.base import Subscription
 from lymph.events.kombu.failures import Failures
 from lymph.events.kombu.intake import Intake
@@ -72,6 +75,8 @@ class Consumer:
         self._running = 0  # begun, or given to the intake
         self._settling = 0
         self._suspect_runs = False
+        self._held: tuple[Delivery, Greenlet] | None = None
+        self._tries = 0  # at the event of a `once` subscription, by attempts that failed
         self._paused = False
         self.idle = Event()  # no handler runs, no outcome is on its way
         self.idle.set()
@@ -96,6 +101,12 @@ class Consumer:
             delivery.give_back()
         self._waiting.clear()
         self._running -= len(unbegun)
+        if self._held is not None:
+            delivery, waiting = self._held
+            self._held = None
+            waiting.kill(block=False)
+            delivery.give_back()
+            self._running -= 1
         self._note_idle()
 
     def stop(self) -> None:
@@ -234,6 +245,7 @@ class Consumer:
             self._bury(delivery, error)
             self._failures.refused(subscription.queue_name, error)
             return
+        event.attempt += self._tries
         try:
             check_handled(subscription, event)
             subscription.handler(event)
@@ -250,21 +262,48 @@ class Consumer:
     # Outcomes.
 
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
-        subscription, failed = self.subscription, failures_of(delivery.message) + 1
+        subscription = self.subscription
+        failed = failures_of(delivery.message) + self._tries + 1
+        attempt = attempt_of(delivery.message) + self._tries
         delay = self._failures.delay(subscription, failed, error)
         if delay is None:
             self._bury(delivery, error)
             self._end_once()
+        elif subscription.once:
+            self._hold(delivery, delay)
         else:
             self._settling += 1
             queue, temporary = self._keeper.queue, subscription.temporary
             self._failures.retry(delivery, queue, temporary, delay, self._settled)
-        attempt = attempt_of(delivery.message)
         self._failures.failed(subscription, self._component, error, attempt, delay)
+
+    def _hold(self, delivery: Delivery, delay: float) -> None:
+        """Try an event again after `delay` seconds, in which nothing else is begun."""
+        self._tries += 1
+        if self._paused:
+            return
+        self._running += 1
+        waiting = Greenlet(self._try_again, delivery)
+        self._held = delivery, waiting
+        waiting.start_later(delay)
+
+    def _try_again(self, delivery: Delivery) -> None:
+        self._held = None
+        try:
+            if delivery.live:
+                self._intake.put(self, delivery)
+                return
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
+        self._running -= 1
+        self._note_idle()
+        self._advance()  # over a new connection it has come again
 
     def _bury(self, delivery: Delivery, error: BaseException) -> None:
         self._settling += 1
-        self._failures.bury(delivery, self.subscription.queue_name, error, self._settled)
+        attempts = attempt_of(delivery.message) + self._tries
+        name = self.subscription.queue_name
+        self._failures.bury(delivery, name, error, self._settled, attempts)
 
     def _settled(self) -> None:
         self._settling -= 1

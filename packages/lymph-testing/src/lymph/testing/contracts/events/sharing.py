@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from lymph.core.events import Event
 from lymph.events.base import BaseEventSystem
+from lymph.events.deadletters import DeadLetter
 from lymph.exceptions import SubscriptionError
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
 
@@ -44,6 +46,49 @@ class SharingContract(EventSystemHarness):
         self.eventually(lambda: inbox.events)
         self.settle()
         assert inbox.numbers == [0]
+
+    def test_once_begins_one_event_also_while_that_waits_for_another_attempt(self) -> None:
+        system, inbox, other = self.start(pool_size=1), Inbox(_fail_twice), Inbox()
+        self.subscribe(system, inbox, once=True, durable=False, retry=2)
+        self.subscribe(system, other, queue='other')  # whose events go on meanwhile
+        for n in range(3):
+            self.emit(system, n)
+        self.eventually(lambda: len(inbox.events) == 3)
+        self.settle()
+        assert inbox.numbers == [0, 0, 0]
+        assert [event.attempt for event in inbox.events] == [1, 2, 3]
+        assert sorted(other.numbers) == [0, 1, 2]
+        assert self.read_dead_letters(system, self.queue()) == []
+
+    def test_once_ends_when_its_event_is_given_up(self) -> None:
+        system, inbox = self.start(), Inbox(_fail_twice)
+        self.subscribe(system, inbox, once=True, durable=False, retry=1)
+        for n in range(3):
+            self.emit(system, n)
+        (letter,) = self.eventually(lambda: self._dead_ones(system))
+        self.settle()
+        assert inbox.numbers == [0, 0]
+        assert letter.attempts == 2
+        assert len(self._dead_ones(system)) == 1
+
+    def test_once_can_be_ended_while_its_event_waits_for_another_attempt(self) -> None:
+        system, inbox = self.start(), Inbox(_fail_twice)
+        subscription = self.subscribe(system, inbox, once=True, durable=False, retry=2)
+        self.emit(system, 0)
+        self.eventually(lambda: inbox.events)
+        system.unsubscribe(subscription)
+        self.subscribe(system, inbox, sequential=True)
+        self.emit(system, 1)
+        self.eventually(lambda: 1 in inbox.numbers)
+        self.settle()
+        assert inbox.numbers == [0, 1]
+
+    def _dead_ones(self, system: BaseEventSystem) -> list[DeadLetter]:
+        """Return the dead letters of a queue whose name goes on with that of its instance."""
+        assert system.dead_letters is not None
+        return [
+            letter for letter in system.dead_letters.scan() if letter.queue.startswith(self.queue())
+        ]
 
     def test_once_can_be_subscribed_again_when_it_is_over(self) -> None:
         system, inbox = self.start(), Inbox()
@@ -104,3 +149,8 @@ class SharingContract(EventSystemHarness):
             self.emit(emitter, n)
         self.eventually(lambda: sorted(inbox.numbers) == [1, 2, 3, 4, 5])
         gate.open()
+
+
+def _fail_twice(event: Event) -> None:
+    if event.attempt < 3 and event.body['n'] == 0:
+        raise RuntimeError('not yet')
