@@ -59,7 +59,7 @@ def test_a_claim_is_held_for_as_long_as_it_is_renewed(db, holding):
     claim(db, holding)
     first = stands_until(db)
     eventually(lambda: stands_until(db) > first + LIFETIME)
-    assert holding.holds('mine')
+    eventually(lambda: holding.holds('mine'))  # not while this process is held up for that long
 
 
 def test_a_claim_that_was_not_renewed_in_time_is_not_relied_on(db, holding):
