@@ -120,9 +120,25 @@ def test_a_queue_that_was_dropped_under_its_consumer_is_declared_again(start: An
 def test_a_queue_of_somebody_else_is_not_dropped(bench: Any, start: Any, channel: Any) -> None:
     system = start()
     channel.queue_declare(f'{bench.name}.celery', durable=True, auto_delete=False)
-    with pytest.raises(BrokerError, match=r"'celery' is in no record.*rabbitmqctl delete_queue"):
+    with pytest.raises(BrokerError, match=r"'celery' was not declared by lymph.*rabbitmqctl"):
         system.queues.drop('celery')
     assert channel.queue_delete(f'{bench.name}.celery') == 0
+
+
+@pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
+@pytest.mark.parametrize('exclusive', [False, True])
+def test_a_queue_that_is_in_no_record_is_known_by_its_arguments(
+    start: Any, queue_type: str, exclusive: bool
+) -> None:
+    system = start(queue_type=queue_type)
+    for name in ('one', 'two'):
+        system.declare(Subscription(name, ('thing',), print, exclusive=exclusive))
+    eventually(lambda: listed(system) == ['one', 'two'], PATIENCE)
+    system._records.remove(system._records.read())
+    assert listed(system) == []
+    assert system.queues.drop('one')
+    assert start(queue_type=queue_type).has_queue('two')
+    eventually(lambda: listed(system) == ['two'], PATIENCE)
 
 
 def test_many_dead_letters_are_not_taken_out_of_their_queue_to_be_counted(

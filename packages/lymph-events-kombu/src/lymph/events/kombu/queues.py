@@ -13,7 +13,7 @@ from lymph.events.kombu.deadletters import KombuDeadLetters
 from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.links import Link
 from lymph.events.kombu.records import Records, is_gone
-from lymph.events.kombu.topology import Topology
+from lymph.events.kombu.topology import Queue, Topology
 from lymph.events.queues import QueueInUse, Queues, QueueState
 
 __all__ = ['KombuQueues']
@@ -37,6 +37,7 @@ class KombuQueues(Queues):
         timeout: float,
     ) -> None:
         self._link = link
+        self._topology = topology
         self._names = topology.names
         self._records = records
         self._letters = letters
@@ -77,10 +78,10 @@ class KombuQueues(Queues):
         found = dict(self._look([queue]))
         if queue not in found:
             return False
-        if queue not in self._records.read():
+        if queue not in self._records.read() and self._ours(queue) is None:
             raise BrokerError(
-                f'the queue {quoted(name)} is in no record of lymph; unless another system has it, '
-                f'delete it with rabbitmqctl delete_queue {queue}'
+                f'the queue {quoted(name)} was not declared by lymph; unless another program has '
+                f'it, delete it with rabbitmqctl delete_queue {queue}'
             )
         # RabbitMQ can make sure of that itself for classic queues alone
         _, consumers = found[queue] or (0, 0)
@@ -90,6 +91,28 @@ class KombuQueues(Queues):
             channel.queue_delete(queue)
         self._records.remove([queue])
         return True
+
+    def adopt(self, name: str) -> None:
+        """Note a queue that is there in the record, if lymph has declared it.
+
+        The record may not have it when an earlier version has.
+        """
+        queue = self._names.queue(name)
+        ours = None if queue in self._records.read() else self._ours(queue)
+        if ours is not None:
+            self._records.note(ours)
+
+    def _ours(self, name: str) -> Queue | None:
+        """Return the durable queue of that name if it is there just as lymph declares it."""
+        for exclusive in (False, True):
+            queue = self._topology.durable_queue(name, exclusive)
+            try:
+                with self._link.channel(self._timeout) as channel:
+                    queue.declare(channel)  # with other arguments RabbitMQ refuses that
+            except BrokerError:
+                continue
+            return queue
+        return None
 
     def _look(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | None]]:
         """Yield the queues that are there with what waits and who consumes; None: not to be had."""

@@ -53,6 +53,8 @@ class KombuEventSystem(BaseEventSystem):
     `backoff` says how long failed events wait.
     """
 
+    queues: KombuQueues
+
     def __init__(
         self, settings: Settings, *, backoff: Backoff | None = None, **kwargs: Any
     ) -> None:
@@ -221,7 +223,10 @@ class KombuEventSystem(BaseEventSystem):
         self._topology.names.check(name)
         try:
             with self._emitting.channel(self._settings.confirm_timeout) as channel:
-                return self._topology.has_queue(channel, name)
+                found = self._topology.has_queue(channel, name)
+            if found:
+                self.queues.adopt(name)
+            return found
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot look for the queue: {error}') from error
 

@@ -134,19 +134,22 @@ class Topology:
 
     def queue(self, subscription: Subscription, token: str) -> Queue:
         """Return the queue of a subscription; `token` tells this instance from others."""
-        name = self.names.queue(subscription.queue_name)
         if subscription.temporary:
             return Queue(
                 self.names.queue(subscription.queue_name, token),
                 {'x-queue-type': 'classic', 'x-expires': _TEMPORARY_EXPIRES},
             )
+        return self.durable_queue(self.names.queue(subscription.queue_name), subscription.exclusive)
+
+    def durable_queue(self, name: str, exclusive: bool) -> Queue:
+        """Return the queue of a durable subscription that is called `name` at the broker."""
         arguments: dict[str, Any] = {
             'x-dead-letter-exchange': self.names.dead,
             'x-dead-letter-routing-key': name,
         }
         if self._quorum:
             arguments |= {'x-delivery-limit': LOSSES, **_AT_LEAST_ONCE}
-        if subscription.exclusive:
+        if exclusive:
             arguments['x-single-active-consumer'] = True
         return self._queue(name, arguments)
 
