@@ -22,6 +22,7 @@ from typing import Protocol
 
 from lymph.core.components import Component
 from lymph.core.hosting.former_queues import warn_of_former_queues
+from lymph.core.hosting.queue_metrics import QueueMetrics
 from lymph.core.hosting.subscriptions import (
     check_queues,
     event_subscriptions,
@@ -29,6 +30,7 @@ from lymph.core.hosting.subscriptions import (
     of_newest,
     task_subscriptions,
 )
+from lymph.core.hosting.untaken_tasks import warn_of_untaken_tasks
 from lymph.core.interfaces import Interface
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.patterns.serial_events.running import SerialEvents
@@ -63,6 +65,8 @@ class Handlers(Component):
         self._serial_events = serial_events
         self._worker = worker
         self._consumed: list[Subscription] = []
+        self._tasks: list[str] = []  # queues kept for workers
+        self._figures: QueueMetrics | None = None
 
     def on_start(self) -> None:
         """Make and bind all queues; raises SubscriptionError."""
@@ -76,6 +80,17 @@ class Handlers(Component):
         kept += self._serial_events.queues(interfaces)
         if kept or self._consumed:
             self._host.events.prepare(self._consumed, kept)
+        self._tasks = [] if self._worker else [each.queue_name for each in tasks if each in kept]
+        durable = [each.queue_name for each in (*self._consumed, *kept) if not each.temporary]
+        if durable:
+            self._figures = QueueMetrics(self, lambda: self._host.events.queues, durable)
+            self.metrics.add(self._figures)
+
+    def on_stop(self) -> None:
+        """Tell figures of the queues no more."""
+        if self._figures is not None:
+            self.metrics.remove(self._figures)
+            self._figures = None
 
     def consume(self) -> None:
         """Begin to consume; raises SubscriptionError."""
@@ -85,3 +100,5 @@ class Handlers(Component):
             interfaces = newest_first(self._interfaces())
             warn_of_former_queues(interfaces, lambda queue: self._host.events.has_queue(queue))
             self._serial_events.run(interfaces)
+        if self._tasks and self._host.events.queues is not None:
+            self.spawn(warn_of_untaken_tasks, self._host.events.queues, self._tasks)

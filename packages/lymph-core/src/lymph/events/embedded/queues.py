@@ -17,6 +17,8 @@ __all__ = ['EmbeddedQueues']
 
 T = TypeVar('T')
 
+_WEIGHED = 10_000  # events of a queue whose bytes are added up for metrics
+
 
 class _Run(Protocol):
     def __call__(self, command: Callable[[Database], T]) -> T: ...
@@ -38,6 +40,10 @@ class EmbeddedQueues(Queues):
         now = self._run(lambda db: db.now())
         wanted = None if names is None else frozenset(names)
         return in_thread(read_states, self._path, now, wanted)
+
+    def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
+        now = self._run(lambda db: db.now())
+        return in_thread(read_states, self._path, now, frozenset(names), _WEIGHED)
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
         self._look()

@@ -7,7 +7,7 @@ connection of its own, in a thread of its own, and needs no turn.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -22,29 +22,22 @@ SELECT id, name, temporary, (SELECT count(*) FROM consumers WHERE queue = queues
     (SELECT count(*) FROM dead_letters WHERE queue = name)
 FROM queues WHERE temporary < 2 ORDER BY name
 """
-# The planner would rather look through all messages.
-_READY = """
-SELECT count(*), sum(length(data)), min(emitted)
-FROM messages INDEXED BY messages_ready JOIN events ON events.id = event
-WHERE queue = ? AND due IS NULL AND owner IS NULL
-"""
-_DUE = """
-SELECT count(*), sum(length(data)), min(emitted)
-FROM messages INDEXED BY messages_delayed JOIN events ON events.id = event
-WHERE queue = ? AND due IS NOT NULL AND due <= ?
-"""
-_DELAYED = """
-SELECT count(*), sum(length(data))
-FROM messages INDEXED BY messages_delayed JOIN events ON events.id = event
-WHERE queue = ? AND due IS NOT NULL AND due > ?
-"""
+# The planner would rather look through all messages. What was emitted later has a higher id.
+_READY = 'messages INDEXED BY messages_ready', 'due IS NULL AND owner IS NULL', 'id'
+_LATE = 'messages INDEXED BY messages_delayed', 'due IS NOT NULL AND due <= :now', 'due'
+_DELAYED = 'messages INDEXED BY messages_delayed', 'due IS NOT NULL AND due > :now', 'due'
 _RUNNING = 'SELECT queue, count(*) FROM messages WHERE owner IS NOT NULL GROUP BY queue'
 
+_Part = tuple[str, str, str]
 
-def read_states(path: Path, now: float, names: frozenset[str] | None) -> Sequence[QueueState]:
+
+def read_states(
+    path: Path, now: float, names: frozenset[str] | None, most: int | None = None
+) -> Sequence[QueueState]:
     """Return the queues of these names (None: all), sorted by name; raises StoreError.
 
-    `now` is what the file's clock shows.
+    `now` is what the file's clock shows. Where a queue has more than `most` events (None: however
+    many), their bytes are not added up.
     """
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY, isolation_level=None)) as db:
@@ -53,7 +46,7 @@ def read_states(path: Path, now: float, names: frozenset[str] | None) -> Sequenc
             running = dict(db.execute(_RUNNING).fetchall())
             rows = db.execute(_QUEUES).fetchall()
             return [
-                _state(db, now, row, running.get(row[0], 0))
+                _state(db, now, most, row, running.get(row[0], 0))
                 for row in rows
                 if names is None or row[1] in names
             ]
@@ -62,21 +55,52 @@ def read_states(path: Path, now: float, names: frozenset[str] | None) -> Sequenc
 
 
 def _state(
-    db: sqlite3.Connection, now: float, row: tuple[int, str, int, int, int], running: int
+    db: sqlite3.Connection,
+    now: float,
+    most: int | None,
+    row: tuple[int, str, int, int, int],
+    running: int,
 ) -> QueueState:
     queue, name, temporary, consumers, dead = row
-    ready, ready_bytes, first = db.execute(_READY, (queue,)).fetchone()
-    due, due_bytes, first_due = db.execute(_DUE, (queue, now)).fetchone()
-    delayed, delayed_bytes = db.execute(_DELAYED, (queue, now)).fetchone()
-    emitted = [each for each in (first, first_due) if each is not None]
+    values = {'queue': queue, 'now': now}
+    ready, late, delayed = (_count(db, part, values) for part in (_READY, _LATE, _DELAYED))
+    size = None
+    if most is None or ready + late + delayed <= most:
+        size = sum(_weigh(db, part, values) for part in (_READY, _LATE, _DELAYED))
+    emitted = [*_first(db, _READY, values), *_first(db, _LATE, values)]
     return QueueState(
         name,
         bool(temporary),
-        ready + due,
+        ready + late,
         delayed,
-        (ready_bytes or 0) + (due_bytes or 0) + (delayed_bytes or 0),
+        size,
         max(now - min(emitted), 0.0) if emitted else None,
         running,
         consumers,
         dead,
     )
+
+
+def _count(db: sqlite3.Connection, part: _Part, values: Mapping[str, float]) -> int:
+    table, where, _ = part
+    sql = f'SELECT count(*) FROM {table} WHERE queue = :queue AND {where}'
+    return int(db.execute(sql, values).fetchone()[0])
+
+
+def _weigh(db: sqlite3.Connection, part: _Part, values: Mapping[str, float]) -> int:
+    table, where, _ = part
+    sql = (
+        f'SELECT ifnull(sum(length(data)), 0) FROM {table} JOIN events ON events.id = event '
+        f'WHERE queue = :queue AND {where}'
+    )
+    return int(db.execute(sql, values).fetchone()[0])
+
+
+def _first(db: sqlite3.Connection, part: _Part, values: Mapping[str, float]) -> list[float]:
+    """Return when the first event was emitted, if there is one."""
+    table, where, order = part
+    sql = (
+        f'SELECT emitted FROM {table} JOIN events ON events.id = event '
+        f'WHERE queue = :queue AND {where} ORDER BY messages.{order} LIMIT 1'
+    )
+    return [emitted for (emitted,) in db.execute(sql, values)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from amqp.exceptions import NotFound
 
@@ -59,19 +60,15 @@ class KombuQueues(Queues):
         gone = [name for name in known if name not in found]
         if names is None and gone:
             self._records.remove(gone)
-        dead: Counter[str] | None = self._count_dead() if found else Counter()
-        states = [
-            QueueState(
-                self._names.name_of(name),
-                temporary=known[name],
-                waiting=counts[0],
-                consumers=counts[1],
-                dead=None if dead is None else dead[self._names.name_of(name)],
-            )
-            for name, counts in found.items()
-            if counts is not None
+        states = self._states(found, known)
+        dead = self._count_dead() if states else None
+        return [
+            state if dead is None else replace(state, dead=dead[state.queue]) for state in states
         ]
-        return sorted(states, key=lambda state: state.queue)
+
+    def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
+        known = dict.fromkeys(self._names.queue(name) for name in names)
+        return self._states(dict(self._look(known)), known)
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
         queue = self._names.queue(name)
@@ -113,6 +110,21 @@ class KombuQueues(Queues):
                 continue
             return queue
         return None
+
+    def _states(
+        self, found: Mapping[str, tuple[int, int] | None], known: Mapping[str, bool | None]
+    ) -> list[QueueState]:
+        states = [
+            QueueState(
+                self._names.name_of(name),
+                temporary=known[name],
+                waiting=counts[0],
+                consumers=counts[1],
+            )
+            for name, counts in found.items()
+            if counts is not None
+        ]
+        return sorted(states, key=lambda state: state.queue)
 
     def _look(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | None]]:
         """Yield the queues that are there with what waits and who consumes; None: not to be had."""

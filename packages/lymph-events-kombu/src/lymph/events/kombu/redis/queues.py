@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lymph.events.kombu.errors import BrokerError
@@ -36,7 +37,18 @@ class RedisQueues(Queues):
         found = self._survey(wanted)
         pairs = self._script('running') if found else ()
         running = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        states = [self._state(running.get(each[0], 0), *each) for each in found]
+        states = [
+            replace(
+                self._state(*each),
+                running=running.get(each[0], 0),
+                bytes=self._weigh(each[0], ready=each[2], due=each[3]),
+            )
+            for each in found
+        ]
+        return sorted(states, key=lambda state: state.queue)
+
+    def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
+        states = [self._state(*each) for each in self._survey(sorted(set(names)))]
         return sorted(states, key=lambda state: state.queue)
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
@@ -58,20 +70,18 @@ class RedisQueues(Queues):
             found += self._script('survey', *wanted[at : at + _BATCH])
         return found
 
-    def _state(self, running: int, queue: bytes, temporary: int, *numbers: int) -> QueueState:
+    def _state(self, queue: bytes, temporary: int, *numbers: int) -> QueueState:
         ready, due, late, consumers, dead, oldest = numbers
         if consumers == _UNKNOWN:
             self._note = 'consumers cannot be counted; permit the user of Redis +pubsub'
         return QueueState(
             queue.decode(errors='backslashreplace'),
             bool(temporary),
-            ready + late,
-            due - late,
-            self._weigh(queue, ready, due),
-            None if oldest == _UNKNOWN else oldest / 1000,
-            running,
-            None if consumers == _UNKNOWN else consumers,
-            dead,
+            waiting=ready + late,
+            delayed=due - late,
+            oldest=None if oldest == _UNKNOWN else oldest / 1000,
+            consumers=None if consumers == _UNKNOWN else consumers,
+            dead=dead,
         )
 
     def _weigh(self, queue: bytes, ready: int, due: int) -> int | None:

@@ -76,6 +76,17 @@ class QueuesContract(EventSystemHarness):
         self.stop(system)
         self.eventually(lambda: not listed())
 
+    def test_a_glance_tells_nothing_else(self) -> None:
+        system = self.start()
+        system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox()))
+        for n in range(3):
+            self.emit(system, n)
+        read = self.expect(system, waiting=3)
+        (seen,) = self.queues(system).glance([self.queue(), self.queue('none')])
+        assert (seen.queue, seen.waiting, seen.consumers) == (read.queue, 3, 0)
+        for name in ('delayed', 'bytes', 'running', 'dead'):
+            assert getattr(seen, name) in (getattr(read, name), None)
+
     def test_queues_are_read_by_name(self) -> None:
         system = self.start()
         for name in ('b', 'a', 'c'):

@@ -1,0 +1,122 @@
+"""An instance with tasks says once that no worker takes them."""
+
+from __future__ import annotations
+
+import logging
+
+import gevent
+import pytest
+
+import lymph
+from lymph.exceptions import LymphError
+from lymph.testing.waiting import eventually
+
+
+class Mailer(lymph.Interface):
+    @lymph.task()
+    def send(self, to):
+        pass
+
+    @lymph.task()
+    def retract(self, to):
+        pass
+
+    @lymph.task(broadcast=True)
+    def flush(self):
+        pass
+
+
+class Quiet(lymph.Interface):
+    @lymph.task(broadcast=True)
+    def flush(self):
+        pass
+
+    @lymph.event('done')
+    def on_done(self, event):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr('lymph.core.hosting.untaken_tasks._PATIENCE', 0.02)
+
+
+@pytest.fixture
+def warnings(caplog):
+    def warnings():
+        return [record for record in caplog.records if 'no worker' in record.getMessage()]
+
+    caplog.set_level(logging.WARNING)
+    return warnings
+
+
+def looks(container, monkeypatch):
+    """Count the looks at the queues of a container."""
+    seen = []
+    really = container.events.queues.glance
+
+    def glance(names):
+        seen.append(tuple(names))
+        return really(names)
+
+    monkeypatch.setattr(container.events.queues, 'glance', glance)
+    return seen
+
+
+def test_tasks_that_nobody_takes_are_told_once(world, warnings, monkeypatch):
+    container = world.container((Mailer, 'mailer'), start=False)
+    seen = looks(container, monkeypatch)
+    container.start()
+    eventually(warnings)
+    (record,) = warnings()
+    assert 'tasks of mailer.retract, mailer.send;' in record.getMessage()
+    assert '`lymph worker`' in record.getMessage()
+    count = len(seen)
+    gevent.sleep(0.1)  # the time of several looks
+    assert (len(seen), len(warnings())) == (count, 1)
+
+
+def test_a_worker_that_comes_a_moment_later_is_no_reason_to_warn(world, warnings, monkeypatch):
+    container = world.container((Mailer, 'mailer'), start=False)
+    seen = looks(container, monkeypatch)
+    container.start()
+    eventually(lambda: len(seen) == 1)
+    world.container((Mailer, 'mailer'), worker=True)
+    eventually(lambda: len(seen) == 2)
+    gevent.sleep(0.1)  # the time of several looks
+    assert (len(seen), warnings()) == (2, [])
+
+
+def test_tasks_that_a_worker_takes_are_looked_at_once(world, warnings, monkeypatch):
+    world.container((Mailer, 'mailer'), worker=True)
+    container = world.container((Mailer, 'mailer'), start=False)
+    seen = looks(container, monkeypatch)
+    container.start()
+    eventually(lambda: len(seen) == 1)
+    gevent.sleep(0.1)  # the time of several looks
+    assert (len(seen), warnings()) == (1, [])
+
+
+def test_a_silent_event_system_says_nothing_about_workers(world, warnings, monkeypatch):
+    container = world.container((Mailer, 'mailer'), start=False)
+    failures = []
+
+    def glance(names):
+        failures.append(names)
+        raise LymphError('no answer')
+
+    with monkeypatch.context() as away:
+        away.setattr(container.events.queues, 'glance', glance)
+        container.start()
+        eventually(lambda: len(failures) > 3)
+        assert warnings() == []
+    eventually(warnings)
+
+
+def test_neither_workers_nor_instances_without_queues_for_them_look(world, warnings, monkeypatch):
+    container = world.container((Quiet, 'quiet'), start=False)
+    seen = looks(container, monkeypatch)
+    container.start()
+    world.container((Mailer, 'mailer'), worker=True)
+    gevent.sleep(0.1)  # the time of several looks
+    assert (seen, warnings()) == ([], [])
