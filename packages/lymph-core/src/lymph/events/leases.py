@@ -11,12 +11,13 @@ __all__ = ['Delivery', 'Demand', 'Leased', 'Store']
 
 @dataclass(frozen=True)
 class Delivery:
-    """An event leased from a queue; `id` means something to the store alone."""
+    """An event leased from a queue; `id` and `owner` mean something to the store alone."""
 
     id: int
     queue: str
     data: bytes
     attempt: int
+    owner: int = 0
 
 
 @dataclass(frozen=True)

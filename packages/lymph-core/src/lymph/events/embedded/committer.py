@@ -11,12 +11,13 @@
   came before a lasting one.
 - Whoever has waited for too long takes the command back, if it has not begun. Nothing is kept of
   it, so that what waits for a slow disk is never more than those who wait and one group.
+- Files that go away under it (see `files`) fail what was handed in, and everything after it until
+  they were opened again.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
@@ -33,8 +34,8 @@ from lymph.core.failures import log_failure
 from lymph.core.forks import abandon_in_children
 from lymph.core.threads import get_ident
 from lymph.events.embedded.clock import Database
-from lymph.events.embedded.database import StoreError, explain, open_database
-from lymph.events.embedded.turns import Turns
+from lymph.events.embedded.database import StoreError, explain
+from lymph.events.embedded.session import Session
 from lymph.exceptions import WrongThread
 
 __all__ = ['Committer', 'Ticket']
@@ -46,9 +47,6 @@ Command = Callable[[Database], T]
 
 _GROUP = 256  # commands in one transaction
 _ENDING = 5.0  # seconds
-
-# SQLite forbids a child even to close what its parent opened, which forgetting it would do.
-_left_to_parents: list[object] = []
 
 
 class Ticket(Generic[T]):
@@ -70,20 +68,23 @@ class Ticket(Generic[T]):
 
 
 class Committer:
-    """Runs commands against the database at `path`, from `open` to `close`."""
+    """Runs commands against the database at `path`, from `open` to `close`.
 
-    def __init__(self, path: Path) -> None:
+    `lost()` is called in the hub when the files have gone away; then `reopen` is to be called.
+    """
+
+    def __init__(self, path: Path, lost: Callable[[], object] = bool) -> None:
         self.path = path
+        self._session = Session(path)
+        self.turns = self._session.turns
+        self.trouble: str | None = None  # what became of the files, until they are open again
+        self._lost = lost
         self._owner = get_ident()
         self._pool: ThreadPool | None = None
         # each change of it is one step of the interpreter, so the hub and the thread may make it
         self._waiting: OrderedDict[Ticket[Any], None] = OrderedDict()
         self._taking = False
         self._working = False
-        self._connection: Database | None = None
-        self._turns: Turns | None = None
-        self._file: tuple[int, int] | None = None
-        self._synchronous = ''
         abandon_in_children(self)
 
     # The hub's side.
@@ -92,9 +93,24 @@ class Committer:
         """Open the file, making it if it is not there; raises StoreError."""
         if self._working:
             raise StoreError(f'{self.path} has not answered since it was stopped')
-        self._pool = pool = ThreadPool(1)
-        self._within(timeout, lambda: pool.spawn(self._open).get())
+        self._pool = ThreadPool(1)
+        self.reopen(timeout)
         self._taking = True
+
+    def reopen(self, timeout: float) -> None:
+        """Open again what went away, making it if it is not there; raises StoreError."""
+        pool = self._pool
+        if pool is None:
+            raise StoreError(f'{self.path} is not open')
+        error = self._within(timeout, lambda: pool.spawn(self._open).get())
+        if error is not None:
+            raise error
+        self.trouble = None
+
+    def look(self) -> None:
+        """Notice files that have gone away though nobody has anything to commit. Never waits."""
+        if self._taking and self._session.is_broken():
+            self.submit(lambda db: None, lasting=True)
 
     def close(self, patience: float = _ENDING) -> None:
         """Run what was handed in and close the file.
@@ -106,18 +122,25 @@ class Committer:
             return
         try:
             if self._taking:
-                self.run(lambda db: None, patience)  # after everything else
+                self._finish(patience)
             self._taking = False
-            self._within(patience, lambda: pool.spawn(self._close).get())
+            self._within(patience, lambda: pool.spawn(self._session.close).get())
             self._within(patience, pool.kill)
         except StoreError as error:
             logger.error('the file is left to the end of the process: %s', error)
         self._taking = False
         self._pool = None
 
+    def _finish(self, patience: float) -> None:
+        try:
+            self.run(lambda db: None, patience)  # after everything else
+        except StoreError:
+            if self._session.gone is None:
+                raise
+
     def abandon(self) -> None:
         """Leave the file to the parent process: closing it here would be seen there."""
-        _left_to_parents.append(self._connection)
+        self._session.abandon()
         self._taking = False
         self._pool = None
         self._waiting.clear()
@@ -195,34 +218,19 @@ class Committer:
                     ticket.on_done(ticket)
                 except Exception as error:  # noqa: BLE001 - the others wait for theirs
                     log_failure(logger, error, '%s: what follows a command failed', self.path)
+        if self._session.gone is not None and self.trouble is None:
+            self.trouble = self._session.gone
+            self._lost()
 
     # The thread's side: it knows no greenlets and writes no log.
 
-    def _open(self) -> None:
+    def _open(self) -> Exception | None:
+        # gevent would print the traceback of an error that left the thread by itself
         try:
-            # SQLite would give it the mode of the umask; an empty file is a new database
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            turns = Turns(self.path.with_name(f'{self.path.name}-turn'))
-        except OSError as error:
-            raise StoreError(
-                f'cannot write {error.filename}: {error.strerror}; '
-                'name a directory that this user can write to'
-            ) from error
-        try:
-            with turns.take():
-                self._connection = open_database(self.path)
-            self._file = _identify(self.path)
-        except BaseException:
-            turns.close()
-            raise
-        self._turns = turns
-
-    def _close(self) -> None:
-        if self._connection is not None and self._turns is not None:
-            with self._turns.take():
-                self._connection.close()
-            self._turns.close()
-            self._connection = None
+            self._session.open()
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+            return error
+        return None
 
     def _work(self) -> list[Ticket[Any]]:
         group: list[Ticket[Any]] = []
@@ -251,7 +259,7 @@ class Committer:
             alone = len(group) == 1
         except Exception as failure:  # noqa: BLE001 - raised again in whoever waits
             error = failure
-            alone = len(group) == 1 or isinstance(failure, StoreError)
+            alone = len(group) == 1 or type(failure) is StoreError  # of the file, not of a command
         for ticket in group:
             if alone:
                 ticket.error, ticket.settled = error, True
@@ -259,43 +267,14 @@ class Committer:
                 self._commit([ticket])
 
     def _transact(self, group: list[Ticket[Any]]) -> None:
-        connection, turns = self._connection, self._turns
-        if connection is None or turns is None:
-            raise StoreError(f'{self.path} is not open')
-        synchronous = 'FULL' if any(ticket.lasting for ticket in group) else 'NORMAL'
-        with turns.take():
-            if self._synchronous != synchronous:
-                connection.execute(f'PRAGMA synchronous = {synchronous}')
-                self._synchronous = synchronous
-            connection.execute('BEGIN IMMEDIATE')
-            before = connection.total_changes
-            try:
-                # now, because others may have had the turn for long
-                wanted = [ticket for ticket in group if not ticket.cancelled]
-                for ticket in wanted:
-                    ticket.value = ticket.command(connection)
-                if connection.total_changes != before:
-                    connection.note_time()
-                self._check_file()
-                connection.execute('COMMIT')
-            except BaseException:
-                if connection.in_transaction:
-                    connection.rollback()
-                raise
+        wanted: list[Ticket[Any]] = []
+
+        def run(db: Database) -> None:
+            # now, because others may have had the turn for long
+            wanted.extend(ticket for ticket in group if not ticket.cancelled)
+            for ticket in wanted:
+                ticket.value = ticket.command(db)
+
+        self._session.transact(run, any(ticket.lasting for ticket in group))
         for ticket in wanted:
             ticket.settled = True
-
-    def _check_file(self) -> None:
-        # SQLite goes on writing to a file that has lost its name, where nobody will find it
-        if _identify(self.path) != self._file:
-            raise StoreError(
-                f'{self.path} was removed or replaced while it was in use; start again'
-            )
-
-
-def _identify(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

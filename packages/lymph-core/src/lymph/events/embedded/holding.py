@@ -62,10 +62,14 @@ class Holding:
         self._queues.pop(token, None)
         self._expires.pop(token, None)
 
-    def stop(self) -> None:
-        """Renew nothing any more."""
+    def forget_all(self) -> None:
+        """Renew and rely on nothing that was claimed up to now. Never waits."""
         self._queues.clear()
         self._expires.clear()
+
+    def stop(self) -> None:
+        """Renew nothing any more."""
+        self.forget_all()
         if self._renewing is not None:
             self._renewing.kill()
             self._renewing = None

@@ -22,10 +22,19 @@ from lymph.core.failures import Killed, error_text, log_failure
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Greenlet
 from lymph.core.processes import Processes, pid_namespace
+from lymph.core.state import make_private
 from lymph.events.embedded.clock import Database
 from lymph.events.embedded.committer import Committer, Ticket
 from lymph.events.embedded.database import StoreError
-from lymph.events.embedded.owners import Found, OwnerFile, dismiss, enroll, look_around, renew
+from lymph.events.embedded.owners import (
+    Found,
+    OwnerFile,
+    dismiss,
+    dismiss_former,
+    enroll,
+    look_around,
+    renew,
+)
 from lymph.events.embedded.tidying import Tidying
 
 __all__ = ['Keeper']
@@ -33,10 +42,12 @@ __all__ = ['Keeper']
 logger = logging.getLogger(__name__)
 
 _SLOW = 20.0  # seconds between two looks around; a third of what an owner without a file has
+_AGAIN = 0.5  # the same, while it is not what it was to the others
 _BLIND = 5.0  # the same, while there are owners whose death would not be told
 _LOOKS = 7  # after a death, the second one after so many seconds, each later one twice as late
 _SECOND_LOOK = 0.02
 _BELL = 'owners'
+_TAKEN_FOR_DEAD = 'other instances took this one for dead'
 _CANNOT_LOOK = 'cannot look after the events of other instances'
 
 
@@ -78,6 +89,7 @@ class Keeper:
         self._file: OwnerFile | None = None
         self._bell: Doorbell | None = None
         self._greenlet: Greenlet | None = None
+        self._anew = False  # the database may be another one than that of this owner
         self._lost = False  # it is a new owner whose queues are not declared yet
         self._slow_at = 0.0  # when the next slow look is, by the monotonic clock
         self._visit_at = 0.0  # the same of the next visit
@@ -141,6 +153,23 @@ class Keeper:
             self._ring_all(ticket.value.queues)
             self._tidying.start(self.owner)
 
+    def begin_anew(self) -> None:
+        """Become another owner, in a database that may be new or an older copy."""
+        self._anew = True
+        self.look_soon()
+
+    def keep_place(self) -> None:
+        """Look around soon if somebody removed what others find this instance by. Never waits."""
+        held, bell = self._file, self._bell
+        there = held is None or held.in_place()
+        if not (there and (bell is None or os.path.exists(bell.path))):
+            self.look_soon()
+
+    def look_soon(self) -> None:
+        """Have the next slow look be now."""
+        self._slow_at = 0.0
+        self._wake.set()
+
     def abandon(self) -> None:
         """Look around no more, in a forked child."""
         self._abandoned = True
@@ -186,17 +215,24 @@ class Keeper:
     def _patience(self) -> float:
         if self._looks:
             return _SECOND_LOOK * 2.0 ** (_LOOKS - self._looks - 1)
+        if self._anew or self._lost:
+            return _AGAIN
         slow = max(self._slow_at - time.monotonic(), 0)
         return min(_BLIND, slow) if self._blind else slow
 
     def _look(self, slow: bool) -> None:
         self._looks = max(self._looks - 1, 0)
+        former = self._file.token if self._file is not None else ''
         token = self._keep_place()
+        anew = self._anew
+        if anew:
+            self._committer.run(lambda db: dismiss_former(db, {former, token}), None)
         known, found = self._committer.run(lambda db: self._look_in_thread(db, token), None)
         if not known:
-            logger.error('other instances took this one for dead; its events may be handled twice')
+            if not anew:
+                logger.error('%s; its events may be handled twice', _TAKEN_FOR_DEAD)
             self._enroll(token, None)
-            self._lost = True
+            self._anew, self._lost = False, True
         if found.queues:
             logger.warning('took over events of instances that ended: %s', sorted(found.queues))
         self._ring_all(found.queues)
@@ -219,11 +255,11 @@ class Keeper:
         assert self._file is not None
         assert self._bell is not None
         if not self._file.in_place():
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._directory)
             self._file.close()
             self._file = OwnerFile(self._directory)
         if not os.path.exists(self._bell.path):
-            self._bells.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._bells)
             self._bell.close()
             self._bell = Doorbell(self._bells, _BELL, self._wake.set)
         return self._file.token

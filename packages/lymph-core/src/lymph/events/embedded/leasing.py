@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from lymph.events.embedded.claims import take
 from lymph.events.embedded.clock import Database
+from lymph.events.embedded.owners import UnknownOwner
 from lymph.events.leases import Delivery, Demand, Leased
 
 __all__ = ['lease']
@@ -24,6 +25,9 @@ _SUSPICIOUS = 2  # losses; the index of the suspected counts on it
 _ASIDE = 0.1  # seconds before it is asked again whether a suspect may be leased
 _PROMOTED = 256  # delayed events of a queue that become ready in one go
 
+_QUEUE = """
+SELECT queues.id, owners.id FROM queues LEFT JOIN owners ON owners.id = ? WHERE name = ?
+"""
 _READY = """
 SELECT messages.id, data, attempts + 1, losses FROM messages JOIN events ON events.id = event
 WHERE queue = ? AND due IS NULL AND owner IS NULL ORDER BY messages.id LIMIT ?
@@ -47,12 +51,14 @@ WHERE queue = ? AND due IS NOT NULL AND attempts > 0 ORDER BY id LIMIT 1
 def lease(db: Database, owner: int, demands: Sequence[Demand], lifetime: float) -> Leased:
     """Lease the oldest events that are ready to `owner`; each has one more attempt.
 
-    Claims that are taken or renewed with it last `lifetime` seconds.
+    Claims that are taken or renewed with it last `lifetime` seconds. Raises UnknownOwner.
     """
     deliveries: list[Delivery] = []
     leased = Leased(deliveries)
     for demand in demands:
-        row = db.execute('SELECT id FROM queues WHERE name = ?', (demand.queue,)).fetchone()
+        row = db.execute(_QUEUE, (owner, demand.queue)).fetchone()
+        if row is not None and row[1] is None:
+            raise UnknownOwner()
         if row is None or not _is_ours(db, row[0], owner, demand, lifetime, leased):
             continue
         rows = _without_suspects(db, row[0], owner, demand, leased)
@@ -60,7 +66,9 @@ def lease(db: Database, owner: int, demands: Sequence[Demand], lifetime: float) 
             'UPDATE messages SET owner = ?, attempts = ? WHERE id = ?',
             [(owner, attempt, id) for id, _, attempt in rows],
         )
-        deliveries += [Delivery(id, demand.queue, data, attempt) for id, data, attempt in rows]
+        deliveries += [
+            Delivery(id, demand.queue, data, attempt, owner) for id, data, attempt in rows
+        ]
     return leased
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from lymph.events.embedded.clock import Database
 from lymph.events.embedded.routing import Routes
+from lymph.events.leases import Delivery
 
 __all__ = ['acknowledge', 'bury', 'publish', 'put', 'recover', 'release', 'retry']
 
@@ -61,11 +62,11 @@ def bury(db: Database, owner: int, id: int, error: str) -> None:
     acknowledge(db, owner, id)
 
 
-def release(db: sqlite3.Connection, owner: int, ids: Iterable[int], attempts: int = 0) -> None:
+def release(db: sqlite3.Connection, deliveries: Iterable[Delivery], attempts: int = 0) -> None:
     """Put events back to be leased at once; `attempts` is added to their counts."""
     db.executemany(
         'UPDATE messages SET owner = NULL, attempts = attempts + ? WHERE id = ? AND owner = ?',
-        [(attempts, id, owner) for id in ids],
+        [(attempts, delivery.id, delivery.owner) for delivery in deliveries],
     )
 
 

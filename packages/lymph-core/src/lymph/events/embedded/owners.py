@@ -16,6 +16,7 @@ import os
 import secrets
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,30 @@ from pathlib import Path
 from lymph.core.forks import abandon_in_children
 from lymph.events.embedded.claims import take_back
 from lymph.events.embedded.clock import Database
+from lymph.events.embedded.database import StoreError
 from lymph.events.embedded.routing import withdraw
 
-__all__ = ['Found', 'OwnerFile', 'dismiss', 'enroll', 'look_around', 'renew']
+__all__ = [
+    'Found',
+    'OwnerFile',
+    'UnknownOwner',
+    'dismiss',
+    'dismiss_former',
+    'enroll',
+    'expect_known',
+    'look_around',
+    'renew',
+]
 
+_ID_BITS = 62
 _EXPIRY = 60.0  # seconds after which an owner without a file is dead, unless it renewed its row
+
+
+class UnknownOwner(StoreError):
+    """Others took this owner for dead, or it was one of a database that was lost."""
+
+    def __init__(self) -> None:
+        super().__init__('the others do not know this instance; it makes itself known again')
 
 
 class OwnerFile:
@@ -80,12 +100,30 @@ class Found:
 
 
 def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:
-    """Make an owner of the instance that holds the file called `token`; returns its id."""
-    row = (token, os.getpid(), namespace, time.monotonic() + _EXPIRY)
-    sql = 'INSERT INTO owners (token, pid, namespace, expires) VALUES (?, ?, ?, ?)'
-    owner = db.execute(sql, row).lastrowid
-    assert owner is not None
+    """Make an owner of the instance that holds the file called `token`; returns its id.
+
+    A number of its own, also in a database that was made anew or is an older copy of this one: what
+    was leased in one is never settled in another.
+    """
+    owner = secrets.randbits(_ID_BITS) + 1
+    row = (owner, token, os.getpid(), namespace, time.monotonic() + _EXPIRY)
+    db.execute(
+        'INSERT INTO owners (id, token, pid, namespace, expires) VALUES (?, ?, ?, ?, ?)', row
+    )
     return owner
+
+
+def expect_known(db: sqlite3.Connection, owner: int) -> None:
+    """Raise UnknownOwner for an owner that is not known."""
+    if db.execute('SELECT 1 FROM owners WHERE id = ?', (owner,)).fetchone() is None:
+        raise UnknownOwner()
+
+
+def dismiss_former(db: Database, tokens: Iterable[str]) -> None:
+    """Forget all owners that an instance was which had these files."""
+    for token in tokens:
+        for (owner,) in db.execute('SELECT id FROM owners WHERE token = ?', (token,)).fetchall():
+            dismiss(db, owner)
 
 
 def renew(db: sqlite3.Connection, owner: int, token: str) -> bool:

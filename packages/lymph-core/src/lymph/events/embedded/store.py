@@ -67,23 +67,19 @@ class DatabaseStore:
         self._settle(lambda db: let_go(db, claim), [queue])
 
     def acknowledge(self, delivery: Delivery) -> None:
-        owner = self._keeper.owner
-        self._settle(lambda db: acknowledge(db, owner, delivery.id))
+        self._settle(lambda db: acknowledge(db, delivery.owner, delivery.id))
 
     def retry(self, delivery: Delivery, delay: float) -> None:
-        owner = self._keeper.owner
-        self._settle(lambda db: retry(db, owner, delivery.id, delay), [delivery.queue])
+        id, owner = delivery.id, delivery.owner
+        self._settle(lambda db: retry(db, owner, id, delay), [delivery.queue])
 
     def bury(self, delivery: Delivery, error: str) -> None:
-        owner = self._keeper.owner
-        self._settle(lambda db: bury(db, owner, delivery.id, error))
+        self._settle(lambda db: bury(db, delivery.owner, delivery.id, error))
 
     def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
-        owner, attempts = self._keeper.owner, 0 if started else -1
-        given = list(deliveries)
-        ids = [delivery.id for delivery in given]
+        given, attempts = list(deliveries), 0 if started else -1
         queues = {delivery.queue for delivery in given}
-        self._settle(lambda db: release(db, owner, ids, attempts), queues)
+        self._settle(lambda db: release(db, given, attempts), queues)
 
     def _settle(self, settling: _Settling, queues: Iterable[str] = ()) -> None:
         if not self._keeper.owner:

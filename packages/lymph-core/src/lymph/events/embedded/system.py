@@ -41,7 +41,9 @@ from lymph.events.embedded.holding import Holding
 from lymph.events.embedded.keeper import Keeper
 from lymph.events.embedded.letters import EmbeddedDeadLetters
 from lymph.events.embedded.messages import publish
+from lymph.events.embedded.owners import expect_known
 from lymph.events.embedded.queues import EmbeddedQueues
+from lymph.events.embedded.recovery import Recovery
 from lymph.events.embedded.routing import Routes, declare, has_queue, missing, withdraw
 from lymph.events.embedded.store import DatabaseStore
 from lymph.exceptions import ConfigurationError, EmitFailure, SubscriptionError
@@ -105,13 +107,17 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._refusal: str | None = _STOPPED
         self._lock = RLock()
         self._consumed: dict[str, _Consumed] = {}
+        self._declared: dict[str, tuple[str, ...]] = {}  # without consuming them
         self._routes = Routes()
         self._ring = Ringer(self._bells)
-        self._committer = Committer(self.directory / 'events.sqlite')
+        self._committer = Committer(self.directory / 'events.sqlite', self._lost)
         self._keeper = Keeper(self, self._committer, owners, self._bells, self._keep_up, self._ring)
         self._holding = Holding(self, self._committer, stall_timeout, self._ring)
         store = DatabaseStore(self, self._committer, self._keeper, self._holding, self._ring)
         self._consumption = Consumption(self, store, self.unsubscribe, backoff or Backoff())
+        self._recovery = Recovery(
+            self, self._committer, confirm_timeout, self._begin_anew, self._keep_place
+        )
         self.dead_letters = EmbeddedDeadLetters(self._run, self._ring)
         look = partial(self._keeper.look_after_others, confirm_timeout)
         self.queues = EmbeddedQueues(self._committer.path, self._run, look)
@@ -139,6 +145,7 @@ class EmbeddedEventSystem(BaseEventSystem):
             self._committer.close(patience=0.1)
             raise ConfigurationError(str(error), self._where) from error
         self._refusal = None
+        self._recovery.start()
         self._consumption.start()
 
     def on_stop(self) -> None:
@@ -146,9 +153,11 @@ class EmbeddedEventSystem(BaseEventSystem):
         if self._refusal is not None:
             return
         self._refusal = _STOPPED
+        self._recovery.stop()
         self._consumption.stop()
         self._holding.stop()
         consumed, self._consumed = self._consumed, {}
+        self._declared.clear()
         for one in consumed.values():
             _close(one.bell)
         self._keeper.stop(self._timeout)
@@ -190,9 +199,10 @@ class EmbeddedEventSystem(BaseEventSystem):
         check_declaration(subscription)
         name, topics = subscription.queue_name, subscription.event_types
         try:
-            self._run(lambda db: declare(db, name, topics, False, None))
+            self._run(partial(_declare, name, topics))
         except StoreError as error:
             raise SubscriptionError(f'cannot keep events for {name}: {error}') from error
+        self._declared[name] = topics
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
         """Make and bind all queues in one transaction."""
@@ -216,6 +226,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         except (StoreError, OSError) as error:
             names = ', '.join(each.queue_name for each in queues)
             raise SubscriptionError(f'cannot keep events for {names}: {error}') from error
+        self._declared.update({each.queue_name: each.event_types for each in kept})
 
     def has_queue(self, name: str) -> bool:
         """Tell whether there is a queue of that name."""
@@ -249,6 +260,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         if self._refusal is not None:
             raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
         try:
+            self._recovery.expect_settled()
             self._keeper.visit()
             self._committer.run(
                 lambda db: publish(db, self._routes, event.type, data, delay),
@@ -288,19 +300,51 @@ class EmbeddedEventSystem(BaseEventSystem):
     def _declare(self, consumed: _Consumed) -> None:
         queue, topics = consumed.queue, consumed.subscription.event_types
         temporary, owner = consumed.subscription.temporary, self._keeper.owner
-        self._run(lambda db: declare(db, queue, topics, temporary, owner))
+
+        def make_known(db: Database) -> None:
+            expect_known(db, owner)
+            declare(db, queue, topics, temporary, owner)
+
+        self._run(make_known)
+
+    def _lost(self) -> None:
+        self._holding.forget_all()  # whoever is first in the new file has the claims
+        self._recovery.lost()
+
+    def _begin_anew(self) -> None:
+        """Declare again what was declared; the file may have been made anew."""
+        self._keeper.begin_anew()
+        for name, topics in tuple(self._declared.items()):
+            try:
+                self._run(partial(_declare, name, topics))
+            except StoreError as error:
+                logger.error('cannot keep events for %s: %s', name, error)
+
+    def _keep_place(self) -> None:
+        """Hang bells again soon that somebody removed."""
+        self._keeper.keep_place()
+        if not all(map(_hangs, self._consumed.values())):
+            self._keeper.look_soon()
 
     def _keep_up(self, lost: bool) -> None:
         """Look into every queue, in case that a ring was lost; declare again what is gone."""
         names = [consumed.queue for consumed in self._consumed.values()]
         gone = set(names) if lost else self._run(lambda db: missing(db, names))
         for consumed in tuple(self._consumed.values()):
-            if consumed.bell is not None and not os.path.exists(consumed.bell.path):
+            if consumed.bell is not None and not _hangs(consumed):
                 consumed.bell.close()
                 consumed.bell = self._hang_bell(consumed.queue)
             if consumed.queue in gone:
                 self._declare(consumed)
             self._consumption.ring(consumed.queue)
+
+
+def _declare(name: str, topics: tuple[str, ...], db: Database) -> None:
+    declare(db, name, topics, False, None)
+
+
+def _hangs(consumed: _Consumed) -> bool:
+    return consumed.bell is None or os.path.exists(consumed.bell.path)
 
 
 def _close(bell: Doorbell | None) -> None:

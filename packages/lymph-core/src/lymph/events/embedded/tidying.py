@@ -1,7 +1,7 @@
 """Tidying up, a bit at a time, so that nobody waits for it: what is in queues that have ended is
 removed, and free pages of the file go back to the disk.
 
-One instance does it, the one that has been there for longest; where none consumes, those that emit.
+One instance does it; where none consumes, those that emit.
 """
 
 from __future__ import annotations
