@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 from decimal import Decimal
 from enum import IntEnum
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import gevent
 import pytest
+from gevent.event import Event as Signal
 
 import lymph
 from lymph.core.events import Event
@@ -509,3 +511,24 @@ def test_a_partition_that_cannot_be_given_back_is_not_forgotten(world, monkeypat
     emit(second)
     eventually(lambda: len(log.seen) == 100)
     assert log.most == 1
+
+
+def test_a_stop_while_partitions_are_subscribed_is_no_error(world, caplog):
+    container = world.container(Shop, start=False)
+    subscribe, stopping, waiting = container.events.subscribe, Signal(), Signal()
+
+    def interrupted(subscription):
+        if subscription.queue_name[-1].isdigit():  # a partition
+            waiting.set()
+            stopping.wait()
+            raise SubscriptionError('the event system is not running')
+        subscribe(subscription)
+
+    container.events.subscribe = interrupted
+    pause = container.events.pause
+    container.events.pause = lambda: (stopping.set(), gevent.sleep(1e-6), pause())
+    container.start()
+    waiting.wait(5)
+    container.stop()
+    assert stopping.is_set()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

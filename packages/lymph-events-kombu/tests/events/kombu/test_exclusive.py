@@ -6,9 +6,12 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event as Signal
 
 from lymph.core.events import Event
 from lymph.core.protocol.redelivery import Backoff
+from lymph.events.kombu import intake
+from lymph.exceptions import SubscriptionError
 from lymph.testing.contracts.events import Gate, Inbox
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
@@ -110,8 +113,10 @@ def test_the_order_outlives_a_broker_that_is_killed(bench):
 
 
 def test_who_has_not_heard_yet_that_its_queue_was_lost_asks_before_it_handles(
-    bench, proxy, kind, in_thread
+    bench, proxy, kind, in_thread, monkeypatch
 ):
+    for patience in ('_STUCK', '_LONGEST_WAIT'):
+        monkeypatch.setattr(intake, patience, 60)  # what waits is not given back
     first = bench.start(prefetch=1, heartbeat=30, **kind, **through(proxy))
     second = bench.start(**kind)
     busy, stale, inbox = Gate(), Inbox(), Inbox()
@@ -131,3 +136,15 @@ def test_who_has_not_heard_yet_that_its_queue_was_lost_asks_before_it_handles(
     bench.emit(second, 3)
     eventually(lambda: inbox.numbers == [1, 2, 3], 20)
     assert stale.events == []
+
+
+def test_an_end_during_the_subscription_is_heard_at_once(bench, kind, monkeypatch):
+    system, declaring = bench.start(**kind), Signal()
+    monkeypatch.setattr(
+        system._topology, 'declare_queue', lambda *args: declaring.set() or Signal().wait()
+    )
+    subscribing = gevent.spawn(bench.subscribe, system, Inbox(), exclusive=True)
+    declaring.wait(5)
+    system.pause()
+    with pytest.raises(SubscriptionError, match='ended meanwhile'):
+        subscribing.get(timeout=5)

@@ -108,6 +108,9 @@ class SerialHandler:
             except Killed:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the event system raises
+                if self._left.is_set():  # it refuses, because it is being stopped
+                    logger.debug('%s: left meanwhile: %s', self.group, error_line(error))
+                    return
                 if isinstance(error, LymphError):
                     logger.error('%s: trying again: %s', self.group, error_text(error))
                 else:

@@ -30,7 +30,7 @@ from lymph.events.kombu.wire import Wire
 __all__ = ['Channel', 'Connection', 'Transport']
 
 _CLOSED = RecoverableConnectionError('the connection was closed')
-_IGNORED = (spec.Basic.CancelOk, spec.Basic.Cancel)  # on a channel that is being closed
+_CLOSING = (spec.Channel.Close, spec.Channel.CloseOk)
 _REPLY_TIMEOUT = 30.0  # seconds; a quorum queue that elects a leader may take a while
 
 
@@ -127,11 +127,11 @@ class Channel(_Replies, pyamqp.Channel):
 
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
         """Take what the reader has read for this channel."""
-        if self.is_closing and method_sig in _IGNORED:
-            return  # py-amqp would write a line about it
+        if self.is_closing and method_sig not in _CLOSING:
+            return  # py-amqp ignores it, too, with a line in the log
         if content is None:
             super().dispatch_method(method_sig, payload, content)
-        elif not self.is_closing:
+        else:
             # py-amqp expects names and keys to be UTF-8, and RabbitMQ does not
             args = (*arguments(method_sig, payload), content)
             listener = self._callbacks.get(method_sig)

@@ -166,6 +166,8 @@ class Keeper:
     def leave(self) -> None:
         """Consume no more; what was delivered and not settled goes back to its place."""
         self._paused = True
+        if not self._first.ready():
+            self._first.set(BrokerError('the subscription was ended meanwhile'))
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
         session, self._session = self._session, None

@@ -320,6 +320,9 @@ class KombuEventSystem(BaseEventSystem):
                 self._consuming.start()
             except BrokerError as error:
                 raise SubscriptionError(f'{name}: cannot consume: {error}') from error
+            if self._refusal is not None:
+                self._consuming.stop(_CLOSE_TIMEOUT)
+                raise SubscriptionError(f'{name}: {self._refusal}')
             self._consuming_started = True
 
     def _prepare_emitting(self, connection: Connection) -> None:
