@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -221,3 +222,38 @@ def test_once_begins_no_other_event_when_the_connection_is_lost_before_another_a
         bench.emit(emitter, n)
     eventually(lambda: len(begun) == 2)
     assert begun == ['first', 'first']
+
+
+def test_a_broker_that_is_away_is_one_line_for_emitters_consumers_and_failed_events(
+    bench: Any, proxy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed, go_on = [], Signal()
+
+    def handle(event: Event) -> None:
+        go_on.wait()
+        failed.append(event)
+        raise EventRejected('bad')
+
+    system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=0.5)
+    bench.subscribe(system, handle)
+    more = Subscription(f'{bench.name}-2', (bench.topic,), handle, broadcast=True)
+    system.subscribe(more)
+    bench.emit(system)
+    caplog.clear()
+    proxy.refuse()
+    go_on.set()
+    eventually(lambda: len(failed) == 2)
+    proxy.cut()
+    with pytest.raises(EmitFailure):
+        bench.emit(system)
+    with pytest.raises(EmitFailure):
+        bench.emit(system)
+    proxy.heal()
+    eventually(lambda: system._emitting.up.is_set() and system._consuming.up.is_set(), 20)
+    warnings = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and 'the handler failed' not in record.getMessage()
+    ]
+    assert len(warnings) == 1, warnings
+    assert 'lost the connection' in warnings[0]

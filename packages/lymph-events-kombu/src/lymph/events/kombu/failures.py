@@ -20,7 +20,7 @@ from lymph.config.printable import printable
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line, error_text
 from lymph.core.greenlets import Greenlet
-from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.core.monitoring.log_limits import LimitedLog, Reminder
 from lymph.core.protocol.redelivery import Backoff, after_failure
 from lymph.events.base import Subscription
 from lymph.events.kombu.channels import Channel
@@ -54,6 +54,8 @@ _AFTER_FAULT = 1.0  # seconds before an event is given back that something unfor
 class Failures:
     """Sends failed events on; `now` and `later` publish without and with a delay.
 
+    `reminder` is that of their connection, whose outage is told once for all.
+
     `retry` and `bury` never wait: a broker that takes no events must not hold workers. Both call
     `done()` when the delivery is settled, or has been given back.
     """
@@ -65,6 +67,7 @@ class Failures:
         later: Publisher,
         backoff: Backoff,
         timeout: float,
+        reminder: Reminder,
     ) -> None:
         self._topology = topology
         self._now = now
@@ -72,6 +75,7 @@ class Failures:
         self._backoff = backoff
         self._timeout = timeout
         self._log = LimitedLog(logger)
+        self._reminder = reminder
 
     def close(self) -> None:
         """Tell how many lines were not written."""
@@ -251,7 +255,8 @@ class Failures:
                 attempt, declare = attempt + 1, later
                 delay = _AFTER_ERROR.delay(attempt, random.random())
                 text = 'cannot pass on a failed event, again in %.1f s: %s'
-                self._log.write(logging.WARNING, 'failed events', text, delay, error)
+                due = self._reminder.due(time.monotonic())
+                logger.log(logging.WARNING if due else logging.DEBUG, text, delay, error)
                 gevent.sleep(delay)
             else:
                 delivery.acknowledge()

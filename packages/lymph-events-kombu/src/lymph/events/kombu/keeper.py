@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from gevent.event import AsyncResult, Event
 
 from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu.channels import Channel, Connection
@@ -71,6 +73,7 @@ class Keeper:
         self._width = 1
         self._trouble = ''
         self._failures = 0  # in a row
+        self._reminder = Reminder()
         self._first: AsyncResult[Exception | None] = AsyncResult()
         self._greenlet: Greenlet | None = None
 
@@ -241,7 +244,9 @@ class Keeper:
             self._first.set(error)
         text = '%s: cannot consume, trying again: %s'
         if isinstance(error, (*BROKEN, BrokerError)):
-            logger.warning(text, self.queue.name, self._trouble)
+            due = self._link.up.is_set() and self._reminder.due(time.monotonic())
+            level = logging.WARNING if due else logging.DEBUG
+            logger.log(level, text, self.queue.name, self._trouble)
         else:
             if self._session is not None:
                 self._session.channel.fail(error)

@@ -18,6 +18,7 @@ import gevent
 
 from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.kombu.brokers import Broker
 from lymph.events.kombu.channels import Channel, Connection
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
@@ -44,8 +45,9 @@ class Link(Reconnecting[Broker, Connection]):
         prepare: Callable[[Connection], object],
         on_down: Callable[[], object] = _nothing,
         shuffle: bool = False,
+        reminder: Reminder | None = None,
     ) -> None:
-        super().__init__(purpose, brokers, on_down, shuffle)
+        super().__init__(purpose, brokers, on_down, shuffle, reminder)
         self._prepare = prepare
         self._greenlets: list[Greenlet] = []
 

@@ -69,7 +69,8 @@ def _nothing() -> None:
 class Reconnecting(ABC, Generic[B, C]):
     """Keeps one connection to one of `brokers`; `purpose` names it in the log.
 
-    `on_down` is called when it is gone and never waits.
+    `on_down` is called when it is gone and never waits. Connections that share a `reminder` are
+    lost together as a rule, and then make one line.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Reconnecting(ABC, Generic[B, C]):
         brokers: Sequence[B],
         on_down: Callable[[], object] = _nothing,
         shuffle: bool = False,
+        reminder: Reminder | None = None,
     ) -> None:
         self.broker = brokers[0]
         self.connection: C | None = None
@@ -92,7 +94,7 @@ class Reconnecting(ABC, Generic[B, C]):
         self._owner: Greenlet | None = None
         self._brief = 0  # connections in a row that did not last
         self._since = 0.0  # when the connection was made
-        self._reminder = Reminder()
+        self._reminder = reminder or Reminder()
         self._told = False  # whether the log has that the connection was lost
 
     @abstractmethod

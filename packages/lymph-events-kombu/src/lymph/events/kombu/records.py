@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 _PERSISTENT = 2
 _PRUNED = 16  # temporary queues that one writer looks for
 _AFTER_ERROR = 5.0  # seconds
+_TOLD = 2  # failures until the log hears of it
 _AGAIN = 30.0  # seconds in which instances that were all connected anew write, one by one
 _LOCKED = (0.02, 0.1)  # seconds between two tries to have the lock
 
@@ -64,6 +65,7 @@ class Records:
         self._pending: _Known = {}
         self._wake = Signal()
         self._writing: Greenlet | None = None
+        self._failures = 0
         self._warned = False
 
     def note(self, queue: Queue) -> None:
@@ -107,8 +109,11 @@ class Records:
         try:
             self._add()
         except BrokerError as error:
-            level = logging.DEBUG if self._warned else logging.WARNING
-            self._warned = True
+            self._failures += 1
+            # the first may be an outage, which has its line already
+            due = self._failures >= _TOLD and self._link.connection is not None
+            level = logging.WARNING if due and not self._warned else logging.DEBUG
+            self._warned |= due
             text = '`lymph queues` may miss queues of this instance, trying again: %s'
             logger.log(level, text, error)
             gevent.sleep(_AFTER_ERROR)

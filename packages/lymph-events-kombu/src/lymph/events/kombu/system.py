@@ -15,6 +15,7 @@ from gevent.lock import RLock
 from lymph.config import ConfigView
 from lymph.core.events import Event
 from lymph.core.forks import abandon_in_children
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.core.protocol.redelivery import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
@@ -67,15 +68,21 @@ class KombuEventSystem(BaseEventSystem):
         self._prepared: dict[str, Queue] = {}  # temporary ones, by the names of their subscriptions
         self._starting = RLock()
         self._refusal: str | None = _STOPPED
+        self._outage = outage = Reminder()
         self._emitting = Link(
             'emitting events',
             settings.brokers,
             self._prepare_emitting,
             self._emitting_down,
             settings.shuffle,
+            outage,
         )
         self._consuming = Link(
-            'consuming events', settings.brokers, self._prepare_consuming, shuffle=settings.shuffle
+            'consuming events',
+            settings.brokers,
+            self._prepare_consuming,
+            shuffle=settings.shuffle,
+            reminder=outage,
         )
         self._consuming_started = False
         self._declared: dict[str, Subscription] = {}
@@ -118,7 +125,12 @@ class KombuEventSystem(BaseEventSystem):
         self._upkeep.start()
         self._intake = Intake(self.workers)
         self._failures = Failures(
-            self._topology, self._now, self._later, self._backoff, self._settings.confirm_timeout
+            self._topology,
+            self._now,
+            self._later,
+            self._backoff,
+            self._settings.confirm_timeout,
+            self._outage,
         )
         self._refusal = None
 
