@@ -80,7 +80,11 @@ def test_three_thousand_short_lived_callers_leave_nothing_behind(start, ask):
     memory = ask(instance, 'memory')
     callers.come_and_go(3000)
     assert callers.answers == 825
-    eventually(lambda: ask(instance, 'census') == instance.before, 20)  # the only caller asks
+    eventually(
+        lambda: ask(instance, 'census') == instance.before,  # the only caller asks
+        20,
+        lambda: f'before {instance.before}, now {ask(instance, "census")}',
+    )
     assert ask(instance, 'memory') - memory < 3 * MEGABYTE
 
 

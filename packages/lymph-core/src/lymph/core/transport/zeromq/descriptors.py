@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from gevent.monkey import get_original
 
@@ -31,7 +32,7 @@ def inode_of(descriptor: int) -> int | None:
 def peer_of(descriptor: int) -> str | None:
     """Return the ``tcp://`` endpoint of the other side, None when it has none."""
     try:
-        with _Socket(fileno=os.dup(descriptor)) as sock:
+        with _copy_of(descriptor) as sock:
             address = sock.getpeername()
     except OSError:
         return None
@@ -40,8 +41,7 @@ def peer_of(descriptor: int) -> str | None:
 
 def shut_down(descriptor: int, inode: int | None) -> None:
     """End a connection, unless `descriptor` is another one by now."""
-    # looked at through a copy: libzmq's threads may close and reuse the descriptor at any moment
-    with suppress(OSError), _Socket(fileno=os.dup(descriptor)) as sock:
+    with suppress(OSError), _copy_of(descriptor) as sock:
         if inode is not None and inode_of(sock.fileno()) == inode:
             sock.shutdown(socket.SHUT_RDWR)
 
@@ -54,3 +54,19 @@ def close_inherited(descriptor: int, inode: int | None) -> None:
     """
     if inode is not None and inode_of(descriptor) == inode:
         os.close(descriptor)
+
+
+@contextmanager
+def _copy_of(descriptor: int) -> Iterator[socket.socket]:
+    """Lend a socket of its own for a connection; raises OSError for what is none any more.
+
+    libzmq's threads may close the descriptor at any moment, and it may be that of a file then.
+    """
+    copy = os.dup(descriptor)
+    try:
+        sock = _Socket(fileno=copy)
+    except BaseException:
+        os.close(copy)
+        raise
+    with sock:
+        yield sock
