@@ -155,4 +155,4 @@ def test_many_dead_letters_are_not_taken_out_of_their_queue_to_be_counted(
         system.emit(Event('thing', {'n': n}))
         eventually(lambda n=n: len(list(system.dead_letters.scan())) == n, PATIENCE)
         eventually(lambda dead=dead: system.queues.read(['queue'])[0].dead == dead, PATIENCE)
-    assert 'whose 2 dead letters are' in system.queues.note
+    assert '2 dead letters are too many' in system.queues.note

@@ -1,4 +1,4 @@
-"""The queues at RabbitMQ, for an operator, as far as AMQP tells."""
+"""The queues at RabbitMQ, for an operator, as far as AMQP and perhaps its management API tell."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lymph.events.kombu.channels import Channel
 from lymph.events.kombu.deadletters import KombuDeadLetters
 from lymph.events.kombu.errors import BrokerError
 from lymph.events.kombu.links import Link
+from lymph.events.kombu.management import Figures, Management
 from lymph.events.kombu.records import Records, is_gone
 from lymph.events.kombu.topology import Queue, Topology
 from lymph.events.queues import QueueInUse, Queues, QueueState
@@ -20,7 +21,11 @@ from lymph.events.queues import QueueInUse, Queues, QueueState
 __all__ = ['KombuQueues']
 
 _COUNTED = 1000  # dead letters: to tell whose they are, each has to be taken and put back
-_NOTE = 'over AMQP RabbitMQ tells no bytes, ages, delayed or running events'
+_NOTE = (
+    'over AMQP RabbitMQ tells no bytes, ages, delayed or running events; '
+    'container.events.management names its management API, which knows bytes and what runs'
+)
+_NOTE_WITH_API = 'RabbitMQ tells no ages and no delayed events'
 
 
 class KombuQueues(Queues):
@@ -36,6 +41,7 @@ class KombuQueues(Queues):
         records: Records,
         letters: KombuDeadLetters,
         timeout: float,
+        management: Management | None = None,
     ) -> None:
         self._link = link
         self._topology = topology
@@ -43,31 +49,39 @@ class KombuQueues(Queues):
         self._records = records
         self._letters = letters
         self._timeout = timeout
+        self._management = management
+        self._trouble = ''  # why the API did not answer the last time
         self._many = 0
 
     @property
     def note(self) -> str:
-        """What AMQP does not tell."""
-        dead = f', and whose {self._many} dead letters are is not counted' if self._many else ''
-        return f'{_NOTE}{dead}'
+        """What RabbitMQ does not tell."""
+        dead = f'; {self._many} dead letters are too many to count by queue' if self._many else ''
+        known = _NOTE if self._management is None else self._trouble or _NOTE_WITH_API
+        return f'{known}{dead}'
 
     def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        figures = self._ask_management()
         if names is None:
-            known: Mapping[str, bool | None] = self._records.read()
+            ours = (name for name in figures if self._is_of_exchange(figures[name]))
+            known: Mapping[str, bool | None] = {
+                **dict.fromkeys(ours, False),
+                **self._records.read(),
+            }
         else:
             known = dict.fromkeys(self._names.queue(name) for name in names)
         found = dict(self._look(known))
         gone = [name for name in known if name not in found]
         if names is None and gone:
             self._records.remove(gone)
-        states = self._states(found, known)
+        states = [self._with_figures(state, figures) for state in self._states(found, known)]
         dead = self._count_dead() if states else None
         return [
             state if dead is None else replace(state, dead=dead[state.queue]) for state in states
         ]
 
     def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
-        known = dict.fromkeys(self._names.queue(name) for name in names)
+        known: Mapping[str, bool | None] = dict.fromkeys(map(self._names.queue, names))
         return self._states(dict(self._look(known)), known)
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
@@ -110,6 +124,25 @@ class KombuQueues(Queues):
                 continue
             return queue
         return None
+
+    def _ask_management(self) -> Mapping[str, Figures]:
+        self._trouble = ''
+        if self._management is None:
+            return {}
+        try:
+            return self._management.read(self._link.broker.virtual_host)
+        except BrokerError as error:
+            self._trouble = f'bytes and what runs are not known: {error}'
+            return {}
+
+    def _is_of_exchange(self, figures: Figures) -> bool:
+        return figures.dead_letter_exchange == self._names.dead
+
+    def _with_figures(self, state: QueueState, figures: Mapping[str, Figures]) -> QueueState:
+        found = figures.get(self._names.queue(state.queue))
+        if found is None:
+            return state
+        return replace(state, bytes=found.bytes, running=found.running)
 
     def _states(
         self, found: Mapping[str, tuple[int, int] | None], known: Mapping[str, bool | None]

@@ -16,6 +16,7 @@ from lymph.config.suggestions import close_name
 from lymph.events.kombu import names
 from lymph.events.kombu.addresses import REDIS, TLS, TRANSPORTS, clean, parse, scheme_of, split
 from lymph.events.kombu.brokers import Broker
+from lymph.events.kombu.management import Management
 from lymph.events.kombu.options import ARGUMENTS, read_amqp_options, read_arguments, read_tls
 from lymph.events.kombu.redis import names as redis_names
 from lymph.events.kombu.serializers import SERIALIZERS
@@ -26,7 +27,10 @@ QUEUE_TYPES = ('quorum', 'classic')
 _SHUFFLE, _ROUND_ROBIN = 'shuffle', 'round-robin'
 
 _OWN = frozenset(
-    ('class', 'confirm_timeout', 'exchange', 'prefetch', 'queue_type', 'serializer', 'urls')
+    (
+        *('class', 'confirm_timeout', 'exchange', 'management', 'prefetch', 'queue_type'),
+        *('serializer', 'urls'),
+    )
 )
 
 _DIGITS = 10  # of the number of a database
@@ -49,6 +53,7 @@ class Settings:
     serializer          ``lymph-msgpack`` (default) or ``lymph-json``
     confirm_timeout     seconds until an event that is not confirmed is an error (default 10)
     prefetch            events fetched ahead for each handler; None: as many as may run
+    management          RabbitMQ: where its management API is, for `lymph queues`; None: not asked
     visibility_timeout  Redis: seconds after which a silent instance is dead (default 30)
     ==================  ======================================================================
     """
@@ -62,6 +67,7 @@ class Settings:
     prefetch: int | None = None
     redis: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     visibility_timeout: float = _VISIBILITY_TIMEOUT
+    management: Management | None = None
 
     @classmethod
     def from_config(cls, config: ConfigView) -> Settings:
@@ -88,7 +94,21 @@ class Settings:
                 'confirm_timeout', cls.confirm_timeout, maximum=_LONGEST_CONFIRM
             ),
             prefetch=config.get_int('prefetch', None, minimum=1, maximum=65535),
+            management=_management(config),
         )
+
+
+def _management(config: ConfigView) -> Management | None:
+    url = config.get_line('management', None)
+    if url is None:
+        return None
+    try:
+        return Management.parse(url)
+    except ValueError:
+        found = config.describe('management')
+        raise config.error(
+            'management', f'expected http(s)://user:password@host:port, found {found}'
+        ) from None
 
 
 def _exchange(config: ConfigView, over_redis: bool) -> str:
@@ -182,6 +202,7 @@ def _check_redis(config: ConfigView, addresses: list[dict[str, Any]]) -> None:
     """Refuse what cannot be had over Redis."""
     for key, why in (
         ('queue_type', 'Redis has one type of queues, which is not replicated by a quorum'),
+        ('management', 'Redis tells all by itself'),
         ('prefetch', 'over Redis no more events are fetched than may run'),
         ('login_method', 'Redis has no login methods'),
     ):

@@ -103,6 +103,7 @@ class KombuEventSystem(BaseEventSystem):
             self._records,
             self.dead_letters,
             settings.confirm_timeout,
+            settings.management,
         )
         abandon_in_children(self)
 
