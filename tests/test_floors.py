@@ -65,7 +65,7 @@ FLOORS = [
         'lymph.patterns',
     ],
     ['lymph.core.interfaces'],
-    ['lymph.core.hosting'],
+    ['lymph.core.backdoor', 'lymph.core.hosting'],
     ['lymph.core.asking', 'lymph.core.plugins', 'lymph.core.settings'],
     ['lymph.core.container'],
     ['lymph.core.assembly', 'lymph.client'],

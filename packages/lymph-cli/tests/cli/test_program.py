@@ -13,7 +13,7 @@ from lymph.cli.program import program
 
 COMMANDS = (
     *('change-loglevel', 'config', 'discover', 'dlq', 'emit', 'help', 'inspect'),
-    *('instance', 'list', 'node', 'queues', 'request', 'subscribe', 'tail', 'worker'),
+    *('instance', 'list', 'node', 'queues', 'request', 'shell', 'subscribe', 'tail', 'worker'),
 )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
@@ -71,6 +69,7 @@ REFUSED = [
     ('container.events.x', ('1',), MEMORY),
     ('debug', MAPPINGS, MEMORY),
     ('debug.backdoor_ip', (*TEXTS, 'a b'), MEMORY),
+    ('debug.backdoor_token', (*TEXTS, 'short'), MEMORY),
     ('debug.backdoor_pi', ('127.0.0.1',), MEMORY),
     ('components', MAPPINGS, MEMORY),
     ('components.x', (*MAPPINGS, 'null', '{}'), MEMORY),
@@ -120,13 +119,6 @@ def test_tags_are_text_and_numbers():
     container = build_container(config)
     assert container.settings.metrics_tags == {'env': 'prod', 'rack': '5', 'load': '0.5'}
     container.stop()
-
-
-def test_a_setting_without_effect_is_taken_with_one_warning(caplog):
-    caplog.set_level(logging.WARNING)
-    build(configuration('debug.backdoor_ip', '127.0.0.1', MEMORY))
-    (record,) = caplog.records
-    assert record.getMessage().startswith('<config>:1: debug.backdoor_ip has no effect')
 
 
 @pytest.mark.parametrize('key', ['container.log_endpoint', 'debug.backdoor_ip'])

@@ -10,13 +10,12 @@ from lymph.config.places import noted
 from lymph.config.plugins import load_plugin
 from lymph.config.references import load_reference
 from lymph.config.sections import check_sections
-from lymph.core.addresses import check_host
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.facts import check_name
 from lymph.core.failures import described
+from lymph.core.hosting.entering import read_backdoor
 from lymph.core.interfaces import Interface
-from lymph.core.options import refuse_unknown
 from lymph.core.partitioning import Partitioner
 from lymph.core.plugins import Plugin
 from lymph.core.versioning import parse_name
@@ -36,10 +35,11 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     """Make a container and install what `plugins`, `components` and `interfaces` name.
 
     `overrides` are those of `ServiceContainer.from_config`. With ``worker=True`` only interfaces
-    with tasks are installed. Nothing is started. Raises ConfigurationError.
+    with tasks are installed. With ``debug=True`` there is a backdoor, if only at loopback. Nothing
+    is started. Raises ConfigurationError.
     """
     check_sections(config)
-    _check_debug(config.view('debug'))
+    backdoor = read_backdoor(config.view('debug'), overrides.pop('debug', False))
     container = config.create_instance('container', ServiceContainer, **overrides)
     if not isinstance(container, ServiceContainer):
         raise config.error('container.class', f'expected a container, found {described(container)}')
@@ -47,6 +47,8 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
         for component in container.components:
             if isinstance(component, backend):
                 component.place = config.locate(['container', key])
+    if backdoor is not None:
+        container.allow_backdoor(backdoor)
     plugins = config.view('plugins')
     for name in plugins:
         reference = plugins.get_line([name, 'class'], name)
@@ -72,18 +74,6 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
         container.add_component(component)
     install_interfaces(container, config)
     return container
-
-
-def _check_debug(debug: ConfigView) -> None:
-    refuse_unknown(debug, ('backdoor_ip',), plain=True)
-    ip = debug.get_line('backdoor_ip', None)
-    if ip is None:
-        return
-    try:
-        check_host(ip)
-    except ValueError as error:
-        raise debug.error('backdoor_ip', str(error)) from None
-    logger.warning('%s has no effect: there is no backdoor', debug.locate('backdoor_ip'))
 
 
 def _partitioner(components: ConfigView, container: ServiceContainer) -> Partitioner:

@@ -24,9 +24,10 @@ from lymph.core.greenlets import Pool
 from lymph.core.hosting.advertising import Advertising
 from lymph.core.hosting.builtin import BuiltinInterface
 from lymph.core.hosting.drain import wait_until_quiet
+from lymph.core.hosting.entering import Backdoor, BackdoorSettings, open_backdoor
 from lymph.core.hosting.handlers import Handlers
 from lymph.core.hosting.methods import MethodTable
-from lymph.core.hosting.publishing import Publisher, announced_log, publish_log
+from lymph.core.hosting.publishing import Publisher, announced_endpoint, publish_log
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
 from lymph.core.interfaces import Interface, configure, parts_of
@@ -97,6 +98,8 @@ class ServiceContainer(Asking):
         self._transport = transport
         self._listener: Listener | None = None
         self._log: Publisher | None = None
+        self._backdoor_settings: BackdoorSettings | None = None
+        self._backdoor: Backdoor | None = None
         self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable()
         self._server = Server(self._methods, self.workers, self.error_hook)
@@ -174,6 +177,10 @@ class ServiceContainer(Asking):
         plugin = cls(self, config)
         self.add_component(plugin)
         return plugin
+
+    def allow_backdoor(self, settings: BackdoorSettings) -> None:
+        """Open a backdoor with the start; see `lymph.core.hosting.entering`."""
+        self._backdoor_settings = settings
 
     def start(self, register: bool = True) -> None:
         """Start all parts and, with `register`, make the interfaces known.
@@ -291,6 +298,8 @@ class ServiceContainer(Asking):
             steps.callback(self._stopped.set)
             if self._log is not None:
                 steps.callback(self._log.close)
+            if self._backdoor is not None:
+                steps.callback(self._backdoor.close)
             steps.callback(self._transport.close)
             steps.callback(self._server.close)
             if self._listener is not None:
@@ -312,6 +321,8 @@ class ServiceContainer(Asking):
         settings = self.settings
         if settings.log_endpoint is not None:
             self._log = publish_log(settings.log_endpoint, self.identity, settings.log_endpoint_at)
+        if self._backdoor_settings is not None:
+            self._backdoor = open_backdoor(self._backdoor_settings, self.identity, self._names)
         address = self._transport.address(settings.ip, settings.port)
         try:
             self._listener = self._transport.listen(address, self._server)
@@ -325,6 +336,13 @@ class ServiceContainer(Asking):
         if self.endpoint != listening:
             logger.info('listening at %s, announced as %s', listening, self.endpoint)
 
+    def _names(self) -> dict[str, Any]:
+        """Return what a prompt in this process has."""
+        return {'container': self, 'interfaces': {i.name: i for i in self.interfaces}}
+
+    def _announced(self, endpoint: str) -> str | None:
+        return announced_endpoint(endpoint, self.announced_host)
+
     def _advertised(self, beyond_host: bool) -> Advertising:
         settings = self.settings
         return Advertising(settings.ip, settings.advertise, beyond_host, settings.ip_at)
@@ -336,7 +354,8 @@ class ServiceContainer(Asking):
             self.identity,
             self.endpoint,
             self.announced_host(self.settings.ip),
-            None if self._log is None else announced_log(self._log.endpoint, self.announced_host),
+            None if self._log is None else self._announced(self._log.endpoint),
+            None if self._backdoor is None else self._announced(self._backdoor.endpoint),
         )
         self._registrations.register(self.interfaces, facts)
 

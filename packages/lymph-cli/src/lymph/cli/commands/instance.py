@@ -15,7 +15,8 @@ __all__ = ['command', 'instance_options', 'run']
 
 Function = TypeVar('Function', bound=Callable[..., Any])
 
-#: runs an instance or a worker: settings, ip, port, whether to reload, whether it is a worker
+#: runs an instance or a worker: settings, ip, port, whether to reload, whether it is a
+#: worker, whether it may be entered
 run = lazy('lymph.monkey:patch', 'lymph.cli.running.instance:run')
 
 
@@ -27,8 +28,11 @@ def _check_ip(_context: click.Context, _option: click.Parameter, ip: str | None)
 
 
 def instance_options(function: Function) -> Function:
-    """Give a command the options that say where and how it runs: `ip`, `port` and `reload`."""
+    """Give a command the options that say where and how it runs."""
     for option in (
+        click.option(
+            '--debug', is_flag=True, help='Let `lymph shell --remote` in, from this machine.'
+        ),
         click.option('--reload', is_flag=True, help='Start again when a source file has changed.'),
         click.option(
             '--port',
@@ -57,5 +61,7 @@ def instance_options(function: Function) -> Function:
 )
 @instance_options
 @pass_settings
-def command(settings: Settings, ip: str | None, port: int | None, reload: bool) -> None:
-    run(settings, ip, port, reload, worker=False)
+def command(
+    settings: Settings, ip: str | None, port: int | None, reload: bool, debug: bool
+) -> None:
+    run(settings, ip, port, reload, worker=False, debug=debug)

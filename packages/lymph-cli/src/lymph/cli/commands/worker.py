@@ -25,5 +25,7 @@ __all__ = ['command']
 )
 @instance_options
 @pass_settings
-def command(settings: Settings, ip: str | None, port: int | None, reload: bool) -> None:
-    run(settings, ip, port, reload, worker=True)
+def command(
+    settings: Settings, ip: str | None, port: int | None, reload: bool, debug: bool
+) -> None:
+    run(settings, ip, port, reload, worker=True, debug=debug)

@@ -26,8 +26,17 @@ from lymph.core.container import ServiceContainer
 __all__ = ['run']
 
 
-def run(settings: Settings, ip: str | None, port: int | None, reload: bool, worker: bool) -> None:
+def run(
+    settings: Settings,
+    ip: str | None,
+    port: int | None,
+    reload: bool,
+    worker: bool,
+    debug: bool = False,
+) -> None:
     """Run the instance until it is told to stop; a `worker` runs tasks only.
+
+    With `debug` it has a backdoor.
 
     Raises Exit if something was cut then, and whatever its start raises.
     """
@@ -38,7 +47,7 @@ def run(settings: Settings, ip: str | None, port: int | None, reload: bool, work
     _expect_interfaces(config, settings)
     import_from_here()
     with code_explained():
-        container = build_container(config, ip=ip, port=port, worker=worker)
+        container = build_container(config, ip=ip, port=port, worker=worker, debug=debug)
     stops = Stops()
     with stops.heard():
         with stops.interruptible(), code_explained():

@@ -24,7 +24,7 @@ from lymph.core.addresses import check_host, in_brackets, numeric
 from lymph.core.resolving import resolver
 from lymph.core.transport.endpoints import scheme_of, split_tcp
 
-__all__ = ['Publisher', 'announced_log', 'check_log_endpoint', 'publish_log']
+__all__ = ['Publisher', 'announced_endpoint', 'check_log_endpoint', 'publish_log']
 
 # loaded when it is needed: a container whose log nobody follows does without libzmq
 _PUBLISHER = 'lymph.core.monitoring.log_publisher:LogPublisher'
@@ -69,8 +69,8 @@ def publish_log(setting: str, identity: str, where: Location | str) -> Publisher
     raise ConfigurationError(f'cannot publish the log at {setting}: {reason}; {advice}', where)
 
 
-def announced_log(endpoint: str, announced_host: Callable[[str], str]) -> str | None:
-    """Return the endpoint where others follow a log that is published at `endpoint`.
+def announced_endpoint(endpoint: str, announced_host: Callable[[str], str]) -> str | None:
+    """Return the endpoint at which others reach what this process listens at with `endpoint`.
 
     `announced_host(ip)` returns the host by which they reach an address. None if they cannot.
     """

@@ -26,7 +26,11 @@ Registered = tuple[str, ServiceInstance, str]
 
 
 def host_facts(
-    identity: str, endpoint: str, ip: str, log_endpoint: str | None = None
+    identity: str,
+    endpoint: str,
+    ip: str,
+    log_endpoint: str | None = None,
+    backdoor_endpoint: str | None = None,
 ) -> ServiceInstance:
     """Return what all instances of this process have in common.
 
@@ -41,6 +45,7 @@ def host_facts(
         ip=ip,
         pid=os.getpid(),
         log_endpoint=log_endpoint,
+        backdoor_endpoint=backdoor_endpoint,
         started=time.time(),
     )
 

@@ -1,0 +1,40 @@
+"""`lymph shell`"""
+
+from __future__ import annotations
+
+import click
+
+from lymph.cli.lazy import lazy
+from lymph.cli.settings import Settings, pass_settings
+
+__all__ = ['command']
+
+_run = lazy('lymph.monkey:patch', 'lymph.cli.running.shell:run')
+
+
+@click.command(
+    'shell',
+    epilog='Example: lymph shell --remote=echo:5f1c',
+    help="""
+    Start a Python prompt with a client, or inside of an instance that runs.
+
+    A prompt of its own has client, config and lymph. One in an instance has container, interfaces,
+    and each interface by its name; there the instance needs --debug or debug.backdoor_ip. What is
+    given on stdin is run without a prompt.
+    """,
+)
+@click.option(
+    '--remote',
+    metavar='NAME[:IDENTITY]',
+    help='Enter the instance of a service, whose identity begins like this.',
+)
+@click.option(
+    '--token',
+    envvar='LYMPH_BACKDOOR_TOKEN',
+    show_envvar=True,
+    metavar='TOKEN',
+    help='What the instance asks for; not needed for those of this user on this machine.',
+)
+@pass_settings
+def command(settings: Settings, remote: str | None, token: str | None) -> None:
+    _run(settings, remote, token)

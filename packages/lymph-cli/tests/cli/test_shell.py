@@ -1,0 +1,235 @@
+"""`lymph shell`, at a terminal and without one, with instances that can be entered or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+PATIENCE = 30.0
+
+SHOP = """
+import lymph
+
+class Shop(lymph.Interface):
+    stock = ['tea']
+
+    @lymph.rpc()
+    def order(self):
+        return self.stock.pop()
+"""
+
+
+class Terminal:
+    """A `lymph` command at a terminal of its own."""
+
+    def __init__(self, shell: Any, *arguments: str) -> None:
+        self.shown = ''
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            os.chdir(shell.folder)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            environ = {**shell.environ, 'TERM': 'dumb'}
+            os.execve(shell.lymph, [str(shell.lymph), *arguments], environ)
+
+    def type(self, text: str) -> None:
+        os.write(self.descriptor, text.encode())
+
+    def shows(self, words: str) -> None:
+        """Wait until words are shown, and forget what came before them."""
+        end = time.monotonic() + PATIENCE
+        while words not in self.shown:
+            assert time.monotonic() < end, self.shown
+            if select.select([self.descriptor], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self.descriptor, 65536).decode()
+                except OSError as error:  # it has ended
+                    raise AssertionError(self.shown) from error
+        self.shown = self.shown.partition(words)[2]
+
+    def end(self) -> int:
+        """Press Ctrl-D and return the exit code."""
+        self.type('\x04')
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.pid = 0
+        return code
+
+    def close(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.descriptor)
+
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def at_terminal(shell: Any) -> Iterator[Open]:
+    terminals = []
+
+    def open(*arguments: str) -> Terminal:
+        terminals.append(Terminal(shell, *arguments))
+        return terminals[-1]
+
+    yield open
+    for terminal in terminals:
+        terminal.close()
+
+
+def start(shell: Any, *options: str, debug: str = '') -> Any:
+    shell.write('shop.py', SHOP)
+    shell.write('shop.yml', f'interfaces: {{shop: {{class: "shop:Shop"}}}}\n{debug}')
+    running = shell.start('instance', '--config=shop.yml', *options)
+    running.said('shop at tcp://')
+    return running
+
+
+def test_a_script_on_stdin_runs_with_a_client(shell: Any) -> None:
+    start(shell)
+    done = shell.run('shell', input='import shop\nprint(client.request("shop", "shop.order"))')
+    assert (done.exit_code, done.stdout, done.stderr) == (0, 'tea\n', '')
+    done = shell.run('shell', input='print(config, lymph.__name__)\nraise SystemExit(3)')
+    assert done.exit_code == 3
+    assert 'lymph' in done.stdout
+    done = shell.run('shell', input='x = 1\n1 / 0')
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[1] == '  File "<stdin>", line 2, in <module>'
+    assert shell.run('shell', input='(').stderr.endswith('was never closed\n')
+
+
+def test_a_script_on_stdin_runs_in_an_instance(shell: Any) -> None:
+    running = start(shell, '--debug')
+    script = 'print(shop.stock)\nshop.stock.append("coffee")\nsorted(interfaces)'
+    done = shell.run('shell', '--remote=shop', input=script)
+    assert (done.exit_code, done.stderr) == (0, '')
+    assert done.stdout == "['tea']\n['shop']\n"
+    assert json.loads(shell.run('request', '--json', 'shop.order').stdout) == 'coffee'
+    done = shell.run('shell', '--remote=shop', input='1 / 0')
+    assert done.exit_code == 1
+    assert 'ZeroDivisionError' in done.stdout
+    assert 'backdoor: 127.0.0.1:' in running.stderr
+
+
+def test_nobody_enters_an_instance_that_has_no_backdoor(shell: Any) -> None:
+    start(shell)
+    done = shell.run('shell', '--remote=shop', input='1')
+    assert done.exit_code == 1
+    assert re.fullmatch(
+        r'lymph: shop:[0-9a-f]{8} has no backdoor; start it with --debug, or set '
+        r'debug\.backdoor_ip\n',
+        done.stderr,
+    )
+
+
+def test_nobody_enters_without_the_token(shell: Any) -> None:
+    start(shell, debug='debug: {backdoor_ip: 127.0.0.1, backdoor_token: open sesame for me}')
+    done = shell.run('shell', '--remote=shop', '--token=wrong', input='1')
+    assert done.exit_code == 1
+    assert 'the token is wrong' in done.stderr
+    [file] = (shell.folder / 'state' / 'backdoor').iterdir()
+    file.unlink()  # as for another user, or on another machine
+    done = shell.run('shell', '--remote=shop', input='1')
+    assert done.exit_code == 1
+    assert 'wants a token' in done.stderr
+    done = shell.run('shell', '--remote=shop', '--token=open sesame for me', input='1')
+    assert (done.exit_code, done.stdout) == (0, '1\n')
+    shell.environ['LYMPH_BACKDOOR_TOKEN'] = 'open sesame for me'
+    assert shell.run('shell', '--remote=shop', input='1').exit_code == 0
+    for command in (['discover', '--json', '--instances'], ['inspect', '--json', 'shop']):
+        assert 'sesame' not in shell.run(*command).stdout
+
+
+def test_one_of_several_instances_is_named_by_its_identity(shell: Any) -> None:
+    start(shell, '--debug')
+    start(shell, '--debug')
+    done = shell.run('shell', '--remote=shop', input='1')
+    assert done.exit_code == 1
+    first, second = re.findall('shop:([0-9a-f]{8})', done.stderr)
+    assert 'several instances fit, name one: ' in done.stderr
+    script = 'container.identity'
+    assert first in shell.run('shell', f'--remote=shop:{first}', input=script).stdout
+    assert second in shell.run('shell', f'--remote=shop:{second}', input=script).stdout
+    done = shell.run('shell', '--remote=shop:zz', input='1')
+    assert first in done.stderr
+    assert shell.run('shell', '--remote=:zz', input='1').exit_code == 2
+    assert 'none is registered' in shell.run('shell', '--remote=nobody', input='1').stderr
+
+
+def test_the_loop_turns_while_somebody_types(shell: Any, at_terminal: Open) -> None:
+    terminal = at_terminal('shell')
+    terminal.shows('Ctrl-D ends.')
+    terminal.shows('>>> ')
+    terminal.type(
+        'import gevent; turns = []; repeat = lambda: [turns.append(gevent.sleep(0.01)) '
+        'for _ in range(20)]; work = gevent.spawn(repeat)\n'
+    )
+    terminal.shows('>>> ')
+    terminal.type('work.rea')
+    time.sleep(1)  # what it takes to type this
+    terminal.type('dy(), len(turns)\n')
+    terminal.shows('(True, 20)')
+    terminal.shows('>>> ')
+    assert terminal.end() == 0
+
+
+def test_ctrl_c_ends_the_line_or_what_runs_and_not_the_prompt(
+    shell: Any, at_terminal: Open
+) -> None:
+    terminal = at_terminal('shell')
+    terminal.shows('>>> ')
+    terminal.type('half a line')
+    terminal.shows('half a line')
+    terminal.type('\x03')
+    terminal.shows('KeyboardInterrupt')
+    terminal.shows('>>> ')
+    terminal.type('import gevent; print("wai" "ting"); gevent.sleep(1000)\n')
+    terminal.shows('waiting')
+    terminal.type('\x03')
+    terminal.shows('KeyboardInterrupt')
+    terminal.shows('>>> ')
+    terminal.type('6 * 7\n')
+    terminal.shows('42')
+    assert terminal.end() == 0
+
+
+def test_a_prompt_in_an_instance_is_like_one_of_its_own(shell: Any, at_terminal: Open) -> None:
+    running = start(shell, '--debug')
+    terminal = at_terminal('shell', '--remote=shop')
+    terminal.shows('container and interfaces are there. Ctrl-D ends.')
+    terminal.shows('>>> ')
+    terminal.type('for each in shop.stock:\n')
+    terminal.shows('... ')
+    terminal.type('  print(each.upper())\n')
+    terminal.shows('... ')
+    terminal.type('\n')
+    terminal.shows('TEA')
+    terminal.shows('>>> ')
+    terminal.type('shop.sto\t\n')
+    terminal.shows("['tea']")
+    terminal.shows('>>> ')
+    terminal.type('import gevent; print("wai" "ting"); gevent.sleep(1000)\n')
+    terminal.shows('waiting')
+    terminal.type('\x03')
+    terminal.shows('Interrupted')
+    terminal.shows('>>> ')
+    terminal.type('half\x03')
+    terminal.shows('KeyboardInterrupt')
+    terminal.shows('>>> ')
+    assert terminal.end() == 0
+    again = at_terminal('shell', '--remote=shop')
+    again.shows('>>> ')
+    again.type('\x1b[A\x1b[A\n')  # what was typed last time
+    again.shows("['tea']")
+    running.signal(signal.SIGTERM)
+    running.end()
+    again.type('1\n')
+    again.shows('it has ended')

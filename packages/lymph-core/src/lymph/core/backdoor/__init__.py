@@ -1,0 +1,1 @@
+"""A Python prompt inside of a running container, for whoever has its token."""

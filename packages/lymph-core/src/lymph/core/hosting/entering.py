@@ -1,0 +1,75 @@
+"""The backdoor of a container: whether there is one, and opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from lymph.config import ConfigurationError, ConfigView, Location
+from lymph.config.references import load_reference
+from lymph.core.addresses import check_host
+from lymph.core.options import refuse_unknown
+
+__all__ = ['Backdoor', 'BackdoorSettings', 'open_backdoor', 'read_backdoor']
+
+# loaded when they are needed, which is seldom
+_BACKDOOR = 'lymph.core.backdoor.server:Backdoor'
+_NEW_TOKEN = 'lymph.core.backdoor.tokens:new_token'
+_NAMESPACE = 'lymph.core.backdoor.namespace:complete_namespace'
+
+_LOOPBACK = '127.0.0.1'
+_SHORTEST = 16  # characters of a token that somebody has made up
+
+
+class Backdoor(Protocol):
+    """What a container knows of its backdoor."""
+
+    endpoint: str
+
+    def close(self) -> None:
+        """End the port and all prompts."""
+
+
+@dataclass(frozen=True)
+class BackdoorSettings:
+    """Where a backdoor listens, and its token if somebody has made one up."""
+
+    ip: str = _LOOPBACK
+    token: str | None = None
+    where: Location | str = '--debug'
+
+
+def read_backdoor(debug: ConfigView, asked: bool = False) -> BackdoorSettings | None:
+    """Return what a `debug` section says; None where neither it nor `asked` wants a backdoor.
+
+    Raises ConfigurationError.
+    """
+    refuse_unknown(debug, ('backdoor_ip', 'backdoor_token'), plain=True)
+    ip = debug.get_line('backdoor_ip', None)
+    token = debug.get_line('backdoor_token', None)
+    if token is not None and len(token) < _SHORTEST:
+        raise debug.error('backdoor_token', f'expected {_SHORTEST} characters or more')
+    if ip is None:
+        return BackdoorSettings(token=token) if asked else None
+    try:
+        return BackdoorSettings(check_host(ip), token, debug.locate('backdoor_ip'))
+    except ValueError as error:
+        raise debug.error('backdoor_ip', str(error)) from None
+
+
+def open_backdoor(
+    settings: BackdoorSettings, identity: str, names: Callable[[], dict[str, Any]]
+) -> Backdoor:
+    """Open a backdoor; `names()` returns what its prompts have. Raises ConfigurationError."""
+    make = cast('Callable[..., Backdoor]', load_reference(_BACKDOOR))
+    new_token = cast('Callable[[], str]', load_reference(_NEW_TOKEN))
+    complete = cast('Callable[[dict[str, Any]], dict[str, Any]]', load_reference(_NAMESPACE))
+    token = new_token() if settings.token is None else settings.token
+    try:
+        return make(settings.ip, identity, token, lambda: complete(names()))
+    except OSError as error:
+        text = f'no backdoor at {settings.ip}: {error.strerror or error}'
+        raise ConfigurationError(
+            f'{text}; name an address of this machine', settings.where
+        ) from error
