@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,6 +55,24 @@ def test_an_exchange_that_was_deleted_is_declared_again(bench: Any) -> None:
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     bench.emit(system, 'last')
     eventually(lambda: handled == ['last'])
+
+
+def delay_queues(bench: Any) -> set[str]:
+    listed = control(bench, 'list_queues', 'name').splitlines()
+    return {name for name in listed if bench.name in name and '.delay.' in name}
+
+
+def test_the_queue_of_a_delay_is_used_on_when_the_clock_is_set_back(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # it ends after a time that began with its first use
+    system, really = bench.start(exchange=bench.name), time.time
+    bench.emit(system, 1, delay=7)
+    queues = delay_queues(bench)
+    assert len(queues) == 1
+    monkeypatch.setattr(time, 'time', lambda: really() - 2 * 3600)
+    bench.emit(system, 2, delay=7)
+    assert delay_queues(bench) == queues
 
 
 def delete(bench: Any, *, queues: Sequence[str] = (), exchanges: Sequence[str] = ()) -> None:

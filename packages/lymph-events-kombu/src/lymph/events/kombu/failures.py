@@ -17,6 +17,7 @@ import gevent
 from amqp.exceptions import PreconditionFailed
 
 from lymph.config.printable import printable
+from lymph.core.clocks import SteadyClock
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line, error_text
 from lymph.core.greenlets import Greenlet
@@ -74,6 +75,7 @@ class Failures:
         self._later = later
         self._backoff = backoff
         self._timeout = timeout
+        self._clock = SteadyClock()
         self._log = LimitedLog(logger)
         self._reminder = reminder
 
@@ -210,7 +212,7 @@ class Failures:
 
     def _retry(self, delivery: Delivery, target: Queue, temporary: bool, delay: float) -> None:
         message = delivery.message
-        level = coarse(delay, time.time())
+        level = coarse(delay, self._clock.now())
         waiting = self._topology.retry_queue(target.name, temporary, level)
         headers = {ATTEMPTS: attempt_of(message), FAILURES: failures_of(message) + 1}
         copy = again(message, headers, expiration=str(level.wait))

@@ -13,6 +13,7 @@ import gevent
 from gevent.lock import RLock
 
 from lymph.config import ConfigView
+from lymph.core.clocks import SteadyClock
 from lymph.core.events import Event
 from lymph.core.forks import abandon_in_children
 from lymph.core.monitoring.log_limits import Reminder
@@ -68,6 +69,7 @@ class KombuEventSystem(BaseEventSystem):
         self._prepared: dict[str, Queue] = {}  # temporary ones, by the names of their subscriptions
         self._starting = RLock()
         self._refusal: str | None = _STOPPED
+        self._clock = SteadyClock()
         self._outage = outage = Reminder()
         self._emitting = Link(
             'emitting events',
@@ -306,7 +308,7 @@ class KombuEventSystem(BaseEventSystem):
             yield consumer.queue, consumer.subscription
 
     def _delayed(self, topic: str, message: amqp.Message, delay: float) -> Publication:
-        level = fine(delay, time.time())
+        level = fine(delay, self._clock.now())
         queue = self._topology.delay_queue(level)
 
         def declare(channel: Channel) -> None:

@@ -287,3 +287,45 @@ def test_an_instance_that_stood_still_loses_its_events_and_comes_back(
     bench.emit(emitter, 2)
     assert in_thread(consumer.line) == '2 1'
     consumer.kill()
+
+
+SET_CLOCK = """
+redis.call('INCRBY', 'lymph:looked', ARGV[1])
+for _, key in ipairs({'lymph:owners', 'lymph:due:' .. ARGV[2]}) do
+    for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+        redis.call('ZINCRBY', key, ARGV[1], member)
+    end
+end
+return 'set'
+"""
+
+
+def set_clock(bench: Any, hours: int) -> None:
+    """Change the times that Redis holds as if its clock had been set by so many hours."""
+    ms = str(-hours * 3_600_000)
+    assert bench.server.command('EVAL', SET_CLOCK, '0', ms, bench.name) == 'set'
+
+
+def test_a_clock_that_is_set_back_holds_up_no_event(bench: Any) -> None:
+    system, handled = bench.start(), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    bench.emit(system, 'delayed', delay=1)
+    set_clock(bench, -1)
+    eventually(lambda: handled == ['delayed'], 20)
+    bench.emit(system, 'delayed again', delay=0.1)
+    eventually(lambda: handled[1:] == ['delayed again'], 20)
+
+
+@pytest.mark.parametrize('hours', [-1, 1])
+def test_a_clock_that_is_set_takes_no_live_instance_for_dead(bench: Any, hours: int) -> None:
+    consumer, other = bench.start(), bench.start()
+    handled: list[Any] = []
+    bench.subscribe(
+        consumer, lambda event: handled.append(event.body['n']), broadcast=True, durable=False
+    )
+    set_clock(bench, hours)
+    # until all have looked once more since then
+    looked = int(bench.server.command('GET', 'lymph:looked')) + max(hours, 0) * 3_600_000
+    eventually(lambda: int(bench.server.command('GET', 'lymph:looked')) > looked + 3000, 20)
+    bench.emit(other, 'still')
+    eventually(lambda: handled == ['still'], 20)

@@ -95,7 +95,7 @@ def _letter(id: bytes, *pairs: Any) -> DeadLetter:
         data,
         printable(_text(fields.get(b'error')), ERROR_LENGTH),
         attempts,
-        _seconds(emitted),
+        _seconds(emitted, _number(fields.get(b'ahead'))),
         _seconds(fields.get(b'died')) or 0.0,
     )
 
@@ -104,8 +104,8 @@ def _text(value: bytes | None) -> str:
     return (value or b'').decode(errors='backslashreplace')
 
 
-def _seconds(ms: bytes | None) -> float | None:
-    return seconds(_number(ms) / 1000) or None
+def _seconds(ms: bytes | None, ahead: int = 0) -> float | None:
+    return seconds(max(_number(ms) - ahead, 0) / 1000) or None
 
 
 def _number(value: str | bytes | None) -> int:

@@ -18,6 +18,7 @@ lymph:owners           sorted set of O by the time in ms until which they are ta
 lymph:epochs           hash: O -> its connection; what arrives late over an older one leases nothing
 lymph:owned:O          hash: I -> Q, what the instance has and has not settled
 lymph:looked           when somebody looked for dead instances last, in ms
+lymph:ahead            what is to be added to the clock of Redis, in ms
 lymph:spared           hash of the O that were silent while nobody looked, and have another lifetime
 lymph:ids              the last I
 lymph:dead             sorted set of all dead letters by number
@@ -33,7 +34,13 @@ Nothing else happens in Redis while a script runs, and a reply is built as a who
 leaves. So what reads, leases or moves events ends with the one that exceeds a number of bytes; one
 is always done, whatever its size. Whoever asked goes on with another script.
 
-The clock is that of Redis. A full Redis refuses `PUT` as a whole and lets everything else go on.
+The clock is that of Redis, which is the wall clock of its machine. An instance looks at it several
+times in its lifetime. When it shows less than at the last look it was set back, and the difference
+is added from then on, so that delays and lifetimes go on. When it was set forward, nobody can tell
+that from time that has passed: delayed events come earlier by as much; no owner that lives is taken
+for dead.
+
+A full Redis refuses `PUT` as a whole and lets everything else go on.
 """
 
 from __future__ import annotations
@@ -49,9 +56,11 @@ _ASIDE = 100  # ms before it is asked again whether a suspect may be leased, or 
 _COMMON = """
 local P, BELL = KEYS[1], KEYS[2]
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function key(...) return P .. table.concat({...}, ':') end
+
+local ahead = tonumber(redis.call('GET', key('ahead')) or 0)
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + ahead
 local function ring(queue) redis.call('PUBLISH', BELL .. queue, '') end
 
 local function ready(queue, id, push)
@@ -83,7 +92,7 @@ local function bury(queue, id, error)
     local letter = number()
     redis.call('HSET', key('letter', letter), 'queue', queue, 'record', record, 'error', error,
         'attempts', redis.call('HGET', key('attempts', queue), id) or '0',
-        'died', string.format('%.0f', now))
+        'died', string.format('%.0f', now - ahead), 'ahead', string.format('%.0f', ahead))
     redis.call('ZADD', key('dead'), letter, letter)
     redis.call('ZADD', key('buried', queue), letter, letter)
     forget(queue, id)
@@ -187,6 +196,10 @@ end
 -- an instance lives; it looks after those that do not
 local function live(owner, lifetime)
     local last = tonumber(redis.call('GET', key('looked')) or 0)
+    if now < last then -- the clock was set back; time goes on where it was
+        ahead, now = ahead + last - now, last
+        redis.call('SET', key('ahead'), string.format('%.0f', ahead))
+    end
     redis.call('SET', key('looked'), string.format('%.0f', now))
     redis.call('ZADD', key('owners'), now + lifetime, owner)
     redis.call('HDEL', key('spared'), owner)
