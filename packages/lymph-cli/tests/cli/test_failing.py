@@ -15,7 +15,9 @@ def expect_one_line(done: Any, exit_code: int, words: str) -> None:
     assert words in line
 
 
-@pytest.mark.parametrize('command', [('emit', 'x'), ('dlq', 'list'), ('subscribe', 'x')])
+@pytest.mark.parametrize(
+    'command', [('emit', 'x'), ('dlq', 'list'), ('queues',), ('subscribe', 'x')]
+)
 def test_events_that_cannot_be_read_are_one_line(shell: Any, command: tuple[str, ...]) -> None:
     store = shell.write('state/events/events.sqlite', 'no database ' * 100)
     expect_one_line(shell.run(*command), 2, 'events.sqlite is damaged or no events database')
@@ -32,6 +34,7 @@ def test_events_that_cannot_be_read_are_one_line(shell: Any, command: tuple[str,
         ('amqp://me:pa55@no.such.invalid//', ('dlq', 'list'), 'unknown host'),
         ('redis://me:pa55@127.0.0.1:1/0', ('subscribe', 'x'), 'Connection refused'),
         ('redis://me:pa55@no.such.invalid/0', ('dlq', 'list'), 'cannot connect'),
+        ('redis://me:pa55@127.0.0.1:1/0', ('queues',), 'Connection refused'),
     ],
 )
 def test_a_broker_that_is_away_is_one_line(

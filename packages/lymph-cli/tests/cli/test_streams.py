@@ -77,6 +77,13 @@ def test_output_that_cannot_be_written_is_one_line(shell: Any, arguments: tuple[
         assert done.stderr == f'lymph: cannot write to stdout: {reason}\n'
 
 
+def test_an_unbuffered_stdout_that_is_full_is_one_line_too(shell: Any) -> None:
+    shell.environ['PYTHONUNBUFFERED'] = '1'
+    done = shell.run_redirected('>/dev/full', 'queues', '--json')
+    assert done.exit_code == 1
+    assert done.stderr == 'lymph: cannot write to stdout: No space left on device\n'
+
+
 @pytest.mark.parametrize('redirection', ['2>&-', '2>/dev/full', '<&- 2>&-'])
 def test_stderr_that_cannot_be_written_changes_nothing(shell: Any, redirection: str) -> None:
     assert shell.run_redirected(redirection, 'list').exit_code == 0

@@ -82,9 +82,12 @@ def write(text: str) -> None:
 
     Raises click's Exit when whoever reads has gone, OperationFailed when the disk is full.
     """
-    with stdout_explained():
+    try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except OSError as error:
+        # an unbuffered stdout forgets what it could not write, and has no error any more
+        raise _explained(stdout_error() or error) from error
 
 
 @contextmanager
@@ -96,9 +99,13 @@ def stdout_explained() -> Iterator[None]:
         failure = stdout_error()
         if failure is None:
             raise  # it has to do with something else
-        if isinstance(failure, BrokenPipeError):
-            raise Exit(READER_GONE) from None
-        raise OperationFailed(cannot_write(failure)) from failure
+        raise _explained(failure) from failure
+
+
+def _explained(failure: OSError) -> Exit | OperationFailed:
+    if isinstance(failure, BrokenPipeError):
+        return Exit(READER_GONE)
+    return OperationFailed(cannot_write(failure))
 
 
 def cannot_write(error: OSError) -> str:
