@@ -67,6 +67,11 @@ class Records:
         self._writing: Greenlet | None = None
         self._failures = 0
         self._warned = False
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Write nothing more, in a forked child."""
+        self._abandoned = True
 
     def note(self, queue: Queue) -> None:
         """Have a queue that was just declared added to the record. Never waits."""
@@ -100,7 +105,8 @@ class Records:
         gone = set(names)
         self._change(lambda known: {name: known[name] for name in known if name not in gone})
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
+        """Write once when there is something to write; returns whether that was the last time."""
         self._wake.wait()
         self._wake.clear()
         if self._pending.keys() <= self._noted:
@@ -118,6 +124,7 @@ class Records:
             logger.log(level, text, error)
             gevent.sleep(_AFTER_ERROR)
             self._wake.set()
+        return self._abandoned
 
     def _add(self) -> None:
         pending, self._pending = self._pending, {}

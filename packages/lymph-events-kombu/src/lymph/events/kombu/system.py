@@ -163,6 +163,7 @@ class KombuEventSystem(BaseEventSystem):
         """Refuse from now on, in a forked child; the connections stay the parent's."""
         self._refusal = _FORKED
         self._upkeep.stop()
+        self._records.abandon()
         self._emitting.abandon()
         self._consuming.abandon()
 

@@ -19,6 +19,23 @@ __all__ = ['ExclusiveContract']
 class ExclusiveContract(EventSystemHarness):
     """One event at a time in all instances, in the order of the queue, whatever happens."""
 
+    def test_an_exclusive_queue_is_listed_with_its_consumer(self) -> None:
+        system, other, gate = self.start(), self.start(), Gate()
+        self.subscribe(system, gate, exclusive=True)
+        for n in range(3):
+            self.emit(system, n)
+        self.eventually(lambda: gate.inside)
+        queues = other.queues
+        assert queues is not None
+
+        def counted() -> bool:
+            state = queues.find(self.queue())
+            return state is not None and (state.waiting, state.consumers) == (2, 1)
+
+        self.eventually(counted)
+        gate.open()
+        self.eventually(lambda: len(gate.done) == 3)
+
     def test_of_many_instances_one_handles_and_in_order(self) -> None:
         running: list[Event] = []
         most: list[int] = []
