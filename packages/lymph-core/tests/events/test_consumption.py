@@ -32,6 +32,7 @@ class Store:
         self.due = {}
         self.claims = {}
         self.lost = False
+        self.most = 1000
 
     def put(self, *numbers):
         for n in numbers:
@@ -43,6 +44,7 @@ class Store:
         if self.error is not None:
             raise self.error
         count = sum(demand.count for demand in demands if demand.queue == 'queue')
+        count = min(count, self.most)
         leased, self.queue = self.queue[:count], self.queue[count:]
         self.on_lease()
         return Leased(leased, self.due)
@@ -109,6 +111,33 @@ def test_queues_take_turns_when_workers_are_few(consumption, store):
     consumption.add('other', subscription(inbox))
     eventually(lambda: len(inbox.events) == 100)
     assert {'other': 3} in store.demands[:3]
+
+
+def test_queues_beyond_the_number_of_workers_are_looked_into_without_another_ring(
+    consumption, store
+):
+    inbox = Inbox()
+    for n in range(10):
+        consumption.add(f'empty {n}', subscription(inbox))
+    store.put(1)
+    consumption.add('queue', subscription(inbox))
+    eventually(lambda: inbox.numbers == [1])
+    assert len({name for demands in store.demands for name in demands}) == 11
+
+
+def test_queues_that_a_full_lease_did_not_serve_come_first(component, store):
+    component._workers = Workers(100)
+    inbox, due = Inbox(), {'queue': 0, 'other': 0}
+    consumption = Consumption(component, store, lambda subscription: None, Backoff())
+    store.put(1, 2, 3)
+    store.most = 1
+    store.on_lease = lambda: setattr(store, 'due', due if store.queue else {})
+    consumption.add('queue', subscription(inbox))
+    consumption.add('other', subscription(inbox))
+    consumption.start()
+    eventually(lambda: inbox.numbers == [1, 2, 3])
+    assert list(map(list, store.demands[:2])) == [['queue', 'other'], ['other', 'queue']]
+    consumption.stop()
 
 
 def test_a_ring_during_a_lease_is_not_lost(consumption, store):

@@ -191,14 +191,16 @@ class Consumption:
             return demands
         self._line_up_what_is_due()
         for name, consumer in list(self._line.items()):
+            if free < 1:
+                if demands:
+                    self._wake.set()  # the others come next, as soon as a worker is free
+                break
             count = int(min(consumer.room(), free, _BATCH))
             if count > 0:
                 demands.append(Demand(name, count, consumer.claim))
                 free -= count
                 consumer.look = False
                 del self._line[name]  # it goes to the end of the line if it has more
-            if free < 1:
-                break
         return demands
 
     def _line_up_what_is_due(self) -> None:
