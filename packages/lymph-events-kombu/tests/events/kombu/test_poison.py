@@ -15,7 +15,7 @@ from msgpack import ExtType, packb
 
 from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetter
-from lymph.events.kombu import KombuEventSystem, reconnecting
+from lymph.events.kombu import KombuEventSystem, deadletters, publisher, reconnecting
 from lymph.serializers import msgpack
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RabbitmqServer
@@ -154,6 +154,26 @@ def test_a_dead_letter_whose_queue_is_gone_is_not_replayed(bench: Any) -> None:
     system.unsubscribe(subscription)
     assert system.dead_letters.replay(letter.id) == 0
     assert [each.id for each in letters(bench, system)] == [letter.id]
+
+
+def test_dead_letters_of_more_bytes_than_may_wait_are_replayed(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, handled = bench.start(), []
+
+    def fail(event: Event) -> None:
+        raise RuntimeError('broken')
+
+    subscription = bench.subscribe(system, fail)
+    for n in range(10):
+        system.emit(Event(bench.topic, {'n': n, 'text': 'x' * 30_000}))
+    found = eventually(lambda: len(each := letters(bench, system)) == 10 and each)
+    system.unsubscribe(subscription)
+    monkeypatch.setattr(publisher, '_QUEUED_BYTES', 100_000)
+    monkeypatch.setattr(deadletters, '_BYTES', 80_000)
+    assert system.dead_letters.replay(*[letter.id for letter in found]) == 10
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    eventually(lambda: sorted(handled) == list(range(10)))
 
 
 def test_an_event_that_cuts_its_consumer_off_takes_no_other_with_it(

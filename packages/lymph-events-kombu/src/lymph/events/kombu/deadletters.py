@@ -43,7 +43,10 @@ from lymph.events.kombu.topology import Topology
 
 __all__ = ['KombuDeadLetters']
 
-_AT_ONCE = 200  # events that are on their way back at a time
+# events that are on their way back at a time, and their bytes, unless a single one has more: an
+# emitter takes no more than 64 MiB
+_AT_ONCE = 200
+_BYTES = 16 << 20
 
 _Letter = tuple[str, amqp.Message]
 
@@ -90,8 +93,8 @@ class KombuDeadLetters(DeadLetters):
         with self._look() as look:
             found = [(id, message) for message in look if (id := _id_of(message)) in wanted]
             found.sort(key=itemgetter(0))
-            for at in range(0, len(found), _AT_ONCE):
-                for id, message in self._send_back_all(found[at : at + _AT_ONCE]):
+            for some in _portions(found):
+                for id, message in self._send_back_all(some):
                     look.remove(message)
                     settled(id)
                     replayed += 1
@@ -158,6 +161,19 @@ class KombuDeadLetters(DeadLetters):
             emitted=seconds(header(message, EMITTED, float)),
             died=_died(message),
         )
+
+
+def _portions(letters: Sequence[_Letter]) -> Iterator[Sequence[_Letter]]:
+    some: list[_Letter] = []
+    size = 0
+    for letter in letters:
+        size += len(letter[1].body)
+        if some and (len(some) == _AT_ONCE or size > _BYTES):
+            yield some
+            some, size = [], len(letter[1].body)
+        some.append(letter)
+    if some:
+        yield some
 
 
 def _id_of(message: amqp.Message) -> str:
