@@ -210,6 +210,17 @@ FORGED = [
     b'',
     deep_sets(),
     msgpack.packb({'type': EVIL, 'id': EVIL, 'body': {EVIL: EVIL}, 'headers': {'trace_id': EVIL}}),
+    msgpack.packb({'type': 't', 'id': 'i', 'body': {'no JSON': [float('nan'), float('-inf')]}}),
+]
+
+#: What no lymph has written, as headers of dead letters.
+FORGED_HEADERS: list[dict[str, Any]] = [
+    {'lymph-queue': EVIL, 'lymph-error': EVIL, 'lymph-died': 1e300},
+    {'lymph-queue': 'q' * 300, 'lymph-error': 'x' * 100_000, 'lymph-attempts': 2**62},
+    {},
+    {'lymph-queue': {'a': [1]}, 'lymph-error': 5, 'lymph-attempts': 'x', 'lymph-died': 'never'},
+    {'lymph-queue': True, 'lymph-emitted': {}, 'lymph-trace-id': [], 'x-death': [[], {'queue': 1}]},
+    {'lymph-died': -1e300, 'lymph-emitted': b'5', 'x-death': {'count': -1}},
 ]
 
 
@@ -225,14 +236,13 @@ def test_forged_dead_letters_in_rabbitmq_are_listed_shown_replayed_and_dropped(
     channel = connection.channel()
     channel.confirm_select()
     kind = 'application/x-lymph-msgpack'
-    for queue in (EVIL, 'q' * 300):
+    for headers in FORGED_HEADERS:
         for body in FORGED:
-            headers = {'lymph-queue': queue, 'lymph-error': EVIL, 'lymph-died': 1e300}
             message = amqp.Message(body, content_type=kind, application_headers=headers)
             channel.basic_publish(message, exchange=f'{name}.lymph.dead', routing_key='stranger')
             channel.wait([amqp.spec.Basic.Ack])
     connection.close()
-    expect_to_be_sorted_out(shell, 2 * len(FORGED))
+    expect_to_be_sorted_out(shell, len(FORGED_HEADERS) * len(FORGED))
 
 
 def test_forged_dead_letters_in_redis_are_listed_shown_replayed_and_dropped(
@@ -248,7 +258,30 @@ def test_forged_dead_letters_in_redis_are_listed_shown_replayed_and_dropped(
         for letter, body in zip(client.zrange(f'{name}:dead', 0, -1), FORGED, strict=True):
             fields = {'queue': EVIL, 'record': b'5 ' + body, 'error': EVIL, 'died': '9' * 15}
             client.hset(f'{name}:letter:{letter.decode()}', mapping=fields)
-    expect_to_be_sorted_out(shell, len(FORGED))
+        client.zadd(f'{name}:dead', {'9999': 9999})
+        client.set(f'{name}:letter:9999', 'no hash')
+    expect_to_be_sorted_out(shell, len(FORGED) + 1)
+
+
+def test_forged_dead_letters_in_the_embedded_store_are_listed_shown_replayed_and_dropped(
+    shell: Any,
+) -> None:
+    shell.write('.lymph.yml', 'container: {events: {class: embedded}}\n')
+    Letters(shell, 'stranger').make(len(FORGED) + 1)
+    database = shell.folder / 'state/events/events.sqlite'
+    with closing(sqlite3.connect(database)) as db, db:
+        for id, body in enumerate(FORGED, 1):
+            db.execute(
+                "UPDATE dead_letters SET queue = X'ff00', error = CAST(X'ff' AS TEXT), data = ?, "
+                "attempts = 'many', emitted = 9e999, died = 'never' WHERE id = ?",
+                (body, id),
+            )
+        db.execute(
+            "UPDATE dead_letters SET queue = 5, error = ?, data = 'text', attempts = -1, "
+            'emitted = -1e300, died = 9e999 WHERE id = ?',
+            (EVIL, len(FORGED) + 1),
+        )
+    expect_to_be_sorted_out(shell, len(FORGED) + 1)
 
 
 def expect_to_be_sorted_out(shell: Any, count: int) -> None:

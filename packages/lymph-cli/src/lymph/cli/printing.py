@@ -64,15 +64,18 @@ class Printer:
         Raises OperationFailed for a value that JSON cannot hold.
         """
         try:
-            text = json.dumps(
-                plain(value, _DEPTH),
-                ensure_ascii=False,
-                allow_nan=False,
-                indent=None if line else 2,
-            )
+            text = _json(value, indent=None if line else 2)
         except (TypeError, ValueError) as error:
             raise OperationFailed(f'not to be had as JSON ({error}); leave --json out') from error
         write(json_text(f'{text}\n'))
+
+    def can_json(self, value: Any) -> bool:
+        """Tell whether JSON can hold a value."""
+        try:
+            _json(value)
+        except (TypeError, ValueError):
+            return False
+        return True
 
     def value(self, value: Any, *, label: str = '') -> None:
         """Print a value as Python writes it, on one line behind `label: ` if there is a label."""
@@ -135,6 +138,10 @@ class Printer:
         if not self.color:
             text = '\n'.join(line.rstrip(' ') for line in text.split('\n'))
         write(text)
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(plain(value, _DEPTH), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def line(text: str, style: str = '') -> Text:

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from heapq import nsmallest
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ def run_list(settings: Settings, filters: Filters, limit: int, as_json: bool) ->
         found, count = _look(letters, filters, limit)
     printer = Printer(settings)
     if as_json:
-        printer.json([_facts(letter) for letter in found])
+        _print_json(printer, found)
     elif found:
         printer.table(map(_row, found), wrap=False)
     if len(found) < count:
@@ -46,7 +47,7 @@ def run_show(settings: Settings, ids: Sequence[str], as_json: bool) -> None:
         found = find(letters, ids)
     printer = Printer(settings)
     if as_json:
-        printer.json([_facts(letter) for letter in found])
+        _print_json(printer, found)
     for letter in [] if as_json else found:
         _show(printer, letter)
 
@@ -109,6 +110,19 @@ def _row(letter: DeadLetter) -> Sequence[Text]:
         line(f'{letter.attempts} attempt{"" if letter.attempts == 1 else "s"}'),
         line(letter.error),
     )
+
+
+def _print_json(printer: Printer, found: Sequence[DeadLetter]) -> None:
+    """Print dead letters; of an event that JSON cannot hold, its bytes."""
+    try:
+        printer.json([_facts(letter) for letter in found])
+    except OperationFailed:
+        printer.json(
+            [
+                _facts(letter if printer.can_json(_facts(letter)) else replace(letter, event=None))
+                for letter in found
+            ]
+        )
 
 
 def _show(printer: Printer, letter: DeadLetter) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from lymph.config.printable import printable
+from lymph.core.failures import ERROR_LENGTH
 from lymph.core.protocol.envelope import unpack_event
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.embedded.clock import Database
@@ -17,7 +19,14 @@ __all__ = ['EmbeddedDeadLetters']
 T = TypeVar('T')
 
 _BATCH = 100  # in one transaction, so that nobody waits for long
-_COLUMNS = 'SELECT id, queue, data, error, attempts, emitted, died FROM dead_letters'
+_LATEST = 253_370_764_800.0  # Unix time of the year 9999
+_MOST = 1_000_000  # attempts
+
+# as bytes: a database that others have written to may hold any type, and text that is not UTF-8
+_COLUMNS = (
+    'SELECT id, CAST(queue AS BLOB), CAST(data AS BLOB), CAST(error AS BLOB), attempts, emitted, '
+    'died FROM dead_letters'
+)
 
 
 class _Run(Protocol):
@@ -134,13 +143,36 @@ def _delete(db: sqlite3.Connection, id: int) -> int:
     return db.execute('DELETE FROM dead_letters WHERE id = ?', (id,)).rowcount
 
 
-def _letter(id: int, queue: str, data: bytes, error: str, attempts: int, *times: Any) -> DeadLetter:
+def _letter(
+    id: int, queue: bytes | None, data: bytes | None, error: bytes | None, *rest: Any
+) -> DeadLetter:
+    attempts, emitted, died = rest
+    attempts = attempts if isinstance(attempts, int) and 0 <= attempts <= _MOST else 1
+    data = data or b''
     try:
         event = unpack_event(data, attempts)
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is shown as bytes
         event = None
-    emitted, died = times
-    return DeadLetter(str(id), queue, event, data, error, attempts, emitted, died)
+    return DeadLetter(
+        str(id),
+        _text(queue),
+        event,
+        data,
+        printable(_text(error), ERROR_LENGTH),
+        attempts,
+        _seconds(emitted),
+        _seconds(died) or 0.0,
+    )
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b'').decode(errors='backslashreplace')
+
+
+def _seconds(value: object) -> float | None:
+    """Return a value that can be a Unix time, else None."""
+    possible = isinstance(value, (int, float)) and 0 <= value < _LATEST
+    return float(value) if possible else None  # type: ignore[arg-type]
 
 
 def _number(id: str) -> int:

@@ -89,7 +89,7 @@ def _letter(id: bytes, *pairs: Any) -> DeadLetter:
     except Exception:  # noqa: BLE001 - anybody may have put anything there
         event = None
     return DeadLetter(
-        id.decode(),
+        _text(id),
         _text(fields.get(b'queue')),
         event,
         data,

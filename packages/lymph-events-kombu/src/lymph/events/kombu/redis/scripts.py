@@ -61,6 +61,9 @@ local function key(...) return P .. table.concat({...}, ':') end
 
 local ahead = tonumber(redis.call('GET', key('ahead')) or 0)
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ahead
+
+-- whether there is a dead letter, and not what others have put in its place
+local function sound(id) return redis.call('TYPE', key('letter', id)).ok == 'hash' end
 local function ring(queue) redis.call('PUBLISH', BELL .. queue, '') end
 
 local function ready(queue, id, push)
@@ -393,12 +396,12 @@ local index = ARGV[1] == '' and key('dead') or key('buried', ARGV[1])
 local ids = redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])
 local letters, room = {#ids == tonumber(ARGV[3]) and 1 or 0}, tonumber(ARGV[4])
 for at, id in ipairs(ids) do
-    room = room - redis.call('HSTRLEN', key('letter', id), 'record')
+    room = room - (sound(id) and redis.call('HSTRLEN', key('letter', id), 'record') or 0)
     if room < 0 and at > 1 then
         letters[1] = 1
         break
     end
-    local letter = redis.call('HGETALL', key('letter', id))
+    local letter = sound(id) and redis.call('HGETALL', key('letter', id)) or {}
     table.insert(letter, 1, id)
     letters[#letters + 1] = letter
 end
@@ -415,13 +418,13 @@ _REPLAY = """
 local replayed, room = {#ARGV - 1}, tonumber(ARGV[1])
 for at = 2, #ARGV do
     local id = ARGV[at]
-    room = room - redis.call('HSTRLEN', key('letter', id), 'record')
+    room = room - (sound(id) and redis.call('HSTRLEN', key('letter', id), 'record') or 0)
     if room < 0 and at > 2 then
         replayed[1] = at - 2
         break
     end
-    local letter = redis.call('HMGET', key('letter', id), 'queue', 'record')
-    if letter[1] and redis.call('HEXISTS', key('bindings'), letter[1]) == 1 then
+    local letter = sound(id) and redis.call('HMGET', key('letter', id), 'queue', 'record') or {}
+    if letter[1] and letter[2] and redis.call('HEXISTS', key('bindings'), letter[1]) == 1 then
         put(letter[1], letter[2])
         unbury(id, letter[1])
         replayed[#replayed + 1] = id
@@ -435,7 +438,7 @@ _DROP = """
 local dropped = {#ARGV}
 for _, id in ipairs(ARGV) do
     if redis.call('ZSCORE', key('dead'), id) then
-        unbury(id, redis.call('HGET', key('letter', id), 'queue') or '')
+        unbury(id, sound(id) and redis.call('HGET', key('letter', id), 'queue') or '')
         dropped[#dropped + 1] = id
     end
 end
