@@ -113,15 +113,15 @@ def embedded(shell: Any) -> Shop:
     return Shop(shell)
 
 
-def test_a_queue_that_nobody_consumes_is_listed_with_what_waits_in_it(shop: Shop) -> None:
-    shop.fill(3)
-    state = shop.state()
-    assert (state['queue'], state['waiting'], state['consumers']) == (shop.queue, 3, 0)
-    listed = shop.run('list')
+def test_a_queue_that_nobody_consumes_is_listed_with_what_waits_in_it(embedded: Shop) -> None:
+    embedded.fill(3)
+    state = embedded.state()
+    assert (state['queue'], state['waiting'], state['consumers']) == (embedded.queue, 3, 0)
+    listed = embedded.run('list')
     header, row = listed.stdout.splitlines()
     assert header.split()[:2] == ['QUEUE', 'WAITING']
-    assert row.split()[:2] == [shop.queue, '3']
-    assert shop.run().stdout.splitlines()[0] == header
+    assert row.split()[:2] == [embedded.queue, '3']
+    assert embedded.run().stdout.splitlines()[0] == header
 
 
 def test_a_queue_with_a_consumer_is_only_dropped_by_force(shop: Shop) -> None:
@@ -148,11 +148,11 @@ def test_a_queue_is_dropped_with_its_events(shop: Shop) -> None:
     assert shop.list() == []
 
 
-def test_a_queue_that_is_not_there_is_named_with_one_like_it(shop: Shop) -> None:
-    shop.fill(0)
-    done = shop.run('drop', f'{shop.queue}s', '--yes')
+def test_a_queue_that_is_not_there_is_named_with_one_like_it(embedded: Shop) -> None:
+    embedded.fill(0)
+    done = embedded.run('drop', f'{embedded.queue}s', '--yes')
     assert (done.exit_code, done.stderr.count('\n')) == (1, 1)
-    assert f"no queue '{shop.queue}s'; did you mean '{shop.queue}'?" in done.stderr
+    assert f"no queue '{embedded.queue}s'; did you mean '{embedded.queue}'?" in done.stderr
 
 
 def test_filters_are_combined(embedded: Shop) -> None:
