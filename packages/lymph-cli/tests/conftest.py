@@ -92,6 +92,12 @@ class Running:
         return code if code >= 0 else 128 - code
 
 
+def _hear_all() -> None:
+    """Undo what whoever started the tests has made them deaf to, as nohup does."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Shell:
     """A folder with its own environment, in which commands are run."""
 
@@ -173,8 +179,7 @@ class Shell:
                 stdin=stdin,
                 stdout=out if stdout is None else stdout,
                 stderr=err if stderr is None else stderr,
-                # Whoever started the tests may have made them deaf to Ctrl-C.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=_hear_all,
             )
         running = Running(process, *files)
         self._started.append(running)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from lymph.testing.waiting import eventually
+
 PATIENCE = 30.0
 
 SHOP = """
@@ -37,6 +39,7 @@ class Terminal:
         if self.pid == 0:
             os.chdir(shell.folder)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             environ = {**shell.environ, 'TERM': 'dumb'}
             os.execve(shell.lymph, [str(shell.lymph), *arguments], environ)
 
@@ -56,11 +59,18 @@ class Terminal:
         self.shown = self.shown.partition(words)[2]
 
     def end(self) -> int:
-        """Press Ctrl-D and return the exit code."""
+        """Press Ctrl-D at the prompt and return the exit code."""
         self.type('\x04')
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        ended = (0, 0)
+
+        def has_ended() -> bool:
+            nonlocal ended
+            ended = os.waitpid(self.pid, os.WNOHANG)
+            return ended[0] != 0
+
+        eventually(has_ended, PATIENCE)
         self.pid = 0
-        return code
+        return os.waitstatus_to_exitcode(ended[1])
 
     def close(self) -> None:
         if self.pid:
@@ -198,6 +208,7 @@ def test_ctrl_c_ends_the_line_or_what_runs_and_not_the_prompt(
     terminal.shows('>>> ')
     terminal.type('6 * 7\n')
     terminal.shows('42')
+    terminal.shows('>>> ')
     assert terminal.end() == 0
 
 

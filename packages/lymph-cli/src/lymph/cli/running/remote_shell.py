@@ -14,7 +14,7 @@ from click.exceptions import Exit
 
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say, whole, write
-from lymph.cli.running.prompting import history
+from lymph.cli.running.prompting import history, read_line
 from lymph.client import Client
 from lymph.config.printable import quoted
 from lymph.core.backdoor.tokens import known_token
@@ -133,7 +133,7 @@ class _Session:
         with history(self._complete):
             while True:
                 try:
-                    line = input('... ' if lines else '>>> ')
+                    line = read_line('... ' if lines else '>>> ')
                 except EOFError:
                     write('\n')
                     return
