@@ -6,6 +6,9 @@ import sqlite3
 import time
 from contextlib import closing
 
+import pytest
+
+from lymph.events.embedded.database import StoreError
 from lymph.events.embedded.states import read_states
 from lymph.events.embedded.turns import Turns
 from lymph.testing.contracts.events import Inbox
@@ -78,6 +81,12 @@ def test_queues_are_counted_while_somebody_else_has_the_turn_to_write(
     emit(system, 1)
     with Turns(database.with_name(f'{database.name}-turn')).take():
         assert [state.waiting for state in read_states(database, time.time(), None)] == [1]
+
+
+def test_counting_makes_no_new_file_where_it_was_removed(tmp_path):
+    with pytest.raises(StoreError, match='cannot be opened'):
+        read_states(tmp_path / 'gone #1.sqlite', time.time(), None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_queue_that_was_dropped_under_its_consumers_is_declared_again(

@@ -40,7 +40,10 @@ def read_states(
     many), their bytes are not added up.
     """
     try:
-        with closing(sqlite3.connect(path, timeout=_BUSY, isolation_level=None)) as db:
+        # without `mode`, SQLite would make a new file where somebody has removed it
+        where = f'{path.absolute().as_uri()}?mode=rw'
+        opened = sqlite3.connect(where, uri=True, timeout=_BUSY, isolation_level=None)
+        with closing(opened) as db:
             db.execute('PRAGMA query_only = ON')
             db.execute('BEGIN')  # one state of the file for all that follows
             running = dict(db.execute(_RUNNING).fetchall())
