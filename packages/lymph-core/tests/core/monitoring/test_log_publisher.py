@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import resource
@@ -70,18 +71,19 @@ class Subscriber:
         return facts
 
     def join(self) -> None:
-        """Log until it is known that this hears it, and read all of that."""
+        """Log until this hears the last of it, and has read all that came before."""
         poller = zmq.green.Poller()
         poller.register(self.socket, zmq.POLLIN)
+        asked = itertools.count()
 
-        def heard() -> bool:
-            logger.info('are you there?')
-            return bool(poller.poll(10))
+        def hears() -> bool:
+            question, message = f'do you hear {next(asked)}?', None
+            logger.info(question)
+            while poller.poll(20):
+                message = self.read()['message']
+            return message == question
 
-        eventually(heard, 20)
-        logger.info('good')
-        while self.read()['message'] != 'good':
-            pass
+        eventually(hears, 20)
 
     def close(self) -> None:
         self.context.destroy(linger=0)
@@ -164,11 +166,12 @@ def test_a_thread_that_logs_too_much_loses_records_which_the_numbers_tell(
     thread.start()
     thread.join()  # the loop stands still meanwhile, so that nothing leaves the queue
     eventually(lambda: not publisher._waiting, 20)
+    assert publisher._number == before + 20_000
+    subscriber.join()  # reads all that has arrived
     logger.info('the last')
-    assert publisher._number == before + 20_001
-    while (facts := subscriber.read())['message'] != 'the last':
-        pass
-    assert facts['number'] == before + 20_001
+    last = subscriber.read()
+    assert last['message'] == 'the last'
+    assert last['number'] == publisher._number
 
 
 def test_a_subscriber_that_does_not_read_costs_a_bounded_amount_of_memory_and_no_time(
