@@ -110,7 +110,7 @@ class Keeper:
             self._session.narrow()
 
     def park(self) -> None:
-        """Have events sent only by `fetch` and `fetch_first`, until `resume`. Never waits."""
+        """Have events sent only for `fetch` and `begin_fetching`, until `resume`. Never waits."""
         self._parked = True
         self._width = 1
         self.cancel()
