@@ -122,11 +122,11 @@ def test_an_emitter_takes_no_more_than_it_can_hold(bench: Any, proxy: FaultProxy
     proxy.refuse()
     proxy.cut()
     eventually(lambda: system._emitting.connection is None)
-    big = Event(bench.topic, {'blob': bytes(20 << 20)})
-    emitters = [gevent.spawn(_outcome, system.emit, big) for _ in range(4)]
+    big = Event(bench.topic, {'blob': bytes(12 << 20)})
+    emitters = [gevent.spawn(_outcome, system.emit, big) for _ in range(6)]
     eventually(lambda: any(each.ready() for each in emitters))
     (refused,) = [each for each in emitters if each.ready()]
-    assert '3 events with 629' in str(refused.value)
+    assert '5 events with 629' in str(refused.value)
     assert 'bytes are waiting already' in str(refused.value)
     gevent.killall(emitters)
 
@@ -135,7 +135,7 @@ def test_events_that_were_given_up_hold_no_place(bench: Any, proxy: FaultProxy) 
     system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=0.02)
     proxy.refuse()
     proxy.cut()
-    big = Event(bench.topic, {'blob': bytes(20 << 20)})
+    big = Event(bench.topic, {'blob': bytes(12 << 20)})
     for _ in range(8):
         with pytest.raises(EmitFailure, match='not confirmed within'):
             system.emit(big)
