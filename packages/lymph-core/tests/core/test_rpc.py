@@ -757,7 +757,7 @@ def test_arguments_that_are_too_long_are_an_error_before_anything_is_sent(world,
 # Timeouts.
 
 
-@pytest.mark.parametrize('timeout', [float('inf'), float('nan')])
+@pytest.mark.parametrize('timeout', [float('inf'), float('nan'), '5', 10**400, b'', [], {}])
 def test_a_timeout_is_a_number_of_seconds(caller, service, timeout):
     with pytest.raises(ValueError, match=r'echo\.echo: expected a timeout in seconds, found'):
         caller.request('echo', 'echo.echo', timeout=timeout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from lymph.serializers.msgpack import pack
 __all__ = ['Call']
 
 _REASONS = 3  # that one error tells, of instances that cannot be reached
+_LONGEST = 1e10  # seconds: three hundred years
 
 _parsed = functools.lru_cache(maxsize=256)(parse_version)
 
@@ -72,11 +72,15 @@ class Call:
             packed = arguments.packed
         else:
             packed = pack({} if arguments is None else arguments)
-        budget = deadlines.remaining(timeout)
-        if not 0 < budget < math.inf:
-            if budget <= 0:
-                raise Expired(f'{subject}: no time left for the call')
+        try:
+            budget = deadlines.remaining(timeout)
+            is_time = budget < _LONGEST
+        except TypeError:
+            is_time = False
+        if not is_time:
             raise ValueError(f'{subject}: expected a timeout in seconds, found {quoted(timeout)}')
+        if budget <= 0:
+            raise Expired(f'{subject}: no time left for the call')
         return cls(address, subject.encode(), packed, budget, version)
 
     def headers(self) -> bytes:
