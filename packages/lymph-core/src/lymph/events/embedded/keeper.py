@@ -153,10 +153,9 @@ class Keeper:
             self._ring_all(ticket.value.queues)
             self._tidying.start(self.owner)
 
-    def begin_anew(self) -> None:
-        """Become another owner, in a database that may be new or an older copy."""
+    def lose(self) -> None:
+        """Become another owner with the next look: the database may be new or an older copy."""
         self._anew = True
-        self.look_soon()
 
     def keep_place(self) -> None:
         """Look around soon if somebody removed what others find this instance by. Never waits."""

@@ -309,11 +309,12 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def _lost(self) -> None:
         self._holding.forget_all()  # whoever is first in the new file has the claims
+        self._keeper.lose()
         self._recovery.lost()
 
     def _begin_anew(self) -> None:
         """Declare again what was declared; the file may have been made anew."""
-        self._keeper.begin_anew()
+        self._keeper.look_soon()
         for name, topics in tuple(self._declared.items()):
             try:
                 self._run(partial(_declare, name, topics))
