@@ -11,8 +11,10 @@ So it takes no others to the dead letters with it.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 from lymph.events.embedded.claims import take
 from lymph.events.embedded.clock import Database
@@ -24,6 +26,7 @@ __all__ = ['lease']
 _SUSPICIOUS = 2  # losses; the index of the suspected counts on it
 _ASIDE = 0.1  # seconds before it is asked again whether a suspect may be leased
 _PROMOTED = 256  # delayed events of a queue that become ready in one go
+_BYTES = 4 * 1024 * 1024  # of the events that one lease brings, with the last one's beyond it
 
 _QUEUE = """
 SELECT queues.id, owners.id FROM queues LEFT JOIN owners ON owners.id = ? WHERE name = ?
@@ -51,17 +54,24 @@ WHERE queue = ? AND due IS NOT NULL AND attempts > 0 ORDER BY id LIMIT 1
 def lease(db: Database, owner: int, demands: Sequence[Demand], lifetime: float) -> Leased:
     """Lease the oldest events that are ready to `owner`; each has one more attempt.
 
+    Large events are leased a few at a time; what there is no room for is due at once. Queues that
+    get nothing for that reason are to come first the next time.
+
     Claims that are taken or renewed with it last `lifetime` seconds. Raises UnknownOwner.
     """
     deliveries: list[Delivery] = []
     leased = Leased(deliveries)
+    room = _BYTES
     for demand in demands:
+        if room <= 0:
+            leased.due[demand.queue] = 0
+            continue
         row = db.execute(_QUEUE, (owner, demand.queue)).fetchone()
         if row is not None and row[1] is None:
             raise UnknownOwner()
         if row is None or not _is_ours(db, row[0], owner, demand, lifetime, leased):
             continue
-        rows = _without_suspects(db, row[0], owner, demand, leased)
+        rows = _without_suspects(db, row[0], owner, demand, leased, room)
         db.executemany(
             'UPDATE messages SET owner = ?, attempts = ? WHERE id = ?',
             [(owner, attempt, id) for id, _, attempt in rows],
@@ -69,6 +79,9 @@ def lease(db: Database, owner: int, demands: Sequence[Demand], lifetime: float) 
         deliveries += [
             Delivery(id, demand.queue, data, attempt, owner) for id, data, attempt in rows
         ]
+        room -= sum(len(data) for _, data, _ in rows)
+        if room <= 0:
+            leased.due[demand.queue] = 0  # the rest, if there is more
     return leased
 
 
@@ -88,10 +101,10 @@ def _is_ours(
 
 
 def _without_suspects(
-    db: Database, queue: int, owner: int, demand: Demand, leased: Leased
+    db: Database, queue: int, owner: int, demand: Demand, leased: Leased, room: int
 ) -> list[tuple[int, bytes, int]]:
     """Return id, data and attempt of what may be leased; a suspect is alone."""
-    rows = _ready(db, queue, demand, leased)
+    rows = _ready(db, queue, demand, leased, room)
     if not rows:
         return []
     if db.execute(_SUSPECTED, (owner, queue)).fetchone():
@@ -113,19 +126,34 @@ def _aside(demand: Demand, leased: Leased) -> list[tuple[int, bytes, int]]:
 
 
 def _ready(
-    db: Database, queue: int, demand: Demand, leased: Leased
+    db: Database, queue: int, demand: Demand, leased: Leased, room: int
 ) -> list[tuple[int, bytes, int, int]]:
-    """Return id, data, attempt and losses of what is ready; note when there is more."""
+    """Return id, data, attempt and losses of what is ready; note when there is more.
+
+    No more than what fills `room` bytes.
+    """
     now = db.now()
     (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
     if due is not None and due <= now:
         db.execute(_PROMOTE, (queue, now, _PROMOTED))
         (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
-    rows = db.execute(_READY, (queue, demand.count)).fetchall()
+    rows = _first_of(db.execute(_READY, (queue, demand.count)), room)
     if demand.claim is not None:
         failed = db.execute(_FIRST_FAILED, (queue,)).fetchone()
         if failed is not None and (not rows or failed[0] < rows[0][0]):
             rows, due = [], failed[1]
     if due is not None:
         leased.due[demand.queue] = max(due - now, 0)
+    return rows
+
+
+def _first_of(found: sqlite3.Cursor, room: int) -> list[tuple[int, bytes, int, int]]:
+    """Read rows until their data fill `room` bytes; those behind are never loaded."""
+    rows = []
+    with closing(found):
+        for row in found:
+            rows.append(row)
+            room -= len(row[1])
+            if room <= 0:
+                break
     return rows
