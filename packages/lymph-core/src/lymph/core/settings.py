@@ -145,15 +145,26 @@ def _overridden(settings: Settings, ip: str | None, port: int | None) -> Setting
 def read_registry(config: ConfigView) -> BaseServiceRegistry:
     """Make the registry: `embedded` without a section, ZooKeeper for one without a class."""
     default = 'zookeeper' if 'registry' in config else 'embedded'
+    _expect_class(config, 'registry')
     registry = config.create_instance('registry', default, group='lymph.discovery')
     if not isinstance(registry, BaseServiceRegistry):
         raise config.error('registry', f'expected a registry, found {described(registry)}')
     return registry
 
 
+def _expect_class(config: ConfigView, kind: str) -> None:
+    """Raise ConfigurationError for a class of nothing, which would be the default one."""
+    if isinstance(config.get_raw(kind), str):
+        return  # a dependency
+    section = config.view(kind)
+    if 'class' in section and section.get_raw('class') is None:
+        raise section.error('class', 'expected a name, found nothing; null is a name in quotes')
+
+
 def read_events(config: ConfigView) -> BaseEventSystem:
     """Make the event system: `embedded` without a section."""
     dependency = isinstance(config.get_raw('events'), str)
+    _expect_class(config, 'events')
     if 'events' in config and not dependency and 'class' not in config.view('events'):
         names = ', '.join(sorted(installed('lymph.events')))
         raise config.error('events.class', f'expected an event system (installed: {names})')
