@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -92,7 +93,7 @@ class KombuQueues(Queues):
         if queue not in self._records.read() and self._ours(queue) is None:
             raise BrokerError(
                 f'the queue {quoted(name)} was not declared by lymph; unless another program has '
-                f'it, delete it with rabbitmqctl delete_queue {queue}'
+                f'it, delete it with rabbitmqctl delete_queue --if-unused {shlex.quote(queue)}'
             )
         # RabbitMQ can make sure of that itself for classic queues alone
         _, consumers = found[queue] or (0, 0)
