@@ -63,7 +63,7 @@ def test_the_value_of_a_key_is_printed_as_yaml(configured: Any, key: str, printe
 def test_a_key_that_is_not_there_is_an_error_that_knows_better(configured: Any) -> None:
     done = configured.run('config', 'container.pool_sze')
     assert done.exit_code == 2
-    assert "did you mean 'pool_size'?" in done.stderr
+    assert "not set, but 'pool_size' is; check the spelling" in done.stderr
 
 
 def test_colors_are_for_terminals_and_for_who_asks(configured: Any) -> None:

@@ -67,7 +67,7 @@ def test_a_missing_key_is_a_key_error_with_its_place(load: Load) -> None:
     with pytest.raises(KeyError) as caught:
         config['container']['registry.host']
     assert isinstance(caught.value, MissingKeyError)
-    expected = "conf.yml:2: container.registry.host: not set; is 'hosts' a misspelling of it?"
+    expected = "conf.yml:2: container.registry.host: not set, but 'hosts' is; check the spelling"
     assert str(caught.value) == expected
 
 

@@ -233,8 +233,8 @@ class ConfigView(TypedGetters, Mapping[str, Any]):
         if str(path[-1]) in names:
             return MissingKeyError('expected a value, found nothing; add it', self.locate(key))
         close = close_name(str(path[-1]), names)
-        advice = f'is {close!r} a misspelling of it?' if close else 'add it'
-        return MissingKeyError(f'not set; {advice}', self.locate(key))
+        advice = f', but {close!r} is; check the spelling' if close else '; add it'
+        return MissingKeyError(f'not set{advice}', self.locate(key))
 
     def _read(self, key: Key, default: _D | Required, reader: Callable[[object], _T]) -> _T | _D:
         node = self._find(key)
