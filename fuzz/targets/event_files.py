@@ -67,6 +67,7 @@ class EventFiles:
             pass
         finally:
             system.on_stop()
+            system.workers.kill()  # its own, since it is part of no container
 
 
 def _damage(chance: Random, data: bytes) -> bytes:

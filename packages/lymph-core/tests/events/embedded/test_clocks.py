@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
+from lymph.core.clocks import boot_id
 from lymph.core.events import Event
 from lymph.core.protocol.envelope import pack_event
 from lymph.events.embedded import clock
@@ -194,3 +197,17 @@ def test_processes_that_see_different_boots_agree_on_the_time(machine, path):
     machine.boot = 'first'
     machine.pass_time(30, wall=HOUR)
     assert first.now() == other.now() == open_database(path).now()
+
+
+@pytest.mark.parametrize('value', ['NULL', "'text'", "x'ff'", '9e999', '-1e300'])
+def test_times_that_cannot_be_are_not_believed(path, value):
+    open_database(path).close()
+    for column in ('ahead', 'seen', 'wall'):
+        with closing(sqlite3.connect(path)) as db, db:
+            # the table as damage makes it, which knows no NOT NULL
+            db.execute('DROP TABLE clocks')
+            db.execute('CREATE TABLE clocks (boot TEXT PRIMARY KEY, ahead, seen, wall)')
+            row = {'boot': repr(boot_id()), 'ahead': '0', 'seen': '1', 'wall': '1', column: value}
+            db.execute(f'INSERT INTO clocks VALUES ({", ".join(row.values())})')
+        with closing(open_database(path)) as opened:
+            assert abs(opened.now()) < 1e11

@@ -40,6 +40,17 @@ CREATE TABLE clocks (
 ) WITHOUT ROWID;
 """
 
+# what a damaged file says of times that cannot be is not believed
+_POSSIBLE = 'BETWEEN 0 AND 1e11'  # seconds
+_KNOWN = f"""
+SELECT ahead, seen FROM clocks
+WHERE boot = ? AND ahead BETWEEN -1e11 AND 1e11 AND seen {_POSSIBLE}
+"""
+_LAST = f"""
+SELECT seen, wall FROM clocks WHERE seen {_POSSIBLE} AND wall {_POSSIBLE}
+ORDER BY seen DESC LIMIT 1
+"""
+
 
 class Database(sqlite3.Connection):
     """A connection to the file that knows the file's clock, once `start_clock` has set it."""
@@ -67,12 +78,12 @@ def start_clock(db: Database) -> None:
     The caller holds the turn.
     """
     db.boot, passed, wall = boot_id(), boottime(), time.time()
-    known = db.execute('SELECT ahead, seen FROM clocks WHERE boot = ?', (db.boot,)).fetchone()
+    known = db.execute(_KNOWN, (db.boot,)).fetchone()
     # where the platform does not tell one boot from another, time that ran backwards does
     if known is not None and passed + known[0] >= known[1]:
         db.ahead = known[0]
         return
-    last = db.execute('SELECT seen, wall FROM clocks ORDER BY seen DESC LIMIT 1').fetchone()
+    last = db.execute(_LAST).fetchone()
     now = wall if last is None else last[0] + max(wall - last[1], 0)
     db.ahead = now - passed
     db.execute('BEGIN IMMEDIATE')

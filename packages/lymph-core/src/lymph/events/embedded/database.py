@@ -139,7 +139,7 @@ def open_database(path: Path) -> Database:
         raise StoreError(explain(error, path)) from error
     try:
         _prepare(connection, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise StoreError(explain(error, path)) from error
     except BaseException:
@@ -148,9 +148,10 @@ def open_database(path: Path) -> Database:
     return connection
 
 
-def explain(error: sqlite3.Error, path: Path) -> str:
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> str:
     """Return one line on what an error of SQLite means for the file, and what to do."""
-    text = str(error)
+    # sqlite3 cannot even decode an error that quotes a damaged schema
+    text = 'malformed schema' if isinstance(error, UnicodeDecodeError) else str(error)
     for sign, words in _MEANINGS:
         if sign in text:
             return f'{path} {words} ({text})'
