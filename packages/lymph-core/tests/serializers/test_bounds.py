@@ -119,7 +119,7 @@ def test_sets_as_deep_as_may_be_are_read_with_a_small_stack():
     program = (
         'import sys, threading\n'
         'from lymph.serializers.msgpack import pack, unpack\n'
-        'threading.stack_size(256 * 1024)\n'
+        'threading.stack_size(384 * 1024)\n'  # Python 3.10 takes 300 of them
         'travel = lambda: print(pack(unpack(bytes.fromhex(sys.argv[1]))).hex())\n'
         'thread = threading.Thread(target=travel)\n'
         'thread.start()\n'

@@ -55,6 +55,14 @@ def remote_method(method: str | None, subject: str | None) -> str:
     return called
 
 
+def _parameters(func: Handler) -> int:
+    """Return the number of a function's parameters; 1 for builtins that do not tell them."""
+    try:
+        return len(inspect.signature(func).parameters)
+    except ValueError:
+        return 1
+
+
 class Host(Caller, Protocol):
     """What an interface needs of its container."""
 
@@ -218,7 +226,7 @@ class Interface(Component):
         def subscribe(func: Handler) -> Handler:
             if func in self._subscriptions:
                 raise SubscriptionError(f'{func!r} is subscribed already; unsubscribe it first')
-            takes_interface = len(inspect.signature(func).parameters) == 2
+            takes_interface = _parameters(func) == 2
             name = getattr(func, '__name__', 'handler')
             queue = f'{self.name}.{name}.{self.container.identity}.{next(_serial)}'
             self._subscriptions[func] = self.container.subscribe(

@@ -17,6 +17,7 @@ import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
 from kazoo.exceptions import (
+    AuthFailedError,
     ConnectionClosedError,
     ConnectionLoss,
     OperationTimeoutError,
@@ -82,9 +83,13 @@ class Session:
 
     @property
     def id(self) -> int:
-        """The number of this session, which its ephemeral nodes carry; raises Away."""
+        """The number of this session, which its ephemeral nodes carry.
+
+        Raises Away; AuthFailedError when the server has ended it for the auth of the client.
+        """
         client_id = self.client.client_id
         if client_id is None:
+            self._expect_login()
             raise Away(f'no connection to {self}')
         number: int = client_id[0]
         return number
@@ -116,8 +121,12 @@ class Session:
             gevent.spawn(self._end).join(farewell)
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait for a connection for `timeout` seconds (None: for ever); raises Away."""
+        """Wait for a connection for `timeout` seconds (None: for ever).
+
+        Raises Away; AuthFailedError when the server has ended it for the auth of the client.
+        """
         if not self._connected.wait(timeout):
+            self._expect_login()
             raise Away(f'no connection to {self}')
 
     def answer(self, pending: Any) -> Any:
@@ -136,6 +145,10 @@ class Session:
         self._started = False
         self._connected.clear()
         _sever(self.client)
+
+    def _expect_login(self) -> None:
+        if self.client.client_state == KeeperState.AUTH_FAILED:
+            raise AuthFailedError
 
     def _connect(self) -> None:
         self._started = True
