@@ -20,10 +20,9 @@ from gevent.monkey import get_original
 from lymph.config.exceptions import ConfigurationError
 from lymph.core.state import state_directory
 
-__all__ = ['history', 'interruptible', 'read_line']
+__all__ = ['history', 'read_line']
 
 _LINES = 10_000  # of history
-_TURN = 0.2  # seconds
 _POLL = 0.1  # seconds between two looks whether Ctrl-C was pressed
 _SOON = 0.02  # seconds until readline waits again
 
@@ -59,23 +58,6 @@ def _history_file() -> str | None:
     except (ConfigurationError, OSError):
         return None  # a prompt is worth more than its history
     return str(path)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Have Ctrl-C heard while greenlets wait.
-
-    A signal that arrives right before the loop waits is not looked at before the loop turns again,
-    so that it turns now and then.
-    """
-    timer = gevent.get_hub().loop.timer(_TURN, _TURN, ref=False)
-    timer.start(bool)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        timer.close()
-        signal.signal(signal.SIGINT, before)
 
 
 def read_line(prompt: str) -> str:

@@ -14,7 +14,7 @@ from click.exceptions import Exit
 
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say, whole, write
-from lymph.cli.running.prompting import history, interruptible, read_line
+from lymph.cli.running.prompting import history, read_line
 from lymph.client import Client
 from lymph.config.printable import quoted
 from lymph.core.backdoor.tokens import known_token
@@ -128,8 +128,9 @@ class _Session:
 
     def interact(self) -> None:
         """Read lines until the end of the input; raises OSError."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         lines: list[str] = []
-        with interruptible(), history(self._complete):
+        with history(self._complete):
             while True:
                 try:
                     line = read_line('... ' if lines else '>>> ')

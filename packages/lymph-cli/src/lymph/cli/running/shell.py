@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import code
+import signal
 import sys
 import traceback
 from typing import Any
@@ -14,7 +15,7 @@ from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED
 from lymph.cli.running.code import code_explained
 from lymph.cli.running.importing import import_from_here
-from lymph.cli.running.prompting import history, interruptible, read_line
+from lymph.cli.running.prompting import history, read_line
 from lymph.cli.running.remote_shell import enter, find_backdoor
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.settings import Settings
@@ -54,7 +55,8 @@ class _Console(code.InteractiveConsole):
 
 def _interact(names: dict[str, Any]) -> None:
     console = _Console({'__name__': '__console__', '__doc__': None, **names})
-    with interruptible(), history(console.locals):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with history(console.locals):
         console.interact(_BANNER.format(version=sys.version.split()[0]), exitmsg='')
 
 

@@ -12,6 +12,7 @@ from types import FrameType
 from greenlet import greenlet
 
 from lymph.cli.output import say_at_once
+from lymph.cli.running.waking import wake_on_signals
 from lymph.cli.signals import show_with_stacks
 
 __all__ = ['greenlet_stacks', 'show_greenlets']
@@ -22,8 +23,9 @@ _MOST_FRAMES = 30
 
 
 def show_greenlets() -> None:
-    """Make SIGUSR1 write the stacks of greenlets, too."""
+    """Make SIGUSR1 write the stacks of greenlets, too, also while all of them wait."""
     show_with_stacks(_show)
+    wake_on_signals()
 
 
 def _show() -> None:
