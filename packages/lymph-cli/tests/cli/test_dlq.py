@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import sqlite3
+import struct
 import sys
 import termios
 import time
@@ -608,7 +609,7 @@ def test_on_a_terminal_it_is_asked_before_anything_is_dropped(
 def test_a_long_replay_shows_how_far_it_is_on_a_terminal_only(letters: Letters, shell: Any) -> None:
     letters.make(200)
     master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, 100))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 24, 100, 0, 0))
     shell.environ['TERM'] = 'xterm'
     replaying = shell.start('dlq', 'replay', '--type=#.even', '--limit=60', stderr=slave)
     assert replaying.end() == 0
