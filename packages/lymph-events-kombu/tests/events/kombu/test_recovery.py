@@ -43,6 +43,26 @@ def test_a_queue_that_was_deleted_is_declared_and_consumed_again(bench: Any) -> 
     eventually(comes_back, 30)
 
 
+def test_what_was_sent_over_a_connection_that_never_was_quite_ready_is_sent_again(
+    bench: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=30)
+    prepare, emitting = system._later.prepare, []
+
+    def break_half_way(connection: Any) -> None:
+        monkeypatch.setattr(system._later, 'prepare', prepare)
+        proxy.blackhole('to_client')
+        emitting.append(gevent.spawn(bench.emit, system, 1))
+        eventually(lambda: system._now._sent, 10)
+        gevent.spawn_later(0.1, proxy.heal)
+        raise ConnectionResetError('in the middle of it')
+
+    monkeypatch.setattr(system._later, 'prepare', break_half_way)
+    proxy.cut()
+    eventually(lambda: emitting, 20)
+    emitting[0].get(timeout=20)
+
+
 def test_an_exchange_that_was_deleted_is_declared_again(bench: Any) -> None:
     system, handled = bench.start(exchange=bench.name), []
     bench.emit(system)

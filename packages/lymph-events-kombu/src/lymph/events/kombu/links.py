@@ -89,6 +89,7 @@ class Link(Reconnecting[Broker, Connection]):
             self._prepare(connection)
         except BaseException as error:
             self._abandon(connection)
+            self._on_down()  # some may be ready, and have sent what is not confirmed any more
             if isinstance(error, BROKEN):
                 raise BrokerError(f'{broker}: {explain(error)}') from error
             raise
