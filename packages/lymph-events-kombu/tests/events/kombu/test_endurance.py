@@ -15,7 +15,6 @@ from lymph.core.failures import Killed
 from lymph.events.base import Subscription
 from lymph.events.kombu import BrokerError, failures
 from lymph.events.kombu.intake import Intake
-from lymph.events.kombu.links import Link
 from lymph.events.kombu.names import DEFAULT_EXCHANGE
 from lymph.events.kombu.publications import Publication
 from lymph.events.kombu.sessions import Session
@@ -100,18 +99,39 @@ def test_a_queue_goes_on_after_a_fault_in_its_consumer(
     assert raised
 
 
+@pytest.mark.parametrize('link', ['_emitting', '_consuming'])
 def test_a_connection_comes_back_after_a_fault_in_letting_go_of_the_last(
-    bench: Any, proxy: Any, break_once: Break
+    bench: Any, proxy: Any, break_once: Break, link: str
 ) -> None:
     system, handled = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=PATIENCE), []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
-    raised = break_once(Link, '_abandon', Unforeseen())
+    raised = break_once(getattr(system, link), '_abandon', Unforeseen())
     proxy.cut()
     bench.emit(system, 1)
-    # twice, if the broker had it already and its confirmation was lost; late, if the first new
-    # connection was cut, too, in the middle of its handshake
-    eventually(lambda: set(handled) == {1}, 3 * PATIENCE, lambda: str(handled))
+    # twice, if the broker had it already and its confirmation was lost
+    eventually(lambda: set(handled) == {1}, PATIENCE, lambda: str(handled))
     assert raised
+
+
+def test_a_consumer_comes_back_also_after_a_connection_that_is_lost_at_once(
+    bench: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, handled = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=PATIENCE), []
+    bench.subscribe(system, lambda event: handled.append(event.body['n']))
+    open_next, lost = system._consuming._open, []
+
+    def open_in_vain(broker: Any) -> Any:
+        monkeypatch.setattr(system._consuming, '_open', open_next)
+        lost.append(open_next(broker))
+        eventually(system._consuming.up.linkcount, PATIENCE)  # the consumer waits for it
+        lost[0].fail(ConnectionResetError('before anybody could use it'))
+        return lost[0]
+
+    monkeypatch.setattr(system._consuming, '_open', open_in_vain)
+    proxy.cut()
+    eventually(lambda: lost, PATIENCE)
+    bench.emit(system, 1)
+    eventually(lambda: set(handled) == {1}, PATIENCE, lambda: str(handled))
 
 
 @pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)

@@ -193,10 +193,12 @@ class Keeper:
         while True:
             self._link.up.wait()
             connection = self._link.connection
+            if connection is None:
+                continue  # it was lost between the signal and this turn
             self._lost = self._ready = False
             self._width = 1
             try:
-                if connection is not None and not self._paused:
+                if not self._paused:
                     self._open(connection)
                 self._attend()
             except Exception as error:  # noqa: BLE001 - _failed logs it
