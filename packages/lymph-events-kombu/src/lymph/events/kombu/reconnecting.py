@@ -96,6 +96,7 @@ class Reconnecting(ABC, Generic[B, C]):
         self._since = 0.0  # when the connection was made
         self._reminder = reminder or Reminder()
         self._told = False  # whether the log has that the connection was lost
+        self._forsaken: C | None = None  # what could not be let go of
 
     @abstractmethod
     def _open(self, broker: B) -> C:
@@ -151,13 +152,18 @@ class Reconnecting(ABC, Generic[B, C]):
         self.trouble = f'{self.broker}: {explain(error)}'
         lasted = time.monotonic() - self._since
         self._brief = self._brief + 1 if lasted < _BRIEF else 0
+        self._forsaken = connection
         try:
             self._abandon(connection)
+            self._forsaken = None
         finally:
             self._on_down()
         self._tell(None, '%s: lost the connection: %s', self._purpose, self.trouble)
 
     def _reconnect(self) -> None:
+        forsaken, self._forsaken = self._forsaken, None
+        if forsaken is not None:
+            self._abandon(forsaken)  # once more, or those who use it would never hear of its end
         if self._brief:
             gevent.sleep(_BACKOFF_AFTER_BRIEF.delay(self._brief, random.random()))
         attempt = 0
