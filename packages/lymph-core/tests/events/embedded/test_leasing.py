@@ -65,3 +65,11 @@ def test_small_events_are_leased_as_many_as_are_asked_for(db):
     leased = lease(db, owner, [Demand('small', 32)], 10.0)
     assert sizes(leased, 'small') == [10] * 32
     assert leased.due == {}
+
+
+@pytest.mark.parametrize('data', ['5', '1.5', "'text'"])
+def test_what_others_have_written_into_the_file_is_leased_as_bytes(db, data):
+    owner = queue(db, 'queue', 1, 10)
+    db.execute(f'UPDATE events SET data = {data}')
+    (delivery,) = lease(db, owner, [Demand('queue', 32)], 10.0).deliveries
+    assert type(delivery.data) is bytes

@@ -32,7 +32,8 @@ _QUEUE = """
 SELECT queues.id, owners.id FROM queues LEFT JOIN owners ON owners.id = ? WHERE name = ?
 """
 _READY = """
-SELECT messages.id, data, attempts + 1, losses FROM messages JOIN events ON events.id = event
+SELECT messages.id, ifnull(CAST(data AS BLOB), x''), attempts + 1, losses
+FROM messages JOIN events ON events.id = event
 WHERE queue = ? AND due IS NULL AND owner IS NULL ORDER BY messages.id LIMIT ?
 """
 _PROMOTE = """
