@@ -14,7 +14,7 @@ check it here, before anything of it is called, kept or shown:
 ``http_port``            integer  1 to 65535
 ``log_endpoint``         text     where its log can be followed
 ``monitoring_endpoint``  text     set by lymph 0.15
-``backdoor_endpoint``    text     set by lymph 0.15
+``backdoor_endpoint``    text     where `lymph shell --remote` enters it
 ``started``              number   a Unix time in seconds, up to the year 9999
 =======================  =======  ======================================================
 

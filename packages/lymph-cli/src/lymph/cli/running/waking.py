@@ -26,7 +26,9 @@ def wake_on_signals() -> None:
     """Have the loop turn once for each signal; in another thread than the main one do nothing."""
     if _watchers:
         return
-    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
     try:
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     except ValueError:  # it takes the main thread
