@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,6 +167,7 @@ class Shell:
         stdout: int | None = None,
         stderr: int | None = None,
         program: Path | str = LYMPH,
+        pass_fds: Sequence[int] = (),
     ) -> Running:
         """Start `lymph` with these arguments; `stdout`, `stderr`: descriptors instead of files."""
         number = len(self._started)
@@ -180,6 +181,7 @@ class Shell:
                 stdout=out if stdout is None else stdout,
                 stderr=err if stderr is None else stderr,
                 preexec_fn=_hear_all,
+                pass_fds=pass_fds,
             )
         running = Running(process, *files)
         self._started.append(running)

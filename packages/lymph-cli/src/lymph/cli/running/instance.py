@@ -13,6 +13,7 @@ from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say
 from lymph.cli.running.code import code_explained
 from lymph.cli.running.importing import import_from_here
+from lymph.cli.running.readiness import Readiness
 from lymph.cli.running.reloading import Reloader, start_again
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import Stops
@@ -42,6 +43,7 @@ def run(
     """
     let_services_print()
     show_greenlets()
+    readiness = Readiness.from_environ()
     config = load_configuration(settings)
     set_up_logging(settings, config, 'INFO')
     _expect_interfaces(config, settings)
@@ -57,6 +59,7 @@ def run(
             return
         names = sorted({container.registered_name(each) for each in container.interfaces})
         say(f'{", ".join(names)} at {container.endpoint}')
+        readiness.tell()
         cut = _serve(container, stops, _reloader(settings) if reload else None)
     if cut:
         raise Exit(FAILED)
