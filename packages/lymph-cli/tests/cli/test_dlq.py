@@ -325,9 +325,10 @@ def test_dead_letters_are_listed_with_what_is_known_of_them(letters: Letters) ->
     assert first['error'] == f'ValueError: cannot handle {number}'
     assert first['attempts'] == 1
     assert first['emitted'] <= first['died'] <= second['died']
-    lines = letters.run('list').stdout.splitlines()
+    titles, *lines = letters.run('list').stdout.splitlines()
+    assert titles.split() == ['ID', 'DIED', 'QUEUE', 'TYPE', 'ATTEMPTS', 'ERROR']
     assert [line.split()[0] for line in lines] == [first['id'], second['id']]
-    assert f'{letters.queue}  {first["type"]}  1 attempt' in lines[0]
+    assert lines[0].split()[2:5] == [letters.queue, first['type'], '1']
     assert lines[0].endswith(f'ValueError: cannot handle {number}')
 
 
@@ -394,7 +395,7 @@ def test_an_event_that_makes_no_sense_is_listed_shown_and_dropped_too(
     spoil(shell, data)
     [letter] = embedded.list()
     assert 'type' not in letter
-    assert ' ?  1 attempt' in embedded.run('list').stdout
+    assert embedded.run('list').stdout.splitlines()[1].split()[3:5] == ['?', '1']
     assert repr(data[:1])[:-1] in embedded.run('show', letter['id']).stdout
     assert embedded.run('show', letter['id'], '--json').exit_code == 0
     assert embedded.run('drop', letter['id'], '--yes').exit_code == 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import Any
 
 import pytest
 
-from lymph.cli.columns import aligned
+from lymph.cli.columns import aligned, table, text_width
 from lymph.cli.printing import Printer, line, lines
 from lymph.cli.settings import Settings
 
@@ -20,12 +21,19 @@ class Terminal(io.StringIO):
         return True
 
 
-def printed(monkeypatch: pytest.MonkeyPatch, stdout: io.StringIO, method: str, value: Any) -> str:
-    monkeypatch.setenv('COLUMNS', '40')
+def printed(
+    monkeypatch: pytest.MonkeyPatch,
+    stdout: io.StringIO,
+    method: str,
+    *values: Any,
+    columns: int = 40,
+    color: bool = False,
+) -> str:
+    monkeypatch.setenv('COLUMNS', str(columns))
     monkeypatch.setenv('TERM', 'xterm')
     with monkeypatch.context() as patched:
         patched.setattr(sys, 'stdout', stdout)
-        getattr(Printer(Settings(color=False)), method)(value)
+        getattr(Printer(Settings(color=color)), method)(*values)
     return stdout.getvalue()
 
 
@@ -52,6 +60,35 @@ def test_rows_are_wrapped_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -
     assert max(map(len, printed(monkeypatch, Terminal(), 'table', rows).splitlines())) <= 40
 
 
+def test_words_are_not_broken_where_they_are_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = f'tcp://{"a" * 60}:4123'
+    rows = [(line('endpoint'), line(f'it is at {endpoint} and nowhere else'))]
+    assert endpoint in printed(monkeypatch, Terminal(), 'table', rows)
+
+
+@pytest.mark.parametrize('columns', [40, 80])
+@pytest.mark.parametrize('color', [False, True])
+def test_table_has_the_same_lines_on_a_terminal_of_any_width_as_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, columns: int, color: bool
+) -> None:
+    identity, endpoint = '5f1c' * 16, f'tcp://[{"2001:db8:" * 5}:1]:41234'
+    values = (('SERVICE', 'IDENTITY', 'ENDPOINT', 'AGE'), [['echo', identity, endpoint, '']])
+    piped = printed(monkeypatch, io.StringIO(), 'listing', *values)
+    assert [text.split() for text in piped.splitlines()] == [
+        ['SERVICE', 'IDENTITY', 'ENDPOINT', 'AGE'],
+        ['echo', identity, endpoint, '-'],
+    ]
+    shown = printed(monkeypatch, Terminal(), 'listing', *values, columns=columns, color=color)
+    assert ('\x1b' in shown) == color
+    plain = re.sub(r'\x1b\[[0-9;]*m', '', shown)
+    assert [text.rstrip() for text in plain.splitlines()] == piped.splitlines()
+
+
+def test_control_characters_in_a_cell_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(monkeypatch, io.StringIO(), 'listing', ['A', 'B'], [['x\x1b[2J\ny', 'z']])
+    assert text == 'A           B\nx\\x1b[2J y  z\n'
+
+
 def test_documentation_has_a_margin(monkeypatch: pytest.MonkeyPatch) -> None:
     for stdout in (io.StringIO(), Terminal()):
         assert printed(monkeypatch, stdout, 'indented', lines('a\n\nb')) == '    a\n\n    b\n'
@@ -69,3 +106,23 @@ def test_documentation_has_a_margin(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_columns_are_as_wide_as_their_cells(rows: list[list[str]], text: str) -> None:
     assert aligned(rows) == text
+
+
+@pytest.mark.parametrize(
+    ('rows', 'text'),
+    [
+        ([], 'NAME  COUNT\n'),
+        ([['a', '']], 'NAME  COUNT\na     -\n'),
+        ([['', '5'], ['longer', ' ']], 'NAME    COUNT\n-       5\nlonger  -\n'),
+    ],
+)
+def test_table_has_titles_and_no_empty_cell(rows: list[list[str]], text: str) -> None:
+    assert table(['NAME', 'COUNT'], rows) == text
+
+
+@pytest.mark.parametrize(
+    ('text', 'columns'),
+    [('', 0), ('abc', 3), ('\u00e9', 1), ('e\u0301', 1), ('\u4f60', 2), ('\uff21b', 3)],
+)
+def test_width_of_text_is_what_a_terminal_gives_it(text: str, columns: int) -> None:
+    assert text_width(text) == columns

@@ -1,8 +1,8 @@
 """What is printed of data, in which form, and in color or not.
 
-Where stdout is no terminal, a value is one line as `repr` writes it, and rows are columns of text:
-nothing depends on a width, and nothing takes longer than the data deserve. On a terminal values are
-laid out, colored and wrapped, as long as somebody may read all of that.
+Where stdout is no terminal, a value is one line as `repr` writes it: nothing depends on a width,
+and nothing takes longer than the data deserve. On a terminal values are laid out and colored, as
+long as somebody may read all of that. Tables have the same lines everywhere (`lymph.cli.columns`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from rich.highlighter import ReprHighlighter
 from rich.padding import Padding
 from rich.pretty import pretty_repr
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
-from lymph.cli.columns import aligned
+from lymph.cli.columns import aligned, pieces, with_titles
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import block, json_text, one_line, whole, write
 from lymph.cli.settings import Settings
@@ -100,18 +99,34 @@ class Printer:
         else:
             write(text)
 
-    def table(self, rows: Iterable[Sequence[Text]], *, wrap: bool = True) -> None:
-        """Print rows of cells; on a terminal, what is too long for its column is wrapped or cut."""
-        rows = list(rows)
-        if len(rows) > _MOST_ROWS or self._is_plain:
-            write(aligned([[cell.plain for cell in row] for row in rows]))
+    def listing(self, titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+        """Print a table: rows under a line of titles; see `lymph.cli.columns`.
+
+        A cell is one line, such as `line` makes; text that is not from there is made printable.
+        """
+        cells = [[cell if isinstance(cell, Text) else line(cell) for cell in row] for row in rows]
+        plain = with_titles(titles, [[cell.plain for cell in row] for row in cells])
+        self._rows(plain, [[Text(style='bold')] * len(titles), *cells], None)
+
+    def table(self, rows: Iterable[Sequence[Text]]) -> None:
+        """Print rows of cells, names and what is said of them.
+
+        On a terminal the last column is wrapped between words.
+        """
+        cells = [list(row) for row in rows]
+        self._rows([[cell.plain for cell in row] for row in cells], cells, self._page)
+
+    def _rows(
+        self, plain: Sequence[Sequence[str]], cells: Sequence[Sequence[Text]], width: int | None
+    ) -> None:
+        if not self.color or len(plain) > _MOST_ROWS:
+            write(aligned(plain, width))
             return
-        table = Table.grid(padding=(0, 2))
-        for number, row in enumerate(rows):
-            for _ in row if number == 0 else ():
-                table.add_column(no_wrap=not wrap, overflow='fold' if wrap else 'ellipsis')
-            table.add_row(*row)
-        self._lay_out(table)
+        shown = [
+            Text.assemble(*map(_restyled, parts, cells[number]))
+            for number, parts in pieces(plain, width)
+        ]
+        self._lay_out(Text('\n').join(shown))
 
     def indented(self, text: Text) -> None:
         """Print text with a margin."""
@@ -131,13 +146,19 @@ class Printer:
     def _is_plain(self) -> bool:
         return self._page is None and not self.color
 
-    def _lay_out(self, renderable: Text | Table | Padding | Syntax) -> None:
+    def _lay_out(self, renderable: Text | Padding | Syntax) -> None:
         with self._console.capture() as capture:
             self._console.print(renderable, soft_wrap=isinstance(renderable, Text))
         text = capture.get()
         if not self.color:
             text = '\n'.join(line.rstrip(' ') for line in text.split('\n'))
         write(text)
+
+
+def _restyled(part: str, cell: Text) -> Text:
+    """Return a part of a cell in the cell's style."""
+    shown = Text(part, cell.style)
+    return ReprHighlighter()(shown) if cell.spans else shown
 
 
 def _json(value: Any, indent: int | None = None) -> str:

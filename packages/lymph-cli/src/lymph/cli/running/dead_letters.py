@@ -24,6 +24,7 @@ from lymph.events.deadletters import DeadLetter, DeadLetters
 __all__ = ['choose', 'find', 'open_dead_letters', 'run_list', 'run_show']
 
 T = TypeVar('T')
+_TITLES = ('ID', 'DIED', 'QUEUE', 'TYPE', 'ATTEMPTS', 'ERROR')
 
 
 def run_list(settings: Settings, filters: Filters, limit: int, as_json: bool) -> None:
@@ -34,7 +35,7 @@ def run_list(settings: Settings, filters: Filters, limit: int, as_json: bool) ->
     if as_json:
         _print_json(printer, found)
     elif found:
-        printer.table(map(_row, found), wrap=False)
+        printer.listing(_TITLES, map(_row, found))
     if len(found) < count:
         say(f'{len(found)} of {count} dead letters; --limit 0 lists all')
     elif not found and not as_json:
@@ -101,14 +102,14 @@ def find(letters: DeadLetters, ids: Sequence[str]) -> list[DeadLetter]:
     return list(found.values())
 
 
-def _row(letter: DeadLetter) -> Sequence[Text]:
+def _row(letter: DeadLetter) -> Sequence[str | Text]:
     return (
         line(letter.id, 'bold'),
-        line(_time(letter.died)),
-        line(letter.queue),
-        line('?' if letter.event is None else letter.event.type),
-        line(f'{letter.attempts} attempt{"" if letter.attempts == 1 else "s"}'),
-        line(letter.error),
+        _time(letter.died),
+        letter.queue,
+        '?' if letter.event is None else letter.event.type,
+        str(letter.attempts),
+        letter.error,
     )
 
 
@@ -163,6 +164,6 @@ def _facts(letter: DeadLetter) -> dict[str, Any]:
 
 def _time(moment: float) -> str:
     try:
-        return time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(moment))
+        return time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(moment))
     except (OverflowError, ValueError, OSError):
         return f'{moment}'  # whoever wrote the event may claim any time

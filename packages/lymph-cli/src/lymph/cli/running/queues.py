@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from rich.text import Text
 
+from lymph.cli.durations import short_duration
 from lymph.cli.output import say
 from lymph.cli.printing import Printer, line
 from lymph.cli.running.asking import open_client
@@ -19,7 +20,6 @@ from lymph.events.queues import Queues, QueueState
 __all__ = ['open_queues', 'run_list']
 
 _COLUMNS = ('queue', 'waiting', 'delayed', 'bytes', 'oldest', 'running', 'consumers', 'dead')
-_UNITS = ((86400, 'd'), (3600, 'h'), (60, 'min'))
 
 
 def run_list(
@@ -39,8 +39,7 @@ def run_list(
     if as_json:
         printer.json([asdict(state) for state in found])
     elif found:
-        header = [line(name.upper(), 'bold') for name in _COLUMNS]
-        printer.table([header, *map(_row, found)], wrap=False)
+        printer.listing([name.upper() for name in _COLUMNS], map(_row, found))
     else:
         say(f'no queues{" like that" if patterns or unconsumed or waiting else ""}')
     if note:
@@ -60,26 +59,9 @@ def open_queues(settings: Settings) -> Iterator[Queues]:
         yield events.queues
 
 
-def _row(state: QueueState) -> Sequence[Text]:
-    numbers = (state.waiting, state.delayed, state.bytes)
-    rest = (state.running, state.consumers, state.dead)
-    return (
-        line(state.queue, 'bold'),
-        *map(_number, numbers),
-        line(_age(state)),
-        *map(_number, rest),
-    )
-
-
-def _number(number: int | None) -> Text:
-    return line('-' if number is None else str(number))
-
-
-def _age(state: QueueState) -> str:
-    """Return the age of the oldest event in two digits or more: `12 s`, `3 min`, `5 h`, `40 d`."""
-    if state.oldest is None:
-        return '-'
-    for seconds, unit in _UNITS:
-        if state.oldest >= 2 * seconds:
-            return f'{state.oldest / seconds:.0f} {unit}'
-    return f'{state.oldest:.0f} s'
+def _row(state: QueueState) -> Sequence[str | Text]:
+    facts = asdict(state)
+    if state.oldest is not None:
+        facts['oldest'] = short_duration(state.oldest)
+    name, *cells = ['' if facts[name] is None else str(facts[name]) for name in _COLUMNS]
+    return line(name, 'bold'), *cells
