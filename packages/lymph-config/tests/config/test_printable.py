@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.config.printable import QUOTED, printable, quoted
+from lymph.config.printable import QUOTED, object_name, printable, quoted
 
 
 class Broken:
@@ -86,3 +86,23 @@ def test_a_large_value_is_cut_to_tens_of_characters(value):
 
 def test_members_of_one_set_need_not_be_comparable():
     assert quoted({1, 'a'}) in ("{1, 'a'}", "{'a', 1}")
+
+
+@pytest.mark.parametrize(
+    ('found', 'shown'),
+    [
+        (quoted, 'the function lymph.config.printable.quoted'),
+        (Broken, 'the class '),
+        (Broken(), 'an instance of '),
+        (5, '5'),
+        (None, 'None'),
+        (pytest, 'the module pytest'),
+        (type('A\n' * 1000, (), {}), r'.A\nA\n'),
+    ],
+)
+def test_an_object_is_named_without_its_address(found, shown):
+    text = object_name(found)
+    assert shown in text
+    assert '0x' not in text
+    assert text.isprintable()
+    assert len(text) < 300

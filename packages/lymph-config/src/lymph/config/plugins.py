@@ -11,7 +11,6 @@ import functools
 import inspect
 import logging
 import re
-import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ import importlib_metadata
 from lymph.config._nodes import close_names
 from lymph.config.exceptions import PluginError
 from lymph.config.locations import Location
-from lymph.config.printable import printable, quoted
+from lymph.config.printable import object_name, printable, quoted
 from lymph.config.references import is_reference, load_reference
 
 __all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
@@ -49,9 +48,9 @@ class Contract:
         if self.instance:
             if isinstance(found, base):
                 return None
-            return f'must be an instance of {self.reference}, found {_describe(found)}'
+            return f'must be an instance of {self.reference}, found {object_name(found)}'
         if not (isinstance(found, type) and issubclass(found, base)):
-            return f'must be a subclass of {self.reference}, found {_describe(found)}'
+            return f'must be a subclass of {self.reference}, found {object_name(found)}'
         if inspect.isabstract(found):
             missing = ', '.join(sorted(getattr(found, '__abstractmethods__', ())))
             return f'must define what {self.reference} leaves open, misses {missing}'
@@ -235,13 +234,6 @@ def _known_elsewhere(group: str, name: str) -> str:
         if repr(each) in advice:
             return f'{advice} It is provided by {owner}, which is not installed'
     return ''
-
-
-def _describe(found: object) -> str:
-    if isinstance(found, (type, types.FunctionType)):
-        kind = 'class' if isinstance(found, type) else 'function'
-        return f'the {kind} {found.__module__}.{found.__qualname__}'
-    return f'an instance of {type(found).__module__}.{type(found).__qualname__}'
 
 
 def _first_line(error: BaseException) -> str:

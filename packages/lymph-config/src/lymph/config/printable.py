@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import itertools
 import reprlib
+import types
 import unicodedata
 
-__all__ = ['QUOTED', 'is_line', 'printable', 'quoted']
+__all__ = ['QUOTED', 'is_line', 'object_name', 'printable', 'quoted']
 
 QUOTED = 60  # characters that an error quotes of a value
+_NAME = 200  # characters of the name of an object
 _ELLIPSIS = '...'
 #: Unicode's categories of control characters, surrogates, line and paragraph separators.
 _NOT_IN_A_LINE = frozenset(('Cc', 'Cs', 'Zl', 'Zp'))
@@ -48,6 +50,23 @@ def quoted(value: object, limit: int = QUOTED) -> str:
     else:
         text = _Short(limit).repr(value)
     return printable(text, limit)
+
+
+def object_name(found: object) -> str:
+    """Return what an object is, as an error says it of one that was expected to be another thing.
+
+    The text is the same in every run: `the class a.B`, `the function a.b`, `the module a`,
+    `an instance of a.B`; a value of a built-in type is quoted.
+    """
+    if isinstance(found, types.ModuleType):
+        return f'the module {printable(found.__name__, _NAME)}'
+    if isinstance(found, (type, types.FunctionType)):
+        kind = 'class' if isinstance(found, type) else 'function'
+        return f'the {kind} {printable(f"{found.__module__}.{found.__qualname__}", _NAME)}'
+    if isinstance(found, (bool, int, float, str, bytes, list, tuple, dict, set, type(None))):
+        return quoted(found)
+    cls = type(found)
+    return f'an instance of {printable(f"{cls.__module__}.{cls.__qualname__}", _NAME)}'
 
 
 def is_line(text: str) -> bool:

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 from lymph.config import Configuration, ConfigView
 from lymph.config.places import noted
 from lymph.config.plugins import load_plugin
+from lymph.config.printable import object_name
 from lymph.config.references import load_reference
 from lymph.config.sections import check_sections
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.facts import check_name
-from lymph.core.failures import described
 from lymph.core.hosting.entering import read_backdoor
 from lymph.core.interfaces import Interface
 from lymph.core.partitioning import Partitioner
@@ -42,7 +42,9 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     backdoor = read_backdoor(config.view('debug'), overrides.pop('debug', False))
     container = config.create_instance('container', ServiceContainer, **overrides)
     if not isinstance(container, ServiceContainer):
-        raise config.error('container.class', f'expected a container, found {described(container)}')
+        raise config.error(
+            'container.class', f'expected a container, found {object_name(container)}'
+        )
     for backend, key in ((BaseServiceRegistry, 'registry'), (BaseEventSystem, 'events')):
         for component in container.components:
             if isinstance(component, backend):
@@ -68,7 +70,7 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
         component = components.create_instance([name])
         if not isinstance(component, Component):
             raise components.error(
-                [name, 'class'], f'expected a component, found {described(component)}'
+                [name, 'class'], f'expected a component, found {object_name(component)}'
             )
         component.place = components.locate([name])
         container.add_component(component)
@@ -84,7 +86,7 @@ def _partitioner(components: ConfigView, container: ServiceContainer) -> Partiti
     )
     if not isinstance(partitioner, Partitioner):
         raise components.error(
-            [_SERIAL_EVENTS], f'expected a partitioner, found {described(partitioner)}'
+            [_SERIAL_EVENTS], f'expected a partitioner, found {object_name(partitioner)}'
         )
     return partitioner
 
@@ -131,7 +133,9 @@ def _interface_class(section: ConfigView) -> type[Interface]:
     cls = load_reference(reference, where=section.locate('class'))
     if not (isinstance(cls, type) and issubclass(cls, Interface)):
         raise section.error(
-            'class', f'expected a subclass of lymph.Interface, found {described(cls)}'
+            'class',
+            f'expected a subclass of lymph.Interface, found {object_name(cls)}; '
+            'name a class that is derived from it',
         )
     return cls
 
