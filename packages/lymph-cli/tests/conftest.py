@@ -207,3 +207,24 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path)
     yield shell
     shell.close()
+
+
+@pytest.fixture(scope='module')
+def shared_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """Return one that the tests of a module share."""
+    shell = Shell(tmp_path_factory.mktemp('shared'))
+    yield shell
+    shell.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        '--accept-texts',
+        action='store_true',
+        help='Write what commands print into cli/texts instead of comparing it; run no other test.',
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption('accept_texts'):
+        items[:] = [item for item in items if item.path.name == 'test_texts.py']

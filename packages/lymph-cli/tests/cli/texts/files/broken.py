@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from no_such_module import Broken as Broken
