@@ -30,6 +30,7 @@ FLOORS = [
         'lymph.core.forks',
         'lymph.core.greenlets',
         'lymph.core.hooks',
+        'lymph.core.inherited',
         'lymph.core.messages',
         'lymph.core.monitoring.log_limits',
         'lymph.core.monitoring.log_publisher',

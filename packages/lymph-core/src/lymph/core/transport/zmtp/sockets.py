@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from gevent.monkey import get_original
 
+from lymph.core.inherited import adopt
 from lymph.core.resolving import resolver
 from lymph.core.transport.endpoints import join_tcp
 
@@ -33,8 +34,12 @@ _OPTIONS = (
 def listen(host: str, port: int, backlog: int) -> socket.socket:
     """Return a plain, non-blocking socket that listens; raises OSError.
 
-    A host name is looked up without blocking the loop; of several addresses, IPv4 is taken.
+    That is the one that this process was started with for the port, if there is one. A host name is
+    looked up without blocking the loop; of several addresses, IPv4 is taken.
     """
+    inherited = adopt(host, port)
+    if inherited is not None:
+        return inherited
     found = resolver().addresses(host, port, _LOOK_UP)
     family, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     sock = _Socket(family, socket.SOCK_STREAM)
