@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request
 
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
 from lymph.core.addresses import check_host, is_loopback, join_address
+from lymph.core.inherited import SocketMismatch, adopt, misdirected
 from lymph.core.interfaces import Host, Interface
 from lymph.core.options import refuse_near_misses
 from lymph.core.settings import Settings
@@ -147,14 +148,17 @@ class WebServiceInterface(Interface):
     def on_start(self) -> None:
         """Check `url_map` and begin to serve; in a worker, serve nothing.
 
+        Where the process was started with a listening socket for the port, that is used.
+
         Raises ConfigurationError when an endpoint is no method, or the port cannot be used.
         """
         super().on_start()
         check_routes(self, self.url_map)
         if self.container.worker:
             return
-        server = WebServer(self._address, self._serve, self.limits, self._is_draining, self._faults)
         try:
+            listener = adopt(*self._address) or self._address
+            server = WebServer(listener, self._serve, self.limits, self._is_draining, self._faults)
             server.start()
         except OSError as error:
             raise self._unusable(error) from error
@@ -222,6 +226,12 @@ class WebServiceInterface(Interface):
 
     def _unusable(self, error: OSError) -> ConfigurationError:
         ip, port = self._address
+        if isinstance(error, SocketMismatch):
+            return ConfigurationError(
+                f'cannot listen at port {port} of {ip} ({error.strerror}); '
+                f'set {self._ip_at.key} to the host of that socket, or bind the socket to {ip}',
+                self._ip_at,
+            )
         resolved = not isinstance(error, gaierror)
         reason = os.strerror(error.errno) if resolved and error.errno else error.strerror or error
         if not resolved or error.errno == errno.EADDRNOTAVAIL:
@@ -229,8 +239,10 @@ class WebServiceInterface(Interface):
                 f'cannot listen at {ip} ({reason}); expected an address of this machine',
                 self._ip_at,
             )
+        in_use = error.errno == errno.EADDRINUSE
+        advice = 'end what uses it, choose another port, or leave it out for a random one'
         return ConfigurationError(
             f'cannot listen at port {port} of {ip} ({reason}); '
-            'end what uses it, choose another port, or leave it out for a random one',
+            f'{(in_use and misdirected()) or advice}',
             self._port_at,
         )

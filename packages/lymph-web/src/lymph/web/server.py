@@ -36,12 +36,15 @@ logger = logging.getLogger(__name__)
 # What lacks may come back: descriptors and memory, of the process or of the machine.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 0.1  # seconds
+#: Seconds that a connection which was just accepted has for its first request when the server ends.
+_FIRST_REQUEST = 1.0
 
 
 class WebServer(WSGIServer):
     """Serves a WSGI application on `listener`: a listening socket, or an IP address and a port.
 
-    `draining` tells whether answers are to close their connections; `faults` answers for an
+    With a socket, other processes may accept connections from it, too, and it is closed in this one
+    alone. `draining` tells whether answers are to close their connections; `faults` answers for an
     application that fails. `start` raises OSError when the address cannot be had.
     """
 
@@ -49,7 +52,7 @@ class WebServer(WSGIServer):
 
     def __init__(
         self,
-        listener: GeventSocket | tuple[str, int],
+        listener: socket.socket | tuple[str, int],
         application: WSGIApplication,
         limits: Limits | None = None,
         draining: Callable[[], bool] = bool,
@@ -61,6 +64,7 @@ class WebServer(WSGIServer):
         self._draining = draining
         self._idle: dict[Connection, None] = {}  # in the order in which they became so
         self._ended = False
+        self._patient = False  # with connections that have not had a request yet
         super().__init__(
             listener,
             application,
@@ -68,7 +72,12 @@ class WebServer(WSGIServer):
             log=None,
             error_log=logger,
             handler_class=Connection,  # type: ignore[arg-type]  # stands in for WSGIHandler
-            environ={'SERVER_NAME': self._name(listener), 'wsgi.multithread': True},
+            environ={
+                'SERVER_NAME': self._name(listener),
+                'wsgi.multithread': True,
+                # then connections are accepted one at a time: the others get their share
+                'wsgi.multiprocess': not isinstance(listener, tuple),
+            },
         )
 
     @property
@@ -114,7 +123,7 @@ class WebServer(WSGIServer):
         """Count `connection` as idle within the block, so that a drain may close it."""
         self._idle[connection] = None
         if self._ended:
-            connection.end()
+            self._end_idle(connection)
         try:
             yield
         finally:
@@ -123,17 +132,27 @@ class WebServer(WSGIServer):
     def finish(self, timeout: float) -> int:
         """Stop: accept no more, let answers end for up to `timeout` seconds, then cut the rest.
 
-        Returns how many were cut.
+        A connection that was accepted and has had no request yet gets a moment to send it: its
+        client knows nothing of the stop, and nobody else can serve it. Returns how many were cut.
         """
-        self._ended = True
+        patience = min(timeout, _FIRST_REQUEST)
+        self._ended, self._patient = True, patience > 0
         self.close()
         for connection in list(self._idle):
-            connection.end()
-        self.pool.join(timeout)
+            self._end_idle(connection)
+        self.pool.join(patience)
+        self._patient = False
+        for connection in list(self._idle):
+            self._end_idle(connection)
+        self.pool.join(timeout - patience)
         cut = len(self.pool)
         self.pool.kill(Killed, timeout=1.0)
         self.limited_log.close()
         return cut
+
+    def _end_idle(self, connection: Connection) -> None:
+        if connection.served or not self._patient:
+            connection.end()
 
     def _make_room(self) -> None:
         # the next client need not wait for the idle timeout of those that were answered
@@ -143,7 +162,7 @@ class WebServer(WSGIServer):
             oldest.end()
 
     @staticmethod
-    def _name(listener: GeventSocket | tuple[str, int]) -> str:
+    def _name(listener: socket.socket | tuple[str, int]) -> str:
         # given, or gevent would ask the DNS for it
         address = listener if isinstance(listener, tuple) else listener.getsockname()
         return in_brackets(str(address[0])) if isinstance(address, tuple) else ''
