@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import gevent
@@ -23,6 +24,7 @@ from lymph.config import Configuration, ConfigurationError
 from lymph.core.addresses import join_address
 from lymph.core.assembly import build_container
 from lymph.core.container import ServiceContainer
+from lymph.core.inherited import inherited_sockets, misdirected, unused_sockets
 
 __all__ = ['run']
 
@@ -44,6 +46,7 @@ def run(
     let_services_print()
     show_greenlets()
     readiness = Readiness.from_environ()
+    inherited_sockets()  # what the code of services starts does not inherit them
     config = load_configuration(settings)
     set_up_logging(settings, config, 'INFO')
     _expect_interfaces(config, settings)
@@ -57,6 +60,7 @@ def run(
         if stops.asked.is_set():
             container.stop()
             return
+        _warn_of_unused_sockets()
         names = sorted({container.registered_name(each) for each in container.interfaces})
         say(f'{", ".join(names)} at {container.endpoint}')
         readiness.tell()
@@ -79,9 +83,18 @@ def _start(container: ServiceContainer) -> None:
         if container.endpoint is not None:
             raise  # it listens already: the error is another's
         address = join_address(container.settings.ip, container.settings.port)
+        advice = (error.errno == errno.EADDRINUSE and misdirected()) or 'see --ip and --port'
         raise OperationFailed(
-            f'cannot listen at {address}: {error.strerror or error}; see --ip and --port'
+            f'cannot listen at {address}: {error.strerror or error}; {advice}'
         ) from error
+
+
+def _warn_of_unused_sockets() -> None:
+    for each in unused_sockets():
+        say(
+            f'nothing here accepts the connections of {each}, a socket that this process was '
+            f'started with; set the port of an interface to {each.port}, or do not pass it on'
+        )
 
 
 def _reloader(settings: Settings) -> Reloader:

@@ -13,6 +13,7 @@ from gevent.event import Event
 from lymph.cli.output import say
 from lymph.cli.tracebacks import is_users_file
 from lymph.config import ConfigurationError
+from lymph.core.inherited import keep_open
 
 __all__ = ['Reloader', 'changes', 'start_again']
 
@@ -69,6 +70,7 @@ def changes(before: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
 
 def start_again() -> None:
     """Replace this process by a new one with the same command line."""
+    keep_open()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
