@@ -116,7 +116,9 @@ class ServiceContainer(Asking):
         self.metrics.add(self._server)
         if settings.block_threshold and not on_demand:
             self.add_component(Watchdog(settings.block_threshold))
-        builtin = BuiltinInterface(self, self._methods, self.metrics, self.status)
+        builtin = BuiltinInterface(
+            self, self._methods, self.metrics, self.status, lambda: self.interfaces
+        )
         self._methods.add(builtin, vital=True)
         abandon_in_children(self)
 
