@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from importlib.metadata import version
+
 import gevent
 import pytest
 from gevent.event import Event
@@ -19,6 +22,14 @@ from lymph.exceptions import (
     RegistrationFailure,
 )
 from lymph.testing.waiting import eventually
+
+
+class Secretive(lymph.Interface):
+    """Fails with an error whose text is nobody's business."""
+
+    @lymph.rpc()
+    def fail(self, number):
+        raise KeyError('pa55word')
 
 
 class Noted(lymph.Interface):
@@ -673,6 +684,23 @@ def test_the_status_tells_what_an_operator_asks(world):
         'dropped': 0,
     }
     assert status['buffered'] in (None, 0)
+    assert abs(status['time'] - time.time()) < 60
+    assert 0 < status['descriptors']['open'] < status['descriptors']['limit']
+    assert status['version'] == version('lymph-core')
+    assert (status['worker'], status['tasks'], status['errors']) == (False, [], [])
+    assert status['loop'] is None  # there is no watchdog here
+
+
+def test_the_status_names_the_last_errors_and_not_what_they_said(world):
+    container, caller = world.container((Secretive, 'secretive')), world.container()
+    for number in range(12):
+        with pytest.raises(Failed):
+            caller.request('secretive', 'secretive.fail', {'number': number})
+    errors = caller.request(container.endpoint, 'lymph.status')['errors']
+    assert len(errors) == 10
+    assert {(each['where'], each['error']) for each in errors} == {('secretive.fail', 'KeyError')}
+    assert all(each['trace_id'] and each['time'] > 0 for each in errors)
+    assert 'pa55word' not in str(errors)
 
 
 def test_metrics_of_calls_and_events_are_counted(world):

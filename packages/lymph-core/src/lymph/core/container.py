@@ -27,7 +27,9 @@ from lymph.core.hosting.drain import wait_until_quiet
 from lymph.core.hosting.entering import Backdoor, BackdoorSettings, open_backdoor
 from lymph.core.hosting.handlers import Handlers
 from lymph.core.hosting.methods import MethodTable
+from lymph.core.hosting.process_facts import process_facts
 from lymph.core.hosting.publishing import Publisher, announced_endpoint, publish_log
+from lymph.core.hosting.recent_errors import RecentErrors
 from lymph.core.hosting.registration import Registrations, host_facts
 from lymph.core.hosting.server import Server
 from lymph.core.interfaces import Interface, configure, parts_of
@@ -114,11 +116,13 @@ class ServiceContainer(Asking):
         self._forked = False
         self._began = time.monotonic()
         self.metrics.add(self._server)
+        self._watchdog: Watchdog | None = None
         if settings.block_threshold and not on_demand:
-            self.add_component(Watchdog(settings.block_threshold))
-        builtin = BuiltinInterface(
-            self, self._methods, self.metrics, self.status, lambda: self.interfaces
-        )
+            self._watchdog = Watchdog(settings.block_threshold)
+            self.add_component(self._watchdog)
+        self._errors = RecentErrors()
+        self.error_hook.install(self._errors)
+        builtin = BuiltinInterface(self, self._methods, self.metrics, self.status)
         self._methods.add(builtin, vital=True)
         abandon_in_children(self)
 
@@ -273,6 +277,11 @@ class ServiceContainer(Asking):
             'listener': self._listener_status(),
             'buffered': self._transport.buffered,
             'rpc': self.rpc.stats(),
+            'worker': self.worker,
+            'tasks': list(self._event_handlers.tasks),
+            'loop': None if self._watchdog is None else self._watchdog.facts(),
+            'errors': self._errors.facts(),
+            **process_facts(),
         }
 
     def _listener_status(self) -> dict[str, Any] | None:

@@ -36,6 +36,7 @@ def test_what_blocks_the_loop_is_named_once_while_it_lasts(watchdog, caplog):
     assert 'a_handler_that_blocks' in caplog.text
     assert len(caplog.records) == 1
     eventually(lambda: metrics(watchdog)['loop.blocks'] == 1)
+    assert watchdog.facts()['blocks'] == 1
     assert metrics(watchdog)['loop.blocked_seconds'] >= THRESHOLD
 
 

@@ -65,7 +65,8 @@ class Handlers(Component):
         self._serial_events = serial_events
         self._worker = worker
         self._consumed: list[Subscription] = []
-        self._tasks: list[str] = []  # queues kept for workers
+        #: the queues that are kept for workers
+        self.tasks: list[str] = []
         self._figures: QueueMetrics | None = None
 
     def on_start(self) -> None:
@@ -80,7 +81,7 @@ class Handlers(Component):
         kept += self._serial_events.queues(interfaces)
         if kept or self._consumed:
             self._host.events.prepare(self._consumed, kept)
-        self._tasks = [] if self._worker else [each.queue_name for each in tasks if each in kept]
+        self.tasks = [] if self._worker else [each.queue_name for each in tasks if each in kept]
         durable = [each.queue_name for each in (*self._consumed, *kept) if not each.temporary]
         if durable:
             self._figures = QueueMetrics(self, lambda: self._host.events.queues, durable)
@@ -100,5 +101,5 @@ class Handlers(Component):
             interfaces = newest_first(self._interfaces())
             warn_of_former_queues(interfaces, lambda queue: self._host.events.has_queue(queue))
             self._serial_events.run(interfaces)
-        if self._tasks and self._host.events.queues is not None:
-            self.spawn(warn_of_untaken_tasks, self._host.events.queues, self._tasks)
+        if self.tasks and self._host.events.queues is not None:
+            self.spawn(warn_of_untaken_tasks, self._host.events.queues, self.tasks)

@@ -68,6 +68,10 @@ class Watchdog(Component):
         yield 'loop.blocks', self.blocks, {}
         yield 'loop.blocked_seconds', self.blocked_seconds, {}
 
+    def facts(self) -> dict[str, float]:
+        """Return how often and for how many seconds the loop was blocked."""
+        return {'blocks': self.blocks, 'blocked_seconds': self.blocked_seconds}
+
     def _answer(self) -> None:
         """Give the sign of life. Runs in the hub."""
         now = time.monotonic()
