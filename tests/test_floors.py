@@ -54,7 +54,7 @@ FLOORS = [
     ['lymph.core.monitoring.watchdog', 'lymph.core.protocol', 'lymph.core.transport.base'],
     ['lymph.core.transport'],
     ['lymph.core.channels', 'lymph.core.connections', 'lymph.core.facts', 'lymph.core.services'],
-    ['lymph.core.partitioning', 'lymph.discovery', 'lymph.events'],
+    ['lymph.core.diagnosis', 'lymph.core.partitioning', 'lymph.discovery', 'lymph.events'],
     ['lymph.core.declaring', 'lymph.core.decorators'],
     [
         'lymph.core.calls',

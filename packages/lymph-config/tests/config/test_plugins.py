@@ -225,6 +225,7 @@ def test_a_contract_that_is_no_class_is_an_error(monkeypatch: pytest.MonkeyPatch
     [
         'lymph.cli',
         'lymph.discovery',
+        'lymph.doctor',
         'lymph.events',
         'lymph.partitioners',
         'lymph.plugins',

@@ -35,11 +35,8 @@ class LiveBar:
     def draw(self, done: float, words: str) -> None:
         """Show what is done, and words behind the bar that are printable already."""
         with contextlib.suppress(OSError):
-            self._progress.update(self._task, completed=done, words=words)
-            if self._progress.live.is_started:
-                self._progress.refresh()
-            else:
-                self._progress.start()  # draws it too
+            self._progress.start()
+            self._progress.update(self._task, completed=done, words=words, refresh=True)
 
     def close(self) -> None:
         """Remove the bar from the terminal."""

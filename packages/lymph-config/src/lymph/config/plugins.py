@@ -61,6 +61,7 @@ class Contract:
 CONTRACTS: dict[str, Contract] = {
     'lymph.cli': Contract('click:Command', instance=True),
     'lymph.discovery': Contract('lymph.discovery.base:BaseServiceRegistry'),
+    'lymph.doctor': Contract('lymph.core.diagnosis:Check'),
     'lymph.events': Contract('lymph.events.base:BaseEventSystem'),
     'lymph.partitioners': Contract('lymph.core.partitioning:Partitioner'),
     'lymph.plugins': Contract('lymph.core.plugins:Plugin'),

@@ -53,6 +53,11 @@ class BaseServiceRegistry(Component, ABC):
         self._services: dict[tuple[str, str], Service] = {}
         self._lookups: Flights[Service] = Flights(lambda run: self.pool.spawn(run))
 
+    @property
+    def description(self) -> str:
+        """Which registry this is and where, in words for an operator."""
+        return type(self).__name__
+
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseServiceRegistry:
         """Make the registry from its section of the configuration.

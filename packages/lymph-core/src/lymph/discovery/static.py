@@ -112,6 +112,10 @@ class StaticServiceRegistry(BaseServiceRegistry):
         services = {name: tuple(_read(section, name)) for name in section}
         return cls(**{'hub': hub, 'services': services, **kwargs})
 
+    @property
+    def description(self) -> str:
+        return 'the addresses in container.registry.services'
+
     def discover(self, namespace: str = RPC) -> set[str]:
         return self.hub.names(namespace)
 

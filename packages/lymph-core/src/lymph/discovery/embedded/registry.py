@@ -72,6 +72,10 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
         refuse_unknown(config, ('path',))
         return cls(config.get_line('path', None), where=config.locate('path'), **kwargs)
 
+    @property
+    def description(self) -> str:
+        return f'the registry of this machine in {printable(str(self.directory))}'
+
     def discover(self, namespace: str = RPC) -> set[str]:
         folder = self.directory / escape(namespace)
         with self._readable():

@@ -106,6 +106,10 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
             **kwargs,
         )
 
+    @property
+    def description(self) -> str:
+        return f'{self._session} below {self._session.client.chroot}{self._root or "/"}'
+
     def on_start(self) -> None:
         """Connect to the server; raises RegistrationFailure when it is not there."""
         try:
