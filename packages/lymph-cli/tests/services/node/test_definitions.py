@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from lymph.config import Configuration, ConfigurationError
-from lymph.services.node.definitions import check_commands, read_definitions
+from lymph.config import Configuration, ConfigurationError, Location
+from lymph.services.node.definitions import Definition, check_commands, read_definitions
 from lymph.testing.contracts.sections import NUMBERS, check_refused, check_taken_or_refused
 
 SECTION = """
@@ -13,6 +14,10 @@ instances:
     echo:
         command: lymph instance --config="conf/my echo.yml"
         numprocesses: 2
+        env: {POOL: 8, NAME: a=b}
+        cwd: /
+        restart: on-failure
+        stop_timeout: 2.5
     broker:
         command: [rabbitmq-server, '-n', a b]
 """
@@ -34,6 +39,35 @@ def test_instances_are_commands_and_how_often_they_run(tmp_path: Path) -> None:
     assert list(broker.processes()) == ['broker.1']
 
 
+def test_how_processes_run_may_be_said_and_has_defaults(tmp_path: Path) -> None:
+    echo, broker = read_definitions(read(SECTION, tmp_path))
+    assert echo.env == {'POOL': '8', 'NAME': 'a=b'}
+    assert (echo.cwd, echo.restart, echo.stop_timeout) == ('/', 'on-failure', 2.5)
+    assert broker.env == {}
+    assert (broker.cwd, broker.restart, broker.stop_timeout) == (None, 'on-failure', None)
+
+
+@pytest.mark.parametrize(
+    ('command', 'restart'),
+    [
+        ('lymph instance -c x.yml', 'always'),
+        ('/srv/bin/lymph --vars=v.yml worker', 'always'),
+        ('nice -n 5 lymph instance', 'always'),
+        ('lymph emit it.happened', 'on-failure'),
+        ('sleep 60', 'on-failure'),
+        ("sh -c 'lymph instance'", 'on-failure'),
+        ('instance lymph', 'on-failure'),
+    ],
+)
+def test_instances_and_workers_of_lymph_are_restarted_always(
+    command: str, restart: str, tmp_path: Path
+) -> None:
+    section = {'instances': {'x': {'command': command}}}
+    [definition] = read_definitions(Configuration(section))
+    assert definition.restart == restart
+    assert definition.serves == (restart == 'always')
+
+
 @pytest.mark.parametrize(
     ('section', 'complaint'),
     [
@@ -51,7 +85,18 @@ def test_instances_are_commands_and_how_often_they_run(tmp_path: Path) -> None:
         ('{echo: {command: x, class: y}}', 'unknown option'),
         ('{echo: {command: "a \\0"}}', 'expected words without NUL characters'),
         ('{echo: {command: x, numproceses: 2}}', "did you mean 'numprocesses'?"),
-        ('{echo: {command: x, color: red}}', 'unknown option (there are: command, numprocesses)'),
+        ('{echo: {command: x, color: red}}', 'unknown option (there are: command, cwd, env, '),
+        ('{echo: {command: x, stop_timout: 2}}', "did you mean 'stop_timeout'?"),
+        ('{echo: {command: x, stop_timeout: -1}}', 'expected seconds'),
+        ('{echo: {command: x, restart: no}}', 'expected always or on-failure or never'),
+        ('{echo: {command: x, restart: allways}}', 'expected always or on-failure or never'),
+        ('{echo: {command: x, cwd: ""}}', 'expected text, not empty'),
+        ('{echo: {command: x, env: [A=1]}}', 'expected a mapping'),
+        ('{echo: {command: x, env: {A: 1.10}}}', 'expected text, found 1.1; put it between'),
+        ('{echo: {command: x, env: {A: yes}}}', 'expected text, found True; put it between'),
+        ('{echo: {command: x, env: {A: }}}', 'expected text, found None; put it between'),
+        ('{echo: {command: x, env: {A=B: x}}}', 'expected the name of an environment variable'),
+        ('{echo: {command: x, env: {LYMPH_READY_FD: 7}}}', 'the node sets it'),
     ],
 )
 def test_what_cannot_be_run_is_a_configuration_error_with_its_place(
@@ -68,6 +113,12 @@ def test_no_value_is_more_than_a_configuration_error(key: str) -> None:
     check_taken_or_refused(key, read_definitions)
 
 
+@pytest.mark.parametrize('key', ['env', 'env.A', 'cwd', 'restart', 'stop_timeout'])
+def test_no_way_to_run_is_more_than_a_configuration_error(key: str) -> None:
+    base = {'instances': {'x': {'command': 'y'}}}
+    check_taken_or_refused(f'instances.x.{key}', read_definitions, base)
+
+
 def test_no_number_of_processes_is_more_than_a_configuration_error() -> None:
     base = {'instances': {'x': {'command': 'y'}}}
     check_refused('instances.x.numprocesses', (*NUMBERS, '0.5', '1001'), read_definitions, base)
@@ -80,3 +131,31 @@ def test_a_program_that_is_not_there_is_found_before_anything_starts(tmp_path: P
         ConfigurationError, match=r"4: instances\.echo\.command: no program 'lymph'"
     ):
         check_commands(definitions, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ('program', 'complaint'),
+    [
+        ('./run', None),
+        ('run', None),
+        ('bin/run', "no program 'bin/run'"),
+    ],
+)
+def test_programs_are_looked_for_where_they_will_run(
+    program: str, complaint: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / 'run').touch(mode=0o755)
+    definition = Definition(
+        'x', (program,), 1, Location('x'), env={'PATH': str(tmp_path)}, cwd=str(tmp_path)
+    )
+    if complaint is None:
+        check_commands([definition], os.devnull)
+    else:
+        with pytest.raises(ConfigurationError, match=complaint):
+            check_commands([definition], os.devnull)
+
+
+def test_a_folder_that_is_not_there_is_found_before_anything_starts(tmp_path: Path) -> None:
+    definition = Definition('x', ('true',), 1, Location('x'), cwd=str(tmp_path / 'no'))
+    with pytest.raises(ConfigurationError, match='no folder'):
+        check_commands([definition], os.defpath)

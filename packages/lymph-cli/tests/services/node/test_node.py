@@ -101,7 +101,7 @@ def test_a_node_whose_processes_have_all_finished_has_finished(shell: Any) -> No
 
 def test_a_process_that_keeps_failing_is_reported_and_counts_as_failure(shell: Any) -> None:
     node = start(shell, 'bad: {command: worker fails}, good: {command: worker waits}')
-    node.said('bad.1 keeps failing')
+    node.said('bad.1 has failed: it keeps failing')
     assert 'bad.1: ended with exit code 3' in node.stderr
     assert len(pids(node, 'good.1')) == 1
     node.signal(signal.SIGTERM)

@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePath
 
 from lymph.cli.configuring import load_configuration
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError
-from lymph.services.node.definitions import Definition
+from lymph.services.node.definitions import Definition, service_words
 
-__all__ = ['check_ports']
+__all__ = ['check_ports', 'fixed_port']
 
-_LISTENING = {'instance', 'worker'}
 _FIXED = re.compile(r'^tcp://.*:([0-9]+)$')
 
 
 def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
     """Raise ConfigurationError for several processes of one instance with a fixed port.
 
-    All but the first could not listen, and would be started again for ever. Looked at are the
-    options of `lymph instance` and `lymph worker` and the files they name; what cannot be read is
-    left for the instance to report.
+    All but the first could not listen, and would be started again for ever.
     """
     for definition in definitions:
         if definition.numprocesses > 1:
-            for port, place in _fixed_ports(definition.command, settings):
+            port = fixed_port(definition, settings)
+            if port is not None:
                 raise ConfigurationError(
-                    f'{definition.numprocesses} processes cannot all listen at port {port} '
-                    f'({place}); set that to 0 for any free port, or numprocesses to 1',
+                    f'{definition.numprocesses} processes cannot all listen at {port}; set that '
+                    'to 0 for any free port, or numprocesses to 1',
                     definition.where,
                 )
 
 
-def _fixed_ports(command: Sequence[str], settings: Settings) -> Iterator[tuple[int, str]]:
-    program, *words = command
-    if PurePath(program).name != 'lymph' or _LISTENING.isdisjoint(words):
+def fixed_port(definition: Definition, settings: Settings) -> str | None:
+    """Return the port that each process of a definition needs for itself, and where it is set.
+
+    Looked at are the options of `lymph instance` and `lymph worker` and the files they name; what
+    cannot be read is left for the instance to report.
+    """
+    for port, place in _fixed_ports(definition, settings):
+        return f'port {port} ({place})'
+    return None
+
+
+def _fixed_ports(definition: Definition, settings: Settings) -> Iterator[tuple[int, str]]:
+    words = service_words(definition.command)
+    if words is None:
         return
     for port in _values(words, '--port'):
         if port.isdecimal() and int(port):
             yield int(port), f'--port={port}'
     files = (*_values(words, '--config'), *_values(words, '-c'))
-    variables = tuple(_values(words, '--vars')) or settings.vars
+    variables = tuple(_values(words, '--vars'))
+    folder = definition.cwd or ''
+    environ = {**os.environ, **definition.env}
+    given = Settings(config=files, vars=variables)
+    here = Settings(
+        config=_in(folder, given.configuration_files(environ)) or settings.config,
+        vars=_in(folder, given.variable_files(environ)) or settings.vars,
+    )
     try:
-        config = load_configuration(dataclasses.replace(settings, config=files, vars=variables))
-        yield from _configured_ports(config)
+        yield from _configured_ports(load_configuration(here))
     except ConfigurationError:
         return
+
+
+def _in(folder: str, paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(os.path.join(folder, path) for path in paths)
 
 
 def _configured_ports(config: Configuration) -> Iterator[tuple[int, str]]:

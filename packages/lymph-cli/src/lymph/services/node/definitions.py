@@ -4,38 +4,82 @@ instances:
     echo:
         command: lymph instance --config=conf/echo.yml
         numprocesses: 2                                     # default: 1
+        env: {POOL: '8'}                                    # added to the environment of the node
+        cwd: /srv/echo                                      # default: the folder of the node
+        restart: always                                     # or on-failure, never
+        stop_timeout: 30                                    # seconds; default: that of the node
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Literal, cast
 
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.printable import quoted
 from lymph.core.options import refuse_unknown
 from lymph.services.node.shell_words import shell_word
 
-__all__ = ['Definition', 'check_commands', 'read_definitions']
+__all__ = ['Definition', 'Restart', 'check_commands', 'read_definitions', 'service_words']
 
-_KEYS = ('command', 'numprocesses')
+_KEYS = ('command', 'numprocesses', 'env', 'cwd', 'restart', 'stop_timeout')
 _MOST = 1000  # processes of one command
+#: The subcommands of `lymph` that serve until they are told to stop, and say when they are ready.
+_SERVING = frozenset({'instance', 'worker'})
+#: What the node tells each process itself.
+_SET_BY_NODE = frozenset({'LYMPH_READY_FD'})
+
+Restart = Literal['always', 'on-failure', 'never']
+_RESTARTS = ('always', 'on-failure', 'never')
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A command, how many processes run it, and where in the configuration it stands."""
+    """A command, how many processes run it and how, and where in the configuration it stands.
+
+    `env` is added to the environment of the node; `cwd` is None for its folder, `stop_timeout` (in
+    seconds) for its own.
+    """
 
     name: str
     command: tuple[str, ...]
     numprocesses: int
     where: Location
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    restart: Restart = 'on-failure'
+    stop_timeout: float | None = None
 
-    def processes(self) -> Iterable[str]:
+    def processes(self) -> list[str]:
         """Return the names of the processes: `echo.1`, `echo.2`."""
         return [f'{self.name}.{number}' for number in range(1, self.numprocesses + 1)]
+
+    @property
+    def serves(self) -> bool:
+        """Whether the command is an instance or a worker of lymph."""
+        return service_words(self.command) is not None
+
+    def runs_like(self, other: Definition) -> bool:
+        """Tell whether a process of `other` does what a process of this one would do."""
+        return (self.command, self.env, self.cwd) == (other.command, other.env, other.cwd)
+
+
+def service_words(command: Iterable[str]) -> tuple[str, ...] | None:
+    """Return what follows `lymph` in the command of an instance or a worker, None for any other.
+
+    Programs that start `lymph` may stand in front, such as `nice` and `env`.
+    """
+    words = tuple(command)
+    for number, word in enumerate(words):
+        if PurePath(word).name == 'lymph':
+            rest = words[number + 1 :]
+            return None if _SERVING.isdisjoint(rest) else rest
+    return None
 
 
 def read_definitions(config: ConfigView) -> list[Definition]:
@@ -53,10 +97,19 @@ def read_definitions(config: ConfigView) -> list[Definition]:
 
 
 def check_commands(definitions: Iterable[Definition], search_path: str) -> None:
-    """Raise ConfigurationError if a command is not found; `search_path` is in the form of PATH."""
+    """Raise ConfigurationError if a command or its folder is not found.
+
+    `search_path` is in the form of PATH; a PATH in the `env` of a definition goes before it.
+    """
     for definition in definitions:
+        folder = definition.cwd or os.curdir
+        if not os.path.isdir(folder):
+            raise ConfigurationError(f'no folder {quoted(folder)} (cwd)', definition.where)
         program = definition.command[0]
-        if shutil.which(program, path=search_path) is None:
+        path = definition.env.get('PATH', search_path)
+        # What has a folder in front is looked for from the folder that the process runs in.
+        found = os.path.join(folder, program) if os.path.dirname(program) else program
+        if shutil.which(found, path=path) is None:
             raise ConfigurationError(
                 f'no program {program!r}; check its name, its mode and PATH', definition.where
             )
@@ -64,8 +117,35 @@ def check_commands(definitions: Iterable[Definition], search_path: str) -> None:
 
 def _read(name: str, view: ConfigView) -> Definition:
     refuse_unknown(view, _KEYS, plain=True)
-    count = view.get_int('numprocesses', 1, minimum=0, maximum=_MOST)
-    return Definition(name, _command(view), count, view.locate('command'))
+    command = _command(view)
+    cwd = view.get_line('cwd', None)
+    default = 'on-failure' if service_words(command) is None else 'always'
+    return Definition(
+        name,
+        command,
+        view.get_int('numprocesses', 1, minimum=0, maximum=_MOST),
+        view.locate('command'),
+        _environment(view.view('env')),
+        None if cwd is None else os.path.expanduser(cwd),
+        cast('Restart', view.get_choice('restart', _RESTARTS, default)),
+        view.get_seconds('stop_timeout', None, zero=True),
+    )
+
+
+def _environment(view: ConfigView) -> dict[str, str]:
+    environment = {}
+    for name in view:
+        value = view.get([name])
+        if not name or '=' in name or '\0' in name:
+            raise view.error([name], 'expected the name of an environment variable')
+        if name in _SET_BY_NODE:
+            raise view.error([name], 'the node sets it; remove it')
+        if isinstance(value, bool) or not isinstance(value, (str, int)) or '\0' in str(value):
+            raise view.error(
+                [name], f'expected text, found {quoted(value)}; put it between quotation marks'
+            )
+        environment[name] = str(value)
+    return environment
 
 
 def _command(view: ConfigView) -> tuple[str, ...]:

@@ -23,13 +23,12 @@ _RELAUNCH_DELAY = 1.0
 class Guard:
     """Keeps a guard process, and tells it which process groups begin and end.
 
-    `patience` is the time in seconds that orphans get to end by themselves. The guard process is
-    started again if it dies. See `guard_process` for what passes between the two.
+    Each group has its own patience: the seconds its processes get to end by themselves. The guard
+    process is started again if it dies. See `guard_process` for what passes between the two.
     """
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        self._groups: set[int] = set()
+    def __init__(self) -> None:
+        self._groups: dict[int, float] = {}
         self._pipe = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: gevent.Greenlet[[], None] | None = None
@@ -47,38 +46,38 @@ class Guard:
         if self._process is not None:
             self._process.wait()
 
-    def enter(self) -> None:
+    def enter(self, patience: float) -> None:
         """Make the calling process the leader of a new group and announce it.
 
         Runs in a new process before its command does, so there is no moment at which a command runs
         unknown to the guard.
         """
         os.setsid()
-        self._tell(b'+%d\n' % os.getpid())
+        self._announce(os.getpid(), patience)
 
-    def remember(self, group: int) -> None:
+    def remember(self, group: int, patience: float) -> None:
         """Note a group that has announced itself, for the case that the guard dies.
 
         The group is announced again: meanwhile another guard may have come, which knows those noted
         before.
         """
-        self._groups.add(group)
-        self._tell(b'+%d\n' % group)
+        self._groups[group] = patience
+        self._announce(group, patience)
 
     def forget(self, group: int) -> None:
         """Say that no process of a group is left."""
-        self._groups.discard(group)
+        self._groups.pop(group, None)
         self._tell(b'-%d\n' % group)
 
     def _launch(self) -> None:
         reading, self._pipe = os.pipe()  # neither end is inherited but by name
         try:
             # Before there is a process: from its first moment on it is to end all groups.
-            for group in self._groups:
-                self._tell(b'+%d\n' % group)
+            for group, patience in self._groups.items():
+                self._announce(group, patience)
             # -I -S: neither the environment nor site-packages decide what this process is.
             self._process = subprocess.Popen(
-                [sys.executable, '-I', '-S', guard_process.__file__, str(self._patience)],
+                [sys.executable, '-I', '-S', guard_process.__file__],
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
@@ -93,6 +92,9 @@ class Guard:
             gevent.sleep(_RELAUNCH_DELAY)
             os.close(self._pipe)
             self._launch()
+
+    def _announce(self, group: int, patience: float) -> None:
+        self._tell(b'+%d %g\n' % (group, patience))
 
     def _tell(self, line: bytes) -> None:
         # A guard process that is gone has a successor, which is told of all groups.

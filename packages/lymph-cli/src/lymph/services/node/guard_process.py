@@ -1,8 +1,9 @@
 """A small process that outlives its node and ends what the node leaves behind when it is killed.
 
-It reads from its standard input, a pipe whose other end only the node holds: `+<id>` when a process
-group begins, `-<id>` when one is over. The pipe ends when the node ends, however that happens; then
-every group that is still open gets SIGTERM and, `argv[1]` seconds later, SIGKILL.
+It reads from its standard input, a pipe whose other end only the node holds: `+<id> <patience>`
+when a process group begins, `-<id>` when one is over. The pipe ends when the node ends, however
+that happens; then every group that is still open gets SIGTERM and, after its patience in seconds,
+SIGKILL.
 
 It is run as a file and imports nothing but the standard library, so it starts fast and stays small.
 """
@@ -22,28 +23,29 @@ _LOOK_AGAIN = 0.05
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def main(patience: float) -> None:
+def main() -> None:
     """Watch the pipe on standard input until it ends, then end the groups that are still open."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)  # its one way to end is the end of the pipe
-    groups: set[int] = set()
+    groups: dict[int, float] = {}
     for line in sys.stdin:
-        group = int(line[1:])
+        group, _, patience = line[1:].partition(' ')
         if line.startswith('+'):
-            groups.add(group)
+            groups[int(group)] = float(patience)
         else:
-            groups.discard(group)
-    if groups:
-        _end(groups, patience)
+            groups.pop(int(group), None)
+    _end(groups)
 
 
-def _end(groups: set[int], patience: float) -> None:
-    deadline = time.monotonic() + patience
-    groups = _signal(groups, signal.SIGTERM)
-    while groups and time.monotonic() < deadline:
-        time.sleep(_LOOK_AGAIN)
-        groups = _signal(groups, 0)
-    _signal(groups, signal.SIGKILL)
+def _end(groups: dict[int, float]) -> None:
+    begun = time.monotonic()
+    alive = _signal(groups, signal.SIGTERM)
+    while alive:
+        late = {group for group in alive if time.monotonic() >= begun + groups[group]}
+        _signal(late, signal.SIGKILL)
+        alive = _signal(alive - late, 0)
+        if alive:
+            time.sleep(_LOOK_AGAIN)
 
 
 def _signal(groups: Iterable[int], number: int) -> set[int]:
@@ -59,4 +61,4 @@ def _signal(groups: Iterable[int], number: int) -> set[int]:
 
 
 if __name__ == '__main__':
-    main(float(sys.argv[1]))
+    main()

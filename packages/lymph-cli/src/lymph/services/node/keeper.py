@@ -11,12 +11,13 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from lymph.services.node.definitions import Definition
 from lymph.services.node.guard import Guard
 from lymph.services.node.output import Output
-from lymph.services.node.process import Process
+from lymph.services.node.process import Launch, Process
 from lymph.services.node.supervision import Decision, Policy, Supervision
 
-__all__ = ['Keeper', 'Surroundings']
+__all__ = ['Keeper', 'Surroundings', 'describe_exit']
 
 #: What a shell says of a command that cannot be run.
 _CANNOT_RUN = 126
@@ -39,11 +40,11 @@ class Surroundings:
 class Keeper:
     """Runs a command again and again, as its supervision decides, until it is told to stop."""
 
-    def __init__(self, name: str, command: tuple[str, ...], around: Surroundings) -> None:
+    def __init__(self, name: str, definition: Definition, around: Surroundings) -> None:
         self.name = name
-        self._command = command
+        self._definition = definition
         self._around = around
-        self._supervision = Supervision(around.policy)
+        self._supervision = Supervision(around.policy, definition.restart)
         self._stopping = Event()
         self._process: Process | None = None
         self._orderly = True
@@ -56,6 +57,7 @@ class Keeper:
     def run(self) -> None:
         """Run the command until it has finished or `stop` is called."""
         while not self._stopping.is_set():
+            self._supervision.happened('start')
             exit_code, lived = self._live()
             if self._stopping.is_set():
                 self._orderly = self._orderly and exit_code in _ORDERLY
@@ -78,42 +80,57 @@ class Keeper:
 
     def _live(self) -> tuple[int, float]:
         """Run the command once; returns its exit code and how long it lived."""
-        around = self._around
+        around, definition = self._around, self._definition
+        patience = definition.stop_timeout
+        launch = Launch(
+            definition.command,
+            {**around.environ, **definition.env},
+            around.patience if patience is None else patience,
+            definition.cwd,
+        )
         try:
             process = Process(
-                self._command,
-                around.environ,
-                around.guard,
-                functools.partial(around.output.show, self.name),
+                launch, around.guard, functools.partial(around.output.show, self.name)
             )
         except OSError as error:
-            around.output.say(f'{self.name}: {self._command[0]}: {error.strerror}')
+            around.output.say(f'{self.name}: {definition.command[0]}: {error.strerror}')
             return _CANNOT_RUN, 0.0
         self._process = process
         around.output.say(f'{self.name}: started, pid {process.pid}')
         reasons: list[Any] = [process.end, self._stopping]
         gevent.wait(reasons, count=1)
-        self._orderly = process.close(around.patience)
+        self._orderly = process.close()
         self._process = None
         return process.end.get()
 
     def _report(self, exit_code: int, lived: float, decision: Decision) -> None:
-        how = _describe(exit_code)
-        if decision.delay is None:
+        how = describe_exit(exit_code)
+        if decision.state == 'finished':
             self._around.output.say(f'{self.name}: finished')
             return
-        self._around.output.say(
-            f'{self.name}: {how} after {lived:.1f} s, next start in {decision.delay:g} s'
+        follows = (
+            'not started again' if decision.delay is None else f'next start in {decision.delay:g} s'
         )
+        self._around.output.say(f'{self.name}: {how} after {lived:.1f} s, {follows}')
         if decision.alarm:
-            policy = self._around.policy
             self._around.output.say(
-                f'{self.name} keeps failing: {policy.failing_after} times in a row it lived less '
-                f'than {policy.stable_after:g} s; its last lines above may say why'
+                f'{self.name} has failed: {self._reason(exit_code)}; its last lines may say why'
             )
 
+    def _reason(self, exit_code: int) -> str:
+        policy = self._around.policy
+        if self._definition.restart == 'never':
+            return 'it ended, and restart is never'
+        if exit_code == 2:
+            return 'exit code 2 stands for a configuration that cannot be used'
+        return (
+            f'it keeps failing, {policy.failing_after} times in a row it lived less than '
+            f'{policy.stable_after:g} s'
+        )
 
-def _describe(exit_code: int) -> str:
+
+def describe_exit(exit_code: int) -> str:
+    """Return how a process ended, as half a sentence; a negative code is a signal."""
     if exit_code >= 0:
         return f'ended with exit code {exit_code}'
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -34,11 +34,11 @@ class Node:
         policy: Policy | None = None,
         color: bool = False,
     ) -> None:
-        commands = dict(_named(definitions))
-        self._output = Output(commands, color=color)
-        self._guard = Guard(patience)
+        named = {name: each for each in definitions for name in each.processes()}
+        self._output = Output(named, color=color)
+        self._guard = Guard()
         around = Surroundings(environ, self._guard, self._output, policy or Policy(), patience)
-        self._keepers = [Keeper(name, command, around) for name, command in commands.items()]
+        self._keepers = [Keeper(name, definition, around) for name, definition in named.items()]
         self._stopping = Event()
 
     def run(self) -> bool:
@@ -81,9 +81,3 @@ class Node:
         if not finished.ready() and not self._stopping.is_set():
             self.stop()  # nobody reads what is printed
         finished.join()
-
-
-def _named(definitions: Iterable[Definition]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for definition in definitions:
-        for name in definition.processes():
-            yield name, definition.command

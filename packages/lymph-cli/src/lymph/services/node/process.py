@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import gevent
 import psutil
@@ -16,13 +18,23 @@ from gevent.os import make_nonblocking, nb_read
 from lymph.services.node.guard import Guard
 from lymph.services.node.lines import LineSplitter
 
-__all__ = ['Process']
+__all__ = ['Launch', 'Process']
 
 #: Seconds between two looks at the rest of a group; the system has no event for its end.
 _LOOK_AGAIN = 0.1
 #: Seconds in which the last output and the last members of a group may go after its end.
 _AFTERMATH = 1.0
 _CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a process is started with; `patience` is in seconds, None for `cwd` the folder here."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    patience: float
+    cwd: str | None = None
 
 
 class Process:
@@ -33,22 +45,23 @@ class Process:
 
     def __init__(
         self,
-        command: Sequence[str],
-        environ: Mapping[str, str],
+        launch: Launch,
         guard: Guard,
         show: Callable[[str], None],
     ) -> None:
         self._popen = subprocess.Popen(
-            list(command),
-            env=dict(environ),
+            list(launch.command),
+            env=dict(launch.environ),
+            cwd=launch.cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
-            preexec_fn=guard.enter,
+            preexec_fn=functools.partial(guard.enter, launch.patience),
         )
         assert self._popen.stdout is not None
         self._stdout = self._popen.stdout
+        self._patience = launch.patience
         self._guard = guard
         self._show = show
         self._born = time.monotonic()
@@ -56,7 +69,7 @@ class Process:
         self._end = gevent.spawn(self._await_end)
         self._killed = False
         self.pid: int = self._popen.pid
-        guard.remember(self.pid)
+        guard.remember(self.pid, launch.patience)
 
     @property
     def end(self) -> gevent.Greenlet[[], tuple[int, float]]:
@@ -73,16 +86,16 @@ class Process:
         self._killed = True
         self._signal_group(signal.SIGKILL)
 
-    def close(self, patience: float) -> bool:
+    def close(self) -> bool:
         """End what is left of the group; returns whether that went without killing.
 
         First only the process itself is told to end, so that one which stops its children itself
         (a shell, an init) can do so; the rest of the group is told when it has ended. What is left
-        after `patience` seconds is killed.
+        after the patience of its launch is killed.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + self._patience
         self.signal(signal.SIGTERM)
-        self._end.join(patience)
+        self._end.join(self._patience)
         if self._end.ready() and self._group_lives():
             self._signal_group(signal.SIGTERM)
             while self._group_lives() and time.monotonic() < deadline:
