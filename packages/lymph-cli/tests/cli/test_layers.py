@@ -13,7 +13,7 @@ _NODE = Path(lymph.services.node.output.__file__).parent
 
 #: Modules that may write, or make text for rich: those that make it printable.
 _WRITE = {_CLI / 'output.py', _NODE / 'output.py'}
-_MAKE_TEXT = {_CLI / 'printing.py'}
+_MAKE_TEXT = {_CLI / 'printing.py', _CLI / 'rendering.py'}
 
 
 def _calls(path: Path) -> set[str]:

@@ -35,8 +35,11 @@ class LiveBar:
     def draw(self, done: float, words: str) -> None:
         """Show what is done, and words behind the bar that are printable already."""
         with contextlib.suppress(OSError):
-            self._progress.start()
-            self._progress.update(self._task, completed=done, words=words, refresh=True)
+            self._progress.update(self._task, completed=done, words=words)
+            if self._progress.live.is_started:
+                self._progress.refresh()
+            else:
+                self._progress.start()  # draws it too
 
     def close(self) -> None:
         """Remove the bar from the terminal."""

@@ -7,33 +7,32 @@ long as somebody may read all of that. Tables have the same lines everywhere (`l
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.highlighter import ReprHighlighter
-from rich.padding import Padding
-from rich.pretty import pretty_repr
-from rich.syntax import Syntax
-from rich.text import Text
-
 from lymph.cli.columns import aligned, pieces, with_titles
+from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import block, json_text, one_line, whole, write
 from lymph.cli.settings import Settings
+from lymph.cli.texts import VALUE, Text
 from lymph.core.limits import DEPTH
-from lymph.serializers.json import plain
 
-__all__ = ['Printer', 'line', 'lines', 'wants_color']
+__all__ = ['Printer', 'Text', 'line', 'lines', 'wants_color']
+
+# with rich, which is not loaded for plain text
+_colored = lazy('lymph.cli.rendering:colored')
+_highlighted = lazy('lymph.cli.rendering:highlighted')
+_laid_out = lazy('lymph.cli.rendering:laid_out')
+_with_margin = lazy('lymph.cli.rendering:with_margin')
+_plain = lazy('lymph.serializers.json:plain')
 
 #: Containers inside each other: as many as travel, and what is printed around them.
 _DEPTH = DEPTH + 8
-#: Columns of a page that is not a terminal: nothing that is colored there is wrapped.
-_ENDLESS = 10_000
 #: Characters of a value, and rows of a table, up to which they are laid out on a terminal.
 _LONGEST = 20_000
 _MOST_ROWS = 500
@@ -48,14 +47,7 @@ class Printer:
 
     def __init__(self, settings: Settings) -> None:
         self.color = wants_color(settings)
-        terminal = sys.stdout.isatty()
-        self._console = Console(
-            file=io.StringIO(),
-            force_terminal=self.color,
-            no_color=not self.color,
-            width=None if terminal else _ENDLESS,
-        )
-        self._page = self._console.width if terminal else None
+        self._page = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
     def json(self, value: Any, *, line: bool = False) -> None:
         """Print a value as a JSON document: on one line, or indented.
@@ -87,15 +79,14 @@ class Printer:
         if len(text) > _LONGEST:
             return Text(whole(text))
         if laid_out and self._page is not None and len(text) > self._page:
-            text = pretty_repr(value, max_width=self._page)
-        shown = Text(whole(text))
-        return ReprHighlighter()(shown) if self.color else shown
+            text = _laid_out(value, self._page)
+        return Text(whole(text), VALUE if self.color else '')
 
     def source(self, text: str, language: str) -> None:
         """Print lines in a language that is highlighted in color."""
         text = whole(text)
         if self.color and len(text) <= _LONGEST:
-            self._lay_out(Syntax(text.rstrip('\n'), language, background_color='default'))
+            write(_highlighted(text, language, self._page))
         else:
             write(text)
 
@@ -123,46 +114,33 @@ class Printer:
             write(aligned(plain, width))
             return
         shown = [
-            Text.assemble(*map(_restyled, parts, cells[number]))
+            Text.assemble(*map(_restyled, parts, cells[number]), '\n')
             for number, parts in pieces(plain, width)
         ]
-        self._lay_out(Text('\n').join(shown))
+        write(_colored(Text.assemble(*shown)))
 
     def indented(self, text: Text) -> None:
         """Print text with a margin."""
-        if self._is_plain:
+        if self._page is None and not self.color:
             write(''.join(f'    {part}'.rstrip(' ') + '\n' for part in text.plain.split('\n')))
         else:
-            self._lay_out(Padding(text, (0, 0, 0, 4)))
+            write(_with_margin(text, self.color, self._page))
 
     def show(self, text: Text) -> None:
         """Print text; it is not wrapped."""
         if self.color and len(text) <= _LONGEST:
-            self._lay_out(text)
+            write(_colored(Text.assemble(text, '\n')))
         else:
             write(f'{text.plain}\n')
-
-    @property
-    def _is_plain(self) -> bool:
-        return self._page is None and not self.color
-
-    def _lay_out(self, renderable: Text | Padding | Syntax) -> None:
-        with self._console.capture() as capture:
-            self._console.print(renderable, soft_wrap=isinstance(renderable, Text))
-        text = capture.get()
-        if not self.color:
-            text = '\n'.join(line.rstrip(' ') for line in text.split('\n'))
-        write(text)
 
 
 def _restyled(part: str, cell: Text) -> Text:
     """Return a part of a cell in the cell's style."""
-    shown = Text(part, cell.style)
-    return ReprHighlighter()(shown) if cell.spans else shown
+    return Text(part, cell.style)
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(plain(value, _DEPTH), ensure_ascii=False, allow_nan=False, indent=indent)
+    return json.dumps(_plain(value, _DEPTH), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def line(text: str, style: str = '') -> Text:

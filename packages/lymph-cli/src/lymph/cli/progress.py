@@ -46,7 +46,7 @@ class Progress:
     a line like `replaying: 512 of 1000 calls` stays on the terminal, unless `keep` is false.
 
     Neither method waits or raises, whatever happens to the terminal, and both are cheap enough to
-    be called for each of many items: the bar is drawn ten times a second at most.
+    be called for each of many items: the bar is drawn ten times a second at most, and at its total.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Progress:
         self.done = done
         if text is not None:
             self._text = text
-        if self._bar is not None and self._clock() >= self._due:
+        if self._bar is not None and (self._clock() >= self._due or done == self.total):
             self._draw()
 
     def _draw(self) -> None:

@@ -122,7 +122,9 @@ class ServiceContainer(Asking):
             self.add_component(self._watchdog)
         self._errors = RecentErrors()
         self.error_hook.install(self._errors)
-        builtin = BuiltinInterface(self, self._methods, self.metrics, self.status)
+        builtin = BuiltinInterface(
+            self, self._methods, self.metrics, self.status, lambda: self.interfaces
+        )
         self._methods.add(builtin, vital=True)
         abandon_in_children(self)
 

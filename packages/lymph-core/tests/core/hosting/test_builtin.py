@@ -60,7 +60,15 @@ def test_inspect_describes_all_methods(builtin):
         'version': '1.2',
         'params': ['text=None'],
         'help': 'Return the text.\n\nAs it is.',
+        'parameters': [{'name': 'text', 'type': None, 'default': 'None'}],
+        'takes_any': False,
+        'returns': None,
+        'raises': [],
+        'idempotent': False,
+        'raw': False,
     }
+    assert methods['echo.anything']['takes_any'] is True
+    assert methods['echo.raw']['raw'] is True
     assert methods['echo.raw']['params'] == ['message', 'limit=10']
     assert {name for name in methods if name.startswith('lymph.')} == {
         'lymph.change_loglevel',

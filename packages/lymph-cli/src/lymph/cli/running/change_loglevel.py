@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 from click.exceptions import Exit
-from rich.text import Text
 
 from lymph.cli.outcomes import FAILED
 from lymph.cli.output import say
-from lymph.cli.printing import Printer, line
+from lymph.cli.printing import Printer, Text, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.client import Client

@@ -10,12 +10,10 @@ from dataclasses import replace
 from heapq import nsmallest
 from typing import Any, TypeVar
 
-from rich.text import Text
-
 from lymph.cli.filters import Filters
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import say
-from lymph.cli.printing import Printer, line, lines
+from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError

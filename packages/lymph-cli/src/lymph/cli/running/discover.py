@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.text import Text
-
 from lymph.cli.output import say
-from lymph.cli.printing import Printer, line
+from lymph.cli.printing import Printer, Text, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.cli.subjects import parse_service

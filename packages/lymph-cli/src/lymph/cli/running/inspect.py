@@ -5,11 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from rich.text import Text
-
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import say
-from lymph.cli.printing import Printer, line, lines
+from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.cli.subjects import parse_service

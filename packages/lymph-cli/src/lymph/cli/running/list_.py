@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-from rich.text import Text
 
-from lymph.cli.printing import Printer, line
+from lymph.cli.printing import Printer, Text, line
 from lymph.cli.program import BrokenCommand, program
 from lymph.cli.settings import Settings
 

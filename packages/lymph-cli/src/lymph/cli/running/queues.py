@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 
-from rich.text import Text
-
 from lymph.cli.durations import short_duration
 from lymph.cli.output import say
-from lymph.cli.printing import Printer, line
+from lymph.cli.printing import Printer, Text, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import click
 from click.exceptions import Exit
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lymph.cli.filters import Filters
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say
 from lymph.cli.printing import Printer
+from lymph.cli.progress import Progress
 from lymph.cli.running.confirming import confirm
 from lymph.cli.running.dead_letters import choose, find, open_dead_letters
 from lymph.cli.settings import Settings
@@ -62,7 +61,7 @@ def replay(settings: Settings, **choice: Any) -> None:
     chosen = _Choice(**choice)
     with open_dead_letters(settings) as letters:
         queues = chosen.queues(letters)
-        done = set() if chosen.dry_run else _settle(queues, letters.replay, 'replayed')
+        done = set() if chosen.dry_run else _settle(settings, queues, letters.replay, 'replayed')
         left = {} if chosen.dry_run else letters.find_all(queues.keys() - done)
     _tell(settings, chosen, queues, done, 'replay')
     if left:
@@ -79,24 +78,27 @@ def drop(settings: Settings, yes: bool, **choice: Any) -> None:
         queues = chosen.queues(letters)
         if queues and not yes and not chosen.dry_run:
             confirm(f'drop {_summary(queues)} for good?')
-        done = set() if chosen.dry_run else _settle(queues, letters.drop, 'dropped')
+        done = set() if chosen.dry_run else _settle(settings, queues, letters.drop, 'dropped')
     _tell(settings, chosen, queues, done, 'drop')
     if not chosen.dry_run and len(done) < len(queues):
         raise Exit(FAILED)
 
 
-def _settle(queues: dict[str, str], action: Callable[..., int], done_word: str) -> set[str]:
+def _settle(
+    settings: Settings, queues: dict[str, str], action: Callable[..., int], done_word: str
+) -> set[str]:
     """Replay or drop; returns the ids of what was done.
 
     Whatever ends it early, the user is told how far it came.
     """
     done: set[str] = set()
     try:
-        with _progress(len(queues), done_word) as advance:
+        with _progress(settings, len(queues), done_word) as bar:
 
             def settled(id: str) -> None:
                 done.add(id)
-                advance(len(done))
+                if bar is not None:
+                    bar.update(len(done))
 
             action(*queues, settled=settled)
     except KeyboardInterrupt:
@@ -135,19 +137,6 @@ def _summary(queues: dict[str, str]) -> str:
     return f'{len(queues)} dead letter{"" if len(queues) == 1 else "s"}{listed}'
 
 
-@contextmanager
-def _progress(total: int, word: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr while the block runs, if that is a terminal and there is much to do."""
-    console = Console(stderr=True)
-    shown = Progress(
-        TextColumn(word),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=total < _MANY or not console.is_terminal,
-    )
-    with shown:
-        task = shown.add_task(word, total=total)
-        yield lambda done: shown.update(task, completed=done)
+def _progress(settings: Settings, total: int, word: str) -> AbstractContextManager[Progress | None]:
+    """Show a bar if there is much to do; what was done is told afterwards, as always."""
+    return Progress(settings, word, total, keep=False) if total >= _MANY else nullcontext()

@@ -10,11 +10,10 @@ from typing import Any
 
 import click
 import gevent
-from rich.text import Text
 
 from lymph.cli.log_lines import json_line
 from lymph.cli.output import say, write
-from lymph.cli.printing import Printer, line, lines
+from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.running.log_following import Followed, LogReader, watch
 from lymph.cli.settings import Settings
@@ -84,6 +83,6 @@ def _show(printer: Printer, followed: Followed, facts: dict[str, Any], as_json: 
         line(facts['message']),
     )
     if facts.get('exception'):
-        for each in facts['exception'].rstrip('\n').split('\n'):
-            shown.append('\n  ').append_text(lines(each))
+        parts = facts['exception'].rstrip('\n').split('\n')
+        shown = Text.assemble(shown, *(Text.assemble('\n  ', lines(each)) for each in parts))
     printer.show(shown)

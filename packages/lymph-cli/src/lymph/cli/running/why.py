@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from click.exceptions import Exit
-from rich.text import Text
 
 from lymph.cli.configuring import node_files
 from lymph.cli.durations import short_duration
@@ -18,6 +17,7 @@ from lymph.cli.running.explanation import Explanation, explain
 from lymph.cli.running.verdicts import Verdict
 from lymph.cli.settings import Settings
 from lymph.cli.subjects import parse_service
+from lymph.cli.texts import Text
 from lymph.core.diagnosis import Answer
 
 __all__ = ['errors_of', 'run']

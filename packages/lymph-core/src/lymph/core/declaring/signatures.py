@@ -8,6 +8,7 @@ from typing import Any
 
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
+from lymph.core.declaring.describing import annotation_text, parameter_text, value_text
 
 __all__ = ['Signature', 'expect_parameters']
 
@@ -19,7 +20,8 @@ class Signature:
     """
 
     def __init__(self, func: Callable[..., Any], skip: int = 1) -> None:
-        everything = list(inspect.signature(func).parameters.values())
+        signature = inspect.signature(func)
+        everything = list(signature.parameters.values())
         filled, parameters = everything[:skip], everything[skip:]
         self.parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         for parameter in self.parameters:
@@ -28,6 +30,8 @@ class Signature:
                     f'{func.__qualname__}: arguments travel by name,'
                     f' but {parameter.name!r} is positional-only'
                 )
+        self._func = func
+        self._returns = signature.return_annotation
         self.takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         self._filled = frozenset(p.name for p in filled if p.kind is p.POSITIONAL_OR_KEYWORD)
         self._names = frozenset(p.name for p in self.parameters)
@@ -53,7 +57,26 @@ class Signature:
 
     def described(self) -> list[str]:
         """Return the parameters as their author wrote them: ``text: str = 'x'``."""
-        return [_described(parameter) for parameter in self.parameters]
+        return [parameter_text(self._func, parameter) for parameter in self.parameters]
+
+    def facts(self) -> dict[str, Any]:
+        """Return all that is known of the parameters and of what is returned, as text.
+
+        `parameters` is a list of name, type and default; the latter are None where there is none.
+        `takes_any` tells whether other arguments are taken too, `returns` is a type or None.
+        """
+        return {
+            'parameters': [
+                {
+                    'name': parameter.name,
+                    'type': annotation_text(self._func, parameter.annotation),
+                    'default': value_text(parameter.default),
+                }
+                for parameter in self.parameters
+            ],
+            'takes_any': self.takes_any,
+            'returns': annotation_text(self._func, self._returns),
+        }
 
     def __str__(self) -> str:
         texts = [_named(parameter) for parameter in self.parameters]
@@ -66,14 +89,6 @@ def _named(parameter: inspect.Parameter) -> str:
     if parameter.default is parameter.empty:
         return parameter.name
     return f'{parameter.name}={quoted(parameter.default)}'
-
-
-def _described(parameter: inspect.Parameter) -> str:
-    annotation = parameter.annotation
-    if not isinstance(annotation, str):
-        return str(parameter.replace(kind=parameter.KEYWORD_ONLY))
-    default = '' if parameter.default is parameter.empty else f' = {parameter.default!r}'
-    return f'{parameter.name}: {annotation}{default}'  # as postponed annotations are kept
 
 
 def expect_parameters(func: Callable[..., Any], *names: str) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lymph.core.decorators import rpc
+from lymph.core.hosting.describing import (
+    describe_events,
+    describe_interface,
+    describe_method,
+    describe_tasks,
+)
 from lymph.core.hosting.methods import MethodTable
 from lymph.core.interfaces import Host, Interface
 from lymph.core.monitoring.loglevels import LogLevels
@@ -25,12 +31,14 @@ class BuiltinInterface(Interface):
         methods: MethodTable,
         metrics: Aggregate,
         status: Callable[[], dict[str, Any]],
+        interfaces: Callable[[], Iterable[Interface]],
     ) -> None:
         super().__init__(container, 'lymph')
         self._metrics = metrics
         self._loglevels = LogLevels(self.spawn)
         self._methods = methods
         self._status = status
+        self._interfaces = interfaces
 
     @rpc(idempotent=True)
     def ping(self, payload: Any = None) -> Any:
@@ -44,17 +52,14 @@ class BuiltinInterface(Interface):
 
     @rpc(idempotent=True)
     def inspect(self) -> dict[str, Any]:
-        """Describe the methods of all interfaces: name, version, params, help."""
+        """Describe all interfaces: their methods, event handlers and tasks."""
+        interfaces = list(self._interfaces())
         return {
-            'methods': [
-                {
-                    'name': method.subject,
-                    'version': method.interface.version,
-                    'params': method.declaration.signature.described(),
-                    'help': method.declaration.help,
-                }
-                for method in self._methods
-            ]
+            'identity': self.container.identity,
+            'interfaces': [describe_interface(each) for each in interfaces],
+            'methods': [describe_method(each) for each in self._methods],
+            'events': [fact for each in interfaces for fact in describe_events(each)],
+            'tasks': [fact for each in interfaces for fact in describe_tasks(each)],
         }
 
     @rpc(idempotent=True)
