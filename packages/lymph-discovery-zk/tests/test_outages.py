@@ -10,6 +10,7 @@ from typing import Any
 import gevent
 import pytest
 from kazoo.client import KazooClient
+from kazoo.exceptions import AuthFailedError
 from kazoo.handlers.gevent import SequentialGeventHandler
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
@@ -109,6 +110,18 @@ def test_sessions_that_are_begun_anew_in_vain_are_told_once_a_minute(
     eventually(lambda: client.starts > begun + 20)
     client.tell(KazooState.CONNECTED)
     assert lines(caplog)[2:] == ['connected to ZooKeeper at zk:2181 again']
+    session.stop()
+
+
+def test_a_refused_login_is_named_also_while_kazoo_connects_again(client: Client) -> None:
+    session = Session(client, 1.0, bool)
+    session.start()
+    client.client_state = KeeperState.AUTH_FAILED
+    client.tell(KazooState.LOST)
+    client.client_state = KeeperState.CONNECTING
+    client.tell(KazooState.SUSPENDED)
+    with pytest.raises(AuthFailedError):
+        session.wait(0)
     session.stop()
 
 

@@ -42,6 +42,7 @@ _GONE = (
     SessionExpiredError,
     SessionMovedError,
 )
+_REFUSED = 'it refuses the auth of zkclient'
 _FAREWELL = 2.0  # seconds that the end of a session may take before nobody waits for it any more
 
 
@@ -66,6 +67,9 @@ class Session:
         self._last_id: int | None = None
         self._started = False
         self._lost = Event()
+        # The server hangs up on a client after it has refused its auth, and kazoo connects again:
+        # its state says so for a moment only. The next answer to a question ends it here.
+        self._refused = False
         self._restarting = Semaphore()
         self._supervisor: gevent.Greenlet[..., Any] | None = None
         self._reminder = Reminder()
@@ -130,14 +134,21 @@ class Session:
             raise Away(f'no connection to {self}')
 
     def answer(self, pending: Any) -> Any:
-        """Return the result of one of kazoo's asynchronous calls; raises Away, or its error."""
+        """Return the result of one of kazoo's asynchronous calls.
+
+        Raises Away; AuthFailedError when the server refuses the auth of the client; or its error.
+        """
         pending.wait(self.timeout)
         if not pending.ready():
+            self._expect_login()
             raise Away(f'no answer from {self} within {self.timeout:g} s')
         try:
-            return pending.get_nowait()
+            result = pending.get_nowait()
         except _GONE as error:
+            self._expect_login()
             raise Away(f'no answer from {self}: {type(error).__name__}') from error
+        self._refused = False
+        return result
 
     def abandon(self) -> None:
         """In a forked child: leave the connection to the parent, who would lose its session."""
@@ -147,7 +158,7 @@ class Session:
         _sever(self.client)
 
     def _expect_login(self) -> None:
-        if self.client.client_state == KeeperState.AUTH_FAILED:
+        if self._refused:
             raise AuthFailedError
 
     def _connect(self) -> None:
@@ -155,7 +166,7 @@ class Session:
         deadline = time.monotonic() + self.timeout
         self.client.start_async()
         if not self._connected.wait(0.9 * self.timeout):
-            cause = self._cause(deadline)
+            cause = _REFUSED if self._refused else self._cause(deadline)
             self.stop(farewell=0)
             raise Away(f'no answer from {self} within {self.timeout:g} s ({cause}); start it')
         self._supervisor = gevent.spawn(self._supervise)
@@ -206,10 +217,12 @@ class Session:
             self._connected.set()
             self._on_connected()
             return
+        if self.client.client_state == KeeperState.AUTH_FAILED:
+            self._refused = True
         if self._connected.is_set():
             self._left = time.monotonic()
             self._connected.clear()
-            if self.client.client_state != KeeperState.AUTH_FAILED:  # that is an error at once
+            if not self._refused:  # that is an error at once
                 self._warn('lost the connection to %s; trying to connect again')
         self._lost.set()
 
