@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_read_is_named(
     with pytest.raises(ConfigurationError, match=r'^no\.yml: no such file; check the path$'):
         load(Configuration(), 'no.yml')
     os.mkdir('folder')
-    with pytest.raises(ConfigurationError, match=r'^folder: cannot be read: Is a directory$'):
+    with pytest.raises(ConfigurationError, match=r'^folder: this is a folder; name a file in it$'):
         load(Configuration(), 'folder')
     Path('latin.yml').write_bytes('a: 1\nb: ü'.encode('latin-1'))
     with pytest.raises(ConfigurationError, match=r'^latin\.yml:2: expected UTF-8, found the byte'):

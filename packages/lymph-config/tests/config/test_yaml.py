@@ -157,3 +157,9 @@ def test_aliases_that_stand_for_billions_are_refused() -> None:
     for level in range(1, 10):
         lines.append(f'a{level}: &a{level} [{", ".join([f"*a{level - 1}"] * 10)}]')
     assert 'aliases add more than 100000 values' in error_of('\n'.join(lines))
+
+
+@pytest.mark.parametrize('text', ['a:\n\tb: 1\n', 'a:\n  b: 1\n  \tc: 2\n', 'a:\n  - 1\n\t- 2\n'])
+def test_tab_in_the_indentation_is_called_by_its_name(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r':\d: not valid YAML: found a tab; indent with'):
+        parse(text.encode(), 'conf.yml')

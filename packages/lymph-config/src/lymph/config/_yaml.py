@@ -55,7 +55,7 @@ def parse(data: bytes, file: str) -> Node:
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        raise _invalid(error, file) from error
+        raise _invalid(error, file, text) from error
 
 
 def _decode(data: bytes, file: str) -> str:
@@ -92,12 +92,16 @@ def _position(thing: yaml.Node | yaml.Event, file: str) -> Position:
     return Position(file, thing.start_mark.line + 1 if thing.start_mark else None)
 
 
-def _invalid(error: yaml.YAMLError, file: str) -> ConfigurationError:
+def _invalid(error: yaml.YAMLError, file: str, text: str) -> ConfigurationError:
     mark = getattr(error, 'problem_mark', None) or getattr(error, 'context_mark', None)
     problem = getattr(error, 'problem', None) or str(error).partition('\n')[0]
     position = Position(file, mark.line + 1 if mark else None)
     if 'nesting depth' in problem:  # later versions of libyaml have a limit of their own
         return ConfigurationError(_TOO_DEEP, Location(position=position))
+    if mark and _begins_with_tab(text, mark.line):
+        return ConfigurationError(
+            'not valid YAML: found a tab; indent with spaces', Location(position=position)
+        )
     # The name of an alias may be a password that begins with a star.
     problem = printable(re.sub('(alias|anchor) .*', r'\1', problem), QUOTED)
     column = f' (column {mark.column + 1})' if mark else ''
@@ -106,6 +110,11 @@ def _invalid(error: yaml.YAMLError, file: str) -> ConfigurationError:
         f'check indentation, quotes and brackets here and in the line before',
         Location(position=position),
     )
+
+
+def _begins_with_tab(text: str, line: int) -> bool:
+    found = text.split('\n')[line : line + 1]
+    return bool(found) and found[0][: len(found[0]) - len(found[0].lstrip())].count('\t') > 0
 
 
 class _Builder:

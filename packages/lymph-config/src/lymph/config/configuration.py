@@ -126,6 +126,10 @@ def _read_file(path: str | os.PathLike[str]) -> bytes:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise _unreadable(name, 'no such file; check the path') from error
+    except IsADirectoryError as error:
+        raise _unreadable(name, 'this is a folder; name a file in it') from error
+    except PermissionError as error:
+        raise _unreadable(name, 'no permission to read it; see its owner and mode') from error
     except OSError as error:
         raise _unreadable(name, f'cannot be read: {error.strerror or error}') from error
 

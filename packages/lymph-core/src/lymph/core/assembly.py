@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from lymph.config import Configuration, ConfigView
 from lymph.config.places import noted
 from lymph.config.plugins import load_plugin
-from lymph.config.printable import object_name
-from lymph.config.references import load_reference
+from lymph.config.printable import object_name, quoted
+from lymph.config.references import is_reference, load_reference
 from lymph.config.sections import check_sections
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
@@ -103,6 +103,11 @@ def install_interfaces(container: ServiceContainer, config: Configuration) -> No
         first = seen.setdefault((name, version), key)
         if first != key:
             raise interfaces.error([key], f'this interface is installed twice, see {first}')
+        reference = interfaces.get_raw([key])
+        if isinstance(reference, str) and is_reference(reference):  # the class alone
+            raise interfaces.error(
+                [key], f'expected a mapping, write {{class: {quoted(reference)}}}'
+            )
         section = interfaces.view([key])
         cls = _interface_class(section)
         if cls.tasks or not container.worker:

@@ -141,7 +141,10 @@ class Service:
     def lacks(self, version: Version | None) -> LookupFailure:
         """Return the error of a request for `version` that no instance serves."""
         versions = ', '.join(sorted({instance.version or 'none' for instance in self}))
-        return LookupFailure(f'no instance of {self.name} serves {version} (versions: {versions})')
+        return LookupFailure(
+            f'no instance of {self.name} serves {version} (versions: {versions}); '
+            'ask for one of these, or start it'
+        )
 
     def connect(self) -> Connection:
         """Return a connection to one of the instances.
