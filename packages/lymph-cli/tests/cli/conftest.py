@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from select import poll
+from typing import Any
 
 import pytest
 
@@ -121,3 +122,14 @@ def forking() -> Iterator[Forking]:
     forking = Forking()
     yield forking
     forking.close()
+
+
+@pytest.fixture
+def quick_shell(shell: Any, forking: Forking) -> Any:
+    """Return a shell whose `run` starts no Python: for what needs no PYTHONPATH of its own."""
+
+    def run(*arguments: str, input: str = '') -> Printed:
+        return forking.piped(arguments, shell.folder, shell.environ, input.encode())
+
+    shell.run = run
+    return shell

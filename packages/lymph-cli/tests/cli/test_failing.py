@@ -18,12 +18,14 @@ def expect_one_line(done: Any, exit_code: int, words: str) -> None:
 @pytest.mark.parametrize(
     'command', [('emit', 'x'), ('dlq', 'list'), ('queues',), ('subscribe', 'x')]
 )
-def test_events_that_cannot_be_read_are_one_line(shell: Any, command: tuple[str, ...]) -> None:
-    store = shell.write('state/events/events.sqlite', 'no database ' * 100)
-    expect_one_line(shell.run(*command), 2, 'events.sqlite is damaged or no events database')
+def test_events_that_cannot_be_read_are_one_line(
+    quick_shell: Any, command: tuple[str, ...]
+) -> None:
+    store = quick_shell.write('state/events/events.sqlite', 'no database ' * 100)
+    expect_one_line(quick_shell.run(*command), 2, 'events.sqlite is damaged or no events database')
     store.unlink()
     store.mkdir()
-    expect_one_line(shell.run(*command), 2, 'Is a directory')
+    expect_one_line(quick_shell.run(*command), 2, 'Is a directory')
 
 
 @pytest.mark.parametrize(
@@ -38,25 +40,27 @@ def test_events_that_cannot_be_read_are_one_line(shell: Any, command: tuple[str,
     ],
 )
 def test_a_broker_that_is_away_is_one_line(
-    shell: Any, url: str, command: tuple[str, ...], words: str
+    quick_shell: Any, url: str, command: tuple[str, ...], words: str
 ) -> None:
-    shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
-    done = shell.run(*command)
+    quick_shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
+    done = quick_shell.run(*command)
     expect_one_line(done, 1, words)
     assert 'pa55' not in done.stderr
 
 
-def test_a_broker_that_refuses_the_password_is_one_line(shell: Any, rabbitmq_server: Any) -> None:
+def test_a_broker_that_refuses_the_password_is_one_line(
+    quick_shell: Any, rabbitmq_server: Any
+) -> None:
     url = f'amqp://guest:pa55@{rabbitmq_server.address}//'
-    shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
-    done = shell.run('emit', 'x')
+    quick_shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
+    done = quick_shell.run('emit', 'x')
     expect_one_line(done, 1, "expected access for the user 'guest'")
     assert 'pa55' not in done.stderr
 
 
-def test_reason_is_logged_where_it_is_asked_for(shell: Any) -> None:
-    shell.write('state/events/events.sqlite', 'no database ' * 100)
-    done = shell.run('emit', 'x', '--loglevel=debug')
+def test_reason_is_logged_where_it_is_asked_for(quick_shell: Any) -> None:
+    quick_shell.write('state/events/events.sqlite', 'no database ' * 100)
+    done = quick_shell.run('emit', 'x', '--loglevel=debug')
     assert 'DatabaseError: file is not a database' in done.stderr
 
 
@@ -80,9 +84,9 @@ def test_reason_is_logged_where_it_is_asked_for(shell: Any) -> None:
     ],
 )
 def test_name_that_cannot_be_one_is_one_line(
-    shell: Any, command: tuple[str, ...], exit_code: int
+    quick_shell: Any, command: tuple[str, ...], exit_code: int
 ) -> None:
-    expect_one_line(shell.run(*command), exit_code, 'expected')
+    expect_one_line(quick_shell.run(*command), exit_code, 'expected')
 
 
 def test_full_disk_behind_stdout_is_one_line(shell: Any) -> None:
@@ -152,13 +156,15 @@ def test_deleted_working_directory_is_no_reason_for_a_traceback(
         ('logging: {handelrs: {}}', "did you mean 'handlers'?"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_one_line(shell: Any, section: str, words: str) -> None:
-    shell.write('.lymph.yml', f'{section}\n')
-    done = shell.run('discover')
+def test_a_value_that_cannot_be_used_is_one_line(
+    quick_shell: Any, section: str, words: str
+) -> None:
+    quick_shell.write('.lymph.yml', f'{section}\n')
+    done = quick_shell.run('discover')
     expect_one_line(done, 2, words)
     assert done.stderr.startswith('lymph: .lymph.yml:1: ')
 
 
-def test_a_logfile_that_cannot_be_written_is_one_line(shell: Any) -> None:
-    done = shell.run('--logfile=/nope/x', 'discover')
+def test_a_logfile_that_cannot_be_written_is_one_line(quick_shell: Any) -> None:
+    done = quick_shell.run('--logfile=/nope/x', 'discover')
     expect_one_line(done, 2, "--logfile: cannot write to '/nope/x': No such file or directory")

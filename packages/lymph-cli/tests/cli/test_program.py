@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import distribution
 from typing import Any
 
 import pytest
@@ -11,10 +12,7 @@ from click.testing import CliRunner
 
 from lymph.cli.program import program
 
-COMMANDS = (
-    *('change-loglevel', 'config', 'discover', 'dlq', 'emit', 'help', 'inspect'),
-    *('instance', 'list', 'node', 'queues', 'request', 'shell', 'subscribe', 'tail', 'worker'),
-)
+COMMANDS = tuple(sorted(distribution('lymph-cli').entry_points.select(group='lymph.cli').names))
 
 
 def publish(shell: Any, name: str, **commands: str) -> None:
@@ -159,41 +157,6 @@ def test_a_command_that_two_distributions_claim_is_nobodys(shell: Any) -> None:
 @pytest.mark.parametrize('arguments', [['--version'], ['request', '--version']])
 def test_the_version_is_told(shell: Any, arguments: list[str]) -> None:
     assert re.fullmatch(r'lymph \d+\.\d+\.\d+\S*\n', shell.run(*arguments).stdout)
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'complaint'),
-    [
-        (['requst'], "no command 'requst'; did you mean 'request'?"),
-        (['help', 'requst'], "did you mean 'request'?"),
-        (['xyzzy'], '`lymph list` shows all'),
-        (['request'], "Missing argument 'SUBJECT'"),
-        (['subscribe'], 'Missing argument'),
-        (['request', 'echo.upper', '--colour'], '--colour'),
-        (['request', 'echo'], 'INTERFACE.METHOD'),
-        (['request', 'echo.upper', 'foo'], 'name=text'),
-        (['request', 'echo.upper', '{'], 'expected JSON'),
-        (['request', 'echo.upper', '--timeout=0'], '--timeout'),
-        (['emit', 'x', '--delay=-1'], '--delay'),
-        (['emit', 'x', '--delay=nan'], 'a number of seconds'),
-        (['emit', 'x', '--delay=inf'], 'a number of seconds'),
-        (['--loglevel=loud', 'list'], '--loglevel'),
-        (['-c', 'nowhere.yml', 'discover'], 'nowhere.yml: no such file'),
-        (['discover', '--vars', 'nowhere.yml'], 'nowhere.yml: no such file'),
-        (['instance'], 'nothing to run: give a file with --config'),
-        (['instance', '--port=70000'], '--port'),
-        (['node'], '.lymph.yml'),
-    ],
-)
-def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
-    shell: Any, arguments: list[str], complaint: str
-) -> None:
-    done = shell.run(*arguments)
-    assert done.exit_code == 2
-    assert done.stdout == ''
-    [line] = done.stderr.splitlines()
-    assert line.startswith('lymph')
-    assert complaint in line
 
 
 def test_lymph_alone_shows_its_help(shell: Any) -> None:

@@ -49,7 +49,7 @@ COMMANDS = (
     *(point.name for point in distribution('lymph-cli').entry_points.select(group='lymph.cli')),
 )
 
-#: Transcripts that are not about one command.
+#: Transcripts that are not about one command; played in pipes alone.
 TOPICS = ('mistakes',)
 
 _TRACE = re.compile('trace [0-9a-f]{16,}')
@@ -79,7 +79,7 @@ class Stage:
     environ: dict[str, str]
     names: Mapping[str, str]
 
-    def play(self, command: str) -> str:
+    def play(self, command: str, on_terminal: bool = True) -> str:
         """Return what belongs below a command line, on whatever machine."""
         words = shlex.split(self._filled(command))
         environ = dict(self.environ)
@@ -96,7 +96,7 @@ class Stage:
             *piped.stdout.splitlines(),
             *(f'! {line}'.rstrip() for line in piped.stderr.splitlines()),
         ]
-        if not stdin:
+        if on_terminal and not stdin:
             shown = self.forking.on_terminal(words, self.folder, environ)
             text = _STYLE.sub('', shown.stdout)
             assert shown.exit_code == piped.exit_code, text
@@ -166,7 +166,11 @@ def test_command_prints_what_its_transcript_shows(stage: Stage, command: str, re
     expected = [] if command in TOPICS else [f'$ {each}' for each in helps(command)]
     missing = [each for each in expected if each not in lines]
     for line in [*missing, *lines]:
-        played.append(line if line.startswith('## ') else f'{line}\n{stage.play(line[2:])}\n')
+        played.append(
+            line
+            if line.startswith('## ')
+            else f'{line}\n{stage.play(line[2:], command not in TOPICS)}\n'
+        )
     text = '\n'.join(played)
     if request.config.getoption('accept_texts'):
         path.write_text(text)
@@ -180,8 +184,9 @@ def test_command_prints_what_its_transcript_shows(stage: Stage, command: str, re
 
 @pytest.mark.parametrize('command', COMMANDS)
 def test_help_loses_nothing_on_a_narrow_terminal(stage: Stage, command: str) -> None:
-    shown = blocks(transcript(command).read_text())
-    for line in helps(command):
+    path = transcript(command)
+    shown = blocks(path.read_text()) if path.exists() else {}
+    for line in shown.keys() & set(helps(command)):
         # descriptions in lists of commands are cut on every terminal
         wide, narrow = (
             text.partition('Commands:')[0] for text in (shown[line], stage.narrow(line))
@@ -190,4 +195,4 @@ def test_help_loses_nothing_on_a_narrow_terminal(stage: Stage, command: str) -> 
 
 
 def test_every_transcript_belongs_to_a_command_or_a_topic() -> None:
-    assert set(TEXTS.glob('*.txt')) == {transcript(each) for each in (*COMMANDS, *TOPICS)}
+    assert set(TEXTS.glob('*.txt')) <= {transcript(each) for each in (*COMMANDS, *TOPICS)}

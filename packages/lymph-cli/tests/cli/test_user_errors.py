@@ -94,13 +94,13 @@ FAILING = {
 
 @pytest.mark.parametrize('case', FAILING)
 def test_error_in_the_code_is_one_line_and_then_the_frames_of_its_files(
-    shell: Any, case: str
+    quick_shell: Any, case: str
 ) -> None:
     code, place, cause, frames = FAILING[case]
-    shell.write('conf.yml', CONFIG)
-    shell.write('service.py', f'{code}\n')
-    shell.write('other.py', 'import no_such_thing\n')
-    done = shell.run('instance', '-c', 'conf.yml')
+    quick_shell.write('conf.yml', CONFIG)
+    quick_shell.write('service.py', f'{code}\n')
+    quick_shell.write('other.py', 'import no_such_thing\n')
+    done = quick_shell.run('instance', '-c', 'conf.yml')
     assert (done.exit_code, done.stdout) == (2, '')
     first, *rest = done.stderr.splitlines()
     assert first.startswith('lymph: conf.yml:')
@@ -108,28 +108,28 @@ def test_error_in_the_code_is_one_line_and_then_the_frames_of_its_files(
     assert cause in first
     files = re.findall(r'^  File "(.*)", line', '\n'.join(rest), re.M)
     assert len(files) == frames
-    assert all(file.startswith(str(shell.folder)) for file in files)
+    assert all(file.startswith(str(quick_shell.folder)) for file in files)
     assert len(rest) < 20
     assert '\x1b' not in done.stderr
 
 
-def test_everything_is_shown_at_debug(shell: Any) -> None:
-    shell.write('conf.yml', CONFIG)
-    shell.write('service.py', 'import no_such_thing\n')
-    done = shell.run('instance', '-c', 'conf.yml', '--loglevel=debug')
+def test_everything_is_shown_at_debug(quick_shell: Any) -> None:
+    quick_shell.write('conf.yml', CONFIG)
+    quick_shell.write('service.py', 'import no_such_thing\n')
+    done = quick_shell.run('instance', '-c', 'conf.yml', '--loglevel=debug')
     assert done.exit_code == 2
     assert 'lymph/core/assembly.py' in done.stderr
     assert 'service.py", line 1' in done.stderr
 
 
-def test_call_that_fails_in_on_start_is_a_failure_with_its_place(shell: Any) -> None:
-    shell.write('conf.yml', CONFIG)
-    shell.write(
+def test_call_that_fails_in_on_start_is_a_failure_with_its_place(quick_shell: Any) -> None:
+    quick_shell.write('conf.yml', CONFIG)
+    quick_shell.write(
         'service.py',
         f'{CLASS}    bank = lymph.proxy("bank")\n'
         '    def on_start(self):\n        self.bank.open()\n',
     )
-    done = shell.run('instance', '-c', 'conf.yml')
+    done = quick_shell.run('instance', '-c', 'conf.yml')
     assert done.exit_code == 1
     assert 'interfaces.shop: on_start failed at service.py:7: LookupFailure' in done.stderr
 
@@ -157,11 +157,11 @@ def test_call_that_fails_in_on_start_is_a_failure_with_its_place(shell: Any) -> 
     ],
 )
 def test_error_of_any_part_is_at_the_place_that_names_it(
-    shell: Any, section: str, place: str
+    quick_shell: Any, section: str, place: str
 ) -> None:
-    shell.write('conf.yml', section)
-    shell.write('parts.py', PARTS)
-    done = shell.run('instance', '-c', 'conf.yml')
+    quick_shell.write('conf.yml', section)
+    quick_shell.write('parts.py', PARTS)
+    done = quick_shell.run('instance', '-c', 'conf.yml')
     assert done.exit_code == 2
     first, *rest = done.stderr.splitlines()
     assert place in first

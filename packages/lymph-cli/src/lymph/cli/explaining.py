@@ -13,6 +13,7 @@ from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import FAILED, INTERRUPTED, WRONG
 from lymph.cli.output import say, say_block
 from lymph.cli.tracebacks import user_traceback
+from lymph.cli.usage import usage_line
 from lymph.config import ConfigurationError, LymphError, PluginError
 
 __all__ = ['CodeFailed', 'explain', 'explain_bug']
@@ -36,8 +37,7 @@ def explain(error: LymphError | click.ClickException | click.Abort, *, debug: bo
     if isinstance(error, click.Abort):
         return INTERRUPTED
     if isinstance(error, click.UsageError):
-        command = error.ctx.command_path if error.ctx else 'lymph'
-        say(f'{command}: {_sentence(error.format_message())}; see `{command} --help`')
+        say(usage_line(error))
         return WRONG
     if isinstance(error, click.ClickException):
         say(f'lymph: {error.format_message()}')
@@ -65,7 +65,3 @@ def _users_part(error: LymphError) -> str:
     if isinstance(error, PluginError) and error.where is not None and error.__cause__ is not None:
         return user_traceback(error.__cause__)
     return ''
-
-
-def _sentence(message: str) -> str:
-    return ' '.join(message.split()).rstrip('.')

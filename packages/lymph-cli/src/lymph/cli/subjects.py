@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from lymph.exceptions import SerializationError
 from lymph.serializers.json import loads
 
 __all__ = ['Subject', 'parse_body', 'parse_service', 'parse_subject']
+
+
+_HOST_AND_PORT = re.compile(r'[\w.-]{1,255}:[0-9]{1,5}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ def parse_service(text: str) -> tuple[str, Version | None]:
     """
     if '://' in text:
         return text, None
+    if _HOST_AND_PORT.fullmatch(text):
+        raise click.UsageError(f'{quoted(text)}: an endpoint is written tcp://{text}')
     try:
         return parse_name(text)
     except ValueError as error:

@@ -72,7 +72,9 @@ def run(
 def _expect_interfaces(config: Configuration, settings: Settings) -> None:
     if not config.view('interfaces'):
         if not settings.configuration_files():
-            raise ConfigurationError('nothing to run: give a file with --config')
+            raise ConfigurationError(
+                'nothing to run: give a file with --config, or begin one with `lymph new NAME`'
+            )
         raise config.error('interfaces', 'expected a service to run; add a name with its class')
 
 
@@ -83,7 +85,9 @@ def _start(container: ServiceContainer) -> None:
         if container.endpoint is not None:
             raise  # it listens already: the error is another's
         address = join_address(container.settings.ip, container.settings.port)
-        advice = (error.errno == errno.EADDRINUSE and misdirected()) or 'see --ip and --port'
+        advice = (error.errno == errno.EADDRINUSE and misdirected()) or (
+            'give another --ip or --port, or 0 for any free port'
+        )
         raise OperationFailed(
             f'cannot listen at {address}: {error.strerror or error}; {advice}'
         ) from error
