@@ -175,8 +175,7 @@ def test_a_guard_that_was_killed_has_a_successor(shell: Any) -> None:
 
     [guard] = guards()
     os.kill(guard, signal.SIGKILL)
-    eventually(lambda: guards() and guards() != [guard], PATIENCE, 'another guard')
-    successor = guards()
+    successor = eventually(lambda: set(guards()) - {guard}, PATIENCE, 'another guard')
     node.signal(signal.SIGKILL)
     node.end()
     expect_gone(pid, *successor)
