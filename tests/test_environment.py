@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
-import importlib_metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -22,7 +22,7 @@ def test_everything_that_is_installed_is_pinned_to_its_version() -> None:
     }
     installed = {
         canonicalize_name(each.name): f'=={each.version}'
-        for each in importlib_metadata.distributions()
+        for each in importlib.metadata.distributions()
         if not each.name.startswith('lymph-') and each.name not in UNUSED
     }
     assert installed == {name: pinned.get(name) for name in installed}

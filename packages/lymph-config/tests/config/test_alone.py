@@ -12,9 +12,12 @@ import pytest
 
 Alone = Callable[[str], str]
 
-MODULES = (
-    'import sys, json, lymph.config, lymph.config.plugins; print(json.dumps(list(sys.modules)))'
-)
+MODULES = """
+import sys, json, lymph.config, lymph.config.plugins
+{then}
+print(json.dumps(list(sys.modules)))
+"""
+EVERYTHING = '[getattr(lymph.config, name) for name in lymph.config.__all__]'
 
 ERROR = """
 from lymph.config import Configuration, ConfigurationError
@@ -37,16 +40,27 @@ def loaded_by_config(modules: list[str]) -> set[str]:
 
 
 def test_the_import_loads_nothing_of_the_rest(alone: Alone) -> None:
-    modules = json.loads(alone(MODULES))
+    modules = json.loads(alone(MODULES.format(then=EVERYTHING)))
     assert 'lymph.config.views' in modules
     assert loaded_by_config(modules) == set()
 
 
 def test_the_import_loads_nothing_of_the_rest_where_the_rest_is_installed() -> None:
     done = subprocess.run(
-        [sys.executable, '-c', MODULES], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, '-c', MODULES.format(then=EVERYTHING)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert loaded_by_config(json.loads(done.stdout)) == set()
+
+
+def test_errors_and_plugins_are_had_without_yaml_and_metadata_parsers(alone: Alone) -> None:
+    then = "lymph.config.LymphError; lymph.config.plugins.installed('lymph.events')"
+    modules = set(json.loads(alone(MODULES.format(then=then))))
+    assert 'lymph.config.exceptions' in modules
+    assert not modules & {'yaml', 'email', 'importlib.metadata', 'logging', 'difflib'}
 
 
 @pytest.mark.parametrize(

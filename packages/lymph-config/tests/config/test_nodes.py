@@ -10,7 +10,6 @@ from lymph.config import ConfigurationError, Location, Position
 from lymph.config._nodes import (
     Node,
     assign,
-    close_names,
     describe,
     find,
     locate,
@@ -189,11 +188,3 @@ def test_a_key_from_python_code_is_text(key: object) -> None:
 )
 def test_what_was_found_is_told_in_words(value: object, words: str) -> None:
     assert describe(value) == words
-
-
-@pytest.mark.parametrize(
-    ('name', 'advice'),
-    [('zookeper', "; did you mean 'zookeeper'?"), ('redis', '')],
-)
-def test_a_known_name_is_suggested_if_it_is_close(name: str, advice: str) -> None:
-    assert close_names(name, ['static', 'zookeeper']) == advice

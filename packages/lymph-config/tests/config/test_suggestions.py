@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
-from lymph.config._nodes import close_names, describe
+from lymph.config._nodes import describe
 from lymph.config.locations import Location, Position
 from lymph.config.plugins import load_plugin
-from lymph.config.suggestions import LONGEST, close_name
+from lymph.config.suggestions import LONGEST, close_name, close_names
 
 KNOWN = ['upper', 'lower', 'x' * 1000]
 
@@ -75,3 +75,11 @@ def test_a_long_key_is_cut_where_it_is_shown() -> None:
     assert str(location).startswith('conf.yml:3: a.xxx')
     assert len(str(location)) < 330
     assert len(location.key) > 10**6
+
+
+@pytest.mark.parametrize(
+    ('name', 'advice'),
+    [('zookeper', "; did you mean 'zookeeper'?"), ('redis', '')],
+)
+def test_a_known_name_is_suggested_if_it_is_close(name: str, advice: str) -> None:
+    assert close_names(name, ['static', 'zookeeper']) == advice

@@ -1,16 +1,13 @@
-"""Configuration files, the plugins they name, and the base of every error of lymph."""
+"""Configuration files, the plugins they name, and the base of every error of lymph.
+
+Each name is loaded from its home when it is first used: a command that only raises an error, or
+looks up a plugin, reads no YAML.
+"""
 
 from __future__ import annotations
 
-from lymph.config.configuration import Configuration
-from lymph.config.exceptions import (
-    ConfigurationError,
-    LymphError,
-    MissingKeyError,
-    PluginError,
-)
-from lymph.config.locations import Location, Position
-from lymph.config.views import ConfigView
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __all__ = [
     'ConfigView',
@@ -22,3 +19,46 @@ __all__ = [
     'PluginError',
     'Position',
 ]
+
+_HOMES = {
+    'ConfigView': 'lymph.config.views',
+    'Configuration': 'lymph.config.configuration',
+    'ConfigurationError': 'lymph.config.exceptions',
+    'Location': 'lymph.config.locations',
+    'LymphError': 'lymph.config.exceptions',
+    'MissingKeyError': 'lymph.config.exceptions',
+    'PluginError': 'lymph.config.exceptions',
+    'Position': 'lymph.config.locations',
+}
+
+if TYPE_CHECKING:
+    from lymph.config.configuration import Configuration
+    from lymph.config.exceptions import (
+        ConfigurationError,
+        LymphError,
+        MissingKeyError,
+        PluginError,
+    )
+    from lymph.config.locations import Location, Position
+    from lymph.config.views import ConfigView
+else:
+
+    def __getattr__(name):
+        home = _HOMES.get(name)
+        if home is not None:
+            value = getattr(import_module(home), name)
+        elif name.startswith('_'):
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        else:
+            # modules become attributes when they are asked for
+            try:
+                value = import_module(f'{__name__}.{name}')
+            except ModuleNotFoundError as error:
+                if error.name != f'{__name__}.{name}':
+                    raise
+                raise AttributeError(f'module {__name__!r} has no attribute {name!r}') from None
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})

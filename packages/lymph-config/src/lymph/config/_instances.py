@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lymph.config._nodes import Node, close_names, describe, find, locate
+from lymph.config._nodes import Node, describe, find, locate
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location
 from lymph.config.paths import Path, format_path
@@ -19,6 +19,7 @@ from lymph.config.places import noted
 from lymph.config.plugins import installed, load_plugin
 from lymph.config.printable import quoted
 from lymph.config.references import load_reference
+from lymph.config.suggestions import close_names
 
 if TYPE_CHECKING:
     from lymph.config.views import ConfigView

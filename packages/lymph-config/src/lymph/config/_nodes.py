@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
@@ -12,7 +12,6 @@ from lymph.config.locations import Location, Position
 from lymph.config.paths import Path, format_path
 from lymph.config.printable import quoted
 from lymph.config.secrets import MASK, is_secret, mask, mask_text
-from lymph.config.suggestions import close_name
 
 #: Characters of text that is likely a part of an error's own words.
 _PARTICLE = 3
@@ -188,12 +187,6 @@ def describe(value: object, path: Path = ()) -> str:
         case _ if secret:
             return f'a {type(value).__name__} that is not shown'
     return f'{quoted(value, _SHOWN)} ({type(value).__name__})'
-
-
-def close_names(name: str, names: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name that is most like a wrong one, or nothing."""
-    close = close_name(name, names)
-    return f'; did you mean {close!r}?' if close else ''
 
 
 def _child(node: Node, segment: str | int) -> Node | None:

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from lymph.config._nodes import (
     Node,
-    close_names,
     describe,
     find,
     hide,
@@ -27,6 +26,7 @@ from lymph.config.locations import Location
 from lymph.config.paths import Path, format_path, parse_key
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import is_secret, mask_text
+from lymph.config.suggestions import close_names
 
 _OPENING = re.compile(r'(\$+)\(')
 _NAME = re.compile(r'([^()]*)\)')

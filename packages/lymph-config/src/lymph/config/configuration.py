@@ -10,14 +10,17 @@ from typing import IO, Any
 
 from lymph.config._nodes import Node, merge, wrap
 from lymph.config._store import Store
-from lymph.config._substitution import Substitution
-from lymph.config._yaml import parse
 from lymph.config.exceptions import ConfigurationError
+from lymph.config.lazy import lazy
 from lymph.config.locations import Location, Position
 from lymph.config.printable import quoted
 from lymph.config.views import ConfigView
 
 __all__ = ['Configuration']
+
+# what only those need who have a file
+_substitution = lazy('lymph.config._substitution:Substitution')
+_parse: Callable[[bytes, str], Node] = lazy('lymph.config._yaml:parse')
 
 
 class Configuration(ConfigView):
@@ -58,7 +61,7 @@ class Configuration(ConfigView):
         """
         name = getattr(file, 'name', None)
         named = name if isinstance(name, str) else '<config>'
-        self._take(parse(_read(file, named), named), sections)
+        self._take(_parse(_read(file, named), named), sections)
 
     def load_file(
         self,
@@ -73,7 +76,7 @@ class Configuration(ConfigView):
 
         Raises ConfigurationError, naming file and line, for what cannot be read or used.
         """
-        document = parse(_read_file(path), os.fspath(path))
+        document = _parse(_read_file(path), os.fspath(path))
         if check is not None:
             whole = Configuration()
             whole._store.tree = document
@@ -85,7 +88,7 @@ class Configuration(ConfigView):
 
         Raises ConfigurationError, naming file and line, for what cannot be read or used.
         """
-        self._variables = _joined(self._variables, parse(_read_file(path), os.fspath(path)))
+        self._variables = _joined(self._variables, _parse(_read_file(path), os.fspath(path)))
 
     def _take(self, document: Node, sections: Iterable[str] | None) -> None:
         if sections is not None:
@@ -97,7 +100,7 @@ class Configuration(ConfigView):
         self._add(document)
 
     def _add(self, document: Node) -> None:
-        filled = Substitution(self._variables, self._environ).apply(document)
+        filled: Node = _substitution(self._variables, self._environ).apply(document)
         self._store.tree = _joined(self._store.tree, filled)
 
 

@@ -10,9 +10,13 @@
 
 from __future__ import annotations
 
-from lymph.config.locations import Location
+from typing import TYPE_CHECKING
+
 from lymph.config.printable import printable
 from lymph.config.secrets import mask_text
+
+if TYPE_CHECKING:
+    from lymph.config.locations import Location, Position
 
 __all__ = ['ConfigurationError', 'LymphError', 'MissingKeyError', 'PluginError']
 
@@ -48,19 +52,23 @@ class ConfigurationError(LymphError):
     @property
     def key(self) -> str | None:
         """The dotted key, where it is known."""
-        return (self.where.key or None) if isinstance(self.where, Location) else None
+        where = self.where
+        return None if where is None or isinstance(where, str) else where.key or None
 
     @property
     def file(self) -> str | None:
         """The file, where it is known."""
-        position = self.where.position if isinstance(self.where, Location) else None
-        return position.file if position else None
+        return self._position.file if self._position else None
 
     @property
     def line(self) -> int | None:
         """The line in the file, counted from 1, where it is known."""
-        position = self.where.position if isinstance(self.where, Location) else None
-        return position.line if position else None
+        return self._position.line if self._position else None
+
+    @property
+    def _position(self) -> Position | None:
+        where = self.where
+        return None if where is None or isinstance(where, str) else where.position
 
 
 class MissingKeyError(ConfigurationError, KeyError):

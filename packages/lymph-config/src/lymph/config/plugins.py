@@ -7,28 +7,25 @@ before anybody uses them. Lymph's own backends are published in the same way as 
 
 from __future__ import annotations
 
-import functools
 import inspect
-import logging
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-import importlib_metadata
-
-from lymph.config._nodes import close_names
+from lymph.config import distributions
 from lymph.config.exceptions import PluginError
-from lymph.config.locations import Location
+from lymph.config.lazy import lazy
 from lymph.config.printable import object_name, printable, quoted
 from lymph.config.references import is_reference, load_reference
+from lymph.config.suggestions import close_names
+
+if TYPE_CHECKING:
+    from lymph.config.locations import Location
 
 __all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
 
-logger = logging.getLogger(__name__)
+_logger = lazy('logging:getLogger')
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(NamedTuple):
     """What the plugins of a group are: subclasses of a class, or (`instance=True`) its instances.
 
     The class is named by reference and imported only when a plugin of the group is loaded.
@@ -76,8 +73,7 @@ _PROVIDERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
+class Plugin(NamedTuple):
     """One name in a group, as its distribution publishes it; nothing is imported before `load()`.
 
     `rivals` are other plugins that claim the same name: then none of them can be used.
@@ -123,7 +119,7 @@ class Plugin:
         try:
             self.load()
         except PluginError as error:
-            logger.debug('%s is broken', self, exc_info=True)
+            _logger(__name__).debug('%s is broken', self, exc_info=True)
             return error.text
         return None
 
@@ -160,55 +156,23 @@ def load_plugin(group: str, reference: str, *, where: Location | str | None = No
 def installed(group: str) -> dict[str, Plugin]:
     """Return the plugins of a group by name, in the order of their names.
 
-    The environment is searched once per process and group; `refresh()` forgets what was found.
+    `lymph.config.distributions:entry_points` says which distributions count.
     """
-    return dict(_search(group))
+    claims: dict[str, dict[tuple[str, str], Plugin]] = {}
+    for each in distributions.entry_points(group):
+        reference = ''.join(each.value.partition('[')[0].split())
+        plugin = Plugin(group, each.name, reference, each.distribution, each.version)
+        claims.setdefault(each.name, {})[each.distribution, reference] = plugin
+    found = {}
+    for name in sorted(claims):
+        first, *others = claims[name].values()
+        found[name] = first._replace(rivals=tuple(others))
+    return found
 
 
 def refresh() -> None:
     """Make the next look at a group search the environment again."""
-    _search.cache_clear()
-
-
-@functools.cache
-def _search(group: str) -> dict[str, Plugin]:
-    claims: dict[str, dict[tuple[str, str], Plugin]] = {}
-    for plugin in _published(group):
-        claims.setdefault(plugin.name, {})[plugin.distribution, plugin.reference] = plugin
-    found = {}
-    for name in sorted(claims):
-        first, *others = claims[name].values()
-        found[name] = Plugin(
-            group, name, first.reference, first.distribution, first.version, tuple(others)
-        )
-    return found
-
-
-def _published(group: str) -> Iterator[Plugin]:
-    """Find the plugins of a group; a distribution with unreadable metadata is logged, and skipped.
-
-    A distribution that stands on sys.path twice (an editable one beside its wheel, a .pth file
-    that doubles a folder) counts once, as the first of them: that is where imports come from too.
-    """
-    seen = set()
-    for distribution in importlib_metadata.distributions():
-        try:
-            entries = distribution.entry_points.select(group=group)
-            if not entries:
-                continue
-            name = re.sub(r'[-_.]+', '-', distribution.name).lower()
-            if name in seen:
-                continue
-            seen.add(name)
-            for entry in entries:
-                reference = ''.join(entry.value.partition('[')[0].split())
-                yield Plugin(group, entry.name, reference, distribution.name, distribution.version)
-        except Exception:
-            logger.warning(
-                'a distribution with unreadable metadata is passed over: %s',
-                distribution.locate_file(''),
-                exc_info=True,
-            )
+    distributions.refresh()
 
 
 def _breach(group: str, found: object, where: Location | str | None = None) -> str | None:

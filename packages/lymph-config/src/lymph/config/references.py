@@ -8,11 +8,11 @@ import re
 import sys
 from types import ModuleType
 
-from lymph.config._nodes import close_names
 from lymph.config.exceptions import PluginError
 from lymph.config.locations import Location
 from lymph.config.places import noted
 from lymph.config.printable import quoted
+from lymph.config.suggestions import close_names
 
 __all__ = ['is_reference', 'load_reference', 'split_reference']
 

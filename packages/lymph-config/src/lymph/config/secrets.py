@@ -48,31 +48,30 @@ _COUNTS = frozenset(('max', 'maximum', 'min', 'minimum', 'n', 'num', 'number', '
 #: What may follow a secret word without making it another thing.
 _CARRIERS = frozenset(('data', 'hash', 'header', 'info', 'string', 'value'))
 
-_WORD = re.compile(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+')
+# Patterns are text: `re` compiles each when it is first used, and most processes use none.
+_WORD = r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+'
 
 _NAME = r'[A-Za-z][\w.\-]{0,99}(?:\[\w{0,99}\])?'
 #: A comma ends a value in a list of URLs or of pairs, and is a part of it elsewhere.
 _VALUE = r"""(?:'[^']*'|"[^"]*"|(?:,(?![\w.\-]*(?:=|://))|[^&\s;,'"])+)"""
-_PAIR = re.compile(rf'(?P<name>(?<![\w.]){_NAME})(?P<equals>\s?=\s?)(?P<value>{_VALUE})')
-_OPTION = re.compile(rf'(?P<name>(?<!\S)--?{_NAME})(?P<equals>\s+)(?P<value>(?!-){_VALUE})')
-_JSON = re.compile(rf"""(?P<name>["']{_NAME}["'])(?P<equals>\s*:\s*)(?P<value>"[^"]*"|'[^']*')""")
-_HEADER = re.compile(rf'(?P<name>^{_NAME})(?P<equals>:\s+)(?P<value>\S.*)', re.DOTALL)
+_PAIR = rf'(?P<name>(?<![\w.]){_NAME})(?P<equals>\s?=\s?)(?P<value>{_VALUE})'
+_OPTION = rf'(?P<name>(?<!\S)--?{_NAME})(?P<equals>\s+)(?P<value>(?!-){_VALUE})'
+_JSON = rf"""(?P<name>["']{_NAME}["'])(?P<equals>\s*:\s*)(?P<value>"[^"]*"|'[^']*')"""
+_HEADER = rf'(?s:(?P<name>^{_NAME})(?P<equals>:\s+)(?P<value>\S.*))'
 #: The password in `scheme://user:password@host`; it may hold all but what ends the authority.
-_IN_URL = re.compile(r'(?<=://)([^\s/?#:@]*):([^\s/?#]*)@')
+_IN_URL = r'(?<=://)([^\s/?#:@]*):([^\s/?#]*)@'
 #: One with a slash in it, which is no URL any more but still a secret; a port is none.
-_IN_BROKEN_URL = re.compile(
-    r"""(?<=://)([^\s/?#:@]*):(?!\*\*\*@|\d{1,5}(?:[/?#,;'"\s]|$))[^\s'"]*@"""
-)
+_IN_BROKEN_URL = r"""(?<=://)([^\s/?#:@]*):(?!\*\*\*@|\d{1,5}(?:[/?#,;'"\s]|$))[^\s'"]*@"""
 #: One that was cut in the middle.
-_IN_CUT_URL = re.compile(r"""(?<=://)([^\s/?#:@]*):(?!\d{1,5}(?:\W|$))[^\s/?#@'"]*\.\.\.""")
+_IN_CUT_URL = r"""(?<=://)([^\s/?#:@]*):(?!\d{1,5}(?:\W|$))[^\s/?#@'"]*\.\.\."""
 #: A long name with digits before the host is no user but a token.
-_TOKEN_IN_URL = re.compile(r'(?<=://)(?=[^\s/?#:@]*\d)[\w\-]{16,}@')
-_PRIVATE_KEY = re.compile(r'-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)', re.S)
+_TOKEN_IN_URL = r'(?<=://)(?=[^\s/?#:@]*\d)[\w\-]{16,}@'
+_PRIVATE_KEY = r'(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$))'
 
 
 def is_secret(name: str) -> bool:
     """Tell whether the name of a key, a parameter or an option says that its value is secret."""
-    words = [_singular(word.lower()) for word in _WORD.findall(name[-200:])]
+    words = [_singular(word.lower()) for word in re.findall(_WORD, name[-200:])]
     while len(words) > 1 and words[-1] in _CARRIERS:
         words.pop()
     if not words:
@@ -107,24 +106,24 @@ def mask(value: Any, name: str = '') -> Any:
     if value is not None and not isinstance(value, bool) and secret:
         return MASK
     if isinstance(value, str):
-        return _HEADER.sub(_masked_pair, mask_text(value))
+        return re.sub(_HEADER, _masked_pair, mask_text(value))
     return value
 
 
 def mask_text(text: str) -> str:
     """Return text with ``***`` for what is secret by its form: see the table of this module."""
     if '://' in text:
-        text = _IN_URL.sub(rf'\1:{MASK}@', text)
-        text = _IN_BROKEN_URL.sub(rf'\1:{MASK}@', text)
-        text = _IN_CUT_URL.sub(rf'\1:{MASK}...', text)
-        text = _TOKEN_IN_URL.sub(f'{MASK}@', text)
+        text = re.sub(_IN_URL, rf'\1:{MASK}@', text)
+        text = re.sub(_IN_BROKEN_URL, rf'\1:{MASK}@', text)
+        text = re.sub(_IN_CUT_URL, rf'\1:{MASK}...', text)
+        text = re.sub(_TOKEN_IN_URL, f'{MASK}@', text)
     if '=' in text:
-        text = _PAIR.sub(_masked_pair, text)
+        text = re.sub(_PAIR, _masked_pair, text)
     if '-' in text:
-        text = _OPTION.sub(_masked_pair, text)
-        text = _PRIVATE_KEY.sub(MASK, text)
+        text = re.sub(_OPTION, _masked_pair, text)
+        text = re.sub(_PRIVATE_KEY, MASK, text)
     if ':' in text:
-        text = _JSON.sub(_masked_pair, text)
+        text = re.sub(_JSON, _masked_pair, text)
     return text
 
 
