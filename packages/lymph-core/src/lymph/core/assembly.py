@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from lymph.config import Configuration, ConfigView
@@ -35,9 +36,10 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
     """Make a container and install what `plugins`, `components` and `interfaces` name.
 
     `overrides` are those of `ServiceContainer.from_config`. With ``worker=True`` only interfaces
-    with tasks are installed. With ``debug=True`` there is a backdoor, if only at loopback. Nothing
-    is started. Raises ConfigurationError.
+    with tasks are installed, with ``only=`` those with one of these keys. With ``debug=True`` there
+    is a backdoor, if only at loopback. Nothing is started. Raises ConfigurationError.
     """
+    only: Collection[str] | None = overrides.pop('only', None)
     check_sections(config)
     backdoor = read_backdoor(config.view('debug'), overrides.pop('debug', False))
     container = config.create_instance('container', ServiceContainer, **overrides)
@@ -74,7 +76,7 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
             )
         component.place = components.locate([name])
         container.add_component(component)
-    install_interfaces(container, config)
+    install_interfaces(container, config, only)
     return container
 
 
@@ -91,14 +93,17 @@ def _partitioner(components: ConfigView, container: ServiceContainer) -> Partiti
     return partitioner
 
 
-def install_interfaces(container: ServiceContainer, config: Configuration) -> None:
-    """Install what `interfaces` names, in a worker those with tasks.
+def install_interfaces(
+    container: ServiceContainer, config: Configuration, only: Collection[str] | None = None
+) -> None:
+    """Install what `interfaces` names, in a worker those with tasks, of them `only` these keys.
 
     Raises ConfigurationError, also when a worker would have nothing to run.
     """
     interfaces = config.view('interfaces')
+    chosen = [key for key in interfaces if only is None or key in only]
     seen: dict[tuple[str, str | None], str] = {}
-    for key in interfaces:
+    for key in chosen:
         name, version = _name_and_version(interfaces, key)
         first = seen.setdefault((name, version), key)
         if first != key:
@@ -118,7 +123,7 @@ def install_interfaces(container: ServiceContainer, config: Configuration) -> No
         raise config.error(
             'interfaces',
             'expected an interface with tasks for a worker to run, found none in '
-            f'{", ".join(interfaces) or "an empty section"}; declare one with @lymph.task()',
+            f'{", ".join(chosen) or "an empty section"}; declare one with @lymph.task()',
         )
 
 

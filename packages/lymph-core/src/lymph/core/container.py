@@ -36,6 +36,7 @@ from lymph.core.interfaces import Interface, configure, parts_of
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.monitoring.watchdog import Watchdog
 from lymph.core.plugins import Plugin
+from lymph.core.services import ServiceInstance
 from lymph.core.settings import (
     Settings,
     read_events,
@@ -153,6 +154,11 @@ class ServiceContainer(Asking):
     def registered_name(self, interface: Interface) -> str:
         """Return the name under which an interface is made known."""
         return self._registrations.name_of(interface)
+
+    @property
+    def registered(self) -> list[tuple[str, ServiceInstance]]:
+        """The names that are registered, with what is told of each; empty outside of a run."""
+        return self._registrations.entries
 
     def install_interface(
         self,

@@ -78,6 +78,11 @@ class Registrations:
             self.withdraw()
             raise
 
+    @property
+    def entries(self) -> list[tuple[str, ServiceInstance]]:
+        """What is registered: names, and what is told of each, once for all namespaces."""
+        return list(dict.fromkeys((name, instance) for name, instance, _ in self._entries))
+
     def name_of(self, interface: Interface) -> str:
         """Return the name under which an interface is registered."""
         return f'{interface.name}.worker' if self._worker else interface.name
