@@ -1,0 +1,155 @@
+"""What systemd is told through `NOTIFY_SOCKET`, over real datagram sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.monkey import get_original
+
+from lymph.cli.running.systemd import VARIABLES, Notifier
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+
+class Systemd:
+    """A datagram socket that is read only where a test does so."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(f'\0{address[1:]}' if address.startswith('@') else address)
+        self.socket.setblocking(False)
+
+    def told(self) -> list[bytes]:
+        messages = []
+        try:
+            while True:
+                messages.append(self.socket.recv(4096))
+        except BlockingIOError:
+            return messages
+
+
+@pytest.fixture(params=['path', 'abstract'])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / 'notify') if request.param == 'path' else f'@lymph-test-{os.getpid()}'
+
+
+@pytest.fixture
+def systemd(address: str) -> Iterator[Systemd]:
+    listening = Systemd(address)
+    yield listening
+    listening.socket.close()
+
+
+Taken = Callable[..., Notifier]
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> Taken:
+    def taken(*values: str) -> Notifier:
+        for name in VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in zip(VARIABLES, values, strict=False):
+            monkeypatch.setenv(name, value)
+        notifier = Notifier.from_environ()
+        assert not set(VARIABLES) & set(os.environ)
+        assert notifier.taken in ({}, dict(zip(VARIABLES, values, strict=False)))
+        return notifier
+
+    return taken
+
+
+def test_facts_arrive_in_one_message_with_each_on_one_line(
+    taken: Taken, systemd: Systemd, address: str
+) -> None:
+    notifier = taken(address)
+    notifier.tell('READY=1', 'STATUS=echo\nREADY=0')
+    notifier.watch()
+    notifier.tell('STOPPING=1')
+    assert systemd.told() == [b'READY=1\nSTATUS=echo READY=0', b'STOPPING=1']
+
+
+@pytest.mark.parametrize('address', ['path'], indirect=True)
+def test_the_watchdog_is_told_as_long_as_the_loop_turns(
+    taken: Taken, systemd: Systemd, address: str
+) -> None:
+    taken(address, '40000', str(os.getpid())).watch()
+    heard: list[bytes] = []
+
+    def told_often() -> bool:
+        heard.extend(systemd.told())
+        return len(heard) >= 3
+
+    eventually(told_often, PATIENCE)
+    assert set(heard) == {b'WATCHDOG=1'}
+    systemd.told()
+    get_original('time', 'sleep')(0.2)  # five times as long as systemd waits
+    assert systemd.told() == []
+    eventually(lambda: b'WATCHDOG=1' in systemd.told(), PATIENCE)
+
+
+@pytest.mark.parametrize('address', ['path'], indirect=True)
+@pytest.mark.parametrize('process', ['1', 'x', str(os.getppid())])
+def test_the_watchdog_of_another_process_is_not_told(
+    taken: Taken, systemd: Systemd, address: str, process: str
+) -> None:
+    taken(address, '40000', process).watch()
+    gevent.sleep(0.05)
+    assert systemd.told() == []
+
+
+@pytest.mark.parametrize('address', ['path'], indirect=True)
+@pytest.mark.parametrize('period', ['0', '-1', 'soon', '1.5', '9' * 40])
+def test_a_time_that_is_none_is_one_line_and_no_watchdog(
+    taken: Taken, systemd: Systemd, address: str, capsys: pytest.CaptureFixture[str], period: str
+) -> None:
+    notifier = taken(address, period)
+    notifier.tell('READY=1')
+    notifier.watch()
+    assert systemd.told() == [b'READY=1']
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith('WATCHDOG_USEC: expected a number of microseconds')
+
+
+@pytest.mark.parametrize('value', ['vsock:2:1234', 'run/notify', '@', '/', '/nowhere/notify'])
+def test_a_socket_that_is_none_is_one_line_and_harms_nobody(
+    taken: Taken, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    notifier = taken(value, '1000')
+    notifier.tell('READY=1')
+    notifier.watch()
+    notifier.tell('STOPPING=1')
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith('NOTIFY_SOCKET: ')
+
+
+def test_what_systemd_has_no_room_for_arrives_later_and_holds_nobody_up(
+    taken: Taken, systemd: Systemd, address: str
+) -> None:
+    notifier = taken(address)
+    sent = 0
+    while not notifier._waiting:
+        notifier.tell(f'STATUS={sent}')
+        sent += 1
+    notifier.tell('STOPPING=1')
+    heard: list[bytes] = systemd.told()
+    assert len(heard) < sent + 1
+
+    def all_arrived() -> bool:
+        heard.extend(systemd.told())
+        return len(heard) == sent + 1
+
+    eventually(all_arrived, PATIENCE)
+    assert heard[-1] == b'STOPPING=1'
+
+
+def test_nobody_is_told_where_nobody_asks(taken: Taken, capsys: pytest.CaptureFixture[str]) -> None:
+    notifier = taken()
+    notifier.tell('READY=1')
+    notifier.watch()
+    assert capsys.readouterr().err == ''
