@@ -152,7 +152,7 @@ class New(lymph.Interface):
 def versions(shell: Any) -> Any:
     shell.write('versions.py', CLASSES)
     shell.write('versions.yml', VERSIONS)
-    shell.start('instance', '--config=versions.yml').said('echo at tcp://')
+    shell.start('instance', '--config=versions.yml').said('echo@1.5.0, echo@2.0.0 at tcp://')
     return shell
 
 

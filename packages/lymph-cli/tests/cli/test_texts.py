@@ -16,14 +16,15 @@ otherwise     a line on stdout
 ============= ====================================================================================
 
 What differs between runs and machines has a name, in commands and in what they print: $FOLDER is
-the folder, $TAKEN a port in use, $ECHO the endpoint of the service `echo` in `texts/files`, which
-runs meanwhile, $TRACE a trace id, $VERSION the version of lymph.
+the folder, $TAKEN a port in use, $HOLDER who uses it, $ECHO the endpoint of the service `echo` in
+`texts/files`, which runs meanwhile, $TRACE a trace id, $VERSION the version of lymph.
 
 `--accept-texts` writes the files instead of comparing them, and begins those of new commands.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -37,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 import pytest
 
 from lymph.cli.program import program
@@ -126,7 +128,7 @@ class Stage:
 def stage(forking: Any, shared_shell: Any, tmp_path_factory: Any) -> Iterator[Stage]:
     shutil.copytree(TEXTS / 'files', shared_shell.folder, dirs_exist_ok=True)
     echo = shared_shell.start('instance', '--config=echo.yml')
-    echo.said('echo at tcp://')
+    echo.said('echo@1.2.0 at tcp://')
     [endpoint] = re.findall(r'tcp://\S+', echo.stderr)
     folder = tmp_path_factory.mktemp('folder')
     shutil.copytree(TEXTS / 'files', folder, dirs_exist_ok=True)
@@ -143,6 +145,7 @@ def stage(forking: Any, shared_shell: Any, tmp_path_factory: Any) -> Iterator[St
             '$FOLDER': str(folder),
             '$ECHO': endpoint,
             '$TAKEN': str(taken.getsockname()[1]),
+            '$HOLDER': f'{psutil.Process().name()} (process {os.getpid()})',
             '$VERSION': version('lymph-cli'),
         }
         yield Stage(forking, folder, environ, names)

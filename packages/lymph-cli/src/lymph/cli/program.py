@@ -86,23 +86,22 @@ def _is_own(name: str) -> bool:
 
 @click.pass_context
 def _begin(context: click.Context, /, **given: Any) -> None:
-    """Show the help without a subcommand; hand --ip and --port on to the one there is."""
+    """Show the help without a subcommand; hand its options on to the one there is."""
     name = context.invoked_subcommand
     if name is None:
         click.echo(context.get_help())
         return
     if not _is_own(name):
         raise_interrupts()
-    given = {option: value for option, value in given.items() if value is not None}
+    given = {option: value for option, value in given.items() if value not in (None, ())}
     command = program.get_command(context, name) if given else None
     if command is None:
         return
     known = {param.name for param in command.params}
     for option in given:
         if option not in known:
-            context.fail(
-                f'--{option} is for commands that listen, such as instance; not for {name}'
-            )
+            shown = option.replace('_', '-')
+            context.fail(f'--{shown} is for commands that listen, such as instance; not for {name}')
     context.default_map = {name: given}
 
 
@@ -111,6 +110,12 @@ def _before_the_command() -> list[click.Option]:
     return [
         click.Option(['--ip'], hidden=True),
         click.Option(['--port'], type=int, hidden=True),
+        click.Option(['--interface'], multiple=True, hidden=True),
+        click.Option(['--pidfile'], hidden=True),
+        *(
+            click.Option([f'--{name}'], is_flag=True, default=None, hidden=True)
+            for name in ('debug', 'guess-external-ip', 'isolated', 'reload')
+        ),
     ]
 
 

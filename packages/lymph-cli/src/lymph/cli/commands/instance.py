@@ -15,8 +15,7 @@ __all__ = ['command', 'instance_options', 'run']
 
 Function = TypeVar('Function', bound=Callable[..., Any])
 
-#: runs an instance or a worker: settings, ip, port, whether to reload, whether it is a
-#: worker, whether it may be entered
+#: runs an instance or a worker: settings, and the fields of `lymph.cli.running.instance:Options`
 run = lazy('lymph.monkey:patch', 'lymph.cli.running.instance:run')
 
 
@@ -30,14 +29,29 @@ def _check_ip(_context: click.Context, _option: click.Parameter, ip: str | None)
 def instance_options(function: Function) -> Function:
     """Give a command the options that say where and how it runs."""
     for option in (
+        click.option('--pidfile', metavar='PATH', help='Write the process id to PATH.'),
+        click.option('--reload', is_flag=True, help='Start again when a source file has changed.'),
         click.option(
             '--debug', is_flag=True, help='Let `lymph shell --remote` in, from this machine.'
         ),
-        click.option('--reload', is_flag=True, help='Start again when a source file has changed.'),
+        click.option(
+            '--isolated', is_flag=True, help='Do not register: only who has the address calls.'
+        ),
+        click.option(
+            '--interface',
+            multiple=True,
+            metavar='NAME',
+            help='Run this one of the configured interfaces; may be given again. Default: all.',
+        ),
         click.option(
             '--port',
             type=click.IntRange(0, 65535),
             help='Listen on this port. Default: container.port, or any that is free.',
+        ),
+        click.option(
+            '--guess-external-ip',
+            is_flag=True,
+            help='Listen on the address that the default route leaves from.',
         ),
         click.option(
             '--ip',
@@ -61,7 +75,5 @@ def instance_options(function: Function) -> Function:
 )
 @instance_options
 @pass_settings
-def command(
-    settings: Settings, ip: str | None, port: int | None, reload: bool, debug: bool
-) -> None:
-    run(settings, ip, port, reload, worker=False, debug=debug)
+def command(settings: Settings, /, **options: Any) -> None:
+    run(settings, worker=False, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from lymph.cli.commands.instance import instance_options, run
@@ -25,7 +27,5 @@ __all__ = ['command']
 )
 @instance_options
 @pass_settings
-def command(
-    settings: Settings, ip: str | None, port: int | None, reload: bool, debug: bool
-) -> None:
-    run(settings, ip, port, reload, worker=True, debug=debug)
+def command(settings: Settings, /, **options: Any) -> None:
+    run(settings, worker=True, **options)

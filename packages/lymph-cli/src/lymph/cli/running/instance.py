@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
 from click.exceptions import Exit
 
 from lymph.cli.configuring import load_configuration, node_files
+from lymph.cli.lazy import lazy
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say
+from lymph.cli.running.choosing import chosen_interfaces, external_ip
 from lymph.cli.running.code import code_explained
 from lymph.cli.running.importing import import_from_here
-from lymph.cli.running.readiness import Readiness
+from lymph.cli.running.pid_files import PidFile
 from lymph.cli.running.reloading import Reloader, start_again
+from lymph.cli.running.serving import describe, interface_names
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import Stops
+from lymph.cli.running.supervised import Supervised
+from lymph.cli.running.titles import set_title
 from lymph.cli.settings import Settings
 from lymph.cli.streams import let_services_print
 from lymph.config import Configuration, ConfigurationError
@@ -26,45 +32,60 @@ from lymph.core.assembly import build_container
 from lymph.core.container import ServiceContainer
 from lymph.core.inherited import inherited_sockets, misdirected, unused_sockets
 
-__all__ = ['run']
+__all__ = ['Options', 'run']
+
+_port_holder = lazy('lymph.cli.running.port_holders:port_holder')
+
+_STOPPING = 'stopping when all is done; the next signal stops at once'
 
 
-def run(
-    settings: Settings,
-    ip: str | None,
-    port: int | None,
-    reload: bool,
-    worker: bool,
-    debug: bool = False,
-) -> None:
-    """Run the instance until it is told to stop; a `worker` runs tasks only.
+@dataclass(frozen=True)
+class Options:
+    """What the command line says beside the configuration; a `worker` runs tasks only."""
 
-    With `debug` it has a backdoor.
+    worker: bool = False
+    ip: str | None = None
+    port: int | None = None
+    guess_external_ip: bool = False
+    interface: tuple[str, ...] = ()  # none: all of the configuration
+    isolated: bool = False  # not registered
+    reload: bool = False
+    debug: bool = False  # with a backdoor
+    pidfile: str | None = None
+
+
+def run(settings: Settings, **given: Any) -> None:
+    """Run the instance until it is told to stop; `given` are the fields of `Options`.
 
     Raises Exit if something was cut then, and whatever its start raises.
     """
+    options = Options(**given)
     let_services_print()
     show_greenlets()
-    readiness = Readiness.from_environ()
+    supervised = Supervised.from_environ()
     inherited_sockets()  # what the code of services starts does not inherit them
     config = load_configuration(settings)
     set_up_logging(settings, config, 'INFO')
     _expect_interfaces(config, settings)
+    ip = external_ip(options.ip) if options.guess_external_ip else options.ip
+    only = chosen_interfaces(config, options.interface)
+    pid_file = None if options.pidfile is None else PidFile(options.pidfile)
     import_from_here()
     with code_explained():
-        container = build_container(config, ip=ip, port=port, worker=worker, debug=debug)
+        container = build_container(
+            config, ip=ip, port=options.port, worker=options.worker, debug=options.debug, only=only
+        )
+    _show_title(container)
     stops = Stops()
     with stops.heard():
         with stops.interruptible(), code_explained():
-            _start(container)
+            _start(container, register=not options.isolated)
         if stops.asked.is_set():
             container.stop()
             return
         _warn_of_unused_sockets()
-        names = sorted({container.registered_name(each) for each in container.interfaces})
-        say(f'{", ".join(names)} at {container.endpoint}')
-        readiness.tell()
-        cut = _serve(container, stops, _reloader(settings) if reload else None)
+        reloader = _reloader(settings) if options.reload else None
+        cut = _Run(container, stops, supervised, pid_file, reloader).serve()
     if cut:
         raise Exit(FAILED)
 
@@ -78,18 +99,24 @@ def _expect_interfaces(config: Configuration, settings: Settings) -> None:
         raise config.error('interfaces', 'expected a service to run; add a name with its class')
 
 
-def _start(container: ServiceContainer) -> None:
+def _show_title(container: ServiceContainer) -> None:
+    kind = 'worker' if container.worker else 'instance'
+    set_title(f'lymph {kind} {container.identity}: {", ".join(interface_names(container))}')
+
+
+def _start(container: ServiceContainer, register: bool) -> None:
     try:
-        container.start()
+        container.start(register)
     except OSError as error:
         if container.endpoint is not None:
             raise  # it listens already: the error is another's
-        address = join_address(container.settings.ip, container.settings.port)
-        advice = (error.errno == errno.EADDRINUSE and misdirected()) or (
-            'give another --ip or --port, or 0 for any free port'
-        )
+        ip, port = container.settings.ip, container.settings.port
+        taken = error.errno == errno.EADDRINUSE
+        holder = _port_holder(ip, port) if taken else None
+        advice = (taken and misdirected()) or 'give another --ip or --port, or 0 for any free port'
         raise OperationFailed(
-            f'cannot listen at {address}: {error.strerror or error}; {advice}'
+            f'cannot listen at {join_address(ip, port)}: {error.strerror or error}'
+            f'{f" by {holder}" if holder else ""}; {advice}'
         ) from error
 
 
@@ -106,23 +133,54 @@ def _reloader(settings: Settings) -> Reloader:
     return Reloader(files, lambda: load_configuration(settings))
 
 
-def _serve(container: ServiceContainer, stops: Stops, reloader: Reloader | None) -> int:
-    """Wait for the end and go through with it; returns how many handlers were cut."""
-    ended = gevent.spawn(container.join)
-    reasons: list[Any] = [ended, stops.asked, *([reloader.changed] if reloader else [])]
-    gevent.wait(reasons, count=1)
-    if reloader is not None:
-        reloader.stop()
-        if reloader.changed.is_set():
-            container.stop()
-            start_again()
-    if ended.ready():
-        return 0
-    say('stopping when all is done; the next signal stops at once')
-    drained = gevent.spawn(container.drain)
-    reasons = [drained, stops.insisted]
-    gevent.wait(reasons, count=1)
-    if drained.ready():
-        return drained.get()
-    drained.kill()
-    return container.stop()
+@dataclass(frozen=True)
+class _Run:
+    """A container that has started, until it has stopped."""
+
+    container: ServiceContainer
+    stops: Stops
+    supervised: Supervised
+    pid_file: PidFile | None
+    reloader: Reloader | None
+
+    def serve(self) -> int:
+        """Wait for the end and go through with it; returns how many handlers were cut."""
+        try:
+            if self.pid_file is not None:
+                self.pid_file.write()
+            words = describe(self.container)
+            say(words)
+            self.supervised.serving(words)
+            return self._wait()
+        finally:
+            self.container.stop()
+            if self.pid_file is not None:
+                self.pid_file.remove()
+
+    def _wait(self) -> int:
+        container, stops, reloader = self.container, self.stops, self.reloader
+        ended = gevent.spawn(container.join)
+        reasons: list[Any] = [ended, stops.asked, *([reloader.changed] if reloader else [])]
+        gevent.wait(reasons, count=1)
+        if reloader is not None:
+            reloader.stop()
+            if reloader.changed.is_set():
+                self._start_again()
+        if ended.ready():
+            self.supervised.stopping('stopped')
+            return 0
+        say(_STOPPING)
+        self.supervised.stopping(_STOPPING)
+        drained = gevent.spawn(container.drain)
+        reasons = [drained, stops.insisted]
+        gevent.wait(reasons, count=1)
+        if drained.ready():
+            return drained.get()
+        drained.kill()
+        return container.stop()
+
+    def _start_again(self) -> None:
+        self.container.stop()
+        if self.pid_file is not None:
+            self.pid_file.remove()
+        start_again(self.supervised.handed_on)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import gevent
 from gevent.event import Event
@@ -68,10 +69,11 @@ def changes(before: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
     return sorted(path for path, time in now.items() if before.get(path, time) != time)
 
 
-def start_again() -> None:
-    """Replace this process by a new one with the same command line."""
+def start_again(environ: Mapping[str, str]) -> NoReturn:
+    """Replace this process by a new one with the same command line and more in its environment."""
     keep_open()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    arguments = [sys.executable, *sys.orig_argv[1:]]
+    os.execve(sys.executable, arguments, {**os.environ, **environ})
 
 
 def _sources() -> list[str]:
