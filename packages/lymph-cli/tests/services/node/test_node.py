@@ -22,17 +22,11 @@ import os, signal, subprocess, sys, time
 how = sys.argv[1]
 if how == 'deaf':
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if how == 'drains':
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-if how == 'cuts':
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 if how == 'has-child':
     subprocess.Popen([sys.executable, __file__, 'waits'])
 print('pid', os.getpid(), flush=True)
 if how == 'fails':
     sys.exit(3)
-if how == 'finishes':
-    sys.exit(0)
 while True:
     time.sleep(60)
 """
@@ -81,51 +75,6 @@ def test_each_instance_runs_as_often_as_is_said_with_its_name_before_its_lines(s
     expect_gone(*alive)
 
 
-def test_a_killed_process_is_replaced(shell: Any) -> None:
-    node = start(shell, 'one: {command: worker waits}')
-    [first] = pids(node, 'one.1')
-    os.kill(first, signal.SIGKILL)
-    second = pids(node, 'one.1', 2)[1]
-    assert 'one.1: killed by SIGKILL' in node.stderr
-    node.signal(signal.SIGINT)
-    assert node.end() == 0
-    expect_gone(first, second)
-
-
-def test_a_node_whose_processes_have_all_finished_has_finished(shell: Any) -> None:
-    node = start(shell, 'one: {command: worker finishes, numprocesses: 2}')
-    assert node.end() == 0
-    assert len(pids(node, 'one.1') + pids(node, 'one.2')) == 2
-    assert 'one.2: finished' in node.stderr
-
-
-def test_a_process_that_keeps_failing_is_reported_and_counts_as_failure(shell: Any) -> None:
-    node = start(shell, 'bad: {command: worker fails}, good: {command: worker waits}')
-    node.said('bad.1 has failed: it keeps failing')
-    assert 'bad.1: ended with exit code 3' in node.stderr
-    assert len(pids(node, 'good.1')) == 1
-    node.signal(signal.SIGTERM)
-    assert node.end() == 1
-
-
-@pytest.mark.parametrize(('how', 'exit_code'), [('waits', 0), ('drains', 0), ('cuts', 1)])
-def test_the_exit_code_tells_whether_all_stopped_in_order(
-    shell: Any, how: str, exit_code: int
-) -> None:
-    node = start(shell, f'one: {{command: worker {how}}}')
-    pids(node, 'one.1')
-    node.signal(signal.SIGTERM)
-    assert node.end() == exit_code
-
-
-def test_what_does_not_stop_in_time_is_killed(shell: Any) -> None:
-    node = start(shell, 'one: {command: worker deaf}', '--stop-timeout=0.5')
-    [pid] = pids(node, 'one.1')
-    node.signal(signal.SIGTERM)
-    assert node.end() == 1
-    expect_gone(pid)
-
-
 def test_a_second_signal_kills_at_once(shell: Any) -> None:
     node = start(shell, 'one: {command: worker deaf}', '--stop-timeout=600')
     [pid] = pids(node, 'one.1')
@@ -136,29 +85,13 @@ def test_a_second_signal_kills_at_once(shell: Any) -> None:
     expect_gone(pid)
 
 
-def test_children_of_a_process_end_with_it(shell: Any) -> None:
-    node = start(shell, 'one: {command: worker has-child}')
-    both = pids(node, 'one.1', 2)
-    node.signal(signal.SIGTERM)
-    assert node.end() == 0
-    expect_gone(*both)
-
-
-def test_children_of_a_process_that_was_killed_end_before_it_is_replaced(shell: Any) -> None:
-    node = start(shell, 'one: {command: worker has-child}')
-    both = pids(node, 'one.1', 2)
-    parent = next(pid for pid in both if psutil.Process(pid).ppid() == node.pid)
-    os.kill(parent, signal.SIGKILL)
-    pids(node, 'one.1', 3)
-    assert all(is_gone(pid) for pid in both)
-    node.signal(signal.SIGTERM)
-    assert node.end() == 0
-
-
-@pytest.mark.parametrize('how', ['waits', 'deaf', 'has-child'])
-def test_a_killed_node_leaves_nothing_behind(shell: Any, how: str) -> None:
-    node = start(shell, f'one: {{command: worker {how}}}', '--stop-timeout=0.5')
-    alive = pids(node, 'one.1', 2 if how == 'has-child' else 1)
+def test_a_killed_node_leaves_nothing_behind(shell: Any) -> None:
+    node = start(
+        shell,
+        'one: {command: worker waits}, deaf: {command: worker deaf, stop_timeout: 0.2}, '
+        'parent: {command: worker has-child}',
+    )
+    alive = [*pids(node, 'one.1'), *pids(node, 'deaf.1'), *pids(node, 'parent.1', 2)]
     alive += [child.pid for child in psutil.Process(node.pid).children(recursive=True)]
     node.signal(signal.SIGKILL)
     assert node.end() == 128 + signal.SIGKILL
@@ -181,18 +114,39 @@ def test_a_guard_that_was_killed_has_a_successor(shell: Any) -> None:
     expect_gone(pid, *successor)
 
 
-def test_signals_that_would_end_processes_are_not_passed_on(shell: Any) -> None:
+def test_signals_restart_and_reload_and_are_not_passed_on(shell: Any) -> None:
     node = start(shell, 'one: {command: worker waits}')
     [pid] = pids(node, 'one.1')
-    node.signal(signal.SIGUSR2)
     node.signal(signal.SIGUSR1)
     node.said('Waiting greenlets of process')
-    node.said('keeper.py')
+    node.said('slot.py')
     assert not is_gone(pid)
+    node.signal(signal.SIGUSR2)
+    restarted = pids(node, 'one.1', 2)[1]
+    shell.write('.lymph.yml', 'instances: {one: {comand: x}}')
     node.signal(signal.SIGHUP)
+    node.said("did you mean 'command'?; nothing was changed")
+    shell.write('.lymph.yml', 'instances: {one: {command: sleep 600}, two: {command: sleep 600}}')
+    node.signal(signal.SIGHUP)
+    node.said('read the configuration again: changed one, added two')
+    expect_gone(pid, restarted)
+    node.said('two.1: started')
+    node.signal(signal.SIGTERM)
     assert node.end() == 0
-    assert 'killed by' not in node.stderr
-    expect_gone(pid)
+
+
+def test_a_terminal_that_is_closed_stops_a_node(shell: Any) -> None:
+    shell.write('.lymph.yml', 'instances: {one: {command: sleep 600}}')
+    master, slave = os.openpty()
+    script = (
+        'import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); '
+        'os.execv(sys.argv[1], sys.argv[1:])'
+    )
+    node = shell.start('-c', script, str(shell.lymph), 'node', stdin=slave, program=sys.executable)
+    os.close(slave)
+    node.said('one.1: started')
+    os.close(master)
+    assert node.end() == 0
 
 
 def test_forks_of_a_node_are_no_reason_for_a_warning(shell: Any) -> None:

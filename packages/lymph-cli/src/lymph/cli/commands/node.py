@@ -22,7 +22,9 @@ _run = lazy('lymph.cli.running.node:run')
     `instances` has a `command`, and `numprocesses` if it is to run more than once. A process that
     fails is started again, after growing delays.
 
-    SIGTERM, SIGHUP and Ctrl-C end all of them; the second of these signals kills what still runs.
+    SIGTERM and Ctrl-C end all of them; the second of these signals kills what still runs. SIGHUP
+    reads the configuration again and changes what differs; SIGUSR2 restarts the processes, one
+    after the other.
     """,
 )
 @click.option(
@@ -33,6 +35,7 @@ _run = lazy('lymph.cli.running.node:run')
     metavar='SECONDS',
     help='How long processes may take to end before they are killed.',
 )
+@click.option('--debug', is_flag=True, help='Start instances and workers with --debug.')
 @pass_settings
-def command(settings: Settings, stop_timeout: float) -> None:
-    _run(settings, stop_timeout)
+def command(settings: Settings, stop_timeout: float, debug: bool) -> None:
+    _run(settings, stop_timeout, debug)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
+import signal
 import sysconfig
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from click.exceptions import Exit
 
@@ -14,30 +16,89 @@ from lymph.cli.configuring import load_node_configuration, node_files
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import wants_color
-from lymph.cli.running.ports import check_ports
+from lymph.cli.running.ports import check_ports, fixed_port
 from lymph.cli.running.stacks import show_greenlets
+from lymph.cli.running.stopping import stops_heard
+from lymph.cli.running.terminals import Terminal
 from lymph.cli.settings import Settings
 from lymph.cli.streams import let_services_print
-from lymph.services.node.definitions import check_commands, read_definitions
-from lymph.services.node.node import Node
+from lymph.config import Configuration, ConfigurationError, LymphError
+from lymph.services.node.definitions import Definition, check_commands, read_definitions
+from lymph.services.node.fleet import Fleet
 
 __all__ = ['run']
 
+#: What is meant for the node alone, by whoever has started it; see sd_notify(3).
+_OWN_VARIABLES = ('LYMPH_READY_FD', 'NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC')
 
-def run(settings: Settings, stop_timeout: float) -> None:
-    """Run the node until it is told to stop; raises Exit if something did not end well."""
+
+def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
+    """Run the node until it is told to stop; raises Exit if something did not end well.
+
+    With `debug` its instances and workers are started with ``--debug``.
+    """
     _allow_forks()
     let_services_print()
     show_greenlets()
     config = load_node_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
-    definitions = read_definitions(config)
     environ = _environ(settings)
+    fleet = Fleet(
+        _definitions(config, settings, environ, debug),
+        environ=environ,
+        patience=stop_timeout,
+        color=wants_color(settings),
+        fixed_port=lambda definition: fixed_port(definition, settings),
+    )
+
+    def read_again() -> None:
+        config = load_node_configuration(settings)
+        fleet.reload(_definitions(config, settings, environ, debug))
+
+    terminal = Terminal()
+
+    def hang_up() -> None:
+        if terminal.closed:
+            fleet.stop()
+        else:
+            _attempt(fleet, read_again, 'nothing was changed')
+
+    hear: dict[int, Callable[[], object]] = {
+        signal.SIGTERM: fleet.stop,
+        signal.SIGINT: fleet.stop,
+        signal.SIGHUP: hang_up,
+        signal.SIGUSR2: lambda: _attempt(fleet, fleet.roll, 'the rolling restart ended'),
+    }
+    with stops_heard(lambda number: hear[number](), hear):
+        ended_well = fleet.run()
+    if not ended_well:
+        raise Exit(FAILED)
+
+
+def _definitions(
+    config: Configuration, settings: Settings, environ: Mapping[str, str], debug: bool
+) -> list[Definition]:
+    """Return what a configuration defines, checked; raises ConfigurationError."""
+    definitions = read_definitions(config)
     check_commands(definitions, environ['PATH'])
     check_ports(definitions, settings)
-    node = Node(definitions, environ=environ, patience=stop_timeout, color=wants_color(settings))
-    if not node.run():
-        raise Exit(FAILED)
+    return [_debugged(each) if debug else each for each in definitions]
+
+
+def _debugged(definition: Definition) -> Definition:
+    if not definition.serves or '--debug' in definition.command:
+        return definition
+    return dataclasses.replace(definition, command=(*definition.command, '--debug'))
+
+
+def _attempt(fleet: Fleet, action: Callable[[], object], outcome: str) -> None:
+    """Do what a signal asks for; why it cannot be done is a line of the node."""
+    try:
+        action()
+    except ConfigurationError as error:
+        fleet.output.say(f'{error}; {outcome}')
+    except LymphError as error:
+        fleet.output.say(str(error))
 
 
 def _allow_forks() -> None:
@@ -54,6 +115,8 @@ def _allow_forks() -> None:
 def _environ(settings: Settings) -> dict[str, str]:
     """Return the environment of the instances: they share this node's files and its `lymph`."""
     environ = dict(os.environ)
+    for name in _OWN_VARIABLES:
+        environ.pop(name, None)
     environ['LYMPH_NODE_CONFIG'] = _absolute(settings.configuration_files() or node_files())
     if settings.variable_files():
         environ['LYMPH_VARS'] = _absolute(settings.variable_files())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -85,12 +85,12 @@ def interrupts_heard() -> Iterator[None]:
 
 
 @contextmanager
-def stops_heard(hear: Callable[[int], None]) -> Iterator[None]:
-    """Call `hear` in a greenlet with each signal of `STOPS` for the duration of a `with` block.
+def stops_heard(hear: Callable[[int], object], signals: Iterable[int] = STOPS) -> Iterator[None]:
+    """Call `hear` in a greenlet with each of these signals for the duration of a `with` block.
 
     Signals that this process was started to ignore stay ignored.
     """
-    before = {number: signal.getsignal(number) for number in STOPS}
+    before = {number: signal.getsignal(number) for number in signals}
     heard = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
     watchers = [gevent.signal_handler(number, hear, number) for number in heard]
     try:

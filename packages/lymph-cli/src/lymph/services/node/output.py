@@ -6,6 +6,7 @@ import itertools
 import logging
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -16,13 +17,14 @@ from gevent.queue import JoinableQueue
 
 from lymph.cli.output import child_line, one_line
 from lymph.cli.streams import stdout_error
+from lymph.services.node.recent import Recent
 
-__all__ = ['Output', 'labels']
+__all__ = ['NODE', 'Labels', 'Output']
 
 logger = logging.getLogger(__name__)
 
 #: The name before the node's own words.
-_NODE = 'node'
+NODE = 'node'
 #: ANSI colours that can be read on dark and light ground: cyan, yellow, green, magenta, blue, red.
 _COLORS = (36, 33, 32, 35, 34, 31)
 #: Lines that wait for a slow reader before those who print have to wait too.
@@ -36,16 +38,40 @@ class _Line(NamedTuple):
     printed: bool  # by a process: for stdout
 
 
+class Labels:
+    """What stands before lines: `echo.1 | `, as wide as the longest name that was added so far.
+
+    With `color`, names that differ only after the last dot share a color.
+    """
+
+    def __init__(self, *, color: bool) -> None:
+        self._color = color
+        self._width = 0
+        self._families: dict[str, int] = {}
+
+    def add(self, names: Iterable[str]) -> None:
+        """Make room for names, and give them colors in this order."""
+        for name in names:
+            self._width = max(self._width, len(one_line(name)))
+            self._families.setdefault(_family(name), len(self._families))
+
+    def __getitem__(self, name: str) -> str:
+        label = f'{one_line(name):<{self._width}} | '
+        code = _COLORS[self._families.get(_family(name), 0) % len(_COLORS)]
+        return f'\x1b[{code}m{label}\x1b[0m' if self._color else label
+
+
 class Output:
     """Writes lines in the order they come: those of processes to stdout, the node's to stderr.
 
     Writing is done in a thread: a paused terminal keeps those waiting who print, nobody else.
-    `names` are the names of all processes. `closed` is set when nobody reads stdout any more.
+    `closed` is set when nobody reads stdout any more; `recent` has the last lines.
     """
 
-    def __init__(self, names: Iterable[str], *, color: bool) -> None:
+    def __init__(self, *, color: bool) -> None:
         self.closed = Event()
-        self._labels = labels([*names, _NODE], color=color)
+        self.labels = Labels(color=color)
+        self.recent = Recent()
         self._lines: JoinableQueue[_Line] = JoinableQueue()
         self._room = Semaphore(_BACKLOG)
         self._writer = gevent.spawn(self._write_all)
@@ -56,12 +82,17 @@ class Output:
         Its control characters are escaped, colours among them: what a process prints may quote
         a stranger, and the terminal is the operator's.
         """
+        text = child_line(text)
+        self.recent.add(name, text)
         self._room.acquire()
-        self._lines.put(_Line(f'{self._labels[name]}{child_line(text)}\n', printed=True))
+        self._lines.put(_Line(f'{self.labels[name]}{text}\n', printed=True))
 
     def say(self, words: str) -> None:
-        """Write words of the node itself; never waits."""
-        self._lines.put(_Line(f'{self._labels[_NODE]}{one_line(words)}\n', printed=False))
+        """Write words of the node itself, with the time; never waits."""
+        words = one_line(words)
+        self.recent.add(NODE, words)
+        now = datetime.now().isoformat(' ', 'seconds')  # as in the log, in the zone of the machine
+        self._lines.put(_Line(f'{self.labels[NODE]}{now} {words}\n', printed=False))
 
     def finish(self) -> None:
         """Write what is waiting, as long as somebody reads."""
@@ -87,21 +118,8 @@ class Output:
                 self._lines.task_done()
 
 
-def labels(names: Iterable[str], *, color: bool) -> dict[str, str]:
-    """Return what stands before the lines of each name: `echo.1 | `, all of one width.
-
-    With `color`, names that differ only after the last dot share a color.
-    """
-    names = list(names)
-    width = max(len(one_line(name)) for name in names)
-    found = {}
-    families: dict[str, int] = {}
-    for name in names:
-        label = f'{one_line(name):<{width}} | '
-        family = families.setdefault(name.rpartition('.')[0], len(families))
-        code = _COLORS[family % len(_COLORS)]
-        found[name] = f'\x1b[{code}m{label}\x1b[0m' if color else label
-    return found
+def _family(name: str) -> str:
+    return name.rpartition('.')[0]
 
 
 def _write(batch: list[_Line]) -> OSError | None:

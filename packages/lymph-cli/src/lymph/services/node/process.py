@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import gevent
 import psutil
 from gevent import subprocess
+from gevent.event import Event
 from gevent.os import make_nonblocking, nb_read
 
 from lymph.services.node.guard import Guard
 from lymph.services.node.lines import LineSplitter
+from lymph.services.node.readiness import VARIABLE as READY_VARIABLE
+from lymph.services.node.readiness import ReadyPipe
 
 __all__ = ['Launch', 'Process']
 
@@ -29,12 +32,19 @@ _CHUNK = 64 * 1024
 
 @dataclass(frozen=True)
 class Launch:
-    """What a process is started with; `patience` is in seconds, None for `cwd` the folder here."""
+    """What a process is started with.
+
+    `patience` is how many seconds it gets to end by itself, `cwd` its folder, None for the one
+    here. One that `serves` says when it is ready; any other, and one that does not, is ready when
+    it has lived for `ready_after` seconds.
+    """
 
     command: Sequence[str]
     environ: Mapping[str, str]
     patience: float
     cwd: str | None = None
+    serves: bool = False
+    ready_after: float = 1.0
 
 
 class Process:
@@ -43,22 +53,16 @@ class Process:
     Raises OSError if the command cannot be run.
     """
 
-    def __init__(
-        self,
-        launch: Launch,
-        guard: Guard,
-        show: Callable[[str], None],
-    ) -> None:
-        self._popen = subprocess.Popen(
-            list(launch.command),
-            env=dict(launch.environ),
-            cwd=launch.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            preexec_fn=functools.partial(guard.enter, launch.patience),
-        )
+    def __init__(self, launch: Launch, guard: Guard, show: Callable[[str], None]) -> None:
+        self.started = time.time()
+        #: set when the process is ready
+        self.ready = Event()
+        self._ready_pipe = ReadyPipe(self._become_ready, launch.ready_after, not launch.serves)
+        try:
+            self._popen = self._start(launch, guard)
+        except BaseException:
+            self._ready_pipe.cancel()
+            raise
         assert self._popen.stdout is not None
         self._stdout = self._popen.stdout
         self._patience = launch.patience
@@ -70,11 +74,17 @@ class Process:
         self._killed = False
         self.pid: int = self._popen.pid
         guard.remember(self.pid, launch.patience)
+        self._ready_pipe.listen()
 
     @property
     def end(self) -> gevent.Greenlet[[], tuple[int, float]]:
         """What is to be waited for: its value is the exit code and the length of the life."""
         return self._end
+
+    @property
+    def age(self) -> float:
+        """The seconds since the process was started."""
+        return time.monotonic() - self._born
 
     def signal(self, number: int) -> None:
         """Send a signal to the process, but not to the rest of its group."""
@@ -103,11 +113,29 @@ class Process:
         if self._group_lives():
             self.kill()
         self._end.join()
+        self._ready_pipe.close()
         self._reader.join(_AFTERMATH)
         self._reader.kill()
         self._stdout.close()
         self._guard.forget(self.pid)
         return not self._killed
+
+    def _start(self, launch: Launch, guard: Guard) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            list(launch.command),
+            env={**launch.environ, READY_VARIABLE: str(self._ready_pipe.writing)},
+            cwd=launch.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            pass_fds=(self._ready_pipe.writing,),
+            preexec_fn=functools.partial(guard.enter, launch.patience),
+        )
+
+    def _become_ready(self) -> None:
+        if not self._end.ready():
+            self.ready.set()
 
     def _await_end(self) -> tuple[int, float]:
         exit_code: int = self._popen.wait()

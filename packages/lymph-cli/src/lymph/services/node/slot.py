@@ -1,0 +1,357 @@
+"""One place of a definition, such as `echo.2`, and the process in it.
+
+A greenlet of the slot runs the command again and again, as its supervision decides. A process that
+somebody else has started and seen to be ready is offered to it, and takes over from the one before.
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from lymph.config import LymphError
+from lymph.services.node.definitions import Definition
+from lymph.services.node.guard import Guard
+from lymph.services.node.output import Output
+from lymph.services.node.process import Launch, Process
+from lymph.services.node.supervision import Decision, Policy, Supervision
+
+__all__ = ['NotReady', 'Slot', 'Surroundings', 'describe_exit']
+
+#: What a shell says of a command that cannot be run.
+_CANNOT_RUN = 126
+#: How a process that was told to stop may end: also by the signal, whether it dies of it or, as a
+#: `lymph` that has just been started, says so.
+_ORDERLY = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+class NotReady(LymphError):
+    """A process that was to be started does not serve; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all processes of a node share; `patience` is in seconds.
+
+    `settled` is called when a slot has come to rest by itself: it has finished, or has failed for
+    good.
+    """
+
+    environ: Mapping[str, str]
+    guard: Guard
+    output: Output
+    policy: Policy
+    patience: float
+    settled: Callable[[], None]
+
+
+class Slot:
+    """Runs one process of a definition at a time.
+
+    `process` is the one that runs, `last_exit` the exit code of the one before (negative for a
+    signal), `starts` the number of processes so far.
+    """
+
+    def __init__(self, name: str, definition: Definition, around: Surroundings) -> None:
+        self.name = name
+        self.definition = definition
+        self.process: Process | None = None
+        self.last_exit: int | None = None
+        self.starts = 0
+        self.supervision = Supervision(around.policy, definition.restart)
+        self._around = around
+        self._stop = Event()
+        self._woken = Event()
+        self._offer: tuple[Process, Event] | None = None
+        self._runner: gevent.Greenlet[[], None] | None = None
+        self._beside: set[Process] = set()  # started, or told to end, beside `process`
+        self._retiring: set[gevent.Greenlet[[Process], None]] = set()
+        self._orderly = True
+        self._unwanted = False  # somebody has said that nothing is to run here
+        self._closed = False
+
+    @property
+    def orderly(self) -> bool:
+        """Whether the process did not keep failing, and stopped by itself with nothing cut."""
+        return self._orderly and not self.supervision.failing
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing runs here and nothing will by itself, though nobody has stopped it."""
+        return not self._is_active() and self.supervision.state in ('finished', 'failed')
+
+    def begin(self) -> None:
+        """Start unless it runs, without waiting; what waits for its next start is started now."""
+        if self._closed:
+            return
+        self._unwanted = False
+        self.supervision.forgive()
+        if not self._is_active():
+            self._stop.clear()
+            self._runner = gevent.spawn(self._run)
+        elif self.supervision.state in ('waiting', 'failed'):
+            self._woken.set()
+
+    def start(self) -> None:
+        """Start unless it runs, and wait until it is ready; raises NotReady."""
+        self._unwanted = False
+        if self._stop.is_set():
+            self.join()  # it is on its way down
+        self._start()
+
+    def restart(self, definition: Definition, *, overlap: bool) -> None:
+        """Have a new process of `definition` take over, and wait until it has.
+
+        With `overlap` it is started beside the one that runs, which is stopped when it is ready.
+        Raises NotReady; with `overlap` the one before goes on then.
+        """
+        self._unwanted = False
+        if not overlap or self.process is None:
+            self._end()
+            self.join()
+            self.adopt(definition)
+            self._start()
+            return
+        process = self._launched(definition)
+        self._beside.add(process)
+        try:
+            self._await_ready(process)
+            self._expect_wanted()
+        except NotReady:
+            process.close()
+            raise
+        finally:
+            self._beside.discard(process)
+        self.adopt(definition)
+        self._give(process).wait()
+        gevent.joinall(tuple(self._retiring))
+
+    def adopt(self, definition: Definition) -> None:
+        """Take another definition, for the next start and for what follows an end."""
+        self.definition = definition
+        self.supervision.restart = definition.restart
+
+    def halt(self) -> None:
+        """Stop, and wait until nothing runs here."""
+        self.stop()
+        self.join()
+
+    def stop(self) -> None:
+        """Stop without waiting."""
+        self._unwanted = True
+        self._end()
+
+    def close(self) -> None:
+        """Stop without waiting, for good."""
+        self._closed = True
+        self.stop()
+
+    def kill(self) -> None:
+        """Kill what runs here at once, for good."""
+        self.close()
+        for process in (self.process, *self._beside):
+            if process is not None:
+                process.kill()
+
+    def join(self) -> None:
+        """Wait until nothing runs here any more."""
+        if self._runner is not None:
+            self._runner.join()
+        gevent.joinall(tuple(self._retiring))
+
+    def _is_active(self) -> bool:
+        return self._runner is not None and not self._runner.ready()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._woken.set()
+        if not self._is_active():
+            self.supervision.happened('stop')
+
+    def _start(self) -> None:
+        process = self.process
+        if process is None:
+            self.supervision.forgive()
+            process = self._launched(self.definition)
+            self._give(process)
+        self._await_ready(process)
+
+    def _expect_wanted(self) -> None:
+        if self._closed or self._unwanted:
+            how = 'the node is stopping' if self._closed else 'it was stopped meanwhile'
+            raise NotReady(f'{self.name}: {how}')
+
+    def _launch(self, definition: Definition) -> Process:
+        """Start a process; raises OSError."""
+        around, patience = self._around, definition.stop_timeout
+        process = Process(
+            Launch(
+                definition.command,
+                {**around.environ, **definition.env},
+                around.patience if patience is None else patience,
+                definition.cwd,
+                serves=definition.serves,
+                ready_after=around.policy.ready_after,
+            ),
+            around.guard,
+            functools.partial(around.output.show, self.name),
+        )
+        self._say(f'started, pid {process.pid}')
+        return process
+
+    def _launched(self, definition: Definition) -> Process:
+        self._expect_wanted()
+        try:
+            process = self._launch(definition)
+        except OSError as error:
+            raise NotReady(f'{self.name}: {definition.command[0]}: {error.strerror}') from error
+        try:
+            self._expect_wanted()  # to start it took a moment
+        except NotReady:
+            process.close()
+            raise
+        return process
+
+    def _give(self, process: Process) -> Event:
+        """Hand a process to the greenlet of this slot; the event is set when it has it."""
+        taken = Event()
+        self._offer = process, taken
+        self._woken.set()
+        if not self._is_active():
+            self._stop.clear()
+            self._runner = gevent.spawn(self._run)
+        return taken
+
+    def _await_ready(self, process: Process) -> None:
+        timeout = self._around.policy.ready_timeout
+        reasons: list[Any] = [process.ready, process.end, self._stop]
+        gevent.wait(reasons, timeout=timeout, count=1)
+        self._expect_wanted()
+        if process.end.ready():
+            how = f'the new process {describe_exit(process.end.get()[0])} before it was ready'
+        elif process.ready.is_set():
+            return
+        elif self._stop.is_set():
+            how = 'it was stopped meanwhile'
+        else:
+            how = f'the new process was not ready within {timeout:g} s'
+        raise NotReady(f'{self.name}: {how}')
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.supervision.happened('start')
+            exit_code, lived = self._live()
+            if self.supervision.state == 'stopping':
+                self._orderly = self._orderly and exit_code in _ORDERLY
+            decision = self.supervision.ended(exit_code, lived)
+            self._report(exit_code, lived, decision)
+            if decision.delay is None:
+                break
+            self._woken.wait(decision.delay)
+        if self._stop.is_set():
+            self.supervision.happened('stop')
+        else:
+            gevent.spawn(self._around.settled)
+
+    def _live(self) -> tuple[int, float]:
+        """Run the command once; returns its exit code and how long it lived."""
+        self.starts += 1
+        process = self._take()
+        if process is None:
+            try:
+                process = self._launch(self.definition)
+            except OSError as error:
+                self._say(f'{self.definition.command[0]}: {error.strerror}')
+                self.last_exit = _CANNOT_RUN
+                return _CANNOT_RUN, 0.0
+        self._watch(process)
+        while not (process.end.ready() or self._stop.is_set()):
+            reasons: list[Any] = [process.end, self._stop, self._woken]
+            gevent.wait(reasons, count=1)
+            successor = self._take(process)
+            if successor is not None:
+                self.starts += 1
+                self.supervision.happened('replace')
+                process = successor
+                self._watch(process)
+        if self._stop.is_set():
+            self.supervision.happened('stop')
+        self._orderly = process.close()
+        self.process = None
+        self.last_exit, lived = process.end.get()
+        return self.last_exit, lived
+
+    def _take(self, former: Process | None = None) -> Process | None:
+        """Return the process that was offered, if there is one; `former` has to leave for it."""
+        self._woken.clear()
+        if self._offer is None:
+            return None
+        (process, taken), self._offer = self._offer, None
+        if former is not None:
+            self._beside.add(former)
+            retiring = gevent.spawn(self._retire, former)
+            self._retiring.add(retiring)
+            retiring.link(self._retiring.discard)
+        taken.set()
+        return process
+
+    def _retire(self, process: Process) -> None:
+        in_order = process.close()
+        self._beside.discard(process)
+        self.last_exit, _ = process.end.get()
+        how = describe_exit(self.last_exit) if in_order else 'was killed, as it did not end'
+        self._say(f'pid {process.pid}, which was replaced, {how}')
+
+    def _watch(self, process: Process) -> None:
+        self.process = process
+
+        def ready(_event: object) -> None:
+            if self.process is process:
+                self.supervision.happened('ready')
+
+        process.ready.rawlink(ready)
+
+    def _say(self, words: str) -> None:
+        self._around.output.say(f'{self.name}: {words}')
+
+    def _report(self, exit_code: int, lived: float, decision: Decision) -> None:
+        if decision.state == 'finished':
+            self._say('finished')
+            return
+        how = f'{describe_exit(exit_code)} after {lived:.1f} s'
+        if decision.state == 'stopped':
+            self._say(how)
+        elif decision.delay is None:
+            self._say(f'{how}, not started again')
+        else:
+            self._say(f'{how}, next start in {decision.delay:g} s')
+        if decision.alarm:
+            why = self._why_failed(exit_code)
+            self._around.output.say(f'{self.name} has failed: {why}; its last lines may say why')
+
+    def _why_failed(self, exit_code: int) -> str:
+        policy = self._around.policy
+        if exit_code == 2:
+            return 'exit code 2 stands for a configuration that cannot be used'
+        if self.definition.restart == 'never':
+            return 'it ended, and restart is never'
+        return (
+            f'it keeps failing, {policy.failing_after} times in a row it lived less than '
+            f'{policy.stable_after:g} s'
+        )
+
+
+def describe_exit(exit_code: int) -> str:
+    """Return how a process ended, as half a sentence; a negative code is a signal."""
+    if exit_code >= 0:
+        return f'ended with exit code {exit_code}'
+    try:
+        return f'killed by {signal.Signals(-exit_code).name}'
+    except ValueError:  # real-time signals have no names
+        return f'killed by signal {-exit_code}'

@@ -1,0 +1,480 @@
+"""The node's processes, started and changed in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import psutil
+import pytest
+
+from lymph.config import Location
+from lymph.services.node.definitions import Definition
+from lymph.services.node.fleet import Fleet, Refused, UnknownName
+from lymph.services.node.slot import NotReady, Slot
+from lymph.services.node.supervision import Policy
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+#: Soon enough for a test, and long enough for a busy machine where something has to live.
+QUICK = Policy(
+    stable_after=30,
+    first_delay=0.01,
+    longest_delay=0.02,
+    failing_after=3,
+    failed_delay=0.05,
+    ready_after=0.01,
+    ready_timeout=PATIENCE,
+)
+
+
+class Node:
+    """A fleet that runs, for a test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._runs: gevent.Greenlet[[], bool] | None = None
+        self.fleet: Fleet = None  # type: ignore[assignment]  # until it is started
+
+    def start(self, *definitions: Definition, **options: Any) -> Fleet:
+        options = {'policy': QUICK, 'environ': os.environ, 'patience': PATIENCE, **options}
+        self.fleet = Fleet(definitions, **options)
+        self._runs = gevent.spawn(self.fleet.run)
+        return self.fleet
+
+    def end(self) -> bool:
+        assert self._runs is not None
+        return self._runs.get(timeout=PATIENCE)
+
+    def stop(self) -> bool:
+        self.fleet.stop()
+        return self.end()
+
+    def said(self, text: str) -> None:
+        """Wait until a line of the node or of a process has a text in it."""
+
+        def lines() -> list[str]:
+            return [line.text for line in self.fleet.output.recent.newest(1000, None)]
+
+        eventually(lambda: any(text in line for line in lines()), PATIENCE, lambda: str(lines()))
+
+    def close(self) -> None:
+        if self._runs is not None and not self._runs.ready():
+            self.fleet.stop()
+            self.fleet.stop()
+            self._runs.join(PATIENCE)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    node = Node(tmp_path)
+    yield node
+    node.close()
+
+
+def command(name: str, words: str, count: int = 1, **options: Any) -> Definition:
+    """Return a definition that has a shell run these words."""
+    options = {'restart': 'always', **options}
+    return Definition(name, ('sh', '-c', words), count, Location(name), **options)
+
+
+def lymph_like(folder: Path, name: str, words: str, count: int = 1) -> Definition:
+    """Return a definition whose program is taken for an instance that says when it is ready."""
+    program = folder / f'bin-{name}' / 'lymph'
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\n{words}\n')
+    program.chmod(0o755)
+    return Definition(name, (str(program), 'instance'), count, Location(name), restart='always')
+
+
+SERVES = 'echo READY=1 >/dev/fd/$LYMPH_READY_FD; exec sleep 600'
+
+
+def slot_of(fleet: Fleet, name: str) -> Slot:
+    [slot] = fleet.slots([name])
+    return slot
+
+
+def state(slot: Slot) -> str:
+    return slot.supervision.state
+
+
+def pid_of(slot: Slot) -> int:
+    process = eventually(lambda: slot.process, PATIENCE, f'{slot.name} runs')
+    return int(process.pid)
+
+
+def becomes(slot: Slot, *states: str) -> None:
+    eventually(lambda: state(slot) in states, PATIENCE, lambda: f'{slot.name}: {state(slot)}')
+
+
+def running(fleet: Fleet, *names: str) -> list[int]:
+    for slot in fleet.slots(names):
+        becomes(slot, 'running')
+    return [pid_of(slot) for slot in fleet.slots(names)]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def expect_gone(*pids: int) -> None:
+    for pid in pids:
+        eventually(lambda pid=pid: is_gone(pid), PATIENCE, f'end of {pid}')
+
+
+def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Node, tmp_path: Path) -> None:
+    mended = tmp_path / 'mended'
+    fleet = node.start(command('bad', f'test -e {mended} || exit 3; exec sleep 600'))
+    bad = slot_of(fleet, 'bad')
+    node.said('bad.1 has failed: it keeps failing')
+    starts = bad.starts
+    eventually(lambda: bad.starts > starts, PATIENCE, 'another start')
+    assert bad.last_exit == 3
+    mended.touch()
+    becomes(bad, 'running')
+    assert bad.starts > 3
+
+
+def test_exit_code_2_has_failed_at_once(node: Node) -> None:
+    fleet = node.start(command('bad', 'exit 2'))
+    node.said('bad.1 has failed: exit code 2')
+    assert slot_of(fleet, 'bad').starts == 1
+    assert node.stop() is False
+
+
+def test_what_is_told_to_end_by_hand_comes_back(node: Node) -> None:
+    orderly = "trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done"
+    fleet = node.start(command('one', orderly))
+    slot = slot_of(fleet, 'one')
+    [first] = running(fleet)
+    node.said('up')
+    os.kill(first, signal.SIGTERM)
+    eventually(lambda: slot.starts == 2, PATIENCE, 'another start')
+    becomes(slot, 'running')
+    assert pid_of(slot) != first
+    assert slot.last_exit == 0
+    assert node.stop() is True
+
+
+def test_a_node_ends_when_all_has_finished_or_failed_for_good(node: Node) -> None:
+    node.start(
+        command('done', 'exit 0', 2, restart='on-failure'),
+        command('once', 'exit 4', restart='never'),
+    )
+    assert node.end() is False
+    node.said('done.2: finished')
+    node.said('once.1 has failed: it ended, and restart is never')
+
+
+def test_processes_run_in_their_folder_with_their_environment(node: Node, tmp_path: Path) -> None:
+    node.start(
+        command(
+            'one',
+            'echo "$PWD $A $HOME"',
+            env={'A': 'x y', 'HOME': '/h'},
+            cwd=str(tmp_path),
+            restart='on-failure',
+        )
+    )
+    node.said(f'{tmp_path} x y /h')
+    assert node.end() is True
+
+
+def test_stop_timeout_of_a_definition_goes_before_that_of_the_node(node: Node) -> None:
+    deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done"
+    fleet = node.start(command('deaf', deaf, stop_timeout=0.1))
+    [pid] = running(fleet)
+    node.said('up')
+    assert node.stop() is False
+    expect_gone(pid)
+
+
+@pytest.mark.parametrize(
+    ('at_the_end', 'in_order'), [('exit 0', True), ('exit 143', True), ('exit 1', False)]
+)
+def test_whether_a_node_has_ended_well_depends_on_how_processes_stop(
+    node: Node, at_the_end: str, in_order: bool
+) -> None:
+    fleet = node.start(
+        command('one', f'trap "{at_the_end}" TERM; echo up; while :; do sleep 0.02; done')
+    )
+    running(fleet)
+    node.said('up')
+    assert node.stop() is in_order
+
+
+def test_a_second_stop_kills_at_once(node: Node) -> None:
+    deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done"
+    fleet = node.start(command('deaf', deaf))
+    [pid] = running(fleet)
+    node.said('up')
+    fleet.stop()
+    assert node.stop() is False
+    expect_gone(pid)
+
+
+def test_children_of_a_process_end_with_it_and_before_it_is_replaced(
+    node: Node, tmp_path: Path
+) -> None:
+    marks = tmp_path / 'marks'
+    parent = f'sleep 600 & echo $! >>{marks}; sleep 600 & echo $! >>{marks}; wait'
+    fleet = node.start(command('parent', parent))
+    slot = slot_of(fleet, 'parent')
+
+    def children(count: int) -> list[int]:
+        marks.touch()
+        return eventually(
+            lambda: len(found := [int(n) for n in marks.read_text().split()]) == count and found,
+            PATIENCE,
+            lambda: marks.read_text(),
+        )
+
+    before = children(2)
+    os.kill(pid_of(slot), signal.SIGKILL)
+    after = children(4)
+    assert all(is_gone(pid) for pid in before)
+    assert node.stop() is True
+    expect_gone(*after)
+
+
+def test_readiness_comes_with_the_word_of_an_instance(node: Node, tmp_path: Path) -> None:
+    go = tmp_path / 'go'
+    waits = f'until test -e {go}; do sleep 0.02; done; {SERVES}'
+    fleet = node.start(lymph_like(tmp_path, 'web', waits), command('other', 'exec sleep 600'))
+    web, other = fleet.slots()
+    becomes(other, 'running')  # after a while
+    pid_of(web)
+    assert state(web) == 'starting'
+    go.touch()
+    becomes(web, 'running')
+
+
+def test_an_instance_that_closes_the_descriptor_is_ready_after_a_while(
+    node: Node, tmp_path: Path
+) -> None:
+    program = "exec bash -c 'exec {LYMPH_READY_FD}>&-; exec sleep 600'"
+    running(node.start(lymph_like(tmp_path, 'web', program)))
+
+
+def test_stop_and_start_of_a_definition_or_a_process(node: Node) -> None:
+    fleet = node.start(command('one', 'exec sleep 600', 2), command('two', 'exec sleep 600'))
+    pids = running(fleet)
+    assert fleet.halt(['one.2', 'two']) == ['one.2', 'two.1']
+    assert [state(slot) for slot in fleet.slots()] == ['running', 'stopped', 'stopped']
+    expect_gone(*pids[1:])
+    assert fleet.start(['one', 'two']) == ['one.1', 'one.2', 'two.1']
+    assert running(fleet)[0] == pids[0]
+    fleet.halt(['one', 'two'])
+    assert fleet.start(['two']) == ['two.1']  # a node of which all is stopped goes on
+    assert node.stop() is True
+
+
+def test_what_does_not_get_ready_is_an_error_of_its_start(node: Node) -> None:
+    fleet = node.start(command('bad', 'exit 3'), policy=dataclasses.replace(QUICK, ready_after=5))
+    fleet.halt(['bad'])
+    with pytest.raises(NotReady, match=r'bad\.1: the new process ended with exit code 3 before'):
+        fleet.start(['bad'])
+
+
+def test_names_that_are_not_there_are_refused_with_a_close_one(node: Node) -> None:
+    fleet = node.start(command('echo', 'exec sleep 600'))
+    with pytest.raises(UnknownName, match="no 'eco'; did you mean 'echo'"):
+        fleet.roll(['eco'])
+    with pytest.raises(UnknownName, match="no 'xyz'; there are: echo"):
+        fleet.halt(['xyz'])
+    with pytest.raises(UnknownName, match=r"no 'echo\.1'"):
+        fleet.scale('echo.1', 2)
+
+
+def test_a_rolling_restart_starts_each_before_it_stops_the_one_before(
+    node: Node, tmp_path: Path
+) -> None:
+    fleet = node.start(lymph_like(tmp_path, 'web', SERVES, 3))
+    before = running(fleet)
+    fewest = [3]
+
+    def count() -> None:
+        while True:
+            serving = [s for s in fleet.slots() if s.process and s.process.ready.is_set()]
+            fewest[0] = min(fewest[0], len(serving))
+            gevent.sleep(0.001)
+
+    counting = gevent.spawn(count)
+    assert fleet.roll(['web']) == ['web.1', 'web.2', 'web.3']
+    counting.kill()
+    assert fewest == [3]
+    after = running(fleet)
+    assert not set(before) & set(after)
+    assert all(map(is_gone, before))
+
+
+def test_what_needs_its_port_or_is_no_instance_is_stopped_before_it_is_started(
+    node: Node, tmp_path: Path
+) -> None:
+    lock = tmp_path / 'lock'
+    alone = (
+        f'mkdir {lock} || exit 5; trap "rmdir {lock}; exit 0" TERM; while :; do sleep 0.02; done'
+    )
+    web = f'mkdir {lock}2 || exit 5; trap "rmdir {lock}2; exit 0" TERM; '
+    web += 'echo READY=1 >/dev/fd/$LYMPH_READY_FD; while :; do sleep 0.02; done'
+    fleet = node.start(
+        command('other', alone),
+        lymph_like(tmp_path, 'web', web),
+        fixed_port=lambda definition: 'port 80' if definition.name == 'web' else None,
+    )
+    before = running(fleet)
+    eventually(lock.exists, PATIENCE, 'the lock')
+    fleet.roll()
+    assert not set(before) & set(running(fleet))
+    assert [slot.last_exit for slot in fleet.slots()] == [0, 0]
+
+
+def test_a_rolling_restart_ends_at_what_does_not_get_ready_and_keeps_the_rest(
+    node: Node, tmp_path: Path
+) -> None:
+    broken = tmp_path / 'broken'
+    fleet = node.start(lymph_like(tmp_path, 'web', f'test -e {broken} && exit 2; {SERVES}', 3))
+    before = running(fleet)
+    broken.touch()
+    with pytest.raises(NotReady) as caught:
+        fleet.roll()
+    assert str(caught.value) == (
+        'the rolling restart ends at web.1: the new process ended with exit code 2 before it was '
+        'ready; the one before goes on; not replaced: web.2, web.3'
+    )
+    assert running(fleet) == before
+
+
+def test_a_new_process_that_says_nothing_is_given_up_and_ended(node: Node, tmp_path: Path) -> None:
+    broken = tmp_path / 'broken'
+    program = f'test -e {broken} && exec sleep 600; {SERVES}'
+    policy = dataclasses.replace(QUICK, ready_timeout=0.3)
+    fleet = node.start(lymph_like(tmp_path, 'web', program), policy=policy)
+    [before] = running(fleet)
+    broken.touch()
+    with pytest.raises(NotReady, match=r'was not ready within 0\.3 s'):
+        fleet.roll()
+    assert running(fleet) == [before]
+    assert psutil.Process().children(recursive=False)  # the guard and the one before
+    assert node.stop() is True
+
+
+def test_processes_of_a_rolling_restart_end_with_the_node(node: Node, tmp_path: Path) -> None:
+    marks = tmp_path / 'marks'
+    program = f'echo $$ >>{marks}; test $(wc -l <{marks}) = 1 || exec sleep 600; {SERVES}'
+    fleet = node.start(lymph_like(tmp_path, 'web', program))
+    running(fleet)
+    rolling = gevent.spawn(pytest.raises, NotReady, fleet.roll)
+    pids = eventually(
+        lambda: len(found := marks.read_text().split()) == 2 and found, PATIENCE, 'a second process'
+    )
+    assert node.stop() is True
+    assert 'web.1: the node is stopping' in str(rolling.get(timeout=PATIENCE).value)
+    expect_gone(*map(int, pids))
+    with pytest.raises(Refused, match='the node is stopping'):
+        fleet.roll()
+
+
+def test_scale_adds_ready_processes_and_takes_the_last_ones_away(
+    node: Node, tmp_path: Path
+) -> None:
+    fleet = node.start(lymph_like(tmp_path, 'web', SERVES))
+    [first] = running(fleet)
+    assert fleet.scale('web', 3) == ['web.1', 'web.2', 'web.3']
+    pids = [pid_of(slot) for slot in fleet.slots()]
+    assert [state(slot) for slot in fleet.slots()] == ['running'] * 3
+    assert fleet.scale('web', 1) == ['web.1']
+    expect_gone(*pids[1:])
+    assert fleet.scale('web', 0) == []
+    expect_gone(first)
+    assert fleet.scale('web', 1) == ['web.1']
+
+
+@pytest.mark.parametrize('count', [-1, 1001])
+def test_numbers_that_are_none_for_a_configuration_are_none_for_scale(
+    node: Node, count: int
+) -> None:
+    fleet = node.start(command('one', 'exec sleep 600'))
+    with pytest.raises(Refused, match='expected a number of processes from 0 to 1000'):
+        fleet.scale('one', count)
+
+
+def test_what_needs_its_port_is_not_scaled(node: Node) -> None:
+    fleet = node.start(command('one', 'exec sleep 600'), fixed_port=lambda _: 'port 80 (x.yml:1)')
+    with pytest.raises(Refused, match=r'2 processes of one cannot all listen at port 80 \(x'):
+        fleet.scale('one', 2)
+
+
+def test_reload_changes_what_differs_and_nothing_else(node: Node) -> None:
+    sleeps = 'exec sleep 600'
+    fleet = node.start(
+        command('same', sleeps, 2), command('more', sleeps), command('gone', sleeps),
+        command('other', sleeps), command('calm', sleeps),
+    )  # fmt: skip
+    before = dict(zip([slot.name for slot in fleet.slots()], running(fleet), strict=True))
+    fleet.reload(
+        [
+            command('same', sleeps, 2), command('more', sleeps, 2), command('new', sleeps),
+            command('other', sleeps, env={'A': '1'}),
+            command('calm', sleeps, stop_timeout=1, restart='on-failure'),
+        ]
+    )  # fmt: skip
+    running(fleet)
+    after = {slot.name: pid_of(slot) for slot in fleet.slots()}
+    assert set(after) == {'same.1', 'same.2', 'more.1', 'more.2', 'new.1', 'other.1', 'calm.1'}
+    kept = {name for name, pid in after.items() if before.get(name) == pid}
+    assert kept == {'same.1', 'same.2', 'more.1', 'calm.1'}
+    expect_gone(before['gone.1'], before['other.1'])
+    os.kill(after['other.1'], 0)
+    node.said('added new')
+    node.said('removed gone')
+
+
+def test_reload_keeps_what_scale_and_stop_have_done(node: Node) -> None:
+    sleeps = 'exec sleep 600'
+    one, two = command('one', sleeps), command('two', sleeps)
+    fleet = node.start(one, two)
+    running(fleet)
+    fleet.scale('one', 2)
+    fleet.halt(['two'])
+    fleet.reload([one, dataclasses.replace(two, env={'A': '1'})])
+    assert [state(slot) for slot in fleet.slots()] == ['running', 'running', 'stopped']
+    fleet.start(['two'])
+    assert slot_of(fleet, 'two').definition.env == {'A': '1'}
+    fleet.reload([dataclasses.replace(one, numprocesses=3), two])
+    assert len(running(fleet)) == 4
+
+
+def test_reload_tries_at_once_what_has_failed(node: Node, tmp_path: Path) -> None:
+    mended = tmp_path / 'mended'
+    bad = command('bad', f'test -e {mended} || exit 2; exec sleep 600')
+    fleet = node.start(bad, policy=dataclasses.replace(QUICK, failed_delay=3600))
+    becomes(slot_of(fleet, 'bad'), 'failed')
+    mended.touch()
+    fleet.reload([bad])
+    running(fleet)
+
+
+def test_a_reload_that_does_not_get_ready_keeps_what_runs_and_may_be_mended(
+    node: Node, tmp_path: Path
+) -> None:
+    good = lymph_like(tmp_path, 'web', f'test "$A" = bad && exit 2; {SERVES}', 2)
+    fleet = node.start(good)
+    before = running(fleet)
+    with pytest.raises(NotReady, match=r'not replaced: web\.2'):
+        fleet.reload([dataclasses.replace(good, env={'A': 'bad'})])
+    assert running(fleet) == before
+    fleet.reload([good])
+    assert running(fleet) == before
+    fleet.reload([dataclasses.replace(good, env={'A': 'fine'})])
+    assert not set(running(fleet)) & set(before)
