@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
-from lymph.cli.explaining import explain, explain_bug
+from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import DONE, FAILED, READER_GONE
 from lymph.cli.output import cannot_write, say, say_block
 from lymph.cli.program import program
 from lymph.cli.settings import Settings
 from lymph.cli.streams import drop_stderr_if_it_fails, stdout_error
-from lymph.config import LymphError
+from lymph.config.exceptions import LymphError
 
 __all__ = ['run']
+
+# what few runs need
+_explain: Callable[..., int] = lazy('lymph.cli.explaining:explain')
+_explain_bug: Callable[[BaseException], int] = lazy('lymph.cli.explaining:explain_bug')
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -38,13 +42,13 @@ def _outcome(arguments: Sequence[str] | None) -> int:
     try:
         exit_code = program.main(arguments, prog_name='lymph', standalone_mode=False, obj=settings)
     except (LymphError, click.ClickException, click.Abort) as error:
-        return explain(error, debug=settings.loglevel == 'DEBUG')
+        return _explain(error, debug=settings.loglevel == 'DEBUG')
     except SystemExit as error:
         return _told(error)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - of whatever kind
-        return explain_bug(error)
+        return _explain_bug(error)
     return DONE if exit_code is None else int(exit_code)
 
 

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from lymph.cli.collecting import collect_again, collect_later
 from lymph.cli.signals import handle_signals
 from lymph.cli.streams import open_streams
 
@@ -20,7 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     handle_signals()
     open_streams()
-    exit_code: int = importlib.import_module('lymph.cli.command_line').run(arguments)
+    collect_later()
+    try:
+        exit_code: int = importlib.import_module('lymph.cli.command_line').run(arguments)
+    finally:
+        collect_again()
     return exit_code
 
 

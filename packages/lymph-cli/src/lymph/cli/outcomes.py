@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from lymph.config import LymphError
+from lymph.config.exceptions import LymphError
 
 __all__ = [
     'DONE',

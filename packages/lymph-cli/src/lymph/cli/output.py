@@ -20,7 +20,6 @@ them. Values are printed as Python writes them, which escapes such characters to
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from contextlib import contextmanager
 
 from click.exceptions import Exit
 
+from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import READER_GONE, OperationFailed
 from lymph.cli.streams import stdout_error
 from lymph.config.printable import printable
@@ -46,6 +46,8 @@ __all__ = [
     'whole',
     'write',
 ]
+
+_dumps = lazy('json:dumps')
 
 #: Characters of one line of words, of a text of several lines, and of the stacks of a process.
 _LINE = 4_000
@@ -147,10 +149,10 @@ def child_line(text: str) -> str:
 def json_text(text: str) -> str:
     """Return a JSON document with escapes for what cannot be printed or written to stdout."""
     if not text.replace('\n', '').isprintable():
-        text = ''.join(c if c.isprintable() or c == '\n' else json.dumps(c)[1:-1] for c in text)
+        text = ''.join(c if c.isprintable() or c == '\n' else _dumps(c)[1:-1] for c in text)
     encoding = getattr(sys.stdout, 'encoding', None) or 'utf-8'
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        text = ''.join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+        text = ''.join(c if c.isascii() else _dumps(c)[1:-1] for c in text)
     return text

@@ -7,9 +7,7 @@ long as somebody may read all of that. Tables have the same lines everywhere (`l
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -30,6 +28,8 @@ _highlighted = lazy('lymph.cli.rendering:highlighted')
 _laid_out = lazy('lymph.cli.rendering:laid_out')
 _with_margin = lazy('lymph.cli.rendering:with_margin')
 _plain = lazy('lymph.serializers.json:plain')
+_dumps = lazy('json:dumps')
+_terminal_size = lazy('shutil:get_terminal_size')
 
 #: Containers inside each other: as many as travel, and what is printed around them.
 _DEPTH = DEPTH + 8
@@ -47,7 +47,7 @@ class Printer:
 
     def __init__(self, settings: Settings) -> None:
         self.color = wants_color(settings)
-        self._page = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        self._page = _terminal_size().columns if sys.stdout.isatty() else None
 
     def json(self, value: Any, *, line: bool = False) -> None:
         """Print a value as a JSON document: on one line, or indented.
@@ -140,7 +140,8 @@ def _restyled(part: str, cell: Text) -> Text:
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(_plain(value, _DEPTH), ensure_ascii=False, allow_nan=False, indent=indent)
+    text: str = _dumps(_plain(value, _DEPTH), ensure_ascii=False, allow_nan=False, indent=indent)
+    return text
 
 
 def line(text: str, style: str = '') -> Text:

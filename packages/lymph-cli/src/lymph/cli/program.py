@@ -6,11 +6,13 @@ from typing import Any, NoReturn
 
 import click
 
+from lymph.cli.collecting import collect_again
+from lymph.cli.commands.summaries import SUMMARIES
 from lymph.cli.outcomes import INTERRUPTED, Interrupted
 from lymph.cli.output import one_line, stdout_explained
 from lymph.cli.settings import add_global_options, global_options
 from lymph.cli.signals import raise_interrupts
-from lymph.config import PluginError
+from lymph.config.exceptions import PluginError
 from lymph.config.plugins import Plugin, installed
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
@@ -38,6 +40,23 @@ class BrokenCommand(click.Command):
 
 
 class _Program(click.Group):
+    def described(self) -> dict[str, click.Command]:
+        """Return all commands that are shown, by name, for what they say of themselves.
+
+        Those of lymph are not loaded for that: they cannot be run.
+        """
+        found = {name: _described(plugin) for name, plugin in installed(GROUP).items()}
+        return {name: command for name, command in found.items() if not command.hidden}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does, as click does, but without loading ours."""
+        commands = self.described()
+        room = formatter.width - 6 - max(map(len, commands))
+        with formatter.section('Commands'):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(room)) for name, each in commands.items()]
+            )
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(installed(GROUP))
 
@@ -79,8 +98,14 @@ def _load(plugin: Plugin) -> click.Command:
     return command
 
 
-def _is_own(name: str) -> bool:
-    plugin = installed(GROUP).get(name)
+def _described(plugin: Plugin) -> click.Command:
+    summary = SUMMARIES.get(plugin.name)
+    if summary is None or plugin.rivals or not _is_own(plugin):
+        return _load(plugin)
+    return click.Command(plugin.name, help=summary)
+
+
+def _is_own(plugin: Plugin | None) -> bool:
     return plugin is not None and plugin.reference.startswith('lymph.cli.')
 
 
@@ -91,8 +116,9 @@ def _begin(context: click.Context, /, **given: Any) -> None:
     if name is None:
         click.echo(context.get_help())
         return
-    if not _is_own(name):
+    if not _is_own(installed(GROUP).get(name)):
         raise_interrupts()
+        collect_again()
     given = {option: value for option, value in given.items() if value not in (None, ())}
     command = program.get_command(context, name) if given else None
     if command is None:

@@ -10,29 +10,51 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import click
+
+from lymph.config.distributions import version
 
 __all__ = ['LEVELS', 'Settings', 'add_global_options', 'global_options', 'pass_settings']
 
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
-@dataclass(slots=True)
 class Settings:
     """What the global options say; a command gets it through `pass_settings`.
 
     `loglevel` and `color` are None where nobody has said anything.
     """
 
-    config: tuple[str, ...] = ()
-    vars: tuple[str, ...] = ()
-    loglevel: str | None = None
-    logfile: str | None = None
-    color: bool | None = None
+    # No dataclass: making one takes longer than all else in this module, for every command.
+    __slots__ = ('color', 'config', 'logfile', 'loglevel', 'vars')
+
+    def __init__(
+        self,
+        config: tuple[str, ...] = (),
+        vars: tuple[str, ...] = (),
+        loglevel: str | None = None,
+        logfile: str | None = None,
+        color: bool | None = None,
+    ) -> None:
+        self.config = config
+        self.vars = vars
+        self.loglevel = loglevel
+        self.logfile = logfile
+        self.color = color
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self._values() == other._values()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        given = ', '.join(f'{name}={value!r}' for name, value in self._values().items())
+        return f'Settings({given})'
+
+    def _values(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__slots__}
 
     def configuration_files(self, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the files given with --config, or else in LYMPH_CONFIG."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from lymph.config.locations import Location
+if TYPE_CHECKING:
+    from lymph.config.locations import Location
 
 __all__ = ['Place', 'noted', 'place_of']
 
 _NOTE = '_lymph_place'
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A place in the configuration, and what was done for it: `importing 'echo:Echo'`."""
 
     where: Location | str

@@ -8,13 +8,13 @@ before anybody uses them. Lymph's own backends are published in the same way as 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from lymph.config import distributions
 from lymph.config.exceptions import PluginError
 from lymph.config.lazy import lazy
 from lymph.config.printable import object_name, printable, quoted
-from lymph.config.references import is_reference, load_reference
 from lymph.config.suggestions import close_names
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
 
 _logger = lazy('logging:getLogger')
+_is_reference: Callable[[str], bool] = lazy('lymph.config.references:is_reference')
+_load_reference: Callable[..., object] = lazy('lymph.config.references:load_reference')
 
 
 class Contract(NamedTuple):
@@ -39,7 +41,7 @@ class Contract(NamedTuple):
 
         Raises PluginError if the contract itself is not installed.
         """
-        base = load_reference(self.reference, where=where)
+        base = _load_reference(self.reference, where=where)
         if not isinstance(base, type):
             raise PluginError(f'{quoted(self.reference, 200)} is not a class', where)
         if self.instance:
@@ -102,7 +104,7 @@ class Plugin(NamedTuple):
                 where,
             )
         try:
-            found = load_reference(self.reference)
+            found = _load_reference(self.reference)
             breach = _breach(self.group, found)
         except KeyboardInterrupt:
             raise
@@ -144,9 +146,9 @@ def load_plugin(group: str, reference: str, *, where: Location | str | None = No
     plugin = installed(group).get(reference)
     if plugin:
         return plugin.load(where=where)
-    if not is_reference(reference):
+    if not _is_reference(reference):
         raise PluginError(_unknown(group, reference), where)
-    found = load_reference(reference, where=where)
+    found = _load_reference(reference, where=where)
     breach = _breach(group, found, where)
     if breach:
         raise PluginError(f'{quoted(reference, 200)} in group {group} {breach}', where)

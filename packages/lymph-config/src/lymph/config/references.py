@@ -7,12 +7,15 @@ import os
 import re
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from lymph.config.exceptions import PluginError
-from lymph.config.locations import Location
 from lymph.config.places import noted
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_names
+
+if TYPE_CHECKING:
+    from lymph.config.locations import Location
 
 __all__ = ['is_reference', 'load_reference', 'split_reference']
 

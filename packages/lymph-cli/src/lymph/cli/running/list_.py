@@ -18,9 +18,7 @@ _LONGEST = 200
 
 def run(settings: Settings, as_json: bool) -> None:
     """Print all subcommands with what they do."""
-    context = click.Context(program)
-    found = {name: program.get_command(context, name) for name in program.list_commands(context)}
-    commands = {name: command for name, command in found.items() if command and not command.hidden}
+    commands = program.described()
     printer = Printer(settings)
     if as_json:
         printer.json([_facts(name, command) for name, command in commands.items()])
