@@ -116,7 +116,11 @@ class NotSent(RpcError):
 
 
 class LookupFailure(NotSent):
-    """Nobody offers the service."""
+    """Nobody offers the service; `service` is its name where the registry knows no such service."""
+
+    def __init__(self, text: str = '', service: str | None = None) -> None:
+        super().__init__(text)
+        self.service = service
 
 
 class NotConnected(NotSent):

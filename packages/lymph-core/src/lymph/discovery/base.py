@@ -169,5 +169,6 @@ class BaseServiceRegistry(Component, ABC):
         if not len(service):
             raise LookupFailure(
                 f'expected an instance of service {quoted(service.name)}, none is registered; '
-                'start one, or see what runs: lymph discover'
+                'start one, or see what runs: lymph discover',
+                service.name,
             )
