@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import datetime
-
 import click
 import pytest
 
-from lymph.cli.subjects import Subject, parse_body, parse_service, parse_subject
+from lymph.cli.subjects import Subject, parse_address, parse_service, parse_subject
 from lymph.core.versioning import Version
 
 
@@ -53,39 +51,31 @@ def test_what_is_no_version_is_a_usage_error(version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('words', 'body'),
-    [
-        ([], {}),
-        (['{"text": "foo", "n": [1, null]}'], {'text': 'foo', 'n': [1, None]}),
-        (['text=foo'], {'text': 'foo'}),
-        (['text=foo', 'n:=3', 'deep:={"a": true}'], {'text': 'foo', 'n': 3, 'deep': {'a': True}}),
-        (['text='], {'text': ''}),
-        (['text=a=b:=c'], {'text': 'a=b:=c'}),
-        (['day:={"$date": "2024-02-29"}'], {'day': datetime.date(2024, 2, 29)}),
-    ],
+    'address',
+    ['echo', 'shop.orders', 'tcp://127.0.0.1:4123', 'tcp://[::1]:4123', 'ipc:///run/echo', 'a:b'],
 )
-def test_words_describe_a_body(words: list[str], body: dict[str, object]) -> None:
-    assert parse_body(words) == body
-
-
-def test_a_dash_reads_the_body_from_stdin() -> None:
-    assert parse_body(['-'], lambda: '{"text": "foo"}\n') == {'text': 'foo'}
+def test_address_is_an_endpoint_or_the_name_of_a_service(address: str) -> None:
+    assert parse_address(address) == address
 
 
 @pytest.mark.parametrize(
-    ('words', 'complaint'),
+    ('address', 'complaint'),
     [
-        (['{"text": '], 'expected JSON'),
-        (['[1, 2]'], 'expected a JSON object'),
-        (['foo'], "name=text or name:=json, found 'foo'"),
-        (['=foo'], 'name=text'),
-        ([':=3'], 'name=text'),
-        (['n:=three'], 'n: expected JSON'),
-        (['{"a": 1}', 'b=2'], 'name=text'),
+        ('127.0.0.1:4123', 'an endpoint is written tcp://127.0.0.1:4123'),
+        ('[::1]:4123', 'an endpoint is written tcp://[::1]:4123'),
+        ('tcp://127.0.0.1', 'expected an endpoint like tcp://127.0.0.1:4123'),
+        ('tcp://127.0.0.1:0', 'expected a port from 1 to 65535'),
+        ('tcp://127.0.0.1:99999', 'expected an endpoint like'),
+        ('tcp://', 'expected an endpoint like'),
+        ('tcp://me@host:1', 'expected an endpoint like'),
+        ('echo@1.2', 'expected a version behind the method, as in echo.METHOD@1.2'),
+        ('', 'expected a name'),
+        ('a\x1b[2J', 'expected a name'),
+        ('\udcff', 'expected a name'),
     ],
 )
-def test_words_that_make_no_body_are_a_usage_error(words: list[str], complaint: str) -> None:
+def test_address_that_nobody_can_have_is_a_usage_error(address: str, complaint: str) -> None:
     with pytest.raises(click.UsageError) as caught:
-        parse_body(words)
+        parse_address(address)
     assert complaint in str(caught.value)
-    assert '\n' not in str(caught.value)
+    assert str(caught.value).isprintable()

@@ -1,24 +1,21 @@
-"""What a call or an event is addressed to and what it carries, as written on a command line."""
+"""What a call is addressed to, as written on a command line."""
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
 from lymph.config.printable import quoted
+from lymph.core.facts import check_name
+from lymph.core.transport.endpoints import split_tcp
 from lymph.core.versioning import Version, parse_name, parse_version
-from lymph.exceptions import SerializationError
-from lymph.serializers.json import loads
 
-__all__ = ['Subject', 'parse_body', 'parse_service', 'parse_subject']
+__all__ = ['Subject', 'parse_address', 'parse_service', 'parse_subject']
 
 
-_HOST_AND_PORT = re.compile(r'[\w.-]{1,255}:[0-9]{1,5}')
+_HOST_AND_PORT = re.compile(r'(?:[\w.-]{1,255}|\[[\w:.%-]{2,255}\]):[0-9]{1,5}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +53,37 @@ def parse_service(text: str) -> tuple[str, Version | None]:
     """
     if '://' in text:
         return text, None
-    if _HOST_AND_PORT.fullmatch(text):
-        raise click.UsageError(f'{quoted(text)}: an endpoint is written tcp://{text}')
+    _refuse_host_and_port(text)
     try:
         return parse_name(text)
     except ValueError as error:
         raise click.UsageError(f'{quoted(text)}: {error}') from error
 
 
-def parse_body(words: Sequence[str], read: Callable[[], str] | None = None) -> dict[str, Any]:
-    """Return the mapping that words of a command line describe.
+def parse_address(text: str) -> str:
+    """Return the endpoint or the name of a service that is to be called.
 
-    One word may be a JSON object, or `-` for one that `read` returns, by default from stdin; values
-    that JSON lacks are written as `lymph.serializers.json` marks them. Otherwise each word is
-    `name=text` or `name:=json`.
-
-    Raises UsageError for anything else.
+    Raises UsageError for an endpoint in TCP where nobody can listen, and for what cannot name a
+    service: a host and port without ``tcp://``, a name with a version. Endpoints of other schemes
+    are for the transport to judge.
     """
-    if len(words) == 1 and words[0] == '-':
-        return _object((read or sys.stdin.read)(), 'stdin: ')
-    if len(words) == 1 and words[0].lstrip()[:1] in ('{', '['):
-        return _object(words[0])
-    return dict(_pair(word) for word in words)
-
-
-def _object(text: str, where: str = '') -> dict[str, Any]:
-    value = _json(text, where)
-    if not isinstance(value, dict):
-        raise click.UsageError(
-            f'{where}expected a JSON object like {{"text": "foo"}}, found {quoted(text)}'
-        )
-    return value
-
-
-def _pair(word: str) -> tuple[str, Any]:
-    name, equals, text = word.partition('=')
-    if not equals or not name.rstrip(':'):
-        raise click.UsageError(
-            f'expected a JSON object, name=text or name:=json, found {quoted(word)}'
-        )
-    if name.endswith(':'):
-        return name[:-1], _json(text, f'{name[:-1]}: ')
-    return name, text
-
-
-def _json(text: str, where: str) -> Any:
     try:
-        return loads(text)
-    except SerializationError as error:
-        raise click.UsageError(f'{where}{error}') from error
+        if text.startswith('tcp://'):
+            if not split_tcp(text)[1]:
+                raise ValueError(f'expected a port from 1 to 65535, found {quoted(text)}')
+        elif '://' not in text:
+            _refuse_host_and_port(check_name(text))
+    except ValueError as error:
+        raise click.UsageError(f'--address: {error}') from error
+    service, at, version = text.partition('@')
+    if at and '://' not in text:
+        raise click.UsageError(
+            f'--address: expected a version behind the method, as in {service}.METHOD@{version}, '
+            f'found {quoted(text)}'
+        )
+    return text
+
+
+def _refuse_host_and_port(text: str) -> None:
+    if _HOST_AND_PORT.fullmatch(text):
+        raise click.UsageError(f'{quoted(text)}: an endpoint is written tcp://{text}')

@@ -37,6 +37,8 @@ def _own_words(error: click.UsageError) -> str | None:
     if isinstance(error, click.NoSuchOption):
         return _unknown_option(error)
     if isinstance(error, click.BadParameter) and error.param is not None:
+        if error.message.startswith('expected '):  # by a type of our own
+            return f'{_name(error.param)}: {error.message}'
         value = _VALUE.match(error.message)
         expected = _expected(error.param.type)
         if value and expected:

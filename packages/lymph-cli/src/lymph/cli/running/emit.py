@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 
+from lymph.cli.bodies import parse_body
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
-from lymph.cli.subjects import parse_body
 
 __all__ = ['run']
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lymph.cli.bodies import parse_body
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.printing import Printer
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
-from lymph.cli.subjects import parse_body, parse_subject
+from lymph.cli.subjects import parse_subject
 from lymph.exceptions import RemoteError
 
 __all__ = ['run']
