@@ -1,0 +1,3 @@
+"""`lymph request` as a load generator."""
+
+from __future__ import annotations

@@ -1,0 +1,31 @@
+"""How much load to make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ['DEFAULT_REQUESTS', 'MOST_CALLERS', 'Plan', 'plan_of']
+
+DEFAULT_REQUESTS = 1000  # where neither a number nor a duration is given
+MOST_CALLERS = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """So many calls in all, or as many as begin within `duration` seconds; whichever ends first.
+
+    `concurrency` callers each wait for the end of one call before they make the next.
+    """
+
+    requests: int | None
+    concurrency: int
+    duration: float | None
+
+
+def plan_of(requests: int | None, concurrency: int | None, duration: float | None) -> Plan | None:
+    """Return what the options of a command line ask for; None: a single call and no load."""
+    if requests is None and concurrency is None and duration is None:
+        return None
+    if requests is None and duration is None:
+        requests = DEFAULT_REQUESTS
+    return Plan(requests, min(concurrency or 1, requests or MOST_CALLERS), duration)
