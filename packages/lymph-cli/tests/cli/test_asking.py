@@ -6,81 +6,14 @@ import json
 import os
 import re
 import signal
-import socket
 from typing import Any
 
 import pytest
-
-PATIENCE = 30.0
 
 
 @pytest.fixture
 def echo(shell: Any) -> Any:
     return shell.start_echo()
-
-
-# request
-
-
-def test_a_reply_is_printed_as_python_writes_it_or_as_json(shell: Any, echo: Any) -> None:
-    assert shell.run('request', 'echo.upper', '{"text": "foo"}').stdout == "'FOO'\n"
-    assert shell.run('request', 'echo.upper', 'text=foo').stdout == "'FOO'\n"
-    assert shell.run('request', 'echo.upper', '-', input='{"text": "foo"}').stdout == "'FOO'\n"
-    assert shell.run('request', 'echo.upper', 'text=foo', '--json').stdout == '"FOO"\n'
-
-
-def test_values_that_json_lacks_come_through(shell: Any, echo: Any) -> None:
-    value = (
-        'value:={"day": {"$date": "2024-02-29"}, "set": {"$set": [1]}, "raw": {"$bytes": "AA=="}}'
-    )
-    done = shell.run('request', 'echo.give_back', value)
-    assert done.stdout == "{'day': datetime.date(2024, 2, 29), 'set': {1}, 'raw': b'\\x00'}\n"
-    done = shell.run('request', 'echo.give_back', value, '--json')
-    assert json.loads(done.stdout) == {'day': '2024-02-29', 'set': [1], 'raw': 'AA=='}
-
-
-def test_characters_that_the_locale_lacks_are_escaped(shell: Any, echo: Any) -> None:
-    shell.environ['PYTHONIOENCODING'] = 'ascii'
-    assert shell.run('request', 'echo.upper', 'text=\u00e9').stdout == "'\\xc9'\n"
-
-
-def test_a_reply_that_is_no_json_is_an_error_only_where_json_is_asked_for(
-    shell: Any, echo: Any
-) -> None:
-    assert shell.run('request', 'echo.measure').stdout == 'nan\n'
-    done = shell.run('request', 'echo.measure', '--json')
-    assert (done.exit_code, done.stdout) == (1, '')
-    assert 'leave --json out' in done.stderr
-
-
-def test_an_endpoint_can_be_asked_without_a_registry(shell: Any, echo: Any) -> None:
-    endpoint = re.search(r'tcp://\S+', echo.stderr)[0]
-    shell.environ['LYMPH_STATE_DIR'] = str(shell.folder / 'empty')
-    done = shell.run('request', 'echo.upper', 'text=foo', '--address', endpoint)
-    assert done.stdout == "'FOO'\n"
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'complaint'),
-    [
-        (['echo.no_such'], 'echo.no_such'),
-        (['echo.upper', 'txt=foo'], 'txt'),
-        (['echo.upper', 'text:=3'], 'AttributeError'),
-        (['echo.refuse'], 'echo.refuse raised ValueError: not today'),
-        (['echo.upper@7', 'text=foo'], '7'),
-        (['echo.take', 'seconds:=60', '--timeout=1.5'], 'no reply from echo.take'),
-        (['nobody.home'], "'nobody'"),
-        (['echo.upper', '-a', 'tcp://127.0.0.1:1'], '127.0.0.1:1'),
-    ],
-)
-def test_a_call_that_fails_is_one_line_on_stderr_and_exit_code_1(
-    shell: Any, echo: Any, arguments: list[str], complaint: str
-) -> None:
-    done = shell.run('request', *arguments)
-    assert (done.exit_code, done.stdout) == (1, '')
-    [line] = done.stderr.splitlines()
-    assert line.startswith('lymph: ')
-    assert complaint in line
 
 
 # discover
@@ -185,7 +118,11 @@ def test_events_that_are_emitted_are_seen_by_who_subscribed(shell: Any) -> None:
     some = shell.start('subscribe', 'task.*', 'b', '--count=2')
     everything.said('subscribed to #')
     some.said('subscribed to task.*, b')
-    for arguments in (['task.done', '{"n": 1}'], ['other', 'n:=2'], ['b', 'text=three']):
+    for arguments in (
+        ['task.done', '{"n": 1}', '--trace-id=t-1'],
+        ['other', 'n:=2'],
+        ['b', 'text=three'],
+    ):
         done = shell.run('emit', *arguments)
         assert (done.exit_code, done.stdout, done.stderr) == (0, '', '')
     assert everything.end() == 0
@@ -197,6 +134,7 @@ def test_events_that_are_emitted_are_seen_by_who_subscribed(shell: Any) -> None:
         ('other', {'n': 2}),
         ('b', {'text': 'three'}),
     ]
+    assert events[0]['headers']['trace_id'] == 't-1'
 
 
 def test_an_event_can_be_delayed(shell: Any) -> None:
@@ -240,15 +178,3 @@ def test_a_reader_that_has_gone_is_no_matter_for_words(shell: Any) -> None:
     shell.run('emit', 'x')
     assert subscribed.end() == 141
     assert subscribed.stderr == said
-
-
-def test_a_call_that_waits_can_be_interrupted(shell: Any) -> None:
-    with socket.create_server(('127.0.0.1', 0)) as silent:
-        endpoint = f'tcp://127.0.0.1:{silent.getsockname()[1]}'
-        asking = shell.start('request', 'x.y', '-a', endpoint, '--timeout=600')
-        silent.settimeout(PATIENCE)
-        connection, _ = silent.accept()
-        asking.signal(signal.SIGINT)
-        assert asking.end() == 130
-        assert asking.stderr == ''
-        connection.close()

@@ -102,7 +102,8 @@ class Stage:
             shown = self.forking.on_terminal(words, self.folder, environ)
             text = _STYLE.sub('', shown.stdout)
             assert shown.exit_code == piped.exit_code, text
-            if text not in (piped.stdout + piped.stderr, piped.stderr + piped.stdout):
+            streams = (piped.stdout + piped.stderr, piped.stderr + piped.stdout)
+            if self._named(text) not in map(self._named, streams):
                 lines += ['--- on a terminal', *(line.rstrip() for line in text.splitlines())]
         if piped.exit_code:
             lines.append(f'[{piped.exit_code}]')

@@ -8,15 +8,24 @@ import click
 
 from lymph.cli.bodies import parse_body
 from lymph.cli.running.asking import open_client
+from lymph.cli.running.tracing import choose_trace_id, traced
 from lymph.cli.settings import Settings
 
 __all__ = ['run']
 
 
-def run(settings: Settings, type: str, params: Sequence[str], delay: float) -> None:
-    """Emit the event; raises EmitFailure if it may be lost."""
+def run(
+    settings: Settings,
+    type: str,
+    params: Sequence[str],
+    delay: float,
+    trace_id: str | None,
+    verbose: bool,
+) -> None:
+    """Emit the event; raises OperationFailed, with the trace id, if it may be lost."""
+    trace_id = choose_trace_id(trace_id)
     body = parse_body(params)
-    with open_client(settings) as client:
+    with open_client(settings) as client, traced(trace_id, verbose=verbose):
         try:
             client.emit(type, body, delay=delay)
         except ValueError as error:

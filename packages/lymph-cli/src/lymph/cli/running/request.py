@@ -1,16 +1,29 @@
-"""Makes one call and prints its reply."""
+"""Makes one call and prints its reply, or many and prints what became of them."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
+
+import click
 
 from lymph.cli.bodies import parse_body
-from lymph.cli.outcomes import OperationFailed
+from lymph.cli.output import say
 from lymph.cli.printing import Printer
 from lymph.cli.running.asking import open_client
+from lymph.cli.running.calling import Call, failure
+from lymph.cli.running.headers import HeaderDump
+from lymph.cli.running.load.plan import plan_of
+from lymph.cli.running.load.running import run_load
+from lymph.cli.running.tracing import choose_trace_id, traced
 from lymph.cli.settings import Settings
-from lymph.cli.subjects import parse_subject
-from lymph.exceptions import RemoteError
+from lymph.cli.subjects import parse_address, parse_subject
+from lymph.client import Client
+from lymph.core.messages import PackedArguments
+from lymph.discovery.static import StaticServiceRegistry
+from lymph.events.null import NullEventSystem
+from lymph.exceptions import RpcError, SerializationError
 
 __all__ = ['run']
 
@@ -19,24 +32,51 @@ def run(
     settings: Settings,
     subject: str,
     params: Sequence[str],
+    *,
     address: str | None,
     timeout: float | None,
+    trace_id: str | None,
+    verbose: bool,
+    dump_headers: bool,
     as_json: bool,
+    requests: int | None,
+    concurrency: int | None,
+    duration: float | None,
 ) -> None:
-    """Call the method and print what it returns; raises RpcError if it returns nothing."""
+    """Call the method as often as is asked for; raises OperationFailed if a call fails.
+
+    Everything on the command line is checked, and stdin read, before anything is connected to.
+    """
     wanted = parse_subject(subject)
-    body = parse_body(params)
-    with open_client(settings) as client:
-        try:
-            reply = client.request(
-                address or wanted.interface,
-                str(wanted),
-                body,
-                timeout=timeout,
-                version=wanted.version,
-            )
-        except RemoteError as error:
-            raise OperationFailed(f'{wanted} raised {error.type}: {error}') from error
+    plan = plan_of(requests, concurrency, duration)
+    if plan is not None and dump_headers:
+        raise click.UsageError('--dump-headers is for a single call, without -N, -C and --duration')
+    trace_id = choose_trace_id(trace_id)
+    called = wanted.interface if address is None else parse_address(address)
+    call = Call(wanted, called, _pack(params), timeout)
+    through = functools.partial(HeaderDump, subject=str(wanted), tell=say) if dump_headers else None
+    parts: dict[str, Any] = {'events': NullEventSystem()}  # a call needs none
+    if '://' in called:
+        parts['registry'] = StaticServiceRegistry()
+    with open_client(settings, through, **parts) as client, traced(trace_id, verbose=verbose):
+        if plan is None:
+            _print_reply(settings, client, call, as_json)
+        else:
+            run_load(settings, client, call, plan, trace_id, as_json)
+
+
+def _pack(params: Sequence[str]) -> PackedArguments:
+    try:
+        return PackedArguments(parse_body(params))
+    except SerializationError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _print_reply(settings: Settings, client: Client, call: Call, as_json: bool) -> None:
+    try:
+        reply = call.make(client)
+    except RpcError as error:
+        raise failure(client, call, error) from error
     printer = Printer(settings)
     if as_json:
         printer.json(reply)

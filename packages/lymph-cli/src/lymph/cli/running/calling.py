@@ -1,0 +1,46 @@
+"""One call as the command line describes it, and what is said when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lymph.cli.outcomes import OperationFailed
+from lymph.cli.running.suggesting import suggestion
+from lymph.cli.subjects import Subject
+from lymph.client import Client
+from lymph.core.messages import PackedArguments
+from lymph.exceptions import RemoteError, RpcError
+
+__all__ = ['Call', 'failure']
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method, its arguments, and where to call it: a service or an endpoint.
+
+    `timeout` in seconds; None is the default of the configuration.
+    """
+
+    subject: Subject
+    address: str
+    body: PackedArguments
+    timeout: float | None = None
+
+    def make(self, client: Client) -> Any:
+        """Make the call and return its result; raises RpcError."""
+        return client.container.request(
+            self.address,
+            str(self.subject),
+            self.body,
+            timeout=self.timeout,
+            version=self.subject.version,
+        )
+
+
+def failure(client: Client, call: Call, error: RpcError) -> OperationFailed:
+    """Return what to tell of a call that failed, with the name that was probably meant."""
+    if isinstance(error, RemoteError):
+        return OperationFailed(f'{call.subject} raised {error.type}: {error}')
+    meant = suggestion(client, call.address, call.subject, call.body, error)
+    return OperationFailed(f'{error}; did you mean {meant}?' if meant else str(error))

@@ -1,0 +1,73 @@
+"""The names that were probably meant, from what a service tells of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lymph.cli.meanings import meant_method, meant_parameters, read_description
+from lymph.cli.subjects import Subject
+
+METHODS = {
+    'echo.upper': frozenset({'text'}),
+    'echo.take': frozenset({'seconds', 'number'}),
+    'mail.send': frozenset({'to'}),
+    'lymph.ping': frozenset({'payload'}),
+}
+
+
+@pytest.mark.parametrize(
+    ('subject', 'meant'),
+    [
+        (Subject('echo', 'uper'), 'echo.upper'),
+        (Subject('ehco', 'upper'), 'echo.upper'),
+        (Subject('ehco', 'uper'), 'echo.upper'),
+        (Subject('echo', 'upper'), None),
+        (Subject('echo', 'send'), None),
+        (Subject('zzz', 'zzz'), None),
+    ],
+)
+def test_methods_are_meant_by_names_like_theirs(subject: Subject, meant: str | None) -> None:
+    assert meant_method(subject, METHODS) == meant
+
+
+@pytest.mark.parametrize(
+    ('given', 'method', 'meant'),
+    [
+        (['txet'], 'upper', "'text' for 'txet'"),
+        (['secnods', 'nubmer'], 'take', "'seconds' for 'secnods', 'number' for 'nubmer'"),
+        (['seconds', 'secnods'], 'take', None),
+        (['zzz'], 'upper', None),
+        (['text'], 'no_such', None),
+    ],
+)
+def test_parameters_are_meant_by_names_like_theirs(
+    given: list[str], method: str, meant: str | None
+) -> None:
+    assert meant_parameters(given, Subject('echo', method), METHODS) == meant
+
+
+def test_description_is_read_as_authors_write_parameters() -> None:
+    params = ['text', 'number=3', "name: str = 'x'", 'day: datetime.date']
+    reply = {'methods': [{'name': 'echo.upper', 'params': params}]}
+    assert read_description(reply) == {'echo.upper': {'text', 'number', 'name', 'day'}}
+
+
+@pytest.mark.parametrize(
+    'reply',
+    [
+        None,
+        [],
+        {},
+        {'methods': None},
+        {'methods': [None, {}, {'name': 3}]},
+    ],
+)
+def test_answer_of_another_form_describes_nothing(reply: Any) -> None:
+    assert read_description(reply) == {}
+
+
+def test_parameters_of_another_form_are_left_out() -> None:
+    reply = {'methods': [{'name': 'a.b', 'params': [3, None, '', '*', 'x']}, {'name': 'a.c'}]}
+    assert read_description(reply) == {'a.b': {'x'}, 'a.c': set()}
