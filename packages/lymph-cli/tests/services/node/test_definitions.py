@@ -86,6 +86,10 @@ def test_instances_and_workers_of_lymph_are_restarted_always(
         ('{echo: {command: "a \\0"}}', 'expected words without NUL characters'),
         ('{echo: {command: x, numproceses: 2}}', "did you mean 'numprocesses'?"),
         ('{echo: {command: x, color: red}}', 'unknown option (there are: command, cwd, env, '),
+        (
+            '{echo: {command: lymph instance --pidfile=x, numprocesses: 2}}',
+            '2 processes cannot all have one --pidfile',
+        ),
         ('{echo: {command: x, stop_timout: 2}}', "did you mean 'stop_timeout'?"),
         ('{echo: {command: x, stop_timeout: -1}}', 'expected seconds'),
         ('{echo: {command: x, restart: no}}', 'expected always or on-failure or never'),

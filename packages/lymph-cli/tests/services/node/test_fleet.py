@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,65 +16,9 @@ from lymph.config import Location
 from lymph.services.node.definitions import Definition
 from lymph.services.node.fleet import Fleet, Refused, UnknownName
 from lymph.services.node.slot import NotReady, Slot
-from lymph.services.node.supervision import Policy
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
-
-#: Soon enough for a test, and long enough for a busy machine where something has to live.
-QUICK = Policy(
-    stable_after=30,
-    first_delay=0.01,
-    longest_delay=0.02,
-    failing_after=3,
-    failed_delay=0.05,
-    ready_after=0.01,
-    ready_timeout=PATIENCE,
-)
-
-
-class Node:
-    """A fleet that runs, for a test."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._runs: gevent.Greenlet[[], bool] | None = None
-        self.fleet: Fleet = None  # type: ignore[assignment]  # until it is started
-
-    def start(self, *definitions: Definition, **options: Any) -> Fleet:
-        options = {'policy': QUICK, 'environ': os.environ, 'patience': PATIENCE, **options}
-        self.fleet = Fleet(definitions, **options)
-        self._runs = gevent.spawn(self.fleet.run)
-        return self.fleet
-
-    def end(self) -> bool:
-        assert self._runs is not None
-        return self._runs.get(timeout=PATIENCE)
-
-    def stop(self) -> bool:
-        self.fleet.stop()
-        return self.end()
-
-    def said(self, text: str) -> None:
-        """Wait until a line of the node or of a process has a text in it."""
-
-        def lines() -> list[str]:
-            return [line.text for line in self.fleet.output.recent.newest(1000, None)]
-
-        eventually(lambda: any(text in line for line in lines()), PATIENCE, lambda: str(lines()))
-
-    def close(self) -> None:
-        if self._runs is not None and not self._runs.ready():
-            self.fleet.stop()
-            self.fleet.stop()
-            self._runs.join(PATIENCE)
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    node = Node(tmp_path)
-    yield node
-    node.close()
 
 
 def command(name: str, words: str, count: int = 1, **options: Any) -> Definition:
@@ -132,7 +75,7 @@ def expect_gone(*pids: int) -> None:
         eventually(lambda pid=pid: is_gone(pid), PATIENCE, f'end of {pid}')
 
 
-def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Node, tmp_path: Path) -> None:
+def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Any, tmp_path: Path) -> None:
     mended = tmp_path / 'mended'
     fleet = node.start(command('bad', f'test -e {mended} || exit 3; exec sleep 600'))
     bad = slot_of(fleet, 'bad')
@@ -145,14 +88,14 @@ def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Node, tmp_p
     assert bad.starts > 3
 
 
-def test_exit_code_2_has_failed_at_once(node: Node) -> None:
+def test_exit_code_2_has_failed_at_once(node: Any) -> None:
     fleet = node.start(command('bad', 'exit 2'))
     node.said('bad.1 has failed: exit code 2')
     assert slot_of(fleet, 'bad').starts == 1
     assert node.stop() is False
 
 
-def test_what_is_told_to_end_by_hand_comes_back(node: Node) -> None:
+def test_what_is_told_to_end_by_hand_comes_back(node: Any) -> None:
     orderly = "trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done"
     fleet = node.start(command('one', orderly))
     slot = slot_of(fleet, 'one')
@@ -166,7 +109,7 @@ def test_what_is_told_to_end_by_hand_comes_back(node: Node) -> None:
     assert node.stop() is True
 
 
-def test_a_node_ends_when_all_has_finished_or_failed_for_good(node: Node) -> None:
+def test_a_node_ends_when_all_has_finished_or_failed_for_good(node: Any) -> None:
     node.start(
         command('done', 'exit 0', 2, restart='on-failure'),
         command('once', 'exit 4', restart='never'),
@@ -176,7 +119,7 @@ def test_a_node_ends_when_all_has_finished_or_failed_for_good(node: Node) -> Non
     node.said('once.1 has failed: it ended, and restart is never')
 
 
-def test_processes_run_in_their_folder_with_their_environment(node: Node, tmp_path: Path) -> None:
+def test_processes_run_in_their_folder_with_their_environment(node: Any, tmp_path: Path) -> None:
     node.start(
         command(
             'one',
@@ -190,7 +133,7 @@ def test_processes_run_in_their_folder_with_their_environment(node: Node, tmp_pa
     assert node.end() is True
 
 
-def test_stop_timeout_of_a_definition_goes_before_that_of_the_node(node: Node) -> None:
+def test_stop_timeout_of_a_definition_goes_before_that_of_the_node(node: Any) -> None:
     deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done"
     fleet = node.start(command('deaf', deaf, stop_timeout=0.1))
     [pid] = running(fleet)
@@ -203,7 +146,7 @@ def test_stop_timeout_of_a_definition_goes_before_that_of_the_node(node: Node) -
     ('at_the_end', 'in_order'), [('exit 0', True), ('exit 143', True), ('exit 1', False)]
 )
 def test_whether_a_node_has_ended_well_depends_on_how_processes_stop(
-    node: Node, at_the_end: str, in_order: bool
+    node: Any, at_the_end: str, in_order: bool
 ) -> None:
     fleet = node.start(
         command('one', f'trap "{at_the_end}" TERM; echo up; while :; do sleep 0.02; done')
@@ -213,7 +156,7 @@ def test_whether_a_node_has_ended_well_depends_on_how_processes_stop(
     assert node.stop() is in_order
 
 
-def test_a_second_stop_kills_at_once(node: Node) -> None:
+def test_a_second_stop_kills_at_once(node: Any) -> None:
     deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done"
     fleet = node.start(command('deaf', deaf))
     [pid] = running(fleet)
@@ -224,7 +167,7 @@ def test_a_second_stop_kills_at_once(node: Node) -> None:
 
 
 def test_children_of_a_process_end_with_it_and_before_it_is_replaced(
-    node: Node, tmp_path: Path
+    node: Any, tmp_path: Path
 ) -> None:
     marks = tmp_path / 'marks'
     parent = f'sleep 600 & echo $! >>{marks}; sleep 600 & echo $! >>{marks}; wait'
@@ -247,7 +190,7 @@ def test_children_of_a_process_end_with_it_and_before_it_is_replaced(
     expect_gone(*after)
 
 
-def test_readiness_comes_with_the_word_of_an_instance(node: Node, tmp_path: Path) -> None:
+def test_readiness_comes_with_the_word_of_an_instance(node: Any, tmp_path: Path) -> None:
     go = tmp_path / 'go'
     waits = f'until test -e {go}; do sleep 0.02; done; {SERVES}'
     fleet = node.start(lymph_like(tmp_path, 'web', waits), command('other', 'exec sleep 600'))
@@ -260,13 +203,13 @@ def test_readiness_comes_with_the_word_of_an_instance(node: Node, tmp_path: Path
 
 
 def test_an_instance_that_closes_the_descriptor_is_ready_after_a_while(
-    node: Node, tmp_path: Path
+    node: Any, tmp_path: Path
 ) -> None:
     program = "exec bash -c 'exec {LYMPH_READY_FD}>&-; exec sleep 600'"
     running(node.start(lymph_like(tmp_path, 'web', program)))
 
 
-def test_stop_and_start_of_a_definition_or_a_process(node: Node) -> None:
+def test_stop_and_start_of_a_definition_or_a_process(node: Any) -> None:
     fleet = node.start(command('one', 'exec sleep 600', 2), command('two', 'exec sleep 600'))
     pids = running(fleet)
     assert fleet.halt(['one.2', 'two']) == ['one.2', 'two.1']
@@ -279,14 +222,16 @@ def test_stop_and_start_of_a_definition_or_a_process(node: Node) -> None:
     assert node.stop() is True
 
 
-def test_what_does_not_get_ready_is_an_error_of_its_start(node: Node) -> None:
-    fleet = node.start(command('bad', 'exit 3'), policy=dataclasses.replace(QUICK, ready_after=5))
+def test_what_does_not_get_ready_is_an_error_of_its_start(node: Any) -> None:
+    fleet = node.start(
+        command('bad', 'exit 3'), policy=dataclasses.replace(node.policy, ready_after=5)
+    )
     fleet.halt(['bad'])
     with pytest.raises(NotReady, match=r'bad\.1: the new process ended with exit code 3 before'):
         fleet.start(['bad'])
 
 
-def test_names_that_are_not_there_are_refused_with_a_close_one(node: Node) -> None:
+def test_names_that_are_not_there_are_refused_with_a_close_one(node: Any) -> None:
     fleet = node.start(command('echo', 'exec sleep 600'))
     with pytest.raises(UnknownName, match="no 'eco'; did you mean 'echo'"):
         fleet.roll(['eco'])
@@ -297,7 +242,7 @@ def test_names_that_are_not_there_are_refused_with_a_close_one(node: Node) -> No
 
 
 def test_a_rolling_restart_starts_each_before_it_stops_the_one_before(
-    node: Node, tmp_path: Path
+    node: Any, tmp_path: Path
 ) -> None:
     fleet = node.start(lymph_like(tmp_path, 'web', SERVES, 3))
     before = running(fleet)
@@ -319,28 +264,26 @@ def test_a_rolling_restart_starts_each_before_it_stops_the_one_before(
 
 
 def test_what_needs_its_port_or_is_no_instance_is_stopped_before_it_is_started(
-    node: Node, tmp_path: Path
+    node: Any, tmp_path: Path
 ) -> None:
     lock = tmp_path / 'lock'
-    alone = (
-        f'mkdir {lock} || exit 5; trap "rmdir {lock}; exit 0" TERM; while :; do sleep 0.02; done'
-    )
-    web = f'mkdir {lock}2 || exit 5; trap "rmdir {lock}2; exit 0" TERM; '
-    web += 'echo READY=1 >/dev/fd/$LYMPH_READY_FD; while :; do sleep 0.02; done'
+    held = 'trap "rmdir {0}; exit 0" TERM; mkdir {0} || exit 5; {1}; while :; do sleep 0.02; done'
+    alone = held.format(lock, 'echo up')
+    web = held.format(f'{lock}2', 'echo READY=1 >/dev/fd/$LYMPH_READY_FD')
     fleet = node.start(
         command('other', alone),
         lymph_like(tmp_path, 'web', web),
         fixed_port=lambda definition: 'port 80' if definition.name == 'web' else None,
     )
     before = running(fleet)
-    eventually(lock.exists, PATIENCE, 'the lock')
+    node.said('up')
     fleet.roll()
     assert not set(before) & set(running(fleet))
     assert [slot.last_exit for slot in fleet.slots()] == [0, 0]
 
 
 def test_a_rolling_restart_ends_at_what_does_not_get_ready_and_keeps_the_rest(
-    node: Node, tmp_path: Path
+    node: Any, tmp_path: Path
 ) -> None:
     broken = tmp_path / 'broken'
     fleet = node.start(lymph_like(tmp_path, 'web', f'test -e {broken} && exit 2; {SERVES}', 3))
@@ -355,10 +298,10 @@ def test_a_rolling_restart_ends_at_what_does_not_get_ready_and_keeps_the_rest(
     assert running(fleet) == before
 
 
-def test_a_new_process_that_says_nothing_is_given_up_and_ended(node: Node, tmp_path: Path) -> None:
+def test_a_new_process_that_says_nothing_is_given_up_and_ended(node: Any, tmp_path: Path) -> None:
     broken = tmp_path / 'broken'
     program = f'test -e {broken} && exec sleep 600; {SERVES}'
-    policy = dataclasses.replace(QUICK, ready_timeout=0.3)
+    policy = dataclasses.replace(node.policy, ready_timeout=0.3)
     fleet = node.start(lymph_like(tmp_path, 'web', program), policy=policy)
     [before] = running(fleet)
     broken.touch()
@@ -369,7 +312,7 @@ def test_a_new_process_that_says_nothing_is_given_up_and_ended(node: Node, tmp_p
     assert node.stop() is True
 
 
-def test_processes_of_a_rolling_restart_end_with_the_node(node: Node, tmp_path: Path) -> None:
+def test_processes_of_a_rolling_restart_end_with_the_node(node: Any, tmp_path: Path) -> None:
     marks = tmp_path / 'marks'
     program = f'echo $$ >>{marks}; test $(wc -l <{marks}) = 1 || exec sleep 600; {SERVES}'
     fleet = node.start(lymph_like(tmp_path, 'web', program))
@@ -385,9 +328,7 @@ def test_processes_of_a_rolling_restart_end_with_the_node(node: Node, tmp_path: 
         fleet.roll()
 
 
-def test_scale_adds_ready_processes_and_takes_the_last_ones_away(
-    node: Node, tmp_path: Path
-) -> None:
+def test_scale_adds_ready_processes_and_takes_the_last_ones_away(node: Any, tmp_path: Path) -> None:
     fleet = node.start(lymph_like(tmp_path, 'web', SERVES))
     [first] = running(fleet)
     assert fleet.scale('web', 3) == ['web.1', 'web.2', 'web.3']
@@ -402,20 +343,27 @@ def test_scale_adds_ready_processes_and_takes_the_last_ones_away(
 
 @pytest.mark.parametrize('count', [-1, 1001])
 def test_numbers_that_are_none_for_a_configuration_are_none_for_scale(
-    node: Node, count: int
+    node: Any, count: int
 ) -> None:
     fleet = node.start(command('one', 'exec sleep 600'))
     with pytest.raises(Refused, match='expected a number of processes from 0 to 1000'):
         fleet.scale('one', count)
 
 
-def test_what_needs_its_port_is_not_scaled(node: Node) -> None:
+def test_what_needs_its_port_is_not_scaled(node: Any) -> None:
     fleet = node.start(command('one', 'exec sleep 600'), fixed_port=lambda _: 'port 80 (x.yml:1)')
     with pytest.raises(Refused, match=r'2 processes of one cannot all listen at port 80 \(x'):
         fleet.scale('one', 2)
 
 
-def test_reload_changes_what_differs_and_nothing_else(node: Node) -> None:
+def test_what_writes_a_pid_file_is_not_scaled(node: Any) -> None:
+    command = ('lymph', 'worker', '--pidfile', 'x')
+    fleet = node.start(Definition('one', command, 0, Location('one')))
+    with pytest.raises(Refused, match='2 processes of one cannot all have one --pidfile'):
+        fleet.scale('one', 2)
+
+
+def test_reload_changes_what_differs_and_nothing_else(node: Any) -> None:
     sleeps = 'exec sleep 600'
     fleet = node.start(
         command('same', sleeps, 2), command('more', sleeps), command('gone', sleeps),
@@ -440,7 +388,7 @@ def test_reload_changes_what_differs_and_nothing_else(node: Node) -> None:
     node.said('removed gone')
 
 
-def test_reload_keeps_what_scale_and_stop_have_done(node: Node) -> None:
+def test_reload_keeps_what_scale_and_stop_have_done(node: Any) -> None:
     sleeps = 'exec sleep 600'
     one, two = command('one', sleeps), command('two', sleeps)
     fleet = node.start(one, two)
@@ -455,10 +403,10 @@ def test_reload_keeps_what_scale_and_stop_have_done(node: Node) -> None:
     assert len(running(fleet)) == 4
 
 
-def test_reload_tries_at_once_what_has_failed(node: Node, tmp_path: Path) -> None:
+def test_reload_tries_at_once_what_has_failed(node: Any, tmp_path: Path) -> None:
     mended = tmp_path / 'mended'
     bad = command('bad', f'test -e {mended} || exit 2; exec sleep 600')
-    fleet = node.start(bad, policy=dataclasses.replace(QUICK, failed_delay=3600))
+    fleet = node.start(bad, policy=dataclasses.replace(node.policy, failed_delay=3600))
     becomes(slot_of(fleet, 'bad'), 'failed')
     mended.touch()
     fleet.reload([bad])
@@ -466,7 +414,7 @@ def test_reload_tries_at_once_what_has_failed(node: Node, tmp_path: Path) -> Non
 
 
 def test_a_reload_that_does_not_get_ready_keeps_what_runs_and_may_be_mended(
-    node: Node, tmp_path: Path
+    node: Any, tmp_path: Path
 ) -> None:
     good = lymph_like(tmp_path, 'web', f'test "$A" = bad && exit 2; {SERVES}', 2)
     fleet = node.start(good)

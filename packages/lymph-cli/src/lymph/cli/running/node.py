@@ -25,6 +25,7 @@ from lymph.cli.streams import let_services_print
 from lymph.config import Configuration, ConfigurationError, LymphError
 from lymph.services.node.definitions import Definition, check_commands, read_definitions
 from lymph.services.node.fleet import Fleet
+from lymph.services.node.steering import steered
 
 __all__ = ['run']
 
@@ -69,7 +70,8 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
         signal.SIGHUP: hang_up,
         signal.SIGUSR2: lambda: _attempt(fleet, fleet.roll, 'the rolling restart ended'),
     }
-    with stops_heard(lambda number: hear[number](), hear):
+    files = [os.path.realpath(path) for path in settings.configuration_files() or node_files()]
+    with stops_heard(lambda number: hear[number](), hear), steered(fleet, files):
         ended_well = fleet.run()
     if not ended_well:
         raise Exit(FAILED)

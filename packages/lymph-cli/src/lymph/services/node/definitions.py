@@ -64,6 +64,12 @@ class Definition:
         """Whether the command is an instance or a worker of lymph."""
         return service_words(self.command) is not None
 
+    @property
+    def has_pidfile(self) -> bool:
+        """Whether the command is to write its process id to a file, which one process can do."""
+        words = service_words(self.command) or ()
+        return any(word.partition('=')[0] == '--pidfile' for word in words)
+
     def runs_like(self, other: Definition) -> bool:
         """Tell whether a process of `other` does what a process of this one would do."""
         return (self.command, self.env, self.cwd) == (other.command, other.env, other.cwd)
@@ -120,7 +126,7 @@ def _read(name: str, view: ConfigView) -> Definition:
     command = _command(view)
     cwd = view.get_line('cwd', None)
     default = 'on-failure' if service_words(command) is None else 'always'
-    return Definition(
+    definition = Definition(
         name,
         command,
         view.get_int('numprocesses', 1, minimum=0, maximum=_MOST),
@@ -130,6 +136,12 @@ def _read(name: str, view: ConfigView) -> Definition:
         cast('Restart', view.get_choice('restart', _RESTARTS, default)),
         view.get_seconds('stop_timeout', None, zero=True),
     )
+    if definition.numprocesses > 1 and definition.has_pidfile:
+        count = definition.numprocesses
+        raise view.error(
+            'command', f'{count} processes cannot all have one --pidfile; leave it out'
+        )
+    return definition
 
 
 def _environment(view: ConfigView) -> dict[str, str]:

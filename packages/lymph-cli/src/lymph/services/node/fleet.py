@@ -159,6 +159,8 @@ class Fleet:
             port = self._fixed_port(definition) if count > 1 else None
             if port is not None:
                 raise Refused(f'{count} processes of {name} cannot all listen at {port}')
+            if count > 1 and definition.has_pidfile:
+                raise Refused(f'{count} processes of {name} cannot all have one --pidfile')
             added = self._resize(definition, count)
             _together([slot.start for slot in added])
             return [slot.name for slot in self._slots[name]]
@@ -211,7 +213,7 @@ class Fleet:
             definition = self._definition_of(slot)
             # Another process beside one that was defined otherwise may want the same things.
             overlap = all(
-                each.serves and self._fixed_port(each) is None
+                each.serves and not each.has_pidfile and self._fixed_port(each) is None
                 for each in (definition, slot.definition)
             )
             try:

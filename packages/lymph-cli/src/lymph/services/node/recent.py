@@ -44,10 +44,13 @@ class Recent:
         self._news.set()
 
     def after(self, number: int, names: Collection[str] | None, most: int) -> list[Line]:
-        """Return up to `most` lines after a number, the oldest first; None for all names."""
+        """Return up to `most` lines after a number, the oldest first.
+
+        `names` are those of processes or of definitions, None for all.
+        """
         found: list[Line] = []
         for line in self._newer(number):
-            if names is None or line.name in names:
+            if names is None or _is_of(line.name, names):
                 found.append(line)
                 if len(found) == most:
                     break
@@ -59,7 +62,7 @@ class Recent:
         for line in reversed(self._kept):
             if len(found) >= most:
                 break
-            if names is None or line.name in names:
+            if names is None or _is_of(line.name, names):
                 found.append(line)
         return found[::-1]
 
@@ -81,3 +84,7 @@ class Recent:
                 break
             newer.append(line)
         return newer[::-1]
+
+
+def _is_of(process: str, names: Collection[str]) -> bool:
+    return process in names or process.rpartition('.')[0] in names
