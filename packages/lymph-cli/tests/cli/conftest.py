@@ -1,4 +1,7 @@
-"""Commands on a terminal or with pipes, in children of a process that has imported everything."""
+"""Commands with pipes or on a terminal, in children of a process that has imported everything.
+
+And commands on a terminal on which somebody types.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import fcntl
 import json
 import os
 import pty
+import re
+import select
 import signal
 import socket
 import struct
@@ -13,16 +18,18 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from select import poll
 from typing import Any
 
 import pytest
 
 #: Seconds that a command gets; far more than it needs.
 PATIENCE = 30.0
+
+#: What drives a terminal: colors and the cursor; titles; modes of the keyboard.
+_SEQUENCE = re.compile(rb'\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*\x07|[=>])')
 
 FORKING = Path(__file__).parent / 'texts' / 'forking.py'
 
@@ -94,7 +101,7 @@ class Forking:
 def _read_all(child: int, descriptors: Sequence[int]) -> list[str]:
     """Return what arrives until all ends are closed; the child is killed if that takes too long."""
     found = dict.fromkeys(descriptors, b'')
-    polling = poll()
+    polling = select.poll()
     for descriptor in descriptors:
         polling.register(descriptor)
     open_ones = set(descriptors)
@@ -115,6 +122,77 @@ def _read_all(child: int, descriptors: Sequence[int]) -> list[str]:
                 open_ones.remove(descriptor)
                 os.close(descriptor)
     return [data.decode() for data in found.values()]
+
+
+class Terminal:
+    """A `lymph` command at a terminal of its own, dumb unless the environment says otherwise.
+
+    What it shows is kept without colors and other sequences.
+    """
+
+    def __init__(self, shell: Any, *arguments: str, **environ: str) -> None:
+        self.shown = ''
+        self._begun = b''  # a sequence that is not complete
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            os.chdir(shell.folder)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            environ = {**shell.environ, 'TERM': 'dumb', **environ}
+            os.execve(shell.lymph, [str(shell.lymph), *arguments], environ)
+
+    def type(self, text: str) -> None:
+        os.write(self.descriptor, text.encode())
+
+    def shows(self, words: str) -> None:
+        """Wait until words are shown, and forget what came before them."""
+        end = time.monotonic() + PATIENCE
+        while words not in self.shown:
+            assert time.monotonic() < end, self.shown
+            assert self._read(0.1), self.shown
+        self.shown = self.shown.partition(words)[2]
+
+    def end(self) -> int:
+        """Press Ctrl-D at the prompt and return the exit code."""
+        self.type('\x04')
+        end = time.monotonic() + PATIENCE
+        while not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            assert time.monotonic() < end, self.shown
+            self._read(0.1)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(ended[1])
+
+    def close(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.descriptor)
+
+    def _read(self, patience: float) -> bool:
+        """Read what comes within so many seconds; returns False once the terminal is closed."""
+        if select.select([self.descriptor], [], [], patience)[0]:
+            try:
+                data = self._begun + os.read(self.descriptor, 65536)
+            except OSError:
+                return False
+            data = _SEQUENCE.sub(b'', data)
+            text, escape, rest = data.rpartition(b'\x1b')
+            self._begun = escape + rest if escape else b''
+            self.shown += (text if escape else rest).decode(errors='replace')
+        return True
+
+
+@pytest.fixture
+def at_terminal(shell: Any) -> Iterator[Callable[..., Terminal]]:
+    terminals = []
+
+    def open(*arguments: str, **environ: str) -> Terminal:
+        terminals.append(Terminal(shell, *arguments, **environ))
+        return terminals[-1]
+
+    yield open
+    for terminal in terminals:
+        terminal.close()
 
 
 @pytest.fixture(scope='session')

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import pytest
-
-from lymph.testing.waiting import eventually
-
-PATIENCE = 30.0
 
 SHOP = """
 import lymph
@@ -30,69 +21,7 @@ class Shop(lymph.Interface):
 """
 
 
-class Terminal:
-    """A `lymph` command at a terminal of its own."""
-
-    def __init__(self, shell: Any, *arguments: str) -> None:
-        self.shown = ''
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            os.chdir(shell.folder)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)
-            environ = {**shell.environ, 'TERM': 'dumb'}
-            os.execve(shell.lymph, [str(shell.lymph), *arguments], environ)
-
-    def type(self, text: str) -> None:
-        os.write(self.descriptor, text.encode())
-
-    def shows(self, words: str) -> None:
-        """Wait until words are shown, and forget what came before them."""
-        end = time.monotonic() + PATIENCE
-        while words not in self.shown:
-            assert time.monotonic() < end, self.shown
-            if select.select([self.descriptor], [], [], 0.1)[0]:
-                try:
-                    self.shown += os.read(self.descriptor, 65536).decode()
-                except OSError as error:  # it has ended
-                    raise AssertionError(self.shown) from error
-        self.shown = self.shown.partition(words)[2]
-
-    def end(self) -> int:
-        """Press Ctrl-D at the prompt and return the exit code."""
-        self.type('\x04')
-        ended = (0, 0)
-
-        def has_ended() -> bool:
-            nonlocal ended
-            ended = os.waitpid(self.pid, os.WNOHANG)
-            return ended[0] != 0
-
-        eventually(has_ended, PATIENCE)
-        self.pid = 0
-        return os.waitstatus_to_exitcode(ended[1])
-
-    def close(self) -> None:
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.descriptor)
-
-
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def at_terminal(shell: Any) -> Iterator[Open]:
-    terminals = []
-
-    def open(*arguments: str) -> Terminal:
-        terminals.append(Terminal(shell, *arguments))
-        return terminals[-1]
-
-    yield open
-    for terminal in terminals:
-        terminal.close()
+Open = Callable[..., Any]
 
 
 def start(shell: Any, *options: str, debug: str = '') -> Any:
@@ -175,7 +104,7 @@ def test_one_of_several_instances_is_named_by_its_identity(shell: Any) -> None:
 
 
 def test_the_loop_turns_while_somebody_types(shell: Any, at_terminal: Open) -> None:
-    terminal = at_terminal('shell')
+    terminal = at_terminal('shell', '--shell=plain')
     terminal.shows('Ctrl-D ends.')
     terminal.shows('>>> ')
     terminal.type(
@@ -194,7 +123,7 @@ def test_the_loop_turns_while_somebody_types(shell: Any, at_terminal: Open) -> N
 def test_ctrl_c_ends_the_line_or_what_runs_and_not_the_prompt(
     shell: Any, at_terminal: Open
 ) -> None:
-    terminal = at_terminal('shell')
+    terminal = at_terminal('shell', '--shell=plain')
     terminal.shows('>>> ')
     terminal.type('half a line')
     terminal.shows('half a line')

@@ -35,6 +35,11 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.shell:run')
     metavar='TOKEN',
     help='What the instance asks for; not needed for those of this user on this machine.',
 )
+@click.option(
+    '--shell',
+    type=click.Choice(['ipython', 'ptpython', 'plain']),
+    help='Show this prompt. Default: the first of them that is installed.',
+)
 @pass_settings
-def command(settings: Settings, remote: str | None, token: str | None) -> None:
-    _run(settings, remote, token)
+def command(settings: Settings, remote: str | None, token: str | None, shell: str | None) -> None:
+    _run(settings, remote, token, shell)

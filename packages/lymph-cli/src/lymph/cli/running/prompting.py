@@ -20,7 +20,7 @@ from gevent.monkey import get_original
 from lymph.config.exceptions import ConfigurationError
 from lymph.core.state import state_directory
 
-__all__ = ['history', 'read_line']
+__all__ = ['history', 'history_file', 'interrupts_raised', 'read_line']
 
 _LINES = 10_000  # of history
 _POLL = 0.1  # seconds between two looks whether Ctrl-C was pressed
@@ -33,7 +33,7 @@ def history(complete: Callable[[str, int], str | None] | Any) -> Iterator[None]:
 
     `complete` is a function for readline, or the names that there are.
     """
-    path = _history_file()
+    path = history_file('shell_history')
     readline.set_history_length(_LINES)
     if path is not None:
         with contextlib.suppress(OSError):
@@ -51,13 +51,34 @@ def history(complete: Callable[[str, int], str | None] | Any) -> Iterator[None]:
                 readline.write_history_file(path)
 
 
-def _history_file() -> str | None:
+def history_file(name: str) -> str | None:
+    """Return the path of a file for a history, which this user alone reads; None without one."""
     try:
-        path = state_directory() / 'shell_history'
+        path = state_directory() / name
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except (ConfigurationError, OSError):
         return None  # a prompt is worth more than its history
     return str(path)
+
+
+@contextmanager
+def interrupts_raised() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt in the `with` block, wherever it runs or waits.
+
+    Python's own handler raises it in whichever greenlet is running, or in the loop itself.
+    """
+    caller = gevent.getcurrent()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if gevent.getcurrent() is caller:
+            raise KeyboardInterrupt
+        gevent.kill(caller, KeyboardInterrupt)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def read_line(prompt: str) -> str:

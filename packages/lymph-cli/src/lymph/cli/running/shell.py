@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import code
-import signal
 import sys
 import traceback
 from typing import Any
 
+from click import UsageError
 from click.exceptions import Exit
 
 from lymph.cli.configuring import load_configuration
@@ -15,7 +14,8 @@ from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED
 from lymph.cli.running.code import code_explained
 from lymph.cli.running.importing import import_from_here
-from lymph.cli.running.prompting import history, read_line
+from lymph.cli.running.prompt_choice import choose_prompt
+from lymph.cli.running.prompting import interrupts_raised
 from lymph.cli.running.remote_shell import enter, find_backdoor
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.settings import Settings
@@ -27,8 +27,13 @@ __all__ = ['run']
 _BANNER = 'Python {version}; client, config and lymph are there. Ctrl-D ends.'
 
 
-def run(settings: Settings, remote: str | None, token: str | None) -> None:
+def run(settings: Settings, remote: str | None, token: str | None, shell: str | None) -> None:
     """Start the prompt, or run what stands on stdin; raises Exit if that fails."""
+    if remote is not None and shell not in (None, 'plain'):
+        raise UsageError(
+            f'--shell={shell}: lines typed with --remote run in the instance, whose prompt is plain'
+        )
+    interact = choose_prompt(shell) if remote is None and (shell or sys.stdin.isatty()) else None
     show_greenlets()
     config = load_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
@@ -42,22 +47,11 @@ def run(settings: Settings, remote: str | None, token: str | None) -> None:
         return
     with client:
         names = complete_namespace({'client': client, 'config': config})
-        if sys.stdin.isatty():
-            _interact(names)
+        if interact is not None and sys.stdin.isatty():
+            with interrupts_raised():
+                interact(names, _BANNER.format(version=sys.version.split()[0]))
         else:
             _execute(sys.stdin.read(), names)
-
-
-class _Console(code.InteractiveConsole):
-    def raw_input(self, prompt: str = '') -> str:
-        return read_line(prompt)
-
-
-def _interact(names: dict[str, Any]) -> None:
-    console = _Console({'__name__': '__console__', '__doc__': None, **names})
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with history(console.locals):
-        console.interact(_BANNER.format(version=sys.version.split()[0]), exitmsg='')
 
 
 def _execute(source: str, names: dict[str, Any]) -> None:

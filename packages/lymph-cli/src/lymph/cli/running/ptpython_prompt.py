@@ -1,0 +1,29 @@
+"""The prompt of ptpython.
+
+As that of IPython, it is read by asyncio, and the loop turns while it waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ptpython.repl import PythonRepl, embed, run_config
+
+from lymph.cli.running.prompting import history_file
+
+__all__ = ['interact']
+
+
+def interact(names: dict[str, Any], banner: str) -> None:
+    """Read and run lines until the end of the input; settings are those of ptpython."""
+    print(banner)  # noqa: T201 - to the terminal where it begins
+    embed(
+        {'__name__': '__main__', '__doc__': None, **names},
+        configure=_configure,
+        history_filename=history_file('ptpython_history'),
+    )
+
+
+def _configure(repl: PythonRepl) -> None:
+    run_config(repl)
+    repl.confirm_exit = False
