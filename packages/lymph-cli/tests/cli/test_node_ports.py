@@ -1,4 +1,4 @@
-"""`lymph node` refuses at the start what could only fail for ever: processes that share a port."""
+"""Fixed ports of the instances of a node: which processes share one, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.running.ports import check_ports
+from lymph.cli.running.ports import check_ports, sockets_of
 from lymph.cli.settings import Settings
-from lymph.config import Location
+from lymph.config import ConfigurationError, Location
 from lymph.services.node.definitions import Definition
+from lymph.services.node.socket_definitions import SocketDefinition
 
 
 @pytest.mark.parametrize(
@@ -20,10 +21,10 @@ from lymph.services.node.definitions import Definition
         ({}, 'lymph --loglevel info worker --port 4123', 4123, '--port=4123'),
         ({'a.yml': 'container: {port: 4124}'}, 'lymph instance -c a.yml', 4124, 'container.port'),
         (
-            {'a.yml': 'interfaces: {web: {class: "x:X", port: 8080}}'},
+            {'a.yml': 'container: {log_endpoint: "tcp://127.0.0.1:4126"}'},
             'lymph instance --config=a.yml',
-            8080,
-            'a.yml:1: interfaces.web.port',
+            4126,
+            'a.yml:1: container.log_endpoint',
         ),
         (
             {'a.yml': 'container: {port: $(var.port)}', 'v.yml': 'port: 4125'},
@@ -33,7 +34,7 @@ from lymph.services.node.definitions import Definition
         ),
     ],
 )
-def test_a_fixed_port_of_several_processes_is_refused_at_the_start(
+def test_a_port_that_each_process_needs_for_itself_is_refused_at_the_start(
     shell: Any, files: dict[str, str], command: str, port: int, place: str
 ) -> None:
     for name, text in files.items():
@@ -67,3 +68,90 @@ def test_anything_else_is_left_to_the_command(
     where = Location('instances.web.command')
     check_ports([Definition('web', tuple(command.split()), 2, where)], Settings())
     check_ports([Definition('web', ('lymph', 'instance', '-cfixed.yml'), 1, where)], Settings())
+
+
+WEB = 'interfaces: {web: {class: "x:X", port: 8080}, hooks: {class: "x:X", port: 8081, ip: "::1"}}'
+WHERE = Location('instances.web.command')
+
+
+def instance(
+    words: str, processes: int = 1, name: str = 'web', sockets: tuple[str, ...] = ()
+) -> Definition:
+    command = ('lymph', 'instance', *words.split())
+    return Definition(name, command, processes, WHERE, sockets=sockets)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv('LYMPH_NODE_CONFIG', raising=False)
+    Path('web.yml').write_text(WEB)
+    Path('rpc.yml').write_text('container: {ip: 10.0.0.5, port: 4123}')
+    Path('zeromq.yml').write_text('container: {port: 4123, rpc: {transport: zeromq}}')
+    Path('odd.yml').write_text('interfaces: {web: {port: no, ip: "a b"}}')
+
+
+def found(*definitions: Definition, named: tuple[SocketDefinition, ...] = ()) -> dict[str, Any]:
+    sockets = sockets_of(definitions, {each.name: each for each in named}, Settings())
+    return {name: [(each.name, str(each)) for each in made] for name, made in sockets.items()}
+
+
+@pytest.mark.parametrize(
+    ('words', 'processes', 'sockets'),
+    [
+        (
+            '-c web.yml',
+            2,
+            ['interfaces.web.port 127.0.0.1:8080', 'interfaces.hooks.port [::1]:8081'],
+        ),
+        ('-c web.yml --ip=0.0.0.0 --interface web', 1, ['interfaces.web.port 0.0.0.0:8080']),
+        ('-c web.yml --guess-external-ip', 2, ['interfaces.hooks.port [::1]:8081']),
+        ('-c rpc.yml', 1, ['container.port 10.0.0.5:4123']),
+        ('-c rpc.yml --port=4124', 1, ['--port=4124 10.0.0.5:4124']),
+        ('-c rpc.yml --port=0', 1, []),
+        ('-c rpc.yml', 2, []),
+        ('-c zeromq.yml', 1, []),
+        ('-c odd.yml', 2, []),
+        ('-c missing.yml', 2, []),
+    ],
+)
+@pytest.mark.usefixtures('files')
+def test_processes_are_given_a_socket_for_each_port_that_can_be_shared(
+    words: str, processes: int, sockets: list[str]
+) -> None:
+    (made,) = found(instance(words, processes)).values()
+    assert [' '.join(each) for each in made] == sockets
+
+
+@pytest.mark.usefixtures('files')
+def test_ports_of_interfaces_are_not_those_of_workers() -> None:
+    worker = Definition('web', ('lymph', 'worker', '-cweb.yml'), 2, WHERE)
+    assert found(worker) == {'web': []}
+
+
+@pytest.mark.usefixtures('files')
+def test_port_of_two_definitions_is_given_to_neither() -> None:
+    other = instance('-c web.yml --interface=web', 2, 'other')
+    made = found(instance('-c web.yml', 2), other)
+    assert made == {'web': [('interfaces.hooks.port', '[::1]:8081')], 'other': []}
+
+
+@pytest.mark.usefixtures('files')
+def test_defined_sockets_go_to_those_who_name_them_or_have_their_port() -> None:
+    front = SocketDefinition('front', '127.0.0.1', 8080, Location('sockets.front.port'))
+    admin = SocketDefinition('admin', '127.0.0.1', 9090, Location('sockets.admin.port'))
+    web = instance('-c web.yml --interface=web', 2)
+    other = Definition('other', ('any',), 1, WHERE, sockets=('admin', 'front'))
+    assert found(web, other, named=(front, admin)) == {
+        'web': [('front', '127.0.0.1:8080')],
+        'other': [('admin', '127.0.0.1:9090'), ('front', '127.0.0.1:8080')],
+    }
+    with pytest.raises(ConfigurationError, match=r'^sockets\.admin: no process would accept'):
+        found(web, named=(front, admin))
+
+
+@pytest.mark.usefixtures('files')
+def test_sockets_of_no_process_do_not_listen() -> None:
+    front = SocketDefinition('front', '127.0.0.1', 8080, Location('sockets.front.port'))
+    made = sockets_of([instance('', 0, sockets=('front',))], {'front': front}, Settings())
+    assert [each.found for each in made['web']] == [True]

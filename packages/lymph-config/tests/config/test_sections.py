@@ -19,6 +19,7 @@ Load = Callable[..., Configuration]
         ('component', "did you mean 'components'?"),
         ('interface', "did you mean 'interfaces'?"),
         ('instance', "did you mean 'instances'?"),
+        ('socket', "did you mean 'sockets'?"),
         ('plugin', "did you mean 'plugins'?"),
         ('dependency', "did you mean 'dependencies'?"),
         ('loging', "did you mean 'logging'?"),

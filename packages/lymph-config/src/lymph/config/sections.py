@@ -8,6 +8,7 @@ plugins         plugins and their settings
 dependencies    objects that several sections share
 logging         in the form of `logging.config.dictConfig`
 instances       what a node runs
+sockets         listening sockets that a node makes
 debug           the backdoor
 ==============  ====================================================================================
 
@@ -31,6 +32,7 @@ SECTIONS = (
     'interfaces',
     'logging',
     'plugins',
+    'sockets',
 )
 #: Names at the top level that are looked for elsewhere.
 _MISPLACED = {

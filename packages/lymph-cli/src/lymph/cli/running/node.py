@@ -16,7 +16,7 @@ from lymph.cli.configuring import load_node_configuration, node_files
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import wants_color
-from lymph.cli.running.ports import check_ports, fixed_port
+from lymph.cli.running.ports import check_ports, fixed_port, sockets_of
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import stops_heard
 from lymph.cli.running.terminals import Terminal
@@ -25,6 +25,8 @@ from lymph.cli.streams import let_services_print
 from lymph.config import Configuration, ConfigurationError, LymphError
 from lymph.services.node.definitions import Definition, check_commands, read_definitions
 from lymph.services.node.fleet import Fleet
+from lymph.services.node.socket_definitions import read_sockets
+from lymph.services.node.sockets import Sockets
 from lymph.services.node.steering import steered
 
 __all__ = ['run']
@@ -44,17 +46,22 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
     config = load_node_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
     environ = _environ(settings)
+    definitions = _definitions(config, settings, environ, debug)
+    sockets = Sockets(sockets_of(definitions, read_sockets(config), settings))
     fleet = Fleet(
-        _definitions(config, settings, environ, debug),
+        definitions,
         environ=environ,
         patience=stop_timeout,
         color=wants_color(settings),
         fixed_port=lambda definition: fixed_port(definition, settings),
+        sockets=sockets,
     )
 
     def read_again() -> None:
         config = load_node_configuration(settings)
-        fleet.reload(_definitions(config, settings, environ, debug))
+        definitions = _definitions(config, settings, environ, debug)
+        sockets.update(sockets_of(definitions, read_sockets(config), settings))
+        fleet.reload(definitions)
 
     terminal = Terminal()
 
@@ -73,6 +80,7 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
     files = [os.path.realpath(path) for path in settings.configuration_files() or node_files()]
     with stops_heard(lambda number: hear[number](), hear), steered(fleet, files):
         ended_well = fleet.run()
+    sockets.close()
     if not ended_well:
         raise Exit(FAILED)
 

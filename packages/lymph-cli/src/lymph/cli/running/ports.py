@@ -1,23 +1,59 @@
-"""Instances that a node would start several times on one port."""
+"""The fixed ports of the instances of a node: which processes share them, and which cannot.
+
+Looked at are the options of `lymph instance` and `lymph worker` and the files that they name; what
+cannot be read is left for the instance to report.
+
+================  ==================================================================================
+port              several processes
+================  ==================================================================================
+of an interface   share a socket of the node
+of calls          cannot: others call one process by its address. One process gets a socket of the
+                  node, so that calls wait while it is restarted (transport `zmtp`)
+of the log        cannot, each has a log of its own
+================  ==================================================================================
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lymph.cli.configuring import load_configuration
 from lymph.cli.settings import Settings
-from lymph.config import Configuration, ConfigurationError
+from lymph.config import Configuration, ConfigurationError, ConfigView, Location
+from lymph.core.addresses import check_host
 from lymph.services.node.definitions import Definition, service_words
+from lymph.services.node.socket_definitions import SocketDefinition
 
-__all__ = ['check_ports', 'fixed_port']
+__all__ = ['check_ports', 'fixed_port', 'sockets_of']
 
 _FIXED = re.compile(r'^tcp://.*:([0-9]+)$')
+_LOOPBACK = '127.0.0.1'
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """A fixed port of an instance; `host` is None where no socket is to be made for it."""
+
+    number: int
+    where: Location
+    host: str | None = None
+    shared: bool = False
+
+    def __str__(self) -> str:
+        return f'port {self.number} ({self.where})'
+
+    def socket(self) -> SocketDefinition:
+        """Return what is to be made for it."""
+        assert self.host is not None
+        return SocketDefinition(self.where.key, self.host, self.number, self.where, found=True)
 
 
 def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
-    """Raise ConfigurationError for several processes of one instance with a fixed port.
+    """Raise ConfigurationError for several processes of one instance with a port of their own.
 
     All but the first could not listen, and would be started again for ever.
     """
@@ -33,23 +69,61 @@ def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
 
 
 def fixed_port(definition: Definition, settings: Settings) -> str | None:
-    """Return the port that each process of a definition needs for itself, and where it is set.
-
-    Looked at are the options of `lymph instance` and `lymph worker` and the files they name; what
-    cannot be read is left for the instance to report.
-    """
-    for port, place in _fixed_ports(definition, settings):
-        return f'port {port} ({place})'
+    """Return the port that each process of a definition needs for itself, and where it is set."""
+    for port in _fixed_ports(definition, settings):
+        if not port.shared:
+            return str(port)
     return None
 
 
-def _fixed_ports(definition: Definition, settings: Settings) -> Iterator[tuple[int, str]]:
+def sockets_of(
+    definitions: Iterable[Definition], named: Mapping[str, SocketDefinition], settings: Settings
+) -> dict[str, list[SocketDefinition]]:
+    """Return the sockets that the processes of each definition are given, by its name.
+
+    Those are the ones it names, those of `named` that are at one of its ports, and one for each
+    other port that is no other definition's. Raises ConfigurationError for one that nobody uses.
+    """
+    wanted = {each.name: [named[name] for name in each.sockets] for each in definitions}
+    found: list[tuple[str, SocketDefinition]] = []
+    for definition in definitions:
+        mine = wanted[definition.name]
+        for port in _fixed_ports(definition, settings):
+            if port.host is None or any(each.port == port.number for each in mine):
+                continue
+            known = [each for each in named.values() if each.is_at(port.host, port.number)]
+            mine += known
+            if not known and (port.shared or definition.numprocesses == 1):
+                found.append((definition.name, port.socket()))
+    takers = Counter(each.port for _, each in found)
+    for name, each in found:
+        if takers[each.port] == 1:
+            wanted[name].append(each)
+    _expect_all_used(named, wanted)
+    for definition in definitions:
+        if not definition.numprocesses:  # nobody may connect before there is a process
+            made = wanted[definition.name]
+            wanted[definition.name] = [replace(each, found=True) for each in made]
+    return wanted
+
+
+def _expect_all_used(
+    named: Mapping[str, SocketDefinition], wanted: Mapping[str, Sequence[SocketDefinition]]
+) -> None:
+    used = {each.name for sockets in wanted.values() for each in sockets}
+    for name, each in named.items():
+        if name not in used:
+            raise ConfigurationError(
+                'no process would accept its connections; name it in instances.<name>.sockets, '
+                'or remove it',
+                Location(f'sockets.{name}', each.where.position),
+            )
+
+
+def _fixed_ports(definition: Definition, settings: Settings) -> Iterator[_Port]:
     words = service_words(definition.command)
     if words is None:
         return
-    for port in _values(words, '--port'):
-        if port.isdecimal() and int(port):
-            yield int(port), f'--port={port}'
     files = (*_values(words, '--config'), *_values(words, '-c'))
     variables = tuple(_values(words, '--vars'))
     folder = definition.cwd or ''
@@ -60,26 +134,60 @@ def _fixed_ports(definition: Definition, settings: Settings) -> Iterator[tuple[i
         vars=_in(folder, given.variable_files(environ)) or settings.vars,
     )
     try:
-        yield from _configured_ports(load_configuration(here))
+        config = load_configuration(here)
     except ConfigurationError:
-        return
+        config = Configuration()
+    for ports in (_rpc_port, _log_port, _web_ports):
+        try:
+            yield from ports(config, words)
+        except (ConfigurationError, ValueError):
+            continue
+
+
+def _rpc_port(config: Configuration, words: Sequence[str]) -> Iterator[_Port]:
+    container = config.view('container')
+    chosen = [word for word in _values(words, '--port') if word.isdecimal()]
+    number = int(chosen[-1]) if chosen else _number(container)
+    where = Location(f'--port={number}') if chosen else container.locate('port')
+    handed = container.get_line('rpc.transport', 'zmtp') == 'zmtp'
+    if 0 < number <= 65535:
+        yield _Port(number, where, _host(container, words) if handed else None)
+
+
+def _log_port(config: Configuration, words: Sequence[str]) -> Iterator[_Port]:
+    container = config.view('container')
+    published = _FIXED.search(container.get_line('log_endpoint', ''))
+    if published is not None and int(published[1]):
+        yield _Port(int(published[1]), container.locate('log_endpoint'))
+
+
+def _web_ports(config: Configuration, words: Sequence[str]) -> Iterator[_Port]:
+    """Yield the ports of interfaces, which only instances listen at."""
+    chosen = set(_values(words, '--interface'))
+    interfaces = config.view('interfaces') if 'instance' in words else Configuration()
+    for name in interfaces:
+        section = interfaces.view([name])
+        number = _number(section)
+        if number and (not chosen or chosen & {name, name.partition('@')[0]}):
+            ip = section.get_raw('ip')
+            host = _host(config.view('container'), words) if ip is None else check_host(ip)
+            yield _Port(number, section.locate('port'), host, shared=host is not None)
+
+
+def _number(section: ConfigView) -> int:
+    return section.get_int('port', 0, minimum=0, maximum=65535)
+
+
+def _host(container: ConfigView, words: Sequence[str]) -> str | None:
+    """Return where an instance listens, None where only the instance knows."""
+    if '--guess-external-ip' in words:
+        return None
+    chosen = list(_values(words, '--ip'))
+    return check_host(chosen[-1] if chosen else container.get_line('ip', _LOOPBACK))
 
 
 def _in(folder: str, paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(os.path.join(folder, path) for path in paths)
-
-
-def _configured_ports(config: Configuration) -> Iterator[tuple[int, str]]:
-    sections = [config.view('container')]
-    interfaces = config.view('interfaces')
-    sections += [interfaces.view([name]) for name in interfaces]
-    for section in sections:
-        port = section.get_int('port', 0)
-        if port:
-            yield port, str(section.locate('port'))
-    published = _FIXED.search(config.view('container').get_line('log_endpoint', ''))
-    if published is not None and int(published[1]):
-        yield int(published[1]), str(config.view('container').locate('log_endpoint'))
 
 
 def _values(words: Sequence[str], option: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ instances:
         cwd: /srv/echo                                      # default: the folder of the node
         restart: always                                     # or on-failure, never
         stop_timeout: 30                                    # seconds; default: that of the node
+        sockets: [front]                                    # see `socket_definitions`
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.printable import quoted
 from lymph.core.options import refuse_unknown
 from lymph.services.node.shell_words import shell_word
+from lymph.services.node.socket_definitions import read_names
 
 __all__ = ['Definition', 'Restart', 'check_commands', 'read_definitions', 'service_words']
 
-_KEYS = ('command', 'numprocesses', 'env', 'cwd', 'restart', 'stop_timeout')
+_KEYS = ('command', 'numprocesses', 'env', 'cwd', 'restart', 'stop_timeout', 'sockets')
 _MOST = 1000  # processes of one command
 #: The subcommands of `lymph` that serve until they are told to stop, and say when they are ready.
 _SERVING = frozenset({'instance', 'worker'})
 #: What the node tells each process itself.
-_SET_BY_NODE = frozenset({'LYMPH_READY_FD'})
+_SET_BY_NODE = frozenset({'LISTEN_FDNAMES', 'LISTEN_FDS', 'LISTEN_PID', 'LYMPH_READY_FD'})
 
 Restart = Literal['always', 'on-failure', 'never']
 _RESTARTS = ('always', 'on-failure', 'never')
@@ -54,6 +56,7 @@ class Definition:
     cwd: str | None = None
     restart: Restart = 'on-failure'
     stop_timeout: float | None = None
+    sockets: tuple[str, ...] = ()
 
     def processes(self) -> list[str]:
         """Return the names of the processes: `echo.1`, `echo.2`."""
@@ -72,7 +75,8 @@ class Definition:
 
     def runs_like(self, other: Definition) -> bool:
         """Tell whether a process of `other` does what a process of this one would do."""
-        return (self.command, self.env, self.cwd) == (other.command, other.env, other.cwd)
+        mine = self.command, self.env, self.cwd, self.sockets
+        return mine == (other.command, other.env, other.cwd, other.sockets)
 
 
 def service_words(command: Iterable[str]) -> tuple[str, ...] | None:
@@ -99,7 +103,8 @@ def read_definitions(config: ConfigView) -> list[Definition]:
             'instances',
             'nothing to run; name instances with their command, as in the manual, 4.1.4',
         )
-    return [_read(name, section.view([name])) for name in section]
+    sockets = tuple(config.view('sockets'))
+    return [_read(name, section.view([name]), sockets) for name in section]
 
 
 def check_commands(definitions: Iterable[Definition], search_path: str) -> None:
@@ -121,7 +126,7 @@ def check_commands(definitions: Iterable[Definition], search_path: str) -> None:
             )
 
 
-def _read(name: str, view: ConfigView) -> Definition:
+def _read(name: str, view: ConfigView, sockets: Iterable[str]) -> Definition:
     refuse_unknown(view, _KEYS, plain=True)
     command = _command(view)
     cwd = view.get_line('cwd', None)
@@ -135,6 +140,7 @@ def _read(name: str, view: ConfigView) -> Definition:
         None if cwd is None else os.path.expanduser(cwd),
         cast('Restart', view.get_choice('restart', _RESTARTS, default)),
         view.get_seconds('stop_timeout', None, zero=True),
+        read_names(view, sockets),
     )
     if definition.numprocesses > 1 and definition.has_pidfile:
         count = definition.numprocesses

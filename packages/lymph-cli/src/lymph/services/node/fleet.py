@@ -17,6 +17,7 @@ from lymph.services.node.definitions import Definition
 from lymph.services.node.guard import Guard
 from lymph.services.node.output import NODE, Output
 from lymph.services.node.slot import NotReady, Slot, Surroundings
+from lymph.services.node.sockets import Sockets
 from lymph.services.node.supervision import Policy
 
 __all__ = ['Fleet', 'Refused', 'UnknownName']
@@ -38,7 +39,8 @@ class Fleet:
 
     Arguments: `patience`, the seconds that processes get to end by themselves; `environ`, the
     environment they run in; `color` of the names before their lines; `fixed_port(definition)`
-    returns the port, in words, that each process of a definition needs for itself, or None.
+    returns the port, in words, that each process of a definition needs for itself, or None;
+    `sockets` has the listening sockets that processes are given.
     """
 
     def __init__(
@@ -50,12 +52,19 @@ class Fleet:
         policy: Policy | None = None,
         color: bool = False,
         fixed_port: Callable[[Definition], str | None] = lambda _definition: None,
+        sockets: Sockets | None = None,
     ) -> None:
         self.output = Output(color=color)
         self._fixed_port = fixed_port
         self._guard = Guard()
         self._around = Surroundings(
-            environ, self._guard, self.output, policy or Policy(), patience, self._settled
+            environ,
+            self._guard,
+            self.output,
+            policy or Policy(),
+            patience,
+            self._settled,
+            sockets or Sockets(),
         )
         self._definitions: dict[str, Definition] = {}
         self._slots: dict[str, list[Slot]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import signal
 import time
@@ -20,6 +19,7 @@ from lymph.services.node.guard import Guard
 from lymph.services.node.lines import LineSplitter
 from lymph.services.node.readiness import VARIABLE as READY_VARIABLE
 from lymph.services.node.readiness import ReadyPipe
+from lymph.services.node.sockets import Handed, announce, hand_over
 
 __all__ = ['Launch', 'Process']
 
@@ -36,7 +36,7 @@ class Launch:
 
     `patience` is how many seconds it gets to end by itself, `cwd` its folder, None for the one
     here. One that `serves` says when it is ready; any other, and one that does not, is ready when
-    it has lived for `ready_after` seconds.
+    it has lived for `ready_after` seconds. `handed` are the listening sockets that it is given.
     """
 
     command: Sequence[str]
@@ -45,6 +45,7 @@ class Launch:
     cwd: str | None = None
     serves: bool = False
     ready_after: float = 1.0
+    handed: Sequence[Handed] = ()
 
 
 class Process:
@@ -121,16 +122,22 @@ class Process:
         return not self._killed
 
     def _start(self, launch: Launch, guard: Guard) -> subprocess.Popen[bytes]:
+        environ = {**launch.environ, READY_VARIABLE: str(self._ready_pipe.writing)}
+
+        def prepare() -> None:
+            guard.enter(launch.patience)
+            hand_over(launch.handed, environ)
+
         return subprocess.Popen(
             list(launch.command),
-            env={**launch.environ, READY_VARIABLE: str(self._ready_pipe.writing)},
+            env=environ,
             cwd=launch.cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
-            pass_fds=(self._ready_pipe.writing,),
-            preexec_fn=functools.partial(guard.enter, launch.patience),
+            pass_fds=(self._ready_pipe.writing, *announce(launch.handed, environ)),
+            preexec_fn=prepare,
         )
 
     def _become_ready(self) -> None:

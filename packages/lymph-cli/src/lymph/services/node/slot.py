@@ -20,6 +20,7 @@ from lymph.services.node.definitions import Definition
 from lymph.services.node.guard import Guard
 from lymph.services.node.output import Output
 from lymph.services.node.process import Launch, Process
+from lymph.services.node.sockets import Sockets
 from lymph.services.node.supervision import Decision, Policy, Supervision
 
 __all__ = ['NotReady', 'Slot', 'Surroundings', 'describe_exit']
@@ -49,6 +50,7 @@ class Surroundings:
     policy: Policy
     patience: float
     settled: Callable[[], None]
+    sockets: Sockets
 
 
 class Slot:
@@ -198,6 +200,7 @@ class Slot:
                 definition.cwd,
                 serves=definition.serves,
                 ready_after=around.policy.ready_after,
+                handed=around.sockets.of(definition.name),
             ),
             around.guard,
             functools.partial(around.output.show, self.name),

@@ -1,0 +1,127 @@
+"""Instances of a node that serve HTTP at one port, while they come and go."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import select
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Set
+from typing import Any
+
+import pytest
+
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+WEB = """
+import os
+from lymph.web.interfaces import WebServiceInterface
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Response
+
+class Web(WebServiceInterface):
+    url_map = Map([Rule('/', endpoint='pid')])
+
+    def pid(self, request):
+        return Response(str(os.getpid()))
+"""
+
+
+class Load:
+    """Clients, each with one request at a time, on new connections and on kept ones."""
+
+    def __init__(self, port: int) -> None:
+        self.answers: Counter[int] = Counter()
+        self.failures: list[str] = []
+        self._port = port
+        self._over = threading.Event()
+        clients = [self._ask_anew] * 2 + [self._ask_on] * 2
+        self._threads = [threading.Thread(target=self._run, args=(each,)) for each in clients]
+        for thread in self._threads:
+            thread.start()
+
+    def others(self, node: Any, but: Set[int] = frozenset()) -> Set[int]:
+        """Wait until two other processes have answered."""
+        both = lambda: len(self.answers.keys() - but) == 2  # noqa: E731
+        eventually(both, PATIENCE, lambda: node.stdout + node.stderr)
+        return self.answers.keys() - but
+
+    def end(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    def _run(self, client: Callable[[], None]) -> None:
+        while not self._over.is_set():
+            try:
+                client()
+            except ConnectionRefusedError as error:
+                if self.answers:  # else nothing has been started yet
+                    self.failures.append(repr(error))
+                self._over.wait(0.05)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.failures.append(f'{client.__name__}: {error!r}')
+
+    def _ask_anew(self) -> None:
+        connection = http.client.HTTPConnection('127.0.0.1', self._port, timeout=PATIENCE)
+        self._ask(connection)
+        connection.close()
+
+    def _ask_on(self) -> None:
+        """Ask until the server says that it closes the connection."""
+        connection = http.client.HTTPConnection('127.0.0.1', self._port, timeout=PATIENCE)
+        while not self._over.is_set() and self._ask(connection) and not _has_ended(connection):
+            pass
+        connection.close()
+
+    def _ask(self, connection: http.client.HTTPConnection) -> bool:
+        connection.request('GET', '/')
+        answer = connection.getresponse()
+        self.answers[int(answer.read())] += 1
+        self._over.wait(0.01)  # the instances need the processor, too
+        return not answer.will_close
+
+
+def _has_ended(connection: http.client.HTTPConnection) -> bool:
+    """Tell whether the server has closed a connection that was idle, as any client should look."""
+    return bool(select.select([connection.sock], [], [], 0)[0])
+
+
+@pytest.fixture
+def port(shell: Any) -> int:
+    with socket.create_server(('127.0.0.1', 0)) as probe:
+        port = int(probe.getsockname()[1])
+    shell.write('web.py', WEB)
+    shell.write('web.yml', f'interfaces: {{web: {{class: "web:Web", port: {port}}}}}\n')
+    return port
+
+
+def test_instances_share_a_port_and_restarts_drop_no_request(shell: Any, port: int) -> None:
+    command = '--loglevel=warning instance -c web.yml'
+    shell.write('.lymph.yml', f'instances: {{web: {{command: lymph {command}, numprocesses: 2}}}}')
+    node = shell.start('node')
+    load = Load(port)
+    try:
+        first = load.others(node)
+        node.signal(signal.SIGUSR2)
+        killed, left = load.others(node, first)
+        drained = 'which was replaced, ended with exit code 0'
+        eventually(lambda: node.stderr.count(drained) == 2, PATIENCE, lambda: node.stderr)
+    finally:
+        load.end()
+    assert load.failures == []
+
+    os.kill(killed, signal.SIGKILL)
+    after = Load(port)
+    try:
+        eventually(lambda: after.answers[left] > 10, PATIENCE)
+    finally:
+        after.end()
+    assert after.failures == []
+    node.signal(signal.SIGTERM)
+    assert node.end() == 0, node.stdout + node.stderr
