@@ -81,6 +81,20 @@ def test_a_file_that_somebody_else_has_written_since_is_left(tmp_path: Path) -> 
     assert path.read_text() == '4711\n'
 
 
+def test_a_child_that_is_forked_neither_holds_nor_removes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / 'echo.pid'
+    file = PidFile(str(path))
+    file.write()
+    child = os.fork()
+    if child == 0:
+        file.remove()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert path.read_text() == OWN
+    file.remove()
+    assert not path.exists()
+
+
 def test_a_file_that_is_no_pid_file_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / 'echo.yml'
     for content in ('interfaces: {}', '1' * 100):

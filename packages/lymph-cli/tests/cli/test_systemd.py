@@ -148,6 +148,19 @@ def test_what_systemd_has_no_room_for_arrives_later_and_holds_nobody_up(
     assert heard[-1] == b'STOPPING=1'
 
 
+@pytest.mark.parametrize('address', ['path'], indirect=True)
+def test_a_child_that_is_forked_tells_nothing(taken: Taken, systemd: Systemd, address: str) -> None:
+    notifier = taken(address)
+    child = os.fork()
+    if child == 0:
+        notifier.tell('STOPPING=1')
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert systemd.told() == []
+    notifier.tell('READY=1')
+    assert systemd.told() == [b'READY=1']
+
+
 def test_nobody_is_told_where_nobody_asks(taken: Taken, capsys: pytest.CaptureFixture[str]) -> None:
     notifier = taken()
     notifier.tell('READY=1')

@@ -37,6 +37,7 @@ class PidFile:
         self._given = path
         self._path = os.path.realpath(path)
         self._descriptor = -1
+        self._process = os.getpid()
         folder = os.path.dirname(self._path)
         try:
             if not os.path.isdir(folder):
@@ -66,10 +67,10 @@ class PidFile:
             raise self._unusable(error.strerror or str(error)) from error
 
     def remove(self) -> None:
-        """Remove the file if it is still that of this process; never raises."""
+        """Remove the file if it is still that of this process, not its parent; never raises."""
         descriptor, self._descriptor = self._descriptor, -1
         with contextlib.suppress(OSError):
-            if _is_at(descriptor, self._path):
+            if self._process == os.getpid() and _is_at(descriptor, self._path):
                 os.unlink(self._path)
         with contextlib.suppress(OSError):
             os.close(descriptor)

@@ -30,7 +30,8 @@ _Socket: type[socket.socket] = get_original('socket', 'socket')
 class Notifier:
     """Sends what it is told to systemd, if there is one to be told.
 
-    Nothing here waits or raises. What cannot be sent is one line on stderr, the first time.
+    Nothing here waits or raises. What cannot be sent is one line on stderr, the first time. A child
+    that is forked sends nothing.
     """
 
     def __init__(self, address: bytes | None = None, watchdog: float | None = None) -> None:
@@ -43,6 +44,7 @@ class Notifier:
         self._ping: Any = None  # timers of the loop
         self._again: Any = None
         self._told = False
+        self._process = os.getpid()
 
     @classmethod
     def from_environ(cls) -> Notifier:
@@ -92,6 +94,8 @@ class Notifier:
     def _send(self, message: bytes) -> bool:
         """Send a message; returns False if there is no room for it just now."""
         assert self._address is not None
+        if self._process != os.getpid():
+            return True
         try:
             if self._socket is None:
                 self._socket = _Socket(socket.AF_UNIX, socket.SOCK_DGRAM)
