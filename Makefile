@@ -44,12 +44,12 @@ demo: install  ## watch the example services work together
 	PATH='$(CURDIR)/$(BIN)':"$$PATH" sh examples/demo.sh
 
 # those whose tests take longest go first
-LONG := lymph-events-kombu lymph-core lymph-cli lymph-discovery-zk
+LONG := lymph-events-kombu lymph-core lymph-cli whole lymph-discovery-zk
 
 .PHONY: test
 test: install  ## run all tests, with the servers they need
 	@tools/servers
-	@tools/tests $(LONG) $(filter-out $(LONG),$(DISTRIBUTIONS) whole)
+	@tools/tests $(LONG) $(filter-out $(LONG),$(DISTRIBUTIONS))
 
 .PHONY: test-whole $(DISTRIBUTIONS:%=test-%)
 test-<distribution>:  ## run the tests of one, or test-whole; ARGS='-k name' goes to pytest
