@@ -84,6 +84,13 @@ def test_table_has_the_same_lines_on_a_terminal_of_any_width_as_in_a_pipe(
     assert [text.rstrip() for text in plain.splitlines()] == piped.splitlines()
 
 
+def test_line_of_a_log_runs_over_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'shop 5f1c9a00 ' + 'a word ' * 20 + 'tcp://127.0.0.1:4123'
+    for color in (False, True):
+        shown = printed(monkeypatch, Terminal(), 'show', line(text), color=color)
+        assert re.sub(r'\x1b\[[0-9;]*m', '', shown) == f'{text}\n'
+
+
 def test_control_characters_in_a_cell_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     text = printed(monkeypatch, io.StringIO(), 'listing', ['A', 'B'], [['x\x1b[2J\ny', 'z']])
     assert text == 'A           B\nx\\x1b[2J y  z\n'

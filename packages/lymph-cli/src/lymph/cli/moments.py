@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ['Moment']
+__all__ = ['Moment', 'timestamp']
 
 _AGO = re.compile(r'(\d+(?:\.\d+)?) ?(s|min|m|h|d)')
 _SECONDS = {'s': 1, 'm': 60, 'min': 60, 'h': 3600, 'd': 86400}
@@ -37,3 +37,11 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer ver
             return datetime.fromisoformat(re.sub('[zZ]$', '+00:00', value)).timestamp()
         except (ValueError, OverflowError):
             self.fail(f'expected 30s, 5min, 2h, 3d or 2024-02-29T12:30, found {value!r}')
+
+
+def timestamp(moment: float) -> str:
+    """Return a Unix time as a date and time of this machine, as `Moment` reads it."""
+    try:
+        return time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(moment))
+    except (OverflowError, ValueError, OSError):
+        return f'{moment}'  # whoever wrote an event may claim any time

@@ -99,13 +99,14 @@ class Printer:
         plain = with_titles(titles, [[cell.plain for cell in row] for row in cells])
         self._rows(plain, [[Text(style='bold')] * len(titles), *cells], None)
 
-    def table(self, rows: Iterable[Sequence[Text]]) -> None:
+    def table(self, rows: Iterable[Sequence[Text]], *, wrap: bool = True) -> None:
         """Print rows of cells, names and what is said of them.
 
-        On a terminal the last column is wrapped between words.
+        On a terminal the last column is wrapped between words, unless it is data, not words.
         """
         cells = [list(row) for row in rows]
-        self._rows([[cell.plain for cell in row] for row in cells], cells, self._page)
+        plain = [[cell.plain for cell in row] for row in cells]
+        self._rows(plain, cells, self._page if wrap else None)
 
     def _rows(
         self, plain: Sequence[Sequence[str]], cells: Sequence[Sequence[Text]], width: int | None

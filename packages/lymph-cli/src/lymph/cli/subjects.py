@@ -12,7 +12,14 @@ from lymph.core.facts import check_name
 from lymph.core.transport.endpoints import split_tcp
 from lymph.core.versioning import Version, parse_name, parse_version
 
-__all__ = ['Subject', 'parse_address', 'parse_service', 'parse_subject']
+__all__ = [
+    'Subject',
+    'parse_address',
+    'parse_service',
+    'parse_subject',
+    'serves',
+    'version_order',
+]
 
 
 _HOST_AND_PORT = re.compile(r'(?:[\w.-]{1,255}|\[[\w:.%-]{2,255}\]):[0-9]{1,5}')
@@ -58,6 +65,22 @@ def parse_service(text: str) -> tuple[str, Version | None]:
         return parse_name(text)
     except ValueError as error:
         raise click.UsageError(f'{quoted(text)}: {error}') from error
+
+
+def serves(version: str | None, wanted: Version) -> bool:
+    """Tell whether what has this version, or none, answers requests for `wanted`."""
+    try:
+        return version is not None and parse_version(version).serves(wanted)
+    except ValueError:
+        return False
+
+
+def version_order(version: str | None) -> tuple[Version, str]:
+    """Return what sorts versions as numbers; no version comes first."""
+    try:
+        return parse_version(version or '0'), version or ''
+    except ValueError:
+        return Version(0), version or ''
 
 
 def parse_address(text: str) -> str:

@@ -16,10 +16,12 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.change_loglevel:run')
     'change-loglevel',
     epilog='Example: lymph change-loglevel echo lymph.core DEBUG',
     help="""
-    Set the level of a logger in all instances of a service, or in the one at an endpoint.
+    Set the level of a logger in all instances of a service, or in one of them.
 
-    LOGGER is the name of a logger that exists there; root is the one of all that have no level of
-    their own. The change is for an hour at most; whoever needs more configures it in `logging`.
+    ADDRESS is the name of a service, NAME@VERSION, NAME:IDENTITY for the instance whose identity
+    begins so, or an endpoint (tcp://HOST:PORT). LOGGER is the name of a logger that exists there;
+    root is the one of all that have no level of their own. The change is for an hour at most;
+    whoever needs more configures it in `logging`.
     """,
 )
 @click.argument('address')

@@ -80,7 +80,11 @@ def _list_command(settings: Settings, filters: Filters, limit: int, as_json: boo
 @command.command(
     'show',
     epilog='Example: lymph dlq show 42',
-    help='Show all that is known of dead letters: body, headers, error, attempts, times.',
+    help="""
+    Show all that is known of dead letters: body, headers, error, attempts, times.
+
+    Of an ID, the beginning is enough, as far as only one begins so.
+    """,
 )
 @click.argument('ids', nargs=-1, required=True, metavar='ID...')
 @_json
@@ -95,7 +99,8 @@ def _show_command(settings: Settings, ids: tuple[str, ...], as_json: bool) -> No
     help="""
     Put events back into the queues that gave them up, to be handled as if they were new.
 
-    They keep their id, their headers and their trace id; attempts are counted from 1 again. What is
+    Of an ID, the beginning is enough if only one begins so, but numbers are taken whole. The events
+    keep their id, their headers and their trace id; attempts are counted from 1 again. What is
     interrupted loses nothing, but a few may then be both replayed and still there. Dead letters
     whose queue is gone stay, and the exit code is 1.
     """,
@@ -109,7 +114,11 @@ def _replay_command(settings: Settings, /, **choice: Any) -> None:
 @command.command(
     'drop',
     epilog='Example: lymph dlq drop --older 30d',
-    help='Forget dead letters for good.',
+    help="""
+    Forget dead letters for good.
+
+    Of an ID, the beginning is enough if only one begins so, but numbers are taken whole.
+    """,
 )
 @_choosing
 @click.option('--yes', '-y', is_flag=True, help='Do not ask.')

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.exceptions import Exit
 
+from lymph.cli.instances import Wanted, find_instances, parse_wanted
 from lymph.cli.outcomes import FAILED
 from lymph.cli.output import say
 from lymph.cli.printing import Printer, Text, line
@@ -16,7 +17,6 @@ from lymph.cli.settings import Settings
 from lymph.client import Client
 from lymph.config.printable import quoted
 from lymph.core.greenlets import Pool
-from lymph.discovery.base import RPC
 from lymph.exceptions import LymphError
 
 __all__ = ['run']
@@ -30,11 +30,13 @@ def run(
 ) -> None:
     """Tell all instances, and print a line for each.
 
-    Raises LookupFailure when there are none, Exit when one of them has not done it, UsageError for
-    a name that no logger can have.
+    Raises LookupFailure when there are none, OperationFailed when the beginning of an identity is
+    not that of one, Exit when one of them has not done it, UsageError for a name that no logger can
+    have.
     """
     if not logger.isprintable():
         raise click.UsageError(f'expected the name of a logger, found {quoted(logger)}')
+    wanted = None if '://' in address else parse_wanted(address)
     params: dict[str, Any] = {'logger': logger, 'level': level}
     if period is not None:
         params['period'] = period
@@ -47,17 +49,16 @@ def run(
                 return str(error)
             return None
 
-        endpoints = _endpoints(client, address)
+        endpoints = [address] if wanted is None else _endpoints(client, wanted)
         errors = dict(zip(endpoints, Pool().map(tell, endpoints), strict=True))
     _print(Printer(settings), errors, f'{logger} {level}', as_json)
     if any(errors.values()):
         raise Exit(FAILED)
 
 
-def _endpoints(client: Client, address: str) -> list[str]:
-    if '://' in address:
-        return [address]
-    return sorted({each.endpoint for each in client.container.registry.get(address, RPC)})
+def _endpoints(client: Client, wanted: Wanted) -> list[str]:
+    found = find_instances(client.container.registry, wanted)
+    return list(dict.fromkeys(each.endpoint for each in found))
 
 
 def _print(printer: Printer, errors: Mapping[str, str | None], words: str, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -11,17 +10,21 @@ from heapq import nsmallest
 from typing import Any, TypeVar
 
 from lymph.cli.filters import Filters
+from lymph.cli.moments import timestamp
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import say
+from lymph.cli.prefixes import expand
 from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError
+from lymph.config.printable import quoted
 from lymph.events.deadletters import DeadLetter, DeadLetters
 
 __all__ = ['choose', 'find', 'open_dead_letters', 'run_list', 'run_show']
 
 T = TypeVar('T')
+_ADVICE = '`lymph dlq list` shows which there are'
 _TITLES = ('ID', 'DIED', 'QUEUE', 'TYPE', 'ATTEMPTS', 'ERROR')
 
 
@@ -89,21 +92,29 @@ def choose(
     return [kept for _, _, kept in oldest], next(numbers)
 
 
-def find(letters: DeadLetters, ids: Sequence[str]) -> list[DeadLetter]:
-    """Return the dead letters with these ids; raises OperationFailed if one is not there."""
+def find(letters: DeadLetters, ids: Sequence[str], *, whole: bool = False) -> list[DeadLetter]:
+    """Return the dead letters with these ids, or whose ids alone begin so, in the order given.
+
+    With `whole`, an id that is a number is taken as it is. Raises OperationFailed if one is not
+    there or several begin so, UsageError for an empty one.
+    """
     found = letters.find_all(ids)
-    missing = [repr(id) for id in ids if id not in found]
-    if missing:
-        raise OperationFailed(
-            f'no dead letter {", ".join(missing)}; `lymph dlq list` shows which there are'
-        )
-    return list(found.values())
+    if len(found) < len(set(ids)):
+        known: list[str] = []
+        with closing(letters.scan()) as scan:
+            known.extend(letter.id for letter in scan)
+        ids = [expand(id, known, 'dead letter', _ADVICE, whole=whole) for id in ids]
+        found = letters.find_all(ids)
+    gone = next((id for id in ids if id not in found), None)
+    if gone is not None:  # somebody has settled it meanwhile
+        raise OperationFailed(f'no dead letter {quoted(gone)}; {_ADVICE}')
+    return list({id: found[id] for id in ids}.values())
 
 
 def _row(letter: DeadLetter) -> Sequence[str | Text]:
     return (
         line(letter.id, 'bold'),
-        _time(letter.died),
+        timestamp(letter.died),
         letter.queue,
         '?' if letter.event is None else letter.event.type,
         str(letter.attempts),
@@ -126,13 +137,14 @@ def _print_json(printer: Printer, found: Sequence[DeadLetter]) -> None:
 
 def _show(printer: Printer, letter: DeadLetter) -> None:
     facts = _facts(letter)
-    facts['died'] = _time(letter.died)
+    facts['died'] = timestamp(letter.died)
     if letter.emitted is not None:
-        facts['emitted'] = _time(letter.emitted)
-    printer.table(
+        facts['emitted'] = timestamp(letter.emitted)
+    rows = (
         (line(name, 'bold'), lines(value) if isinstance(value, str) else printer.represented(value))
         for name, value in facts.items()
     )
+    printer.table(rows, wrap=False)
     printer.show(line(''))
 
 
@@ -158,10 +170,3 @@ def _facts(letter: DeadLetter) -> dict[str, Any]:
         'died': letter.died,
         **of_event,
     }
-
-
-def _time(moment: float) -> str:
-    try:
-        return time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(moment))
-    except (OverflowError, ValueError, OSError):
-        return f'{moment}'  # whoever wrote the event may claim any time

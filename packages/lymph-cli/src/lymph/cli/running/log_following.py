@@ -7,7 +7,7 @@ the connection was down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.exceptions import LookupFailure, SerializationError
 from lymph.serializers.msgpack import unpack
 
-__all__ = ['Followed', 'LogReader', 'read_record', 'watch']
+__all__ = ['Followed', 'LogReader', 'Wants', 'read_record', 'watch']
 
 _LOOK_AGAIN: Final = 1.0  # seconds until a service is looked up again that nobody offers
 _LARGEST: Final = 1024 * 1024  # bytes of a record
@@ -46,6 +46,10 @@ _FACTS: Final[dict[str, tuple[type, ...]]] = {
 }
 _OPTIONAL: Final = {'exception'}
 _TIMES: Final = (0, 253_402_300_799)  # what datetime can show
+
+
+#: tells whether an instance is to be followed
+Wants = Callable[[ServiceInstance], bool]
 
 
 @dataclass
@@ -138,14 +142,17 @@ class LogReader:
             say(f'{_named(followed.name, followed.identity)}: {lost} {records} lost')
 
 
-def watch(registry: BaseServiceRegistry, name: str, reader: LogReader) -> None:
-    """Have `reader` follow all instances of a service, those that come later, too."""
+def watch(registry: BaseServiceRegistry, name: str, wants: Wants, reader: LogReader) -> None:
+    """Have `reader` follow the instances of a service that are wanted, those that come later, too.
+
+    Waits for a service that nobody offers yet.
+    """
     told = ''
 
     def changed(change: Change, instance: ServiceInstance) -> None:
         if change == 'removed':
             reader.remove(instance)
-        else:
+        elif wants(instance):
             reader.add(name, instance)
 
     while True:
@@ -159,7 +166,8 @@ def watch(registry: BaseServiceRegistry, name: str, reader: LogReader) -> None:
         gevent.sleep(_LOOK_AGAIN)
     service.observe(changed)
     for instance in service:
-        reader.add(name, instance)
+        if wants(instance):
+            reader.add(name, instance)
 
 
 def read_record(frames: list[bytes]) -> dict[str, Any] | None:

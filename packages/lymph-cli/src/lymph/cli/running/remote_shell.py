@@ -12,16 +12,15 @@ import gevent
 from click import UsageError
 from click.exceptions import Exit
 
+from lymph.cli.instances import find_instances, parse_wanted
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say, whole, write
+from lymph.cli.prefixes import listed
 from lymph.cli.running.prompting import history, read_line
 from lymph.client import Client
-from lymph.config.printable import quoted
 from lymph.core.backdoor.tokens import known_token
 from lymph.core.backdoor.wire import MORE, OK, receive, send
-from lymph.core.services import ServiceInstance
 from lymph.core.transport.endpoints import split_tcp
-from lymph.discovery.base import RPC
 
 __all__ = ['Found', 'enter', 'find_backdoor']
 
@@ -43,20 +42,18 @@ class Found:
 def find_backdoor(client: Client, remote: str, token: str | None) -> Found:
     """Return what is called NAME or NAME:IDENTITY; raises OperationFailed if there is not just one.
 
-    Raises LookupFailure when no such service runs.
+    Raises LookupFailure when no such service runs, UsageError for what names none.
     """
-    name, _, prefix = remote.partition(':')
-    if not name:
-        raise UsageError(f'--remote: expected NAME or NAME:IDENTITY, found {quoted(remote)}')
-    known: dict[str, ServiceInstance] = {
-        each.identity: each for each in client.container.registry.get(name, RPC)
-    }
-    fitting = [each for identity, each in known.items() if identity.startswith(prefix)]
-    if len(fitting) != 1:
-        names = ', '.join(sorted(f'{name}:{identity[:_SHOWN]}' for identity in known))
-        problem = 'several instances fit' if fitting else 'no instance fits'
-        raise OperationFailed(f'--remote={remote}: {problem}, name one: {names}')
-    (instance,) = fitting
+    try:
+        wanted = parse_wanted(remote)
+    except UsageError as error:
+        raise UsageError(f'--remote: {error.message}') from error
+    name = wanted.name
+    known = {each.identity: each for each in find_instances(client.container.registry, wanted)}
+    if len(known) != 1:
+        names = listed(sorted(f'{name}:{identity}' for identity in known))
+        raise OperationFailed(f'--remote={remote}: several instances fit, name one: {names}')
+    (instance,) = known.values()
     if instance.backdoor_endpoint is None:
         raise OperationFailed(
             f'{name}:{instance.identity[:_SHOWN]} has no backdoor; start it with --debug, or set '

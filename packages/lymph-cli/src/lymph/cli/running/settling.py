@@ -48,7 +48,9 @@ class _Choice:
     def queues(self, letters: DeadLetters) -> dict[str, str]:
         """Return the ids of the chosen dead letters with their queues, the oldest first."""
         if self.ids:
-            return dict(map(_id_and_queue, find(letters, self.ids)[: self.limit or None]))
+            return dict(
+                map(_id_and_queue, find(letters, self.ids, whole=True)[: self.limit or None])
+            )
         return dict(choose(letters, self.filters, self.limit, _id_and_queue)[0])
 
 

@@ -11,19 +11,22 @@ from typing import Any
 import click
 import gevent
 
+from lymph.cli.instances import Wanted, find_instances, parse_wanted
 from lymph.cli.log_lines import json_line
 from lymph.cli.output import say, write
 from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.running.asking import open_client
-from lymph.cli.running.log_following import Followed, LogReader, watch
+from lymph.cli.running.log_following import Followed, LogReader, Wants, watch
 from lymph.cli.settings import Settings
+from lymph.cli.subjects import serves
+from lymph.discovery.base import BaseServiceRegistry
 
 __all__ = ['run']
 
 _STYLES = {'WARNING': 'yellow', 'ERROR': 'red', 'CRITICAL': 'bold red', 'DEBUG': 'dim'}
 _SHOWN = 8  # characters of an identity
 
-Wanted = Callable[[dict[str, Any]], bool]
+Matches = Callable[[dict[str, Any]], bool]
 
 
 def run(
@@ -34,31 +37,47 @@ def run(
     trace: str | None,
     as_json: bool,
 ) -> None:
-    """Print records until the reader or the user ends it; raises UsageError for a bad pattern."""
-    wanted = _filter(level, grep, trace)
+    """Print records until the reader or the user ends it.
+
+    Raises UsageError for a bad pattern or name; where one instance is named, what `find_instances`
+    does.
+    """
+    matches = _filter(level, grep, trace)
+    services = [parse_wanted(name) for name in dict.fromkeys(names)]
     printer = Printer(settings)
     with open_client(settings) as client, LogReader() as reader:
+        registry = client.container.registry
         watchers = [
-            gevent.spawn(watch, client.container.registry, name, reader)
-            for name in dict.fromkeys(names)
+            gevent.spawn(watch, registry, *watched, reader)
+            for watched in [_watched(registry, each) for each in services]
         ]
         try:
             say(f'following {", ".join(names)}; Ctrl-C ends')
             for followed, facts in reader:
-                if wanted(facts):
+                if matches(facts):
                     _show(printer, followed, facts, as_json)
         finally:
             gevent.killall(watchers)
 
 
-def _filter(level: str | None, grep: str | None, trace: str | None) -> Wanted:
+def _watched(registry: BaseServiceRegistry, wanted: Wanted) -> tuple[str, Wants]:
+    """Return the name of a service to watch, and which of its instances to follow."""
+    if wanted.prefix:
+        instances = find_instances(registry, wanted)
+        identities = {each.identity for each in instances}
+        return wanted.name, lambda instance: instance.identity in identities
+    version = wanted.version
+    return wanted.name, lambda instance: version is None or serves(instance.version, version)
+
+
+def _filter(level: str | None, grep: str | None, trace: str | None) -> Matches:
     lowest = 0 if level is None else int(logging.getLevelName(level.upper()))
     try:
         pattern = None if grep is None else re.compile(grep)
     except re.error as error:
         raise click.UsageError(f'--grep: expected a regular expression: {error}') from error
 
-    def wanted(facts: dict[str, Any]) -> bool:
+    def matches(facts: dict[str, Any]) -> bool:
         if facts['levelno'] < lowest or (trace is not None and facts['trace_id'] != trace):
             return False
         if pattern is None:
@@ -66,7 +85,7 @@ def _filter(level: str | None, grep: str | None, trace: str | None) -> Wanted:
         texts = (facts['message'], facts.get('exception', ''))
         return any(pattern.search(text) for text in texts)
 
-    return wanted
+    return matches
 
 
 def _show(printer: Printer, followed: Followed, facts: dict[str, Any], as_json: bool) -> None:
