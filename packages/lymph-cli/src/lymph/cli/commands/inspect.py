@@ -16,10 +16,12 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.inspect:run')
     'inspect',
     epilog='Example: lymph inspect echo',
     help="""
-    Print the methods of a service with their parameters and documentation.
+    Print what a service offers, as one of its instances describes it.
 
-    ADDRESS is the name of a service, NAME@VERSION for a version of it, or the endpoint of an
-    instance (tcp://HOST:PORT).
+    That is its methods with parameters, types, errors and documentation, the events that it
+    handles, and its tasks, sorted by name and version. ADDRESS is the name of a service,
+    NAME@VERSION for a version of it, NAME:IDENTITY for the instance whose identity begins so, or
+    the endpoint of an instance (tcp://HOST:PORT).
     """,
 )
 @click.argument('address')

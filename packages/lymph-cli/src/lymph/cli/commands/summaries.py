@@ -10,14 +10,14 @@ __all__ = ['SUMMARIES']
 
 SUMMARIES = {
     'change-loglevel': (
-        'Set the level of a logger in all instances of a service, or in the one at an endpoint.'
+        'Set the level of a logger in all instances of a service, or in one of them.'
     ),
     'config': 'Print the configuration that is in effect, or what is at KEY in it.',
     'discover': 'List the services that are running now, or those that are named.',
     'dlq': 'Look at the dead letters, the events that were given up, and settle them.',
     'emit': 'Emit an event; returns when the event is safe.',
     'help': 'Explain a command, or lymph as a whole.',
-    'inspect': 'Print the methods of a service with their parameters and documentation.',
+    'inspect': 'Print what a service offers, as one of its instances describes it.',
     'instance': 'Run one instance of the services that a configuration names in `interfaces`.',
     'list': 'List all commands, those of other distributions too.',
     'node': 'Run all instances that a configuration names, and keep them running.',

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
-from lymph.cli.outcomes import OperationFailed
+from lymph.cli.descriptions import Description, Fact, read_description
+from lymph.cli.instances import Wanted, find_instances, look_up, parse_wanted
 from lymph.cli.output import say
 from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.running.asking import open_client
 from lymph.cli.settings import Settings
-from lymph.cli.subjects import parse_service
 from lymph.client import Client
-from lymph.config.printable import quoted
-from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import RpcError
 
 __all__ = ['run']
@@ -22,95 +21,95 @@ __all__ = ['run']
 _LONGEST = 64_000
 #: The interface that every instance has.
 _BUILTIN = 'lymph'
+#: Marks of handlers and tasks that are told if they are set.
+_MARKS = ('idempotent', 'raw', 'sequential', 'broadcast', 'once')
 
 
 def run(settings: Settings, address: str, everything: bool, as_json: bool) -> None:
-    """Print the methods of a service, or those of the instance at an endpoint.
+    """Print what a service offers, or the instance at an endpoint.
 
-    A service named with a version is described by an instance that serves it, with the methods of
-    the versions that do. With `everything`, print all methods of the instance. Raises RpcError if
-    nobody describes them, OperationFailed if what describes them is of another form, UsageError for
-    an invalid version.
+    A service named with a version, or the beginning of an identity, is described by an instance
+    that fits. With `everything`, print all that the instance has. Raises RpcError if nobody
+    describes it, OperationFailed if what describes it is of another form or the identity is not
+    that of one instance, UsageError for an invalid version.
     """
-    name, version = parse_service(address)
+    wanted = None if '://' in address else parse_wanted(address)
     with open_client(settings) as client:
-        methods = _methods(_ask(client, name, version))
-    methods = [
-        each
-        for each in methods
-        if everything or (_belongs(each['name'], name) and _serves(each['version'], version))
-    ]
-    methods.sort(key=lambda each: (each['name'], each['version'] or ''))
+        description = read_description(_ask(client, address, wanted))
+    if everything:
+        shown = description.chosen(lambda interface, version: True)
+    elif wanted is None:
+        shown = description.chosen(lambda interface, version: interface != _BUILTIN)
+    else:
+        shown = description.of_service(wanted.name, wanted.version)
     printer = Printer(settings)
     if as_json:
-        printer.json({'methods': methods})
-    elif not methods:
+        printer.json(vars(shown))
+        return
+    if not (shown.methods or shown.events or shown.tasks):
         say(f'{address} offers no methods; --all shows what every instance has')
-    for each in [] if as_json else methods:
-        _show(printer, each)
+    _print(printer, shown)
+    if description.events is None:
+        say('only methods are known: the instance has an older version of lymph')
 
 
-def _ask(client: Client, name: str, version: Version | None) -> Any:
-    """Return the answer of one of those that serve a version; raises RpcError if none gives one."""
-    if version is None:
-        return client.request(name, 'lymph.inspect')
-    service = client.container.registry.get(name)
-    error: RpcError = service.lacks(version)
-    for instance in service.match(version):
+def _ask(client: Client, address: str, wanted: Wanted | None) -> Any:
+    """Return the answer of one of those that are meant; raises RpcError if none gives one."""
+    registry = client.container.registry
+    if wanted is None:
+        return client.request(address, 'lymph.inspect')
+    if wanted == Wanted(wanted.name, text=wanted.text):
+        look_up(registry, wanted.name)  # whose error says more
+        return client.request(wanted.name, 'lymph.inspect')
+    error: RpcError | None = None
+    for instance in find_instances(registry, wanted):
         try:
             # At its endpoint: the interface that answers this has no version.
             return client.request(instance.endpoint, 'lymph.inspect')
         except RpcError as failure:
             error = failure
+    assert error is not None  # there is one at least
     raise error
 
 
-def _serves(version: str | None, wanted: Version | None) -> bool:
-    if wanted is None:
-        return True
-    try:
-        return version is not None and parse_version(version).serves(wanted)
-    except ValueError:
-        return False
+def _print(printer: Printer, shown: Description) -> None:
+    for interface in shown.interfaces or ():
+        if interface['help']:
+            _show(printer, 'interface ', interface, '')
+    for method in shown.methods:
+        _show(printer, '', method, _signature(method))
+    for event in shown.events or ():
+        _show(printer, 'event ', event, '')
+    for task in shown.tasks or ():
+        _show(printer, 'task ', task, _signature(task))
 
 
-def _methods(reply: Any) -> list[dict[str, Any]]:
-    """Return the methods in a reply with the fields that lymph knows, each of its type."""
-    if not isinstance(reply, dict) or not isinstance(reply.get('methods'), list):
-        raise _wrong('a mapping with a list of methods', reply)
-    return [_method(each) for each in reply['methods']]
-
-
-def _method(found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict) or not isinstance(found.get('name'), str):
-        raise _wrong('methods with a name', found)
-    method = {'version': None, 'params': [], 'help': '', **found}
-    params = method['params']
-    if not (
-        isinstance(method['version'], (str, type(None)))
-        and isinstance(method['help'], (str, type(None)))
-        and isinstance(params, (list, type(None)))
-        and all(isinstance(each, str) for each in params or ())
-    ):
-        raise _wrong('version and help as text, and params as a list of text', found)
-    return method
-
-
-def _wrong(expected: str, found: Any) -> OperationFailed:
-    return OperationFailed(
-        f'the answer to lymph.inspect is wrong: expected {expected}, found {quoted(found)}'
+def _show(printer: Printer, kind: str, fact: Fact, signature: str) -> None:
+    version = f'@{fact["version"]}' if fact['version'] else ''
+    printer.show(
+        Text.assemble(line(kind), line(fact['name'], 'bold'), line(version), line(signature))
     )
-
-
-def _belongs(name: str, address: str) -> bool:
-    interface = name.rpartition('.')[0]
-    return interface == address if '://' not in address else interface != _BUILTIN
-
-
-def _show(printer: Printer, method: dict[str, Any]) -> None:
-    version = f'@{method["version"]}' if method['version'] else ''
-    signature = f'({", ".join(method["params"] or ())})'
-    printer.show(Text.assemble(line(method['name'], 'bold'), line(version), line(signature)))
-    if method['help']:
-        printer.indented(lines(inspect.cleandoc(method['help'][:_LONGEST])))
+    if fact['help']:
+        printer.indented(lines(inspect.cleandoc(fact['help'][:_LONGEST])))
+    for detail in _details(fact):
+        printer.show(line(f'    {detail}'))
     printer.show(line(''))
+
+
+def _signature(fact: Fact) -> str:
+    params = [*(fact.get('params') or ()), *(['**'] if fact.get('takes_any') else [])]
+    returns = fact.get('returns')
+    return f'({", ".join(params)})' + (f' -> {returns}' if returns else '')
+
+
+def _details(fact: Fact) -> Iterator[str]:
+    """Yield what is worth a line besides signature and documentation."""
+    for name, label in (('types', 'topics'), ('raises', 'raises')):
+        if fact.get(name):
+            yield f'{label}: {", ".join(fact[name])}'
+    for name in ('queue', 'retry', 'partitions'):
+        if fact.get(name):
+            yield f'{name}: {fact[name]}'
+    marks = [name for name in _MARKS if fact.get(name)]
+    if marks:
+        yield ', '.join(marks)
