@@ -18,12 +18,27 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.discover:run')
     help="""
     List the services that are running now, or those that are named.
 
-    SERVICE is a name, or NAME@VERSION for the instances that serve a version.
+    SERVICE is a name, NAME@VERSION for the instances that serve a version, or NAME:IDENTITY for the
+    one whose identity begins so. Services are sorted by name, versions by number, instances by age,
+    the oldest first. Each instance is asked how it is and has a second to answer: ok, draining,
+    overloaded, foreign (somebody else answers there), silent or unreachable. The exit code is 1 if
+    something that is named is not there.
     """,
 )
 @click.argument('names', nargs=-1, metavar='[SERVICE]...')
 @click.option('--instances', '-i', '-v', is_flag=True, help='List the instances of each service.')
+@click.option('--versions', is_flag=True, help='List the versions of each service.')
+@click.option('--full', is_flag=True, help='Print all that is known of each instance.')
+@click.option(
+    '--all',
+    'everything',
+    is_flag=True,
+    help='All names in the registry: groups of serial handlers, names without instances.',
+)
+@click.option(
+    '--health/--no-health', default=True, help='Ask instances how they are. Default: ask.'
+)
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document, instances included.')
 @pass_settings
-def command(settings: Settings, names: tuple[str, ...], instances: bool, as_json: bool) -> None:
-    _run(settings, names, instances, as_json)
+def command(settings: Settings, /, names: tuple[str, ...], as_json: bool, **shown: bool) -> None:
+    _run(settings, names, as_json, **shown)

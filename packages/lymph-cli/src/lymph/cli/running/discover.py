@@ -2,99 +2,140 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from lymph.cli.columns import EMPTY
+from lymph.cli.instances import parse_wanted
+from lymph.cli.moments import timestamp
 from lymph.cli.output import say
 from lymph.cli.printing import Printer, Text, line
 from lymph.cli.running.asking import open_client
+from lymph.cli.running.members import OK, Member, oldest
+from lymph.cli.running.services import Found, ask_members, find_members
 from lymph.cli.settings import Settings
-from lymph.cli.subjects import parse_service
-from lymph.core.addresses import join_address
-from lymph.core.container import ServiceContainer
-from lymph.core.services import ServiceInstance
-from lymph.core.versioning import Version
-from lymph.discovery.base import HTTP, RPC
-from lymph.exceptions import LookupFailure
+from lymph.cli.subjects import version_order
 
-__all__ = ['run']
-
-_Services = dict[str, list[ServiceInstance]]
+__all__ = ['View', 'run']
 
 
-def run(settings: Settings, names: Sequence[str], instances: bool, as_json: bool) -> None:
-    """Print the services, or those that are named, of a version if the name has one.
+@dataclass(frozen=True)
+class View:
+    """What is to be shown of services: a row for each, for each version or instance, or all."""
 
-    Raises LookupFailure if one of these is away, UsageError for an invalid version.
+    instances: bool = False
+    versions: bool = False
+    full: bool = False
+    everything: bool = False
+    health: bool = True
+
+
+def run(settings: Settings, names: Sequence[str], as_json: bool, **shown: bool) -> None:
+    """Print the services, or what is named: services, versions of them, instances.
+
+    `shown` are the fields of a View. Raises LookupFailure if one of these is away, OperationFailed
+    if an identity is not that of one instance, UsageError for what names nothing.
     """
-    wanted = {name: parse_service(name) for name in names}
+    view = View(**shown)
+    wanted = [parse_wanted(name) for name in dict.fromkeys(names)]
     with open_client(settings) as client:
-        found = _find(client.container, wanted)
+        found = find_members(client.container, wanted, everything=view.everything)
+        if view.health:
+            found = ask_members(client.container, found)
     printer = Printer(settings)
     if as_json:
-        printer.json(
-            {name: [each.serialize() for each in members] for name, members in found.items()}
-        )
+        printer.json({name: [each.facts() for each in members] for name, members in found.items()})
     elif not found:
         say('no service is running')
-    for name, members in {} if as_json else found.items():
-        count = f'{len(members)} instance{"" if len(members) == 1 else "s"}'
-        printer.show(Text.assemble(line(name, 'bold'), f'  {count}'))
-        if instances:
-            printer.table(_rows(members))
+    elif view.full:
+        _print_full(printer, found, view)
+    elif view.instances:
+        _print_instances(printer, found, view)
+    else:
+        _print_services(printer, found, view)
 
 
-def _find(
-    container: ServiceContainer, wanted: Mapping[str, tuple[str, Version | None]]
-) -> _Services:
-    """Return instances by what was asked for, or all by their services."""
-    spaces = {space: container.discover(space) for space in (RPC, HTTP)}
-    found: _Services = {}
-    every = {name: (name, None) for name in sorted(set().union(*spaces.values()))}
-    for asked, (name, version) in (wanted or every).items():
-        missing: LookupFailure | None = None
-        members: dict[str, ServiceInstance] = {}
-        for space in [space for space in spaces if name in spaces[space]] or [RPC]:
-            try:
-                service = container.registry.get(name, space)
-                # Without a version all are shown, not only those that serve calls without one.
-                matching = service if version is None else service.match(version)
-                members |= {each.key: each for each in matching}
-                missing = service.lacks(version)
-            except LookupFailure:
-                # One that has left since it was seen is no failure, unless it was asked for.
-                if wanted:
-                    raise
-        if members:
-            found[asked] = sorted(members.values(), key=lambda each: (each.started or 0, each.key))
-        elif version is not None and missing is not None:
-            raise missing
-    return found
+def _print_services(printer: Printer, found: Found, view: View) -> None:
+    titles = ['SERVICE', 'INSTANCES', 'HEALTHY', 'AGE']
+    if view.versions:
+        titles.insert(1, 'VERSION')
+    if view.everything:
+        titles.insert(1, 'NAMESPACES')
+    printer.listing(
+        titles,
+        [
+            _service_row(name, version, members, view)
+            for name, every in found.items()
+            for version, members in (_by_version(every) if view.versions else [('', every)])
+        ],
+    )
 
 
-def _rows(members: Sequence[ServiceInstance]) -> Iterator[Sequence[Text]]:
-    rows = [
-        (
-            f'  {each.identity}',
-            each.endpoint,
-            f'http://{join_address(each.ip or "", each.http_port)}' if each.http_port else '',
-            f'version {each.version}' if each.version else '',
-            f'pid {each.pid}' if each.pid else '',
-            each.hostname or '',
-            f'up {_duration(time.time() - each.started)}' if each.started else '',
-        )
-        for each in members
+def _service_row(
+    name: str, version: str, members: Sequence[Member], view: View
+) -> list[str | Text]:
+    spaces = dict.fromkeys(space for each in members for space in each.namespaces)
+    healthy = sum(each.health == OK for each in members)
+    known = any(each.health is not None for each in members)
+    return [
+        line(name, 'bold'),
+        *([','.join(spaces)] if view.everything else []),
+        *([version] if view.versions else []),
+        str(len(members)),
+        line(str(healthy) if known else '', '' if healthy == len(members) else 'red'),
+        oldest(members),
     ]
-    # What is known of no instance takes no room.
-    columns = [column for column in zip(*rows, strict=True) if any(column)]
-    for row in zip(*columns, strict=True):
-        yield tuple(map(line, row))
 
 
-def _duration(seconds: float) -> str:
-    """Return a duration in its largest unit: `42 s`, `3 min`, `5 h`, `2 d`."""
-    seconds = max(seconds, 0)
-    for unit, length in (('d', 86400), ('h', 3600), ('min', 60)):
-        if seconds >= length:
-            return f'{int(seconds // length)} {unit}'
-    return f'{int(seconds)} s'
+def _by_version(members: Sequence[Member]) -> Iterator[tuple[str, list[Member]]]:
+    versions = {each.instance.version for each in members}
+    for version in sorted(versions, key=version_order):
+        yield version or '', [each for each in members if each.instance.version == version]
+
+
+def _print_instances(printer: Printer, found: Found, view: View) -> None:
+    titles = ['SERVICE', 'IDENTITY', 'VERSION', 'ENDPOINT', 'HTTP', 'HEALTH', 'AGE']
+    if view.everything:
+        titles.insert(1, 'NAMESPACES')
+    printer.listing(
+        titles,
+        [
+            [
+                line(name, 'bold'),
+                *([','.join(each.namespaces)] if view.everything else []),
+                each.instance.identity,
+                each.instance.version or '',
+                each.instance.endpoint,
+                each.http,
+                line(each.health or '', '' if each.health in (OK, None) else 'red'),
+                oldest([each]),
+            ]
+            for name, members in found.items()
+            for each in _ordered(members, view)
+        ],
+    )
+
+
+def _ordered(members: Sequence[Member], view: View) -> Sequence[Member]:
+    if view.versions:
+        return sorted(members, key=lambda each: version_order(each.instance.version))
+    return members
+
+
+def _print_full(printer: Printer, found: Found, view: View) -> None:
+    for name, members in found.items():
+        for each in _ordered(members, view):
+            facts = {'service': name, **each.facts(), 'age': oldest([each])}
+            facts['namespaces'] = ','.join(each.namespaces)
+            if each.instance.started is not None:
+                facts['started'] = timestamp(each.instance.started)
+            printer.table(
+                [(line(key, 'bold'), line(_cell(value))) for key, value in facts.items()],
+                wrap=False,
+            )
+            printer.show(line(''))
+
+
+def _cell(value: Any) -> str:
+    return EMPTY if value in (None, '') else str(value)

@@ -47,12 +47,17 @@ def by_endpoint(pairs: Iterable[tuple[str, ServiceInstance]]) -> Members:
     return members
 
 
-def ask_all(container: ServiceContainer, members: Members) -> list[Answer]:
-    """Ask all instances at once, and return what they say, in the order of `members`."""
-    until = time.monotonic() + _ALL
+def ask_all(
+    container: ServiceContainer, members: Members, timeout: float = _TIMEOUT, total: float = _ALL
+) -> list[Answer]:
+    """Ask all instances at once, and return what they say, in the order of `members`.
+
+    Each has `timeout` seconds to answer, and all of them together `total`.
+    """
+    until = time.monotonic() + total
 
     def ask(endpoint: str) -> Answer:
-        return _ask(container, members[endpoint], min(_TIMEOUT, until - time.monotonic()))
+        return _ask(container, members[endpoint], min(timeout, until - time.monotonic()))
 
     return list(Pool(_AT_ONCE).map(ask, members))
 

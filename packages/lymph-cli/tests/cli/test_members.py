@@ -1,0 +1,72 @@
+"""How instances are, told from what they said of themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lymph.cli.running.members import Member, health, oldest
+from lymph.core.diagnosis import Answer
+from lymph.core.services import ServiceInstance
+
+ANNOUNCED = ServiceInstance('5f1c', 'tcp://127.0.0.1:1', pid=5, started=1000.0)
+CONFIGURED = ServiceInstance('abcd', 'tcp://127.0.0.1:1')
+
+
+def answered(status: dict[str, Any]) -> Answer:
+    return Answer(ANNOUNCED, status=status)
+
+
+@pytest.mark.parametrize(
+    ('answer', 'state'),
+    [
+        (answered({'identity': '5f1c'}), 'ok'),
+        (answered({}), 'ok'),
+        (answered({'identity': '5f1c', 'draining': True}), 'draining'),
+        (answered({'handlers': {'running': 3, 'pool_size': 3}}), 'overloaded'),
+        (answered({'handlers': {'running': 2, 'pool_size': 3}}), 'ok'),
+        (answered({'handlers': 'all', 'draining': 'no', 'identity': 5}), 'ok'),
+        (answered({'identity': 'other', 'draining': True}), 'foreign'),
+        (Answer(ANNOUNCED, error='late', kind='Timeout'), 'silent'),
+        (Answer(ANNOUNCED, error='reset', kind='ConnectionLost'), 'silent'),
+        (Answer(ANNOUNCED, error='Connection refused', kind='NotConnected'), 'unreachable'),
+        (Answer(ANNOUNCED, error='waiting for the ZMTP handshake', kind='NotConnected'), 'silent'),
+        (Answer(ANNOUNCED, error='the peer sent no greeting', kind='NotConnected'), 'foreign'),
+        (Answer(ANNOUNCED, error='whatever', kind='NotConnected'), 'unreachable'),
+        (Answer(ANNOUNCED, error='no method lymph.status', kind='Refused'), 'ok'),
+        (Answer(ANNOUNCED, error='not asked'), None),
+    ],
+)
+def test_health_is_what_an_answer_says(answer: Answer, state: str | None) -> None:
+    assert health(ANNOUNCED, answer) == state
+
+
+def test_address_of_the_configuration_has_an_identity_that_nobody_knows() -> None:
+    assert health(CONFIGURED, answered({'identity': '5f1c'})) == 'ok'
+
+
+@pytest.mark.parametrize(
+    ('instance', 'status', 'now', 'age'),
+    [
+        (ANNOUNCED, {'uptime': 5.0}, 1300.0, 300.0),
+        (ANNOUNCED, {}, 900.0, 0.0),  # the clocks differ
+        (CONFIGURED, {'uptime': 5.0}, 1300.0, 5.0),
+        (CONFIGURED, {'uptime': 'long'}, 1300.0, None),
+    ],
+)
+def test_age_is_that_of_the_registry_or_what_the_instance_says(
+    instance: ServiceInstance, status: dict[str, Any], now: float, age: float | None
+) -> None:
+    member = Member('echo', ('rpc',), instance, answered(status), now)
+    assert member.age == age
+    assert member.facts()['age'] == age
+
+
+def test_age_of_several_is_that_of_the_oldest() -> None:
+    members = [
+        Member('echo', ('rpc',), ServiceInstance('a', 'tcp://a:1', started=started), None, 1000.0)
+        for started in (990.0, None, 400.0)
+    ]
+    assert oldest(members) == '10min'
+    assert oldest([]) == ''
