@@ -4,9 +4,11 @@ import pytest
 
 import lymph
 from lymph.client import Client
-from lymph.config import Configuration
+from lymph.config import Configuration, ConfigurationError
 from lymph.core.transport.memory import MemoryTransport
 from lymph.discovery.embedded import EmbeddedServiceRegistry
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.local import LocalEventSystem
 from lymph.exceptions import LookupFailure, NotConnected
 from lymph.testing.waiting import eventually
 
@@ -124,3 +126,26 @@ def test_what_is_started_on_demand_belongs_to_the_client(client):
         assert backend.pool is container.pool
         assert backend.metrics is container.metrics
         assert backend.error_hook is container.error_hook
+
+
+def test_event_system_of_the_default_is_not_made_for_a_client_that_only_calls(monkeypatch):
+    made = []
+
+    def read(config):
+        made.append(config)
+        return LocalEventSystem()
+
+    monkeypatch.setattr('lymph.core.container.read_events', read)
+    registry = StaticServiceRegistryHub().create_registry()
+    with Client.from_config(None, transport=MemoryTransport(), registry=registry) as client:
+        assert client.container.discover() == set()
+        assert made == []
+        assert client.container.events is client.container.events
+        assert len(made) == 1
+        assert client.container.events.parent is client.container
+
+
+def test_event_system_that_a_client_is_configured_with_is_checked_at_once():
+    config = Configuration({'container': {'events': {'class': 'lokal'}}})
+    with pytest.raises(ConfigurationError, match=r'container\.events\.class'):
+        Client.from_config(config)

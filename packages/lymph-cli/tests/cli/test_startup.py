@@ -72,6 +72,24 @@ def test_summary_of_a_command_is_the_beginning_of_its_help(name: str) -> None:
     assert program.described()[name].get_short_help_str(200) == command.get_short_help_str(200)
 
 
+#: What nobody needs who asks services, over the embedded registry and in a pipe.
+UNUSED = {
+    *('asyncio', 'email', 'importlib.metadata', 'importlib_metadata', 'kombu', 'multiprocessing'),
+    *('rich', 'psutil', 'sqlite3', 'yaml', 'zmq', 'lymph.events.embedded.system'),
+}
+
+
+def test_commands_that_ask_services_load_only_what_they_need(shell: Any) -> None:
+    shell.start_echo()
+    for arguments in (['discover'], ['request', 'echo.upper', 'text=a'], ['inspect', 'echo']):
+        loaded = modules(shell, *arguments)
+        assert loaded & UNUSED == set(), arguments
+        commands = {name for name in loaded if name.startswith('lymph.cli.commands.')}
+        assert commands == {'lymph.cli.commands.summaries', f'lymph.cli.commands.{arguments[0]}'}
+    shell.write('.lymph.yml', 'container: {rpc: {timeout: 5}}\n')
+    assert modules(shell, 'discover') & (UNUSED - {'yaml'}) == set()
+
+
 STRANGER = """
 import click, gc
 from lymph.cli.lazy import lazy

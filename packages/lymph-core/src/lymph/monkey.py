@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from gevent import monkey
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gevent import events, monkey
+
+from lymph.config.distributions import entry_points
+from lymph.config.references import load_reference
 
 __all__ = ['patch']
 
@@ -13,4 +20,29 @@ def patch() -> None:
     `lymph` does it for the commands that run services. Idempotent.
     """
     if not monkey.is_module_patched('socket'):
-        monkey.patch_all()
+        with _quick_look_at_plugins():
+            monkey.patch_all()
+
+
+@contextmanager
+def _quick_look_at_plugins() -> Iterator[None]:
+    """Let gevent find its plugins as lymph finds its own.
+
+    It asks `importlib.metadata`, which reads all that is installed, before and after each of a
+    dozen modules: that takes longer than all of the patching.
+    """
+    gevent: Any = events  # its types do not know the name
+    ask = gevent.notify_and_call_entry_points
+    gevent.notify_and_call_entry_points = _notify
+    try:
+        yield
+    finally:
+        gevent.notify_and_call_entry_points = ask
+
+
+def _notify(event: Any) -> None:
+    """Tell subscribers and plugins of an event; they may raise `gevent.events.DoNotPatch`."""
+    events.notify(event)  # type: ignore[attr-defined]  # its types do not know it
+    for plugin in entry_points(event.ENTRY_POINT_NAME):
+        subscriber: Any = load_reference(plugin.value.partition('[')[0].strip())
+        subscriber(event)

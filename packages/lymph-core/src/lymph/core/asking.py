@@ -36,7 +36,8 @@ class Asking(Componentized):
     """The half of a container that asks others.
 
     With `on_demand`, registry and event system are started when they are first needed, so that a
-    client which only calls needs no event system, and one which only emits no registry.
+    client which only calls needs no event system, and one which only emits no registry. `events`
+    may be a function then, which makes the event system.
 
     It belongs to the native thread that made it: elsewhere all methods raise WrongThread before
     anything happens.
@@ -49,7 +50,7 @@ class Asking(Componentized):
         self,
         transport: Transport,
         registry: BaseServiceRegistry,
-        events: BaseEventSystem,
+        events: BaseEventSystem | Callable[[], BaseEventSystem],
         *,
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
@@ -70,7 +71,7 @@ class Asking(Componentized):
         )
         self._thread = get_ident()
         self._registry = registry
-        self._events = events
+        self._made_events = events
         self._on_demand = on_demand
         self._starting = RLock()
         self._ended = False
@@ -79,7 +80,9 @@ class Asking(Componentized):
         registry.released = self.rpc.release
         self.add_component(self.rpc)
         for backend in (registry, events):
-            if on_demand:
+            if not isinstance(backend, Component):
+                assert on_demand  # otherwise it is made at once
+            elif on_demand:
                 backend.parent = self
             else:
                 self.add_component(backend)
@@ -98,6 +101,14 @@ class Asking(Componentized):
         if self._on_demand:
             self._start_now(self._events)
         return self._events
+
+    @property
+    def _events(self) -> BaseEventSystem:
+        """The event system, started or not."""
+        if not isinstance(self._made_events, BaseEventSystem):
+            self._made_events = self._made_events()
+            self._made_events.parent = self
+        return self._made_events
 
     def add_component(self, component: Component) -> None:
         """Add a component; see `Componentized.add_component`."""

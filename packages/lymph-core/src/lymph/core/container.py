@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from socket import gaierror
 from typing import Any
 
@@ -72,7 +73,7 @@ class ServiceContainer(Asking):
         self,
         transport: Transport,
         registry: BaseServiceRegistry,
-        events: BaseEventSystem,
+        events: BaseEventSystem | Callable[[], BaseEventSystem],
         settings: Settings | None = None,
         *,
         worker: bool = False,
@@ -138,10 +139,13 @@ class ServiceContainer(Asking):
         """
         config = Configuration() if config is None else config
         settings = read_settings(config, overrides.pop('ip', None), overrides.pop('port', None))
+        events = overrides.pop('events', None)
+        if events is None and overrides.get('on_demand') and 'events' not in config:
+            events = partial(read_events, config)  # nothing that could be wrong, and much to load
         return cls(
             overrides.pop('transport', None) or read_transport(config),
             overrides.pop('registry', None) or read_registry(config),
-            overrides.pop('events', None) or read_events(config),
+            events or read_events(config),
             settings,
             **overrides,
         )
