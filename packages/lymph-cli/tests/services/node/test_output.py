@@ -1,6 +1,53 @@
 from __future__ import annotations
 
-from lymph.services.node.output import Labels
+import io
+import sys
+from threading import Event
+
+import pytest
+
+from lymph.services.node.output import Labels, Output
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0
+
+
+class Paused(io.StringIO):
+    """A stdout that takes nothing until it goes on, as a paused terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = Event()
+
+    def write(self, text: str) -> int:
+        self.goes_on.wait(PATIENCE)
+        return super().write(text)
+
+
+def test_who_has_stopped_to_read_loses_lines_and_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paused = Paused()
+    monkeypatch.setattr(sys, 'stdout', paused)
+    output = Output(color=False)
+    said = ''
+    for number in range(5000):
+        output.show('echo.1', str(number))
+    paused.goes_on.set()
+
+    def lost() -> bool:
+        nonlocal said
+        said += capsys.readouterr().err
+        return 'lines of processes are lost, as nobody has read' in said
+
+    eventually(lost, PATIENCE, lambda: said)
+    output.show('echo.1', 'the next')
+    eventually(lambda: 'the next' in paused.getvalue(), PATIENCE, paused.getvalue)
+    written = paused.getvalue().count('\n')
+    assert 1000 <= written < 5000
+    assert f' {5001 - written} lines of processes' in said
+    assert output.recent.last == 5002  # with what the node said
+    output.finish()
 
 
 def test_labels_are_of_one_width_also_when_longer_names_come() -> None:

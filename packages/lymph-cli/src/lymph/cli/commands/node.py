@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
@@ -62,6 +63,11 @@ _MEANT = 'NAME is one of the configuration (echo), or that of a process (echo.2)
 def command(context: click.Context, settings: Settings, stop_timeout: float, debug: bool) -> None:
     if context.invoked_subcommand is None:
         _run(settings, stop_timeout, debug)
+        return
+    for name in ('stop_timeout', 'debug'):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.replace('_', '-')
+            context.fail(f'--{option} is for a node that is started, not for its subcommands')
 
 
 @command.command(

@@ -29,7 +29,9 @@ NODE = 'node'
 _COLORS = (36, 33, 32, 35, 34, 31)
 #: Lines that wait for a slow reader before those who print have to wait too.
 _BACKLOG = 1000
-#: Seconds for which a reader who does not read holds up the end of the node.
+#: Seconds for which a reader who does not read holds up those who print; then lines are dropped.
+_HOLD_UP = 0.5
+#: Seconds for which it holds up the end of the node.
 _PATIENCE = 2.0
 
 
@@ -64,7 +66,8 @@ class Labels:
 class Output:
     """Writes lines in the order they come: those of processes to stdout, the node's to stderr.
 
-    Writing is done in a thread: a paused terminal keeps those waiting who print, nobody else.
+    Writing is done in a thread. A slow reader slows down those who print. One who has stopped to
+    read, such as a paused terminal, loses lines, and is told how many: no process waits for that.
     `closed` is set when nobody reads stdout any more; `recent` has the last lines.
     """
 
@@ -74,17 +77,25 @@ class Output:
         self.recent = Recent()
         self._lines: JoinableQueue[_Line] = JoinableQueue()
         self._room = Semaphore(_BACKLOG)
+        self._lost = 0  # lines since the last one that was written
         self._writer = gevent.spawn(self._write_all)
 
     def show(self, name: str, text: str) -> None:
-        """Write a line that a process printed; waits while too many lines are waiting.
+        """Write a line that a process printed; waits a little while too many lines are waiting.
 
         Its control characters are escaped, colours among them: what a process prints may quote
         a stranger, and the terminal is the operator's.
         """
         text = child_line(text)
         self.recent.add(name, text)
-        self._room.acquire()
+        taken = (
+            self._room.acquire(blocking=False)
+            if self._lost
+            else self._room.acquire(timeout=_HOLD_UP)
+        )
+        if not taken:
+            self._lost += 1
+            return
         self._lines.put(_Line(f'{self.labels[name]}{text}\n', printed=True))
 
     def say(self, words: str) -> None:
@@ -112,6 +123,9 @@ class Output:
             elif error is not None and not losing:
                 logger.warning('lines of processes are lost: %s', error.strerror or error)
             losing = error is not None
+            if self._lost:
+                lost, self._lost = self._lost, 0
+                self.say(f'{lost} lines of processes are lost, as nobody has read')
             for line in batch:
                 if line.printed:
                     self._room.release()

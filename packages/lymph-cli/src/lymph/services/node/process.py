@@ -27,7 +27,9 @@ __all__ = ['Launch', 'Process']
 _LOOK_AGAIN = 0.1
 #: Seconds in which the last output and the last members of a group may go after its end.
 _AFTERMATH = 1.0
-_CHUNK = 64 * 1024
+_CHUNK = 16 * 1024  # bytes of a turn
+#: Seconds; 0 would not let the loop look at its descriptors.
+_TURN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ class Process:
         while data := nb_read(descriptor, _CHUNK):
             for line in splitter.feed(data):
                 self._show(line)
+            gevent.sleep(_TURN)  # whoever prints without end does not keep the loop for itself
         for line in splitter.finish():
             self._show(line)
 
