@@ -46,7 +46,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
     result = CliRunner().invoke(program, [name, '--help'], prog_name='lymph')
     assert result.exit_code == 0
     assert f'Usage: lymph {name}' in result.output
-    assert re.search(rf'Example: lymph\b.*\b{name}\b', result.output)
+    assert re.search(rf'Examples?:\s+lymph\b.*\b{name}\b', result.output)
     assert '--config' in result.output
 
 

@@ -8,6 +8,7 @@ import click
 
 from lymph.cli.collecting import collect_again
 from lymph.cli.commands.summaries import SUMMARIES
+from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import INTERRUPTED, Interrupted
 from lymph.cli.output import one_line, stdout_explained
 from lymph.cli.settings import add_global_options, global_options
@@ -18,6 +19,8 @@ from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
 
 __all__ = ['GROUP', 'BrokenCommand', 'program']
+
+_commands = lazy('lymph.cli.completing.offers:commands')
 
 #: The entry-point group of subcommands; each is a click.Command.
 GROUP = 'lymph.cli'
@@ -63,6 +66,11 @@ class _Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         plugin = installed(GROUP).get(cmd_name)
         return None if plugin is None else add_global_options(_load(plugin))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Offer commands, without loading ours, and options."""
+        offered: list[Any] = _commands(ctx, None, incomplete)
+        return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

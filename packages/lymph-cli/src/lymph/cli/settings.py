@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from lymph.cli.completing.names import files
 from lymph.config.distributions import version
 
 __all__ = ['LEVELS', 'Settings', 'add_global_options', 'global_options', 'pass_settings']
@@ -72,18 +73,21 @@ def global_options() -> list[click.Option]:
     """Return the options, as `lymph` itself takes them."""
     return [
         _option(
-            '--config', '-c', multiple=True, metavar='FILE',
+            '--config', '-c', multiple=True, metavar='FILE', shell_complete=files,
             help='Read the configuration from FILE; later ones win. [env: LYMPH_CONFIG]',
         ),
         _option(
-            '--vars', multiple=True, metavar='FILE',
+            '--vars', multiple=True, metavar='FILE', shell_complete=files,
             help='Take the variables $(var.NAME) from FILE; may be given again. [env: LYMPH_VARS]',
         ),
         _option(
             '--loglevel', type=click.Choice(LEVELS, case_sensitive=False),
             help='Log from this level on. Default: info for services, warning for the rest.',
         ),
-        _option('--logfile', metavar='FILE', help='Log to FILE instead of stderr.'),
+        _option(
+            '--logfile', metavar='FILE', shell_complete=files,
+            help='Log to FILE instead of stderr.',
+        ),
         _option(
             '--color/--no-color', default=None,
             help='Use colors. Default: on a terminal, unless NO_COLOR is set.',

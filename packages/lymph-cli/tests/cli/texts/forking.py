@@ -54,6 +54,7 @@ def _run(request: dict[str, Any], descriptors: list[int]) -> None:
         os.setsid()
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
+            os.close(descriptor)
         os.chdir(request['folder'])
         os.environ.clear()
         os.environ.update(request['environ'])
@@ -73,6 +74,8 @@ def _import_all() -> None:
     importlib.import_module('lymph.cli.command_line')
     running = importlib.import_module('lymph.cli.running')
     for module in pkgutil.iter_modules(running.__path__, f'{running.__name__}.'):
+        if module.name.endswith('_prompt'):  # they import what is large, or not there
+            continue
         importlib.import_module(module.name)
     for group in _GROUPS:
         for plugin in installed(group).values():

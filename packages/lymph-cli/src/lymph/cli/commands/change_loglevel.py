@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lymph.cli.completing.names import services
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import LEVELS, Settings, pass_settings
 
@@ -24,7 +25,7 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.change_loglevel:run')
     whoever needs more configures it in `logging`.
     """,
 )
-@click.argument('address')
+@click.argument('address', shell_complete=services)
 @click.argument('logger')
 @click.argument('level', type=click.Choice(LEVELS, case_sensitive=False))
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lymph.cli.completing.names import services
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
@@ -25,7 +26,7 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.discover:run')
     something that is named is not there.
     """,
 )
-@click.argument('names', nargs=-1, metavar='[SERVICE]...')
+@click.argument('names', nargs=-1, metavar='[SERVICE]...', shell_complete=services)
 @click.option('--instances', '-i', '-v', is_flag=True, help='List the instances of each service.')
 @click.option('--versions', is_flag=True, help='List the versions of each service.')
 @click.option('--full', is_flag=True, help='Print all that is known of each instance.')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lymph.cli.completing.names import commands
 from lymph.cli.program import program
 
 __all__ = ['command']
@@ -14,7 +15,7 @@ __all__ = ['command']
     epilog='Example: lymph help request',
     help='Explain a command, or lymph as a whole.',
 )
-@click.argument('names', nargs=-1, metavar='[COMMAND]...')
+@click.argument('names', nargs=-1, metavar='[COMMAND]...', shell_complete=commands)
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...]) -> None:
     root = context.find_root()

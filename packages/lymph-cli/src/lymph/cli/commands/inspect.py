@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lymph.cli.completing.names import services
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
@@ -24,7 +25,7 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.inspect:run')
     the endpoint of an instance (tcp://HOST:PORT).
     """,
 )
-@click.argument('address')
+@click.argument('address', shell_complete=services)
 @click.option('--all', 'everything', is_flag=True, help='All that the instance offers.')
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from lymph.cli.completing.names import parameters, services, subjects
 from lymph.cli.lazy import lazy
 from lymph.cli.seconds import Seconds
 from lymph.cli.settings import Settings, pass_settings
@@ -43,12 +44,13 @@ _MOST_CALLERS = 10_000
     have the same trace id. The exit code is 1 if one of them failed.
     """,
 )
-@click.argument('subject')
-@click.argument('params', nargs=-1)
+@click.argument('subject', shell_complete=subjects)
+@click.argument('params', nargs=-1, shell_complete=parameters)
 @click.option(
     '--address',
     '-a',
     metavar='ADDRESS',
+    shell_complete=services,
     help='Call this endpoint (tcp://HOST:PORT) without a look at the registry, or this service. '
     'Default: the interface in SUBJECT.',
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lymph.cli.completing.names import services
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
@@ -26,6 +27,7 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.shell:run')
 @click.option(
     '--remote',
     metavar='NAME[:IDENTITY]',
+    shell_complete=services,
     help='Enter the instance of a service, whose identity begins like this.',
 )
 @click.option(

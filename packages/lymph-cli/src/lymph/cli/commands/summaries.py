@@ -12,6 +12,9 @@ SUMMARIES = {
     'change-loglevel': (
         'Set the level of a logger in all instances of a service, or in one of them.'
     ),
+    'completion': (
+        'Print the script that completes lymph in a shell: commands, options, services and methods.'
+    ),
     'config': 'Print the configuration that is in effect, or what is at KEY in it.',
     'discover': 'List the services that are running now, or those that are named.',
     'dlq': 'Look at the dead letters, the events that were given up, and settle them.',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lymph.cli.completing.names import services
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import LEVELS, Settings, pass_settings
 
@@ -24,7 +25,7 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.tail:run')
     are called NAME.worker.
     """,
 )
-@click.argument('names', nargs=-1, required=True, metavar='NAME...')
+@click.argument('names', nargs=-1, required=True, metavar='NAME...', shell_complete=services)
 @click.option(
     '--level',
     type=click.Choice(LEVELS, case_sensitive=False),

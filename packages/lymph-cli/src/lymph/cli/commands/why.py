@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lymph.cli.completing.names import services
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
@@ -23,7 +24,7 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.why:run')
     call would reach an instance, 1 otherwise.
     """,
 )
-@click.argument('address')
+@click.argument('address', shell_complete=services)
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, address: str, as_json: bool) -> None:

@@ -1,0 +1,238 @@
+"""Completion: what a shell is offered, what it is not, and bash itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lymph.cli.completing import answers, offers
+from lymph.cli.completing.known import Known, Method
+from lymph.testing.waiting import eventually
+
+SHELLS = ('bash', 'zsh', 'fish')
+FILES = Path(__file__).parent / 'texts' / 'files'
+
+ECHO = Known(
+    ('echo', 'echo.worker', 'shop'),
+    (Method('echo.upper', 'Return it.', ('text', 'times')), Method('shop.buy')),
+    complete=True,
+)
+
+
+@pytest.fixture
+def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return what is offered for a line while `found` runs."""
+
+    def offer(line: str, breaks: str = '', found: Known = ECHO) -> list[str]:
+        monkeypatch.setattr(offers, 'known', lambda settings, methods=False: found)
+        return answers.answer(line, breaks, described=False).split('\n')
+
+    return offer
+
+
+@pytest.mark.parametrize(
+    ('line', 'offered'),
+    [
+        ('lymph req', ['words', 'request']),
+        ('lymph --loglevel debug req', ['words', 'request']),
+        ('/srv/.venv/bin/lymph -c conf.yml req', ['words', 'request']),
+        ('lymph dlq re', ['words', 'replay']),
+        ('lymph help req', ['words', 'request']),
+        ('lymph completion z', ['words', 'zsh']),
+        ('lymph request e', ['words', 'echo.upper']),
+        ('lymph request echo.upper ', ['unfinished', 'text=', 'times=']),
+        ('lymph request echo.upper te', ['unfinished', 'text=']),
+        ('lymph request echo.upper@1.2 text=foo t', ['unfinished', 'times=']),
+        ('lymph request echo.upper --ti', ['words', '--timeout']),
+        ('lymph request --logf', ['words', '--logfile']),
+        ('lymph request --address=sh', ['words', '--address=shop']),
+        ('lymph request -a sh', ['words', 'shop']),
+        ('lymph inspect echo.', ['words', 'echo.worker']),
+        ('lymph discover sh', ['words', 'shop']),
+        ('lymph discover echo sh', ['words', 'shop']),
+        ('lymph --loglevel=err', ['words', '--loglevel=error']),
+        ('lymph discover --loglevel err', ['words', 'error']),
+        ('lymph --config ', ['files']),
+        ('lymph discover --config=co', ['files']),
+        ('lymph request echo.upper -- -', ['words']),
+        ("lymph request 'ec", ['words', 'echo.upper']),
+        ('lymph request \\', ['words', 'echo.upper', 'shop.buy']),
+        ('lymph', ['words']),
+    ],
+)
+def test_what_fits_the_line_is_offered(offer: Any, line: str, offered: list[str]) -> None:
+    assert offer(line) == offered
+
+
+@pytest.mark.parametrize(
+    ('line', 'offered'),
+    [
+        ('lymph --loglevel=err', ['words', 'error']),
+        ('lymph request --address=sh', ['words', 'shop']),
+        ('lymph request echo.up', ['words', 'echo.upper']),
+    ],
+)
+def test_what_bash_takes_for_another_word_is_left_out(
+    offer: Any, line: str, offered: list[str]
+) -> None:
+    assert offer(line, '=:@') == offered
+
+
+def test_options_that_are_given_are_not_offered_again_unless_they_may_be(offer: Any) -> None:
+    offered = offer('lymph --logfile=x -c a.yml discover --json --')
+    assert '--json' not in offered
+    assert '--config' in offered
+
+
+def test_names_that_a_shell_would_read_as_more_than_a_word_are_not_offered(offer: Any) -> None:
+    names = ('ok', '$(reboot)', '`id`', 'a b', 'x;y', "it's", 'a\nb', 'glob*', '~root', '\x1b[2J')
+    methods = tuple(Method(f'{name}.do', 'one\n\x1b[2Jtwo', (name,)) for name in names)
+    found = Known(names, methods, complete=True)
+    assert offer('lymph discover ', found=found) == ['words', 'ok']
+    assert offer('lymph request ', found=found) == ['words', 'ok.do']
+    described = answers.answer('lymph request ')
+    assert described == 'words\nok.do\tone \\x1b[2Jtwo'
+
+
+@pytest.mark.parametrize('name', SHELLS)
+def test_script_is_printed_and_calls_lymph(quick_shell: Any, name: str) -> None:
+    done = quick_shell.run('completion', name)
+    assert (done.exit_code, done.stderr) == (0, '')
+    assert f'completion {name} --answer' in done.stdout
+
+
+class Asking:
+    """Asks as the script of a shell does."""
+
+    def __init__(self, forking: Any, folder: Path, environ: Mapping[str, str]) -> None:
+        self._forking, self._folder, self._environ = forking, folder, environ
+
+    def __call__(self, line: str, **environ: str) -> list[str]:
+        asked = {**self._environ, 'LYMPH_COMPLETE_LINE': line, **environ}
+        done = self._forking.piped(['completion', 'fish', '--answer'], self._folder, asked)
+        assert (done.exit_code, done.stderr) == (0, '')
+        return done.stdout.splitlines()
+
+
+@pytest.fixture
+def asking(forking: Any, shell: Any) -> Asking:
+    return Asking(forking, shell.folder, shell.environ)
+
+
+def test_services_and_methods_that_run_are_offered(shell: Any, asking: Asking) -> None:
+    shutil.copytree(FILES, shell.folder, dirs_exist_ok=True)
+    shell.start('instance', '--config=echo.yml').said(' at tcp://')
+    help_ = 'Return the text in capital letters.'
+    eventually(lambda: asking('lymph request echo.u') == ['words', f'echo.upper\t{help_}'])
+    assert asking('lymph request echo.upper t') == ['unfinished', 'text=']
+    assert asking('lymph inspect e') == ['words', 'echo']
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_registry_that_never_answers_is_not_waited_for(
+    shell: Any, asking: Asking, silent_server: int
+) -> None:
+    shell.write(
+        '.lymph.yml',
+        'container: {registry: {class: zookeeper, connect_timeout: 300, '
+        f'zkclient: {{hosts: "127.0.0.1:{silent_server}"}}}}}}\n',
+    )
+    for _ in range(2):
+        assert asking('lymph request ec') == ['words']
+    assert asking('lymph requ')[1].startswith('request\t')
+
+
+@pytest.mark.parametrize(
+    'files',
+    [
+        {'.lymph.yml': 'container: ['},
+        {'.lymph.yml': 'container: {registry: {class: nosuch}}'},
+        {'state': 'a file'},
+    ],
+)
+def test_what_keeps_names_from_being_found_is_silent(
+    shell: Any, asking: Asking, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        shell.write(name, text)
+    assert asking('lymph inspect e') == ['words']
+
+
+def test_damaged_memory_of_names_is_overwritten(shell: Any, asking: Asking) -> None:
+    asking('lymph inspect e')
+    folder = shell.folder / 'state' / 'completion'
+    [path] = eventually(lambda: list(folder.glob('*.json')))
+    for damage in ('{', '[]', '{"services": 5}', '\0'):
+        path.write_text(damage)
+        assert asking('lymph inspect e') == ['words']
+    eventually(lambda: '"services": []' in path.read_text())
+
+
+class Bash:
+    """An interactive bash on a terminal."""
+
+    def __init__(self, shell: Any) -> None:
+        rc = shell.write(
+            'bashrc',
+            f'PS1="ready: "\nPATH={shell.lymph.parent}:$PATH\neval "$(lymph completion bash)"\n',
+        )
+        self._terminal, theirs = pty.openpty()
+        os.set_blocking(self._terminal, False)
+        self._process = subprocess.Popen(
+            ['bash', '--noprofile', '--rcfile', rc, '-i'],
+            stdin=theirs, stdout=theirs, stderr=theirs,
+            cwd=shell.folder, env={**shell.environ, 'TERM': 'dumb', 'INPUTRC': '/dev/null'},
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(theirs)
+        self._shown = ''
+
+    def shows(self, text: str) -> None:
+        eventually(lambda: text in self._read(), timeout=60, message=lambda: self._shown)
+
+    def types(self, keys: str, shown: str) -> None:
+        """Type keys, on a new line, and wait for what is shown then."""
+        self._shown = ''
+        os.write(self._terminal, f'\x15{keys}'.encode())
+        self.shows(shown)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait(60)
+        os.close(self._terminal)
+
+    def _read(self) -> str:
+        with contextlib.suppress(BlockingIOError):
+            self._shown += os.read(self._terminal, 65536).decode()
+        return re.sub(r'\x1b\[[0-9;?]*[A-Za-z]|\a', '', self._shown)
+
+
+@pytest.fixture
+def bash(shell: Any) -> Iterator[Bash]:
+    bash = Bash(shell)
+    yield bash
+    bash.close()
+
+
+def test_bash_completes_what_is_typed(shell: Any, bash: Bash) -> None:
+    shell.write('some.yml', '')
+    bash.shows('ready: ')
+    bash.types('lymph requ\t', 'lymph request ')
+    bash.types('lymph --loglevel=de\t', 'lymph --loglevel=debug ')
+    bash.types('LYMPH_CONFIG=x lymph discover --config=so\t', '--config=some.yml ')
+    bash.types('lymph inst\t', 'lymph instance ')
