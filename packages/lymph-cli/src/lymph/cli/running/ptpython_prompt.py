@@ -9,6 +9,7 @@ from typing import Any
 
 from ptpython.repl import PythonRepl, embed, run_config
 
+from lymph.cli.output import write
 from lymph.cli.running.prompting import history_file
 
 __all__ = ['interact']
@@ -16,7 +17,7 @@ __all__ = ['interact']
 
 def interact(names: dict[str, Any], banner: str) -> None:
     """Read and run lines until the end of the input; settings are those of ptpython."""
-    print(banner)  # noqa: T201 - to the terminal where it begins
+    write(f'{banner}\n')
     embed(
         {'__name__': '__main__', '__doc__': None, **names},
         configure=_configure,
