@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.running.ports import check_ports, sockets_of
+from lymph.cli.running.node_sockets import sockets_of
+from lymph.cli.running.ports import check_ports
 from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError, Location
 from lymph.services.node.definitions import Definition
@@ -75,7 +76,10 @@ WHERE = Location('instances.web.command')
 
 
 def instance(
-    words: str, processes: int = 1, name: str = 'web', sockets: tuple[str, ...] = ()
+    words: str,
+    processes: int = 1,
+    name: str = 'web',
+    sockets: tuple[SocketDefinition, ...] = (),
 ) -> Definition:
     command = ('lymph', 'instance', *words.split())
     return Definition(name, command, processes, WHERE, sockets=sockets)
@@ -131,9 +135,34 @@ def test_ports_of_interfaces_are_not_those_of_workers() -> None:
 
 @pytest.mark.usefixtures('files')
 def test_port_of_two_definitions_is_given_to_neither() -> None:
-    other = instance('-c web.yml --interface=web', 2, 'other')
-    made = found(instance('-c web.yml', 2), other)
+    other = instance('-c web.yml --interface=web', 1, 'other')
+    made = found(instance('-c web.yml'), other)
     assert made == {'web': [('interfaces.hooks.port', '[::1]:8081')], 'other': []}
+    elsewhere = instance('-c web.yml --interface=web --ip=127.0.0.2', 2, 'other')
+    assert found(instance('-c web.yml', 2), elsewhere) == {
+        'web': [('interfaces.web.port', '127.0.0.1:8080'), ('interfaces.hooks.port', '[::1]:8081')],
+        'other': [('interfaces.web.port', '127.0.0.2:8080')],
+    }
+
+
+@pytest.mark.parametrize('ip', ['127.0.0.1', '0.0.0.0'])
+@pytest.mark.usefixtures('files')
+def test_port_that_processes_cannot_share_for_another_definition_is_refused(ip: str) -> None:
+    other = instance(f'-c web.yml --interface=web --ip={ip}', 1, 'other')
+    with pytest.raises(ConfigurationError) as caught:
+        found(instance('-c web.yml', 2), other)
+    assert str(caught.value) == (
+        'instances.web.command: 2 processes of web cannot share 127.0.0.1:8080 '
+        '(web.yml:1: interfaces.web.port): other has it, too; choose another port'
+    )
+
+
+@pytest.mark.usefixtures('files')
+def test_definition_whose_files_cannot_be_read_keeps_its_sockets() -> None:
+    before = sockets_of([instance('-c rpc.yml')], {}, Settings())
+    Path('rpc.yml').write_text('container: {')
+    assert sockets_of([instance('-c rpc.yml')], {}, Settings(), before) == before
+    assert sockets_of([instance('-c rpc.yml')], {}, Settings()) == {'web': []}
 
 
 @pytest.mark.usefixtures('files')
@@ -141,7 +170,7 @@ def test_defined_sockets_go_to_those_who_name_them_or_have_their_port() -> None:
     front = SocketDefinition('front', '127.0.0.1', 8080, Location('sockets.front.port'))
     admin = SocketDefinition('admin', '127.0.0.1', 9090, Location('sockets.admin.port'))
     web = instance('-c web.yml --interface=web', 2)
-    other = Definition('other', ('any',), 1, WHERE, sockets=('admin', 'front'))
+    other = Definition('other', ('any',), 1, WHERE, sockets=(admin, front))
     assert found(web, other, named=(front, admin)) == {
         'web': [('front', '127.0.0.1:8080')],
         'other': [('admin', '127.0.0.1:9090'), ('front', '127.0.0.1:8080')],
@@ -153,5 +182,5 @@ def test_defined_sockets_go_to_those_who_name_them_or_have_their_port() -> None:
 @pytest.mark.usefixtures('files')
 def test_sockets_of_no_process_do_not_listen() -> None:
     front = SocketDefinition('front', '127.0.0.1', 8080, Location('sockets.front.port'))
-    made = sockets_of([instance('', 0, sockets=('front',))], {'front': front}, Settings())
+    made = sockets_of([instance('', 0, sockets=(front,))], {'front': front}, Settings())
     assert [each.found for each in made['web']] == [True]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
-from lymph.services.node.definitions import read_definitions
+from lymph.services.node.definitions import Definition, read_definitions
 from lymph.services.node.socket_definitions import read_sockets
 from lymph.testing.contracts.sections import NUMBERS, check_refused, check_taken_or_refused
 
@@ -26,7 +26,17 @@ def test_sockets_are_addresses_with_a_backlog_that_instances_name(tmp_path: Path
     front, admin = read_sockets(config).values()
     assert (front.host, front.port, front.backlog) == ('10.0.0.5', 8080, 1024)
     assert (admin.host, admin.port, admin.backlog) == ('::1', 8080, 16)
-    assert [each.sockets for each in read_definitions(config)] == [('front', 'admin')]
+    (web,) = read_definitions(config)
+    assert web.sockets == (front, admin)
+
+
+def test_processes_with_a_socket_at_another_address_have_to_be_replaced(tmp_path: Path) -> None:
+    def web(sockets: str) -> Definition:
+        return read_definitions(read(INSTANCES + sockets, tmp_path))[0]
+
+    before = web(SOCKETS)
+    assert web('\n' + SOCKETS.replace('16', '17')).runs_like(before)
+    assert not web(SOCKETS.replace('8080}', '8081}')).runs_like(before)
 
 
 def test_without_an_address_for_all_sockets_are_for_this_machine(tmp_path: Path) -> None:

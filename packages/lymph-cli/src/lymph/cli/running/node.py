@@ -16,7 +16,8 @@ from lymph.cli.configuring import load_node_configuration, node_files
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import wants_color
-from lymph.cli.running.ports import check_ports, fixed_port, sockets_of
+from lymph.cli.running.node_sockets import sockets_of
+from lymph.cli.running.ports import check_ports, fixed_port
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import stops_heard
 from lymph.cli.running.terminals import Terminal
@@ -60,7 +61,8 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
     def read_again() -> None:
         config = load_node_configuration(settings)
         definitions = _definitions(config, settings, environ, debug)
-        sockets.update(sockets_of(definitions, read_sockets(config), settings))
+        named = read_sockets(config)
+        sockets.update(sockets_of(definitions, named, settings, sockets.wanted))
         fleet.reload(definitions)
 
     terminal = Terminal()

@@ -17,25 +17,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from lymph.cli.configuring import load_configuration
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
 from lymph.core.addresses import check_host
 from lymph.services.node.definitions import Definition, service_words
-from lymph.services.node.socket_definitions import SocketDefinition
 
-__all__ = ['check_ports', 'fixed_port', 'sockets_of']
+__all__ = ['FixedPort', 'check_ports', 'fixed_port', 'fixed_ports']
 
 _FIXED = re.compile(r'^tcp://.*:([0-9]+)$')
 _LOOPBACK = '127.0.0.1'
 
 
 @dataclass(frozen=True, slots=True)
-class _Port:
+class FixedPort:
     """A fixed port of an instance; `host` is None where no socket is to be made for it."""
 
     number: int
@@ -45,11 +43,6 @@ class _Port:
 
     def __str__(self) -> str:
         return f'port {self.number} ({self.where})'
-
-    def socket(self) -> SocketDefinition:
-        """Return what is to be made for it."""
-        assert self.host is not None
-        return SocketDefinition(self.where.key, self.host, self.number, self.where, found=True)
 
 
 def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
@@ -70,60 +63,17 @@ def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
 
 def fixed_port(definition: Definition, settings: Settings) -> str | None:
     """Return the port that each process of a definition needs for itself, and where it is set."""
-    for port in _fixed_ports(definition, settings):
+    for port in fixed_ports(definition, settings) or ():
         if not port.shared:
             return str(port)
     return None
 
 
-def sockets_of(
-    definitions: Iterable[Definition], named: Mapping[str, SocketDefinition], settings: Settings
-) -> dict[str, list[SocketDefinition]]:
-    """Return the sockets that the processes of each definition are given, by its name.
-
-    Those are the ones it names, those of `named` that are at one of its ports, and one for each
-    other port that is no other definition's. Raises ConfigurationError for one that nobody uses.
-    """
-    wanted = {each.name: [named[name] for name in each.sockets] for each in definitions}
-    found: list[tuple[str, SocketDefinition]] = []
-    for definition in definitions:
-        mine = wanted[definition.name]
-        for port in _fixed_ports(definition, settings):
-            if port.host is None or any(each.port == port.number for each in mine):
-                continue
-            known = [each for each in named.values() if each.is_at(port.host, port.number)]
-            mine += known
-            if not known and (port.shared or definition.numprocesses == 1):
-                found.append((definition.name, port.socket()))
-    takers = Counter(each.port for _, each in found)
-    for name, each in found:
-        if takers[each.port] == 1:
-            wanted[name].append(each)
-    _expect_all_used(named, wanted)
-    for definition in definitions:
-        if not definition.numprocesses:  # nobody may connect before there is a process
-            made = wanted[definition.name]
-            wanted[definition.name] = [replace(each, found=True) for each in made]
-    return wanted
-
-
-def _expect_all_used(
-    named: Mapping[str, SocketDefinition], wanted: Mapping[str, Sequence[SocketDefinition]]
-) -> None:
-    used = {each.name for sockets in wanted.values() for each in sockets}
-    for name, each in named.items():
-        if name not in used:
-            raise ConfigurationError(
-                'no process would accept its connections; name it in instances.<name>.sockets, '
-                'or remove it',
-                Location(f'sockets.{name}', each.where.position),
-            )
-
-
-def _fixed_ports(definition: Definition, settings: Settings) -> Iterator[_Port]:
+def fixed_ports(definition: Definition, settings: Settings) -> list[FixedPort] | None:
+    """Return the fixed ports of a definition, None if its files cannot be read."""
     words = service_words(definition.command)
     if words is None:
-        return
+        return []
     files = (*_values(words, '--config'), *_values(words, '-c'))
     variables = tuple(_values(words, '--vars'))
     folder = definition.cwd or ''
@@ -135,33 +85,30 @@ def _fixed_ports(definition: Definition, settings: Settings) -> Iterator[_Port]:
     )
     try:
         config = load_configuration(here)
-    except ConfigurationError:
-        config = Configuration()
-    for ports in (_rpc_port, _log_port, _web_ports):
-        try:
-            yield from ports(config, words)
-        except (ConfigurationError, ValueError):
-            continue
+        readers = (_rpc_port, _log_port, _web_ports)
+        return [port for reader in readers for port in reader(config, words)]
+    except (ConfigurationError, ValueError):
+        return None
 
 
-def _rpc_port(config: Configuration, words: Sequence[str]) -> Iterator[_Port]:
+def _rpc_port(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:
     container = config.view('container')
     chosen = [word for word in _values(words, '--port') if word.isdecimal()]
     number = int(chosen[-1]) if chosen else _number(container)
     where = Location(f'--port={number}') if chosen else container.locate('port')
     handed = container.get_line('rpc.transport', 'zmtp') == 'zmtp'
     if 0 < number <= 65535:
-        yield _Port(number, where, _host(container, words) if handed else None)
+        yield FixedPort(number, where, _host(container, words) if handed else None)
 
 
-def _log_port(config: Configuration, words: Sequence[str]) -> Iterator[_Port]:
+def _log_port(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:
     container = config.view('container')
     published = _FIXED.search(container.get_line('log_endpoint', ''))
     if published is not None and int(published[1]):
-        yield _Port(int(published[1]), container.locate('log_endpoint'))
+        yield FixedPort(int(published[1]), container.locate('log_endpoint'))
 
 
-def _web_ports(config: Configuration, words: Sequence[str]) -> Iterator[_Port]:
+def _web_ports(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:
     """Yield the ports of interfaces, which only instances listen at."""
     chosen = set(_values(words, '--interface'))
     interfaces = config.view('interfaces') if 'instance' in words else Configuration()
@@ -171,7 +118,7 @@ def _web_ports(config: Configuration, words: Sequence[str]) -> Iterator[_Port]:
         if number and (not chosen or chosen & {name, name.partition('@')[0]}):
             ip = section.get_raw('ip')
             host = _host(config.view('container'), words) if ip is None else check_host(ip)
-            yield _Port(number, section.locate('port'), host, shared=host is not None)
+            yield FixedPort(number, section.locate('port'), host, shared=host is not None)
 
 
 def _number(section: ConfigView) -> int:

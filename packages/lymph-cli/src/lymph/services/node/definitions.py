@@ -25,7 +25,7 @@ from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.printable import quoted
 from lymph.core.options import refuse_unknown
 from lymph.services.node.shell_words import shell_word
-from lymph.services.node.socket_definitions import read_names
+from lymph.services.node.socket_definitions import SocketDefinition, read_names, read_sockets
 
 __all__ = ['Definition', 'Restart', 'check_commands', 'read_definitions', 'service_words']
 
@@ -56,7 +56,7 @@ class Definition:
     cwd: str | None = None
     restart: Restart = 'on-failure'
     stop_timeout: float | None = None
-    sockets: tuple[str, ...] = ()
+    sockets: tuple[SocketDefinition, ...] = ()
 
     def processes(self) -> list[str]:
         """Return the names of the processes: `echo.1`, `echo.2`."""
@@ -75,8 +75,11 @@ class Definition:
 
     def runs_like(self, other: Definition) -> bool:
         """Tell whether a process of `other` does what a process of this one would do."""
-        mine = self.command, self.env, self.cwd, self.sockets
-        return mine == (other.command, other.env, other.cwd, other.sockets)
+        mine, others = (
+            (each.command, each.env, each.cwd, [(made.name, str(made)) for made in each.sockets])
+            for each in (self, other)
+        )
+        return mine == others
 
 
 def service_words(command: Iterable[str]) -> tuple[str, ...] | None:
@@ -103,7 +106,7 @@ def read_definitions(config: ConfigView) -> list[Definition]:
             'instances',
             'nothing to run; name instances with their command, as in the manual, 4.1.4',
         )
-    sockets = tuple(config.view('sockets'))
+    sockets = read_sockets(config)
     return [_read(name, section.view([name]), sockets) for name in section]
 
 
@@ -126,7 +129,7 @@ def check_commands(definitions: Iterable[Definition], search_path: str) -> None:
             )
 
 
-def _read(name: str, view: ConfigView, sockets: Iterable[str]) -> Definition:
+def _read(name: str, view: ConfigView, sockets: Mapping[str, SocketDefinition]) -> Definition:
     refuse_unknown(view, _KEYS, plain=True)
     command = _command(view)
     cwd = view.get_line('cwd', None)
@@ -140,7 +143,7 @@ def _read(name: str, view: ConfigView, sockets: Iterable[str]) -> Definition:
         None if cwd is None else os.path.expanduser(cwd),
         cast('Restart', view.get_choice('restart', _RESTARTS, default)),
         view.get_seconds('stop_timeout', None, zero=True),
-        read_names(view, sockets),
+        tuple(sockets[each] for each in read_names(view, sockets)),
     )
     if definition.numprocesses > 1 and definition.has_pidfile:
         count = definition.numprocesses

@@ -45,10 +45,13 @@ class Handed(NamedTuple):
 
 
 class Sockets:
-    """The sockets of a node; `wanted` has those of each definition, by its name."""
+    """The sockets of a node; `wanted` has those of each definition, by its name.
+
+    Raises ConfigurationError as `update` does.
+    """
 
     def __init__(self, wanted: Mapping[str, Sequence[SocketDefinition]] | None = None) -> None:
-        self._wanted: Mapping[str, Sequence[SocketDefinition]] = {}
+        self.wanted: Mapping[str, Sequence[SocketDefinition]] = {}
         self._open: dict[_Address, socket.socket] = {}
         self._low: list[int] = []
         self.update(wanted or {})
@@ -77,7 +80,7 @@ class Sockets:
             self._open[address].close()
             del self._open[address]
         self._open.update(opened)
-        self._wanted = wanted
+        self.wanted = wanted
 
     def of(self, name: str) -> list[Handed]:
         """Return the sockets for a process of a definition that is started next, in their order.
@@ -85,7 +88,7 @@ class Sockets:
         Those that could not be bound until now are tried again, and left out if they still cannot.
         """
         handed = []
-        for each in self._wanted.get(name, ()):
+        for each in self.wanted.get(name, ()):
             address = _address(each)
             if address not in self._open:
                 with suppress(ConfigurationError):
@@ -99,7 +102,7 @@ class Sockets:
         """Close all of them in this process; who has one goes on listening."""
         for sock in self._open.values():
             sock.close()
-        self._open, self._wanted = {}, {}
+        self._open, self.wanted = {}, {}
         for descriptor in self._low:
             os.close(descriptor)
         self._low = []
