@@ -194,10 +194,18 @@ def test_one_instance_is_told_and_its_whole_identity_is_not_needed(stage: Stage)
     done = stage.run('change-loglevel', f'shop:{stage.identity[:2]}', 'root', 'WARNING')
     assert (done.exit_code, done.stderr) == (0, '')
     assert done.stdout.split() == [stage.endpoint, 'root', 'WARNING']
-    for command in (['inspect'], ['tail'], ['change-loglevel', 'root', 'DEBUG']):
+    address = f'--address=echo:{stage.identity[:5]}'
+    assert stage.run('request', 'echo.upper', 'text=foo', address).stdout == "'FOO'\n"
+    for command in (
+        ['inspect'],
+        ['tail'],
+        ['change-loglevel', 'root', 'DEBUG'],
+    ):
         done = stage.run(command[0], 'shop:zz', *command[1:])
         assert done.exit_code == 1
         assert f"no instance 'shop:zz'; there are: shop:{stage.identity}\n" in done.stderr
+    done = stage.run('inspect', 'nowhere:4123')
+    assert 'an endpoint is written tcp://nowhere:4123' in done.stderr
 
 
 def test_who_does_not_answer_is_told_from_who_cannot_be_reached(stage: Stage) -> None:

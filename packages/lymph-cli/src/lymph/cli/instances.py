@@ -17,17 +17,15 @@ import click
 
 from lymph.cli.prefixes import expand, listed
 from lymph.config.printable import quoted
-from lymph.config.suggestions import close_name
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.versioning import Version, parse_name
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.exceptions import LookupFailure
 
-__all__ = ['Wanted', 'choose', 'find_instances', 'look_up', 'parse_wanted']
+__all__ = ['Wanted', 'choose', 'find_instances', 'parse_wanted']
 
 #: What nobody means by the beginning of an identity.
 _ENDPOINT = re.compile(r'(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[\w:.%-]+\]):[0-9]{1,5}')
-_SHOWN = 200  # characters of a name that is suggested
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +64,13 @@ def find_instances(
     """
     if wanted.prefix and wanted.text in registry.discover(namespace):
         wanted = Wanted(wanted.text)  # the name of a service may have a colon in it
-    return choose(look_up(registry, wanted.name, namespace), wanted)
-
-
-def look_up(registry: BaseServiceRegistry, name: str, namespace: str = RPC) -> Service:
-    """Return a service; raises LookupFailure, with a name like it if nobody offers this one."""
     try:
-        return registry.get(name, namespace)
+        service = registry.get(wanted.name, namespace)
     except LookupFailure as error:
-        names = registry.discover(namespace)
-        close = None if name in names else close_name(name, names)
-        if close is None:
-            raise
-        raise LookupFailure(f'{error}; did you mean {quoted(close, _SHOWN)}?') from error
+        if wanted.prefix.isdecimal():  # it may have been meant for a port
+            raise LookupFailure(f'{error}; an endpoint is written tcp://{wanted.text}') from error
+        raise
+    return choose(service, wanted)
 
 
 def choose(service: Service, wanted: Wanted) -> list[ServiceInstance]:

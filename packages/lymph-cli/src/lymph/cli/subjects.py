@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import click
 
+from lymph.cli.instances import parse_wanted
 from lymph.config.printable import quoted
 from lymph.core.facts import check_name
 from lymph.core.transport.endpoints import split_tcp
@@ -84,7 +85,7 @@ def version_order(version: str | None) -> tuple[Version, str]:
 
 
 def parse_address(text: str) -> str:
-    """Return the endpoint or the name of a service that is to be called.
+    """Return the endpoint, the service or the instance (NAME:IDENTITY) that is to be called.
 
     Raises UsageError for an endpoint in TCP where nobody can listen, and for what cannot name a
     service: a host and port without ``tcp://``, a name with a version. Endpoints of other schemes
@@ -95,7 +96,7 @@ def parse_address(text: str) -> str:
             if not split_tcp(text)[1]:
                 raise ValueError(f'expected a port from 1 to 65535, found {quoted(text)}')
         elif '://' not in text:
-            _refuse_host_and_port(check_name(text))
+            parse_wanted(check_name(text))
     except ValueError as error:
         raise click.UsageError(f'--address: {error}') from error
     service, at, version = text.partition('@')

@@ -51,8 +51,8 @@ _MOST_CALLERS = 10_000
     '-a',
     metavar='ADDRESS',
     shell_complete=services,
-    help='Call this endpoint (tcp://HOST:PORT) without a look at the registry, or this service. '
-    'Default: the interface in SUBJECT.',
+    help='Call this endpoint (tcp://HOST:PORT) without a look at the registry, this service, or '
+    'the instance NAME:IDENTITY whose identity begins so. Default: the interface in SUBJECT.',
 )
 @click.option(
     '--timeout',

@@ -11,12 +11,11 @@ from lymph.cli.logs import set_up_logging
 from lymph.cli.running.code import code_explained
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import interrupts_heard
-from lymph.cli.running.suggesting import meant_service
+from lymph.cli.running.suggesting import services_suggested
 from lymph.cli.settings import Settings
 from lymph.client import Client
 from lymph.core.settings import read_transport
 from lymph.core.transport.base import Transport
-from lymph.exceptions import LookupFailure
 
 __all__ = ['open_client']
 
@@ -39,11 +38,5 @@ def open_client(
             if through is not None:
                 parts['transport'] = through(read_transport(config.view('container')))
             opened = Client.from_config(config, **parts)
-        with opened as client:
-            try:
-                yield client
-            except LookupFailure as error:
-                meant = meant_service(client, error)
-                if meant is None:
-                    raise
-                raise LookupFailure(f'{error}; did you mean {meant!r}?') from error
+        with opened as client, services_suggested(client):
+            yield client

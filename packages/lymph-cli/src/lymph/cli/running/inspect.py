@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lymph.cli.descriptions import Description, Fact, read_description
-from lymph.cli.instances import Wanted, find_instances, look_up, parse_wanted
+from lymph.cli.instances import Wanted, find_instances, parse_wanted
 from lymph.cli.output import say
 from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.running.asking import open_client
@@ -59,7 +59,6 @@ def _ask(client: Client, address: str, wanted: Wanted | None) -> Any:
     if wanted is None:
         return client.request(address, 'lymph.inspect')
     if wanted == Wanted(wanted.name, text=wanted.text):
-        look_up(registry, wanted.name)  # whose error says more
         return client.request(wanted.name, 'lymph.inspect')
     error: RpcError | None = None
     for instance in find_instances(registry, wanted):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from lymph.cli.bodies import parse_body
+from lymph.cli.instances import find_instances, parse_wanted
 from lymph.cli.output import say
 from lymph.cli.printing import Printer
 from lymph.cli.running.asking import open_client
@@ -59,10 +61,24 @@ def run(
     if '://' in called:
         parts['registry'] = StaticServiceRegistry()
     with open_client(settings, through, **parts) as client, traced(trace_id, verbose=verbose):
+        call = replace(call, address=_of_one(client, called))
         if plan is None:
             _print_reply(settings, client, call, as_json)
         else:
             run_load(settings, client, call, plan, trace_id, as_json)
+
+
+def _of_one(client: Client, address: str) -> str:
+    """Return the endpoint of the instance NAME:IDENTITY, other addresses as they are.
+
+    Raises LookupFailure if nobody offers the service, OperationFailed if there is not just one.
+    """
+    if '://' in address or ':' not in address:
+        return address
+    found = find_instances(client.container.registry, parse_wanted(address))
+    endpoints = {each.endpoint for each in found}
+    # several are those of a service that has a colon in its name
+    return endpoints.pop() if len(endpoints) == 1 else address
 
 
 def _pack(params: Sequence[str]) -> PackedArguments:

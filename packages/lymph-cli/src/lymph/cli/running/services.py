@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gevent.pool import Pool
 
-from lymph.cli.instances import Wanted, choose, look_up
+from lymph.cli.instances import Wanted, choose
 from lymph.cli.running.fleet import ask_all, by_endpoint
 from lymph.cli.running.members import Member
 from lymph.core.container import ServiceContainer
@@ -75,7 +75,7 @@ def _members(registry: BaseServiceRegistry, wanted: Wanted, spaces: Sequence[str
     away: LookupFailure | None = None
     for space in spaces:
         try:
-            for instance in look_up(registry, wanted.name, space):
+            for instance in registry.get(wanted.name, space):
                 service.add(instance)
                 inside.setdefault(instance.key, []).append(space)
         except LookupFailure as error:

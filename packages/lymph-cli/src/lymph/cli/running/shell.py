@@ -18,6 +18,7 @@ from lymph.cli.running.prompt_choice import choose_prompt
 from lymph.cli.running.prompting import interrupts_raised
 from lymph.cli.running.remote_shell import enter, find_backdoor
 from lymph.cli.running.stacks import show_greenlets
+from lymph.cli.running.suggesting import services_suggested
 from lymph.cli.settings import Settings
 from lymph.client import Client
 from lymph.core.backdoor.namespace import complete_namespace
@@ -41,7 +42,7 @@ def run(settings: Settings, remote: str | None, token: str | None, shell: str | 
     with code_explained():
         client = Client.from_config(config)
     if remote is not None:
-        with client:
+        with client, services_suggested(client):
             found = find_backdoor(client, remote, token)
         enter(found)
         return

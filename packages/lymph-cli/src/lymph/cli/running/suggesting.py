@@ -6,7 +6,7 @@ That is done after the failure and here, so that it costs a service nothing whil
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gevent
@@ -18,7 +18,7 @@ from lymph.config.suggestions import close_name
 from lymph.discovery.base import HTTP, RPC
 from lymph.exceptions import LookupFailure, LymphError, Refused, RpcError
 
-__all__ = ['meant_service', 'suggestion']
+__all__ = ['meant_service', 'services_suggested', 'suggestion']
 
 _PATIENCE = 1.0  # seconds that an answer may take in all
 _TOLD = 'did you mean'  # in an error that names it already
@@ -60,6 +60,18 @@ def meant_service(
     found = _in_time(lambda: [client.container.discover(each) for each in namespaces])
     names = set().union(*found or ())
     return None if error.service in names else close_name(error.service, names)
+
+
+@contextlib.contextmanager
+def services_suggested(client: Client) -> Iterator[None]:
+    """Have an error of the block about a service that nobody offers name the one that was meant."""
+    try:
+        yield
+    except LookupFailure as error:
+        meant = meant_service(client, error)
+        if meant is None:
+            raise
+        raise LookupFailure(f'{error}; did you mean {meant!r}?') from error
 
 
 def _described(client: Client, address: str) -> Described:
