@@ -41,6 +41,7 @@ FLOORS = [
         'lymph.core.options',
         'lymph.core.resolving',
         'lymph.core.state',
+        'lymph.core.state_files',
         'lymph.core.threads',
         'lymph.core.trace',
         'lymph.core.versioning',
@@ -54,7 +55,13 @@ FLOORS = [
     ['lymph.core.monitoring.watchdog', 'lymph.core.protocol', 'lymph.core.transport.base'],
     ['lymph.core.transport'],
     ['lymph.core.channels', 'lymph.core.connections', 'lymph.core.facts', 'lymph.core.services'],
-    ['lymph.core.diagnosis', 'lymph.core.partitioning', 'lymph.discovery', 'lymph.events'],
+    [
+        'lymph.core.diagnosis',
+        'lymph.core.leftovers',
+        'lymph.core.partitioning',
+        'lymph.discovery',
+        'lymph.events',
+    ],
     ['lymph.core.declaring', 'lymph.core.decorators'],
     [
         'lymph.core.calls',

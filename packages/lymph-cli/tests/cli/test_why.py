@@ -29,11 +29,11 @@ STATUS: dict[str, Any] = {
 
 
 def answer(**changes: Any) -> Answer:
-    return Answer(ECHO, (('echo', None),), {**STATUS, **changes})
+    return Answer((('echo', ECHO),), {**STATUS, **changes})
 
 
 def silence(error: str, kind: str = 'NotConnected') -> Answer:
-    return Answer(ECHO, (('echo', None),), error=error, kind=kind)
+    return Answer((('echo', ECHO),), error=error, kind=kind)
 
 
 @pytest.mark.parametrize(

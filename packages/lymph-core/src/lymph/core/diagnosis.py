@@ -46,8 +46,7 @@ class Answer:
     """What a running instance said of itself when it was asked for `lymph.status`.
 
     ==========  ==========================================================================
-    instance    one of those that are registered at its endpoint
-    services    names that are registered there, and their versions
+    members     what is registered at its endpoint: names, and the instance of each
     status      the answer; None without one, and then `error` says why
     asked       Unix time in seconds right before
     answered    and right after
@@ -57,8 +56,7 @@ class Answer:
     of the type that it has to be.
     """
 
-    instance: ServiceInstance
-    services: tuple[tuple[str, str | None], ...] = ()
+    members: tuple[tuple[str, ServiceInstance], ...]
     status: Mapping[str, Any] | None = None
     error: str = ''
     asked: float = 0.0
@@ -67,11 +65,25 @@ class Answer:
     kind: str = field(default='', repr=False)
 
     @property
+    def instance(self) -> ServiceInstance:
+        """The first of the instances: all of them have its identity, endpoint, host and process."""
+        return self.members[0][1]
+
+    @property
+    def services(self) -> frozenset[tuple[str, str | None]]:
+        """The names that are registered there, and their versions."""
+        return frozenset((name, instance.version) for name, instance in self.members)
+
+    @property
+    def names(self) -> str:
+        """The names that are registered there, in a row."""
+        return ', '.join(sorted({name for name, _ in self.members}))
+
+    @property
     def name(self) -> str:
         """What to call it in a sentence."""
         host = f' on {self.instance.hostname}' if self.instance.hostname else ''
-        services = ', '.join(sorted({name for name, _ in self.services}))
-        return f'{services} at {self.instance.endpoint}{host}'
+        return f'{self.names} at {self.instance.endpoint}{host}'
 
     def number(self, *path: str) -> float | None:
         """Return the number at a path of the status, None where there is no such number."""
@@ -97,22 +109,31 @@ class Answer:
 
 
 class Surroundings(Protocol):
-    """What a check may look at. Everything but `config` may wait, and raises NotChecked."""
+    """What a check may look at.
+
+    Everything but `config` may wait. What is away is a NotChecked, whose cause is the error.
+    """
 
     @property
     def config(self) -> Configuration:
-        """The configuration; raises NotChecked when it cannot be used."""
+        """The configuration; raises NotChecked when it cannot be read."""
 
     @property
     def registry(self) -> BaseServiceRegistry:
-        """The registry, started."""
+        """The registry, started; raises NotChecked."""
 
     @property
     def events(self) -> BaseEventSystem:
-        """The event system, started."""
+        """The event system, started; raises NotChecked."""
+
+    def problem(self) -> LymphError | None:
+        """Return what keeps the configuration from being used, apart from the backends."""
 
     def fleet(self) -> Sequence[Answer]:
-        """Return what all registered instances say of themselves; they are asked once."""
+        """Return what all registered instances say of themselves; raises NotChecked.
+
+        They are asked once, for all checks.
+        """
 
 
 class Check(ABC):

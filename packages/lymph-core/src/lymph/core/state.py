@@ -20,7 +20,7 @@ from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location
 from lymph.config.printable import printable, quoted
 
-__all__ = ['make_private', 'state_directory']
+__all__ = ['make_private', 'state_base', 'state_directory']
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _LENGTH = 300  # characters of a path in an error
@@ -64,6 +64,11 @@ def state_directory(
             source,
         )
     return directory
+
+
+def state_base(path: str | None = None) -> Path:
+    """Return the state directory, or what `path` names in place of it; it need not be there."""
+    return _base(path, None)[0]
 
 
 def make_private(directory: Path) -> None:

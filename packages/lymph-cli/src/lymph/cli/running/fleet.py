@@ -65,16 +65,15 @@ def ask_all(
 def _ask(
     container: ServiceContainer, found: Sequence[tuple[str, ServiceInstance]], timeout: float
 ) -> Answer:
-    instance = found[0][1]
-    services = tuple((name, each.version) for name, each in found)
+    members, endpoint = tuple(found), found[0][1].endpoint
     if timeout <= 0:
-        return Answer(instance, services, error=_NOT_ASKED)
+        return Answer(members, error=_NOT_ASKED)
     asked = time.time()
     try:
-        status = container.request(instance.endpoint, 'lymph.status', timeout=timeout, retries=0)
+        status = container.request(endpoint, 'lymph.status', timeout=timeout, retries=0)
     except LymphError as error:
-        text = error_text(error).removeprefix(f'{instance.endpoint}: ')
-        return Answer(instance, services, error=text, kind=type(error).__name__)
+        text = error_text(error).removeprefix(f'{endpoint}: ')
+        return Answer(members, error=text, kind=type(error).__name__)
     if not isinstance(status, dict):
-        return Answer(instance, services, error='its lymph.status is no map', kind='Wrong')
-    return Answer(instance, services, status, asked=asked, answered=time.time())
+        return Answer(members, error='its lymph.status is no map', kind='Wrong')
+    return Answer(members, status, asked=asked, answered=time.time())
