@@ -1,0 +1,1 @@
+"""The checks of `lymph doctor` that concern no backend in particular, one in each module."""
