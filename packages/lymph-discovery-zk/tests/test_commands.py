@@ -46,7 +46,7 @@ class Shell:
 
     def __init__(self, folder, chroot):
         self.folder = folder
-        self._chroot = chroot
+        self.chroot = chroot
         self._started = []
         self._environment = {
             **{key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'},
@@ -56,7 +56,7 @@ class Shell:
         (folder / 'echo_service.py').write_text(SERVICE)
 
     def configure(self, connect_timeout=3.0, advertise=None, **zkclient):
-        registry = {'zkclient': zkclient, 'chroot': self._chroot}
+        registry = {'zkclient': zkclient, 'chroot': self.chroot}
         container = {
             'registry': {**registry, 'connect_timeout': connect_timeout},
             'events': {'class': 'null'},
@@ -86,7 +86,7 @@ class Shell:
             log=log,
         )
         self._started.append(process)
-        eventually(lambda: 'echo, site at tcp://' in log.read_text(), LONG, log.read_text)
+        eventually(lambda: 'site at tcp://' in log.read_text(), LONG, log.read_text)
         return process
 
     def close(self):
@@ -300,3 +300,41 @@ def test_a_server_that_cannot_prove_who_it_is_is_not_used(shell, tls, make_keys)
     done = shell.run('discover')
     assert 'over TLS as configured' in failure_of(done)
     assert 'CERTIFICATE_VERIFY_FAILED' in done.stderr
+
+
+# What an operator asks.
+
+
+def test_the_doctor_finds_loopback_addresses_and_servers_that_are_away(shell, zookeeper_server):
+    away = f'127.0.0.1:{free_port()}'
+    shell.configure(hosts=[zookeeper_server.hosts, away])
+    shell.start_instance()
+    done = shell.run('doctor', 'addresses', 'registry', 'versions', 'zookeeper', '--json')
+    found = {each['check']: each for each in json.loads(done.stdout)['findings']}
+    assert (done.returncode, set(found)) == (1, {'addresses', 'versions', 'zookeeper'})
+    assert 'tcp://127.0.0.1:' in found['addresses']['found']
+    assert 'http://127.0.0.1:' in found['addresses']['found']
+    assert 'container.advertise' in found['addresses']['advice']
+    assert found['zookeeper']['found'].startswith(f'1, for {away} does not answer')
+    assert 'echo@1' in found['versions']['advice']
+    done = shell.run('why', 'echo')
+    assert done.returncode == 0
+    first, asked, *_ = done.stdout.splitlines()
+    assert first == (
+        'a call to echo reaches 1 of 2 instances; passed over: older major version (1)'
+    )
+    assert f'below {shell.chroot}' in asked
+    assert 'a loopback address, which no other machine reaches' in done.stdout
+
+
+def test_the_doctor_tells_once_that_the_registry_is_away(shell):
+    shell.configure(hosts=f'127.0.0.1:{free_port()}', connect_timeout=1)
+    done = shell.run('doctor', '--timeout=10')
+    assert done.returncode == 1
+    first, second, *_ = done.stdout.splitlines()
+    assert re.fullmatch(
+        r'registry: expected a registry that answers, found no answer from ZooKeeper at '
+        r'127.0.0.1:\d+ within 1 s \(.*refused\); start it, or correct .*zkclient',
+        first,
+    )
+    assert second == '1 fault found'

@@ -110,6 +110,11 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
     def description(self) -> str:
         return f'{self._session} below {self._session.client.chroot}{self._root or "/"}'
 
+    @property
+    def servers(self) -> list[tuple[str, int]]:
+        """The hosts and ports of all servers."""
+        return list(self._session.client.hosts)
+
     def on_start(self) -> None:
         """Connect to the server; raises RegistrationFailure when it is not there."""
         try:
