@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import amqp
 import gevent
 import pytest
 from gevent.pool import Pool
@@ -13,6 +15,7 @@ from gevent.pywsgi import WSGIServer
 from lymph.config import Configuration
 from lymph.core.events import Event
 from lymph.events.base import Subscription
+from lymph.events.kombu.checks.old_queues import OldQueuesCheck
 from lymph.events.kombu.settings import Settings
 from lymph.exceptions import ConfigurationError
 from lymph.testing.servers import RabbitmqServer
@@ -20,6 +23,13 @@ from lymph.testing.servers.ports import free_port
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
+
+
+@dataclass
+class Around:
+    """The surroundings of a check, with an event system alone."""
+
+    events: Any
 
 
 class Managed(RabbitmqServer):
@@ -67,6 +77,25 @@ def test_the_management_api_tells_bytes_and_what_runs_and_queues_in_no_record(
     system._records.remove(system._records.read())
     assert [each.queue for each in system.queues.read()] == ['queue']
     assert 'management' not in system.queues.note
+
+
+def test_old_queues_are_listed_by_the_management_api(bench: Any, managed: Managed) -> None:
+    system = bench.start(urls=managed.url, management=f'http://127.0.0.1:{managed.api}')
+    with amqp.Connection(managed.address) as connection:
+        channel = connection.channel()
+        channel.exchange_declare('lymph', 'topic', auto_delete=False)
+        channel.queue_declare('from 0.15', durable=True, auto_delete=False)
+        channel.queue_bind('from 0.15', 'lymph', '#')
+        arguments = {'x-dead-letter-exchange': 'eu.lymph.dead'}
+        channel.queue_declare('eu.shop.on', durable=True, auto_delete=False, arguments=arguments)
+
+    def found() -> Any:
+        text = '; '.join(map(str, OldQueuesCheck().run(Around(system))))
+        return text if "'from 0.15' (0 waiting)" in text and "'eu'" in text else None
+
+    text = eventually(found, PATIENCE)
+    assert "consumers of the queues of the exchange 'eu', found 'eu.shop.on' (0 waiting)" in text
+    assert 'rabbitmqctl delete_queue --if-unused eu.shop.on' in text
 
 
 @pytest.fixture(params=['401 Unauthorized', 'junk', 'nobody', 'silence'])

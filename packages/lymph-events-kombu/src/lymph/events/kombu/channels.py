@@ -14,7 +14,7 @@ greenlet that waits for a reply sleeps until the reader has it:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import amqp
 import gevent
@@ -30,6 +30,7 @@ from lymph.events.kombu.wire import Wire
 __all__ = ['Channel', 'Connection', 'Transport']
 
 _CLOSED = RecoverableConnectionError('the connection was closed')
+_BLOCKED = spec.method(spec.Connection.Blocked, 's')
 _CLOSING = (spec.Channel.Close, spec.Channel.CloseOk)
 _REPLY_TIMEOUT = 30.0  # seconds; a quorum queue that elects a leader may take a while
 
@@ -167,9 +168,16 @@ class Connection(_Replies, pyamqp.Connection):
 
     Channel = Channel
 
+    # py-amqp does not read the reason of a block
+    _METHODS: ClassVar[dict[Any, Any]] = {
+        **pyamqp.Connection._METHODS,  # noqa: SLF001
+        spec.Connection.Blocked: _BLOCKED,
+    }
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.lost: AsyncResult[Exception] = AsyncResult()
         self.blocked = False  # the broker takes no messages from us: RabbitMQ's connection.blocked
+        self.why_blocked: AsyncResult[str] = AsyncResult()  # the broker's words for the first time
         self.when_unblocked: list[Callable[[], object]] = []
         super().__init__(*args, **{**kwargs, 'frame_handler': frame_handler})
 
@@ -209,8 +217,10 @@ class Connection(_Replies, pyamqp.Connection):
         self.fail(_CLOSED)
         super().collect()
 
-    def _on_blocked(self, *args: Any) -> None:
+    def _on_blocked(self, reason: object = '') -> None:
         self.blocked = True
+        if not self.why_blocked.ready():
+            self.why_blocked.set(str(reason))
 
     def _on_unblocked(self) -> None:
         self.blocked = False

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import gevent
@@ -25,10 +25,12 @@ from lymph.events.kombu.tls import secure
 
 __all__ = ['Figures', 'Management']
 
+T = TypeVar('T')
+
 _PORTS = {'http': 15672, 'https': 15671}
 _TIMEOUT = 5.0  # seconds
 _MOST = 64 << 20  # bytes of an answer
-_COLUMNS = 'name,arguments,message_bytes_ready,messages_unacknowledged'
+_COLUMNS = 'name,arguments,message_bytes_ready,messages_unacknowledged,messages_ready,consumers'
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Figures:
     bytes: int | None
     running: int | None
     dead_letter_exchange: str | None
+    waiting: int | None = None
+    consumers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,23 +70,34 @@ class Management:
 
     def read(self, virtual_host: str) -> Mapping[str, Figures]:
         """Return the figures of all queues of a virtual host, by name; raises BrokerError."""
+        path = f'queues/{quote(virtual_host, safe="")}?columns={_COLUMNS}'
+        return self._read(path, lambda row: (row['name'], _figures(row)))
+
+    def bound(self, virtual_host: str, exchange: str) -> Mapping[str, Any]:
+        """Return the names of the queues that an exchange is bound to; raises BrokerError."""
+        host, name = quote(virtual_host, safe=''), quote(exchange, safe='')
+        path = f'exchanges/{host}/{name}/bindings/source'
+        found = self._read(path, lambda row: (str(row['destination']), row['destination_type']))
+        return {name: kind for name, kind in found.items() if kind == 'queue'}
+
+    def _read(self, path: str, pair: Callable[[Any], tuple[str, T]]) -> Mapping[str, T]:
+        """Return what `pair` makes of the rows that the API answers; raises BrokerError."""
         late = TimeoutError(f'no answer within {_TIMEOUT:g} s')
         try:
             with gevent.Timeout(_TIMEOUT, late):
-                rows = json.loads(self._get(virtual_host))
-            return {row['name']: _figures(row) for row in rows}
+                rows = json.loads(self._get(f'/api/{path}'))
+            return dict(map(pair, rows))
         except (OSError, HTTPException) as error:
             raise BrokerError(f'the management API at {self}: {explain(error)}') from error
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise BrokerError(f'the management API at {self}: found another answer') from error
 
-    def _get(self, virtual_host: str) -> bytes:
+    def _get(self, path: str) -> bytes:
         login = base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()
         sock = create_connection((self.host, self.port), _TIMEOUT)
         try:
             connection = HTTPConnection(self.host, self.port)
             connection.sock = secure(sock, {}, self.host) if self.scheme == 'https' else sock
-            path = f'/api/queues/{quote(virtual_host, safe="")}?columns={_COLUMNS}'
             connection.request('GET', path, headers={'Authorization': f'Basic {login}'})
             answer = connection.getresponse()
             if answer.status != 200:
@@ -101,6 +116,8 @@ def _figures(row: Mapping[str, Any]) -> Figures:
         _number(row.get('message_bytes_ready')),
         _number(row.get('messages_unacknowledged')),
         exchange if isinstance(exchange, str) else None,
+        _number(row.get('messages_ready')),
+        _number(row.get('consumers')),
     )
 
 

@@ -81,6 +81,10 @@ class KombuQueues(Queues):
             state if dead is None else replace(state, dead=dead[state.queue]) for state in states
         ]
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all queues in the record, as they are called at the broker."""
+        return frozenset(self._records.read())
+
     def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
         known: Mapping[str, bool | None] = dict.fromkeys(map(self._names.queue, names))
         return self._states(dict(self._look(known)), known)

@@ -61,7 +61,7 @@ class KombuEventSystem(BaseEventSystem):
         self, settings: Settings, *, backoff: Backoff | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self._settings = settings
+        self.settings = settings
         self._backoff = backoff or Backoff()
         self._serializer = SERIALIZERS[settings.serializer]
         self._topology = Topology(settings.exchange, settings.queue_type)
@@ -132,7 +132,7 @@ class KombuEventSystem(BaseEventSystem):
             self._now,
             self._later,
             self._backoff,
-            self._settings.confirm_timeout,
+            self.settings.confirm_timeout,
             self._outage,
         )
         self._refusal = None
@@ -184,7 +184,7 @@ class KombuEventSystem(BaseEventSystem):
         self._consumers[name] = consumer
         try:
             self._start_consuming(name)
-            consumer.start(self._settings.confirm_timeout)
+            consumer.start(self.settings.confirm_timeout)
         except BaseException:  # also of who is killed, or runs out of patience
             self._consumers.pop(name, None)
             consumer.stop()
@@ -203,7 +203,7 @@ class KombuEventSystem(BaseEventSystem):
         self._topology.names.check(name)
         queue = self._topology.queue(subscription, token='')
         try:
-            with self._emitting.channel(self._settings.confirm_timeout) as channel:
+            with self._emitting.channel(self.settings.confirm_timeout) as channel:
                 self._topology.declare_queue(channel, queue, subscription.event_types)
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
@@ -223,7 +223,7 @@ class KombuEventSystem(BaseEventSystem):
             queues.append((subscription, self._topology.queue(subscription, token)))
         name = ', '.join(subscription.queue_name for subscription, _ in queues)
         try:
-            with self._emitting.channel(self._settings.confirm_timeout) as channel:
+            with self._emitting.channel(self.settings.confirm_timeout) as channel:
                 for subscription, queue in queues:
                     name = subscription.queue_name
                     self._topology.declare_queue(channel, queue, subscription.event_types)
@@ -238,7 +238,7 @@ class KombuEventSystem(BaseEventSystem):
         self._expect_own_thread(f'{name} was looked for')
         self._topology.names.check(name)
         try:
-            with self._emitting.channel(self._settings.confirm_timeout) as channel:
+            with self._emitting.channel(self.settings.confirm_timeout) as channel:
                 found = self._topology.has_queue(channel, name)
             if found:
                 self.queues.adopt(name)
@@ -274,7 +274,7 @@ class KombuEventSystem(BaseEventSystem):
             publisher = self._now
             publication = Publication(message, self._topology.names.events, event.type)
         try:
-            publisher.publish(publication, self._settings.confirm_timeout)
+            publisher.publish(publication, self.settings.confirm_timeout)
         except BrokerError as error:
             raise EmitFailure(
                 f'{event.type} (event {event.id}) is not known to be safe at '
@@ -323,7 +323,7 @@ class KombuEventSystem(BaseEventSystem):
 
     def _prefetch(self) -> int:
         most = self.workers.size
-        wanted = self._settings.prefetch or most or _PREFETCH
+        wanted = self.settings.prefetch or most or _PREFETCH
         return wanted if most is None else min(wanted, most)
 
     # The connections.

@@ -1,0 +1,1 @@
+"""The checks of `lymph doctor` that look at RabbitMQ, one in each module."""
