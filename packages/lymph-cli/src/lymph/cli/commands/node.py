@@ -28,7 +28,7 @@ _pid = click.option(
     help='The node with this process id, if several run the same configuration.',
 )
 _json = click.option('--json', 'as_json', is_flag=True, help='Print JSON.')
-_MEANT = 'NAME is one of the configuration (echo), or that of a process (echo.2).'
+_MEANT = 'NAME is an entry of the configuration (echo), or one of its processes (echo.2).'
 
 
 @click.group(
@@ -74,7 +74,7 @@ def command(context: click.Context, settings: Settings, stop_timeout: float, deb
     'ps',
     epilog='Example: lymph node ps --watch',
     help=f"""
-    Show the processes of a running node: their state, and what they use.
+    Show the processes of a running node.
 
     {_MEANT} CPU is the share of one processor since the start of a process, or since the last look.
     """,
@@ -107,9 +107,9 @@ def _ps_command(
     'start',
     epilog='Example: lymph node start echo',
     help=f"""
-    Start processes of a running node that do not run, and wait until they are ready.
+    Start processes of a running node.
 
-    {_MEANT} What has failed is tried at once.
+    Waits until they are ready. {_MEANT} What has failed is tried at once.
     """,
 )
 @click.argument('names', nargs=-1, required=True, metavar='NAME...')
@@ -123,9 +123,9 @@ def _start_command(settings: Settings, names: tuple[str, ...], pid: int | None) 
     'stop',
     epilog='Example: lymph node stop echo.2',
     help=f"""
-    Stop processes of a running node, and wait until they have ended.
+    Stop processes of a running node.
 
-    {_MEANT} They stay down until `lymph node start`; the node goes on.
+    Waits until they have ended. {_MEANT} They stay down until `lymph node start`; the node goes on.
     """,
 )
 @click.argument('names', nargs=-1, required=True, metavar='NAME...')
@@ -139,10 +139,10 @@ def _stop_command(settings: Settings, names: tuple[str, ...], pid: int | None) -
     'restart',
     epilog='Example: lymph node restart echo',
     help=f"""
-    Replace processes of a running node, one after the other; without a NAME all that run.
+    Restart processes of a running node, one after the other.
 
-    {_MEANT} Each new process is ready before the next one goes. One that does not get ready ends
-    it: the exit code is 1 then, and the rest goes on as it is.
+    Without a NAME all that run. {_MEANT} Each new process is ready before the next one goes. One
+    that does not get ready ends it: the exit code is 1 then, and the rest goes on as it is.
     """,
 )
 @click.argument('names', nargs=-1, metavar='[NAME]...')
@@ -156,10 +156,11 @@ def _restart_command(settings: Settings, names: tuple[str, ...], pid: int | None
     'scale',
     epilog='Example: lymph node scale echo 4',
     help="""
-    Have a running node run an entry of its configuration NUMBER times.
+    Change how many processes run an entry.
 
-    Waits until new processes are ready, and those that are too many have ended. It lasts until the
-    node ends, or the configuration has another number.
+    NAME is an entry of the configuration of a running node. Waits until new processes are ready,
+    and those that are too many have ended. It lasts until the node ends, or the configuration has
+    another number.
     """,
 )
 @click.argument('name')
@@ -174,9 +175,9 @@ def _scale_command(settings: Settings, name: str, number: int, pid: int | None) 
     'tail',
     epilog='Example: lymph node tail echo',
     help=f"""
-    Follow what processes of a running node print, and its own lines, until Ctrl-C.
+    Follow what processes of a running node print.
 
-    {_MEANT} `node` is the node itself.
+    Goes on until Ctrl-C, and begins with the last lines. {_MEANT} `node` is the node itself.
     """,
 )
 @click.argument('names', nargs=-1, metavar='[NAME]...')
