@@ -9,7 +9,6 @@ import pytest
 
 from lymph.cli.running.node_sockets import sockets_of
 from lymph.cli.running.ports import check_ports
-from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError, Location
 from lymph.services.node.definitions import Definition
 from lymph.services.node.socket_definitions import SocketDefinition
@@ -67,8 +66,8 @@ def test_anything_else_is_left_to_the_command(
     Path('fixed.yml').write_text('container: {port: 4123}')
     Path('broken.yml').write_text('container: {port: nonsense}')
     where = Location('instances.web.command')
-    check_ports([Definition('web', tuple(command.split()), 2, where)], Settings())
-    check_ports([Definition('web', ('lymph', 'instance', '-cfixed.yml'), 1, where)], Settings())
+    check_ports([Definition('web', tuple(command.split()), 2, where)], {})
+    check_ports([Definition('web', ('lymph', 'instance', '-cfixed.yml'), 1, where)], {})
 
 
 WEB = 'interfaces: {web: {class: "x:X", port: 8080}, hooks: {class: "x:X", port: 8081, ip: "::1"}}'
@@ -96,7 +95,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found(*definitions: Definition, named: tuple[SocketDefinition, ...] = ()) -> dict[str, Any]:
-    sockets = sockets_of(definitions, {each.name: each for each in named}, Settings())
+    sockets = sockets_of(definitions, {each.name: each for each in named}, {})
     return {name: [(each.name, str(each)) for each in made] for name, made in sockets.items()}
 
 
@@ -125,6 +124,17 @@ def test_processes_are_given_a_socket_for_each_port_that_can_be_shared(
 ) -> None:
     (made,) = found(instance(words, processes)).values()
     assert [' '.join(each) for each in made] == sockets
+
+
+@pytest.mark.usefixtures('files')
+def test_ports_are_those_that_the_environment_of_the_processes_makes_them() -> None:
+    Path('node.yml').write_text('container: {ip: 0.0.0.0}')
+    Path('env.yml').write_text('interfaces: {web: {class: "x:X", port: $(env.PORT)}}')
+    command = ('lymph', 'instance', '-c', 'env.yml')
+    web = Definition('web', command, 2, WHERE, env={'PORT': '8082'})
+    environ = {'LYMPH_NODE_CONFIG': 'node.yml', 'PORT': '8080'}
+    ((made,),) = sockets_of([web], {}, environ).values()
+    assert str(made) == '0.0.0.0:8082'
 
 
 @pytest.mark.usefixtures('files')
@@ -159,10 +169,10 @@ def test_port_that_processes_cannot_share_for_another_definition_is_refused(ip: 
 
 @pytest.mark.usefixtures('files')
 def test_definition_whose_files_cannot_be_read_keeps_its_sockets() -> None:
-    before = sockets_of([instance('-c rpc.yml')], {}, Settings())
+    before = sockets_of([instance('-c rpc.yml')], {}, {})
     Path('rpc.yml').write_text('container: {')
-    assert sockets_of([instance('-c rpc.yml')], {}, Settings(), before) == before
-    assert sockets_of([instance('-c rpc.yml')], {}, Settings()) == {'web': []}
+    assert sockets_of([instance('-c rpc.yml')], {}, {}, before) == before
+    assert sockets_of([instance('-c rpc.yml')], {}, {}) == {'web': []}
 
 
 @pytest.mark.usefixtures('files')
@@ -182,5 +192,5 @@ def test_defined_sockets_go_to_those_who_name_them_or_have_their_port() -> None:
 @pytest.mark.usefixtures('files')
 def test_sockets_of_no_process_do_not_listen() -> None:
     front = SocketDefinition('front', '127.0.0.1', 8080, Location('sockets.front.port'))
-    made = sockets_of([instance('', 0, sockets=(front,))], {'front': front}, Settings())
+    made = sockets_of([instance('', 0, sockets=(front,))], {'front': front}, {})
     assert [each.found for each in made['web']] == [True]

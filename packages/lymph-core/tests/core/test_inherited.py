@@ -141,6 +141,11 @@ def test_socket_at_another_host_is_an_error_that_names_it(
         adopt(asked, port)
 
 
+def test_socket_at_another_host_that_does_not_listen_is_left_alone(inherit: Inherit) -> None:
+    port = inherit(listening=False)
+    assert adopt('0.0.0.0', port) is None
+
+
 def test_socket_for_all_addresses_of_both_families_is_one_for_all_of_ipv4(inherit: Inherit) -> None:
     port = inherit('::')
     for host in ('0.0.0.0', '::'):

@@ -7,6 +7,7 @@ one. Its sections in `SHARED` are the defaults of every instance on the machine 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from lymph.cli.settings import Settings
@@ -20,7 +21,9 @@ SHARED = ('components', 'container', 'dependencies', 'logging', 'plugins')
 _DEFAULT = '.lymph.yml'
 
 
-def load_configuration(settings: Settings) -> Configuration:
+def load_configuration(
+    settings: Settings, environ: Mapping[str, str] | None = None
+) -> Configuration:
     """Return the configuration of an instance, or of a command that asks instances.
 
     Files that were given are read over the shared sections of the node's configuration; without
@@ -28,9 +31,9 @@ def load_configuration(settings: Settings) -> Configuration:
 
     Raises ConfigurationError for a file that cannot be used.
     """
-    given = settings.configuration_files()
-    config = _empty(settings)
-    for path in node_files():
+    given = settings.configuration_files(environ)
+    config = _empty(settings, environ)
+    for path in node_files(environ):
         config.load_file(path, SHARED if given else None, check=check_sections)
     for path in given:
         config.load_file(path, check=check_sections)
@@ -53,16 +56,16 @@ def load_node_configuration(settings: Settings) -> Configuration:
     return config
 
 
-def node_files() -> tuple[str, ...]:
+def node_files(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Return the files that are the node's configuration."""
-    named = os.environ.get('LYMPH_NODE_CONFIG')
+    named = (os.environ if environ is None else environ).get('LYMPH_NODE_CONFIG')
     if named:
         return tuple(path for path in named.split(os.pathsep) if path)
     return (_DEFAULT,) if Path(_DEFAULT).exists() else ()
 
 
-def _empty(settings: Settings) -> Configuration:
-    config = Configuration()
-    for path in settings.variable_files():
+def _empty(settings: Settings, environ: Mapping[str, str] | None = None) -> Configuration:
+    config = Configuration(environ=environ)
+    for path in settings.variable_files(environ):
         config.load_vars_file(path)
     return config

@@ -112,7 +112,7 @@ def adopt(host: str, port: int) -> socket.socket | None:
     """Return the inherited socket for a port, None if there is none.
 
     It listens, is plain and non-blocking, and is the caller's to close. Raises SocketMismatch if it
-    is bound to another host, OSError if something in this process listens at it already or it
+    listens at another host, OSError if something in this process listens at it already or it
     cannot be listened at, and what looking up a host name raises.
     """
     found = [each for each in inherited_sockets() if each.port == port] if port else []
@@ -122,10 +122,12 @@ def adopt(host: str, port: int) -> socket.socket | None:
     for each in found:
         if any(_covers(each, ip) for ip in wanted):
             return _take(each)
-    bound = join_address(found[0].host, port)
-    raise SocketMismatch(
-        errno.EADDRNOTAVAIL, f'the socket for it that this process was started with is at {bound}'
-    )
+    for each in found:
+        if _listens(each.descriptor):  # else it is in nobody's way
+            bound = join_address(each.host, port)
+            text = f'the socket for it that this process was started with is at {bound}'
+            raise SocketMismatch(errno.EADDRNOTAVAIL, text)
+    return None
 
 
 def unused_sockets() -> list[Inherited]:

@@ -47,22 +47,22 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
     config = load_node_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
     environ = _environ(settings)
-    definitions = _definitions(config, settings, environ, debug)
-    sockets = Sockets(sockets_of(definitions, read_sockets(config), settings))
+    definitions = _definitions(config, environ, debug)
+    sockets = Sockets(sockets_of(definitions, read_sockets(config), environ))
     fleet = Fleet(
         definitions,
         environ=environ,
         patience=stop_timeout,
         color=wants_color(settings),
-        fixed_port=lambda definition: fixed_port(definition, settings),
+        fixed_port=lambda definition: fixed_port(definition, environ),
         sockets=sockets,
     )
 
     def read_again() -> None:
         config = load_node_configuration(settings)
-        definitions = _definitions(config, settings, environ, debug)
+        definitions = _definitions(config, environ, debug)
         named = read_sockets(config)
-        sockets.update(sockets_of(definitions, named, settings, sockets.wanted))
+        sockets.update(sockets_of(definitions, named, environ, sockets.wanted))
         fleet.reload(definitions)
 
     terminal = Terminal()
@@ -88,12 +88,12 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
 
 
 def _definitions(
-    config: Configuration, settings: Settings, environ: Mapping[str, str], debug: bool
+    config: Configuration, environ: Mapping[str, str], debug: bool
 ) -> list[Definition]:
     """Return what a configuration defines, checked; raises ConfigurationError."""
     definitions = read_definitions(config)
     check_commands(definitions, environ['PATH'])
-    check_ports(definitions, settings)
+    check_ports(definitions, environ)
     return [_debugged(each) if debug else each for each in definitions]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lymph.cli.running.ports import FixedPort, fixed_ports
-from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError, Location
 from lymph.core.addresses import is_wildcard
 from lymph.services.node.definitions import Definition
@@ -20,21 +19,23 @@ _Sockets = Mapping[str, Sequence[SocketDefinition]]
 def sockets_of(
     definitions: Sequence[Definition],
     named: Mapping[str, SocketDefinition],
-    settings: Settings,
+    environ: Mapping[str, str],
     before: _Sockets | None = None,
 ) -> dict[str, list[SocketDefinition]]:
     """Return the sockets that the processes of each definition are given, by its name.
 
     Those are the ones it names, those of `named` that are at one of its ports, and one for each
-    other port. `before` is what this function returned the last time, for a definition whose files
-    cannot be read now. Raises ConfigurationError for a socket that nobody uses, and for a port that
-    processes could only share with those of another definition.
+    other port. `environ` is the environment of all processes; `before` is what this function
+    returned the last time, for a definition whose files cannot be read now.
+
+    Raises ConfigurationError for a socket that nobody uses, and for a port that processes could
+    only share with those of another definition.
     """
     wanted = {each.name: list(each.sockets) for each in definitions}
     found: list[tuple[Definition, SocketDefinition]] = []
     for definition in definitions:
         mine = wanted[definition.name]
-        ports = fixed_ports(definition, settings)
+        ports = fixed_ports(definition, environ)
         if ports is None:
             had = (before or {}).get(definition.name, ())
             found += [(definition, each) for each in had if each.found]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lymph.cli.configuring import load_configuration
@@ -45,14 +45,14 @@ class FixedPort:
         return f'port {self.number} ({self.where})'
 
 
-def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
+def check_ports(definitions: Iterable[Definition], environ: Mapping[str, str]) -> None:
     """Raise ConfigurationError for several processes of one instance with a port of their own.
 
     All but the first could not listen, and would be started again for ever.
     """
     for definition in definitions:
         if definition.numprocesses > 1:
-            port = fixed_port(definition, settings)
+            port = fixed_port(definition, environ)
             if port is not None:
                 raise ConfigurationError(
                     f'{definition.numprocesses} processes cannot all listen at {port}; set that '
@@ -61,30 +61,33 @@ def check_ports(definitions: Iterable[Definition], settings: Settings) -> None:
                 )
 
 
-def fixed_port(definition: Definition, settings: Settings) -> str | None:
+def fixed_port(definition: Definition, environ: Mapping[str, str]) -> str | None:
     """Return the port that each process of a definition needs for itself, and where it is set."""
-    for port in fixed_ports(definition, settings) or ():
+    for port in fixed_ports(definition, environ) or ():
         if not port.shared:
             return str(port)
     return None
 
 
-def fixed_ports(definition: Definition, settings: Settings) -> list[FixedPort] | None:
-    """Return the fixed ports of a definition, None if its files cannot be read."""
+def fixed_ports(definition: Definition, environ: Mapping[str, str]) -> list[FixedPort] | None:
+    """Return the fixed ports of a definition, None if its files cannot be read.
+
+    `environ` is the environment of the processes of the node.
+    """
     words = service_words(definition.command)
     if words is None:
         return []
     files = (*_values(words, '--config'), *_values(words, '-c'))
     variables = tuple(_values(words, '--vars'))
     folder = definition.cwd or ''
-    environ = {**os.environ, **definition.env}
+    environ = {**environ, **definition.env}
     given = Settings(config=files, vars=variables)
     here = Settings(
-        config=_in(folder, given.configuration_files(environ)) or settings.config,
-        vars=_in(folder, given.variable_files(environ)) or settings.vars,
+        config=_in(folder, given.configuration_files(environ)),
+        vars=_in(folder, given.variable_files(environ)),
     )
     try:
-        config = load_configuration(here)
+        config = load_configuration(here, environ)
         readers = (_rpc_port, _log_port, _web_ports)
         return [port for reader in readers for port in reader(config, words)]
     except (ConfigurationError, ValueError):
