@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +29,13 @@ class Call:
     body: PackedArguments
     timeout: float | None = None
 
-    def make(self, client: Client) -> Any:
-        """Make the call and return its result; raises RpcError."""
-        return client.container.request(
+    def through(self, client: Client) -> Callable[[], Any]:
+        """Return a function that makes the call and returns its result, or raises an RpcError.
+
+        What is the same each time is prepared here: it may be called many times.
+        """
+        return functools.partial(
+            client.container.request,
             self.address,
             str(self.subject),
             self.body,

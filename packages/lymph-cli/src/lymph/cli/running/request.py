@@ -90,7 +90,7 @@ def _pack(params: Sequence[str]) -> PackedArguments:
 
 def _print_reply(settings: Settings, client: Client, call: Call, as_json: bool) -> None:
     try:
-        reply = call.make(client)
+        reply = call.through(client)()
     except RpcError as error:
         raise failure(client, call, error) from error
     printer = Printer(settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 
 from lymph.cli.outcomes import Interrupted, OperationFailed
@@ -28,7 +27,7 @@ def run_load(
 
     Raises OperationFailed if a call failed, and Interrupted, after the figures of what was done.
     """
-    generator = Generator(functools.partial(call.make, client), plan)
+    generator = Generator(call.through(client), plan)
     interrupted: Interrupted | None = None
     try:
         _watch(settings, generator, plan, str(call.subject))
