@@ -42,8 +42,9 @@ class FindingContract(RegistryHarness):
     def test_a_name_that_nobody_offers_is_a_lookup_failure_until_somebody_does(self) -> None:
         registry, instance = self.start(), make_instance()
         for _ in range(3):
-            with pytest.raises(LookupFailure, match=self.name):
+            with pytest.raises(LookupFailure, match=self.name) as caught:
                 registry.get(self.name)
+            assert caught.value.service == self.name
         self.start().register(self.name, instance)
         assert list(registry.get(self.name)) == [instance]
 
