@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import io
+import sys
 
 import click
 import pytest
@@ -82,3 +84,14 @@ def test_stdin_without_an_object_is_a_usage_error(text: str | bytes, complaint: 
     with pytest.raises(click.UsageError) as caught:
         parse_body(['-'], lambda: text)
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize('terminal', [True, False])
+def test_who_is_to_type_the_object_is_told_so(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b'{"text": "foo"}'))
+    monkeypatch.setattr(stdin, 'isatty', lambda: terminal, raising=False)
+    monkeypatch.setattr(sys, 'stdin', stdin)
+    assert parse_body(['-']) == {'text': 'foo'}
+    assert ('Ctrl-D' in capsys.readouterr().err) == terminal

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lymph.cli.output import say
 from lymph.config.printable import quoted
 from lymph.exceptions import SerializationError
 from lymph.serializers.json import loads
@@ -58,6 +59,8 @@ def _document(word: str, read: Callable[[], str | bytes]) -> dict[str, Any]:
 
 
 def _read_stdin() -> bytes:
+    if sys.stdin.isatty():
+        say('type a JSON object; Ctrl-D ends it')
     return sys.stdin.buffer.read()
 
 

@@ -6,11 +6,14 @@ import click
 
 from lymph.cli.completing.names import services
 from lymph.cli.lazy import lazy
+from lymph.cli.seconds import Seconds
 from lymph.cli.settings import LEVELS, Settings, pass_settings
 
 __all__ = ['command']
 
 _run = lazy('lymph.monkey:patch', 'lymph.cli.running.change_loglevel:run')
+
+_LONGEST = 3600  # seconds
 
 
 @click.command(
@@ -30,9 +33,9 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.change_loglevel:run')
 @click.argument('level', type=click.Choice(LEVELS, case_sensitive=False))
 @click.option(
     '--period',
-    type=click.FloatRange(min=0, max=3600, min_open=True),
-    metavar='SECONDS',
-    help='Change it back after this time, an hour at most. Default: an hour.',
+    type=Seconds(_LONGEST),
+    metavar='TIME',
+    help='Change it back after this time: seconds, or 30s, 5min. Default and maximum: an hour.',
 )
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings

@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from lymph.cli.lazy import lazy
+from lymph.cli.seconds import Seconds
 from lymph.cli.settings import Settings, pass_settings
 
 __all__ = ['command']
 
 _run = lazy('lymph.monkey:patch', 'lymph.cli.running.subscribe:run')
+
+_LONGEST = 365 * 86400  # seconds
 
 
 @click.command(
@@ -25,9 +28,9 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.subscribe:run')
 @click.option('--count', '-n', type=click.IntRange(min=1), metavar='N', help='End after N events.')
 @click.option(
     '--timeout',
-    type=click.FloatRange(min=0, min_open=True),
-    metavar='SECONDS',
-    help='Give up when no event has come for this time.',
+    type=Seconds(_LONGEST),
+    metavar='TIME',
+    help='Give up when no event has come for this time: seconds, or 500ms, 5min, 2h.',
 )
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON object a line.')
 @pass_settings
