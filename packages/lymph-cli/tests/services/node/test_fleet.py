@@ -166,13 +166,17 @@ def test_a_second_stop_kills_at_once(node: Any) -> None:
     expect_gone(pid)
 
 
-def test_children_of_a_process_end_with_it_and_before_it_is_replaced(
+def test_children_of_a_process_end_with_it_wherever_they_have_moved(
     node: Any, tmp_path: Path
 ) -> None:
     marks = tmp_path / 'marks'
-    parent = f'sleep 600 & echo $! >>{marks}; sleep 600 & echo $! >>{marks}; wait'
-    fleet = node.start(command('parent', parent))
-    slot = slot_of(fleet, 'parent')
+    sleep = f"sh -c 'echo $$ >>{marks}; exec sleep 600' &"
+    detached = sleep.replace('$', '\\$')
+    # in the group of the process, in one of its own, in a session of its own, and below that
+    fleet = node.start(
+        command('near', f'{sleep} set -m; {sleep} wait'),
+        command('far', f'setsid sh -c "{detached} {detached} wait" & wait'),
+    )
 
     def children(count: int) -> list[int]:
         marks.touch()
@@ -182,9 +186,10 @@ def test_children_of_a_process_end_with_it_and_before_it_is_replaced(
             lambda: marks.read_text(),
         )
 
-    before = children(2)
-    os.kill(pid_of(slot), signal.SIGKILL)
-    after = children(4)
+    before = children(4)
+    fleet.roll(['far'])
+    os.kill(pid_of(slot_of(fleet, 'near')), signal.SIGKILL)
+    after = children(8)[4:]
     assert all(is_gone(pid) for pid in before)
     assert node.stop() is True
     expect_gone(*after)

@@ -23,7 +23,7 @@ how = sys.argv[1]
 if how == 'deaf':
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if how == 'has-child':
-    subprocess.Popen([sys.executable, __file__, 'waits'])
+    subprocess.Popen([sys.executable, __file__, 'waits'], start_new_session=True)
 print('pid', os.getpid(), flush=True)
 if how == 'fails':
     sys.exit(3)

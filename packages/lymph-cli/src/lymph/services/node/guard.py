@@ -21,14 +21,14 @@ _RELAUNCH_DELAY = 1.0
 
 
 class Guard:
-    """Keeps a guard process, and tells it which process groups begin and end.
+    """Keeps a guard process, and tells it which sessions begin and end.
 
-    Each group has its own patience: the seconds its processes get to end by themselves. The guard
+    Each session has its own patience: the seconds its family gets to end by themselves. The guard
     process is started again if it dies. See `guard_process` for what passes between the two.
     """
 
     def __init__(self) -> None:
-        self._groups: dict[int, float] = {}
+        self._sessions: dict[int, float] = {}
         self._pipe = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: gevent.Greenlet[[], None] | None = None
@@ -47,7 +47,7 @@ class Guard:
             self._process.wait()
 
     def enter(self, patience: float) -> None:
-        """Make the calling process the leader of a new group and announce it.
+        """Make the calling process the leader of a new session and announce it.
 
         Runs in a new process before its command does, so there is no moment at which a command runs
         unknown to the guard.
@@ -55,26 +55,26 @@ class Guard:
         os.setsid()
         self._announce(os.getpid(), patience)
 
-    def remember(self, group: int, patience: float) -> None:
-        """Note a group that has announced itself, for the case that the guard dies.
+    def remember(self, session: int, patience: float) -> None:
+        """Note a session that has announced itself, for the case that the guard dies.
 
-        The group is announced again: meanwhile another guard may have come, which knows those noted
+        The session is announced again: meanwhile another guard may have come, which knows those noted
         before.
         """
-        self._groups[group] = patience
-        self._announce(group, patience)
+        self._sessions[session] = patience
+        self._announce(session, patience)
 
-    def forget(self, group: int) -> None:
-        """Say that no process of a group is left."""
-        self._groups.pop(group, None)
-        self._tell(b'-%d\n' % group)
+    def forget(self, session: int) -> None:
+        """Say that no process of a session is left."""
+        self._sessions.pop(session, None)
+        self._tell(b'-%d\n' % session)
 
     def _launch(self) -> None:
         reading, self._pipe = os.pipe()  # neither end is inherited but by name
         try:
-            # Before there is a process: from its first moment on it is to end all groups.
-            for group, patience in self._groups.items():
-                self._announce(group, patience)
+            # Before there is a process: from its first moment on it is to end all sessions.
+            for session, patience in self._sessions.items():
+                self._announce(session, patience)
             # -I -S: neither the environment nor site-packages decide what this process is.
             self._process = subprocess.Popen(
                 [sys.executable, '-I', '-S', guard_process.__file__],
@@ -93,10 +93,10 @@ class Guard:
             os.close(self._pipe)
             self._launch()
 
-    def _announce(self, group: int, patience: float) -> None:
-        self._tell(b'+%d %g\n' % (group, patience))
+    def _announce(self, session: int, patience: float) -> None:
+        self._tell(b'+%d %g\n' % (session, patience))
 
     def _tell(self, line: bytes) -> None:
-        # A guard process that is gone has a successor, which is told of all groups.
+        # A guard process that is gone has a successor, which is told of all sessions.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._pipe, line)

@@ -1,21 +1,20 @@
-"""One running command: a process group of its own, ended as a whole."""
+"""One running command: a session of its own, ended with all that it has started."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import gevent
-import psutil
 from gevent import subprocess
 from gevent.event import Event
 from gevent.os import make_nonblocking, nb_read
 
+from lymph.core.blocking import in_thread
 from lymph.services.node.guard import Guard
+from lymph.services.node.guard_process import Family
 from lymph.services.node.lines import LineSplitter
 from lymph.services.node.readiness import VARIABLE as READY_VARIABLE
 from lymph.services.node.readiness import ReadyPipe
@@ -23,9 +22,9 @@ from lymph.services.node.sockets import Handed, announce, hand_over
 
 __all__ = ['Launch', 'Process']
 
-#: Seconds between two looks at the rest of a group; the system has no event for its end.
+#: Seconds between two looks at the rest of a family; the system has no event for its end.
 _LOOK_AGAIN = 0.1
-#: Seconds in which the last output and the last members of a group may go after its end.
+#: Seconds in which the last output and the last members of a family may go after its end.
 _AFTERMATH = 1.0
 _CHUNK = 16 * 1024  # bytes of a turn
 #: Seconds; 0 would not let the loop look at its descriptors.
@@ -76,6 +75,7 @@ class Process:
         self._end = gevent.spawn(self._await_end)
         self._killed = False
         self.pid: int = self._popen.pid
+        self._family = Family(self.pid)
         guard.remember(self.pid, launch.patience)
         self._ready_pipe.listen()
 
@@ -90,30 +90,30 @@ class Process:
         return time.monotonic() - self._born
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process, but not to the rest of its group."""
+        """Send a signal to the process, but not to the rest of its family."""
         if self._popen.poll() is None:
             self._popen.send_signal(number)
 
     def kill(self) -> None:
-        """Kill the whole group now."""
+        """Kill the whole family now."""
         self._killed = True
-        self._signal_group(signal.SIGKILL)
+        self._family.kill()
 
     def close(self) -> bool:
-        """End what is left of the group; returns whether that went without killing.
+        """End the process and its family; returns whether that went without killing.
 
         First only the process itself is told to end, so that one which stops its children itself
-        (a shell, an init) can do so; the rest of the group is told when it has ended. What is left
+        (a shell, an init) can do so; the rest of the family is told when it has ended. What is left
         after the patience of its launch is killed.
         """
         deadline = time.monotonic() + self._patience
+        in_thread(self._family.look)  # afterwards nobody knows who has started whom
         self.signal(signal.SIGTERM)
         self._end.join(self._patience)
-        if self._end.ready() and self._group_lives():
-            self._signal_group(signal.SIGTERM)
-            while self._group_lives() and time.monotonic() < deadline:
+        if self._end.ready():
+            while in_thread(self._family.tell) and time.monotonic() < deadline:
                 gevent.sleep(_LOOK_AGAIN)
-        if self._group_lives():
+        if in_thread(self._family.look):
             self.kill()
         self._end.join()
         self._ready_pipe.close()
@@ -160,24 +160,3 @@ class Process:
             gevent.sleep(_TURN)  # whoever prints without end does not keep the loop for itself
         for line in splitter.finish():
             self._show(line)
-
-    def _signal_group(self, number: int) -> bool:
-        """Send a signal to the group; returns whether there was anybody to get it."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
-            return True
-        return False
-
-    def _group_lives(self) -> bool:
-        """Tell whether anybody in the group is more than a zombie.
-
-        Orphans stay zombies where process 1 reaps none, as in many containers of one program.
-        """
-        return self._signal_group(0) and any(map(self._has_member, psutil.process_iter()))
-
-    def _has_member(self, process: psutil.Process) -> bool:
-        with contextlib.suppress(ProcessLookupError, psutil.Error):
-            return os.getpgid(process.pid) == self.pid and (
-                process.status() != psutil.STATUS_ZOMBIE
-            )
-        return False
