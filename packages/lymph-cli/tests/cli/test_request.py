@@ -91,6 +91,7 @@ def test_endpoint_is_called_without_a_registry_and_headers_are_shown(
         (['echo.upper', 'txet=1'], "did you mean 'text'?"),
         (['echo.give_back', 'valeu=1'], "did you mean 'value' for 'valeu'?"),
         (['ehco.upper', 'text=foo', '-a', 'ENDPOINT'], 'did you mean echo.upper?'),
+        (['echo.upper', 'text=foo', '-a', 'ehco:12ab'], "did you mean 'echo'?"),
         (['echo.refuse'], 'echo.refuse raised ValueError: not today'),
         (['echo.upper@7', 'text=foo'], 'no instance of echo serves 7.0.0'),
         (['echo.take', 'seconds:=60', '--timeout=500ms'], 'no reply from echo.take'),

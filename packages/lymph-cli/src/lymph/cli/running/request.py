@@ -15,19 +15,23 @@ from lymph.cli.output import say
 from lymph.cli.printing import Printer
 from lymph.cli.running.asking import open_client
 from lymph.cli.running.calling import Call, failure
-from lymph.cli.running.headers import HeaderDump
 from lymph.cli.running.load.plan import plan_of
-from lymph.cli.running.load.running import run_load
+from lymph.cli.running.suggesting import services_suggested
 from lymph.cli.running.tracing import choose_trace_id, traced
 from lymph.cli.settings import Settings
 from lymph.cli.subjects import parse_address, parse_subject
 from lymph.client import Client
+from lymph.config.lazy import lazy
 from lymph.core.messages import PackedArguments
-from lymph.discovery.static import StaticServiceRegistry
 from lymph.events.null import NullEventSystem
 from lymph.exceptions import RpcError, SerializationError
 
 __all__ = ['run']
+
+# what an ordinary call does not need
+_header_dump = lazy('lymph.cli.running.headers:HeaderDump')
+_run_load = lazy('lymph.cli.running.load.running:run_load')
+_static_registry = lazy('lymph.discovery.static:StaticServiceRegistry')
 
 
 def run(
@@ -56,16 +60,20 @@ def run(
     trace_id = choose_trace_id(trace_id)
     called = wanted.interface if address is None else parse_address(address)
     call = Call(wanted, called, _pack(params), timeout)
-    through = functools.partial(HeaderDump, subject=str(wanted), tell=say) if dump_headers else None
+    dump = functools.partial(_header_dump, subject=str(wanted), tell=say)
     parts: dict[str, Any] = {'events': NullEventSystem()}  # a call needs none
     if '://' in called:
-        parts['registry'] = StaticServiceRegistry()
-    with open_client(settings, through, **parts) as client, traced(trace_id, verbose=verbose):
+        parts['registry'] = _static_registry()
+    with (
+        open_client(settings, dump if dump_headers else None, **parts) as client,
+        traced(trace_id, verbose=verbose),
+        services_suggested(client),
+    ):
         call = replace(call, address=_of_one(client, called))
         if plan is None:
             _print_reply(settings, client, call, as_json)
         else:
-            run_load(settings, client, call, plan, trace_id, as_json)
+            _run_load(settings, client, call, plan, trace_id, as_json)
 
 
 def _of_one(client: Client, address: str) -> str:

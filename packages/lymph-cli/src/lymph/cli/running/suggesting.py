@@ -34,11 +34,9 @@ def suggestion(
     """
     if isinstance(error, LookupFailure):
         service = meant_service(client, error, (RPC,))
-        return (
-            service
-            if service is None or address != subject.interface
-            else (f'{service}.{subject.method}')
-        )
+        if service is None or address != subject.interface:
+            return service
+        return f'{service}.{subject.method}'
     if not isinstance(error, Refused) or _TOLD in str(error):
         return None
     if error.reason in _WRONG_METHOD:
