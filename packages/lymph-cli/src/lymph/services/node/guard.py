@@ -23,7 +23,7 @@ _RELAUNCH_DELAY = 1.0
 class Guard:
     """Keeps a guard process, and tells it which sessions begin and end.
 
-    Each session has its own patience: the seconds its family gets to end by themselves. The guard
+    Each session has its own patience: the seconds its family gets to end by itself. The guard
     process is started again if it dies. See `guard_process` for what passes between the two.
     """
 
@@ -58,8 +58,7 @@ class Guard:
     def remember(self, session: int, patience: float) -> None:
         """Note a session that has announced itself, for the case that the guard dies.
 
-        The session is announced again: meanwhile another guard may have come, which knows those noted
-        before.
+        It is announced again: another guard may have come, which knows those noted before.
         """
         self._sessions[session] = patience
         self._announce(session, patience)
