@@ -13,7 +13,7 @@ ALL := lymph $(DISTRIBUTIONS)
 PROJECTS := $(DISTRIBUTIONS:%=packages/%/pyproject.toml)
 PIP := $(BIN)/pip --disable-pip-version-check --no-input
 BENCH_VENV := build/bench-venv
-BENCH_DISTRIBUTIONS := lymph-config lymph-core lymph-events-kombu lymph-testing
+BENCH_DISTRIBUTIONS := lymph-config lymph-core lymph-events-kombu lymph-cli lymph-testing
 BENCH_STUBS := build/bench-stubs
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --no-input
 
@@ -83,7 +83,7 @@ fuzz: install  ## attack everything that reads what others wrote (ARGS='--second
 	$(BIN)/python -m fuzz $(ARGS)
 
 .PHONY: bench
-bench: bench-rpc bench-discovery bench-events bench-backlog  ## measure everything and write docs/performance.md; wants a quiet machine
+bench: bench-rpc bench-discovery bench-events bench-backlog bench-cli  ## measure everything and write docs/performance.md; wants a quiet machine
 
 .PHONY: bench-rpc
 bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS=--quick: a minute, writes nothing)
@@ -102,6 +102,11 @@ bench-events: $(BENCH_VENV)/.installed  ## measure events next to other framewor
 .PHONY: bench-backlog
 bench-backlog: install  ## measure an embedded store with a million events (ARGS=--quick: half a minute)
 	$(BIN)/python -m bench.events.backlog $(ARGS)
+
+.PHONY: bench-cli
+bench-cli: $(BENCH_VENV)/.installed  ## measure how soon commands are done, next to other frameworks (ARGS=--quick: half a minute, writes nothing)
+	@tools/servers rabbitmq
+	$(BENCH_VENV)/bin/python -m bench.cli $(ARGS)
 
 # What lymph is measured against has an environment of its own, with the versions that both need.
 $(BENCH_VENV)/.created:

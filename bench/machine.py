@@ -13,14 +13,18 @@ from bench import cores
 __all__ = ['describe', 'load']
 
 
-def describe(distributions: Iterable[str]) -> str:
-    """Return a sentence for each: interpreter, machine, and the versions of `distributions`."""
+def describe(distributions: Iterable[str], sides: bool = True) -> str:
+    """Return a sentence for each: interpreter, machine, and the versions of `distributions`.
+
+    `sides`: whether there are two sides, which have a core each where there are two.
+    """
     versions = ', '.join(f'{name} {metadata.version(name)}' for name in distributions)
-    usable = len(cores.available())
-    sides = 'one for each side' if cores.pinned() else 'shared by both sides'
+    usable = f'{len(cores.available())} cores'
+    if sides:
+        usable += ': one for each side' if cores.pinned() else ': shared by both sides'
     return (
         f'{platform.python_implementation()} {platform.python_version()} on'
-        f' {platform.system()} {platform.machine()}, {_processor()}, {usable} cores: {sides}.\n'
+        f' {platform.system()} {platform.machine()}, {_processor()}, {usable}.\n'
         f'{versions}.'
     )
 

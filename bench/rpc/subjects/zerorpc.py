@@ -9,7 +9,7 @@ import zerorpc
 
 from bench.driving import greenlets as driving
 
-__all__ = ['connect', 'driving', 'serve']
+__all__ = ['connect', 'driving', 'free_port', 'serve']
 
 
 class _Echo:
@@ -18,7 +18,7 @@ class _Echo:
 
 
 def serve(ready: Callable[[str], None]) -> None:
-    endpoint = f'tcp://127.0.0.1:{_free_port()}'
+    endpoint = f'tcp://127.0.0.1:{free_port()}'
     server = zerorpc.Server(_Echo())
     server.bind(endpoint)
     ready(endpoint)
@@ -32,7 +32,7 @@ def connect(endpoint: str) -> Callable[[str], object]:
     return call
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port for zerorpc, which does not tell which one the system chose."""
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))

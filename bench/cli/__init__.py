@@ -1,0 +1,1 @@
+"""How long command lines take from their start to their end."""
