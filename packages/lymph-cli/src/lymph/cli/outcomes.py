@@ -9,6 +9,18 @@
 143  ended by SIGTERM
 141  whoever read the output has gone
 ==== =====================================================================================
+
+A command, ours or anybody's, returns when it is done and raises otherwise. Its error becomes one
+line on stderr, and the exit code:
+
+================================== ===============================================================
+`OperationFailed`                  1; so do all errors of lymph, such as a `Timeout`
+`lymph.config.ConfigurationError`  2
+`click.UsageError`                 2, with the usage named
+`KeyboardInterrupt`                130, without a word
+`click.exceptions.Exit(code)`      that code, without a word
+anything else                      1; it is a bug, and its traceback is shown
+================================== ===============================================================
 """
 
 from __future__ import annotations
@@ -33,7 +45,10 @@ READER_GONE = 128 + 13  # SIGPIPE
 
 
 class OperationFailed(LymphError):
-    """What was asked for did not come about; its text is the one line that the user sees."""
+    """What was asked for did not come about: exit code 1, and its text as the one line on stderr.
+
+    Say what was expected, what was found and what to do; it is made printable.
+    """
 
 
 class Interrupted(KeyboardInterrupt):

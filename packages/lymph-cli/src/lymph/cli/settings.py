@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lymph.cli.completing.names import files
+from lymph.cli.lazy import lazy
 from lymph.config.distributions import version
 
+if TYPE_CHECKING:
+    from lymph.config import Configuration
+
 __all__ = ['LEVELS', 'Settings', 'add_global_options', 'global_options', 'pass_settings']
+
+_load: Callable[[Settings], Configuration] = lazy('lymph.cli.configuring:load_configuration')
 
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
@@ -25,7 +31,8 @@ LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 class Settings:
     """What the global options say; a command gets it through `pass_settings`.
 
-    `loglevel` and `color` are None where nobody has said anything.
+    `loglevel` and `color` are None where nobody has said anything. `load()` reads the configuration
+    that they name.
     """
 
     # No dataclass: making one takes longer than all else in this module, for every command.
@@ -56,6 +63,16 @@ class Settings:
 
     def _values(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.__slots__}
+
+    def load(self) -> Configuration:
+        """Return the configuration, as `lymph request` and all commands that ask services read it.
+
+        It is what --config, --vars and their variables in the environment name, over the shared
+        sections of `.lymph.yml`; an empty one means the backends of this machine.
+
+        Raises ConfigurationError for a file that cannot be used: one line and exit code 2.
+        """
+        return _load(self)
 
     def configuration_files(self, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the files given with --config, or else in LYMPH_CONFIG."""
