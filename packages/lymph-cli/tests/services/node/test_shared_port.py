@@ -31,6 +31,15 @@ class Web(WebServiceInterface):
         return Response(str(os.getpid()))
 """
 
+NODE = """
+sockets: {side: {port: PORT}}
+instances:
+    web:
+        command: lymph --loglevel=warning instance -c web.yml
+        numprocesses: 2
+        sockets: [side]
+"""
+
 
 class Load:
     """Clients, each with one request at a time, on new connections and on kept ones."""
@@ -93,17 +102,19 @@ def _has_ended(connection: http.client.HTTPConnection) -> bool:
 
 
 @pytest.fixture
-def port(shell: Any) -> int:
-    with socket.create_server(('127.0.0.1', 0)) as probe:
-        port = int(probe.getsockname()[1])
+def ports() -> list[int]:
+    with (
+        socket.create_server(('127.0.0.1', 0)) as one,
+        socket.create_server(('127.0.0.1', 0)) as other,
+    ):
+        return [int(each.getsockname()[1]) for each in (one, other)]
+
+
+def test_instances_share_a_port_and_restarts_drop_no_request(shell: Any, ports: list[int]) -> None:
+    port, unused = ports
     shell.write('web.py', WEB)
     shell.write('web.yml', f'interfaces: {{web: {{class: "web:Web", port: {port}}}}}\n')
-    return port
-
-
-def test_instances_share_a_port_and_restarts_drop_no_request(shell: Any, port: int) -> None:
-    command = '--loglevel=warning instance -c web.yml'
-    shell.write('.lymph.yml', f'instances: {{web: {{command: lymph {command}, numprocesses: 2}}}}')
+    shell.write('.lymph.yml', NODE.replace('PORT', str(unused)))
     node = shell.start('node')
     load = Load(port)
     try:
@@ -116,6 +127,7 @@ def test_instances_share_a_port_and_restarts_drop_no_request(shell: Any, port: i
         load.end()
     assert load.failures == []
 
+    assert f'nothing here accepts the connections of side (127.0.0.1:{unused})' in node.stdout
     os.kill(killed, signal.SIGKILL)
     after = Load(port)
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from lymph.config import ConfigurationError, Location
+from lymph.core import inherited
 from lymph.services.node.guard import Guard
 from lymph.services.node.process import Launch, Process
 from lymph.services.node.socket_definitions import SocketDefinition
@@ -135,6 +136,18 @@ def test_found_port_in_use_is_tried_again_for_the_next_process(sockets: Sockets)
         sockets.update({'web': [defined(taken.getsockname()[1], found=True)]})
         assert sockets.of('web') == []
     eventually(lambda: sockets.of('web'), PATIENCE)
+
+
+def test_socket_that_the_node_was_started_with_is_passed_on(
+    sockets: Sockets, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as made:
+        monkeypatch.setattr(inherited, 'FIRST_DESCRIPTOR', made.fileno())
+        monkeypatch.setenv('LISTEN_FDS', '1')
+        monkeypatch.setenv('LISTEN_PID', str(os.getpid()))
+        port = made.getsockname()[1]
+        sockets.update({'web': [defined(port)]})
+        assert looked(sockets.of('web'), guard) == f'True front [0, 1, 2, 3] [{port}]'
 
 
 def test_what_the_node_was_told_of_sockets_is_not_passed_on() -> None:
