@@ -7,8 +7,7 @@ is a list that is missing; what lymph does not know is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.subjects import serves, version_order
@@ -22,8 +21,7 @@ Fact = dict[str, Any]
 _WORKER = '.worker'
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """What an instance offers; lists that it did not send are None."""
 
     identity: str | None

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -28,8 +28,7 @@ __all__ = ['Wanted', 'choose', 'find_instances', 'parse_wanted']
 _ENDPOINT = re.compile(r'(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[\w:.%-]+\]):[0-9]{1,5}')
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The instances of a service that are meant; None and '' leave out none of them.
 
     `text` is what was written.

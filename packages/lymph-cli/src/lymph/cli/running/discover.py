@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lymph.cli.columns import EMPTY
 from lymph.cli.instances import parse_wanted
@@ -20,8 +19,7 @@ from lymph.cli.subjects import version_order
 __all__ = ['View', 'run']
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """What is to be shown of services: a row for each, for each version or instance, or all."""
 
     instances: bool = False

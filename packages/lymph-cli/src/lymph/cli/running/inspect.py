@@ -44,7 +44,7 @@ def run(settings: Settings, address: str, everything: bool, as_json: bool) -> No
         shown = description.of_service(wanted.name, wanted.version)
     printer = Printer(settings)
     if as_json:
-        printer.json(vars(shown))
+        printer.json(shown._asdict())
         return
     if not (shown.methods or shown.events or shown.tasks):
         say(f'{address} offers no methods; --all shows what every instance has')

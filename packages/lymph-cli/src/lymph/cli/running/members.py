@@ -17,8 +17,7 @@ unreachable   nobody can be connected to at its endpoint
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lymph.cli.durations import short_duration
 from lymph.cli.running.reasons import why_no_answer
@@ -56,8 +55,7 @@ def health(instance: ServiceInstance, answer: Answer) -> str | None:
     return OK
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """An instance of a service, the namespaces it is registered in, and what it said of itself.
 
     `answer` is None if it was not asked, `now` the time of this machine, a Unix time.

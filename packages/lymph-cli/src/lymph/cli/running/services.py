@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gevent.pool import Pool
 
@@ -101,6 +100,6 @@ def ask_members(container: ServiceContainer, found: Found) -> Found:
     )
     answers = dict(zip(endpoints, ask_all(container, endpoints, _TIMEOUT, _ALL), strict=True))
     return {
-        name: [replace(each, answer=answers.get(each.instance.endpoint)) for each in members]
+        name: [each._replace(answer=answers.get(each.instance.endpoint)) for each in members]
         for name, members in found.items()
     }
