@@ -12,10 +12,11 @@ from lymph.core.services import ServiceInstance
 
 ANNOUNCED = ServiceInstance('5f1c', 'tcp://127.0.0.1:1', pid=5, started=1000.0)
 CONFIGURED = ServiceInstance('abcd', 'tcp://127.0.0.1:1')
+REGISTERED = (('echo', ANNOUNCED),)
 
 
 def answered(status: dict[str, Any]) -> Answer:
-    return Answer(ANNOUNCED, status=status)
+    return Answer(REGISTERED, status=status)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +29,14 @@ def answered(status: dict[str, Any]) -> Answer:
         (answered({'handlers': {'running': 2, 'pool_size': 3}}), 'ok'),
         (answered({'handlers': 'all', 'draining': 'no', 'identity': 5}), 'ok'),
         (answered({'identity': 'other', 'draining': True}), 'foreign'),
-        (Answer(ANNOUNCED, error='late', kind='Timeout'), 'silent'),
-        (Answer(ANNOUNCED, error='reset', kind='ConnectionLost'), 'silent'),
-        (Answer(ANNOUNCED, error='Connection refused', kind='NotConnected'), 'unreachable'),
-        (Answer(ANNOUNCED, error='waiting for the ZMTP handshake', kind='NotConnected'), 'silent'),
-        (Answer(ANNOUNCED, error='the peer sent no greeting', kind='NotConnected'), 'foreign'),
-        (Answer(ANNOUNCED, error='whatever', kind='NotConnected'), 'unreachable'),
-        (Answer(ANNOUNCED, error='no method lymph.status', kind='Refused'), 'ok'),
-        (Answer(ANNOUNCED, error='not asked'), None),
+        (Answer(REGISTERED, error='late', kind='Timeout'), 'silent'),
+        (Answer(REGISTERED, error='reset', kind='ConnectionLost'), 'silent'),
+        (Answer(REGISTERED, error='Connection refused', kind='NotConnected'), 'unreachable'),
+        (Answer(REGISTERED, error='waiting for the ZMTP handshake', kind='NotConnected'), 'silent'),
+        (Answer(REGISTERED, error='the peer sent no greeting', kind='NotConnected'), 'foreign'),
+        (Answer(REGISTERED, error='whatever', kind='NotConnected'), 'unreachable'),
+        (Answer(REGISTERED, error='no method lymph.status', kind='Refused'), 'ok'),
+        (Answer(REGISTERED, error='not asked'), None),
     ],
 )
 def test_health_is_what_an_answer_says(answer: Answer, state: str | None) -> None:
