@@ -18,7 +18,7 @@ Examples:
   lymph emit order.placed '{"id": 17}' --delay 30s
   lymph emit order.placed - < order.json
 """
-_LONGEST_DELAY = 100 * 365 * 86400  # seconds, as `lymph.events.checks` has it
+_LONGEST_DELAY = 100 * 365.25 * 86400  # seconds, as `lymph.events.checks` has it
 
 
 @click.command(

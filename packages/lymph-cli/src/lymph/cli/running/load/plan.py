@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ['DEFAULT_REQUESTS', 'MOST_CALLERS', 'Plan', 'plan_of']
+__all__ = ['DEFAULT_REQUESTS', 'Plan', 'plan_of']
 
 DEFAULT_REQUESTS = 1000  # where neither a number nor a duration is given
-MOST_CALLERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -28,4 +27,5 @@ def plan_of(requests: int | None, concurrency: int | None, duration: float | Non
         return None
     if requests is None and duration is None:
         requests = DEFAULT_REQUESTS
-    return Plan(requests, min(concurrency or 1, requests or MOST_CALLERS), duration)
+    callers = concurrency or 1
+    return Plan(requests, callers if requests is None else min(callers, requests), duration)
