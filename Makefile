@@ -70,6 +70,8 @@ lint: install  ## check the format and the rules of all Python files
 .PHONY: types
 types: install  ## check the types of all distributions, strictly
 	$(BIN)/mypy $(DISTRIBUTIONS:%=packages/%/src) bench fuzz
+	@rm -rf build/new && mkdir -p build/new && cd build/new && ../../$(BIN)/lymph new greeter >greeter.log
+	cd build/new/greeter && ../../../$(BIN)/mypy --strict --config-file= --cache-dir=../../../.mypy_cache/new .
 
 .PHONY: wheels
 wheels: install  ## build all distributions into dist/

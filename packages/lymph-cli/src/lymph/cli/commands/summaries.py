@@ -27,6 +27,7 @@ SUMMARIES = {
     'inspect': 'Print what a service offers, as one of its instances describes it.',
     'instance': 'Run one instance of the services that a configuration names in `interfaces`.',
     'list': 'List all commands, those of other distributions too.',
+    'new': 'Make a folder with a service that runs, its configuration, a test and a README.',
     'node': 'Run all instances that a configuration names, and keep them running.',
     'queues': 'List the queues of the event system, and drop those that nobody needs any more.',
     'request': 'Call a method of a service and print its reply.',
