@@ -19,8 +19,8 @@ SUMMARIES = {
     'discover': 'List the services that are running now, or those that are named.',
     'dlq': 'Look at the dead letters, the events that were given up, and settle them.',
     'doctor': (
-        'Look for what is wrong: with the configuration, this machine, the registry, the event system '
-        'and all running instances.'
+        'Look for what is wrong: with the configuration, this machine, the registry, the event '
+        'system and all running instances.'
     ),
     'emit': 'Emit an event; returns when the event is safe.',
     'help': 'Explain a command, or lymph as a whole.',
