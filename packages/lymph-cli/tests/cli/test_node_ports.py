@@ -78,7 +78,7 @@ def instance(
     words: str,
     processes: int = 1,
     name: str = 'web',
-    sockets: tuple[SocketDefinition, ...] = (),
+    sockets: tuple[SocketDefinition, ...] | None = None,
 ) -> Definition:
     command = ('lymph', 'instance', *words.split())
     return Definition(name, command, processes, WHERE, sockets=sockets)
@@ -135,6 +135,11 @@ def test_ports_are_those_that_the_environment_of_the_processes_makes_them() -> N
     environ = {'LYMPH_NODE_CONFIG': 'node.yml', 'PORT': '8080'}
     ((made,),) = sockets_of([web], {}, environ).values()
     assert str(made) == '0.0.0.0:8082'
+
+
+@pytest.mark.usefixtures('files')
+def test_definition_that_names_no_socket_in_a_list_is_given_none() -> None:
+    assert found(instance('-c web.yml', 2, sockets=())) == {'web': []}
 
 
 @pytest.mark.usefixtures('files')

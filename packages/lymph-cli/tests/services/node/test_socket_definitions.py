@@ -28,6 +28,8 @@ def test_sockets_are_addresses_with_a_backlog_that_instances_name(tmp_path: Path
     assert (admin.host, admin.port, admin.backlog) == ('::1', 8080, 16)
     (web,) = read_definitions(config)
     assert web.sockets == (front, admin)
+    text = 'instances: {none: {command: x, sockets: []}, any: {command: x}}'
+    assert [each.sockets for each in read_definitions(read(text, tmp_path))] == [(), None]
 
 
 def test_processes_with_a_socket_at_another_address_have_to_be_replaced(tmp_path: Path) -> None:

@@ -25,15 +25,18 @@ def sockets_of(
     """Return the sockets that the processes of each definition are given, by its name.
 
     Those are the ones it names, those of `named` that are at one of its ports, and one for each
-    other port. `environ` is the environment of all processes; `before` is what this function
-    returned the last time, for a definition whose files cannot be read now.
+    other port; for one that names an empty list, none. `environ` is the environment of all
+    processes; `before` is what this function returned the last time, for a definition whose files
+    cannot be read now.
 
     Raises ConfigurationError for a socket that nobody uses, and for a port that processes could
     only share with those of another definition.
     """
-    wanted = {each.name: list(each.sockets) for each in definitions}
+    wanted = {each.name: list(each.sockets or ()) for each in definitions}
     found: list[tuple[Definition, SocketDefinition]] = []
     for definition in definitions:
+        if definition.sockets == ():
+            continue
         mine = wanted[definition.name]
         ports = fixed_ports(definition, environ)
         if ports is None:

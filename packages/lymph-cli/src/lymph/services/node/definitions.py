@@ -45,7 +45,7 @@ class Definition:
     """A command, how many processes run it and how, and where in the configuration it stands.
 
     `env` is added to the environment of the node; `cwd` is None for its folder, `stop_timeout` (in
-    seconds) for its own.
+    seconds) for its own, `sockets` for those that its ports need.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Definition:
     cwd: str | None = None
     restart: Restart = 'on-failure'
     stop_timeout: float | None = None
-    sockets: tuple[SocketDefinition, ...] = ()
+    sockets: tuple[SocketDefinition, ...] | None = None
 
     def processes(self) -> list[str]:
         """Return the names of the processes: `echo.1`, `echo.2`."""
@@ -76,7 +76,12 @@ class Definition:
     def runs_like(self, other: Definition) -> bool:
         """Tell whether a process of `other` does what a process of this one would do."""
         mine, others = (
-            (each.command, each.env, each.cwd, [(made.name, str(made)) for made in each.sockets])
+            (
+                each.command,
+                each.env,
+                each.cwd,
+                [(made.name, str(made)) for made in each.sockets or ()],
+            )
             for each in (self, other)
         )
         return mine == others
@@ -143,7 +148,7 @@ def _read(name: str, view: ConfigView, sockets: Mapping[str, SocketDefinition]) 
         None if cwd is None else os.path.expanduser(cwd),
         cast('Restart', view.get_choice('restart', _RESTARTS, default)),
         view.get_seconds('stop_timeout', None, zero=True),
-        tuple(sockets[each] for each in read_names(view, sockets)),
+        _sockets(view, sockets),
     )
     if definition.numprocesses > 1 and definition.has_pidfile:
         count = definition.numprocesses
@@ -151,6 +156,14 @@ def _read(name: str, view: ConfigView, sockets: Mapping[str, SocketDefinition]) 
             'command', f'{count} processes cannot all have one --pidfile; leave it out'
         )
     return definition
+
+
+def _sockets(
+    view: ConfigView, known: Mapping[str, SocketDefinition]
+) -> tuple[SocketDefinition, ...] | None:
+    if view.get_raw('sockets') is None:
+        return None
+    return tuple(known[each] for each in read_names(view, known))
 
 
 def _environment(view: ConfigView) -> dict[str, str]:

@@ -79,7 +79,7 @@ def read_sockets(config: ConfigView) -> dict[str, SocketDefinition]:
 
 def read_names(view: ConfigView, known: Iterable[str]) -> tuple[str, ...]:
     """Return the sockets that an entry of `instances` names; raises ConfigurationError."""
-    names = view.get_list('sockets', [])
+    names = view.get_list('sockets')
     for place, name in enumerate(names):
         if not isinstance(name, str):
             raise view.error('sockets', f'expected a list of names, found {quoted(names)}')
