@@ -56,9 +56,12 @@ class Load:
 
     def others(self, node: Any, but: Set[int] = frozenset()) -> Set[int]:
         """Wait until two other processes have answered."""
-        both = lambda: len(self.answers.keys() - but) == 2  # noqa: E731
-        eventually(both, PATIENCE, lambda: node.stdout + node.stderr)
-        return self.answers.keys() - but
+
+        def both() -> Set[int]:
+            found = self.answers.keys() - but
+            return found if len(found) == 2 else set()
+
+        return eventually(both, PATIENCE, lambda: node.stdout + node.stderr)
 
     def end(self) -> None:
         self._over.set()
@@ -127,7 +130,7 @@ def test_instances_share_a_port_and_restarts_drop_no_request(shell: Any, ports: 
         load.end()
     assert load.failures == []
 
-    assert f'nothing here accepts the connections of side (127.0.0.1:{unused})' in node.stdout
+    node.said(f'nothing here accepts the connections of side (127.0.0.1:{unused})')
     os.kill(killed, signal.SIGKILL)
     after = Load(port)
     try:
