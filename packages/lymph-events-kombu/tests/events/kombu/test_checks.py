@@ -63,6 +63,8 @@ def test_an_alarm_of_rabbitmq_is_found_with_its_reason(bench: Any) -> None:
     control(bench.server.control, ('set_vm_memory_high_watermark', '0.000001'))
     try:
         [finding] = found_by(BrokerCheck(), system)
+        with pytest.raises(NotChecked, match='takes nothing'):
+            found_by(OldQueuesCheck(), system)
     finally:
         control(bench.server.control, ('set_vm_memory_high_watermark', '0.4'))
     assert 'low on memory' in finding.found

@@ -16,7 +16,10 @@ class TasksCheck(Check):
     about = 'queues of tasks and events without a consumer'
 
     def run(self, around: Surroundings) -> Iterable[Finding]:
-        """Look; raises NotChecked for an event system that tells nothing of its queues."""
+        """Look at the queues of tasks, which is cheap, and then at all others.
+
+        Raises NotChecked for an event system that tells nothing of its queues.
+        """
         queues = around.events.queues
         if queues is None:
             raise NotChecked('the event system tells nothing of its queues')
@@ -26,7 +29,9 @@ class TasksCheck(Check):
             fleet = ()  # what waits can be told without
         told = (each for answer in fleet for each in answer.sequence('tasks'))
         tasks = frozenset(each for each in told if isinstance(each, str))
-        return queue_findings(queues.read(), tasks)
+        yield from queue_findings(queues.glance(sorted(tasks)) if tasks else (), tasks)
+        others = (state for state in queues.read() if state.queue not in tasks)
+        yield from queue_findings(others, tasks)
 
 
 def queue_findings(states: Iterable[QueueState], tasks: frozenset[str]) -> Iterator[Finding]:

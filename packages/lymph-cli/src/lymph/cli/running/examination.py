@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import gevent
@@ -25,12 +25,15 @@ State = Literal['sound', 'found', 'not checked', 'failed']
 
 @dataclass
 class Outcome:
-    """What became of the check `name`; `reason` is why it was not made, or why it failed."""
+    """What became of the check `name`; `reason` is why it was not made, or why it failed.
+
+    One that failed may have found something before.
+    """
 
     name: str
     about: str = ''
     state: State = 'failed'
-    findings: tuple[Finding, ...] = field(default=())
+    findings: list[Finding] = field(default_factory=list)
     reason: str = ''
 
 
@@ -52,21 +55,20 @@ def load_checks(plugins: Mapping[str, Plugin]) -> tuple[dict[str, Check], list[O
 
 def examine(checks: Mapping[str, Check], around: Surroundings, timeout: float) -> Sequence[Outcome]:
     """Run checks, first those that are `early`, for up to `timeout` seconds each time."""
-    outcomes: list[Outcome] = []
+    outcomes = {
+        name: Outcome(name, reason=f'it has not ended within {timeout:g} s') for name in checks
+    }
     for early in (True, False):
-        running = {
-            name: gevent.spawn(_run, name, check, around)
+        running = [
+            gevent.spawn(_run, outcomes[name], check, around)
             for name, check in checks.items()
             if check.early is early
-        }
-        _wait(list(running.values()), timeout)
-        for name, greenlet in running.items():
-            if greenlet.ready() and isinstance(greenlet.value, Outcome):
-                outcomes.append(greenlet.value)
-            else:
-                outcomes.append(Outcome(name, reason=f'it has not ended within {timeout:g} s'))
-        gevent.killall(list(running.values()), block=False)
-    return outcomes
+        ]
+        _wait(running, timeout)
+        # what they do from now on is no outcome any more
+        outcomes = {name: replace(outcome) for name, outcome in outcomes.items()}
+        gevent.killall(running, block=False)
+    return list(outcomes.values())
 
 
 def _wait(greenlets: Sequence[Any], timeout: float) -> None:
@@ -105,18 +107,16 @@ def _interrupting(greenlets: Collection[Any], seconds: float) -> Iterator[list[A
         signal.signal(signal.SIGALRM, before)
 
 
-def _run(name: str, check: Check, around: Surroundings) -> Outcome:
-    outcome = Outcome(name)
+def _run(outcome: Outcome, check: Check, around: Surroundings) -> None:
+    """Run a check and write into `outcome` what it finds, as it finds it."""
     try:
         outcome.about = str(check.about)
-        found = tuple(check.run(around))
-        strange = next((each for each in found if not isinstance(each, Finding)), None)
-        if strange is not None:
-            raise TypeError(f'expected findings, found {type(strange).__name__}')
-        outcome.findings = found
-        outcome.state = 'found' if found else 'sound'
+        for finding in check.run(around):
+            if not isinstance(finding, Finding):
+                raise TypeError(f'expected findings, found {type(finding).__name__}')
+            outcome.findings.append(finding)
+        outcome.state, outcome.reason = 'found' if outcome.findings else 'sound', ''
     except NotChecked as error:
         outcome.state, outcome.reason = 'not checked', str(error)
     except BaseException as error:  # noqa: BLE001 - also our own kill: nobody waits any more
         outcome.reason = error_line(error)
-    return outcome

@@ -22,7 +22,7 @@ from lymph.events.kombu.channels import Channel, Connection
 from lymph.events.kombu.checks.links import open_link, rabbitmq
 from lymph.events.kombu.errors import BROKEN, BrokerError, explain
 
-__all__ = ['BrokerCheck', 'alarm_finding']
+__all__ = ['BrokerCheck', 'alarm_finding', 'refusal']
 
 _PATIENCE = 5.0  # seconds for one or the other
 _SILENT = 'no confirmation, and no word why'
@@ -38,7 +38,7 @@ class BrokerCheck(Check):
         with open_link(rabbitmq(around), 'looking for alarms') as link:
             if link.connection is None:
                 raise BrokerError(f'no connection: {link.trouble}')
-            reason = _refusal(link.connection)
+            reason = refusal(link.connection)
             return [] if reason is None else [alarm_finding(str(link.broker), reason)]
 
 
@@ -60,8 +60,11 @@ def alarm_finding(broker: str, reason: str) -> Finding:
     )
 
 
-def _refusal(connection: Connection) -> str | None:
-    """Publish a message; return None when it is confirmed, else why not. Raises BrokerError."""
+def refusal(connection: Connection) -> str | None:
+    """Publish a message that nobody gets; return None if it is confirmed, else why not.
+
+    Raises BrokerError. A connection that is refused is of no more use.
+    """
     publishing = Greenlet.spawn(_publish, connection)
     either: list[Any] = [publishing, connection.why_blocked]
     gevent.wait(either, _PATIENCE, count=1)

@@ -15,7 +15,8 @@ from itertools import islice
 from amqp.exceptions import ChannelError
 
 from lymph.config.printable import quoted
-from lymph.core.diagnosis import Check, Finding, Surroundings
+from lymph.core.diagnosis import Check, Finding, NotChecked, Surroundings
+from lymph.events.kombu.checks.alarms import refusal
 from lymph.events.kombu.checks.links import open_link, rabbitmq
 from lymph.events.kombu.links import Link
 from lymph.events.kombu.management import Management
@@ -104,8 +105,11 @@ def _delete(facts: Facts, queue: OldQueue) -> str:
 
 def _look(events: KombuEventSystem) -> Facts:
     names, management = Names(events.settings.exchange), events.settings.management
-    own = events.queues.names()
     with open_link(events, 'looking for old queues') as link:
+        # who reads the record of queues writes it, too
+        if link.connection is not None and refusal(link.connection) is not None:
+            raise NotChecked('RabbitMQ takes nothing that is published; see the check broker')
+        own = events.queues.names()
         facts = Facts(link.broker.virtual_host)
         if names.events != _FORMER_EXCHANGE:
             facts.former_exchange = _has_exchange(link, _FORMER_EXCHANGE)
