@@ -186,6 +186,9 @@ def test_real_instances_are_told_with_reasons_and_last_errors(shell: Any, web_se
     assert endpoint in row
     assert 'echo.upper failed' in error
     assert 'AttributeError (trace' in error
+    [identity] = re.findall(r'^[0-9a-f]{16}', row)
+    done = shell.run('why', f'echo:{identity[:6]}')
+    assert (done.exit_code, done.stdout.splitlines()[3].split()[0]) == (0, identity)
     services = [
         endpoint,
         {'endpoint': endpoint, 'version': '2.0'},

@@ -18,10 +18,7 @@ SUMMARIES = {
     'config': 'Print the configuration that is in effect, or what is at KEY in it.',
     'discover': 'List the services that are running now, or those that are named.',
     'dlq': 'Look at the dead letters, the events that were given up, and settle them.',
-    'doctor': (
-        'Look for what is wrong: with the configuration, this machine, the registry, the event '
-        'system and all running instances.'
-    ),
+    'doctor': 'Look for what is wrong with the configuration, this machine and all instances.',
     'emit': 'Emit an event; returns when the event is safe.',
     'help': 'Explain a command, or lymph as a whole.',
     'inspect': 'Print what a service offers, as one of its instances describes it.',

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.exceptions import Exit
 
+from lymph.cli.commands.doctor import GROUP
 from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import Printer, line
 from lymph.cli.running.examination import Outcome, examine, load_checks
@@ -21,10 +22,7 @@ from lymph.config.plugins import installed
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
 
-__all__ = ['GROUP', 'run']
-
-#: The entry-point group of checks; see `lymph.core.diagnosis`.
-GROUP = 'lymph.doctor'
+__all__ = ['run']
 
 
 def run(settings: Settings, names: Sequence[str], timeout: float, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import gevent
 
+from lymph.cli.instances import Wanted, choose
 from lymph.cli.running.fleet import ask_all, by_endpoint
 from lymph.cli.running.local_processes import process_of
 from lymph.cli.running.reasons import Reason
@@ -50,24 +51,29 @@ class Explanation:
         return any(verdict.called for verdict in self.verdicts)
 
 
-def explain(
-    container: ServiceContainer, address: str, name: str, version: Version | None
-) -> Explanation:
-    """Look at the service `name`, or at the instance at that endpoint. Bounded in time."""
+def explain(container: ServiceContainer, wanted: Wanted) -> Explanation:
+    """Look at a service, at one of its instances, or at what is at an endpoint. Bounded in time.
+
+    Raises OperationFailed for an identity that none of the instances has.
+    """
+    address, name = wanted.text, wanted.name
     if '://' in name:
         verdicts = _judged(container, '', [ServiceInstance('', name)], {}, False)
         return Explanation(address, conclusion(address, verdicts), None, verdicts)
     try:
         registry = _in_time(lambda: container.registry)
         names = {space: _in_time(registry.discover, space) for space in (RPC, HTTP)}
+        if wanted.prefix and address in names[RPC]:
+            wanted, name = Wanted(address, text=address), address  # it has a colon in it
         if name not in names[RPC]:
             text, others = unregistered(name, names[RPC], names[HTTP])
             return Explanation(address, text, registry.description, others=others)
         service = _in_time(registry.get, name)
     except LymphError as error:
         return Explanation(address, f'the registry cannot be asked: {error}', None)
-    problems = _version_problems(service, version)
-    verdicts = _judged(container, name, service, problems, registry.beyond_host)
+    problems = _version_problems(service, wanted.version)
+    meant = choose(service, Wanted(name, None, wanted.prefix, address))
+    verdicts = _judged(container, name, meant, problems, registry.beyond_host)
     return Explanation(address, conclusion(address, verdicts), registry.description, verdicts)
 
 

@@ -10,13 +10,13 @@ from click.exceptions import Exit
 
 from lymph.cli.configuring import node_files
 from lymph.cli.durations import short_duration
+from lymph.cli.instances import Wanted, parse_wanted
 from lymph.cli.outcomes import FAILED
 from lymph.cli.printing import Printer, line
 from lymph.cli.running.asking import open_client
 from lymph.cli.running.explanation import Explanation, explain
 from lymph.cli.running.verdicts import Verdict
 from lymph.cli.settings import Settings
-from lymph.cli.subjects import parse_service
 from lymph.cli.texts import Text
 from lymph.core.diagnosis import Answer
 
@@ -29,11 +29,11 @@ _ERRORS = 3  # of each instance
 def run(settings: Settings, address: str, as_json: bool) -> None:
     """Print why a call to `address` reaches somebody, or nobody; raises Exit for the latter.
 
-    Raises UsageError for an invalid version.
+    Raises UsageError for an invalid version, OperationFailed for an identity that nobody has.
     """
-    name, version = parse_service(address)
+    wanted = Wanted(address, text=address) if '://' in address else parse_wanted(address)
     with open_client(settings) as client:
-        found = explain(client.container, address, name, version)
+        found = explain(client.container, wanted)
     printer = Printer(settings)
     if as_json:
         printer.json(_facts(found))
