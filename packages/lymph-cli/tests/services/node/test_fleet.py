@@ -393,6 +393,26 @@ def test_reload_changes_what_differs_and_nothing_else(node: Any) -> None:
     node.said('removed gone')
 
 
+def test_reload_of_a_file_with_other_lines_is_no_change(node: Any) -> None:
+    one = command('one', 'exec sleep 600')
+    fleet = node.start(one)
+    before = running(fleet)
+    fleet.reload([dataclasses.replace(one, where=Location('x', 7))])
+    node.said('read the configuration again: no change')
+    assert running(fleet) == before
+
+
+def test_reload_changes_the_stop_timeout_of_what_runs(node: Any) -> None:
+    deaf = command('deaf', "trap '' TERM; echo up; while :; do sleep 0.02; done")
+    fleet = node.start(deaf)
+    before = running(fleet)
+    node.said('up')
+    fleet.reload([dataclasses.replace(deaf, stop_timeout=0.1)])
+    assert running(fleet) == before
+    assert node.stop() is False
+    expect_gone(*before)
+
+
 def test_reload_keeps_what_scale_and_stop_have_done(node: Any) -> None:
     sleeps = 'exec sleep 600'
     one, two = command('one', sleeps), command('two', sleeps)

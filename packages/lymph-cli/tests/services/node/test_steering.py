@@ -109,6 +109,25 @@ def test_ps_as_json_has_all_facts(start: Start, capsys: pytest.CaptureFixture[st
     assert (facts['restarts'], facts['last_exit']) == (0, None)
 
 
+def test_ps_looks_again_and_again(
+    start: Start, node: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(sleeper('one'))
+    capsys.readouterr()
+    options = {'as_json': False, 'watch': True, 'interval': 0.1, 'pid': None}
+    watching = gevent.spawn(run_ps, Settings(), ['one'], **options)
+    shown = ''
+
+    def twice() -> bool:
+        nonlocal shown
+        shown += capsys.readouterr().out
+        return shown.count('one.1') >= 2
+
+    eventually(twice, PATIENCE, lambda: shown)
+    watching.kill()
+    assert '\n\nNAME ' in shown  # one table after the other, as this is no terminal
+
+
 def test_commands_change_a_node_and_say_what_they_did(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:

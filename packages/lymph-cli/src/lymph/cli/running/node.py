@@ -116,8 +116,8 @@ def _attempt(fleet: Fleet, action: Callable[[], object], outcome: str) -> None:
 def _allow_forks() -> None:
     """Keep Python 3.12 and later from warning of forks in a process with threads.
 
-    A thread of a node writes to stdout and stderr or sleeps; between the fork and its program, a
-    child of gevent's Popen touches neither, and takes no lock that such a thread holds.
+    A thread of a node writes to stdout and stderr, reads /proc or sleeps; between the fork and its
+    program, a child of gevent's Popen does neither, and takes no lock that such a thread holds.
     """
     warnings.filterwarnings(
         'ignore', 'This process .* is multi-threaded, use of fork', DeprecationWarning

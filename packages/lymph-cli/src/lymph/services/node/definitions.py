@@ -86,6 +86,14 @@ class Definition:
         )
         return mine == others
 
+    def says_the_same(self, other: Definition) -> bool:
+        """Tell whether `other` differs in nothing but its place."""
+        mine, others = (
+            (each.name, each.numprocesses, each.restart, each.stop_timeout)
+            for each in (self, other)
+        )
+        return mine == others and self.runs_like(other)
+
 
 def service_words(command: Iterable[str]) -> tuple[str, ...] | None:
     """Return what follows `lymph` in the command of an instance or a worker, None for any other.

@@ -193,9 +193,10 @@ class Fleet:
                     for slot in self._slots[name]:
                         slot.begin()
                     changed.append(f'added {name}')
-                elif before != definition:
-                    changed.append(f'changed {name}')
+                else:
                     self._definitions[name] = definition
+                    if not before.says_the_same(definition):
+                        changed.append(f'changed {name}')
                     if before.numprocesses != definition.numprocesses:
                         for slot in self._resize(definition, definition.numprocesses):
                             slot.begin()

@@ -89,6 +89,11 @@ class Process:
         """The seconds since the process was started."""
         return time.monotonic() - self._born
 
+    def allow(self, patience: float) -> None:
+        """Change how many seconds the process gets to end by itself."""
+        self._patience = patience
+        self._guard.remember(self.pid, patience)
+
     def signal(self, number: int) -> None:
         """Send a signal to the process, but not to the rest of its family."""
         if self._popen.poll() is None:

@@ -138,6 +138,8 @@ class Slot:
         """Take another definition, for the next start and for what follows an end."""
         self.definition = definition
         self.supervision.restart = definition.restart
+        if self.process is not None:
+            self.process.allow(self._patience_of(definition))
 
     def halt(self) -> None:
         """Stop, and wait until nothing runs here."""
@@ -191,12 +193,12 @@ class Slot:
 
     def _launch(self, definition: Definition) -> Process:
         """Start a process; raises OSError."""
-        around, patience = self._around, definition.stop_timeout
+        around = self._around
         process = Process(
             Launch(
                 definition.command,
                 {**around.environ, **definition.env},
-                around.patience if patience is None else patience,
+                self._patience_of(definition),
                 definition.cwd,
                 serves=definition.serves,
                 ready_after=around.policy.ready_after,
@@ -207,6 +209,10 @@ class Slot:
         )
         self._say(f'started, pid {process.pid}')
         return process
+
+    def _patience_of(self, definition: Definition) -> float:
+        given = definition.stop_timeout
+        return self._around.patience if given is None else given
 
     def _launched(self, definition: Definition) -> Process:
         self._expect_wanted()
