@@ -10,26 +10,17 @@ from __future__ import annotations
 import click
 
 from lymph.cli.lazy import lazy
-from lymph.cli.outcomes import FAILED, INTERRUPTED, WRONG
+from lymph.cli.outcomes import FAILED, INTERRUPTED, WRONG, CodeFailed
 from lymph.cli.output import say, say_block
 from lymph.cli.tracebacks import user_traceback
 from lymph.cli.usage import usage_line
 from lymph.config import ConfigurationError, LymphError, PluginError
 
-__all__ = ['CodeFailed', 'explain', 'explain_bug']
+__all__ = ['explain', 'explain_bug']
 
 # with gevent, which is not loaded for help and the like
 _error_line = lazy('lymph.core.failures:error_line')
 _traceback_text = lazy('lymph.core.failures:traceback_text')
-
-
-class CodeFailed(LymphError):
-    """Code that the configuration names raised `error`; `text` says so with both places."""
-
-    def __init__(self, text: str, error: BaseException, exit_code: int) -> None:
-        super().__init__(text)
-        self.error = error
-        self.exit_code = exit_code
 
 
 def explain(error: LymphError | click.ClickException | click.Abort, *, debug: bool = False) -> int:

@@ -33,6 +33,7 @@ __all__ = [
     'INTERRUPTED',
     'READER_GONE',
     'WRONG',
+    'CodeFailed',
     'Interrupted',
     'OperationFailed',
 ]
@@ -49,6 +50,15 @@ class OperationFailed(LymphError):
 
     Say what was expected, what was found and what to do; it is made printable.
     """
+
+
+class CodeFailed(LymphError):
+    """Code that the configuration names raised `error`; `text` says so with both places."""
+
+    def __init__(self, text: str, error: BaseException, exit_code: int) -> None:
+        super().__init__(text)
+        self.error = error
+        self.exit_code = exit_code
 
 
 class Interrupted(KeyboardInterrupt):

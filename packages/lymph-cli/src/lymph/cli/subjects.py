@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -26,8 +26,7 @@ __all__ = [
 _HOST_AND_PORT = re.compile(r'(?:[\w.-]{1,255}|\[[\w:.%-]{2,255}\]):[0-9]{1,5}')
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A method of an interface, and the version that is wanted (manual, 4.8.1)."""
 
     interface: str

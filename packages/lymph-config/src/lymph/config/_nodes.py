@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import Any
+from typing import Any, NamedTuple
 
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.locations import Location, Position
@@ -19,8 +18,7 @@ _PARTICLE = 3
 _SHOWN = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A value: a dict of text to Node, a list of Node, or anything else; never changed in place.
 
     `text` is a scalar as its file spells it, so that `1.10` inside a string stays `1.10`. `shown`
@@ -86,10 +84,10 @@ def _shown(node: Node) -> Any:
 def hide(node: Node) -> Node:
     """Return the tree with all its scalars shown as ``***``, but null, true and false."""
     if isinstance(node.value, dict):
-        return replace(node, value={key: hide(child) for key, child in node.value.items()})
+        return node._replace(value={key: hide(child) for key, child in node.value.items()})
     if isinstance(node.value, list):
-        return replace(node, value=[hide(child) for child in node.value])
-    return node if node.value is None or isinstance(node.value, bool) else replace(node, shown=MASK)
+        return node._replace(value=[hide(child) for child in node.value])
+    return node if node.value is None or isinstance(node.value, bool) else node._replace(shown=MASK)
 
 
 def without_secrets(node: Node, path: Path, text: str) -> str:
@@ -224,14 +222,14 @@ def _assign(root: Node, path: Path, depth: int, node: Node | None, value: Node) 
         node = Node({}, node.position if node else None)
     child = _assign(root, path, depth + 1, _step(root, path, depth, node, segment), value)
     if isinstance(node.value, dict):
-        return replace(node, value={**node.value, str(segment): child})
+        return node._replace(value={**node.value, str(segment): child})
     index = _index(node, segment)
     if index is None:
         raise ConfigurationError(
             f'expected a list with an item {segment}, found {len(node.value)} items',
             locate(root, path[:depth]),
         )
-    return replace(node, value=[*node.value[:index], child, *node.value[index + 1 :]])
+    return node._replace(value=[*node.value[:index], child, *node.value[index + 1 :]])
 
 
 def _shortened(text: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from lymph.config._nodes import (
     Node,
@@ -48,10 +47,10 @@ class Substitution:
         """
         if isinstance(node.value, dict):
             children = {key: self.apply(child, (*path, key)) for key, child in node.value.items()}
-            return replace(node, value=children)
+            return node._replace(value=children)
         if isinstance(node.value, list):
             items = [self.apply(child, (*path, index)) for index, child in enumerate(node.value)]
-            return replace(node, value=items)
+            return node._replace(value=items)
         if isinstance(node.value, str) and '$' in node.value:
             return self._fill_in(node, node.value, Location(format_path(path), node.position))
         return node
@@ -80,7 +79,7 @@ class Substitution:
             start = name.end()
             found = self._look_up(name[1], where)
             if name.end() - opening.start() == len(text) and dollars == 1:
-                return replace(found, position=node.position)
+                return found._replace(position=node.position)
             parts.append(_as_text(found, name[1], where))
             shown.append(parts[-1] if found.shown is None else found.shown)
         filled = ''.join(parts) + text[start:]

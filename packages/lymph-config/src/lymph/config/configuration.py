@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -96,7 +95,7 @@ class Configuration(ConfigView):
                 raise TypeError(f'sections is a list of names; write [{quoted(sections)}]')
             wanted = set(sections)
             taken = {key: child for key, child in document.value.items() if key in wanted}
-            document = replace(document, value=taken)
+            document = document._replace(value=taken)
         self._add(document)
 
     def _add(self, document: Node) -> None:
@@ -107,9 +106,8 @@ class Configuration(ConfigView):
 def _joined(base: Node, over: Node) -> Node:
     """Merge documents; what stands in none of their lines is said to be missing from all files."""
     files = [node.position.file for node in (base, over) if node.position]
-    return replace(
-        merge(base, over), position=Position(', '.join(dict.fromkeys(files))) if files else None
-    )
+    position = Position(', '.join(dict.fromkeys(files))) if files else None
+    return merge(base, over)._replace(position=position)
 
 
 def _read(file: IO[str] | IO[bytes], name: str) -> bytes:

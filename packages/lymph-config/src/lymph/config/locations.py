@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lymph.config.printable import printable
 
@@ -11,8 +11,7 @@ __all__ = ['Location', 'Position']
 _LENGTH = 300  # characters shown of a file or a key
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place in a file; `line` counts from 1, None means the file as a whole."""
 
     file: str
@@ -23,8 +22,7 @@ class Position:
         return file if self.line is None else f'{file}:{self.line}'
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A key and the place in a file that decides it; either may be unknown.
 
     As text, which is printable: `conf.yml:12: container.registry.class`.

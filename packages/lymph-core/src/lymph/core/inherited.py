@@ -21,7 +21,7 @@ import errno
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from gevent.monkey import get_original
@@ -55,8 +55,7 @@ class SocketMismatch(OSError):
     """The inherited socket for a port listens at another host than was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(NamedTuple):
     """A TCP socket that this process was started with, and where it is bound."""
 
     descriptor: int

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from click import ClickException
 from click.exceptions import Exit
 
-from lymph.cli.explaining import CodeFailed
-from lymph.cli.outcomes import FAILED, WRONG
+from lymph.cli.lazy import lazy
+from lymph.cli.outcomes import FAILED, WRONG, CodeFailed
 from lymph.cli.running.stopping import Stopped
-from lymph.cli.tracebacks import last_place
 from lymph.config import ConfigurationError, LymphError
 from lymph.config.places import Place, place_of
 from lymph.config.secrets import mask_text
 from lymph.core.failures import Killed, error_line
 
 __all__ = ['code_explained']
+
+_last_place: Callable[[BaseException], str | None] = lazy('lymph.cli.tracebacks:last_place')
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def code_explained() -> Iterator[None]:
         raise
     except BaseException as error:
         place = place_of(error)
-        at = last_place(error)
+        at = _last_place(error)
         # What lymph raises on purpose, and not for a user's code, says itself where to look.
         if place is None or (isinstance(error, LymphError) and at is None):
             raise

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lymph.config.printable import quoted
 from lymph.core.messages import PackedArguments
@@ -42,8 +41,7 @@ class Caller(Protocol):
         """Run a call in the background."""
 
 
-@dataclass(frozen=True)
-class _Target:
+class _Target(NamedTuple):
     """Where the methods of a proxy are called, and how."""
 
     container: Caller

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.references import load_reference
@@ -31,8 +30,7 @@ class Backdoor(Protocol):
         """End the port and all prompts."""
 
 
-@dataclass(frozen=True)
-class BackdoorSettings:
+class BackdoorSettings(NamedTuple):
     """Where a backdoor listens, and its token if somebody has made one up."""
 
     ip: str = _LOOPBACK

@@ -13,9 +13,8 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lymph.core.processes import pid_namespace
 from lymph.core.services import Connector, ServiceInstance
@@ -40,8 +39,7 @@ _SIZE = 64 * 1024  # bytes; facts about one instance are a few hundred
 _PID_MAX = 2**31 - 1
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A live instance; `pid` is its owner's, where that is known; `made` orders claims."""
 
     instance: ServiceInstance
@@ -49,16 +47,14 @@ class Entry:
     made: int
 
 
-@dataclass(frozen=True)
-class Foreign:
+class Foreign(NamedTuple):
     """What is not a file of this registry, or cannot be read; `seen` is its signature then."""
 
     reason: str
     seen: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What `load` found; `vanished` tells that files were replaced or removed meanwhile."""
 
     entries: dict[str, Entry | Foreign]
