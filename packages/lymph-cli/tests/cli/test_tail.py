@@ -189,7 +189,7 @@ def test_a_reader_that_stops_is_told_what_it_lost_and_costs_the_service_nothing(
     [
         (['shop', '--grep=('], '--grep: expected a regular expression: '),
         (['shop', '--level=loud'], "'loud' is not one of"),
-        ([], "Missing argument 'NAME...'"),
+        ([], 'expected NAME..., found nothing'),
     ],
 )
 def test_a_mistake_is_told_in_one_line(shop: Any, options: list[str], complaint: str) -> None:

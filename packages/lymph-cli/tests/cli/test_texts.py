@@ -17,7 +17,8 @@ otherwise     a line on stdout
 
 What differs between runs and machines has a name, in commands and in what they print: $FOLDER is
 the folder, $TAKEN a port in use, $HOLDER who uses it, $ECHO the endpoint of the service `echo` in
-`texts/files`, which runs meanwhile, $TRACE a trace id, $VERSION the version of lymph.
+`texts/files`, which runs meanwhile, $IDENTITY the beginning of its identity, $TRACE a trace id,
+$VERSION the version of lymph.
 
 `--accept-texts` writes the files instead of comparing them, and begins those of new commands.
 """
@@ -55,6 +56,7 @@ COMMANDS = (
 TOPICS = ('mistakes',)
 
 _TRACE = re.compile('trace [0-9a-f]{16,}')
+_IDENTITY = re.compile('(?<=echo:)[0-9a-f]{8}')
 _STYLE = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]')
 
 
@@ -122,7 +124,7 @@ class Stage:
     def _named(self, text: str) -> str:
         for name, value in self.names.items():
             text = text.replace(value, name)
-        return _TRACE.sub('trace $TRACE', text)
+        return _IDENTITY.sub('$IDENTITY', _TRACE.sub('trace $TRACE', text))
 
 
 @pytest.fixture(scope='module')

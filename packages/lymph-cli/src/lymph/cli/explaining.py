@@ -33,13 +33,19 @@ def explain(error: LymphError | click.ClickException | click.Abort, *, debug: bo
     if isinstance(error, click.ClickException):
         say(f'lymph: {error.format_message()}')
         return error.exit_code
-    say(f'lymph: {str(error) or type(error).__name__}')
+    say(f'lymph: {_with_advice(error)}')
     shown = _traceback_text(error) if debug else _users_part(error)
     if shown:
         say_block(shown)
     if isinstance(error, CodeFailed):
         return error.exit_code
     return WRONG if isinstance(error, ConfigurationError) else FAILED
+
+
+def _with_advice(error: LymphError) -> str:
+    text = str(error) or type(error).__name__
+    # The text of the library names what failed; what to run next is known here.
+    return f'{text}; see `lymph why ADDRESS`' if 'connection failed: ' in text else text
 
 
 def explain_bug(error: BaseException) -> int:

@@ -7,7 +7,7 @@ mistakes that are made most; what is not among them is said as click says it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = ['usage_line']
 #: How click quotes a value, in a message about its type.
 _VALUE = re.compile(r'(.*?) is not (?:a valid|in the range|one of)', re.DOTALL)
 _EXTRA = re.compile(r'Got unexpected extra arguments? \((.*)\)', re.DOTALL)
+_COMMAND = re.compile(r"No such command '(.*?)'\.", re.DOTALL)
 _FILES = ('.yml', '.yaml')
 
 
@@ -36,6 +37,9 @@ def usage_line(error: click.UsageError) -> str:
 def _own_words(error: click.UsageError) -> str | None:
     if isinstance(error, click.NoSuchOption):
         return _unknown_option(error)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        choice = _expected(error.param.type) if isinstance(error.param.type, click.Choice) else ''
+        return f'expected {_name(error.param)}{choice and f", {choice}"}, found nothing'
     if isinstance(error, click.BadParameter) and error.param is not None:
         if error.message.startswith('expected '):  # by a type of our own
             return f'{_name(error.param)}: {error.message}'
@@ -43,8 +47,16 @@ def _own_words(error: click.UsageError) -> str | None:
         expected = _expected(error.param.type)
         if value and expected:
             return f'{_name(error.param)}: expected {expected}, found {value[1]}'
-    extra = _EXTRA.match(error.message)
+    extra, command = _EXTRA.match(error.message), _COMMAND.match(error.message)
+    if command and error.ctx and isinstance(error.ctx.command, click.Group):
+        return _unknown_command(command[1], error.ctx.command.list_commands(error.ctx))
     return _extra_words(extra[1]) if extra else None
+
+
+def _unknown_command(name: str, known: Sequence[str]) -> str:
+    close = close_name(name, known)
+    advice = f'did you mean {close!r}?' if close else f'there are {", ".join(known)}'
+    return f'no command {quoted(name)}; {advice}'
 
 
 def _name(param: click.Parameter) -> str:

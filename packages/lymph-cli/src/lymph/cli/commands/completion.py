@@ -17,6 +17,8 @@ _run = lazy('lymph.cli.running.completion:run')
     help="""
     Print the script that completes lymph in a shell: commands, options, services and methods.
 
+    SHELL is bash, zsh or fish.
+
     For this shell alone: `eval "$(lymph completion bash)"`, and the same for zsh; in fish
     `lymph completion fish | source`. For good, write it to the file that the shell reads:
 
@@ -26,7 +28,7 @@ _run = lazy('lymph.cli.running.completion:run')
     fish  ~/.config/fish/completions/lymph.fish
     """,
 )
-@click.argument('shell', type=click.Choice(('bash', 'zsh', 'fish')))
+@click.argument('shell', metavar='SHELL', type=click.Choice(('bash', 'zsh', 'fish')))
 @click.option('--answer', is_flag=True, hidden=True)  # what the script calls
 def command(shell: str, answer: bool) -> None:
     _run(shell, answer)

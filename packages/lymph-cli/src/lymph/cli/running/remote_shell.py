@@ -17,6 +17,7 @@ from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say, whole, write
 from lymph.cli.prefixes import listed
 from lymph.cli.running.prompting import history, read_line
+from lymph.cli.running.sources import read_source
 from lymph.client import Client
 from lymph.core.backdoor.tokens import known_token
 from lymph.core.backdoor.wire import MORE, OK, receive, send
@@ -85,7 +86,7 @@ def enter(found: Found) -> None:
                     'Ctrl-D ends.'
                 )
                 session.interact()
-            elif session.run(sys.stdin.read(), last=True) != OK:
+            elif session.run(read_source(), last=True) != OK:
                 raise Exit(FAILED)
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or str(error)

@@ -17,6 +17,7 @@ from lymph.cli.running.importing import import_from_here
 from lymph.cli.running.prompt_choice import choose_prompt
 from lymph.cli.running.prompting import interrupts_raised
 from lymph.cli.running.remote_shell import enter, find_backdoor
+from lymph.cli.running.sources import read_source
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.suggesting import services_suggested
 from lymph.cli.settings import Settings
@@ -52,7 +53,7 @@ def run(settings: Settings, remote: str | None, token: str | None, shell: str | 
             with interrupts_raised():
                 interact(names, _BANNER.format(version=sys.version.split()[0]))
         else:
-            _execute(sys.stdin.read(), names)
+            _execute(read_source(), names)
 
 
 def _execute(source: str, names: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def run(
         try:
             client.container.subscribe(subscription)
         except SubscriptionError as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(str(error).removeprefix(f'{name}: ')) from error
         say(f'subscribed to {", ".join(types)}; Ctrl-C ends')
         for _ in itertools.count() if count is None else range(count):
             _show(printer, _next(arrived, timeout), as_json)
