@@ -184,21 +184,6 @@ def test_a_reader_that_stops_is_told_what_it_lost_and_costs_the_service_nothing(
     assert tail.process.poll() is None
 
 
-@pytest.mark.parametrize(
-    ('options', 'complaint'),
-    [
-        (['shop', '--grep=('], '--grep: expected a regular expression: '),
-        (['shop', '--level=loud'], "'loud' is not one of"),
-        ([], 'expected NAME..., found nothing'),
-    ],
-)
-def test_a_mistake_is_told_in_one_line(shop: Any, options: list[str], complaint: str) -> None:
-    done = shop.run('tail', *options)
-    assert done.exit_code == 2
-    [line] = done.stderr.splitlines()
-    assert complaint in line
-
-
 def test_the_fixed_endpoint_of_several_processes_is_refused_by_the_node(shop: Any) -> None:
     shop.write('shop.yml', CONFIG.format(endpoint='tcp://127.0.0.1:4126'))
     shop.write(
