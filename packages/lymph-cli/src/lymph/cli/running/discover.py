@@ -87,7 +87,7 @@ def _service_row(
 
 
 def _by_version(members: Sequence[Member]) -> Iterator[tuple[str, list[Member]]]:
-    versions = {each.instance.version for each in members}
+    versions = {each.instance.version for each in members} or {None}
     for version in sorted(versions, key=version_order):
         yield version or '', [each for each in members if each.instance.version == version]
 
