@@ -88,6 +88,19 @@ def test_what_bash_takes_for_another_word_is_left_out(
     assert offer(line, '=:@') == offered
 
 
+def test_names_of_the_configuration_are_offered(
+    offer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / '.lymph.yml').write_text('instances: {shop: {}, shed: {}, mail: {}}')
+    (tmp_path / 'conf.yml').write_text('interfaces: {echo@1.2: {}, echoes: {}}')
+    monkeypatch.chdir(tmp_path)
+    assert offer('lymph node restart sh') == ['words', 'shop', 'shed']
+    assert offer('lymph node scale m') == ['words', 'mail']
+    assert offer('lymph node ps shop sh') == ['words', 'shed']
+    assert offer('lymph instance -c conf.yml --interface ec') == ['words', 'echo@1.2', 'echoes']
+    assert offer('lymph discover echo e') == ['words', 'echo.worker']
+
+
 def test_options_that_are_given_are_not_offered_again_unless_they_may_be(offer: Any) -> None:
     offered = offer('lymph --logfile=x -c a.yml discover --json --')
     assert '--json' not in offered

@@ -134,7 +134,7 @@ def test_what_stands_before_the_command_is_checked_like_what_stands_behind_it(
 def test_an_address_that_is_none_is_one_line_about_the_option(shell: Any, ip: str) -> None:
     done = shell.run('instance', '-c', 'echo.yml', f'--ip={ip}')
     assert done.exit_code == 2
-    assert "--ip: expected an IP address or a host name" in done.stderr
+    assert '--ip: expected an IP address or a host name' in done.stderr
 
 
 def test_a_port_that_is_taken_is_one_line_and_exit_code_1(shell: Any) -> None:

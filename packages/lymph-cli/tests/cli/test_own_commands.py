@@ -60,7 +60,7 @@ def at_a_terminal(shell: Any, *arguments: str) -> tuple[int, str, str]:
 MISTAKES = [
     (['busy', 'ehco'], 1, "lymph: expected an instance of service 'ehco'"),
     (['busy', 'echo', '-c', 'nowhere.yml'], 2, 'lymph: nowhere.yml: no such file'),
-    (['busy'], 2, "lymph busy: expected SERVICE, found nothing"),
+    (['busy'], 2, 'lymph busy: expected SERVICE, found nothing'),
 ]
 
 

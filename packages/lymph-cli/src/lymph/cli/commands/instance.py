@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lymph.cli.completing.names import interfaces
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 from lymph.core.addresses import check_host
@@ -41,6 +42,7 @@ def instance_options(function: Function) -> Function:
             '--interface',
             multiple=True,
             metavar='NAME',
+            shell_complete=interfaces,
             help='Run this one of the configured interfaces; may be given again. Default: all.',
         ),
         click.option(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from lymph.cli.completing.names import entries
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
@@ -79,7 +80,7 @@ def command(context: click.Context, settings: Settings, stop_timeout: float, deb
     {_MEANT} CPU is the share of one processor since the start of a process, or since the last look.
     """,
 )
-@click.argument('names', nargs=-1, metavar='[NAME]...')
+@click.argument('names', nargs=-1, metavar='[NAME]...', shell_complete=entries)
 @click.option('--watch', '-w', is_flag=True, help='Look again and again, until Ctrl-C.')
 @click.option(
     '--interval',
@@ -112,7 +113,7 @@ def _ps_command(
     Waits until they are ready. {_MEANT} What has failed is tried at once.
     """,
 )
-@click.argument('names', nargs=-1, required=True, metavar='NAME...')
+@click.argument('names', nargs=-1, required=True, metavar='NAME...', shell_complete=entries)
 @_pid
 @pass_settings
 def _start_command(settings: Settings, names: tuple[str, ...], pid: int | None) -> None:
@@ -128,7 +129,7 @@ def _start_command(settings: Settings, names: tuple[str, ...], pid: int | None) 
     Waits until they have ended. {_MEANT} They stay down until `lymph node start`; the node goes on.
     """,
 )
-@click.argument('names', nargs=-1, required=True, metavar='NAME...')
+@click.argument('names', nargs=-1, required=True, metavar='NAME...', shell_complete=entries)
 @_pid
 @pass_settings
 def _stop_command(settings: Settings, names: tuple[str, ...], pid: int | None) -> None:
@@ -145,7 +146,7 @@ def _stop_command(settings: Settings, names: tuple[str, ...], pid: int | None) -
     that does not get ready ends it: the exit code is 1 then, and the rest goes on as it is.
     """,
 )
-@click.argument('names', nargs=-1, metavar='[NAME]...')
+@click.argument('names', nargs=-1, metavar='[NAME]...', shell_complete=entries)
 @_pid
 @pass_settings
 def _restart_command(settings: Settings, names: tuple[str, ...], pid: int | None) -> None:
@@ -163,7 +164,7 @@ def _restart_command(settings: Settings, names: tuple[str, ...], pid: int | None
     another number.
     """,
 )
-@click.argument('name')
+@click.argument('name', shell_complete=entries)
 @click.argument('number', type=click.IntRange(0, 1000))
 @_pid
 @pass_settings
@@ -180,7 +181,7 @@ def _scale_command(settings: Settings, name: str, number: int, pid: int | None) 
     Goes on until Ctrl-C, and begins with the last lines. {_MEANT} `node` is the node itself.
     """,
 )
-@click.argument('names', nargs=-1, metavar='[NAME]...')
+@click.argument('names', nargs=-1, metavar='[NAME]...', shell_complete=entries)
 @click.option(
     '--lines',
     '-n',

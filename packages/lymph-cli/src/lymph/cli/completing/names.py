@@ -5,6 +5,8 @@ services   names of services that are running
 subjects   their methods, as INTERFACE.METHOD
 parameters parameters of the method that is given as `subject`, as ``name=``
 commands   subcommands of lymph
+entries    what `instances` names in the configuration of the node
+interfaces what `interfaces` names in the configuration
 files      what the shell itself offers for a file
 ========== =================================================================
 
@@ -19,10 +21,12 @@ from __future__ import annotations
 
 from lymph.cli.lazy import lazy
 
-__all__ = ['commands', 'files', 'parameters', 'services', 'subjects']
+__all__ = ['commands', 'entries', 'files', 'interfaces', 'parameters', 'services', 'subjects']
 
 commands = lazy('lymph.cli.completing.offers:commands')
+entries = lazy('lymph.cli.completing.offers:entries')
 files = lazy('lymph.cli.completing.offers:files')
+interfaces = lazy('lymph.cli.completing.offers:interfaces')
 parameters = lazy('lymph.cli.completing.offers:parameters')
 services = lazy('lymph.cli.completing.offers:services')
 subjects = lazy('lymph.cli.completing.offers:subjects')

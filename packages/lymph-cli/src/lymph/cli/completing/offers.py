@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 from click.shell_completion import CompletionItem
 
 from lymph.cli.completing.known import known
+from lymph.cli.configuring import load_configuration, load_node_configuration
 from lymph.cli.program import program
 from lymph.cli.settings import Settings
 
-__all__ = ['commands', 'files', 'parameters', 'services', 'subjects']
-
+__all__ = ['commands', 'entries', 'files', 'interfaces', 'parameters', 'services', 'subjects']
 
 #: Characters of what a command does.
 _SUMMARY = 100
 
 
 def services(
-    context: click.Context, _param: click.Parameter, incomplete: str
+    context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """Offer the services that are running."""
-    found = known(context.ensure_object(Settings))
-    return [CompletionItem(name) for name in found.services if name.startswith(incomplete)]
+    return _names(known(context.ensure_object(Settings)).services, context, param, incomplete)
+
+
+def entries(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Offer the names in the section `instances` of the node's configuration."""
+    config = load_node_configuration(context.ensure_object(Settings))
+    return _names(config.view('instances'), context, param, incomplete)
+
+
+def interfaces(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Offer the names in the section `interfaces` of the configuration."""
+    config = load_configuration(context.ensure_object(Settings))
+    return _names(config.view('interfaces'), context, param, incomplete)
+
+
+def _names(
+    names: Iterable[str], context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Return the names that begin like this, without those that stand on the line already."""
+    given = context.params.get(param.name or '')
+    there = given if isinstance(given, tuple) else ()
+    return [
+        CompletionItem(name) for name in names if name.startswith(incomplete) and name not in there
+    ]
 
 
 def subjects(
