@@ -14,8 +14,9 @@ import pytest
 
 from lymph.config import Location
 from lymph.services.node.definitions import Definition
-from lymph.services.node.fleet import Fleet, Refused, UnknownName
-from lymph.services.node.slot import NotReady, Slot
+from lymph.services.node.exceptions import NotReady, Refused, UnknownName
+from lymph.services.node.fleet import Fleet
+from lymph.services.node.slot import Slot
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -79,7 +80,7 @@ def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Any, tmp_pa
     mended = tmp_path / 'mended'
     fleet = node.start(command('bad', f'test -e {mended} || exit 3; exec sleep 600'))
     bad = slot_of(fleet, 'bad')
-    node.said('bad.1 has failed: it keeps failing')
+    node.said('bad.1: has failed: it keeps failing')
     starts = bad.starts
     eventually(lambda: bad.starts > starts, PATIENCE, 'another start')
     assert bad.last_exit == 3
@@ -90,7 +91,7 @@ def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Any, tmp_pa
 
 def test_exit_code_2_has_failed_at_once(node: Any) -> None:
     fleet = node.start(command('bad', 'exit 2'))
-    node.said('bad.1 has failed: exit code 2')
+    node.said('bad.1: has failed: exit code 2')
     assert slot_of(fleet, 'bad').starts == 1
     assert node.stop() is False
 
@@ -116,7 +117,7 @@ def test_a_node_ends_when_all_has_finished_or_failed_for_good(node: Any) -> None
     )
     assert node.end() is False
     node.said('done.2: finished')
-    node.said('once.1 has failed: it ended, and restart is never')
+    node.said('once.1: has failed: it ended, and restart is never')
 
 
 def test_processes_run_in_their_folder_with_their_environment(node: Any, tmp_path: Path) -> None:

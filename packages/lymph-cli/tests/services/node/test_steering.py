@@ -82,7 +82,7 @@ def test_ps_shows_what_runs_and_how_it_ended(
     start: Start, node: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = start(sleeper('one'), Definition('bad', ('sh', '-c', 'exit 2'), 1, Location('bad')))
-    node.said('bad.1 has failed')
+    node.said('bad.1: has failed')
     eventually(lambda: fleet.slots()[0].supervision.state == 'running', PATIENCE, 'one.1')
     capsys.readouterr()
     run_ps(Settings(), [], as_json=False, watch=False, interval=1, pid=None)

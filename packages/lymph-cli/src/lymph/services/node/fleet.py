@@ -10,28 +10,21 @@ import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
 
-from lymph.config import LymphError
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
 from lymph.services.node.definitions import Definition
+from lymph.services.node.exceptions import NotReady, Refused, UnknownName
 from lymph.services.node.guard import Guard
 from lymph.services.node.output import NODE, Output
-from lymph.services.node.slot import NotReady, Slot, Surroundings
+from lymph.services.node.slot import Slot
 from lymph.services.node.sockets import Sockets
 from lymph.services.node.supervision import Policy
+from lymph.services.node.surroundings import Surroundings
 
-__all__ = ['Fleet', 'Refused', 'UnknownName']
+__all__ = ['Fleet']
 
 #: Processes of one definition, as in the configuration.
 MOST = 1000
-
-
-class UnknownName(LymphError):
-    """A name is neither a definition nor a process of this node."""
-
-
-class Refused(LymphError):
-    """What somebody asks of a node cannot be done."""
 
 
 class Fleet:

@@ -15,14 +15,15 @@ from typing import Any, ClassVar, Final
 from lymph.core.blocking import in_thread
 from lymph.core.decorators import rpc
 from lymph.core.interfaces import Interface
-from lymph.exceptions import LymphError
-from lymph.services.node.fleet import Fleet, Refused, UnknownName
+from lymph.services.node.exceptions import Denied, NotReady, Refused, UnknownName
+from lymph.services.node.exits import describe_exit
+from lymph.services.node.fleet import Fleet
 from lymph.services.node.output import NODE
 from lymph.services.node.recent import Line
-from lymph.services.node.slot import NotReady, Slot, describe_exit
+from lymph.services.node.slot import Slot
 from lymph.services.node.usage import Usage, usage_of
 
-__all__ = ['NAMESPACE', 'SERVICE', 'Denied', 'Node']
+__all__ = ['NAMESPACE', 'SERVICE', 'Node']
 
 #: Where and as what a node is registered.
 NAMESPACE: Final = 'node'
@@ -32,10 +33,6 @@ SERVICE: Final = 'node'
 _LINES = 1000
 _CHARACTERS = 1_000_000
 _WAIT = 10.0
-
-
-class Denied(LymphError):
-    """The token of a call is not that of the node."""
 
 
 _ERRORS = (Denied, NotReady, Refused, UnknownName)

@@ -6,51 +6,19 @@ somebody else has started and seen to be ready is offered to it, and takes over 
 
 from __future__ import annotations
 
-import functools
-import signal
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
-from lymph.config import LymphError
 from lymph.services.node.definitions import Definition
-from lymph.services.node.guard import Guard
-from lymph.services.node.output import Output
-from lymph.services.node.process import Launch, Process
-from lymph.services.node.sockets import Sockets
-from lymph.services.node.supervision import Decision, Policy, Supervision
+from lymph.services.node.exceptions import NotReady
+from lymph.services.node.exits import CANNOT_RUN, describe_exit, in_order, report
+from lymph.services.node.process import Process
+from lymph.services.node.supervision import Decision, Supervision
+from lymph.services.node.surroundings import Surroundings
 
-__all__ = ['NotReady', 'Slot', 'Surroundings', 'describe_exit']
-
-#: What a shell says of a command that cannot be run.
-_CANNOT_RUN = 126
-#: How a process that was told to stop may end: also by the signal, whether it dies of it or, as a
-#: `lymph` that has just been started, says so.
-_ORDERLY = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
-
-
-class NotReady(LymphError):
-    """A process that was to be started does not serve; the text says which and why."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What all processes of a node share; `patience` is in seconds.
-
-    `settled` is called when a slot has come to rest by itself: it has finished, or has failed for
-    good.
-    """
-
-    environ: Mapping[str, str]
-    guard: Guard
-    output: Output
-    policy: Policy
-    patience: float
-    settled: Callable[[], None]
-    sockets: Sockets
+__all__ = ['Slot']
 
 
 class Slot:
@@ -139,7 +107,7 @@ class Slot:
         self.definition = definition
         self.supervision.restart = definition.restart
         if self.process is not None:
-            self.process.allow(self._patience_of(definition))
+            self.process.allow(self._around.patience_of(definition))
 
     def halt(self) -> None:
         """Stop, and wait until nothing runs here."""
@@ -191,33 +159,10 @@ class Slot:
             how = 'the node is stopping' if self._closed else 'it was stopped meanwhile'
             raise NotReady(f'{self.name}: {how}')
 
-    def _launch(self, definition: Definition) -> Process:
-        """Start a process; raises OSError."""
-        around = self._around
-        process = Process(
-            Launch(
-                definition.command,
-                {**around.environ, **definition.env},
-                self._patience_of(definition),
-                definition.cwd,
-                serves=definition.serves,
-                ready_after=around.policy.ready_after,
-                handed=around.sockets.of(definition.name),
-            ),
-            around.guard,
-            functools.partial(around.output.show, self.name),
-        )
-        self._say(f'started, pid {process.pid}')
-        return process
-
-    def _patience_of(self, definition: Definition) -> float:
-        given = definition.stop_timeout
-        return self._around.patience if given is None else given
-
     def _launched(self, definition: Definition) -> Process:
         self._expect_wanted()
         try:
-            process = self._launch(definition)
+            process = self._around.start(self.name, definition)
         except OSError as error:
             raise NotReady(f'{self.name}: {definition.command[0]}: {error.strerror}') from error
         try:
@@ -257,7 +202,7 @@ class Slot:
             self.supervision.happened('start')
             exit_code, lived = self._live()
             if self.supervision.state == 'stopping':
-                self._orderly = self._orderly and exit_code in _ORDERLY
+                self._orderly = self._orderly and in_order(exit_code)
             decision = self.supervision.ended(exit_code, lived)
             self._report(exit_code, lived, decision)
             if decision.delay is None:
@@ -274,11 +219,11 @@ class Slot:
         process = self._take()
         if process is None:
             try:
-                process = self._launch(self.definition)
+                process = self._around.start(self.name, self.definition)
             except OSError as error:
                 self._say(f'{self.definition.command[0]}: {error.strerror}')
-                self.last_exit = _CANNOT_RUN
-                return _CANNOT_RUN, 0.0
+                self.last_exit = CANNOT_RUN
+                return CANNOT_RUN, 0.0
         self._watch(process)
         while not (process.end.ready() or self._stop.is_set()):
             reasons: list[Any] = [process.end, self._stop, self._woken]
@@ -330,37 +275,6 @@ class Slot:
         self._around.output.say(f'{self.name}: {words}')
 
     def _report(self, exit_code: int, lived: float, decision: Decision) -> None:
-        if decision.state == 'finished':
-            self._say('finished')
-            return
-        how = f'{describe_exit(exit_code)} after {lived:.1f} s'
-        if decision.state == 'stopped':
-            self._say(how)
-        elif decision.delay is None:
-            self._say(f'{how}, not started again')
-        else:
-            self._say(f'{how}, next start in {decision.delay:g} s')
-        if decision.alarm:
-            why = self._why_failed(exit_code)
-            self._around.output.say(f'{self.name} has failed: {why}; its last lines may say why')
-
-    def _why_failed(self, exit_code: int) -> str:
-        policy = self._around.policy
-        if exit_code == 2:
-            return 'exit code 2 stands for a configuration that cannot be used'
-        if self.definition.restart == 'never':
-            return 'it ended, and restart is never'
-        return (
-            f'it keeps failing, {policy.failing_after} times in a row it lived less than '
-            f'{policy.stable_after:g} s'
-        )
-
-
-def describe_exit(exit_code: int) -> str:
-    """Return how a process ended, as half a sentence; a negative code is a signal."""
-    if exit_code >= 0:
-        return f'ended with exit code {exit_code}'
-    try:
-        return f'killed by {signal.Signals(-exit_code).name}'
-    except ValueError:  # real-time signals have no names
-        return f'killed by signal {-exit_code}'
+        restart, policy = self.definition.restart, self._around.policy
+        for words in report(exit_code, lived, decision, restart, policy):
+            self._say(words)

@@ -1,0 +1,32 @@
+"""Why a node does not do what somebody asks of it.
+
+::
+
+    LymphError
+      Denied       whoever asks has not its token
+      NotReady     a process that was to be started does not serve
+      Refused      it cannot be done
+      UnknownName  there is no definition and no process of that name
+"""
+
+from __future__ import annotations
+
+from lymph.config import LymphError
+
+__all__ = ['Denied', 'NotReady', 'Refused', 'UnknownName']
+
+
+class Denied(LymphError):
+    """The token of a call is not that of the node."""
+
+
+class NotReady(LymphError):
+    """A process that was to be started does not serve; the text says which and why."""
+
+
+class Refused(LymphError):
+    """What somebody asks of a node cannot be done."""
+
+
+class UnknownName(LymphError):
+    """A name is neither a definition nor a process of this node."""
