@@ -51,9 +51,10 @@ def test_nothing_is_the_beginning_of_nothing() -> None:
         expand('', ['only'], 'thing', 'look')
 
 
-def test_number_is_no_beginning_where_it_is_to_be_whole() -> None:
+def test_number_has_no_beginning_where_it_is_to_be_whole() -> None:
     assert expand('42', KNOWN, 'thing', 'look', whole=True) == '42'
     assert expand('5f1c', KNOWN, 'thing', 'look', whole=True) == '5f1c00'
+    assert expand('000', ['42', '0006-5f'], 'thing', 'look', whole=True) == '0006-5f'
     with pytest.raises(OperationFailed, match="no thing '4'"):
         expand('4', KNOWN, 'thing', 'look', whole=True)
 

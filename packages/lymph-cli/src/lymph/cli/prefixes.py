@@ -30,8 +30,8 @@ def expand(
     """Return the one of `known` that is `given`, or else the only one that begins with it.
 
     `thing` is what they are called in errors, `advice` what to do where none is meant; `before`
-    stands in front of each of them there. With `whole`, numbers are no beginnings: they are given
-    in turn, so that the 4 which is gone is not to be taken for 42.
+    stands in front of each of them there. With `whole`, one that is a number has no beginning: they
+    are given in turn, so that the 4 which is gone is not to be taken for 42.
 
     Raises UsageError where nothing is given, and OperationFailed where several begin so, which are
     listed, or none does.
@@ -42,8 +42,8 @@ def expand(
     if given in names:
         return given
     fitting = [name for name in names if name.startswith(given)]
-    if whole and given.isdecimal():
-        fitting = []
+    if whole:
+        fitting = [name for name in fitting if not name.isdecimal()]
     if len(fitting) == 1:
         return fitting[0]
     shown = quoted(before + given)

@@ -95,8 +95,8 @@ def choose(
 def find(letters: DeadLetters, ids: Sequence[str], *, whole: bool = False) -> list[DeadLetter]:
     """Return the dead letters with these ids, or whose ids alone begin so, in the order given.
 
-    With `whole`, an id that is a number is taken as it is. Raises OperationFailed if one is not
-    there or several begin so, UsageError for an empty one.
+    With `whole`, an id that is a number has to be given as it is. Raises OperationFailed if one is
+    not there or several begin so, UsageError for an empty one.
     """
     found = letters.find_all(ids)
     if len(found) < len(set(ids)):
