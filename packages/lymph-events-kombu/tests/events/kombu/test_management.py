@@ -49,7 +49,18 @@ class Managed(RabbitmqServer):
 @pytest.fixture(scope='module')
 def managed() -> Iterator[Managed]:
     with Managed() as server:
+        _declare_old_queues(server)  # before all tests: the API tells of idle queues after a while
         yield server
+
+
+def _declare_old_queues(server: Managed) -> None:
+    with amqp.Connection(server.address) as connection:
+        channel = connection.channel()
+        channel.exchange_declare('lymph', 'topic', auto_delete=False)
+        channel.queue_declare('from 0.15', durable=True, auto_delete=False)
+        channel.queue_bind('from 0.15', 'lymph', '#')
+        arguments = {'x-dead-letter-exchange': 'eu.lymph.dead'}
+        channel.queue_declare('eu.shop.on', durable=True, auto_delete=False, arguments=arguments)
 
 
 def test_the_management_api_tells_bytes_and_what_runs_and_queues_in_no_record(
@@ -81,13 +92,6 @@ def test_the_management_api_tells_bytes_and_what_runs_and_queues_in_no_record(
 
 def test_old_queues_are_listed_by_the_management_api(bench: Any, managed: Managed) -> None:
     system = bench.start(urls=managed.url, management=f'http://127.0.0.1:{managed.api}')
-    with amqp.Connection(managed.address) as connection:
-        channel = connection.channel()
-        channel.exchange_declare('lymph', 'topic', auto_delete=False)
-        channel.queue_declare('from 0.15', durable=True, auto_delete=False)
-        channel.queue_bind('from 0.15', 'lymph', '#')
-        arguments = {'x-dead-letter-exchange': 'eu.lymph.dead'}
-        channel.queue_declare('eu.shop.on', durable=True, auto_delete=False, arguments=arguments)
 
     def found() -> Any:
         text = '; '.join(map(str, OldQueuesCheck().run(Around(system))))
