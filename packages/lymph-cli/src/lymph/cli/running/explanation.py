@@ -98,8 +98,8 @@ def unregistered(
         )
     else:
         advice = (
-            'and no other service is there: start it with `lymph instance`; if some run, they are '
-            'in another registry: give their configuration with --config'
+            'no other service is, either: start it with `lymph instance`; if some run, they are in '
+            'another registry: give their configuration with --config'
         )
     return f'{text}; {advice}', others
 

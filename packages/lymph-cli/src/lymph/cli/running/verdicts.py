@@ -133,7 +133,7 @@ def _of_status(name: str, answer: Answer) -> list[Reason]:
         advice = (
             'raise container.pool_size, start more instances, or see what its handlers wait for'
         )
-        text = f'all {size:.0f} handlers are busy, and it refuses calls'
+        text = f'it refuses calls, as all it may run at once are running ({size:.0f})'
         reasons.append(Reason('overloaded', text, advice))
     return reasons
 
