@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.message  # noqa: F401 - `importlib.metadata` needs it where `sys.path` is another one
 import importlib.metadata
 import sys
 import zipfile
