@@ -133,3 +133,18 @@ def test_table_has_titles_and_no_empty_cell(rows: list[list[str]], text: str) ->
 )
 def test_width_of_text_is_what_a_terminal_gives_it(text: str, columns: int) -> None:
     assert text_width(text) == columns
+
+
+@pytest.mark.parametrize(
+    ('style', 'shown'),
+    [
+        ('', 'x y'),
+        ('bold', '\x1b[1mx y\x1b[0m'),
+        ('bold red', '\x1b[31m\x1b[1mx y\x1b[0m'),
+        ('dim', '\x1b[2mx y\x1b[0m'),
+        ('italic', '\x1b[3mx y\x1b[0m'),
+    ],
+)
+def test_styles_are_shown_in_color(monkeypatch: pytest.MonkeyPatch, style: str, shown: str) -> None:
+    text = printed(monkeypatch, Terminal(), 'show', line('x y', style), color=True)
+    assert text == f'{shown}\n'

@@ -38,7 +38,9 @@ def modules(shell: Any, *arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize('arguments', [['--help'], ['list'], ['--version'], ['help']])
+@pytest.mark.parametrize(
+    'arguments', [['--help'], ['list'], ['list', '--color'], ['--version'], ['help']]
+)
 def test_what_tells_of_commands_loads_none_of_them(shell: Any, arguments: list[str]) -> None:
     loaded = modules(shell, *arguments)
     own = {'commands', 'commands.summaries', f'commands.{arguments[0]}_'}

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
+
 from lymph.cli.columns import aligned, pieces, with_titles
 from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import OperationFailed
@@ -31,6 +33,9 @@ _plain = lazy('lymph.serializers.json:plain')
 _dumps = lazy('json:dumps')
 _terminal_size = lazy('shutil:get_terminal_size')
 
+_COLORS = frozenset(('black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'))
+#: Words of styles that click knows, too.
+_PLAIN_STYLES = frozenset(('bold', 'dim', *_COLORS))
 #: Containers inside each other: as many as travel, and what is printed around them.
 _DEPTH = DEPTH + 8
 #: Characters of a value, and rows of a table, up to which they are laid out on a terminal.
@@ -118,7 +123,7 @@ class Printer:
             Text.assemble(*map(_restyled, parts, cells[number]), '\n')
             for number, parts in pieces(plain, width)
         ]
-        write(_colored(Text.assemble(*shown)))
+        write(_in_color(Text.assemble(*shown)))
 
     def indented(self, text: Text) -> None:
         """Print text with a margin."""
@@ -130,9 +135,24 @@ class Printer:
     def show(self, text: Text) -> None:
         """Print text; it is not wrapped."""
         if self.color and len(text) <= _LONGEST:
-            write(_colored(Text.assemble(text, '\n')))
+            write(_in_color(Text.assemble(text, '\n')))
         else:
             write(f'{text.plain}\n')
+
+
+def _in_color(text: Text) -> str:
+    """Return text with the escape sequences of its styles; only uncommon ones take rich."""
+    if all(_PLAIN_STYLES.issuperset(style.split()) for _, style in text.parts):
+        return ''.join(_styled(part, style.split()) for part, style in text.parts)
+    colored: str = _colored(text)
+    return colored
+
+
+def _styled(text: str, words: Sequence[str]) -> str:
+    if not (text and words):
+        return text
+    color = next((word for word in words if word in _COLORS), None)
+    return click.style(text, fg=color, bold='bold' in words or None, dim='dim' in words or None)
 
 
 def _restyled(part: str, cell: Text) -> Text:
