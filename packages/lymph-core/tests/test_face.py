@@ -60,6 +60,11 @@ def test_an_unknown_name_is_an_attribute_error(name):
         getattr(lymph, name)
 
 
+def test_misspelt_name_is_told_with_the_one_that_was_meant():
+    with pytest.raises(AttributeError, match=r'; did you mean lymph\.rpc\?$'):
+        lymph.rcp  # noqa: B018 - asking for it is what raises
+
+
 def test_a_star_cannot_hide_a_misspelt_import():
     with pytest.raises(ImportError, match='Interfaec'):
         exec('from lymph import Interfaec')

@@ -99,3 +99,8 @@ def test_module_that_is_hidden_by_an_installed_one_is_said_to_be(
     write('code.py', 'class Echo: ...')
     with pytest.raises(PluginError, match=r'; code\.py of this folder is hidden by .*code\.py'):
         load_reference(reference)
+
+
+def test_file_instead_of_a_module_is_told_with_the_module() -> None:
+    with pytest.raises(PluginError, match=r"names a file; name its module, 'echo:Echo'"):
+        load_reference('echo.py:Echo')

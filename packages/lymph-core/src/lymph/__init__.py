@@ -141,7 +141,9 @@ else:
             except ModuleNotFoundError as error:
                 if error.name != f'{__name__}.{name}':
                     raise
-            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+            close = import_module('lymph.config.suggestions').close_name(name, _HOMES)
+            advice = f'; did you mean lymph.{close}?' if close else ''
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}{advice}')
         globals()[name] = value
         return value
 

@@ -26,6 +26,13 @@ _commands = lazy('lymph.cli.completing.offers:commands')
 GROUP = 'lymph.cli'
 
 
+#: What commands are called elsewhere.
+_SYNONYMS = {
+    'call': 'request', 'create': 'new', 'init': 'new', 'logs': 'tail', 'ls': 'list',
+    'ps': 'node ps', 'publish': 'emit', 'run': 'instance', 'serve': 'instance', 'start': 'instance',
+}  # fmt: skip
+
+
 class BrokenCommand(click.Command):
     """A subcommand that cannot be loaded: it is listed with the reason and fails with it."""
 
@@ -77,7 +84,7 @@ class _Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in installed(GROUP) and not ctx.resilient_parsing:
-            close = close_name(name, installed(GROUP))
+            close = _SYNONYMS.get(name) or close_name(name, installed(GROUP))
             advice = f'did you mean {close!r}?' if close else '`lymph list` shows all'
             ctx.fail(f'no command {quoted(name)}; {advice}')
         return super().resolve_command(ctx, args)

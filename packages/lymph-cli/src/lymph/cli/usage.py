@@ -23,13 +23,15 @@ _VALUE = re.compile(r'(.*?) is not (?:a valid|in the range|one of)', re.DOTALL)
 _EXTRA = re.compile(r'Got unexpected extra arguments? \((.*)\)', re.DOTALL)
 _COMMAND = re.compile(r"No such command '(.*?)'\.", re.DOTALL)
 _FILES = ('.yml', '.yaml')
+#: Commands that take what they run from a configuration alone.
+_RUNNING = ('instance', 'worker')
 
 
 def usage_line(error: click.UsageError) -> str:
     """Return what is wrong and what to do, without a line break at the end."""
     command = error.ctx.command_path if error.ctx else 'lymph'
     text = ' '.join((_own_words(error) or error.format_message()).split()).rstrip('.')
-    if not text.endswith('?') and '; ' not in text:
+    if error.ctx and not text.endswith('?') and '; ' not in text:
         text = f'{text}; see `{command} --help`'
     return f'{command}: {text}'
 
@@ -47,10 +49,12 @@ def _own_words(error: click.UsageError) -> str | None:
         expected = _expected(error.param.type)
         if value and expected:
             return f'{_name(error.param)}: expected {expected}, found {value[1]}'
+    if isinstance(error, click.BadOptionUsage) and error.message.endswith('an argument.'):
+        return f'expected a value behind {error.option_name}, found nothing'
     extra, command = _EXTRA.match(error.message), _COMMAND.match(error.message)
     if command and error.ctx and isinstance(error.ctx.command, click.Group):
         return _unknown_command(command[1], error.ctx.command.list_commands(error.ctx))
-    return _extra_words(extra[1]) if extra else None
+    return _extra_words(extra[1], error.ctx) if extra else None
 
 
 def _unknown_command(name: str, known: Sequence[str]) -> str:
@@ -98,7 +102,8 @@ def _expected(kind: click.ParamType[Any]) -> str | None:
     return 'a number' if kind is click.FLOAT else None
 
 
-def _extra_words(words: str) -> str:
-    files = PurePath(words.split(' ')[0]).suffix in _FILES
-    advice = '; a configuration is given with --config' if files else ''
+def _extra_words(words: str, context: click.Context | None) -> str:
+    file = PurePath(words.split(' ')[0]).suffix in _FILES
+    runs = context is not None and context.info_name in _RUNNING
+    advice = '; what to run is in a configuration: give it with --config' if file or runs else ''
     return f'unexpected argument {quoted(words)}{advice}'

@@ -66,6 +66,11 @@ def split_reference(reference: str) -> tuple[str, str]:
     segments = [*module.split('.'), *name.split('.')]
     if not all(segment.isidentifier() for segment in segments):
         raise ValueError(f'{quoted(reference, 200)} is not of the form package.module:Name')
+    if separator and module.endswith('.py'):
+        raise ValueError(
+            f'{quoted(reference, 200)} names a file; name its module, '
+            f'{quoted(f"{module[:-3]}:{name}", 200)}'
+        )
     return module, name
 
 

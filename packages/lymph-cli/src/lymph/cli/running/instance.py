@@ -91,6 +91,10 @@ def run(settings: Settings, **given: Any) -> None:
 
 
 def _expect_interfaces(config: Configuration, settings: Settings) -> None:
+    if isinstance(config.get_raw('interfaces'), list):
+        raise config.error(
+            'interfaces', 'expected NAME: {class: package.module:Class}, found a list'
+        )
     if not config.view('interfaces'):
         if not settings.configuration_files():
             raise ConfigurationError(
