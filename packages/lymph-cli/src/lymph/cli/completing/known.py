@@ -35,7 +35,7 @@ from lymph.core.state import state_directory
 __all__ = ['Known', 'Method', 'known']
 
 #: Seconds since the start of the process, and at least from now on.
-_USUAL = 0.28
+_USUAL = 0.24
 _LEAST = 0.1
 #: Seconds from now on when nothing has been asked before.
 _FIRST = 1.0
