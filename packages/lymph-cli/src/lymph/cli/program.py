@@ -26,6 +26,9 @@ _commands = lazy('lymph.cli.completing.offers:commands')
 GROUP = 'lymph.cli'
 
 
+#: Characters of what a command does, more than anybody should need.
+_SUMMARY = 200
+
 #: What commands are called elsewhere.
 _SYNONYMS = {
     'call': 'request', 'create': 'new', 'init': 'new', 'logs': 'tail', 'ls': 'list',
@@ -59,12 +62,11 @@ class _Program(click.Group):
         return {name: command for name, command in found.items() if not command.hidden}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each command does, as click does, but without loading ours."""
+        """Write what each command does, whole, and without loading ours."""
         commands = self.described()
-        room = formatter.width - 6 - max(map(len, commands))
         with formatter.section('Commands'):
             formatter.write_dl(
-                [(name, each.get_short_help_str(room)) for name, each in commands.items()]
+                [(name, each.get_short_help_str(_SUMMARY)) for name, each in commands.items()]
             )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
