@@ -17,6 +17,7 @@ Pip = Callable[..., str]
 
 #: What is installed besides a distribution and what it needs: its extras.
 EXTRAS = {
+    'lymph-cli': ['lymph-cli[ipython,ptpython]'],
     'lymph-events-kombu': ['lymph-events-kombu[redis]'],
     'lymph-testing': [
         'lymph-discovery-zk',
