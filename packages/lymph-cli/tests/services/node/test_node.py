@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -222,3 +224,20 @@ def test_lines_of_processes_cannot_drive_the_terminal(shell: Any) -> None:
     node = start(shell, "loud: {command: 'sh loud.sh'}", '--color')
     assert node.end() == 0
     assert '\\x1b[2J\tred\\x1b[31m\\rback\\x9b\n' in node.stdout
+
+
+def test_systemd_hears_what_a_node_does_and_its_processes_are_not_asked(
+    shell: Any, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / 'notify'))
+        systemd.settimeout(PATIENCE)
+        shell.environ['NOTIFY_SOCKET'] = str(tmp_path / 'notify')
+        node = start(shell, 'one: {command: worker waits, numprocesses: 2}')
+        assert systemd.recv(4096) == b'READY=1\nSTATUS=one (2)'
+        [pid, _] = pids(node, 'one.1') + pids(node, 'one.2')
+        assert 'NOTIFY_SOCKET' not in psutil.Process(pid).environ()
+        assert ' '.join(psutil.Process(node.pid).cmdline()).startswith('lymph node: ')
+        node.signal(signal.SIGTERM)
+        assert systemd.recv(4096).startswith(b'STOPPING=1\n')
+        assert node.end() == 0

@@ -10,11 +10,14 @@ from click.core import ParameterSource
 
 from lymph.cli.completing.names import entries
 from lymph.cli.lazy import lazy
+from lymph.cli.seconds import Seconds
 from lymph.cli.settings import Settings, pass_settings
 
 __all__ = ['command']
 
 Function = TypeVar('Function', bound=Callable[..., Any])
+
+_LONGEST = 86400.0  # seconds
 
 _PATCH = 'lymph.monkey:patch'
 _run = lazy(_PATCH, 'lymph.cli.running.node:run')
@@ -26,6 +29,7 @@ _tail = lazy(_PATCH, 'lymph.cli.running.node_steering:run_tail')
 _pid = click.option(
     '--pid',
     type=click.IntRange(min=1),
+    metavar='PID',
     help='The node with this process id, if several run the same configuration.',
 )
 _json = click.option('--json', 'as_json', is_flag=True, help='Print JSON.')
@@ -52,7 +56,7 @@ _MEANT = 'NAME is an entry of the configuration (echo), or one of its processes 
 )
 @click.option(
     '--stop-timeout',
-    type=click.FloatRange(min=0),
+    type=Seconds(_LONGEST, positive=False),
     default=10.0,
     show_default=True,
     metavar='SECONDS',
@@ -84,11 +88,11 @@ def command(context: click.Context, settings: Settings, stop_timeout: float, deb
 @click.option('--watch', '-w', is_flag=True, help='Look again and again, until Ctrl-C.')
 @click.option(
     '--interval',
-    type=click.FloatRange(min=0.1),
+    type=Seconds(_LONGEST),
     default=2.0,
     show_default=True,
     metavar='SECONDS',
-    help='Time between two looks.',
+    help='Time between two looks, at least 0.1 s.',
 )
 @_json
 @_pid

@@ -20,7 +20,9 @@ from lymph.cli.running.node_sockets import sockets_of
 from lymph.cli.running.ports import check_ports, fixed_port
 from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import stops_heard
+from lymph.cli.running.supervised import Supervised
 from lymph.cli.running.terminals import Terminal
+from lymph.cli.running.titles import set_title
 from lymph.cli.settings import Settings
 from lymph.cli.streams import let_services_print
 from lymph.config import Configuration, ConfigurationError, LymphError
@@ -32,8 +34,7 @@ from lymph.services.node.steering import steered
 
 __all__ = ['run']
 
-#: What is meant for the node alone, by whoever has started it; see sd_notify(3).
-_OWN_VARIABLES = ('LYMPH_READY_FD', 'NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC')
+_STOPPING = 'stopping when all processes have ended; the next signal kills them'
 
 
 def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
@@ -44,6 +45,7 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
     _allow_forks()
     let_services_print()
     show_greenlets()
+    supervised = Supervised.from_environ()
     config = load_node_configuration(settings)
     set_up_logging(settings, config, 'WARNING')
     environ = _environ(settings)
@@ -67,24 +69,37 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
 
     terminal = Terminal()
 
+    def stop() -> None:
+        supervised.stopping(_STOPPING)
+        fleet.stop()
+
     def hang_up() -> None:
         if terminal.closed:
-            fleet.stop()
+            stop()
         else:
             _attempt(fleet, read_again, 'nothing was changed')
 
     hear: dict[int, Callable[[], object]] = {
-        signal.SIGTERM: fleet.stop,
-        signal.SIGINT: fleet.stop,
+        signal.SIGTERM: stop,
+        signal.SIGINT: stop,
         signal.SIGHUP: hang_up,
         signal.SIGUSR2: lambda: _attempt(fleet, fleet.roll, 'the rolling restart ended'),
     }
     files = [os.path.realpath(path) for path in settings.configuration_files() or node_files()]
     with stops_heard(lambda number: hear[number](), hear), steered(fleet, files):
-        ended_well = fleet.run()
+        set_title(f'lymph node: {", ".join(files)}')
+        ended_well = fleet.run(lambda: supervised.serving(_words(definitions)))
     sockets.close()
     if not ended_well:
         raise Exit(FAILED)
+
+
+def _words(definitions: Sequence[Definition]) -> str:
+    """Return what the node says it serves: `echo (2), demo`."""
+    return ', '.join(
+        each.name if each.numprocesses == 1 else f'{each.name} ({each.numprocesses})'
+        for each in definitions
+    )
 
 
 def _definitions(
@@ -127,8 +142,6 @@ def _allow_forks() -> None:
 def _environ(settings: Settings) -> dict[str, str]:
     """Return the environment of the instances: they share this node's files and its `lymph`."""
     environ = dict(os.environ)
-    for name in _OWN_VARIABLES:
-        environ.pop(name, None)
     environ['LYMPH_NODE_CONFIG'] = _absolute(settings.configuration_files() or node_files())
     if settings.variable_files():
         environ['LYMPH_VARS'] = _absolute(settings.variable_files())

@@ -25,6 +25,7 @@ _STYLES = {
     'failed': 'bold red',
 }  # fmt: skip
 _MIB = 2**20
+_SHORTEST = 0.1  # seconds between two looks
 #: Puts the cursor at the start of the screen, and clears it.
 _CLEAR = '\x1b[H\x1b[2J'
 
@@ -54,7 +55,7 @@ def run_ps(
                 printer.listing(_TITLES, [_row(each) for each in processes])
             if not watch:
                 return
-            gevent.sleep(interval)
+            gevent.sleep(max(interval, _SHORTEST))
             if not (as_json or sys.stdout.isatty()):
                 write('\n')
 

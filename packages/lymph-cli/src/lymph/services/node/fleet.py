@@ -68,8 +68,8 @@ class Fleet:
             self._add(definition)
         self.output.labels.add([NODE])
 
-    def run(self) -> bool:
-        """Run everything; returns whether all ended well.
+    def run(self, begun: Callable[[], object] = lambda: None) -> bool:
+        """Run everything; returns whether all ended well. Calls `begun()` once all have begun.
 
         That is so if no process kept failing, none had to be killed, and each told to stop did so
         with exit code 0 or by the signal that told it.
@@ -78,6 +78,7 @@ class Fleet:
         try:
             for slot in self._every():
                 slot.begin()
+            begun()
             reasons: list[Any] = [self._finished, self._stopping, self.output.closed]
             gevent.wait(reasons, count=1)
             if not (self._finished.is_set() or self._stopping.is_set()):
