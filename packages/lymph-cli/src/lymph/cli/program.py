@@ -8,6 +8,7 @@ import click
 
 from lymph.cli.collecting import collect_again
 from lymph.cli.commands.summaries import SUMMARIES
+from lymph.cli.groups import Group
 from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import INTERRUPTED, Interrupted
 from lymph.cli.output import one_line, stdout_explained
@@ -24,10 +25,6 @@ _commands = lazy('lymph.cli.completing.offers:commands')
 
 #: The entry-point group of subcommands; each is a click.Command.
 GROUP = 'lymph.cli'
-
-
-#: Characters of what a command does, more than anybody should need.
-_SUMMARY = 200
 
 #: What commands are called elsewhere.
 _SYNONYMS = {
@@ -52,7 +49,7 @@ class BrokenCommand(click.Command):
         raise self.error
 
 
-class _Program(click.Group):
+class _Program(Group):
     def described(self) -> dict[str, click.Command]:
         """Return all commands that are shown, by name, for what they say of themselves.
 
@@ -60,14 +57,6 @@ class _Program(click.Group):
         """
         found = {name: _described(plugin) for name, plugin in installed(GROUP).items()}
         return {name: command for name, command in found.items() if not command.hidden}
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each command does, whole, and without loading ours."""
-        commands = self.described()
-        with formatter.section('Commands'):
-            formatter.write_dl(
-                [(name, each.get_short_help_str(_SUMMARY)) for name, each in commands.items()]
-            )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(installed(GROUP))

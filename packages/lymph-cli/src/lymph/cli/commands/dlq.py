@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lymph.cli.filters import Filters, filter_options
+from lymph.cli.groups import Group
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
@@ -44,6 +45,7 @@ def _choosing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(
     'dlq',
+    cls=Group,
     epilog='Example: lymph dlq replay --queue shop.on_order --since 2h',
     help="""
     Look at the dead letters, the events that were given up, and settle them.

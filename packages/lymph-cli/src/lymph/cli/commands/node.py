@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from lymph.cli.completing.names import entries
+from lymph.cli.groups import Group
 from lymph.cli.lazy import lazy
 from lymph.cli.seconds import Seconds
 from lymph.cli.settings import Settings, pass_settings
@@ -38,6 +39,7 @@ _MEANT = 'NAME is an entry of the configuration (echo), or one of its processes 
 
 @click.group(
     'node',
+    cls=Group,
     invoke_without_command=True,
     epilog='Example: lymph node --config .lymph.yml',
     help="""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from lymph.cli.groups import Group
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings, pass_settings
 
@@ -39,6 +40,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(
     'queues',
+    cls=Group,
     invoke_without_command=True,
     epilog='Example: lymph queues --unconsumed --waiting',
     help="""
