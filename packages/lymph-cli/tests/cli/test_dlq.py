@@ -497,7 +497,7 @@ def test_a_replay_that_is_interrupted_says_how_far_it_came(
         with letters.handled() as handled:
             proxy.slow(100_000)
             replaying = shell.start('dlq', 'replay', '--all', '-c', 'slow.yml')
-            eventually(handled, PATIENCE)
+            eventually(handled, PATIENCE, lambda: f'first event; it says {replaying.stderr!r}')
             replaying.signal(signal.SIGINT)
             # the proxy needs this process to go on
             eventually(lambda: replaying.process.poll() is not None, PATIENCE)
