@@ -10,7 +10,7 @@ import sys
 import gevent
 from gevent import subprocess
 
-from lymph.services.node import guard_process
+from lymph.services.node.guard_process import PROGRAM
 
 __all__ = ['Guard']
 
@@ -76,7 +76,7 @@ class Guard:
                 self._announce(session, patience)
             # -I -S: neither the environment nor site-packages decide what this process is.
             self._process = subprocess.Popen(
-                [sys.executable, '-I', '-S', guard_process.__file__],
+                [sys.executable, '-I', '-S', PROGRAM],
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,

@@ -17,7 +17,10 @@ import sys
 import time
 from typing import NamedTuple
 
-__all__ = ['Family', 'main']
+__all__ = ['PROGRAM', 'Family', 'main']
+
+#: the file to be run
+PROGRAM = __file__
 
 #: Seconds between two looks at those who were told to end; the system has no event for it.
 _LOOK_AGAIN = 0.05
