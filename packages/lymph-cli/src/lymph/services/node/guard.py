@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 
 import gevent
 from gevent import subprocess
@@ -16,8 +17,9 @@ __all__ = ['Guard']
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before a guard process that was ended from outside is followed by another.
-_RELAUNCH_DELAY = 1.0
+#: Seconds between two starts of a guard process at least, if they are ended from outside. One that
+#: has lived for longer is replaced at once: meanwhile a node that is killed would leave orphans.
+_RELAUNCH_INTERVAL = 1.0
 
 
 class Guard:
@@ -86,9 +88,10 @@ class Guard:
 
     def _watch(self) -> None:
         while self._process is not None:
+            born = time.monotonic()
             self._process.wait()
             logger.warning('the guard process was ended from outside; starting another')
-            gevent.sleep(_RELAUNCH_DELAY)
+            gevent.sleep(max(0, born + _RELAUNCH_INTERVAL - time.monotonic()))
             os.close(self._pipe)
             self._launch()
 
