@@ -146,7 +146,7 @@ def test_names_and_keys_that_are_not_utf_8_are_escaped() -> None:
 class Broker:
     """Takes frames, and keeps what they make."""
 
-    bytes_recv = 0
+    bytes_recv = heartbeats = 0
 
     def __init__(self) -> None:
         self.found: list[tuple[int, tuple[int, int], Any]] = []

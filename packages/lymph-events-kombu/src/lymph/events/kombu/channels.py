@@ -13,6 +13,7 @@ greenlet that waits for a reply sleeps until the reader has it:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -32,7 +33,12 @@ __all__ = ['Channel', 'Connection', 'Transport']
 _CLOSED = RecoverableConnectionError('the connection was closed')
 _BLOCKED = spec.method(spec.Connection.Blocked, 's')
 _CLOSING = (spec.Channel.Close, spec.Channel.CloseOk)
-_REPLY_TIMEOUT = 30.0  # seconds; a quorum queue that elects a leader may take a while
+#: Seconds in which the broker may send nothing to who waits for a reply; a quorum queue that elects
+#: a leader may take a while.
+_REPLY_TIMEOUT = 30.0
+#: Seconds that a reply is waited for while other frames come. Replies stand behind what was sent
+#: before them, which over a slow connection may be many messages.
+_LONGEST_WAIT = 300.0
 
 
 class _Replies:
@@ -62,9 +68,9 @@ class _Replies:
         self._pending.update(dict.fromkeys(methods, arrived))
         self._waiting.add(reply)
         try:
-            reply.wait(timeout or _REPLY_TIMEOUT)
+            seconds = self._wait_for(reply, timeout)
             if not reply.ready():
-                raise self._silence(methods)
+                raise self._silence(methods, seconds)
             args = reply.get()
         finally:
             self._waiting.discard(reply)
@@ -72,10 +78,22 @@ class _Replies:
                 self._pending.pop(each, None)
         return args if returns_tuple else (args and args[0])
 
-    def _silence(self, methods: list[tuple[int, int]]) -> Exception:
+    def _wait_for(self, reply: AsyncResult[Any], timeout: float | None) -> float:
+        """Wait until there is a reply or no hope for one; returns the seconds that this took."""
+        began = time.monotonic()
+        while self.connection is not None:
+            heard = self.connection.heard
+            reply.wait(timeout or _REPLY_TIMEOUT)
+            waited = time.monotonic() - began
+            silent = self.connection is None or self.connection.heard == heard
+            if reply.ready() or timeout or silent or waited >= _LONGEST_WAIT:
+                break
+        return time.monotonic() - began
+
+    def _silence(self, methods: list[tuple[int, int]], seconds: float) -> Exception:
         # A late reply would be taken for the reply to what is sent next, so this is the end.
         error: Exception = RecoverableConnectionError(
-            f'no reply to method {methods[0]} within {_REPLY_TIMEOUT:g} s'
+            f'no reply to method {methods[0]} within {seconds:.3g} s'
         )
         if self.connection is not None:
             self.connection.fail(error)
@@ -178,6 +196,7 @@ class Connection(_Replies, pyamqp.Connection):
         self.lost: AsyncResult[Exception] = AsyncResult()
         self.blocked = False  # the broker takes no messages from us: RabbitMQ's connection.blocked
         self.why_blocked: AsyncResult[str] = AsyncResult()  # the broker's words for the first time
+        self.heartbeats = 0  # those that have come
         self.when_unblocked: list[Callable[[], object]] = []
         super().__init__(*args, **{**kwargs, 'frame_handler': frame_handler})
 
@@ -195,6 +214,12 @@ class Connection(_Replies, pyamqp.Connection):
         """Send whole frames. Never waits."""
         self.transport.write(frames)
         self.bytes_sent += 1  # which is how py-amqp counts them, to know when a heartbeat is due
+
+    @property
+    def heard(self) -> int:
+        """The number of frames that have come, but for heartbeats."""
+        frames: int = self.bytes_recv  # so py-amqp calls it
+        return frames - self.heartbeats
 
     @property
     def reason(self) -> Exception | None:

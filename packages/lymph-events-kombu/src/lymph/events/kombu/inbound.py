@@ -96,7 +96,9 @@ def frame_handler(
             message.inbound_header(payload)
         elif kind == _BODY and message is not None and message.body_size:
             message.inbound_body(payload)
-        elif kind != _HEARTBEAT:
+        elif kind == _HEARTBEAT:
+            connection.heartbeats += 1
+        else:
             raise UnexpectedFrame(f'found a frame of type {kind} out of its turn')
         if message is None or not message.ready:
             return False
