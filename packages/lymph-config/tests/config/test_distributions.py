@@ -128,10 +128,36 @@ def test_text_is_read_as_the_specification_says(site: Site) -> None:
 @pytest.mark.parametrize(
     'text', [f'[{GROUP}]\nno equals sign\n'.encode(), f'[{GROUP}]\n\xff = y:z\n'.encode('latin-1')]
 )
-def test_damaged_entry_points_hide_no_others(site: Site, text: bytes) -> None:
+def test_damaged_entry_points_hide_no_others(
+    site: Site, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level('WARNING')
     (site.add('bad-1.0.dist-info') / 'entry_points.txt').write_bytes(text)
     site.add('good-1.0.dist-info')
     assert [each[1] for each in found()] == ['good']
+    [line] = caplog.text.splitlines()
+    assert 'bad-1.0.dist-info is passed over' in line
+
+
+def test_metadata_need_not_be_utf8(site: Site) -> None:
+    old = site.add('old-1.0-py3.11.egg-info', f'[{GROUP}]\nold = a:b\n')
+    (old / 'METADATA').unlink()
+    (old / 'PKG-INFO').write_bytes('Name: old\nVersion: 1.0\nAuthor: Jörg\n'.encode('latin-1'))
+    assert found() == [(GROUP, 'old', 'a:b', 'old', '1.0')]
+    assert distributions.version('old') == '1.0'
+
+
+def test_version_is_that_of_the_first_whose_metadata_can_be_read(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = site.add('loop-1.0-py3.11.egg-info') / 'METADATA'
+    loop.unlink()
+    loop.symlink_to(loop)
+    (site.folder / 'dist-2.0.dist-info').mkdir()
+    other = Site(tmp_path / 'other')
+    other.add('dist-1.0.dist-info')
+    monkeypatch.setattr(sys, 'path', [str(site.folder), str(other.folder)])
+    assert distributions.version('dist') == '1.0'
 
 
 @pytest.mark.parametrize('metadata', [None, 'Version: 1.0\n\nName: bad\n'])

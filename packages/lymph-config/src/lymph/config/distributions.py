@@ -23,6 +23,7 @@ from importlib.machinery import PathFinder
 from typing import NamedTuple
 
 from lymph.config.lazy import lazy
+from lymph.config.printable import printable
 
 __all__ = ['EntryPoint', 'entry_points', 'refresh', 'version']
 
@@ -70,8 +71,11 @@ def version(name: str) -> str:
     """Return the version of an installed distribution; raises LookupError if there is none."""
     wanted = _normalized(name)
     for place, read in _found(tuple(sys.path)):
-        if _name_in(place, read) == wanted:
-            return _facts(read)[1]
+        try:
+            if _name_in(place, read) == wanted:
+                return _facts(read)[1]
+        except Exception as error:  # noqa: BLE001 - an importer of others may raise anything
+            _pass_over(place, error)
     raise LookupError(f'the distribution {name} is not installed')
 
 
@@ -89,7 +93,7 @@ def _published(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
         if entries:
             try:
                 facts = _facts(distribution.read)
-            except Exception as error:  # noqa: BLE001 - an importer of others may raise anything
+            except Exception as error:  # noqa: BLE001 - as above
                 _pass_over(distribution.place, error)
                 continue
             found += [EntryPoint(group, *entry, *facts) for entry in entries]
@@ -153,8 +157,11 @@ def _places(folder: str) -> Iterator[str]:
 
 
 def _read(place: str, name: str) -> str | None:
+    # Old tools wrote the names of authors in any encoding; an entry point has to be right.
+    errors = 'strict' if name == _ENTRY_POINTS else 'replace'
+    path = os.path.join(place, name) if name else place
     try:
-        with open(os.path.join(place, name) if name else place, encoding='utf-8') as file:
+        with open(path, encoding='utf-8', errors=errors) as file:
             return file.read()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
         return None
@@ -213,6 +220,7 @@ def _facts(read: _Read) -> tuple[str, str]:
 
 
 def _pass_over(place: str, error: Exception) -> None:
-    _logger(__name__).warning(
-        'a distribution with unreadable metadata is passed over: %s', place, exc_info=error
-    )
+    logger = _logger(__name__)
+    reason = printable(f'{type(error).__name__}: {error}', 300)
+    logger.warning('%s is passed over, its metadata cannot be read: %s', printable(place), reason)
+    logger.debug('the error in %s', printable(place), exc_info=error)
