@@ -86,6 +86,22 @@ def test_text_is_printable_and_bounded():
     assert value_text(10**10_000).startswith(('1000', '<int'))
 
 
+def test_name_of_a_type_without_a_repr_is_printable_and_bounded():
+    named = type('\x1b[31m\n' * 100, (Evil,), {})
+    text = value_text(named(ValueError('no')))
+    assert text.isprintable()
+    assert len(text) <= 200
+
+
+def test_long_annotation_takes_time_in_proportion_to_its_length():
+    class Long:
+        def __repr__(self) -> str:
+            return 'x' * 1_000_000  # an hour, if the time were quadratic
+
+    assert annotation_text(method, Long()).startswith('xxx')
+    assert annotation_text(method, typing.Literal['x' * 1_000_000]).startswith("Literal['xxx")
+
+
 def test_class_that_another_one_hides_has_its_full_name():
     hidden = type('Decimal', (), {'__module__': 'shop.money'})
     assert annotation_text(method, hidden) == 'shop.money.Decimal'

@@ -18,8 +18,12 @@ from lymph.core.failures import Killed
 __all__ = ['annotation_text', 'parameter_text', 'value_text']
 
 _LONGEST: Final = 200  # characters of an annotation or a default
+_NAME: Final = 100  # characters of the name of a type
 #: a name with that of its module, or function (``f.<locals>.Name``), in front
-_DOTTED: Final = re.compile(r'[^\s\[\](){},|=\'"]+\.([^\W\d]\w*)')
+_DOTTED: Final = re.compile(
+    # matches begin with a word alone: a search from each of its characters would be quadratic
+    r'(?<![^\s\[\](){},|=\'"])[^\s\[\](){},|=\'"]+\.([^\W\d]\w*)'
+)
 
 
 def parameter_text(func: Callable[..., Any], parameter: inspect.Parameter) -> str:
@@ -70,4 +74,4 @@ def _safe(value: object, text: Callable[[], str]) -> str:
     except Killed:
         raise
     except BaseException:  # noqa: BLE001 - the edge of a `repr` of others
-        return f'<{type(value).__name__} without a repr>'
+        return f'<{printable(type(value).__name__, _NAME)} without a repr>'
