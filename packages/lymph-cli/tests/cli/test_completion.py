@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from lymph.cli.completing import answers, offers
+from lymph.cli.completing.finding import service_methods
 from lymph.cli.completing.known import Known, Method
 from lymph.testing.waiting import eventually
 
@@ -249,3 +250,15 @@ def test_bash_completes_what_is_typed(shell: Any, bash: Bash) -> None:
     bash.types('lymph --loglevel=de\t', 'lymph --loglevel=debug ')
     bash.types('LYMPH_CONFIG=x lymph discover --config=so\t', '--config=some.yml ')
     bash.types('lymph inst\t', 'lymph instance ')
+
+
+@pytest.mark.parametrize('methods', [5, True, 0.5, 'text', {'name': 'a.b'}, [None, 5, {'name': 5}]])
+def test_service_that_describes_itself_wrongly_has_no_methods(methods: Any) -> None:
+    assert service_methods({'methods': methods}, 'a') == []
+
+
+def test_methods_of_the_own_interface_are_offered_with_the_first_line_of_their_help() -> None:
+    wrong = {'name': 'a.c', 'help': 5, 'params': 5}
+    right = {'name': 'a.b', 'help': '\n Does it.\nAt once.', 'params': ['x: int = 5', '**', None]}
+    reply = {'methods': [{'name': 'lymph.ping'}, right, wrong]}
+    assert service_methods(reply, 'a') == [Method('a.b', 'Does it.', ('x',)), Method('a.c')]

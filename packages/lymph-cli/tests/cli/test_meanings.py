@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.meanings import meant_method, meant_parameters, read_description
+from lymph.cli.meanings import meant_method, meant_parameters, read_parameters
 from lymph.cli.subjects import Subject
 
 METHODS = {
@@ -51,7 +51,7 @@ def test_parameters_are_meant_by_names_like_theirs(
 def test_description_is_read_as_authors_write_parameters() -> None:
     params = ['text', 'number=3', "name: str = 'x'", 'day: datetime.date']
     reply = {'methods': [{'name': 'echo.upper', 'params': params}]}
-    assert read_description(reply) == {'echo.upper': {'text', 'number', 'name', 'day'}}
+    assert read_parameters(reply) == {'echo.upper': {'text', 'number', 'name', 'day'}}
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,15 @@ def test_description_is_read_as_authors_write_parameters() -> None:
         [],
         {},
         {'methods': None},
+        {'methods': 5},
+        {'methods': 'text'},
         {'methods': [None, {}, {'name': 3}]},
     ],
 )
 def test_answer_of_another_form_describes_nothing(reply: Any) -> None:
-    assert read_description(reply) == {}
+    assert read_parameters(reply) == {}
 
 
 def test_parameters_of_another_form_are_left_out() -> None:
     reply = {'methods': [{'name': 'a.b', 'params': [3, None, '', '*', 'x']}, {'name': 'a.c'}]}
-    assert read_description(reply) == {'a.b': {'x'}, 'a.c': set()}
+    assert read_parameters(reply) == {'a.b': {'x'}, 'a.c': set()}

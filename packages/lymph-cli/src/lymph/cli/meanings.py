@@ -4,38 +4,64 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from lymph.cli.subjects import Subject
 from lymph.config.suggestions import close_name
 
-__all__ = ['Described', 'meant_method', 'meant_parameters', 'read_description']
+__all__ = [
+    'Described',
+    'DescribedMethod',
+    'meant_method',
+    'meant_parameters',
+    'read_methods',
+    'read_parameters',
+]
 
 #: the names of the parameters of each method, by subject
 Described = Mapping[str, frozenset[str]]
 
 _METHODS = 1000  # that are read of one description
-_NAME = re.compile(r'\w+')
+_NAME = re.compile(r'[^\W\d]\w*')
 
 
-def read_description(reply: Any) -> Described:
-    """Return what a reply to ``lymph.inspect`` says; what is of another form is left out."""
-    found: dict[str, frozenset[str]] = {}
+class DescribedMethod(NamedTuple):
+    """A method as a service describes it: its subject, documentation and names of parameters."""
+
+    name: str
+    help: str
+    params: tuple[str, ...]
+
+
+def read_methods(reply: Any) -> Iterator[DescribedMethod]:
+    """Yield the methods in a reply to ``lymph.inspect``; what is of another form is left out."""
     methods = reply.get('methods') if isinstance(reply, dict) else None
     for method in itertools.islice(methods if isinstance(methods, list) else (), _METHODS):
         name = method.get('name') if isinstance(method, dict) else None
         if not isinstance(name, str):
             continue
-        params = method.get('params')
+        text, params = method.get('help'), method.get('params')
         matches = (
             _NAME.match(param)
             for param in (params if isinstance(params, list) else ())
             if isinstance(param, str)
         )
-        # of several versions of an interface, all
-        names = frozenset(match[0] for match in matches if match)
-        found[name] = found.get(name, frozenset()) | names
+        yield DescribedMethod(
+            name,
+            text if isinstance(text, str) else '',
+            tuple(match[0] for match in matches if match),
+        )
+
+
+def read_parameters(reply: Any) -> Described:
+    """Return the parameters of the methods in a reply to ``lymph.inspect``.
+
+    Of a method that several versions of an interface have, those of all of them.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for method in read_methods(reply):
+        found[method.name] = found.get(method.name, frozenset()) | {*method.params}
     return found
 
 

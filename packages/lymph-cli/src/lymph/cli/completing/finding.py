@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,22 +10,23 @@ from gevent.pool import Pool
 
 from lymph.cli.completing.known import Known, Method
 from lymph.cli.configuring import load_configuration
+from lymph.cli.meanings import read_methods
 from lymph.cli.settings import Settings
 from lymph.client import Client
 from lymph.discovery.base import HTTP, RPC
 from lymph.exceptions import RpcError
 
-__all__ = ['find']
+__all__ = ['find', 'service_methods']
 
 #: Services that are asked for their methods, as many at a time, and what is taken of each.
 _MOST_SERVICES = 100
 _AT_ONCE = 20
 _MOST_METHODS = 200
+#: Characters of the first line of a documentation.
+_HELP = 200
 #: Seconds for an answer.
 _PATIENCE = 2.0
 _WORKERS = '.worker'
-
-_PARAMETER = re.compile(r'[A-Za-z_]\w*')
 
 
 def find(settings: Settings) -> Iterator[Known]:
@@ -47,18 +48,13 @@ def _ask(client: Client, name: str) -> list[Method]:
         reply = client.request(name, 'lymph.inspect', timeout=_PATIENCE)
     except RpcError:
         return []
-    found = reply.get('methods') if isinstance(reply, dict) else None
-    methods = [_method(each, name) for each in found or () if isinstance(found, list)]
-    return [method for method in methods if method is not None][:_MOST_METHODS]
+    return service_methods(reply, name)
 
 
-def _method(found: Any, service: str) -> Method | None:
-    """Return a method of the service's own interface, whatever it was that described it."""
-    name = found.get('name') if isinstance(found, dict) else None
-    if not isinstance(name, str) or name.rpartition('.')[0] != service:
-        return None
-    text, params = found.get('help'), found.get('params')
-    lines = text.strip().splitlines() if isinstance(text, str) else []
-    names = params if isinstance(params, list) else []
-    matches = (_PARAMETER.match(each) for each in names if isinstance(each, str))
-    return Method(name, lines[0][:200] if lines else '', tuple(m[0] for m in matches if m))
+def service_methods(reply: Any, service: str) -> list[Method]:
+    """Return the methods of the service's own interface, whatever it was that described them."""
+    own = (each for each in read_methods(reply) if each.name.rpartition('.')[0] == service)
+    return [
+        Method(each.name, next(iter(each.help.strip().splitlines()), '')[:_HELP], each.params)
+        for each in itertools.islice(own, _MOST_METHODS)
+    ]

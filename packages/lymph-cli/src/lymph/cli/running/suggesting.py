@@ -11,7 +11,7 @@ from typing import Any
 
 import gevent
 
-from lymph.cli.meanings import Described, meant_method, meant_parameters, read_description
+from lymph.cli.meanings import Described, meant_method, meant_parameters, read_parameters
 from lymph.cli.subjects import Subject
 from lymph.client import Client
 from lymph.config.suggestions import close_name
@@ -73,7 +73,7 @@ def services_suggested(client: Client) -> Iterator[None]:
 
 
 def _described(client: Client, address: str) -> Described:
-    return read_description(
+    return read_parameters(
         _in_time(lambda: client.request(address, 'lymph.inspect', timeout=_PATIENCE))
     )
 
