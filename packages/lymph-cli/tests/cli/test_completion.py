@@ -191,7 +191,7 @@ def test_damaged_memory_of_names_is_overwritten(shell: Any, asking: Asking) -> N
     asking('lymph inspect e')
     folder = shell.folder / 'state' / 'completion'
     [path] = eventually(lambda: list(folder.glob('*.json')))
-    for damage in ('{', '[]', '{"services": 5}', '\0'):
+    for damage in ('{', '[]', '[' * 100_000, '{"services": 5}', '\0'):
         path.write_text(damage)
         assert asking('lymph inspect e') == ['words']
     eventually(lambda: '"services": []' in path.read_text())

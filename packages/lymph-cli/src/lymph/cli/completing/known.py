@@ -44,6 +44,8 @@ _FRESH = 2.0
 _OLD = 3600.0
 #: Seconds after which the child is ended.
 _CHILD = 5
+#: What text raises that `Known.dumps` did not write.
+_DAMAGED = (ValueError, TypeError, KeyError, RecursionError)
 
 _find = lazy('lymph.monkey:patch', 'lymph.cli.completing.finding:find')
 
@@ -70,7 +72,7 @@ class Known:
 
     @classmethod
     def loads(cls, text: str) -> Known:
-        """Return what `dumps` wrote; raises ValueError, TypeError or KeyError for anything else."""
+        """Return what `dumps` wrote; raises one of `_DAMAGED` for anything else."""
         data = json.loads(text)
         methods = (
             Method(str(m['name']), str(m['help']), tuple(map(str, m['params'])))
@@ -108,7 +110,7 @@ def _ask(settings: Settings, path: Path | None, methods: bool, end: float) -> Kn
     os.close(theirs)
     answer = None
     pending = b''
-    with contextlib.suppress(ValueError, TypeError, KeyError):
+    with contextlib.suppress(*_DAMAGED):
         while answer is None or (methods and not answer.complete):
             if not select.select([ours], [], [], max(end - time.monotonic(), 0))[0]:
                 break
@@ -158,7 +160,7 @@ def _path(settings: Settings) -> Path | None:
 
 def _read(path: Path | None) -> tuple[Known | None, float]:
     if path is not None:
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        with contextlib.suppress(OSError, *_DAMAGED):
             age = time.time() - path.stat().st_mtime
             if abs(age) < _OLD:
                 return Known.loads(path.read_text()), abs(age)
