@@ -206,3 +206,9 @@ def test_formatters_and_files_of_the_configuration_are_safe_too(tmp_path: Path) 
 def test_format_with_a_field_that_records_lack_loses_no_record() -> None:
     section = {'formatters': {'_trace': {'fmt': '%(no_such_field)s %(message)s'}}}
     assert log({}, {'logging': section})[1] == 'INFO shop.orders a thing (format: ValueError)\n'
+
+
+def test_a_log_that_cannot_be_written_is_one_line() -> None:
+    settings = {'logfile': '/dev/full', 'loglevel': 'DEBUG'}
+    said = 'cannot write the log to /dev/full: No space left on device; records lost: 1\n'
+    assert log(settings, {})[1] == said

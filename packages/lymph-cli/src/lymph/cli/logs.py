@@ -25,16 +25,20 @@ from __future__ import annotations
 import io
 import logging
 import logging.config
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from lymph.cli.hub_errors import log_hub_errors
 from lymph.cli.log_lines import JsonFormatter, TraceFormatter
 from lymph.cli.logging_section import check_logging, place_of
+from lymph.cli.output import say
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.config.printable import printable, quoted
 from lymph.core.failures import error_line, error_text
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.core.monitoring.log_records import LogStreamHandler
 
 __all__ = ['set_up_logging']
@@ -97,12 +101,34 @@ def _handlers() -> Iterator[logging.Handler]:
 
 
 def _make_safe(handler: logging.Handler) -> None:
+    # logging asks the instance, so that handlers of others are covered, too
+    handler.handleError = _Failing(handler).tell  # type: ignore[method-assign]
     if handler.formatter is None:
         handler.setFormatter(TraceFormatter('%(message)s'))
     if isinstance(handler, logging.FileHandler) and handler.errors in (None, 'strict'):
         handler.errors = 'backslashreplace'  # when the file is opened again
         if isinstance(handler.stream, io.TextIOWrapper):
             handler.stream.reconfigure(errors=handler.errors)
+
+
+class _Failing:
+    """Tells in one line, once a minute, that a handler cannot write; logging shows a traceback."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        self._name = getattr(handler, 'baseFilename', None) or handler.name or repr(handler)
+        self._others = handler.handleError
+        self._reminder = Reminder()
+        self._lost = 0
+
+    def tell(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self._others(record)  # a mistake of whoever logs
+            return
+        self._lost += 1
+        if self._reminder.due(time.monotonic()):
+            reason = error.strerror or error_line(error)
+            say(f'cannot write the log to {self._name}: {reason}; records lost: {self._lost}')
 
 
 def _defaults(level: str, logfile: str | None) -> dict[str, Any]:

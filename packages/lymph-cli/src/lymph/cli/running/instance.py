@@ -24,6 +24,7 @@ from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.stopping import Stops
 from lymph.cli.running.supervised import Supervised
 from lymph.cli.running.titles import set_title
+from lymph.cli.running.unblocked import unblock_streams
 from lymph.cli.settings import Settings
 from lymph.cli.streams import let_services_print
 from lymph.config import Configuration, ConfigurationError
@@ -61,6 +62,7 @@ def run(settings: Settings, **given: Any) -> None:
     """
     options = Options(**given)
     let_services_print()
+    unblock_streams()
     show_greenlets()
     supervised = Supervised.from_environ()
     inherited_sockets()  # what the code of services starts does not inherit them
