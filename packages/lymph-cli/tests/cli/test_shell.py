@@ -42,6 +42,10 @@ def test_a_script_on_stdin_runs_with_a_client(shell: Any) -> None:
     done = shell.run('shell', input='x = 1\n1 / 0')
     assert done.exit_code == 1
     assert done.stderr.splitlines()[1] == '  File "<stdin>", line 2, in <module>'
+    odd = 'class Odd(BaseException):\n    __traceback__ = property(lambda self: 1 / 0)\n'
+    done = shell.run('shell', input=f'{odd}raise Odd(1)')
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[1:] == ['  File "<stdin>", line 3, in <module>', 'Odd: 1']
     assert shell.run('shell', input='(').stderr.endswith('was never closed\n')
 
 

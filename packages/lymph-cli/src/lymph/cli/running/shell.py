@@ -23,6 +23,7 @@ from lymph.cli.running.suggesting import services_suggested
 from lymph.cli.settings import Settings
 from lymph.client import Client
 from lymph.core.backdoor.namespace import complete_namespace
+from lymph.core.failures import Killed
 
 __all__ = ['run']
 
@@ -60,8 +61,10 @@ def _execute(source: str, names: dict[str, Any]) -> None:
     """Run a script; raises Exit when it fails, and what it exits with."""
     try:
         exec(compile(source, '<stdin>', 'exec'), {'__name__': '__main__', **names})
-    except Exception as error:  # noqa: BLE001 - of a script that somebody gave
+    except (SystemExit, KeyboardInterrupt, Killed):
+        raise
+    except BaseException as error:  # noqa: BLE001 - of a script that somebody gave
+        frames = sys.exc_info()[2]  # those of the error itself may be anything
         # from the script on, not from what runs it
-        frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
-        traceback.print_exception(type(error), error, frames)
+        traceback.print_exception(type(error), error, frames and frames.tb_next)
         raise Exit(FAILED) from None
