@@ -62,7 +62,9 @@ class Printer:
         try:
             text = _json(value, indent=None if line else 2)
         except (TypeError, ValueError) as error:
-            raise OperationFailed(f'not to be had as JSON ({error}); leave --json out') from error
+            raise OperationFailed(
+                f'JSON cannot hold this value ({error}); leave --json out'
+            ) from error
         write(json_text(f'{text}\n'))
 
     def can_json(self, value: Any) -> bool:
