@@ -452,3 +452,48 @@ def test_a_reload_that_does_not_get_ready_keeps_what_runs_and_may_be_mended(
     assert running(fleet) == before
     fleet.reload([dataclasses.replace(good, env={'A': 'fine'})])
     assert not set(running(fleet)) & set(before)
+
+
+def test_what_is_told_to_stop_stays_down_while_others_are_replaced(
+    node: Any, tmp_path: Path
+) -> None:
+    end = tmp_path / 'end'
+    slow = f"trap 'while ! test -e {end}; do sleep 0.02; done; exit 0' TERM; echo up"
+    fleet = node.start(
+        command('slow', f'{slow}; while :; do sleep 0.02; done'),
+        lymph_like(tmp_path, 'web', f'while ! test -e {end}; do sleep 0.02; done; {SERVES}'),
+        command('last', 'sleep 600'),
+    )
+    node.said('up')
+    stopping = gevent.spawn(fleet.halt, ['slow'])
+    becomes(slot_of(fleet, 'slow'), 'stopping')
+    rolling = gevent.spawn(fleet.roll)
+    started = 'web.1: started'
+    said = fleet.output.recent
+    eventually(
+        lambda: sum(started in line.text for line in said.newest(1000, None)) == 2,
+        PATIENCE,
+        'a second web.1',
+    )
+    fleet.halt(['last'])
+    end.touch()
+    assert rolling.get(timeout=PATIENCE) == ['web.1']
+    assert stopping.get(timeout=PATIENCE) == ['slow.1']
+    assert [state(slot) for slot in fleet.slots(['slow', 'last'])] == ['stopped', 'stopped']
+
+
+def test_a_start_of_what_is_being_taken_away_is_refused(node: Any, tmp_path: Path) -> None:
+    end = tmp_path / 'end'
+    slow = f"trap 'while ! test -e {end}; do sleep 0.02; done; exit 0' TERM; echo up"
+    fleet = node.start(command('slow', f'{slow}; while :; do sleep 0.02; done'))
+    node.said('up')
+    slot = slot_of(fleet, 'slow')
+    scaling = gevent.spawn(fleet.scale, 'slow', 0)
+    becomes(slot, 'stopping')
+    starting = gevent.spawn(fleet.start, ['slow'])
+    gevent.idle()
+    end.touch()
+    with pytest.raises(NotReady, match=r'slow\.1: it was taken away meanwhile'):
+        starting.get(timeout=PATIENCE)
+    assert scaling.get(timeout=PATIENCE) == []
+    assert slot.process is None

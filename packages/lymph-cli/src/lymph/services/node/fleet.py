@@ -143,10 +143,7 @@ class Fleet:
         Raises NotReady for one that does not get ready, and leaves the rest as it is; UnknownName.
         """
         with self._change():
-            slots = self.slots(names)
-            if not names:
-                slots = [slot for slot in slots if slot.supervision.state != 'stopped']
-            return self._roll(slots)
+            return self._roll(self.slots(names), also_halted=bool(names))
 
     def scale(self, name: str, count: int) -> list[str]:
         """Run a definition `count` times; waits, and returns the processes that there are then.
@@ -196,7 +193,7 @@ class Fleet:
                             slot.begin()
             changed += [f'removed {name}' for name in removed]
             self.output.say(f'read the configuration again: {", ".join(changed) or "no change"}')
-            self._roll(self._differing())
+            self._roll(self._differing(), also_halted=False)
 
     def _differing(self) -> list[Slot]:
         """Have the slots take their definitions; returns those whose process has to be replaced."""
@@ -204,7 +201,7 @@ class Fleet:
         for slot in self._every():
             definition = self._definition_of(slot)
             state = slot.supervision.state
-            if not definition.runs_like(slot.definition) and state != 'stopped':
+            if not definition.runs_like(slot.definition) and not slot.halted:
                 differing.append(slot)
                 continue
             slot.adopt(definition)
@@ -212,9 +209,13 @@ class Fleet:
                 slot.begin()  # what it lacked may be there now
         return differing
 
-    def _roll(self, slots: Sequence[Slot]) -> list[str]:
+    def _roll(self, slots: Sequence[Slot], *, also_halted: bool) -> list[str]:
+        replaced = []
         for number, slot in enumerate(slots):
             definition = self._definition_of(slot)
+            if slot.halted and not also_halted:  # asked now: somebody may have stopped it just now
+                slot.adopt(definition)
+                continue
             # Another process beside one that was defined otherwise may want the same things.
             overlap = all(
                 each.serves and not each.has_pidfile and self._fixed_port(each) is None
@@ -227,7 +228,8 @@ class Fleet:
                 rest = f'; not replaced: {left}' if left else ''
                 kept = '; the one before goes on' if slot.process is not None and overlap else ''
                 raise NotReady(f'the rolling restart ends at {error}{kept}{rest}') from error
-        return [slot.name for slot in slots]
+            replaced.append(slot.name)
+        return replaced
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -274,21 +276,14 @@ class Fleet:
 
     def _remove(self, names: Iterable[str]) -> None:
         slots = [slot for name in names for slot in self._slots[name]]
-        for slot in slots:
-            slot.stop()
-        for slot in slots:
-            slot.join()
+        _take_away(slots)
         for name in names:
             del self._definitions[name], self._slots[name]
 
     def _resize(self, definition: Definition, count: int) -> list[Slot]:
         """Have `count` slots; waits for those to end that are too many, returns those added."""
         slots = self._slots[definition.name]
-        surplus = slots[count:]
-        for slot in surplus:
-            slot.stop()
-        for slot in surplus:
-            slot.join()
+        _take_away(slots[count:])
         del slots[count:]
         added = [
             Slot(f'{definition.name}.{number}', definition, self._around)
@@ -300,6 +295,14 @@ class Fleet:
             for slot in added:
                 slot.close()
         return added
+
+
+def _take_away(slots: Sequence[Slot]) -> None:
+    """End slots for good, and wait until nothing runs there."""
+    for slot in slots:
+        slot.close('it was taken away meanwhile')
+    for slot in slots:
+        slot.join()
 
 
 def _together(starts: Sequence[Callable[[], None]]) -> None:

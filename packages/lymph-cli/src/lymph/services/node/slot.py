@@ -44,12 +44,17 @@ class Slot:
         self._retiring: set[gevent.Greenlet[[Process], None]] = set()
         self._orderly = True
         self._unwanted = False  # somebody has said that nothing is to run here
-        self._closed = False
+        self._closed = ''  # why nothing is to run here any more
 
     @property
     def orderly(self) -> bool:
         """Whether the process did not keep failing, and stopped by itself with nothing cut."""
         return self._orderly and not self.supervision.failing
+
+    @property
+    def halted(self) -> bool:
+        """Whether somebody has stopped it, even if its process has not ended yet."""
+        return self._unwanted
 
     @property
     def at_rest(self) -> bool:
@@ -100,6 +105,7 @@ class Slot:
             self._beside.discard(process)
         self.adopt(definition)
         self._give(process).wait()
+        self._expect_wanted()
         gevent.joinall(tuple(self._retiring))
 
     def adopt(self, definition: Definition) -> None:
@@ -119,9 +125,9 @@ class Slot:
         self._unwanted = True
         self._end()
 
-    def close(self) -> None:
-        """Stop without waiting, for good."""
-        self._closed = True
+    def close(self, reason: str = 'the node is stopping') -> None:
+        """Stop without waiting, for good; `reason` is what a start is told from now on."""
+        self._closed = self._closed or reason
         self.stop()
 
     def kill(self) -> None:
@@ -156,8 +162,7 @@ class Slot:
 
     def _expect_wanted(self) -> None:
         if self._closed or self._unwanted:
-            how = 'the node is stopping' if self._closed else 'it was stopped meanwhile'
-            raise NotReady(f'{self.name}: {how}')
+            raise NotReady(f'{self.name}: {self._closed or "it was stopped meanwhile"}')
 
     def _launched(self, definition: Definition) -> Process:
         self._expect_wanted()
@@ -205,11 +210,13 @@ class Slot:
                 self._orderly = self._orderly and in_order(exit_code)
             decision = self.supervision.ended(exit_code, lived)
             self._report(exit_code, lived, decision)
-            if decision.delay is None:
+            if decision.delay is not None:
+                self._woken.wait(decision.delay)
+            elif self._offer is None:
                 break
-            self._woken.wait(decision.delay)
         if self._stop.is_set():
             self.supervision.happened('stop')
+            self._decline()
         else:
             gevent.spawn(self._around.settled)
 
@@ -254,6 +261,13 @@ class Slot:
             retiring.link(self._retiring.discard)
         taken.set()
         return process
+
+    def _decline(self) -> None:
+        """End a process that was offered too late to run here."""
+        if self._offer is not None:
+            (process, taken), self._offer = self._offer, None
+            process.close()
+            taken.set()
 
     def _retire(self, process: Process) -> None:
         in_order = process.close()
