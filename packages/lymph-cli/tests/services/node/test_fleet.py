@@ -482,6 +482,22 @@ def test_what_is_told_to_stop_stays_down_while_others_are_replaced(
     assert [state(slot) for slot in fleet.slots(['slow', 'last'])] == ['stopped', 'stopped']
 
 
+def test_what_cannot_be_started_in_a_rolling_restart_is_tried_again(
+    node: Any, tmp_path: Path
+) -> None:
+    folder, elsewhere = tmp_path / 'folder', tmp_path / 'elsewhere'
+    folder.mkdir()
+    fleet = node.start(command('one', 'exec sleep 600', cwd=str(folder)))
+    [first] = running(fleet)
+    folder.rename(elsewhere)
+    with pytest.raises(NotReady, match=r"one\.1: no folder '.* \(cwd\)"):
+        fleet.roll()
+    expect_gone(first)
+    elsewhere.rename(folder)
+    [second] = running(fleet)
+    assert second != first
+
+
 def test_a_start_of_what_is_being_taken_away_is_refused(node: Any, tmp_path: Path) -> None:
     end = tmp_path / 'end'
     slow = f"trap 'while ! test -e {end}; do sleep 0.02; done; exit 0' TERM; echo up"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
-from lymph.services.node.definitions import Restart
+from lymph.config.printable import quoted
+from lymph.services.node.definitions import Definition, Restart
 from lymph.services.node.supervision import Decision, Policy
 
-__all__ = ['CANNOT_RUN', 'describe_exit', 'in_order', 'report']
+__all__ = ['CANNOT_RUN', 'describe_exit', 'in_order', 'report', 'why_not_run']
 
 #: What a shell says of a command that cannot be run.
 CANNOT_RUN = 126
@@ -31,6 +33,13 @@ def describe_exit(exit_code: int) -> str:
         return f'killed by {signal.Signals(-exit_code).name}'
     except ValueError:  # real-time signals have no names
         return f'killed by signal {-exit_code}'
+
+
+def why_not_run(definition: Definition, error: OSError) -> str:
+    """Return why a command cannot be run: the system says the same of a program and its folder."""
+    if definition.cwd is not None and not os.path.isdir(definition.cwd):
+        return f'no folder {quoted(definition.cwd)} (cwd)'
+    return f'{definition.command[0]}: {error.strerror}'
 
 
 def report(

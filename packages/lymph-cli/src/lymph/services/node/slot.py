@@ -13,7 +13,7 @@ from gevent.event import Event
 
 from lymph.services.node.definitions import Definition
 from lymph.services.node.exceptions import NotReady
-from lymph.services.node.exits import CANNOT_RUN, describe_exit, in_order, report
+from lymph.services.node.exits import CANNOT_RUN, describe_exit, in_order, report, why_not_run
 from lymph.services.node.process import Process
 from lymph.services.node.supervision import Decision, Supervision
 from lymph.services.node.surroundings import Surroundings
@@ -156,7 +156,12 @@ class Slot:
         process = self.process
         if process is None:
             self.supervision.forgive()
-            process = self._launched(self.definition)
+            try:
+                process = self._launched(self.definition)
+            except NotReady:
+                if not self._unwanted:
+                    self.begin()  # it is tried again, as what fails later is
+                raise
             self._give(process)
         self._await_ready(process)
 
@@ -169,7 +174,7 @@ class Slot:
         try:
             process = self._around.start(self.name, definition)
         except OSError as error:
-            raise NotReady(f'{self.name}: {definition.command[0]}: {error.strerror}') from error
+            raise NotReady(f'{self.name}: {why_not_run(definition, error)}') from error
         try:
             self._expect_wanted()  # to start it took a moment
         except NotReady:
@@ -228,7 +233,7 @@ class Slot:
             try:
                 process = self._around.start(self.name, self.definition)
             except OSError as error:
-                self._say(f'{self.definition.command[0]}: {error.strerror}')
+                self._say(why_not_run(self.definition, error))
                 self.last_exit = CANNOT_RUN
                 return CANNOT_RUN, 0.0
         self._watch(process)
