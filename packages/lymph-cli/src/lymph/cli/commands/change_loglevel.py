@@ -23,7 +23,8 @@ _LONGEST = 3600  # seconds
     Set the level of a logger in all instances of a service, or in one of them.
 
     ADDRESS is the name of a service, NAME@VERSION, NAME:IDENTITY for the instance whose identity
-    begins so, or an endpoint (tcp://HOST:PORT). LOGGER is the name of a logger that exists there;
+    begins with IDENTITY, or an endpoint (tcp://HOST:PORT). LOGGER is the name of a logger that
+    exists there;
     root is the one of all that have no level of their own. The change is for an hour at most;
     whoever needs more configures it in `logging`.
     """,

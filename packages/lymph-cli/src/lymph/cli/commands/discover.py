@@ -20,7 +20,8 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.discover:run')
     List the services that are running now, or those that are named.
 
     SERVICE is a name, NAME@VERSION for the instances that serve a version, or NAME:IDENTITY for the
-    one whose identity begins so. Services are sorted by name, versions by number, instances by age,
+    one whose identity begins with IDENTITY. Services are sorted by name, versions by number,
+    instances by age,
     the oldest first. Each instance is asked how it is and has a second to answer: ok, draining,
     overloaded, foreign (somebody else answers there), silent or unreachable. The exit code is 1 if
     something that is named is not there.

@@ -85,7 +85,7 @@ def _list_command(settings: Settings, filters: Filters, limit: int, as_json: boo
     help="""
     Show all that is known of dead letters: body, headers, error, attempts, times.
 
-    Of an ID, the beginning is enough, as far as only one begins so.
+    The beginning of an ID is enough if no other begins with it.
     """,
 )
 @click.argument('ids', nargs=-1, required=True, metavar='ID...')
@@ -101,7 +101,8 @@ def _show_command(settings: Settings, ids: tuple[str, ...], as_json: bool) -> No
     help="""
     Put events back into the queues that gave them up, to be handled as if they were new.
 
-    Of an ID, the beginning is enough if only one begins so, but numbers are taken whole. The events
+    The beginning of an ID is enough if no other begins with it; numbers have to be whole. The
+    events
     keep their id, their headers and their trace id; attempts are counted from 1 again. What is
     interrupted loses nothing, but a few may then be both replayed and still there. Dead letters
     whose queue is gone stay, and the exit code is 1.
@@ -119,7 +120,7 @@ def _replay_command(settings: Settings, /, **choice: Any) -> None:
     help="""
     Forget dead letters for good.
 
-    Of an ID, the beginning is enough if only one begins so, but numbers are taken whole.
+    The beginning of an ID is enough if no other begins with it; numbers have to be whole.
     """,
 )
 @_choosing

@@ -28,7 +28,7 @@ _LONGEST_DELAY = 100 * 365.25 * 86400  # seconds, as `lymph.events.checks` has i
     Emit an event; returns when the event is safe.
 
     PARAMS is its body: a JSON object, or - to read one from stdin; or pairs, name=text and
-    name:=json, which replace what an object has of that name.
+    name:=json, which replace the members of an object.
     """,
 )
 @click.argument('type', metavar='TYPE')

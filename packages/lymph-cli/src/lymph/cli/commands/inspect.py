@@ -21,7 +21,8 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.inspect:run')
 
     That is its methods with parameters, types, errors and documentation, the events that it
     handles, and its tasks, sorted by name and version. ADDRESS is the name of a service,
-    NAME@VERSION for a version of it, NAME:IDENTITY for the instance whose identity begins so, or
+    NAME@VERSION for a version of it, NAME:IDENTITY for the instance whose identity begins with
+    IDENTITY, or
     the endpoint of an instance (tcp://HOST:PORT).
     """,
 )

@@ -37,7 +37,7 @@ _MOST_CALLERS = 10_000
     SUBJECT is INTERFACE.METHOD, or INTERFACE.METHOD@VERSION for a version of the interface.
 
     PARAMS is a JSON object, or - to read one from stdin; or pairs, name=text and name:=json, which
-    replace what an object has of that name.
+    replace the members of an object.
 
     With -N, -C or --duration the call is made many times, and what is printed is how many calls
     ended in which way and how long they took: at the end, or when Ctrl-C is pressed. All of them
@@ -51,8 +51,8 @@ _MOST_CALLERS = 10_000
     '-a',
     metavar='ADDRESS',
     shell_complete=services,
-    help='Call this endpoint (tcp://HOST:PORT) without a look at the registry, this service, or '
-    'the instance NAME:IDENTITY whose identity begins so. Default: the interface in SUBJECT.',
+    help='Call an endpoint (tcp://HOST:PORT, the registry is not asked), another service, or an '
+    'instance (NAME:IDENTITY, the beginning is enough). Default: the interface in SUBJECT.',
 )
 @click.option(
     '--timeout',

@@ -19,16 +19,16 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.shell:run')
     help="""
     Start a Python prompt with a client, or inside of an instance that runs.
 
-    A prompt of its own has client, config and lymph. One in an instance has container, interfaces,
-    and each interface by its name; there the instance needs --debug or debug.backdoor_ip. What is
-    given on stdin is run without a prompt.
+    The prompt has client, config and lymph. With --remote it runs in an instance, which needs
+    --debug or debug.backdoor_ip, and has container, interfaces, and each interface by its name.
+    What is given on stdin is run without a prompt.
     """,
 )
 @click.option(
     '--remote',
     metavar='NAME[:IDENTITY]',
     shell_complete=services,
-    help='Enter the instance of a service, whose identity begins like this.',
+    help='Enter an instance of this service, whose identity begins with IDENTITY.',
 )
 @click.option(
     '--token',

@@ -20,7 +20,8 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.tail:run')
     Follow the logs of all instances of services.
 
     NAME is that of a service, NAME@VERSION, or NAME:IDENTITY for the instance whose identity begins
-    so. Instances that start later are followed, too. An instance publishes its log if its
+    with IDENTITY. Instances that start later are followed, too. An instance publishes its log if
+    its
     configuration has a container.log_endpoint, such as tcp://127.0.0.1; the workers of a service
     are called NAME.worker.
     """,

@@ -20,7 +20,8 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli.running.why:run')
     Tell why calls to a service fail: which instances they reach, which are passed over and why.
 
     ADDRESS is the name of a service, NAME@VERSION for a version of it, NAME:IDENTITY for the
-    instance whose identity begins so, or the endpoint of an instance (tcp://HOST:PORT). The first
+    instance whose identity begins with IDENTITY, or the endpoint of an instance (tcp://HOST:PORT).
+    The first
     line says what is wrong and what to do. Exit code 0 if a call would reach an instance, 1
     otherwise.
     """,
