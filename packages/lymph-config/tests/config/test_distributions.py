@@ -226,3 +226,11 @@ def test_version_of_what_is_not_installed_is_an_error(site: Site) -> None:
     assert distributions.version('dist') == '1.0'
     with pytest.raises(LookupError, match='no-such-dist is not installed'):
         distributions.version('no-such-dist')
+
+
+def test_a_path_object_on_sys_path_is_a_folder_like_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add('one-1.0.dist-info')
+    monkeypatch.setattr(sys, 'path', [site.folder])
+    assert names() == ['one']

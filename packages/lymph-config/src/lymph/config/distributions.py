@@ -64,13 +64,13 @@ def entry_points(group: str) -> list[EntryPoint]:
     metadata that cannot be read is logged and left out. The environment is searched once for each
     value of `sys.path`; `refresh()` forgets what was found.
     """
-    return list(_published(group, tuple(sys.path)))
+    return list(_published(group, tuple(map(str, sys.path))))
 
 
 def version(name: str) -> str:
     """Return the version of an installed distribution; raises LookupError if there is none."""
     wanted = _normalized(name)
-    for place, read in _found(tuple(sys.path)):
+    for place, read in _found(tuple(map(str, sys.path))):
         try:
             if _name_in(place, read) == wanted:
                 return _facts(read)[1]

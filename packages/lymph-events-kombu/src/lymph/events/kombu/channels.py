@@ -59,6 +59,8 @@ class _Replies:
         returns_tuple: bool = False,
     ) -> Any:
         """Wait for the reply to a method that was sent, and return its arguments."""
+        if self.connection is None:
+            raise _CLOSED
         reply: AsyncResult[tuple[Any, ...]] = AsyncResult()
 
         def arrived(signature: tuple[int, int], *args: Any) -> None:
