@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.running import node_asking
-from lymph.cli.running.node_asking import Found, choose, open_node
+from lymph.cli.running.node_asking import Found, RemoteNode, choose, open_node
 from lymph.cli.running.node_steering import add_cpu, run_change, run_ps, run_scale, run_tail
 from lymph.cli.settings import Settings
 from lymph.client import Client
@@ -280,6 +282,28 @@ def test_a_node_is_chosen_by_its_configuration_or_its_pid(
         with pytest.raises(OperationFailed) as caught:
             choose(nodes, files, pid)
         assert str(caught.value).startswith(chosen)
+
+
+def test_a_node_that_does_not_answer_is_told_from_one_that_has_ended() -> None:
+    process = subprocess.Popen(['sleep', '60'])
+
+    def said() -> str:
+        # nothing listens at this port
+        with Client(local_container(on_demand=True)) as client:
+            node = Found(process.pid, 'tcp://127.0.0.1:1', Card('token', ()))
+            with pytest.raises(OperationFailed) as caught:
+                RemoteNode(client, node).call('get_processes')
+        return str(caught.value)
+
+    try:
+        assert said().startswith(f'the node, pid {process.pid}, does not answer: ')
+        process.send_signal(signal.SIGSTOP)
+        stopped = f'the node, pid {process.pid}, is stopped (`kill -CONT {process.pid}` lets'
+        eventually(lambda: said().startswith(stopped), PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    assert said().startswith(f'the node, pid {process.pid}, has ended: ')
 
 
 def test_cpu_is_the_share_since_the_last_look_or_the_start() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import psutil
+
 from lymph.cli.configuring import node_files
 from lymph.cli.logs import set_up_logging
 from lymph.cli.outcomes import OperationFailed
@@ -51,7 +53,9 @@ class RemoteNode:
         except RemoteError as error:
             raise OperationFailed(str(error)) from error
         except RpcError as error:
-            raise OperationFailed(f'the node, pid {self.pid}, has ended: {error}') from error
+            raise OperationFailed(
+                f'the node, pid {self.pid}, {_fate(self.pid)}: {error}'
+            ) from error
 
 
 @contextmanager
@@ -90,6 +94,17 @@ def choose(nodes: Sequence[Found], files: Sequence[str], pid: int | None) -> Fou
     if fitting:
         missing = f'{len(fitting)} nodes run'
     raise OperationFailed(f'{missing}; say which one with --pid or --config ({shown})')
+
+
+def _fate(pid: int) -> str:
+    """Say what became of a node whose call failed."""
+    try:
+        status = psutil.Process(pid).status()
+    except psutil.Error:
+        return 'has ended'
+    if status == psutil.STATUS_STOPPED:
+        return f'is stopped (`kill -CONT {pid}` lets it go on)'
+    return 'has ended' if status == psutil.STATUS_ZOMBIE else 'does not answer'
 
 
 def _running(client: Client) -> list[Found]:
