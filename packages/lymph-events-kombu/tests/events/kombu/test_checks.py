@@ -11,8 +11,8 @@ import pytest
 
 from lymph.core.diagnosis import Check, Finding, NotChecked
 from lymph.events.base import Subscription
-from lymph.events.kombu.checks.alarms import BrokerCheck, alarm_finding
-from lymph.events.kombu.checks.old_queues import (
+from lymph.events.kombu._checks.alarms import BrokerCheck, alarm_finding
+from lymph.events.kombu._checks.old_queues import (
     Facts,
     OldQueue,
     OldQueuesCheck,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lymph.events.kombu.delays import LONGEST, coarse, fine
+from lymph.events.kombu._rabbitmq.delays import LONGEST, coarse, fine
 
 DELAYS = st.floats(min_value=0.0001, max_value=LONGEST)
 TIMES = st.floats(min_value=1e9, max_value=4e9)

@@ -13,11 +13,12 @@ from gevent.event import Event as Signal
 from lymph.core.events import Event
 from lymph.core.failures import Killed
 from lymph.events.base import Subscription
-from lymph.events.kombu import BrokerError, failures
-from lymph.events.kombu.intake import Intake
-from lymph.events.kombu.names import DEFAULT_EXCHANGE
-from lymph.events.kombu.publications import Publication
-from lymph.events.kombu.sessions import Session
+from lymph.events.kombu import BrokerError
+from lymph.events.kombu._rabbitmq import failures
+from lymph.events.kombu._rabbitmq.intake import Intake
+from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE
+from lymph.events.kombu._rabbitmq.publications import Publication
+from lymph.events.kombu._rabbitmq.sessions import Session
 from lymph.exceptions import SubscriptionError
 from lymph.testing.waiting import eventually
 

@@ -10,7 +10,7 @@ from gevent.event import Event as Signal
 
 from lymph.core.events import Event
 from lymph.core.protocol.redelivery import Backoff
-from lymph.events.kombu import intake
+from lymph.events.kombu._rabbitmq import intake
 from lymph.exceptions import SubscriptionError
 from lymph.testing.contracts.events import Gate, Inbox
 from lymph.testing.faults.proxy import FaultProxy

@@ -9,9 +9,9 @@ from amqp.method_framing import frame_writer
 from amqp.serialization import dumps
 
 from lymph.core.events import Event
-from lymph.events.kombu import frames
-from lymph.events.kombu.inbound import properties
-from lymph.events.kombu.messages import again, message_of
+from lymph.events.kombu._rabbitmq import frames
+from lymph.events.kombu._rabbitmq.inbound import properties
+from lymph.events.kombu._rabbitmq.messages import again, message_of
 from lymph.events.kombu.serializers import SERIALIZERS
 
 LIMIT = 131072

@@ -13,7 +13,7 @@ from amqp.serialization import dumps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lymph.events.kombu.inbound import arguments, frame_handler, properties
+from lymph.events.kombu._rabbitmq.inbound import arguments, frame_handler, properties
 
 DELIVER, RETURN, GET_OK = (60, 60), (60, 50), (60, 71)
 

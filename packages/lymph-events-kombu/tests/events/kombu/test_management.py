@@ -15,7 +15,7 @@ from gevent.pywsgi import WSGIServer
 from lymph.config import Configuration
 from lymph.core.events import Event
 from lymph.events.base import Subscription
-from lymph.events.kombu.checks.old_queues import OldQueuesCheck
+from lymph.events.kombu._checks.old_queues import OldQueuesCheck
 from lymph.events.kombu.settings import Settings
 from lymph.exceptions import ConfigurationError
 from lymph.testing.servers import RabbitmqServer
@@ -105,7 +105,7 @@ def test_old_queues_are_listed_by_the_management_api(bench: Any, managed: Manage
 @pytest.fixture(params=['401 Unauthorized', 'junk', 'nobody', 'silence'])
 def broken_api(request: pytest.FixtureRequest, monkeypatch: Any) -> Iterator[str]:
     """The address of an API that does not answer as it should."""
-    monkeypatch.setattr('lymph.events.kombu.management._TIMEOUT', 0.2)
+    monkeypatch.setattr('lymph.events.kombu._rabbitmq.management._TIMEOUT', 0.2)
 
     def answer(environ: Any, start_response: Any) -> list[bytes]:
         if request.param == 'silence':

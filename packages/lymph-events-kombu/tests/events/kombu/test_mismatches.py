@@ -9,8 +9,8 @@ import amqp
 import pytest
 
 from lymph.events.base import Subscription
-from lymph.events.kombu.errors import BrokerError
-from lymph.events.kombu.mismatches import advice
+from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._rabbitmq.mismatches import advice
 from lymph.exceptions import SubscriptionError
 
 ELSEWHERE = 'give the handler another name or queue_name; a system that is new here can have'

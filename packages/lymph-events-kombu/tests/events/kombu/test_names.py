@@ -10,9 +10,9 @@ import pytest
 from lymph.core.events import Event
 from lymph.core.protocol.redelivery import LOSSES
 from lymph.events.base import Subscription
-from lymph.events.kombu.delays import fine
-from lymph.events.kombu.messages import message_of
-from lymph.events.kombu.names import DEFAULT_EXCHANGE, Names, is_exchange
+from lymph.events.kombu._rabbitmq.delays import fine
+from lymph.events.kombu._rabbitmq.messages import message_of
+from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE, Names, is_exchange
 from lymph.events.kombu.serializers import SERIALIZERS
 from lymph.exceptions import SubscriptionError
 from lymph.testing.waiting import eventually

@@ -15,7 +15,9 @@ from msgpack import ExtType, packb
 
 from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetter
-from lymph.events.kombu import KombuEventSystem, deadletters, publisher, reconnecting
+from lymph.events.kombu import KombuEventSystem
+from lymph.events.kombu._connecting import reconnecting
+from lymph.events.kombu._rabbitmq import deadletters, publisher
 from lymph.serializers import msgpack
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RabbitmqServer

@@ -10,7 +10,7 @@ import pytest
 
 from lymph.core.events import Event
 from lymph.events.base import Subscription
-from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -144,7 +144,7 @@ def test_a_queue_that_is_in_no_record_is_known_by_its_arguments(
 def test_many_dead_letters_are_not_taken_out_of_their_queue_to_be_counted(
     start: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr('lymph.events.kombu.queues._COUNTED', 1)
+    monkeypatch.setattr('lymph.events.kombu._rabbitmq.queues._COUNTED', 1)
     system = start()
 
     def fail(event: Any) -> None:

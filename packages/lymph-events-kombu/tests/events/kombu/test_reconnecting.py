@@ -10,9 +10,9 @@ import gevent
 import pytest
 from gevent.event import AsyncResult
 
-from lymph.events.kombu import reconnecting
-from lymph.events.kombu.errors import BrokerError
-from lymph.events.kombu.reconnecting import Reconnecting
+from lymph.events.kombu._connecting import reconnecting
+from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._connecting.reconnecting import Reconnecting
 from lymph.testing.waiting import eventually
 
 

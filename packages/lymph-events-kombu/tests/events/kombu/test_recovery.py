@@ -14,7 +14,7 @@ from gevent.event import Event as Signal
 
 from lymph.core.events import Event
 from lymph.events.base import Subscription
-from lymph.events.kombu import upkeep
+from lymph.events.kombu._rabbitmq import upkeep
 from lymph.exceptions import EmitFailure, EventRejected
 from lymph.testing.waiting import eventually
 

@@ -10,7 +10,7 @@ import pytest
 
 from lymph.core.events import Event
 from lymph.events.base import Subscription
-from lymph.events.kombu.names import DEFAULT_EXCHANGE
+from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE
 from lymph.exceptions import EmitFailure
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
-from lymph.events.kombu.redis.brokers import RedisBroker
+from lymph.events.kombu._redis.brokers import RedisBroker
 from lymph.events.kombu.settings import Settings
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import amqp
 import pytest
 
-from lymph.events.kombu import channels
-from lymph.events.kombu.brokers import Broker
-from lymph.events.kombu.errors import BrokerError
-from lymph.events.kombu.links import Link
+from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._rabbitmq import channels
+from lymph.events.kombu._rabbitmq.brokers import Broker
+from lymph.events.kombu._rabbitmq.links import Link
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
 

@@ -14,7 +14,7 @@ from gevent import socket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.events.kombu.wire import Wire
+from lymph.events.kombu._rabbitmq.wire import Wire
 
 Peer = Callable[[Any], object]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 __all__ = ['BrokerError', 'KombuEventSystem']
 
 if TYPE_CHECKING:
-    from lymph.events.kombu.errors import BrokerError
-    from lymph.events.kombu.system import KombuEventSystem
+    from lymph.events.kombu._connecting.errors import BrokerError
+    from lymph.events.kombu._rabbitmq.system import KombuEventSystem
 else:
     _HOMES = {
-        'BrokerError': 'lymph.events.kombu.errors',
-        'KombuEventSystem': 'lymph.events.kombu.system',
+        'BrokerError': 'lymph.events.kombu._connecting.errors',
+        'KombuEventSystem': 'lymph.events.kombu._rabbitmq.system',
     }
 
     def __getattr__(name):

@@ -13,12 +13,25 @@ from typing import Any
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
-from lymph.events.kombu import names
-from lymph.events.kombu.addresses import REDIS, TLS, TRANSPORTS, clean, parse, scheme_of, split
-from lymph.events.kombu.brokers import Broker
-from lymph.events.kombu.management import Management
-from lymph.events.kombu.options import ARGUMENTS, read_amqp_options, read_arguments, read_tls
-from lymph.events.kombu.redis import names as redis_names
+from lymph.events.kombu._connecting.addresses import (
+    REDIS,
+    TLS,
+    TRANSPORTS,
+    clean,
+    parse,
+    scheme_of,
+    split,
+)
+from lymph.events.kombu._connecting.options import (
+    ARGUMENTS,
+    read_amqp_options,
+    read_arguments,
+    read_tls,
+)
+from lymph.events.kombu._rabbitmq import names
+from lymph.events.kombu._rabbitmq.brokers import Broker
+from lymph.events.kombu._rabbitmq.management import Management
+from lymph.events.kombu._redis import names as redis_names
 from lymph.events.kombu.serializers import SERIALIZERS
 
 __all__ = ['QUEUE_TYPES', 'Settings']

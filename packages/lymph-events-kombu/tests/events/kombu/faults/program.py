@@ -19,10 +19,10 @@ from lymph.core.protocol.redelivery import Backoff
 from lymph.core.workers import Workers
 from lymph.events.base import Subscription
 from lymph.events.kombu import KombuEventSystem
-from lymph.events.kombu.channels import Channel
-from lymph.events.kombu.failures import Failures
-from lymph.events.kombu.publisher import Publisher
-from lymph.events.kombu.sessions import Delivery
+from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.publisher import Publisher
+from lymph.events.kombu._rabbitmq.sessions import Delivery
 
 _COUNT = 6  # the step is reached this often before it kills
 

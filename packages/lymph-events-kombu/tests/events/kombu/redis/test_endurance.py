@@ -10,7 +10,7 @@ import pytest
 from lymph.core.events import Event
 from lymph.core.failures import Killed
 from lymph.events.kombu import BrokerError
-from lymph.events.kombu.redis.store import RedisStore
+from lymph.events.kombu._redis.store import RedisStore
 from lymph.exceptions import SubscriptionError
 from lymph.testing.waiting import eventually
 

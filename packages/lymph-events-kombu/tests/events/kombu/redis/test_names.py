@@ -9,7 +9,7 @@ import pytest
 from lymph.config import ConfigurationError
 from lymph.core.events import Event
 from lymph.events.base import Subscription
-from lymph.events.kombu.redis.names import is_exchange
+from lymph.events.kombu._redis.names import is_exchange
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lymph.events.base import Subscription
-from lymph.events.kombu.errors import BrokerError
+from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.testing.waiting import eventually
 
 
@@ -60,7 +60,7 @@ def test_who_may_not_count_consumers_is_told_so(bench: Any) -> None:
 
 
 def test_many_events_are_not_weighed(bench: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr('lymph.events.kombu.redis.queues._WEIGHED', 2)
+    monkeypatch.setattr('lymph.events.kombu._redis.queues._WEIGHED', 2)
     system = bench.start()
     system.declare(Subscription(bench.name, (bench.topic,), print))
     for n in range(4):
@@ -68,7 +68,7 @@ def test_many_events_are_not_weighed(bench: Any, monkeypatch: Any) -> None:
     bench.emit(system, 4, delay=3600)
     one = system.queues.find(bench.name).bytes / 5
     assert one == int(one) > 0
-    monkeypatch.setattr('lymph.events.kombu.redis.queues._MOST_WEIGHED', 4)
+    monkeypatch.setattr('lymph.events.kombu._redis.queues._MOST_WEIGHED', 4)
     assert system.queues.find(bench.name).bytes is None
     assert 'more than 4 events' in system.queues.note
     system.queues.drop(bench.name)

@@ -9,8 +9,8 @@ import pytest
 
 from lymph.core.events import Event
 from lymph.events.base import Subscription
-from lymph.events.kombu.redis import letters
-from lymph.events.kombu.redis.store import RedisStore
+from lymph.events.kombu._redis import letters
+from lymph.events.kombu._redis.store import RedisStore
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RedisServer
 from lymph.testing.waiting import eventually

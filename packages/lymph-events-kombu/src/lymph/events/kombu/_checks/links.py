@@ -1,0 +1,38 @@
+"""A connection to RabbitMQ for a check alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lymph.core.diagnosis import NotChecked, Surroundings
+from lymph.events.kombu._rabbitmq.channels import Connection
+from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.system import KombuEventSystem
+
+__all__ = ['open_link', 'rabbitmq']
+
+_CLOSE_TIMEOUT = 0.5  # seconds; RabbitMQ does not hear a connection that it blocks
+
+
+def rabbitmq(around: Surroundings) -> KombuEventSystem:
+    """Return the event system over RabbitMQ; raises NotChecked for any other."""
+    events = around.events
+    if not isinstance(events, KombuEventSystem):
+        raise NotChecked('the events do not go through RabbitMQ')
+    return events
+
+
+@contextmanager
+def open_link(events: KombuEventSystem, purpose: str) -> Iterator[Link]:
+    """Connect for the duration of a `with` block; raises BrokerError."""
+    link = Link(purpose, events.settings.brokers, _nothing)
+    link.start()
+    try:
+        yield link
+    finally:
+        link.stop(_CLOSE_TIMEOUT)
+
+
+def _nothing(connection: Connection) -> None:
+    pass

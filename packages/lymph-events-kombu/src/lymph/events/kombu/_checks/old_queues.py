@@ -1,0 +1,181 @@
+"""The check `old-queues`: queues of lymph 0.15, of earlier versions or of another exchange.
+
+They are bound to what is emitted there, and go on collecting for nobody. AMQP cannot list queues,
+so names are tried that earlier versions gave to the queues there are now; with
+`container.events.management` RabbitMQ lists all of them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from amqp.exceptions import ChannelError
+
+from lymph.config.printable import quoted
+from lymph.core.diagnosis import Check, Finding, NotChecked, Surroundings
+from lymph.events.kombu._checks.alarms import refusal
+from lymph.events.kombu._checks.links import open_link, rabbitmq
+from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.management import Management
+from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE, Names
+from lymph.events.kombu._rabbitmq.system import KombuEventSystem
+
+__all__ = ['Facts', 'OldQueue', 'OldQueuesCheck', 'former_names', 'old_queue_findings']
+
+#: the exchange of lymph 0.15
+_FORMER_EXCHANGE = 'lymph'
+_DEAD = 'lymph.dead'
+_MOST = 200  # names that are tried
+_TIMEOUT = 5.0  # seconds for a connection
+_NAMED = 5  # queues in one finding
+
+
+@dataclass(frozen=True)
+class OldQueue:
+    """A queue that nobody of this system has, and how much waits in it."""
+
+    name: str
+    waiting: int
+
+
+@dataclass
+class Facts:
+    """What is at the broker beside this system's own queues, without what is consumed."""
+
+    virtual_host: str = '/'
+    former: list[OldQueue] = field(default_factory=list)
+    #: whether there is the exchange of 0.15, and nobody could list its queues
+    former_exchange: bool = False
+    #: queues that send dead letters to other exchanges, by these
+    others: dict[str, list[OldQueue]] = field(default_factory=dict)
+
+
+class OldQueuesCheck(Check):
+    """Looks for queues of others who were here before."""
+
+    about = 'queues of lymph 0.15, earlier versions and other exchanges'
+
+    def run(self, around: Surroundings) -> Iterable[Finding]:
+        """Look; raises NotChecked without RabbitMQ."""
+        return old_queue_findings(_look(rabbitmq(around)))
+
+
+def old_queue_findings(facts: Facts) -> Iterator[Finding]:
+    """Yield what goes on collecting events for nobody."""
+    if facts.former:
+        yield Finding(
+            'no queues of lymph 0.15 or an earlier version without a consumer',
+            _named(facts.former),
+            f'when nobody needs what is in them: {_delete(facts, facts.former[0])}',
+        )
+    if facts.former_exchange:
+        yield Finding(
+            'nothing of lymph 0.15',
+            f'its exchange {quoted(_FORMER_EXCHANGE)}, whose queues AMQP does not list',
+            'once nobody runs 0.15, see rabbitmqctl list_bindings and delete the queues bound to '
+            'it, then the exchange; container.events.management lets this check list them',
+        )
+    for exchange, queues in sorted(facts.others.items()):
+        system = exchange.removesuffix(_DEAD).rstrip('.') or DEFAULT_EXCHANGE
+        yield Finding(
+            f'consumers of the queues of the exchange {quoted(system)}',
+            _named(queues),
+            f'start its services, or, if that system is no more: {_delete(facts, queues[0])}',
+        )
+
+
+def former_names(queue: str) -> Sequence[str]:
+    """Return what earlier versions called a queue ``<interface>.<handler>`` or ``queue_name``."""
+    interface, _, handler = queue.partition('.')
+    return [f'{interface}-{handler}', handler] if handler else []
+
+
+def _named(queues: Sequence[OldQueue]) -> str:
+    shown = ', '.join(f'{quoted(each.name)} ({each.waiting} waiting)' for each in queues[:_NAMED])
+    return f'{shown} and {len(queues) - _NAMED} more' if len(queues) > _NAMED else shown
+
+
+def _delete(facts: Facts, queue: OldQueue) -> str:
+    host = '' if facts.virtual_host == '/' else f'-p {shlex.quote(facts.virtual_host)} '
+    return f'rabbitmqctl {host}delete_queue --if-unused {shlex.quote(queue.name)}'
+
+
+def _look(events: KombuEventSystem) -> Facts:
+    names, management = Names(events.settings.exchange), events.settings.management
+    with open_link(events, 'looking for old queues') as link:
+        # who reads the record of queues writes it, too
+        if link.connection is not None and refusal(link.connection) is not None:
+            raise NotChecked('RabbitMQ takes nothing that is published; see the check broker')
+        own = events.queues.names()
+        facts = Facts(link.broker.virtual_host)
+        if names.events != _FORMER_EXCHANGE:
+            facts.former_exchange = _has_exchange(link, _FORMER_EXCHANGE)
+        facts.former = list(_tried(link, names, own))
+        facts.others = _of_default_exchange(link, names, own)
+    if management is not None:
+        _add_listed(facts, management, names, own)
+    return facts
+
+
+def _add_listed(facts: Facts, management: Management, names: Names, own: frozenset[str]) -> None:
+    """Add what RabbitMQ's management API lists."""
+    idle = {
+        name: found
+        for name, found in management.read(facts.virtual_host).items()
+        if found.consumers == 0 and name not in own
+    }
+    for name, found in idle.items():
+        exchange = found.dead_letter_exchange or ''
+        if exchange != names.dead and (exchange == _DEAD or exchange.endswith(f'.{_DEAD}')):
+            queue = OldQueue(name, found.waiting or 0)
+            listed = facts.others.setdefault(exchange, [])
+            if name not in {each.name for each in listed}:
+                listed.append(queue)
+    if facts.former_exchange:
+        known = {each.name for each in facts.former}
+        bound = management.bound(facts.virtual_host, _FORMER_EXCHANGE)
+        facts.former += [
+            OldQueue(name, idle[name].waiting or 0)
+            for name in sorted(bound)
+            if name in idle and name not in known
+        ]
+        facts.former_exchange = False  # what is to be told of it is told
+
+
+def _tried(link: Link, names: Names, own: frozenset[str]) -> Iterator[OldQueue]:
+    """Yield queues that have names of earlier versions and no consumer."""
+    tried = (former for queue in sorted(own) for former in former_names(names.name_of(queue)))
+    yield from _idle(link, dict.fromkeys(name for name in tried if name not in own))
+
+
+def _of_default_exchange(
+    link: Link, names: Names, own: frozenset[str]
+) -> dict[str, list[OldQueue]]:
+    """Return the queues that this system had before it got an exchange of its own."""
+    if names.events == DEFAULT_EXCHANGE:
+        return {}
+    found = list(_idle(link, [names.name_of(queue) for queue in sorted(own)]))
+    return {_DEAD: found} if found else {}
+
+
+def _idle(link: Link, names: Iterable[str]) -> Iterator[OldQueue]:
+    for name in islice(names, _MOST):
+        with link.channel(_TIMEOUT) as channel:
+            try:
+                found = channel.queue_declare(name, passive=True)
+            except ChannelError:  # it is not there, or it is another connection's
+                continue
+            if not found.consumer_count:
+                yield OldQueue(name, found.message_count)
+
+
+def _has_exchange(link: Link, name: str) -> bool:
+    with link.channel(_TIMEOUT) as channel:
+        try:
+            channel.exchange_declare(name, 'topic', passive=True)
+        except ChannelError:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""What RabbitMQ and Redis share: addresses, options, TLS, and the connection that comes back."""

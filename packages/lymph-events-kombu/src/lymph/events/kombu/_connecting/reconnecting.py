@@ -1,0 +1,220 @@
+"""A connection that comes back, whatever is spoken over it.
+
+The owner, a greenlet, connects, watches, and connects again when the connection is lost: to one
+address after the other, and when all have failed after a growing, jittered delay, for as long as it
+takes. The next one after a connection that was lost within a second waits, too: whatever closed
+that may do so each time.
+
+An outage is logged when it begins and then once a minute; connections that come and go are one
+outage.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
+
+import gevent
+from gevent.event import Event
+
+from lymph.core.failures import error_line, log_failure
+from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import Reminder
+from lymph.core.protocol.redelivery import Backoff
+from lymph.core.threads import get_ident
+from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu._connecting.loops import go_on
+from lymph.exceptions import WrongThread
+
+__all__ = ['Reconnecting']
+
+logger = logging.getLogger(__name__)
+
+_BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
+_BRIEF = 1.0  # seconds; what lasts less is no reason to connect again at once
+_BACKOFF_AFTER_BRIEF = Backoff(first=0.1, longest=1.0, jitter=0.5)
+
+
+class _Connection(Protocol):
+    """What is kept."""
+
+    def wait_lost(self) -> Exception:
+        """Wait until the connection is lost, and return why."""
+
+    def close(self) -> object:
+        """Close it in order. May wait."""
+
+
+B = TypeVar('B')
+C = TypeVar('C', bound=_Connection)
+
+
+class _Misunderstood(BrokerError):
+    """What answers is no broker that anybody understands; its cause is for the log."""
+
+
+class _TooLong(Exception):
+    """Closing took too long."""
+
+
+def _nothing() -> None:
+    pass
+
+
+class Reconnecting(ABC, Generic[B, C]):
+    """Keeps one connection to one of `brokers`; `purpose` names it in the log.
+
+    `on_down` is called when it is gone and never waits. Connections that share a `reminder` are
+    lost together as a rule, and then make one line.
+    """
+
+    def __init__(
+        self,
+        purpose: str,
+        brokers: Sequence[B],
+        on_down: Callable[[], object] = _nothing,
+        shuffle: bool = False,
+        reminder: Reminder | None = None,
+    ) -> None:
+        self.broker = brokers[0]
+        self.connection: C | None = None
+        self.trouble = 'not connected yet'  # why there is no connection
+        self.up = Event()
+        self._purpose = purpose
+        self._brokers = list(brokers)
+        self._shuffle = shuffle
+        self._on_down = on_down
+        self._abandoned = False
+        self._thread = get_ident()
+        self._owner: Greenlet | None = None
+        self._brief = 0  # connections in a row that did not last
+        self._since = 0.0  # when the connection was made
+        self._reminder = reminder or Reminder()
+        self._told = False  # whether the log has that the connection was lost
+        self._forsaken: C | None = None  # what could not be let go of
+
+    @abstractmethod
+    def _open(self, broker: B) -> C:
+        """Return a connection that is ready for everybody; raises BrokerError.
+
+        Any other error means that nobody understands what answers there.
+        """
+
+    @abstractmethod
+    def _abandon(self, connection: C) -> None:
+        """Let go of a connection and of all that belongs to it. Never waits for the broker."""
+
+    def expect_own_thread(self) -> None:
+        """Raise WrongThread in another native thread than the one that made this."""
+        if get_ident() != self._thread:
+            raise WrongThread('an event system was used')
+
+    def start(self) -> None:
+        """Connect, and keep connected; raises BrokerError when no address lets us in."""
+        errors = self._try_all()
+        if self.connection is None:
+            for error in errors:
+                _log(logging.DEBUG, error, '%s', error)
+            raise BrokerError('; '.join(str(error) for error in errors))
+        self._owner = Greenlet.spawn(go_on, logger, self._purpose, self._own)
+
+    def stop(self, timeout: float) -> None:
+        """Close the connection in order, within `timeout` seconds, else without ceremony."""
+        if self._owner is not None:
+            self._owner.kill()
+            self._owner = None
+        connection, self.connection = self.connection, None
+        self.up.clear()
+        self.trouble = 'stopped'
+        if connection is not None:
+            with suppress(_TooLong, *BROKEN), gevent.Timeout(timeout, _TooLong):
+                connection.close()
+            self._abandon(connection)
+
+    def _own(self) -> bool:
+        """Watch a connection until it is lost, or make one; returns whether that was all."""
+        if self.connection is None:
+            self._reconnect()
+        else:
+            error = self.connection.wait_lost()
+            if not self._abandoned:
+                self._lose(self.connection, error)
+        return self._abandoned
+
+    def _lose(self, connection: C, error: Exception) -> None:
+        self.up.clear()
+        self.connection = None
+        self.trouble = f'{self.broker}: {explain(error)}'
+        lasted = time.monotonic() - self._since
+        self._brief = self._brief + 1 if lasted < _BRIEF else 0
+        self._forsaken = connection
+        try:
+            self._abandon(connection)
+            self._forsaken = None
+        finally:
+            self._on_down()
+        self._tell(None, '%s: lost the connection: %s', self._purpose, self.trouble)
+
+    def _reconnect(self) -> None:
+        forsaken, self._forsaken = self._forsaken, None
+        if forsaken is not None:
+            self._abandon(forsaken)  # once more, or those who use it would never hear of its end
+        if self._brief:
+            gevent.sleep(_BACKOFF_AFTER_BRIEF.delay(self._brief, random.random()))
+        attempt = 0
+        while self.connection is None:
+            errors = self._try_all()
+            if self.connection is None:
+                attempt += 1
+                self._tell(errors[-1], '%s: %s; trying again', self._purpose, self.trouble)
+                gevent.sleep(_BACKOFF.delay(attempt, random.random()))
+        if self._told:
+            self._told = False
+            logger.info('%s: connected again to %s', self._purpose, self.broker)
+
+    def _tell(self, error: BrokerError | None, text: str, *args: object) -> None:
+        due = self._reminder.due(time.monotonic())
+        self._told |= due
+        _log(logging.WARNING if due else logging.DEBUG, error, text, *args)
+
+    def _try_all(self) -> list[BrokerError]:
+        """Try every address once; returns the errors, caused by what nobody foresaw."""
+        errors = []
+        for broker in self._in_turn():
+            try:
+                connection = self._open(broker)
+            except BrokerError as error:
+                errors.append(error)
+            except Exception as error:  # noqa: BLE001 - the edge of clients that read anything
+                failure = _Misunderstood(
+                    f'{broker}: cannot understand what answers ({error_line(error)})'
+                )
+                failure.__cause__ = error
+                errors.append(failure)
+            else:
+                self.broker = broker
+                self.connection = connection
+                self._since = time.monotonic()
+                self.up.set()
+                break
+            self.trouble = str(errors[-1])
+        return errors
+
+    def _in_turn(self) -> list[B]:
+        """Return the addresses, the one that was tried first last time at the end."""
+        if self._shuffle:
+            return random.sample(self._brokers, len(self._brokers))
+        turn, self._brokers = self._brokers, [*self._brokers[1:], self._brokers[0]]
+        return turn
+
+
+def _log(level: int, error: BrokerError | None, text: str, *args: object) -> None:
+    if isinstance(error, _Misunderstood) and error.__cause__ is not None:
+        log_failure(logger, error.__cause__, text, *args, level=level)
+    else:
+        logger.log(level, text, *args)

@@ -1,0 +1,1 @@
+"""Events through RabbitMQ, and through other brokers that kombu reaches over AMQP."""

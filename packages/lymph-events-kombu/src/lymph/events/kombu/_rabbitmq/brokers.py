@@ -1,0 +1,73 @@
+"""One address of a broker: how to connect to it, and what to call it without its password."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kombu import connection as kombu
+
+from lymph.config.printable import printable
+from lymph.core.addresses import join_address
+from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain, refuses_login
+from lymph.events.kombu._rabbitmq.channels import Connection, Transport
+
+__all__ = ['Broker']
+
+
+class Broker:
+    """Where to connect; `params` are the arguments of `kombu.Connection` for this one address.
+
+    As text it reads ``amqp://user@host:port/virtual host``.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = {**params, 'transport': Transport}
+        client = self._client()
+        defaults = client.transport.default_connection_params
+        user = client.userid or defaults['userid']
+        host = client.hostname or defaults['hostname']
+        port = client.port or defaults['port']
+        scheme = 'amqps' if client.ssl else 'amqp'
+        self.user = user
+        self.virtual_host = client.virtual_host
+        self.connect_timeout = client.connect_timeout
+        address = join_address(host, port)
+        self._name = printable(f'{scheme}://{user}@{address}/{client.virtual_host}')
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __repr__(self) -> str:
+        return f'<Broker {self}>'
+
+    def connect(self) -> Connection:
+        """Return an open connection.
+
+        Raises BrokerError when there is none within the connect timeout, or when it is refused; any
+        other error is that of py-amqp, which cannot understand what answers.
+        """
+        transport = self._client().transport
+        try:
+            connection: Connection = transport.establish_connection()
+        except BROKEN as error:
+            # they hold what was sent, so they are not chained
+            raise BrokerError(self._failure(error)) from None
+        return connection
+
+    def _client(self) -> kombu.Connection:
+        # a new one each time: kombu writes its defaults into it
+        return kombu.Connection(**self._params)  # type: ignore[no-untyped-call]
+
+    def _failure(self, error: Exception) -> str:
+        why = explain(error)
+        if refuses_login(error):
+            return (
+                f'{self}: expected access for the user {self.user!r} to the virtual host '
+                f'{self.virtual_host!r}, found {why}; '
+                'check userid, password and virtual_host, and the permissions of the user'
+            )
+        return (
+            f'{self}: cannot connect: {why}; '
+            'check the address, and that the broker runs and can be reached from here'
+        )

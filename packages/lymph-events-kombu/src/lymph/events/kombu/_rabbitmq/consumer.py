@@ -1,0 +1,323 @@
+"""One subscription: from deliveries to its handler, and from the handler's end to the outcome.
+
+- At most as many handlers run as the broker may send ahead. That also holds across connections: a
+  handler called before the connection broke may still run when its event is delivered again.
+- An event whose earlier deliveries were lost may be what ends its consumers. It is a suspect: it
+  begins when nothing else of this subscription runs, nothing begins while it runs, and the broker
+  sends no more ahead until an event comes that is none. So a poisonous event takes no others with
+  it to the dead letters. Classic queues do not count deliveries; there is no suspect among theirs.
+- While workers are scarce (see `intake`) the consumer is parked: nothing is sent ahead, and `fetch`
+  takes one event at a time. Handlers that run on from before, or from before a new channel, are
+  `old`: the broker does not count their events against what it may send ahead, so it is told less.
+- A `once` subscription begins one event: while that waits for another attempt it is held, not
+  settled. If the connection breaks meanwhile, the broker delivers it again, before any other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from gevent.event import Event
+
+from lymph.core.components import Component
+from lymph.core.failures import Killed
+from lymph.core.greenlets import Greenlet
+from lymph.events.base import Subscription
+from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.intake import Intake
+from lymph.events.kombu._rabbitmq.keeper import Keeper
+from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.messages import attempt_of, event_of, failures_of, losses_of
+from lymph.events.kombu._rabbitmq.returns import Returns
+from lymph.events.kombu._rabbitmq.sessions import Delivery
+from lymph.events.kombu._rabbitmq.topology import Queue, Topology
+from lymph.events.versions import check_handled
+
+__all__ = ['Consumer']
+
+_SUSPICIOUS = 2  # lost deliveries; a connection may break now and then
+
+
+class Consumer:
+    """Consumes the queue of `subscription`; `finish` is called when it ends by itself.
+
+    A temporary queue may be there already, as `queue`.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        component: Component,
+        link: Link,
+        topology: Topology,
+        intake: Intake,
+        failures: Failures,
+        prefetch: int,
+        finish: Callable[[Subscription], object],
+        queue: Queue | None = None,
+    ) -> None:
+        self.subscription = subscription
+        self._component = component
+        self._intake = intake
+        self._failures = failures
+        self._finish = finish
+        self._limit = 1 if subscription.sequential or subscription.once else prefetch
+        self._keeper = Keeper(
+            subscription, link, topology, self._deliver, self._renew, self._closed, queue
+        )
+        self._waiting: deque[Delivery] = deque()
+        self._returns = Returns()
+        self._begun: dict[Delivery, float] = {}  # when their handlers were called
+        self._old: set[Delivery] = set()
+        self._parked = False
+        self._running = 0  # begun, or given to the intake
+        self._settling = 0
+        self._suspect_runs = False
+        self._held: tuple[Delivery, Greenlet] | None = None
+        self._tries = 0  # at the event of a `once` subscription, by attempts that failed
+        self._paused = False
+        self.idle = Event()  # no handler runs, no outcome is on its way
+        self.idle.set()
+
+    @property
+    def queue(self) -> Queue:
+        """Its queue at the broker."""
+        return self._keeper.queue
+
+    def start(self, timeout: float) -> None:
+        """Consume; returns when the queue is bound. Raises SubscriptionError."""
+        self._intake.join(self)
+        self._keeper.start(timeout)
+
+    def pause(self) -> None:
+        """Have nothing more delivered and give back what has not begun. Never waits."""
+        self._paused = True
+        self._intake.leave(self)
+        self._keeper.pause()
+        unbegun = self._intake.withdraw(self)
+        for delivery in (*unbegun, *self._waiting):
+            delivery.give_back()
+        self._waiting.clear()
+        self._running -= len(unbegun)
+        if self._held is not None:
+            delivery, waiting = self._held
+            self._held = None
+            waiting.kill(block=False)
+            delivery.give_back()
+            self._running -= 1
+        self._note_idle()
+
+    def stop(self) -> None:
+        """Consume no more; a temporary queue is deleted. Handlers that run are settled."""
+        self.pause()
+        self._keeper.stop()
+
+    # While workers are scarce.
+
+    def park(self) -> int:
+        """Have events sent one at a time, by `fetch`; what has not begun goes back.
+
+        Returns how many events went back. Never waits.
+        """
+        self._parked = True
+        self._keeper.park()
+        kept: deque[Delivery] = deque()
+        returned = 0
+        for delivery in self._waiting:
+            if _suspicious(delivery) or not self._returns.give_back(delivery):
+                kept.append(delivery)
+            else:
+                returned += 1
+        self._waiting = kept
+        for delivery in self._intake.withdraw(self):
+            if self._returns.give_back(delivery):
+                self._running -= 1
+                returned += 1
+            else:
+                self._intake.put(self, delivery)
+        self._note_idle()
+        return returned
+
+    def fetch(self) -> bool:
+        """Take an event out of the queue and begin it; returns whether there was one. Waits."""
+        if self._waiting or self._suspect_runs or self._running >= self._limit:
+            return False
+        delivery = self._keeper.fetch()
+        if delivery is None:
+            return False
+        if self._paused:
+            delivery.give_back()
+            return False
+        self._take(delivery)
+        return True
+
+    def resume(self) -> None:
+        """Have events sent ahead again. Never waits."""
+        self._parked = False
+        self._renew()
+        self._go_on()
+
+    def _renew(self) -> None:
+        self._old.update(self._begun)
+        if self._limit == 1 and self._begun:
+            self._keeper.park()  # until the handler has ended
+
+    def _go_on(self) -> None:
+        if not self._parked and not self._paused and not (self._limit == 1 and self._begun):
+            self._keeper.resume()
+
+    def _closed(self, error: Exception) -> None:
+        self._failures.taken_back(self.subscription.queue_name, self._begun, error)
+
+    # What is delivered.
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if self._paused:
+            delivery.give_back()
+        elif self._parked and not _suspicious(delivery) and self._returns.give_back(delivery):
+            pass  # it was on its way
+        else:
+            self._take(delivery)
+
+    def _take(self, delivery: Delivery) -> None:
+        self._returns.correct(delivery)
+        if _suspicious(delivery):
+            self._keeper.narrow()
+        elif not self._parked and not self._keeper.wide:
+            self._keeper.widen(self._limit - len(self._old))
+        self._waiting.append(delivery)
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._waiting and self._may_begin(self._waiting[0]):
+            delivery = self._waiting.popleft()
+            if delivery.live:
+                self._running += 1
+                self._suspect_runs = _suspicious(delivery)
+                self.idle.clear()
+                try:
+                    self._intake.put(self, delivery)
+                except BaseException:
+                    delivery.give_back()
+                    self._running -= 1
+                    self._suspect_runs = False
+                    self._note_idle()
+                    raise
+
+    def _may_begin(self, delivery: Delivery) -> bool:
+        limit = 1 if self._suspect_runs or _suspicious(delivery) else self._limit
+        return self._running < limit
+
+    def handle(self, delivery: Delivery) -> None:
+        """Call the handler; its outcome decides what becomes of the event."""
+        try:
+            if delivery.live:
+                self._begun[delivery] = time.monotonic()
+                self._attempt(delivery)
+        except Killed:
+            delivery.give_back()
+            raise
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
+        finally:
+            self._running -= 1
+            self._suspect_runs = False
+            self._begun.pop(delivery, None)
+            self._note_idle()
+            self._advance()
+            if self._old:
+                self._forget_old(delivery)
+
+    def _forget_old(self, delivery: Delivery) -> None:
+        self._old.discard(delivery)
+        if not self._old and not self._parked:
+            if self._keeper.wide:
+                self._keeper.widen(self._limit)
+            self._go_on()
+
+    def _attempt(self, delivery: Delivery) -> None:
+        subscription = self.subscription
+        try:
+            event = event_of(delivery.message)
+        except Exception as error:  # noqa: BLE001 - whatever others sent is no reason to stop
+            self._bury(delivery, error)
+            self._failures.refused(subscription.queue_name, error)
+            return
+        event.attempt += self._tries
+        try:
+            check_handled(subscription, event)
+            subscription.handler(event)
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - _failed logs it
+            self._failed(delivery, error)
+        else:
+            if not delivery.live:
+                self._failures.late(subscription.queue_name, delivery, self._begun[delivery])
+            delivery.acknowledge()
+            self._end_once()
+
+    # Outcomes.
+
+    def _failed(self, delivery: Delivery, error: BaseException) -> None:
+        subscription = self.subscription
+        failed = failures_of(delivery.message) + self._tries + 1
+        attempt = attempt_of(delivery.message) + self._tries
+        delay = self._failures.delay(subscription, failed, error)
+        if delay is None:
+            self._bury(delivery, error)
+            self._end_once()
+        elif subscription.once:
+            self._hold(delivery, delay)
+        else:
+            self._settling += 1
+            queue, temporary = self._keeper.queue, subscription.temporary
+            self._failures.retry(delivery, queue, temporary, delay, self._settled)
+        self._failures.failed(subscription, self._component, error, attempt, delay)
+
+    def _hold(self, delivery: Delivery, delay: float) -> None:
+        """Try an event again after `delay` seconds, in which nothing else is begun."""
+        self._tries += 1
+        if self._paused:
+            return
+        self._running += 1
+        waiting = Greenlet(self._try_again, delivery)
+        self._held = delivery, waiting
+        waiting.start_later(delay)
+
+    def _try_again(self, delivery: Delivery) -> None:
+        self._held = None
+        try:
+            if delivery.live:
+                self._intake.put(self, delivery)
+                return
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
+        self._running -= 1
+        self._note_idle()
+        self._advance()  # over a new connection it has come again
+
+    def _bury(self, delivery: Delivery, error: BaseException) -> None:
+        self._settling += 1
+        attempts = attempt_of(delivery.message) + self._tries
+        name = self.subscription.queue_name
+        self._failures.bury(delivery, name, error, self._settled, attempts)
+
+    def _settled(self) -> None:
+        self._settling -= 1
+        self._note_idle()
+
+    def _note_idle(self) -> None:
+        if not self._running and not self._settling:
+            self.idle.set()
+
+    def _end_once(self) -> None:
+        if self.subscription.once and not self._paused:
+            self.pause()
+            self._component.spawn(self._finish, self.subscription)
+
+
+def _suspicious(delivery: Delivery) -> bool:
+    return losses_of(delivery.message) >= _SUSPICIOUS

@@ -1,0 +1,280 @@
+"""One subscription that consumes its queue alone, in the order of the queue.
+
+The broker lets one consumer of the queue be active (``x-single-active-consumer``) and sends it one
+event at a time. What decides about order is how a consumer leaves; seen with RabbitMQ 3.10:
+
+- When a channel ends, quorum and classic queues put what it has not settled back to the front
+  before the next consumer is active. That holds for a lost connection too.
+- When the active consumer is cancelled, a quorum queue goes on with the next consumer and the next
+  event, though an event is still out. So a consumer that holds an event never cancels, it closes
+  its channel; only with an outcome in hand it cancels first, so that it is sent no further event.
+
+A failed event is held until it is tried again, since whatever is put back may be given to another.
+Before each attempt the broker is asked over the channel whether it still stands. The answer is good
+for a heartbeat interval: the broker gives up a silent connection after twice that time at least.
+
+While workers are scarce (see `intake`) a consumer is parked: it consumes only while a worker is
+free for its event, and cancels before it acknowledges.
+"""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+from gevent.event import Event
+
+from lymph.core.components import Component
+from lymph.core.failures import Killed
+from lymph.core.greenlets import Greenlet
+from lymph.events.base import Subscription
+from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.intake import Intake
+from lymph.events.kombu._rabbitmq.keeper import Keeper
+from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.messages import attempt_of, event_of
+from lymph.events.kombu._rabbitmq.returns import Returns
+from lymph.events.kombu._rabbitmq.sessions import Delivery
+from lymph.events.kombu._rabbitmq.topology import Queue, Topology
+from lymph.events.versions import check_handled
+
+__all__ = ['ExclusiveConsumer']
+
+_FETCH_TIMEOUT = 0.2  # seconds for an event that another consumer may have been sent
+
+
+class ExclusiveConsumer:
+    """Consumes the queue of `subscription`."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        component: Component,
+        link: Link,
+        topology: Topology,
+        intake: Intake,
+        failures: Failures,
+    ) -> None:
+        self.subscription = subscription
+        self._component = component
+        self._intake = intake
+        self._failures = failures
+        self._keeper = Keeper(
+            subscription, link, topology, self._deliver, self._renew, self._closed
+        )
+        self._returns = Returns()
+        self._begun: dict[Delivery, float] = {}  # when the handler was called
+        self._parked = False
+        self._expecting = False
+        self._arrived = Event()
+        self._next: Delivery | None = None
+        self._failed = 0  # attempts at the event that is held
+        self._busy = False  # an event is handled, or its outcome is on its way
+        self._retrying: Greenlet | None = None
+        self._leaving = False
+        self.idle = Event()
+        self.idle.set()
+
+    @property
+    def queue(self) -> Queue:
+        """Its queue at the broker."""
+        return self._keeper.queue
+
+    def start(self, timeout: float) -> None:
+        """Consume, or stand by; returns when the queue is bound. Raises SubscriptionError."""
+        self._intake.join(self)
+        self._keeper.start(timeout)
+
+    def pause(self) -> None:
+        """Leave the queue to others, as soon as the handler that runs has ended. Never waits."""
+        if self._leaving:
+            return
+        self._leaving = True
+        self._intake.leave(self)
+        self._keeper.hold()
+        if self._intake.withdraw(self) or self._retrying is not None:
+            self._end()
+        elif not self._busy:
+            self._keeper.leave()
+
+    def stop(self) -> None:
+        """Leave the queue to others, as `pause` does."""
+        self.pause()
+
+    # While workers are scarce.
+
+    def park(self) -> int:
+        """Leave the queue to others between events; what has not begun goes back to its front.
+
+        Returns how many events went back. Never waits.
+        """
+        self._parked = True
+        if not self._busy:
+            self._keeper.park()
+            return 0
+        if self._failed or self._retrying is not None:
+            return 0  # an attempt was made, and others follow it
+        for delivery in self._intake.withdraw(self):
+            if self._returns.give_back(delivery, self._keeper.reopen):
+                self._end()
+                return 1
+            self._intake.put(self, delivery)
+        return 0
+
+    def fetch(self) -> bool:
+        """Have an event delivered and begin it; returns whether there was one. Waits."""
+        if self._busy or self._leaving:
+            return False
+        self._arrived.clear()
+        self._expecting = True
+        try:
+            fetched = self._keeper.begin_fetching() and self._arrived.wait(_FETCH_TIMEOUT)
+        finally:
+            self._expecting = False
+        if not fetched and not self._busy and not self._leaving:
+            self._keeper.cancel()
+        return bool(fetched)
+
+    def resume(self) -> None:
+        """Consume, or stand by, all the time again. Never waits."""
+        self._parked = False
+        if not self._busy:
+            self._keeper.resume()
+
+    def _renew(self) -> None:
+        if self._busy and self._retrying is None:
+            self._keeper.park()  # until the handler has ended
+
+    def _closed(self, error: Exception) -> None:
+        self._failures.taken_back(self.subscription.queue_name, self._begun, error)
+
+    # What is delivered.
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if self._expecting:
+            self._arrived.set()
+        elif (
+            self._parked
+            and not self._busy
+            and self._returns.give_back(delivery, self._keeper.reopen)
+        ):
+            return  # it was on its way
+        self._returns.correct(delivery)
+        self._next = delivery
+        if self._retrying is not None:
+            # it was held when the connection was lost, and has come back
+            self._intake.withdraw(self)
+            self._end()
+        else:
+            self._advance()
+
+    def _advance(self) -> None:
+        delivery, self._next = self._next, None
+        if self._busy or self._leaving:
+            self._next = delivery
+        elif delivery is not None and delivery.live:
+            self._busy = True
+            self._failed = 0
+            self.idle.clear()
+            try:
+                self._intake.put(self, delivery)
+            except BaseException:
+                delivery.give_back()
+                self._busy = False
+                self.idle.set()
+                raise
+
+    def handle(self, delivery: Delivery) -> None:
+        """Call the handler, if the event is still ours; its outcome decides what becomes of it."""
+        self._retrying = None
+        try:
+            done = self._leaving or not _is_ours(delivery) or self._attempt(delivery)
+        except Killed:
+            if not self._leaving:
+                delivery.give_back()  # to the front, and to us
+            self._end()
+            raise
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            done = True
+        if done:
+            self._end()
+
+    def _attempt(self, delivery: Delivery) -> bool:
+        """Call the handler; returns False while the outcome is not settled."""
+        subscription = self.subscription
+        attempt = attempt_of(delivery.message) + self._failed
+        try:
+            event = event_of(delivery.message)
+        except Exception as error:  # noqa: BLE001 - whatever others sent is no reason to stop
+            self._bury(delivery, error, attempt)
+            self._failures.refused(subscription.queue_name, error)
+            return False
+        event.attempt = attempt
+        since = self._begun[delivery] = time.monotonic()
+        try:
+            check_handled(subscription, event)
+            subscription.handler(event)
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - _fail logs it
+            self._fail(delivery, error, attempt)
+            return False
+        finally:
+            del self._begun[delivery]
+        if not delivery.live:
+            self._failures.late(subscription.queue_name, delivery, since)
+        if self._leaving or self._parked:
+            self._keeper.cancel()
+        delivery.acknowledge()
+        return True
+
+    # Outcomes.
+
+    def _fail(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
+        subscription = self.subscription
+        delay = self._failures.delay(subscription, attempt, error)
+        if delay is None:
+            self._bury(delivery, error, attempt)
+        elif self._leaving:
+            self._end()
+        else:
+            self._failed += 1
+            self._retrying = Greenlet(self._try_again, delivery)
+            self._retrying.start_later(delay)
+        self._failures.failed(subscription, self._component, error, attempt, delay)
+
+    def _try_again(self, delivery: Delivery) -> None:
+        try:
+            self._intake.put(self, delivery)
+        except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+            self._retrying = None
+            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            self._end()
+
+    def _bury(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
+        self._failures.bury(delivery, self.subscription.queue_name, error, self._end, attempt)
+
+    def _end(self) -> None:
+        """Be done with an event; what is not settled by now goes back to its place."""
+        if self._retrying is not None:
+            self._retrying.kill(block=False)
+            self._retrying = None
+        self._busy = False
+        self.idle.set()
+        if self._leaving:
+            self._keeper.leave()
+            return
+        if self._parked:
+            self._keeper.park()
+        else:
+            self._keeper.resume()
+        self._advance()
+
+
+def _is_ours(delivery: Delivery) -> bool:
+    while delivery.live:
+        if delivery.confirm():
+            return True
+        gevent.sleep(0)
+    return False

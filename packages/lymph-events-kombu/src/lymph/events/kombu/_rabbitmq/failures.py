@@ -1,0 +1,269 @@
+"""What becomes of an event that was not handled: again after a delay, or the dead letters.
+
+Either way it is published first, confirmed, and acknowledged then: whoever dies in between leaves
+it twice, never lost. What can be neither published nor acknowledged is given back.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import islice
+
+import gevent
+from amqp.exceptions import PreconditionFailed
+
+from lymph.config.printable import printable
+from lymph.core.clocks import SteadyClock
+from lymph.core.components import Component
+from lymph.core.failures import Killed, error_line, error_text
+from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import LimitedLog, Reminder
+from lymph.core.protocol.redelivery import Backoff, after_failure
+from lymph.events.base import Subscription
+from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
+from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.delays import coarse
+from lymph.events.kombu._rabbitmq.messages import (
+    ATTEMPTS,
+    DIED,
+    ERROR,
+    FAILURES,
+    QUEUE,
+    again,
+    attempt_of,
+    failures_of,
+)
+from lymph.events.kombu._rabbitmq.publications import Publication
+from lymph.events.kombu._rabbitmq.publisher import Publisher
+from lymph.events.kombu._rabbitmq.sessions import Delivery
+from lymph.events.kombu._rabbitmq.topology import Queue, Topology
+from lymph.events.versions import NotHandled, retries
+
+__all__ = ['Failures']
+
+logger = logging.getLogger(__name__)
+
+_AFTER_ERROR = Backoff(first=0.5, longest=15.0)
+_NAMED = 5  # events in one line
+_AFTER_FAULT = 1.0  # seconds before an event is given back that something unforeseen has stopped
+
+
+class Failures:
+    """Sends failed events on; `now` and `later` publish without and with a delay.
+
+    `reminder` is that of their connection, whose outage is told once for all.
+
+    `retry` and `bury` never wait: a broker that takes no events must not hold workers. Both call
+    `done()` when the delivery is settled, or has been given back.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        now: Publisher,
+        later: Publisher,
+        backoff: Backoff,
+        timeout: float,
+        reminder: Reminder,
+    ) -> None:
+        self._topology = topology
+        self._now = now
+        self._later = later
+        self._backoff = backoff
+        self._timeout = timeout
+        self._clock = SteadyClock()
+        self._log = LimitedLog(logger)
+        self._reminder = reminder
+
+    def close(self) -> None:
+        """Tell how many lines were not written."""
+        self._log.close()
+
+    def delay(self, subscription: Subscription, failed: int, error: BaseException) -> float | None:
+        """Return after how many seconds an event is tried again; None: it is given up.
+
+        `failed` counts its attempts, the one that raised `error` included.
+        """
+        allowed = retries(subscription, error)
+        return after_failure(failed, allowed, random.random(), self._backoff)
+
+    def retry(
+        self,
+        delivery: Delivery,
+        target: Queue,
+        temporary: bool,
+        delay: float,
+        done: Callable[[], object],
+    ) -> None:
+        """Put the event into a delay queue of `target` and acknowledge it."""
+        self._settle(done, target.name, delivery, self._retry, target, temporary, delay)
+
+    def bury(
+        self,
+        delivery: Delivery,
+        queue_name: str,
+        error: BaseException,
+        done: Callable[[], object],
+        attempts: int | None = None,
+    ) -> None:
+        """Put the event among the dead letters and acknowledge it.
+
+        `attempts` were made, unless given as many as its deliveries.
+        """
+        queue = self._topology.names.queue(queue_name)
+        headers = {
+            QUEUE: queue,
+            ERROR: error_line(error),
+            ATTEMPTS: attempt_of(delivery.message) if attempts is None else attempts,
+            DIED: time.time(),
+        }
+        self._settle(done, queue_name, delivery, self._bury, queue, headers)
+
+    # What is told of it. Nothing here may stand between a failure and its outcome.
+
+    def refused(self, queue_name: str, error: BaseException) -> None:
+        """Log that a message holds no event."""
+        text = '%s: not an event, now a dead letter: %s'
+        self._log.write(logging.ERROR, queue_name, text, queue_name, error_line(error))
+
+    def failed(
+        self,
+        subscription: Subscription,
+        component: Component,
+        error: BaseException,
+        attempt: int,
+        delay: float | None,
+    ) -> None:
+        """Log that a handler failed, and tell the error hook; log that it was not called."""
+        name = subscription.queue_name
+        fate = 'now a dead letter' if delay is None else f'trying again in {delay:.1f} s'
+        if issubclass(type(error), NotHandled):
+            self._log.write(logging.WARNING, name, '%s: %s, %s', name, error_text(error), fate)
+            return
+        text = '%s: the handler failed in attempt %d, %s'
+        self._log.write(logging.ERROR, name, text, name, attempt, fate, exc_info=error)
+        component.error_hook(
+            error, component=component, function=subscription.handler, attempt=attempt
+        )
+
+    def taken_back(
+        self, queue_name: str, running: Mapping[Delivery, float], error: Exception
+    ) -> None:
+        """Log that the broker did not wait for the handlers that run since `running` says."""
+        if isinstance(error, PreconditionFailed) and 'timed out' in explain(error):
+            now = time.monotonic()
+            events = [
+                f'{_named(delivery)}, running for {now - since:.1f} s'
+                for delivery, since in islice(running.items(), _NAMED)
+            ]
+            text = (
+                '%s: RabbitMQ has taken back, to deliver again, what was not acknowledged within '
+                'its consumer_timeout: %s; raise consumer_timeout (milliseconds, in rabbitmq.conf) '
+                'above what the handler takes. It says: %s'
+            )
+            which = '; '.join(events) or 'events whose handlers had not begun'
+            self._log.write(logging.ERROR, queue_name, text, queue_name, which, explain(error))
+
+    def late(self, queue_name: str, delivery: Delivery, since: float) -> None:
+        """Log that an event was handled that the broker delivers again."""
+        text = (
+            '%s: %s was handled in %.1f s, but its acknowledgement comes too late, over a channel '
+            'that was closed meanwhile; it is delivered again'
+        )
+        took = time.monotonic() - since
+        name = _named(delivery)
+        self._log.write(logging.WARNING, queue_name, text, queue_name, name, took)
+
+    def stopped(self, queue_name: str, delivery: Delivery, error: BaseException) -> None:
+        """Log what nobody foresaw, and give the event back after a pause."""
+        try:
+            text = '%s: cannot settle an event; it is given back'
+            self._log.write(logging.ERROR, queue_name, text, queue_name, exc_info=error)
+            gevent.sleep(_AFTER_FAULT)
+        finally:
+            delivery.give_back()
+
+    # Greenlets that settle.
+
+    def _settle(
+        self,
+        done: Callable[[], object],
+        queue_name: str,
+        delivery: Delivery,
+        step: Callable[..., object],
+        *args: object,
+    ) -> None:
+        def settle() -> None:
+            try:
+                step(delivery, *args)
+            except Killed:
+                delivery.give_back()
+                raise
+            except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
+                self.stopped(queue_name, delivery, error)
+
+        greenlet = Greenlet(settle)
+        greenlet.link(lambda _: done())
+        greenlet.start()
+
+    def _retry(self, delivery: Delivery, target: Queue, temporary: bool, delay: float) -> None:
+        message = delivery.message
+        level = coarse(delay, self._clock.now())
+        waiting = self._topology.retry_queue(target.name, temporary, level)
+        headers = {ATTEMPTS: attempt_of(message), FAILURES: failures_of(message) + 1}
+        copy = again(message, headers, expiration=str(level.wait))
+        self._hand_over(
+            delivery,
+            self._later,
+            partial(Publication, copy, '', waiting.name, mandatory=True),
+            first=(declare := partial(waiting.declare, nowait=True)),
+            later=declare,
+        )
+
+    def _bury(self, delivery: Delivery, queue: str, headers: dict[str, object]) -> None:
+        copy = again(delivery.message, headers)
+        self._hand_over(
+            delivery,
+            self._now,
+            partial(Publication, copy, self._topology.names.dead, queue, mandatory=True),
+            first=None,
+            later=partial(self._topology.declare_dead, nowait=True),  # it may have been deleted
+        )
+
+    def _hand_over(
+        self,
+        delivery: Delivery,
+        publisher: Publisher,
+        publication: Callable[..., Publication],
+        *,
+        first: Callable[[Channel], object] | None,
+        later: Callable[[Channel], object],
+    ) -> None:
+        """Publish until that is confirmed or the broker has taken the delivery back.
+
+        `first` and `later` declare what the first attempt needs, and those after a failed one.
+        """
+        attempt, declare = 0, first
+        while delivery.live:
+            try:
+                publisher.publish(publication(before=declare), self._timeout)
+            except Unsendable:
+                raise
+            except BrokerError as error:
+                attempt, declare = attempt + 1, later
+                delay = _AFTER_ERROR.delay(attempt, random.random())
+                text = 'cannot pass on a failed event, again in %.1f s: %s'
+                due = self._reminder.due(time.monotonic())
+                logger.log(logging.WARNING if due else logging.DEBUG, text, delay, error)
+                gevent.sleep(delay)
+            else:
+                delivery.acknowledge()
+
+
+def _named(delivery: Delivery) -> str:
+    found = delivery.message.properties
+    return printable(f'{found.get("type", "?")} (event {found.get("message_id", "?")})')

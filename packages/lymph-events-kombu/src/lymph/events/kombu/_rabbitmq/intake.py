@@ -1,0 +1,151 @@
+"""From deliveries to workers: at once while there is room, else in order of arrival.
+
+The broker counts the time from a delivery to its acknowledgement (``consumer_timeout``), and takes
+back what is not acknowledged in time. So an event must not wait long for a worker. The broker sends
+ahead to each consumer as much as its handlers may run at once; while handlers are fast, that is
+right whoever shares the workers. When an event has waited too long, workers are scarce:
+
+- all consumers are parked: the broker sends nothing ahead, and what has not begun goes back;
+- whenever a worker is free, one event is fetched, from one consumer after the other;
+- the consumers resume when all queues are empty, or when what went back was fetched again and
+  workers have become free quickly for some time.
+
+Source: RabbitMQ's guide to consumers, "delivery acknowledgement timeout". There is no other way to
+share a limit among queues: quorum queues have no prefetch for a whole channel, and RabbitMQ does
+not implement ``channel.flow``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import Protocol
+
+from gevent.event import Event
+
+from lymph.core.greenlets import Greenlet
+from lymph.core.workers import Workers
+from lymph.events.kombu._connecting.loops import go_on
+from lymph.events.kombu._rabbitmq.sessions import Delivery
+
+__all__ = ['Handler', 'Intake']
+
+logger = logging.getLogger(__name__)
+
+_STUCK = 0.25  # seconds in which no worker becomes free
+_LONGEST_WAIT = 1.0  # seconds for which an event may wait while workers become free
+_CALM = 5.0  # seconds without being stuck, after which consumers resume
+
+
+class Handler(Protocol):
+    """Who handles deliveries."""
+
+    def handle(self, delivery: Delivery) -> None:
+        """Handle a delivery, in a worker."""
+
+    def park(self) -> int:
+        """Have events sent by `fetch` alone; returns how many went back. Never waits."""
+
+    def fetch(self) -> bool:
+        """Fetch an event and begin it; returns whether there was one. Waits for the broker."""
+
+    def resume(self) -> None:
+        """Have events sent ahead again. Never waits."""
+
+
+class Intake:
+    """Runs handlers in workers. What waits is bounded by what the broker sends ahead."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._handlers: deque[Handler] = deque()
+        self._waiting: deque[tuple[Handler, Delivery, float]] = deque()
+        self._scarce = False
+        self._more = Event()
+        self._feeder = Greenlet.spawn(go_on, logger, 'starting handlers', self._feed)
+
+    def join(self, handler: Handler) -> None:
+        """Share the workers with one more. Never waits."""
+        self._handlers.append(handler)
+        if self._scarce:
+            handler.park()
+
+    def leave(self, handler: Handler) -> None:
+        """Share the workers with one less. Never waits."""
+        if handler in self._handlers:
+            self._handlers.remove(handler)
+
+    def put(self, handler: Handler, delivery: Delivery) -> None:
+        """Have a delivery handled as soon as a worker is free. Never waits."""
+        if self._waiting or not self._workers.try_start(handler.handle, delivery):
+            self._waiting.append((handler, delivery, time.monotonic()))
+            self._more.set()
+
+    def withdraw(self, handler: Handler) -> list[Delivery]:
+        """Return what still waits for this handler; it will not be handled. Never waits."""
+        withdrawn = [entry[1] for entry in self._waiting if entry[0] is handler]
+        self._waiting = deque(entry for entry in self._waiting if entry[0] is not handler)
+        return withdrawn
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._feeder.kill()
+
+    def _feed(self) -> bool:
+        """Start what waits; returns true when the workers are ended."""
+        self._more.wait()
+        self._more.clear()
+        while self._waiting:
+            if not self._start_first():
+                if self._workers.free >= 1:
+                    return True
+                left = self._waiting[0][2] + _LONGEST_WAIT - time.monotonic()
+                if not self._workers.wait_free(max(min(left, _STUCK), 0)):
+                    return self._ration()
+        return False
+
+    def _start_first(self) -> bool:
+        handler, delivery, _ = self._waiting[0]
+        started = self._workers.try_start(handler.handle, delivery)
+        if started:
+            self._waiting.popleft()
+        return started
+
+    def _ration(self) -> bool:
+        """Fetch an event for each worker that becomes free; returns true when they are ended."""
+        logger.info('handlers wait for workers; events are fetched one at a time')
+        self._scarce = True
+        try:
+            owed = sum(handler.park() for handler in tuple(self._handlers))
+            calm_since = time.monotonic()
+            while True:
+                asked = time.monotonic()
+                self._workers.wait_free()
+                now = time.monotonic()
+                if now - asked > _STUCK:
+                    calm_since = now
+                if self._waiting:
+                    if not self._start_first() and self._workers.free >= 1:
+                        return True
+                elif not self._fetch() or (owed <= 0 and now - calm_since > _CALM):
+                    return False
+                else:
+                    owed -= 1
+        finally:
+            self._scarce = False
+            if self._waiting:
+                self._more.set()
+            for handler in tuple(self._handlers):
+                handler.resume()
+
+    def _fetch(self) -> bool:
+        """Begin an event of whoever is next and has one; returns false when nobody has."""
+        for _ in range(len(self._handlers)):
+            if not self._handlers:
+                break
+            handler = self._handlers[0]
+            self._handlers.rotate(-1)
+            if handler.fetch():
+                return True
+        return False

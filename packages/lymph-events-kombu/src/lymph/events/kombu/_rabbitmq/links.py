@@ -1,0 +1,134 @@
+"""A connection to RabbitMQ that comes back: its reader and its heartbeats.
+
+`prepare` is called with each new connection before anybody else sees it, and may wait; what it
+raises counts as a failed connection. `on_down` is called when the connection is gone; it never
+waits.
+
+Heartbeats have a greenlet of their own, so that neither an idle connection nor a busy one is lost
+for want of them. Source: RabbitMQ's guide to heartbeats: silence for two intervals is a dead peer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import gevent
+
+from lymph.core.failures import log_failure
+from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import Reminder
+from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
+from lymph.events.kombu._connecting.reconnecting import Reconnecting
+from lymph.events.kombu._rabbitmq.brokers import Broker
+from lymph.events.kombu._rabbitmq.channels import Channel, Connection
+
+__all__ = ['Link']
+
+logger = logging.getLogger(__name__)
+
+_HEARTBEATS = 4  # looks at the clock in one heartbeat interval
+
+
+def _nothing() -> None:
+    pass
+
+
+class Link(Reconnecting[Broker, Connection]):
+    """Keeps one connection to one of `brokers`; `purpose` names it in the log."""
+
+    def __init__(
+        self,
+        purpose: str,
+        brokers: Sequence[Broker],
+        prepare: Callable[[Connection], object],
+        on_down: Callable[[], object] = _nothing,
+        shuffle: bool = False,
+        reminder: Reminder | None = None,
+    ) -> None:
+        super().__init__(purpose, brokers, on_down, shuffle, reminder)
+        self._prepare = prepare
+        self._greenlets: list[Greenlet] = []
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child, without a word to the broker."""
+        self._abandoned = True
+        if self.connection is not None:
+            self.connection.transport.abandon()
+
+    @contextmanager
+    def channel(self, timeout: float = 0) -> Iterator[Channel]:
+        """Lend a channel of its own for the duration of a `with` block.
+
+        Waits up to `timeout` seconds for a connection. Raises BrokerError when there is none, and
+        in place of the errors of py-amqp within the block.
+        """
+        self.expect_own_thread()
+        self.up.wait(timeout)
+        connection = self.connection
+        if connection is None:
+            raise BrokerError(f'no connection: {self.trouble}')
+        try:
+            channel: Channel = connection.channel()
+            try:
+                yield channel
+            finally:
+                with suppress(*BROKEN):
+                    channel.close()
+        except BROKEN as error:
+            raise BrokerError(f'{self.broker}: {explain(error)}') from error
+
+    def _open(self, broker: Broker) -> Connection:
+        connection = broker.connect()
+        self._greenlets = [
+            Greenlet.spawn(_read, connection),
+            Greenlet.spawn(_keep_alive, connection),
+        ]
+        try:
+            self._prepare(connection)
+        except BaseException as error:
+            self._abandon(connection)
+            self._on_down()  # some may be ready, and have sent what is not confirmed any more
+            if isinstance(error, BROKEN):
+                raise BrokerError(f'{broker}: {explain(error)}') from error
+            raise
+        return connection
+
+    def _abandon(self, connection: Connection) -> None:
+        connection.collect()
+        gevent.killall(self._greenlets)
+        self._greenlets = []
+
+
+def _read(connection: Connection) -> None:
+    """Read until the connection ends, and say why."""
+    try:
+        wire, dispatch = connection.transport, connection.on_inbound_frame
+        while wire.connected:
+            dispatch(wire.read_frame())
+    except BROKEN as error:
+        connection.fail(error)
+    except Exception as error:  # noqa: BLE001 - the edge of py-amqp, which reads what others wrote
+        log_failure(logger, error, 'cannot understand the broker')
+        connection.fail(error)
+    else:
+        connection.fail(ConnectionResetError('the connection broke'))
+
+
+def _keep_alive(connection: Connection) -> None:
+    """Send heartbeats and look for those of the broker."""
+    interval = connection.heartbeat / _HEARTBEATS
+    if not interval:
+        return
+    while True:
+        gevent.sleep(interval)
+        # After a blocked loop the reader comes first: what has arrived meanwhile is no silence.
+        gevent.sleep(0)
+        try:
+            connection.heartbeat_tick()
+        except Exception as error:  # noqa: BLE001 - without heartbeats it would be lost anyway
+            if not isinstance(error, BROKEN):
+                log_failure(logger, error, 'cannot send heartbeats')
+            connection.fail(error)
+            return

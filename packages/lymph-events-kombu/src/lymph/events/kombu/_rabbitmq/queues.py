@@ -1,0 +1,193 @@
+"""The queues at RabbitMQ, for an operator, as far as AMQP and perhaps its management API tell."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from amqp.exceptions import NotFound
+
+from lymph.config.printable import quoted
+from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.deadletters import KombuDeadLetters
+from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.management import Figures, Management
+from lymph.events.kombu._rabbitmq.records import Records, is_gone
+from lymph.events.kombu._rabbitmq.topology import Queue, Topology
+from lymph.events.queues import QueueInUse, Queues, QueueState
+
+__all__ = ['KombuQueues']
+
+_COUNTED = 1000  # dead letters: to tell whose they are, each has to be taken and put back
+_NOTE = (
+    'over AMQP RabbitMQ tells no bytes, ages, delayed or running events; '
+    'container.events.management names its management API, which knows bytes and what runs'
+)
+_NOTE_WITH_API = 'RabbitMQ tells no ages and no delayed events'
+
+
+class KombuQueues(Queues):
+    """The queues in `records`; every method raises BrokerError when there is no broker.
+
+    Names are those of subscriptions, without what the exchange puts before them.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        topology: Topology,
+        records: Records,
+        letters: KombuDeadLetters,
+        timeout: float,
+        management: Management | None = None,
+    ) -> None:
+        self._link = link
+        self._topology = topology
+        self._names = topology.names
+        self._records = records
+        self._letters = letters
+        self._timeout = timeout
+        self._management = management
+        self._trouble = ''  # why the API did not answer the last time
+        self._many = 0
+
+    @property
+    def note(self) -> str:
+        """What RabbitMQ does not tell."""
+        dead = f'; {self._many} dead letters are too many to count by queue' if self._many else ''
+        known = _NOTE if self._management is None else self._trouble or _NOTE_WITH_API
+        return f'{known}{dead}'
+
+    def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        figures = self._ask_management()
+        if names is None:
+            ours = (name for name in figures if self._is_of_exchange(figures[name]))
+            known: Mapping[str, bool | None] = {
+                **dict.fromkeys(ours, False),
+                **self._records.read(),
+            }
+        else:
+            known = dict.fromkeys(self._names.queue(name) for name in names)
+        found = dict(self._look(known))
+        gone = [name for name in known if name not in found]
+        if names is None and gone:
+            self._records.remove(gone)
+        states = [self._with_figures(state, figures) for state in self._states(found, known)]
+        dead = self._count_dead() if states else None
+        return [
+            state if dead is None else replace(state, dead=dead[state.queue]) for state in states
+        ]
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all queues in the record, as they are called at the broker."""
+        return frozenset(self._records.read())
+
+    def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
+        known: Mapping[str, bool | None] = dict.fromkeys(map(self._names.queue, names))
+        return self._states(dict(self._look(known)), known)
+
+    def drop(self, name: str, *, forced: bool = False) -> bool:
+        queue = self._names.queue(name)
+        found = dict(self._look([queue]))
+        if queue not in found:
+            return False
+        if queue not in self._records.read() and self._ours(queue) is None:
+            raise BrokerError(
+                f'the queue {quoted(name)} was not declared by lymph; unless another program has '
+                f'it, delete it with rabbitmqctl delete_queue --if-unused {shlex.quote(queue)}'
+            )
+        # RabbitMQ can make sure of that itself for classic queues alone
+        _, consumers = found[queue] or (0, 0)
+        if consumers and not forced:
+            raise QueueInUse(name, consumers)
+        with self._link.channel(self._timeout) as channel:
+            channel.queue_delete(queue)
+        self._records.remove([queue])
+        return True
+
+    def adopt(self, name: str) -> None:
+        """Note a queue that is there in the record, if lymph has declared it.
+
+        The record may not have it when an earlier version has.
+        """
+        queue = self._names.queue(name)
+        ours = None if queue in self._records.read() else self._ours(queue)
+        if ours is not None:
+            self._records.note(ours)
+
+    def _ours(self, name: str) -> Queue | None:
+        """Return the durable queue of that name if it is there just as lymph declares it."""
+        for exclusive in (False, True):
+            queue = self._topology.durable_queue(name, exclusive)
+            try:
+                with self._link.channel(self._timeout) as channel:
+                    queue.declare(channel)  # with other arguments RabbitMQ refuses that
+            except BrokerError:
+                continue
+            return queue
+        return None
+
+    def _ask_management(self) -> Mapping[str, Figures]:
+        self._trouble = ''
+        if self._management is None:
+            return {}
+        try:
+            return self._management.read(self._link.broker.virtual_host)
+        except BrokerError as error:
+            self._trouble = f'bytes and what runs are not known: {error}'
+            return {}
+
+    def _is_of_exchange(self, figures: Figures) -> bool:
+        return figures.dead_letter_exchange == self._names.dead
+
+    def _with_figures(self, state: QueueState, figures: Mapping[str, Figures]) -> QueueState:
+        found = figures.get(self._names.queue(state.queue))
+        if found is None:
+            return state
+        return replace(state, bytes=found.bytes, running=found.running)
+
+    def _states(
+        self, found: Mapping[str, tuple[int, int] | None], known: Mapping[str, bool | None]
+    ) -> list[QueueState]:
+        states = [
+            QueueState(
+                self._names.name_of(name),
+                temporary=known[name],
+                waiting=counts[0],
+                consumers=counts[1],
+            )
+            for name, counts in found.items()
+            if counts is not None
+        ]
+        return sorted(states, key=lambda state: state.queue)
+
+    def _look(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | None]]:
+        """Yield the queues that are there with what waits and who consumes; None: not to be had."""
+        left = list(names)
+        while left:
+            with self._link.channel(self._timeout) as channel:
+                while left:
+                    name = left.pop(0)
+                    try:
+                        yield name, _counts(channel, name)
+                    except NotFound as error:
+                        if not is_gone(error):
+                            yield name, None
+                        break  # that was the end of the channel
+
+    def _count_dead(self) -> Counter[str] | None:
+        """Return how many dead letters each queue has; None when that is too much to ask."""
+        with self._link.channel(self._timeout) as channel:
+            total, _ = _counts(channel, self._names.dead)
+        self._many = total if total > _COUNTED else 0
+        if self._many:
+            return None
+        return Counter(letter.queue for letter in self._letters.scan()) if total else Counter()
+
+
+def _counts(channel: Channel, name: str) -> tuple[int, int]:
+    declared = channel.queue_declare(name, passive=True)
+    return declared.message_count, declared.consumer_count

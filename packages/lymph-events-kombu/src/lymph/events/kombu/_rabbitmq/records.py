@@ -1,0 +1,221 @@
+"""The record of all queues of a system, which is kept at the broker: AMQP cannot list queues.
+
+It is one message in a queue of its own, a JSON object of the names of queues at the broker and
+whether each is temporary. Whoever declares a queue adds it, soon after and in the background;
+whoever drops one takes it out. Rules:
+
+- Who reads or changes the record holds a lock: an exclusive queue, which the broker takes away with
+  the connection of its owner.
+- The message that was taken is acknowledged when the next one is confirmed. Whoever dies between
+  leaves two of them, which say together what there is.
+- Temporary queues end without a word. Each writer looks whether a few of them are still there, so
+  that the record does not grow with the number of instances that ever were.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+import amqp
+import gevent
+from amqp.exceptions import NotFound, ResourceLocked
+from gevent.event import Event as Signal
+from gevent.lock import RLock
+
+from lymph.core.greenlets import Greenlet
+from lymph.events.kombu._connecting.errors import BROKEN, BrokerError
+from lymph.events.kombu._connecting.loops import go_on
+from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.publications import Publication
+from lymph.events.kombu._rabbitmq.publisher import Publisher
+from lymph.events.kombu._rabbitmq.topology import Queue, Topology
+
+__all__ = ['Records', 'is_gone']
+
+logger = logging.getLogger(__name__)
+
+_PERSISTENT = 2
+_PRUNED = 16  # temporary queues that one writer looks for
+_AFTER_ERROR = 5.0  # seconds
+_TOLD = 2  # failures until the log hears of it
+_AGAIN = 30.0  # seconds in which instances that were all connected anew write, one by one
+_LOCKED = (0.02, 0.1)  # seconds between two tries to have the lock
+
+_Known = dict[str, bool]
+
+
+class Records:
+    """Reads and writes the record over `link`; each method that waits raises BrokerError."""
+
+    def __init__(
+        self, link: Link, topology: Topology, publisher: Publisher, timeout: float
+    ) -> None:
+        self._link = link
+        self._topology = topology
+        self._publisher = publisher
+        self._timeout = timeout
+        self._mine = RLock()  # the broker's lock is that of the connection
+        self._noted: set[str] = set()
+        self._pending: _Known = {}
+        self._wake = Signal()
+        self._writing: Greenlet | None = None
+        self._failures = 0
+        self._warned = False
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Write nothing more, in a forked child."""
+        self._abandoned = True
+
+    def note(self, queue: Queue) -> None:
+        """Have a queue that was just declared added to the record. Never waits."""
+        self._pending[queue.name] = queue.temporary
+        self._wake.set()
+        if self._writing is None:
+            self._writing = Greenlet.spawn(go_on, logger, 'the record of queues', self._write)
+
+    def stop(self, timeout: float) -> None:
+        """Write what was noted last, if that is possible within `timeout` seconds."""
+        writing, self._writing = self._writing, None
+        try:
+            with gevent.Timeout(timeout, BrokerError('no answer in time')), self._mine:
+                if writing is not None:
+                    writing.kill()  # it has no command under way, whose answer would come later
+                    writing = None
+                if self._pending.keys() - self._noted and self._link.connection is not None:
+                    self._add()
+        except BrokerError as error:
+            logger.debug('the record of queues was not written: %s', error)
+        finally:
+            if writing is not None:
+                writing.kill()
+
+    def read(self) -> Mapping[str, bool]:
+        """Return the names of all queues at the broker, and whether each is temporary."""
+        return self._change(lambda known: known)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Take queues out of the record."""
+        gone = set(names)
+        self._change(lambda known: {name: known[name] for name in known if name not in gone})
+
+    def _write(self) -> bool:
+        """Write once when there is something to write; returns whether that was the last time."""
+        self._wake.wait()
+        self._wake.clear()
+        if self._pending.keys() <= self._noted:
+            self._wake.wait(random.uniform(0, _AGAIN))
+            self._wake.clear()
+        try:
+            self._add()
+        except BrokerError as error:
+            self._failures += 1
+            # the first may be an outage, which has its line already
+            due = self._failures >= _TOLD and self._link.connection is not None
+            level = logging.WARNING if due and not self._warned else logging.DEBUG
+            self._warned |= due
+            text = '`lymph queues` may miss queues of this instance, trying again: %s'
+            logger.log(level, text, error)
+            gevent.sleep(_AFTER_ERROR)
+            self._wake.set()
+        return self._abandoned
+
+    def _add(self) -> None:
+        pending, self._pending = self._pending, {}
+        try:
+            self._change(lambda known: {**self._pruned(known, pending), **pending})
+        except BaseException:
+            self._pending = {**pending, **self._pending}
+            raise
+        self._noted.update(pending)
+
+    def _pruned(self, known: _Known, pending: _Known) -> _Known:
+        """Look for some temporary queues; those that are there are the last to be looked for."""
+        looked_for = [name for name in known if known[name] and name not in pending][:_PRUNED]
+        there = [name for name in looked_for if not self._is_gone(name)]
+        rest = {name: known[name] for name in known if name not in looked_for}
+        return {**rest, **dict.fromkeys(there, True)}
+
+    def _is_gone(self, name: str) -> bool:
+        with self._link.channel(self._timeout) as channel:
+            try:
+                channel.queue_declare(name, passive=True)
+            except NotFound as error:
+                return is_gone(error)
+        return False
+
+    # The one way to the record.
+
+    def _change(self, change: Callable[[_Known], _Known]) -> _Known:
+        deadline = time.monotonic() + self._timeout
+        with self._mine:
+            while True:
+                with self._link.channel(self._timeout) as channel:
+                    if self._lock(channel):
+                        try:
+                            return self._replace(channel, change)
+                        finally:
+                            with suppress(*BROKEN):
+                                channel.queue_delete(self._topology.names.lock)
+                if time.monotonic() > deadline:
+                    raise BrokerError(
+                        f'{self._link.broker}: the record of queues is not free within '
+                        f'{self._timeout:g} s'
+                    )
+                gevent.sleep(random.uniform(*_LOCKED))
+
+    def _lock(self, channel: Channel) -> bool:
+        """Have the lock, or lose the channel."""
+        try:
+            channel.queue_declare(
+                self._topology.names.lock, durable=False, exclusive=True, auto_delete=False
+            )
+        except ResourceLocked:
+            return False
+        return True
+
+    def _replace(self, channel: Channel, change: Callable[[_Known], _Known]) -> _Known:
+        queue = self._topology.record_queue
+        queue.declare(channel)
+        taken: list[amqp.Message] = []
+        known: _Known = {}
+        while (message := channel.basic_get(queue.name)) is not None:
+            taken.append(message)
+            known |= _decoded(message.body)
+        changed = change(dict(known))
+        if changed or taken:
+            body = json.dumps(changed).encode()
+            following = amqp.Message(
+                body, content_type='application/json', delivery_mode=_PERSISTENT
+            )
+            publication = Publication(following, '', queue.name, mandatory=True)
+            self._publisher.publish(publication, self._timeout)
+        for message in taken:
+            channel.basic_ack(message.delivery_tag)
+        return changed
+
+
+def is_gone(error: NotFound) -> bool:
+    """Tell a queue that is not there from one whose node is down."""
+    return 'no queue' in str(error.reply_text)
+
+
+def _decoded(body: bytes) -> _Known:
+    """Return what a record says, nothing where it is none: anybody may have put anything there."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {
+        name: temporary
+        for name, temporary in value.items()
+        if isinstance(temporary, bool) and name and name.isprintable() and len(name.encode()) < 256
+    }

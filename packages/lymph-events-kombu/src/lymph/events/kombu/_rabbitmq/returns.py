@@ -1,0 +1,53 @@
+"""Events that were given back before their handlers began, which the broker counts as lost.
+
+Whatever goes back to a quorum queue is one more delivery in its count (``x-delivery-count``), and a
+classic queue marks it as redelivered. `attempt` counts calls of a handler, and after some losses an
+event is suspected to end its consumers; so what this instance gave back unbegun is subtracted when
+the event comes again. Another instance that gets it cannot know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.kombu._rabbitmq.messages import losses_of, subtract_losses
+from lymph.events.kombu._rabbitmq.sessions import Delivery
+
+__all__ = ['Returns']
+
+_REMEMBERED = 10_000  # events; another instance may have taken them long ago
+_MOST = LOSSES // 2  # in the broker's count; beyond that it would soon be a dead letter
+
+
+class Returns:
+    """Counts for one queue what was given back."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def give_back(self, delivery: Delivery, step: Callable[[], object] | None = None) -> bool:
+        """Give an unbegun event back, by `step` if given, and return True.
+
+        Returns False when the broker's count is near its limit. Never waits.
+        """
+        if losses_of(delivery.message) + delivery.returns >= _MOST:
+            return False
+        self._note(delivery)
+        (step or delivery.give_back)()
+        return True
+
+    def _note(self, delivery: Delivery) -> None:
+        id = delivery.message.properties.get('message_id')
+        if id:
+            if len(self._counts) >= _REMEMBERED:
+                del self._counts[next(iter(self._counts))]
+            self._counts[id] = delivery.returns + 1
+
+    def correct(self, delivery: Delivery) -> None:
+        """Take off a delivery's count what this instance gave back."""
+        if self._counts:
+            returns = self._counts.pop(delivery.message.properties.get('message_id', ''), 0)
+            if returns:
+                delivery.returns = returns
+                subtract_losses(delivery.message, returns)

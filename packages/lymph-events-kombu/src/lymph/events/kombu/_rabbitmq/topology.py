@@ -1,0 +1,218 @@
+"""The exchanges and queues at the broker: their names, their arguments, and how they are declared.
+
+`names` lists what they are called; with the default `exchange` (N: the queue name of a
+subscription):
+
+====================  ==============================================================================
+lymph.events          topic exchange; emitted events
+N                     queue of a durable subscription, bound to lymph.events by its topics
+N.TOKEN               queue of a temporary subscription
+lymph.dead            topic exchange and queue; dead letters, with the name of their queue as key
+N.retry.MS.SPELL      queue where failed events of N wait; dead-letters to N (see `delays`)
+lymph.delay           headers exchange; delayed events
+lymph.delay.MS.SPELL  queue where delayed events wait; dead-letters to lymph.delayed or lymph.events
+lymph.delayed         topic exchange; passes on to lymph.events, and to the queue of that name,
+                      which drops what it gets
+lymph.queues          queue of one message, the record of all queues (see `records`)
+====================  ==============================================================================
+
+Quorum queues pass dead letters on at least once: they keep them until every queue that is to have
+them has confirmed. For that they want each of them routed somewhere, and a delayed event that
+nobody subscribes to is routed nowhere; hence `lymph.delayed`. Classic queues pass them on at most
+once: what is under way when the broker is killed may be lost.
+
+A temporary queue is not exclusive, so that it goes on collecting while its instance reconnects; it
+ends with its subscription, or some minutes after its instance is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
+
+from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.base import Subscription
+from lymph.events.kombu._connecting.errors import BrokerError, explain
+from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.delays import Level
+from lymph.events.kombu._rabbitmq.mismatches import advice
+from lymph.events.kombu._rabbitmq.names import Names
+
+__all__ = ['Queue', 'Topology']
+
+_TEMPORARY_EXPIRES = 300_000  # ms without a consumer
+_MATCH = 'lymph-delay'  # the header that picks a delay queue
+_UNLIMITED = 1_000_000_000  # RabbitMQ 3 knows no other way to say it, RabbitMQ 4 limits by itself
+_AT_LEAST_ONCE = {
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish',  # asked for by the strategy; the queues have no limit
+}
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A durable queue as it is declared."""
+
+    name: str
+    arguments: dict[str, Any]
+
+    def declare(self, channel: Channel, nowait: bool = False) -> None:
+        """Declare it; raises BrokerError when there is another one of that name."""
+        try:
+            channel.queue_declare(
+                self.name,
+                durable=True,
+                auto_delete=False,
+                nowait=nowait,
+                arguments=self.arguments,
+            )
+        except (PreconditionFailed, ResourceLocked) as error:
+            text = str(error.reply_text)
+            raise BrokerError(
+                f'expected the queue {self.name!r} as lymph declares it, found one with other '
+                f'arguments: {explain(error)}; {advice(self.name, self.type, text)}'
+            ) from error
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it ends by itself when nobody uses it."""
+        return 'x-expires' in self.arguments
+
+    @property
+    def type(self) -> str:
+        """What kind of queue it is to be."""
+        return str(self.arguments['x-queue-type'])
+
+
+class Topology:
+    """What is declared for one `exchange` name and type of queues.
+
+    `declared` is called with each queue of a subscription that was declared, and never waits.
+    """
+
+    def __init__(self, exchange: str, queue_type: str) -> None:
+        self.declared: Callable[[Queue], object] = bool
+        self.names = Names(exchange)
+        self._queue_type = queue_type
+        self._quorum = queue_type == 'quorum'
+
+    def declare_exchanges(self, channel: Channel) -> None:
+        """Declare what everything else refers to; raises BrokerError for other ones there."""
+        self._exchange(channel, self.names.events, 'topic')
+        self.declare_dead(channel)
+
+    def declare_dead(self, channel: Channel, nowait: bool = False) -> None:
+        """Declare what takes dead letters; raises BrokerError for other ones there."""
+        self._exchange(channel, self.names.dead, 'topic', nowait)
+        self.dead_letter_queue.declare(channel, nowait)
+        channel.queue_bind(self.names.dead, self.names.dead, '#', nowait=nowait)
+
+    def declare_delay(self, channel: Channel) -> None:
+        """Declare what delayed events need besides the queue they wait in."""
+        self._exchange(channel, self.names.delay, 'headers')
+        if self._quorum:
+            self._exchange(channel, self.names.delayed, 'topic')
+            self._queue(self.names.delayed, {'x-message-ttl': 0}).declare(channel)
+            channel.queue_bind(self.names.delayed, self.names.delayed, '#')
+            channel.exchange_bind(self.names.events, self.names.delayed, '#')
+
+    @property
+    def dead_letter_queue(self) -> Queue:
+        """The queue of all dead letters; looking into it is no delivery that counts."""
+        return self._held_queue(self.names.dead)
+
+    @property
+    def record_queue(self) -> Queue:
+        """The queue of the record; who dies while holding it has not used it up."""
+        return self._held_queue(self.names.records)
+
+    def _held_queue(self, name: str) -> Queue:
+        return self._queue(name, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
+
+    def queue(self, subscription: Subscription, token: str) -> Queue:
+        """Return the queue of a subscription; `token` tells this instance from others."""
+        if subscription.temporary:
+            return Queue(
+                self.names.queue(subscription.queue_name, token),
+                {'x-queue-type': 'classic', 'x-expires': _TEMPORARY_EXPIRES},
+            )
+        return self.durable_queue(self.names.queue(subscription.queue_name), subscription.exclusive)
+
+    def durable_queue(self, name: str, exclusive: bool) -> Queue:
+        """Return the queue of a durable subscription that is called `name` at the broker."""
+        arguments: dict[str, Any] = {
+            'x-dead-letter-exchange': self.names.dead,
+            'x-dead-letter-routing-key': name,
+        }
+        if self._quorum:
+            arguments |= {'x-delivery-limit': LOSSES, **_AT_LEAST_ONCE}
+        if exclusive:
+            arguments['x-single-active-consumer'] = True
+        return self._queue(name, arguments)
+
+    def has_queue(self, channel: Channel, name: str) -> bool:
+        """Tell whether a subscription's queue is there; if not, that is the end of the channel."""
+        try:
+            channel.queue_declare(self.names.queue(name), passive=True)
+        except NotFound:
+            return False
+        return True
+
+    def declare_queue(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
+        """Declare a queue and have it collect `topics`; raises BrokerError as declaring does."""
+        queue.declare(channel)
+        self.bind(channel, queue, topics)
+
+    def bind(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
+        """Have a queue collect `topics`; raises NotFound when it or the exchange is not there."""
+        for topic in topics:
+            channel.queue_bind(queue.name, self.names.events, topic)
+        self.declared(queue)
+
+    def retry_queue(self, target: str, temporary: bool, level: Level) -> Queue:
+        """Return the queue from which events go back to the queue `target`."""
+        name = self.names.retry(target, level)
+        arguments = {'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': target}
+        if temporary:
+            # when the target is gone, so may be what was for it
+            return Queue(name, {'x-queue-type': 'classic', **_waiting(level), **arguments})
+        return self._queue(name, {**self._waiting(level), **arguments})
+
+    def delay_queue(self, level: Level) -> Queue:
+        """Return the queue where events wait to be emitted."""
+        target = self.names.delayed if self._quorum else self.names.events
+        arguments = {**self._waiting(level), 'x-dead-letter-exchange': target}
+        return self._queue(self.names.waiting(level), arguments)
+
+    def delay_match(self, level: Level) -> dict[str, Any]:
+        """Return the headers by which events find their delay queue."""
+        return {_MATCH: level.suffix}
+
+    def bind_delay(self, channel: Channel, level: Level, nowait: bool = False) -> None:
+        """Bind the delay queue of a level."""
+        match = {'x-match': 'all', **self.delay_match(level)}
+        channel.queue_bind(
+            self.names.waiting(level), self.names.delay, nowait=nowait, arguments=match
+        )
+
+    def _waiting(self, level: Level) -> dict[str, Any]:
+        return {**_waiting(level), **(_AT_LEAST_ONCE if self._quorum else {})}
+
+    def _queue(self, name: str, arguments: dict[str, Any]) -> Queue:
+        return Queue(name, {'x-queue-type': self._queue_type, **arguments})
+
+    def _exchange(self, channel: Channel, name: str, kind: str, nowait: bool = False) -> None:
+        try:
+            channel.exchange_declare(name, kind, durable=True, auto_delete=False, nowait=nowait)
+        except PreconditionFailed as error:
+            raise BrokerError(
+                f'expected the exchange {name!r} as lymph declares it, found another one: '
+                f'{explain(error)}; choose another name for container.events.exchange'
+            ) from error
+
+
+def _waiting(level: Level) -> dict[str, Any]:
+    return {'x-message-ttl': level.ttl, 'x-expires': level.expires}

@@ -1,0 +1,202 @@
+"""The bytes of a connection: frames in and frames out over gevent's own sockets.
+
+py-amqp reads and writes through an object of this shape. Rules:
+
+- `write` never waits. What is written in one turn of the loop leaves in one system call, made in
+  the hub; what the socket does not take at once, and all of TLS, is sent by a greenlet of the wire.
+  So a method that expects no reply may be sent from any greenlet and even from the hub, and the
+  frames of two methods never mix.
+- `read_frame` waits, for one greenlet at a time.
+- Whoever writes keeps within bounds: the wire does not limit what it holds.
+
+The sockets are gevent's whether or not the standard library is patched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from struct import Struct
+from typing import Any
+
+from amqp.exceptions import UnexpectedFrame
+from amqp.transport import AMQP_PROTOCOL_HEADER, to_host_port
+from gevent import get_hub, socket
+from gevent.event import Event
+
+from lymph.core.connecting import create_connection
+from lymph.core.failures import error_line, log_failure
+from lymph.core.greenlets import Greenlet
+from lymph.events.kombu._connecting.tls import secure
+
+__all__ = ['Wire']
+
+logger = logging.getLogger(__name__)
+
+_HEADER = Struct('>BHI')  # type, channel, size: AMQP 0-9-1, 4.2.3
+_END = 0xCE
+_CHUNK = 65536
+_CONNECT = 60.0  # seconds; whoever connects has a timeout of their own around it
+_MOST = 1 << 21  # bytes in a frame; both sides agree on far less (131072)
+
+
+class Wire:
+    """A TCP or TLS connection to `host` (host:port) that carries AMQP frames.
+
+    `ssl` is what kombu takes: true, or a mapping of options. `socket_settings` are further TCP
+    options by number.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        ssl: bool | Mapping[str, Any] = False,
+        socket_settings: Mapping[int, int] | None = None,
+    ) -> None:
+        self.address: tuple[str, int] = to_host_port(host)
+        self.connected = False
+        self.raise_on_initial_eintr = False  # py-amqp's contract; gevent handles EINTR
+        self._ssl = ssl
+        self._socket_settings = dict(socket_settings or {})
+        self.sock: Any = None
+        self._in = b''
+        self._at = 0
+        self._out: list[bytes] = []
+        self._flushing = False  # a callback of this turn will send
+        self._sending = False  # the greenlet has taken what was written
+        self._soon = get_hub().loop.run_callback
+        self._wake = Event()
+        self._writer: Greenlet | None = None
+        self._broken: OSError | None = None  # why nothing can be written any more
+
+    def connect(self) -> None:
+        """Connect and send the protocol header; raises OSError."""
+        self.sock = create_connection(self.address, _CONNECT)
+        if self._ssl:
+            self.sock = secure(self.sock, self._ssl, self.address[0])
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        options = {socket.TCP_NODELAY: 1, **self._socket_settings}
+        for option, value in options.items():
+            self.sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        self.connected = True
+        self._writer = Greenlet.spawn(self._write_out)
+        self.write(AMQP_PROTOCOL_HEADER)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take bytes to be sent at the end of this turn of the loop; raises OSError when broken."""
+        if not self.connected:
+            raise BrokenPipeError('the connection is closed')
+        self._out.append(bytes(data))  # py-amqp uses its buffer again
+        if not self._flushing:
+            self._flushing = True
+            self._soon(self._flush)
+
+    def read_frame(self) -> tuple[int, int, bytes]:
+        """Wait for a frame and return its type, channel and payload; raises OSError at the end."""
+        while True:
+            frame = self._next_frame()
+            if frame is not None:
+                return frame
+            try:
+                data = self.sock.recv(_CHUNK)
+            except OSError as error:
+                raise self._broken or error from None
+            if not data:
+                raise ConnectionResetError('the broker closed the connection')
+            self._in = self._in[self._at :] + data
+            self._at = 0
+
+    @contextmanager
+    def having_timeout(self, timeout: float | None) -> Iterator[Any]:
+        """Let reads within raise TimeoutError after `timeout` seconds."""
+        self.sock.settimeout(timeout)
+        try:
+            yield self.sock
+        finally:
+            if self.sock is not None:
+                self.sock.settimeout(None)
+
+    def close(self) -> None:
+        """Close the socket; what is not sent yet gets one chance. Never waits."""
+        self.connected = False
+        if self._writer is not None:
+            self._writer.kill(block=False)
+        if self.sock is None:
+            return
+        if not self._sending:
+            with suppress(OSError):
+                self.sock.settimeout(0.0)
+                self.sock.send(b''.join(self._out))
+        self._out.clear()
+        self.sock.close()
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child: what is sent here would be the parent's."""
+        self.connected = False
+        self._out.clear()
+        # the loop still watches the descriptor: it becomes that of a connection which has ended
+        ended, other = socket.socketpair()
+        os.dup2(ended.fileno(), self.sock.fileno(), inheritable=False)
+        ended.close()
+        other.close()
+
+    def _next_frame(self) -> tuple[int, int, bytes] | None:
+        data, start = self._in, self._at + _HEADER.size
+        if len(data) < start:
+            return None
+        kind, channel, size = _HEADER.unpack_from(data, self._at)
+        end = start + size
+        if size > _MOST:
+            raise UnexpectedFrame('expected a frame of AMQP 0-9-1, found something else')
+        if len(data) <= end:
+            return None
+        if data[end] != _END:
+            raise UnexpectedFrame(f'expected 0xce at the end of a frame, found {data[end]:#04x}')
+        self._at = end + 1
+        return kind, channel, data[start:end]
+
+    def _flush(self) -> None:
+        """Send what this turn has written, as far as that does not wait. Runs in the hub."""
+        self._flushing = False
+        if not self._out or self._sending:
+            return  # closed, or the greenlet looks again when it is done
+        if self._ssl:
+            self._wake.set()
+            return
+        data = b''.join(self._out)
+        try:
+            sent = os.write(self.sock.fileno(), data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._break(error)
+            return
+        self._out = [data[sent:]] if sent < len(data) else []
+        if self._out:
+            self._wake.set()
+
+    def _write_out(self) -> None:
+        try:
+            while True:
+                self._wake.wait()
+                self._wake.clear()
+                while self._out:
+                    out, self._out = self._out, []
+                    self._sending = True
+                    self.sock.sendall(b''.join(out))
+                    self._sending = False
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
+            if isinstance(error, OSError):
+                self._break(error)
+            else:
+                log_failure(logger, error, 'cannot send to the broker')
+                self._break(OSError(f'cannot send: {error_line(error)}'))
+
+    def _break(self, error: OSError) -> None:
+        """Write nothing any more, and have the reader learn of it."""
+        self._broken = error
+        self.connected = False
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)

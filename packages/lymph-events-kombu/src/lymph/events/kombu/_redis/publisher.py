@@ -1,0 +1,80 @@
+"""Emitting: which queues collect an event, and into all of them at once.
+
+Bindings are remembered with their version. The script that puts the event into its queues does
+nothing when that is another one by now, and tells the new bindings instead.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from lymph.core.protocol.topics import matches_any
+from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._redis.links import RedisLink
+
+__all__ = ['Publisher']
+
+_REMEMBERED = 4096  # topics whose queues are known without matching
+_MOST_EVENTS = 10_000
+_MOST_BYTES = 64 * 2**20
+
+
+class Publisher:
+    """Puts events into Redis over `link`, each within `timeout` seconds."""
+
+    def __init__(self, link: RedisLink, timeout: float) -> None:
+        self._link = link
+        self._timeout = timeout
+        self._version = b''
+        self._bindings: dict[bytes, tuple[str, ...]] = {}  # by queue
+        self._known: dict[str, tuple[bytes, ...]] = {}  # the queues of a topic
+        self._events = 0
+        self._bytes = 0
+
+    def publish(self, topic: str, data: bytes, delay: float) -> None:
+        """Return when Redis has the event; raises BrokerError.
+
+        What was under way when a connection was lost is sent again, and may then be there twice.
+        """
+        if self._events >= _MOST_EVENTS or self._bytes + len(data) > max(_MOST_BYTES, len(data)):
+            raise BrokerError(
+                f'{self._events} events of {self._bytes} bytes wait already; '
+                f'{self._link.trouble if not self._link.up.ready() else "Redis is slow"}'
+            )
+        self._events += 1
+        self._bytes += len(data)
+        try:
+            self._publish(topic, data, math.ceil(delay * 1000))
+        finally:
+            self._events -= 1
+            self._bytes -= len(data)
+
+    def _publish(self, topic: str, data: bytes, delay: int) -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            args = self._version, data, delay, *self._queues(topic)
+            left = max(deadline - time.monotonic(), 0)
+            reply = self._link.script(left, 'put', *args, strict=True)
+            if reply[0]:
+                return
+            self._learn(*reply[1:])
+
+    def _queues(self, topic: str) -> tuple[bytes, ...]:
+        found = self._known.get(topic)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[topic] = tuple(
+                queue for queue, topics in self._bindings.items() if matches_any(topics, topic)
+            )
+        return found
+
+    def _learn(self, version: bytes, bindings: Sequence[bytes]) -> None:
+        self._version = version
+        self._bindings = {
+            queue: tuple(topics.decode(errors='replace').split(' '))
+            for queue, topics in zip(bindings[::2], bindings[1::2], strict=True)
+        }
+        self._known.clear()

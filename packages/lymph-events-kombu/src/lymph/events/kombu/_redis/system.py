@@ -1,0 +1,223 @@
+"""The event system over Redis: it emits, leases and settles over one connection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lymph.core.events import Event
+from lymph.core.forks import abandon_in_children
+from lymph.core.protocol.envelope import pack_event
+from lymph.core.protocol.redelivery import Backoff
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.checks import check_declaration, check_emission, check_subscription
+from lymph.events.consumption import Consumption
+from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._redis.brokers import RedisBroker
+from lymph.events.kombu._redis.letters import RedisDeadLetters
+from lymph.events.kombu._redis.links import RedisLink
+from lymph.events.kombu._redis.pipes import Pipe
+from lymph.events.kombu._redis.publisher import Publisher
+from lymph.events.kombu._redis.queues import RedisQueues
+from lymph.events.kombu._redis.store import RedisStore
+from lymph.events.kombu.settings import Settings
+from lymph.exceptions import EmitFailure, SubscriptionError
+
+__all__ = ['RedisEventSystem']
+
+logger = logging.getLogger(__name__)
+
+_CLOSE_TIMEOUT = 2.0  # seconds
+_STOPPED = 'the event system is not running; start its container first'
+_FORKED = 'this event system was made before a fork; make one in the child'
+
+
+@dataclass(frozen=True)
+class _Consumed:
+    """A queue that this instance consumes."""
+
+    queue: str
+    subscription: Subscription
+
+
+class RedisEventSystem(BaseEventSystem):
+    """Carries events through Redis; made by `KombuEventSystem.from_config`.
+
+    `backoff` says how long failed events wait.
+    """
+
+    dead_letters: RedisDeadLetters
+    queues: RedisQueues
+
+    def __init__(
+        self, settings: Settings, *, backoff: Backoff | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._timeout = settings.confirm_timeout
+        self._refusal: str | None = _STOPPED
+        self._consumed: dict[str, _Consumed] = {}
+        self._link = RedisLink(
+            [RedisBroker(params) for params in settings.redis],
+            settings.exchange,
+            self._queues,
+            self._ring,
+            self._prepare,
+            settings.shuffle,
+        )
+        self._store = RedisStore(self, self._link, settings.visibility_timeout, self._keep_up)
+        self._publisher = Publisher(self._link, self._timeout)
+        self._consumption = Consumption(self, self._store, self.unsubscribe, backoff or Backoff())
+        self.dead_letters = RedisDeadLetters(self._link, self._timeout)
+        self.queues = RedisQueues(self._link, self._timeout)
+        abandon_in_children(self)
+
+    def on_start(self) -> None:
+        """Connect; raises BrokerError when no Redis lets us in, or when it would lose events."""
+        if self._refusal is _FORKED:
+            raise BrokerError(_FORKED)
+        self._link.start()
+        self._store.start()
+        self._refusal = None
+        self._consumption.start()
+
+    def on_stop(self) -> None:
+        """Hand what is leased to the others, end temporary queues and close the connection."""
+        if self._refusal is not None:
+            return
+        self._refusal = _STOPPED
+        self._consumption.stop()
+        self._consumed.clear()
+        self._store.stop(_CLOSE_TIMEOUT)
+        self._link.stop(_CLOSE_TIMEOUT)
+
+    def abandon(self) -> None:
+        """Refuse from now on, in a forked child; the connection stays the parent's."""
+        self._refusal = _FORKED
+        self._consumption.pause()
+        self._link.abandon()
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Bind the queue and begin to consume it; raises SubscriptionError as the contract says.
+
+        It also does for an exclusive subscription.
+        """
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
+        name = subscription.queue_name
+        known = self._consumed.get(name)
+        check_subscription(subscription, None if known is None else known.subscription)
+        consumed = self._consumed[name] = _Consumed(self._queue(subscription), subscription)
+        try:
+            self._declare(consumed)
+        except BaseException:
+            del self._consumed[name]
+            raise
+        self._link.listen(consumed.queue)
+        self._consumption.add(consumed.queue, subscription)
+
+    def declare(self, subscription: Subscription) -> None:
+        """Make a durable queue that collects events until somebody consumes it."""
+        self._expect_own_thread(f'{subscription.queue_name} was declared')
+        check_declaration(subscription)
+        self._declare(_Consumed(subscription.queue_name, subscription), owner='')
+
+    def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
+        """Make and bind the queues; temporary ones end with this instance."""
+        self._expect_own_thread('queues were prepared')
+        for subscription in consumed:
+            check_subscription(subscription, None)
+            self._declare(_Consumed(self._queue(subscription), subscription))
+        for subscription in kept:
+            self.declare(subscription)
+
+    def has_queue(self, name: str) -> bool:
+        """Tell whether there is a queue of that name; raises SubscriptionError."""
+        self._expect_own_thread(f'{name} was looked for')
+        return bool(self._run(name, 'exists', name))
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop consuming; a temporary queue is removed."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
+        consumed = self._consumed.get(subscription.queue_name)
+        if consumed is None or consumed.subscription is not subscription:
+            return
+        del self._consumed[subscription.queue_name]
+        self._consumption.remove(consumed.queue)
+        self._link.ignore(consumed.queue)
+        if subscription.temporary:
+            self._store.tell('withdraw', consumed.queue)
+
+    def emit(self, event: Event, delay: float = 0) -> None:
+        """Put the event into all queues that collect it; returns when Redis has it."""
+        self._expect_own_thread('an event was emitted')
+        check_emission(event, delay)
+        data = pack_event(event)
+        if self._refusal is not None:
+            raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
+        try:
+            self._publisher.publish(event.type, data, delay)
+        except BrokerError as error:
+            raise EmitFailure(
+                f'{event.type} (event {event.id}) is not known to be safe at {self._link.broker}: '
+                f'{error}'
+            ) from error
+
+    def pause(self) -> None:
+        """Fetch no more events."""
+        self._consumption.pause()
+
+    def _queue(self, subscription: Subscription) -> str:
+        token = f'.{self._store.owner}' if subscription.temporary else ''
+        return subscription.queue_name + token
+
+    def _declare(self, consumed: _Consumed, owner: str | None = None) -> None:
+        if consumed.subscription.exclusive:
+            raise SubscriptionError(
+                f'{consumed.queue}: expected a handler whose events may overlap, found an '
+                f'exclusive queue for {consumed.subscription.handler!r}: Redis cannot promise a '
+                'single consumer, so there are no serial events over it; use RabbitMQ, or class: '
+                'embedded on one machine'
+            )
+        self._run(consumed.queue, 'declare', *self._declaration(consumed, owner))
+
+    def _declaration(self, consumed: _Consumed, owner: str | None = None) -> tuple[str, ...]:
+        """Return the arguments of the script; `owner` is the consumer, by default this instance."""
+        owner = self._store.owner if owner is None else owner
+        subscription = consumed.subscription
+        temporary = '1' if subscription.temporary else ''
+        return consumed.queue, owner, temporary, *subscription.event_types
+
+    def _run(self, queue: str, script: str, *args: str) -> Any:
+        if self._refusal is not None:
+            raise SubscriptionError(f'{queue}: {self._refusal}')
+        try:
+            return self._link.script(self._timeout, script, *args)
+        except BrokerError as error:
+            raise SubscriptionError(
+                f'{queue}: cannot be had at {self._link.broker}: {error}'
+            ) from error
+
+    def _prepare(self, pipe: Pipe) -> None:
+        """Be there again, with all queues: Redis may have forgotten them, or taken us for dead."""
+        self._store.enroll(pipe)
+        for consumed in tuple(self._consumed.values()):
+            pipe.call(self._timeout, *pipe.script('declare', *self._declaration(consumed)))
+        self._ring_all()
+
+    def _queues(self) -> list[str]:
+        return [consumed.queue for consumed in self._consumed.values()]
+
+    def _ring(self, queue: str) -> None:
+        self._consumption.ring(queue)
+
+    def _keep_up(self) -> None:
+        """Look into every queue; declare it again in case that somebody has dropped it."""
+        for consumed in tuple(self._consumed.values()):
+            self._store.tell('declare', *self._declaration(consumed))
+        self._ring_all()
+
+    def _ring_all(self) -> None:
+        """Look into every queue, in case that a ring was lost."""
+        for consumed in tuple(self._consumed.values()):
+            self._ring(consumed.queue)
