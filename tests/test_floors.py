@@ -91,6 +91,10 @@ MAY_IMPORT = {
 }
 
 
+# where imports for type checkers alone may still run in a circle
+CIRCLES_FOR_TYPES = {'lymph-config'}
+
+
 def modules(distribution: str) -> dict[str, pathlib.Path]:
     source = PACKAGES / distribution / 'src'
     found = {}
@@ -159,7 +163,7 @@ def test_a_distribution_imports_what_it_depends_on_and_never_through_the_face(di
 def test_no_modules_of_a_distribution_import_each_other_in_a_circle(distribution):
     found = MODULES[distribution]
     graph = {
-        name: imports(path, at_run_time=True) & found.keys() - {name, 'lymph'}
+        name: imports(path, distribution in CIRCLES_FOR_TYPES) & found.keys() - {name, 'lymph'}
         for name, path in found.items()
     }
     while True:

@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from lymph.testing.waiting import eventually
+from lymph.web.connections import Connection
 from lymph.web.faults import Faults
 from lymph.web.server import WebServer
 
@@ -156,13 +157,13 @@ def test_an_answer_to_head_has_no_body_and_leaves_the_connection_usable(serve, c
 def test_small_answers_leave_at_once(serve, connect, monkeypatch):
     server = serve()
     seen = []
-    handle = server.handler_class.handle
+    handle = Connection.handle
 
     def spy(self):
         seen.append(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         handle(self)
 
-    monkeypatch.setattr(server.handler_class, 'handle', spy)
+    monkeypatch.setattr(Connection, 'handle', spy)
     client = connect(server)
     client.get()
     client.answer()

@@ -5,29 +5,31 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gevent.socket import socket as GeventSocket
 
 from lymph.core.addresses import join_address
 from lymph.core.failures import Killed, error_line
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.web.bodies import Body
 from lymph.web.deliveries import Delivery
 from lymph.web.environs import make_environ
-from lymph.web.faults import ClientGone
+from lymph.web.faults import ClientGone, Faults
 from lymph.web.heads import Head, HeadError
 from lymph.web.incoming import Incoming
+from lymph.web.limits import Limits
 from lymph.web.reading import read_head
 from lymph.web.turns import Turns
 
 if TYPE_CHECKING:
-    from lymph.web.server import WebServer
+    from _typeshed.wsgi import WSGIApplication
 
-__all__ = ['Connection']
+__all__ = ['Connection', 'ConnectionHost']
 
-_SLICE = 64 * 1024  # what has to leave within one stall timeout
-_LINGER = 2.0
+_SLICE = 64 * 1024  # bytes that have to leave within one stall timeout
+_LINGER = 2.0  # seconds
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 _REASONS = {
     400: 'Bad Request',
@@ -40,10 +42,37 @@ _REASONS = {
 }
 
 
-class Connection:
-    """Reads requests strictly and within the limits of its server, and answers one at a time."""
+class ConnectionHost(Protocol):
+    """What a connection needs of the server that accepted it."""
 
-    def __init__(self, sock: GeventSocket, address: Any, server: WebServer) -> None:
+    #: the WSGI application that answers requests
+    application: WSGIApplication
+    limits: Limits
+    #: answers for an application that fails
+    faults: Faults
+    limited_log: LimitedLog
+
+    @property
+    def closing(self) -> bool:
+        """Whether connections close after the answer that is on its way."""
+
+    def full(self) -> bool:
+        """Tell whether as many connections are open as the server accepts."""
+
+    def get_environ(self) -> dict[str, Any]:
+        """Return a new copy of the WSGI environment that all requests share."""
+
+    def idle(self, connection: Connection) -> AbstractContextManager[None]:
+        """Count `connection` as idle within the block: the server may call `end` meanwhile."""
+
+
+class Connection:
+    """Serves the requests of one client, one at a time, within the limits of `server`.
+
+    `sock` is the accepted socket, `address` its peer as the socket module returns it.
+    """
+
+    def __init__(self, sock: GeventSocket, address: Any, server: ConnectionHost) -> None:
         self.socket = sock
         self.server = server
         self.served = 0

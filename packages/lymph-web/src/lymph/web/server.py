@@ -71,7 +71,6 @@ class WebServer(WSGIServer):
             spawn=Pool(self.limits.wsgi_pool_size),
             log=None,
             error_log=logger,
-            handler_class=Connection,  # type: ignore[arg-type]  # stands in for WSGIHandler
             environ={
                 'SERVER_NAME': self._name(listener),
                 'wsgi.multithread': True,
@@ -93,7 +92,7 @@ class WebServer(WSGIServer):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.pool.full():
             self._make_room()
-        super().handle(sock, address)
+        Connection(sock, address, self).handle()
 
     def do_read(self) -> Any:
         """Accept a connection; pause when the process can have no more of them."""
