@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
-from lymph.config._nodes import describe
-from lymph.config.locations import Location, Position
+from lymph.config._values.locations import Location, Position
+from lymph.config._values.nodes import describe
 from lymph.config.plugins import load_plugin
 from lymph.config.suggestions import LONGEST, close_name, close_names
 

@@ -21,26 +21,26 @@ __all__ = [
 ]
 
 _HOMES = {
-    'ConfigView': 'lymph.config.views',
-    'Configuration': 'lymph.config.configuration',
+    'ConfigView': 'lymph.config._views.views',
+    'Configuration': 'lymph.config._views.configuration',
     'ConfigurationError': 'lymph.config.exceptions',
-    'Location': 'lymph.config.locations',
+    'Location': 'lymph.config._values.locations',
     'LymphError': 'lymph.config.exceptions',
     'MissingKeyError': 'lymph.config.exceptions',
     'PluginError': 'lymph.config.exceptions',
-    'Position': 'lymph.config.locations',
+    'Position': 'lymph.config._values.locations',
 }
 
 if TYPE_CHECKING:
-    from lymph.config.configuration import Configuration
+    from lymph.config._values.locations import Location, Position
+    from lymph.config._views.configuration import Configuration
+    from lymph.config._views.views import ConfigView
     from lymph.config.exceptions import (
         ConfigurationError,
         LymphError,
         MissingKeyError,
         PluginError,
     )
-    from lymph.config.locations import Location, Position
-    from lymph.config.views import ConfigView
 else:
 
     def __getattr__(name):

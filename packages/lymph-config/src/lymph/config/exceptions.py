@@ -16,7 +16,7 @@ from lymph.config.printable import printable
 from lymph.config.secrets import mask_text
 
 if TYPE_CHECKING:
-    from lymph.config.locations import Location, Position
+    from lymph.config._values.locations import Location, Position
 
 __all__ = ['ConfigurationError', 'LymphError', 'MissingKeyError', 'PluginError']
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from lymph.config.locations import Location
+    from lymph.config._values.locations import Location
 
 __all__ = ['Place', 'noted', 'place_of']
 

@@ -18,7 +18,7 @@ from lymph.config.printable import object_name, printable, quoted
 from lymph.config.suggestions import close_names
 
 if TYPE_CHECKING:
-    from lymph.config.locations import Location
+    from lymph.config._values.locations import Location
 
 __all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
 

@@ -15,7 +15,7 @@ from lymph.config.printable import quoted
 from lymph.config.suggestions import close_names
 
 if TYPE_CHECKING:
-    from lymph.config.locations import Location
+    from lymph.config._values.locations import Location
 
 __all__ = ['is_reference', 'load_reference', 'split_reference']
 

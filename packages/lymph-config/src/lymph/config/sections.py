@@ -18,8 +18,8 @@ section that belongs inside `container`: what stands there would be ignored with
 
 from __future__ import annotations
 
+from lymph.config._views.views import ConfigView
 from lymph.config.suggestions import close_name
-from lymph.config.views import ConfigView
 
 __all__ = ['SECTIONS', 'check_sections']
 

@@ -16,8 +16,7 @@ import pwd
 import stat
 from pathlib import Path
 
-from lymph.config.exceptions import ConfigurationError
-from lymph.config.locations import Location
+from lymph.config import ConfigurationError, Location
 from lymph.config.printable import printable, quoted
 
 __all__ = ['make_private', 'state_base', 'state_directory']

@@ -12,7 +12,8 @@ import datetime
 import re
 from collections.abc import Mapping
 
-from lymph.config._nodes import (
+from lymph.config._values.locations import Location
+from lymph.config._values.nodes import (
     Node,
     describe,
     find,
@@ -20,9 +21,8 @@ from lymph.config._nodes import (
     is_secret_path,
     look,
 )
+from lymph.config._values.paths import Path, format_path, parse_key
 from lymph.config.exceptions import ConfigurationError
-from lymph.config.locations import Location
-from lymph.config.paths import Path, format_path, parse_key
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import is_secret, mask_text
 from lymph.config.suggestions import close_names

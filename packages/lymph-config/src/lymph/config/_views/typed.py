@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, TypeVar, overload
 
-from lymph.config.paths import Key
+from lymph.config._values.paths import Key
 from lymph.config.printable import is_line
 
 T = TypeVar('T')

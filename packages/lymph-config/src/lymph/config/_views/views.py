@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lymph.config._nodes import (
+from lymph.config._values.locations import Location
+from lymph.config._values.nodes import (
     Node,
     assign,
     describe,
@@ -18,15 +19,14 @@ from lymph.config._nodes import (
     without_secrets,
     wrap,
 )
-from lymph.config._store import Store
-from lymph.config._typed import Required, TypedGetters
+from lymph.config._values.paths import Key, Path, parse_key
+from lymph.config._views.store import Store
+from lymph.config._views.typed import Required, TypedGetters
 from lymph.config.exceptions import ConfigurationError, MissingKeyError
-from lymph.config.locations import Location
-from lymph.config.paths import Key, Path, parse_key
 from lymph.config.suggestions import close_name
 
 if TYPE_CHECKING:
-    from lymph.config.configuration import Configuration
+    from lymph.config._views.configuration import Configuration
 
 __all__ = ['ConfigView']
 

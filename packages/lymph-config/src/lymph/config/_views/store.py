@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lymph.config._instances import Instances
-from lymph.config._nodes import Node
-from lymph.config.paths import Path
+from lymph.config._values.nodes import Node
+from lymph.config._values.paths import Path
+from lymph.config._views.instances import Instances
 
 if TYPE_CHECKING:
-    from lymph.config.configuration import Configuration
-    from lymph.config.views import ConfigView
+    from lymph.config._views.configuration import Configuration
+    from lymph.config._views.views import ConfigView
 
 
 class Store:

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from lymph.config._nodes import Node, is_secret_path
+from lymph.config._values.locations import Location, Position
+from lymph.config._values.nodes import Node, is_secret_path
+from lymph.config._values.paths import Path, format_path
 from lymph.config.exceptions import ConfigurationError
-from lymph.config.locations import Location, Position
-from lymph.config.paths import Path, format_path
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import mask_text
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any, NamedTuple
 
+from lymph.config._values.locations import Location, Position
+from lymph.config._values.paths import Path, format_path
 from lymph.config.exceptions import ConfigurationError
-from lymph.config.locations import Location, Position
-from lymph.config.paths import Path, format_path
 from lymph.config.printable import quoted
 from lymph.config.secrets import MASK, is_secret, mask, mask_text
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lymph.config import ConfigurationError
-from lymph.config import _yaml as reading
-from lymph.config._nodes import locate, plain
-from lymph.config._yaml import parse
+from lymph.config._loading import documents as reading
+from lymph.config._loading.documents import parse
+from lymph.config._values.nodes import locate, plain
 
 CHOSEN = reading._Loader
 

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lymph.config._nodes import Node, describe, find, locate
+from lymph.config._values.locations import Location
+from lymph.config._values.nodes import Node, describe, find, locate
+from lymph.config._values.paths import Path, format_path
 from lymph.config.exceptions import ConfigurationError
-from lymph.config.locations import Location
-from lymph.config.paths import Path, format_path
 from lymph.config.places import noted
 from lymph.config.plugins import installed, load_plugin
 from lymph.config.printable import quoted
@@ -22,7 +22,7 @@ from lymph.config.references import load_reference
 from lymph.config.suggestions import close_names
 
 if TYPE_CHECKING:
-    from lymph.config.views import ConfigView
+    from lymph.config._views.views import ConfigView
 
 _DEPENDENCIES = 'dependencies'
 _PREFIX = 'dep:'

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lymph.config import ConfigurationError, Location, Position
-from lymph.config._nodes import (
+from lymph.config._values.nodes import (
     Node,
     assign,
     describe,

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from lymph.config._nodes import Node, merge, wrap
-from lymph.config._store import Store
+from lymph.config._values.locations import Location, Position
+from lymph.config._values.nodes import Node, merge, wrap
+from lymph.config._views.store import Store
+from lymph.config._views.views import ConfigView
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.lazy import lazy
-from lymph.config.locations import Location, Position
 from lymph.config.printable import quoted
-from lymph.config.views import ConfigView
 
 __all__ = ['Configuration']
 
 # what only those need who have a file
-_substitution = lazy('lymph.config._substitution:Substitution')
-_parse: Callable[[bytes, str], Node] = lazy('lymph.config._yaml:parse')
+_substitution = lazy('lymph.config._loading.substitution:Substitution')
+_parse: Callable[[bytes, str], Node] = lazy('lymph.config._loading.documents:parse')
 
 
 class Configuration(ConfigView):

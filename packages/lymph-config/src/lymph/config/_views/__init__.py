@@ -1,0 +1,1 @@
+"""How values are read, changed and made into objects."""
