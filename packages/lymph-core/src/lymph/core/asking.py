@@ -27,12 +27,12 @@ from lymph.exceptions import WrongThread
 if TYPE_CHECKING:
     from gevent.event import AsyncResult
 
-__all__ = ['Asking']
+__all__ = ['CallerSide']
 
 _MESSAGE_TIMEOUT = 60.0  # seconds for which the reply to a bare message is waited for
 
 
-class Asking(Componentized):
+class CallerSide(Componentized):
     """The half of a container that asks others.
 
     With `on_demand`, registry and event system are started when they are first needed, so that a

@@ -19,7 +19,7 @@ from typing import Any
 from gevent.event import Event as Flag
 
 from lymph.config import Configuration, ConfigurationError, ConfigView
-from lymph.core.asking import Asking
+from lymph.core.asking import CallerSide
 from lymph.core.forks import abandon_in_children
 from lymph.core.greenlets import Pool
 from lymph.core.hosting.advertising import Advertising
@@ -60,7 +60,7 @@ logger = logging.getLogger(__name__)
 _CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
 
 
-class ServiceContainer(Asking):
+class ServiceContainer(CallerSide):
     """Hosts interfaces and carries their calls and events. Source: the manual, section 5.2.
 
     A `worker` runs tasks and nothing else: it consumes no other events, and of calls it answers

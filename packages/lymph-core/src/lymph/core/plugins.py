@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lymph.core.asking import Asking
+from lymph.core.asking import CallerSide
 from lymph.core.components import Component
 
 __all__ = ['Plugin']
@@ -17,7 +17,7 @@ class Plugin(Component):
     `container.error_hook.install(callback)` hears of errors that handlers raise.
     """
 
-    def __init__(self, container: Asking, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, container: CallerSide, config: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.parent = container  # before it is added: what it uses until then is the container's
         self.container = container
