@@ -7,9 +7,8 @@ from typing import Any
 
 import yaml
 
-from lymph.config._values.locations import Location, Position
+from lymph.config._values.locations import Location, Path, Position, format_path
 from lymph.config._values.nodes import Node, is_secret_path
-from lymph.config._values.paths import Path, format_path
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import mask_text

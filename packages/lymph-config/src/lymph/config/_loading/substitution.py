@@ -12,7 +12,7 @@ import datetime
 import re
 from collections.abc import Mapping
 
-from lymph.config._values.locations import Location
+from lymph.config._values.locations import Location, Path, format_path, parse_key
 from lymph.config._values.nodes import (
     Node,
     describe,
@@ -21,7 +21,6 @@ from lymph.config._values.nodes import (
     is_secret_path,
     look,
 )
-from lymph.config._values.paths import Path, format_path, parse_key
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import is_secret, mask_text

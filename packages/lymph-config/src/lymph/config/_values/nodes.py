@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import singledispatch
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lymph.config._values.locations import Location, Position
-from lymph.config._values.paths import Path, format_path
+from lymph.config._values.locations import Location, Path, Position, format_path
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.printable import quoted
 from lymph.config.secrets import MASK, is_secret, mask, mask_text
@@ -31,26 +29,28 @@ class Node(NamedTuple):
     shown: str | None = None
 
 
-@singledispatch
-def wrap(value: object) -> Node:
+def _no_node(_: object) -> None:
+    return None
+
+
+def wrap(value: object, node_of: Callable[[object], Node | None] = _no_node) -> Node:
     """Return the tree for a value that comes from Python code.
+
+    Arguments: `node_of` returns the tree of a value that has one already, and None for others.
 
     Raises ConfigurationError for a mapping with a key that is not text.
     """
+    node = node_of(value)
+    if node is not None:
+        return node
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ConfigurationError(f'keys are text, found {describe(key)}; write it as text')
+        return Node({key: wrap(child, node_of) for key, child in value.items()})
+    if isinstance(value, list):
+        return Node([wrap(child, node_of) for child in value])
     return Node(value)
-
-
-@wrap.register(Mapping)
-def _(value: Mapping[Any, Any]) -> Node:
-    for key in value:
-        if not isinstance(key, str):
-            raise ConfigurationError(f'keys are text, found {describe(key)}; write it as text')
-    return Node({key: wrap(child) for key, child in value.items()})
-
-
-@wrap.register(list)
-def _(value: list[Any]) -> Node:
-    return Node([wrap(child) for child in value])
 
 
 def plain(node: Node) -> Any:
@@ -157,6 +157,14 @@ def locate(root: Node, path: Path) -> Location:
         node = look(root, path[:depth])
         position = (node.position if node else None) or position
     return Location(format_path(path), position)
+
+
+def error_at(root: Node, path: Path, text: str) -> ConfigurationError:
+    """Return an error about the value at a path; the value is masked in `text` if it is secret."""
+    node = look(root, path)
+    return ConfigurationError(
+        without_secrets(node, path, text) if node else text, locate(root, path)
+    )
 
 
 def describe(value: object, path: Path = ()) -> str:

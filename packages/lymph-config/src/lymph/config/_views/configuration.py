@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from lymph.config._values.locations import Location, Position
-from lymph.config._values.nodes import Node, merge, wrap
-from lymph.config._views.store import Store
-from lymph.config._views.views import ConfigView
+from lymph.config._values.nodes import Node, merge
+from lymph.config._views.objects import SharedState
+from lymph.config._views.views import ConfigView, to_node
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.lazy import lazy
 from lymph.config.printable import quoted
@@ -42,14 +42,15 @@ class Configuration(ConfigView):
         variables: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._store = Store(self, lambda path: ConfigView(self, path))
+        self._root = self
+        self._state = SharedState(lambda path: ConfigView(self, path))
         self._path = ()
         self._environ = os.environ if environ is None else environ
-        self._variables = wrap(variables or {})
+        self._variables = to_node(variables or {})
         if isinstance(values, ConfigView):
             self.update(values)
         elif values is not None:
-            self._add(wrap(values))
+            self._add(to_node(values))
 
     def load(self, file: IO[str] | IO[bytes], sections: Iterable[str] | None = None) -> None:
         """Merge the YAML in a file-like object over what is there.
@@ -78,7 +79,7 @@ class Configuration(ConfigView):
         document = _parse(_read_file(path), os.fspath(path))
         if check is not None:
             whole = Configuration()
-            whole._store.tree = document
+            whole._state.tree = document
             check(whole)
         self._take(document, sections)
 
@@ -100,7 +101,7 @@ class Configuration(ConfigView):
 
     def _add(self, document: Node) -> None:
         filled: Node = _substitution(self._variables, self._environ).apply(document)
-        self._store.tree = _joined(self._store.tree, filled)
+        self._state.tree = _joined(self._state.tree, filled)
 
 
 def _joined(base: Node, over: Node) -> Node:

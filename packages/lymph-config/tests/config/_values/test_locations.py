@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.config._values.paths import format_path, parse_key
+from lymph.config._values.locations import format_path, parse_key
 
 segments = st.text(st.characters(exclude_characters='.'), min_size=1)
 
