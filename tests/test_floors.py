@@ -91,10 +91,6 @@ MAY_IMPORT = {
 }
 
 
-# where imports for type checkers alone may still run in a circle
-CIRCLES_FOR_TYPES = {'lymph-config'}
-
-
 def modules(distribution: str) -> dict[str, pathlib.Path]:
     source = PACKAGES / distribution / 'src'
     found = {}
@@ -108,20 +104,10 @@ MODULES = {distribution: modules(distribution) for distribution in MAY_IMPORT}
 HOMES = {name: distribution for distribution, found in MODULES.items() for name in found}
 
 
-def for_type_checkers(tree: ast.Module) -> set[ast.AST]:
-    conditions = (n for n in tree.body if isinstance(n, ast.If))
-    typing = (n for n in conditions if ast.unparse(n.test) == 'TYPE_CHECKING')
-    return {inner for node in typing for inner in ast.walk(node)}
-
-
-def imports(path: pathlib.Path, at_run_time: bool = False) -> set[str]:
-    """The modules of lymph that a file imports; `at_run_time` leaves those for types out."""
-    tree = ast.parse(path.read_text())
-    left_out = for_type_checkers(tree) if at_run_time else set()
+def imports(path: pathlib.Path) -> set[str]:
+    """The modules of lymph that a file imports, for type checkers alone or at run time."""
     found = set()
-    for node in ast.walk(tree):
-        if node in left_out:
-            continue
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -162,10 +148,7 @@ def test_a_distribution_imports_what_it_depends_on_and_never_through_the_face(di
 @pytest.mark.parametrize('distribution', sorted(MAY_IMPORT))
 def test_no_modules_of_a_distribution_import_each_other_in_a_circle(distribution):
     found = MODULES[distribution]
-    graph = {
-        name: imports(path, distribution in CIRCLES_FOR_TYPES) & found.keys() - {name, 'lymph'}
-        for name, path in found.items()
-    }
+    graph = {name: imports(path) & found.keys() - {name, 'lymph'} for name, path in found.items()}
     while True:
         leaves = {name for name, needs in graph.items() if not needs}
         if not leaves:
