@@ -37,7 +37,7 @@ from lymph.core.failures import Killed, error_line, error_text, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.protocol.envelope import unpack_event
-from lymph.core.protocol.redelivery import Backoff, after_failure
+from lymph.events.deliveries import Backoff, after_failure
 from lymph.events.base import Subscription
 from lymph.events.leases import Delivery, Demand, Leased, Store
 from lymph.events.versions import NotHandled, check_handled, retries

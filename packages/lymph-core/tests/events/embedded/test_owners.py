@@ -8,7 +8,7 @@ import pytest
 
 from lymph.core.events import Event
 from lymph.core.protocol.envelope import pack_event
-from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.deliveries import LOSSES
 from lymph.events.embedded.database import open_database
 from lymph.events.embedded.leasing import lease
 from lymph.events.embedded.messages import acknowledge, publish

@@ -13,7 +13,7 @@ import pytest
 
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.events import Event
-from lymph.core.protocol.redelivery import Backoff
+from lymph.events.deliveries import Backoff
 from lymph.events.embedded import EmbeddedEventSystem, routing
 from lymph.events.embedded.database import StoreError
 from lymph.exceptions import EmitFailure, SubscriptionError

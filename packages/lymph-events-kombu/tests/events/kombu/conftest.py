@@ -11,7 +11,7 @@ import pytest
 
 from lymph.config import Configuration
 from lymph.core.events import Event
-from lymph.core.protocol.redelivery import Backoff
+from lymph.events.deliveries import Backoff
 from lymph.core.workers import Workers
 from lymph.events.base import Subscription
 from lymph.events.kombu import KombuEventSystem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lymph.config import Configuration
-from lymph.core.protocol.redelivery import Backoff
+from lymph.events.deliveries import Backoff
 from lymph.events.kombu import KombuEventSystem
 from lymph.testing.contracts.events import EventSystemContract
 from lymph.testing.servers import RabbitmqServer

@@ -8,7 +8,7 @@ import amqp
 import pytest
 
 from lymph.core.events import Event
-from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.deliveries import LOSSES
 from lymph.events.base import Subscription
 from lymph.events.kombu._rabbitmq.delays import fine
 from lymph.events.kombu._rabbitmq.messages import message_of

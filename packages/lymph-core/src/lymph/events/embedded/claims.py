@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from lymph.core.protocol.redelivery import after_loss
+from lymph.events.deliveries import after_loss
 from lymph.events.embedded.clock import Database
 from lymph.events.embedded.messages import bury, recover
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lymph.config import Configuration
-from lymph.core.protocol.redelivery import Backoff
+from lymph.events.deliveries import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.kombu import KombuEventSystem
 from lymph.exceptions import SubscriptionError

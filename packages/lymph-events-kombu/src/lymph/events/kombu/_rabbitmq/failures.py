@@ -22,7 +22,7 @@ from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line, error_text
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import LimitedLog, Reminder
-from lymph.core.protocol.redelivery import Backoff, after_failure
+from lymph.events.deliveries import Backoff, after_failure
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
 from lymph.events.kombu._rabbitmq.channels import Channel

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.deliveries import LOSSES
 from lymph.events.kombu._rabbitmq.messages import losses_of, subtract_losses
 from lymph.events.kombu._rabbitmq.sessions import Delivery
 

@@ -17,7 +17,7 @@ from lymph.core.clocks import SteadyClock
 from lymph.core.events import Event
 from lymph.core.forks import abandon_in_children
 from lymph.core.monitoring.log_limits import Reminder
-from lymph.core.protocol.redelivery import Backoff
+from lymph.events.deliveries import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.kombu._connecting.errors import BrokerError

@@ -33,7 +33,7 @@ from typing import Any
 
 from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
 
-from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.deliveries import LOSSES
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BrokerError, explain
 from lymph.events.kombu._rabbitmq.channels import Channel

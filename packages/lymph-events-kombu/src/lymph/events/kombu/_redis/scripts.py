@@ -45,7 +45,7 @@ A full Redis refuses `PUT` as a whole and lets everything else go on.
 
 from __future__ import annotations
 
-from lymph.core.protocol.redelivery import LOSSES
+from lymph.events.deliveries import LOSSES
 from lymph.events.kombu._redis.surveys import DROP_QUEUE, RUNNING, SURVEY, WEIGH
 
 __all__ = ['SCRIPTS']

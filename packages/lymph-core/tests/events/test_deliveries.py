@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.redelivery import LOSSES, Backoff, after_failure, after_loss
+from lymph.events.deliveries import LOSSES, Backoff, after_failure, after_loss
 
 CHANCE = st.floats(0, 1, exclude_max=True)
 STEADY = Backoff(first=1, factor=2, longest=10, jitter=0)
