@@ -4,64 +4,105 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.events.deliveries import LOSSES, Backoff, after_failure, after_loss
+from lymph.events.backoff import Backoff
+from lymph.events.base import Subscription
+from lymph.events.deliveries import (
+    HANDLED,
+    LOSSES,
+    Again,
+    Attempt,
+    Dead,
+    after_loss,
+    decide,
+    ends_once,
+)
+from lymph.events.versions import OTHER_VERSIONS, NotHandled
+from lymph.exceptions import EventRejected
+from lymph.testing.contracts.events.outcomes import RAISED
 
 CHANCE = st.floats(0, 1, exclude_max=True)
 STEADY = Backoff(first=1, factor=2, longest=10, jitter=0)
+BROKEN = RuntimeError('broken')
+REJECTED = EventRejected('no customer')
+NOT_HANDLED = NotHandled('for another version')
+
+ALONE = [{'exclusive': True}, {'broadcast': True}, {'once': True}, {'durable': False}]
+
+
+def subscription(**options):
+    return Subscription('queue', ('thing',), print, **options)
+
+
+def again(delay, error=BROKEN):
+    return Again(delay, error)
+
 
 TABLE = [
-    # attempt, retry, delay
-    (1, 0, None),
-    (1, 1, 1),
-    (2, 1, None),
-    (1, 5, 1),
-    (2, 5, 2),
-    (3, 5, 4),
-    (4, 5, 8),
-    (5, 5, 10),
-    (6, 5, None),
-    (7, 5, None),
+    # attempt, subscription, outcome
+    (Attempt(1), {}, HANDLED),
+    (Attempt(7), {'retry': 2}, HANDLED),
+    (Attempt(1, BROKEN), {}, Dead(BROKEN)),
+    (Attempt(1, BROKEN), {'retry': 1}, again(1)),
+    (Attempt(2, BROKEN), {'retry': 1}, Dead(BROKEN)),
+    (Attempt(1, BROKEN), {'retry': 5}, again(1)),
+    (Attempt(2, BROKEN), {'retry': 5}, again(2)),
+    (Attempt(3, BROKEN), {'retry': 5}, again(4)),
+    (Attempt(4, BROKEN), {'retry': 5}, again(8)),
+    (Attempt(5, BROKEN), {'retry': 5}, again(10)),
+    (Attempt(6, BROKEN), {'retry': 5}, Dead(BROKEN)),
+    # lost consumers have used up the retries
+    (Attempt(4, BROKEN), {'retry': 2}, Dead(BROKEN)),
+    (Attempt(1, REJECTED), {'retry': 5}, Dead(REJECTED)),
+    (Attempt(1, BROKEN, unpacked=False), {'retry': 5}, Dead(BROKEN, unpacked=False)),
+    (Attempt(1, NOT_HANDLED), {}, again(1, NOT_HANDLED)),
+    (Attempt(OTHER_VERSIONS, NOT_HANDLED), {}, again(10, NOT_HANDLED)),
+    (Attempt(OTHER_VERSIONS + 1, NOT_HANDLED), {'retry': 50}, Dead(NOT_HANDLED)),
+    *((Attempt(1, NOT_HANDLED), {'retry': 5, **alone}, Dead(NOT_HANDLED)) for alone in ALONE),
 ]
 
 
-@pytest.mark.parametrize(('attempt', 'retry', 'delay'), TABLE)
-def test_a_failed_event_comes_again_as_often_as_allowed(attempt, retry, delay):
-    assert after_failure(attempt, retry, 0.5, STEADY) == delay
+@pytest.mark.parametrize(('attempt', 'options', 'outcome'), TABLE)
+def test_an_attempt_has_the_outcome_of_the_table(attempt, options, outcome):
+    assert decide(attempt, subscription(**options), 0.5, STEADY) == outcome
 
 
-@given(st.integers(0, 50), CHANCE)
-def test_an_event_is_tried_retry_times_after_the_first(retry, chance):
-    attempt = 1
-    while after_failure(attempt, retry, chance) is not None:
-        attempt += 1
-    assert attempt == 1 + retry
+@given(st.integers(0, 50), CHANCE, st.sets(st.integers(1, 60)))
+def test_there_are_as_many_attempts_as_allowed_however_many_of_them_are_lost(retry, chance, lost):
+    handled = subscription(retry=retry)
+    number = 1
+    while number in lost or isinstance(
+        decide(Attempt(number, BROKEN), handled, chance), Again
+    ):  # a lost consumer has no outcome; the event is delivered again
+        number += 1
+    assert number == 1 + retry or set(range(1 + retry, number)) <= lost
 
 
-@given(st.integers(1, 100), CHANCE, CHANCE)
-def test_delays_grow_whatever_chance_does(attempt, chance, next_chance):
-    backoff = Backoff()
-    delay, following = backoff.delay(attempt, chance), backoff.delay(attempt + 1, next_chance)
-    assert 0 < delay < following or following > backoff.longest * (1 - backoff.jitter)
+@pytest.mark.parametrize('make', RAISED)
+def test_whatever_a_handler_raises_has_an_outcome(make):
+    error = make()
+    assert isinstance(decide(Attempt(1, error), subscription(retry=1), 0.5), Again)
+    assert isinstance(decide(Attempt(2, error), subscription(retry=1), 0.5), Dead)
 
 
-@given(st.integers(1, 10**6), CHANCE, st.floats(1.1, 10), st.floats(0, 1))
-def test_no_delay_exceeds_the_longest(attempt, chance, factor, jitter):
-    backoff = Backoff(factor=factor, jitter=jitter)
-    assert 0 <= backoff.delay(attempt, chance) <= backoff.longest
+@pytest.mark.parametrize(
+    ('outcome', 'ends'),
+    [
+        (HANDLED, True),
+        (Dead(BROKEN), True),
+        (again(1), False),
+        (Dead(BROKEN, unpacked=False), False),
+    ],
+)
+def test_once_ends_when_its_event_was_handled_or_given_up(outcome, ends):
+    assert ends_once(outcome) is ends
 
 
-def test_chance_spreads_the_delays():
-    backoff = Backoff(first=1, jitter=0.25)
-    assert [backoff.delay(1, chance) for chance in (0, 0.5, 1)] == [0.75, 1, 1.25]
+def test_an_event_whose_consumer_was_lost_comes_again():
+    assert after_loss(1)
 
 
-def test_an_event_whose_consumer_died_comes_again_even_without_retries():
-    assert after_loss(1, 0)
-
-
-@given(st.integers(0, 50))
-def test_an_event_that_keeps_killing_its_consumers_ends_among_the_dead_letters(retry):
-    attempt = 1
-    while after_loss(attempt, retry):
-        attempt += 1
-    assert attempt == 1 + retry + LOSSES
+def test_an_event_that_keeps_killing_its_consumers_ends_among_the_dead_letters():
+    losses = 1
+    while after_loss(losses):
+        losses += 1
+    assert losses == 1 + LOSSES

@@ -4,7 +4,7 @@ import pytest
 
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.events import Event
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.local import LocalEventSystem, LocalEventSystemHub
 from lymph.testing.contracts.events import EventSystemContract, Inbox

@@ -56,9 +56,14 @@ def event(
     `event_types` may hold wildcards: ``*`` for one word, ``#`` for zero or more. With
     `sequential` an instance handles one event at a time, with `broadcast` every instance handles
     every event, with `once` only the first event is handled: no other one is begun, also while it
-    is tried again. `retry` is how often a handler that raised is called again. Instances of the
-    interface share the queue ``<interface name>.<method>``; `queue_name` stands in place of the
-    method, so that the method can be renamed.
+    is tried again. Instances of the interface share the queue ``<interface name>.<method>``;
+    `queue_name` stands in place of the method, so that the method can be renamed.
+
+    `retry` is how many attempts may follow the first. An event whose handler raises is delivered
+    again while its `attempt` is not more than `retry`, after growing delays; then it is a dead
+    letter. There is one count: an attempt that was lost with its process or its connection uses up
+    one of the retries, but never makes the event a dead letter before the handler has raised (or
+    eleven consumers were lost with it). See `lymph.events.deliveries`.
     """
     if not event_types:
         raise TypeError('expected at least one event type, as in @lymph.event("task_done")')
@@ -83,7 +88,8 @@ def task(
     """Make a method a task: ``self.method.apply(**arguments)`` queues it for a worker.
 
     With `sequential` a worker runs one at a time, with `broadcast` every worker runs it. `retry`
-    is how often a task that raised is run again.
+    is how many attempts may follow the first when the task raises; lost workers count, as in
+    `event`.
     """
     if _is_method(sequential):
         raise TypeError('write @lymph.task() with parentheses')

@@ -15,7 +15,7 @@ class Event:
 
     `headers` travel with the event; ``trace_id`` is one of them. `id` is unique to each emitted
     event and stays the same through redeliveries; `attempt` counts deliveries to a handler, from
-    1.
+    1, however they ended: also those that were lost with their consumer.
     """
 
     __slots__ = ('attempt', 'body', 'headers', 'id', 'source', 'type')

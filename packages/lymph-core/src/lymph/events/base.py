@@ -1,9 +1,9 @@
 """The contract of an event system: events out safely, events in at least once.
 
 - `emit` returns when the event is safe (as the backend understands it) or raises EmitFailure.
-- The handler's return acknowledges. A handler that raises is called again up to `retry` times,
-  after growing delays; then the event is kept as a dead letter. Each failure is logged and told to
-  the error hook.
+- The handler's return acknowledges. What becomes of an event whose handler raises is the table in
+  `deliveries`: it is tried again after growing delays, or it becomes a dead letter. Each failure is
+  logged and reported to the error hook. `attempts` makes and reports attempts for a backend.
 - A handler that is cut short, by its end or that of its process, has not handled the event: it
   goes to another consumer at once, with `attempt` one higher.
 - Handlers run in `self.workers`, so no more are fetched than may run.
@@ -49,7 +49,8 @@ class Subscription:
     exclusive       at most one event at a time in all instances, in the order of the queue
     broadcast       every instance receives every event: the queue belongs to this instance alone
     once            one event in all, with its retries, then the subscription ends
-    retry           how often a failed event is tried again before it becomes a dead letter
+    retry           how many attempts may follow the first, lost ones included, before a failed
+                    event becomes a dead letter; see `deliveries`
     durable         the queue collects events while nobody consumes it; False for broadcast, once
                     and runtime subscriptions, whose queues end with the instance
     ==============  ==============================================================================

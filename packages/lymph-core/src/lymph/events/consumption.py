@@ -24,7 +24,6 @@ The event systems that keep their own queues differ in the store alone. The rule
 from __future__ import annotations
 
 import logging
-import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,12 +34,12 @@ from gevent.event import Event as Signal
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line, error_text, log_failure
 from lymph.core.greenlets import Greenlet
-from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.protocol.envelope import unpack_event
-from lymph.events.deliveries import Backoff, after_failure
+from lymph.events.attempts import Attempts
+from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
+from lymph.events.deliveries import Again, Dead, ends_once
 from lymph.events.leases import Delivery, Demand, Leased, Store
-from lymph.events.versions import NotHandled, check_handled, retries
 from lymph.exceptions import LymphError
 
 __all__ = ['Consumption']
@@ -91,14 +90,14 @@ class Consumption:
         self._wake = Signal()
         self._paused = False
         self._loop: Greenlet | None = None
-        self._log = LimitedLog(logger)  # of each queue, for what its events cause
+        self._attempts = Attempts(component, backoff)
 
     # What the event system tells.
 
     def start(self) -> None:
         """Begin to consume what is or will be added."""
         self._paused = False
-        self._log = LimitedLog(logger)
+        self._attempts = Attempts(self._component, self._backoff)
         self._loop = self._component.spawn(self._run)
 
     def stop(self) -> None:
@@ -110,7 +109,7 @@ class Consumption:
         if self._loop is not None:
             self._loop.kill()
             self._loop = None
-        self._log.close()
+        self._attempts.close()
 
     def pause(self) -> None:
         """Lease no more; handlers that run are settled."""
@@ -279,7 +278,7 @@ class Consumption:
             self._store.release([delivery], started=True)
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the store raises
-            self._tell('%s: cannot settle an event', delivery.queue, error=error)
+            self._attempts.report_unsettled(subscription, error)
             try:
                 gevent.sleep(_AFTER_ERROR)  # or it would come again at once, as often as can be
             finally:
@@ -296,52 +295,19 @@ class Consumption:
             self._finish(subscription)
 
     def _attempt(self, subscription: Subscription, delivery: Delivery) -> bool:
-        """Call the handler and tell the store; returns whether it is not called again for it."""
-        try:
-            event = unpack_event(delivery.data, delivery.attempt)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it stays so
-            self._store.bury(delivery, error_line(error))
-            self._tell('%s: not an event, now a dead letter: %s', delivery.queue, error_text(error))
-            return False
-        try:
-            check_handled(subscription, event)
-            subscription.handler(event)
-        except Killed:
-            raise
-        except BaseException as error:  # noqa: BLE001 - _failed logs it
-            return self._failed(subscription, delivery, error)
-        self._store.acknowledge(delivery)
-        return True
-
-    def _failed(self, subscription: Subscription, delivery: Delivery, error: BaseException) -> bool:
-        """Tell the store of a failed attempt, then everybody else; returns whether it was the last.
-
-        Nothing before the store has it asks anything of the error that can raise.
-        """
-        attempt = delivery.attempt
-        allowed = retries(subscription, error)
-        delay = after_failure(attempt, allowed, random.random(), self._backoff)
-        if delay is None:
-            fate = 'now a dead letter'
-            self._store.bury(delivery, error_line(error))
+        """Make an attempt and tell the store; returns whether a `once` subscription is over."""
+        number = delivery.attempt
+        outcome = self._attempts.make(subscription, number, unpack_event, delivery.data)
+        if isinstance(outcome, Dead):
+            self._store.bury(delivery, error_line(outcome.error))
+        elif not isinstance(outcome, Again):
+            self._store.acknowledge(delivery)
+        elif subscription.once:
+            self._hold(delivery, outcome.delay)
         else:
-            fate = f'trying again in {delay:.1f} s'
-            if subscription.once:
-                self._hold(delivery, delay)
-            else:
-                self._store.retry(delivery, delay)
-        if issubclass(type(error), NotHandled):
-            text = '%s: %s, %s'
-            self._log.write(
-                logging.WARNING, delivery.queue, text, delivery.queue, error_text(error), fate
-            )
-            return delay is None
-        text = '%s: the handler failed in attempt %d, %s'
-        self._tell(text, delivery.queue, attempt, fate, error=error)
-        self._component.error_hook(
-            error, component=self._component, function=subscription.handler, attempt=attempt
-        )
-        return delay is None
+            self._store.retry(delivery, outcome.delay)
+        self._attempts.report(subscription, number, outcome)
+        return ends_once(outcome)
 
     def _hold(self, delivery: Delivery, delay: float) -> None:
         """Keep an event for `delay` seconds, in which nothing else of its queue is begun.
@@ -365,8 +331,3 @@ class Consumption:
         else:
             self._store.release([delivery], started=True)  # to the front
             self.ring(consumer.queue)
-
-    def _tell(
-        self, text: str, queue: str, *more: object, error: BaseException | None = None
-    ) -> None:
-        self._log.write(logging.ERROR, queue, text, queue, *more, exc_info=error)

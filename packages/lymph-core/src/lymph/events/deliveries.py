@@ -1,67 +1,142 @@
-"""What becomes of an event that was not handled: again after a delay, or the dead letters.
+"""What becomes of an event that was delivered to a handler: the rule of all event systems.
 
-- A handler that raised is called again up to `retry` times, after delays that grow and are
-  jittered, so that what failed together does not come back together.
-- A consumer that died says nothing about the handler, so its events go to others at once; but an
-  event that keeps killing its consumers must end somewhere: after `LOSSES` deliveries beyond the
-  allowed ones it is a dead letter too.
-- `attempt` counts deliveries to a handler, from 1, however they ended. There is one count, so a
-  lost consumer uses up one of the retries.
+======================================================  ==========================================
+how attempt number `n` ended                            outcome
+======================================================  ==========================================
+the handler returned                                    Handled
+the message holds no event                              Dead
+the handler raised EventRejected                        Dead
+the queue's handler does not handle the type            Again while n <= OTHER_VERSIONS, else Dead;
+(NotHandled, see `versions`)                            Dead at once where no other instance
+                                                        takes from the queue
+the handler raised anything else                        Again while n <= retry, else Dead
+the handler was cut short (Killed)                      none: delivered again, without a delay
+the consumer was lost: its process, its connection      none: delivered again, without a delay,
+                                                        until it was lost more than LOSSES times
+======================================================  ==========================================
+
+There is one count. `n` counts the deliveries to a handler, from 1, however they ended: an attempt
+that was cut short, or lost with its consumer, uses up one of the retries. Delays grow with `n` and
+are jittered, so that events that failed together do not come back together.
+
+An event system keeps the count with the event. Where a broker counts only in part, the count is too
+low, never too high for what was delivered: RabbitMQ's classic queues mark an event as delivered
+before, however often that was.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ['LOSSES', 'Backoff', 'after_failure', 'after_loss']
+from lymph.events.backoff import Backoff
+from lymph.events.base import Subscription
+from lymph.events.versions import OTHER_VERSIONS, NotHandled
+from lymph.exceptions import EventRejected
 
-LOSSES = 10  # deliveries beyond `retry` that may be lost with their consumers
+__all__ = [
+    'HANDLED',
+    'LOSSES',
+    'Again',
+    'Attempt',
+    'Dead',
+    'Handled',
+    'Outcome',
+    'after_loss',
+    'decide',
+    'ends_once',
+]
+
+LOSSES: Final = 10  # losses of consumers after which an event is delivered once more
+
+_BACKOFF = Backoff()
 
 
 @dataclass(frozen=True)
-class Backoff:
-    """How long to wait before the next attempt.
+class Attempt:
+    """One delivery of an event to its handler, and how it ended.
 
     ========  ==================================================================================
-    first     seconds after the first attempt
-    factor    by which each further delay is longer
-    longest   seconds that no delay exceeds, jitter included
-    jitter    share of a delay by which chance may shorten or lengthen it, 0 to 1
+    number    which delivery this is, from 1; lost ones count
+    error     what the handler raised, or why the message holds no event; None: the handler
+              returned
+    unpacked  whether the message holds an event
     ========  ==================================================================================
-
-    With the defaults a longer wait follows every shorter one, whatever chance does.
     """
 
-    first: float = 0.5
-    factor: float = 2.0
-    longest: float = 300.0
-    jitter: float = 0.25
-
-    def delay(self, attempt: int, chance: float) -> float:
-        """Return the seconds to wait after attempt number `attempt`; `chance` is in [0, 1)."""
-        delay = self.first
-        for _ in range(attempt - 1):
-            if delay >= self.longest:
-                break
-            delay *= self.factor
-        delay *= 1 + self.jitter * (2 * chance - 1)
-        return min(delay, self.longest)
+    number: int
+    error: BaseException | None = None
+    unpacked: bool = True
 
 
-_DEFAULT = Backoff()
+@dataclass(frozen=True)
+class Handled:
+    """The event is done: the event system forgets it."""
 
 
-def after_failure(
-    attempt: int, retry: int, chance: float, backoff: Backoff = _DEFAULT
-) -> float | None:
-    """Return after how many seconds a failed event is delivered again; None: to the dead letters.
+@dataclass(frozen=True)
+class Again:
+    """The event is delivered again after `delay` seconds, because of `error`."""
 
-    `attempt` is the one that failed, `retry` how many may follow the first, `chance` a random
-    number in [0, 1).
+    delay: float
+    error: BaseException
+
+
+@dataclass(frozen=True)
+class Dead:
+    """The event is given up, because of `error`: it goes to the dead letters.
+
+    With `unpacked` false it was no event: bytes that cannot be decoded, or no type.
     """
-    return backoff.delay(attempt, chance) if attempt <= retry else None
+
+    error: BaseException
+    unpacked: bool = True
 
 
-def after_loss(attempt: int, retry: int = 0) -> bool:
-    """Tell whether an event is delivered again whose consumer died in attempt number `attempt`."""
-    return attempt < 1 + retry + LOSSES
+Outcome = Handled | Again | Dead
+
+HANDLED: Final = Handled()
+
+
+def decide(
+    attempt: Attempt, subscription: Subscription, chance: float, backoff: Backoff = _BACKOFF
+) -> Outcome:
+    """Return the outcome of an attempt, by the table above; `chance` is a random number in [0, 1).
+
+    Nothing of the error is asked but its type, so this raises nothing whatever the error does.
+    """
+    error = attempt.error
+    if error is None:
+        return HANDLED
+    if not attempt.unpacked:
+        return Dead(error, unpacked=False)
+    if attempt.number > _retries(subscription, type(error)):
+        return Dead(error)
+    return Again(backoff.delay(attempt.number, chance), error)
+
+
+def _retries(subscription: Subscription, kind: type[BaseException]) -> int:
+    """Return how many attempts may follow the first where they end with this kind of error."""
+    if issubclass(kind, EventRejected):
+        return 0
+    if issubclass(kind, NotHandled):
+        alone = subscription.exclusive or subscription.temporary
+        return 0 if alone else OTHER_VERSIONS
+    return subscription.retry
+
+
+def ends_once(outcome: Outcome) -> bool:
+    """Tell whether a `once` subscription has had its event: it was handled or given up.
+
+    A message that holds no event is not its event.
+    """
+    return isinstance(outcome, Handled) or (isinstance(outcome, Dead) and outcome.unpacked)
+
+
+def after_loss(losses: int) -> bool:
+    """Tell whether an event is delivered again that was lost with its consumer `losses` times.
+
+    A lost consumer says nothing about the handler, so the event goes to another one at once; but an
+    event that keeps killing its consumers has to end somewhere.
+    """
+    return losses <= LOSSES

@@ -17,7 +17,7 @@ from lymph.config.printable import quoted
 from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
 from lymph.core.protocol.envelope import pack_event
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.consumption import Consumption

@@ -18,9 +18,9 @@ from lymph.config.printable import quoted
 from lymph.core.events import Event
 from lymph.core.protocol.topics import matches_any
 from lymph.events.base import Subscription
-from lymph.exceptions import EventRejected, LymphError
+from lymph.exceptions import LymphError
 
-__all__ = ['OTHER_VERSIONS', 'NotHandled', 'check_handled', 'check_type', 'retries']
+__all__ = ['OTHER_VERSIONS', 'NotHandled', 'check_handled', 'check_type']
 
 OTHER_VERSIONS = 5  # further deliveries, within about 15 s
 
@@ -41,13 +41,3 @@ def check_type(patterns: tuple[str, ...], type: str) -> None:
             f'expected an event type of {", ".join(patterns)}, found {quoted(type)}: it is for '
             'another version of the handler, or the queue has a binding that no version needs'
         )
-
-
-def retries(subscription: Subscription, error: BaseException) -> int:
-    """Return how many further attempts an event has whose attempt ended with `error`."""
-    kind = type(error)
-    if issubclass(kind, EventRejected):
-        return 0
-    if issubclass(kind, NotHandled):
-        return 0 if subscription.exclusive or subscription.temporary else OTHER_VERSIONS
-    return subscription.retry

@@ -9,8 +9,8 @@ import pytest
 from gevent.subprocess import PIPE, Popen
 
 from lymph.core.events import Event
-from lymph.events.deliveries import Backoff
 from lymph.core.workers import Workers
+from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.embedded import EmbeddedEventSystem
 

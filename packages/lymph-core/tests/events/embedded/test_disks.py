@@ -10,7 +10,7 @@ from lymph.testing.waiting import eventually
 
 FULL_FOR_A_WHILE = """
     import resource
-    from lymph.events.deliveries import Backoff
+    from lymph.events.backoff import Backoff
 
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 

@@ -11,7 +11,7 @@ from lymph.core.protocol.envelope import pack_event
 from lymph.events.deliveries import LOSSES
 from lymph.events.embedded.database import open_database
 from lymph.events.embedded.leasing import lease
-from lymph.events.embedded.messages import acknowledge, publish
+from lymph.events.embedded.messages import acknowledge, publish, retry
 from lymph.events.embedded.owners import OwnerFile, dismiss, enroll, look_around, renew
 from lymph.events.embedded.routing import Routes, declare, withdraw
 from lymph.events.leases import Demand
@@ -89,6 +89,20 @@ def test_an_event_that_keeps_killing_its_consumers_becomes_a_dead_letter(db):
     assert (queue, attempts) == ('queue', deaths)
     assert 'its consumer ended in attempt 11' in error
     assert db.execute('SELECT count(*) FROM events').fetchone() == (0,)
+
+
+def test_an_event_that_failed_often_is_delivered_again_when_its_consumer_is_lost(db):
+    declare(db, 'queue', ['thing'], False, enroll(db, 'any', None))
+    emit(db)
+    owner = enroll(db, 'next', None)
+    for _ in range(2 * LOSSES):
+        (delivery,) = lease(db, owner, [Demand('queue', 1)], 10.0).deliveries
+        retry(db, owner, delivery.id, 0)
+    lease(db, owner, [Demand('queue', 1)], 10.0)
+    dismiss(db, owner)
+    other = enroll(db, 'other', None)
+    (delivery,) = lease(db, other, [Demand('queue', 1)], 10.0).deliveries
+    assert delivery.attempt == 2 * LOSSES + 2
 
 
 def test_temporary_queues_end_with_their_owner_and_durable_ones_stay(db):

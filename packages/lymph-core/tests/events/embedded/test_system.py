@@ -13,7 +13,7 @@ import pytest
 
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.events import Event
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.embedded import EmbeddedEventSystem, routing
 from lymph.events.embedded.database import StoreError
 from lymph.exceptions import EmitFailure, SubscriptionError
@@ -27,6 +27,9 @@ class TestEmbeddedEventSystem(EventSystemContract, UnbindingContract):
     @pytest.fixture(autouse=True)
     def _state(self, tmp_path):
         self.path = str(tmp_path)
+
+    def section(self):
+        return {'class': 'embedded', 'path': self.path}
 
     def make_event_system(self):
         return EmbeddedEventSystem(self.path, backoff=Backoff(first=0.05))

@@ -11,8 +11,8 @@ import pytest
 
 from lymph.config import Configuration
 from lymph.core.events import Event
-from lymph.events.deliveries import Backoff
 from lymph.core.workers import Workers
+from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu import KombuEventSystem
 from lymph.testing.faults.proxy import FaultProxy

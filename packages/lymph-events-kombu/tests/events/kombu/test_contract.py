@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lymph.config import Configuration
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.kombu import KombuEventSystem
 from lymph.testing.contracts.events import EventSystemContract
 from lymph.testing.servers import RabbitmqServer
@@ -20,14 +22,17 @@ class TestQuorumQueues(EventSystemContract):
     def _use(self, rabbitmq_server: RabbitmqServer) -> None:
         self.server = rabbitmq_server
 
-    def make_event_system(self) -> KombuEventSystem:
-        section = {
+    def section(self) -> dict[str, Any]:
+        return {
+            'class': 'kombu',
             'urls': self.server.url,
             'queue_type': self.queue_type,
             'serializer': self.serializer,
             'exchange': f'lymph-{self.queue_type}',
         }
-        config = Configuration({'events': section})
+
+    def make_event_system(self) -> KombuEventSystem:
+        config = Configuration({'events': self.section()})
         return KombuEventSystem.from_config(config.view('events'), backoff=Backoff(first=0.1))
 
 

@@ -9,7 +9,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from lymph.core.events import Event
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.kombu._rabbitmq import intake
 from lymph.exceptions import SubscriptionError
 from lymph.testing.contracts.events import Gate, Inbox

@@ -8,8 +8,8 @@ import amqp
 import pytest
 
 from lymph.core.events import Event
-from lymph.events.deliveries import LOSSES
 from lymph.events.base import Subscription
+from lymph.events.deliveries import LOSSES
 from lymph.events.kombu._rabbitmq.delays import fine
 from lymph.events.kombu._rabbitmq.messages import message_of
 from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE, Names, is_exchange

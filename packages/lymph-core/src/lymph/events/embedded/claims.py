@@ -56,12 +56,12 @@ def take_back(db: Database, where: str, value: int, why: str) -> set[str]:
     Returns the names of the queues that have events again.
     """
     leased = db.execute(
-        'SELECT messages.id, owner, attempts, name FROM messages JOIN queues ON queues.id = queue '
-        f'WHERE owner IS NOT NULL AND {where}',
+        'SELECT messages.id, owner, attempts, losses, name FROM messages '
+        f'JOIN queues ON queues.id = queue WHERE owner IS NOT NULL AND {where}',
         (value,),
     ).fetchall()
-    for id, owner, attempts, _ in leased:
-        if after_loss(attempts):
+    for id, owner, attempts, losses, _ in leased:
+        if after_loss(losses + 1):
             recover(db, owner, id)
         else:
             bury(db, owner, id, f'{why} in attempt {attempts}, as often before')

@@ -49,8 +49,9 @@ def serial_event(
 
     `key(interface, event)` returns the key of an event: a text, int, UUID or bytes; without it that
     is the event's type. An event whose key cannot be had becomes a dead letter. `partition_count`
-    bounds how many events are handled at the same time in all instances. `retry` is how often a
-    handler that raised is called again. Source: the manual, section 5.5.
+    bounds how many events are handled at the same time in all instances. `retry` is how
+    many attempts may follow the first when the handler raises; lost consumers count, as in
+    `lymph.event`. Source: the manual, section 5.5.
     """
     if not event_types or not all(isinstance(event_type, str) for event_type in event_types):
         raise TypeError('write @serial_event("type") with event types as text')

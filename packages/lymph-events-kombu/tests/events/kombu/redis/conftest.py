@@ -13,8 +13,8 @@ import pytest
 
 from lymph.config import Configuration
 from lymph.core.events import Event
-from lymph.events.deliveries import Backoff
 from lymph.core.workers import Workers
+from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.kombu import KombuEventSystem
 from lymph.exceptions import EmitFailure

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lymph.config import Configuration
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.kombu import KombuEventSystem
 from lymph.exceptions import SubscriptionError
@@ -15,6 +17,7 @@ from lymph.testing.contracts.events.delays import DelaysContract
 from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
+from lymph.testing.contracts.events.losses import LossesContract
 from lymph.testing.contracts.events.outcomes import OutcomesContract
 from lymph.testing.contracts.events.queues import QueuesContract
 from lymph.testing.contracts.events.sharing import SharingContract
@@ -56,3 +59,17 @@ class TestRedis(
         with pytest.raises(SubscriptionError, match=rf'{self.queue()}.*print.*use RabbitMQ'):
             getattr(system, act)(exclusive)
         assert not system.has_queue(self.queue())
+
+
+class TestLostConsumers(LossesContract):
+    @pytest.fixture(autouse=True)
+    def _use(self, redis_server: RedisServer) -> None:
+        self.server = redis_server
+
+    def section(self) -> dict[str, Any]:
+        options = {'visibility_timeout': 1}
+        return {'class': 'kombu', 'urls': self.server.url, 'transport_options': options}
+
+    def make_event_system(self) -> BaseEventSystem:
+        config = Configuration({'events': self.section()})
+        return KombuEventSystem.from_config(config.view('events'))

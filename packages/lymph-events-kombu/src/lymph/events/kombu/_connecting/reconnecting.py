@@ -25,8 +25,8 @@ from gevent.event import Event
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import Reminder
-from lymph.events.deliveries import Backoff
 from lymph.core.threads import get_ident
+from lymph.events.backoff import Backoff
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.loops import go_on
 from lymph.exceptions import WrongThread

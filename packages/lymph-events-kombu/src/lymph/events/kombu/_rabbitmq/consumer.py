@@ -24,16 +24,18 @@ from gevent.event import Event
 from lymph.core.components import Component
 from lymph.core.failures import Killed
 from lymph.core.greenlets import Greenlet
+from lymph.events.attempts import Attempts
 from lymph.events.base import Subscription
+from lymph.events.deliveries import Again, Dead, ends_once
 from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.held_attempts import HeldAttempts
 from lymph.events.kombu._rabbitmq.intake import Intake
 from lymph.events.kombu._rabbitmq.keeper import Keeper
 from lymph.events.kombu._rabbitmq.links import Link
-from lymph.events.kombu._rabbitmq.messages import attempt_of, event_of, failures_of, losses_of
+from lymph.events.kombu._rabbitmq.messages import event_of, losses_of
 from lymph.events.kombu._rabbitmq.returns import Returns
 from lymph.events.kombu._rabbitmq.sessions import Delivery
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
-from lymph.events.versions import check_handled
 
 __all__ = ['Consumer']
 
@@ -49,11 +51,12 @@ class Consumer:
     def __init__(
         self,
         subscription: Subscription,
-        component: Component,
         link: Link,
         topology: Topology,
         intake: Intake,
+        attempts: Attempts,
         failures: Failures,
+        component: Component,
         prefetch: int,
         finish: Callable[[Subscription], object],
         queue: Queue | None = None,
@@ -61,6 +64,7 @@ class Consumer:
         self.subscription = subscription
         self._component = component
         self._intake = intake
+        self._attempts = attempts
         self._failures = failures
         self._finish = finish
         self._limit = 1 if subscription.sequential or subscription.once else prefetch
@@ -76,7 +80,7 @@ class Consumer:
         self._settling = 0
         self._suspect_runs = False
         self._held: tuple[Delivery, Greenlet] | None = None
-        self._tries = 0  # at the event of a `once` subscription, by attempts that failed
+        self._count = HeldAttempts()  # at the event of a `once` subscription
         self._paused = False
         self.idle = Event()  # no handler runs, no outcome is on its way
         self.idle.set()
@@ -220,7 +224,7 @@ class Consumer:
             delivery.give_back()
             raise
         except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
-            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            self._failures.stopped(delivery, self.subscription, error)
         finally:
             self._running -= 1
             self._suspect_runs = False
@@ -238,48 +242,30 @@ class Consumer:
             self._go_on()
 
     def _attempt(self, delivery: Delivery) -> None:
-        subscription = self.subscription
-        try:
-            event = event_of(delivery.message)
-        except Exception as error:  # noqa: BLE001 - whatever others sent is no reason to stop
-            self._bury(delivery, error)
-            self._failures.refused(subscription.queue_name, error)
-            return
-        event.attempt += self._tries
-        try:
-            check_handled(subscription, event)
-            subscription.handler(event)
-        except Killed:
-            raise
-        except BaseException as error:  # noqa: BLE001 - _failed logs it
-            self._failed(delivery, error)
-        else:
+        """Make an attempt and settle the event, or hold it."""
+        subscription, message = self.subscription, delivery.message
+        number = self._count.number(message)
+        outcome = self._attempts.make(subscription, number, event_of, message)
+        if isinstance(outcome, Dead):
+            self._settling += 1
+            self._failures.bury(delivery, subscription, number, outcome.error, self._settled)
+        elif not isinstance(outcome, Again):
             if not delivery.live:
                 self._failures.late(subscription.queue_name, delivery, self._begun[delivery])
             delivery.acknowledge()
-            self._end_once()
-
-    # Outcomes.
-
-    def _failed(self, delivery: Delivery, error: BaseException) -> None:
-        subscription = self.subscription
-        failed = failures_of(delivery.message) + self._tries + 1
-        attempt = attempt_of(delivery.message) + self._tries
-        delay = self._failures.delay(subscription, failed, error)
-        if delay is None:
-            self._bury(delivery, error)
-            self._end_once()
         elif subscription.once:
-            self._hold(delivery, delay)
+            self._hold(delivery, number, outcome.delay)
         else:
             self._settling += 1
-            queue, temporary = self._keeper.queue, subscription.temporary
-            self._failures.retry(delivery, queue, temporary, delay, self._settled)
-        self._failures.failed(subscription, self._component, error, attempt, delay)
+            target, delay = self._keeper.queue, outcome.delay
+            self._failures.retry(delivery, subscription, target, number, delay, self._settled)
+        if ends_once(outcome):
+            self._end_once()
+        self._attempts.report(subscription, number, outcome)
 
-    def _hold(self, delivery: Delivery, delay: float) -> None:
+    def _hold(self, delivery: Delivery, number: int, delay: float) -> None:
         """Try an event again after `delay` seconds, in which nothing else is begun."""
-        self._tries += 1
+        self._count.hold(delivery.message, number)
         if self._paused:
             return
         self._running += 1
@@ -294,16 +280,10 @@ class Consumer:
                 self._intake.put(self, delivery)
                 return
         except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
-            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            self._failures.stopped(delivery, self.subscription, error)
         self._running -= 1
         self._note_idle()
         self._advance()  # over a new connection it has come again
-
-    def _bury(self, delivery: Delivery, error: BaseException) -> None:
-        self._settling += 1
-        attempts = attempt_of(delivery.message) + self._tries
-        name = self.subscription.queue_name
-        self._failures.bury(delivery, name, error, self._settled, attempts)
 
     def _settled(self) -> None:
         self._settling -= 1

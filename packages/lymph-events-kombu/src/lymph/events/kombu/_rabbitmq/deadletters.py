@@ -32,6 +32,7 @@ from lymph.events.kombu._rabbitmq.messages import (
     ERROR,
     QUEUE,
     again,
+    attempt_of,
     event_of,
     header,
     number,
@@ -197,7 +198,7 @@ def _queue_of(message: amqp.Message) -> str:
 
 def _event_or_none(message: amqp.Message) -> Event | None:
     try:
-        return event_of(message)
+        return event_of(message, attempt_of(message))
     except Exception:  # noqa: BLE001 - anybody may have put anything there
         return None
 

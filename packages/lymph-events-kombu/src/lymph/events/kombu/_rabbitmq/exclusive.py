@@ -24,19 +24,20 @@ import time
 import gevent
 from gevent.event import Event
 
-from lymph.core.components import Component
 from lymph.core.failures import Killed
 from lymph.core.greenlets import Greenlet
+from lymph.events.attempts import Attempts
 from lymph.events.base import Subscription
+from lymph.events.deliveries import Again, Dead, Handled
 from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.held_attempts import HeldAttempts
 from lymph.events.kombu._rabbitmq.intake import Intake
 from lymph.events.kombu._rabbitmq.keeper import Keeper
 from lymph.events.kombu._rabbitmq.links import Link
-from lymph.events.kombu._rabbitmq.messages import attempt_of, event_of
+from lymph.events.kombu._rabbitmq.messages import event_of
 from lymph.events.kombu._rabbitmq.returns import Returns
 from lymph.events.kombu._rabbitmq.sessions import Delivery
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
-from lymph.events.versions import check_handled
 
 __all__ = ['ExclusiveConsumer']
 
@@ -49,15 +50,15 @@ class ExclusiveConsumer:
     def __init__(
         self,
         subscription: Subscription,
-        component: Component,
         link: Link,
         topology: Topology,
         intake: Intake,
+        attempts: Attempts,
         failures: Failures,
     ) -> None:
         self.subscription = subscription
-        self._component = component
         self._intake = intake
+        self._attempts = attempts
         self._failures = failures
         self._keeper = Keeper(
             subscription, link, topology, self._deliver, self._renew, self._closed
@@ -68,7 +69,7 @@ class ExclusiveConsumer:
         self._expecting = False
         self._arrived = Event()
         self._next: Delivery | None = None
-        self._failed = 0  # attempts at the event that is held
+        self._count = HeldAttempts()
         self._busy = False  # an event is handled, or its outcome is on its way
         self._retrying: Greenlet | None = None
         self._leaving = False
@@ -112,7 +113,7 @@ class ExclusiveConsumer:
         if not self._busy:
             self._keeper.park()
             return 0
-        if self._failed or self._retrying is not None:
+        if self._retrying is not None:
             return 0  # an attempt was made, and others follow it
         for delivery in self._intake.withdraw(self):
             if self._returns.give_back(delivery, self._keeper.reopen):
@@ -174,7 +175,6 @@ class ExclusiveConsumer:
             self._next = delivery
         elif delivery is not None and delivery.live:
             self._busy = True
-            self._failed = 0
             self.idle.clear()
             try:
                 self._intake.put(self, delivery)
@@ -195,65 +195,51 @@ class ExclusiveConsumer:
             self._end()
             raise
         except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
-            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            self._failures.stopped(delivery, self.subscription, error)
             done = True
         if done:
             self._end()
 
     def _attempt(self, delivery: Delivery) -> bool:
-        """Call the handler; returns False while the outcome is not settled."""
-        subscription = self.subscription
-        attempt = attempt_of(delivery.message) + self._failed
-        try:
-            event = event_of(delivery.message)
-        except Exception as error:  # noqa: BLE001 - whatever others sent is no reason to stop
-            self._bury(delivery, error, attempt)
-            self._failures.refused(subscription.queue_name, error)
-            return False
-        event.attempt = attempt
+        """Make an attempt; returns False while the event is not settled."""
+        subscription, message = self.subscription, delivery.message
+        number = self._count.number(message)
         since = self._begun[delivery] = time.monotonic()
         try:
-            check_handled(subscription, event)
-            subscription.handler(event)
-        except Killed:
-            raise
-        except BaseException as error:  # noqa: BLE001 - _fail logs it
-            self._fail(delivery, error, attempt)
-            return False
+            outcome = self._attempts.make(subscription, number, event_of, message)
         finally:
             del self._begun[delivery]
-        if not delivery.live:
-            self._failures.late(subscription.queue_name, delivery, since)
-        if self._leaving or self._parked:
-            self._keeper.cancel()
-        delivery.acknowledge()
-        return True
-
-    # Outcomes.
-
-    def _fail(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
-        subscription = self.subscription
-        delay = self._failures.delay(subscription, attempt, error)
-        if delay is None:
-            self._bury(delivery, error, attempt)
-        elif self._leaving:
-            self._end()
+        if not isinstance(outcome, Again):
+            self._count.forget()
+        if isinstance(outcome, Again):
+            self._hold(delivery, number, outcome.delay)
+        elif isinstance(outcome, Dead):
+            self._failures.bury(delivery, subscription, number, outcome.error, self._end)
         else:
-            self._failed += 1
-            self._retrying = Greenlet(self._try_again, delivery)
-            self._retrying.start_later(delay)
-        self._failures.failed(subscription, self._component, error, attempt, delay)
+            if not delivery.live:
+                self._failures.late(subscription.queue_name, delivery, since)
+            if self._leaving or self._parked:
+                self._keeper.cancel()
+            delivery.acknowledge()
+        self._attempts.report(subscription, number, outcome)
+        return isinstance(outcome, Handled)
+
+    def _hold(self, delivery: Delivery, number: int, delay: float) -> None:
+        """Try an event again after `delay` seconds; who leaves gives it back instead."""
+        if self._leaving:
+            self._end()
+            return
+        self._count.hold(delivery.message, number)
+        self._retrying = Greenlet(self._try_again, delivery)
+        self._retrying.start_later(delay)
 
     def _try_again(self, delivery: Delivery) -> None:
         try:
             self._intake.put(self, delivery)
         except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
             self._retrying = None
-            self._failures.stopped(self.subscription.queue_name, delivery, error)
+            self._failures.stopped(delivery, self.subscription, error)
             self._end()
-
-    def _bury(self, delivery: Delivery, error: BaseException, attempt: int) -> None:
-        self._failures.bury(delivery, self.subscription.queue_name, error, self._end, attempt)
 
     def _end(self) -> None:
         """Be done with an event; what is not settled by now goes back to its place."""

@@ -18,30 +18,20 @@ from amqp.exceptions import PreconditionFailed
 
 from lymph.config.printable import printable
 from lymph.core.clocks import SteadyClock
-from lymph.core.components import Component
-from lymph.core.failures import Killed, error_line, error_text
+from lymph.core.failures import Killed, error_line
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import LimitedLog, Reminder
-from lymph.events.deliveries import Backoff, after_failure
+from lymph.events.attempts import Attempts
+from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
 from lymph.events.kombu._rabbitmq.channels import Channel
 from lymph.events.kombu._rabbitmq.delays import coarse
-from lymph.events.kombu._rabbitmq.messages import (
-    ATTEMPTS,
-    DIED,
-    ERROR,
-    FAILURES,
-    QUEUE,
-    again,
-    attempt_of,
-    failures_of,
-)
+from lymph.events.kombu._rabbitmq.messages import ATTEMPTS, DIED, ERROR, QUEUE, again
 from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher
 from lymph.events.kombu._rabbitmq.sessions import Delivery
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
-from lymph.events.versions import NotHandled, retries
 
 __all__ = ['Failures']
 
@@ -66,14 +56,14 @@ class Failures:
         topology: Topology,
         now: Publisher,
         later: Publisher,
-        backoff: Backoff,
+        attempts: Attempts,
         timeout: float,
         reminder: Reminder,
     ) -> None:
         self._topology = topology
         self._now = now
         self._later = later
-        self._backoff = backoff
+        self._attempts = attempts
         self._timeout = timeout
         self._clock = SteadyClock()
         self._log = LimitedLog(logger)
@@ -83,72 +73,47 @@ class Failures:
         """Tell how many lines were not written."""
         self._log.close()
 
-    def delay(self, subscription: Subscription, failed: int, error: BaseException) -> float | None:
-        """Return after how many seconds an event is tried again; None: it is given up.
-
-        `failed` counts its attempts, the one that raised `error` included.
-        """
-        allowed = retries(subscription, error)
-        return after_failure(failed, allowed, random.random(), self._backoff)
-
     def retry(
         self,
         delivery: Delivery,
+        subscription: Subscription,
         target: Queue,
-        temporary: bool,
+        number: int,
         delay: float,
         done: Callable[[], object],
     ) -> None:
-        """Put the event into a delay queue of `target` and acknowledge it."""
-        self._settle(done, target.name, delivery, self._retry, target, temporary, delay)
+        """Put an event, of which attempt `number` failed, into a delay queue of `target`."""
+        step = partial(self._retry, delivery, target, subscription.temporary, number, delay)
+        self._settle(delivery, subscription, step, done)
 
     def bury(
         self,
         delivery: Delivery,
-        queue_name: str,
+        subscription: Subscription,
+        number: int,
         error: BaseException,
         done: Callable[[], object],
-        attempts: int | None = None,
     ) -> None:
-        """Put the event among the dead letters and acknowledge it.
-
-        `attempts` were made, unless given as many as its deliveries.
-        """
-        queue = self._topology.names.queue(queue_name)
+        """Put an event, of which attempt `number` failed, among the dead letters."""
+        queue = self._topology.names.queue(subscription.queue_name)
         headers = {
             QUEUE: queue,
             ERROR: error_line(error),
-            ATTEMPTS: attempt_of(delivery.message) if attempts is None else attempts,
+            ATTEMPTS: number,
             DIED: time.time(),
         }
-        self._settle(done, queue_name, delivery, self._bury, queue, headers)
+        step = partial(self._bury, delivery, queue, headers)
+        self._settle(delivery, subscription, step, done)
 
-    # What is told of it. Nothing here may stand between a failure and its outcome.
+    def stopped(self, delivery: Delivery, subscription: Subscription, error: BaseException) -> None:
+        """Report what nobody foresaw, and give the event back after a pause."""
+        try:
+            self._attempts.report_unsettled(subscription, error)
+            gevent.sleep(_AFTER_FAULT)
+        finally:
+            delivery.give_back()
 
-    def refused(self, queue_name: str, error: BaseException) -> None:
-        """Log that a message holds no event."""
-        text = '%s: not an event, now a dead letter: %s'
-        self._log.write(logging.ERROR, queue_name, text, queue_name, error_line(error))
-
-    def failed(
-        self,
-        subscription: Subscription,
-        component: Component,
-        error: BaseException,
-        attempt: int,
-        delay: float | None,
-    ) -> None:
-        """Log that a handler failed, and tell the error hook; log that it was not called."""
-        name = subscription.queue_name
-        fate = 'now a dead letter' if delay is None else f'trying again in {delay:.1f} s'
-        if issubclass(type(error), NotHandled):
-            self._log.write(logging.WARNING, name, '%s: %s, %s', name, error_text(error), fate)
-            return
-        text = '%s: the handler failed in attempt %d, %s'
-        self._log.write(logging.ERROR, name, text, name, attempt, fate, exc_info=error)
-        component.error_hook(
-            error, component=component, function=subscription.handler, attempt=attempt
-        )
+    # What is told of events that the broker has taken back.
 
     def taken_back(
         self, queue_name: str, running: Mapping[Delivery, float], error: Exception
@@ -178,44 +143,34 @@ class Failures:
         name = _named(delivery)
         self._log.write(logging.WARNING, queue_name, text, queue_name, name, took)
 
-    def stopped(self, queue_name: str, delivery: Delivery, error: BaseException) -> None:
-        """Log what nobody foresaw, and give the event back after a pause."""
-        try:
-            text = '%s: cannot settle an event; it is given back'
-            self._log.write(logging.ERROR, queue_name, text, queue_name, exc_info=error)
-            gevent.sleep(_AFTER_FAULT)
-        finally:
-            delivery.give_back()
-
     # Greenlets that settle.
 
     def _settle(
         self,
-        done: Callable[[], object],
-        queue_name: str,
         delivery: Delivery,
-        step: Callable[..., object],
-        *args: object,
+        subscription: Subscription,
+        step: Callable[[], object],
+        done: Callable[[], object],
     ) -> None:
         def settle() -> None:
             try:
-                step(delivery, *args)
+                step()
             except Killed:
                 delivery.give_back()
                 raise
             except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
-                self.stopped(queue_name, delivery, error)
+                self.stopped(delivery, subscription, error)
 
         greenlet = Greenlet(settle)
         greenlet.link(lambda _: done())
         greenlet.start()
 
-    def _retry(self, delivery: Delivery, target: Queue, temporary: bool, delay: float) -> None:
-        message = delivery.message
+    def _retry(
+        self, delivery: Delivery, target: Queue, temporary: bool, number: int, delay: float
+    ) -> None:
         level = coarse(delay, self._clock.now())
         waiting = self._topology.retry_queue(target.name, temporary, level)
-        headers = {ATTEMPTS: attempt_of(message), FAILURES: failures_of(message) + 1}
-        copy = again(message, headers, expiration=str(level.wait))
+        copy = again(delivery.message, {ATTEMPTS: number}, expiration=str(level.wait))
         self._hand_over(
             delivery,
             self._later,

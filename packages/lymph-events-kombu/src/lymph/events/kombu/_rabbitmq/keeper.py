@@ -20,7 +20,7 @@ from gevent.event import AsyncResult, Event
 from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import Reminder
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.loops import go_on

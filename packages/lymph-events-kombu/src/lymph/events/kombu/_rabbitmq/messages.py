@@ -15,7 +15,6 @@ Headers, so that the broker's own tools show them and a dead letter can be read 
 lymph-trace-id       trace id of the event, where it has one
 lymph-emitted        Unix time of `emit`
 lymph-attempts       deliveries to handlers before it was put into this queue
-lymph-failures       how many of them the handler ended with an error
 lymph-queue          dead letters: the queue that gave it up
 lymph-error          dead letters: one line
 lymph-died           dead letters: Unix time
@@ -42,13 +41,11 @@ __all__ = [
     'DIED',
     'EMITTED',
     'ERROR',
-    'FAILURES',
     'QUEUE',
     'TRACE_ID',
     'again',
     'attempt_of',
     'event_of',
-    'failures_of',
     'header',
     'losses_of',
     'message_of',
@@ -60,7 +57,6 @@ __all__ = [
 TRACE_ID = 'lymph-trace-id'
 EMITTED = 'lymph-emitted'
 ATTEMPTS = 'lymph-attempts'
-FAILURES = 'lymph-failures'
 QUEUE = 'lymph-queue'
 ERROR = 'lymph-error'
 DIED = 'lymph-died'
@@ -91,10 +87,10 @@ def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message
     )
 
 
-def event_of(message: amqp.Message) -> Event:
+def event_of(message: amqp.Message, attempt: int) -> Event:
     """Return the event that a message holds; raises SerializationError when it holds none."""
     value = decode(message.body, message.properties.get('content_type'))
-    return event_from(value, attempt_of(message))
+    return event_from(value, attempt)
 
 
 def again(message: amqp.Message, headers: Mapping[str, Any], **properties: Any) -> amqp.Message:
@@ -120,7 +116,9 @@ def again(message: amqp.Message, headers: Mapping[str, Any], **properties: Any) 
 def attempt_of(message: amqp.Message) -> int:
     """Return which delivery to a handler this is, from 1.
 
-    Classic queues do not count: they tell a second delivery from the first, and no more.
+    That is the count that a copy for another attempt carries, and what the broker adds for the
+    queue it is in: ``x-delivery-count`` in quorum queues. Classic queues do not count (RabbitMQ
+    issue 2013); they mark an event as redelivered, however often it was delivered before.
     """
     here = _count(message, _DELIVERY_COUNT)
     if here is None:
@@ -140,11 +138,6 @@ def subtract_losses(message: amqp.Message, count: int) -> None:
         message.properties['application_headers'][_DELIVERY_COUNT] = max(losses - count, 0)
     elif message.delivery_info:
         message.delivery_info['redelivered'] = False
-
-
-def failures_of(message: amqp.Message) -> int:
-    """Return how many attempts ended with an error of the handler."""
-    return _count(message, FAILURES) or 0
 
 
 def header(message: amqp.Message, name: str, kind: type) -> Any:

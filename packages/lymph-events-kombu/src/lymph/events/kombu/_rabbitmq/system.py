@@ -17,7 +17,8 @@ from lymph.core.clocks import SteadyClock
 from lymph.core.events import Event
 from lymph.core.forks import abandon_in_children
 from lymph.core.monitoring.log_limits import Reminder
-from lymph.events.deliveries import Backoff
+from lymph.events.attempts import Attempts
+from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.kombu._connecting.errors import BrokerError
@@ -92,6 +93,7 @@ class KombuEventSystem(BaseEventSystem):
         restore = self._upkeep.restore
         self._now = Publisher(self._emitting, self._topology.declare_exchanges, restore)
         self._later = Publisher(self._emitting, self._topology.declare_delay, restore)
+        self._attempts = Attempts(self, self._backoff)
         self._failures: Failures | None = None
         self._intake: Intake | None = None
         self.dead_letters = KombuDeadLetters(
@@ -127,11 +129,12 @@ class KombuEventSystem(BaseEventSystem):
         self._emitting.start()
         self._upkeep.start()
         self._intake = Intake(self.workers)
+        self._attempts = Attempts(self, self._backoff)
         self._failures = Failures(
             self._topology,
             self._now,
             self._later,
-            self._backoff,
+            self._attempts,
             self.settings.confirm_timeout,
             self._outage,
         )
@@ -152,6 +155,7 @@ class KombuEventSystem(BaseEventSystem):
             self._intake.stop()
         if self._failures is not None:
             self._failures.close()
+        self._attempts.close()
         self._consuming.stop(_CLOSE_TIMEOUT)
         self._consuming_started = False
         self._records.stop(_CLOSE_TIMEOUT)
@@ -289,12 +293,13 @@ class KombuEventSystem(BaseEventSystem):
     def _make_consumer(
         self, subscription: Subscription, intake: Intake, failures: Failures
     ) -> Consumer | ExclusiveConsumer:
-        parts = (self, self._consuming, self._topology, intake, failures)
+        parts = (self._consuming, self._topology, intake, self._attempts, failures)
         if subscription.exclusive:
             return ExclusiveConsumer(subscription, *parts)
         return Consumer(
             subscription,
             *parts,
+            component=self,
             prefetch=self._prefetch(),
             finish=self.unsubscribe,
             queue=self._prepared.pop(subscription.queue_name, None),

@@ -33,8 +33,8 @@ from typing import Any
 
 from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
 
-from lymph.events.deliveries import LOSSES
 from lymph.events.base import Subscription
+from lymph.events.deliveries import LOSSES
 from lymph.events.kombu._connecting.errors import BrokerError, explain
 from lymph.events.kombu._rabbitmq.channels import Channel
 from lymph.events.kombu._rabbitmq.delays import Level

@@ -173,8 +173,9 @@ end
 
 local function dismiss(owner, lost)
     each_owned(owner, function(id, queue)
-        local attempts = tonumber(redis.call('HGET', key('attempts', queue), id) or 0)
-        if lost and attempts > @LOSSES@ then
+        local losses = tonumber(redis.call('HGET', key('losses', queue), id) or 0)
+        if lost and losses >= @LOSSES@ then
+            local attempts = redis.call('HGET', key('attempts', queue), id) or '0'
             bury(queue, id, 'its consumer ended in attempt ' .. attempts .. ', as often before')
         else
             if lost then redis.call('HINCRBY', key('losses', queue), id, 1) end

@@ -10,7 +10,7 @@ from typing import Any
 from lymph.core.events import Event
 from lymph.core.forks import abandon_in_children
 from lymph.core.protocol.envelope import pack_event
-from lymph.events.deliveries import Backoff
+from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.consumption import Consumption

@@ -22,6 +22,7 @@ from lymph.testing.contracts.events.failures import FailuresContract
 from lymph.testing.contracts.events.harness import EventSystemHarness, Gate, Inbox
 from lymph.testing.contracts.events.interfaces import InterfacesContract
 from lymph.testing.contracts.events.lifetimes import LifetimesContract
+from lymph.testing.contracts.events.losses import ExclusiveLossesContract, LossesContract
 from lymph.testing.contracts.events.outcomes import ExclusiveOutcomesContract, OutcomesContract
 from lymph.testing.contracts.events.queues import QueuesContract
 from lymph.testing.contracts.events.sharing import SharingContract
@@ -44,8 +45,10 @@ class EventSystemContract(
     DelaysContract,
     FailuresContract,
     OutcomesContract,
+    LossesContract,
     ExclusiveContract,
     ExclusiveOutcomesContract,
+    ExclusiveLossesContract,
     DeadLettersContract,
     QueuesContract,
     InterfacesContract,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import gevent
@@ -70,6 +70,13 @@ class EventSystemHarness:
     def make_event_system(self) -> BaseEventSystem:
         """Return a new instance, not started, that reaches the others made in this test."""
         raise NotImplementedError
+
+    def section(self) -> Mapping[str, Any] | None:
+        """Return the section `container.events` of a process that reaches these instances.
+
+        None (the default): the events do not outlive this process. Its values are JSON.
+        """
+        return None
 
     def read_dead_letters(self, system: BaseEventSystem, queue: str) -> list[DeadLetter]:
         """Return the dead letters of a queue."""
