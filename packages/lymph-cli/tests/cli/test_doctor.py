@@ -19,7 +19,7 @@ from lymph.cli.checks.instances import silence_findings
 from lymph.cli.checks.tasks import queue_findings
 from lymph.cli.checks.versions import version_findings
 from lymph.cli.running.examination import examine, load_checks
-from lymph.config.plugins import Plugin
+from lymph.config.plugins import InstalledPlugin
 from lymph.core.diagnosis import Answer, Check, Finding, NotChecked, Surroundings
 from lymph.core.services import ServiceInstance
 from lymph.events.queues import QueueState
@@ -235,8 +235,8 @@ def test_no_check_hides_the_others() -> None:
 
 
 def test_checks_that_cannot_be_made_are_failures() -> None:
-    def plugin(name: str, reference: str) -> Plugin:
-        return Plugin('lymph.doctor', name, reference, 'shop', '1')
+    def plugin(name: str, reference: str) -> InstalledPlugin:
+        return InstalledPlugin('lymph.doctor', name, reference, 'shop', '1')
 
     made, failed = load_checks(
         {

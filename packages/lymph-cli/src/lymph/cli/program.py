@@ -15,7 +15,7 @@ from lymph.cli.output import one_line, stdout_explained
 from lymph.cli.settings import add_global_options, global_options
 from lymph.cli.signals import raise_interrupts
 from lymph.config.exceptions import PluginError
-from lymph.config.plugins import Plugin, installed
+from lymph.config.plugins import InstalledPlugin, installed
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
 
@@ -95,7 +95,7 @@ class _Program(Group):
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def _load(plugin: Plugin) -> click.Command:
+def _load(plugin: InstalledPlugin) -> click.Command:
     try:
         command = plugin.load()
     except PluginError as error:
@@ -104,14 +104,14 @@ def _load(plugin: Plugin) -> click.Command:
     return command
 
 
-def _described(plugin: Plugin) -> click.Command:
+def _described(plugin: InstalledPlugin) -> click.Command:
     summary = SUMMARIES.get(plugin.name)
     if summary is None or plugin.rivals or not _is_own(plugin):
         return _load(plugin)
     return click.Command(plugin.name, help=summary)
 
 
-def _is_own(plugin: Plugin | None) -> bool:
+def _is_own(plugin: InstalledPlugin | None) -> bool:
     return plugin is not None and plugin.reference.startswith('lymph.cli.')
 
 

@@ -20,7 +20,7 @@ from lymph.config.suggestions import close_names
 if TYPE_CHECKING:
     from lymph.config._values.locations import Location
 
-__all__ = ['CONTRACTS', 'Contract', 'Plugin', 'installed', 'load_plugin', 'refresh']
+__all__ = ['CONTRACTS', 'Contract', 'InstalledPlugin', 'installed', 'load_plugin', 'refresh']
 
 _logger = lazy('logging:getLogger')
 _is_reference: Callable[[str], bool] = lazy('lymph.config.references:is_reference')
@@ -63,7 +63,7 @@ CONTRACTS: dict[str, Contract] = {
     'lymph.doctor': Contract('lymph.core.diagnosis:Check'),
     'lymph.events': Contract('lymph.events.base:BaseEventSystem'),
     'lymph.partitioners': Contract('lymph.core.partitioning:Partitioner'),
-    'lymph.plugins': Contract('lymph.core.plugins:Plugin'),
+    'lymph.plugins': Contract('lymph.core.plugins:InstalledPlugin'),
     'lymph.transports': Contract('lymph.core.transport.base:Transport'),
 }
 
@@ -75,7 +75,7 @@ _PROVIDERS = {
 }
 
 
-class Plugin(NamedTuple):
+class InstalledPlugin(NamedTuple):
     """One name in a group, as its distribution publishes it; nothing is imported before `load()`.
 
     `rivals` are other plugins that claim the same name: then none of them can be used.
@@ -86,7 +86,7 @@ class Plugin(NamedTuple):
     reference: str
     distribution: str
     version: str
-    rivals: tuple[Plugin, ...] = ()
+    rivals: tuple[InstalledPlugin, ...] = ()
 
     def load(self, *, where: Location | str | None = None) -> object:
         """Return what the plugin publishes, checked against the contract of its group.
@@ -155,15 +155,15 @@ def load_plugin(group: str, reference: str, *, where: Location | str | None = No
     return found
 
 
-def installed(group: str) -> dict[str, Plugin]:
+def installed(group: str) -> dict[str, InstalledPlugin]:
     """Return the plugins of a group by name, in the order of their names.
 
     `lymph.config.distributions:entry_points` says which distributions count.
     """
-    claims: dict[str, dict[tuple[str, str], Plugin]] = {}
+    claims: dict[str, dict[tuple[str, str], InstalledPlugin]] = {}
     for each in distributions.entry_points(group):
         reference = ''.join(each.value.partition('[')[0].split())
-        plugin = Plugin(group, each.name, reference, each.distribution, each.version)
+        plugin = InstalledPlugin(group, each.name, reference, each.distribution, each.version)
         claims.setdefault(each.name, {})[each.distribution, reference] = plugin
     found = {}
     for name in sorted(claims):

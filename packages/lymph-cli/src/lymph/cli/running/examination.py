@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import gevent
 
-from lymph.config.plugins import Plugin
+from lymph.config.plugins import InstalledPlugin
 from lymph.core.diagnosis import Check, Finding, NotChecked, Surroundings
 from lymph.core.failures import Killed, error_line
 
@@ -37,7 +37,7 @@ class Outcome:
     reason: str = ''
 
 
-def load_checks(plugins: Mapping[str, Plugin]) -> tuple[dict[str, Check], list[Outcome]]:
+def load_checks(plugins: Mapping[str, InstalledPlugin]) -> tuple[dict[str, Check], list[Outcome]]:
     """Make the checks that plugins publish; returns those that cannot be made as failed."""
     checks: dict[str, Check] = {}
     failed = []
