@@ -91,6 +91,18 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish
 
 
 @pytest.fixture
+def contract(module: Write, publish: Publish) -> Callable[[str, str], None]:
+    """Install a distribution that owns a group, with the arguments of the group's contract."""
+
+    def contract(group: str, arguments: str) -> None:
+        name = f'owner_of_{group.replace(".", "_")}'
+        module(name, f'from lymph.config.plugins import Contract\nMADE = Contract({arguments})\n')
+        publish(f'owner-of-{group}', '1', f'[lymph.contracts]\n{group} = {name}:MADE\n')
+
+    return contract
+
+
+@pytest.fixture
 def alone(tmp_path: Path) -> Alone:
     """Run code where lymph-config is the only distribution of lymph, and return what it prints."""
     site = tmp_path / 'site'

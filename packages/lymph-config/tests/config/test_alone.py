@@ -29,6 +29,41 @@ except ConfigurationError as error:
 """
 
 
+#: What the distribution that owns lymph's groups and packages publishes.
+OWNER = """
+from lymph.config.plugins import Contract
+REGISTRIES = Contract('lymph.discovery.base:Base', known={'zookeeper': 'lymph-discovery-zk'})
+EVENT_SYSTEMS = Contract('lymph.events.base:BaseEventSystem', known={'kombu': 'lymph-events-kombu'})
+PACKAGES = {
+    'lymph.client': 'lymph-core',
+    'lymph.discovery.zookeeper': 'lymph-discovery-zk',
+    'lymph.events.base': 'lymph-core',
+    'lymph.events.kombu': 'lymph-events-kombu',
+    'lymph.events.local': 'lymph-core',
+    'lymph.testing': 'lymph-testing',
+    'lymph.web': 'lymph-web',
+}
+"""
+PUBLISHED = """
+[lymph.contracts]
+lymph.discovery = owner:REGISTRIES
+lymph.events = owner:EVENT_SYSTEMS
+[lymph.packages]
+lymph = owner:PACKAGES
+"""
+
+
+@pytest.fixture
+def owner(alone: Alone, tmp_path: Path) -> Path:
+    """Install the owner of lymph's groups beside lymph-config; return its metadata's folder."""
+    info = tmp_path / 'site' / 'owner-1.dist-info'
+    info.mkdir()
+    (info.parent / 'owner.py').write_text(OWNER)
+    (info / 'METADATA').write_text('Name: owner\nVersion: 1\n')
+    (info / 'entry_points.txt').write_text(PUBLISHED)
+    return info
+
+
 def loaded_by_config(modules: list[str]) -> set[str]:
     heavy = ('gevent', 'zmq', 'kazoo', 'kombu', 'click', 'werkzeug', 'msgpack')
     return {
@@ -104,6 +139,7 @@ def test_errors_and_plugins_are_had_without_yaml_and_metadata_parsers(alone: Alo
         ),
     ],
 )
+@pytest.mark.usefixtures('owner')
 def test_a_backend_that_is_not_installed_is_named_with_its_distribution(
     alone: Alone, key: str, name: str, error: str
 ) -> None:
@@ -112,6 +148,22 @@ def test_a_backend_that_is_not_installed_is_named_with_its_distribution(
     assert printed == f'container.{key}.class: {error}'
 
 
+@pytest.mark.parametrize('damage', ['nothing', 'owner.py', 'entry_points.txt'])
+def test_without_an_owner_a_reference_is_answered_with_its_module(
+    alone: Alone, owner: Path, damage: str
+) -> None:
+    if damage == 'owner.py':
+        (owner.parent / damage).write_text('1 / 0')
+    else:
+        (owner / 'entry_points.txt').write_text('' if damage == 'nothing' else '[x]\ny')
+    printed = alone(ERROR.format(key='x', name='lymph.web:Pages', group='test.group'))
+    assert printed == (
+        "container.x.class: 'lymph.web:Pages': no module 'lymph.web'; check its name, and that it "
+        'is installed or on PYTHONPATH'
+    )
+
+
+@pytest.mark.usefixtures('owner')
 def test_a_module_missing_from_an_installed_distribution_is_not_called_uninstalled(
     alone: Alone, tmp_path: Path
 ) -> None:
@@ -149,6 +201,7 @@ def test_a_module_missing_from_an_installed_distribution_is_not_called_uninstall
         ),
     ],
 )
+@pytest.mark.usefixtures('owner')
 def test_module_that_imports_a_missing_distribution_is_told_what_to_install(
     alone: Alone, tmp_path: Path, line: str, error: str
 ) -> None:
@@ -157,6 +210,7 @@ def test_module_that_imports_a_missing_distribution_is_told_what_to_install(
     assert printed == f'container.x.class: {error}'
 
 
+@pytest.mark.usefixtures('owner')
 def test_a_plugin_whose_contract_is_not_installed_says_so(alone: Alone) -> None:
     printed = alone(
         'from lymph.config import PluginError\n'

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from lymph.config import Location, PluginError, Position, plugins
-from lymph.config.plugins import CONTRACTS, Contract, installed, load_plugin
+from lymph.config.plugins import installed, load_plugin
 
 Write = Callable[[str, str], object]
 Publish = Callable[..., Path]
+Contracts = Callable[[str, str], None]
 
 GROUP = 'test.discovery'
 WHERE = Location('container.registry.class', Position('conf.yml', 3))
@@ -46,9 +51,9 @@ command = Good()
 
 
 @pytest.fixture(autouse=True)
-def backends(module: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def backends(module: Write, contract: Contracts) -> None:
     module('backends', BACKENDS)
-    monkeypatch.setitem(CONTRACTS, GROUP, Contract('backends:Base'))
+    contract(GROUP, "'backends:Base'")
 
 
 def error_of(name: str, group: str = GROUP) -> str:
@@ -113,13 +118,12 @@ def test_what_breaks_the_contract_is_refused_with_its_distribution(
     )
 
 
-def test_a_contract_may_ask_for_instances(
-    publish: Publish, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(CONTRACTS, GROUP, Contract('backends:Base', instance=True))
-    publish('cli-dist', '1', f'[{GROUP}]\ngood = backends:command\nbad = backends:Good\n')
-    assert type(load_plugin(GROUP, 'good')).__name__ == 'Good'
-    assert 'must be an instance of backends:Base, found the class backends.Good' in error_of('bad')
+def test_a_contract_may_ask_for_instances(publish: Publish, contract: Contracts) -> None:
+    contract('test.cli', "'backends:Base', instance=True")
+    publish('cli-dist', '1', '[test.cli]\ngood = backends:command\nbad = backends:Good\n')
+    assert type(load_plugin('test.cli', 'good')).__name__ == 'Good'
+    error = error_of('bad', 'test.cli')
+    assert 'must be an instance of backends:Base, found the class backends.Good' in error
 
 
 def test_a_group_without_a_contract_takes_everything(publish: Publish) -> None:
@@ -215,22 +219,80 @@ def test_what_installed_returns_belongs_to_the_caller(publish: Publish) -> None:
     assert list(installed(GROUP)) == ['good']
 
 
-def test_a_contract_that_is_no_class_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CONTRACTS, GROUP, Contract('backends:command'))
-    assert error_of('backends:Good').endswith(": 'backends:command' is not a class")
+def test_a_contract_that_is_no_class_is_an_error(contract: Contracts) -> None:
+    contract('test.odd', "'backends:command'")
+    error = error_of('backends:Good', 'test.odd')
+    assert error.endswith(": 'backends:command' is not a class")
+
+
+def test_a_name_known_to_the_owner_of_the_group_is_told_with_its_distribution(
+    publish: Publish, contract: Contracts
+) -> None:
+    contract('test.known', "'backends:Base', known={'consul': 'dist-consul', 'good': 'x'}")
+    publish('good-dist', '1', '[test.known]\ngood = backends:Good\n')
+    place = 'conf.yml:3: container.registry.class: '
+    assert error_of('consul', 'test.known') == (
+        f"{place}'consul' is provided by dist-consul, which is not installed"
+    )
+    assert error_of('consull', 'test.known') == (
+        f"{place}no plugin 'consull' in group test.known (installed: good); did you mean 'consul'? "
+        'It is provided by dist-consul, which is not installed'
+    )
+    assert load_plugin('test.known', 'good')
 
 
 @pytest.mark.parametrize(
-    'group',
+    ('value', 'error'),
     [
-        'lymph.cli',
-        'lymph.discovery',
-        'lymph.doctor',
-        'lymph.events',
-        'lymph.partitioners',
-        'lymph.plugins',
-        'lymph.transports',
+        (
+            'backends:Base',
+            'must be an instance of lymph.config.plugins:Contract, found the class backends.Base',
+        ),
+        ('nowhere_to_be:X', "cannot be loaded: 'nowhere_to_be:X': no module 'nowhere_to_be'"),
     ],
 )
-def test_every_group_of_lymph_has_a_contract(group: str) -> None:
-    assert group in CONTRACTS
+def test_what_is_published_as_a_contract_and_is_none_is_told_with_its_distribution(
+    publish: Publish, value: str, error: str
+) -> None:
+    publish('odd-owner', '3', f'[lymph.contracts]\ntest.broken = {value}\n')
+    found = error_of('backends:Good', 'test.broken')
+    assert f"plugin 'test.broken' in group lymph.contracts (from odd-owner 3) {error}" in found
+
+
+def test_two_contracts_of_one_group_are_an_error_that_names_both_distributions(
+    publish: Publish,
+) -> None:
+    publish('other-owner', '2', f'[lymph.contracts]\n{GROUP} = backends:Base\n')
+    assert error_of('backends:Good').startswith(
+        f'conf.yml:3: container.registry.class: plugin {GROUP!r} in group lymph.contracts is '
+        'published by other-owner 2 and owner-of-test.discovery 1; uninstall one'
+    )
+
+
+def test_a_kind_is_checked_instead_of_the_contract(publish: Publish) -> None:
+    publish('mixed-dist', '1', f'[{GROUP}]\nodd = builtins:dict\nhalf = backends:Half\n')
+    kind: type[Mapping[str, str]] = load_plugin(GROUP, 'odd', kind=Mapping)
+    assert kind is dict
+    assert load_plugin(GROUP, 'collections:OrderedDict', kind=dict) is OrderedDict
+    for name, error in {
+        'odd': 'must be a subclass of builtins:str, found the class builtins.dict',
+        'half': 'must be a subclass of builtins:str, found the class backends.Half',
+        'builtins:len': 'must be a subclass of builtins:str, found an instance of builtins.built',
+    }.items():
+        with pytest.raises(PluginError, match=re.escape(error)):
+            load_plugin(GROUP, name, kind=str)
+    with pytest.raises(PluginError, match='must define what backends:Base leaves open, misses reg'):
+        load_plugin(GROUP, 'half', kind=import_module('backends').Base)
+
+
+def test_a_plugin_may_be_asked_for_an_instance(publish: Publish) -> None:
+    publish('any-dist', '1', '[test.any]\nnumber = sys:maxsize\n')
+    plugin = installed('test.any')['number']
+    number: int = plugin.load_object(int)
+    assert number == sys.maxsize
+    with pytest.raises(PluginError) as caught:
+        plugin.load_object(str, where=WHERE)
+    assert str(caught.value) == (
+        f"{WHERE}: plugin 'number' in group test.any (from any-dist 1) "
+        f'must be an instance of builtins:str, found {sys.maxsize}'
+    )

@@ -1,82 +1,72 @@
-"""Plugins: classes and commands that installed distributions publish under entry-point groups.
+"""Plugins: classes and objects that installed distributions publish under entry-point groups.
 
-A place in the configuration expects one group. What stands there is the name of a plugin in that
-group, or a reference to a class, `pkg.mod:Name`; both are checked against the group's contract
-before anybody uses them. Lymph's own backends are published in the same way as strangers'.
+A place in the configuration expects plugins of one group. Its value is the name of a plugin in that
+group, or a reference `pkg.mod:Name`. Either is checked before anybody uses it: against what the
+caller demands, or else against the contract of the group.
+
+The distribution that owns a group publishes its contract: an entry point in the group
+`lymph.contracts`, with the name of the group, that leads to a `Contract`. Groups without a contract
+accept everything. Lymph's own groups and plugins are published in the same way as any other.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast, overload
 
 from lymph.config import distributions
 from lymph.config.exceptions import PluginError
 from lymph.config.lazy import lazy
 from lymph.config.printable import object_name, printable, quoted
-from lymph.config.suggestions import close_names
+from lymph.config.suggestions import close_name
 
 if TYPE_CHECKING:
     from lymph.config._values.locations import Location
 
 __all__ = ['CONTRACTS', 'Contract', 'InstalledPlugin', 'installed', 'load_plugin', 'refresh']
 
+T = TypeVar('T')
+
+#: The entry-point group of contracts: each is published with the name of the group it is about.
+CONTRACTS: Final = 'lymph.contracts'
+
 _logger = lazy('logging:getLogger')
 _is_reference: Callable[[str], bool] = lazy('lymph.config.references:is_reference')
 _load_reference: Callable[..., object] = lazy('lymph.config.references:load_reference')
+
+_NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 
 
 class Contract(NamedTuple):
     """What the plugins of a group are: subclasses of a class, or (`instance=True`) its instances.
 
-    The class is named by reference and imported only when a plugin of the group is loaded.
+    `reference` names the class. It is imported only when a plugin of the group is checked, so the
+    module with the contract can be small.
+
+    `known` maps names of plugins to the distributions that publish them: whoever asks for one that
+    is not installed is told what to install.
     """
 
     reference: str
     instance: bool = False
+    known: Mapping[str, str] = _NOTHING_KNOWN
 
     def breach(self, found: object, where: Location | str | None = None) -> str | None:
-        """Return what an object breaks the contract by, or None if it keeps it.
+        """Return the rule that an object breaks, or None if it keeps the contract.
 
-        Raises PluginError if the contract itself is not installed.
+        `where` is the place that errors begin with.
+
+        Raises PluginError if the class cannot be found, or is not a class.
         """
         base = _load_reference(self.reference, where=where)
         if not isinstance(base, type):
             raise PluginError(f'{quoted(self.reference, 200)} is not a class', where)
-        if self.instance:
-            if isinstance(found, base):
-                return None
-            return f'must be an instance of {self.reference}, found {object_name(found)}'
-        if not (isinstance(found, type) and issubclass(found, base)):
-            return f'must be a subclass of {self.reference}, found {object_name(found)}'
-        if inspect.isabstract(found):
-            missing = ', '.join(sorted(getattr(found, '__abstractmethods__', ())))
-            return f'must define what {self.reference} leaves open, misses {missing}'
-        return None
-
-
-#: The contract of each group. Whoever invents a group adds it here; a group without one takes all.
-CONTRACTS: dict[str, Contract] = {
-    'lymph.cli': Contract('click:Command', instance=True),
-    'lymph.discovery': Contract('lymph.discovery.base:BaseServiceRegistry'),
-    'lymph.doctor': Contract('lymph.core.diagnosis:Check'),
-    'lymph.events': Contract('lymph.events.base:BaseEventSystem'),
-    'lymph.partitioners': Contract('lymph.core.partitioning:Partitioner'),
-    'lymph.plugins': Contract('lymph.core.plugins:InstalledPlugin'),
-    'lymph.transports': Contract('lymph.core.transport.base:Transport'),
-}
-
-#: The distributions that publish lymph's own backends outside of lymph-core.
-_PROVIDERS = {
-    ('lymph.discovery', 'zookeeper'): 'lymph-discovery-zk',
-    ('lymph.events', 'kombu'): 'lymph-events-kombu',
-    ('lymph.partitioners', 'zookeeper'): 'lymph-discovery-zk',
-}
+        return _breach(found, base, self.instance, self.reference)
 
 
 class InstalledPlugin(NamedTuple):
-    """One name in a group, as its distribution publishes it; nothing is imported before `load()`.
+    """One name in a group, as its distribution publishes it; nothing is imported before a load.
 
     `rivals` are other plugins that claim the same name: then none of them can be used.
     """
@@ -93,9 +83,30 @@ class InstalledPlugin(NamedTuple):
 
         `where` is the place that errors begin with.
 
-        Raises PluginError, with its cause, if the name is claimed twice, if the import fails in
-        whatever way, or if the contract is broken.
+        Raises PluginError, with its cause, if several distributions publish the name, if the
+        import fails for any reason, or if the contract is broken.
         """
+        return self._loaded(lambda found: _contract_breach(self.group, found), where)
+
+    def load_class(self, kind: type[T], *, where: Location | str | None = None) -> type[T]:
+        """Return the class that the plugin publishes, a subclass of `kind` that is not abstract.
+
+        `kind` is checked instead of the contract of the group. Raises PluginError as `load` does.
+        """
+        found = self._loaded(lambda each: _kind_breach(self.group, each, kind, False), where)
+        return cast('type[T]', found)
+
+    def load_object(self, kind: type[T], *, where: Location | str | None = None) -> T:
+        """Return the object that the plugin publishes, an instance of `kind`.
+
+        `kind` is checked instead of the contract of the group. Raises PluginError as `load` does.
+        """
+        found = self._loaded(lambda each: _kind_breach(self.group, each, kind, True), where)
+        return cast('T', found)
+
+    def _loaded(
+        self, breach_of: Callable[[object], str | None], where: Location | str | None
+    ) -> object:
         if self.rivals:
             claims = ' and '.join(sorted(plugin.origin for plugin in (self, *self.rivals)))
             raise PluginError(
@@ -105,10 +116,10 @@ class InstalledPlugin(NamedTuple):
             )
         try:
             found = _load_reference(self.reference)
-            breach = _breach(self.group, found)
+            breach = breach_of(found)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # what the module does is its author's: SystemExit, too
+        except BaseException as error:  # modules of others may raise anything, SystemExit too
             reason = error.text if isinstance(error, PluginError) else _first_line(error)
             raise PluginError(f'{self} cannot be loaded: {reason}', where) from error
         if breach:
@@ -134,22 +145,38 @@ class InstalledPlugin(NamedTuple):
         return f'plugin {quoted(self.name)} in group {self.group} (from {self.origin})'
 
 
-def load_plugin(group: str, reference: str, *, where: Location | str | None = None) -> object:
+@overload
+def load_plugin(
+    group: str, reference: str, *, kind: type[T], where: Location | str | None = None
+) -> type[T]: ...
+@overload
+def load_plugin(group: str, reference: str, *, where: Location | str | None = None) -> object: ...
+def load_plugin(
+    group: str,
+    reference: str,
+    *,
+    kind: type[T] | None = None,
+    where: Location | str | None = None,
+) -> object:
     """Return what the name of a plugin or a reference `pkg.mod:Name` stands for in a group.
 
-    `where` is the place that errors begin with.
+    Arguments: `kind` demands a subclass of it that is not abstract, and is checked instead of the
+    contract of the group; `where` is the place that errors begin with.
 
-    Raises PluginError if there is no such thing, if it cannot be loaded, or if it is not what the
-    contract of the group demands. What a module named by reference raises while it is imported
-    passes unchanged.
+    Raises PluginError if there is no such plugin, module or name, if the plugin cannot be loaded,
+    or if it is not what `kind` or the contract demands. What a module named by reference raises
+    while it is imported passes unchanged.
     """
     plugin = installed(group).get(reference)
     if plugin:
-        return plugin.load(where=where)
+        return plugin.load(where=where) if kind is None else plugin.load_class(kind, where=where)
     if not _is_reference(reference):
-        raise PluginError(_unknown(group, reference), where)
+        raise PluginError(_unknown(group, reference, where), where)
     found = _load_reference(reference, where=where)
-    breach = _breach(group, found, where)
+    if kind is None:
+        breach = _contract_breach(group, found, where)
+    else:
+        breach = _kind_breach(group, found, kind, False)
     if breach:
         raise PluginError(f'{quoted(reference, 200)} in group {group} {breach}', where)
     return found
@@ -173,39 +200,62 @@ def installed(group: str) -> dict[str, InstalledPlugin]:
 
 
 def refresh() -> None:
-    """Make the next look at a group search the environment again."""
+    """Forget which distributions are installed; the next lookup searches for them again."""
     distributions.refresh()
 
 
-def _breach(group: str, found: object, where: Location | str | None = None) -> str | None:
-    contract = CONTRACTS.get(group)
-    return contract.breach(found, where) if contract else None
+def _contract_of(group: str, where: Location | str | None = None) -> Contract | None:
+    published = installed(CONTRACTS).get(group)
+    return None if published is None else published.load_object(Contract, where=where)
 
 
-def _unknown(group: str, name: str) -> str:
-    provider = _PROVIDERS.get((group, name))
-    if provider:
-        return f'{quoted(name)} is provided by {provider}, which is not installed'
+def _contract_breach(group: str, found: object, where: Location | str | None = None) -> str | None:
+    contract = _contract_of(group, where)
+    return None if contract is None else contract.breach(found, where)
+
+
+def _kind_breach(group: str, found: object, kind: type, instance: bool) -> str | None:
+    breach = _breach(found, kind, instance, f'{kind.__module__}:{kind.__qualname__}')
+    if breach is None:
+        return None
+    # The contract may have a better name for the same class: authors import `click:Command`, while
+    # the class itself knows `click.core:Command` only.
+    contract = _contract_of(group)
+    if contract is not None and _load_reference(contract.reference) is kind:
+        return contract.breach(found)
+    return breach
+
+
+def _breach(found: object, base: type, instance: bool, named: str) -> str | None:
+    if instance:
+        is_kept = isinstance(found, base)
+        return None if is_kept else f'must be an instance of {named}, found {object_name(found)}'
+    if not (isinstance(found, type) and issubclass(found, base)):
+        return f'must be a subclass of {named}, found {object_name(found)}'
+    missing = ', '.join(sorted(getattr(found, '__abstractmethods__', ())))
+    return f'must define what {named} leaves open, misses {missing}' if missing else None
+
+
+def _unknown(group: str, name: str, where: Location | str | None) -> str:
+    """Return what an error says of a name that no installed distribution publishes."""
+    contract = _contract_of(group, where)
+    known = _NOTHING_KNOWN if contract is None else contract.known
+    if name in known:
+        return f'{quoted(name)} is provided by {known[name]}, which is not installed'
     names = installed(group)
     listed = f'installed: {", ".join(names)}' if names else 'none is installed'
-    return f'no plugin {quoted(name)} in group {group} ({listed})' + (
-        close_names(name, names) or _known_elsewhere(group, name) or '; or give it as pkg.mod:Name'
-    )
-
-
-def _known_elsewhere(group: str, name: str) -> str:
-    """Suggest a backend of lymph that is not installed, if a wrong name is close to its name."""
-    known = {each: owner for (home, each), owner in _PROVIDERS.items() if home == group}
-    advice = close_names(name, known)
-    for each, owner in known.items():
-        if repr(each) in advice:
-            return f'{advice} It is provided by {owner}, which is not installed'
-    return ''
+    advice = 'or give it as pkg.mod:Name'
+    if close := close_name(name, names):
+        advice = f'did you mean {close!r}?'
+    elif close := close_name(name, known):
+        provider = known[close]
+        advice = f'did you mean {close!r}? It is provided by {provider}, which is not installed'
+    return f'no plugin {quoted(name)} in group {group} ({listed}); {advice}'
 
 
 def _first_line(error: BaseException) -> str:
     try:
         text = str(error).partition('\n')[0]
-    except Exception:  # noqa: BLE001 - the class is told all the same
+    except Exception:  # noqa: BLE001 - the class is named all the same
         text = ''
     return printable(f'{type(error).__name__}: {text}' if text else type(error).__name__, 300)

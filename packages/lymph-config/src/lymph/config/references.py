@@ -1,4 +1,10 @@
-"""References to Python objects: `pkg.mod:Name`, or the same with a dot."""
+"""References to Python objects: `pkg.mod:Name`, or the same with a dot.
+
+Whoever owns a namespace may know which distributions provide the packages in it. It publishes them
+in the entry-point group `lymph.packages`: an entry point that leads to a mapping of packages to
+distributions. Whoever names a package of a distribution that is not installed is told to install
+it.
+"""
 
 from __future__ import annotations
 
@@ -9,85 +15,67 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from lymph.config.distributions import entry_points
 from lymph.config.exceptions import PluginError
+from lymph.config.lazy import lazy
 from lymph.config.places import noted
-from lymph.config.printable import quoted
+from lymph.config.printable import printable, quoted
 from lymph.config.suggestions import close_names
 
 if TYPE_CHECKING:
     from lymph.config._values.locations import Location
 
-__all__ = ['is_reference', 'load_reference', 'split_reference']
+__all__ = ['PACKAGES', 'is_reference', 'load_reference', 'split_reference']
 
-#: Lymph's packages and modules, and the distributions that own them.
-_PROVIDERS = {
-    **dict.fromkeys(
-        (
-            'lymph.client',
-            'lymph.core',
-            'lymph.discovery.base',
-            'lymph.discovery.embedded',
-            'lymph.discovery.static',
-            'lymph.events.base',
-            'lymph.events.embedded',
-            'lymph.events.local',
-            'lymph.events.null',
-            'lymph.exceptions',
-            'lymph.monkey',
-            'lymph.patterns',
-            'lymph.serializers',
-        ),
-        'lymph-core',
-    ),
-    'lymph.cli': 'lymph-cli',
-    'lymph.discovery.zookeeper': 'lymph-discovery-zk',
-    'lymph.events.kombu': 'lymph-events-kombu',
-    'lymph.services.node': 'lymph-cli',
-    'lymph.testing': 'lymph-testing',
-    'lymph.web': 'lymph-web',
-}
-#: What `from a import b` says of a missing b; Python 3.12 has it as an attribute.
+#: The entry-point group of mappings of packages to the distributions that provide them.
+PACKAGES = 'lymph.packages'
+
+_QUOTED = 200  # characters that an error quotes of a reference
+#: What `from a import b` says of a missing b; an attribute has it only from Python 3.12 on.
 _CANNOT_IMPORT = re.compile(r"cannot import name '(\w+)'")
+
+_logger = lazy('logging:getLogger')
 
 
 def is_reference(text: str) -> bool:
-    """Tell a reference from a plain name: it contains a colon or a dot."""
+    """Return whether text is meant as a reference, not as a plain name: it has a colon or a dot."""
     return ':' in text or '.' in text
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """Return the names of the module and of what is in it.
+    """Return the name of the module and the name in it, which may have dots.
 
-    Raises ValueError for text that is no reference.
+    Raises ValueError for text that is not a reference, and for the name of a file.
     """
     module, separator, name = reference.partition(':')
     if not separator:
         module, _, name = reference.rpartition('.')
     segments = [*module.split('.'), *name.split('.')]
     if not all(segment.isidentifier() for segment in segments):
-        raise ValueError(f'{quoted(reference, 200)} is not of the form package.module:Name')
+        raise ValueError(f'{quoted(reference, _QUOTED)} is not of the form package.module:Name')
     if separator and module.endswith('.py'):
         raise ValueError(
-            f'{quoted(reference, 200)} names a file; name its module, '
-            f'{quoted(f"{module[:-3]}:{name}", 200)}'
+            f'{quoted(reference, _QUOTED)} names a file; name its module, '
+            f'{quoted(f"{module[:-3]}:{name}", _QUOTED)}'
         )
     return module, name
 
 
 def load_reference(reference: str, *, where: Location | str | None = None) -> object:
-    """Return the object that a reference names, importing its module.
+    """Return the object that a reference names; its module is imported.
 
     `where` is the place that errors begin with.
 
-    Raises PluginError if the text is no reference, the module does not exist, the name is not in
-    it, or the module imports a part of lymph that is not installed. Whatever else the module raises
-    while it is imported passes unchanged.
+    Raises PluginError if the text is not a reference, the module does not exist, the name is not in
+    it, or the module imports a package that is known to belong to a distribution which is not
+    installed (see `PACKAGES`). Whatever else the module raises while it is imported passes
+    unchanged.
     """
     try:
         module_name, name = split_reference(reference)
     except ValueError as error:
         raise PluginError(str(error), where) from error
-    with noted(where, f'importing {quoted(reference, 200)}'):
+    with noted(where, f'importing {quoted(reference, _QUOTED)}'):
         module = _import(module_name, reference, where)
         found: object = module
         for segment in name.split('.'):
@@ -98,7 +86,8 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
                 if found is module:
                     advice = _advice_on_hidden(module_name) or advice
                 raise PluginError(
-                    f'{quoted(reference, 200)}: no {quoted(segment)} in {_name_of(found)}{advice}',
+                    f'{quoted(reference, _QUOTED)}: no {quoted(segment)} in '
+                    f'{_name_of(found)}{advice}',
                     where,
                 ) from error
     return found
@@ -110,28 +99,28 @@ def _import(module: str, reference: str, where: Location | str | None) -> Module
     except (ImportError, AttributeError) as error:
         missing = _missing_module(error)
         if not (isinstance(error, ModuleNotFoundError) and _is_inside(module, missing)):
-            # The module is there; something that it imports is not.
+            # The module exists; something that it imports does not.
             owner = _absent_provider(missing, missing)
             if owner is None:
                 raise
             text = (
-                f'{quoted(reference, 200)} needs {missing}, which is provided by {owner}; '
+                f'{quoted(reference, _QUOTED)} needs {missing}, which is provided by {owner}; '
                 f'install it: pip install {owner}'
             )
             raise PluginError(text, where) from error
         owner = _absent_provider(module, missing)
         if owner:
-            text = f'{quoted(reference, 200)} is provided by {owner}, which is not installed'
+            text = f'{quoted(reference, _QUOTED)} is provided by {owner}, which is not installed'
         else:
             advice = _advice_on_hidden(module) or (
                 '; check its name, and that it is installed or on PYTHONPATH'
             )
-            text = f'{quoted(reference, 200)}: no module {quoted(missing)}{advice}'
+            text = f'{quoted(reference, _QUOTED)}: no module {quoted(missing)}{advice}'
         raise PluginError(text, where) from error
 
 
 def _missing_module(error: ImportError | AttributeError) -> str:
-    """Return the module that was not found by `import a.b`, `from a import b` or `a.b`, or ''."""
+    """Return the module that `import a.b`, `from a import b` or `a.b` did not find, or ''."""
     if isinstance(error, AttributeError):
         package = getattr(error.obj, '__name__', '') if isinstance(error.obj, ModuleType) else ''
         return f'{package}.{error.name}'
@@ -142,7 +131,7 @@ def _missing_module(error: ImportError | AttributeError) -> str:
 
 
 def _advice_on_hidden(module: str) -> str:
-    """Return advice if a module of the current folder is hidden by an installed one, or ''."""
+    """Return advice if an installed module hides one of the current folder, or ''."""
     name = module.partition('.')[0]
     found = getattr(sys.modules.get(name), '__file__', None) or 'a part of Python'
     for candidate in (f'{name}.py', os.path.join(name, '__init__.py')):
@@ -152,11 +141,27 @@ def _advice_on_hidden(module: str) -> str:
 
 
 def _absent_provider(module: str, missing: str) -> str | None:
-    """Return the distribution that would bring a module, if the package it owns is missing."""
-    for package, distribution in _PROVIDERS.items():
+    """Return the distribution that provides a module, if all of the module's package is missing.
+
+    If the package is there and only a module in it is missing, its distribution is installed.
+    """
+    for package, distribution in _known_packages().items():
         if _is_inside(module, package) and _is_inside(package, missing):
             return distribution
     return None
+
+
+def _known_packages() -> dict[str, str]:
+    """Return the packages that installed distributions know, with the distributions of these."""
+    found: dict[str, str] = {}
+    for entry in entry_points(PACKAGES):
+        try:
+            # Not by load_reference, which comes here when a module is missing.
+            module, name = split_reference(entry.value)
+            found.update(getattr(importlib.import_module(module), name))
+        except Exception:  # noqa: BLE001 - of others; the error to show is that of the reference
+            _logger(__name__).debug('packages of %s', printable(entry.distribution), exc_info=True)
+    return found
 
 
 def _is_inside(module: str, package: str) -> bool:

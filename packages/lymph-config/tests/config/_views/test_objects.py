@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from lymph.config import Configuration, ConfigurationError, ConfigView
-from lymph.config.plugins import CONTRACTS, Contract
 
 Load = Callable[..., Configuration]
 Write = Callable[[str, str], object]
@@ -307,11 +306,14 @@ def test_threads_that_ask_at_once_get_one_object() -> None:
 
 
 def test_a_group_names_plugins_and_checks_them(
-    load: Load, module: Write, publish: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    load: Load,
+    module: Write,
+    publish: Callable[..., object],
+    contract: Callable[[str, str], None],
 ) -> None:
     module('backends', 'class Base: pass\nclass Good(Base): pass\nclass Bad: pass')
     publish('backend-good', '1.0', '[test.group]\ngood = backends:Good\n')
-    monkeypatch.setitem(CONTRACTS, 'test.group', Contract('backends:Base'))
+    contract('test.group', "'backends:Base'")
     config = load('a: {class: good}\nb: {class: "backends:Bad"}\nc:\n  class: god\nd: {x: 1}')
     assert type(config.create_instance('a', group='test.group')).__name__ == 'Good'
     assert type(config.get_instance('x', 'good', group='test.group')).__name__ == 'Good'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any
 
 from lymph.config import Configuration, ConfigView
 from lymph.config.places import noted
@@ -24,8 +24,6 @@ from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 
 logger = logging.getLogger(__name__)
-
-Kind = TypeVar('Kind')
 
 __all__ = ['build_container', 'install_interfaces']
 
@@ -58,7 +56,7 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
         reference = plugins.get_line([name, 'class'], name)
         where = plugins.locate([name])
         named = plugins.locate([name, 'class']) if 'class' in plugins.view([name]) else where
-        cls = _checked(load_plugin('lymph.plugins', reference, where=named), Plugin)
+        cls = load_plugin('lymph.plugins', reference, kind=Plugin, where=named)
         with noted(where, 'making the plugin'):
             container.install_plugin(cls, plugins.view([name])).place = where
     components = config.view('components')
@@ -148,9 +146,3 @@ def _interface_class(section: ConfigView) -> type[Interface]:
             'name a class that is derived from it',
         )
     return cls
-
-
-def _checked(found: object, kind: type[Kind]) -> type[Kind]:
-    assert isinstance(found, type)
-    assert issubclass(found, kind)
-    return found

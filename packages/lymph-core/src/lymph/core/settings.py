@@ -192,9 +192,8 @@ def read_transport(config: ConfigView) -> Transport:
     if buffered < 2 * size:
         text = f'expected {2 * size} bytes (twice rpc.max_message_size) or more, found {buffered}'
         raise config.error('rpc.max_buffered', text)
-    cls = load_plugin('lymph.transports', name, where=config.locate('rpc.transport'))
-    assert isinstance(cls, type)
-    assert issubclass(cls, Transport)
+    where = config.locate('rpc.transport')
+    cls = load_plugin('lymph.transports', name, kind=Transport, where=where)
     return cls.from_config(
         config.view('rpc'),
         max_message_size=size,

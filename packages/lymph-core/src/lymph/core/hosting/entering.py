@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 from lymph.config import ConfigurationError, ConfigView, Location
-from lymph.config.references import load_reference
+from lymph.config.lazy import lazy
 from lymph.core.addresses import check_host
 from lymph.core.options import refuse_unknown
 
 __all__ = ['Backdoor', 'BackdoorSettings', 'open_backdoor', 'read_backdoor']
 
-# loaded when they are needed, which is seldom
-_BACKDOOR = 'lymph.core.backdoor.server:Backdoor'
-_NEW_TOKEN = 'lymph.core.backdoor.tokens:new_token'
-_NAMESPACE = 'lymph.core.backdoor.namespace:complete_namespace'
-
 _LOOPBACK = '127.0.0.1'
 _SHORTEST = 16  # characters of a token that somebody has made up
+
+# Imported on first use: few containers open a backdoor.
+_new_token: Callable[[], str] = lazy('lymph.core.backdoor.tokens:new_token')
+_complete_namespace: Callable[[dict[str, Any]], dict[str, Any]] = lazy(
+    'lymph.core.backdoor.namespace:complete_namespace'
+)
 
 
 class Backdoor(Protocol):
@@ -36,6 +37,9 @@ class BackdoorSettings(NamedTuple):
     ip: str = _LOOPBACK
     token: str | None = None
     where: Location | str = '--debug'
+
+
+_open: Callable[..., Backdoor] = lazy('lymph.core.backdoor.server:Backdoor')
 
 
 def read_backdoor(debug: ConfigView, asked: bool = False) -> BackdoorSettings | None:
@@ -60,12 +64,9 @@ def open_backdoor(
     settings: BackdoorSettings, identity: str, names: Callable[[], dict[str, Any]]
 ) -> Backdoor:
     """Open a backdoor; `names()` returns what its prompts have. Raises ConfigurationError."""
-    make = cast('Callable[..., Backdoor]', load_reference(_BACKDOOR))
-    new_token = cast('Callable[[], str]', load_reference(_NEW_TOKEN))
-    complete = cast('Callable[[dict[str, Any]], dict[str, Any]]', load_reference(_NAMESPACE))
-    token = new_token() if settings.token is None else settings.token
+    token = _new_token() if settings.token is None else settings.token
     try:
-        return make(settings.ip, identity, token, lambda: complete(names()))
+        return _open(settings.ip, identity, token, lambda: _complete_namespace(names()))
     except OSError as error:
         text = f'no backdoor at {settings.ip}: {error.strerror or error}'
         raise ConfigurationError(

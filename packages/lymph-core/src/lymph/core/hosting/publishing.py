@@ -15,19 +15,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from socket import gaierror
-from typing import Protocol, cast
+from typing import Protocol
 
 from lymph.config import ConfigurationError, Location
+from lymph.config.lazy import lazy
 from lymph.config.printable import quoted
-from lymph.config.references import load_reference
 from lymph.core.addresses import check_host, in_brackets, numeric
 from lymph.core.resolving import resolver
 from lymph.core.transport.endpoints import scheme_of, split_tcp
 
 __all__ = ['Publisher', 'announced_endpoint', 'check_log_endpoint', 'publish_log']
-
-# loaded when it is needed: a container whose log nobody follows does without libzmq
-_PUBLISHER = 'lymph.core.monitoring.log_publisher:LogPublisher'
 
 _TCP = re.compile(r'tcp://(?P<host>\[[^\[\]\s]+\]|[^\[\]:/\s]+)(?::(?P<port>[0-9]{1,5}|\*))?')
 _LOCAL = re.compile(r'(?:ipc|inproc)://[^\x00-\x1f]+')
@@ -42,6 +39,10 @@ class Publisher(Protocol):
 
     def close(self) -> None:
         """Send what is queued, and end. Idempotent."""
+
+
+# Imported on first use: a container whose log nobody follows does without libzmq.
+_publish: Callable[[str, str], Publisher] = lazy('lymph.core.monitoring.log_publisher:LogPublisher')
 
 
 def check_log_endpoint(value: object) -> str:
@@ -60,8 +61,7 @@ def publish_log(setting: str, identity: str, where: Location | str) -> Publisher
     `where` is the place of the setting.
     """
     try:
-        make = cast('Callable[[str, str], Publisher]', load_reference(_PUBLISHER))
-        return make(_address(setting), identity)
+        return _publish(_address(setting), identity)
     except gaierror as error:
         reason, advice = error.strerror or str(error), 'name an address of this machine'
     except OSError as error:
