@@ -14,6 +14,7 @@ FLOORS = [
     [
         'lymph.config',
         'lymph.core.addresses',
+        'lymph.core.contracts',
         'lymph.core.failures',
         'lymph.core.limits',
         'lymph.exceptions',
