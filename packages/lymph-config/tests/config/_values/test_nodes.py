@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lymph.config import ConfigurationError, Location, Position
 from lymph.config._values.nodes import (
-    Node,
+    ValueNode,
     assign,
     describe,
     find,
@@ -100,7 +100,7 @@ def test_what_is_assigned_is_found_or_the_way_is_blocked(
     assert plain(tree) == base
 
 
-def is_found(tree: Node, path: tuple[str, ...]) -> bool:
+def is_found(tree: ValueNode, path: tuple[str, ...]) -> bool:
     try:
         return find(tree, path) is not None
     except ConfigurationError:
@@ -157,8 +157,8 @@ def test_assigning_into_a_list_replaces_one_item() -> None:
 
 
 def test_a_place_is_that_of_the_value_or_of_the_nearest_thing_around_it() -> None:
-    inner = Node({'b': Node(1, Position('f', 3)), 'c': Node(2)}, Position('f', 2))
-    tree = Node({'a': inner}, Position('f'))
+    inner = ValueNode({'b': ValueNode(1, Position('f', 3)), 'c': ValueNode(2)}, Position('f', 2))
+    tree = ValueNode({'a': inner}, Position('f'))
     assert locate(tree, ('a', 'b')) == Location('a.b', Position('f', 3))
     assert locate(tree, ('a', 'c')) == Location('a.c', Position('f', 2))
     assert locate(tree, ('a', 'no', 'x')) == Location('a.no.x', Position('f', 2))

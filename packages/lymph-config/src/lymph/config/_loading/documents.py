@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from lymph.config._values.locations import Location, Path, Position, format_path
-from lymph.config._values.nodes import Node, is_secret_path
+from lymph.config._values.nodes import ValueNode, is_secret_path
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import mask_text
@@ -37,7 +37,7 @@ _TOO_DEEP = f'nested more than {_MAX_DEPTH} levels deep; write it flatter'
 _MAX_ALIASED = 100_000
 
 
-def parse(data: bytes, file: str) -> Node:
+def parse(data: bytes, file: str) -> ValueNode:
     """Return the mapping that a YAML document holds; an empty document is an empty mapping.
 
     Raises ConfigurationError for what is not UTF-8, not YAML, not a mapping, or not plain data.
@@ -49,7 +49,7 @@ def parse(data: bytes, file: str) -> Node:
         try:
             document = loader.get_single_node()
             if document is None:
-                return Node({}, Position(file))
+                return ValueNode({}, Position(file))
             return _Builder(loader, file).build_document(document)
         finally:
             loader.dispose()
@@ -126,10 +126,10 @@ class _Builder:
         self._open: set[yaml.Node] = set()
         self._aliased = 0
 
-    def build_document(self, node: yaml.Node) -> Node:
+    def build_document(self, node: yaml.Node) -> ValueNode:
         if not isinstance(node, yaml.MappingNode):
             if isinstance(node, yaml.ScalarNode) and node.tag == _TAG + 'null':
-                return Node({}, Position(self._file))
+                return ValueNode({}, Position(self._file))
             kind = 'a list' if isinstance(node, yaml.SequenceNode) else 'a single value'
             raise ConfigurationError(
                 f'expected a mapping of sections, such as `container:`, found {kind}',
@@ -137,16 +137,16 @@ class _Builder:
             )
         return self._build(node, (), Position(self._file))
 
-    def _build(self, node: yaml.Node, path: Path, position: Position) -> Node:
+    def _build(self, node: yaml.Node, path: Path, position: Position) -> ValueNode:
         self._guard_aliases(node, path, position)
         self._open.add(node)
         try:
             if isinstance(node, yaml.MappingNode):
                 self._check_tag(node, path, position, {_TAG + 'map'})
-                return Node(self._mapping(node, path), position)
+                return ValueNode(self._mapping(node, path), position)
             if isinstance(node, yaml.SequenceNode):
                 self._check_tag(node, path, position, {_TAG + 'seq'})
-                return Node(
+                return ValueNode(
                     [
                         self._build(item, (*path, index), _position(item, self._file))
                         for index, item in enumerate(node.value)
@@ -157,9 +157,9 @@ class _Builder:
         finally:
             self._open.discard(node)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Node]:
-        own: dict[str, Node] = {}
-        merged: dict[str, Node] = {}
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, ValueNode]:
+        own: dict[str, ValueNode] = {}
+        merged: dict[str, ValueNode] = {}
         lines: dict[str, int | None] = {}
         for key_node, value_node in node.value:
             position = _position(key_node, self._file)
@@ -179,10 +179,10 @@ class _Builder:
                 own[key] = self._build(value_node, (*path, key), position)
         return {**merged, **own}
 
-    def _merged(self, node: yaml.Node, path: Path, position: Position) -> dict[str, Node]:
+    def _merged(self, node: yaml.Node, path: Path, position: Position) -> dict[str, ValueNode]:
         """Return what `<<: *base` or `<<: [*a, *b]` adds; of several, the first wins."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        result: dict[str, Node] = {}
+        result: dict[str, ValueNode] = {}
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
                 raise self._error('`<<` takes a mapping or a list of mappings', path, position)
@@ -190,9 +190,9 @@ class _Builder:
             result = {**built.value, **result}
         return result
 
-    def _scalar(self, node: yaml.Node, path: Path, position: Position) -> Node:
+    def _scalar(self, node: yaml.Node, path: Path, position: Position) -> ValueNode:
         if node.tag in _TEXT_TAGS:
-            return Node(node.value, position, node.value)
+            return ValueNode(node.value, position, node.value)
         self._check_tag(node, path, position, _SCALAR_TAGS)
         try:
             value = self._loader.construct_object(node)
@@ -206,7 +206,7 @@ class _Builder:
             ) from error
         if isinstance(value, int) and value.bit_length() > _MAX_BITS:
             raise self._error('a number of this length is not allowed', path, position)
-        return Node(value, position, node.value)
+        return ValueNode(value, position, node.value)
 
     def _check_tag(
         self, node: yaml.Node, path: Path, position: Position, allowed: set[str]

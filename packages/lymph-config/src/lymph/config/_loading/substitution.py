@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from lymph.config._values.locations import Location, Path, format_path, parse_key
 from lymph.config._values.nodes import (
-    Node,
+    ValueNode,
     describe,
     find,
     hide,
@@ -33,12 +33,12 @@ _NAME = re.compile(r'([^()]*)\)')
 class Substitution:
     """Fills references in from one set of variables and one environment."""
 
-    def __init__(self, variables: Node, environ: Mapping[str, str]) -> None:
+    def __init__(self, variables: ValueNode, environ: Mapping[str, str]) -> None:
         self._variables = variables
         self._environ = environ
         self._open: list[str] = []
 
-    def apply(self, node: Node, path: Path = ()) -> Node:
+    def apply(self, node: ValueNode, path: Path = ()) -> ValueNode:
         """Return the tree with all references filled in.
 
         Raises ConfigurationError for a reference that is malformed, names nothing, leads to
@@ -54,7 +54,7 @@ class Substitution:
             return self._fill_in(node, node.value, Location(format_path(path), node.position))
         return node
 
-    def _fill_in(self, node: Node, text: str, where: Location) -> Node:
+    def _fill_in(self, node: ValueNode, text: str, where: Location) -> ValueNode:
         parts: list[str] = []
         shown: list[str] = []
         start = 0
@@ -83,9 +83,9 @@ class Substitution:
             shown.append(parts[-1] if found.shown is None else found.shown)
         filled = ''.join(parts) + text[start:]
         seen = ''.join(shown) + text[start:]
-        return Node(filled, node.position, filled, None if seen == filled else seen)
+        return ValueNode(filled, node.position, filled, None if seen == filled else seen)
 
-    def _look_up(self, name: str, where: Location) -> Node:
+    def _look_up(self, name: str, where: Location) -> ValueNode:
         kind, dot, rest = name.partition('.')
         if dot and rest and kind == 'env':
             found = self._environment(rest, where)
@@ -100,7 +100,7 @@ class Substitution:
             where,
         )
 
-    def _environment(self, name: str, where: Location) -> Node:
+    def _environment(self, name: str, where: Location) -> ValueNode:
         if name not in self._environ:
             raise ConfigurationError(
                 f'$(env.{printable(name, QUOTED)}): no environment variable {quoted(name)}'
@@ -108,9 +108,9 @@ class Substitution:
                 where,
             )
         value = self._environ[name]
-        return Node(value, None, value)
+        return ValueNode(value, None, value)
 
-    def _variable(self, name: str, where: Location) -> Node:
+    def _variable(self, name: str, where: Location) -> ValueNode:
         if name in self._open:
             circle = ' -> '.join(f'$(var.{each})' for each in [*self._open, name])
             raise ConfigurationError(f'variables lead in a circle: {circle}; break it', where)
@@ -143,7 +143,7 @@ def _is_hidden(where: Location) -> bool:
     return is_secret_path(tuple(where.key.split('.')))
 
 
-def _as_text(node: Node, name: str, where: Location) -> str:
+def _as_text(node: ValueNode, name: str, where: Location) -> str:
     value = node.value
     if value is not None and not isinstance(value, (dict, list)):
         if node.text is not None:

@@ -16,8 +16,8 @@ _PARTICLE = 3
 _SHOWN = 40
 
 
-class Node(NamedTuple):
-    """A value: a dict of text to Node, a list of Node, or anything else; never changed in place.
+class ValueNode(NamedTuple):
+    """A value: a dict of text to nodes, a list of nodes, or anything else; never changed in place.
 
     `text` is a scalar as its file spells it, so that `1.10` inside a string stays `1.10`. `shown`
     is what people see instead of a scalar that holds the value of a secret variable.
@@ -33,7 +33,7 @@ def _no_node(_: object) -> None:
     return None
 
 
-def wrap(value: object, node_of: Callable[[object], Node | None] = _no_node) -> Node:
+def wrap(value: object, node_of: Callable[[object], ValueNode | None] = _no_node) -> ValueNode:
     """Return the tree for a value that comes from Python code.
 
     Arguments: `node_of` returns the tree of a value that has one already, and None for others.
@@ -47,13 +47,13 @@ def wrap(value: object, node_of: Callable[[object], Node | None] = _no_node) -> 
         for key in value:
             if not isinstance(key, str):
                 raise ConfigurationError(f'keys are text, found {describe(key)}; write it as text')
-        return Node({key: wrap(child, node_of) for key, child in value.items()})
+        return ValueNode({key: wrap(child, node_of) for key, child in value.items()})
     if isinstance(value, list):
-        return Node([wrap(child, node_of) for child in value])
-    return Node(value)
+        return ValueNode([wrap(child, node_of) for child in value])
+    return ValueNode(value)
 
 
-def plain(node: Node) -> Any:
+def plain(node: ValueNode) -> Any:
     """Return a tree as fresh dicts, lists and scalars."""
     if isinstance(node.value, dict):
         return {key: plain(child) for key, child in node.value.items()}
@@ -62,7 +62,7 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def masked(node: Node, path: Path = ()) -> Any:
+def masked(node: ValueNode, path: Path = ()) -> Any:
     """Return the tree at `path` as `plain` does, with ``***`` for secrets."""
     secret = next((each for each in map(str, path) if is_secret(each)), '')
     return mask(_shown(node), secret)
@@ -73,7 +73,7 @@ def is_secret_path(path: Path) -> bool:
     return any(is_secret(str(segment)) for segment in path)
 
 
-def _shown(node: Node) -> Any:
+def _shown(node: ValueNode) -> Any:
     if isinstance(node.value, dict):
         return {key: _shown(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
@@ -81,7 +81,7 @@ def _shown(node: Node) -> Any:
     return node.value if node.shown is None else node.shown
 
 
-def hide(node: Node) -> Node:
+def hide(node: ValueNode) -> ValueNode:
     """Return the tree with all its scalars shown as ``***``, but null, true and false."""
     if isinstance(node.value, dict):
         return node._replace(value={key: hide(child) for key, child in node.value.items()})
@@ -90,7 +90,7 @@ def hide(node: Node) -> Node:
     return node if node.value is None or isinstance(node.value, bool) else node._replace(shown=MASK)
 
 
-def without_secrets(node: Node, path: Path, text: str) -> str:
+def without_secrets(node: ValueNode, path: Path, text: str) -> str:
     """Return text with ``***`` for the secrets of the tree at `path`, but for very short ones."""
     if isinstance(node.value, (dict, list)):
         children = node.value.items() if isinstance(node.value, dict) else enumerate(node.value)
@@ -110,22 +110,22 @@ def _forms(value: object) -> tuple[str, ...]:
         return ()
 
 
-def merge(base: Node, over: Node) -> Node:
+def merge(base: ValueNode, over: ValueNode) -> ValueNode:
     """Return both trees as one: mappings are joined at every depth, anything else is replaced."""
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     joined = dict(base.value)
     for key, child in over.value.items():
         joined[key] = merge(joined[key], child) if key in joined else child
-    return Node(joined, over.position or base.position)
+    return ValueNode(joined, over.position or base.position)
 
 
-def find(root: Node, path: Path) -> Node | None:
+def find(root: ValueNode, path: Path) -> ValueNode | None:
     """Return the node at a path, or None where nothing is.
 
     Raises ConfigurationError where the path leads through something that holds no values.
     """
-    node: Node | None = root
+    node: ValueNode | None = root
     for depth, segment in enumerate(path):
         if node is None:
             return None
@@ -133,7 +133,7 @@ def find(root: Node, path: Path) -> Node | None:
     return node
 
 
-def assign(root: Node, path: Path, value: Node) -> Node:
+def assign(root: ValueNode, path: Path, value: ValueNode) -> ValueNode:
     """Return the tree with another value at a path; mappings on the way are made where missing.
 
     Raises ConfigurationError where the path leads through something that holds no values, or to a
@@ -142,15 +142,15 @@ def assign(root: Node, path: Path, value: Node) -> Node:
     return _assign(root, path, 0, root, value)
 
 
-def look(root: Node, path: Path) -> Node | None:
+def look(root: ValueNode, path: Path) -> ValueNode | None:
     """Return the node at a path, or None where the path leads nowhere, for whatever reason."""
-    node: Node | None = root
+    node: ValueNode | None = root
     for segment in path:
         node = _child(node, segment) if node else None
     return node
 
 
-def locate(root: Node, path: Path) -> Location:
+def locate(root: ValueNode, path: Path) -> Location:
     """Return a path with the position of its value, or else of the nearest thing around it."""
     position = root.position
     for depth in range(1, len(path) + 1):
@@ -159,7 +159,7 @@ def locate(root: Node, path: Path) -> Location:
     return Location(format_path(path), position)
 
 
-def error_at(root: Node, path: Path, text: str) -> ConfigurationError:
+def error_at(root: ValueNode, path: Path, text: str) -> ConfigurationError:
     """Return an error about the value at a path; the value is masked in `text` if it is secret."""
     node = look(root, path)
     return ConfigurationError(
@@ -195,14 +195,14 @@ def describe(value: object, path: Path = ()) -> str:
     return f'{quoted(value, _SHOWN)} ({type(value).__name__})'
 
 
-def _child(node: Node, segment: str | int) -> Node | None:
+def _child(node: ValueNode, segment: str | int) -> ValueNode | None:
     if isinstance(node.value, dict):
         return node.value.get(str(segment))
     index = _index(node, segment)
     return None if index is None else node.value[index]
 
 
-def _index(node: Node, segment: str | int) -> int | None:
+def _index(node: ValueNode, segment: str | int) -> int | None:
     """Return the place in a list that a segment means, or None if there is no such place."""
     if not isinstance(node.value, list) or not (isinstance(segment, int) or segment.isdecimal()):
         return None
@@ -210,7 +210,9 @@ def _index(node: Node, segment: str | int) -> int | None:
     return index if 0 <= index < len(node.value) else None
 
 
-def _step(root: Node, path: Path, depth: int, node: Node, segment: str | int) -> Node | None:
+def _step(
+    root: ValueNode, path: Path, depth: int, node: ValueNode, segment: str | int
+) -> ValueNode | None:
     if node.value is None or isinstance(node.value, dict):
         return _child(node, segment) if node.value else None
     if isinstance(node.value, list) and (isinstance(segment, int) or segment.isdecimal()):
@@ -222,12 +224,14 @@ def _step(root: Node, path: Path, depth: int, node: Node, segment: str | int) ->
     )
 
 
-def _assign(root: Node, path: Path, depth: int, node: Node | None, value: Node) -> Node:
+def _assign(
+    root: ValueNode, path: Path, depth: int, node: ValueNode | None, value: ValueNode
+) -> ValueNode:
     if depth == len(path):
         return value
     segment = path[depth]
     if node is None or node.value is None:
-        node = Node({}, node.position if node else None)
+        node = ValueNode({}, node.position if node else None)
     child = _assign(root, path, depth + 1, _step(root, path, depth, node, segment), value)
     if isinstance(node.value, dict):
         return node._replace(value={**node.value, str(segment): child})

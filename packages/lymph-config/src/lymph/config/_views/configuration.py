@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lymph.config._values.locations import Location, Position
-from lymph.config._values.nodes import Node, merge
+from lymph.config._values.nodes import ValueNode, merge
 from lymph.config._views.objects import SharedState
 from lymph.config._views.views import ConfigView, to_node
 from lymph.config.exceptions import ConfigurationError
@@ -19,7 +19,7 @@ __all__ = ['Configuration']
 
 # what only those need who have a file
 _substitution = lazy('lymph.config._loading.substitution:Substitution')
-_parse: Callable[[bytes, str], Node] = lazy('lymph.config._loading.documents:parse')
+_parse: Callable[[bytes, str], ValueNode] = lazy('lymph.config._loading.documents:parse')
 
 
 class Configuration(ConfigView):
@@ -90,7 +90,7 @@ class Configuration(ConfigView):
         """
         self._variables = _joined(self._variables, _parse(_read_file(path), os.fspath(path)))
 
-    def _take(self, document: Node, sections: Iterable[str] | None) -> None:
+    def _take(self, document: ValueNode, sections: Iterable[str] | None) -> None:
         if sections is not None:
             if isinstance(sections, str):
                 raise TypeError(f'sections is a list of names; write [{quoted(sections)}]')
@@ -99,12 +99,12 @@ class Configuration(ConfigView):
             document = document._replace(value=taken)
         self._add(document)
 
-    def _add(self, document: Node) -> None:
-        filled: Node = _substitution(self._variables, self._environ).apply(document)
+    def _add(self, document: ValueNode) -> None:
+        filled: ValueNode = _substitution(self._variables, self._environ).apply(document)
         self._state.tree = _joined(self._state.tree, filled)
 
 
-def _joined(base: Node, over: Node) -> Node:
+def _joined(base: ValueNode, over: ValueNode) -> ValueNode:
     """Merge documents; what stands in none of their lines is said to be missing from all files."""
     files = [node.position.file for node in (base, over) if node.position]
     position = Position(', '.join(dict.fromkeys(files))) if files else None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lymph.config._values.locations import Path, format_path
-from lymph.config._values.nodes import Node, describe, error_at, find, locate
+from lymph.config._values.nodes import ValueNode, describe, error_at, find, locate
 from lymph.config.exceptions import ConfigurationError
 from lymph.config.lazy import lazy
 from lymph.config.places import noted
@@ -38,7 +38,7 @@ class SharedState:
     """
 
     def __init__(self, view: Callable[[Path], object]) -> None:
-        self.tree = Node({})
+        self.tree = ValueNode({})
         self._view = view
         self._made: dict[Path, Any] = {}
         self._lock = threading.RLock()
@@ -70,7 +70,7 @@ class SharedState:
                 (*path, 'class'),
                 f'expected a class or a function, found {describe(factory)}',
             )
-        own: dict[str, Node] = (node.value if node else None) or {}
+        own: dict[str, ValueNode] = (node.value if node else None) or {}
         arguments = {
             key: self._argument(child, (*path, key))
             for key, child in own.items()
@@ -89,7 +89,7 @@ class SharedState:
         """
         return self._share(path, path, default, group, extra)
 
-    def present(self, node: Node, path: Path) -> Any:
+    def present(self, node: ValueNode, path: Path) -> Any:
         """Return a value as `get` does: a mapping as a view, `dep:name` as the shared object.
 
         Raises ConfigurationError if a dependency is not defined or cannot be made.
@@ -98,13 +98,13 @@ class SharedState:
             return self._view(path)
         return self._resolve(node, path, self.present)
 
-    def _argument(self, node: Node, path: Path) -> Any:
+    def _argument(self, node: ValueNode, path: Path) -> Any:
         """Return a value as factories without `from_config` get it: a mapping as a dict."""
         if isinstance(node.value, dict):
             return {key: self._argument(child, (*path, key)) for key, child in node.value.items()}
         return self._resolve(node, path, self._argument)
 
-    def _resolve(self, node: Node, path: Path, inner: Callable[[Node, Path], Any]) -> Any:
+    def _resolve(self, node: ValueNode, path: Path, inner: Callable[[ValueNode, Path], Any]) -> Any:
         if isinstance(node.value, list):
             return [inner(child, (*path, index)) for index, child in enumerate(node.value)]
         name = _dependency_in(node.value)

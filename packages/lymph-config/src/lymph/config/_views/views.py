@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from lymph.config._values.locations import Key, Location, Path, parse_key
 from lymph.config._values.nodes import (
-    Node,
+    ValueNode,
     assign,
     describe,
     error_at,
@@ -104,7 +104,7 @@ class ConfigView(Mapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         # The plain values decide: comparing makes no objects.
         theirs = other.get_raw(()) or {} if isinstance(other, ConfigView) else other
-        return bool(plain(Node(self._section())) == theirs)
+        return bool(plain(ValueNode(self._section())) == theirs)
 
     def __repr__(self) -> str:
         # Only keys: values may be secrets.
@@ -247,7 +247,7 @@ class ConfigView(Mapping[str, Any]):
 
         Raises ConfigurationError for keys that are not text.
         """
-        base = Node(self._section(), locate(self._state.tree, self._path).position)
+        base = ValueNode(self._section(), locate(self._state.tree, self._path).position)
         self._assign(self._path, merge(base, to_node(values)))
 
     # Objects.
@@ -289,10 +289,10 @@ class ConfigView(Mapping[str, Any]):
         """
         return self._state.share(self.path_of(key), default_class, group, kwargs)
 
-    def _find(self, key: Key) -> Node | None:
+    def _find(self, key: Key) -> ValueNode | None:
         return find(self._state.tree, self.path_of(key))
 
-    def _section(self) -> dict[str, Node]:
+    def _section(self) -> dict[str, ValueNode]:
         node = find(self._state.tree, self._path)
         if node is None or node.value is None:
             return {}
@@ -300,11 +300,11 @@ class ConfigView(Mapping[str, Any]):
             raise self.error((), f'expected a mapping, found {self._describe(node, ())}')
         return node.value
 
-    def _describe(self, node: Node, key: Key) -> str:
+    def _describe(self, node: ValueNode, key: Key) -> str:
         value = node.value if node.shown is None else node.shown
         return describe(value, self.path_of(key))
 
-    def _assign(self, path: Path, node: Node) -> None:
+    def _assign(self, path: Path, node: ValueNode) -> None:
         if not path and not isinstance(node.value, dict):
             raise ConfigurationError(f'a configuration is a mapping, found {describe(node.value)}')
         self._state.tree = assign(self._state.tree, path, node)
@@ -332,7 +332,7 @@ class ConfigView(Mapping[str, Any]):
             raise self.error(key, f'{error}, found {self._describe(node, key)}') from None
 
 
-def to_node(value: object) -> Node:
+def to_node(value: object) -> ValueNode:
     """Return the tree for a value from Python code.
 
     Views in it keep the lines of their files, and the objects that they name are not made.
@@ -342,7 +342,7 @@ def to_node(value: object) -> Node:
     return wrap(value, _node_of_view)
 
 
-def _node_of_view(value: object) -> Node | None:
+def _node_of_view(value: object) -> ValueNode | None:
     if not isinstance(value, ConfigView):
         return None
-    return Node(value._section(), value.locate().position)  # noqa: SLF001 - its own module
+    return ValueNode(value._section(), value.locate().position)  # noqa: SLF001 - its own module
