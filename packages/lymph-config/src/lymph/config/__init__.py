@@ -1,7 +1,7 @@
-"""Configuration files, the plugins they name, and the base of every error of lymph.
+"""Configuration files, the plugins they name, and the base class of all errors of lymph.
 
-Each name is loaded from its home when it is first used: a command that only raises an error, or
-looks up a plugin, reads no YAML.
+Each name is imported from its own module on first use: a command that only raises an error, or
+looks up a plugin, does not import PyYAML.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ else:
         elif name.startswith('_'):
             raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
         else:
-            # modules become attributes when they are asked for
+            # `lymph.config.plugins` works after a mere `import lymph.config`.
             try:
                 value = import_module(f'{__name__}.{name}')
             except ModuleNotFoundError as error:

@@ -1,8 +1,9 @@
 """The entry points and versions of the installed distributions.
 
-The result is that of `importlib.metadata`, without importing it: that takes longer than anything
-else in a short command, since it brings the parser of e-mails along. It is asked only where
-something on `sys.path` is no folder, such as a zip file, or an importer of others knows more.
+The results are those of `importlib.metadata`, which is not imported, because that takes longer than
+anything else in a short command: it imports the parser of e-mails. It is asked only where
+`sys.path` has anything but folders, such as a zip file, or where an importer of somebody else knows
+distributions.
 
 ==================== ===============================================================================
 `*.dist-info`        a folder with `entry_points.txt` and `METADATA`; editable installs have one too
@@ -28,7 +29,7 @@ from lymph.config.printable import printable
 __all__ = ['EntryPoint', 'entry_points', 'refresh', 'version']
 
 _ENTRY_POINTS = 'entry_points.txt'
-#: Where the name and the version stand, in the order in which these are tried; '' is a file itself.
+#: Files with name and version, in the order in which they are tried; '' is the place itself.
 _METADATA = ('METADATA', 'PKG-INFO', '')
 _SUFFIXES = ('.dist-info', '.egg-info')
 
@@ -39,7 +40,7 @@ _logger = lazy('logging:getLogger')
 
 
 class EntryPoint(NamedTuple):
-    """One line of an `entry_points.txt`, and the distribution that it is from."""
+    """One line of an `entry_points.txt`, with the name and the version of its distribution."""
 
     group: str
     name: str
@@ -49,7 +50,10 @@ class EntryPoint(NamedTuple):
 
 
 class _Distribution(NamedTuple):
-    """What was found of a distribution; `read` returns the text of one of its files, if any."""
+    """A distribution with entry points; `groups` are their names and values by group.
+
+    `place` is its folder or file of metadata, `read` returns the text of a file in it, or None.
+    """
 
     place: str
     read: _Read
@@ -59,28 +63,33 @@ class _Distribution(NamedTuple):
 def entry_points(group: str) -> list[EntryPoint]:
     """Return the entry points of a group, in the order of `sys.path`.
 
-    A distribution that is there twice (an editable one beside its wheel, a .pth file that doubles a
-    folder) counts once, as the first of them: that is where imports come from, too. One with
-    metadata that cannot be read is logged and left out. The environment is searched once for each
-    value of `sys.path`; `refresh()` forgets what was found.
+    If a distribution is found twice (an editable install beside a wheel, a .pth file that doubles a
+    folder), the first one counts, as it does for imports. If its metadata cannot be read, it is
+    left out with a warning in the log. The environment is searched once for each value of
+    `sys.path`; `refresh()` forgets the results.
     """
     return list(_published(group, tuple(map(str, sys.path))))
 
 
 def version(name: str) -> str:
-    """Return the version of an installed distribution; raises LookupError if there is none."""
+    """Return the version of an installed distribution, or '' if its metadata has none.
+
+    Names are compared as pip compares them: case, hyphens, dots and underscores do not matter.
+
+    Raises LookupError if no such distribution is installed.
+    """
     wanted = _normalized(name)
     for place, read in _found(tuple(map(str, sys.path))):
         try:
             if _name_in(place, read) == wanted:
                 return _facts(read)[1]
-        except Exception as error:  # noqa: BLE001 - an importer of others may raise anything
-            _pass_over(place, error)
+        except Exception as error:  # noqa: BLE001 - importers of others may raise anything
+            _ignore(place, error)
     raise LookupError(f'the distribution {name} is not installed')
 
 
 def refresh() -> None:
-    """Make the next call search the environment again."""
+    """Forget the results of all searches; the next call searches again."""
     _search.cache_clear()
     _published.cache_clear()
 
@@ -94,7 +103,7 @@ def _published(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
             try:
                 facts = _facts(distribution.read)
             except Exception as error:  # noqa: BLE001 - as above
-                _pass_over(distribution.place, error)
+                _ignore(distribution.place, error)
                 continue
             found += [EntryPoint(group, *entry, *facts) for entry in entries]
     return tuple(found)
@@ -115,25 +124,25 @@ def _search(path: tuple[str, ...]) -> tuple[_Distribution, ...]:
             if text:
                 found.append(_Distribution(place, read, _parsed(text)))
         except Exception as error:  # noqa: BLE001 - as above
-            _pass_over(place, error)
+            _ignore(place, error)
     return tuple(found)
 
 
 def _found(path: tuple[str, ...]) -> Iterator[tuple[str, _Read]]:
-    """Yield the place of each distribution and what reads its files."""
+    """Yield the place of each distribution and a function that reads the files in it."""
     if _is_plain(path):
         for folder in path:
             for place in _places(folder):
                 yield place, functools.partial(_read, place)
     else:
         for distribution in _importable():
-            # `_path` is the folder of the metadata, where there is one; its name counts
+            # importlib.metadata has no public name for the folder of the metadata, if there is one.
             place = getattr(distribution, '_path', None) or distribution.locate_file('')
             yield str(place), distribution.read_text
 
 
 def _is_plain(path: tuple[str, ...]) -> bool:
-    """Tell whether nothing but folders is on the path, and nobody else knows distributions."""
+    """Return whether there are only folders on the path, and no importers but Python's."""
     return not any(
         finder is not PathFinder and hasattr(finder, 'find_distributions')
         for finder in sys.meta_path
@@ -143,7 +152,7 @@ def _is_plain(path: tuple[str, ...]) -> bool:
 def _places(folder: str) -> Iterator[str]:
     try:
         names = os.listdir(folder or os.curdir)
-    except OSError:  # not there, or not ours to read
+    except OSError:  # missing, or without permission
         return
     is_egg = folder.lower().endswith('.egg')
     eggs = []
@@ -157,7 +166,8 @@ def _places(folder: str) -> Iterator[str]:
 
 
 def _read(place: str, name: str) -> str | None:
-    # Old tools wrote the names of authors in any encoding; an entry point has to be right.
+    # Old tools wrote the names of authors in any encoding. Entry points are names in code: a wrong
+    # character in them is an error.
     errors = 'strict' if name == _ENTRY_POINTS else 'replace'
     path = os.path.join(place, name) if name else place
     try:
@@ -168,7 +178,10 @@ def _read(place: str, name: str) -> str | None:
 
 
 def _parsed(text: str) -> dict[str, list[tuple[str, str]]]:
-    """Return names and values by group; raises ValueError for a line that is neither."""
+    """Return the names and values in an `entry_points.txt` by group.
+
+    Raises ValueError for a line that is neither a group, a comment nor `NAME = VALUE`.
+    """
     groups: dict[str, list[tuple[str, str]]] = {}
     entries: list[tuple[str, str]] | None = None
     for line in map(str.strip, text.splitlines()):
@@ -185,9 +198,10 @@ def _parsed(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _name_in(place: str, read: _Read) -> str:
-    """Return a distribution's name as its folder spells it, or else as its metadata does.
+    """Return the normalized name of a distribution, from the name of its folder if possible.
 
-    In the name of a folder, hyphens only stand between name, version and Python's version.
+    That saves reading a file. With more than one hyphen, the name of a folder cannot be taken
+    apart reliably, and the metadata is read. If that has no name, the place stands for it.
     """
     stem, suffix = os.path.splitext(os.path.basename(place))
     if suffix in _SUFFIXES and stem.count('-') <= 1:
@@ -205,12 +219,12 @@ def _normalized(name: str) -> str:
 
 
 def _facts(read: _Read) -> tuple[str, str]:
-    """Return the name and the version of a distribution; raises LookupError without a name."""
+    """Return the name and the version of a distribution. Raises LookupError if it has no name."""
     text = next(filter(None, map(read, _METADATA)), '')
     found: dict[str, str] = {}
     for line in text.splitlines():
         if not line:
-            break  # the description follows
+            break  # end of the headers; the description follows
         key, colon, value = line.partition(':')
         if colon and not key[:1].isspace():
             found.setdefault(key.lower(), value.strip())
@@ -219,7 +233,7 @@ def _facts(read: _Read) -> tuple[str, str]:
     return found['name'], found.get('version', '')
 
 
-def _pass_over(place: str, error: Exception) -> None:
+def _ignore(place: str, error: Exception) -> None:
     logger = _logger(__name__)
     reason = printable(f'{type(error).__name__}: {error}', 300)
     logger.warning('%s is passed over, its metadata cannot be read: %s', printable(place), reason)

@@ -1,9 +1,9 @@
-"""The base of every error that lymph raises on purpose, and the errors of the configuration.
+"""The base class of all errors that lymph raises on purpose, and the errors of configurations.
 
     LymphError                        everything below, in every distribution
-      ConfigurationError              what somebody wrote cannot be used as it stands
-        MissingKeyError (KeyError)    a key that has to be there is not
-        PluginError                   a class or plugin cannot be had, or is of the wrong kind
+      ConfigurationError              a setting is wrong
+        MissingKeyError (KeyError)    a required key is not set
+        PluginError                   a class or plugin cannot be loaded, or is of the wrong kind
 
 `lymph.exceptions`, in lymph-core, exports them again and adds the errors of calls and events.
 """
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ['ConfigurationError', 'LymphError', 'MissingKeyError', 'PluginError']
 
-_TEXT = 2000  # characters; what a text quotes is shorter, what it lists may not be
+_TEXT = 2000  # characters of a text: what it quotes is cut much shorter, what it lists is not
 
 
 class LymphError(Exception):
-    """The base of everything that lymph raises on purpose."""
+    """The base class of all errors that lymph raises on purpose."""
 
 
 class ConfigurationError(LymphError):
-    """Something in the configuration cannot be used; one line that starts with the place.
+    """A setting is wrong; one line that starts with its place.
 
     Arguments: `text` says what was expected, what was found and what to do; `where` is the place,
-    a `Location` or a prefix already written out.
+    a `Location` or a prefix in words.
 
-    Secrets that can be told by their form, such as the password in a URL, are masked in the text.
+    The text is made printable and cut to 2000 characters. Secrets that are recognized by their
+    form, such as the password in a URL, are masked in it.
 
     `ConfigurationError('expected text', Location('a.b', Position('conf.yml', 3)))` reads
     `conf.yml:3: a.b: expected text`.
@@ -51,18 +52,18 @@ class ConfigurationError(LymphError):
 
     @property
     def key(self) -> str | None:
-        """The dotted key, where it is known."""
+        """The dotted key of the setting, or None if it is unknown."""
         where = self.where
         return None if where is None or isinstance(where, str) else where.key or None
 
     @property
     def file(self) -> str | None:
-        """The file, where it is known."""
+        """The name of the file, or None if it is unknown or the setting is not from a file."""
         return self._position.file if self._position else None
 
     @property
     def line(self) -> int | None:
-        """The line in the file, counted from 1, where it is known."""
+        """The line in the file, counted from 1, or None if it is unknown."""
         return self._position.line if self._position else None
 
     @property
@@ -72,10 +73,10 @@ class ConfigurationError(LymphError):
 
 
 class MissingKeyError(ConfigurationError, KeyError):
-    """A key that has to be there is not."""
+    """A required key is not set."""
 
     __str__ = ConfigurationError.__str__
 
 
 class PluginError(ConfigurationError):
-    """A class or plugin that the configuration names cannot be had, or breaks its contract."""
+    """A class or plugin cannot be loaded, or breaks the contract of its group."""

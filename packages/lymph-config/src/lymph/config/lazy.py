@@ -1,6 +1,7 @@
-"""Functions whose modules are imported when they are called.
+"""Functions whose modules are imported on their first call.
 
-For what few runs of a program need, such as the words of an error, and what takes long to import.
+For code that few runs of a program need, such as the words of an error, and that takes long to
+import.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ __all__ = ['lazy']
 
 
 def lazy(reference: str) -> Callable[..., Any]:
-    """Return a function that calls what `pkg.mod:name` names, which is trusted to be there."""
+    """Return a function that calls the one that `pkg.mod:name` names.
+
+    The reference is not checked before the call, which raises what `importlib.import_module` and
+    `getattr` raise if it is wrong. Annotate the result: `f: Callable[[str], int] = lazy('a:f')`.
+    """
     module, _, name = reference.partition(':')
 
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -107,6 +107,10 @@ class InstalledPlugin(NamedTuple):
     def _loaded(
         self, breach_of: Callable[[object], str | None], where: Location | str | None
     ) -> object:
+        """Return what the plugin publishes. Raises PluginError as `load` does.
+
+        `breach_of` returns the rule that an object breaks, or None.
+        """
         if self.rivals:
             claims = ' and '.join(sorted(plugin.origin for plugin in (self, *self.rivals)))
             raise PluginError(

@@ -1,8 +1,8 @@
 """Text from elsewhere, made safe to log, to print and to quote in an error.
 
-Whatever peers, files and other people's code supply may hold control characters, which forge log
-lines and drive terminals, or lone surrogates, which no file can be written with, or may simply be
-too long. Everything that is shown to a person goes through `printable` or `quoted`.
+Text from peers, from files and from other people's code may contain control characters, which forge
+log lines and drive terminals, or lone surrogates, which cannot be encoded, or may be too long. All
+of it goes through `printable` or `quoted` before a person sees it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 
 __all__ = ['QUOTED', 'is_line', 'object_name', 'printable', 'quoted']
 
-QUOTED = 60  # characters that an error quotes of a value
+QUOTED = 60  # characters of a value in an error
 _NAME = 200  # characters of the name of an object
 _ELLIPSIS = '...'
 #: Unicode's categories of control characters, surrogates, line and paragraph separators.
@@ -24,9 +24,9 @@ _NOT_IN_A_LINE = frozenset(('Cc', 'Cs', 'Zl', 'Zp'))
 def printable(text: str, limit: int | None = None) -> str:
     """Return `text` as one line without control, format, private-use or surrogate characters.
 
-    Such characters are written as escapes (``\\n``, ``\\x1b``, ``\\u202e``); letters of all scripts
-    and ordinary spaces stay. With `limit`, at most that many characters are returned, the last
-    three of a shortened text being dots. The work is bounded by `limit`, too.
+    Such characters become escapes (``\\n``, ``\\x1b``, ``\\u202e``); letters of all scripts and
+    spaces stay. `limit` is the most characters to return, by default all; text that is cut ends in
+    three dots. No more than `limit` characters are examined.
     """
     if limit is not None and len(text) > limit:
         return printable(text[:limit], None)[: max(limit - len(_ELLIPSIS), 0)] + _ELLIPSIS
@@ -38,10 +38,10 @@ def printable(text: str, limit: int | None = None) -> str:
 
 
 def quoted(value: object, limit: int = QUOTED) -> str:
-    """Return `value` as an error quotes it: its `repr`, printable, of at most `limit` characters.
+    """Return the `repr` of a value for an error: printable, at most `limit` characters.
 
     Never raises an `Exception`: a value whose `repr` raises one is named by its type. Only the
-    beginning of long texts and containers is read.
+    beginning of long text and containers is read.
     """
     if isinstance(value, str):
         text = repr(value if len(value) <= limit else value[:limit] + _ELLIPSIS)
@@ -53,10 +53,10 @@ def quoted(value: object, limit: int = QUOTED) -> str:
 
 
 def object_name(found: object) -> str:
-    """Return what an object is, as an error says it of one that was expected to be another thing.
+    """Return the words for an object that an error has found in place of another one.
 
-    The text is the same in every run: `the class a.B`, `the function a.b`, `the module a`,
-    `an instance of a.B`; a value of a built-in type is quoted.
+    `the class a.B`, `the function a.b`, `the module a` or `an instance of a.B`, without addresses
+    in memory, so that the text is the same in every run. Values of built-in types are quoted.
     """
     if isinstance(found, types.ModuleType):
         return f'the module {printable(found.__name__, _NAME)}'
@@ -70,25 +70,26 @@ def object_name(found: object) -> str:
 
 
 def is_line(text: str) -> bool:
-    """Tell whether text is one line that is not blank: no control characters, no surrogates."""
+    """Return whether text is one line and not blank, without control characters and surrogates."""
     if text.isprintable():
         return bool(text.strip())
     return bool(text.strip()) and not any(unicodedata.category(c) in _NOT_IN_A_LINE for c in text)
 
 
 class _Short(reprlib.Repr):
-    """`repr` that looks at the beginning of containers alone, and never raises an `Exception`."""
+    """`repr` that reads only the beginning of containers, and never raises an `Exception`."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
         self.maxstring = self.maxother = self.maxlong = limit
 
     def repr1(self, x: object, level: int) -> str:
+        """Return the `repr` of a value, down to `level` more levels of containers."""
         try:
             if isinstance(x, (dict, set, frozenset)) and len(x) > self.maxdict:
-                return self._beginning(x, level)  # reprlib would sort all of it
+                return self._beginning(x, level)  # reprlib would sort all members
             return super().repr1(x, level)
-        except Exception:  # noqa: BLE001 - such as an int of more digits than Python converts
+        except Exception:  # noqa: BLE001 - others' __repr__, or an int of too many digits
             return f'<{type(x).__name__} without a repr>'
 
     def _beginning(

@@ -94,6 +94,7 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
 
 
 def _import(module: str, reference: str, where: Location | str | None) -> ModuleType:
+    """Import a module. Raises PluginError as `load_reference` does, and what the module raises."""
     try:
         return importlib.import_module(module)
     except (ImportError, AttributeError) as error:

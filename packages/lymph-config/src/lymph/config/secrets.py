@@ -1,4 +1,4 @@
-"""What is not shown of a configuration: secrets, told by the names of their keys and by their form.
+"""Secrets, which are masked wherever a configuration is shown: recognized by name or by form.
 
 ============================== ================================== ============================
 what                           example                            shown
@@ -11,8 +11,8 @@ a header with a secret name    ``Authorization: Bearer x``        ``Authorizatio
 a private key                  ``-----BEGIN PRIVATE KEY-----``    ``***``
 ============================== ================================== ============================
 
-A key is secret by its words (`auth_data`, `authData` and `auth-data` are the same), in singular and
-plural. What cannot be told from harmless text by either is shown.
+A name is secret by its words, in singular and plural; `auth_data`, `authData` and `auth-data` are
+the same. Secrets that neither their name nor their form tells from harmless text are shown.
 """
 
 from __future__ import annotations
@@ -24,53 +24,59 @@ __all__ = ['MASK', 'is_secret', 'mask', 'mask_text']
 
 MASK = '***'
 
-#: Secret as the last word of a name.
+#: Words that make a name secret when they are its last word.
 _WORDS = frozenset(
     (
         *('apikey', 'auth', 'authkey', 'authorization', 'cookie', 'cred', 'credential', 'dsn'),
         *('jwt', 'pass', 'passcode', 'passphrase', 'passwd', 'password', 'pwd', 'secret', 'token'),
     )
 )
-#: Secret at the end of a word too: `dbpassword`, `AUTHTOKEN`. No harmless word ends like that.
+#: Endings of the last word that make a name secret: `dbpassword`, `AUTHTOKEN`. No harmless word
+#: ends like that.
 _ENDINGS = (
     *('accesskey', 'apikey', 'credential', 'passphrase', 'passwd', 'password', 'privatekey'),
     *('pwd', 'secret', 'secretkey', 'token', 'dbpass', 'userpass'),
 )
-#: `key` is secret after these.
+#: Words that make a following `key` secret; other keys are harmless (`routing_key`).
 _KEYS = frozenset(
     (
         *('access', 'account', 'api', 'auth', 'encryption', 'master', 'private', 'secret'),
         *('session', 'shared', 'signing'),
     )
 )
-#: Tokens after these are counted.
+#: Words that make a following `tokens` a number: `max_tokens`.
 _COUNTS = frozenset(('max', 'maximum', 'min', 'minimum', 'n', 'num', 'number', 'total'))
-#: What may follow a secret word without making it another thing.
+#: Words that may follow a secret one, and change nothing: `auth_header`.
 _CARRIERS = frozenset(('data', 'hash', 'header', 'info', 'string', 'value'))
 
-# Patterns are text: `re` compiles each when it is first used, and most processes use none.
+# Patterns stay text: `re` compiles and caches each on first use, and most processes use none.
 _WORD = r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+'
 
 _NAME = r'[A-Za-z][\w.\-]{0,99}(?:\[\w{0,99}\])?'
-#: A comma ends a value in a list of URLs or of pairs, and is a part of it elsewhere.
+#: A comma ends a value only where another pair or URL follows; elsewhere it is part of the value.
 _VALUE = r"""(?:'[^']*'|"[^"]*"|(?:,(?![\w.\-]*(?:=|://))|[^&\s;,'"])+)"""
 _PAIR = rf'(?P<name>(?<![\w.]){_NAME})(?P<equals>\s?=\s?)(?P<value>{_VALUE})'
 _OPTION = rf'(?P<name>(?<!\S)--?{_NAME})(?P<equals>\s+)(?P<value>(?!-){_VALUE})'
 _JSON = rf"""(?P<name>["']{_NAME}["'])(?P<equals>\s*:\s*)(?P<value>"[^"]*"|'[^']*')"""
 _HEADER = rf'(?s:(?P<name>^{_NAME})(?P<equals>:\s+)(?P<value>\S.*))'
-#: The password in `scheme://user:password@host`; it may hold all but what ends the authority.
+#: The password in `scheme://user:password@host`: everything up to the end of the authority (RFC
+#: 3986, 3.2).
 _IN_URL = r'(?<=://)([^\s/?#:@]*):([^\s/?#]*)@'
-#: One with a slash in it, which is no URL any more but still a secret; a port is none.
+#: A password with an unescaped slash: the URL is invalid, the password still secret. A port is not
+#: a password.
 _IN_BROKEN_URL = r"""(?<=://)([^\s/?#:@]*):(?!\*\*\*@|\d{1,5}(?:[/?#,;'"\s]|$))[^\s'"]*@"""
-#: One that was cut in the middle.
+#: A password in a URL that was cut in the middle: `amqp://guest:pa...`.
 _IN_CUT_URL = r"""(?<=://)([^\s/?#:@]*):(?!\d{1,5}(?:\W|$))[^\s/?#@'"]*\.\.\."""
-#: A long name with digits before the host is no user but a token.
+#: A user name of 16 characters or more with digits in it is a token.
 _TOKEN_IN_URL = r'(?<=://)(?=[^\s/?#:@]*\d)[\w\-]{16,}@'
 _PRIVATE_KEY = r'(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$))'
 
 
 def is_secret(name: str) -> bool:
-    """Tell whether the name of a key, a parameter or an option says that its value is secret."""
+    """Return whether the name of a key, a parameter or an option says that its value is secret.
+
+    Only the last 200 characters of the name are read.
+    """
     words = [_singular(word.lower()) for word in re.findall(_WORD, name[-200:])]
     while len(words) > 1 and words[-1] in _CARRIERS:
         words.pop()
@@ -87,10 +93,10 @@ def is_secret(name: str) -> bool:
 
 
 def mask(value: Any, name: str = '') -> Any:
-    """Return a copy of a value in which secrets are ``***``; `name` is the key it stands at.
+    """Return a copy of a value with ``***`` in place of secrets; `name` is its key.
 
-    Below a secret key everything is masked but null, true and false, so that one can see whether a
-    secret is set, and references to dependencies, which are names.
+    Below a secret key, everything is masked except references to dependencies, which are names, and
+    null, true and false: they show whether a secret is set. Tuples become lists.
     """
     secret = is_secret(name)
     if isinstance(value, dict):
@@ -111,7 +117,10 @@ def mask(value: Any, name: str = '') -> Any:
 
 
 def mask_text(text: str) -> str:
-    """Return text with ``***`` for what is secret by its form: see the table of this module."""
+    """Return text with ``***`` for secrets recognized by their form: see the table of this module.
+
+    A header is recognized by `mask` only, where it is a whole value.
+    """
     if '://' in text:
         text = re.sub(_IN_URL, rf'\1:{MASK}@', text)
         text = re.sub(_IN_BROKEN_URL, rf'\1:{MASK}@', text)
@@ -139,7 +148,7 @@ def _singular(word: str) -> str:
 
 
 def _named(value: dict[Any, Any]) -> str:
-    """Return the secret name in ``{name: TOKEN, value: x}``, or ''."""
+    """Return the secret name in a pair like ``{name: TOKEN, value: x}``, or ''."""
     for key in ('name', 'key'):
         named = value.get(key)
         if isinstance(named, str) and is_secret(named):

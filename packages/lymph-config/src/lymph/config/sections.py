@@ -1,19 +1,19 @@
-"""The top-level sections of a configuration: those that lymph reads, and names taken for them.
+"""The top-level sections of a configuration that lymph reads, and names mistaken for them.
 
 ==============  ====================================================================================
 container       where an instance answers, its registry and event system
 interfaces      what an instance runs
-components      further parts of a container
+components      more parts of a container
 plugins         plugins and their settings
 dependencies    objects that several sections share
 logging         in the form of `logging.config.dictConfig`
 instances       what a node runs
 sockets         listening sockets that a node makes
-debug           the backdoor
+debug           the backdoor of an instance
 ==============  ====================================================================================
 
-Any other section is the user's own, unless its name is a near miss of one of these, or that of a
-section that belongs inside `container`: what stands there would be ignored without a word.
+Any other section belongs to the user, unless its name is close to one of these, or is the name of a
+section inside `container`: its settings would be ignored silently.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SECTIONS = (
     'plugins',
     'sockets',
 )
-#: Names at the top level that are looked for elsewhere.
+#: Names that are wrong at the top level, and where they belong.
 _MISPLACED = {
     **dict.fromkeys(('event', 'events', 'event_system', 'eventsystem'), 'container.events'),
     **dict.fromkeys(('registry', 'service_registry', 'discovery'), 'container.registry'),
@@ -49,11 +49,14 @@ _MISPLACED = {
         )
     },
 }
-_ALIKE = 0.8  # as `difflib` measures it: `contaner` and `component` are, `services` is not
+_ALIKE = 0.8  # ratio of `difflib`: `contaner` and `component` are close, `services` is not
 
 
 def check_sections(config: ConfigView) -> None:
-    """Raise ConfigurationError for a section of `config` that lymph would ignore by mistake."""
+    """Raise ConfigurationError for a top-level key of `config` that was likely meant for lymph.
+
+    That is a key which belongs elsewhere, or is close to the name of a section.
+    """
     for name in config:
         if name in SECTIONS:
             continue

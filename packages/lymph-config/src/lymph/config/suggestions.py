@@ -1,4 +1,4 @@
-"""The name that somebody probably meant."""
+"""Suggestions for misspelt names; the only place where names are compared."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ __all__ = ['LONGEST', 'close_name', 'close_names']
 
 _close_matches = lazy('difflib:get_close_matches')
 
-LONGEST: Final = 60  # characters; comparing two names takes the product of their lengths
-_ALIKE: Final = 0.6  # as `difflib` measures it
+LONGEST: Final = 60  # characters; the time to compare two names grows with their product
+_ALIKE: Final = 0.6  # ratio of `difflib`, which is its own default
 
 
 def close_name(name: object, known: Iterable[str], alike: float = _ALIKE) -> str | None:
-    """Return the known name that is most like a wrong one, if one is `alike` enough (up to 1).
+    """Return the known name that is closest to a wrong one, or None if none is close enough.
 
-    Names of more than `LONGEST` characters, which peers may send, are like none.
+    `alike` is the least similarity, as a ratio from 0 to 1 (`difflib.SequenceMatcher.ratio`,
+    default 0.6). Upper and lower case differ.
+
+    Names of more than `LONGEST` characters, which peers may send, are close to nothing; so is a
+    `name` that is not text.
     """
     if not isinstance(name, str) or len(name) > LONGEST:
         return None
@@ -28,6 +32,6 @@ def close_name(name: object, known: Iterable[str], alike: float = _ALIKE) -> str
 
 
 def close_names(name: str, names: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name that is most like a wrong one, or nothing."""
+    """Return `; did you mean 'x'?` for the known name that is closest to a wrong one, or ''."""
     close = close_name(name, names)
     return f'; did you mean {close!r}?' if close else ''

@@ -1,4 +1,9 @@
-"""YAML text to a tree of values that know their lines: plain data, and every key as written."""
+"""Parse YAML into a tree of values that know their lines: plain data, and every key as written.
+
+PyYAML composes its nodes, and `_Builder` turns them into ours. It rejects what PyYAML's own
+constructor accepts but configurations must not hold: tags for Python objects, repeated keys,
+cycles, and aliases that multiply without bound.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +18,13 @@ from lymph.config.exceptions import ConfigurationError
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.secrets import mask_text
 
-#: libyaml's parser where PyYAML has it, else PyYAML's own; both build nothing but plain values.
+#: libyaml's parser where PyYAML was built with it, else PyYAML's own, which is slower.
 _Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 _TAG = 'tag:yaml.org,2002:'
 _MERGE = _TAG + 'merge'
-#: Scalars whose value is their text: `<<` and `=` mean something only as keys.
+#: Tags of scalars whose value is their text. `<<` (merge) and `=` (value) have a meaning as keys
+#: only.
 _TEXT_TAGS = {_TAG + 'str', _MERGE, _TAG + 'value'}
 _SCALAR_TAGS = {_TAG + kind for kind in ('null', 'bool', 'int', 'float', 'binary', 'timestamp')}
 
@@ -28,19 +34,25 @@ _UNREADABLE = (
     yaml.YAMLError,
 )
 
-#: libyaml's composer recurses on the C stack and dies of what Python would refuse.
+#: Levels. libyaml's composer recurses on the C stack: deep nesting would crash the process, where
+#: Python raises RecursionError.
 _MAX_DEPTH = 100
-#: Longer numbers mean nothing, and Python cannot write them down.
+#: Bits of an integer: more than any setting needs, and short enough to be quoted. Python converts
+#: no integers of more than 4300 digits to text.
 _MAX_BITS = 4096
 _TOO_DEEP = f'nested more than {_MAX_DEPTH} levels deep; write it flatter'
-#: Values that aliases may add to a document; a few nested aliases can stand for billions.
+#: Values that aliases may add to a document: a few nested aliases can stand for billions.
 _MAX_ALIASED = 100_000
 
 
 def parse(data: bytes, file: str) -> ValueNode:
     """Return the mapping that a YAML document holds; an empty document is an empty mapping.
 
-    Raises ConfigurationError for what is not UTF-8, not YAML, not a mapping, or not plain data.
+    `file` is the name that positions and errors have.
+
+    Raises ConfigurationError, with file and line, for text that is not UTF-8, not YAML, or more
+    than one document; for a document that is not a mapping or holds anything but plain data; for a
+    repeated key; and above the limits at the top of this file.
     """
     text = _decode(data, file)
     try:
@@ -58,6 +70,11 @@ def parse(data: bytes, file: str) -> ValueNode:
 
 
 def _decode(data: bytes, file: str) -> str:
+    """Return the text of a file.
+
+    Raises ConfigurationError, with the line, for bytes that are not UTF-8 and for characters that
+    YAML does not allow.
+    """
     try:
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
@@ -66,7 +83,7 @@ def _decode(data: bytes, file: str) -> str:
             f'expected UTF-8, found the byte 0x{data[error.start]:02x}; save the file as UTF-8',
             Location(position=Position(file, line)),
         ) from error
-    # The parsers disagree on how they report these, so they are found here.
+    # The two parsers report control characters differently, so they are found here.
     control = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if control:
         raise ConfigurationError(
@@ -77,6 +94,10 @@ def _decode(data: bytes, file: str) -> str:
 
 
 def _check_depth(text: str, file: str) -> None:
+    """Raise ConfigurationError if the document is nested too deeply for the composer.
+
+    Events are parsed without recursion, so this is safe for any depth.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -95,13 +116,14 @@ def _invalid(error: yaml.YAMLError, file: str, text: str) -> ConfigurationError:
     mark = getattr(error, 'problem_mark', None) or getattr(error, 'context_mark', None)
     problem = getattr(error, 'problem', None) or str(error).partition('\n')[0]
     position = Position(file, mark.line + 1 if mark else None)
-    if 'nesting depth' in problem:  # later versions of libyaml have a limit of their own
+    if 'nesting depth' in problem:  # recent versions of libyaml have a limit of their own
         return ConfigurationError(_TOO_DEEP, Location(position=position))
     if mark and _begins_with_tab(text, mark.line):
         return ConfigurationError(
             'not valid YAML: found a tab; indent with spaces', Location(position=position)
         )
-    # The name of an alias may be a password that begins with a star.
+    # The problem quotes the name of an alias or anchor, which may be a password: `*secret` and
+    # `&secret` without quotes look like these.
     problem = printable(re.sub('(alias|anchor) .*', r'\1', problem), QUOTED)
     column = f' (column {mark.column + 1})' if mark else ''
     return ConfigurationError(
@@ -117,7 +139,11 @@ def _begins_with_tab(text: str, line: int) -> bool:
 
 
 class _Builder:
-    """Turns the nodes that PyYAML composed into ours, and refuses what is not plain data."""
+    """Turns the nodes that PyYAML composed into ours, and rejects what is not plain data.
+
+    `_open` are the nodes being built, from the document down: an alias to one of them is a cycle.
+    `_built` are those seen at least once: an alias leads to one of them again.
+    """
 
     def __init__(self, loader: Any, file: str) -> None:
         self._loader = loader
@@ -127,6 +153,11 @@ class _Builder:
         self._aliased = 0
 
     def build_document(self, node: yaml.Node) -> ValueNode:
+        """Return the whole document as a mapping; null counts as an empty one.
+
+        Raises ConfigurationError if the document is a list or a single value, and for anything in
+        it that is not plain data.
+        """
         if not isinstance(node, yaml.MappingNode):
             if isinstance(node, yaml.ScalarNode) and node.tag == _TAG + 'null':
                 return ValueNode({}, Position(self._file))
@@ -158,6 +189,10 @@ class _Builder:
             self._open.discard(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, ValueNode]:
+        """Return the children of a mapping; its own keys win over merged ones.
+
+        Raises ConfigurationError for a key that is not a scalar, and for a repeated key.
+        """
         own: dict[str, ValueNode] = {}
         merged: dict[str, ValueNode] = {}
         lines: dict[str, int | None] = {}
@@ -180,7 +215,10 @@ class _Builder:
         return {**merged, **own}
 
     def _merged(self, node: yaml.Node, path: Path, position: Position) -> dict[str, ValueNode]:
-        """Return what `<<: *base` or `<<: [*a, *b]` adds; of several, the first wins."""
+        """Return what `<<: *base` or `<<: [*a, *b]` adds; if several have a key, the first wins.
+
+        Source: yaml.org/type/merge.html. Raises ConfigurationError for anything but mappings.
+        """
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         result: dict[str, ValueNode] = {}
         for source in sources:
@@ -191,6 +229,7 @@ class _Builder:
         return result
 
     def _scalar(self, node: yaml.Node, path: Path, position: Position) -> ValueNode:
+        """Return a scalar as Python value. Raises ConfigurationError if it does not fit its tag."""
         if node.tag in _TEXT_TAGS:
             return ValueNode(node.value, position, node.value)
         self._check_tag(node, path, position, _SCALAR_TAGS)
@@ -200,7 +239,7 @@ class _Builder:
             kind = node.tag.removeprefix(_TAG)
             found = 'this' if is_secret_path(path) else quoted(mask_text(node.value))
             raise self._error(
-                f'{found} looks like YAML\'s "{kind}" but is none; if it is text, put it in quotes',
+                f'{found} is not a valid YAML "{kind}"; if it is text, put it in quotes',
                 path,
                 position,
             ) from error
@@ -211,6 +250,7 @@ class _Builder:
     def _check_tag(
         self, node: yaml.Node, path: Path, position: Position, allowed: set[str]
     ) -> None:
+        """Raise ConfigurationError for a tag that is not allowed: `!!python/name`, `!secret`."""
         if node.tag not in allowed:
             tag = printable(node.tag.replace(_TAG, '!!'), QUOTED)
             found = 'a tag' if is_secret_path(path) else f'the tag {tag}'
@@ -222,8 +262,9 @@ class _Builder:
             )
 
     def _guard_aliases(self, node: yaml.Node, path: Path, position: Position) -> None:
+        """Raise ConfigurationError for an alias inside its own value, and for too many aliases."""
         if node in self._open:
-            raise self._error('an alias stands inside of what it stands for', path, position)
+            raise self._error('an alias leads to a value that contains it', path, position)
         if node in self._built:
             self._aliased += 1
         self._built.add(node)

@@ -1,9 +1,9 @@
 """`$(env.NAME)` and `$(var.path)` in the text of configuration files.
 
-A string that is nothing but one reference takes the value it names, with its type and structure;
-inside a longer string the value is written out as text. What is put in is complete: references in
-the file of variables are resolved there, those in the environment are left alone. A `$` before `(`
-is written `$$`, so `$$(date)` stands for `$(date)`; everywhere else `$` means itself.
+A string that is exactly one reference becomes the value it names, with its type and structure.
+Inside a longer string the value is inserted as text. References in the file of variables are
+substituted too; text from the environment is not. `$$(` stands for a literal `$(`; before anything
+else than an opening bracket, `$` means itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ _NAME = re.compile(r'([^()]*)\)')
 
 
 class Substitution:
-    """Fills references in from one set of variables and one environment."""
+    """Substitutes references from one set of variables and one environment.
+
+    Arguments: `variables` are what `$(var.NAME)` names, `environ` what `$(env.NAME)` names.
+
+    `_open` are the names of the variables being substituted, outermost first: a name that comes
+    up again leads in a circle.
+    """
 
     def __init__(self, variables: ValueNode, environ: Mapping[str, str]) -> None:
         self._variables = variables
@@ -39,10 +45,11 @@ class Substitution:
         self._open: list[str] = []
 
     def apply(self, node: ValueNode, path: Path = ()) -> ValueNode:
-        """Return the tree with all references filled in.
+        """Return the tree at `path` with all references substituted.
 
-        Raises ConfigurationError for a reference that is malformed, names nothing, leads to
-        itself, or stands inside a string without being text, a number, true, false or a date.
+        Raises ConfigurationError for a reference that is malformed, that names nothing, that leads
+        to itself, or that stands inside a string without naming text, a number, a boolean or a
+        date.
         """
         if isinstance(node.value, dict):
             children = {key: self.apply(child, (*path, key)) for key, child in node.value.items()}
@@ -55,10 +62,17 @@ class Substitution:
         return node
 
     def _fill_in(self, node: ValueNode, text: str, where: Location) -> ValueNode:
+        """Return the node for text with at least one `$` in it.
+
+        Raises ConfigurationError as `apply` does.
+        """
+        # Two versions of the text grow side by side: the value, and what people see of it, which
+        # differs where a secret was inserted.
         parts: list[str] = []
         shown: list[str] = []
         start = 0
         while opening := _OPENING.search(text, start):
+            # `$$` stands for one `$`. An odd one that is left over starts a reference.
             dollars = len(opening[1])
             before = text[start : opening.start()] + '$' * (dollars // 2)
             parts.append(before)
@@ -86,6 +100,10 @@ class Substitution:
         return ValueNode(filled, node.position, filled, None if seen == filled else seen)
 
     def _look_up(self, name: str, where: Location) -> ValueNode:
+        """Return the value of a reference `$(name)`, hidden if the name is secret.
+
+        Raises ConfigurationError if it is malformed or names nothing.
+        """
         kind, dot, rest = name.partition('.')
         if dot and rest and kind == 'env':
             found = self._environment(rest, where)
@@ -101,6 +119,7 @@ class Substitution:
         )
 
     def _environment(self, name: str, where: Location) -> ValueNode:
+        """Return the value of `$(env.name)`. Raises ConfigurationError if it is not set."""
         if name not in self._environ:
             raise ConfigurationError(
                 f'$(env.{printable(name, QUOTED)}): no environment variable {quoted(name)}'
@@ -111,6 +130,10 @@ class Substitution:
         return ValueNode(value, None, value)
 
     def _variable(self, name: str, where: Location) -> ValueNode:
+        """Return the value of `$(var.name)`, with its own references substituted.
+
+        Raises ConfigurationError if it is not set or leads to itself.
+        """
         if name in self._open:
             circle = ' -> '.join(f'$(var.{each})' for each in [*self._open, name])
             raise ConfigurationError(f'variables lead in a circle: {circle}; break it', where)
@@ -130,7 +153,7 @@ class Substitution:
     def _advice(self, path: Path) -> str:
         if not self._variables.value:
             return '; no variables are loaded: give a file of them with --vars'
-        # Where the path leaves what is there: a name is wrong from that place on.
+        # The longest beginning of the path that exists: the next segment is the misspelt one.
         depth = max(depth for depth in range(len(path)) if look(self._variables, path[:depth]))
         around = look(self._variables, path[:depth])
         names = around.value if around and isinstance(around.value, dict) else {}
@@ -144,6 +167,10 @@ def _is_hidden(where: Location) -> bool:
 
 
 def _as_text(node: ValueNode, name: str, where: Location) -> str:
+    """Return a value as it is written inside a longer string: as its file spells it.
+
+    Raises ConfigurationError for null, lists, mappings and other values without one spelling.
+    """
     value = node.value
     if value is not None and not isinstance(value, (dict, list)):
         if node.text is not None:

@@ -1,4 +1,8 @@
-"""The configuration in memory: an unchanging tree of values, each with the place it came from."""
+"""The tree of values that a configuration is in memory: immutable, each value with its position.
+
+A change returns a new tree, which shares the unchanged nodes with the old one. Views can therefore
+read while another thread changes the configuration.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from lymph.config.exceptions import ConfigurationError
 from lymph.config.printable import quoted
 from lymph.config.secrets import MASK, is_secret, mask, mask_text
 
-#: Characters of text that is likely a part of an error's own words.
+#: Characters: secrets up to this length are not masked in errors, where they may be parts of words.
 _PARTICLE = 3
 #: Characters of a value that an error shows.
 _SHOWN = 40
@@ -19,8 +23,9 @@ _SHOWN = 40
 class ValueNode(NamedTuple):
     """A value: a dict of text to nodes, a list of nodes, or anything else; never changed in place.
 
-    `text` is a scalar as its file spells it, so that `1.10` inside a string stays `1.10`. `shown`
-    is what people see instead of a scalar that holds the value of a secret variable.
+    `position` is the line that the value is from, where it is from a file. `text` is a scalar as
+    its file spells it, so that `1.10` inside a string stays `1.10`. `shown` replaces a scalar that
+    came out of a secret variable wherever people see it.
     """
 
     value: Any
@@ -63,13 +68,16 @@ def plain(node: ValueNode) -> Any:
 
 
 def masked(node: ValueNode, path: Path = ()) -> Any:
-    """Return the tree at `path` as `plain` does, with ``***`` for secrets."""
+    """Return the tree at `path` as fresh dicts, lists and scalars, with ``***`` for secrets.
+
+    If any key on the path is secret, so are all scalars of the tree.
+    """
     secret = next((each for each in map(str, path) if is_secret(each)), '')
     return mask(_shown(node), secret)
 
 
 def is_secret_path(path: Path) -> bool:
-    """Tell whether what stands at a path is not to be shown."""
+    """Return whether the value at a path must not be shown: any of the keys in it is secret."""
     return any(is_secret(str(segment)) for segment in path)
 
 
@@ -82,7 +90,7 @@ def _shown(node: ValueNode) -> Any:
 
 
 def hide(node: ValueNode) -> ValueNode:
-    """Return the tree with all its scalars shown as ``***``, but null, true and false."""
+    """Return the tree with all its scalars shown as ``***``, except null, true and false."""
     if isinstance(node.value, dict):
         return node._replace(value={key: hide(child) for key, child in node.value.items()})
     if isinstance(node.value, list):
@@ -91,7 +99,10 @@ def hide(node: ValueNode) -> ValueNode:
 
 
 def without_secrets(node: ValueNode, path: Path, text: str) -> str:
-    """Return text with ``***`` for the secrets of the tree at `path`, but for very short ones."""
+    """Return text with ``***`` for the secrets of the tree at `path`.
+
+    Secrets of up to three characters stay: as likely as not, they are parts of ordinary words.
+    """
     if isinstance(node.value, (dict, list)):
         children = node.value.items() if isinstance(node.value, dict) else enumerate(node.value)
         for segment, child in children:
@@ -106,12 +117,12 @@ def without_secrets(node: ValueNode, path: Path, text: str) -> str:
 def _forms(value: object) -> tuple[str, ...]:
     try:
         return repr(value), str(value)
-    except ValueError:  # an int of more digits than Python converts: no error quotes all of it
+    except ValueError:  # an int of more digits than Python converts: no error can quote it whole
         return ()
 
 
 def merge(base: ValueNode, over: ValueNode) -> ValueNode:
-    """Return both trees as one: mappings are joined at every depth, anything else is replaced."""
+    """Return both trees as one: mappings are joined at every depth, other values of `over` win."""
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     joined = dict(base.value)
@@ -121,9 +132,10 @@ def merge(base: ValueNode, over: ValueNode) -> ValueNode:
 
 
 def find(root: ValueNode, path: Path) -> ValueNode | None:
-    """Return the node at a path, or None where nothing is.
+    """Return the node at a path, or None if the path leads nowhere.
 
-    Raises ConfigurationError where the path leads through something that holds no values.
+    Raises ConfigurationError if the path leads through a scalar, or into a list with a segment
+    that is not a number.
     """
     node: ValueNode | None = root
     for depth, segment in enumerate(path):
@@ -134,16 +146,16 @@ def find(root: ValueNode, path: Path) -> ValueNode | None:
 
 
 def assign(root: ValueNode, path: Path, value: ValueNode) -> ValueNode:
-    """Return the tree with another value at a path; mappings on the way are made where missing.
+    """Return the tree with another value at a path; missing mappings on the way are made.
 
-    Raises ConfigurationError where the path leads through something that holds no values, or to a
-    place behind the end of a list.
+    Raises ConfigurationError if the path leads through a scalar, or to a place behind the end of a
+    list.
     """
     return _assign(root, path, 0, root, value)
 
 
 def look(root: ValueNode, path: Path) -> ValueNode | None:
-    """Return the node at a path, or None where the path leads nowhere, for whatever reason."""
+    """Return the node at a path, or None if there is none, for any reason; never raises."""
     node: ValueNode | None = root
     for segment in path:
         node = _child(node, segment) if node else None
@@ -151,7 +163,10 @@ def look(root: ValueNode, path: Path) -> ValueNode | None:
 
 
 def locate(root: ValueNode, path: Path) -> Location:
-    """Return a path with the position of its value, or else of the nearest thing around it."""
+    """Return the location of a path: with the position of its value, or of the nearest around it.
+
+    The nearest is the innermost mapping or list on the path that has a position.
+    """
     position = root.position
     for depth in range(1, len(path) + 1):
         node = look(root, path[:depth])
@@ -168,9 +183,9 @@ def error_at(root: ValueNode, path: Path, text: str) -> ConfigurationError:
 
 
 def describe(value: object, path: Path = ()) -> str:
-    """Return what an error says it found: `text 'abc'`, `the number 5`, `a list`, `nothing`.
+    """Return the words for a value that an error has found: `text 'abc'`, `the number 5`, `a list`.
 
-    Of what stands at a path with a secret key only the kind is told.
+    If a key on the path is secret, only the kind of the value is named.
     """
     secret = is_secret_path(path)
     match value:
@@ -203,7 +218,7 @@ def _child(node: ValueNode, segment: str | int) -> ValueNode | None:
 
 
 def _index(node: ValueNode, segment: str | int) -> int | None:
-    """Return the place in a list that a segment means, or None if there is no such place."""
+    """Return the index that a segment stands for, or None if the node is no list or too short."""
     if not isinstance(node.value, list) or not (isinstance(segment, int) or segment.isdecimal()):
         return None
     index = int(segment)
@@ -213,6 +228,10 @@ def _index(node: ValueNode, segment: str | int) -> int | None:
 def _step(
     root: ValueNode, path: Path, depth: int, node: ValueNode, segment: str | int
 ) -> ValueNode | None:
+    """Return the child of `node`, which is at `path[:depth]`, or None if there is none.
+
+    Raises ConfigurationError as `find` does.
+    """
     if node.value is None or isinstance(node.value, dict):
         return _child(node, segment) if node.value else None
     if isinstance(node.value, list) and (isinstance(segment, int) or segment.isdecimal()):
@@ -227,6 +246,10 @@ def _step(
 def _assign(
     root: ValueNode, path: Path, depth: int, node: ValueNode | None, value: ValueNode
 ) -> ValueNode:
+    """Return `node`, which is at `path[:depth]`, with another value at `path`.
+
+    Raises ConfigurationError as `assign` does.
+    """
     if depth == len(path):
         return value
     segment = path[depth]

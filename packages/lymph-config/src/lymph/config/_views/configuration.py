@@ -1,4 +1,4 @@
-"""A whole configuration: files read one over the other, with variables filled in."""
+"""A whole configuration: files merged in order, with references substituted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lymph.config.printable import quoted
 
 __all__ = ['Configuration']
 
-# what only those need who have a file
+# Imported on first use: an empty configuration costs neither PyYAML nor the substitution.
 _substitution = lazy('lymph.config._loading.substitution:Substitution')
 _parse: Callable[[bytes, str], ValueNode] = lazy('lymph.config._loading.documents:parse')
 
@@ -26,13 +26,14 @@ class Configuration(ConfigView):
     """The values of an application, from YAML files and from Python code (manual, 4.2 and 5.3).
 
     Arguments: `values` is an initial mapping, treated like the content of a file (a ConfigView,
-    whose references are filled in already, is taken as it is); `variables` are what `$(var.NAME)`
-    names, until `load_vars_file` adds to them; `environ` is what `$(env.NAME)` names, default
-    `os.environ`.
+    whose references are already substituted, is taken as it is); `variables` are the values that
+    `$(var.NAME)` names, to which `load_vars_file` adds; `environ` are those that `$(env.NAME)`
+    names, by default `os.environ`.
 
-    References are filled in when a file is loaded, so variables come first.
+    References are substituted when a file is loaded: load the variables first.
 
-    Raises ConfigurationError if `values` names a variable that is not there.
+    Raises ConfigurationError if a reference in `values` is malformed or names nothing, and for
+    keys that are not text.
     """
 
     def __init__(
@@ -53,11 +54,14 @@ class Configuration(ConfigView):
             self._add(to_node(values))
 
     def load(self, file: IO[str] | IO[bytes], sections: Iterable[str] | None = None) -> None:
-        """Merge the YAML in a file-like object over what is there.
+        """Merge the YAML in a file-like object over the current values.
 
-        `sections`: if given, only these top-level keys are taken.
+        `sections`: if given, the only top-level keys to take. The `name` of `file`, if it has one,
+        is named in errors.
 
-        Raises ConfigurationError, naming file and line, for what cannot be used.
+        Raises ConfigurationError, with file and line, if the content cannot be read, is not a YAML
+        mapping of plain values, or has a reference that cannot be substituted; TypeError if
+        `sections` is a string.
         """
         name = getattr(file, 'name', None)
         named = name if isinstance(name, str) else '<config>'
@@ -69,12 +73,15 @@ class Configuration(ConfigView):
         sections: Iterable[str] | None = None,
         check: Callable[[ConfigView], object] | None = None,
     ) -> None:
-        """Merge the YAML file at a path over what is there.
+        """Merge the YAML file at a path over the current values.
 
-        `sections`: if given, only these top-level keys are taken. `check` is called with all that
-        the file holds, references not filled in, and may raise ConfigurationError.
+        Arguments: `sections`, if given, are the only top-level keys to take; `check` is called
+        with the whole content of the file before that, without any reference substituted, and may
+        raise ConfigurationError.
 
-        Raises ConfigurationError, naming file and line, for what cannot be read or used.
+        Raises ConfigurationError, with file and line, if the file cannot be read, is not a YAML
+        mapping of plain values, or has a reference that cannot be substituted; TypeError if
+        `sections` is a string.
         """
         document = _parse(_read_file(path), os.fspath(path))
         if check is not None:
@@ -86,11 +93,15 @@ class Configuration(ConfigView):
     def load_vars_file(self, path: str | os.PathLike[str]) -> None:
         """Merge the YAML file at a path into the variables that `$(var.NAME)` names.
 
-        Raises ConfigurationError, naming file and line, for what cannot be read or used.
+        Files that are already loaded do not change.
+
+        Raises ConfigurationError, with file and line, if the file cannot be read or is not a YAML
+        mapping of plain values.
         """
         self._variables = _joined(self._variables, _parse(_read_file(path), os.fspath(path)))
 
     def _take(self, document: ValueNode, sections: Iterable[str] | None) -> None:
+        """Substitute and merge a document. Raises what `load` raises."""
         if sections is not None:
             if isinstance(sections, str):
                 raise TypeError(f'sections is a list of names; write [{quoted(sections)}]')
@@ -105,24 +116,27 @@ class Configuration(ConfigView):
 
 
 def _joined(base: ValueNode, over: ValueNode) -> ValueNode:
-    """Merge documents; what stands in none of their lines is said to be missing from all files."""
+    """Merge two documents; an error about a missing key then names the files of both."""
     files = [node.position.file for node in (base, over) if node.position]
     position = Position(', '.join(dict.fromkeys(files))) if files else None
     return merge(base, over)._replace(position=position)
 
 
 def _read(file: IO[str] | IO[bytes], name: str) -> bytes:
+    """Return the content of a file. Raises ConfigurationError if it cannot be read or decoded."""
     try:
         content = file.read()
     except UnicodeDecodeError as error:
         raise _unreadable(name, 'expected UTF-8; save the file as UTF-8') from error
     except OSError as error:
         raise _unreadable(name, f'cannot be read: {error.strerror or error}') from error
-    # Surrogates are no UTF-8 either; they are found again, with their line, when it is decoded.
+    # UTF-8 cannot encode lone surrogates. Let them pass here: the parser finds them again when it
+    # decodes, and names their line.
     return content.encode('utf-8', 'surrogatepass') if isinstance(content, str) else content
 
 
 def _read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file. Raises ConfigurationError, with advice, if that fails."""
     name = os.fspath(path)
     try:
         return Path(path).read_bytes()

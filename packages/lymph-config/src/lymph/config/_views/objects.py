@@ -111,6 +111,10 @@ class SharedState:
         return node.value if name is None else self._dependency(name, path)
 
     def _dependency(self, name: str, asked_at: Path) -> Any:
+        """Return the object that `dep:name` at the path `asked_at` stands for.
+
+        Raises ConfigurationError if it is not defined or cannot be made.
+        """
         path = (_DEPENDENCIES, name)
         if find(self.tree, path) is None:
             section = find(self.tree, path[:1])
@@ -134,6 +138,10 @@ class SharedState:
         group: str | None,
         extra: dict[str, Any],
     ) -> Any:
+        """Return the one object of a path, which the value at the path `asked_at` asks for.
+
+        Raises ConfigurationError as `create` does, and if the path is already being made.
+        """
         # The lock is reentrant: what is being made may ask for other objects. A second thread
         # waits until the object exists, instead of making another one.
         with self._lock:
@@ -153,7 +161,11 @@ class SharedState:
             return self._made[path]
 
     def _factory(self, path: Path, default: object, group: str | None) -> object:
-        """Return what `class` names, or the default; plugins are checked by their contract."""
+        """Return what `class` names, or the default; plugins are checked by their contract.
+
+        Raises ConfigurationError if that is neither a callable nor a reference or plugin that can
+        be loaded.
+        """
         at = (*path, 'class')
         node = find(self.tree, at)
         chosen = default if node is None or node.value is None else node.value

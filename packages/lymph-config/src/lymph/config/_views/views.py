@@ -61,6 +61,10 @@ class ConfigView(Mapping[str, Any]):
     Values are returned like this: a mapping as a ConfigView, `dep:name` as the shared object, a
     list with its items treated likewise, anything else as it is.
 
+    The typed getters, from `get_int` to `get_list`, return the default if the key is not set or
+    null; without a default, they raise MissingKeyError then. They raise ConfigurationError if the
+    value is of another type or out of range; ranges include their ends.
+
     Every method raises ConfigurationError if the path to the key leads through a value that is
     neither a mapping nor a list, and TypeError for a key that is neither text nor a list.
     """
@@ -87,6 +91,7 @@ class ConfigView(Mapping[str, Any]):
     # The mapping protocol.
 
     def __getitem__(self, key: Key) -> Any:
+        """Return the value at a key. Raises MissingKeyError if the key is not set."""
         node = self._find(key)
         if node is None:
             raise self._missing(key)
@@ -140,9 +145,7 @@ class ConfigView(Mapping[str, Any]):
         view._section()
         return view
 
-    # Typed getters. Each returns the default if the key is not set or null; without a default, it
-    # raises MissingKeyError then. Each raises ConfigurationError if the value is of another type
-    # or out of range. Ranges include their ends.
+    # Typed getters: see the docstring of the class.
 
     def get_int(
         self,
@@ -293,6 +296,7 @@ class ConfigView(Mapping[str, Any]):
         return find(self._state.tree, self.path_of(key))
 
     def _section(self) -> dict[str, ValueNode]:
+        """Return the mapping of this view. Raises ConfigurationError if it is something else."""
         node = find(self._state.tree, self._path)
         if node is None or node.value is None:
             return {}
@@ -305,6 +309,7 @@ class ConfigView(Mapping[str, Any]):
         return describe(value, self.path_of(key))
 
     def _assign(self, path: Path, node: ValueNode) -> None:
+        """Replace the node at a path. Raises ConfigurationError as `set` does."""
         if not path and not isinstance(node.value, dict):
             raise ConfigurationError(f'a configuration is a mapping, found {describe(node.value)}')
         self._state.tree = assign(self._state.tree, path, node)
@@ -320,7 +325,11 @@ class ConfigView(Mapping[str, Any]):
         return MissingKeyError(f'not set{advice}', self.locate(key))
 
     def _read(self, key: Key, default: D | Required, reader: Callable[[object], T]) -> T | D:
-        """Return what a reader makes of the value at a key, or the default."""
+        """Return what a reader makes of the value at a key, or the default.
+
+        Raises MissingKeyError without value and default, and ConfigurationError in place of the
+        reader's ValueError.
+        """
         node = self._find(key)
         if node is None or node.value is None:
             if isinstance(default, Required):
