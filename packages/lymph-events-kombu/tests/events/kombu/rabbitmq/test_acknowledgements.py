@@ -62,4 +62,4 @@ def _all_is_sent(system: Any) -> bool:
     gevent.sleep(0)  # what is acknowledged in a turn of the loop leaves at its end
     gevent.sleep(0)
     (consumer,) = system._consumers.values()
-    return bool(consumer._keeper._session.confirm())
+    return bool(consumer._queue_consumer._channel.confirm())

@@ -15,10 +15,10 @@ from lymph.core.failures import Killed
 from lymph.events.base import Subscription
 from lymph.events.kombu import BrokerError
 from lymph.events.kombu._rabbitmq import failures
+from lymph.events.kombu._rabbitmq.consuming_channels import ConsumingChannel
 from lymph.events.kombu._rabbitmq.intake import Intake
 from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE
 from lymph.events.kombu._rabbitmq.publications import Publication
-from lymph.events.kombu._rabbitmq.sessions import Session
 from lymph.exceptions import SubscriptionError
 from lymph.testing.waiting import eventually
 
@@ -77,9 +77,9 @@ def test_an_event_that_could_not_be_settled_comes_again(
 @pytest.mark.parametrize(
     ('owner', 'name', 'error'),
     [
-        (Session, '_send', RuntimeError()),  # acknowledging
-        (Session, 'consume', RuntimeError()),
-        (Session, 'consume', Unforeseen()),
+        (ConsumingChannel, '_send', RuntimeError()),  # acknowledging
+        (ConsumingChannel, 'widen', RuntimeError()),
+        (ConsumingChannel, 'widen', Unforeseen()),
         (Intake, 'put', RuntimeError()),
     ],
 )

@@ -2,15 +2,18 @@
 
 - At most as many handlers run as the broker may send ahead. That also holds across connections: a
   handler called before the connection broke may still run when its event is delivered again.
-- An event whose earlier deliveries were lost may be what ends its consumers. It is a suspect: it
-  begins when nothing else of this subscription runs, nothing begins while it runs, and the broker
-  sends no more ahead until an event comes that is none. So a poisonous event takes no others with
-  it to the dead letters. Classic queues do not count deliveries; there is no suspect among theirs.
-- While workers are scarce (see `intake`) the consumer is parked: nothing is sent ahead, and `fetch`
-  takes one event at a time. Handlers that run on from before, or from before a new channel, are
-  `old`: the broker does not count their events against what it may send ahead, so it is told less.
+- What the broker may send ahead is the state in `flow`: narrow, wide, blocked, parked or paused.
+- A suspect (an event whose earlier deliveries were lost) begins when nothing else of this
+  subscription runs, and nothing begins while it runs. So a poisonous event takes no others with it
+  to the dead letters. Classic queues do not count deliveries, so they have no suspects.
+- While workers are scarce (see `intake`), nothing is sent ahead and `fetch` takes one event at a
+  time.
 - A `once` subscription begins one event: while that waits for another attempt it is held, not
   settled. If the connection breaks meanwhile, the broker delivers it again, before any other.
+
+What it does with a delivery that has not begun is one of two things: `give_back` (the broker
+delivers it to any consumer), or `put` it into the intake, from which it can be withdrawn. A
+delivery that has begun ends with `acknowledge`, directly or by `failures`.
 """
 
 from __future__ import annotations
@@ -27,14 +30,15 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.attempts import Attempts
 from lymph.events.base import Subscription
 from lymph.events.deliveries import Again, Dead, ends_once
+from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.flow import Flow
 from lymph.events.kombu._rabbitmq.held_attempts import HeldAttempts
 from lymph.events.kombu._rabbitmq.intake import Intake
-from lymph.events.kombu._rabbitmq.keeper import Keeper
 from lymph.events.kombu._rabbitmq.links import Link
 from lymph.events.kombu._rabbitmq.messages import event_of, losses_of
+from lymph.events.kombu._rabbitmq.queue_consumer import QueueConsumer
 from lymph.events.kombu._rabbitmq.returns import Returns
-from lymph.events.kombu._rabbitmq.sessions import Delivery
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 
 __all__ = ['Consumer']
@@ -68,38 +72,36 @@ class Consumer:
         self._failures = failures
         self._finish = finish
         self._limit = 1 if subscription.sequential or subscription.once else prefetch
-        self._keeper = Keeper(
-            subscription, link, topology, self._deliver, self._renew, self._closed, queue
+        self._flow = Flow(self._limit)
+        self._queue_consumer = QueueConsumer(
+            subscription, link, topology, self._deliver, self._opened, self._closed, queue
         )
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[AmqpDelivery] = deque()
         self._returns = Returns()
-        self._begun: dict[Delivery, float] = {}  # when their handlers were called
-        self._old: set[Delivery] = set()
-        self._parked = False
+        self._begun: dict[AmqpDelivery, float] = {}  # when their handlers were called
         self._running = 0  # begun, or given to the intake
         self._settling = 0
         self._suspect_runs = False
-        self._held: tuple[Delivery, Greenlet] | None = None
+        self._held: tuple[AmqpDelivery, Greenlet] | None = None
         self._count = HeldAttempts()  # at the event of a `once` subscription
-        self._paused = False
         self.idle = Event()  # no handler runs, no outcome is on its way
         self.idle.set()
 
     @property
     def queue(self) -> Queue:
         """Its queue at the broker."""
-        return self._keeper.queue
+        return self._queue_consumer.queue
 
     def start(self, timeout: float) -> None:
         """Consume; returns when the queue is bound. Raises SubscriptionError."""
         self._intake.join(self)
-        self._keeper.start(timeout)
+        self._queue_consumer.start(timeout)
 
     def pause(self) -> None:
         """Have nothing more delivered and give back what has not begun. Never waits."""
-        self._paused = True
+        self._flow.pause()
         self._intake.leave(self)
-        self._keeper.pause()
+        self._apply_flow()
         unbegun = self._intake.withdraw(self)
         for delivery in (*unbegun, *self._waiting):
             delivery.give_back()
@@ -116,7 +118,7 @@ class Consumer:
     def stop(self) -> None:
         """Consume no more; a temporary queue is deleted. Handlers that run are settled."""
         self.pause()
-        self._keeper.stop()
+        self._queue_consumer.stop()
 
     # While workers are scarce.
 
@@ -125,9 +127,9 @@ class Consumer:
 
         Returns how many events went back. Never waits.
         """
-        self._parked = True
-        self._keeper.park()
-        kept: deque[Delivery] = deque()
+        self._flow.park()
+        self._apply_flow()
+        kept: deque[AmqpDelivery] = deque()
         returned = 0
         for delivery in self._waiting:
             if _suspicious(delivery) or not self._returns.give_back(delivery):
@@ -148,10 +150,10 @@ class Consumer:
         """Take an event out of the queue and begin it; returns whether there was one. Waits."""
         if self._waiting or self._suspect_runs or self._running >= self._limit:
             return False
-        delivery = self._keeper.fetch()
+        delivery = self._queue_consumer.fetch()
         if delivery is None:
             return False
-        if self._paused:
+        if self._flow.paused:
             delivery.give_back()
             return False
         self._take(delivery)
@@ -159,38 +161,33 @@ class Consumer:
 
     def resume(self) -> None:
         """Have events sent ahead again. Never waits."""
-        self._parked = False
-        self._renew()
-        self._go_on()
+        self._flow.resume(self._begun)
+        self._apply_flow()
 
-    def _renew(self) -> None:
-        self._old.update(self._begun)
-        if self._limit == 1 and self._begun:
-            self._keeper.park()  # until the handler has ended
+    def _opened(self) -> int:
+        self._flow.opened(self._begun)
+        return self._flow.width
 
-    def _go_on(self) -> None:
-        if not self._parked and not self._paused and not (self._limit == 1 and self._begun):
-            self._keeper.resume()
+    def _apply_flow(self) -> None:
+        self._queue_consumer.flow(self._flow.width)
 
     def _closed(self, error: Exception) -> None:
         self._failures.taken_back(self.subscription.queue_name, self._begun, error)
 
     # What is delivered.
 
-    def _deliver(self, delivery: Delivery) -> None:
-        if self._paused:
+    def _deliver(self, delivery: AmqpDelivery) -> None:
+        if self._flow.paused:
             delivery.give_back()
-        elif self._parked and not _suspicious(delivery) and self._returns.give_back(delivery):
+        elif self._flow.parked and not _suspicious(delivery) and self._returns.give_back(delivery):
             pass  # it was on its way
         else:
             self._take(delivery)
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take(self, delivery: AmqpDelivery) -> None:
         self._returns.correct(delivery)
-        if _suspicious(delivery):
-            self._keeper.narrow()
-        elif not self._parked and not self._keeper.wide:
-            self._keeper.widen(self._limit - len(self._old))
+        self._flow.arrived(_suspicious(delivery))
+        self._apply_flow()
         self._waiting.append(delivery)
         self._advance()
 
@@ -210,11 +207,11 @@ class Consumer:
                     self._note_idle()
                     raise
 
-    def _may_begin(self, delivery: Delivery) -> bool:
+    def _may_begin(self, delivery: AmqpDelivery) -> bool:
         limit = 1 if self._suspect_runs or _suspicious(delivery) else self._limit
         return self._running < limit
 
-    def handle(self, delivery: Delivery) -> None:
+    def handle(self, delivery: AmqpDelivery) -> None:
         """Call the handler; its outcome decides what becomes of the event."""
         try:
             if delivery.live:
@@ -231,17 +228,11 @@ class Consumer:
             self._begun.pop(delivery, None)
             self._note_idle()
             self._advance()
-            if self._old:
-                self._forget_old(delivery)
+            if self._flow.old:
+                self._flow.ended(delivery)
+                self._apply_flow()
 
-    def _forget_old(self, delivery: Delivery) -> None:
-        self._old.discard(delivery)
-        if not self._old and not self._parked:
-            if self._keeper.wide:
-                self._keeper.widen(self._limit)
-            self._go_on()
-
-    def _attempt(self, delivery: Delivery) -> None:
+    def _attempt(self, delivery: AmqpDelivery) -> None:
         """Make an attempt and settle the event, or hold it."""
         subscription, message = self.subscription, delivery.message
         number = self._count.number(message)
@@ -257,23 +248,23 @@ class Consumer:
             self._hold(delivery, number, outcome.delay)
         else:
             self._settling += 1
-            target, delay = self._keeper.queue, outcome.delay
+            target, delay = self._queue_consumer.queue, outcome.delay
             self._failures.retry(delivery, subscription, target, number, delay, self._settled)
         if ends_once(outcome):
             self._end_once()
         self._attempts.report(subscription, number, outcome)
 
-    def _hold(self, delivery: Delivery, number: int, delay: float) -> None:
+    def _hold(self, delivery: AmqpDelivery, number: int, delay: float) -> None:
         """Try an event again after `delay` seconds, in which nothing else is begun."""
         self._count.hold(delivery.message, number)
-        if self._paused:
+        if self._flow.paused:
             return
         self._running += 1
         waiting = Greenlet(self._try_again, delivery)
         self._held = delivery, waiting
         waiting.start_later(delay)
 
-    def _try_again(self, delivery: Delivery) -> None:
+    def _try_again(self, delivery: AmqpDelivery) -> None:
         self._held = None
         try:
             if delivery.live:
@@ -294,10 +285,10 @@ class Consumer:
             self.idle.set()
 
     def _end_once(self) -> None:
-        if self.subscription.once and not self._paused:
+        if self.subscription.once and not self._flow.paused:
             self.pause()
             self._component.spawn(self._finish, self.subscription)
 
 
-def _suspicious(delivery: Delivery) -> bool:
+def _suspicious(delivery: AmqpDelivery) -> bool:
     return losses_of(delivery.message) >= _SUSPICIOUS

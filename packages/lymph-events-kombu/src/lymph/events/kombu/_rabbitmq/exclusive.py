@@ -13,8 +13,16 @@ A failed event is held until it is tried again, since whatever is put back may b
 Before each attempt the broker is asked over the channel whether it still stands. The answer is good
 for a heartbeat interval: the broker gives up a silent connection after twice that time at least.
 
-While workers are scarce (see `intake`) a consumer is parked: it consumes only while a worker is
-free for its event, and cancels before it acknowledges.
+So the states of `flow` take effect only between events:
+
+========  =========================================================================================
+narrow    it consumes, or stands by
+blocked   the channel was replaced while the handler runs: it stands by until that has ended
+parked    it consumes only while a worker is free for its event (`fetch`), and cancels before it
+          acknowledges; an event that has not begun goes back by a new channel (`put_back`)
+paused    it leaves (`leave`) as soon as the handler that runs has ended; an event that has not
+          begun, or is held, goes back
+========  =========================================================================================
 """
 
 from __future__ import annotations
@@ -29,14 +37,15 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.attempts import Attempts
 from lymph.events.base import Subscription
 from lymph.events.deliveries import Again, Dead, Handled
+from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.flow import Flow
 from lymph.events.kombu._rabbitmq.held_attempts import HeldAttempts
 from lymph.events.kombu._rabbitmq.intake import Intake
-from lymph.events.kombu._rabbitmq.keeper import Keeper
 from lymph.events.kombu._rabbitmq.links import Link
 from lymph.events.kombu._rabbitmq.messages import event_of
+from lymph.events.kombu._rabbitmq.queue_consumer import QueueConsumer
 from lymph.events.kombu._rabbitmq.returns import Returns
-from lymph.events.kombu._rabbitmq.sessions import Delivery
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 
 __all__ = ['ExclusiveConsumer']
@@ -60,43 +69,42 @@ class ExclusiveConsumer:
         self._intake = intake
         self._attempts = attempts
         self._failures = failures
-        self._keeper = Keeper(
-            subscription, link, topology, self._deliver, self._renew, self._closed
+        self._flow = Flow(limit=1)
+        self._queue_consumer = QueueConsumer(
+            subscription, link, topology, self._deliver, self._opened, self._closed
         )
         self._returns = Returns()
-        self._begun: dict[Delivery, float] = {}  # when the handler was called
-        self._parked = False
+        self._begun: dict[AmqpDelivery, float] = {}  # when the handler was called
         self._expecting = False
         self._arrived = Event()
-        self._next: Delivery | None = None
+        self._next: AmqpDelivery | None = None
         self._count = HeldAttempts()
-        self._busy = False  # an event is handled, or its outcome is on its way
+        # the event that waits for a worker, is handled or held, or whose outcome is on its way
+        self._current: AmqpDelivery | None = None
         self._retrying: Greenlet | None = None
-        self._leaving = False
         self.idle = Event()
         self.idle.set()
 
     @property
     def queue(self) -> Queue:
         """Its queue at the broker."""
-        return self._keeper.queue
+        return self._queue_consumer.queue
 
     def start(self, timeout: float) -> None:
         """Consume, or stand by; returns when the queue is bound. Raises SubscriptionError."""
         self._intake.join(self)
-        self._keeper.start(timeout)
+        self._queue_consumer.start(timeout)
 
     def pause(self) -> None:
         """Leave the queue to others, as soon as the handler that runs has ended. Never waits."""
-        if self._leaving:
+        if self._flow.paused:
             return
-        self._leaving = True
+        self._flow.pause()
         self._intake.leave(self)
-        self._keeper.hold()
         if self._intake.withdraw(self) or self._retrying is not None:
             self._end()
-        elif not self._busy:
-            self._keeper.leave()
+        elif self._current is None:
+            self._queue_consumer.leave()
 
     def stop(self) -> None:
         """Leave the queue to others, as `pause` does."""
@@ -109,14 +117,14 @@ class ExclusiveConsumer:
 
         Returns how many events went back. Never waits.
         """
-        self._parked = True
-        if not self._busy:
-            self._keeper.park()
+        self._flow.park()
+        if self._current is None:
+            self._apply_flow()
             return 0
         if self._retrying is not None:
             return 0  # an attempt was made, and others follow it
         for delivery in self._intake.withdraw(self):
-            if self._returns.give_back(delivery, self._keeper.reopen):
+            if self._returns.give_back(delivery, self._queue_consumer.put_back):
                 self._end()
                 return 1
             self._intake.put(self, delivery)
@@ -124,40 +132,44 @@ class ExclusiveConsumer:
 
     def fetch(self) -> bool:
         """Have an event delivered and begin it; returns whether there was one. Waits."""
-        if self._busy or self._leaving:
+        if self._current is not None or self._flow.paused:
             return False
         self._arrived.clear()
         self._expecting = True
         try:
-            fetched = self._keeper.begin_fetching() and self._arrived.wait(_FETCH_TIMEOUT)
+            fetched = self._queue_consumer.poll() and self._arrived.wait(_FETCH_TIMEOUT)
         finally:
             self._expecting = False
-        if not fetched and not self._busy and not self._leaving:
-            self._keeper.cancel()
+        if not fetched and self._current is None and not self._flow.paused:
+            self._apply_flow()
         return bool(fetched)
 
     def resume(self) -> None:
         """Consume, or stand by, all the time again. Never waits."""
-        self._parked = False
-        if not self._busy:
-            self._keeper.resume()
+        self._flow.resume(())
+        if self._current is None:
+            self._apply_flow()
 
-    def _renew(self) -> None:
-        if self._busy and self._retrying is None:
-            self._keeper.park()  # until the handler has ended
+    def _opened(self) -> int:
+        running = self._current if self._retrying is None else None
+        self._flow.opened(() if running is None else (running,))
+        return self._flow.width
+
+    def _apply_flow(self) -> None:
+        self._queue_consumer.flow(self._flow.width)
 
     def _closed(self, error: Exception) -> None:
         self._failures.taken_back(self.subscription.queue_name, self._begun, error)
 
     # What is delivered.
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, delivery: AmqpDelivery) -> None:
         if self._expecting:
             self._arrived.set()
         elif (
-            self._parked
-            and not self._busy
-            and self._returns.give_back(delivery, self._keeper.reopen)
+            self._flow.parked
+            and self._current is None
+            and self._returns.give_back(delivery, self._queue_consumer.put_back)
         ):
             return  # it was on its way
         self._returns.correct(delivery)
@@ -171,26 +183,26 @@ class ExclusiveConsumer:
 
     def _advance(self) -> None:
         delivery, self._next = self._next, None
-        if self._busy or self._leaving:
+        if self._current is not None or self._flow.paused:
             self._next = delivery
         elif delivery is not None and delivery.live:
-            self._busy = True
+            self._current = delivery
             self.idle.clear()
             try:
                 self._intake.put(self, delivery)
             except BaseException:
                 delivery.give_back()
-                self._busy = False
+                self._current = None
                 self.idle.set()
                 raise
 
-    def handle(self, delivery: Delivery) -> None:
+    def handle(self, delivery: AmqpDelivery) -> None:
         """Call the handler, if the event is still ours; its outcome decides what becomes of it."""
         self._retrying = None
         try:
-            done = self._leaving or not _is_ours(delivery) or self._attempt(delivery)
+            done = self._flow.paused or not _is_ours(delivery) or self._attempt(delivery)
         except Killed:
-            if not self._leaving:
+            if not self._flow.paused:
                 delivery.give_back()  # to the front, and to us
             self._end()
             raise
@@ -200,7 +212,7 @@ class ExclusiveConsumer:
         if done:
             self._end()
 
-    def _attempt(self, delivery: Delivery) -> bool:
+    def _attempt(self, delivery: AmqpDelivery) -> bool:
         """Make an attempt; returns False while the event is not settled."""
         subscription, message = self.subscription, delivery.message
         number = self._count.number(message)
@@ -218,22 +230,21 @@ class ExclusiveConsumer:
         else:
             if not delivery.live:
                 self._failures.late(subscription.queue_name, delivery, since)
-            if self._leaving or self._parked:
-                self._keeper.cancel()
+            self._apply_flow()  # before the acknowledgement, or it is sent another event
             delivery.acknowledge()
         self._attempts.report(subscription, number, outcome)
         return isinstance(outcome, Handled)
 
-    def _hold(self, delivery: Delivery, number: int, delay: float) -> None:
+    def _hold(self, delivery: AmqpDelivery, number: int, delay: float) -> None:
         """Try an event again after `delay` seconds; who leaves gives it back instead."""
-        if self._leaving:
+        if self._flow.paused:
             self._end()
             return
         self._count.hold(delivery.message, number)
         self._retrying = Greenlet(self._try_again, delivery)
         self._retrying.start_later(delay)
 
-    def _try_again(self, delivery: Delivery) -> None:
+    def _try_again(self, delivery: AmqpDelivery) -> None:
         try:
             self._intake.put(self, delivery)
         except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
@@ -246,19 +257,17 @@ class ExclusiveConsumer:
         if self._retrying is not None:
             self._retrying.kill(block=False)
             self._retrying = None
-        self._busy = False
+        self._flow.ended(self._current)
+        self._current = None
         self.idle.set()
-        if self._leaving:
-            self._keeper.leave()
-            return
-        if self._parked:
-            self._keeper.park()
+        if self._flow.paused:
+            self._queue_consumer.leave()
         else:
-            self._keeper.resume()
-        self._advance()
+            self._apply_flow()
+            self._advance()
 
 
-def _is_ours(delivery: Delivery) -> bool:
+def _is_ours(delivery: AmqpDelivery) -> bool:
     while delivery.live:
         if delivery.confirm():
             return True

@@ -26,11 +26,11 @@ from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
 from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.delays import coarse
 from lymph.events.kombu._rabbitmq.messages import ATTEMPTS, DIED, ERROR, QUEUE, again
 from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher
-from lymph.events.kombu._rabbitmq.sessions import Delivery
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 
 __all__ = ['Failures']
@@ -75,7 +75,7 @@ class Failures:
 
     def retry(
         self,
-        delivery: Delivery,
+        delivery: AmqpDelivery,
         subscription: Subscription,
         target: Queue,
         number: int,
@@ -88,7 +88,7 @@ class Failures:
 
     def bury(
         self,
-        delivery: Delivery,
+        delivery: AmqpDelivery,
         subscription: Subscription,
         number: int,
         error: BaseException,
@@ -105,7 +105,9 @@ class Failures:
         step = partial(self._bury, delivery, queue, headers)
         self._settle(delivery, subscription, step, done)
 
-    def stopped(self, delivery: Delivery, subscription: Subscription, error: BaseException) -> None:
+    def stopped(
+        self, delivery: AmqpDelivery, subscription: Subscription, error: BaseException
+    ) -> None:
         """Report what nobody foresaw, and give the event back after a pause."""
         try:
             self._attempts.report_unsettled(subscription, error)
@@ -116,7 +118,7 @@ class Failures:
     # What is told of events that the broker has taken back.
 
     def taken_back(
-        self, queue_name: str, running: Mapping[Delivery, float], error: Exception
+        self, queue_name: str, running: Mapping[AmqpDelivery, float], error: Exception
     ) -> None:
         """Log that the broker did not wait for the handlers that run since `running` says."""
         if isinstance(error, PreconditionFailed) and 'timed out' in explain(error):
@@ -133,7 +135,7 @@ class Failures:
             which = '; '.join(events) or 'events whose handlers had not begun'
             self._log.write(logging.ERROR, queue_name, text, queue_name, which, explain(error))
 
-    def late(self, queue_name: str, delivery: Delivery, since: float) -> None:
+    def late(self, queue_name: str, delivery: AmqpDelivery, since: float) -> None:
         """Log that an event was handled that the broker delivers again."""
         text = (
             '%s: %s was handled in %.1f s, but its acknowledgement comes too late, over a channel '
@@ -147,7 +149,7 @@ class Failures:
 
     def _settle(
         self,
-        delivery: Delivery,
+        delivery: AmqpDelivery,
         subscription: Subscription,
         step: Callable[[], object],
         done: Callable[[], object],
@@ -166,7 +168,7 @@ class Failures:
         greenlet.start()
 
     def _retry(
-        self, delivery: Delivery, target: Queue, temporary: bool, number: int, delay: float
+        self, delivery: AmqpDelivery, target: Queue, temporary: bool, number: int, delay: float
     ) -> None:
         level = coarse(delay, self._clock.now())
         waiting = self._topology.retry_queue(target.name, temporary, level)
@@ -179,7 +181,7 @@ class Failures:
             later=declare,
         )
 
-    def _bury(self, delivery: Delivery, queue: str, headers: dict[str, object]) -> None:
+    def _bury(self, delivery: AmqpDelivery, queue: str, headers: dict[str, object]) -> None:
         copy = again(delivery.message, headers)
         self._hand_over(
             delivery,
@@ -191,7 +193,7 @@ class Failures:
 
     def _hand_over(
         self,
-        delivery: Delivery,
+        delivery: AmqpDelivery,
         publisher: Publisher,
         publication: Callable[..., Publication],
         *,
@@ -219,6 +221,6 @@ class Failures:
                 delivery.acknowledge()
 
 
-def _named(delivery: Delivery) -> str:
+def _named(delivery: AmqpDelivery) -> str:
     found = delivery.message.properties
     return printable(f'{found.get("type", "?")} (event {found.get("message_id", "?")})')

@@ -27,7 +27,7 @@ from gevent.event import Event
 from lymph.core.greenlets import Greenlet
 from lymph.core.workers import Workers
 from lymph.events.kombu._connecting.loops import go_on
-from lymph.events.kombu._rabbitmq.sessions import Delivery
+from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 
 __all__ = ['Handler', 'Intake']
 
@@ -41,7 +41,7 @@ _CALM = 5.0  # seconds without being stuck, after which consumers resume
 class Handler(Protocol):
     """Who handles deliveries."""
 
-    def handle(self, delivery: Delivery) -> None:
+    def handle(self, delivery: AmqpDelivery) -> None:
         """Handle a delivery, in a worker."""
 
     def park(self) -> int:
@@ -60,7 +60,7 @@ class Intake:
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._handlers: deque[Handler] = deque()
-        self._waiting: deque[tuple[Handler, Delivery, float]] = deque()
+        self._waiting: deque[tuple[Handler, AmqpDelivery, float]] = deque()
         self._scarce = False
         self._more = Event()
         self._feeder = Greenlet.spawn(go_on, logger, 'starting handlers', self._feed)
@@ -76,13 +76,13 @@ class Intake:
         if handler in self._handlers:
             self._handlers.remove(handler)
 
-    def put(self, handler: Handler, delivery: Delivery) -> None:
+    def put(self, handler: Handler, delivery: AmqpDelivery) -> None:
         """Have a delivery handled as soon as a worker is free. Never waits."""
         if self._waiting or not self._workers.try_start(handler.handle, delivery):
             self._waiting.append((handler, delivery, time.monotonic()))
             self._more.set()
 
-    def withdraw(self, handler: Handler) -> list[Delivery]:
+    def withdraw(self, handler: Handler) -> list[AmqpDelivery]:
         """Return what still waits for this handler; it will not be handled. Never waits."""
         withdrawn = [entry[1] for entry in self._waiting if entry[0] is handler]
         self._waiting = deque(entry for entry in self._waiting if entry[0] is not handler)

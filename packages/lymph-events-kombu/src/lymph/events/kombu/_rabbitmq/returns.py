@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lymph.events.deliveries import LOSSES
+from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.messages import losses_of, subtract_losses
-from lymph.events.kombu._rabbitmq.sessions import Delivery
 
 __all__ = ['Returns']
 
@@ -26,7 +26,7 @@ class Returns:
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
-    def give_back(self, delivery: Delivery, step: Callable[[], object] | None = None) -> bool:
+    def give_back(self, delivery: AmqpDelivery, step: Callable[[], object] | None = None) -> bool:
         """Give an unbegun event back, by `step` if given, and return True.
 
         Returns False when the broker's count is near its limit. Never waits.
@@ -37,14 +37,14 @@ class Returns:
         (step or delivery.give_back)()
         return True
 
-    def _note(self, delivery: Delivery) -> None:
+    def _note(self, delivery: AmqpDelivery) -> None:
         id = delivery.message.properties.get('message_id')
         if id:
             if len(self._counts) >= _REMEMBERED:
                 del self._counts[next(iter(self._counts))]
             self._counts[id] = delivery.returns + 1
 
-    def correct(self, delivery: Delivery) -> None:
+    def correct(self, delivery: AmqpDelivery) -> None:
         """Take off a delivery's count what this instance gave back."""
         if self._counts:
             returns = self._counts.pop(delivery.message.properties.get('message_id', ''), 0)

@@ -20,9 +20,9 @@ from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu import KombuEventSystem
 from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.failures import Failures
 from lymph.events.kombu._rabbitmq.publisher import Publisher
-from lymph.events.kombu._rabbitmq.sessions import Delivery
 
 _COUNT = 6  # the step is reached this often before it kills
 
@@ -51,13 +51,13 @@ STEPS = {
     'before the confirm is read': lambda: die_before(Publisher, '_on_ack'),
     # of a consumer
     'in the handler': lambda: None,
-    'before the acknowledgement': lambda: die_before(Delivery, 'acknowledge'),
+    'before the acknowledgement': lambda: die_before(AmqpDelivery, 'acknowledge'),
     'before the publish for a retry': lambda: die_before(Failures, 'retry', after=1),
     'between the publish for a retry and the acknowledgement': lambda: die_before(
-        Delivery, 'acknowledge'
+        AmqpDelivery, 'acknowledge'
     ),
     'between the publish of a dead letter and the acknowledgement': lambda: die_before(
-        Delivery, 'acknowledge'
+        AmqpDelivery, 'acknowledge'
     ),
 }
 

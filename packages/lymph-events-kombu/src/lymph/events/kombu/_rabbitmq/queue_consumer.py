@@ -1,7 +1,21 @@
-"""Keeps one queue consumed, whatever becomes of connections, channels and nodes.
+"""Consumes one queue, whatever becomes of connections, channels and nodes.
 
 A greenlet declares the queue, binds and consumes it: on every new connection, and again when the
 broker closes the channel or ends the consumer (the queue was deleted, its node went down).
+
+These are all the ways to change what it does. `flow` is meant for the whole time, the others happen
+once:
+
+==========  ======================================================================================
+start       begin; returns when the queue is bound
+flow        how many events the broker may send ahead (0: none); see `flow`
+fetch       take one event out of the queue, while the flow is 0
+poll        have one event sent, while the flow is 0; for queues with a single active consumer,
+            from which the broker lets nobody fetch
+put_back    return to its place in the queue what is not settled, and go on over a new channel
+leave       return to its place in the queue what is not settled, and end
+stop        end; what was delivered can still be settled; a temporary queue is deleted
+==========  ======================================================================================
 """
 
 from __future__ import annotations
@@ -25,12 +39,12 @@ from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.loops import go_on
 from lymph.events.kombu._rabbitmq.channels import Channel, Connection
+from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery, ConsumingChannel
 from lymph.events.kombu._rabbitmq.links import Link
-from lymph.events.kombu._rabbitmq.sessions import Delivery, Session
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 from lymph.exceptions import SubscriptionError
 
-__all__ = ['Keeper']
+__all__ = ['QueueConsumer']
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +52,12 @@ _BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
 _HOPELESS = (BrokerError, AccessRefused)  # trying again will not help by itself
 
 
-class Keeper:
-    """Keeps the queue of `subscription` consumed; `deliver` gets what comes and never waits.
+class QueueConsumer:
+    """Consumes the queue of `subscription`; `queue` is a temporary one that was declared before.
 
-    Up to the width given to `widen` events are sent ahead, else one, and none while it is parked.
-    `renew` is called before a session begins: what was delivered before no longer counts as sent
-    ahead. `closed` is called with the error when a channel ends by itself. Neither waits. `queue`
-    is a temporary one that was declared before; a durable one has its name from the subscription.
+    Three callbacks, none of which waits: `deliver` gets what the broker sends; `opened` is called
+    when a new channel begins, and returns the flow to begin with; `closed` is called with the error
+    when a channel ends by itself.
     """
 
     def __init__(
@@ -52,8 +65,8 @@ class Keeper:
         subscription: Subscription,
         link: Link,
         topology: Topology,
-        deliver: Callable[[Delivery], object],
-        renew: Callable[[], object],
+        deliver: Callable[[AmqpDelivery], object],
+        opened: Callable[[], int],
         closed: Callable[[Exception], object],
         queue: Queue | None = None,
     ) -> None:
@@ -61,16 +74,14 @@ class Keeper:
         self._link = link
         self._topology = topology
         self._deliver = deliver
-        self._renew = renew
+        self._opened = opened
         self._on_closed = closed
         self.queue = queue or self._named()
-        self._session: Session | None = None
-        self._paused = False
-        self._parked = False
+        self._width = 0  # what is wanted; the channel follows
+        self._channel: ConsumingChannel | None = None
+        self._declared = False  # the queue, over this channel; others may use it now
         self._wake = Event()
         self._lost = False
-        self._ready = False  # the session may be used by others than this greenlet
-        self._width = 1
         self._trouble = ''
         self._failures = 0  # in a row
         self._reminder = Reminder()
@@ -78,8 +89,12 @@ class Keeper:
         self._greenlet: Greenlet | None = None
 
     def start(self, timeout: float) -> None:
-        """Consume; returns when the queue is bound. Raises SubscriptionError."""
-        self._greenlet = Greenlet.spawn(go_on, logger, self.queue.name, self._keep)
+        """Consume; returns when the queue is bound.
+
+        Raises SubscriptionError when that takes longer than `timeout` (seconds), and at once when
+        trying again would not help.
+        """
+        self._greenlet = Greenlet.spawn(go_on, logger, self.queue.name, self._run)
         self._first.wait(timeout)
         if self._first.ready():
             error = self._first.get()
@@ -92,153 +107,117 @@ class Keeper:
                 f'{explain(error)}'
             ) from error
 
-    def widen(self, width: int) -> None:
-        """Have up to `width` events sent ahead, or more if that was asked for. Never waits."""
-        if width > self._width:
-            self._width = width
+    def flow(self, width: int) -> None:
+        """Have up to `width` events sent ahead from now on; 0: none. Never waits.
+
+        Less takes effect at once. More is up to the greenlet, which waits for the broker's replies.
+        """
+        more = width > self._width
+        self._width = width
+        if more:
             self._wake.set()
+        elif self._channel is not None:
+            self._channel.lower(width)
 
-    @property
-    def wide(self) -> bool:
-        """Whether more than one event is sent ahead."""
-        return self._width > 1
-
-    def narrow(self) -> None:
-        """Have one event sent at a time. Never waits."""
-        self._width = 1
-        if self._session is not None:
-            self._session.narrow()
-
-    def park(self) -> None:
-        """Have events sent only for `fetch` and `begin_fetching`, until `resume`. Never waits."""
-        self._parked = True
-        self._width = 1
-        self.cancel()
-
-    def resume(self) -> None:
-        """Have events sent again; what is out does not count as sent ahead. Never waits."""
-        self._parked = False
-        self._wake.set()
-
-    def fetch(self) -> Delivery | None:
-        """Take an event out of the queue, if it has one. Waits; one greenlet at a time."""
-        session = self._usable()
-        if session is None:
+    def fetch(self) -> AmqpDelivery | None:
+        """Take one event out of the queue; None: it has none. Waits; one greenlet at a time."""
+        channel = self._idle_channel()
+        if channel is None:
             return None
         try:
-            return session.fetch()
+            return channel.fetch()
         except (*BROKEN, AttributeError):  # py-amqp forgets the connection of a closed channel
             return None
 
-    def begin_fetching(self) -> bool:
-        """Have one event sent if the queue has one, also to its single active consumer. Waits."""
-        session = self._usable()
+    def poll(self) -> bool:
+        """Have one event sent if the queue has one; returns whether it had. Waits.
+
+        The broker goes on sending, one at a time, until `flow(0)`.
+        """
+        channel = self._idle_channel()
         try:
-            if session is None or session.consuming or not session.waiting():
+            if channel is None or channel.consuming or not channel.waiting():
                 return False
-            session.consume()
+            channel.widen(1)
         except (*BROKEN, AttributeError):
             return False
         return True
 
-    def pause(self) -> None:
-        """Have nothing more delivered. Never waits."""
-        self._paused = True
-        if self._session is not None:
-            self._session.cancel()
-
-    def reopen(self) -> None:
-        """Put back to its place what was delivered and not settled, and go on over a new channel.
+    def put_back(self) -> None:
+        """Return what is not settled to its place in the queue; go on over a new channel.
 
         Never waits.
         """
-        session, self._session = self._session, None
-        if session is not None:
-            session.abandon()
-            self._end()
-
-    def hold(self) -> None:
-        """Go on as long as this session lasts, and consume no more after it. Never waits."""
-        self._paused = True
-
-    def cancel(self) -> None:
-        """Have nothing more sent over this session. Never waits."""
-        if self._session is not None:
-            self._session.cancel()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+            self._lose_channel()
 
     def leave(self) -> None:
-        """Consume no more; what was delivered and not settled goes back to its place."""
-        self._paused = True
+        """Return what is not settled to its place in the queue; consume no more. Never waits."""
+        self._width = 0
         if not self._first.ready():
             self._first.set(BrokerError('the subscription was ended meanwhile'))
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
-        session, self._session = self._session, None
-        if session is not None:
-            session.abandon()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
     def stop(self) -> None:
-        """Consume no more; a temporary queue is deleted. What was delivered can be settled."""
-        self.pause()
+        """Consume no more; what was delivered can be settled. A temporary queue is deleted."""
+        self.flow(0)
         if self._greenlet is not None:
             self._greenlet.kill()
-        session, answered = self._session, self._first.ready()
-        if self._subscription.temporary and answered and session and session.channel.usable:
+        channel, answered = self._channel, self._first.ready()
+        if self._subscription.temporary and answered and channel and channel.channel.usable:
             # what cannot be deleted now expires
             with suppress(*BROKEN):
-                session.channel.queue_delete(self.queue.name)
-        self._retire()
+                channel.channel.queue_delete(self.queue.name)
+        self._drop_channel()
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         while True:
             self._link.up.wait()
             connection = self._link.connection
             if connection is None:
                 continue  # it was lost between the signal and this turn
-            self._lost = self._ready = False
-            self._width = 1
+            self._lost = self._declared = False
             try:
-                if not self._paused:
-                    self._open(connection)
-                self._attend()
+                self._open(connection)
+                self._follow()
             except Exception as error:  # noqa: BLE001 - _failed logs it
                 self._failures += 1
                 self._failed(error)
-            self._retire()
+            self._drop_channel()
             gevent.sleep(_BACKOFF.delay(max(self._failures, 1), random.random()))
 
     def _open(self, connection: Connection) -> None:
-        self._renew()
+        self._width = self._opened()
         channel: Channel = connection.channel()
-        session = Session(channel, self.queue.name, self._deliver, self._cancelled)
-        self._session = session
+        self._channel = ConsumingChannel(channel, self.queue.name, self._deliver, self._cancelled)
         channel.on_closed = self._closed
         self._topology.declare_queue(channel, self.queue, self._subscription.event_types)
-        self._ready = True
+        self._declared = True
 
-    def _attend(self) -> None:
-        """Do what has to wait for replies, until the session is lost."""
+    def _follow(self) -> None:
+        """Widen the channel as far as is wanted, until it is lost."""
         while not self._lost:
-            session = self._session
-            if session is not None and not self._paused and not self._parked:
-                if not session.consuming:
-                    session.consume()
-                if self._width > 1:
-                    session.widen(self._width)
+            if self._channel is not None:
+                self._channel.widen(self._width)
             self._first.set(None)
             self._failures = 0
             self._wake.wait()
             self._wake.clear()
 
-    def _usable(self) -> Session | None:
-        ready = self._ready and self._parked and not self._paused
-        return self._session if ready else None
+    def _idle_channel(self) -> ConsumingChannel | None:
+        return self._channel if self._declared and self._width == 0 else None
 
-    def _retire(self) -> None:
-        self._ready = False
-        session, self._session = self._session, None
-        if session is not None:
-            session.retire()
+    def _drop_channel(self) -> None:
+        self._declared = False
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close_when_settled()
 
     def _failed(self, error: Exception) -> None:
         self._trouble = explain(error)
@@ -250,8 +229,8 @@ class Keeper:
             level = logging.WARNING if due else logging.DEBUG
             logger.log(level, text, self.queue.name, self._trouble)
         else:
-            if self._session is not None:
-                self._session.channel.fail(error)
+            if self._channel is not None:
+                self._channel.channel.fail(error)
             log_failure(logger, error, text, self.queue.name, self._trouble)
         if self._subscription.temporary and isinstance(error, NotFound):
             # it lies on a node that is down
@@ -263,12 +242,12 @@ class Keeper:
     def _closed(self, error: Exception) -> None:
         logger.info('%s: the channel was closed: %s', self.queue.name, explain(error))
         self._on_closed(error)
-        self._end()
+        self._lose_channel()
 
     def _cancelled(self) -> None:
         logger.warning('%s: the broker has ended the consumer', self.queue.name)
-        self._end()
+        self._lose_channel()
 
-    def _end(self) -> None:
+    def _lose_channel(self) -> None:
         self._lost = True
         self._wake.set()

@@ -1,15 +1,14 @@
 """A channel that consumes one queue, and the deliveries that came over it.
 
-A delivery tag means something on its own channel only. A delivery therefore keeps its session and
+A delivery tag means something on its own channel only. A delivery therefore keeps its channel and
 is settled there or not at all: when the channel is gone, the broker delivers the event again.
 
 What is acknowledged in one turn of the loop leaves at its end, and where everything before it is
 acknowledged too as one acknowledgement of all: a quorum queue then writes once for all of them.
 
-A session begins narrow: the broker sends one event and waits for its outcome. `widen` has it send
-more ahead, `narrow` ends that. The prefetch of a consumer cannot be changed, so the rest of the
-width is another consumer. Between `cancel` and the next `consume` nothing is sent, and `fetch`
-takes single events.
+The broker sends nothing before `widen`. The prefetch of a consumer cannot be changed, so the first
+event of the width is one consumer at the broker and the rest of it another: `lower` cancels the
+rest, or both. While the width is 0, `fetch` takes single events.
 """
 
 from __future__ import annotations
@@ -30,21 +29,24 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BROKEN
 from lymph.events.kombu._rabbitmq.channels import Channel
 
-__all__ = ['Delivery', 'Session']
+__all__ = ['AmqpDelivery', 'ConsumingChannel']
 
 logger = logging.getLogger(__name__)
 
 _NO_HEARTBEAT = 10.0  # seconds for which an answer is good where nobody looks for silence
 
 
-class Session:
-    """A consuming channel; it is closed when it is retired and all deliveries are settled."""
+class ConsumingChannel:
+    """Consumes `queue` over `channel`: `deliver` gets what comes and never waits.
+
+    `cancelled` is called when the broker ends the consumer.
+    """
 
     def __init__(
         self,
         channel: Channel,
         queue: str,
-        deliver: Callable[[Delivery], object],
+        deliver: Callable[[AmqpDelivery], object],
         cancelled: Callable[[], object],
     ) -> None:
         self.channel = channel
@@ -52,12 +54,11 @@ class Session:
         self._queue = queue
         self._deliver = deliver
         self._cancelled = cancelled
-        self._tags: list[str] = []
-        self._retired = False
+        self._tags: list[str] = []  # of the consumers at the broker, two at most
+        self._closing = False
         self._fetching = False
-        self._unsettled: dict[
-            int, bool
-        ] = {}  # tags in their order; true: acknowledged in this turn
+        # tags of deliveries in their order; true: acknowledged in this turn
+        self._unsettled: dict[int, bool] = {}
         self._acknowledged: list[int] = []
 
     @property
@@ -65,12 +66,27 @@ class Session:
         """Whether the broker sends events by itself."""
         return bool(self._tags)
 
-    def consume(self) -> None:
-        """Begin to consume, narrow. Waits."""
-        self._width = 1
-        self._consume(1)
+    def widen(self, width: int) -> None:
+        """Have up to `width` events under way, or more if that was asked for before. Waits."""
+        if width > 0 and not self._tags:
+            self._width = 1
+            self._consume(1)
+        more = width - self._width
+        if self._tags and more > 0:
+            self._width = width
+            self._consume(more)
 
-    def fetch(self) -> Delivery | None:
+    def lower(self, width: int) -> None:
+        """Have one event at a time sent from now on, or (0) none. Never waits.
+
+        A width of more than 1 changes nothing.
+        """
+        while len(self._tags) > width:
+            self._cancel(self._tags.pop())
+        if width <= 1:
+            self._width = min(self._width, width)
+
+    def fetch(self) -> AmqpDelivery | None:
         """Take one event out of the queue; None: there is none. Waits; one greenlet at a time."""
         self._fetching = True
         try:
@@ -81,38 +97,19 @@ class Session:
             self._unsettled = dict(sorted(self._unsettled.items()))
         finally:
             self._fetching = False
-        return Delivery(self, message)
+        return AmqpDelivery(self, message)
 
     def waiting(self) -> int:
         """Return how many events wait in the queue. Waits for the broker."""
         count: int = self.channel.queue_declare(self._queue, passive=True).message_count
         return count
 
-    def widen(self, width: int) -> None:
-        """Have up to `width` events under way, or more if that was asked for before. Waits."""
-        more = width - self._width
-        if self._tags and more > 0:
-            self._width = width
-            self._consume(more)
-
-    def narrow(self) -> None:
-        """Have one event at a time sent from now on. Never waits."""
-        while len(self._tags) > 1:
-            self._cancel(self._tags.pop())
-        self._width = min(self._width, 1)
-
-    def cancel(self) -> None:
-        """Have no more sent. Never waits."""
-        self._width = 0
-        while self._tags:
-            self._cancel(self._tags.pop())
-
-    def retire(self) -> None:
+    def close_when_settled(self) -> None:
         """Close the channel as soon as nothing is to be settled over it. Never waits."""
-        self._retired = True
+        self._closing = True
         self._flush()
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """Close the channel at once; what is not settled goes back to its place. Never waits."""
         self._flush()
         if self.channel.usable:
@@ -188,47 +185,47 @@ class Session:
 
     def _receive(self, message: Any) -> None:
         self._unsettled[message.delivery_tag] = False
-        self._deliver(Delivery(self, message))
+        self._deliver(AmqpDelivery(self, message))
 
     def _ended(self, tag: str) -> None:
         self._cancelled()
 
     def _close_if_done(self) -> None:
-        if self._retired and not self._unsettled and self.channel.usable:
+        if self._closing and not self._unsettled and self.channel.usable:
             self.channel.on_closed = None
             Greenlet.spawn(_close, self.channel)
 
 
-class Delivery:
+class AmqpDelivery:
     """An event that was delivered and has to be settled, once."""
 
-    __slots__ = ('_session', 'message', 'returns')
+    __slots__ = ('_channel', 'message', 'returns')
 
-    def __init__(self, session: Session, message: Any) -> None:
+    def __init__(self, channel: ConsumingChannel, message: Any) -> None:
         self.message = message
         self.returns = 0  # earlier deliveries that were given back unbegun; see `returns`
-        self._session: Session | None = session
+        self._channel: ConsumingChannel | None = channel
 
     @property
     def live(self) -> bool:
         """Whether it can still be settled."""
-        return self._session is not None and self._session.channel.usable
+        return self._channel is not None and self._channel.channel.usable
 
     def confirm(self) -> bool:
         """Tell whether it is still ours to handle. Waits for the broker's word."""
-        return self._session is not None and self._session.confirm()
+        return self._channel is not None and self._channel.confirm()
 
     def acknowledge(self) -> None:
         """Tell the broker to forget the event. Never waits."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.acknowledge(self.message.delivery_tag)
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.acknowledge(self.message.delivery_tag)
 
     def give_back(self) -> None:
         """Tell the broker to deliver the event again, to whomever. Never waits."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.give_back(self.message.delivery_tag)
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.give_back(self.message.delivery_tag)
 
 
 def _close(channel: Channel) -> None:
