@@ -4,81 +4,33 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 
 import pytest
 
 PACKAGES = pathlib.Path(__file__).parents[1] / 'packages'
 
-# lymph-core from the ground up; a module belongs to the longest prefix that fits it
-FLOORS = [
-    [
-        'lymph.config',
-        'lymph.core.addresses',
-        'lymph.core.contracts',
-        'lymph.core.failures',
-        'lymph.core.limits',
-        'lymph.exceptions',
-        'lymph.monkey',
-    ],
-    [
-        'lymph.serializers',
-        'lymph.core.blocking',
-        'lymph.core.clocks',
-        'lymph.core.deadlines',
-        'lymph.core.events',
-        'lymph.core.connecting',
-        'lymph.core.flights',
-        'lymph.core.forks',
-        'lymph.core.greenlets',
-        'lymph.core.hooks',
-        'lymph.core.inherited',
-        'lymph.core.messages',
-        'lymph.core.monitoring.log_limits',
-        'lymph.core.monitoring.log_publisher',
-        'lymph.core.monitoring.log_records',
-        'lymph.core.monitoring.loglevels',
-        'lymph.core.monitoring.metrics',
-        'lymph.core.monitoring.once_log',
-        'lymph.core.options',
-        'lymph.core.resolving',
-        'lymph.core.state',
-        'lymph.core.state_files',
-        'lymph.core.threads',
-        'lymph.core.trace',
-        'lymph.core.versioning',
-        'lymph.core.workers',
-    ],
-    [
-        'lymph.core.components',
-        'lymph.core.doorbell',
-        'lymph.core.processes',
-    ],
-    ['lymph.core.monitoring.watchdog', 'lymph.core.protocol', 'lymph.core.transport.base'],
-    ['lymph.core.transport'],
-    ['lymph.core.channels', 'lymph.core.connections', 'lymph.core.facts', 'lymph.core.services'],
-    [
-        'lymph.core.diagnosis',
-        'lymph.core.leftovers',
-        'lymph.core.partitioning',
-        'lymph.discovery',
-        'lymph.events',
-    ],
-    ['lymph.core.declaring', 'lymph.core.decorators'],
-    [
-        'lymph.core.calls',
-        'lymph.core.deferring',
-        'lymph.core.dialer',
-        'lymph.core.outcomes',
-        'lymph.core.reaching',
-        'lymph.core.rpc',
-        'lymph.patterns',
-    ],
-    ['lymph.core.interfaces'],
-    ['lymph.core.backdoor', 'lymph.core.hosting'],
-    ['lymph.core.asking', 'lymph.core.plugins', 'lymph.core.settings'],
-    ['lymph.core.container'],
-    ['lymph.core.assembly', 'lymph.client'],
-]
+ARCHITECTURE = pathlib.Path(__file__).parents[1] / 'ARCHITECTURE.md'
+
+
+def drawn_floors(title: str) -> list[list[str]]:
+    """Return the floors that ARCHITECTURE.md draws below a title, from the ground up.
+
+    A line has names, separated by commas, and what they are. A floor goes on in the next line where
+    the names end with a comma.
+    """
+    chapter = ARCHITECTURE.read_text().split(f'\n## {title}\n')[1]
+    floors, names = [], ''
+    for line in chapter.split('```')[1].strip().splitlines():
+        names += re.split(r'\s{2,}', line)[0]
+        if not names.endswith(','):
+            floors.append([f'lymph.{name.strip()}' for name in names.split(',')])
+            names = ''
+    return floors[::-1]
+
+
+# a module belongs to the longest name that fits it
+FLOORS = drawn_floors('The floors of lymph-core')
 
 # what each distribution may import of the others; lymph-core's own parts are above
 MAY_IMPORT = {

@@ -11,8 +11,8 @@ from fuzz.findings import Finding
 from fuzz.generate import hostile_msgpack, hostile_text, mutated
 from fuzz.standing import Standing
 from lymph.config.printable import quoted
-from lymph.core.protocol.zmtp.frames import FrameDecoder, encode_command, encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING, encode_ready
+from lymph.core._protocol.zmtp.frames import FrameDecoder, encode_command, encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
 from lymph.exceptions import SerializationError
 from lymph.serializers.msgpack import pack, unpack
 

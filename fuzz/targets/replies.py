@@ -11,8 +11,8 @@ from gevent import socket
 from fuzz.findings import Finding
 from fuzz.generate import hostile_msgpack, mutated
 from fuzz.standing import Standing
-from lymph.core.protocol.zmtp.frames import encode_command, encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING, encode_ready
+from lymph.core._protocol.zmtp.frames import encode_command, encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
 from lymph.serializers.msgpack import pack
 
 __all__ = ['Replies']

@@ -17,8 +17,8 @@ from gevent.server import StreamServer
 from greenlet import getcurrent, greenlet
 
 from bench.driving import greenlets as driving
-from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.protocol.zmtp.session import Session
+from lymph.core._protocol.zmtp.frames import encode_message
+from lymph.core._protocol.zmtp.session import Session
 
 __all__ = ['connect', 'driving', 'serve']
 

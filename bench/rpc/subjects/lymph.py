@@ -18,8 +18,8 @@ from bench.driving import greenlets as driving
 from lymph import monkey
 from lymph.client import Client
 from lymph.config import Configuration
+from lymph.core._declaring.proxies import Proxy
 from lymph.core.assembly import build_container
-from lymph.core.declaring.proxies import Proxy
 
 __all__ = ['Echo', 'connect', 'driving', 'serve']
 

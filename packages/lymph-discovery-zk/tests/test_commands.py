@@ -16,7 +16,7 @@ import pytest
 from gevent.server import StreamServer
 from kazoo.exceptions import NoNodeError
 
-from lymph.core.blocking import in_thread
+from lymph.core._system.blocking import in_thread
 from lymph.testing.servers import ZookeeperServer
 from lymph.testing.servers.ports import free_port
 from lymph.testing.servers.processes import GuardedProcess

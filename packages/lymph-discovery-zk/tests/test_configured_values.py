@@ -6,7 +6,7 @@ import pytest
 
 from lymph.config import Configuration
 from lymph.core.assembly import build_container
-from lymph.discovery.zookeeper.paths import check_path, read_hosts
+from lymph.discovery.zookeeper._client.paths import check_path, read_hosts
 from lymph.testing.contracts.sections import (
     FLAGS,
     NUMBERS,

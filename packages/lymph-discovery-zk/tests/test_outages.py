@@ -15,9 +15,9 @@ from kazoo.handlers.gevent import SequentialGeventHandler
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 
-from lymph.discovery.zookeeper import session as sessions
-from lymph.discovery.zookeeper.clients import check_client
-from lymph.discovery.zookeeper.session import Session
+from lymph.discovery.zookeeper._client import session as sessions
+from lymph.discovery.zookeeper._client.clients import check_client
+from lymph.discovery.zookeeper._client.session import Session
 from lymph.testing.waiting import eventually
 
 

@@ -197,7 +197,7 @@ def test_the_address_of_the_pages_is_announced(run, settings, config, announced)
 
 
 def test_all_addresses_are_announced_as_the_route_out(run, monkeypatch):
-    monkeypatch.setattr('lymph.core.hosting.advertising.route_out', lambda family: '10.1.2.3')
+    monkeypatch.setattr('lymph.core._hosting.advertising.route_out', lambda family: '10.1.2.3')
     (instance,) = run(Hello, config={'ip': '0.0.0.0'}).container.registry.get('hello', HTTP)
     assert instance.ip == '10.1.2.3'
 
@@ -209,7 +209,7 @@ class FarRegistry(StaticServiceRegistry):
 
 
 def test_without_any_route_an_interface_names_the_key_that_is_to_be_set(monkeypatch):
-    monkeypatch.setattr('lymph.core.hosting.advertising.route_out', lambda family: None)
+    monkeypatch.setattr('lymph.core._hosting.advertising.route_out', lambda family: None)
     with pytest.raises(
         ConfigurationError, match=r'^interfaces\.hello\.ip: 0\.0\.0\.0 is listened at'
     ):

@@ -14,7 +14,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Response
 
 from lymph.config import ConfigurationError
-from lymph.core import inherited
+from lymph.core._system import inherited
 from lymph.core.container import ServiceContainer
 from lymph.core.settings import Settings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport

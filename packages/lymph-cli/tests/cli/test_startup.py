@@ -77,7 +77,7 @@ def test_summary_of_a_command_is_the_beginning_of_its_help(name: str) -> None:
 #: What nobody needs who asks services, over the embedded registry and in a pipe.
 UNUSED = {
     *('asyncio', 'email', 'importlib.metadata', 'importlib_metadata', 'kombu', 'multiprocessing'),
-    *('rich', 'psutil', 'sqlite3', 'yaml', 'zmq', 'lymph.events.embedded.system'),
+    *('rich', 'psutil', 'sqlite3', 'yaml', 'zmq', 'lymph.events._embedded.system'),
 }
 
 

@@ -21,7 +21,7 @@ patch()
 import ast
 import lymph
 import lymph.core.container as container
-from lymph.core.hosting.builtin import BuiltinInterface
+from lymph.core._hosting.builtin import BuiltinInterface
 
 def answer():
     found = ast.literal_eval(open('answer').read())

@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from lymph.cli.running.log_following import read_record
-from lymph.core.monitoring.log_publisher import TOPIC
+from lymph.core._monitoring.log_publisher import TOPIC
 from lymph.serializers.msgpack import pack
 from lymph.testing.waiting import eventually
 

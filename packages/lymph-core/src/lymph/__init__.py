@@ -28,7 +28,7 @@ _HOMES = {
     'NotConnected': 'lymph.exceptions',
     'NotSent': 'lymph.exceptions',
     'PluginError': 'lymph.exceptions',
-    'Proxy': 'lymph.core.declaring.proxies',
+    'Proxy': 'lymph.core._declaring.proxies',
     'Refused': 'lymph.exceptions',
     'RegistrationFailure': 'lymph.exceptions',
     'RemoteError': 'lymph.exceptions',
@@ -40,7 +40,7 @@ _HOMES = {
     'Timeout': 'lymph.exceptions',
     'WrongThread': 'lymph.exceptions',
     'event': 'lymph.core.decorators',
-    'proxy': 'lymph.core.declaring.proxies',
+    'proxy': 'lymph.core._declaring.proxies',
     'raw_rpc': 'lymph.core.decorators',
     'rpc': 'lymph.core.decorators',
     'task': 'lymph.core.decorators',
@@ -51,9 +51,9 @@ _DISTRIBUTION = 'lymph-core'  # the version of which is `__version__`
 if TYPE_CHECKING:
     __version__: str
 
+    from lymph.core._declaring.proxies import Proxy as Proxy
+    from lymph.core._declaring.proxies import proxy as proxy
     from lymph.core.channels import ReplyChannel as ReplyChannel
-    from lymph.core.declaring.proxies import Proxy as Proxy
-    from lymph.core.declaring.proxies import proxy as proxy
     from lymph.core.decorators import event as event
     from lymph.core.decorators import raw_rpc as raw_rpc
     from lymph.core.decorators import rpc as rpc

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any
 
 from lymph.config import Configuration
+from lymph.core._declaring.proxies import ErrorMap, Proxy
 from lymph.core.container import ServiceContainer
-from lymph.core.declaring.proxies import ErrorMap, Proxy
 from lymph.core.interfaces import remote_method
 
 __all__ = ['Client']

@@ -8,7 +8,8 @@ from gevent.event import Event
 from gevent.queue import Queue
 
 import lymph
-from lymph.core import deadlines, trace
+from lymph.core import trace
+from lymph.core._loop import deadlines
 from lymph.core.greenlets import Greenlet
 from lymph.exceptions import Expired
 

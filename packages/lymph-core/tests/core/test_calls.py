@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lymph.core import trace
-from lymph.core.calls import Call
+from lymph.core._calling.calls import Call
 from lymph.serializers.msgpack import unpack
 
 

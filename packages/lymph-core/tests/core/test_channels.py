@@ -6,9 +6,9 @@ import gevent
 import pytest
 
 import lymph
+from lymph.core._system.threads import get_ident
 from lymph.core.channels import ReplyChannel, RequestChannel
 from lymph.core.messages import ACK, ERROR, NACK, REP, Message, id_source
-from lymph.core.threads import get_ident
 from lymph.core.transport.base import LinkDown, MessageTooLong
 from lymph.exceptions import ConnectionLost, Failed, RemoteError, SerializationError, Timeout
 from lymph.testing.waiting import eventually

@@ -6,13 +6,16 @@ import time
 
 import pytest
 
-from lymph.core.clocks import SteadyClock, boot_id, boottime
+from lymph.core._system.clocks import SteadyClock, boot_id, boottime
 
 HOUR = 3600.0
 
 
 def test_processes_share_the_boot_and_the_time_since_then():
-    code = 'from lymph.core.clocks import boot_id, boottime; print(boottime()); print(boot_id())'
+    code = (
+        'from lymph.core._system.clocks import boot_id, boottime; '
+        'print(boottime()); print(boot_id())'
+    )
     before = boottime()
     told = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     their_time, their_boot = told.stdout.splitlines()

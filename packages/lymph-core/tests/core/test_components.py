@@ -5,9 +5,9 @@ import pytest
 from gevent.event import Event as Flag
 
 from lymph.core import trace
+from lymph.core._loop.hooks import Hook
 from lymph.core.components import Component, Componentized
 from lymph.core.greenlets import Pool
-from lymph.core.hooks import Hook
 from lymph.core.monitoring.metrics import Aggregate, Gauge
 from lymph.core.workers import Workers
 from lymph.exceptions import LymphError

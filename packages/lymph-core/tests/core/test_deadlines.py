@@ -8,8 +8,8 @@ from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lymph.core import deadlines
-from lymph.core.deadlines import Expirations
+from lymph.core._loop import deadlines
+from lymph.core._loop.deadlines import Expirations
 from lymph.testing.waiting import eventually
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from gevent.event import Event
 
-from lymph.core.doorbell import Bells, Doorbell, ring
+from lymph.core._system.doorbell import Bells, Doorbell, ring
 from lymph.testing.waiting import eventually
 
 
@@ -26,7 +26,8 @@ def bell(tmp_path, rung):
 
 
 def test_a_ring_from_another_process_wakes_the_owner(bell, rung, tmp_path):
-    code = f'from lymph.core.doorbell import ring; assert ring({str(tmp_path)!r}, "queue") == 1'
+    rings = f'assert ring({str(tmp_path)!r}, "queue") == 1'
+    code = f'from lymph.core._system.doorbell import ring; {rings}'
     with subprocess.Popen([sys.executable, '-c', code]) as ringer:
         assert rung.wait(30)
     assert ringer.returncode == 0
@@ -84,7 +85,8 @@ def test_a_bell_whose_owner_is_stuck_does_not_keep_the_others_from_hearing(tmp_p
 
 @pytest.mark.parametrize('age', [60, -3600], ids=['old', 'of before the clock was set back'])
 def test_a_bell_that_died_with_its_process_is_removed(tmp_path, age):
-    code = f'from lymph.core.doorbell import Doorbell; Doorbell({str(tmp_path)!r}, "q", int)'
+    opens = f'Doorbell({str(tmp_path)!r}, "q", int)'
+    code = f'from lymph.core._system.doorbell import Doorbell; {opens}'
     subprocess.run([sys.executable, '-c', f'import os; {code}; os.kill(os.getpid(), 9)'])
     (dead,) = tmp_path.iterdir()
     assert ring(tmp_path, 'q') == 0
@@ -129,7 +131,7 @@ def test_a_forked_child_takes_no_rings_from_its_parent(tmp_path):
         import os, signal
         import gevent
         from gevent.event import Event
-        from lymph.core.doorbell import Doorbell, ring
+        from lymph.core._system.doorbell import Doorbell, ring
 
         rung = Event()
         bell = Doorbell({str(tmp_path)!r}, 'queue', rung.set)
@@ -166,7 +168,7 @@ def old(tmp_path, monkeypatch):
     def age(seconds=60):
         os.utime(tmp_path, (0, os.stat(tmp_path).st_mtime - seconds))
 
-    monkeypatch.setattr('lymph.core.doorbell.os.listdir', listdir)
+    monkeypatch.setattr('lymph.core._system.doorbell.os.listdir', listdir)
     return age, listed
 
 

@@ -10,10 +10,10 @@ from gevent.event import Event
 from gevent.queue import Queue
 
 import lymph
+from lymph.core._loop.hooks import Hook
 from lymph.core.channels import ReplyChannel
 from lymph.core.components import Component, Componentized
 from lymph.core.failures import Killed, error_name
-from lymph.core.hooks import Hook
 from lymph.core.messages import Message
 from lymph.core.monitoring.metrics import Aggregate, Callable, Gauge
 from lymph.exceptions import Failed, RemoteError

@@ -4,7 +4,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from lymph.core.flights import Cancelled, Flights
+from lymph.core._loop.flights import Cancelled, Flights
 from lymph.testing.waiting import eventually
 
 

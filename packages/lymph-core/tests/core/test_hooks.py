@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lymph.core.hooks import Hook
+from lymph.core._loop.hooks import Hook
 
 
 def test_every_callback_gets_what_the_hook_is_called_with():

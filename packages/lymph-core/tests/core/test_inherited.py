@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from lymph.core import inherited
-from lymph.core.inherited import (
+from lymph.core._system import inherited
+from lymph.core._system.inherited import (
     SocketMismatch,
     adopt,
     inherited_sockets,

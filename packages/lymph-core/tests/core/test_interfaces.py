@@ -7,7 +7,8 @@ from gevent.queue import Queue
 
 import lymph
 from lymph.client import Client
-from lymph.core import deadlines, trace
+from lymph.core import trace
+from lymph.core._loop import deadlines
 from lymph.core.events import Event
 from lymph.events.base import Subscription
 from lymph.exceptions import EmitFailure, SerializationError, SubscriptionError, Timeout

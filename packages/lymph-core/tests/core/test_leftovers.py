@@ -8,12 +8,12 @@ import time
 import pytest
 
 from lymph.config import Configuration
-from lymph.core.backdoor.tokens import TokenFile
+from lymph.core._backdoor.tokens import TokenFile
+from lymph.core._system.doorbell import Doorbell
+from lymph.core._system.leftovers import StateCheck, state_bases, state_findings
+from lymph.core._system.state_files import StateFile, read_state
 from lymph.core.diagnosis import NotChecked
-from lymph.core.doorbell import Doorbell
-from lymph.core.leftovers import StateCheck, state_bases, state_findings
 from lymph.core.services import ServiceInstance
-from lymph.core.state_files import StateFile, read_state
 from lymph.discovery.embedded import EmbeddedServiceRegistry
 from lymph.events.embedded import EmbeddedEventSystem
 

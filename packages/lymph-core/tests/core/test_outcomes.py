@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lymph.core._calling.outcomes import outcome
 from lymph.core.messages import ACK, ERROR, NACK, REP, REPLIES
-from lymph.core.outcomes import outcome
 from lymph.exceptions import Failed, Refused, RemoteError, RpcError
 from lymph.serializers.msgpack import pack
 

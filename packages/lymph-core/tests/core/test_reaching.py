@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from lymph.core.rpc import Rpc
+from lymph.core._calling.rpc import Rpc
 from lymph.core.services import ServiceInstance
 from lymph.core.transport.base import Link, LinkDown, Transport
 from lymph.discovery.static import StaticServiceRegistry

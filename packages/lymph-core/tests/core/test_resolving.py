@@ -10,9 +10,9 @@ import pytest
 import lymph
 from lymph.client import Client
 from lymph.config import Configuration
-from lymph.core.connecting import create_connection
+from lymph.core._system.connecting import create_connection
+from lymph.core._system.resolving import SLOW_THREADS, THREADS, Resolver
 from lymph.core.container import ServiceContainer
-from lymph.core.resolving import SLOW_THREADS, THREADS, Resolver
 from lymph.exceptions import NotConnected
 from lymph.testing.faults.names import SilentNames
 from lymph.testing.waiting import eventually

@@ -11,7 +11,8 @@ from gevent.event import Event
 from gevent.queue import Queue
 
 import lymph
-from lymph.core import deadlines, trace
+from lymph.core import trace
+from lymph.core._loop import deadlines
 from lymph.core.messages import Message
 from lymph.core.services import Service, ServiceInstance
 from lymph.discovery.static import StaticServiceRegistry

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lymph.core.state import state_directory
+from lymph.core._system.state import state_directory
 from lymph.exceptions import ConfigurationError
 
 

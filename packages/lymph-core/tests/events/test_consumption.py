@@ -9,11 +9,11 @@ from gevent.event import Event as Signal
 
 from lymph.core.components import Component
 from lymph.core.events import Event
-from lymph.core.protocol.envelope import pack_event
 from lymph.core.workers import Workers
 from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.consumption import Consumption
+from lymph.events.envelope import pack_event
 from lymph.events.leases import Delivery, Leased
 from lymph.exceptions import LymphError
 from lymph.testing.contracts.events import Gate, Inbox

@@ -21,7 +21,7 @@ from gevent.subprocess import Popen
 
 from lymph.client import Client
 from lymph.config import Configuration
-from lymph.core.transport.zeromq.context import shared_context
+from lymph.core.transport._zeromq.context import shared_context
 from lymph.exceptions import LookupFailure, RpcError
 from lymph.testing.servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually

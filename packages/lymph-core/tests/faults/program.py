@@ -21,7 +21,7 @@ from gevent.monkey import get_original
 import lymph
 from lymph.client import Client
 from lymph.config import Configuration
-from lymph.core import deadlines
+from lymph.core._loop import deadlines
 from lymph.core.assembly import build_container
 from lymph.exceptions import RpcError
 

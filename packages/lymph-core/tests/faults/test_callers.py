@@ -12,9 +12,9 @@ import gevent
 import gevent.socket
 import pytest
 
+from lymph.core._protocol.zmtp.frames import encode_message
+from lymph.core._protocol.zmtp.session import Session
 from lymph.core.messages import REP, REQ, Message
-from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.protocol.zmtp.session import Session
 from lymph.core.transport.endpoints import split_tcp
 from lymph.testing.waiting import eventually
 

@@ -11,13 +11,13 @@ import pytest
 from gevent.event import Event as Signal
 
 import lymph
+from lymph.core._protocol.partitions import partition_of
 from lymph.core.events import Event
 from lymph.core.failures import error_name
-from lymph.core.protocol.partitions import partition_of
 from lymph.exceptions import SubscriptionError
+from lymph.patterns._serial_events.carrying import carried, is_carried, restored, topic_of
+from lymph.patterns._serial_events.keys import key_text
 from lymph.patterns.serial_events import serial_event
-from lymph.patterns.serial_events.carrying import carried, is_carried, restored, topic_of
-from lymph.patterns.serial_events.keys import key_text
 from lymph.testing.contracts.events.outcomes import RAISED
 from lymph.testing.waiting import eventually
 
@@ -494,7 +494,7 @@ def test_whatever_a_serial_handler_raises_the_next_event_is_handled(world):
 
 
 def test_a_partition_that_cannot_be_given_back_is_not_forgotten(world, monkeypatch):
-    monkeypatch.setattr('lymph.patterns.serial_events.handlers._AFTER_ERROR', 0.01)
+    monkeypatch.setattr('lymph.patterns._serial_events.handlers._AFTER_ERROR', 0.01)
     first = world.container(Shop)
     eventually(lambda: owned(first) == [[0, 1, 2, 3]])
     events, failures = first.events, iter([SystemExit(1), RuntimeError('no')])

@@ -17,8 +17,9 @@ import pytest
 
 from lymph.core.limits import DEPTH, ITEMS
 from lymph.exceptions import SerializationError
-from lymph.serializers import json, nesting
+from lymph.serializers import json
 from lymph.serializers import msgpack as wire
+from lymph.serializers._codec import nesting
 
 MODULUS = 2**61 - 1  # numbers that differ by it have the same hash
 
@@ -188,8 +189,8 @@ def test_plain_takes_a_value_that_arrived_with_what_is_printed_around_it():
 
 def test_a_stack_of_another_size_is_no_reason_to_nest_deeper(monkeypatch):
     assert nesting.EXACT  # of the msgpack that is installed
-    monkeypatch.setattr('lymph.serializers.unpacking.EXACT', False)
-    monkeypatch.setattr('lymph.serializers.packing.EXACT', False)
+    monkeypatch.setattr('lymph.serializers._codec.unpacking.EXACT', False)
+    monkeypatch.setattr('lymph.serializers._codec.packing.EXACT', False)
     value = nested(DEPTH, ('map of many', 'long list'), (), False)
     assert wire.unpack(wire.pack(value)) == wire.unpack(raw(value)) == value
     with pytest.raises(SerializationError, match='more than 32 containers'):
@@ -205,7 +206,7 @@ FEW = 1000
 def few_items(monkeypatch):
     """Lower the bound, so that what reaches it is made quickly."""
     for name in ('counting', 'excess', 'marking', 'packing', 'paths', 'unmarking', 'unpacking'):
-        monkeypatch.setattr(f'lymph.serializers.{name}.ITEMS', FEW)
+        monkeypatch.setattr(f'lymph.serializers._codec.{name}.ITEMS', FEW)
 
 
 TOO_MANY = {

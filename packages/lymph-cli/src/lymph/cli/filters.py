@@ -12,8 +12,8 @@ import click
 from lymph.cli.moments import Moment
 from lymph.config.printable import quoted
 from lymph.core.limits import TRACE_ID
-from lymph.core.protocol.topics import check_pattern, matches_any
 from lymph.core.trace import is_valid
+from lymph.events.topics import check_pattern, matches_any
 
 if TYPE_CHECKING:
     from lymph.events.deadletters import DeadLetter

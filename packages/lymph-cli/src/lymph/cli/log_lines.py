@@ -16,8 +16,8 @@ from typing import Any
 from lymph.cli.output import json_text
 from lymph.config.printable import printable
 from lymph.core import trace
+from lymph.core._monitoring.log_records import message_of, record_facts
 from lymph.core.failures import Killed, error_name, traceback_text
-from lymph.core.monitoring.log_records import message_of, record_facts
 
 __all__ = ['JsonFormatter', 'TraceFormatter', 'json_line']
 
@@ -69,7 +69,7 @@ class TraceFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats each record as a JSON object on one line; see `lymph.core.monitoring.log_records`.
+    """Formats each record as a JSON object on one line; see `lymph.core._monitoring.log_records`.
 
     ``time`` is text in UTC, such as 2026-01-31T23:59:59.123Z; ``levelno`` is left out.
     """

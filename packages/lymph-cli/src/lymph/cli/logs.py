@@ -37,9 +37,9 @@ from lymph.cli.output import say
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.config.printable import printable, quoted
+from lymph.core._monitoring.log_records import LogStreamHandler
 from lymph.core.failures import error_line, error_text
 from lymph.core.monitoring.log_limits import Reminder
-from lymph.core.monitoring.log_records import LogStreamHandler
 
 __all__ = ['set_up_logging']
 

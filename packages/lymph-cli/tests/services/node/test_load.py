@@ -12,7 +12,7 @@ import gevent
 from lymph.client import Client
 from lymph.config import Configuration
 from lymph.core.container import ServiceContainer
-from lymph.discovery.embedded.registry import EmbeddedServiceRegistry
+from lymph.discovery._embedded.registry import EmbeddedServiceRegistry
 from lymph.events.null import NullEventSystem
 from lymph.testing.waiting import eventually
 

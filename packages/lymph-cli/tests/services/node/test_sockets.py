@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from lymph.config import ConfigurationError, Location
-from lymph.core import inherited
+from lymph.core._system import inherited
 from lymph.services.node.guard import Guard
 from lymph.services.node.process import Launch, Process
 from lymph.services.node.socket_definitions import SocketDefinition

@@ -12,10 +12,10 @@ from lymph.config.plugins import load_plugin
 from lymph.config.printable import object_name, quoted
 from lymph.config.references import is_reference, load_reference
 from lymph.config.sections import check_sections
+from lymph.core._hosting.entering import read_backdoor
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.facts import check_name
-from lymph.core.hosting.entering import read_backdoor
 from lymph.core.interfaces import Interface
 from lymph.core.partitioning import Partitioner
 from lymph.core.plugins import Plugin

@@ -13,10 +13,10 @@ import gevent
 from greenlet import getcurrent, greenlet
 
 from lymph.config.printable import printable, quoted
+from lymph.core._system.threads import get_ident
 from lymph.core.failures import Killed
 from lymph.core.limits import SUBJECT
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
-from lymph.core.threads import get_ident
 from lymph.core.transport.base import Link, LinkDown, MessageTooLong
 from lymph.exceptions import Expired, RpcError, Timeout, WrongThread
 from lymph.serializers.msgpack import pack

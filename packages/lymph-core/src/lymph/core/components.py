@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from lymph.config import Location
 from lymph.config.places import noted
+from lymph.core._loop.hooks import Hook
 from lymph.core.failures import Killed, described, log_failure
 from lymph.core.greenlets import Greenlet, Pool
-from lymph.core.hooks import Hook
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.workers import Workers

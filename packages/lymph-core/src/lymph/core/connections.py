@@ -15,11 +15,11 @@ from typing import Any
 from gevent.event import Event
 from greenlet import getcurrent
 
+from lymph.core._loop.deadlines import Expirations
+from lymph.core._system.threads import get_ident
 from lymph.core.channels import RequestChannel
-from lymph.core.deadlines import Expirations
 from lymph.core.failures import log_failure
 from lymph.core.messages import EMPTY_MAP, REPLIES
-from lymph.core.threads import get_ident
 from lymph.core.transport.base import Link, LinkDown, Transport
 from lymph.exceptions import ConnectionLost, NotConnected, Timeout
 

@@ -19,23 +19,23 @@ from typing import Any
 from gevent.event import Event as Flag
 
 from lymph.config import Configuration, ConfigurationError, ConfigView
-from lymph.core.asking import CallerSide
-from lymph.core.forks import abandon_in_children
+from lymph.core._calling.asking import CallerSide
+from lymph.core._hosting.advertising import Advertising
+from lymph.core._hosting.builtin import BuiltinInterface
+from lymph.core._hosting.drain import wait_until_quiet
+from lymph.core._hosting.entering import Backdoor, BackdoorSettings, open_backdoor
+from lymph.core._hosting.handlers import Handlers
+from lymph.core._hosting.methods import MethodTable
+from lymph.core._hosting.process_facts import process_facts
+from lymph.core._hosting.publishing import Publisher, announced_endpoint, publish_log
+from lymph.core._hosting.recent_errors import RecentErrors
+from lymph.core._hosting.registration import Registrations, host_facts
+from lymph.core._hosting.server import Server
+from lymph.core._monitoring.watchdog import Watchdog
+from lymph.core._system.forks import abandon_in_children
 from lymph.core.greenlets import Pool
-from lymph.core.hosting.advertising import Advertising
-from lymph.core.hosting.builtin import BuiltinInterface
-from lymph.core.hosting.drain import wait_until_quiet
-from lymph.core.hosting.entering import Backdoor, BackdoorSettings, open_backdoor
-from lymph.core.hosting.handlers import Handlers
-from lymph.core.hosting.methods import MethodTable
-from lymph.core.hosting.process_facts import process_facts
-from lymph.core.hosting.publishing import Publisher, announced_endpoint, publish_log
-from lymph.core.hosting.recent_errors import RecentErrors
-from lymph.core.hosting.registration import Registrations, host_facts
-from lymph.core.hosting.server import Server
 from lymph.core.interfaces import Interface, configure, parts_of
 from lymph.core.monitoring.metrics import Aggregate
-from lymph.core.monitoring.watchdog import Watchdog
 from lymph.core.plugins import Plugin
 from lymph.core.services import ServiceInstance
 from lymph.core.settings import (
@@ -51,7 +51,7 @@ from lymph.discovery.base import BaseServiceRegistry
 from lymph.discovery.partitioning import RegistryPartitioner
 from lymph.events.base import BaseEventSystem
 from lymph.exceptions import LymphError
-from lymph.patterns.serial_events.running import SerialEvents
+from lymph.patterns._serial_events.running import SerialEvents
 
 __all__ = ['Container', 'ServiceContainer']
 
@@ -197,7 +197,7 @@ class ServiceContainer(CallerSide):
         return plugin
 
     def allow_backdoor(self, settings: BackdoorSettings) -> None:
-        """Open a backdoor with the start; see `lymph.core.hosting.entering`."""
+        """Open a backdoor with the start; see `lymph.core._hosting.entering`."""
         self._backdoor_settings = settings
 
     def start(self, register: bool = True) -> None:

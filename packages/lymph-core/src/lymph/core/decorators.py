@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lymph.config.printable import quoted
-from lymph.core.declaring.callables import check_retry
-from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declare
-from lymph.core.declaring.tasks import Task
+from lymph.core._declaring.callables import check_retry
+from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declare
+from lymph.core._declaring.tasks import Task
 from lymph.core.failures import described
-from lymph.core.protocol.topics import check_pattern
+from lymph.events.topics import check_pattern
 
 __all__ = ['event', 'raw_rpc', 'rpc', 'task']
 

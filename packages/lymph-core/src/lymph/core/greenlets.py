@@ -13,9 +13,9 @@ from typing import Any
 import gevent
 from gevent.pool import Group
 
-from lymph.core import deadlines
+from lymph.core._loop import deadlines
+from lymph.core._system.threads import get_ident
 from lymph.core.failures import Killed
-from lymph.core.threads import get_ident
 from lymph.exceptions import WrongThread
 
 __all__ = ['EndsByKilled', 'Greenlet', 'Pool']

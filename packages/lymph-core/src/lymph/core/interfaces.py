@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from gevent.queue import Empty, Queue
 
 from lymph.config.printable import quoted
+from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
+from lymph.core._declaring.proxies import Caller, ErrorMap, Proxy
+from lymph.core._declaring.tasks import Task
 from lymph.core.components import Component, Componentized
-from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declared
-from lymph.core.declaring.proxies import Caller, ErrorMap, Proxy
-from lymph.core.declaring.tasks import Task
 from lymph.core.events import Event
 from lymph.discovery.base import RPC
 from lymph.events.base import Subscription

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from lymph.core._loop.hooks import Hook
 from lymph.core.facts import check_facts
-from lymph.core.hooks import Hook
 from lymph.core.versioning import Version, parse_version, serving
 from lymph.exceptions import LookupFailure, NotConnected
 

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.plugins import installed, load_plugin
+from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from lymph.core._hosting.publishing import check_log_endpoint
 from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT
 from lymph.core.failures import described
-from lymph.core.hosting.publishing import check_log_endpoint
 from lymph.core.options import refuse_unknown
-from lymph.core.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core.transport.base import (
     BUFFERED_MESSAGES,
     DEFAULT_MAX_MESSAGE_SIZE,

@@ -28,9 +28,9 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
+from lymph.core._system.threads import get_ident
 from lymph.core.failures import Killed, log_failure
 from lymph.core.greenlets import EndsByKilled
-from lymph.core.threads import get_ident
 from lymph.exceptions import WrongThread
 
 __all__ = ['Workers']

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
+from lymph.core._loop.flights import Cancelled, Flights
 from lymph.core.components import Component
 from lymph.core.facts import check_facts, check_name
-from lymph.core.flights import Cancelled, Flights
 from lymph.core.services import Change, Connector, Service, ServiceInstance
 from lymph.exceptions import LookupFailure, RegistrationFailure
 

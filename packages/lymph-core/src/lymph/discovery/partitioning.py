@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lymph.config import ConfigView
+from lymph.core._protocol.partitions import divide
 from lymph.core.options import refuse_unknown
 from lymph.core.partitioning import Assigned, Partitioner
-from lymph.core.protocol.partitions import divide
 from lymph.core.services import Change, ServiceInstance
 from lymph.discovery.base import BaseServiceRegistry
 

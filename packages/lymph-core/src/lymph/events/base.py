@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lymph.config import ConfigView
+from lymph.core._system.threads import get_ident
 from lymph.core.components import Component
 from lymph.core.events import Event
-from lymph.core.threads import get_ident
 from lymph.events.deadletters import DeadLetters
 from lymph.events.queues import Queues
 from lymph.exceptions import WrongThread

@@ -7,8 +7,8 @@ from datetime import timedelta
 from lymph.config.printable import quoted
 from lymph.core.events import Event
 from lymph.core.failures import described
-from lymph.core.protocol.topics import check_pattern, check_topic
 from lymph.events.base import Subscription
+from lymph.events.topics import check_pattern, check_topic
 from lymph.exceptions import SubscriptionError
 
 __all__ = [

@@ -34,11 +34,11 @@ from gevent.event import Event as Signal
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line, error_text, log_failure
 from lymph.core.greenlets import Greenlet
-from lymph.core.protocol.envelope import unpack_event
 from lymph.events.attempts import Attempts
 from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.deliveries import Again, Dead, ends_once
+from lymph.events.envelope import unpack_event
 from lymph.events.leases import Delivery, Demand, Leased, Store
 from lymph.exceptions import LymphError
 

@@ -16,13 +16,13 @@ from lymph.config import ConfigView
 from lymph.config.printable import quoted
 from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
-from lymph.core.protocol.envelope import pack_event
+from lymph.events._local.hub import LocalDeadLetters, LocalEventSystemHub
 from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.consumption import Consumption
+from lymph.events.envelope import pack_event
 from lymph.events.leases import Delivery, Demand, Leased
-from lymph.events.local_hub import LocalDeadLetters, LocalEventSystemHub
 from lymph.exceptions import EmitFailure, SubscriptionError
 
 __all__ = ['LocalDeadLetters', 'LocalEventSystem', 'LocalEventSystemHub']

@@ -7,9 +7,9 @@ from typing import Any
 from lymph.config import ConfigView
 from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
-from lymph.core.protocol.envelope import pack_event
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
+from lymph.events.envelope import pack_event
 
 __all__ = ['NullEventSystem']
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from lymph.config.printable import quoted
 from lymph.core.events import Event
-from lymph.core.protocol.topics import matches_any
 from lymph.events.base import Subscription
+from lymph.events.topics import matches_any
 from lymph.exceptions import LymphError
 
 __all__ = ['OTHER_VERSIONS', 'NotHandled', 'check_handled', 'check_type']

@@ -14,10 +14,10 @@ from typing import Any
 from lymph.config.printable import quoted
 from lymph.core.limits import DEPTH
 from lymph.exceptions import SerializationError
-from lymph.serializers.excess import too_deep
-from lymph.serializers.marking import Marker, Plainer, key_misfit, scalar_misfit
-from lymph.serializers.paths import cause, explain
-from lymph.serializers.unmarking import Unmarker, check_count
+from lymph.serializers._codec.excess import too_deep
+from lymph.serializers._codec.marking import Marker, Plainer, key_misfit, scalar_misfit
+from lymph.serializers._codec.paths import cause, explain
+from lymph.serializers._codec.unmarking import Unmarker, check_count
 
 __all__ = ['dumps', 'loads', 'plain']
 

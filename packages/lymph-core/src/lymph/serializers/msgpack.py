@@ -34,13 +34,13 @@ from msgpack import ExtType, StackError, Timestamp, unpackb
 
 from lymph.core.limits import DEPTH
 from lymph.exceptions import SerializationError
-from lymph.serializers import packing
-from lymph.serializers.bounds import CONTAINERS, check_value
-from lymph.serializers.excess import too_deep
-from lymph.serializers.extensions import check_foreign
-from lymph.serializers.nesting import MARKS
-from lymph.serializers.paths import cause, explain
-from lymph.serializers.unpacking import AS_DATETIME, SMALL, read_again, read_large, revive
+from lymph.serializers._codec import packing
+from lymph.serializers._codec.bounds import CONTAINERS, check_value
+from lymph.serializers._codec.excess import too_deep
+from lymph.serializers._codec.extensions import check_foreign
+from lymph.serializers._codec.nesting import MARKS
+from lymph.serializers._codec.paths import cause, explain
+from lymph.serializers._codec.unpacking import AS_DATETIME, SMALL, read_again, read_large, revive
 
 __all__ = ['pack', 'unpack']
 

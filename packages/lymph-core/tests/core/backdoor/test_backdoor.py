@@ -15,10 +15,10 @@ import pytest
 from gevent import socket as green
 
 from lymph.config import Configuration, ConfigurationError
+from lymph.core._backdoor.server import Backdoor
+from lymph.core._backdoor.tokens import known_token
+from lymph.core._backdoor.wire import receive, send
 from lymph.core.assembly import build_container
-from lymph.core.backdoor.server import Backdoor
-from lymph.core.backdoor.tokens import known_token
-from lymph.core.backdoor.wire import receive, send
 from lymph.core.container import ServiceContainer
 from lymph.core.transport.endpoints import split_tcp
 from lymph.discovery.static import StaticServiceRegistry
@@ -100,7 +100,7 @@ def test_nobody_enters_without_the_token(visit: Visit, token: Any) -> None:
 def test_a_stranger_who_sends_too_much_or_nothing_is_hung_up_on(
     visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('lymph.core.backdoor.server._PATIENCE', 0.2)
+    monkeypatch.setattr('lymph.core._backdoor.server._PATIENCE', 0.2)
     assert visit(token='x' * 2000).answer() is None
     silent = visit(token=None)
     assert silent.answer() is None
@@ -187,11 +187,11 @@ def test_what_runs_is_interrupted_and_the_process_goes_on(visit: Visit) -> None:
 def test_what_runs_ends_with_its_connection(visit: Visit) -> None:
     visitor = visit()
     other = visit()
-    other.run('import lymph.core.backdoor as place; place.ended = []')
+    other.run('import lymph.core._backdoor as place; place.ended = []')
     send(
         visitor.socket,
         {
-            'run': 'import lymph.core.backdoor as place\n'
+            'run': 'import lymph.core._backdoor as place\n'
             'try: gevent.sleep(1000)\nfinally: place.ended.append(True)',
             'last': True,
         },
@@ -282,9 +282,9 @@ def test_a_prompt_has_the_container_its_interfaces_and_what_plugins_add(
         raise ValueError('no')
 
     plugins = {'a': broken, 'b': lambda names: {'count': len(names['interfaces'])}}
-    monkeypatch.setattr('lymph.core.backdoor.namespace.installed', lambda group: list(plugins))
+    monkeypatch.setattr('lymph.core._backdoor.namespace.installed', lambda group: list(plugins))
     monkeypatch.setattr(
-        'lymph.core.backdoor.namespace.load_plugin', lambda group, name: plugins[name]
+        'lymph.core._backdoor.namespace.load_plugin', lambda group, name: plugins[name]
     )
     container, registry = build({'backdoor_token': TOKEN}, debug=True)
     container.start()

@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 
 import lymph
-from lymph.core.declaring.declarations import EventDeclaration, RpcDeclaration, declared
-from lymph.core.declaring.tasks import Task
+from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
+from lymph.core._declaring.tasks import Task
 from lymph.patterns.serial_events import serial_event
 
 DECORATORS = {

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from lymph.core.declaring.describing import annotation_text, parameter_text, value_text
+from lymph.core._declaring.describing import annotation_text, parameter_text, value_text
 
 
 class Local:

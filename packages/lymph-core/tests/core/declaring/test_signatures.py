@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.declaring.signatures import Signature
+from lymph.core._declaring.signatures import Signature
 
 
 def nothing(self):

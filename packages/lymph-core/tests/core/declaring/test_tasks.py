@@ -9,7 +9,7 @@ from gevent.queue import Queue
 
 import lymph
 from lymph.core import trace
-from lymph.core.declaring.tasks import Task
+from lymph.core._declaring.tasks import Task
 from lymph.exceptions import SerializationError
 from lymph.testing.waiting import eventually
 

@@ -10,10 +10,10 @@ import pytest
 import lymph
 from lymph.client import Client
 from lymph.config import Configuration, ConfigurationError
+from lymph.core._hosting import advertising
+from lymph.core._hosting.advertising import Advertising
 from lymph.core.addresses import parse_address
 from lymph.core.container import ServiceContainer
-from lymph.core.hosting import advertising
-from lymph.core.hosting.advertising import Advertising
 from lymph.discovery.static import StaticServiceRegistry, StaticServiceRegistryHub
 from lymph.events.null import NullEventSystem
 

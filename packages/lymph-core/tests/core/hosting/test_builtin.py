@@ -5,7 +5,7 @@ import logging
 import pytest
 
 import lymph
-from lymph.core.monitoring.loglevels import LogLevels
+from lymph.core._monitoring.loglevels import LogLevels
 from lymph.exceptions import RemoteError
 from lymph.testing.waiting import eventually
 

@@ -5,8 +5,8 @@ import time
 import gevent
 import pytest
 
-from lymph.core.hosting import drain
-from lymph.core.hosting.drain import wait_until_quiet
+from lymph.core._hosting import drain
+from lymph.core._hosting.drain import wait_until_quiet
 
 
 @pytest.fixture

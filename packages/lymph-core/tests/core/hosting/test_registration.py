@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import lymph
-from lymph.core.hosting.registration import Registrations
+from lymph.core._hosting.registration import Registrations
 from lymph.core.services import ServiceInstance
 from lymph.discovery.base import HTTP, RPC
 from lymph.discovery.static import StaticServiceRegistry, StaticServiceRegistryHub

@@ -38,7 +38,7 @@ class Quiet(lymph.Interface):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr('lymph.core.hosting.untaken_tasks._PATIENCE', 0.02)
+    monkeypatch.setattr('lymph.core._hosting.untaken_tasks._PATIENCE', 0.02)
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ import zmq.green
 import lymph
 from lymph.config import Configuration, ConfigurationError
 from lymph.core import trace
+from lymph.core._monitoring.log_publisher import TOPIC, LogPublisher
+from lymph.core._monitoring.log_records import LogStreamHandler
 from lymph.core.container import ServiceContainer
-from lymph.core.monitoring.log_publisher import TOPIC, LogPublisher
-from lymph.core.monitoring.log_records import LogStreamHandler
 from lymph.discovery.static import StaticServiceRegistry
 from lymph.serializers.msgpack import unpack
 from lymph.testing.waiting import eventually

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from lymph.core._monitoring.watchdog import Watchdog
 from lymph.core.components import Componentized
-from lymph.core.monitoring.watchdog import Watchdog
 from lymph.testing.waiting import eventually
 
 THRESHOLD = 0.25  # seconds; a busy machine may keep the loop waiting for less than that

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.balancing import choose
+from lymph.core._protocol.balancing import choose
 
 chances = st.floats(0, 1, exclude_max=True)
 NAMES = 'abcdefgh'

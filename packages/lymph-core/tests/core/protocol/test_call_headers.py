@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lymph.core import trace
-from lymph.core.protocol.call_headers import pack_headers, read_usual
+from lymph.core._protocol.call_headers import pack_headers, read_usual
 from lymph.serializers.msgpack import pack, unpack
 
 ID = '0123456789abcdef' * 2

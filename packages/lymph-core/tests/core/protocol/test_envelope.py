@@ -4,7 +4,7 @@ import pytest
 
 from lymph.core import trace
 from lymph.core.events import Event
-from lymph.core.protocol.envelope import event_from, pack_event, unpack_event
+from lymph.events.envelope import event_from, pack_event, unpack_event
 from lymph.exceptions import SerializationError
 from lymph.serializers.msgpack import pack
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.partitions import divide, partition_of
+from lymph.core._protocol.partitions import divide, partition_of
 
 members = st.sets(st.text(min_size=1, max_size=8), min_size=1, max_size=20)
 counts = st.integers(min_value=1, max_value=64)

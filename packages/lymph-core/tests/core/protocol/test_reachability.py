@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.reachability import FIRST_PAUSE, LONGEST_PAUSE, Reachability
+from lymph.core._protocol.reachability import FIRST_PAUSE, LONGEST_PAUSE, Reachability
 
 
 def middle():

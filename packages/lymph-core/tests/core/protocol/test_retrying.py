@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.retrying import RetryBudget, backoff, may_retry
+from lymph.core._protocol.retrying import RetryBudget, backoff, may_retry
 from lymph.exceptions import (
     ConnectionLost,
     Expired,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.topic_index import TopicIndex
-from lymph.core.protocol.topics import matches
+from lymph.events._embedded.topic_index import TopicIndex
+from lymph.events.topics import matches
 
 
 def index_of(*patterns):

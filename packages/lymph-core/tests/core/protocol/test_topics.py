@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.topics import (
+from lymph.events.topics import (
     check_pattern,
     check_topic,
     compile_pattern,

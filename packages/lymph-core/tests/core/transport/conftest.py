@@ -6,8 +6,8 @@ import pytest
 from gevent import socket
 from gevent.server import StreamServer
 
-from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.protocol.zmtp.session import Session
+from lymph.core._protocol.zmtp.frames import encode_message
+from lymph.core._protocol.zmtp.session import Session
 from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zmtp import ZmtpTransport
 

@@ -9,8 +9,8 @@ import socket
 
 import pytest
 
+from lymph.core._protocol.zmtp.handshake import GREETING
 from lymph.core.container import ServiceContainer
-from lymph.core.protocol.zmtp.handshake import GREETING
 from lymph.core.settings import Settings
 from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zeromq import ZeromqTransport

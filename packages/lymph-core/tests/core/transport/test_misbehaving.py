@@ -15,9 +15,9 @@ from gevent.event import Event
 from greenlet import greenlet
 
 import lymph
+from lymph.core._protocol.zmtp.frames import encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING
 from lymph.core.container import ServiceContainer
-from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING
 from lymph.core.settings import Settings
 from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zeromq import ZeromqTransport

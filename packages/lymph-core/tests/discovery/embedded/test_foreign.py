@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lymph.discovery._embedded.claims import Claim
 from lymph.discovery.embedded import EmbeddedServiceRegistry
-from lymph.discovery.embedded.claims import Claim
 from lymph.discovery.names import escape
 from lymph.exceptions import LookupFailure, RegistrationFailure
 from lymph.testing.contracts.registries import EntriesContract, make_instance

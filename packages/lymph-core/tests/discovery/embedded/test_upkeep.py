@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lymph.discovery.embedded import EmbeddedServiceRegistry, upkeep
+from lymph.discovery._embedded import upkeep
+from lymph.discovery.embedded import EmbeddedServiceRegistry
 from lymph.testing.contracts.registries import make_instance
 from lymph.testing.waiting import eventually
 

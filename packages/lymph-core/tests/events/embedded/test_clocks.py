@@ -8,15 +8,15 @@ from contextlib import closing
 
 import pytest
 
-from lymph.core.clocks import boot_id
+from lymph.core._system.clocks import boot_id
 from lymph.core.events import Event
-from lymph.core.protocol.envelope import pack_event
-from lymph.events.embedded import clock
-from lymph.events.embedded.database import open_database
-from lymph.events.embedded.leasing import lease
-from lymph.events.embedded.messages import put
-from lymph.events.embedded.owners import enroll, look_around, renew
-from lymph.events.embedded.routing import declare
+from lymph.events._embedded import clock
+from lymph.events._embedded.database import open_database
+from lymph.events._embedded.leasing import lease
+from lymph.events._embedded.messages import put
+from lymph.events._embedded.owners import enroll, look_around, renew
+from lymph.events._embedded.routing import declare
+from lymph.events.envelope import pack_event
 from lymph.events.leases import Demand
 from lymph.testing.contracts.events import Inbox
 from lymph.testing.waiting import eventually

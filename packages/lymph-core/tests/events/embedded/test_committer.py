@@ -6,9 +6,9 @@ import sqlite3
 import gevent
 import pytest
 
-from lymph.events.embedded.committer import Committer
-from lymph.events.embedded.database import StoreError
-from lymph.events.embedded.turns import Turns
+from lymph.events._embedded.committer import Committer
+from lymph.events._embedded.database import StoreError
+from lymph.events._embedded.turns import Turns
 from lymph.testing.waiting import eventually
 
 

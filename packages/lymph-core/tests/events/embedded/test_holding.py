@@ -5,9 +5,9 @@ import time
 import pytest
 
 from lymph.core.components import Component
-from lymph.events.embedded.claims import let_go, take
-from lymph.events.embedded.database import StoreError, open_database
-from lymph.events.embedded.holding import Holding
+from lymph.events._embedded.claims import let_go, take
+from lymph.events._embedded.database import StoreError, open_database
+from lymph.events._embedded.holding import Holding
 from lymph.testing.waiting import eventually
 
 LIFETIME = 0.3

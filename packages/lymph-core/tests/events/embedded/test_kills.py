@@ -18,7 +18,7 @@ EVENTS = 8
 KILLED = 3  # the event that the process is killed with
 
 EMITTER = """
-    import lymph.events.embedded.system as module
+    import lymph.events._embedded.system as module
 
     step, killed = arguments[0], int(arguments[1])
     publish = module.publish
@@ -39,7 +39,7 @@ EMITTER = """
     """
 
 CONSUMER = """
-    import lymph.events.embedded.store as module
+    import lymph.events._embedded.store as module
 
     step, killed = arguments[0], int(arguments[1])
     outcome = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.events.embedded.database import open_database
-from lymph.events.embedded.leasing import lease
-from lymph.events.embedded.messages import publish
-from lymph.events.embedded.owners import enroll
-from lymph.events.embedded.routing import Routes, declare
+from lymph.events._embedded.database import open_database
+from lymph.events._embedded.leasing import lease
+from lymph.events._embedded.messages import publish
+from lymph.events._embedded.owners import enroll
+from lymph.events._embedded.routing import Routes, declare
 from lymph.events.leases import Demand
 
 MIB = 1024 * 1024

@@ -7,13 +7,13 @@ import time
 import pytest
 
 from lymph.core.events import Event
-from lymph.core.protocol.envelope import pack_event
+from lymph.events._embedded.database import open_database
+from lymph.events._embedded.leasing import lease
+from lymph.events._embedded.messages import acknowledge, publish, retry
+from lymph.events._embedded.owners import OwnerFile, dismiss, enroll, look_around, renew
+from lymph.events._embedded.routing import Routes, declare, withdraw
 from lymph.events.deliveries import LOSSES
-from lymph.events.embedded.database import open_database
-from lymph.events.embedded.leasing import lease
-from lymph.events.embedded.messages import acknowledge, publish, retry
-from lymph.events.embedded.owners import OwnerFile, dismiss, enroll, look_around, renew
-from lymph.events.embedded.routing import Routes, declare, withdraw
+from lymph.events.envelope import pack_event
 from lymph.events.leases import Demand
 
 

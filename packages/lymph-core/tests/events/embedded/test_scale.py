@@ -13,12 +13,12 @@ from collections import Counter
 import gevent
 import pytest
 
-from lymph.core.doorbell import Doorbell
+from lymph.core._system.doorbell import Doorbell
 from lymph.core.events import Event
+from lymph.events._embedded.database import open_database
+from lymph.events._embedded.routing import Routes
+from lymph.events._embedded.turns import Turns
 from lymph.events.base import Subscription
-from lymph.events.embedded.database import open_database
-from lymph.events.embedded.routing import Routes
-from lymph.events.embedded.turns import Turns
 from lymph.exceptions import EmitFailure
 from lymph.testing.contracts.events import Inbox
 from lymph.testing.waiting import eventually
@@ -27,7 +27,7 @@ from lymph.testing.waiting import eventually
 @pytest.fixture
 def often(monkeypatch):
     """Have the slow look around often."""
-    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
 
 
 def rows(database, query):
@@ -170,7 +170,7 @@ def test_a_temporary_queue_ends_at_once_and_is_emptied_bit_by_bit(
     waiting = 'SELECT count(*) FROM messages'
     assert rows(database, waiting) == [(2000,)]
     with monkeypatch.context() as nobody_tidies_up:
-        nobody_tidies_up.setattr('lymph.events.embedded.tidying.sweep', lambda db: False)
+        nobody_tidies_up.setattr('lymph.events._embedded.tidying.sweep', lambda db: False)
         workers.unsubscribe(subscription)
         assert rows(database, waiting) == [(1500,)]  # one bit went with the end of the queue
     blocked.set()

@@ -13,9 +13,10 @@ import pytest
 
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.events import Event
+from lymph.events._embedded import routing
+from lymph.events._embedded.database import StoreError
 from lymph.events.backoff import Backoff
-from lymph.events.embedded import EmbeddedEventSystem, routing
-from lymph.events.embedded.database import StoreError
+from lymph.events.embedded import EmbeddedEventSystem
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.serializers.msgpack import pack
 from lymph.testing.contracts.events import EventSystemContract, Inbox
@@ -414,7 +415,7 @@ def test_a_subscription_that_failed_can_be_made_again(start, subscribe, emit, tm
 def test_an_instance_that_was_taken_for_dead_comes_back(
     start, subscribe, emit, database, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
     system, inbox, own = start(), Inbox(), Inbox()
     subscribe(system, inbox)
     subscribe(system, own, queue='own', broadcast=True, durable=False)
@@ -433,7 +434,7 @@ def test_an_instance_that_was_taken_for_dead_comes_back(
 def test_bells_and_owner_files_that_were_cleaned_away_come_back(
     start, subscribe, emit, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
     consumer, emitter, inbox = start(), start(), Inbox()
     subscribe(consumer, inbox)
     for folder in ('bells', 'owners'):
@@ -449,7 +450,7 @@ def test_bells_and_owner_files_that_were_cleaned_away_come_back(
 def test_what_dead_instances_left_in_the_directory_is_removed(
     start, subscribe, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
     system = start()
     subscribe(system, Inbox())
     owner, bell = tmp_path / 'events' / 'owners' / 'orphan', tmp_path / 'events' / 'bells' / 'dead'
@@ -466,7 +467,7 @@ def test_what_dead_instances_left_in_the_directory_is_removed(
 def test_an_instance_that_was_taken_for_dead_declares_its_queues_until_it_has(
     error, start, subscribe, emit, database, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events.embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
     failures = iter([error])
     really = routing.declare
 
@@ -477,7 +478,7 @@ def test_an_instance_that_was_taken_for_dead_declares_its_queues_until_it_has(
 
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
-    monkeypatch.setattr('lymph.events.embedded.system.declare', fail_at_first)
+    monkeypatch.setattr('lymph.events._embedded.system.declare', fail_at_first)
     with sqlite3.connect(database) as db:
         for table in ('owners', 'consumers', 'bindings', 'queues'):
             db.execute(f'DELETE FROM {table}')

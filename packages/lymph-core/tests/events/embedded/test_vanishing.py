@@ -13,12 +13,12 @@ from contextlib import closing
 import gevent
 import pytest
 
+from lymph.events._embedded.database import open_database
+from lymph.events._embedded.leasing import lease
+from lymph.events._embedded.messages import acknowledge
+from lymph.events._embedded.owners import UnknownOwner, enroll
+from lymph.events._embedded.routing import declare
 from lymph.events.base import Subscription
-from lymph.events.embedded.database import open_database
-from lymph.events.embedded.leasing import lease
-from lymph.events.embedded.messages import acknowledge
-from lymph.events.embedded.owners import UnknownOwner, enroll
-from lymph.events.embedded.routing import declare
 from lymph.events.leases import Demand
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.testing.contracts.events import Inbox
@@ -27,8 +27,8 @@ from lymph.testing.waiting import eventually
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch):
-    monkeypatch.setattr('lymph.events.embedded.recovery.INTERVAL', 0.1)
-    monkeypatch.setattr('lymph.events.embedded.recovery._SETTLING', 0.5)
+    monkeypatch.setattr('lymph.events._embedded.recovery.INTERVAL', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.recovery._SETTLING', 0.5)
 
 
 def remove_directory(database):
@@ -141,7 +141,7 @@ def test_emitters_fail_until_their_events_arrive_again(
 
 
 ELSEWHERE = """
-    from lymph.events.embedded import recovery
+    from lymph.events._embedded import recovery
 
     recovery.INTERVAL = 0.1
     system.on_stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from lymph.core.declaring.proxies import Proxy
+from lymph.core._declaring.proxies import Proxy
 from lymph.core.events import Event
 from lymph.core.interfaces import Interface
 from lymph.core.trace import get_id, new_id

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lymph.core._declaring.proxies import Proxy
 from lymph.core.container import ServiceContainer
-from lymph.core.declaring.proxies import Proxy
 from lymph.core.interfaces import Interface
 from lymph.testing.integration import Config
 from lymph.testing.sent import SentRequest

@@ -23,8 +23,8 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
+from lymph.core._system.inherited import SocketMismatch, adopt, misdirected
 from lymph.core.addresses import check_host, is_loopback, join_address
-from lymph.core.inherited import SocketMismatch, adopt, misdirected
 from lymph.core.interfaces import Host, Interface
 from lymph.core.options import refuse_near_misses
 from lymph.core.settings import Settings

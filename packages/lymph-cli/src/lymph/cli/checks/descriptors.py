@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from lymph.core._hosting.process_facts import process_facts
 from lymph.core.diagnosis import Check, Finding, NotChecked, Surroundings
-from lymph.core.hosting.process_facts import process_facts
 
 __all__ = ['Descriptors', 'DescriptorsCheck', 'descriptor_findings']
 

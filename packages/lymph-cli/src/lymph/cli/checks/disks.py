@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lymph.config import ConfigView
 from lymph.config.printable import printable
-from lymph.core.blocking import in_thread
+from lymph.core._system.blocking import in_thread
+from lymph.core._system.leftovers import state_bases
 from lymph.core.diagnosis import Check, Finding, Surroundings
-from lymph.core.leftovers import state_bases
 
 __all__ = ['DisksCheck', 'Volume', 'disk_findings', 'places', 'volumes']
 

@@ -30,7 +30,7 @@ from lymph.cli.configuring import node_files
 from lymph.cli.lazy import lazy
 from lymph.cli.settings import Settings
 from lymph.config import LymphError
-from lymph.core.state import state_directory
+from lymph.core._system.state import state_directory
 
 __all__ = ['Known', 'Method', 'known']
 

@@ -11,7 +11,7 @@ from lymph.cli.outcomes import OperationFailed
 from lymph.config import Configuration
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
-from lymph.core.hosting.advertising import route_out
+from lymph.core._hosting.advertising import route_out
 
 __all__ = ['chosen_interfaces', 'external_ip']
 

@@ -28,10 +28,10 @@ from lymph.cli.running.unblocked import unblock_streams
 from lymph.cli.settings import Settings
 from lymph.cli.streams import let_services_print
 from lymph.config import Configuration, ConfigurationError
+from lymph.core._system.inherited import inherited_sockets, misdirected, unused_sockets
 from lymph.core.addresses import join_address
 from lymph.core.assembly import build_container
 from lymph.core.container import ServiceContainer
-from lymph.core.inherited import inherited_sockets, misdirected, unused_sockets
 
 __all__ = ['Options', 'run']
 

@@ -1,4 +1,4 @@
-"""Following the logs that instances publish; `lymph.core.monitoring.log_publisher` has the form.
+"""Following the logs that instances publish; `lymph.core._monitoring.log_publisher` has the form.
 
 One socket is connected to all of them and connects again by itself. Each record has a number; where
 one is missing, words on stderr say how many were lost: because they were not read in time, or while
@@ -17,7 +17,7 @@ import zmq.green
 
 from lymph.cli.output import say
 from lymph.config.printable import quoted
-from lymph.core.monitoring.log_publisher import TOPIC
+from lymph.core._monitoring.log_publisher import TOPIC
 from lymph.core.services import Change, ServiceInstance
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.exceptions import LookupFailure, SerializationError

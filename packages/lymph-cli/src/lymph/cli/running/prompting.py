@@ -18,7 +18,7 @@ import gevent.select
 from gevent.monkey import get_original
 
 from lymph.config.exceptions import ConfigurationError
-from lymph.core.state import state_directory
+from lymph.core._system.state import state_directory
 
 __all__ = ['history', 'history_file', 'interrupts_raised', 'read_line']
 

@@ -14,7 +14,7 @@ from gevent.event import Event
 from lymph.cli.output import say
 from lymph.cli.tracebacks import is_users_file
 from lymph.config import ConfigurationError
-from lymph.core.inherited import keep_open
+from lymph.core._system.inherited import keep_open
 
 __all__ = ['Reloader', 'changes', 'start_again']
 

@@ -19,8 +19,8 @@ from lymph.cli.prefixes import listed
 from lymph.cli.running.prompting import history, read_line
 from lymph.cli.running.sources import read_source
 from lymph.client import Client
-from lymph.core.backdoor.tokens import known_token
-from lymph.core.backdoor.wire import MORE, OK, receive, send
+from lymph.core._backdoor.tokens import known_token
+from lymph.core._backdoor.wire import MORE, OK, receive, send
 from lymph.core.transport.endpoints import split_tcp
 
 __all__ = ['Found', 'enter', 'find_backdoor']

@@ -22,7 +22,7 @@ from lymph.cli.running.stacks import show_greenlets
 from lymph.cli.running.suggesting import services_suggested
 from lymph.cli.settings import Settings
 from lymph.client import Client
-from lymph.core.backdoor.namespace import complete_namespace
+from lymph.core._backdoor.namespace import complete_namespace
 from lymph.core.failures import Killed
 
 __all__ = ['run']

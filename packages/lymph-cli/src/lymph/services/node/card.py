@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from lymph.core.state import state_directory
+from lymph.core._system.state import state_directory
 
 __all__ = ['Card', 'CardFile', 'read_card']
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection
 from typing import Any, ClassVar, Final
 
-from lymph.core.blocking import in_thread
+from lymph.core._system.blocking import in_thread
 from lymph.core.decorators import rpc
 from lymph.core.interfaces import Interface
 from lymph.services.node.exceptions import Denied, NotReady, Refused, UnknownName

@@ -12,7 +12,7 @@ from gevent import subprocess
 from gevent.event import Event
 from gevent.os import make_nonblocking, nb_read
 
-from lymph.core.blocking import in_thread
+from lymph.core._system.blocking import in_thread
 from lymph.services.node.guard import Guard
 from lymph.services.node.guard_process import Family
 from lymph.services.node.lines import LineSplitter

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from lymph.config import ConfigView, Location
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
+from lymph.core._system.inherited import BACKLOG
 from lymph.core.addresses import check_host, join_address, numeric
-from lymph.core.inherited import BACKLOG
 from lymph.core.options import refuse_unknown
 
 __all__ = ['SocketDefinition', 'read_names', 'read_sockets']

@@ -1,7 +1,7 @@
 """Listening sockets that a node keeps open while its processes come and go.
 
 A process is given those of its definition as descriptors 3, 4, ... and is told so in the way of
-systemd (see `lymph.core.inherited`). No other process has them. Two kinds:
+systemd (see `lymph.core._system.inherited`). No other process has them. Two kinds:
 
 - Those of the section `sockets` listen from the start of the node on.
 - Those found as the port of an instance are only bound, as far as that is possible. The instance
@@ -22,8 +22,8 @@ from typing import NamedTuple
 from gevent.monkey import get_original
 
 from lymph.config import ConfigurationError
-from lymph.core.inherited import FIRST_DESCRIPTOR, adopt
-from lymph.core.resolving import resolver
+from lymph.core._system.inherited import FIRST_DESCRIPTOR, adopt
+from lymph.core._system.resolving import resolver
 from lymph.services.node.socket_definitions import SocketDefinition
 
 __all__ = ['Handed', 'Sockets', 'announce', 'hand_over']

@@ -10,7 +10,7 @@ import gevent
 from lymph.config import Configuration
 from lymph.core.container import ServiceContainer
 from lymph.core.failures import error_text
-from lymph.discovery.embedded.registry import EmbeddedServiceRegistry
+from lymph.discovery._embedded.registry import EmbeddedServiceRegistry
 from lymph.events.null import NullEventSystem
 from lymph.exceptions import LymphError
 from lymph.services.node.card import CardFile

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.zmtp.errors import ProtocolError
-from lymph.core.protocol.zmtp.frames import (
+from lymph.core._protocol.zmtp.errors import ProtocolError
+from lymph.core._protocol.zmtp.frames import (
     MAX_FRAMES,
     FrameDecoder,
     encode_command,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.zmtp.errors import ProtocolError
-from lymph.core.protocol.zmtp.handshake import (
+from lymph.core._protocol.zmtp.errors import ProtocolError
+from lymph.core._protocol.zmtp.handshake import (
     GREETING,
     GREETING_SIZE,
     check_greeting,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.core.protocol.zmtp.liveness import Liveness
+from lymph.core._protocol.zmtp.liveness import Liveness
 
 
 @pytest.mark.parametrize(

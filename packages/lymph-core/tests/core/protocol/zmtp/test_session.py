@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core.protocol.zmtp.errors import ProtocolError
-from lymph.core.protocol.zmtp.frames import encode_command, encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING, encode_ready
-from lymph.core.protocol.zmtp.session import Session, encode_ping
+from lymph.core._protocol.zmtp.errors import ProtocolError
+from lymph.core._protocol.zmtp.frames import encode_command, encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
+from lymph.core._protocol.zmtp.session import Session, encode_ping
 
 LIMIT = 10_000
 HELLO = GREETING + encode_command(encode_ready('DEALER'))

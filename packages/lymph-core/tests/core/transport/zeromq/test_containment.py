@@ -10,10 +10,11 @@ import pytest
 import zmq
 from gevent import socket
 
-from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING
+from lymph.core._protocol.zmtp.frames import encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING
+from lymph.core.transport._zeromq import link, monitor, router
 from lymph.core.transport.endpoints import split_tcp
-from lymph.core.transport.zeromq import ZeromqTransport, link, monitor, router
+from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.waiting import eventually
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lymph.core.transport.zeromq.descriptors import inode_of, peer_of, shut_down
+from lymph.core.transport._zeromq.descriptors import inode_of, peer_of, shut_down
 
 
 def descriptors():

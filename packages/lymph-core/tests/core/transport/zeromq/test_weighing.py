@@ -8,11 +8,12 @@ import gevent
 import pytest
 from gevent import socket
 
-from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.transport.zeromq import ZeromqTransport, weighing
-from lymph.core.transport.zeromq import link as link_module
-from lymph.core.transport.zeromq.descriptors import inode_of
-from lymph.core.transport.zeromq.weighing import traffic_of
+from lymph.core._protocol.zmtp.frames import encode_message
+from lymph.core.transport._zeromq import link as link_module
+from lymph.core.transport._zeromq import weighing
+from lymph.core.transport._zeromq.descriptors import inode_of
+from lymph.core.transport._zeromq.weighing import traffic_of
+from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.waiting import eventually
 

@@ -12,10 +12,10 @@ import zmq
 from gevent import socket
 from gevent.server import StreamServer
 
-from lymph.core.protocol.zmtp.handshake import GREETING
+from lymph.core._protocol.zmtp.handshake import GREETING
+from lymph.core.transport._zeromq.weighing import traffic_of
 from lymph.core.transport.base import LinkDown
 from lymph.core.transport.zeromq import ZeromqTransport
-from lymph.core.transport.zeromq.weighing import traffic_of
 from lymph.testing.contracts.transports import RecordingHandler, open_descriptors
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from lymph.core.protocol.zmtp.frames import encode_message
+from lymph.core._protocol.zmtp.frames import encode_message
 from lymph.core.transport import buffers
 from lymph.core.transport.buffers import Buffers
 from lymph.testing.contracts.transports import RecordingHandler

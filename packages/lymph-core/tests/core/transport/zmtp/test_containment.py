@@ -5,11 +5,11 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from lymph.core.protocol.zmtp.liveness import Liveness
-from lymph.core.protocol.zmtp.session import Session
-from lymph.core.transport.zmtp.flusher import Flusher
-from lymph.core.transport.zmtp.link import ZmtpLink
-from lymph.core.transport.zmtp.writer import Writer
+from lymph.core._protocol.zmtp.liveness import Liveness
+from lymph.core._protocol.zmtp.session import Session
+from lymph.core.transport._zmtp.flusher import Flusher
+from lymph.core.transport._zmtp.link import ZmtpLink
+from lymph.core.transport._zmtp.writer import Writer
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.waiting import eventually
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from lymph.core.protocol.zmtp.frames import encode_command, encode_message
+from lymph.core._protocol.zmtp.frames import encode_command, encode_message
 from lymph.core.transport.base import LinkDown
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.waiting import eventually

@@ -4,9 +4,9 @@ import gevent
 import pytest
 from gevent import socket
 
-from lymph.core.protocol.zmtp.frames import encode_command, encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING, encode_ready
-from lymph.core.transport.zmtp import transport as zmtp_transport
+from lymph.core._protocol.zmtp.frames import encode_command, encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
+from lymph.core.transport._zmtp import transport as zmtp_transport
 from lymph.testing.contracts.transports import RecordingHandler, open_descriptors
 from lymph.testing.waiting import eventually
 

@@ -10,8 +10,8 @@ import tracemalloc
 import gevent
 import pytest
 
-from lymph.core.protocol.zmtp.frames import encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING
+from lymph.core._protocol.zmtp.frames import encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING
 from lymph.core.transport.base import LinkDown
 from lymph.testing.waiting import eventually
 

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from lymph.core.transport.zmtp import transport as zmtp_transport
+from lymph.core.transport._zmtp import transport as zmtp_transport
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.waiting import eventually
 

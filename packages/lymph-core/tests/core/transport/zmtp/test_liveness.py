@@ -6,8 +6,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from lymph.core.protocol.zmtp.frames import encode_command
-from lymph.core.protocol.zmtp.handshake import GREETING
+from lymph.core._protocol.zmtp.frames import encode_command
+from lymph.core._protocol.zmtp.handshake import GREETING
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually

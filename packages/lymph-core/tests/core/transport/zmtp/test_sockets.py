@@ -5,7 +5,7 @@ import socket as constants
 from gevent import socket
 from gevent.server import StreamServer
 
-from lymph.core.transport.zmtp.sockets import connects_to_itself, prepare
+from lymph.core.transport._zmtp.sockets import connects_to_itself, prepare
 
 
 def test_a_connection_to_oneself_is_told_from_others():

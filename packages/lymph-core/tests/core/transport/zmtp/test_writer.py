@@ -5,9 +5,9 @@ import socket
 import gevent
 import pytest
 
+from lymph.core.transport._zmtp.flusher import Flusher
+from lymph.core.transport._zmtp.writer import HIGH_WATER, LOW_WATER, Writer
 from lymph.core.transport.buffers import Buffers
-from lymph.core.transport.zmtp.flusher import Flusher
-from lymph.core.transport.zmtp.writer import HIGH_WATER, LOW_WATER, Writer
 from lymph.testing.waiting import eventually
 
 

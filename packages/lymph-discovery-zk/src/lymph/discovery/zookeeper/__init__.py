@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lymph.discovery.zookeeper.partitioning import ZookeeperPartitioner
-from lymph.discovery.zookeeper.registry import ZookeeperServiceRegistry
+from lymph.discovery.zookeeper._registry.partitioning import ZookeeperPartitioner
+from lymph.discovery.zookeeper._registry.registry import ZookeeperServiceRegistry
 
 __all__ = ['ZookeeperPartitioner', 'ZookeeperServiceRegistry']

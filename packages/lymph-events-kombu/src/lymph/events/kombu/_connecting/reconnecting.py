@@ -22,10 +22,10 @@ from typing import Generic, Protocol, TypeVar
 import gevent
 from gevent.event import Event
 
+from lymph.core._system.threads import get_ident
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import Reminder
-from lymph.core.threads import get_ident
 from lymph.events.backoff import Backoff
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.loops import go_on

@@ -10,8 +10,8 @@ for classic queues and none for quorum queues. So:
   spell is over, and is made to outlive the spell by the delay and a margin. No event can be in it
   at its end, however often or seldom it was declared.
 - The margin also covers clocks that differ from machine to machine. Within a process time goes on
-  evenly (`lymph.core.clocks.SteadyClock`): after the wall clock was set back, events would be put
-  into a queue that ends before they have waited.
+  evenly (`lymph.core._system.clocks.SteadyClock`): after the wall clock was set back, events would
+  be put into a queue that ends before they have waited.
 """
 
 from __future__ import annotations

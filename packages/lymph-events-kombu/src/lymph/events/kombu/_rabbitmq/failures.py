@@ -17,7 +17,7 @@ import gevent
 from amqp.exceptions import PreconditionFailed
 
 from lymph.config.printable import printable
-from lymph.core.clocks import SteadyClock
+from lymph.core._system.clocks import SteadyClock
 from lymph.core.failures import Killed, error_line
 from lymph.core.greenlets import Greenlet
 from lymph.core.monitoring.log_limits import LimitedLog, Reminder

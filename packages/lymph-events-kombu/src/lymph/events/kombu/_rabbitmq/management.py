@@ -18,8 +18,8 @@ from urllib.parse import quote, unquote, urlsplit
 import gevent
 
 from lymph.config.printable import quoted
+from lymph.core._system.connecting import create_connection
 from lymph.core.addresses import join_address
-from lymph.core.connecting import create_connection
 from lymph.events.kombu._connecting.errors import BrokerError, explain
 from lymph.events.kombu._connecting.tls import secure
 

@@ -1,6 +1,6 @@
 """Events as AMQP messages.
 
-The body is the mapping of `lymph.core.protocol.envelope`, in one of our serializers. Properties:
+The body is the mapping of `lymph.events.envelope`, in one of our serializers. Properties:
 
 ===================  =====================================================================
 content_type         which serializer
@@ -33,7 +33,7 @@ import amqp
 
 from lymph.core import limits, trace
 from lymph.core.events import Event
-from lymph.core.protocol.envelope import encode_event, event_from
+from lymph.events.envelope import encode_event, event_from
 from lymph.events.kombu.serializers import Serializer, decode
 
 __all__ = [

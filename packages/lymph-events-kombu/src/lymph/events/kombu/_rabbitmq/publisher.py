@@ -38,7 +38,7 @@ import gevent
 from amqp.exceptions import NotFound
 from gevent.event import Event
 
-from lymph.core.deadlines import Expirations
+from lymph.core._loop.deadlines import Expirations
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, Unsendable, explain
 from lymph.events.kombu._rabbitmq.channels import Channel, Connection

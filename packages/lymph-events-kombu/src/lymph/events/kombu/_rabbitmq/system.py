@@ -13,9 +13,9 @@ import gevent
 from gevent.lock import RLock
 
 from lymph.config import ConfigView
-from lymph.core.clocks import SteadyClock
+from lymph.core._system.clocks import SteadyClock
+from lymph.core._system.forks import abandon_in_children
 from lymph.core.events import Event
-from lymph.core.forks import abandon_in_children
 from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.attempts import Attempts
 from lymph.events.backoff import Backoff

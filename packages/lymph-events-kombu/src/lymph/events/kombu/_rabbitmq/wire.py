@@ -26,7 +26,7 @@ from amqp.transport import AMQP_PROTOCOL_HEADER, to_host_port
 from gevent import get_hub, socket
 from gevent.event import Event
 
-from lymph.core.connecting import create_connection
+from lymph.core._system.connecting import create_connection
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.tls import secure

@@ -14,8 +14,8 @@ from gevent import socket
 from kombu import connection as kombu
 
 from lymph.config.printable import printable
+from lymph.core._system.connecting import create_connection
 from lymph.core.addresses import join_address
-from lymph.core.connecting import create_connection
 from lymph.events.kombu._connecting.errors import BrokerError, explain
 from lymph.events.kombu._connecting.tls import secure
 

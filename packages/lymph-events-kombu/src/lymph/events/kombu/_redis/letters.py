@@ -8,8 +8,8 @@ from typing import Any
 
 from lymph.config.printable import printable
 from lymph.core.failures import ERROR_LENGTH
-from lymph.core.protocol.envelope import unpack_event
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
+from lymph.events.envelope import unpack_event
 from lymph.events.kombu._rabbitmq.messages import seconds
 from lymph.events.kombu._redis.links import RedisLink
 

@@ -10,9 +10,9 @@ import math
 import time
 from collections.abc import Sequence
 
-from lymph.core.protocol.topics import matches_any
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._redis.links import RedisLink
+from lymph.events.topics import matches_any
 
 __all__ = ['Publisher']
 

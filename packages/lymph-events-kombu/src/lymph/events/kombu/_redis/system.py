@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lymph.core._system.forks import abandon_in_children
 from lymph.core.events import Event
-from lymph.core.forks import abandon_in_children
-from lymph.core.protocol.envelope import pack_event
 from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.consumption import Consumption
+from lymph.events.envelope import pack_event
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._redis.brokers import RedisBroker
 from lymph.events.kombu._redis.letters import RedisDeadLetters

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from lymph.core.protocol.zmtp.frames import encode_command, encode_message
-from lymph.core.protocol.zmtp.handshake import GREETING, encode_ready
+from lymph.core._protocol.zmtp.frames import encode_command, encode_message
+from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
 
 __all__ = ['OPENING', 'conversations', 'zmtp_1', 'zmtp_2']
 

@@ -1,0 +1,1 @@
+"""Calls out: choose an instance, send, wait, try again."""

@@ -1,0 +1,262 @@
+"""What a container offers to the code in it: calls, lookups, events, subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gevent.lock import RLock
+
+from lymph.config.printable import quoted
+from lymph.core import trace
+from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
+from lymph.core._hosting.subscriptions import HandlerStats, hosted
+from lymph.core._system.threads import get_ident
+from lymph.core.channels import RequestChannel
+from lymph.core.components import Component, Componentized
+from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
+from lymph.core.events import Event
+from lymph.core.messages import Message
+from lymph.core.services import Service, ServiceInstance
+from lymph.core.transport.base import Transport
+from lymph.discovery.base import RPC, BaseServiceRegistry
+from lymph.events.base import BaseEventSystem, Subscription
+from lymph.events.checks import check_delay
+from lymph.exceptions import WrongThread
+
+if TYPE_CHECKING:
+    from gevent.event import AsyncResult
+
+__all__ = ['CallerSide']
+
+_MESSAGE_TIMEOUT = 60.0  # seconds for which the reply to a bare message is waited for
+
+
+class CallerSide(Componentized):
+    """The half of a container that asks others.
+
+    With `on_demand`, registry and event system are started when they are first needed, so that a
+    client which only calls needs no event system, and one which only emits no registry. `events`
+    may be a function then, which makes the event system.
+
+    It belongs to the native thread that made it: elsewhere all methods raise WrongThread before
+    anything happens.
+    """
+
+    #: names this process; unique to it
+    identity: str
+
+    def __init__(
+        self,
+        transport: Transport,
+        registry: BaseServiceRegistry,
+        events: BaseEventSystem | Callable[[], BaseEventSystem],
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+        idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
+        connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
+        on_demand: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rpc = Rpc(
+            transport,
+            lambda: self.registry,
+            self._suspect,
+            timeout,
+            retries,
+            idle_timeout,
+            connect_timeout,
+        )
+        self._thread = get_ident()
+        self._registry = registry
+        self._made_events = events
+        self._on_demand = on_demand
+        self._starting = RLock()
+        self._ended = False
+        self._handlers: dict[Subscription, HandlerStats] = {}
+        registry.connector = self.rpc.connect
+        registry.released = self.rpc.release
+        self.add_component(self.rpc)
+        for backend in (registry, events):
+            if not isinstance(backend, Component):
+                assert on_demand  # otherwise it is made at once
+            elif on_demand:
+                backend.parent = self
+            else:
+                self.add_component(backend)
+
+    @property
+    def registry(self) -> BaseServiceRegistry:
+        """The service registry."""
+        if self._on_demand:
+            self._start_now(self._registry)
+        return self._registry
+
+    @property
+    def events(self) -> BaseEventSystem:
+        """The event system."""
+        self._expect_own_thread('an event system was used')
+        if self._on_demand:
+            self._start_now(self._events)
+        return self._events
+
+    @property
+    def _events(self) -> BaseEventSystem:
+        """The event system, started or not."""
+        if not isinstance(self._made_events, BaseEventSystem):
+            self._made_events = self._made_events()
+            self._made_events.parent = self
+        return self._made_events
+
+    def add_component(self, component: Component) -> None:
+        """Add a component; see `Componentized.add_component`."""
+        self._expect_own_thread('a component was added')
+        super().add_component(component)
+
+    def request(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+        retries: int | None = None,
+        idempotent: bool = False,
+    ) -> Any:
+        """Call ``interface.method`` at a service name or endpoint and return the result.
+
+        Every call of a container that waits for a result goes through here; see `Rpc.request`.
+        """
+        if get_ident() != self._thread:
+            raise WrongThread(f'{subject} was called')
+        return self.rpc.request(
+            address,
+            subject,
+            body,
+            timeout=timeout,
+            version=version,
+            retries=retries,
+            idempotent=idempotent,
+        )
+
+    def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
+        """Run `call` in the background; the AsyncResult gets its outcome."""
+        self._expect_own_thread('a call was deferred')
+        return self.rpc.defer(call)
+
+    def send_request(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> RequestChannel:
+        """Send a request and return the channel its reply arrives on."""
+        self._expect_own_thread(f'{subject} was called')
+        return self.rpc.send_request(address, subject, body, timeout=timeout, version=version)
+
+    def send_message(
+        self, address: str, msg: Message, timeout: float = _MESSAGE_TIMEOUT
+    ) -> RequestChannel:
+        """Send a message as it is and return the channel its reply arrives on."""
+        self._expect_own_thread(f'{msg} was sent')
+        return self.rpc.send_message(address, msg, timeout)
+
+    def connect(self, address: str) -> Connection:
+        """Return the connection to an endpoint; raises NotConnected for one it cannot reach."""
+        self._expect_own_thread(f'{address} was connected to')
+        return self.rpc.connect(address)
+
+    def lookup(self, address: str) -> Service | ServiceInstance:
+        """Return the service of a name, or the instance at an endpoint; raises LookupFailure."""
+        self._expect_own_thread(f'{address} was looked up')
+        return self.rpc.lookup(address)
+
+    def discover(self, namespace: str = RPC) -> set[str]:
+        """Return the names of all services there are now."""
+        self._expect_own_thread('services were asked for')
+        return self.registry.discover(namespace)
+
+    def emit_event(
+        self,
+        type: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        delay: float = 0,
+        source: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Emit an event; returns when it is safe. `delay` in seconds, up to a hundred years.
+
+        Every event of a container goes through here. Raises EmitFailure, SerializationError,
+        ValueError for a delay that is no number of seconds.
+        """
+        self._expect_own_thread(f'{type} was emitted')
+        if payload is not None and not isinstance(payload, Mapping):
+            raise TypeError(f'expected the payload of {type} as a dict, found {quoted(payload)}')
+        check_delay(delay, type)  # before an event system is started for it
+        known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
+        self.events.emit(Event(type, payload, source or self.identity, known), delay)
+
+    def subscribe(
+        self, subscription: Subscription, ended: Callable[[], object] | None = None
+    ) -> Subscription:
+        """Subscribe a handler; returns what `unsubscribe` takes.
+
+        `ended()` is called when a `once` subscription has ended by itself.
+        """
+        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
+        stats = HandlerStats(subscription.queue_name)
+
+        def end() -> None:
+            self._forget(wrapped)
+            if ended is not None:
+                ended()
+
+        wrapped = hosted(subscription, stats, end)
+        self._handlers[wrapped] = stats  # before its first event, which may be its last
+        self.metrics.add(stats)
+        try:
+            self.events.subscribe(wrapped)
+        except BaseException:
+            self._forget(wrapped)
+            raise
+        return wrapped
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End what `subscribe` began; unknown ones are ignored."""
+        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
+        if subscription in self._handlers:
+            self.events.unsubscribe(subscription)
+            self._forget(subscription)
+
+    def _forget(self, subscription: Subscription) -> None:
+        """Count the handler of a subscription no longer."""
+        stats = self._handlers.pop(subscription, None)
+        if stats is not None:
+            self.metrics.remove(stats)
+
+    def _expect_own_thread(self, what: str) -> None:
+        if get_ident() != self._thread:
+            raise WrongThread(what)
+
+    def on_stop(self) -> None:
+        """Stop all parts; nothing more is started on demand."""
+        self._ended = True
+        super().on_stop()
+
+    def _suspect(self, endpoint: str) -> None:
+        """Have the registry look again at who was lost. In the hub."""
+        if self._registry in self.components:
+            self._reported(self._registry.suspect_endpoint, 'told of a lost endpoint', endpoint)
+
+    def _start_now(self, component: Component) -> None:
+        if component not in self.components and not self._ended:
+            with self._starting:
+                if component not in self.components:
+                    self._start_and_add(component)

@@ -1,0 +1,228 @@
+"""The connections of a container, one for each endpoint, and which endpoints to pass over.
+
+Calls use links that are up. Endpoints without one are connected to on the side, one at a time for
+each call that passes them over, and one that failed only after a pause (`protocol.reachability`):
+so nothing is tried for services that nobody calls.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from lymph.core._loop.deadlines import Expirations
+from lymph.core._protocol.reachability import Reachability
+from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
+from lymph.core.transport.base import Transport
+from lymph.exceptions import NotConnected, Refused, RpcError
+
+__all__ = ['Dialer']
+
+_STOPPED = 'this container is stopped'
+_FORGET = 60.0  # seconds after which a failure that nobody asked about counts no more
+
+_chance = random.random
+
+
+class Dialer:
+    """Makes connections on demand and forgets them when they go down.
+
+    `lost(endpoint)` is called in the hub when a connection went down that this side did not
+    close. One that nothing was sent on for `idle_timeout` seconds, up to twice that, is closed. One
+    that is not up after `connect_timeout` seconds has failed.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        lost: Callable[[str], None],
+        idle_timeout: float,
+        connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
+    ) -> None:
+        self._transport = transport
+        self._lost = lost
+        self._connect_timeout = connect_timeout
+        self._connections: dict[str, Connection] = {}
+        self._ways: dict[str, Reachability] = {}  # of endpoints with a connection or a failure
+        self._expirations = Expirations()
+        self._refusal = ''  # why no connection is made any more
+        self._idle_timeout = idle_timeout
+        self._requests_seen: dict[Connection, int] = {}  # at the last sweep
+        self._sweeper = gevent.get_hub().loop.timer(idle_timeout, idle_timeout, ref=False)
+        #: endpoints that `usable` has denied since the last `approach`
+        self.passed_over: list[str] = []
+
+    def connect(self, endpoint: str) -> Connection:
+        """Return the connection to `endpoint`, made now if there is none. Does not wait.
+
+        Raises NotConnected for an endpoint this transport cannot reach.
+        """
+        connection = self._connections.get(endpoint)
+        if connection is not None:
+            if not connection.closing:
+                return connection
+            del self._connections[endpoint]  # it goes down in this turn of the loop
+            self.way(endpoint).closed()
+        if self._refusal:
+            raise NotConnected(f'{endpoint}: {self._refusal}')
+        try:
+            connection = Connection(
+                endpoint,
+                self._transport,
+                self._expirations,
+                self._up,
+                self._down,
+                self._connect_timeout,
+            )
+        except ValueError as error:
+            raise NotConnected(str(error)) from error
+        if not self._connections:
+            self._sweeper.start(self._sweep)
+        self._connections[endpoint] = connection
+        self.way(endpoint).dial()
+        return connection
+
+    def find(self, endpoint: str) -> Connection | None:
+        """Return the connection to `endpoint`, if there is one."""
+        return self._connections.get(endpoint)
+
+    def ready(self, endpoint: str) -> Connection | None:
+        """Return the connection to `endpoint`, if calls can be sent and nothing speaks against."""
+        connection = self._connections.get(endpoint)
+        return connection if connection is not None and connection.ready else None
+
+    def load(self, endpoint: str) -> int:
+        """Return the number of calls in flight to `endpoint`, those that wait for it included."""
+        connection = self._connections.get(endpoint)
+        return 0 if connection is None else len(connection.pending) + connection.waiting
+
+    def usable(self, endpoint: str) -> bool:
+        """Tell whether calls can be sent to `endpoint` now; if not, it is noted for `approach`."""
+        connection = self._connections.get(endpoint)
+        if connection is not None and connection.ready:
+            return True
+        self.passed_over.append(endpoint)
+        return False
+
+    def approach(self) -> None:
+        """Begin to connect to one endpoint that was passed over, if it is time. Does not wait."""
+        passed_over, self.passed_over = self.passed_over, []
+        now = time.monotonic()
+        for endpoint in passed_over:
+            if endpoint not in self._connections and self.may_dial(endpoint, now):
+                self.try_to_connect(endpoint)
+                return
+
+    def may_dial(self, endpoint: str, now: float) -> bool:
+        """Tell whether to connect to `endpoint`; calls go elsewhere meanwhile if they can."""
+        way = self._ways.get(endpoint)
+        return way is None or way.may_dial(now)
+
+    def way(self, endpoint: str) -> Reachability:
+        """Return what is known of the way to `endpoint`."""
+        way = self._ways.get(endpoint)
+        if way is None:
+            way = self._ways[endpoint] = Reachability()
+        return way
+
+    def try_to_connect(self, endpoint: str) -> str | None:
+        """Begin to connect to `endpoint`; return why not, if the transport cannot. Never waits."""
+        try:
+            self.connect(endpoint)
+        except NotConnected as error:
+            self.way(endpoint).failed(time.monotonic(), str(error), _chance)
+            return str(error)
+        return None
+
+    def failed(self, endpoint: str, error: RpcError) -> None:
+        """Hear how a call to `endpoint` ended: who is stopping is passed over from now on.
+
+        The registry says so too, to those that it reaches.
+        """
+        connection = self._connections.get(endpoint)
+        if connection is not None and isinstance(error, Refused) and error.reason == 'draining':
+            connection.leave()
+
+    def release(self, endpoint: str) -> None:
+        """Close the connection to an endpoint that nobody will call again, once it is quiet."""
+        connection = self._connections.get(endpoint)
+        if connection is None or not connection.pending:
+            self._ways.pop(endpoint, None)
+        if connection is not None and not connection.pending:
+            connection.close('gone from the registry')
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Return `Connection.stats` of all connections."""
+        return [connection.stats() for connection in self._connections.values()]
+
+    def unreachable(self) -> list[dict[str, Any]]:
+        """Return the endpoints that cannot be connected to: why, and how often that was tried."""
+        return [
+            {'endpoint': endpoint, 'reason': way.reason, 'failures': way.failures}
+            for endpoint, way in self._ways.items()
+            if way.failures and way.state != 'up'
+        ]
+
+    def close(self) -> None:
+        """Close all connections; calls in flight end with ConnectionLost."""
+        self._refusal = _STOPPED
+        self._sweeper.stop()
+        if not self._connections:
+            self._expirations.close()
+        for connection in list(self._connections.values()):
+            connection.close(_STOPPED)
+        self._ways.clear()
+
+    def abandon(self, reason: str) -> None:
+        """Forget all connections as they are, in a forked child, and refuse because of `reason`.
+
+        Copies of the parent's calls that are in flight never end, nor do those who wait for them.
+        """
+        self._refusal = reason
+        self._sweeper.stop()
+        self._expirations.close()
+        self._connections.clear()
+        self._ways.clear()
+
+    def _up(self, connection: Connection) -> None:
+        self.way(connection.endpoint).came_up(time.monotonic())
+
+    def _down(self, connection: Connection, reason: str) -> None:
+        endpoint = connection.endpoint
+        if self._connections.get(endpoint) is connection:
+            del self._connections[endpoint]
+            self._note_end(endpoint, reason, connection.closing)
+        self._requests_seen.pop(connection, None)
+        if not self._connections:
+            self._sweeper.stop()
+            if self._refusal:
+                self._expirations.close()
+        if not connection.closing:
+            self._lost(endpoint)
+
+    def _note_end(self, endpoint: str, reason: str, closing: bool) -> None:
+        if self._refusal:
+            return
+        now = time.monotonic()
+        way = self.way(endpoint)
+        if closing:
+            way.closed()
+            if way.state == 'idle':
+                del self._ways[endpoint]
+            return
+        way.failed(now, reason, _chance)
+        for other, known in list(self._ways.items()):
+            if known.state == 'failed' and now - known.ended > _FORGET:
+                del self._ways[other]
+
+    def _sweep(self) -> None:
+        """Close the connections that were idle since the last sweep."""
+        for connection in list(self._connections.values()):
+            if connection.pending or self._requests_seen.get(connection) != connection.requests:
+                self._requests_seen[connection] = connection.requests
+            else:
+                connection.close(f'idle for {self._idle_timeout:g} s')

@@ -1,0 +1,100 @@
+"""Checking the arguments of a call against a method's signature before it runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lymph.config.printable import quoted
+from lymph.config.suggestions import close_name
+from lymph.core._declaring.describing import annotation_text, parameter_text, value_text
+
+__all__ = ['Signature', 'expect_parameters']
+
+
+class Signature:
+    """The keyword arguments that a method takes.
+
+    `skip` is the number of leading parameters that the framework fills (self, channel).
+    """
+
+    def __init__(self, func: Callable[..., Any], skip: int = 1) -> None:
+        signature = inspect.signature(func)
+        everything = list(signature.parameters.values())
+        filled, parameters = everything[:skip], everything[skip:]
+        self.parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        for parameter in self.parameters:
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise TypeError(
+                    f'{func.__qualname__}: arguments travel by name,'
+                    f' but {parameter.name!r} is positional-only'
+                )
+        self._func = func
+        self._returns = signature.return_annotation
+        self.takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._filled = frozenset(p.name for p in filled if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self._names = frozenset(p.name for p in self.parameters)
+        self._required = frozenset(p.name for p in self.parameters if p.default is p.empty)
+
+    def problem(self, arguments: Mapping[Any, Any]) -> str | None:
+        """Return what is wrong with `arguments` in words, None if they fit."""
+        given = arguments.keys()
+        if self._required <= given and (given <= self._names):
+            return None
+        for key in given:
+            if not isinstance(key, str):
+                return f'expected argument names as text, found {quoted(key)}'
+        missing = sorted(self._required - given)
+        if missing:
+            return f'missing argument {", ".join(map(repr, missing))} (takes: {self})'
+        for key in given:
+            if key in self._filled if self.takes_any else key not in self._names:
+                close = close_name(key, self._names)
+                hint = f'; did you mean {close!r}?' if close else ''
+                return f'unexpected argument {quoted(key)} (takes: {self}){hint}'
+        return None
+
+    def described(self) -> list[str]:
+        """Return the parameters as their author wrote them: ``text: str = 'x'``."""
+        return [parameter_text(self._func, parameter) for parameter in self.parameters]
+
+    def facts(self) -> dict[str, Any]:
+        """Return all that is known of the parameters and of what is returned, as text.
+
+        `parameters` is a list of name, type and default; the latter are None where there is none.
+        `takes_any` tells whether other arguments are taken too, `returns` is a type or None.
+        """
+        return {
+            'parameters': [
+                {
+                    'name': parameter.name,
+                    'type': annotation_text(self._func, parameter.annotation),
+                    'default': value_text(parameter.default),
+                }
+                for parameter in self.parameters
+            ],
+            'takes_any': self.takes_any,
+            'returns': annotation_text(self._func, self._returns),
+        }
+
+    def __str__(self) -> str:
+        texts = [_named(parameter) for parameter in self.parameters]
+        if self.takes_any:
+            texts.append('**')
+        return ', '.join(texts) or 'nothing'
+
+
+def _named(parameter: inspect.Parameter) -> str:
+    if parameter.default is parameter.empty:
+        return parameter.name
+    return f'{parameter.name}={quoted(parameter.default)}'
+
+
+def expect_parameters(func: Callable[..., Any], *names: str) -> None:
+    """Raise TypeError unless `func` takes positional arguments for what `names` says."""
+    try:
+        inspect.signature(func).bind_partial(*names)
+    except TypeError:
+        listed = ' and '.join(names)
+        raise TypeError(f'{func.__qualname__}: expected the parameters {listed}') from None

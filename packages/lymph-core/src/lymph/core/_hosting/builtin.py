@@ -1,0 +1,76 @@
+"""The interface `lymph` of every container: is it alive, what can it do, how does it fare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lymph.core._hosting.describing import (
+    describe_events,
+    describe_interface,
+    describe_method,
+    describe_tasks,
+)
+from lymph.core._hosting.methods import MethodTable
+from lymph.core._monitoring.loglevels import LogLevels
+from lymph.core.decorators import rpc
+from lymph.core.interfaces import Host, Interface
+from lymph.core.monitoring.metrics import Aggregate
+
+__all__ = ['BuiltinInterface']
+
+
+class BuiltinInterface(Interface):
+    """Answers for the container itself; it is not registered under its own name."""
+
+    namespaces = ()
+
+    def __init__(
+        self,
+        container: Host,
+        methods: MethodTable,
+        metrics: Aggregate,
+        status: Callable[[], dict[str, Any]],
+        interfaces: Callable[[], Iterable[Interface]],
+    ) -> None:
+        super().__init__(container, 'lymph')
+        self._metrics = metrics
+        self._loglevels = LogLevels(self.spawn)
+        self._methods = methods
+        self._status = status
+        self._interfaces = interfaces
+
+    @rpc(idempotent=True)
+    def ping(self, payload: Any = None) -> Any:
+        """Return the payload."""
+        return payload
+
+    @rpc(idempotent=True)
+    def status(self) -> dict[str, Any]:
+        """Describe the container: identity, endpoint, interfaces, listener, what runs."""
+        return self._status()
+
+    @rpc(idempotent=True)
+    def inspect(self) -> dict[str, Any]:
+        """Describe all interfaces: their methods, event handlers and tasks."""
+        interfaces = list(self._interfaces())
+        return {
+            'identity': self.container.identity,
+            'interfaces': [describe_interface(each) for each in interfaces],
+            'methods': [describe_method(each) for each in self._methods],
+            'events': [fact for each in interfaces for fact in describe_events(each)],
+            'tasks': [fact for each in interfaces for fact in describe_tasks(each)],
+        }
+
+    @rpc(idempotent=True)
+    def get_metrics(self) -> list[list[Any]]:
+        """Return all metrics as [name, value, tags]."""
+        return [list(sample) for sample in self.metrics]
+
+    @rpc(raises=(ValueError,), idempotent=True)
+    def change_loglevel(self, logger: str, level: str, period: float | None = None) -> None:
+        """Set the level of an existing logger, for example DEBUG; `root` is the root logger.
+
+        After `period` seconds, an hour at most and by default, it gets back the level it had.
+        """
+        self._loglevels.change(logger, level, period)

@@ -1,0 +1,123 @@
+"""Running one call: its context, its arguments, its method, its answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from lymph.core import trace
+from lymph.core._hosting.methods import HostedMethod
+from lymph.core._loop import deadlines
+from lymph.core._loop.hooks import Hook
+from lymph.core.channels import ReplyChannel
+from lymph.core.failures import Killed, error_name, error_text, log_failure
+from lymph.core.messages import IDEMPOTENT
+from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.exceptions import Refused
+
+__all__ = ['logger', 'run_call']
+
+logger = logging.getLogger(__name__)
+
+_TOLD = 64 * 1024  # characters that a caller gets of a declared error's text
+
+
+def run_call(
+    method: HostedMethod,
+    channel: ReplyChannel,
+    trace_id: str | None,
+    deadline: float | None,
+    error_hook: Hook,
+    log: LimitedLog,
+) -> None:
+    """Run `method` for the request of `channel` and answer it, whatever happens.
+
+    Runs in a worker, whose context is new. An exception that the method declares is sent as ERROR,
+    any other as NACK `failed`, its traceback staying here: `SystemExit` and all that are no
+    `Exception`, too. The caller is answered before the error is logged and hooks are called. `log`
+    bounds how many errors of one class are logged for a method.
+    """
+    trace.go_on(trace_id)
+    deadlines.set_current(deadline)
+    started = time.monotonic()
+    try:
+        body = _arguments(method, channel, deadline, started)
+    except Refused as error:
+        refuse(method, channel, error)
+        return
+    method.running += 1
+    if method.declaration.idempotent:
+        channel.headers = IDEMPOTENT
+    try:
+        _invoke(method, channel, body)
+        method.handled += 1
+    except Killed:
+        method.failed += 1
+        channel.nack(unless_reply_sent=True, text='the service stopped while it ran')
+        raise
+    except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+        method.failed += 1
+        _failed(method, channel, error, error_hook, log)
+    finally:
+        method.running -= 1
+        method.seconds += time.monotonic() - started
+
+
+def _invoke(method: HostedMethod, channel: ReplyChannel, body: dict[str, Any]) -> None:
+    if method.declaration.raw:
+        method.func(channel, **body)
+        if not channel.reply_sent and not channel.detached:
+            channel.nack(text=f'{method.subject} returned without an answer')
+        return
+    try:
+        result = method.func(**body)
+    except Killed:
+        raise
+    except method.declaration.raises as error:
+        channel.error(type=error_name(error), message=error_text(error, _TOLD))
+    else:
+        channel.reply(result)
+
+
+def _failed(
+    method: HostedMethod,
+    channel: ReplyChannel,
+    error: BaseException,
+    error_hook: Hook,
+    log: LimitedLog,
+) -> None:
+    name = error_name(error)
+    told = log.admit(logging.ERROR, f'{method.subject} ({name})')
+    entry = f'for trace {trace.get_id()}' if told else 'for the first of many'
+    text = f'{name} (see the log of the service {entry})'
+    try:
+        channel.nack(unless_reply_sent=True, text=text)
+    finally:  # also when this is ended while the caller does not read
+        if told:
+            log_failure(logger, error, '%s failed', method.subject)
+        error_hook(error, method=method.subject)
+
+
+def _arguments(
+    method: HostedMethod, channel: ReplyChannel, deadline: float | None, now: float
+) -> dict[str, Any]:
+    """Return the checked arguments; raises Refused."""
+    if deadline is not None and deadline <= now:
+        raise Refused('the deadline of the call has passed', 'expired')
+    try:
+        body = channel.message.body
+    except Exception as error:
+        raise Refused(error_text(error), 'malformed') from error
+    if not isinstance(body, dict):
+        raise Refused(f'expected the arguments as a map, found {type(body).__name__}', 'malformed')
+    problem = method.declaration.signature.problem(body)
+    if problem is not None:
+        raise Refused(problem, 'invalid_arguments')
+    return body
+
+
+def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> None:
+    """Answer with a NACK that says the method did not run."""
+    method.refused[error.reason] = method.refused.get(error.reason, 0) + 1
+    channel.nack(reason=error.reason, text=str(error))

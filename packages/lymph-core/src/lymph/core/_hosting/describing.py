@@ -1,0 +1,97 @@
+"""What an instance says of its interfaces when it is asked with `lymph.inspect`.
+
+Everything is text, a number, a boolean or None. Keys that are added later are for those who know
+them: whoever asks goes by the keys it finds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from lymph.core._declaring.declarations import declared
+from lymph.core._hosting.methods import HostedMethod
+from lymph.core.interfaces import Interface
+from lymph.events.queue_names import queue_name
+from lymph.patterns._serial_events.declaring import SerialDeclaration
+
+__all__ = ['describe_events', 'describe_interface', 'describe_method', 'describe_tasks']
+
+
+def describe_interface(interface: Interface) -> dict[str, Any]:
+    """Return name, version, class and the docstring of the class itself."""
+    cls = type(interface)
+    doc = vars(cls).get('__doc__')
+    return {
+        'name': interface.name,
+        'version': interface.version,
+        'class': cls.__qualname__,
+        'help': inspect.cleandoc(doc) if isinstance(doc, str) else '',
+    }
+
+
+def describe_method(method: HostedMethod) -> dict[str, Any]:
+    """Return all that a caller has to know; `raises` are the names of RemoteError's subclasses."""
+    declaration = method.declaration
+    return {
+        'name': method.subject,
+        'version': method.interface.version,
+        'params': declaration.signature.described(),
+        'help': declaration.help,
+        'raises': [cls.__name__ for cls in declaration.raises],
+        'idempotent': declaration.idempotent,
+        'raw': declaration.raw,
+        **declaration.signature.facts(),
+    }
+
+
+def describe_events(interface: Interface) -> Iterator[dict[str, Any]]:
+    """Yield facts about each event handler, serial ones included.
+
+    `partitions` is the number of partitions of a serial handler, None for any other.
+    """
+    for name, handler in interface.event_handlers.items():
+        yield {
+            **_facts(interface, name, handler.func),
+            'types': list(handler.event_types),
+            'queue': queue_name(interface.name, handler.queue_name or name),
+            'sequential': handler.sequential,
+            'broadcast': handler.broadcast,
+            'once': handler.once,
+            'retry': handler.retry,
+            'partitions': None,
+        }
+    for name, serial in declared(type(interface), SerialDeclaration).items():
+        yield {
+            **_facts(interface, name, serial.func),
+            'types': list(serial.event_types),
+            'queue': queue_name(interface.name, name),
+            'sequential': False,
+            'broadcast': False,
+            'once': False,
+            'retry': serial.retry,
+            'partitions': serial.partition_count,
+        }
+
+
+def describe_tasks(interface: Interface) -> Iterator[dict[str, Any]]:
+    """Yield facts about each task."""
+    for name, task in interface.tasks.items():
+        yield {
+            **_facts(interface, name, task.func),
+            'params': task.signature.described(),
+            'queue': queue_name(interface.name, name),
+            'sequential': task.sequential,
+            'broadcast': task.broadcast,
+            'retry': task.retry,
+            **task.signature.facts(),
+        }
+
+
+def _facts(interface: Interface, name: str, func: object) -> dict[str, Any]:
+    return {
+        'name': f'{interface.name}.{name}',
+        'version': interface.version,
+        'help': inspect.getdoc(func) or '',
+    }

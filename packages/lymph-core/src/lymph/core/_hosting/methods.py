@@ -1,0 +1,151 @@
+"""Which method answers a subject: the interfaces of a container by name and version."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from lymph.config.printable import QUOTED, printable, quoted
+from lymph.config.suggestions import close_name
+from lymph.core._declaring.declarations import RpcDeclaration
+from lymph.core.interfaces import Interface
+from lymph.core.limits import SUBJECT
+from lymph.core.monitoring.metrics import Sample
+from lymph.core.versioning import Version, parse_version, serving
+from lymph.exceptions import ConfigurationError, Refused
+
+__all__ = ['HostedMethod', 'MethodTable']
+
+
+@dataclass(eq=False)
+class HostedMethod:
+    """A method of an installed interface, with what is counted of its calls."""
+
+    subject: str
+    interface: Interface
+    declaration: RpcDeclaration
+    func: Callable[..., Any]
+    vital: bool = False  # answered also when the container is full or on its way down
+    running: int = 0
+    handled: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    refused: dict[str, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the counts as metrics."""
+        tags = {'method': self.subject}
+        yield 'rpc.running', self.running, tags
+        yield 'rpc.handled', self.handled, tags
+        yield 'rpc.failed', self.failed, tags
+        yield 'rpc.seconds', self.seconds, tags
+        for reason, count in self.refused.items():
+            yield 'rpc.refused', count, {**tags, 'reason': reason}
+
+
+class MethodTable:
+    """Finds methods by subject and version.
+
+    Of several versions that serve a request each counts as an instance of its own, as it would in
+    a process of its own: they take turns.
+    """
+
+    def __init__(self) -> None:
+        self.interfaces: dict[tuple[str, Version | None], Interface] = {}
+        self._found: dict[tuple[bytes, str | None], HostedMethod] = {}
+        self._turns: dict[tuple[HostedMethod, ...], Iterator[HostedMethod]] = {}
+        self._taking_turns: dict[tuple[bytes, str | None], Iterator[HostedMethod]] = {}
+        self._methods: dict[tuple[str, Version | None, str], HostedMethod] = {}
+
+    def add(self, interface: Interface, vital: bool = False) -> None:
+        """Install an interface; a `vital` one is answered whatever the state of the container.
+
+        Raises ConfigurationError when one of the same name and version is there.
+        """
+        version = None if interface.version is None else parse_version(interface.version)
+        key = interface.name, version
+        if key in self.interfaces:
+            named = interface.name if version is None else f'{interface.name}@{version}'
+            raise ConfigurationError(f'the interface {named} is installed twice')
+        self.interfaces[key] = interface
+        for name, declaration in interface.methods.items():
+            self._methods[(interface.name, version, name)] = HostedMethod(
+                f'{interface.name}.{name}', interface, declaration, getattr(interface, name), vital
+            )
+        for table in (self._found, self._turns, self._taking_turns):
+            table.clear()
+
+    def __iter__(self) -> Iterator[HostedMethod]:
+        return iter(tuple(self._methods.values()))
+
+    def find(self, subject: bytes, version: str | None) -> HostedMethod:
+        """Return the method for a subject, of an interface that serves `version`.
+
+        None stands for the newest major version here. Raises Refused with the reason
+        unknown_interface, unknown_version, unknown_method or, for a long subject, malformed.
+        """
+        key = subject, version
+        method = self._found.get(key)
+        if method is not None:
+            return method
+        turns = self._taking_turns.get(key)
+        if turns is None:
+            methods = self._search(subject, version)
+            turns = self._turns.setdefault(methods, itertools.cycle(methods))
+            # only what exists is remembered, so that callers cannot fill the table with subjects
+            if version is None or any(version == each.interface.version for each in methods):
+                if len(methods) == 1:
+                    self._found[key] = methods[0]
+                else:
+                    self._taking_turns[key] = turns
+        return next(turns)
+
+    def _search(self, subject: bytes, wanted: str | None) -> tuple[HostedMethod, ...]:
+        if len(subject) > SUBJECT:
+            raise Refused(
+                f'expected a subject of at most {SUBJECT} bytes, found {len(subject)}', 'malformed'
+            )
+        text = subject.decode('utf-8', 'replace')
+        name, _, method = text.rpartition('.')
+        versions = [version for known, version in self.interfaces if known == name]
+        if not versions:
+            names = sorted({known for known, _ in self.interfaces})
+            raise Refused(
+                f'no interface {quoted(name)} here (installed: {", ".join(names)})',
+                'unknown_interface',
+            )
+        fitting = self._fitting(name, versions, wanted)
+        found = [self._methods.get((name, version, method)) for version in fitting]
+        methods = tuple(each for each in found if each is not None)
+        if not methods:
+            newest = max(fitting, key=lambda version: version or Version(0))
+            raise Refused(_no_method(name, method, self._names(name, newest)), 'unknown_method')
+        return methods
+
+    @staticmethod
+    def _fitting(
+        name: str, versions: list[Version | None], wanted: str | None
+    ) -> list[Version | None]:
+        try:
+            version = None if wanted is None else parse_version(wanted)
+        except ValueError as error:
+            raise Refused(str(error), 'unknown_version') from error
+        fitting = serving(((each, each) for each in versions), version)
+        if not fitting:
+            known = ', '.join(str(v or 'unversioned') for v in versions)
+            raise Refused(
+                f'{name} does not serve version {wanted} (installed: {known})', 'unknown_version'
+            )
+        return fitting
+
+    def _names(self, interface: str, version: Version | None) -> list[str]:
+        return sorted(n for i, v, n in self._methods if (i, v) == (interface, version))
+
+
+def _no_method(interface: str, method: str, known: list[str]) -> str:
+    close = close_name(method, known)
+    hint = f'; did you mean {interface}.{close}?' if close else ''
+    wrong = printable(method, QUOTED)
+    return f'no method {interface}.{wrong} (it has: {", ".join(known) or "none"}){hint}'

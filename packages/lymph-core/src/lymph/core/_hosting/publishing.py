@@ -1,0 +1,107 @@
+"""Publishing the log of a container where `container.log_endpoint` says.
+
+===========================  =====================================================================
+setting                      meaning
+===========================  =====================================================================
+``tcp://HOST:PORT``          a port of one address, or with ``*`` of all addresses of the machine
+``tcp://HOST``               the same, any free port; ``tcp://HOST:*`` and ``tcp://HOST:0``, too
+``ipc://PATH``               a Unix domain socket
+``inproc://NAME``            for others in this process; it is not announced
+===========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from socket import gaierror
+from typing import Protocol
+
+from lymph.config import ConfigurationError, Location
+from lymph.config.lazy import lazy
+from lymph.config.printable import quoted
+from lymph.core._system.resolving import resolver
+from lymph.core.addresses import check_host, in_brackets, numeric
+from lymph.core.transport.endpoints import scheme_of, split_tcp
+
+__all__ = ['Publisher', 'announced_endpoint', 'check_log_endpoint', 'publish_log']
+
+_TCP = re.compile(r'tcp://(?P<host>\[[^\[\]\s]+\]|[^\[\]:/\s]+)(?::(?P<port>[0-9]{1,5}|\*))?')
+_LOCAL = re.compile(r'(?:ipc|inproc)://[^\x00-\x1f]+')
+_LONGEST = 255  # characters: what a registry takes
+_LOOK_UP = 5.0  # seconds for a name server
+
+
+class Publisher(Protocol):
+    """What a container knows of its `LogPublisher`."""
+
+    endpoint: str
+
+    def close(self) -> None:
+        """Send what is queued, and end. Idempotent."""
+
+
+# Imported on first use: a container whose log nobody follows does without libzmq.
+_publish: Callable[[str, str], Publisher] = lazy(
+    'lymph.core._monitoring.log_publisher:LogPublisher'
+)
+
+
+def check_log_endpoint(value: object) -> str:
+    """Return a setting that says where a log is published; raises ValueError for anything else."""
+    if isinstance(value, str) and len(value) <= _LONGEST and _is_endpoint(value):
+        return value
+    raise ValueError(
+        'expected an endpoint like tcp://127.0.0.1 (any free port), tcp://127.0.0.1:5000 or '
+        f'ipc:///run/logs, found {quoted(value)}'
+    )
+
+
+def publish_log(setting: str, identity: str, where: Location | str) -> Publisher:
+    """Publish the log of this process; raises ConfigurationError when it cannot be done there.
+
+    `where` is the place of the setting.
+    """
+    try:
+        return _publish(_address(setting), identity)
+    except gaierror as error:
+        reason, advice = error.strerror or str(error), 'name an address of this machine'
+    except OSError as error:
+        reason, advice = error.strerror or str(error), 'tcp://127.0.0.1 takes any free port'
+    raise ConfigurationError(f'cannot publish the log at {setting}: {reason}; {advice}', where)
+
+
+def announced_endpoint(endpoint: str, announced_host: Callable[[str], str]) -> str | None:
+    """Return the endpoint at which others reach what this process listens at with `endpoint`.
+
+    `announced_host(ip)` returns the host by which they reach an address. None if they cannot.
+    """
+    scheme = scheme_of(endpoint)
+    if scheme != 'tcp':
+        return endpoint if scheme == 'ipc' else None
+    ip, port = split_tcp(endpoint)
+    return f'tcp://{in_brackets(announced_host(ip))}:{port}'
+
+
+def _is_endpoint(text: str) -> bool:
+    match = _TCP.fullmatch(text)
+    if match is None:
+        return _LOCAL.fullmatch(text) is not None
+    port = match['port'] or '*'
+    if port != '*' and int(port) > 65535:
+        return False
+    try:
+        return match['host'] == '*' or bool(check_host(match['host']))
+    except ValueError:
+        return False
+
+
+def _address(setting: str) -> str:
+    """Return a setting as libzmq takes it, whose own look-up of names would hold up the loop."""
+    match = _TCP.fullmatch(setting)
+    if match is None:
+        return setting
+    host, port = match['host'].strip('[]'), match['port'] or '*'
+    if host != '*' and numeric(host) is None:
+        host = resolver().addresses(host, 0, _LOOK_UP)[0][1][0]
+    return f'tcp://{in_brackets(host)}:{"*" if port == "0" else port}'

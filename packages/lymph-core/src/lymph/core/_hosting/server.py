@@ -1,0 +1,136 @@
+"""Requests in: what arrives at the endpoint is checked, refused or given to a worker.
+
+Runs in the hub, so nothing here waits. Whatever a peer sends, the loop goes on: what cannot be a
+request is counted and dropped, what can be answered gets a NACK with its reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+from lymph.config.printable import quoted
+from lymph.core import trace
+from lymph.core._hosting import calls
+from lymph.core._hosting.calls import refuse, run_call
+from lymph.core._hosting.methods import HostedMethod, MethodTable
+from lymph.core._loop.hooks import Hook
+from lymph.core._protocol.call_headers import read_usual
+from lymph.core.channels import ReplyChannel
+from lymph.core.limits import HEADERS, ID
+from lymph.core.messages import REQ, Message, id_source
+from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.core.monitoring.metrics import Sample
+from lymph.core.transport.base import Link
+from lymph.core.workers import Workers
+from lymph.exceptions import Refused, SerializationError
+
+__all__ = ['Server']
+
+logger = logging.getLogger(__name__)
+
+_VITAL = 16  # calls of the built-in interface that run at once, beside the handlers
+
+# what optional headers may be
+_TEXT = (str, type(None))
+_SECONDS = (float, int, type(None))
+
+
+class Server:
+    """The link handler of a container's endpoint."""
+
+    def __init__(self, methods: MethodTable, workers: Workers, error_hook: Hook) -> None:
+        self.draining = False
+        self.last_request = time.monotonic()
+        self.links: set[Link] = set()
+        self._methods = methods
+        self._workers = workers
+        self._vital_workers = Workers(_VITAL)
+        self._error_hook = error_hook
+        self._log = LimitedLog(calls.logger)
+        self._new_id = id_source()
+        self._dropped: dict[str, int] = {}
+
+    def link_up(self, link: Link) -> None:
+        """Remember a caller."""
+        self.links.add(link)
+
+    def link_down(self, link: Link, reason: str) -> None:
+        """Forget a caller; what runs for it goes on, its replies go nowhere."""
+        self.links.discard(link)
+        logger.debug('%s: %s', link.peer, reason)
+
+    def message_arrived(self, link: Link, frames: list[bytes]) -> None:
+        """Start the method that a request names, or refuse it."""
+        if len(frames) != 5:
+            self._drop('frame_count')
+            return
+        if frames[1] != REQ:
+            self._drop('type')
+            return
+        message = Message.from_frames(frames)
+        channel = ReplyChannel(link, message, self._new_id)
+        try:
+            method, trace_id, deadline = self._open(message)
+        except Refused as error:
+            if len(message.id) > HEADERS:
+                self._drop('id')  # the answer would repeat it
+                return
+            self._drop(error.reason)
+            channel.nack(reason=error.reason, text=str(error))
+            return
+        workers = self._vital_workers if method.vital else self._workers
+        if self.draining and not method.vital:
+            refuse(method, channel, Refused('this instance is stopping', 'draining'))
+        elif not workers.try_start(
+            run_call, method, channel, trace_id, deadline, self._error_hook, self._log
+        ):
+            text = f'all {workers.size} handlers are busy'
+            refuse(method, channel, Refused(text, 'overloaded'))
+
+    def close(self) -> None:
+        """End what still runs for operators; tell how many errors were not logged."""
+        self._vital_workers.kill()
+        self._log.close()
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield counts of what could not be served, and of callers."""
+        yield 'rpc.callers', len(self.links), {}
+        for reason, count in self._dropped.items():
+            yield 'rpc.dropped', count, {'reason': reason}
+        for method in self._methods:
+            yield from method
+
+    def _open(self, message: Message) -> tuple[HostedMethod, str | None, float | None]:
+        """Return the method, trace id and deadline of a request; raises Refused."""
+        if len(message.id) > ID:
+            found = f'found {len(message.id)}'
+            raise Refused(f'expected an id of at most {ID} bytes, {found}', 'malformed')
+        usual = read_usual(message.packed_headers)
+        trace_id, budget, version = _read_headers(message) if usual is None else (*usual, None)
+        self.last_request = now = time.monotonic()
+        method = self._methods.find(message.subject, version)
+        return method, trace_id, None if budget is None else now + budget
+
+    def _drop(self, reason: str) -> None:
+        self._dropped[reason] = self._dropped.get(reason, 0) + 1
+
+
+def _read_headers(message: Message) -> tuple[str | None, float | None, str | None]:
+    """Return the trace id, the timeout (seconds) and the version of a request; raises Refused."""
+    try:
+        headers = message.headers
+    except SerializationError as error:
+        raise Refused(f'headers: {error}', 'malformed') from error
+    trace_id = headers.get('trace_id')
+    version = headers.get('version')
+    budget = headers.get('timeout')
+    if not isinstance(budget, _SECONDS) or budget != budget:
+        raise Refused(f'expected timeout as seconds, found {quoted(budget)}', 'malformed')
+    if not isinstance(version, _TEXT):
+        raise Refused(f'expected version as text, found {quoted(version)}', 'malformed')
+    if trace_id is not None and not trace.is_valid(trace_id):
+        kind = trace.RULE if isinstance(trace_id, str) else 'text'
+        raise Refused(f'expected trace_id as {kind}, found {quoted(trace_id)}', 'malformed')
+    return trace_id, budget, version

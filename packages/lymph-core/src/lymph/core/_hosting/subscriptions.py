@@ -1,0 +1,176 @@
+"""From event handlers and tasks of an interface to subscriptions of the event system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+from lymph.core import trace
+from lymph.core._declaring.declarations import declared
+from lymph.core._loop import deadlines
+from lymph.core.events import Event
+from lymph.core.failures import Killed
+from lymph.core.interfaces import Interface
+from lymph.core.monitoring.metrics import Sample
+from lymph.core.versioning import Version, parse_version
+from lymph.events.base import Subscription
+from lymph.events.queue_names import is_partition, queue_name
+from lymph.exceptions import EventRejected, SubscriptionError
+from lymph.patterns._serial_events.declaring import SerialDeclaration
+
+__all__ = [
+    'HandlerStats',
+    'check_queues',
+    'event_subscriptions',
+    'hosted',
+    'newest_first',
+    'of_newest',
+    'task_subscriptions',
+]
+
+
+class HandlerStats:
+    """Counts of one queue's events, as metrics."""
+
+    def __init__(self, queue_name: str) -> None:
+        self.queue_name = queue_name
+        self.running = self.handled = self.failed = 0
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the counts as metrics."""
+        tags = {'queue': self.queue_name}
+        yield 'events.running', self.running, tags
+        yield 'events.handled', self.handled, tags
+        yield 'events.failed', self.failed, tags
+        yield 'events.seconds', self.seconds, tags
+
+
+def of_newest(
+    interfaces: Iterable[Interface], subscriptions: Callable[[Interface], list[Subscription]]
+) -> Iterator[Subscription]:
+    """Yield the subscriptions of all interfaces.
+
+    Versions of one interface share its queues, as they do in processes of their own; of those in
+    one process, the newest that has the handler consumes.
+    """
+    owners: dict[str, Interface] = {}
+    for interface in newest_first(interfaces):
+        for subscription in subscriptions(interface):
+            owner = owners.setdefault(subscription.queue_name, interface)
+            if owner is interface or owner.name != interface.name:
+                yield subscription
+
+
+def newest_first(interfaces: Iterable[Interface]) -> list[Interface]:
+    """Return the interfaces, the newest versions first."""
+    return sorted(interfaces, key=_version, reverse=True)
+
+
+def _version(interface: Interface) -> Version:
+    return Version(0) if interface.version is None else parse_version(interface.version)
+
+
+def check_queues(interface: Interface) -> None:
+    """Raise SubscriptionError if two handlers or tasks of an interface have the same queue.
+
+    One of them may run in a worker, elsewhere, so that the event system sees no more than one.
+    """
+    serial = {
+        queue_name(interface.name, name): name
+        for name in declared(type(interface), SerialDeclaration)
+    }
+    owners = dict(serial)
+    names = [*interface.event_handlers, *interface.tasks]
+    for name, subscription in zip(
+        names, [*event_subscriptions(interface), *task_subscriptions(interface)], strict=True
+    ):
+        queue = subscription.queue_name
+        feeders = (feeder for group, feeder in serial.items() if is_partition(queue, group))
+        owner = next(feeders, owners.setdefault(queue, name))
+        if owner != name:
+            raise SubscriptionError(
+                f'{interface.name}: expected a queue of its own for each handler, found '
+                f'{queue!r} for {owner} and {name}; '
+                'give one of them another queue_name, or both event types to one handler'
+            )
+
+
+def event_subscriptions(interface: Interface) -> list[Subscription]:
+    """Return a subscription for each event handler of an interface."""
+    found = []
+    for name, handler in interface.event_handlers.items():
+        temporary = handler.broadcast or handler.once
+        found.append(
+            Subscription(
+                queue_name(interface.name, handler.queue_name or name),
+                handler.event_types,
+                getattr(interface, name),
+                sequential=handler.sequential,
+                broadcast=handler.broadcast,
+                once=handler.once,
+                retry=handler.retry,
+                durable=not temporary,
+            )
+        )
+    return found
+
+
+def task_subscriptions(interface: Interface) -> list[Subscription]:
+    """Return a subscription for each task of an interface."""
+    return [
+        Subscription(
+            queue_name(interface.name, name),
+            (task.event_type(interface.name),),
+            _runs(getattr(interface, name)),
+            sequential=task.sequential,
+            broadcast=task.broadcast,
+            retry=task.retry,
+            durable=not task.broadcast,
+        )
+        for name, task in interface.tasks.items()
+    ]
+
+
+def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
+    return lambda event: task(**event.body)
+
+
+def hosted(
+    subscription: Subscription, stats: HandlerStats, ended: Callable[[], object]
+) -> Subscription:
+    """Return the subscription with a handler that has a context and is counted.
+
+    Its error goes on to the event system, which reports it and decides what becomes of the event.
+    `ended()` is called when the one event of a `once` subscription will not come again.
+    """
+    handler = subscription.handler
+
+    @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
+    def handle(event: Event) -> None:
+        trace_id = event.headers.get('trace_id')
+        trace.set_id(trace_id if trace.is_valid(trace_id) else None)
+        deadlines.set_current(None)
+        started = time.monotonic()
+        stats.running += 1
+        try:
+            handler(event)
+            stats.handled += 1
+        except Killed:
+            raise
+        except BaseException as error:
+            stats.failed += 1
+            last = event.attempt > subscription.retry or issubclass(type(error), EventRejected)
+            if subscription.once and last:
+                ended()
+            raise
+        finally:
+            stats.running -= 1
+            stats.seconds += time.monotonic() - started
+        if subscription.once:
+            ended()
+
+    return replace(subscription, handler=handle)

@@ -1,0 +1,1 @@
+"""The event loop: deadlines, turns, callbacks, work shared by those who wait."""

@@ -1,0 +1,1 @@
+"""Log records for an operator, and the watchdog of a blocked loop."""

@@ -1,0 +1,1 @@
+"""Links within one process."""

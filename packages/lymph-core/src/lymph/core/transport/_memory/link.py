@@ -1,0 +1,198 @@
+"""The two ends of a link in memory, and the messages between them."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import gevent
+from gevent.event import Event
+from greenlet import getcurrent
+
+from lymph.core._loop.turns import NextTurn
+from lymph.core.transport._memory.network import MemoryNetwork
+from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
+from lymph.core.transport.edge import DEAF, Edge
+
+__all__ = ['MemoryLink', 'Side']
+
+_PER_TURN = 100  # messages; then others get their turn
+_HIGH_WATER = 4 * 1024 * 1024  # bytes on their way above which senders wait
+
+
+@dataclass(frozen=True)
+class Side:
+    """What the links of one transport have in common."""
+
+    network: MemoryNetwork
+    max_message_size: int
+    edge: Edge
+    links: set[MemoryLink] = field(default_factory=set)
+
+
+class MemoryLink(Link):
+    """One end; `other` is the other one, None before and after the two are joined."""
+
+    def __init__(self, peer: str, side: Side, handler: LinkHandler) -> None:
+        self.peer = peer
+        self.up = False
+        self.other: MemoryLink | None = None
+        self._side = side
+        self._handler: LinkHandler = handler
+        self._down_reason: str | None = None
+        self._inbox: deque[list[bytes]] = deque()
+        self._held = 0  # bytes in the inbox
+        self._room = Event()
+        self._room.set()
+        self._hub = gevent.get_hub()
+        self._late: list[tuple[float, int, list[bytes], int]] = []  # a heap: when, number, ...
+        self._numbers = itertools.count()
+        self._next_turn = NextTurn(self._deliver)
+        self._next_late = self._hub.loop.timer(0)
+        self._ending: str | None = None  # why the link goes down when the inbox is empty
+        side.links.add(self)
+        side.network.links.add(self)
+
+    def join(self, other: MemoryLink) -> None:
+        """Make `other` the other end; both come up in the next loop turn."""
+        self.other, other.other = other, self
+        for link in (self, other):
+            self._hub.loop.run_callback(link.now_up)
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Send a message; see `Link.send`."""
+        if not self.up or self.other is None:
+            raise self._refusal()
+        size, limit = sum(map(len, frames)), self._side.max_message_size
+        if size > limit:
+            raise MessageTooLong(size, limit)
+        if not self.other.wait_for_room():
+            return
+        other = self.other
+        if not self.up or other is None:  # it may have gone down while waiting
+            raise self._refusal()
+        faults = self._side.network.faults
+        if faults is None:
+            other.arrive(list(frames), size)
+            return
+        for delay in faults.plan():
+            other.arrive_later(delay, list(frames), size)
+
+    def close(self, reason: str = 'closed') -> None:
+        """Take both ends down, the other one after what was sent to it has arrived."""
+        other = self.other
+        self.lost(reason)
+        if other is not None:
+            other.end('closed by the peer')
+
+    def cut(self, reason: str) -> None:
+        """Take both ends down at once; what is on its way is lost."""
+        other = self.other
+        self.lost(reason)
+        if other is not None:
+            other.lost(reason)
+
+    def now_up(self) -> None:
+        """Tell the handler that messages may be sent."""
+        if self._down_reason is None:
+            self.up = True
+            self._side.edge.tell(self._handler.link_up, self)
+
+    def wait_for_room(self) -> bool:
+        """Wait until the inbox has room; in the hub, tell whether it has."""
+        while self._held > _HIGH_WATER:
+            if getcurrent() is self._hub:
+                return False
+            self._room.wait()
+        return True
+
+    def arrive_later(self, delay: float, message: list[bytes], size: int) -> None:
+        """Take a message from the other end that arrives after `delay` seconds."""
+        if self._down_reason is not None:
+            return
+        if not delay:
+            self.arrive(message, size)
+            return
+        number = next(self._numbers)
+        heapq.heappush(self._late, (time.monotonic() + delay, number, message, size))
+        if self._late[0][1] == number:
+            self._wait_for_late()
+
+    def arrive(self, message: list[bytes], size: int) -> None:
+        """Take a message from the other end, to be delivered in the hub."""
+        if self._down_reason is not None:
+            return
+        self._held += size
+        if self._held > _HIGH_WATER:
+            self._room.clear()
+        self._inbox.append(message)
+        if len(self._inbox) == 1:
+            self._hub.loop.run_callback(self._deliver)
+
+    def end(self, reason: str) -> None:
+        """Go down when everything that is on its way has been delivered."""
+        self.up = False
+        self._ending = reason
+        self._hub.loop.run_callback(self._deliver)
+
+    def lost(self, reason: str) -> None:
+        """Take this end down."""
+        if self._down_reason is not None:
+            return
+        self._down_reason = reason
+        self.up = False
+        self.other = None
+        self._inbox.clear()
+        self._held = 0
+        self._room.set()
+        self._late.clear()
+        self._next_late.stop()
+        self._next_late.close()
+        self._next_turn.close()
+        self._side.links.discard(self)
+        self._side.network.links.discard(self)
+        tell, handler = self._side.edge.tell, self._handler
+        self._handler = DEAF
+        self._hub.loop.run_callback(tell, handler.link_down, self, reason)
+
+    def _wait_for_late(self) -> None:
+        delay = max(0.0, self._late[0][0] - time.monotonic())
+        self._next_late.stop()
+        self._next_late.close()
+        self._next_late = self._hub.loop.timer(delay)
+        self._next_late.start(self._late_arrive)
+
+    def _late_arrive(self) -> None:
+        now = time.monotonic()
+        while self._late and self._late[0][0] <= now:
+            _, _, message, size = heapq.heappop(self._late)
+            self.arrive(message, size)
+        if self._late:
+            self._wait_for_late()
+
+    def _deliver(self) -> None:
+        limit = self._side.max_message_size
+        for _ in range(_PER_TURN):
+            if not self._inbox or self._down_reason is not None:
+                break
+            message = self._inbox.popleft()
+            size = sum(map(len, message))
+            self._held -= size
+            if self._held <= _HIGH_WATER // 4:
+                self._room.set()
+            if size > limit:
+                self.cut(f'a message of {size} bytes (max_message_size is {limit})')
+            else:
+                self._side.edge.tell(self._handler.message_arrived, self, message)
+        if self._inbox and self._down_reason is None:
+            self._next_turn.ask()
+        elif self._ending is not None and not self._late:
+            self.lost(self._ending)
+
+    def _refusal(self) -> LinkDown:
+        reason = self._down_reason or self._ending or 'the connection is not up yet'
+        return LinkDown(f'cannot send to {self.peer}: {reason}')

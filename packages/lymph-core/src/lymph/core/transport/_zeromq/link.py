@@ -1,0 +1,182 @@
+"""What the two kinds of libzmq links have in common."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import gevent
+import zmq
+from greenlet import getcurrent
+from zmq.backend import Socket
+
+from lymph.core._protocol.zmtp.frames import MAX_FRAMES
+from lymph.core.transport._zeromq.channel import Channel, Unroutable
+from lymph.core.transport._zeromq.weighing import FRAME, traffic_of
+from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
+from lymph.core.transport.edge import DEAF, Edge
+
+__all__ = ['StillbornLink', 'Unfit', 'ZeromqLink', 'receive_frames']
+
+_NOBLOCK = int(zmq.NOBLOCK)
+_UNCHECKED = 8  # frames of a message that are received before it is looked at
+_HIGH_WATER = 16 * 1024 * 1024  # bytes that a link gives to libzmq before the peer has taken them
+
+
+class Unfit(Exception):
+    """A message is over a limit; some of its frames are still to be received."""
+
+
+def receive_frames(first: zmq.Frame, socket: Socket, limit: int) -> tuple[list[bytes], int]:
+    """Return the frames of a message whose first one has been received, and their size.
+
+    Raises Unfit for more than `limit` bytes or too many frames. libzmq compares single frames with
+    its limit and counts none, so a message may have any number of them.
+    """
+    frames, frame = [first.bytes], first
+    while frame.more and len(frames) < _UNCHECKED:
+        frame = socket.recv(_NOBLOCK, False)
+        frames.append(frame.bytes)
+    size = sum(map(len, frames))
+    while frame.more and size <= limit:
+        if len(frames) >= MAX_FRAMES:
+            raise Unfit(f'a message of more than {MAX_FRAMES} frames')
+        frame = socket.recv(_NOBLOCK, False)
+        frames.append(frame.bytes)
+        size += len(frames[-1])
+    if size > limit:
+        raise Unfit(f'a message of {size} bytes or more (max_message_size is {limit})')
+    return frames, size
+
+
+class ZeromqLink(Link):
+    """One side of a connection that libzmq holds; `channel` is what it sends through."""
+
+    #: seconds for which a sender waits for room before the link is given up
+    patience = math.inf
+
+    def __init__(
+        self,
+        peer: str,
+        handler: LinkHandler,
+        channel: Channel,
+        max_message_size: int,
+        edge: Edge,
+    ) -> None:
+        self.peer = peer
+        self.up = False
+        self.down_reason: str | None = None
+        #: why the link goes down as soon as all that was received is delivered
+        self.leaving: str | None = None
+        #: bytes given to the handler, and to libzmq, with what frames take at least
+        self.delivered = self.sent = 0
+        self._taken = 0  # bytes that the peer had acknowledged when that was looked at
+        self._handler: LinkHandler = handler
+        self._channel = channel
+        self._limit = max_message_size
+        self._edge = edge
+        self._hub = gevent.get_hub()
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Send a message; see `Link.send`."""
+        size = sum(map(len, frames))
+        if size > self._limit and self.up:
+            raise MessageTooLong(size, self._limit)
+        tired_at: float | None = None
+        taken = self._taken
+        while (
+            self.sent - self._taken > _HIGH_WATER and not self._has_room()
+        ) or not self._try_send_up(frames):
+            if getcurrent() is self._hub:
+                return
+            now = time.monotonic()
+            if tired_at is None or taken != self._taken:
+                tired_at, taken = now + self.patience, self._taken
+            elif now >= tired_at:
+                self.close('the peer does not read')
+            self._channel.wait_for_room()
+        self.sent += size + FRAME * len(frames)
+
+    @property
+    @abstractmethod
+    def connection(self) -> tuple[int, int | None]:
+        """The descriptor of the connection, and its inode."""
+
+    def _has_room(self) -> bool:
+        """Ask the kernel whether the peer has taken enough for libzmq to be given more.
+
+        libzmq bounds its queue in messages alone, which may be large. Without a TCP connection
+        there is no other bound.
+        """
+        traffic = traffic_of(*self.connection) if self.up else None
+        if traffic is None:
+            return True
+        self._taken = traffic.acknowledged
+        self.sent = max(self.sent, self._taken)  # frames take more than was counted
+        return self.sent - self._taken <= _HIGH_WATER
+
+    def _try_send_up(self, frames: Sequence[bytes]) -> bool:
+        """Give a message to libzmq, if it has room; raises LinkDown."""
+        if not self.up:
+            reason = self.down_reason or self.leaving or 'the connection is not up yet'
+            raise LinkDown(f'cannot send to {self.peer}: {reason}')
+        try:
+            return self._try_send(frames)
+        except Unroutable as error:
+            raise LinkDown(f'cannot send to {self.peer}: the peer is gone') from error
+
+    @abstractmethod
+    def _try_send(self, frames: Sequence[bytes]) -> bool:
+        """Give a message to libzmq, or return False when there is no room for it."""
+
+    def now_up(self) -> None:
+        """Tell the handler that messages may be sent."""
+        self.up = True
+        self._edge.tell(self._handler.link_up, self)
+
+    def arrived(self, frames: list[bytes], size: int) -> None:
+        """Give a message of `size` bytes to the handler."""
+        self.delivered += size + FRAME * len(frames)
+        self._edge.tell(self._handler.message_arrived, self, frames)
+
+    def ended(self, reason: str) -> None:
+        """Tell the handler, once and in the hub, that the link is down."""
+        if self.down_reason is not None:
+            return
+        self.down_reason = reason
+        self.up = False
+        handler, self._handler = self._handler, DEAF
+        if getcurrent() is self._hub:
+            self._edge.tell(handler.link_down, self, reason)
+        else:
+            self._hub.loop.run_callback(self._edge.tell, handler.link_down, self, reason)
+
+    def give_way(self, reason: str) -> None:
+        """Take the link down, which holds more of the memory of all than others."""
+        self._edge.log(logging.WARNING, 'max_buffered', '%s: closed; %s', self.peer, reason)
+        self.close(reason)
+
+    def abandon(self) -> None:
+        """Refuse from now on, in a forked child."""
+        self.up = False
+        self.down_reason = 'it was opened before a fork'
+
+
+class StillbornLink(Link):
+    """A link for which there was not even a socket; it goes down in the next turn of the loop."""
+
+    def __init__(self, peer: str, handler: LinkHandler, reason: str, edge: Edge) -> None:
+        self.peer = peer
+        self.up = False
+        self._reason = reason
+        gevent.get_hub().loop.run_callback(edge.tell, handler.link_down, self, reason)
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Refuse."""
+        raise LinkDown(f'cannot send to {self.peer}: {self._reason}')
+
+    def close(self, reason: str = 'closed') -> None:
+        """Do nothing: it is down."""

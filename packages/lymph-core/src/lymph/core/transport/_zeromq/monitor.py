@@ -1,0 +1,127 @@
+"""What a libzmq socket says of its connections.
+
+Source: zmq_socket_monitor(3). An event has two frames: its number (16 bits) with a value (32 bits,
+here a file descriptor), and the endpoint.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable
+
+import gevent
+import zmq
+from zmq.backend import Socket
+
+from lymph.core.transport._zeromq.channel import descriptor_of
+from lymph.core.transport._zeromq.context import shared_context
+from lymph.core.transport.edge import Edge
+
+__all__ = [
+    'ACCEPTED',
+    'CLOSED',
+    'CONNECTED',
+    'DISCONNECTED',
+    'HANDSHAKE_FAILED',
+    'HANDSHAKE_SUCCEEDED',
+    'LISTENING',
+    'Monitor',
+]
+
+ACCEPTED = int(zmq.EVENT_ACCEPTED)
+CONNECTED = int(zmq.EVENT_CONNECTED)
+LISTENING = int(zmq.EVENT_LISTENING)
+CLOSED = int(zmq.EVENT_CLOSED)
+DISCONNECTED = int(zmq.EVENT_DISCONNECTED)
+HANDSHAKE_SUCCEEDED = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+HANDSHAKE_FAILED = (
+    int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL),
+    int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL),
+    int(zmq.EVENT_HANDSHAKE_FAILED_AUTH),
+)
+_ALL = ACCEPTED | CONNECTED | LISTENING | CLOSED | DISCONNECTED | HANDSHAKE_SUCCEEDED
+_ALL |= sum(HANDSHAKE_FAILED)
+_NOBLOCK = int(zmq.NOBLOCK)
+_EVENT = struct.Struct('=Hi')
+_numbers = itertools.count(1)
+_RETRY = 0.1  # seconds before events are taken again after that failed
+
+
+def _ignore(event: int, descriptor: int) -> None:
+    pass
+
+
+class Monitor:
+    """Calls `happened(event, descriptor)` in the hub for each event of `socket`, in order.
+
+    `name` is what logs call it.
+    """
+
+    def __init__(
+        self, name: str, socket: Socket, edge: Edge, happened: Callable[[int, int], None]
+    ) -> None:
+        self.name = name
+        self._edge = edge
+        self._watched = socket
+        self._happened = happened
+        self._closed = False
+        endpoint = f'inproc://monitor-{next(_numbers)}'
+        socket.monitor(endpoint, _ALL)
+        self._socket = Socket(shared_context(), int(zmq.PAIR))
+        # Without a bound: libzmq's thread waits for room, and with it all traffic would.
+        self._socket.set(int(zmq.RCVHWM), 0)
+        self._socket.connect(endpoint)
+        self._loop = gevent.get_hub().loop
+        self._readable = self._loop.io(descriptor_of(self._socket), 1)
+        self._retry = self._loop.timer(_RETRY)
+        self._readable.start(self.drain)
+        self.drain()  # the descriptor tells only who has once found nothing
+
+    def drain(self) -> None:
+        """Take all events that there are. Never raises."""
+        while not self._closed:
+            try:
+                event, descriptor = self._next()
+            except zmq.Again:
+                return
+            except BaseException as error:  # noqa: BLE001 - the edge logs it
+                self._edge.loop_failed(self.name, error)
+                self._drain_later()
+                return
+            try:
+                self._happened(event, descriptor)
+            except BaseException as error:  # noqa: BLE001 - the edge logs it
+                self._edge.loop_failed(self.name, error)
+
+    def _drain_later(self) -> None:
+        """Plan another look after a failed one, which has used up the sign of the descriptor."""
+        self._retry.stop()
+        self._retry.close()
+        self._retry = self._loop.timer(_RETRY)
+        self._retry.start(self.drain)
+
+    def _next(self) -> tuple[int, int]:
+        """Return the next event; raises `zmq.Again` when there is none."""
+        event, descriptor = _EVENT.unpack(self._socket.recv(_NOBLOCK))
+        self._socket.recv(_NOBLOCK)  # the endpoint
+        return event, descriptor
+
+    def close(self) -> None:
+        """Hear no more; to be called before the socket itself is closed.
+
+        Told in this order, since libzmq's thread would wait for ever to tell somebody who is gone.
+        """
+        if not self._closed:
+            self.abandon()
+            self._watched.monitor(None, 0)
+            self._socket.close(0)
+            self._happened = _ignore  # or the link would never be let go of
+
+    def abandon(self) -> None:
+        """Leave the socket alone from now on."""
+        self._closed = True
+        self._readable.stop()
+        self._readable.close()
+        self._retry.stop()
+        self._retry.close()

@@ -1,0 +1,1 @@
+"""ZMTP on gevent sockets."""

@@ -1,0 +1,12 @@
+"""The transport `memory`: links within one process, with faults on demand.
+
+Tests run the whole stack on it. Endpoints are ``memory://name``; a listener at ``memory://`` gets a
+name of its own. Containers meet on a `MemoryNetwork`; those that are given none share one.
+"""
+
+from __future__ import annotations
+
+from lymph.core.transport._memory.network import Faults, MemoryNetwork
+from lymph.core.transport._memory.transport import MemoryTransport
+
+__all__ = ['Faults', 'MemoryNetwork', 'MemoryTransport']

@@ -1,7 +1,0 @@
-"""The registry of one machine, without a server: files that are locked while their owners live."""
-
-from __future__ import annotations
-
-from lymph.discovery.embedded.registry import EmbeddedServiceRegistry
-
-__all__ = ['EmbeddedServiceRegistry']

@@ -1,0 +1,1 @@
+"""The event system of one machine: one SQLite file."""

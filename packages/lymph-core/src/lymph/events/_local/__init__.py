@@ -1,0 +1,1 @@
+"""The event system of one process."""

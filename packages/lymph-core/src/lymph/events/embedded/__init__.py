@@ -1,7 +1,0 @@
-"""The event system of one machine, without a server: one SQLite file, and bells that wake."""
-
-from __future__ import annotations
-
-from lymph.events.embedded.system import EmbeddedEventSystem
-
-__all__ = ['EmbeddedEventSystem']

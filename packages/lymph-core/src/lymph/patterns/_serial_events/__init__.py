@@ -1,0 +1,1 @@
+"""Serial events: queues, keys, partitions."""

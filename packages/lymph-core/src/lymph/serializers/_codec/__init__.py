@@ -1,0 +1,1 @@
+"""The types that travel, in msgpack and in marked JSON."""

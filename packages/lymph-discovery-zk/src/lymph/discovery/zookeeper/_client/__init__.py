@@ -1,0 +1,1 @@
+"""The connection to ZooKeeper: session, paths, access."""

@@ -1,0 +1,45 @@
+"""Where the servers of a kazoo client are: their names, looked up all at once and with an end.
+
+kazoo asks for one name after the other, in the loop itself if the standard library is not patched,
+and for as long as the C library likes.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from typing import Any
+
+import gevent
+
+from lymph.core._system.resolving import resolver
+
+__all__ = ['bound_look_ups']
+
+_LOOK_UP = 2.0  # seconds; kazoo tries again, with its own backoff
+
+_Place = tuple[str, str, int]  # the name, its address, the port
+
+
+def bound_look_ups(client: Any) -> None:
+    """Have `client` look its servers up with a limit of time. kazoo has no option for that."""
+    client._connection._expand_client_hosts = functools.partial(_places, client)  # noqa: SLF001
+
+
+def _places(client: Any) -> list[_Place]:
+    """Return the servers to try; those that are not found in time are left out."""
+    asked = [gevent.spawn(_look_up, client, host.strip(), port) for host, port in client.hosts]
+    gevent.joinall(asked)
+    places = [place for each in asked for place in each.get()]
+    if client.randomize_hosts:
+        random.shuffle(places)
+    return places
+
+
+def _look_up(client: Any, host: str, port: int) -> list[_Place]:
+    try:
+        found = resolver().addresses(host, port, _LOOK_UP)
+    except OSError as error:
+        client.logger.warning('cannot find %s: %s', host, error.strerror or error)
+        return []
+    return [(host, str(where[0]), port) for _, where in found]

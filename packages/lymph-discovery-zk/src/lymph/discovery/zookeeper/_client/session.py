@@ -1,0 +1,283 @@
+"""A connection to ZooKeeper that comes back: questions have a time limit, waits have an end.
+
+State changes only set events here: kazoo reports them in the greenlet that keeps the connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.lock import Semaphore
+from kazoo.exceptions import (
+    AuthFailedError,
+    ConnectionClosedError,
+    ConnectionLoss,
+    OperationTimeoutError,
+    SessionExpiredError,
+    SessionMovedError,
+)
+from kazoo.protocol.states import KazooState, KeeperState
+
+from lymph.core._system.connecting import create_connection
+from lymph.core._system.forks import abandon_in_children
+from lymph.core.addresses import join_address
+from lymph.core.monitoring.log_limits import REMIND, Reminder
+
+__all__ = ['Away', 'Session']
+
+logger = logging.getLogger(__name__)
+
+_GONE = (
+    ConnectionClosedError,
+    ConnectionLoss,
+    OperationTimeoutError,
+    SessionExpiredError,
+    SessionMovedError,
+)
+_REFUSED = 'it refuses the auth of zkclient'
+_FAREWELL = 2.0  # seconds that the end of a session may take before nobody waits for it any more
+
+
+class Away(Exception):
+    """ZooKeeper cannot be asked now; what was asked may or may not have happened."""
+
+
+class Session:
+    """Wraps `client`; `on_connected()` is called for each new connection, and must not wait.
+
+    `timeout` is how long one answer, or the return of the connection, is waited for, in seconds.
+    """
+
+    def __init__(self, client: Any, timeout: float, on_connected: Callable[[], object]) -> None:
+        self.client = client
+        self.timeout = timeout
+        self.forked = False
+        self._on_connected = on_connected
+        self._connected = Event()
+        self.lapsed = False  # before this connection, sessions of others may have ended too
+        self._left: float | None = None
+        self._last_id: int | None = None
+        self._started = False
+        self._lost = Event()
+        # The server hangs up on a client after it has refused its auth, and kazoo connects again:
+        # its state says so for a moment only. The next answer to a question ends it here.
+        self._refused = False
+        self._restarting = Semaphore()
+        self._supervisor: gevent.Greenlet[..., Any] | None = None
+        self._reminder = Reminder()
+        self._told = False  # whether the log has that there is no connection
+        abandon_in_children(self)
+
+    def __str__(self) -> str:
+        hosts = ','.join(join_address(host, port) for host, port in self.client.hosts)
+        return f'ZooKeeper at {hosts}'
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be asked now."""
+        return self._connected.is_set()
+
+    @property
+    def id(self) -> int:
+        """The number of this session, which its ephemeral nodes carry.
+
+        Raises Away; AuthFailedError when the server has ended it for the auth of the client.
+        """
+        client_id = self.client.client_id
+        if client_id is None:
+            self._expect_login()
+            raise Away(f'no connection to {self}')
+        number: int = client_id[0]
+        return number
+
+    @property
+    def lifetime(self) -> float:
+        """After so many seconds without a connection the server ends a session."""
+        milliseconds: int = self.client._session_timeout  # noqa: SLF001 - kazoo shows it nowhere
+        return milliseconds / 1000
+
+    def start(self) -> None:
+        """Connect, if the client is not connected; raises Away when there is no answer in time."""
+        self.client.add_listener(self._state_changed)
+        if self.client.connected:
+            self._state_changed(KazooState.CONNECTED)
+        else:
+            self._connect()
+        prefix = self.client.chroot
+        if prefix and self.answer(self.client.exists_async('/')) is None:
+            self.stop()
+            raise Away(f'{prefix!r}, the prefix in the hosts of {self}, does not exist; create it')
+
+    def stop(self, farewell: float = _FAREWELL) -> None:
+        """End the session, if it was begun here, and wait `farewell` seconds for the last word."""
+        self.client.remove_listener(self._state_changed)
+        self._connected.clear()
+        if self._started and not self.forked:
+            self._started = False
+            gevent.spawn(self._end).join(farewell)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait for a connection for `timeout` seconds (None: for ever).
+
+        Raises Away; AuthFailedError when the server has ended it for the auth of the client.
+        """
+        if not self._connected.wait(timeout):
+            self._expect_login()
+            raise Away(f'no connection to {self}')
+
+    def answer(self, pending: Any) -> Any:
+        """Return the result of one of kazoo's asynchronous calls.
+
+        Raises Away; AuthFailedError when the server refuses the auth of the client; or its error.
+        """
+        pending.wait(self.timeout)
+        if not pending.ready():
+            self._expect_login()
+            raise Away(f'no answer from {self} within {self.timeout:g} s')
+        try:
+            result = pending.get_nowait()
+        except _GONE as error:
+            self._expect_login()
+            raise Away(f'no answer from {self}: {type(error).__name__}') from error
+        self._refused = False
+        return result
+
+    def abandon(self) -> None:
+        """In a forked child: leave the connection to the parent, who would lose its session."""
+        self.forked = True
+        self._started = False
+        self._connected.clear()
+        _sever(self.client)
+
+    def _expect_login(self) -> None:
+        if self._refused:
+            raise AuthFailedError
+
+    def _connect(self) -> None:
+        self._started = True
+        deadline = time.monotonic() + self.timeout
+        self.client.start_async()
+        if not self._connected.wait(0.9 * self.timeout):
+            cause = _REFUSED if self._refused else self._cause(deadline)
+            self.stop(farewell=0)
+            raise Away(f'no answer from {self} within {self.timeout:g} s ({cause}); start it')
+        self._supervisor = gevent.spawn(self._supervise)
+
+    def _supervise(self) -> None:
+        """Begin a new session when the old one cannot be resumed.
+
+        A server that lost its data refuses clients that have seen more than it knows, and kazoo
+        may give up. After twice its lifetime a session is dead, so nothing is lost with it.
+        """
+        while True:
+            self._lost.wait()
+            dead = time.monotonic() + 2 * self.lifetime
+            while not self._connected.wait(max(0, min(dead - time.monotonic(), REMIND))):
+                self._warn('no connection to %s; trying again')
+                if time.monotonic() >= dead:
+                    self._begin_anew()
+                    dead = time.monotonic() + 2 * self.lifetime
+
+    def _begin_anew(self) -> None:
+        with self._restarting:
+            if self._started and not self.connected:
+                self.client.stop()
+                self.client.start_async()
+
+    def _warn(self, text: str) -> None:
+        """Log that there is no connection: once, then once a minute, however often it is lost."""
+        if self._reminder.due(time.monotonic()):
+            self._told = True
+            logger.warning(text, self)
+
+    def _end(self) -> None:
+        with self._restarting:
+            if self._supervisor is not None:
+                self._supervisor.kill()
+            self.client.stop()
+            self.client.close()
+
+    def _state_changed(self, state: str) -> None:
+        if self.forked:
+            return
+        if state == KazooState.CONNECTED:
+            if self._told:
+                self._told = False
+                logger.warning('connected to %s again', self)
+            self.lapsed = self._has_lapsed()
+            self._lost.clear()
+            self._connected.set()
+            self._on_connected()
+            return
+        if self.client.client_state == KeeperState.AUTH_FAILED:
+            self._refused = True
+        if self._connected.is_set():
+            self._left = time.monotonic()
+            self._connected.clear()
+            if not self._refused:  # that is an error at once
+                self._warn('lost the connection to %s; trying to connect again')
+        self._lost.set()
+
+    def _has_lapsed(self) -> bool:
+        left, self._left = self._left, None
+        last_id, self._last_id = self._last_id, self.id
+        if left is None or last_id is None:
+            return False  # the first connection
+        return last_id != self._last_id or time.monotonic() - left >= self.lifetime
+
+    def _cause(self, deadline: float) -> str:
+        """Return what a plain connection says, because kazoo only logs it."""
+        host, port = self.client.hosts[0]
+        where = join_address(host, port)
+        how = ' over TLS as configured' if self.client.use_ssl else ''
+        try:
+            remaining = max(0.1, deadline - time.monotonic())
+            self._open_and_close(host, port, remaining)
+        except OSError as error:
+            return f'{where}{how}: {error.strerror or error}'
+        except Exception as error:  # noqa: BLE001 - kazoo's timeouts, and what its options may cause
+            return f'{where}{how}: {type(error).__name__} {error}'.strip()
+        return f'{where} accepts connections, but does not serve as a ZooKeeper{how}'
+
+    def _open_and_close(self, host: str, port: int, timeout: float) -> None:
+        client = self.client
+        with closing(create_connection((host, port), timeout)) as connection:
+            ip = connection.getpeername()[0]
+        if not client.use_ssl:
+            return
+        client.handler.create_connection(
+            address=(ip, port),
+            hostname=host,
+            timeout=timeout,
+            use_ssl=True,
+            keyfile=client.keyfile,
+            certfile=client.certfile,
+            ca=client.ca,
+            keyfile_password=client.keyfile_password,
+            verify_certs=client.verify_certs,
+            check_hostname=client.check_hostname,
+        ).close()
+
+
+def _sever(client: Any) -> None:
+    """Make a client of the parent's harmless in its child, without a word to the server.
+
+    The child has a copy of the greenlet that keeps the connection. It has to find its socket
+    closed, and must neither say goodbye, which would end the parent's session, nor connect again,
+    which would take it over. Kazoo offers no way to do that from outside.
+    """
+    client._stopped.set()  # noqa: SLF001
+    connection = client._connection._socket  # noqa: SLF001
+    if connection is not None and connection.fileno() >= 0:
+        here, there = socket.socketpair()
+        os.dup2(here.fileno(), connection.fileno(), inheritable=False)
+        here.close()
+        there.close()

@@ -1,0 +1,251 @@
+"""The registry in ZooKeeper: an instance is an ephemeral node, its facts are JSON in it.
+
+::
+
+    <chroot>/services/<name>/<key>        instances that answer calls
+    <chroot>/<namespace>/<name>/<key>     those of other namespaces, such as http
+
+While the server is away services keep the instances that were known last; when it is back, what is
+registered here is registered again, and what is watched is looked at again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from kazoo.exceptions import AuthFailedError, KazooException, NoAuthError, NoNodeError
+
+from lymph.config import ConfigView, Location
+from lymph.config.printable import quoted
+from lymph.core.monitoring.log_limits import Reminder
+from lymph.core.monitoring.once_log import OnceLog
+from lymph.core.options import refuse_unknown
+from lymph.core.services import Service, ServiceInstance
+from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
+from lymph.discovery.names import escape, name_in
+from lymph.discovery.partitioning import SERIAL
+from lymph.discovery.zookeeper._client.access import Access
+from lymph.discovery.zookeeper._client.clients import check_client, client_from_config
+from lymph.discovery.zookeeper._client.paths import DEFAULT_CHROOT, check_path
+from lymph.discovery.zookeeper._client.predecessors import Predecessors
+from lymph.discovery.zookeeper._client.session import Away, Session
+from lymph.discovery.zookeeper._registry.facts import encode
+from lymph.discovery.zookeeper._registry.nodes import Nodes
+from lymph.discovery.zookeeper._registry.watching import Watching
+from lymph.exceptions import LookupFailure, RegistrationFailure
+
+__all__ = ['ZookeeperServiceRegistry']
+
+logger = logging.getLogger(__name__)
+
+_FOLDERS = {RPC: 'services'}
+_LONGEST_CONNECT = 24 * 3600  # seconds
+_PAUSE = 1.0  # seconds between two tries while there is a connection but no answer
+_FAREWELL = 2.0  # seconds in which nodes are removed at the end; then the session's end does it
+_HINTS: dict[type[Exception], str] = {
+    AuthFailedError: '(the server refuses the auth of zkclient)',
+    NoAuthError: '(not allowed for this user: see auth and acl)',
+}
+_FORKED = 'this registry was made before a fork; make one in the child, as everything that uses it'
+
+
+class ZookeeperServiceRegistry(BaseServiceRegistry):
+    """Registers instances through `zkclient`, a kazoo client with the gevent handler.
+
+    `chroot` is the node that everything is below, `connect_timeout` how long the server is waited
+    for, in seconds, `access` who may see and change the nodes. A client that was not started is
+    started and stopped with the registry. Raises ConfigurationError for another handler; `where`
+    the client is configured.
+    """
+
+    def __init__(
+        self,
+        zkclient: Any,
+        *,
+        chroot: str = DEFAULT_CHROOT,
+        connect_timeout: float = 10.0,
+        access: Access | None = None,
+        where: Location | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_client(zkclient, where)
+        access = Access() if access is None else access
+        access.authenticate(zkclient)
+        self._root = chroot.rstrip('/')
+        self._wake = Event()
+        self._session = Session(zkclient, connect_timeout, self._connected)
+        self._nodes = Nodes(self._session, access.acl, self._wake.set)
+        self._predecessors = Predecessors(self._session, self._root)
+        self._log = OnceLog(logger, 'entries of the registry')
+        self._watching = Watching(self._session, self._wake.set, self._log)
+        self._keeper: gevent.Greenlet[..., Any] | None = None
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> ZookeeperServiceRegistry:
+        """Make the registry from `zkclient`, `chroot`, `connect_timeout`, `auth` and `acl`."""
+        refuse_unknown(config, ('acl', 'auth', 'chroot', 'connect_timeout', 'zkclient'))
+        try:
+            chroot = check_path(config.get_line('chroot', DEFAULT_CHROOT))
+        except ValueError as error:
+            found = config.describe('chroot')
+            raise config.error('chroot', f'{error}, found {found}') from None
+        timeout = config.get_seconds('connect_timeout', 10.0, maximum=_LONGEST_CONNECT)
+        return cls(
+            client_from_config(config, 'zkclient'),
+            chroot=chroot,
+            connect_timeout=timeout,
+            access=Access.from_config(config),
+            where=config.locate('zkclient'),
+            **kwargs,
+        )
+
+    @property
+    def description(self) -> str:
+        return f'{self._session} below {self._session.client.chroot}{self._root or "/"}'
+
+    @property
+    def servers(self) -> list[tuple[str, int]]:
+        """The hosts and ports of all servers."""
+        return list(self._session.client.hosts)
+
+    def on_start(self) -> None:
+        """Connect to the server; raises RegistrationFailure when it is not there."""
+        try:
+            self._session.start()
+        except Away as error:
+            raise RegistrationFailure(f'{error}, or correct container.registry.zkclient') from error
+        self._keeper = self.spawn(self._keep)
+
+    def on_stop(self) -> None:
+        """Take out everything that was registered here, stop watching, end the session."""
+        if self._keeper is not None:
+            self._keeper.kill()
+            self._keeper = None
+        if not self._session.forked:
+            gevent.with_timeout(_FAREWELL, self._nodes.remove_all, timeout_value=None)
+        super().on_stop()
+        self._watching.close()
+        self._session.stop()
+        self._log.close()
+
+    def discover(self, namespace: str = RPC) -> set[str]:
+        folder = self._path(namespace)
+        client, answer = self._session.client, self._session.answer
+        with self._asking(f'discover {namespace}'):
+            self._session.wait(self._session.timeout)
+            client.sync_async(folder)
+            try:
+                parts = answer(client.get_children_async(folder))
+            except NoNodeError:
+                return set()
+            asked = {part: client.exists_async(f'{folder}/{part}') for part in parts}
+            stats = {part: answer(pending) for part, pending in asked.items()}
+        return {
+            name
+            for part, stat in stats.items()
+            if stat and (name := self._name_in(folder, part, stat)) is not None
+        }
+
+    def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        check_registration(name, instance)
+        path = self._path(namespace, name, instance.key)
+        try:
+            self._refuse_in_child()
+            again = path in self._nodes
+            self._nodes.put(path, encode(instance))
+        except (Away, KazooException) as error:
+            raise RegistrationFailure(
+                f'cannot register {quoted(name)} in {self._session}: {_say(error)}'
+            ) from error
+        # Members of a group have no endpoint that others could have.
+        if not again and namespace != SERIAL:
+            self._remove_predecessors(path, instance)
+
+    def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        if not self._session.forked:
+            self._nodes.remove(self._path(namespace, name, instance.key))
+
+    def watch(self, service: Service, namespace: str) -> None:
+        with self._asking(f'look up {quoted(service.name)}'):
+            self._watching.add(service, self._path(namespace, service.name))
+
+    def unwatch(self, service: Service, namespace: str) -> None:
+        self._watching.remove(service)
+
+    def refresh(self, service: Service, namespace: str) -> None:
+        with self._asking(f'look up {quoted(service.name)}'):
+            self._watching.look(service)
+
+    def _path(self, namespace: str, *names: str) -> str:
+        folder = _FOLDERS.get(namespace, escape(namespace))
+        return '/'.join((self._root, folder, *map(escape, names)))
+
+    def _name_in(self, folder: str, part: str, stat: Any) -> str | None:
+        """Return the name of a service that has an instance; takes away what a crashed one left."""
+        path = f'{folder}/{part}'
+        try:
+            name = name_in(part)
+        except ValueError as error:
+            self._log.warn(path, f'ignored: {error}')
+            return None
+        if stat.numChildren:
+            return name
+        if not stat.dataLength:
+            self._session.client.delete_async(path, stat.version)
+        return None
+
+    def _remove_predecessors(self, path: str, instance: ServiceInstance) -> None:
+        try:
+            self._predecessors.remove(path, instance)
+        except Away as error:
+            logger.info('predecessors at %s stay until their session ends: %s', path, error)
+
+    def _connected(self) -> None:
+        self._nodes.doubt_all()
+        self._watching.connected()
+        self._wake.set()
+
+    def _keep(self) -> None:
+        """Do what has to wait for answers, whenever something has changed."""
+        pause: float | None = None
+        reminder = Reminder()
+        while True:
+            self._wake.wait(pause)
+            self._wake.clear()
+            self._session.wait()
+            try:
+                self._nodes.settle()
+                pause = self._watching.settle()
+            except Away as error:
+                logger.debug('%s', error)  # the session tells when it is away
+                pause = _PAUSE
+            except Exception:  # kazoo's own, on its way through
+                if reminder.due(time.monotonic()):
+                    logger.exception('cannot settle with %s; trying again', self._session)
+                pause = _PAUSE
+
+    def _refuse_in_child(self) -> None:
+        if self._session.forked:
+            raise Away(_FORKED)
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            self._refuse_in_child()
+            yield
+        except (Away, KazooException) as error:
+            raise LookupFailure(f'cannot {what}: {_say(error)}') from error
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, Away):
+        return str(error)
+    parts = (type(error).__name__, str(error), _HINTS.get(type(error), ''))
+    return ' '.join(part for part in parts if part)

@@ -1,0 +1,167 @@
+"""One watched service: its node's children are its instances, and watches tell of changes.
+
+A watch of ZooKeeper's tells once and ends with the connection. So every look sets them anew, and a
+new connection means a look at everything.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gevent.lock import RLock
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.protocol.states import WatchedEvent
+
+from lymph.core.monitoring.once_log import OnceLog
+from lymph.core.services import Service, ServiceInstance
+from lymph.discovery.names import escape
+from lymph.discovery.zookeeper._client.session import Session
+from lymph.discovery.zookeeper._registry.facts import FormerInstance, decode
+
+__all__ = ['ServiceView']
+
+logger = logging.getLogger(__name__)
+
+_FORMER = (
+    'instances of lymph 0.15 are left out: they speak another protocol; set '
+    'container.registry.chroot to a node of your own'
+)
+
+Watch = Callable[[WatchedEvent], None]
+
+
+class ServiceView:
+    """Keeps `service` true to the node at `path`; `watch` is called with kazoo's events.
+
+    `arm_parent()` sets a watch that tells of nodes beside this one, for as long as it is missing;
+    it returns whether it was not set before. `log` tells of children that are ignored.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        path: str,
+        session: Session,
+        watch: Watch,
+        arm_parent: Callable[[], bool],
+        log: OnceLog,
+    ) -> None:
+        self.path = path
+        self.stale = True  # there is a reason to look
+        self.missing = False  # the node was not there at the last look
+        self.keep_until = 0.0  # until then (monotonic) instances whose nodes are missing are kept
+        self._service = service
+        self._session = session
+        self._watch = watch
+        self._arm_parent = arm_parent
+        self._log = log
+        self._lock = RLock()
+        self._known: dict[str, ServiceInstance | None] = {}  # child -> None: no instance in it
+        self._unreadable: set[str] = set()  # children; nothing tells when this changes
+        self._doubted: set[str] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f'<ServiceView {self.path}>'
+
+    def doubt(self, child: str | None = None) -> None:
+        """Hear that a child, or (None) the node, has changed; never waits."""
+        self.stale = True
+        if child is not None:
+            self._doubted.add(child)
+
+    def doubt_all(self, keep_until: float) -> None:
+        """Hear that changes may have been missed; never waits."""
+        self.stale = True
+        self._doubted.update(self._known)
+        self.keep_until = keep_until
+
+    def look(self) -> None:
+        """Bring the service up to date; raises Away or a KazooException."""
+        with self._lock:
+            doubted, self._doubted = self._doubted, set()
+            self.stale = False
+            try:
+                children = self._children()
+                wanted = {child for child in children if child not in self._known} | doubted
+                wanted |= self._unreadable
+                found = self._instances(wanted & children)
+            except BaseException:
+                self.stale = True
+                self._doubted |= doubted
+                raise
+            if not self._closed:
+                self._apply(children, found)
+
+    def close(self) -> None:
+        """Leave the service as it is from now on."""
+        self._closed = True
+
+    def _children(self) -> set[str]:
+        client, answer = self._session.client, self._session.answer
+        while True:
+            try:
+                children = set(answer(client.get_children_async(self.path, self._watch)))
+                self.missing = False
+                return children
+            except NoNodeError:
+                self.missing = True
+                if not self._arm_parent():
+                    return set()
+
+    def _instances(self, children: set[str]) -> dict[str, ServiceInstance | None]:
+        """Return what the children say; one that has gone is not in the result."""
+        client = self._session.client
+        asked = {child: client.get_async(f'{self.path}/{child}', self._watch) for child in children}
+        found: dict[str, ServiceInstance | None] = {}
+        for child, pending in asked.items():
+            try:
+                found[child] = self._instance(child, self._session.answer(pending))
+            except NoNodeError:
+                continue
+            except KazooException as error:
+                self._unreadable.add(child)
+                self._ignore(child, type(error).__name__)
+                found[child] = None
+        return found
+
+    def _instance(self, child: str, answer: tuple[bytes, Any]) -> ServiceInstance | None:
+        self._unreadable.discard(child)
+        try:
+            instance = decode(answer[0], self._service.connector)
+        except FormerInstance:
+            self._log.warn(self.path.rsplit('/', 2)[0] or '/', _FORMER)  # one line for all of them
+            return None
+        except ValueError as error:
+            self._ignore(child, str(error))
+            return None
+        self._log.forget(f'{self.path}/{child}')
+        return instance
+
+    def _ignore(self, child: str, reason: str) -> None:
+        self._log.warn(f'{self.path}/{child}', f'ignored: {reason}')
+
+    def _apply(self, children: set[str], found: dict[str, ServiceInstance | None]) -> None:
+        gone = self._known.keys() - children
+        if gone and time.monotonic() < self.keep_until:
+            logger.info('%s: %s instances are kept for now', self.path, len(gone))
+        else:
+            for child in gone:
+                del self._known[child]
+                self._unreadable.discard(child)
+                self._log.forget(f'{self.path}/{child}')
+        self._known |= found
+        self._service.update(self._chosen())
+
+    def _chosen(self) -> list[ServiceInstance]:
+        """Return the instances; of several with one key, the one in the node that has its name."""
+        chosen: dict[str, ServiceInstance] = {}
+        for child, instance in sorted(self._known.items()):
+            if instance is not None:
+                key = instance.key
+                if key not in chosen or child == escape(key):
+                    chosen[key] = instance
+        return list(chosen.values())

@@ -1,0 +1,148 @@
+"""All watched services of a process: kazoo's events find their views, a new connection finds all.
+
+A service that has no node yet is told of by one watch on the node above it, however many of them
+are asked for; so names that nobody offers leave nothing behind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gevent.pool import Pool
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.protocol.states import WatchedEvent
+
+from lymph.core.monitoring.once_log import OnceLog
+from lymph.core.services import Service
+from lymph.discovery.zookeeper._client.session import Away, Session
+from lymph.discovery.zookeeper._registry.views import ServiceView
+
+__all__ = ['Watching']
+
+_AT_ONCE = 32  # services that are asked about in one go
+
+
+class Watching:
+    """Keeps services true while they are watched; `wake()` is called when `settle` has to run.
+
+    `log` tells of nodes that are ignored.
+    """
+
+    def __init__(self, session: Session, wake: Callable[[], object], log: OnceLog) -> None:
+        self._session = session
+        self._wake = wake
+        self._log = log
+        self._views: dict[Service, ServiceView] = {}
+        self._by_path: dict[str, list[ServiceView]] = {}
+        self._armed: set[str] = set()  # parents that have a watch which has not told yet
+        self._keep_until = 0.0
+
+    def add(self, service: Service, path: str) -> None:
+        """Fill `service` from the node at `path` and keep it true.
+
+        Raises Away or a KazooException.
+        """
+        parent = path.rpartition('/')[0]
+        view = ServiceView(
+            service, path, self._session, self._event, lambda: self._arm(parent), self._log
+        )
+        view.keep_until = self._keep_until
+        self._views[service] = view
+        self._by_path.setdefault(path, []).append(view)
+        try:
+            self.look(service)
+        except BaseException:
+            self.remove(service)
+            raise
+
+    def remove(self, service: Service) -> None:
+        """Change `service` no more; one that is not watched is ignored."""
+        view = self._views.pop(service, None)
+        if view is not None:
+            view.close()
+            beside = self._by_path[view.path]
+            beside.remove(view)
+            if not beside:
+                del self._by_path[view.path]
+
+    def look(self, service: Service) -> None:
+        """Bring `service` up to date with the leader; raises Away or a KazooException."""
+        view = self._views.get(service)
+        if view is not None:
+            self._session.wait(self._session.timeout)
+            # answered in order, so what follows sees at least as much
+            self._session.client.sync_async(view.path)
+            view.look()
+
+    def connected(self) -> None:
+        """Hear that there is a new connection: no watch is set any more; never waits.
+
+        After an absence in which the sessions of others may have ended too, instances whose nodes
+        are missing are kept for as long as a session lasts: their owners are about to come back.
+        """
+        self._armed.clear()
+        if self._session.lapsed:
+            self._keep_until = time.monotonic() + self._session.lifetime
+        for view in self._views.values():
+            view.doubt_all(self._keep_until)
+
+    def settle(self) -> float | None:
+        """Look at what has changed; returns in how many seconds to look again, None: when woken.
+
+        Raises Away.
+        """
+        remaining = self._keep_until - time.monotonic()
+        if self._keep_until and remaining <= 0:
+            self._keep_until = 0.0
+            for view in self._views.values():
+                view.doubt()
+        stale = [view for view in self._views.values() if view.stale]
+        failures = [one for one in Pool(_AT_ONCE).map(self._look, stale) if one is not None]
+        if failures:
+            raise failures[0]
+        return max(remaining, 0.0) if self._keep_until else None
+
+    def close(self) -> None:
+        """Stop watching everything."""
+        for service in tuple(self._views):
+            self.remove(service)
+
+    def _look(self, view: ServiceView) -> Away | None:
+        try:
+            view.look()
+        except Away as error:
+            return error
+        except KazooException as error:
+            self._log.warn(view.path, f'stays as it was known: {type(error).__name__} {error}')
+            view.stale = False  # it is not for us to see; the next event tells
+        return None
+
+    def _arm(self, parent: str) -> bool:
+        """Watch for children of `parent`; returns False when it was watched already."""
+        if parent in self._armed:
+            return False
+        client, answer = self._session.client, self._session.answer
+        try:
+            answer(client.get_children_async(parent, self._event))
+        except NoNodeError:
+            answer(client.exists_async(parent, self._event))
+        self._armed.add(parent)
+        return True
+
+    def _event(self, event: WatchedEvent) -> None:
+        path: Any = event.path
+        if path is None:
+            return  # about the connection
+        if path in self._armed:
+            self._armed.discard(path)
+            for view in self._views.values():
+                if view.missing:
+                    view.doubt()
+        for view in self._by_path.get(path, ()):
+            view.doubt()
+        parent, _, child = path.rpartition('/')
+        for view in self._by_path.get(parent, ()):
+            view.doubt(child)
+        self._wake()
