@@ -74,13 +74,13 @@ def loaded_by_config(modules: list[str]) -> set[str]:
     }
 
 
-def test_the_import_loads_nothing_of_the_rest(alone: Alone) -> None:
+def test_importing_config_loads_no_other_distribution(alone: Alone) -> None:
     modules = json.loads(alone(MODULES.format(then=EVERYTHING)))
     assert 'lymph.config._views.views' in modules
     assert loaded_by_config(modules) == set()
 
 
-def test_the_import_loads_nothing_of_the_rest_where_the_rest_is_installed() -> None:
+def test_importing_config_loads_no_other_distribution_that_is_installed() -> None:
     done = subprocess.run(
         [sys.executable, '-c', MODULES.format(then=EVERYTHING)],
         capture_output=True,
@@ -91,7 +91,7 @@ def test_the_import_loads_nothing_of_the_rest_where_the_rest_is_installed() -> N
     assert loaded_by_config(json.loads(done.stdout)) == set()
 
 
-def test_errors_and_plugins_are_had_without_yaml_and_metadata_parsers(alone: Alone) -> None:
+def test_errors_and_plugins_work_without_yaml_and_metadata_parsers(alone: Alone) -> None:
     then = "lymph.config.LymphError; lymph.config.plugins.installed('lymph.events')"
     modules = set(json.loads(alone(MODULES.format(then=then))))
     assert 'lymph.config.exceptions' in modules
@@ -140,7 +140,7 @@ def test_errors_and_plugins_are_had_without_yaml_and_metadata_parsers(alone: Alo
     ],
 )
 @pytest.mark.usefixtures('owner')
-def test_a_backend_that_is_not_installed_is_named_with_its_distribution(
+def test_backend_that_is_not_installed_is_named_with_its_distribution(
     alone: Alone, key: str, name: str, error: str
 ) -> None:
     group = {'events': 'lymph.events', 'registry': 'lymph.discovery'}[key]
@@ -149,7 +149,7 @@ def test_a_backend_that_is_not_installed_is_named_with_its_distribution(
 
 
 @pytest.mark.parametrize('damage', ['nothing', 'owner.py', 'entry_points.txt'])
-def test_without_an_owner_a_reference_is_answered_with_its_module(
+def test_without_an_owner_an_error_names_the_missing_module(
     alone: Alone, owner: Path, damage: str
 ) -> None:
     if damage == 'owner.py':
@@ -211,7 +211,7 @@ def test_module_that_imports_a_missing_distribution_is_told_what_to_install(
 
 
 @pytest.mark.usefixtures('owner')
-def test_a_plugin_whose_contract_is_not_installed_says_so(alone: Alone) -> None:
+def test_plugin_whose_contract_is_not_installed_is_rejected(alone: Alone) -> None:
     printed = alone(
         'from lymph.config import PluginError\n'
         'from lymph.config.plugins import load_plugin\n'

@@ -128,7 +128,7 @@ def test_text_is_read_as_the_specification_says(site: Site) -> None:
 @pytest.mark.parametrize(
     'text', [f'[{GROUP}]\nno equals sign\n'.encode(), f'[{GROUP}]\n\xff = y:z\n'.encode('latin-1')]
 )
-def test_damaged_entry_points_hide_no_others(
+def test_damaged_entry_points_do_not_hide_others(
     site: Site, text: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level('WARNING')
@@ -179,7 +179,7 @@ def test_missing_folders_and_the_current_one_may_be_on_the_path(
     assert names() == ['dist']
 
 
-def test_zip_files_and_other_importers_are_asked_as_python_does(
+def test_zip_files_and_other_importers_are_searched_as_python_does(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.add('dist-1.0.dist-info')
@@ -210,7 +210,7 @@ def test_zip_files_and_other_importers_are_asked_as_python_does(
     assert names() == ['dist', 'in_zip']
 
 
-def test_whatever_is_installed_here_is_found() -> None:
+def test_results_are_those_of_importlib_metadata_here() -> None:
     distributions.refresh()
     for group in ('console_scripts', 'lymph.cli', 'lymph.events', 'pytest11', 'no.such.group'):
         entries = importlib.metadata.entry_points(group=group)
@@ -221,7 +221,7 @@ def test_whatever_is_installed_here_is_found() -> None:
         assert distributions.version(name) == importlib.metadata.version(name)
 
 
-def test_version_of_what_is_not_installed_is_an_error(site: Site) -> None:
+def test_version_of_a_missing_distribution_is_an_error(site: Site) -> None:
     site.add('dist-1.0.dist-info')
     assert distributions.version('dist') == '1.0'
     with pytest.raises(LookupError, match='no-such-dist is not installed'):

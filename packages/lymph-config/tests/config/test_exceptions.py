@@ -28,17 +28,17 @@ from lymph.config import (
         (Location('a\nb.\x1b[2J', Position('c\ud800', 3)), 'c\\ud800:3: a\\nb.\\x1b[2J: wrong'),
     ],
 )
-def test_an_error_starts_with_the_place_as_far_as_it_is_known(where: Location, text: str) -> None:
+def test_error_starts_with_the_known_part_of_its_place(where: Location, text: str) -> None:
     assert str(ConfigurationError('wrong', where)) == text
 
 
-def test_an_error_tells_its_facts() -> None:
+def test_errors_carry_key_file_and_line() -> None:
     error = ConfigurationError('wrong', Location('a.b', Position('conf.yml', 3)))
     assert (error.text, error.key, error.file, error.line) == ('wrong', 'a.b', 'conf.yml', 3)
 
 
 @pytest.mark.parametrize('where', [None, 'somewhere', Location()])
-def test_facts_that_are_not_known_are_none(where: Location | str | None) -> None:
+def test_errors_without_a_place_have_no_key_file_and_line(where: Location | str | None) -> None:
     error = ConfigurationError('wrong', where)
     assert (error.key, error.file, error.line) == (None, None, None)
 
@@ -53,7 +53,7 @@ def test_every_error_is_a_lymph_error_and_survives_pickling(
     assert str(error) == 'f:1: a: wrong'
 
 
-def test_a_missing_key_is_a_key_error_that_reads_like_the_others() -> None:
+def test_missing_key_error_reads_like_other_errors() -> None:
     error = MissingKeyError('not set', 'a.b')
     assert isinstance(error, KeyError)
     assert str(error) == 'a.b: not set'

@@ -71,7 +71,7 @@ def test_a_plugin_is_loaded_by_its_name_or_by_reference(publish: Publish) -> Non
     assert load_plugin(GROUP, 'backends.Good') is found
 
 
-def test_installed_plugins_tell_where_they_come_from_before_they_are_loaded(
+def test_installed_plugins_have_their_origin_before_they_are_loaded(
     publish: Publish,
 ) -> None:
     publish('b-dist', '2.0', f'[{GROUP}]\nzebra = nowhere_to_be:X\n')
@@ -84,7 +84,7 @@ def test_installed_plugins_tell_where_they_come_from_before_they_are_loaded(
     assert str(ape) == "plugin 'ape' in group test.discovery (from a-dist 1.2)"
 
 
-def test_a_misspelt_name_is_answered_with_the_installed_ones(publish: Publish) -> None:
+def test_misspelt_plugin_error_lists_the_installed_ones(publish: Publish) -> None:
     for name in ('static', 'embedded', 'zookeeper'):
         publish(f'{name}-dist', '1', f'[{GROUP}]\n{name} = backends:Good\n')
     assert error_of('zookeper') == (
@@ -105,7 +105,7 @@ def test_a_misspelt_name_is_answered_with_the_installed_ones(publish: Publish) -
         ('Half', 'must define what backends:Base leaves open, misses register'),
     ],
 )
-def test_what_breaks_the_contract_is_refused_with_its_distribution(
+def test_plugin_that_breaks_the_contract_is_rejected_with_its_distribution(
     publish: Publish, name: str, breach: str
 ) -> None:
     publish('bad-dist', '0.1', f'[{GROUP}]\nbad = backends:{name}\n')
@@ -126,7 +126,7 @@ def test_a_contract_may_ask_for_instances(publish: Publish, contract: Contracts)
     assert 'must be an instance of backends:Base, found the class backends.Good' in error
 
 
-def test_a_group_without_a_contract_takes_everything(publish: Publish) -> None:
+def test_group_without_a_contract_accepts_everything(publish: Publish) -> None:
     publish('any-dist', '1', '[test.any]\nfunction = backends:function\n')
     assert callable(load_plugin('test.any', 'function'))
 
@@ -146,7 +146,7 @@ def test_a_plugin_whose_import_fails_is_named_with_its_distribution_and_the_caus
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
-def test_one_broken_plugin_does_not_disturb_the_others(publish: Publish, module: Write) -> None:
+def test_broken_plugin_does_not_affect_the_others(publish: Publish, module: Write) -> None:
     module('explodes', 'raise RuntimeError("two\\nlines")')
     publish(
         'mixed-dist',
@@ -170,7 +170,7 @@ def test_one_broken_plugin_does_not_disturb_the_others(publish: Publish, module:
     assert load_plugin(GROUP, 'good')
 
 
-def test_two_plugins_of_one_name_are_an_error_only_when_it_is_asked_for(publish: Publish) -> None:
+def test_two_plugins_of_one_name_are_an_error_only_when_loaded(publish: Publish) -> None:
     publish('one-dist', '1', f'[{GROUP}]\nsame = backends:Good\nmine = backends:Good\n')
     publish('two-dist', '2', f'[{GROUP}]\nsame = backends:Good\n')
     claim = (
@@ -213,19 +213,19 @@ def test_the_environment_is_searched_again_after_a_refresh(publish: Publish) -> 
     assert list(installed(GROUP)) == ['two']
 
 
-def test_what_installed_returns_belongs_to_the_caller(publish: Publish) -> None:
+def test_result_of_installed_may_be_changed_by_the_caller(publish: Publish) -> None:
     publish('good-dist', '1', f'[{GROUP}]\ngood = backends:Good\n')
     installed(GROUP).clear()
     assert list(installed(GROUP)) == ['good']
 
 
-def test_a_contract_that_is_no_class_is_an_error(contract: Contracts) -> None:
+def test_contract_that_names_no_class_is_rejected(contract: Contracts) -> None:
     contract('test.odd', "'backends:command'")
     error = error_of('backends:Good', 'test.odd')
     assert error.endswith(": 'backends:command' is not a class")
 
 
-def test_a_name_known_to_the_owner_of_the_group_is_told_with_its_distribution(
+def test_plugin_known_to_the_owner_of_the_group_is_named_with_its_distribution(
     publish: Publish, contract: Contracts
 ) -> None:
     contract('test.known', "'backends:Base', known={'consul': 'dist-consul', 'good': 'x'}")
@@ -251,7 +251,7 @@ def test_a_name_known_to_the_owner_of_the_group_is_told_with_its_distribution(
         ('nowhere_to_be:X', "cannot be loaded: 'nowhere_to_be:X': no module 'nowhere_to_be'"),
     ],
 )
-def test_what_is_published_as_a_contract_and_is_none_is_told_with_its_distribution(
+def test_invalid_contract_is_an_error_that_names_its_distribution(
     publish: Publish, value: str, error: str
 ) -> None:
     publish('odd-owner', '3', f'[lymph.contracts]\ntest.broken = {value}\n')

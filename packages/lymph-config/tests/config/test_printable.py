@@ -31,7 +31,7 @@ def test_control_characters_are_escaped(text, shown):
 
 
 @given(st.text(alphabet=st.characters()), st.none() | st.integers(3, 50))
-def test_whatever_the_text_it_is_printable_encodable_and_bounded(text, limit):
+def test_any_text_becomes_printable_encodable_and_bounded(text, limit):
     shown = printable(text, limit)
     assert shown.isprintable()
     shown.encode()
@@ -56,7 +56,7 @@ def test_a_long_text_is_shortened(text, limit, shown):
         ({'a': [1]}, "{'a': [1]}"),
     ],
 )
-def test_a_short_value_is_quoted_whole(value, shown):
+def test_short_values_are_quoted_in_full(value, shown):
     assert quoted(value) == shown
 
 
@@ -84,7 +84,7 @@ def test_a_large_value_is_cut_to_tens_of_characters(value):
     assert 0 < len(shown) <= QUOTED
 
 
-def test_members_of_one_set_need_not_be_comparable():
+def test_sets_of_incomparable_members_are_quoted():
     assert quoted({1, 'a'}) in ("{1, 'a'}", "{'a', 1}")
 
 

@@ -31,7 +31,7 @@ def test_a_reference_has_a_module_and_a_name(reference: str, parts: tuple[str, s
 @pytest.mark.parametrize(
     'text', ['', 'echo', ':', 'a:', ':B', 'a:b:c', 'a b:C', 'a..b:C', '.a', '1:2']
 )
-def test_anything_else_is_none(text: str) -> None:
+def test_malformed_references_are_rejected(text: str) -> None:
     with pytest.raises(PluginError) as caught:
         load_reference(text, where=WHERE)
     expected = f'conf.yml:3: a.class: {text!r} is not of the form package.module:Name'
@@ -65,7 +65,7 @@ def test_a_reference_is_loaded(reference: str, found: object) -> None:
         ('collections:OrderedDict.fromkey', "no 'fromkey' in 'OrderedDict'; did you mean 'from"),
     ],
 )
-def test_what_is_not_there_is_named_with_the_place(reference: str, error: str) -> None:
+def test_missing_module_or_name_is_an_error_with_its_place(reference: str, error: str) -> None:
     with pytest.raises(PluginError) as caught:
         load_reference(reference, where=WHERE)
     assert str(caught.value).startswith('conf.yml:3: a.class: ')
@@ -84,7 +84,7 @@ def test_an_import_error_from_inside_a_module_passes_unchanged(module: Write) ->
     ('text', 'kind'),
     [('from os import nothing', ImportError), ('1 / 0', ZeroDivisionError), ('x =', SyntaxError)],
 )
-def test_whatever_a_module_raises_passes_unchanged(
+def test_exceptions_of_a_module_pass_unchanged(
     module: Write, text: str, kind: type[Exception]
 ) -> None:
     module('broken_service', text)
@@ -93,7 +93,7 @@ def test_whatever_a_module_raises_passes_unchanged(
 
 
 @pytest.mark.parametrize('reference', ['code:Echo', 'code.parts:Echo'])
-def test_module_that_is_hidden_by_an_installed_one_is_said_to_be(
+def test_error_names_the_installed_module_that_hides_one_of_the_folder(
     write: Write, reference: str
 ) -> None:
     write('code.py', 'class Echo: ...')
@@ -101,6 +101,6 @@ def test_module_that_is_hidden_by_an_installed_one_is_said_to_be(
         load_reference(reference)
 
 
-def test_file_instead_of_a_module_is_told_with_the_module() -> None:
+def test_file_name_in_a_reference_is_answered_with_the_module() -> None:
     with pytest.raises(PluginError, match=r"names a file; name its module, 'echo:Echo'"):
         load_reference('echo.py:Echo')

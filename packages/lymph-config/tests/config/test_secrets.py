@@ -41,7 +41,7 @@ def test_value_at_another_key_is_kept(name: str) -> None:
     assert mask_text(f'http://host/?{name}=hunter2') == f'http://host/?{name}=hunter2'
 
 
-def test_unset_secret_is_seen_to_be_unset() -> None:
+def test_unset_secrets_are_shown_as_unset() -> None:
     assert mask({'password': None, 'secret': False}) == {'password': None, 'secret': False}
 
 
@@ -117,14 +117,14 @@ def test_nothing_is_left_of_the_password_in_a_url(password: str) -> None:
 
 
 @given(st.text(max_size=20))
-def test_every_text_is_a_possible_name(name: str) -> None:
+def test_any_text_may_be_a_name(name: str) -> None:
     assert is_secret(name) in (True, False)
 
 
 ENVIRON = {'DB_PASSWORD': 'hunter2', 'HOST': 'rabbit'}
 
 
-def test_value_of_a_secret_variable_is_masked_wherever_it_is_put() -> None:
+def test_value_of_a_secret_variable_is_masked_wherever_it_is_inserted() -> None:
     config = Configuration(
         {
             'greeting': 'hello $(env.DB_PASSWORD) at $(env.HOST)',
@@ -187,7 +187,7 @@ def test_error_about_a_secret_does_not_quote_it(
         assert secret not in str(caught.value)
 
 
-def test_error_of_another_about_a_secret_does_not_quote_it() -> None:
+def test_error_raised_by_others_about_a_secret_does_not_quote_it() -> None:
     config = Configuration({'vault': {'tokens': ['hunter2', 12345]}})
     for key in ('vault', 'vault.tokens', 'vault.tokens.0'):
         assert 'hunter2' not in str(config.error(key, "cannot use 'hunter2'"))

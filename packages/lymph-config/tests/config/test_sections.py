@@ -31,7 +31,7 @@ Load = Callable[..., Configuration]
         ('backdoor_ip', 'write it as debug.backdoor_ip'),
     ],
 )
-def test_sections_that_would_be_ignored_are_refused_with_their_line(
+def test_sections_that_would_be_ignored_are_rejected_with_their_line(
     load: Load, name: str, advice: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -24,16 +24,16 @@ KNOWN = ['upper', 'lower', 'x' * 1000]
         ('upper' * 100_000, None),
     ],
 )
-def test_a_name_is_suggested_that_is_like_the_wrong_one(name: object, close: str | None) -> None:
+def test_the_closest_known_name_is_suggested(name: object, close: str | None) -> None:
     assert close_name(name, KNOWN) == close
 
 
-def test_how_much_alike_they_have_to_be_is_an_argument() -> None:
+def test_least_similarity_is_an_argument() -> None:
     assert close_name('upprr', KNOWN, 0.9) is None
     assert close_name('upprr', KNOWN, 0.8) == 'upper'
 
 
-def test_no_long_names_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_names_are_never_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     def compared(name: str, known: list[str], **_: object) -> list[str]:
         assert len(name) <= LONGEST
         assert all(len(each) <= LONGEST for each in known)
@@ -49,7 +49,7 @@ def test_no_long_names_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     [10**5000, -(10**5000), 'x' * 10**6, b'x' * 10**6, object(), '\x1b[31m\n' * 9],
     ids=type,
 )
-def test_whatever_was_found_is_told_in_one_short_line(value: object) -> None:
+def test_any_value_is_described_in_one_short_line(value: object) -> None:
     told = describe(value)
     assert len(told) < 200
     assert told.isprintable()

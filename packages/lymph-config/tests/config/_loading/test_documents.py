@@ -43,7 +43,7 @@ def error_of(text: str | bytes) -> str:
     return str(caught.value)
 
 
-def test_libyaml_is_used_where_it_is_there() -> None:
+def test_libyaml_is_used_if_available() -> None:
     assert CHOSEN is (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
 
 
@@ -71,13 +71,13 @@ def test_plain_values_are_read(text: str, values: object) -> None:
 @pytest.mark.parametrize(
     'key', ['echo@1.10', '1.10', '010', 'yes', '~', 'null', '2016-02-19', '1_000', '.inf']
 )
-def test_a_key_is_text_as_it_is_written(key: str) -> None:
+def test_keys_are_text_exactly_as_written(key: str) -> None:
     assert read(f'interfaces: {{{key}: 1}}') == {'interfaces': {key: 1}}
     assert read(f'interfaces:\n  {key}: 1') == {'interfaces': {key: 1}}
 
 
 @given(documents)
-def test_what_yaml_writes_is_read_back(values: dict[str, Any]) -> None:
+def test_documents_written_by_yaml_parse_back(values: dict[str, Any]) -> None:
     assert read(yaml.safe_dump(values, allow_unicode=True)) == values
 
 
@@ -95,7 +95,7 @@ def test_values_know_their_lines() -> None:
         assert str(locate(tree, path)).startswith(f'conf.yml:{line}: ')
 
 
-def test_merge_keys_add_what_is_not_there_and_the_first_wins() -> None:
+def test_merge_keys_add_missing_keys_and_the_first_source_wins() -> None:
     text = 'x: &x {a: 1, b: 1}\ny: &y {b: 2, c: 2}\nz: {<<: [*x, *y], a: 3}\nw: {<<: *y}\n'
     assert read(text) | {'x': 0, 'y': 0} == {
         'x': 0,
@@ -105,7 +105,7 @@ def test_merge_keys_add_what_is_not_there_and_the_first_wins() -> None:
     }
 
 
-def test_what_was_merged_in_points_to_the_line_it_is_written_in() -> None:
+def test_merged_values_keep_the_line_of_their_source() -> None:
     tree = parse(b'x: &x\n  a: 1\ny:\n  <<: *x\n', 'conf.yml')
     assert str(locate(tree, ('y', 'a'))) == 'conf.yml:2: y.a'
 
@@ -146,13 +146,13 @@ def test_what_was_merged_in_points_to_the_line_it_is_written_in() -> None:
         ('a: 1'.encode('utf-16'), 'conf.yml:1: expected UTF-8, found the byte 0xff'),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_line(text: str | bytes, error: str) -> None:
+def test_invalid_document_is_rejected_with_its_line(text: str | bytes, error: str) -> None:
     found = error_of(text)
     assert found.startswith(error)
     assert '\n' not in found
 
 
-def test_aliases_that_stand_for_billions_are_refused() -> None:
+def test_aliases_that_multiply_without_bound_are_rejected() -> None:
     lines = ['a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]']
     for level in range(1, 10):
         lines.append(f'a{level}: &a{level} [{", ".join([f"*a{level - 1}"] * 10)}]')
@@ -160,6 +160,6 @@ def test_aliases_that_stand_for_billions_are_refused() -> None:
 
 
 @pytest.mark.parametrize('text', ['a:\n\tb: 1\n', 'a:\n  b: 1\n  \tc: 2\n', 'a:\n  - 1\n\t- 2\n'])
-def test_tab_in_the_indentation_is_called_by_its_name(text: str) -> None:
+def test_error_about_a_tab_in_the_indentation_says_so(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r':\d: not valid YAML: found a tab; indent with'):
         parse(text.encode(), 'conf.yml')

@@ -62,7 +62,7 @@ def escaped(text: str) -> str:
         ('$5, $key, ${key}, $', '$5, $key, ${key}, $'),
     ],
 )
-def test_references_are_filled_in(load: Load, text: str, value: object) -> None:
+def test_references_are_substituted(load: Load, text: str, value: object) -> None:
     environ = {'USER': 'me', 'PASSWORD': 'p$(var.key)', 'PORT': '8080', 'a.b': 'dotted'}
     config = load(
         f"whole: '{text}'\nlist: ['{text}', {{deep: '{text}'}}]", variables=VARIABLES, **environ
@@ -104,19 +104,19 @@ def test_the_example_of_the_manual(load: Load) -> None:
         ('x $(var.empty)', '$(var.empty) is nothing and cannot stand inside a string'),
     ],
 )
-def test_a_wrong_reference_is_refused_at_its_place(load: Load, text: str, error: str) -> None:
+def test_wrong_reference_is_rejected_with_its_place(load: Load, text: str, error: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(f"a:\n  - b: '{text}'", variables=VARIABLES, USER='me')
     assert str(caught.value).startswith('conf.yml:2: a.0.b: ')
     assert error in str(caught.value)
 
 
-def test_without_any_variables_the_error_says_how_to_give_them(load: Load) -> None:
+def test_error_without_variables_says_how_to_load_them(load: Load) -> None:
     with pytest.raises(ConfigurationError, match=r'no variables are loaded: .* --vars'):
         load('a: $(var.b)')
 
 
-def test_a_wrong_reference_among_the_variables_is_refused_where_it_stands(load: Load) -> None:
+def test_wrong_reference_among_the_variables_is_rejected_with_its_own_line(load: Load) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load('a: $(var.b)', variables='b:\n  c: $(env.NO)')
     assert str(caught.value).startswith('vars.yml:2: b.c: $(env.NO): ')
@@ -126,12 +126,12 @@ def test_a_wrong_reference_among_the_variables_is_refused_where_it_stands(load: 
     'variables',
     ['a: $(var.a)', 'a: x$(var.b)\nb: y$(var.a)', 'a: {b: $(var.a)}', 'a: [$(var.a.0)]'],
 )
-def test_variables_that_lead_in_a_circle_are_refused(load: Load, variables: str) -> None:
+def test_circular_variables_are_rejected(load: Load, variables: str) -> None:
     with pytest.raises(ConfigurationError, match='variables lead in a circle: '):
         load('x: $(var.a)', variables=variables)
 
 
-def test_errors_in_what_was_put_in_name_the_line_of_the_variables(load: Load) -> None:
+def test_errors_in_substituted_values_name_the_line_of_the_variables(load: Load) -> None:
     config = load('a: $(var.b)\n', variables='b:\n  c: text\n')
     with pytest.raises(ConfigurationError) as caught:
         config.get_int('a.c')
@@ -152,17 +152,19 @@ def test_later_files_of_variables_win(load: Load, write: Callable[[str, str], ob
 
 
 @given(st.text('$()ab.'))
-def test_what_is_escaped_stands_for_itself(text: str) -> None:
+def test_escaped_references_are_literal(text: str) -> None:
     assert filled(escaped(text)) == text
 
 
 @given(st.text().filter(lambda text: '$(' not in text))
-def test_text_without_references_stands_for_itself(text: str) -> None:
+def test_text_without_references_is_unchanged(text: str) -> None:
     assert filled(text) == text
 
 
 @given(st.text('$()ab.'), st.text(), st.text('$()ab.'))
-def test_what_the_environment_says_is_put_in_as_it_is(before: str, value: str, after: str) -> None:
+def test_references_in_environment_variables_are_not_substituted(
+    before: str, value: str, after: str
+) -> None:
     text = f'{escaped(before).rstrip("$")}$(env.X){escaped(after)}'
     assert filled(text, X=value) == f'{before.rstrip("$")}{value}{after}'
 
@@ -179,7 +181,7 @@ def test_a_whole_reference_keeps_type_and_structure(value: object) -> None:
     assert type(config.get_raw('value')) is type(value)
 
 
-def test_what_comes_from_python_later_is_taken_as_it_is() -> None:
+def test_references_in_values_set_from_python_are_not_substituted() -> None:
     config = Configuration()
     config.set('a', '$(env.X)')
     config.update({'b': '$(env.X)'})

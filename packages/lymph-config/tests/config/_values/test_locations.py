@@ -27,13 +27,13 @@ def test_a_key_stands_for_a_path(key: object, path: object) -> None:
 
 
 @pytest.mark.parametrize('key', [None, 5, True, b'a', {'a': 1}, ['a', None], ['a', True], [b'a']])
-def test_anything_else_is_no_key(key: object) -> None:
+def test_other_types_are_rejected_as_keys(key: object) -> None:
     with pytest.raises(TypeError, match='a configuration key is text'):
         parse_key(key)  # type: ignore[arg-type]
 
 
 @given(st.lists(segments, min_size=1))
-def test_what_is_written_out_reads_back(path: list[str]) -> None:
+def test_formatted_paths_parse_back(path: list[str]) -> None:
     assert parse_key(format_path(tuple(path))) == tuple(path)
 
 

@@ -34,12 +34,12 @@ def joined(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(values)
-def test_what_goes_in_comes_out(value: Any) -> None:
+def test_plain_is_the_inverse_of_wrap(value: Any) -> None:
     assert plain(wrap(value)) == value
 
 
 @given(values)
-def test_what_comes_out_is_a_copy(value: Any) -> None:
+def test_plain_returns_a_copy(value: Any) -> None:
     tree = wrap({'value': value})
     first = plain(tree)
     first.clear()
@@ -64,7 +64,7 @@ def test_later_wins_however_the_merges_are_grouped(
 
 
 @given(mappings, mappings)
-def test_a_merge_has_the_keys_of_both_and_the_values_of_the_later(
+def test_merge_has_the_keys_of_both_and_the_later_values(
     base: dict[str, Any], over: dict[str, Any]
 ) -> None:
     both = joined(base, over)
@@ -80,12 +80,12 @@ def test_mappings_are_joined_at_every_depth_and_lists_are_replaced() -> None:
     assert joined(base, over) == {'a': {'b': {'x': 1, 'y': [3], 'z': 4}, 'c': 3}}
 
 
-def test_a_later_null_takes_a_section_away() -> None:
+def test_later_null_removes_a_section() -> None:
     assert joined({'a': {'b': 1}}, {'a': None}) == {'a': None}
 
 
 @given(mappings, st.lists(st.text(), min_size=1, max_size=4), values)
-def test_what_is_assigned_is_found_or_the_way_is_blocked(
+def test_assigned_value_is_found_or_the_path_is_blocked(
     base: dict[str, Any], path: list[str], value: Any
 ) -> None:
     tree = wrap(base)
@@ -124,7 +124,7 @@ def test_a_path_leads_into_lists_and_to_keys_that_look_like_numbers(
 
 
 @pytest.mark.parametrize('path', [('list', 2), ('list', -1), ('null', 'x'), ('no', 'x')])
-def test_a_path_may_lead_to_nothing(path: tuple[str | int, ...]) -> None:
+def test_find_returns_none_for_a_missing_path(path: tuple[str | int, ...]) -> None:
     assert find(wrap({'list': [1, 2], 'null': None}), path) is None
 
 
@@ -156,7 +156,7 @@ def test_assigning_into_a_list_replaces_one_item() -> None:
     assert plain(tree) == {'list': [1, {'x': 3}]}
 
 
-def test_a_place_is_that_of_the_value_or_of_the_nearest_thing_around_it() -> None:
+def test_location_is_that_of_the_value_or_of_the_nearest_mapping_around_it() -> None:
     inner = ValueNode({'b': ValueNode(1, Position('f', 3)), 'c': ValueNode(2)}, Position('f', 2))
     tree = ValueNode({'a': inner}, Position('f'))
     assert locate(tree, ('a', 'b')) == Location('a.b', Position('f', 3))
@@ -166,7 +166,7 @@ def test_a_place_is_that_of_the_value_or_of_the_nearest_thing_around_it() -> Non
 
 
 @pytest.mark.parametrize('key', [1.1, 5, None, True, ('a',)])
-def test_a_key_from_python_code_is_text(key: object) -> None:
+def test_keys_from_python_code_must_be_text(key: object) -> None:
     with pytest.raises(ConfigurationError, match='keys are text'):
         wrap({'a': [{key: 1}]})
 
@@ -186,5 +186,5 @@ def test_a_key_from_python_code_is_text(key: object) -> None:
         (b'x', "b'x' (bytes)"),
     ],
 )
-def test_what_was_found_is_told_in_words(value: object, words: str) -> None:
+def test_found_values_are_described_in_words(value: object, words: str) -> None:
     assert describe(value) == words

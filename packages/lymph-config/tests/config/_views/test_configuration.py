@@ -124,7 +124,7 @@ def test_a_file_like_object_that_cannot_be_read_is_named(tmp_path: Path) -> None
         Configuration().load(file)
 
 
-def test_text_that_no_file_can_hold_is_refused() -> None:
+def test_text_that_cannot_be_encoded_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match=r'^<config>:2: expected UTF-8'):
         Configuration().load(io.StringIO('a: 1\nb: \ud800'))
 

@@ -77,7 +77,7 @@ def test_a_plain_factory_gets_the_values_as_keyword_arguments(load: Load) -> Non
     assert type(made.arguments['a']['b'][1]) is dict
 
 
-def test_an_argument_that_is_given_does_not_make_the_dependency_it_replaces(load: Load) -> None:
+def test_dependency_replaced_by_an_argument_is_not_made(load: Load) -> None:
     config = load('foo: {class: "shelf:function", a: dep:nobody, b: 1}')
     assert config.create_instance('foo', a=2) == {'a': 2, 'b': 1}
 
@@ -92,16 +92,16 @@ def test_each_creation_is_a_new_object_with_values_of_its_own(load: Load) -> Non
 
 @pytest.mark.parametrize('text', ['x: 1', 'foo:', 'foo: {}'])
 @pytest.mark.parametrize('default', ['datetime:date', 'datetime.date', datetime.date])
-def test_without_a_class_the_default_is_made(load: Load, text: str, default: object) -> None:
+def test_section_without_a_class_makes_the_default(load: Load, text: str, default: object) -> None:
     made = load(text).create_instance('foo', default, year=2016, month=2, day=19)
     assert made == datetime.date(2016, 2, 19)
 
 
-def test_the_class_of_the_configuration_goes_before_the_default(load: Load) -> None:
+def test_class_in_the_configuration_wins_over_the_default(load: Load) -> None:
     assert load('foo: {class: "shelf:function", a: 1}').create_instance('foo', dict) == {'a': 1}
 
 
-def test_from_config_gets_an_empty_view_where_nothing_is() -> None:
+def test_from_config_gets_an_empty_view_for_a_missing_section() -> None:
     made = Configuration().create_instance('foo', 'shelf:Built')
     assert list(made.config) == []
 
@@ -143,7 +143,9 @@ def test_a_key_with_dots_is_taken_as_a_path(load: Load, key: Any) -> None:
         ('foo: {class: "shelf:Strict"}', 'conf.yml:1: foo: Strict cannot be called with no argum'),
     ],
 )
-def test_what_cannot_be_made_is_refused_at_its_place(load: Load, text: str, error: str) -> None:
+def test_object_that_cannot_be_made_is_rejected_with_its_place(
+    load: Load, text: str, error: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(text).create_instance('foo')
     assert str(caught.value).startswith(error)
@@ -271,7 +273,7 @@ def test_a_dependency_is_made_when_it_is_first_asked_for(load: Load) -> None:
         ('a: {b: dep:x}\ndependencies:\n  x:', 'conf.yml:3: dependencies.x.class: expected a refe'),
     ],
 )
-def test_a_dependency_that_cannot_be_had_is_refused(load: Load, text: str, error: str) -> None:
+def test_dependency_that_cannot_be_made_is_rejected(load: Load, text: str, error: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(text).get('a.b')
     assert str(caught.value).startswith(error)

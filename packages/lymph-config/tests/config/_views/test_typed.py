@@ -97,7 +97,7 @@ def test_a_value_of_the_right_type_is_returned(
         ('get_list', 'map', 'conf.yml:15: map: expected a list, found a mapping'),
     ],
 )
-def test_a_value_of_another_type_is_refused_at_its_place(
+def test_value_of_another_type_is_rejected_with_its_place(
     config: Configuration, getter: str, key: str, error: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -107,7 +107,7 @@ def test_a_value_of_another_type_is_refused_at_its_place(
 
 @pytest.mark.parametrize('getter', GETTERS)
 @pytest.mark.parametrize('key', ['nothing', 'map.nothing', 'null'])
-def test_nothing_and_null_give_the_default_or_an_error(
+def test_missing_key_and_null_give_the_default_or_an_error(
     config: Configuration, getter: str, key: str
 ) -> None:
     default: Any = object()
@@ -128,7 +128,7 @@ def test_a_list_of_the_wrong_type_makes_no_objects() -> None:
         config.get_int('a')
 
 
-def test_an_integer_too_big_for_a_float_is_refused() -> None:
+def test_integer_too_big_for_a_float_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match='expected a number'):
         Configuration({'a': 10**400}).get_float('a')
 
@@ -155,7 +155,7 @@ def test_an_integer_too_big_for_a_float_is_refused() -> None:
         ('get_line', '\ud800', {}, 'text, not empty and without control characters, found text'),
     ],
 )
-def test_a_value_outside_its_range_is_refused(
+def test_value_outside_its_range_is_rejected(
     getter: str, value: object, bounds: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -163,7 +163,7 @@ def test_a_value_outside_its_range_is_refused(
     assert str(caught.value).startswith(f'a: expected {said}')
 
 
-def test_the_ends_of_a_range_belong_to_it() -> None:
+def test_ranges_include_their_ends() -> None:
     config = Configuration({'none': 0, 'ten': 10, 'word': 'b'})
     assert config.get_int('none', minimum=0, maximum=10) == 0
     assert config.get_int('ten', minimum=0, maximum=10) == 10
@@ -174,12 +174,12 @@ def test_the_ends_of_a_range_belong_to_it() -> None:
     assert config.get_choice('nothing', ('a', 'b'), None) is None
 
 
-def test_a_number_that_python_cannot_write_down_is_refused(load: Load) -> None:
+def test_integer_too_long_for_text_is_rejected(load: Load) -> None:
     with pytest.raises(ConfigurationError, match=r'^conf.yml:2: password: a number of this'):
         load(f'a: 1\npassword: 0x{"f" * 5000}')
 
 
-def test_a_number_that_python_cannot_write_down_is_described() -> None:
+def test_integer_too_long_for_text_is_described() -> None:
     with pytest.raises(ConfigurationError, match='at most 9, found the number <int without'):
         Configuration({'a': 10**5000}).get_int('a', maximum=9)
     with pytest.raises(ConfigurationError, match=r'expected text .* that is not shown'):

@@ -50,12 +50,14 @@ def test_a_mapping_comes_back_as_a_view_that_knows_its_root(config: Configuratio
 
 
 @pytest.mark.parametrize('prefix', ['container.registry', ['container', 'registry']])
-def test_a_view_is_made_of_a_configuration_and_a_prefix(config: Configuration, prefix: Any) -> None:
+def test_view_is_constructed_from_a_configuration_and_a_prefix(
+    config: Configuration, prefix: Any
+) -> None:
     assert dict(ConfigView(config, prefix)) == {'hosts': ['a', 'b']}
     assert dict(ConfigView(ConfigView(config, 'container'), 'registry')) == {'hosts': ['a', 'b']}
 
 
-def test_get_returns_the_default_where_nothing_is(config: Configuration) -> None:
+def test_get_returns_the_default_for_a_missing_key(config: Configuration) -> None:
     assert config.get('nothing') is None
     assert config.get('container.nothing.more', 7) == 7
     assert config.get('container.rpc', 7) is None
@@ -85,7 +87,7 @@ def test_a_key_with_dots_is_reached_by_iteration_and_as_a_list(config: Configura
     assert ['echo@1', '5', '0'] not in interfaces
 
 
-def test_a_literal_key_goes_before_a_dotted_one() -> None:
+def test_literal_key_wins_over_a_dotted_one() -> None:
     config = Configuration({'a.b': 1, 'a': {'b': 2}, '': 3})
     assert (config['a.b'], config[['a', 'b']], config['']) == (1, 2, 3)
 
@@ -134,14 +136,14 @@ def test_raw_values_are_plain_copies(config: Configuration) -> None:
     assert config.get_raw(()) == VALUES
 
 
-def test_a_view_of_nothing_or_null_is_empty(config: Configuration) -> None:
+def test_view_of_a_missing_key_or_null_is_empty(config: Configuration) -> None:
     for key in ('nothing', 'container.nothing.more', 'container.rpc'):
         view = config.view(key)
         assert list(view) == []
         assert view.get_float('timeout', 1.0) == 1.0
 
 
-def test_a_section_that_is_no_mapping_is_an_error(load: Load) -> None:
+def test_section_that_is_not_a_mapping_is_rejected(load: Load) -> None:
     config = load('a: 1\ncontainer: [x]\n')
     for use in (
         lambda: config.view('container'),
@@ -174,7 +176,7 @@ def test_set_makes_the_mappings_on_the_way(config: Configuration) -> None:
     assert config['servers.1.host'] == 'c'
 
 
-def test_what_was_set_does_not_follow_its_source() -> None:
+def test_set_value_does_not_follow_later_changes_of_its_source() -> None:
     source = {'list': [1]}
     config = Configuration({'a': source})
     config.set('b', source)
@@ -206,12 +208,12 @@ def test_a_configuration_made_of_a_view_takes_its_values_as_they_are(load: Load)
     assert Configuration(source['a']).get_raw('b') == '$(date)'
 
 
-def test_the_whole_stays_a_mapping(config: Configuration) -> None:
+def test_configuration_cannot_be_replaced_by_a_scalar(config: Configuration) -> None:
     with pytest.raises(ConfigurationError, match='a configuration is a mapping, found the number'):
         config.set((), 5)
 
 
-def test_a_consumer_can_raise_an_error_at_a_place(load: Load) -> None:
+def test_error_of_a_view_names_the_place_of_the_key(load: Load) -> None:
     container = load('container:\n  pool_size: -1\n')['container']
     error = container.error('pool_size', 'expected at least 1, found -1')
     assert isinstance(error, ConfigurationError)
@@ -220,7 +222,7 @@ def test_a_consumer_can_raise_an_error_at_a_place(load: Load) -> None:
     assert str(missing) == 'conf.yml:1: container.ip: not set'
 
 
-def test_the_representation_shows_no_values() -> None:
+def test_repr_shows_no_values() -> None:
     config = Configuration({'db': {'password': 'secret'}})
     assert repr(config['db']) == '<ConfigView db: password>'
     assert 'secret' not in repr(config)
@@ -235,7 +237,7 @@ def test_comparing_makes_no_objects() -> None:
 
 
 @pytest.mark.parametrize('key', [5, None, b'a'])
-def test_what_is_no_key_is_not_in_a_mapping(config: Configuration, key: Any) -> None:
+def test_objects_that_are_not_keys_are_not_in_a_mapping(config: Configuration, key: Any) -> None:
     assert key not in config
     with pytest.raises(TypeError):
         config[key]
