@@ -31,6 +31,7 @@ def drawn_floors(title: str) -> list[list[str]]:
 
 # a module belongs to the longest name that fits it
 FLOORS = drawn_floors('The floors of lymph-core')
+CONFIG_FLOORS = drawn_floors('The floors of lymph-config')
 
 # what each distribution may import of the others; lymph-core's own parts are above
 MAY_IMPORT = {
@@ -69,14 +70,21 @@ def imports(path: pathlib.Path) -> set[str]:
     return {name for name in found if name == 'lymph' or name.startswith('lymph.')}
 
 
-def floor_of(module: str) -> int:
+def lazy_imports(path: pathlib.Path) -> set[str]:
+    """The modules of lymph that a file names in calls of `lymph.config.lazy:lazy`."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    named = {ast.literal_eval(call.args[0]) for call in calls if ast.unparse(call.func) == 'lazy'}
+    return {name.partition(':')[0] for name in named if name.startswith('lymph.')}
+
+
+def floor_of(module: str, floors: list[list[str]] = FLOORS) -> int:
     fitting = [
         (len(prefix), number)
-        for number, floor in enumerate(FLOORS)
+        for number, floor in enumerate(floors)
         for prefix in floor
         if module == prefix or module.startswith(prefix + '.')
     ]
-    assert fitting, f'{module} has no floor: give it one here and in ARCHITECTURE.md'
+    assert fitting, f'{module} has no floor: give it one in ARCHITECTURE.md'
     return max(fitting)[1]
 
 
@@ -86,6 +94,19 @@ CORE = {name: path for name, path in MODULES['lymph-core'].items() if name != 'l
 @pytest.mark.parametrize('module', sorted(CORE))
 def test_a_module_of_lymph_core_imports_from_its_floor_or_below(module):
     above = [name for name in imports(CORE[module]) if floor_of(name) > floor_of(module)]
+    assert above == []
+
+
+# all but the face, which is above its parts
+CONFIG = {name: path for name, path in MODULES['lymph-config'].items() if name != 'lymph.config'}
+
+
+@pytest.mark.parametrize('module', sorted(CONFIG))
+def test_a_module_of_lymph_config_imports_from_its_floor_or_below_also_lazily(module):
+    needed = imports(CONFIG[module]) | lazy_imports(CONFIG[module])
+    above = [
+        name for name in needed if floor_of(name, CONFIG_FLOORS) > floor_of(module, CONFIG_FLOORS)
+    ]
     assert above == []
 
 
