@@ -74,6 +74,23 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
         assert self.client.later(article='sock') == 'taken'
         self.assert_rpc_calls(call('stock.take', article='sock'))
 
+    def test_arguments_of_a_deferred_call_are_those_that_would_travel(self):
+        self.service.stock.take.defer(article=('sock', 'shoe')).get(timeout=1)
+        self.assert_rpc_calls(call('stock.take', article=['sock', 'shoe']))
+
+    def test_options_of_mocked_calls_are_checked_like_those_of_real_ones(self):
+        stock = self.service.stock.with_options(timeout=3, retries=0, idempotent=True)
+        assert stock.take(article='sock', retries=3) == 'taken'
+        self.assert_rpc_calls(call('stock.take', article='sock', retries=3))
+        container = self.service.container
+        assert container.request('a', 'stock.take', {}, timeout=3, trace_id='mine') == 'taken'
+        with pytest.raises(ValueError, match=r'^stock\.take: expected a version'):
+            container.request('a', 'stock.take', {}, version='x')
+        with pytest.raises(ValueError, match=r'^prices\.get: expected retries'):
+            self.service.request('prices', 'prices.get', retries='x')
+        with pytest.raises(TypeError, match=r"found 'retry'; did you mean 'retries'\?"):
+            container.request('a', 'stock.take', {}, retry=1)
+
     def test_an_exception_is_raised_whether_made_or_named(self):
         for error in (KeyError('gone'), KeyError, RemoteError.named('KeyError', 'gone')):
             self.update_rpc_mock('stock.take', error)

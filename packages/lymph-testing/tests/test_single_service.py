@@ -69,6 +69,14 @@ class EchoTest(RPCServiceTestCase):
         refused = self.request('echo.nothing', timeout=5)
         assert (refused.type, refused.headers['reason']) == (Message.NACK, 'unknown_method')
 
+    def test_request_takes_the_options_of_a_call_that_is_sent_once(self):
+        assert self.request('echo.trace', trace_id='mine').body == 'mine'
+        with pytest.raises(LookupFailure, match=r'no instance of echo serves 2\.0\.0'):
+            self.request('echo.trace', version='2')
+        for name in ('retries', 'idempotent'):
+            with pytest.raises(TypeError, match=rf'has no {name}; an argument of the method'):
+                self.request('echo.trace', **{name: 3})
+
     def test_a_request_is_a_channel_that_its_reply_arrives_on(self):
         sent = self.request('echo.upper', {'text': 'foo'})
         reply = sent.get(timeout=5)

@@ -137,7 +137,7 @@ def test_a_reply_counts_once(caller, peer, spawn):
 
 
 def test_a_connection_that_is_closed_ends_its_calls(caller, peer, spawn):
-    calls = [spawn(caller.rpc.request, peer.endpoint, 'a.b', timeout=5) for _ in range(3)]
+    calls = [spawn(caller.request, peer.endpoint, 'a.b', timeout=5) for _ in range(3)]
     for _ in calls:
         peer.next()
     caller.connect(peer.endpoint).close('no more')

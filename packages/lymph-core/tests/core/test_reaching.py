@@ -5,7 +5,9 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from lymph.core._calling.calls import Call
 from lymph.core._calling.rpc import Rpc
+from lymph.core.call_options import DEFAULT_OPTIONS
 from lymph.core.services import ServiceInstance
 from lymph.core.transport.base import Link, LinkDown, Transport
 from lymph.discovery.static import StaticServiceRegistry
@@ -98,7 +100,11 @@ def reach(transport):
 
 
 def send(rpc, timeout=30.0):
-    return rpc.send_request('x', 'x.y', timeout=timeout)
+    return rpc.send(call_of('x', timeout))
+
+
+def call_of(address, timeout):
+    return Call.begin(address, 'x.y', None, DEFAULT_OPTIONS, timeout)
 
 
 def endpoints(transport):
@@ -166,7 +172,7 @@ def test_a_link_that_is_not_up_in_time_is_given_up_and_says_what_it_waited_for(r
     rpc = reach('a', connect_timeout=0.05)
     said = r'^1 instance of x known, none reachable: puppet://a: no connection within 0\.05 s, '
     with gevent.Timeout(10), pytest.raises(NotConnected, match=said + 'still waiting for a sign'):
-        rpc.request('x', 'x.y', timeout=60)
+        rpc.request(call_of('x', 60))
     assert transport.tries == ['puppet://a']
     assert rpc.stats()['connections'] == []
 
@@ -176,7 +182,7 @@ def test_a_call_with_less_time_than_a_connection_ends_in_time_and_leaves_it_to_t
 ):
     rpc = reach('a')
     with pytest.raises(NotConnected, match='no connection by the deadline of the call') as caught:
-        rpc.request('x', 'x.y', timeout=0.05)
+        rpc.request(call_of('x', 0.05))
     assert caught.value.executed == 'no'
     transport.links['puppet://a'].come_up()
     send(rpc)
@@ -187,13 +193,13 @@ def test_all_instances_are_tried_before_a_call_gives_up(reach, transport):
     names = [f'refused{n}' for n in range(12)]
     rpc = reach(*names)
     with pytest.raises(NotConnected, match='12 instances of x known, none reachable'):
-        rpc.request('x', 'x.y', timeout=30)
+        rpc.request(call_of('x', 30))
     assert set(transport.tries) == {f'puppet://{name}' for name in names}
 
 
 def test_one_good_instance_among_many_bad_ones_is_found(reach, transport, spawn):
     rpc = reach(*(f'refused{n}' for n in range(12)), *'abcdefghijkl', 'up')
-    call = spawn(rpc.request, 'x', 'x.y', timeout=30)
+    call = spawn(rpc.request, call_of('x', 30))
     eventually(lambda: 'puppet://up' in transport.links and transport.links['puppet://up'].sent)
     transport.links['puppet://up'].answer()
     assert call.get(timeout=5) == 'x'
@@ -224,8 +230,8 @@ def test_a_peer_is_passed_over_from_the_first_call_without_an_answer_until_it_sa
     reach, transport
 ):
     rpc = reach('up1', 'up2')
-    late = rpc.send_request('puppet://up1', 'x.y', timeout=0.05)
-    answered = rpc.send_request('puppet://up1', 'x.y', timeout=30)
+    late = rpc.send(call_of('puppet://up1', 0.05))
+    answered = rpc.send(call_of('puppet://up1', 30))
     one, other = transport.links['puppet://up1'], rpc.connect('puppet://up2')
     one.answer()
     answered.wait()

@@ -305,7 +305,7 @@ def test_a_reply_that_comes_late_is_dropped(caller, echo):
 
 
 def test_a_connection_that_breaks_during_a_call_is_lost(world, caller, echo, spawn):
-    call = spawn(caller.rpc.request, 'echo', 'echo.wait', timeout=5)
+    call = spawn(caller.request, 'echo', 'echo.wait', timeout=5)
     echo.begun.get(timeout=5)
     world.network.cut()
     with pytest.raises(ConnectionLost, match=r'echo\.wait at memory://\d+: cut') as caught:
@@ -554,7 +554,7 @@ def test_a_call_that_may_have_run_is_not_repeated(world, chooser, instances, spa
 
 
 def test_a_call_that_may_be_repeated_is_tried_elsewhere(world, chooser, instances, spawn):
-    call = spawn(chooser.rpc.request, 'echo', 'echo.look', timeout=5, idempotent=True)
+    call = spawn(chooser.request, 'echo', 'echo.look', timeout=5, idempotent=True)
     eventually(lambda: sum(calls(instances)) == 1)
     for instance in instances:
         instance.interfaces[0].gate.set()

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from gevent.queue import Empty, Queue
 
-from lymph.config.printable import quoted
+from lymph.core._declaring.calling import CallsServices
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
-from lymph.core._declaring.proxies import Caller, ErrorMap, Proxy
+from lymph.core._declaring.proxies import Caller, Proxy
 from lymph.core._declaring.tasks import Task
 from lymph.core.components import Component, Componentized
 from lymph.core.events import Event
@@ -19,7 +19,7 @@ from lymph.discovery.base import RPC
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError, Timeout
 
-__all__ = ['Host', 'Interface', 'Proxy', 'Service', 'configure', 'parts_of', 'remote_method']
+__all__ = ['Host', 'Interface', 'Proxy', 'Service', 'configure', 'parts_of']
 
 Handler = TypeVar('Handler', bound=Callable[..., Any])
 _serial = itertools.count(1)
@@ -37,22 +37,6 @@ def configure(interface: Interface, section: Mapping[str, Any]) -> None:
 def parts_of(interface: Interface) -> Componentized:
     """Return what holds the components that were added to an interface."""
     return interface._parts  # noqa: SLF001 - this module's own class
-
-
-def remote_method(method: str | None, subject: str | None) -> str:
-    """Return what a request calls, given as `method` or as `subject`; raises TypeError for both.
-
-    And for neither.
-    """
-    called = subject if method is None else method
-    if called is None:
-        raise TypeError("expected the method to call, as in request('echo', 'echo.upper')")
-    if method is not None and subject is not None:
-        raise TypeError(
-            f'expected method or subject, its other name, found both: {quoted(method)} and '
-            f"{quoted(subject)}; arguments of these names go into body: body={{'subject': ...}}"
-        )
-    return called
 
 
 def _parameters(func: Handler) -> int:
@@ -90,7 +74,7 @@ class Host(Caller, Protocol):
         """End a subscription."""
 
 
-class Interface(Component):
+class Interface(CallsServices, Component):
     """A set of methods and event handlers, hosted by a container under a name.
 
     Subclasses declare methods with `lymph.rpc`, `lymph.raw_rpc`, `lymph.event` and `lymph.task`,
@@ -118,7 +102,7 @@ class Interface(Component):
             self.parent = (
                 container  # before it is added: what it uses until then is its container's
             )
-        self.container = container
+        self.container: Host = container
         self.name = name or type(self).__name__.lower()
         self.version = version
         self._section: Mapping[str, Any] = {}
@@ -163,39 +147,6 @@ class Interface(Component):
 
     def on_stop(self) -> None:
         """Called when the service is stopped, after the last call and event were handled."""
-
-    def request(
-        self,
-        address: str,
-        method: str | None = None,
-        body: Mapping[str, Any] | None = None,
-        *,
-        timeout: float | None = None,
-        version: str | None = None,
-        subject: str | None = None,
-        **params: Any,
-    ) -> Any:
-        """Call `method` (``interface.method``) at a service name or endpoint; return the result.
-
-        Arguments are given as `body`, as keywords, or both; those that are called like a parameter
-        of this method, in `body`. `timeout` in seconds. `subject` is another name for `method`.
-        Raises an RpcError.
-        """
-        called = remote_method(method, subject)
-        return self.container.request(
-            address, called, {**(body or {}), **params}, timeout=timeout, version=version
-        )
-
-    def proxy(
-        self,
-        address: str,
-        namespace: str | None = None,
-        timeout: float | None = None,
-        version: str | None = None,
-        error_map: ErrorMap | None = None,
-    ) -> Proxy:
-        """Return a proxy for another service; the arguments are those of `Proxy`."""
-        return Proxy(self.container, address, namespace, timeout, version, error_map)
 
     def emit(
         self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0

@@ -37,7 +37,6 @@ __all__ = [
     'REQ',
     'TYPES',
     'Message',
-    'PackedArguments',
     'id_source',
     'unpack_headers',
 ]
@@ -146,17 +145,6 @@ class Message:
 
 _UNREAD: Final = object()
 _SHOWN: Final = 32  # bytes of an id that is printed
-
-
-class PackedArguments(dict[str, Any]):
-    """Arguments that have been packed ahead of the call: a dict that remembers its bytes.
-
-    Raises SerializationError for arguments that cannot travel.
-    """
-
-    def __init__(self, arguments: Mapping[str, Any] | None) -> None:
-        super().__init__(arguments or {})
-        self.packed = pack(dict(self))
 
 
 def unpack_headers(data: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from lymph.config.printable import quoted
 from lymph.core.limits import TRACE_ID
 
-__all__ = ['RULE', 'get_id', 'go_on', 'is_valid', 'new_id', 'set_id']
+__all__ = ['RULE', 'check_id', 'get_id', 'go_on', 'is_valid', 'new_id', 'set_id']
 
 #: what an id is, in words
 RULE = f'1 to {TRACE_ID} letters, digits and ._:-'
@@ -31,8 +31,8 @@ def set_id(id: str | None = None) -> str:
     """
     if id is None:
         id = new_id()
-    elif not is_valid(id):
-        raise ValueError(f'expected a trace id of {RULE}, found {quoted(id)}')
+    else:
+        check_id(id)
     _trace_id.set(id)
     return id
 
@@ -49,6 +49,12 @@ def new_id() -> str:
     id would cost more than packing the message that carries it.
     """
     return f'{_source.prefix}{next(_source.counter):016x}'
+
+
+def check_id(id: object) -> None:
+    """Raise ValueError for what cannot be a trace id (see `RULE`)."""
+    if not is_valid(id):
+        raise ValueError(f'expected a trace id of {RULE}, found {quoted(id)}')
 
 
 def is_valid(id: object) -> bool:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from lymph.config.suggestions import close_name
+from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
 from lymph.core.container import ServiceContainer
-from lymph.serializers.msgpack import pack
+from lymph.serializers.msgpack import pack, unpack
 from lymph.testing.cases import TestCase
 from lymph.testing.expectations import Expectation
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.call_options import CallKeywords
     from lymph.testing.expectations import Call
 
 __all__ = ['RpcMockTestCase']
@@ -110,18 +114,25 @@ class _RpcMocks:
             container: ServiceContainer,
             address: str,
             subject: str,
-            body: Mapping[str, Any] | None = None,
-            **options: Any,
+            body: Mapping[str, Any] | bytes | None = None,
+            options: CallOptions = DEFAULT_OPTIONS,
+            **changes: Unpack[CallKeywords],
         ) -> Any:
-            if subject in self.results:
-                return self._answer(subject, body or {})
-            return real(container, address, subject, body, **options)
+            if subject not in self.results:
+                return real(container, address, subject, body, options, **changes)
+            if changes:
+                options.changed(subject, changes)  # invalid ones fail as they would on a real call
+            return self._answer(subject, body or {})
 
         return mock.patch.object(ServiceContainer, 'request', request)
 
-    def _answer(self, subject: str, body: Mapping[str, Any]) -> Any:
-        pack(dict(body))  # what could not travel fails as it would on a real call
-        self.calls.append(mock.call(subject, **body))
+    def _answer(self, subject: str, body: Mapping[str, Any] | bytes) -> Any:
+        if isinstance(body, bytes):  # of a deferred call
+            arguments = unpack(body)
+        else:
+            pack(body)  # what could not travel fails as it would on a real call
+            arguments = body
+        self.calls.append(mock.call(subject, **arguments))
         result = self.results[subject]
         if isinstance(result, BaseException):
             raise result.with_traceback(None)

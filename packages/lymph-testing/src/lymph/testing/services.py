@@ -30,11 +30,26 @@ class ServicesTestCase(LymphIntegrationTestCase):
         return self.create_container(cls, name, config=config).interfaces[0]
 
     def send(
-        self, address: str, subject: str, body: Mapping[str, Any] | None, timeout: float
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | None,
+        params: Mapping[str, Any],
+        **options: Any,
     ) -> SentRequest:
-        """Send a request that gets its reply, of whatever type, within `timeout` seconds."""
+        """Send a request once; the options are those of `ServiceContainer.send_request`.
+
+        Raises TypeError for `params` that other calls have as options and this one has not.
+        """
+        for name in ('retries', 'idempotent'):
+            if name in params:
+                raise TypeError(
+                    f'{subject}: a request of a test is sent once and has no {name}; an argument '
+                    f'of the method that is called so goes into body: body={{{name!r}: ...}}'
+                )
+        arguments = {**(body or {}), **params}
         container = self.lymph_client.container
-        return SentRequest(container.send_request(address, subject, body, timeout=timeout))
+        return SentRequest(container.send_request(address, subject, arguments, **options))
 
     def emit(
         self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
@@ -82,10 +97,15 @@ class MultiServiceRPCTestCase(ServicesTestCase):
         subject: str,
         body: Mapping[str, Any] | None = None,
         timeout: float = 1,
+        *,
+        version: str | None = None,
+        trace_id: str | None = None,
         **params: Any,
     ) -> SentRequest:
         """Send a request; `get()` of what is returned waits for the reply, whatever its type.
 
-        Arguments are given as `body`, as keywords, or both; `timeout` in seconds.
+        Arguments are given as `body`, as keywords, or both; those that are called like an option of
+        a call (`lymph.core.call_options`), in `body`. `timeout` in seconds.
         """
-        return self.send(address, subject, {**(body or {}), **params}, timeout)
+        options = {'timeout': timeout, 'version': version, 'trace_id': trace_id}
+        return self.send(address, subject, body, params, **options)

@@ -77,13 +77,18 @@ class RPCServiceTestCase(SingleServiceTestCase):
         subject: str,
         body: Mapping[str, Any] | None = None,
         timeout: float = 1,
+        *,
+        version: str | None = None,
+        trace_id: str | None = None,
         **params: Any,
     ) -> SentRequest:
         """Send a request to the service; `get()` of what is returned waits for the reply.
 
         `subject` is ``<service name>.<method>``, or the method alone. Arguments are given as
-        `body`, as keywords, or both; `timeout` in seconds. The reply may be of any type.
+        `body`, as keywords, or both; those that are called like an option of a call
+        (`lymph.core.call_options`), in `body`. `timeout` in seconds. The reply may be of any type.
         """
         name = self.service.name
         called = subject if '.' in subject else f'{name}.{subject}'
-        return self.send(name, called, {**(body or {}), **params}, timeout)
+        options = {'timeout': timeout, 'version': version, 'trace_id': trace_id}
+        return self.send(name, called, body, params, **options)

@@ -11,7 +11,7 @@ from lymph.cli.outcomes import OperationFailed
 from lymph.cli.running.suggesting import suggestion
 from lymph.cli.subjects import Subject
 from lymph.client import Client
-from lymph.core.messages import PackedArguments
+from lymph.core.call_options import CallOptions
 from lymph.exceptions import RemoteError, RpcError
 
 __all__ = ['Call', 'failure']
@@ -19,15 +19,16 @@ __all__ = ['Call', 'failure']
 
 @dataclass(frozen=True)
 class Call:
-    """A method, its arguments, and where to call it: a service or an endpoint.
+    """A method, its arguments, packed, and where to call it: a service or an endpoint.
 
-    `timeout` in seconds; None is the default of the configuration.
+    `names` are those of the arguments.
     """
 
     subject: Subject
     address: str
-    body: PackedArguments
-    timeout: float | None = None
+    names: tuple[str, ...]
+    body: bytes
+    options: CallOptions
 
     def through(self, client: Client) -> Callable[[], Any]:
         """Return a function that makes the call and returns its result, or raises an RpcError.
@@ -39,8 +40,7 @@ class Call:
             self.address,
             str(self.subject),
             self.body,
-            timeout=self.timeout,
-            version=self.subject.version,
+            self.options,
         )
 
 
@@ -48,5 +48,5 @@ def failure(client: Client, call: Call, error: RpcError) -> OperationFailed:
     """Return what to tell of a call that failed, with the name that was probably meant."""
     if isinstance(error, RemoteError):
         return OperationFailed(f'{call.subject} raised {error.type}: {error}')
-    meant = suggestion(client, call.address, call.subject, call.body, error)
+    meant = suggestion(client, call.address, call.subject, call.names, error)
     return OperationFailed(f'{error}; did you mean {meant}?' if meant else str(error))

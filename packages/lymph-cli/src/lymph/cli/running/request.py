@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,10 @@ from lymph.cli.settings import Settings
 from lymph.cli.subjects import parse_address, parse_subject
 from lymph.client import Client
 from lymph.config.lazy import lazy
-from lymph.core.messages import PackedArguments
+from lymph.core.call_options import CallOptions
 from lymph.events.null import NullEventSystem
 from lymph.exceptions import RpcError, SerializationError
+from lymph.serializers.msgpack import pack
 
 __all__ = ['run']
 
@@ -59,7 +60,9 @@ def run(
         raise click.UsageError('--dump-headers is for a single call, without -N, -C and --duration')
     trace_id = choose_trace_id(trace_id)
     called = wanted.interface if address is None else parse_address(address)
-    call = Call(wanted, called, _pack(params), timeout)
+    arguments = parse_body(params)
+    options = CallOptions(timeout, wanted.version, trace_id=trace_id)
+    call = Call(wanted, called, tuple(arguments), _pack(arguments), options)
     dump = functools.partial(_header_dump, subject=str(wanted), tell=say)
     parts: dict[str, Any] = {'events': NullEventSystem()}  # a call needs none
     if '://' in called:
@@ -89,9 +92,9 @@ def _of_one(client: Client, address: str) -> str:
     return endpoints.pop() if len(endpoints) == 1 else address
 
 
-def _pack(params: Sequence[str]) -> PackedArguments:
+def _pack(arguments: Mapping[str, Any]) -> bytes:
     try:
-        return PackedArguments(parse_body(params))
+        return pack(arguments)
     except SerializationError as error:
         raise click.UsageError(str(error)) from error
 

@@ -9,23 +9,27 @@ from gevent.lock import RLock
 
 from lymph.config.printable import quoted
 from lymph.core import trace
+from lymph.core._calling.calls import Call
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._system.threads import get_ident
+from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
 from lymph.core.channels import RequestChannel
 from lymph.core.components import Component, Componentized
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.events import Event
 from lymph.core.messages import Message
-from lymph.core.services import Service, ServiceInstance
+from lymph.core.services import EndpointInstance, Service, ServiceInstance
 from lymph.core.transport.base import Transport
+from lymph.core.transport.endpoints import scheme_of
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_delay
-from lymph.exceptions import WrongThread
+from lymph.exceptions import LookupFailure, WrongThread
 
 if TYPE_CHECKING:
     from gevent.event import AsyncResult
+    from typing_extensions import Unpack
 
 __all__ = ['CallerSide']
 
@@ -64,11 +68,11 @@ class CallerSide(Componentized):
             transport,
             lambda: self.registry,
             self._suspect,
-            timeout,
-            retries,
-            idle_timeout,
-            connect_timeout,
+            retries=retries,
+            idle_timeout=idle_timeout,
+            connect_timeout=connect_timeout,
         )
+        self._timeout = timeout
         self._thread = get_ident()
         self._registry = registry
         self._made_events = events
@@ -119,63 +123,89 @@ class CallerSide(Componentized):
         self,
         address: str,
         subject: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        timeout: float | None = None,
-        version: str | None = None,
-        retries: int | None = None,
-        idempotent: bool = False,
+        body: Mapping[str, Any] | bytes | None = None,
+        options: CallOptions = DEFAULT_OPTIONS,
+        **changes: Unpack[CallKeywords],
     ) -> Any:
-        """Call ``interface.method`` at a service name or endpoint and return the result.
+        """Call a method and return its result; the one way out for calls, where tests mock.
 
-        Every call of a container that waits for a result goes through here; see `Rpc.request`.
+        `address` is the name of a service or an endpoint (``tcp://host:port``), `subject` is
+        ``interface.method``. `body` has the arguments by their names, also packed with
+        `lymph.serializers.msgpack.pack`, for calls that are repeated. The keywords are those of
+        `CallOptions`; they change single ones of `options`.
+
+        Returns or raises within `timeout` seconds: RemoteError for an error that the method
+        declares, other RpcErrors when there is no result, with `executed` telling whether the
+        method ran. Before anything is sent it raises SerializationError for arguments that cannot
+        travel, MessageTooLong, TypeError and ValueError for invalid options, WrongThread.
         """
         if get_ident() != self._thread:
             raise WrongThread(f'{subject} was called')
-        return self.rpc.request(
-            address,
-            subject,
-            body,
-            timeout=timeout,
-            version=version,
-            retries=retries,
-            idempotent=idempotent,
-        )
+        if changes:
+            options = options.changed(subject, changes)
+        return self.rpc.request(Call.begin(address, subject, body, options, self._timeout))
 
     def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
-        """Run `call` in the background; the AsyncResult gets its outcome."""
+        """Run `call` in the background, with the trace id and the deadline of the current work.
+
+        The AsyncResult gets what it returns or raises.
+        """
         self._expect_own_thread('a call was deferred')
-        return self.rpc.defer(call)
+        return self.rpc.deferred.start(call)
 
     def send_request(
         self,
         address: str,
         subject: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         *,
         timeout: float | None = None,
         version: str | None = None,
+        trace_id: str | None = None,
     ) -> RequestChannel:
-        """Send a request and return the channel its reply arrives on."""
+        """Send a request once and return the channel its reply, of whatever type, arrives on.
+
+        The parameters are those of `request`. The channel ends as a Timeout after `timeout`
+        seconds. Raises what `request` raises before anything is sent, LookupFailure, NotConnected
+        and Expired.
+        """
         self._expect_own_thread(f'{subject} was called')
-        return self.rpc.send_request(address, subject, body, timeout=timeout, version=version)
+        changes: CallKeywords = {'timeout': timeout, 'version': version, 'trace_id': trace_id}
+        options = DEFAULT_OPTIONS.changed(subject, changes)
+        return self.rpc.send(Call.begin(address, subject, body, options, self._timeout))
 
     def send_message(
         self, address: str, msg: Message, timeout: float = _MESSAGE_TIMEOUT
     ) -> RequestChannel:
-        """Send a message as it is and return the channel its reply arrives on."""
+        """Send a message as it is and return the channel its reply arrives on.
+
+        The reply, if any, must arrive within `timeout` seconds. Raises LookupFailure, NotConnected,
+        Expired and MessageTooLong when nothing was sent.
+        """
         self._expect_own_thread(f'{msg} was sent')
-        return self.rpc.send_message(address, msg, timeout)
+        call = Call(address, msg.subject, msg.packed_body, timeout, DEFAULT_OPTIONS)
+        return self.rpc.connection_for(call).request(
+            msg.id, msg.subject, msg.packed_headers, msg.packed_body, call.deadline, timeout
+        )
 
     def connect(self, address: str) -> Connection:
-        """Return the connection to an endpoint; raises NotConnected for one it cannot reach."""
+        """Return the connection to an endpoint; it may still be on its way up.
+
+        Raises NotConnected for an endpoint that the transport cannot reach.
+        """
         self._expect_own_thread(f'{address} was connected to')
         return self.rpc.connect(address)
 
     def lookup(self, address: str) -> Service | ServiceInstance:
-        """Return the service of a name, or the instance at an endpoint; raises LookupFailure."""
+        """Return the service of a name, or the instance at an endpoint.
+
+        Raises LookupFailure when nobody offers the service. An endpoint is connected to when
+        something of its instance is used; see `EndpointInstance`.
+        """
         self._expect_own_thread(f'{address} was looked up')
-        return self.rpc.lookup(address)
+        if scheme_of(address) is not None:
+            return EndpointInstance(address, self.connect, self._identify)
+        return self.rpc.registry().get(address)
 
     def discover(self, namespace: str = RPC) -> set[str]:
         """Return the names of all services there are now."""
@@ -234,6 +264,14 @@ class CallerSide(Componentized):
         if subscription in self._handlers:
             self.events.unsubscribe(subscription)
             self._forget(subscription)
+
+    def _identify(self, endpoint: str) -> str:
+        """Return the identity of the process that answers at `endpoint`; raises RpcError."""
+        status = self.request(endpoint, 'lymph.status')
+        identity = status.get('identity') if isinstance(status, dict) else None
+        if not isinstance(identity, str):
+            raise LookupFailure(f'{endpoint}: expected an identity in lymph.status, found none')
+        return identity
 
     def _forget(self, subscription: Subscription) -> None:
         """Count the handler of a subscription no longer."""

@@ -7,11 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._loop import deadlines
 from lymph.core._protocol.call_headers import pack_headers
-from lymph.core.messages import PackedArguments
+from lymph.core.call_options import CallOptions
 from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import Expired, NotConnected
 from lymph.serializers.msgpack import pack
@@ -19,39 +18,44 @@ from lymph.serializers.msgpack import pack
 __all__ = ['Call']
 
 _REASONS = 3  # that one error tells, of instances that cannot be reached
-_LONGEST = 1e10  # seconds: three hundred years
 
 _parsed = functools.lru_cache(maxsize=256)(parse_version)
 
 
 class Call:
-    """One call, for as long as it is tried."""
+    """One call, for as long as it is tried.
+
+    `packed` is its body. It ends `timeout` seconds after it was made; `options.timeout` is not read
+    here.
+    """
 
     __slots__ = (
         'address',
         'deadline',
         'known',
+        'options',
         'packed',
-        'patient',
         'subject',
         'timeout',
+        'trace_id',
         'tried',
         'unreached',
-        'version',
         'wanted',
     )
 
     def __init__(
-        self, address: str, subject: bytes, packed: bytes, timeout: float, version: str | None
+        self, address: str, subject: bytes, packed: bytes, timeout: float, options: CallOptions
     ) -> None:
         self.address = address
         self.subject = subject
         self.packed = packed
-        self.timeout = timeout  # seconds
+        self.timeout = timeout
+        self.options = options
         self.deadline = time.monotonic() + timeout
-        self.version = version
+        #: the same for all tries
+        self.trace_id = options.trace_id or trace.get_id() or trace.new_id()
+        version = options.version
         self.wanted: Version | None = None if version is None else _parsed(version)
-        self.patient = True  # whether any number of instances may be connected to
         self.tried: tuple[str, ...] = ()  # endpoints
         self.known = 0  # instances there were to choose from at the last try
         self.unreached: dict[str, str] = {}  # endpoint -> why
@@ -61,33 +65,27 @@ class Call:
         cls,
         address: str,
         subject: str,
-        arguments: Mapping[str, Any] | None,
-        timeout: float,
-        version: str | None,
+        body: Mapping[str, Any] | bytes | None,
+        options: CallOptions,
+        default_timeout: float,
     ) -> Call:
-        """Return a call with `timeout` seconds, or with what the current work has left of them.
+        """Return a call that begins now, with the seconds that its options give it.
 
-        Raises SerializationError for arguments that cannot travel, Expired when no time is left.
+        The current work may have less time left; then the call has no more than that. A `body` of
+        bytes has been packed. Raises SerializationError for a body that cannot travel, Expired when
+        no time is left.
         """
-        if type(arguments) is PackedArguments:
-            packed = arguments.packed
-        else:
-            packed = pack({} if arguments is None else arguments)
-        try:
-            budget = deadlines.remaining(timeout)
-            is_time = budget < _LONGEST
-        except TypeError:
-            is_time = False
-        if not is_time:
-            raise ValueError(f'{subject}: expected a timeout in seconds, found {quoted(timeout)}')
-        if budget <= 0:
+        packed = body if type(body) is bytes else pack({} if body is None else body)
+        timeout = default_timeout if options.timeout is None else options.timeout
+        seconds = deadlines.remaining(timeout)
+        if seconds <= 0:
             raise Expired(f'{subject}: no time left for the call')
-        return cls(address, subject.encode(), packed, budget, version)
+        return cls(address, subject.encode(), packed, seconds, options)
 
     def headers(self) -> bytes:
         """Return the packed headers of a request that leaves now."""
-        trace_id = trace.get_id() or trace.new_id()
-        return pack_headers(trace_id, self.deadline - time.monotonic(), self.version)
+        left = self.deadline - time.monotonic()
+        return pack_headers(self.trace_id, left, self.options.version)
 
     @property
     def exhausted(self) -> bool:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lymph.config.printable import quoted
-from lymph.core.messages import PackedArguments
+from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
 from lymph.core.transport.endpoints import scheme_of
-from lymph.core.versioning import parse_version
 from lymph.exceptions import RemoteError
+from lymph.serializers.msgpack import pack
 
 if TYPE_CHECKING:
     from gevent.event import AsyncResult
+    from typing_extensions import Unpack
+
+    from lymph.core.call_options import CallKeywords
 
 __all__ = ['Caller', 'ErrorMap', 'Proxy', 'ProxyMethod', 'proxy']
 
@@ -24,18 +27,16 @@ ErrorMap = Mapping[str, type[BaseException]]
 
 
 class Caller(Protocol):
-    """What a proxy needs of a container."""
+    """What makes the calls of proxies, interfaces and clients: a container."""
 
     def request(
         self,
         address: str,
         subject: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        timeout: float | None = None,
-        version: str | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
+        options: CallOptions = DEFAULT_OPTIONS,
     ) -> Any:
-        """Call and return the result."""
+        """Call and return the result; see `CallerSide.request`."""
 
     def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
         """Run a call in the background."""
@@ -47,8 +48,7 @@ class _Target(NamedTuple):
     container: Caller
     address: str
     namespace: str
-    timeout: float | None
-    version: str | None
+    options: CallOptions
     error_map: ErrorMap
 
 
@@ -62,7 +62,11 @@ class ProxyMethod:
         self._subject = f'{target.namespace}.{name}'
 
     def __call__(self, /, *args: Any, **arguments: Any) -> Any:
-        """Call the method and return its result; raises an RpcError (see `lymph.exceptions`)."""
+        """Call the method and return its result; raises an RpcError (see `lymph.exceptions`).
+
+        All keywords are arguments of the method, whatever they are called. Options of the call are
+        given with `Proxy.with_options`.
+        """
         if args:
             self._refuse(args)
         return self._call(arguments)
@@ -70,25 +74,18 @@ class ProxyMethod:
     def defer(self, /, *args: Any, **arguments: Any) -> AsyncResult[Any]:
         """Call the method in the background; `get()` of what is returned gives the result.
 
-        Arguments that cannot be serialized are an error here and now (SerializationError).
+        Raises SerializationError at once for arguments that cannot travel.
         """
         if args:
             self._refuse(args)
-        call = functools.partial(self._call, PackedArguments(arguments))
-        return self._target.container.defer(call)
+        return self._target.container.defer(functools.partial(self._call, pack(arguments)))
 
-    def _call(self, arguments: Mapping[str, Any]) -> Any:
-        target = self._target
+    def _call(self, body: Mapping[str, Any] | bytes) -> Any:
+        container, address, _, options, error_map = self._target
         try:
-            return target.container.request(
-                target.address,
-                self._subject,
-                arguments,
-                timeout=target.timeout,
-                version=target.version,
-            )
+            return container.request(address, self._subject, body, options)
         except RemoteError as error:
-            local = target.error_map.get(error.type)
+            local = error_map.get(error.type)
             if local is None:
                 raise
             raise local(str(error)) from error
@@ -100,11 +97,12 @@ class ProxyMethod:
 
 
 class Proxy:
-    """Calls methods of the interface `namespace` at `address`.
+    """Calls methods of the interface `namespace` at `address`: ``Proxy(...).upper(text='x')``.
 
     `address` is a service name, which is the namespace too unless one is given, or an endpoint.
-    `timeout` in seconds; None is the container's. `version` as in ``1.2``. `error_map` gives local
-    exception classes for the names of remote ones.
+    `timeout`, `version`, `retries`, `idempotent` and `trace_id` are the options of all calls, see
+    `lymph.core.call_options`. `error_map` has local classes of exceptions for the names of remote
+    ones. Raises ValueError for an endpoint without a namespace and for an invalid option.
     """
 
     def __init__(
@@ -115,14 +113,36 @@ class Proxy:
         timeout: float | None = None,
         version: str | None = None,
         error_map: ErrorMap | None = None,
+        *,
+        retries: int | None = None,
+        idempotent: bool = False,
+        trace_id: str | None = None,
     ) -> None:
-        if namespace is None and scheme_of(address) is not None:
-            raise ValueError(f'a proxy for {address} needs a namespace: the name of the interface')
-        if version is not None:
-            parse_version(version)  # a bad one is an error here, not at the first call
-        self._target = _Target(
-            container, address, namespace or address, timeout, version, dict(error_map or {})
-        )
+        options = CallOptions(timeout, version, retries, idempotent, trace_id)
+        namespace = _expect_namespace(address, namespace)
+        self._target = _Target(container, address, namespace, options, dict(error_map or {}))
+
+    @classmethod
+    def _of(cls, target: _Target) -> Proxy:
+        made = cls.__new__(cls)
+        made._target = target  # noqa: SLF001 - its own class
+        return made
+
+    def with_options(self, **changes: Unpack[CallKeywords]) -> Proxy:
+        """Return a proxy with other options: ``echo.with_options(timeout=3).upper(text='x')``.
+
+        Options that are not given stay as they are; None stands for the default. A remote method
+        that is called ``with_options`` is called through `request`. Raises TypeError for anything
+        but options, ValueError for an invalid one, Expired for a timeout of 0 or less.
+        """
+        target = self._target
+        what = f'{target.namespace}.with_options'
+        if not changes:
+            raise TypeError(
+                f'{what}: expected options of a call, as in with_options(timeout=3); '
+                f"a remote method of this name is called with request(..., '{what}')"
+            )
+        return self._of(target._replace(options=target.options.changed(what, changes)))
 
     def __getattr__(self, name: str) -> ProxyMethod:
         """Return a callable that executes the remote method of this name."""
@@ -136,6 +156,12 @@ class Proxy:
         return f'<Proxy for {self._target.namespace} at {self._target.address}>'
 
 
+def _expect_namespace(address: str, namespace: str | None) -> str:
+    if namespace is None and scheme_of(address) is not None:
+        raise ValueError(f'a proxy for {address} needs a namespace: the name of the interface')
+    return namespace or address
+
+
 class _HasContainer(Protocol):
     container: Caller
 
@@ -143,9 +169,10 @@ class _HasContainer(Protocol):
 class ProxyDeclaration:
     """What `lymph.proxy` makes of a class attribute: a proxy of its own for each interface."""
 
-    def __init__(self, address: str, **options: Any) -> None:
-        self._address = address
-        self._options = options
+    def __init__(
+        self, address: str, namespace: str, options: CallOptions, error_map: ErrorMap
+    ) -> None:
+        self._place = address, namespace, options, error_map
         self._name = address
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -154,7 +181,7 @@ class ProxyDeclaration:
     def __get__(self, interface: _HasContainer | None, owner: type) -> Any:
         if interface is None:
             return self
-        made = Proxy(interface.container, self._address, **self._options)
+        made = Proxy._of(_Target(interface.container, *self._place))  # noqa: SLF001 - this file
         interface.__dict__[self._name] = made  # found there first from now on
         return made
 
@@ -165,8 +192,15 @@ def proxy(
     timeout: float | None = None,
     version: str | None = None,
     error_map: ErrorMap | None = None,
+    *,
+    retries: int | None = None,
+    idempotent: bool = False,
+    trace_id: str | None = None,
 ) -> Any:
-    """Declare a proxy as a class attribute of an interface; the arguments are those of `Proxy`."""
-    return ProxyDeclaration(
-        address, namespace=namespace, timeout=timeout, version=version, error_map=error_map
-    )
+    """Declare a proxy as a class attribute of an interface.
+
+    The arguments are those of `Proxy`; a wrong one is an error here.
+    """
+    options = CallOptions(timeout, version, retries, idempotent, trace_id)
+    namespace = _expect_namespace(address, namespace)
+    return ProxyDeclaration(address, namespace, options, dict(error_map or {}))

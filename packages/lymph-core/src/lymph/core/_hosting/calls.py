@@ -7,9 +7,11 @@ import time
 from typing import Any
 
 from lymph.core import trace
+from lymph.core._declaring.signatures import Signature
 from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop import deadlines
 from lymph.core._loop.hooks import Hook
+from lymph.core.call_options import OPTIONS
 from lymph.core.channels import ReplyChannel
 from lymph.core.failures import Killed, error_name, error_text, log_failure
 from lymph.core.messages import IDEMPOTENT
@@ -111,10 +113,26 @@ def _arguments(
         raise Refused(error_text(error), 'malformed') from error
     if not isinstance(body, dict):
         raise Refused(f'expected the arguments as a map, found {type(body).__name__}', 'malformed')
-    problem = method.declaration.signature.problem(body)
+    signature = method.declaration.signature
+    problem = signature.problem(body)
     if problem is not None:
-        raise Refused(problem, 'invalid_arguments')
+        raise Refused(f'{problem}{_about_options(signature, body)}', 'invalid_arguments')
     return body
+
+
+def _about_options(signature: Signature, body: dict[str, Any]) -> str:
+    """Return what to say where an argument was taken for an option of the call, or the reverse."""
+    names = {parameter.name for parameter in signature.parameters}
+    required = {each.name for each in signature.parameters if each.default is each.empty}
+    for option in OPTIONS:
+        if option in required and option not in body:
+            return (
+                f'; as a keyword of request(), {option} is an option of the call: '
+                f'the argument goes into body={{{option!r}: ...}}'
+            )
+        if option in body and option not in names and not signature.takes_any:
+            return f'; an option of the call is given as proxy.with_options({option}=...)'
+    return ''
 
 
 def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> None:

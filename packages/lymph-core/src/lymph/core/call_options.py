@@ -1,0 +1,147 @@
+"""The options of a call: what is said about the call itself, beside the method and its arguments.
+
+Every way to make a call takes the same options: `Interface.request`, `Client.request` and
+`ServiceContainer.request` as keywords, `Proxy`, `lymph.proxy` and `self.proxy` for all calls of a
+proxy, `Proxy.with_options` for some of them. They are checked here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields, replace
+from numbers import Real
+from typing import Any, Final, TypedDict, TypeGuard
+
+from lymph.config.printable import quoted
+from lymph.config.suggestions import close_name
+from lymph.core import trace
+from lymph.core.versioning import parse_version
+from lymph.exceptions import Expired
+
+__all__ = ['DEFAULT_OPTIONS', 'OPTIONS', 'CallKeywords', 'CallOptions']
+
+_LONGEST: Final = 1e10  # seconds
+
+
+class CallKeywords(TypedDict, total=False):
+    """The options of a call as keyword arguments, for type checkers."""
+
+    timeout: float | None
+    version: str | None
+    retries: int | None
+    idempotent: bool
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """The options of a call. Raises ValueError for a value that an option cannot have.
+
+    ``timeout``
+        Seconds for the whole call, retries included; above 0. None is `container.rpc.timeout`.
+        Work that has a deadline itself never waits longer than that.
+    ``version``
+        The version of the interface, such as ``'1.2'``, which is served by 1.2.0 and later below
+        2.0.0. None: the newest major version there is.
+    ``retries``
+        How often the call may be tried again, 0 or more. None is `container.rpc.retries`, where
+        instances that cannot be connected to do not count.
+    ``idempotent``
+        True: running the method twice does no harm, so the call is tried again although it may have
+        run. False: this is so if the method is declared ``@lymph.rpc(idempotent=True)``.
+    ``trace_id``
+        The trace id that the call carries. None: that of the current work, or a new one.
+    """
+
+    timeout: float | None = None
+    version: str | None = None
+    retries: int | None = None
+    idempotent: bool = False
+    trace_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None:
+            _check_timeout(self.timeout)
+        if self.version is not None:
+            _check_version(self.version)
+        if self.retries is not None:
+            _check_retries(self.retries)
+        if self.idempotent is not False:
+            _check_idempotent(self.idempotent)
+        if self.trace_id is not None:
+            trace.check_id(self.trace_id)
+
+    def changed(self, what: str, changes: CallKeywords) -> CallOptions:
+        """Return these options with `changes` for the call `what`, such as ``echo.upper``.
+
+        Errors begin with `what`: TypeError for an unknown option, ValueError for a value that an
+        option cannot have, and Expired for a timeout of 0 or less. Callers that work within a
+        budget pass what is left of it, so that is an outcome of the call and no mistake.
+        """
+        try:
+            if self is DEFAULT_OPTIONS:
+                return _known(**changes)
+            return replace(self, **changes)
+        except (TypeError, ValueError):  # also for what cannot be a key of `_known`
+            return self._changed(what, changes)
+
+    def _changed(self, what: str, changes: CallKeywords) -> CallOptions:
+        unknown = [name for name in changes if name not in OPTIONS]
+        if unknown:
+            raise TypeError(f'{what}: {_unknown(unknown[0])}')
+        timeout = changes.get('timeout')
+        if _is_seconds(timeout) and timeout <= 0:
+            found = f'its timeout is {quoted(timeout)} s'
+            raise Expired(f'{what}: no time left for the call, {found}')
+        try:
+            return replace(self, **changes)
+        except ValueError as error:
+            raise ValueError(f'{what}: {error}') from None
+
+
+# A program gives few different options, but gives them often.
+_known = functools.lru_cache(maxsize=256, typed=True)(CallOptions)
+
+
+def _is_seconds(timeout: Any) -> TypeGuard[float]:
+    """Tell whether `timeout` is a number of at most three hundred years; booleans are rejected."""
+    kind = type(timeout)
+    if kind is not float and kind is not int and (kind is bool or not isinstance(timeout, Real)):
+        return False
+    return bool(timeout < _LONGEST)  # nan is not
+
+
+def _check_timeout(timeout: float) -> None:
+    if not _is_seconds(timeout):
+        raise ValueError(f'expected a timeout in seconds, found {quoted(timeout)}')
+    if timeout <= 0:
+        raise ValueError(f'expected a timeout above 0 seconds, found {quoted(timeout)}')
+
+
+def _check_version(version: object) -> None:
+    if not isinstance(version, str):
+        raise ValueError(f"expected a version like '1.2' as text, found {quoted(version)}")
+    parse_version(version)
+
+
+def _check_retries(retries: object) -> None:
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        raise ValueError(f'expected retries as a whole number, 0 or more, found {quoted(retries)}')
+
+
+def _check_idempotent(idempotent: object) -> None:
+    if not isinstance(idempotent, bool):
+        raise ValueError(f'expected idempotent as True or False, found {quoted(idempotent)}')
+
+
+def _unknown(name: str) -> str:
+    close = close_name(name, OPTIONS)
+    advice = f'did you mean {close!r}?' if close else 'arguments of the method go into its body'
+    return f'expected options of a call ({", ".join(OPTIONS)}), found {name!r}; {advice}'
+
+
+#: the names of all options
+OPTIONS: Final = tuple(field.name for field in fields(CallOptions))
+
+#: the options of calls that are given none
+DEFAULT_OPTIONS: Final = CallOptions()

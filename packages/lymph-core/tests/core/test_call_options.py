@@ -1,0 +1,264 @@
+"""The options of a call: what they may be, and that every way to call takes all of them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import FrozenInstanceError, fields
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from gevent.event import Event
+
+import lymph
+from lymph.client import Client
+from lymph.core import trace
+from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
+from lymph.exceptions import ConnectionLost, Expired, LookupFailure, Refused, Timeout
+
+README = Path(__file__).parents[2] / 'README.md'
+NAMES = [field.name for field in fields(CallOptions)]
+
+WRONG = [
+    ({'timeout': '3'}, "expected a timeout in seconds, found '3'"),
+    ({'timeout': float('nan')}, 'expected a timeout in seconds, found nan'),
+    ({'timeout': float('inf')}, 'expected a timeout in seconds, found inf'),
+    ({'timeout': 10**400}, 'expected a timeout in seconds, found 1000'),
+    ({'timeout': True}, 'expected a timeout in seconds, found True'),
+    ({'timeout': []}, 'expected a timeout in seconds, found []'),
+    ({'version': 'x'}, "expected a version like 1.2 or 1.2.3, found 'x'"),
+    ({'version': 1.2}, "expected a version like '1.2' as text, found 1.2"),
+    ({'retries': 'x'}, "expected retries as a whole number, 0 or more, found 'x'"),
+    ({'retries': -1}, 'expected retries as a whole number, 0 or more, found -1'),
+    ({'retries': 1.5}, 'expected retries as a whole number, 0 or more, found 1.5'),
+    ({'retries': True}, 'expected retries as a whole number, 0 or more, found True'),
+    ({'idempotent': 'no'}, "expected idempotent as True or False, found 'no'"),
+    ({'idempotent': None}, 'expected idempotent as True or False, found None'),
+    ({'trace_id': 'a b'}, "expected a trace id of 1 to 128 letters, digits and ._:-, found 'a b'"),
+    ({'trace_id': 7}, 'expected a trace id of 1 to 128 letters, digits and ._:-, found 7'),
+]
+
+
+class Echo(lymph.Interface):
+    """Shows in its answers, or in how often it is called, which options a call had."""
+
+    calls = 0
+    gate = Event()
+
+    @lymph.rpc()
+    def trace(self):
+        return trace.get_id()
+
+    @lymph.rpc()
+    def wait(self):
+        self.gate.wait(30)
+
+    @lymph.raw_rpc()
+    def refuse(self, channel):
+        self.calls += 1
+        channel.nack(reason='overloaded')
+
+    @lymph.rpc()
+    def cut(self):
+        self.calls += 1
+        self.container.world.network.cut()
+
+    @lymph.rpc()
+    def arguments(self, retries, timeout=None, **others):
+        return {'retries': retries, 'timeout': timeout, **others}
+
+    @lymph.rpc()
+    def upper(self, text):
+        return text.upper()
+
+
+class Holder:
+    """Has a declared proxy, as an interface does."""
+
+    def __init__(self, container):
+        self.container = container
+
+
+def declared(caller, options):
+    class Declares(Holder):
+        echo = lymph.proxy('echo', **options)
+
+    return Declares(caller.container).echo
+
+
+# Ways to give options to one call ...
+SINGLE = {
+    'interface': lambda c, m, options: c.request('echo', f'echo.{m}', **options),
+    'client': lambda c, m, options: c.client.request('echo', f'echo.{m}', **options),
+    'container': lambda c, m, options: c.container.request('echo', f'echo.{m}', **options),
+    'with_options': lambda c, m, options: getattr(c.proxy('echo').with_options(**options), m)(),
+    'deferred': lambda c, m, options: (
+        getattr(c.proxy('echo').with_options(**options), m).defer().get(timeout=10)
+    ),
+}
+# ... and to all calls of a proxy.
+KEPT = {
+    'Proxy': lambda c, m, options: getattr(lymph.Proxy(c.container, 'echo', **options), m)(),
+    'interface proxy': lambda c, m, options: getattr(c.proxy('echo', **options), m)(),
+    'client proxy': lambda c, m, options: getattr(c.client.proxy('echo', **options), m)(),
+    'declared proxy': lambda c, m, options: getattr(declared(c, options), m)(),
+    'deferred proxy': lambda c, m, options: (
+        getattr(c.proxy('echo', **options), m).defer().get(timeout=10)
+    ),
+}
+WAYS = {**SINGLE, **KEPT}
+
+
+@pytest.fixture
+def echo(world):
+    container = world.container((Echo, 'echo', '1.5'))
+    container.world = world
+    return container.interfaces[0]
+
+
+@pytest.fixture
+def caller(world, echo):
+    container = world.container((lymph.Interface, 'caller'), rpc_timeout=20)
+    caller = container.interfaces[0]
+    caller.client = Client(world.container(on_demand=True, start=False, rpc_timeout=20))
+    return caller
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_every_way_to_call_takes_every_option(way, caller, echo):
+    def call(method, **options):
+        return WAYS[way](caller, method, options)
+
+    assert call('trace', trace_id='mine') == 'mine'
+    with pytest.raises(Timeout, match=r'within 0\.02 s'):
+        call('wait', timeout=0.02)
+    with pytest.raises(LookupFailure, match=r'no instance of echo serves 2\.0\.0'):
+        call('trace', version='2')
+    for retries in (0, 3):
+        echo.calls = 0
+        with pytest.raises(Refused):
+            call('refuse', retries=retries)
+        assert echo.calls == retries + 1
+    for idempotent in (False, True):
+        echo.calls = 0
+        with pytest.raises(ConnectionLost):
+            call('cut', retries=1, idempotent=idempotent)
+        assert echo.calls == 1 + idempotent
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_invalid_option_is_one_line_before_anything_is_sent(way, caller):
+    for options, text in WRONG:
+        with pytest.raises(ValueError, match=re.escape(text)) as caught:
+            WAYS[way](caller, 'trace', options)
+        assert '\n' not in str(caught.value)
+    for container in (caller.container, caller.client.container):
+        assert container.rpc.stats()['connections'] == []
+
+
+@pytest.mark.parametrize(('options', 'text'), WRONG, ids=[str(o)[:40] for o, _ in WRONG])
+def test_options_are_checked_where_they_are_made(options, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        CallOptions(**options)
+
+
+@pytest.mark.parametrize('timeout', [1, 0.5, Fraction(1, 2), 1e9])
+def test_numbers_of_any_kind_are_timeouts(timeout):
+    assert CallOptions(timeout=timeout).timeout == timeout
+
+
+@pytest.mark.parametrize('timeout', [0, -1, -0.5])
+def test_call_whose_time_is_used_up_has_expired(timeout, caller):
+    """Callers that have a budget pass what is left of it."""
+    for way, call in SINGLE.items():
+        with pytest.raises(Expired, match=r'echo\.\w+: no time left for the call'):
+            call(caller, 'trace', {'timeout': timeout})
+        assert way
+    for call in KEPT.values():
+        with pytest.raises(ValueError, match='expected a timeout above 0 seconds, found'):
+            call(caller, 'trace', {'timeout': timeout})
+
+
+def test_errors_of_one_call_begin_with_what_was_called(caller):
+    for call in (caller.request, caller.client.request, caller.container.request):
+        with pytest.raises(ValueError, match=r"^echo\.upper: expected retries as .* found 'x'"):
+            call('echo', 'echo.upper', {'text': 'x'}, retries='x')
+    with pytest.raises(ValueError, match=r'the method that is called like an option goes into bo'):
+        caller.request('echo', 'echo.arguments', retries='many')
+
+
+def test_unknown_options_are_named_with_what_was_meant(caller):
+    with pytest.raises(TypeError, match=r"found 'retry'; did you mean 'retries'\?"):
+        caller.proxy('echo').with_options(retry=3)
+    with pytest.raises(TypeError, match=r"echo\.upper: expected options of a call .*'text'; arg"):
+        caller.container.request('echo', 'echo.upper', text='x')
+
+
+def test_options_of_a_proxy_stay_unless_they_are_changed(caller):
+    base = caller.proxy('echo', timeout=5, version='1.2', trace_id='base')
+    changed = base.with_options(trace_id='changed', timeout=None)
+    assert (base.trace(), changed.trace()) == ('base', 'changed')
+    with pytest.raises(LookupFailure):
+        changed.with_options(version='2').trace()
+    assert base.with_options(version=None, trace_id=None).trace() not in (None, 'base')
+
+
+def test_remote_method_called_with_options_is_called_by_request(caller):
+    with pytest.raises(TypeError, match=r'with_options\(timeout=3\); a remote method of this name'):
+        caller.proxy('echo').with_options()
+    with pytest.raises(Refused) as caught:
+        caller.request('echo', 'echo.with_options')
+    assert caught.value.reason == 'unknown_method'
+
+
+# Arguments of the method that are called like options.
+
+
+def test_arguments_called_like_options_go_into_the_body(caller):
+    arguments = {'retries': 3, 'timeout': 4, 'version': 5, 'idempotent': 6, 'trace_id': 7}
+    for call in (caller.request, caller.client.request, caller.container.request):
+        assert call('echo', 'echo.arguments', arguments, retries=0, trace_id='a') == arguments
+    assert caller.proxy('echo').arguments(**arguments) == arguments
+    assert caller.proxy('echo').arguments.defer(**arguments).get(timeout=10) == arguments
+
+
+def test_argument_that_was_taken_for_an_option_is_explained(caller):
+    with pytest.raises(Refused, match=r"missing argument 'retries'.* goes into body") as caught:
+        caller.request('echo', 'echo.arguments', retries=3)
+    assert caught.value.reason == 'invalid_arguments'
+
+
+def test_option_that_was_taken_for_an_argument_is_explained(caller):
+    with pytest.raises(Refused, match=r"unexpected argument 'timeout' .*with_options\(timeout="):
+        caller.proxy('echo').upper(text='x', timeout=3)
+
+
+# One surface.
+
+
+@pytest.mark.parametrize(
+    'function',
+    [CallOptions, lymph.Interface.request, Client.request, lymph.Interface.proxy, Client.proxy,
+     lymph.Proxy, lymph.proxy],
+)  # fmt: skip
+def test_signatures_name_all_options_with_their_defaults(function):
+    parameters = inspect.signature(function).parameters
+    for field in fields(CallOptions):
+        assert parameters[field.name].default == field.default, field.name
+
+
+def test_keywords_for_type_checkers_are_the_options():
+    assert list(CallKeywords.__annotations__) == NAMES
+
+
+def test_readme_has_a_table_of_all_options():
+    section = README.read_text().split('## Options of a call\n')[1].split('\n## ')[0]
+    rows = re.findall(r'^\| `(\w+)` \|[^|]*\| `?([^|`]*)`? \|', section, re.MULTILINE)
+    assert rows == [(field.name, str(field.default)) for field in fields(CallOptions)]
+
+
+def test_options_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        DEFAULT_OPTIONS.timeout = 3
+    assert CallOptions() == DEFAULT_OPTIONS
