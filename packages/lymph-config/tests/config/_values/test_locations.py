@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.config._values.locations import format_path, parse_key
+from lymph.config._values.locations import Location, Position, format_path, parse_key
 
 segments = st.text(st.characters(exclude_characters='.'), min_size=1)
 
@@ -40,3 +40,10 @@ def test_formatted_paths_parse_back(path: list[str]) -> None:
 @given(st.lists(st.text() | st.integers()))
 def test_a_list_of_segments_is_taken_literally(path: list[str | int]) -> None:
     assert parse_key(path) == tuple(path)
+
+
+def test_a_long_key_is_cut_where_it_is_shown() -> None:
+    location = Location('a.' + 'x' * 10**6, Position('conf.yml', 3))
+    assert str(location).startswith('conf.yml:3: a.xxx')
+    assert len(str(location)) < 330
+    assert len(location.key) > 10**6

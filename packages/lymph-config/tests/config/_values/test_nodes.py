@@ -188,3 +188,14 @@ def test_keys_from_python_code_must_be_text(key: object) -> None:
 )
 def test_found_values_are_described_in_words(value: object, words: str) -> None:
     assert describe(value) == words
+
+
+@pytest.mark.parametrize(
+    'value',
+    [10**5000, -(10**5000), 'x' * 10**6, b'x' * 10**6, object(), '\x1b[31m\n' * 9],
+    ids=type,
+)
+def test_any_value_is_described_in_one_short_line(value: object) -> None:
+    told = describe(value)
+    assert len(told) < 200
+    assert told.isprintable()
