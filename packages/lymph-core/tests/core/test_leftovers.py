@@ -8,10 +8,10 @@ import time
 import pytest
 
 from lymph.config import Configuration
-from lymph.core._backdoor.tokens import TokenFile
-from lymph.core._system.doorbell import Doorbell
+from lymph.core._backdoor.tokens import token_file
 from lymph.core._system.leftovers import StateCheck, state_bases, state_findings
 from lymph.core._system.state_files import StateFile, read_state
+from lymph.core._system.wakeups import WakeupSocket
 from lymph.core.diagnosis import NotChecked
 from lymph.core.services import ServiceInstance
 from lymph.discovery.embedded import EmbeddedServiceRegistry
@@ -28,9 +28,9 @@ def base(tmp_path, monkeypatch):
     registry.on_start()
     events.on_start()
     registry.register('echo', ServiceInstance('one', 'tcp://127.0.0.1:4123', '1.0'))
-    token = TokenFile('one', 'secret')
+    token = token_file('one', 'secret')
     yield tmp_path / 'state'
-    token.remove()
+    token.release()
     registry.on_stop()
     events.on_stop()
 
@@ -49,7 +49,7 @@ def found_in(base):
 
 
 def test_nothing_is_found_in_a_directory_that_is_in_use(base):
-    bell = Doorbell(base / 'events' / 'bells', 'echo', lambda: None)
+    bell = WakeupSocket(base / 'events' / 'bells', 'echo', lambda: None)
     os.utime(bell.path, (OLD, OLD))
     plant(base, 'shell_history')
     plant(base, 'of_another_program/file')
@@ -65,7 +65,10 @@ def test_nothing_is_found_in_a_directory_that_is_in_use(base):
         'registry/rpc/gone/one~0123456789abcdef.json',
         'registry/rpc/gone/.new-0123456789abcdef',
         'events/owners/0123456789abcdef',
+        'events/owners/.new-0123456789abcdef',
         'backdoor/0123456789abcdef',
+        'node/0123456789abcdef',
+        'node/.new-0123456789abcdef',
     ],
 )
 def test_files_of_the_dead_are_found_and_left_as_they_are(base, name):
@@ -75,7 +78,7 @@ def test_files_of_the_dead_are_found_and_left_as_they_are(base, name):
 
 
 def test_sockets_of_the_dead_are_found(base):
-    bell = Doorbell(base / 'registry' / '.doorbells', 'echo', lambda: None)
+    bell = WakeupSocket(base / 'registry' / '.doorbells', 'echo', lambda: None)
     bell.abandon()
     os.utime(bell.path, (OLD, OLD))
     assert 'registry/.doorbells/' in found_in(base)[0]

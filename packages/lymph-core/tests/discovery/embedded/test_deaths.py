@@ -114,14 +114,14 @@ def test_where_deaths_are_not_told_the_next_look_finds_them(run, path, monkeypat
 def test_an_owner_that_dies_while_it_is_read_is_not_kept(run, registry, monkeypatch):
     owner = run(OWNER)
     owner.hear()
-    owners = registry._watching._owners
-    hold = owners.hold
+    owners = registry._watcher._owners
+    watch = owners.watch
 
-    def die_and_hold(pid):
+    def die_and_watch(pid):
         owner.kill()
-        return hold(pid)
+        return watch(pid)
 
-    monkeypatch.setattr(owners, 'hold', die_and_hold)
+    monkeypatch.setattr(owners, 'watch', die_and_watch)
     with pytest.raises(LookupFailure):
         registry.get('echo')
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lymph.discovery._embedded.claims import Claim
+from lymph.discovery._embedded.instance_files import InstanceFile
 from lymph.discovery.embedded import EmbeddedServiceRegistry
 from lymph.discovery.names import escape
 from lymph.exceptions import LookupFailure, RegistrationFailure
@@ -23,17 +23,17 @@ class TestForeignEntries(EntriesContract):
     @pytest.fixture(autouse=True)
     def _state(self, tmp_path):
         self.path = str(tmp_path / 'state')
-        self.claims = []
+        self.files = []
         yield
-        for claim in self.claims:
-            claim.release()
+        for file in self.files:
+            file.release()
 
     def make_registry(self):
         return EmbeddedServiceRegistry(self.path)
 
     def plant(self, name, key, data, namespace='rpc'):
         folder = Path(self.path, 'registry', escape(namespace), escape(name))
-        self.claims.append(Claim(folder, key, data))
+        self.files.append(InstanceFile(folder, key, data))
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import sqlite3
 import gevent
 import pytest
 
+from lymph.core._system.lock_files import FileMutex
 from lymph.events._embedded.committer import Committer
 from lymph.events._embedded.database import StoreError
-from lymph.events._embedded.turns import Turns
 from lymph.testing.waiting import eventually
 
 
@@ -48,7 +48,7 @@ def test_commands_run_in_the_order_they_were_handed_in(committer, path):
 def test_what_waits_at_the_same_time_is_committed_together(committer, path):
     statements = []
     committer.run(lambda db: db.set_trace_callback(statements.append), 5)
-    with Turns(path.with_name('events.sqlite-turn')).take():
+    with FileMutex(path.with_name('events.sqlite-turn')).hold():
         jobs = [gevent.spawn(committer.run, insert(n), 5, lasting=True) for n in range(50)]
         gevent.sleep(0)
     gevent.joinall(jobs, raise_error=True)
@@ -58,7 +58,7 @@ def test_what_waits_at_the_same_time_is_committed_together(committer, path):
 
 
 def test_a_command_that_fails_does_not_spoil_the_others(committer, path):
-    with Turns(path.with_name('events.sqlite-turn')).take():
+    with FileMutex(path.with_name('events.sqlite-turn')).hold():
         jobs = [gevent.spawn(committer.run, insert(n), 5) for n in (1, 2, 2, 3)]
         bug = gevent.spawn(committer.run, lambda db: 1 / 0, 5)
         gevent.sleep(0)
@@ -70,7 +70,7 @@ def test_a_command_that_fails_does_not_spoil_the_others(committer, path):
 
 
 def test_who_waits_too_long_takes_the_command_back(committer, path):
-    with Turns(path.with_name('events.sqlite-turn')).take():
+    with FileMutex(path.with_name('events.sqlite-turn')).hold():
         begun = gevent.spawn(committer.run, insert('begun'), 5)
         gevent.sleep(0)
         with pytest.raises(StoreError, match=r'did not answer within 0\.1 s'):
@@ -110,7 +110,7 @@ def test_closing_runs_what_was_handed_in(path):
 def test_closing_does_not_wait_forever(path):
     committer = Committer(path)
     committer.open(5)
-    with Turns(path.with_name('events.sqlite-turn')).take():
+    with FileMutex(path.with_name('events.sqlite-turn')).hold():
         committer.submit(insert('late'))
         committer.close(patience=0.1)
 

@@ -107,7 +107,9 @@ def test_who_takes_over_takes_back_what_was_leased(db):
 
 def test_an_event_whose_consumers_keep_standing_still_is_a_dead_letter(db):
     db.execute("INSERT INTO events VALUES (1, x'00', 0)")
-    db.execute('INSERT INTO messages (event, queue, owner, attempts) VALUES (1, 7, 1, 11)')
+    db.execute(
+        'INSERT INTO messages (event, queue, owner, attempts, losses) VALUES (1, 7, 1, 11, 10)'
+    )
     assert take(db, 7, 2, 'second', 100.0, 110.0) is None
     assert db.execute('SELECT count(*) FROM messages').fetchone() == (0,)
     (error,) = db.execute('SELECT error FROM dead_letters').fetchone()

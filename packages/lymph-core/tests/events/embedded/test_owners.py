@@ -6,11 +6,12 @@ import time
 
 import pytest
 
+from lymph.core._system.lock_files import LockFile
 from lymph.core.events import Event
 from lymph.events._embedded.database import open_database
 from lymph.events._embedded.leasing import lease
 from lymph.events._embedded.messages import acknowledge, publish, retry
-from lymph.events._embedded.owners import OwnerFile, dismiss, enroll, look_around, renew
+from lymph.events._embedded.owners import dismiss, enroll, look_around, renew
 from lymph.events._embedded.routing import Routes, declare, withdraw
 from lymph.events.deliveries import LOSSES
 from lymph.events.envelope import pack_event
@@ -36,19 +37,19 @@ def emit(db, n=0):
 
 
 def test_a_live_owner_keeps_its_leases(db, directory):
-    me, other, file = enroll(db, 'me', None), 0, OwnerFile(directory)
-    other = enroll(db, file.token, None)
+    me, other, file = enroll(db, 'me', None), 0, LockFile(directory / 'other')
+    other = enroll(db, file.path.name, None)
     declare(db, 'queue', ['thing'], False, other)
     emit(db)
     assert len(lease(db, other, [Demand('queue', 5)], 10.0).deliveries) == 1
     assert look_around(db, me, directory, None).queues == frozenset()
     assert lease(db, me, [Demand('queue', 5)], 10.0).deliveries == []
-    file.close()
+    file.release()
 
 
 def test_what_a_dead_owner_had_leased_is_ready_again(db, directory):
-    me, file = enroll(db, 'me', None), OwnerFile(directory)
-    other = enroll(db, file.token, None)
+    me, file = enroll(db, 'me', None), LockFile(directory / 'other')
+    other = enroll(db, file.path.name, None)
     declare(db, 'queue', ['thing'], False, other)
     emit(db)
     (lost,) = lease(db, other, [Demand('queue', 5)], 10.0).deliveries
@@ -136,11 +137,11 @@ def test_routes_are_learned_anew_when_they_change(db):
 
 
 def test_processes_are_told_apart_from_those_of_another_container(db, directory):
-    files = [OwnerFile(directory) for _ in range(2)]
+    files = [LockFile(directory / name) for name in 'ab']
     me = enroll(db, 'me', 'here')
-    enroll(db, files[0].token, 'here')
-    enroll(db, files[1].token, 'elsewhere')
+    enroll(db, files[0].path.name, 'here')
+    enroll(db, files[1].path.name, 'elsewhere')
     found = look_around(db, me, directory, 'here')
     assert (len(found.living), found.unknown) == (1, 1)
     for file in files:
-        file.close()
+        file.release()

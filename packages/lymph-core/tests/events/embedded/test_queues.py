@@ -8,9 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from lymph.core._system.lock_files import FileMutex
 from lymph.events._embedded.database import StoreError
 from lymph.events._embedded.states import read_states
-from lymph.events._embedded.turns import Turns
 from lymph.testing.contracts.events import Inbox
 from lymph.testing.waiting import eventually
 
@@ -79,7 +79,7 @@ def test_queues_are_counted_while_somebody_else_has_the_turn_to_write(
     system = start()
     system.unsubscribe(subscribe(system, Inbox()))
     emit(system, 1)
-    with Turns(database.with_name(f'{database.name}-turn')).take():
+    with FileMutex(database.with_name(f'{database.name}-turn')).hold():
         assert [state.waiting for state in read_states(database, time.time(), None)] == [1]
 
 

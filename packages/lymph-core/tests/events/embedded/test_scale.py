@@ -13,11 +13,11 @@ from collections import Counter
 import gevent
 import pytest
 
-from lymph.core._system.doorbell import Doorbell
+from lymph.core._system.lock_files import FileMutex
+from lymph.core._system.wakeups import WakeupSocket
 from lymph.core.events import Event
 from lymph.events._embedded.database import open_database
 from lymph.events._embedded.routing import Routes
-from lymph.events._embedded.turns import Turns
 from lymph.events.base import Subscription
 from lymph.exceptions import EmitFailure
 from lymph.testing.contracts.events import Inbox
@@ -191,7 +191,7 @@ def test_an_emitter_rings_for_the_queues_that_collect_the_event_alone(
         system.declare(Subscription(f'queue{n}', (f'topic{n}',), print))
     heard = []
     bells = [
-        Doorbell(tmp_path / 'events' / 'bells', f'queue{n}', lambda n=n: heard.append(n))
+        WakeupSocket(tmp_path / 'events' / 'bells', f'queue{n}', lambda n=n: heard.append(n))
         for n in range(50)
     ]
     emit(system, topic='topic7')
@@ -300,8 +300,8 @@ def test_an_emitter_behind_a_store_that_is_held_keeps_no_event_it_has_given_up(s
             except EmitFailure as error:
                 failed.append(str(error))
 
-    turns = Turns(tmp_path / 'events' / 'events.sqlite-turn')
-    with turns.take():
+    turns = FileMutex(tmp_path / 'events' / 'events.sqlite-turn')
+    with turns.hold():
         tracemalloc.start()
         try:
             jobs = [gevent.spawn(emit) for _ in range(20)]

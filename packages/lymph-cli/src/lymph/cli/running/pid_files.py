@@ -1,7 +1,11 @@
 """The file with the id of a process, for scripts and supervisors that want one.
 
-The process holds a lock on its file (fcntl(2), record locks) for as long as it lives. So a file
-that a killed process has left is told from that of a living one, whoever has its number by now.
+The process holds a lock on its file for as long as it lives. So a file that a killed process has
+left is told from that of a living one, whichever process has its number by now.
+
+This is not the rule of `lymph.core._system.lock_files`: the user chooses the path, which is used
+again and again, on any file system. The lock is a record lock (fcntl(2)), which belongs to the
+process and not to its children; where the file system has no locks, there is none.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from contextlib import contextmanager
 
 from lymph.cli.outcomes import OperationFailed
 from lymph.config.printable import quoted
+from lymph.core._system.lock_files import is_at
 
 __all__ = ['PidFile']
 
@@ -70,7 +75,7 @@ class PidFile:
         """Remove the file if it is still that of this process, not its parent; never raises."""
         descriptor, self._descriptor = self._descriptor, -1
         with contextlib.suppress(OSError):
-            if self._process == os.getpid() and _is_at(descriptor, self._path):
+            if self._process == os.getpid() and is_at(descriptor, self._path):
                 os.unlink(self._path)
         with contextlib.suppress(OSError):
             os.close(descriptor)
@@ -115,7 +120,7 @@ class PidFile:
                         f'it is that of process {content.decode().strip()}, which runs; stop that, '
                         'or name another file'
                     )
-                if _is_at(descriptor, self._path):
+                if is_at(descriptor, self._path):
                     yield True
                     return
             finally:
@@ -135,11 +140,3 @@ def _lock(descriptor: int) -> bool:
         if error.errno not in _NO_LOCKS:
             raise
     return True
-
-
-def _is_at(descriptor: int, path: str) -> bool:
-    """Tell whether an open file is still the one at a path."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except OSError:
-        return False

@@ -18,7 +18,7 @@ from gevent.lock import RLock
 from gevent.server import StreamServer
 
 from lymph.core._backdoor.console import Console, Interrupted
-from lymph.core._backdoor.tokens import TokenFile
+from lymph.core._backdoor.tokens import token_file
 from lymph.core._backdoor.wire import FAILED, LARGEST, TOKEN_LARGEST, receive, send
 from lymph.core._system.forks import abandon_in_children
 from lymph.core.addresses import join_address
@@ -55,7 +55,7 @@ class Backdoor:
         self._server = StreamServer((ip, 0), self._serve, backlog=_BACKLOG, spawn=self._pool.spawn)
         self._server.start()
         try:
-            self._file = TokenFile(identity, token)
+            self._file = token_file(identity, token)
         except BaseException:
             self._server.close()
             raise
@@ -66,14 +66,13 @@ class Backdoor:
     def close(self) -> None:
         """End the port and all prompts."""
         self._server.close()
-        self._file.remove()
+        self._file.release()
         self._pool.kill()
         self._log.close()
 
     def abandon(self) -> None:
         """Close the port in a forked child; it stays the parent's."""
         self._server.close()
-        self._file.abandon()
 
     def _serve(self, sock: Any, address: Any) -> None:
         peer = join_address(*address[:2])

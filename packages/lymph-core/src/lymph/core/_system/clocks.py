@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ['SteadyClock', 'boot_id', 'boottime']
+__all__ = ['SteadyClock', 'boot_id', 'boottime', 'file_age']
 
 _BOOT_ID = Path('/proc/sys/kernel/random/boot_id')
 _NAMESPACE = '/proc/self/ns/time'
@@ -40,6 +40,14 @@ def boot_id() -> str:
         return f'{boot} {os.readlink(_NAMESPACE)}'
     except OSError:
         return boot
+
+
+def file_age(modified: float) -> float:
+    """Return the seconds between the time of a file (`st_mtime`) and now, never less than 0.
+
+    After the wall clock was set back a file may have a time in the future; then it is not new.
+    """
+    return abs(time.time() - modified)
 
 
 class SteadyClock:

@@ -1,7 +1,8 @@
-"""Other processes: their death is told at once, where the platform can tell it.
+"""Other processes: watches them and reports their deaths at once, where the platform can.
 
-Linux can (pidfd_open, since 5.3). It is a reason to look at the locks, never the truth: a number
-may by now be another process's, and elsewhere there is no telling at all.
+Linux can, since 5.3 (pidfd_open(2)). A report is a reason to check a lock, not the truth: the
+number may belong to another process by now. Where a death cannot be reported, the locks alone tell
+(`lymph.core._system.lock_files`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import gevent
 
 from lymph.core._system.forks import abandon_in_children
 
-__all__ = ['Processes', 'pid_namespace']
+__all__ = ['ProcessWatcher', 'pid_namespace']
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +25,15 @@ _READ = 1  # libev's EV_READ
 _SHARE = 4  # one in so many of the descriptors that this process may open
 
 
-class Processes:
-    """Watches one descriptor for each process; `on_death(pid)` is called in the hub."""
+class ProcessWatcher:
+    """Watches processes, with one descriptor for each; `on_death(pid)` is called in the hub.
+
+    At most a quarter of the descriptors that this process may open (RLIMIT_NOFILE) are used.
+    """
 
     def __init__(self, on_death: Callable[[int], object]) -> None:
         self._on_death = on_death
-        self._watched: dict[int, _Process] = {}
+        self._watched: dict[int, _WatchedProcess] = {}
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _SHARE
         abandon_in_children(self)
 
@@ -37,30 +41,34 @@ class Processes:
         return len(self._watched)
 
     def watches(self, pid: int | None) -> bool:
-        """Tell whether the death of `pid` will be told."""
+        """Tell whether the death of `pid` will be reported."""
         return pid in self._watched
 
-    def hold(self, pid: int) -> bool:
-        """Watch `pid` until `release` is called as often; False when that is not possible."""
+    def watch(self, pid: int) -> bool:
+        """Watch `pid` until `unwatch` is called as often; return False when that is impossible.
+
+        It is for a process that is gone, on a platform that cannot report deaths, and when too many
+        descriptors are in use.
+        """
         process = self._watched.get(pid)
         if process is None:
             descriptor = self._open(pid)
             if descriptor is None:
                 return False
-            process = self._watched[pid] = _Process(descriptor, lambda: self._died(pid))
-        process.holders += 1
+            process = self._watched[pid] = _WatchedProcess(descriptor, lambda: self._died(pid))
+        process.watches += 1
         return True
 
-    def release(self, pid: int) -> None:
-        """Undo one `hold`; for a process that is not watched, or no more, nothing happens."""
+    def unwatch(self, pid: int) -> None:
+        """Undo one `watch`; processes that are not watched are ignored."""
         process = self._watched.get(pid)
         if process is not None:
-            process.holders -= 1
-            if process.holders == 0:
+            process.watches -= 1
+            if process.watches == 0:
                 self._watched.pop(pid).close()
 
     def close(self) -> None:
-        """Watch nobody any more."""
+        """Watch no process any more. Idempotent."""
         while self._watched:
             self._watched.popitem()[1].close()
 
@@ -76,25 +84,28 @@ class Processes:
         try:
             return os.pidfd_open(pid)
         except OSError as error:
-            # gone already; a kernel or a sandbox without it
+            # It is gone already, or the kernel or a sandbox does not offer it.
             if error.errno not in (errno.ESRCH, errno.ENOSYS, errno.EPERM):
                 logger.warning('cannot watch process %s: %s', pid, error)
             return None
 
 
 def pid_namespace() -> str | None:
-    """Return what tells the numbers of this container's processes from those of another's."""
+    """Return the namespace in which the process ids of this process are valid.
+
+    Containers on one machine have their own (pid_namespaces(7)). None where the platform has none.
+    """
     try:
         return os.readlink('/proc/self/ns/pid')
     except OSError:
         return None
 
 
-class _Process:
-    """One watched process."""
+class _WatchedProcess:
+    """One watched process, and how often it is watched."""
 
     def __init__(self, descriptor: int, on_death: Callable[[], object]) -> None:
-        self.holders = 0
+        self.watches = 0
         self._descriptor = descriptor
         self._watcher = gevent.get_hub().loop.io(descriptor, _READ)
         self._watcher.start(on_death)

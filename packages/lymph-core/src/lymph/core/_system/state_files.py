@@ -1,56 +1,56 @@
-"""What lies in a state directory: facts about each file, gathered without changing anything.
+"""The layout of a state directory, and facts about each file in it. Changes nothing.
 
 ::
 
-    registry/<namespace>/<service>/<key>~<random>.json    locked while its owner lives
-    registry/.doorbells/<name>.<random>                   a socket that its owner listens to
-    events/events.sqlite, -wal, -shm, -journal, -turn     shared by all
-    events/owners/<random>                                locked while its owner lives
-    events/bells/<name>.<random>                          a socket that its owner listens to
-    backdoor/<identity>                                   locked while its owner lives
+    registry/<namespace>/<service>/<key>~<random>.json    lock file of an instance
+    registry/.doorbells/<hash>.<random>                   wake-up socket of a process
+    events/events.sqlite, -wal, -shm, -journal, -turn     shared by all processes
+    events/owners/<random>                                lock file of a process
+    events/bells/<hash>.<random>                          wake-up socket of a process
+    backdoor/<identity>                                   lock file of a container
+    node/<identity>                                       lock file of a node
+
+The names of lock files that are not complete begin with ``.new-``.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import re
-import socket
 import stat
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gevent.monkey import get_original
+from lymph.core._system.clocks import file_age
+from lymph.core._system.lock_files import TEMPORARY, owner_state
+from lymph.core._system.wakeups import is_deaf
 
 __all__ = ['StateFile', 'read_state']
 
 Kind = Literal['directory', 'file', 'socket', 'other']
 
-_MOST = 20_000  # files that are looked at
-#: Seconds after which whoever has made a file has also locked it, or listens to it.
+_MOST = 20_000  # files that are read
+#: Seconds after which whoever has made a file has also locked it, or bound its socket.
 _SETTLED = 10.0
+_TEMPORARY = f'{re.escape(TEMPORARY)}[0-9a-f]+'
 _LOCKED = re.compile(
-    r'registry/[^/]+/[^/]+/([^/]+~[0-9a-f]{16}\.json|\.new-[^/]+)|events/owners/[0-9a-f]+'
-    r'|backdoor/[^/]+'
+    rf'registry/[^/]+/[^/]+/([^/]+~[0-9a-f]{{16}}\.json|{_TEMPORARY})'
+    rf'|events/owners/([0-9a-f]+|{_TEMPORARY})|(backdoor|node)/[^/]+'
 )
 _SOCKET = re.compile(r'(registry/\.doorbells|events/bells)/[0-9a-f]+\.[0-9a-f]+')
 _SHARED = re.compile(r'events/events\.sqlite(-wal|-shm|-journal|-turn)?')
-_FOLDER = re.compile(r'|registry(/[^/]+){0,2}|events(/owners|/bells)?|backdoor')
-_OURS = re.compile(r'(registry|events|backdoor)(/.*)?')
-
-_Socket: type[socket.socket] = get_original('socket', 'socket')
+_FOLDER = re.compile(r'|registry(/[^/]+){0,2}|events(/owners|/bells)?|backdoor|node')
+_OURS = re.compile(r'(registry|events|backdoor|node)(/.*)?')
 
 
 @dataclass(frozen=True)
 class StateFile:
-    """What is known of a file or directory; `path` is that below the state directory.
+    """A file or directory: its `path` below the state directory, owner and mode.
 
-    `known` tells that lymph keeps a file there, `dead` that whoever made it is gone.
+    `known` tells whether this version of lymph keeps such a file there, `dead` whether the process
+    that made it is gone.
     """
 
     path: str
@@ -62,9 +62,9 @@ class StateFile:
 
 
 def read_state(base: Path) -> list[StateFile]:
-    """Return what there is of lymph's in the directory `base`; may block.
+    """Return lymph's files in the directory `base`, at most 20,000. Blocks.
 
-    What cannot be read is left out, and so is what others keep beside it.
+    Files that cannot be read are left out, and so are those of other programs.
     """
     found = []
     for path, name in _walk(base):
@@ -101,12 +101,11 @@ def _read(path: Path, name: str) -> StateFile | None:
         'socket': _SOCKET,
     }.get(kind)
     dead = False
-    # either way: the wall clock may have been set since
-    if abs(time.time() - found.st_mtime) > _SETTLED or name.endswith('.json'):
+    if file_age(found.st_mtime) > _SETTLED or name.endswith('.json'):
         if kind == 'file' and _LOCKED.fullmatch(name):
-            dead = _is_free(path)
+            dead = owner_state(path) == 'dead'
         elif kind == 'socket' and _SOCKET.fullmatch(name):
-            dead = _is_deaf(path)
+            dead = is_deaf(path)
     is_known = known is not None and known.fullmatch(name) is not None
     return StateFile(name, kind, found.st_uid, stat.S_IMODE(found.st_mode), is_known, dead)
 
@@ -117,34 +116,3 @@ def _kind(mode: int) -> Kind:
     if stat.S_ISREG(mode):
         return 'file'
     return 'socket' if stat.S_ISSOCK(mode) else 'other'
-
-
-def _is_free(path: Path) -> bool:
-    """Tell whether nobody holds the lock of a file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        # shared, so that whoever looks at the same time does not take us for the owner
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _is_deaf(path: Path) -> bool:
-    """Tell whether nobody listens to a socket; nothing is sent."""
-    with _Socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.setblocking(False)
-        with suppress(OSError):
-            descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                sender.connect(f'/proc/self/fd/{descriptor}/{path.name}')
-            except OSError as error:
-                return error.errno == errno.ECONNREFUSED
-            finally:
-                os.close(descriptor)
-    return False

@@ -1,13 +1,12 @@
-"""The reader's side: what a directory of claimed files says, and who of the owners is dead.
+"""The readers' side: the instances that a directory of lock files shows, without the dead ones.
 
-Nothing here knows greenlets or logs, so it may run in a thread. What is dead is removed on the way;
-what is not a file of this registry is described, and left as it is. The theory is in `claims`.
+Nothing here uses greenlets or logs, so it can run in a native thread. The files of dead owners are
+removed on the way. Whatever is not a file of this registry is described and left as it is. The
+owner's side is `instance_files`.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
@@ -16,19 +15,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lymph.core._system.lock_files import TEMPORARY, is_locked
 from lymph.core._system.processes import pid_namespace
 from lymph.core.services import Connector, ServiceInstance
-from lymph.discovery._embedded.claims import UNFINISHED
-from lymph.discovery._embedded.files import Unfit, is_passing, open_regular, signature
+from lymph.discovery._embedded.files import (
+    NotReadable,
+    is_about_process,
+    is_missing,
+    open_regular,
+    signature,
+)
 from lymph.discovery.names import escape, name_in
 
 __all__ = [
-    'Entry',
-    'Foreign',
+    'ForeignFile',
+    'InstanceEntry',
     'Loaded',
-    'alive',
     'changed',
-    'encode',
+    'is_alive',
     'list_names',
     'load',
     'names_in_use',
@@ -39,50 +43,58 @@ _SIZE = 64 * 1024  # bytes; facts about one instance are a few hundred
 _PID_MAX = 2**31 - 1
 
 
-class Entry(NamedTuple):
-    """A live instance; `pid` is its owner's, where that is known; `made` orders claims."""
+class InstanceEntry(NamedTuple):
+    """A live instance.
+
+    `pid` is its owner's, None where that is not known or lives in another namespace; `made` is the
+    time of the file in nanoseconds: of several files with one key the latest counts.
+    """
 
     instance: ServiceInstance
     pid: int | None
     made: int
 
 
-class Foreign(NamedTuple):
-    """What is not a file of this registry, or cannot be read; `seen` is its signature then."""
+class ForeignFile(NamedTuple):
+    """A file that is not one of this registry, or cannot be read.
+
+    `seen` is the `signature` that it had; None when it was gone by then.
+    """
 
     reason: str
     seen: tuple[int, ...] | None = None
 
 
 class Loaded(NamedTuple):
-    """What `load` found; `vanished` tells that files were replaced or removed meanwhile."""
+    """What `load` found, by file name.
 
-    entries: dict[str, Entry | Foreign]
+    `vanished` tells whether files were replaced or removed meanwhile.
+    """
+
+    entries: dict[str, InstanceEntry | ForeignFile]
     vanished: bool
 
 
-def encode(instance: ServiceInstance) -> bytes:
-    """Return what the owner, this process, writes into the file."""
-    owner = {'pid': os.getpid(), 'pid_namespace': pid_namespace()}
-    return json.dumps({**instance.serialize(), 'owner': owner}).encode()
-
-
 def list_names(directory: Path) -> set[str]:
-    """Return the names of all files; a directory that is not there, or cannot be, has none."""
+    """Return the names of all files in `directory`; empty when it is missing or is no directory.
+
+    Raises OSError when it cannot be listed.
+    """
     try:
         return set(os.listdir(directory))
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+        if is_missing(error):
             return set()
         raise
 
 
 def load(directory: Path, names: Iterable[str], connector: Connector | None) -> Loaded:
-    """Read files; those whose owner is dead are removed and not in the result.
+    """Read the files `names` in `directory`; remove those of dead owners, which are left out.
 
-    Raises OSError for what passes, such as too many open files.
+    `connector` is what the instances connect with. Raises OSError for a lack of this process, such
+    as too many open files.
     """
-    entries: dict[str, Entry | Foreign] = {}
+    entries: dict[str, InstanceEntry | ForeignFile] = {}
     vanished = False
     for name in names:
         seen = signature(directory / name)
@@ -90,38 +102,38 @@ def load(directory: Path, names: Iterable[str], connector: Connector | None) -> 
             found = _read(directory, name, connector)
         except FileNotFoundError:
             vanished = True
-        except (Unfit, ValueError, RecursionError) as error:
-            entries[name] = Foreign(str(error), seen)
+        except (NotReadable, ValueError, RecursionError) as error:
+            entries[name] = ForeignFile(str(error), seen)
         else:
             if found is not None:
                 entries[name] = found
     return Loaded(entries, vanished)
 
 
-def alive(path: Path) -> bool:
-    """Tell whether the owner of a file lives; the file of a dead one is removed."""
+def is_alive(path: Path) -> bool:
+    """Tell whether the owner of a file lives, or may; the file of a dead owner is removed."""
     try:
         descriptor, _ = open_regular(path)
-    except (FileNotFoundError, Unfit):
+    except (FileNotFoundError, NotReadable):
         return False
     except OSError:
-        return True  # it cannot be told
+        return True  # this process lacks something, which says nothing about the owner
     try:
-        return _is_held(descriptor, path)
+        return not _remove_if_dead(descriptor, path)
     finally:
         os.close(descriptor)
 
 
-def changed(directory: Path, foreign: Mapping[str, Foreign]) -> set[str]:
-    """Return the names of what is no longer what it was when it was found to be foreign."""
+def changed(directory: Path, foreign: Mapping[str, ForeignFile]) -> set[str]:
+    """Return the names of the foreign files that have changed since they were read."""
     return {name for name, found in foreign.items() if signature(directory / name) != found.seen}
 
 
 def names_in_use(directory: Path) -> tuple[set[str], dict[str, str]]:
     """Return the names of the services below `directory` that have a live instance.
 
-    Also returns what is left out: paths and reasons. Raises OSError when `directory` cannot be
-    listed, and for what passes.
+    The second value says what was left out, by path, and why. Raises OSError when `directory`
+    cannot be listed, and for a lack of this process.
     """
     names = set()
     left_out: dict[str, str] = {}
@@ -137,7 +149,7 @@ def names_in_use(directory: Path) -> tuple[set[str], dict[str, str]]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            if is_passing(error):
+            if is_about_process(error):
                 raise
             left_out[str(folder)] = str(error.strerror)
         except ValueError as error:
@@ -148,27 +160,26 @@ def names_in_use(directory: Path) -> tuple[set[str], dict[str, str]]:
 def _has_instance(folder: Path, left_out: dict[str, str]) -> bool:
     for name in os.listdir(folder):
         found = load(folder, (name,), None).entries.get(name)
-        if isinstance(found, Entry):
+        if isinstance(found, InstanceEntry):
             return True
         if found is not None:
             left_out[str(folder / name)] = found.reason
     return False
 
 
-def _read(directory: Path, name: str, connector: Connector | None) -> Entry | None:
-    """Return the instance in a file, None for one that is dead, or still without its name.
+def _read(directory: Path, name: str, connector: Connector | None) -> InstanceEntry | None:
+    """Return the instance in a file; None when its owner is dead or still writes it.
 
-    Raises FileNotFoundError, Unfit or ValueError for what is not an instance, OSError for what
-    passes.
+    Raises FileNotFoundError, NotReadable or ValueError for anything else, OSError for a lack of
+    this process.
     """
     named = _NAME.fullmatch(name)
-    unfinished = name.startswith(UNFINISHED)
-    if named is None and not unfinished:
+    if named is None and not name.startswith(TEMPORARY):
         raise ValueError('not the name of an instance')
     path = directory / name
     descriptor, found = open_regular(path)
     try:
-        if not _is_held(descriptor, path) or named is None:
+        if _remove_if_dead(descriptor, path) or named is None:
             return None
         if found.st_size > _SIZE:
             raise ValueError(f'expected at most {_SIZE} bytes, found {found.st_size}')
@@ -179,8 +190,10 @@ def _read(directory: Path, name: str, connector: Connector | None) -> Entry | No
     if escape(instance.key) != named['key']:
         raise ValueError(f'its name is not that of the instance in it, {instance.key}')
     # The lock of a file with several names says nothing about one of them: its owner removes the
-    # one that it knows.
-    return Entry(instance, _owner(facts) if found.st_nlink == 1 else None, found.st_mtime_ns)
+    # one that it knows. Without a process to watch, the lock is checked at every look.
+    return InstanceEntry(
+        instance, _owner(facts) if found.st_nlink == 1 else None, found.st_mtime_ns
+    )
 
 
 def _facts(descriptor: int) -> dict[str, Any]:
@@ -193,17 +206,17 @@ def _facts(descriptor: int) -> dict[str, Any]:
     return facts
 
 
-def _is_held(descriptor: int, path: Path) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+def _remove_if_dead(descriptor: int, path: Path) -> bool:
+    """Remove a file that is open here if its owner is dead; tell whether it is."""
+    if is_locked(descriptor):
+        return False
     with suppress(OSError):
         path.unlink()
-    return False
+    return True
 
 
 def _owner(facts: dict[str, Any]) -> int | None:
+    """Return the process id of the owner, if it means the same process here."""
     owner = facts.get('owner')
     if not isinstance(owner, dict) or owner.get('pid_namespace') != pid_namespace():
         return None

@@ -1,6 +1,6 @@
 """Opening what lies in the registry's directories, whatever it is.
 
-Only regular files are opened: opening a pipe waits for its other end, opening a device may do
+Only regular files are opened. Opening a pipe waits for its other end, opening a device may do
 anything, and a symbolic link leads elsewhere or in a circle.
 """
 
@@ -11,11 +11,12 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ['Unfit', 'is_passing', 'open_regular', 'signature']
+__all__ = ['NotReadable', 'is_about_process', 'is_missing', 'open_regular', 'signature']
 
-# Should it be replaced by a link or a pipe after it was looked at, opening it still does not wait
+# Should the file be replaced by a link or a pipe after it was checked, opening it does not wait.
 _HOW = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
-_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_ABOUT_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _KINDS = {
     stat.S_IFLNK: 'a symbolic link',
     stat.S_IFDIR: 'a directory',
@@ -24,14 +25,15 @@ _KINDS = {
 }
 
 
-class Unfit(Exception):
-    """There is something, and it is not a file that can be read; the text says why."""
+class NotReadable(Exception):
+    """Something is there that is no file, or cannot be read; the text says why."""
 
 
 def open_regular(path: Path) -> tuple[int, os.stat_result]:
-    """Open a regular file for reading; returns its descriptor and what is known of it.
+    """Open a regular file for reading; return its descriptor and its status.
 
-    Raises FileNotFoundError, Unfit, and OSError for what passes, such as too many open files.
+    Raises FileNotFoundError, NotReadable, and OSError for a lack of this process, such as too many
+    open files.
     """
     try:
         found = os.lstat(path)
@@ -44,20 +46,25 @@ def open_regular(path: Path) -> tuple[int, os.stat_result]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
     except OSError as error:
-        if is_passing(error):
+        if is_about_process(error):
             raise
-        raise Unfit(str(error.strerror)) from error
+        raise NotReadable(str(error.strerror)) from error
     kind = _KINDS.get(stat.S_IFMT(found.st_mode), 'a device')
-    raise Unfit(f'expected a file, found {kind}')
+    raise NotReadable(f'expected a file, found {kind}')
 
 
-def is_passing(error: OSError) -> bool:
-    """Tell whether an error concerns this process at this moment, not the file."""
-    return error.errno in _PASSING
+def is_about_process(error: OSError) -> bool:
+    """Tell whether this process lacks something at the moment: the file is not to blame."""
+    return error.errno in _ABOUT_PROCESS
+
+
+def is_missing(error: OSError) -> bool:
+    """Tell whether an error says that there is no such directory, and cannot be one."""
+    return error.errno in _MISSING
 
 
 def signature(path: Path) -> tuple[int, ...] | None:
-    """Return what changes whenever a file, its kind or its permissions do; None without it."""
+    """Return values that change with a file, its kind or its permissions; None without a file."""
     try:
         found = os.lstat(path)
     except OSError:

@@ -1,14 +1,14 @@
-"""The registry of one machine: processes meet in a directory, nobody has to be asked.
+"""The registry of one machine: processes meet in a directory, without a server.
 
 ::
 
     <state>/registry/<namespace>/<service>/<key>~<random>.json    locked while its owner lives
-    <state>/registry/.doorbells/                                  one for each process that watches
+    <state>/registry/.doorbells/                                  sockets of those who watch
 
-Whoever registers or leaves rings all bells. A death is noticed through the process (where the
-platform tells it), when a call does not reach an instance (`suspect`), and by every `refresh`.
-What somebody removes of all this comes back within seconds.
-The state directory has to be on a local disk.
+Whoever registers or leaves wakes all who watch. A death is noticed through the process (where the
+platform reports it), when a call does not reach an instance (`suspect`), and by every `refresh`.
+Files that somebody removes are put back within seconds. The state directory has to be on a local
+disk.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from typing import Any
 from lymph.config import ConfigView, Location
 from lymph.config.printable import printable, quoted
 from lymph.core._system.blocking import in_thread
-from lymph.core._system.doorbell import ring
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.refusals import Availability
 from lymph.core._system.state import state_directory
+from lymph.core._system.wakeups import wake
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
-from lymph.discovery._embedded.claims import Claim
-from lymph.discovery._embedded.entries import encode, names_in_use
-from lymph.discovery._embedded.upkeep import Upkeep
-from lymph.discovery._embedded.watching import Watching
+from lymph.discovery._embedded.entries import names_in_use
+from lymph.discovery._embedded.instance_files import InstanceFile, encode
+from lymph.discovery._embedded.repairs import RepairTimer
+from lymph.discovery._embedded.watcher import DirectoryWatcher
 from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
 from lymph.discovery.names import escape
 from lymph.exceptions import LookupFailure, RegistrationFailure
@@ -40,15 +41,14 @@ __all__ = ['EmbeddedServiceRegistry']
 
 logger = logging.getLogger(__name__)
 
-_FORKED = 'this registry was made before a fork; make one in the child, as everything that uses it'
-
 
 class EmbeddedServiceRegistry(BaseServiceRegistry):
     """Registers instances as locked files in the state directory.
 
-    `path` is used in place of the state directory; `where` it is configured, for errors. Raises
-    ConfigurationError when the directory cannot be made or written. In a forked child the copy
-    refuses; what the parent registered is not touched by what becomes of the child.
+    `path` is used in place of the state directory; `where` is the place in the configuration that
+    names it, for errors. Raises ConfigurationError when the directory cannot be made or written.
+
+    In a forked child the copy refuses to be used, and changes nothing that the parent registered.
     """
 
     beyond_host = False
@@ -58,17 +58,20 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     ) -> None:
         super().__init__(**kwargs)
         self.directory = state_directory('registry', path=path, where=where)
-        self._bells = state_directory('registry', '.doorbells', path=path, where=where)
-        self._claims: dict[tuple[str, str, str], Claim] = {}
+        self._sockets = state_directory('registry', '.doorbells', path=path, where=where)
+        self._files: dict[tuple[str, str, str], InstanceFile] = {}
         self._log = OnceLog(logger, 'entries of the registry')
-        self._watching = Watching(self._bells, self.spawn, self._log)
-        self._upkeep = Upkeep(self._is_missing, self._restore, self.spawn)
-        self._forked = False
+        self._watcher = DirectoryWatcher(self._sockets, self.spawn, self._log)
+        self._repairs = RepairTimer(self._is_missing, self._repair, self.spawn)
+        self._availability = Availability('registry', running=True)
         abandon_in_children(self)
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> EmbeddedServiceRegistry:
-        """Make the registry; the one option is `path`, used in place of the state directory."""
+        """Make the registry; the only option is `path`, used in place of the state directory.
+
+        Raises ConfigurationError for other options, and as the constructor does.
+        """
         refuse_unknown(config, ('path',))
         return cls(config.get_line('path', None), where=config.locate('path'), **kwargs)
 
@@ -78,19 +81,18 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
 
     def discover(self, namespace: str = RPC) -> set[str]:
         folder = self.directory / escape(namespace)
-        with self._readable():
+        with self._reading():
             names, left_out = in_thread(names_in_use, folder)
         for path, reason in left_out.items():
             self._log.warn(path, f'ignored: {reason}')
         return names
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
-        if self._forked:
-            raise RegistrationFailure(_FORKED)
+        self._availability.check(RegistrationFailure)
         check_registration(name, instance)
         folder = self._folder(name, namespace)
         try:
-            claim = Claim(folder, instance.key, encode(instance))
+            file = InstanceFile(folder, instance.key, encode(instance))
         except OSError as error:
             raise RegistrationFailure(
                 f'cannot register {quoted(name)} in {printable(str(folder))}: {error.strerror}; '
@@ -98,76 +100,75 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
                 'can write to'
             ) from error
         key = (namespace, name, instance.key)
-        replaced = self._claims.pop(key, None)
-        self._claims[key] = claim
+        replaced = self._files.pop(key, None)
+        self._files[key] = file
         if replaced is not None:
             replaced.release()
-        self._upkeep.start()
-        ring(self._bells)
+        self._repairs.start()
+        wake(self._sockets)
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
-        claim = self._claims.pop((namespace, name, instance.key), None)
-        if claim is not None:
-            claim.release()
-            ring(self._bells)
+        file = self._files.pop((namespace, name, instance.key), None)
+        if file is not None:
+            file.release()
+            wake(self._sockets)
 
     def watch(self, service: Service, namespace: str) -> None:
-        with self._readable():
-            self._watching.add(service, self._folder(service.name, namespace))
-        self._upkeep.start()
+        with self._reading():
+            self._watcher.add(service, self._folder(service.name, namespace))
+        self._repairs.start()
 
     def unwatch(self, service: Service, namespace: str) -> None:
-        self._watching.remove(service)
+        self._watcher.remove(service)
 
     def refresh(self, service: Service, namespace: str) -> None:
-        with self._readable():
-            self._watching.look(service)
+        with self._reading():
+            self._watcher.look(service)
 
     def suspect(self, instance: ServiceInstance) -> None:
-        self._watching.suspect(instance.key)
+        self._watcher.suspect(instance.key)
 
     def on_stop(self) -> None:
-        """Take out everything that was registered here and stop watching."""
-        self._upkeep.close()
-        claims, self._claims = self._claims, {}
-        for claim in claims.values():
-            claim.release()
-        if claims:
-            ring(self._bells)
+        """Remove everything that was registered here and stop watching."""
+        self._repairs.close()
+        files, self._files = self._files, {}
+        for file in files.values():
+            file.release()
+        if files:
+            wake(self._sockets)
         super().on_stop()
-        self._watching.close()
+        self._watcher.close()
         self._log.close()
 
     def abandon(self) -> None:
-        """Refuse from now on, in a forked child; locks and files stay the parent's."""
-        self._forked = True
-        self._upkeep.abandon()
+        """Refuse to be used from now on, in a forked child; locks and files stay the parent's."""
+        self._availability.abandon()
+        self._repairs.abandon()
 
     def _is_missing(self) -> bool:
-        return self._watching.deaf or any(claim.lost for claim in self._claims.values())
+        return self._watcher.deaf or not all(file.in_place for file in self._files.values())
 
-    def _restore(self) -> None:
-        """Put back what was removed; what fails is tried again at the next look."""
+    def _repair(self) -> None:
+        """Put back what was removed; what fails is tried again at the next check."""
         try:
-            for claim in tuple(self._claims.values()):
-                if claim.lost:
-                    removed = str(claim.path)
-                    claim.restore()
-                    self._log.warn(removed, f'was removed; registered again as {claim.path.name}')
-            self._watching.restore()
+            for file in tuple(self._files.values()):
+                if not file.in_place:
+                    removed = str(file.path)
+                    file.restore()
+                    self._log.warn(removed, f'was removed; registered again as {file.path.name}')
+            self._watcher.restore()
         except OSError as error:
             self._log.warn(str(self.directory), f'cannot be restored: {error.strerror}')
         else:
             self._log.forget(str(self.directory))
-        ring(self._bells)
+        wake(self._sockets)
 
     def _folder(self, name: str, namespace: str) -> Path:
         return self.directory / escape(namespace) / escape(name)
 
     @contextmanager
-    def _readable(self) -> Iterator[None]:
-        if self._forked:
-            raise LookupFailure(_FORKED)
+    def _reading(self) -> Iterator[None]:
+        self._availability.check(LookupFailure)
         try:
             yield
         except OSError as error:

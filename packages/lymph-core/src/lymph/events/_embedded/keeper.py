@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gevent.event import Event as Signal
 
-from lymph.core._system.doorbell import Doorbell, ring
 from lymph.core._system.forks import abandon_in_children
-from lymph.core._system.processes import Processes, pid_namespace
+from lymph.core._system.lock_files import LockFile
+from lymph.core._system.processes import ProcessWatcher, pid_namespace
 from lymph.core._system.state import make_private
+from lymph.core._system.suspects import Suspects
+from lymph.core._system.wakeups import WakeupSocket, wake
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_text, log_failure
 from lymph.core.greenlets import Greenlet
@@ -28,7 +31,6 @@ from lymph.events._embedded.committer import Committer, Ticket
 from lymph.events._embedded.database import StoreError
 from lymph.events._embedded.owners import (
     Found,
-    OwnerFile,
     dismiss,
     dismiss_former,
     enroll,
@@ -44,8 +46,6 @@ logger = logging.getLogger(__name__)
 _SLOW = 20.0  # seconds between two looks around; a third of what an owner without a file has
 _AGAIN = 0.5  # the same, while it is not what it was to the others
 _BLIND = 5.0  # the same, while there are owners whose death would not be told
-_LOOKS = 7  # after a death, the second one after so many seconds, each later one twice as late
-_SECOND_LOOK = 0.02
 _BELL = 'owners'
 _TAKEN_FOR_DEAD = 'other instances took this one for dead'
 _CANNOT_LOOK = 'cannot look after the events of other instances'
@@ -81,13 +81,13 @@ class Keeper:
         self._namespace = pid_namespace()
         self._tidying = Tidying(component, committer)
         self._wake = Signal()
-        self._processes = Processes(self._died)
+        self._processes = ProcessWatcher(self._died)
         self._watched: set[int] = set()
-        self._looks = 0  # left after a death
+        self._suspects: Suspects[int] = Suspects()  # processes
         self._untold: set[int] = set()  # whose death will not be told
         self._blind = False  # whether there is anybody like that
-        self._file: OwnerFile | None = None
-        self._bell: Doorbell | None = None
+        self._file: LockFile | None = None
+        self._bell: WakeupSocket | None = None
         self._greenlet: Greenlet | None = None
         self._anew = False  # the database may be another one than that of this owner
         self._lost = False  # it is a new owner whose queues are not declared yet
@@ -101,15 +101,15 @@ class Keeper:
         if self.owner:
             return
         try:
-            self._file = OwnerFile(self._directory)
-            self._bell = Doorbell(self._bells, _BELL, self._wake.set)
-            self._enroll(self._file.token, timeout)
+            self._file = self._make_file()
+            self._bell = WakeupSocket(self._bells, _BELL, self._wake.set)
+            self._enroll(self._file.path.name, timeout)
         except BaseException as error:
             self._let_go()
             if isinstance(error, OSError):
                 raise StoreError(f'cannot use {self._directory}: {error.strerror}') from error
             raise
-        ring(self._bells, _BELL)  # so that the others watch this process
+        wake(self._bells, _BELL)  # so that the others watch this process
         self._slow_at = time.monotonic() + _SLOW
         self._greenlet = self._component.spawn(self._run)
 
@@ -160,8 +160,8 @@ class Keeper:
     def keep_place(self) -> None:
         """Look around soon if somebody removed what others find this instance by. Never waits."""
         held, bell = self._file, self._bell
-        there = held is None or held.in_place()
-        if not (there and (bell is None or os.path.exists(bell.path))):
+        there = held is None or held.in_place
+        if not (there and (bell is None or bell.in_place)):
             self.look_soon()
 
     def look_soon(self) -> None:
@@ -177,13 +177,18 @@ class Keeper:
         namespace = self._namespace
         self.owner = self._committer.run(lambda db: enroll(db, token, namespace), timeout)
 
+    def _make_file(self) -> LockFile:
+        return LockFile(self._directory / secrets.token_hex(8))
+
     def _let_go(self) -> None:
         self._processes.close()
         self._watched.clear()
         self._untold.clear()
-        for held in (self._bell, self._file):
-            if held is not None:
-                held.close()
+        self._suspects.clear()
+        if self._bell is not None:
+            self._bell.close()
+        if self._file is not None:
+            self._file.release()
         self._bell = self._file = None
 
     def _ring_all(self, queues: Iterable[str]) -> None:
@@ -192,7 +197,7 @@ class Keeper:
 
     def _died(self, pid: int) -> None:
         self._watched.discard(pid)
-        self._looks = _LOOKS
+        self._suspects.add(pid)
         self._wake.set()
 
     def _run(self) -> None:
@@ -212,16 +217,17 @@ class Keeper:
             self._wake.clear()
 
     def _patience(self) -> float:
-        if self._looks:
-            return _SECOND_LOOK * 2.0 ** (_LOOKS - self._looks - 1)
+        again = self._suspects.interval()
+        if again is not None:
+            return again
         if self._anew or self._lost:
             return _AGAIN
         slow = max(self._slow_at - time.monotonic(), 0)
         return min(_BLIND, slow) if self._blind else slow
 
     def _look(self, slow: bool) -> None:
-        self._looks = max(self._looks - 1, 0)
-        former = self._file.token if self._file is not None else ''
+        self._suspects.checked(self._suspects.current())
+        former = self._file.path.name if self._file is not None else ''
         token = self._keep_place()
         anew = self._anew
         if anew:
@@ -238,7 +244,7 @@ class Keeper:
         self._watch(found.living)
         self._blind = bool(found.unknown or self._untold)
         if slow and len(os.listdir(self._bells)) > found.bells:
-            ring(self._bells)  # which removes those of the dead
+            wake(self._bells)  # which removes those of the dead
         if slow:
             self._tidying.start(self.owner)
         if slow or self._lost:
@@ -253,23 +259,22 @@ class Keeper:
         """Put back what somebody cleaned away; returns the token of the owner's file."""
         assert self._file is not None
         assert self._bell is not None
-        if not self._file.in_place():
-            make_private(self._directory)
-            self._file.close()
-            self._file = OwnerFile(self._directory)
-        if not os.path.exists(self._bell.path):
+        if not self._file.in_place:
+            self._file.release()
+            self._file = self._make_file()
+        if not self._bell.in_place:
             make_private(self._bells)
             self._bell.close()
-            self._bell = Doorbell(self._bells, _BELL, self._wake.set)
-        return self._file.token
+            self._bell = WakeupSocket(self._bells, _BELL, self._wake.set)
+        return self._file.path.name
 
     def _watch(self, living: frozenset[int]) -> None:
         for pid in self._watched - living:
-            self._processes.release(pid)
+            self._processes.unwatch(pid)
         self._watched &= living
         self._untold &= living
         fresh = living - self._watched - self._untold - {os.getpid()}
         for pid in fresh:
-            (self._watched if self._processes.hold(pid) else self._untold).add(pid)
+            (self._watched if self._processes.watch(pid) else self._untold).add(pid)
         if fresh:
             self._wake.set()  # one may have died between the look and the watch

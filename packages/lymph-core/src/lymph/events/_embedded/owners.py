@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import secrets
 import sqlite3
@@ -21,7 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.clocks import file_age
+from lymph.core._system.lock_files import owner_state
 from lymph.events._embedded.claims import take_back
 from lymph.events._embedded.clock import Database
 from lymph.events._embedded.database import StoreError
@@ -29,7 +28,6 @@ from lymph.events._embedded.routing import withdraw
 
 __all__ = [
     'Found',
-    'OwnerFile',
     'UnknownOwner',
     'dismiss',
     'dismiss_former',
@@ -48,40 +46,6 @@ class UnknownOwner(StoreError):
 
     def __init__(self) -> None:
         super().__init__('the others do not know this instance; it makes itself known again')
-
-
-class OwnerFile:
-    """A file that stays locked while this process lives. Raises OSError when it cannot be had."""
-
-    def __init__(self, directory: Path) -> None:
-        self.token = secrets.token_hex(8)
-        self._path = directory / self.token
-        self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        abandon_in_children(self)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is_held(self._path):
-            self.close()
-            raise OSError(errno.ENOLCK, 'its file system does not keep locks; use a local one')
-
-    def in_place(self) -> bool:
-        """Tell whether others can still find the file."""
-        try:
-            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        """Take the file away; again is ignored."""
-        if self._descriptor >= 0:
-            with suppress(OSError):
-                os.unlink(self._path)
-            self.abandon()
-
-    def abandon(self) -> None:
-        """Leave the file to the parent process, which holds the same lock."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 @dataclass(frozen=True)
@@ -171,29 +135,14 @@ def _sweep(directory: Path, known: set[str]) -> None:
     for name in os.listdir(directory):
         path = directory / name
         with suppress(OSError):
-            # either way: the wall clock may have been set since
-            old = abs(time.time() - os.stat(path).st_mtime) > _EXPIRY
-            if name not in known and old and not _is_held(path):
+            old = file_age(os.stat(path).st_mtime) > _EXPIRY
+            if name not in known and old and owner_state(path) == 'dead':
                 os.unlink(path)
 
 
 def _is_dead(path: Path, expires: float) -> bool:
-    try:
-        return not _is_held(path)
-    except FileNotFoundError:
+    state = owner_state(path)
+    if state == 'missing':
         now = time.monotonic()
         return not now <= expires <= now + _EXPIRY  # later: it is of an earlier boot
-    except OSError:
-        return False  # it cannot be told now: too many open files
-
-
-def _is_held(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        # shared, so that two who look at the same time do not take each other for the owner
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return state == 'dead'

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from lymph.core._system.lock_files import FileMutex
 from lymph.core._system.state import make_private
 from lymph.events._embedded.clock import Database
 from lymph.events._embedded.database import StoreError, explain, open_database
 from lymph.events._embedded.files import StoreFiles
-from lymph.events._embedded.turns import Turns
 
 __all__ = ['Session']
 
@@ -39,7 +39,7 @@ class Session:
         self.turns = path.with_name(f'{path.name}-turn')
         self.gone: str | None = None
         self._connection: Database | None = None
-        self._turns: Turns | None = None
+        self._turns: FileMutex | None = None
         self._files: StoreFiles | None = None
         self._looked_at = 0.0
         self._synchronous = ''
@@ -50,9 +50,9 @@ class Session:
             return
         try:
             make_private(self.path.parent)
-            turns = Turns(self.turns)
+            turns = FileMutex(self.turns)
             try:
-                with turns.take():
+                with turns.hold():
                     self._make_file()
                     self._connection, self._files = self._connect()
             except BaseException:
@@ -69,7 +69,7 @@ class Session:
         """Close the file; again is ignored."""
         connection, turns, files = self._connection, self._turns, self._files
         if connection is not None and turns is not None and files is not None:
-            with turns.take():
+            with turns.hold():
                 if files.problem() is None:
                     connection.close()
                 else:
@@ -94,7 +94,7 @@ class Session:
         connection, turns, files = self._connection, self._turns, self._files
         if connection is None or turns is None or files is None:
             raise StoreError(self.gone or f'{self.path} is not open')
-        with turns.take():
+        with turns.hold():
             problem = self._look(files, lasting)
             if problem is None or files.is_harmless():
                 self._transact(connection, run, 'FULL' if lasting else 'NORMAL')

@@ -13,7 +13,6 @@ directory has to be on a local disk.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,11 @@ from typing import Any, TypeVar
 from gevent.lock import RLock
 
 from lymph.config import ConfigView, Location
-from lymph.core._system.doorbell import Doorbell
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.state import state_directory
+from lymph.core._system.wakeups import Waker, WakeupSocket
 from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
-from lymph.events._embedded.bells import Ringer
 from lymph.events._embedded.clock import Database
 from lymph.events._embedded.committer import Committer
 from lymph.events._embedded.database import StoreError
@@ -67,7 +65,7 @@ class _Consumed:
 
     queue: str
     subscription: Subscription
-    bell: Doorbell | None = None
+    bell: WakeupSocket | None = None
 
 
 class EmbeddedEventSystem(BaseEventSystem):
@@ -109,7 +107,8 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._consumed: dict[str, _Consumed] = {}
         self._declared: dict[str, tuple[str, ...]] = {}  # without consuming them
         self._routes = Routes()
-        self._ring = Ringer(self._bells)
+        self._waker = Waker(self._bells)
+        self._ring = self._waker.wake_soon
         self._committer = Committer(self.directory / 'events.sqlite', self._lost)
         self._keeper = Keeper(self, self._committer, owners, self._bells, self._keep_up, self._ring)
         self._holding = Holding(self, self._committer, stall_timeout, self._ring)
@@ -161,9 +160,9 @@ class EmbeddedEventSystem(BaseEventSystem):
         for one in consumed.values():
             _close(one.bell)
         self._keeper.stop(self._timeout)
-        self._ring.flush()
+        self._waker.flush()
         self._committer.close()
-        self._ring.flush()  # for what was done last, though nobody waited for it any more
+        self._waker.flush()  # for what was done last, though nobody waited for it any more
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; the file and the queues stay the parent's."""
@@ -294,8 +293,8 @@ class EmbeddedEventSystem(BaseEventSystem):
         for queue in queues:
             self._ring(queue)
 
-    def _hang_bell(self, queue: str) -> Doorbell:
-        return Doorbell(self._bells, queue, partial(self._consumption.ring, queue))
+    def _hang_bell(self, queue: str) -> WakeupSocket:
+        return WakeupSocket(self._bells, queue, partial(self._consumption.ring, queue))
 
     def _declare(self, consumed: _Consumed) -> None:
         queue, topics = consumed.queue, consumed.subscription.event_types
@@ -345,9 +344,9 @@ def _declare(name: str, topics: tuple[str, ...], db: Database) -> None:
 
 
 def _hangs(consumed: _Consumed) -> bool:
-    return consumed.bell is None or os.path.exists(consumed.bell.path)
+    return consumed.bell is None or consumed.bell.in_place
 
 
-def _close(bell: Doorbell | None) -> None:
+def _close(bell: WakeupSocket | None) -> None:
     if bell is not None:
         bell.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lymph.discovery._embedded import upkeep
+from lymph.discovery._embedded import repairs
 from lymph.discovery.embedded import EmbeddedServiceRegistry
 from lymph.testing.contracts.registries import make_instance
 from lymph.testing.waiting import eventually
@@ -25,7 +25,7 @@ OWNER = """
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch):
-    monkeypatch.setattr(upkeep, 'INTERVAL', 0.05)
+    monkeypatch.setattr(repairs, 'INTERVAL', 0.05)
 
 
 @pytest.fixture
@@ -119,9 +119,9 @@ def test_what_cannot_be_put_back_is_told_once_and_put_back_later(registry, reade
         return [r for r in caplog.records if 'cannot be restored' in r.getMessage()]
 
     eventually(told, PATIENCE)
-    (removed,) = registry._claims.values()
+    (removed,) = registry._files.values()
     looks = []
-    registry._upkeep._missing = lambda: looks.append(removed.lost) or removed.lost
+    registry._repairs._missing = lambda: looks.append(removed.in_place) or not removed.in_place
     eventually(lambda: len(looks) >= 2, PATIENCE)
     folder.unlink()
     eventually(lambda: reader.discover() == {'echo'}, PATIENCE)
@@ -146,7 +146,7 @@ def test_what_was_unregistered_does_not_come_back(registry, reader, path):
     assert reader.discover() == {'mail'}
     shutil.rmtree(path)
     registry.on_stop()
-    assert registry._upkeep._timer is None
+    assert registry._repairs._timer is None
 
 
 def test_an_instance_that_starts_again_at_its_endpoint_stands_there_once(run, registry):

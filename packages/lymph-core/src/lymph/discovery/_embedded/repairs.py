@@ -1,7 +1,7 @@
-"""Puts back what somebody removed: files of instances, the doorbell, directories above them.
+"""Checks at intervals whether somebody removed a file of this process, and has it put back.
 
-Nothing tells of a file that is removed, so they are looked at every `INTERVAL` seconds, which costs
-a system call or two for each file of this process.
+Nothing reports that a file is removed, so the files are checked every `INTERVAL` seconds, which
+costs a system call or two for each file of this process.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import gevent
 
-__all__ = ['INTERVAL', 'Upkeep']
+__all__ = ['INTERVAL', 'RepairTimer']
 
 INTERVAL: Final = 2.0  # seconds
 
 
-class Upkeep:
+class RepairTimer:
     """Calls `missing()` in the hub at intervals and, when it is true, `repair()` in a greenlet.
 
-    `spawn` starts that greenlet. `missing` must not wait. The timer keeps no loop alive.
+    `spawn` starts the greenlet. `missing` must not wait. The timer keeps no loop alive.
     """
 
     def __init__(
@@ -35,26 +35,24 @@ class Upkeep:
         self._greenlet: gevent.Greenlet[..., Any] | None = None
 
     def start(self) -> None:
-        """Begin to look; again is ignored."""
+        """Begin to check. Idempotent."""
         if self._timer is None:
             self._timer = gevent.get_hub().loop.timer(INTERVAL, INTERVAL, ref=False)
-            self._timer.start(self._look)
+            self._timer.start(self._check)
 
     def close(self) -> None:
-        """Look no more; it may be started again."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.close()
+        """Stop checking, and a repair that runs; `start` begins again."""
+        self.abandon()
         greenlet, self._greenlet = self._greenlet, None
         if greenlet is not None:
             greenlet.kill()
 
     def abandon(self) -> None:
-        """Look no more, in a forked child."""
-        if self._timer is not None:
-            self._timer.close()
-            self._timer = None
+        """Stop checking, in a forked child. Idempotent."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.close()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if (self._greenlet is None or self._greenlet.dead) and self._missing():
             self._greenlet = self._spawn(self._repair)

@@ -1,0 +1,236 @@
+"""Wake-ups: how processes of one machine tell each other that a shared file has changed.
+
+A process that waits binds a Unix datagram socket in a directory that all of them know. A wake-up
+carries no data, it says "look again": the receiver reads the files, and several wake-ups count as
+one. The sockets are files::
+
+    <directory>/<hash of the name>.<random>
+
+- `on_wakeup` runs in gevent's hub, soon after a wake-up and never before the constructor of the
+  socket has returned. It must not wait; it sets an event or starts a greenlet.
+- Nobody waits for anybody. The socket of a stopped or busy process holds a few unread wake-ups and
+  drops the others, which is no loss: its owner is going to look anyway.
+- Several sockets may have the same name (the consumers of one queue); `wake` reaches all of them.
+  A name is any text.
+- The socket of a dead process is removed by the first wake-up that finds it.
+- To miss nothing, bind the socket first and then read the files; change the files first and then
+  wake the others.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+
+import gevent
+from gevent.monkey import get_original
+
+from lymph.core._system.clocks import file_age
+from lymph.core._system.forks import abandon_in_children
+from lymph.core.failures import error_text
+
+__all__ = ['Waker', 'WakeupSocket', 'is_deaf', 'wake']
+
+logger = logging.getLogger(__name__)
+
+_READ = 1  # libev's EV_READ
+_READS = 64  # wake-ups read at once; the kernel keeps about ten (net.unix.max_dgram_qlen)
+_PATH_LIMIT = 103  # bytes of a socket's path that every Unix takes (Linux 107, macOS 103)
+_COARSE = 1.0  # seconds; more than the ticks of a file system's clock
+_NO_DIRECTORY = (errno.EACCES, errno.ELOOP, errno.ENOENT, errno.ENOTDIR)
+_BINDING = 10.0  # seconds for which a socket that does not answer may be one that is being bound
+
+# Never gevent's: these sockets do not block, and gevent's are heavier.
+_Socket: type[socket.socket] = get_original('socket', 'socket')
+
+
+class WakeupSocket:
+    """Calls `on_wakeup()` in the hub after each wake-up for `name` in `directory`.
+
+    Raises OSError when the directory is missing or cannot be written. In a forked child the copy is
+    closed; the socket stays the parent's.
+    """
+
+    def __init__(
+        self, directory: str | os.PathLike[str], name: str, on_wakeup: Callable[[], object]
+    ) -> None:
+        self.path = os.path.join(directory, f'{_prefix(name)}{secrets.token_hex(8)}')
+        self._on_wakeup = on_wakeup
+        self._socket = _datagram_socket()
+        try:
+            with _address(self.path) as address:
+                self._socket.bind(address)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._watcher = gevent.get_hub().loop.io(self._socket.fileno(), _READ)
+        self._watcher.start(self._receive)
+        abandon_in_children(self)
+
+    def __repr__(self) -> str:
+        return f'<WakeupSocket {self.path}>'
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the others find the socket: nobody has removed its file."""
+        return os.path.exists(self.path)
+
+    def close(self) -> None:
+        """Close the socket and remove its file. Idempotent."""
+        if self._socket.fileno() >= 0:
+            self.abandon()
+            with suppress(OSError):
+                os.unlink(self.path)
+
+    def abandon(self) -> None:
+        """Close the socket and leave its file to the owner, the parent process."""
+        self._watcher.stop()
+        self._watcher.close()
+        self._socket.close()
+
+    def _receive(self) -> None:
+        try:
+            for _ in range(_READS):
+                self._socket.recv(16)
+        except BlockingIOError:
+            pass
+        self._on_wakeup()
+
+
+def wake(directory: str | os.PathLike[str], name: str | None = None) -> int:
+    """Wake all sockets in `directory`, or those called `name`; return how many there were.
+
+    Never blocks, and never fails because of one socket: a directory that is missing or cannot be
+    listed has none.
+    """
+    prefix = '' if name is None else _prefix(name)
+    sockets = [each for each in _list(directory) if each.startswith(prefix)]
+    return sum(_wake_one(os.path.join(directory, each)) for each in sockets)
+
+
+class Waker:
+    """Wakes the sockets of a directory often; lists the directory only when it has changed.
+
+    So a wake-up costs as much among a thousand sockets as it does alone.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self._directory = directory
+        self._listed: tuple[int, int] | None = None  # the state of the directory that is known
+        self._paths: dict[str, list[str]] = {}
+        self._names: set[str] = set()  # to be woken at the end of this turn of the loop
+        self._hub = gevent.get_hub()
+
+    def wake(self, name: str) -> int:
+        """Wake the sockets called `name`; return how many there were. Never blocks."""
+        state = self._state()
+        if state is None or state != self._listed:
+            # A change within the same tick of the file system's clock would not be seen.
+            settled = state is not None and file_age(state[1] / 1e9) > _COARSE
+            self._listed = state if settled else None
+            self._paths = {}
+            for each in _list(self._directory):
+                prefix = each[: each.find('.') + 1]
+                self._paths.setdefault(prefix, []).append(os.path.join(self._directory, each))
+        return sum(_wake_one(path) for path in self._paths.get(_prefix(name), ()))
+
+    def wake_soon(self, name: str) -> None:
+        """Wake the sockets called `name` once at the end of this turn of the loop."""
+        if not self._names:
+            self._hub.loop.run_callback(self.flush)
+        self._names.add(name)
+
+    def flush(self) -> None:
+        """Do now what `wake_soon` was called for. Failures are logged, never raised."""
+        names, self._names = self._names, set()
+        for name in names:
+            try:
+                self.wake(name)
+            except Exception as error:  # noqa: BLE001 - the others look by themselves in time
+                logger.warning('cannot wake those who wait for %s: %s', name, error_text(error))
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._directory)
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
+def is_deaf(path: str | os.PathLike[str]) -> bool:
+    """Tell whether the process that bound the socket at `path` is gone. Nothing is sent."""
+    with suppress(OSError), _datagram_socket() as sender, _address(os.fspath(path)) as address:
+        return sender.connect_ex(address) == errno.ECONNREFUSED
+    return False
+
+
+def _list(directory: str | os.PathLike[str]) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        if error.errno in _NO_DIRECTORY:
+            return []
+        raise
+
+
+def _wake_one(path: str) -> bool:
+    # A socket for each: unread datagrams count against the buffer of their sender, so one socket
+    # for all would fall silent as soon as a few hundred receivers were slow.
+    with _datagram_socket() as sender:
+        try:
+            with _address(path) as address:
+                sender.sendto(b'!', address)
+        except BlockingIOError:
+            return True  # it holds as many unread wake-ups as it can
+        except OSError as error:
+            if error.errno == errno.ECONNREFUSED:
+                _remove_deaf(path)
+            return False
+    return True
+
+
+def _remove_deaf(path: str) -> None:
+    with suppress(OSError):
+        found = os.lstat(path)
+        # bind() makes the file a moment before the socket answers.
+        if stat.S_ISSOCK(found.st_mode) and file_age(found.st_mtime) > _BINDING:
+            os.unlink(path)
+
+
+def _datagram_socket() -> socket.socket:
+    made = _Socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    return made
+
+
+def _prefix(name: str) -> str:
+    return f'{blake2b(name.encode(), digest_size=8).hexdigest()}.'
+
+
+@contextmanager
+def _address(path: str) -> Iterator[str]:
+    """Yield an address for `path` that fits into sun_path (unix(7)), however long the path is."""
+    if len(os.fsencode(path)) <= _PATH_LIMIT:
+        yield path
+        return
+    folder, name = os.path.split(path)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        short = f'/proc/self/fd/{descriptor}'
+        if not os.path.isdir(short):
+            raise OSError(
+                errno.ENAMETOOLONG,
+                f'expected a path of at most {_PATH_LIMIT} bytes for a socket; '
+                'set LYMPH_STATE_DIR to a shorter one',
+                path,
+            )
+        yield f'{short}/{name}'
+    finally:
+        os.close(descriptor)
