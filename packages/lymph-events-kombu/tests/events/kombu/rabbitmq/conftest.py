@@ -126,14 +126,3 @@ def proxy(rabbitmq_server: RabbitmqServer) -> Iterator[FaultProxy]:
     """A way to the broker that can be broken."""
     with FaultProxy('127.0.0.1', rabbitmq_server.port) as proxy:
         yield proxy
-
-
-@pytest.fixture
-def in_thread() -> Callable[..., Any]:
-    """Run what blocks in a thread, so that the greenlets of the test go on."""
-    pool: Any = gevent.get_hub().threadpool
-
-    def run(function: Callable[..., Any], *args: Any) -> Any:
-        return pool.apply(function, args)
-
-    return run
