@@ -712,7 +712,7 @@ def test_nothing_is_called_from_a_stopped_container(caller, service):
     caller.stop()
     with pytest.raises((NotConnected, LookupFailure)):
         caller.request('echo', 'echo.echo', retries=0)
-    with pytest.raises(NotConnected, match='this container is stopped'):
+    with pytest.raises(NotConnected, match='this container was stopped; make a new one'):
         caller.request(service.endpoint, 'echo.echo', retries=0)
 
 

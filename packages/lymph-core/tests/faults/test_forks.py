@@ -11,7 +11,9 @@ import pytest
 from lymph.core.transport.endpoints import split_tcp
 from lymph.testing.waiting import eventually
 
-REFUSAL = 'NotConnected no this container was started before a fork; make a new one in this process'
+REFUSAL = (
+    'NotConnected no this container was made before a fork; make a new one in the child process'
+)
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])

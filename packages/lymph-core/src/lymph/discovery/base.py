@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
 from lymph.core._loop.flights import Cancelled, Flights
+from lymph.core._system.refusals import was_stopped
 from lymph.core.components import Component
 from lymph.core.facts import check_facts, check_name
 from lymph.core.services import Change, Connector, Service, ServiceInstance
@@ -79,7 +80,7 @@ class BaseServiceRegistry(Component, ABC):
             return self._lookups.join((namespace, name), lambda: self._look_up(name, namespace))
         except Cancelled as error:
             raise LookupFailure(
-                f'cannot look up {quoted(name)}: the registry was stopped'
+                f'cannot look up {quoted(name)}: {was_stopped("registry")}'
             ) from error
 
     def known(self, name: str, namespace: str = RPC) -> Service | None:

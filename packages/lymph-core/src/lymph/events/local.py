@@ -14,6 +14,7 @@ from typing import Any
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
+from lymph.core._system.refusals import Availability
 from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
 from lymph.events._local.hub import LocalDeadLetters, LocalEventSystemHub
@@ -26,8 +27,6 @@ from lymph.events.leases import Delivery, Demand, Leased
 from lymph.exceptions import EmitFailure, SubscriptionError
 
 __all__ = ['LocalDeadLetters', 'LocalEventSystem', 'LocalEventSystemHub']
-
-_STOPPED = 'the local event system is not running; start its container first'
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class LocalEventSystem(BaseEventSystem):
         self.dead_letters = self.hub.dead_letters
         self.queues = self.hub.queues
         self._token = secrets.token_hex(4)
-        self._running = False
+        self._availability = Availability('event system')
         self._consumed: dict[str, _Consumed] = {}
         self._prepared: dict[str, Subscription] = {}  # by their queues
         self._placeholder = partial(bool)  # the bell of a prepared queue; no other system has it
@@ -76,7 +75,7 @@ class LocalEventSystem(BaseEventSystem):
 
     def on_start(self) -> None:
         """Begin to carry events."""
-        self._running = True
+        self._availability.start()
         self._consumption.start()
 
     def on_stop(self) -> None:
@@ -88,7 +87,7 @@ class LocalEventSystem(BaseEventSystem):
         self._prepared.clear()
         self._consumption.stop()
         self.hub.release(self._store)
-        self._running = False
+        self._availability.stop()
 
     def subscribe(self, subscription: Subscription) -> None:
         """Begin to consume; returns when events emitted from now on arrive."""
@@ -96,8 +95,7 @@ class LocalEventSystem(BaseEventSystem):
         name = subscription.queue_name
         known = self._consumed.get(name)
         check_subscription(subscription, None if known is None else known.subscription)
-        if not self._running:
-            raise SubscriptionError(f'{name}: {_STOPPED}')
+        self._availability.check(SubscriptionError, name)
         queue = self._queue(subscription)
         bell = partial(self._consumption.ring, queue)
         self._consumed[name] = _Consumed(queue, subscription, bell)
@@ -146,8 +144,8 @@ class LocalEventSystem(BaseEventSystem):
         self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)
-        if not self._running:
-            raise EmitFailure(f'{event.type} was not emitted: {_STOPPED}')
+        if self._availability.refusal is not None:
+            raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
         self.hub.publish(event.type, data, delay)
 
     def pause(self) -> None:

@@ -85,9 +85,10 @@ def test_a_child_refuses_and_the_parent_goes_on(transport, joined, fork):
         said.append((len(handler.downs), len(accepting.downs), link.up))
         return said
 
-    opened = 'it was opened before a fork'
-    made = 'this transport was made before a fork; make one in the child'
-    assert fork(try_everything) == repr([opened, opened, made, made, (0, 0, False)])
+    link_refuses = 'this link was made before a fork; make a new one in the child process'
+    refuses = link_refuses.replace('link', 'transport')
+    refusals = [link_refuses, link_refuses, refuses, refuses]
+    assert fork(try_everything) == repr([*refusals, (0, 0, False)])
     for number in range(100):
         link.send([b'%d' % number])
     eventually(lambda: len(handler.messages) == 101, 10)

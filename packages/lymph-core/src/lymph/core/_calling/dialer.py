@@ -16,13 +16,13 @@ import gevent
 
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._protocol.reachability import Reachability
+from lymph.core._system.refusals import Availability, was_stopped
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.transport.base import Transport
 from lymph.exceptions import NotConnected, Refused, RpcError
 
 __all__ = ['Dialer']
 
-_STOPPED = 'this container is stopped'
 _FORGET = 60.0  # seconds after which a failure that nobody asked about counts no more
 
 _chance = random.random
@@ -49,7 +49,7 @@ class Dialer:
         self._connections: dict[str, Connection] = {}
         self._ways: dict[str, Reachability] = {}  # of endpoints with a connection or a failure
         self._expirations = Expirations()
-        self._refusal = ''  # why no connection is made any more
+        self._availability = Availability('container', running=True)
         self._idle_timeout = idle_timeout
         self._requests_seen: dict[Connection, int] = {}  # at the last sweep
         self._sweeper = gevent.get_hub().loop.timer(idle_timeout, idle_timeout, ref=False)
@@ -67,8 +67,7 @@ class Dialer:
                 return connection
             del self._connections[endpoint]  # it goes down in this turn of the loop
             self.way(endpoint).closed()
-        if self._refusal:
-            raise NotConnected(f'{endpoint}: {self._refusal}')
+        self._availability.check(NotConnected, endpoint)
         try:
             connection = Connection(
                 endpoint,
@@ -169,20 +168,20 @@ class Dialer:
 
     def close(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""
-        self._refusal = _STOPPED
+        self._availability.close()
         self._sweeper.stop()
         if not self._connections:
             self._expirations.close()
         for connection in list(self._connections.values()):
-            connection.close(_STOPPED)
+            connection.close(was_stopped('container'))
         self._ways.clear()
 
-    def abandon(self, reason: str) -> None:
-        """Forget all connections as they are, in a forked child, and refuse because of `reason`.
+    def abandon(self) -> None:
+        """Forget all connections as they are, in a forked child, and make no new ones.
 
         Copies of the parent's calls that are in flight never end, nor do those who wait for them.
         """
-        self._refusal = reason
+        self._availability.abandon()
         self._sweeper.stop()
         self._expirations.close()
         self._connections.clear()
@@ -199,13 +198,13 @@ class Dialer:
         self._requests_seen.pop(connection, None)
         if not self._connections:
             self._sweeper.stop()
-            if self._refusal:
+            if not self._availability.running:
                 self._expirations.close()
         if not connection.closing:
             self._lost(endpoint)
 
     def _note_end(self, endpoint: str, reason: str, closing: bool) -> None:
-        if self._refusal:
+        if not self._availability.running:
             return
         now = time.monotonic()
         way = self.way(endpoint)

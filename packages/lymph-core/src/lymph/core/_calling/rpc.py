@@ -20,6 +20,7 @@ from lymph.core._calling.outcomes import outcome
 from lymph.core._calling.reaching import Race
 from lymph.core._protocol.balancing import choose
 from lymph.core._protocol.retrying import RetryBudget, backoff, may_retry
+from lymph.core._system.refusals import made_before_fork, was_stopped
 from lymph.core.channels import RequestChannel
 from lymph.core.components import Component
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
@@ -37,8 +38,6 @@ DEFAULT_RETRIES = 2
 DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection is closed
 
 _chance = random.random
-_STOPPED = 'this container is stopped'
-_FORKED = 'this container was started before a fork; make a new one in this process'
 
 
 class Rpc(Component):
@@ -184,13 +183,14 @@ class Rpc(Component):
     def on_stop(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""
         self._dialer.close()
-        self.registry = functools.partial(_no_registry, _STOPPED)
-        self.deferred.close(_STOPPED)
+        reason = was_stopped('container')
+        self.registry = functools.partial(_no_registry, reason)
+        self.deferred.close(reason)
 
     def abandon(self) -> None:
         """Refuse in a forked child; the connections and the calls in flight stay the parent's."""
-        self._dialer.abandon(_FORKED)
-        self.registry = functools.partial(_no_registry, _FORKED)
+        self._dialer.abandon()
+        self.registry = functools.partial(_no_registry, made_before_fork('container'))
 
     def _may_retry(self, call: Call, error: RpcError) -> bool:
         """Tell whether to try a call again, by what its caller or its method said of repeating."""

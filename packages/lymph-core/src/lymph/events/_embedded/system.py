@@ -23,6 +23,7 @@ from gevent.lock import RLock
 
 from lymph.config import ConfigView, Location
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.refusals import Availability
 from lymph.core._system.state import state_directory
 from lymph.core._system.wakeups import Waker, WakeupSocket
 from lymph.core.events import Event
@@ -55,8 +56,6 @@ T = TypeVar('T')
 _LONGEST_CONFIRM = 24 * 3600.0  # seconds
 _SHORTEST_STALL = 0.1  # seconds; rows are renewed several times in it
 _LONGEST_STALL = 60.0  # seconds; as long as an owner is known that does not renew its row
-_FORKED = 'this event system was made before a fork; make one in the child'
-_STOPPED = 'the event system is not running; start its container first'
 
 
 @dataclass
@@ -102,7 +101,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._where = where
         self._timeout = confirm_timeout
         self._token = secrets.token_hex(4)
-        self._refusal: str | None = _STOPPED
+        self._availability = Availability('event system')
         self._lock = RLock()
         self._consumed: dict[str, _Consumed] = {}
         self._declared: dict[str, tuple[str, ...]] = {}  # without consuming them
@@ -136,22 +135,21 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def on_start(self) -> None:
         """Open the file; raises ConfigurationError when it cannot be used."""
-        if self._refusal is _FORKED:
-            raise ConfigurationError(_FORKED)
+        self._availability.check_fork(ConfigurationError)
         try:
             self._committer.open(self._timeout)
         except StoreError as error:
             self._committer.close(patience=0.1)
             raise ConfigurationError(str(error), self._where) from error
-        self._refusal = None
+        self._availability.start()
         self._recovery.start()
         self._consumption.start()
 
     def on_stop(self) -> None:
         """Hand what is leased to the others, end temporary queues and close the file."""
-        if self._refusal is not None:
+        if not self._availability.running:
             return
-        self._refusal = _STOPPED
+        self._availability.stop()
         self._recovery.stop()
         self._consumption.stop()
         self._holding.stop()
@@ -166,7 +164,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; the file and the queues stay the parent's."""
-        self._refusal = _FORKED
+        self._availability.abandon()
         self._consumption.pause()
 
     def subscribe(self, subscription: Subscription) -> None:
@@ -175,8 +173,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         name = subscription.queue_name
         known = self._consumed.get(name)
         check_subscription(subscription, None if known is None else known.subscription)
-        if self._refusal is not None:
-            raise SubscriptionError(f'{name}: {self._refusal}')
+        self._availability.check(SubscriptionError, name)
         queue = self._queue(subscription)
         consumed = self._consumed[name] = _Consumed(queue, subscription)
         try:
@@ -256,8 +253,8 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)
-        if self._refusal is not None:
-            raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
+        if self._availability.refusal is not None:
+            raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
         try:
             self._recovery.expect_settled()
             self._keeper.visit()
@@ -285,8 +282,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         lasting: bool = False,
         then: Callable[[T], object] = bool,
     ) -> T:
-        if self._refusal is not None:
-            raise StoreError(f'{self._committer.path}: {self._refusal}')
+        self._availability.check(StoreError, str(self._committer.path))
         return self._committer.run(command, self._timeout, lasting, then)
 
     def _ring_all(self, queues: Iterable[str]) -> None:

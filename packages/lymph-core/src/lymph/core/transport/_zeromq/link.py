@@ -14,6 +14,7 @@ from greenlet import getcurrent
 from zmq.backend import Socket
 
 from lymph.core._protocol.zmtp.frames import MAX_FRAMES
+from lymph.core._system.refusals import made_before_fork
 from lymph.core.transport._zeromq.channel import Channel, Unroutable
 from lymph.core.transport._zeromq.weighing import FRAME, traffic_of
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
@@ -162,7 +163,7 @@ class ZeromqLink(Link):
     def abandon(self) -> None:
         """Refuse from now on, in a forked child."""
         self.up = False
-        self.down_reason = 'it was opened before a fork'
+        self.down_reason = made_before_fork('link')
 
 
 class StillbornLink(Link):

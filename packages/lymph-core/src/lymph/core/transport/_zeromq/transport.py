@@ -12,6 +12,7 @@ from greenlet import getcurrent
 
 from lymph.config import ConfigView
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.refusals import Availability
 from lymph.core.greenlets import Pool
 from lymph.core.transport._zeromq.addresses import check, is_ipv6, refuse_taken, resolve
 from lymph.core.transport._zeromq.curve import CurveKeys
@@ -72,7 +73,7 @@ class ZeromqTransport(Transport):
         self._listeners: set[RouterListener] = set()
         self._connecting = Pool()
         self._openers: dict[DealerLink, gevent.Greenlet[..., None]] = {}
-        self._forked = False
+        self._availability = Availability('transport', running=True)
         abandon_in_children(self)
 
     @classmethod
@@ -95,7 +96,7 @@ class ZeromqTransport(Transport):
 
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
         """Accept links at an endpoint; see `Transport.listen`."""
-        self._refuse_after_fork()
+        self._availability.check(ValueError)
         scheme = check(endpoint)
         if scheme == 'ipc':
             refuse_taken(endpoint)
@@ -114,7 +115,7 @@ class ZeromqTransport(Transport):
 
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
         """Begin a link to an endpoint; see `Transport.connect`."""
-        self._refuse_after_fork()
+        self._availability.check(ValueError)
         scheme = check(endpoint)
         kind = LocalDealerLink if scheme == 'inproc' else DealerLink
         try:
@@ -132,7 +133,7 @@ class ZeromqTransport(Transport):
 
     def close(self) -> None:
         """Close all listeners and links."""
-        if self._forked:
+        if self._availability.forked:
             return
         self._connecting.kill()
         for listener in list(self._listeners):
@@ -145,7 +146,7 @@ class ZeromqTransport(Transport):
 
     def abandon(self) -> None:
         """Leave all sockets to the parent, in a forked child, and refuse from now on."""
-        self._forked = True
+        self._availability.abandon()
         self._weighing.stop()
         self._buffers.close()
         for listener in self._listeners:
@@ -175,7 +176,3 @@ class ZeromqTransport(Transport):
             yield from listener.weighed
         for link in self._links:
             yield link.weighed
-
-    def _refuse_after_fork(self) -> None:
-        if self._forked:
-            raise ValueError('this transport was made before a fork; make one in the child')

@@ -15,6 +15,7 @@ from lymph.core._protocol.zmtp.errors import ProtocolError
 from lymph.core._protocol.zmtp.frames import encode_message
 from lymph.core._protocol.zmtp.liveness import Liveness
 from lymph.core._protocol.zmtp.session import Session, encode_ping
+from lymph.core._system.refusals import made_before_fork
 from lymph.core.failures import error_line
 from lymph.core.transport._zmtp.flusher import Flusher
 from lymph.core.transport._zmtp.sockets import unacknowledged
@@ -155,7 +156,7 @@ class ZmtpLink(Link):
     def abandon(self) -> None:
         """Let go of the socket in a forked child; the connection stays the parent's."""
         if self._down_reason is None:
-            self._release('it was opened before a fork')
+            self._release(made_before_fork('link'))
             if self._sock is not None:
                 self._writer.abandon()
                 self._sock.close()

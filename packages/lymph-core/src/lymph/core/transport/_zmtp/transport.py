@@ -14,6 +14,7 @@ from lymph.core._protocol.zmtp.liveness import Liveness
 from lymph.core._protocol.zmtp.session import Session
 from lymph.core._system.connecting import create_connection
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.refusals import Availability
 from lymph.core.addresses import numeric
 from lymph.core.greenlets import Pool
 from lymph.core.transport._zmtp.flusher import Flusher
@@ -68,7 +69,7 @@ class ZmtpTransport(Transport):
         self._connecting = Pool()
         self._openers: dict[ZmtpLink, gevent.Greenlet[..., None]] = {}
         self._looks = gevent.get_hub().loop.timer(self._liveness.tick, self._liveness.tick)
-        self._forked = False
+        self._availability = Availability('transport', running=True)
         abandon_in_children(self)
 
     @property
@@ -90,7 +91,7 @@ class ZmtpTransport(Transport):
 
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
         """Accept links at a ``tcp://`` endpoint; see `Transport.listen`."""
-        self._refuse_after_fork()
+        self._availability.check(ValueError)
         host, port = split_tcp(endpoint)
 
         def accepted(sock: socket.socket, address: tuple[str, int]) -> None:
@@ -107,7 +108,7 @@ class ZmtpTransport(Transport):
 
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
         """Begin a link to a ``tcp://`` endpoint; see `Transport.connect`."""
-        self._refuse_after_fork()
+        self._availability.check(ValueError)
         address = split_tcp(endpoint)
         link = self._new_link(endpoint, 'DEALER', handler)
         self._openers[link] = self._connecting.spawn(self._open, link, address)
@@ -115,7 +116,7 @@ class ZmtpTransport(Transport):
 
     def close(self) -> None:
         """Close all listeners and links."""
-        if self._forked:
+        if self._availability.forked:
             return
         self._connecting.kill()
         for listener in list(self._listeners):
@@ -127,7 +128,7 @@ class ZmtpTransport(Transport):
 
     def abandon(self) -> None:
         """Let go of all sockets in a forked child and refuse from now on."""
-        self._forked = True
+        self._availability.abandon()
         self._looks.stop()
         self._buffers.close()
         for listener in self._listeners:
@@ -184,7 +185,3 @@ class ZmtpTransport(Transport):
             link.close('connection failed: Connection refused')
         else:
             link.attach(prepare(sock), self._handshake_timeout)
-
-    def _refuse_after_fork(self) -> None:
-        if self._forked:
-            raise ValueError('this transport was made before a fork; make one in the child')

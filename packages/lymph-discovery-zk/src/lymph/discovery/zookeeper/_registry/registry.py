@@ -23,6 +23,7 @@ from kazoo.exceptions import AuthFailedError, KazooException, NoAuthError, NoNod
 
 from lymph.config import ConfigView, Location
 from lymph.config.printable import quoted
+from lymph.core._system.refusals import made_before_fork
 from lymph.core.monitoring.log_limits import Reminder
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.options import refuse_unknown
@@ -52,7 +53,6 @@ _HINTS: dict[type[Exception], str] = {
     AuthFailedError: '(the server refuses the auth of zkclient)',
     NoAuthError: '(not allowed for this user: see auth and acl)',
 }
-_FORKED = 'this registry was made before a fork; make one in the child, as everything that uses it'
 
 
 class ZookeeperServiceRegistry(BaseServiceRegistry):
@@ -233,7 +233,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
 
     def _refuse_in_child(self) -> None:
         if self._session.forked:
-            raise Away(_FORKED)
+            raise Away(made_before_fork('registry'))
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:

@@ -15,6 +15,7 @@ from gevent.lock import RLock
 from lymph.config import ConfigView
 from lymph.core._system.clocks import SteadyClock
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.refusals import Availability
 from lymph.core.events import Event
 from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.attempts import Attempts
@@ -46,8 +47,6 @@ __all__ = ['KombuEventSystem']
 _PREFETCH = 100  # where neither the configuration nor the workers say how many may run
 _SETTLE_TIMEOUT = 3.0  # seconds to wait for outcomes at the stop
 _CLOSE_TIMEOUT = 2.0  # seconds to close a connection in order
-_STOPPED = 'the event system is not running; start its container first'
-_FORKED = 'this event system was made before a fork; make one in the child'
 
 
 class KombuEventSystem(BaseEventSystem):
@@ -69,7 +68,7 @@ class KombuEventSystem(BaseEventSystem):
         self._consumers: dict[str, Consumer | ExclusiveConsumer] = {}
         self._prepared: dict[str, Queue] = {}  # temporary ones, by the names of their subscriptions
         self._starting = RLock()
-        self._refusal: str | None = _STOPPED
+        self._availability = Availability('event system')
         self._clock = SteadyClock()
         self._outage = outage = Reminder()
         self._emitting = Link(
@@ -124,8 +123,7 @@ class KombuEventSystem(BaseEventSystem):
 
     def on_start(self) -> None:
         """Connect for emitting; raises BrokerError when no broker lets us in."""
-        if self._refusal is _FORKED:
-            raise BrokerError(_FORKED)
+        self._availability.check_fork(BrokerError)
         self._emitting.start()
         self._upkeep.start()
         self._intake = Intake(self.workers)
@@ -138,13 +136,13 @@ class KombuEventSystem(BaseEventSystem):
             self.settings.confirm_timeout,
             self._outage,
         )
-        self._refusal = None
+        self._availability.start()
 
     def on_stop(self) -> None:
         """Settle what was handled, give back the rest, and close within some seconds."""
-        if self._refusal is not None:
+        if not self._availability.running:
             return
-        self._refusal = _STOPPED
+        self._availability.stop()
         self._upkeep.stop()
         self.pause()
         consumers = list(self._consumers.values())
@@ -165,7 +163,7 @@ class KombuEventSystem(BaseEventSystem):
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; the connections stay the parent's."""
-        self._refusal = _FORKED
+        self._availability.abandon()
         self._upkeep.stop()
         self._records.abandon()
         self._emitting.abandon()
@@ -181,8 +179,9 @@ class KombuEventSystem(BaseEventSystem):
         name = subscription.queue_name
         known = self._consumers.get(name)
         check_subscription(subscription, known.subscription if known else None)
-        if self._refusal is not None or self._intake is None or self._failures is None:
-            raise SubscriptionError(f'{name}: {self._refusal}')
+        self._availability.check(SubscriptionError, name)
+        assert self._intake is not None  # since `on_start`
+        assert self._failures is not None
         self._topology.names.check(name)
         consumer = self._make_consumer(subscription, self._intake, self._failures)
         self._consumers[name] = consumer
@@ -202,8 +201,7 @@ class KombuEventSystem(BaseEventSystem):
         self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         name = subscription.queue_name
-        if self._refusal is not None:
-            raise SubscriptionError(f'{name}: {self._refusal}')
+        self._availability.check(SubscriptionError, name)
         self._topology.names.check(name)
         queue = self._topology.queue(subscription, token='')
         try:
@@ -220,8 +218,7 @@ class KombuEventSystem(BaseEventSystem):
         for subscription in (*consumed, *kept):
             name = subscription.queue_name
             check_subscription(subscription, None)
-            if self._refusal is not None:
-                raise SubscriptionError(f'{name}: {self._refusal}')
+            self._availability.check(SubscriptionError, name)
             self._topology.names.check(name)
             token = secrets.token_hex(8)
             queues.append((subscription, self._topology.queue(subscription, token)))
@@ -270,8 +267,8 @@ class KombuEventSystem(BaseEventSystem):
                 f'expected a delay of up to {LONGEST:.0f} s (30 days), found {delay:g} s'
             )
         message = message_of(event, self._serializer, time.time())
-        if self._refusal is not None:
-            raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
+        if self._availability.refusal is not None:
+            raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
         if delay > 0:
             publisher, publication = self._later, self._delayed(event.type, message, delay)
         else:
@@ -341,9 +338,9 @@ class KombuEventSystem(BaseEventSystem):
                 self._consuming.start()
             except BrokerError as error:
                 raise SubscriptionError(f'{name}: cannot consume: {error}') from error
-            if self._refusal is not None:
+            if not self._availability.running:
                 self._consuming.stop(_CLOSE_TIMEOUT)
-                raise SubscriptionError(f'{name}: {self._refusal}')
+                self._availability.check(SubscriptionError, name)
             self._consuming_started = True
 
     def _prepare_emitting(self, connection: Connection) -> None:

@@ -19,6 +19,7 @@ import redis
 from gevent import socket
 from gevent.event import AsyncResult, Event
 
+from lymph.core._system.refusals import made_before_fork
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
@@ -149,7 +150,7 @@ class Pipe:
     def abandon(self) -> None:
         """Let go of it in a forked child: what is sent here would be the parent's."""
         if not self._lost.ready():
-            self._lost.set(ConnectionResetError('the process was forked'))
+            self._lost.set(ConnectionResetError(made_before_fork('connection')))
         self._out.clear()
         if self._connection.sock is not None:
             # the loop still watches the descriptor: it becomes that of a connection which has ended

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.refusals import Availability
 from lymph.core.events import Event
 from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
@@ -30,8 +31,6 @@ __all__ = ['RedisEventSystem']
 logger = logging.getLogger(__name__)
 
 _CLOSE_TIMEOUT = 2.0  # seconds
-_STOPPED = 'the event system is not running; start its container first'
-_FORKED = 'this event system was made before a fork; make one in the child'
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class RedisEventSystem(BaseEventSystem):
     ) -> None:
         super().__init__(**kwargs)
         self._timeout = settings.confirm_timeout
-        self._refusal: str | None = _STOPPED
+        self._availability = Availability('event system')
         self._consumed: dict[str, _Consumed] = {}
         self._link = RedisLink(
             [RedisBroker(params) for params in settings.redis],
@@ -75,18 +74,17 @@ class RedisEventSystem(BaseEventSystem):
 
     def on_start(self) -> None:
         """Connect; raises BrokerError when no Redis lets us in, or when it would lose events."""
-        if self._refusal is _FORKED:
-            raise BrokerError(_FORKED)
+        self._availability.check_fork(BrokerError)
         self._link.start()
         self._store.start()
-        self._refusal = None
+        self._availability.start()
         self._consumption.start()
 
     def on_stop(self) -> None:
         """Hand what is leased to the others, end temporary queues and close the connection."""
-        if self._refusal is not None:
+        if not self._availability.running:
             return
-        self._refusal = _STOPPED
+        self._availability.stop()
         self._consumption.stop()
         self._consumed.clear()
         self._store.stop(_CLOSE_TIMEOUT)
@@ -94,7 +92,7 @@ class RedisEventSystem(BaseEventSystem):
 
     def abandon(self) -> None:
         """Refuse from now on, in a forked child; the connection stays the parent's."""
-        self._refusal = _FORKED
+        self._availability.abandon()
         self._consumption.pause()
         self._link.abandon()
 
@@ -153,8 +151,8 @@ class RedisEventSystem(BaseEventSystem):
         self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)
-        if self._refusal is not None:
-            raise EmitFailure(f'{event.type} was not emitted: {self._refusal}')
+        if self._availability.refusal is not None:
+            raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
         try:
             self._publisher.publish(event.type, data, delay)
         except BrokerError as error:
@@ -189,8 +187,7 @@ class RedisEventSystem(BaseEventSystem):
         return consumed.queue, owner, temporary, *subscription.event_types
 
     def _run(self, queue: str, script: str, *args: str) -> Any:
-        if self._refusal is not None:
-            raise SubscriptionError(f'{queue}: {self._refusal}')
+        self._availability.check(SubscriptionError, queue)
         try:
             return self._link.script(self._timeout, script, *args)
         except BrokerError as error:
