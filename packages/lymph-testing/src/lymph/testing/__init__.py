@@ -1,7 +1,7 @@
-"""Test cases, contract suites and private servers, each loaded from its home when it is first used.
+"""Test cases, contract suites and private servers.
 
-Nothing of lymph is imported here: the pytest plugin of this package is loaded by every run of
-pytest in its environment.
+Each name is imported from its own module on first use. Nothing of lymph is imported before: every
+run of pytest in the environment loads the pytest plugin of this package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HOMES = {
     'WebServiceTestCase': 'lymph.testing.web',
     'eventually': 'lymph.testing.waiting',
 }
-# what the home of a name needs beyond this distribution -> the extra that brings it
+# Packages that are not requirements of this distribution, and the extras that install them.
 _EXTRAS = {'werkzeug': 'web'}
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Assertions on what becomes true after a while."""
+"""Assertions about conditions that become true after a while."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ __all__ = ['AsyncTestsMixin']
 
 
 class AsyncTestsMixin:
-    """Adds assertions that wait; for a test case of any kind."""
+    """Adds assertions that wait, cooperatively, to a test case of any kind."""
 
     def assert_eventually_true(
         self, check: Callable[[], Any], timeout: float = 5.0, message: str = ''
     ) -> None:
-        """Fail unless `check()` becomes true within `timeout` seconds."""
+        """Fail unless `check()` becomes true within `timeout` seconds (default 5).
+
+        `message` is what the failure says in place of the name of `check`.
+        """
         eventually(check, timeout, message)
 
     def assert_eventually_equal(
         self, get: Callable[[], Any], expected: Any, timeout: float = 5.0
     ) -> None:
-        """Fail unless `get()` becomes equal to `expected` within `timeout` seconds."""
+        """Fail unless `get()` becomes equal to `expected` within `timeout` seconds (default 5)."""
 
         def is_equal() -> bool:
             value = get()

@@ -1,4 +1,4 @@
-"""The base of the test cases here, which mix in any order.
+"""The base class of the test cases, which can be mixed in any order.
 
 They are test cases by themselves, and mixins of others: ``class T(RpcMockTestCase)``,
 ``class T(RpcMockTestCase, unittest.TestCase)`` and ``class T(unittest.TestCase, RpcMockTestCase)``
@@ -14,7 +14,7 @@ __all__ = ['TestCase']
 
 
 class _MixesInAnyOrder(type):
-    """Drops bases that other bases have already, which Python accepts in one order only."""
+    """Drops bases that are bases of other bases: Python accepts those in one order only."""
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
@@ -28,4 +28,4 @@ class _MixesInAnyOrder(type):
 
 
 class TestCase(unittest.TestCase, metaclass=_MixesInAnyOrder):
-    """A unittest.TestCase; a `setUp` that extends those here calls ``super().setUp()``."""
+    """A unittest.TestCase; subclasses that have a `setUp` call ``super().setUp()`` in it."""

@@ -1,4 +1,4 @@
-"""Where the containers of one test meet: registry, events and network in its process's memory."""
+"""What the containers of a test share: registry, events and network in its process's memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ['InProcess']
 
 
 class InProcess:
-    """Makes containers that find, call and hear each other, and nobody else.
+    """Makes containers that reach each other and nobody else.
 
-    `network.faults` and `network.cut()` disturb their calls.
+    `network.faults` drops, delays, duplicates and reorders their messages; `network.cut()` closes
+    their connections.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class InProcess:
         self._events = LocalEventSystemHub()
 
     def container(self, **options: Any) -> ServiceContainer:
-        """Return a container, not started; `options` are those of `ServiceContainer`."""
+        """Return a container that is not started; `options` are those of `ServiceContainer`."""
         return ServiceContainer(
             MemoryTransport(network=self.network),
             self._services.create_registry(),
@@ -34,5 +35,5 @@ class InProcess:
         )
 
     def client(self) -> Client:
-        """Return a client."""
+        """Return a client of these containers."""
         return Client(self.container(on_demand=True))

@@ -1,4 +1,4 @@
-"""Events kept for the test instead of being delivered. Source: the manual, section 5.8."""
+"""Events recorded for the test instead of being delivered. Source: the manual, section 5.8."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class EmittedEvent(Event):
         self.delay = delay
 
     def as_call(self) -> Call:
-        """Return the call of `emit` that it came from."""
+        """Return the event as the call of `emit` that emitted it."""
         options = {'delay': self.delay} if self.delay else {}
         return mock.call(self.type, self.body, **options)
 
 
 class EventMockTestCase(TestCase):
-    """A test case, or a mixin of one, that keeps the events its code emits.
+    """A test case, or a mixin for one, that records the events which the code under test emits.
 
-    No container delivers an event meanwhile; tasks are events too.
+    No container delivers these events. Calls of tasks are events, too.
     """
 
-    #: the events emitted so far
+    #: the events emitted so far, oldest first, oldest first
     events: list[EmittedEvent]
 
     def setUp(self) -> None:
-        """Begin to keep events."""
+        """Start recording; it ends with the test."""
         self.events = []
         patcher = self._patcher()
         patcher.start()
@@ -56,8 +56,9 @@ class EventMockTestCase(TestCase):
     def assert_events_emitted(self, *expected_emitted: Call) -> None:
         """Fail unless exactly these events were emitted, in this order.
 
-        Each is a ``mock.call('task_done', {'id': 1})``, with ``delay=`` if it was delayed; values
-        may be PyHamcrest matchers.
+        Each is a ``mock.call('task_done', {'id': 1})``, with ``delay=`` in seconds if it was
+        delayed; values may be PyHamcrest matchers. Raises the test case's failure, an
+        AssertionError, which lists expected and recorded events.
         """
         made = [event.as_call() for event in self.events]
         expected = [_with_payload(call) for call in expected_emitted]
@@ -78,7 +79,7 @@ class EventMockTestCase(TestCase):
             source: str | None = None,
             headers: Mapping[str, Any] | None = None,
         ) -> None:
-            # what could not be emitted fails as it would without the mock
+            # An invalid event fails as it does without the mock.
             if not isinstance(payload, (Mapping, NoneType)):
                 raise TypeError(f'expected the payload of {type} as a dict, found {payload!r}')
             event = EmittedEvent(type, payload, source, headers, delay=delay)

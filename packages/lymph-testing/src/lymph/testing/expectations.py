@@ -1,7 +1,7 @@
-"""Comparing calls that were made with calls that were expected, and saying what differs.
+"""Comparison of actual with expected calls, with the differences in words.
 
-Calls are `mock.call(name, *arguments, **arguments)`. Anywhere in an expected call a PyHamcrest
-matcher may stand for a value, also inside lists and mappings.
+Calls are `mock.call(name, *arguments, **arguments)`. Expected calls may have PyHamcrest matchers in
+place of values, also inside lists and mappings.
 """
 
 from __future__ import annotations
@@ -26,20 +26,26 @@ __all__ = ['Expectation', 'difference', 'show', 'show_call']
 
 @dataclass(frozen=True)
 class Expectation:
-    """Calls that were made, to be compared with expected ones; `noun` is what a call is called."""
+    """Actual calls, to compare with expected ones.
+
+    `noun` is the word for a call in the differences, such as `event`.
+    """
 
     made: Sequence[Call]
     noun: str = 'call'
 
     def exactly(self, expected: Sequence[Call]) -> str | None:
-        """Return None if exactly the expected calls were made in this order, else what differs."""
+        """Return None if exactly these calls were made in this order, else the difference."""
         wrong = self._first_difference(expected)
         if wrong is None:
             return None
         return '\n'.join([wrong, _listing('expected', expected), _listing('found', self.made)])
 
     def in_order(self, expected: Sequence[Call]) -> str | None:
-        """Return None if each expected call was made after the one before it, else what differs."""
+        """Return None if the expected calls were made in this order, else the difference.
+
+        Other calls may have been made between them.
+        """
         position = 0
         for call in expected:
             found = self._find(call, position)
@@ -74,7 +80,7 @@ class Expectation:
         return None
 
     def _guess(self, call: Call, position: int) -> str:
-        """Return what may have become of an expected call that was not found."""
+        """Return the likely reason why an expected call was not found."""
         missing = f'no {self.noun} {show_call(call)}'
         earlier = self._find(call, 0, position)
         if earlier is not None:
@@ -95,7 +101,7 @@ class Expectation:
 
 
 def difference(expected: Call, made: Call) -> str | None:
-    """Return in words how a call that was made differs from an expected one, None if not at all."""
+    """Return in words how an actual call differs from an expected one, or None if they match."""
     if _name(expected) != _name(made):
         return f'expected {show(_name(expected))}, found {show(_name(made))}'
     found = [
@@ -106,14 +112,14 @@ def difference(expected: Call, made: Call) -> str | None:
 
 
 def show_call(call: Call) -> str:
-    """Return a call as one would write it: ``echo.upper(text='foo')``."""
+    """Return a call as code: ``echo.upper(text='foo')``."""
     arguments = [show(value) for value in call.args[1:]]
     arguments += [f'{name}={show(value)}' for name, value in call.kwargs.items()]
     return f'{_name(call)}({", ".join(arguments)})'
 
 
 def show(value: Any) -> str:
-    """Return a value as code, and a matcher in its own words: ``<a string starting with 'f'>``."""
+    """Return a value as code; a matcher describes itself: ``<a string starting with 'f'>``."""
     if isinstance(value, Matcher):
         description = StringDescription()
         value.describe_to(description)
@@ -144,7 +150,7 @@ def _differences(path: str, expected: Any, made: Any) -> list[str]:
     elif isinstance(expected, Mapping) and isinstance(made, Mapping):
         return _mapping_differences(path, expected, made)
     elif isinstance(expected, (list, tuple)) and isinstance(made, (list, tuple)):
-        # what travels makes no difference between the two
+        # Both arrive as lists.
         return _sequence_differences(path, expected, made)
     else:
         fits = bool(expected == made)

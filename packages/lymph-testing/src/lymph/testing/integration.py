@@ -1,4 +1,4 @@
-"""A test case with real containers, as many as a test makes."""
+"""A test case that makes real containers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from lymph.testing.containers import InProcess
 
 __all__ = ['Config', 'LymphIntegrationTestCase']
 
-#: a section of a configuration, as a ConfigView or in plain dicts
+#: A section of a configuration, as a ConfigView or as plain dicts.
 Config = Mapping[str, Any]
 
 
 class LymphIntegrationTestCase(AsyncTestsMixin, TestCase):
     """A test case that starts containers and stops them after each test.
 
-    They meet in the memory of the test process, unless `container_config` names other backends.
+    They reach each other in the memory of the test process, unless `container_config` names other
+    backends.
     """
 
-    #: the `container` section for every container of the test, None for those in process
+    #: the section `container` of all containers of the test; None (the default): in memory
     container_config: Config | None = None
 
     def setUp(self) -> None:
-        """Prepare the place where the containers meet."""
+        """Prepare the registry, events and network that the containers share."""
         super().setUp()
         self.in_process = InProcess()
 
@@ -42,8 +43,11 @@ class LymphIntegrationTestCase(AsyncTestsMixin, TestCase):
     ) -> ServiceContainer:
         """Return a started container, with one interface if a class is given.
 
-        `name` defaults to the name of the class in lower case; `config` is the section for
-        `apply_config`.
+        Arguments: the `name` of the service (default: the name of the class in lower case), its
+        `version` (default: none), and the section `config` for `apply_config`. The container stops
+        after the test.
+
+        Raises ConfigurationError if `container_config` or `config` is invalid.
         """
         container = self._new_container()
         self.addCleanup(container.stop)
@@ -55,7 +59,7 @@ class LymphIntegrationTestCase(AsyncTestsMixin, TestCase):
         return container
 
     def create_client(self) -> Client:
-        """Return a client of the test's containers."""
+        """Return a client of the containers; it is closed after the test."""
         if self.container_config is None:
             client = self.in_process.client()
         else:
@@ -75,5 +79,5 @@ class LymphIntegrationTestCase(AsyncTestsMixin, TestCase):
 def _section(name: str, config: Config) -> ConfigView:
     if isinstance(config, ConfigView):
         return config
-    # under the keys that it would have in a file, for errors to name
+    # Errors name the key that the section has in a file.
     return Configuration({'interfaces': {name: dict(config)}}).view(['interfaces', name])

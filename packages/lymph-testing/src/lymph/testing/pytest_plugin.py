@@ -1,7 +1,7 @@
 """The pytest plugin of lymph: its fixtures.
 
-Every pytest run of an environment that has lymph-testing imports it, so it imports next to nothing:
-what a fixture needs is loaded by the first test that uses it.
+Every pytest run in an environment with lymph-testing imports it. It imports almost nothing: what a
+fixture needs is imported by the first test that uses it.
 """
 
 from __future__ import annotations

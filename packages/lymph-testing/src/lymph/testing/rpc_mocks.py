@@ -1,4 +1,4 @@
-"""Calls to other services answered by the test. Source: the manual, section 5.8."""
+"""Answers to calls of other services, given by the test. Source: the manual, section 5.8."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ['RpcMockTestCase']
 
 
 class RpcMockTestCase(TestCase):
-    """A test case, or a mixin of one, that answers the calls its code makes.
+    """A test case, or a mixin for one, that answers the calls of the code under test.
 
-    Every call of a mocked function is answered here, whichever container it comes from; calls of
-    other functions are really made. Mocks end with the test.
+    Calls of mocked functions are answered here, from whatever container they come; calls of other
+    functions are made as usual. Mocks end with the test.
     """
 
     _rpc_mocks: _RpcMocks | None = None
 
     def setUp(self) -> None:
-        """Begin without mocks and without calls."""
+        """Start without mocks and without calls."""
         self._mocks()
         super().setUp()
 
@@ -45,8 +45,9 @@ class RpcMockTestCase(TestCase):
     def setup_rpc_mocks(self, rpc_functions: Mapping[str, Any]) -> None:
         """Mock functions: ``{'<service name>.<function name>': <return value>}``.
 
-        A value that is an exception, or a class of exceptions, is raised. Raises ValueError for
-        names of another form.
+        A value that is an exception, or a class of exceptions, is raised by the call.
+
+        Raises ValueError for a name without a dot.
         """
         for name in rpc_functions:
             if '.' not in name:
@@ -54,32 +55,37 @@ class RpcMockTestCase(TestCase):
         self._mocks().results.update(rpc_functions)
 
     def update_rpc_mock(self, func_name: str, return_value: Any) -> None:
-        """Give a mocked function another return value; raises KeyError if it is not mocked."""
+        """Change the return value of a mocked function. Raises KeyError if it is not mocked."""
         self._mocks().need(func_name)
         self._mocks().results[func_name] = return_value
 
     def delete_rpc_mock(self, func_name: str) -> None:
-        """Let calls of a mocked function be made again; raises KeyError if it is not mocked."""
+        """End the mock of one function. Raises KeyError if the function is not mocked."""
         self._mocks().need(func_name)
         del self._mocks().results[func_name]
 
     def assert_rpc_calls(self, *expected_calls: Call) -> None:
         """Fail unless exactly these calls of mocked functions were made, in this order.
 
-        Each is a ``mock.call('echo.upper', text='foo')``; values may be PyHamcrest matchers.
+        Each is a ``mock.call('echo.upper', text='foo')``; values may be PyHamcrest matchers. Raises
+        the test case's failure, an AssertionError, which lists expected and actual calls.
         """
         self._check(Expectation(self.rpc_mock_calls).exactly(expected_calls))
 
     def assert_any_rpc_calls(self, *expected_calls: Call) -> None:
-        """Fail unless these calls of mocked functions were made in this order, others aside."""
+        """Fail unless these calls of mocked functions were made in this order.
+
+        Other calls may have been made between them. Raises as `assert_rpc_calls` does.
+        """
         self._check(Expectation(self.rpc_mock_calls).in_order(expected_calls))
 
     def _check(self, problem: str | None) -> None:
+        """Raise the test case's failure if there is a problem."""
         if problem is not None:
             raise self.failureException(problem)
 
     def _mocks(self) -> _RpcMocks:
-        # on demand, so that a setUp that forgets its super() does no harm
+        # On demand: a setUp that does not call super() does no harm.
         if self._rpc_mocks is None:
             self._rpc_mocks = _RpcMocks()
             patcher = self._rpc_mocks.patcher()
@@ -93,20 +99,21 @@ class RpcMockTestCase(TestCase):
 
 
 class _RpcMocks:
-    """What is mocked, and what was called."""
+    """The mocked functions with their results, and the calls of them so far."""
 
     def __init__(self) -> None:
         self.results: dict[str, Any] = {}
         self.calls: list[Call] = []
 
     def need(self, name: str) -> None:
+        """Raise KeyError if a function is not mocked."""
         if name not in self.results:
             close = close_name(name, self.results)
             advice = f'; did you mean {close!r}?' if close else ''
             raise KeyError(f'{name!r} is not mocked{advice}')
 
     def patcher(self) -> Any:
-        """Return the patch of the one way out for calls."""
+        """Return the patch of `ServiceContainer.request`, through which all calls go."""
         real = ServiceContainer.request
 
         @functools.wraps(real)
@@ -127,10 +134,11 @@ class _RpcMocks:
         return mock.patch.object(ServiceContainer, 'request', request)
 
     def _answer(self, subject: str, body: Mapping[str, Any] | bytes) -> Any:
-        if isinstance(body, bytes):  # of a deferred call
+        """Return the result of a mocked function, or raise it if it is an exception."""
+        if isinstance(body, bytes):  # a deferred call, which is already packed
             arguments = unpack(body)
         else:
-            pack(body)  # what could not travel fails as it would on a real call
+            pack(body)  # arguments that cannot be packed fail as in a real call
             arguments = body
         self.calls.append(mock.call(subject, **arguments))
         result = self.results[subject]

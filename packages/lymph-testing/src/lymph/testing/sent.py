@@ -11,19 +11,21 @@ __all__ = ['SentRequest']
 
 
 class SentRequest:
-    """A request on its way: `get` waits for the reply, and so does reading a part of it.
+    """A request that was sent; `get`, `type`, `headers` and `body` wait for its reply.
 
-    `channel` is the RequestChannel; `type`, `headers` and `body` are those of the reply.
+    `channel` is its RequestChannel.
     """
 
     def __init__(self, channel: RequestChannel) -> None:
         self.channel = channel
 
     def get(self, timeout: float | None = None) -> Message:
-        """Return the reply as it came, whatever its type; again, the same one.
+        """Return the reply, of any type; later calls return the same one.
 
-        Waits for up to `timeout` seconds, and no longer than the request was given. Raises Timeout
-        when there is no reply by then, ConnectionLost when the link broke.
+        Waits up to `timeout` seconds (default: the timeout of the request, which is also the
+        limit).
+
+        Raises Timeout if no reply arrives in time, and ConnectionLost if the link goes down.
         """
         return self.channel.get(timeout)
 

@@ -16,7 +16,10 @@ __all__ = ['MultiServiceRPCTestCase', 'ServicesTestCase']
 
 
 class ServicesTestCase(LymphIntegrationTestCase):
-    """What test cases of one service and of several have in common."""
+    """The base class of test cases with one service and with several.
+
+    `lymph_client` is the client that makes the calls of the test.
+    """
 
     def setUp(self) -> None:
         """Start the client."""
@@ -26,7 +29,10 @@ class ServicesTestCase(LymphIntegrationTestCase):
     def start_service(
         self, name: str, cls: type[Interface], config: Config | None = None
     ) -> Interface:
-        """Start a service, or one more instance of it, and return its interface."""
+        """Start an instance of a service in a container of its own; return its interface.
+
+        Arguments: its `name`, its interface `cls`, and the section `config` for `apply_config`.
+        """
         return self.create_container(cls, name, config=config).interfaces[0]
 
     def send(
@@ -39,7 +45,7 @@ class ServicesTestCase(LymphIntegrationTestCase):
     ) -> SentRequest:
         """Send a request once; the options are those of `ServiceContainer.send_request`.
 
-        Raises TypeError for `params` that other calls have as options and this one has not.
+        Raises TypeError for `retries` and `idempotent` in `params`: other calls have these options.
         """
         for name in ('retries', 'idempotent'):
             if name in params:
@@ -54,7 +60,10 @@ class ServicesTestCase(LymphIntegrationTestCase):
     def emit(
         self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
     ) -> None:
-        """Emit an event; it is delivered even while `EventMockTestCase` keeps those of the code."""
+        """Emit an event after `delay` seconds (default 0), on behalf of the test.
+
+        It is delivered, even if `EventMockTestCase` records the events of the code under test.
+        """
         container = self.lymph_client.container
         headers = {'trace_id': get_id() or new_id()}
         container.events.emit(Event(event_type, payload, container.identity, headers), delay)
@@ -73,13 +82,13 @@ class MultiServiceRPCTestCase(ServicesTestCase):
                 self.get_proxy('cart').buy(article='sock')
     """
 
-    #: interface classes by the names of their services
+    #: the interface classes, by the names of their services
     services: ClassVar[Mapping[str, type[Interface]]] = {}
-    #: what their `apply_config` gets, by the same names
+    #: the sections for their `apply_config`, by the names of their services
     service_configs: ClassVar[Mapping[str, Config]] = {}
 
     def setUp(self) -> None:
-        """Start the services in their order."""
+        """Start the services, in the order of `services`."""
         super().setUp()
         #: the running interfaces, by the names of their services
         self.interfaces = {
@@ -102,10 +111,14 @@ class MultiServiceRPCTestCase(ServicesTestCase):
         trace_id: str | None = None,
         **params: Any,
     ) -> SentRequest:
-        """Send a request; `get()` of what is returned waits for the reply, whatever its type.
+        """Send a request; `get()` of the result waits for the reply, of any type.
 
-        Arguments are given as `body`, as keywords, or both; those that are called like an option of
-        a call (`lymph.core.call_options`), in `body`. `timeout` in seconds.
+        Arguments: the `address` of the service, the `subject` (``service.method``), the `timeout`
+        in seconds (default 1), `version` and `trace_id`. The arguments of the method are `body`,
+        keywords, or both; those named like an option of a call (`lymph.core.call_options`) can
+        only stand in `body`.
+
+        Raises TypeError as `send` does.
         """
         options = {'timeout': timeout, 'version': version, 'trace_id': trace_id}
         return self.send(address, subject, body, params, **options)

@@ -17,11 +17,11 @@ __all__ = ['RPCServiceTestCase', 'SingleServiceTestCase']
 
 
 class SingleServiceTestCase(ServicesTestCase):
-    """Runs one interface in a container in the test's process."""
+    """The base class of test cases that run one interface, in the process of the test."""
 
-    #: the interface to test; every test case sets it
+    #: the interface under test; required
     service_class: type[Interface] | None = None
-    #: what its `apply_config` gets
+    #: the section for its `apply_config`
     service_config: Config = MappingProxyType({})
     #: the name of its service, by default the name of the class in lower case
     service_name: str | None = None
@@ -30,7 +30,7 @@ class SingleServiceTestCase(ServicesTestCase):
     service: Any
 
     def setUp(self) -> None:
-        """Start the service; raises TypeError without a `service_class`."""
+        """Start the service. Raises TypeError if `service_class` is not an interface."""
         super().setUp()
         cls = self.service_class
         if not (isinstance(cls, type) and issubclass(cls, Interface)):
@@ -82,11 +82,14 @@ class RPCServiceTestCase(SingleServiceTestCase):
         trace_id: str | None = None,
         **params: Any,
     ) -> SentRequest:
-        """Send a request to the service; `get()` of what is returned waits for the reply.
+        """Send a request to the service; `get()` of the result waits for the reply, of any type.
 
-        `subject` is ``<service name>.<method>``, or the method alone. Arguments are given as
-        `body`, as keywords, or both; those that are called like an option of a call
-        (`lymph.core.call_options`), in `body`. `timeout` in seconds. The reply may be of any type.
+        Arguments: the `subject`, which is ``service.method`` or the method alone; the `timeout` in
+        seconds (default 1), `version` and `trace_id`. The arguments of the method are `body`,
+        keywords, or both; those named like an option of a call (`lymph.core.call_options`) can
+        only stand in `body`.
+
+        Raises TypeError as `send` does.
         """
         name = self.service.name
         called = subject if '.' in subject else f'{name}.{subject}'

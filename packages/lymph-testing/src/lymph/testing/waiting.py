@@ -12,17 +12,21 @@ __all__ = ['eventually']
 
 T = TypeVar('T')
 
-_FIRST, _LONGEST = 0.001, 0.05  # seconds between two looks
+#: Seconds between two checks: the interval doubles from the first to the longest.
+_FIRST, _LONGEST = 0.001, 0.05
 
 
 def eventually(
     condition: Callable[[], T], timeout: float = 5.0, message: str | Callable[[], str] = ''
 ) -> T:
-    """Wait up to `timeout` seconds, cooperatively, until `condition()` is true; return its value.
+    """Wait, cooperatively, until `condition()` returns a true value; return that value.
 
-    A condition may also be a function that asserts: an AssertionError counts as not yet. Raises
-    AssertionError that says what was waited for, `message` (text, or a function that is called
-    then), and what the condition gave last.
+    An AssertionError from the condition counts as not yet true.
+
+    Arguments: `timeout` in seconds (default 5); `message` (text, or a function that returns it)
+    stands in the failure in place of the name of the condition.
+
+    Raises AssertionError after `timeout`, with the last result of the condition.
     """
     deadline = time.monotonic() + timeout
     pause = _FIRST

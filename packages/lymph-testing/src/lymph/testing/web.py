@@ -1,4 +1,4 @@
-"""A test case for one HTTP interface, behind the extra ``web``. Source: the manual, section 5.8."""
+"""A test case for one HTTP interface; needs the extra ``web``. Source: the manual, section 5.8."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class WebServiceTestCase(SingleServiceTestCase):
                 assert self.client.get('/hello/you/').text == 'hello you!'
     """
 
-    #: a werkzeug test client of the interface's application
+    #: a werkzeug test client for the application of the interface
     client: Client
 
     def setUp(self) -> None:
-        """Start the service; raises TypeError if `service_class` has no WSGI application."""
+        """Start the service. Raises TypeError if `service_class` is not an HTTP interface."""
         super().setUp()
         if not hasattr(self.service, 'application'):
             raise TypeError(
@@ -44,6 +44,6 @@ class WebServiceTestCase(SingleServiceTestCase):
     def _application(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        # looked up for each request, as a test may wrap another application around it
+        # Looked up for each request: a test may have wrapped the application.
         answer: Any = self.service.application(environ, start_response)
         return answer  # type: ignore[no-any-return]

@@ -1,3 +1,3 @@
-"""What every backend has to do, as tests that its author runs: one suite for each contract."""
+"""The contracts of backends, as tests: one suite for each kind of backend."""
 
 from __future__ import annotations

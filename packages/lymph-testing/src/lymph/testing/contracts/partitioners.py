@@ -6,8 +6,8 @@ A partitioner's author runs them by subclassing, for pytest to collect::
         def make_partitioner(self):
             return MyPartitioner(...)
 
-All partitioners made in one test see the same groups, as if each was in a process of its own. The
-suite starts and stops them.
+All partitioners made in one test see the same groups, as if each was in its own process. The suite
+starts and stops them.
 """
 
 from __future__ import annotations
@@ -25,25 +25,28 @@ __all__ = ['PartitionerContract']
 
 
 class PartitionerContract:
-    """Tests that every partitioner passes."""
+    """The tests that every partitioner has to pass."""
 
-    #: seconds to wait for what has to happen
+    #: seconds to wait for something that has to happen
     patience: ClassVar[float] = 10.0
 
     def make_partitioner(self) -> Partitioner:
-        """Return a new partitioner, not started."""
+        """Return a new partitioner, not started.
+
+        Raises NotImplementedError: subclasses override it.
+        """
         raise NotImplementedError
 
-    # What the tests are written in.
+    # The tools of the tests.
 
     def setup_method(self) -> None:
-        """Begin a test with a group of its own and no members."""
+        """Prepare a test with a unique group without members."""
         self.group = f'g{secrets.token_hex(6)}.handler'
         self._partitioners: list[Partitioner] = []
         self._owned: dict[tuple[str, str], frozenset[int]] = {}
 
     def teardown_method(self) -> None:
-        """Stop every partitioner that was started."""
+        """Stop all partitioners."""
         partitioners, self._partitioners = self._partitioners, []
         for partitioner in partitioners:
             self._end(partitioner)
@@ -63,7 +66,7 @@ class PartitionerContract:
     def join(
         self, partitioner: Partitioner, member: str, count: int = 12, group: str | None = None
     ) -> None:
-        """Make a member of the group; what is assigned to it is kept."""
+        """Join the group as a member, and record its assignments."""
         group = group or self.group
 
         def assigned(partitions: frozenset[int]) -> None:
@@ -72,18 +75,18 @@ class PartitionerContract:
         partitioner.join(group, member, count, assigned)
 
     def owned(self, member: str, group: str | None = None) -> frozenset[int]:
-        """Return what was assigned to a member last."""
+        """Return the last assignment of a member."""
         return self._owned[group or self.group, member]
 
     def divided(self, *members: str, count: int = 12) -> bool:
-        """Tell whether the members share all partitions, each about as many."""
+        """Return whether the members share all partitions about equally."""
         owned = [self.owned(member) for member in members]
         sizes = [len(each) for each in owned]
         whole = sorted(n for each in owned for n in each) == list(range(count))
         return whole and max(sizes) - min(sizes) <= 1
 
     def eventually_divided(self, *members: str, count: int = 12) -> None:
-        """Wait until the members share all partitions."""
+        """Wait until the members share all partitions about equally."""
         eventually(lambda: self.divided(*members, count=count), self.patience)
 
     def _end(self, partitioner: Partitioner) -> None:

@@ -1,7 +1,7 @@
-"""What a section of a configuration may hold by mistake, and how it has to take that.
+"""Wrong values in a section of a configuration, and checks of how it handles them.
 
-Whatever stands at a key, the section is read or is refused with a `ConfigurationError`: one line
-that starts with file, line and key. Values are YAML, as somebody would write them into a file.
+With any value at a key, the section is either accepted or rejected with a `ConfigurationError`: one
+line that starts with file, line and key. Values are YAML, as in a file.
 
 ::
 
@@ -28,10 +28,10 @@ __all__ = [
     'configuration',
 ]
 
-#: neither a number nor text nor a truth value
+#: Values that are neither numbers, text nor booleans.
 _NEITHER = ('[]', '[1]', '{a: 1}', '[[x]]', '2020-01-01', '2020-01-01 10:00:00', '!!binary aGk=')
 
-#: no number of anything: seconds, bytes, attempts, ports
+#: Values that are not numbers of anything: seconds, bytes, attempts, ports.
 NUMBERS = (
     *(
         '.inf',
@@ -49,11 +49,11 @@ NUMBERS = (
     ),
     *('0x' + 'f' * 300, *_NEITHER),
 )
-#: no name, path or address
+#: Values that are not names, paths or addresses.
 TEXTS = ('5', '0.5', '0', '.inf', 'true', '""', '" "', r'"a\0b"', r'"a\nb"', *_NEITHER)
-#: neither true nor false
+#: Values that are not booleans.
 FLAGS = ('5', '0', '.nan', '"x"', '""', *_NEITHER)
-#: all of these, and what only some keys refuse
+#: All of these, and values that only some keys reject.
 STRANGE = tuple(
     dict.fromkeys(
         (
@@ -86,7 +86,10 @@ def check_refused(
     build: Callable[[Configuration], object],
     base: Mapping[str, Any] | None = None,
 ) -> None:
-    """Assert that `build` refuses each value at the key, and says where it stands."""
+    """Assert that `build` rejects each value at the key, in an error with its place.
+
+    Raises AssertionError for a value that is accepted, or rejected with another error.
+    """
     for value in values:
         refusal = _refusal(build, key, value, base)
         assert refusal is not None, f'{key}: {value} was taken'
@@ -98,7 +101,10 @@ def check_taken_or_refused(
     build: Callable[[Configuration], object],
     base: Mapping[str, Any] | None = None,
 ) -> None:
-    """Assert that no value at the key makes `build` raise anything but ConfigurationError."""
+    """Assert that `build` accepts or rejects any value at the key, with ConfigurationError.
+
+    Raises AssertionError for a value that makes it raise another error.
+    """
     for value in STRANGE:
         refusal = _refusal(build, key, value, base) or ''
         assert '\n' not in refusal, f'{value}: {refusal}'
@@ -108,6 +114,7 @@ def check_taken_or_refused(
 def _refusal(
     build: Callable[[Configuration], object], key: str, value: str, base: Mapping[str, Any] | None
 ) -> str | None:
+    """Return the error about a value, or None. Raises AssertionError for any other error."""
     config = configuration(key, value, base)
     try:
         build(config)

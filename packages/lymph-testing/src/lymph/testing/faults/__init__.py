@@ -1,3 +1,3 @@
-"""Faults on demand, for tests of what survives them."""
+"""Faults on demand: of connections, of name servers and of whole hosts."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several hosts on one machine: network namespaces on one switch, each with its own addresses.
+"""Several hosts on one machine: network namespaces at one switch, each with its own addresses.
 
 ```
 Network   a switch (a bridge in a namespace of its own)
@@ -6,14 +6,14 @@ Host      a namespace with `eth0`, plugged into the switch: 10.77.0.N and fd77::
 ```
 
 ==============  ===================================================================================
-`cut()`         the cable is pulled: nothing arrives and nobody is told; processes go on
-`restore()`     the cable is back
-`vanish()`      the host loses its power: the cable is pulled, then all its processes are killed
+`cut()`         the cable is pulled: nothing arrives, nobody is notified, processes continue
+`restore()`     the cable is plugged in again
+`vanish()`      the host loses power: the cable is pulled, then all its processes are killed
 ==============  ===================================================================================
 
-Needs Linux, iproute2 and util-linux, and either root or user namespaces; `Network` raises
-`NoNamespaces`, which says what is missing. A namespace is held by a process that ends with the one
-which made it, however that ends; so nothing is left behind.
+Requires Linux, iproute2, util-linux, and either root or user namespaces; otherwise `Network` raises
+`NoNamespaces`, which names what is missing. Each namespace belongs to a process that ends with the
+one that made it, in whatever way that ends: nothing is left behind.
 """
 
 from __future__ import annotations
@@ -41,15 +41,16 @@ _PATIENCE = 10.0  # seconds for a command of `ip`
 
 
 class NoNamespaces(RuntimeError):
-    """Hosts cannot be made here; the text says what is missing."""
+    """This system cannot make hosts; the text says what is missing."""
 
 
 class _Namespace:
-    """A network namespace, held by a process that waits for the end of a pipe."""
+    """A network namespace, which exists as long as a process that waits for the end of a pipe."""
 
     def __init__(self, popen: Any, outer: _Namespace | None = None) -> None:
         self._popen = popen
-        # Who is not root needs to be so in a user namespace, which all hosts share.
+        # Without root, the first namespace is made in a user namespace in which this user is root;
+        # all hosts share that.
         make = ['unshare', '--net']
         if outer is None and os.geteuid() != 0:
             make += ['--user', '--map-root-user']
@@ -64,21 +65,21 @@ class _Namespace:
 
     @property
     def pid(self) -> int:
-        """The process that holds it."""
+        """The id of the process that keeps it."""
         return int(self._holder.pid)
 
     @property
     def is_user(self) -> bool:
-        """Whether it belongs to a user namespace of its own."""
+        """Whether it belongs to another user namespace than this process."""
         return self._user
 
     def command(self, command: Sequence[str]) -> list[str]:
-        """Return the command that runs `command` in it."""
+        """Return the command line that runs `command` in it."""
         user = ['--user', '--preserve-credentials'] if self._user else []
         return ['nsenter', '--target', str(self.pid), '--net', *user, '--', *command]
 
     def run(self, *command: str) -> str:
-        """Run a command in it and return what it prints; raises RuntimeError when it fails."""
+        """Run a command in it and return its output. Raises RuntimeError if it fails."""
         process = self._popen(
             self.command(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -89,12 +90,13 @@ class _Namespace:
         return text
 
     def end(self) -> None:
-        """Let go of it; it stays for as long as processes run in it."""
+        """Release it; it exists until the last process in it has ended."""
         self._holder.stdin.close()
         self._holder.wait()
         self._holder.stderr.close()
 
     def _made(self) -> bool:
+        """Return whether the namespace is ready. Raises NoNamespaces if it cannot be made."""
         if self._holder.poll() is not None:
             said = self._holder.stderr.read().decode(errors='replace').strip()
             raise NoNamespaces(
@@ -102,12 +104,12 @@ class _Namespace:
                 'as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, '
                 'or user.max_user_namespaces above 0)'
             )
-        # what makes the namespace turns into what holds it when all is done
+        # `unshare` becomes `cat` when the namespace is complete.
         return Path(f'/proc/{self.pid}/comm').read_text().strip() == 'cat'
 
 
 class Host:
-    """One host; `address` and `address6` are where the others reach it."""
+    """One host; the others reach it at `address` (IPv4) and `address6` (IPv6)."""
 
     def __init__(self, number: int, switch: _Namespace, popen: Any) -> None:
         self.address = f'10.77.0.{number}'
@@ -126,13 +128,16 @@ class Host:
         self.run('ip', 'link', 'set', 'eth0', 'up')
 
     def run(self, *command: str) -> str:
-        """Run a command on the host and return what it prints; raises RuntimeError if it fails."""
+        """Run a command on the host and return its output. Raises RuntimeError if it fails."""
         return self._space.run(*command)
 
     def start(
         self, command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path
     ) -> GuardedProcess:
-        """Start a process on the host that ends with this one; see `GuardedProcess`."""
+        """Start a process on the host that ends with this process.
+
+        The arguments are those of `GuardedProcess`, as is the OSError it raises.
+        """
         process = GuardedProcess(
             self._space.command(command),
             environment=environment,
@@ -144,7 +149,7 @@ class Host:
         return process
 
     def cut(self) -> None:
-        """Pull the cable; nothing arrives any more and nobody is told."""
+        """Pull the cable: nothing arrives any more, and nobody is notified."""
         self._switch.run('ip', 'link', 'set', self._port, 'nomaster')
 
     def restore(self) -> None:
@@ -152,12 +157,12 @@ class Host:
         self._switch.run('ip', 'link', 'set', self._port, 'master', 'switch')
 
     def vanish(self) -> None:
-        """Lose power: no process says goodbye."""
+        """Lose power: processes are killed, and their peers are not notified."""
         self.cut()
         self._end_processes()
 
     def close(self) -> None:
-        """End what runs on the host, and the host."""
+        """Kill all processes on the host, and remove it."""
         self._end_processes()
         self._space.end()
 
@@ -169,12 +174,16 @@ class Host:
 
 
 class Network:
-    """A context manager: hosts that are made in it reach each other, and end with it.
+    """A switch with hosts that reach each other; a context manager that removes them.
 
-    `popen` starts processes; where gevent's is in use, pass `gevent.subprocess.Popen`.
+    Arguments: `popen` starts processes (default: subprocess.Popen); if gevent's is used in this
+    process, pass `gevent.subprocess.Popen`.
+
+    Raises NoNamespaces if a tool is missing or the system does not allow network namespaces.
     """
 
     def __init__(self, popen: Any = subprocess.Popen) -> None:
+        """Make the switch. Raises NoNamespaces."""
         missing = {package for tool, package in _TOOLS.items() if shutil.which(tool) is None}
         if missing:
             raise NoNamespaces(f'install {", ".join(sorted(missing))} (as root: tools/servers)')
@@ -189,13 +198,13 @@ class Network:
             raise
 
     def host(self) -> Host:
-        """Add a host."""
+        """Add a host. Raises RuntimeError if a command of `ip` fails."""
         host = Host(len(self._hosts) + 1, self._switch, self._popen)
         self._hosts.append(host)
         return host
 
     def close(self) -> None:
-        """End all hosts and what runs on them."""
+        """Remove all hosts, with their processes."""
         for host in self._hosts:
             host.close()
         self._switch.end()

@@ -1,9 +1,16 @@
-"""A name server that says nothing, for the process that a test runs in.
+"""A name server that does not answer, for the process of a test.
 
-`SilentNames` takes the place of what asks the system's resolver. Until `speak()`, names that end
-in ``.silent`` get no answer; they are not found afterwards. Names that end in ``.gone`` are never
-found. All others are this machine, ``two.here`` with 127.0.0.2 in front. The name of an address
-gets no answer until `speak()` either, and then ends in ``.example``.
+`SilentNames` replaces the functions that ask the system's resolver:
+
+======================  ============================================================================
+name                    answer
+======================  ============================================================================
+``*.silent``            none until `speak()`, then "not found"
+``*.gone``              "not found"
+``two.here``            127.0.0.2 and 127.0.0.1
+any other               127.0.0.1
+an address, backwards   none until `speak()`, then a name that ends in ``.example``
+======================  ============================================================================
 """
 
 from __future__ import annotations
@@ -20,23 +27,26 @@ from lymph.testing.waiting import eventually
 __all__ = ['SilentNames']
 
 _allocate_lock = get_original('_thread', 'allocate_lock')
-_PATIENCE = 30.0  # seconds after which a thread is let go although nobody spoke
+_PATIENCE = 30.0  # seconds after which a waiting thread goes on without `speak()`
 _LOCAL = '127.0.0.1'
 
 
 class SilentNames:
-    """A context: within it, the system's resolver is replaced; it speaks at the end."""
+    """A context manager that replaces the system's resolver, and calls `speak()` at its end.
+
+    `asked` counts the look-ups of each name; `waiting` is the number of threads without an answer.
+    """
 
     def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()  # by name
-        self.waiting = 0  # threads without an answer
+        self.asked: Counter[str] = Counter()
+        self.waiting = 0
         self._silence = _allocate_lock()
         self._silence.acquire()
         self._replaced: list[tuple[Any, str, Any]] = []
         self._numeric = _socket.getaddrinfo
 
     def speak(self) -> None:
-        """Answer what was asked, and at once whatever is asked from now on."""
+        """Answer the waiting look-ups, and all later ones at once."""
         if self._silence.locked():
             self._silence.release()
         eventually(lambda: self.waiting == 0)
@@ -58,6 +68,7 @@ class SilentNames:
     def _getaddrinfo(
         self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[Any]:
+        """Stand in for `socket.getaddrinfo`. Raises `socket.gaierror` for names without address."""
         if flags & socket.AI_NUMERICHOST:
             return self._numeric(host, port, family, type, proto, flags)
         name = (host if isinstance(host, bytes) else host.encode('idna')).decode()

@@ -1,11 +1,11 @@
-"""A TCP proxy that fails on demand: put it between a client and its server and break the network.
+"""A TCP proxy that fails on demand: place it between a client and a server to break the network.
 
 ===============  ===============================================================================
-`refuse()`       nobody listens: new connections are refused, those that stand go on
-`cut()`          every connection is reset, as by a router that lost its state
-`blackhole(d)`   connections stand and can be made, but nothing arrives in direction `d`
-`slow(rate, d)`  `rate` bytes a second arrive in direction `d`, over each connection
-`heal()`         everything works again; what a black hole held back arrives
+`refuse()`       nobody listens: new connections are refused, established ones continue
+`cut()`          all connections are reset, as by a router that lost its state
+`blackhole(d)`   connections can be made and stay open, but nothing arrives in direction `d`
+`slow(rate, d)`  `rate` bytes a second arrive in direction `d`, on each connection
+`heal()`         all faults end; bytes that a black hole held back arrive
 ===============  ===============================================================================
 
 Directions are ``to_server``, ``to_client`` and ``both``.
@@ -38,10 +38,10 @@ _RESET = struct.pack('ii', 1, 0)  # SO_LINGER of 0 seconds: closing sends RST
 
 
 class FaultProxy:
-    """Passes connections to a port of 127.0.0.1 on to `host`:`port`, with faults on demand.
+    """Forwards connections from a port of 127.0.0.1 to `host`:`port`, with faults on demand.
 
     A context manager that starts and closes it. It runs in greenlets of this process. `on_connect`
-    is called for every connection that is made through it.
+    is called for each connection made through it; `accepted` is their number so far.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class FaultProxy:
     ) -> None:
         self.target = (host, port)
         self.port = 0
-        self.accepted = 0  # connections made through it so far
+        self.accepted = 0
         self._on_connect = on_connect
         self._server: StreamServer | None = None
         self._pumps = Group()
@@ -58,16 +58,16 @@ class FaultProxy:
 
     @property
     def address(self) -> str:
-        """Where it listens, as host:port; the same for as long as it lives."""
+        """The address that it listens at, as host:port; it never changes."""
         return f'127.0.0.1:{self.port}'
 
     @property
     def connections(self) -> int:
-        """How many connections stand."""
+        """The number of established connections."""
         return len(self._links)
 
     def start(self) -> None:
-        """Listen, on the port of the last time if there was one."""
+        """Listen; a restart uses the same port again."""
         if self._server is None:
             self._server = StreamServer(('127.0.0.1', self.port), self._accept)
             self._server.start()
@@ -80,23 +80,26 @@ class FaultProxy:
         self._pumps.kill()
 
     def refuse(self) -> None:
-        """Refuse new connections until `heal`; those that stand go on."""
+        """Refuse new connections until `heal`; established ones continue."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
 
     def cut(self) -> None:
-        """Reset all connections; new ones can be made."""
+        """Reset all established connections; new ones can be made."""
         for link in tuple(self._links):
             link.reset()
 
     def blackhole(self, direction: Direction = 'both') -> None:
-        """Let nothing arrive in a direction until `heal`, over any connection, old or new."""
+        """Hold back all bytes in a direction until `heal`, on old and new connections."""
         for lane in self._chosen(direction):
             lane.open.clear()
 
     def slow(self, rate: float, direction: Direction = 'both') -> None:
-        """Let at most `rate` bytes a second arrive in a direction until `heal`."""
+        """Limit each connection to `rate` bytes a second in a direction until `heal`.
+
+        Raises ValueError unless `rate` is above 0.
+        """
         if rate <= 0:
             raise ValueError(f'expected more than 0 bytes a second, found {rate}; use blackhole')
         for lane in self._chosen(direction):
@@ -147,7 +150,7 @@ class FaultProxy:
 
 
 class _Lane:
-    """One direction of all connections."""
+    """One direction of all connections: whether bytes pass (`open`), and how fast (`rate`)."""
 
     def __init__(self) -> None:
         self.open = Event()
@@ -155,6 +158,7 @@ class _Lane:
         self.rate: float | None = None
 
     def pump(self, source: Any, target: Any) -> None:
+        """Forward bytes between two sockets until one of them ends."""
         with suppress(OSError):
             while data := source.recv(self._portion()):
                 if self.rate is not None:
@@ -164,12 +168,12 @@ class _Lane:
             target.shutdown(socket.SHUT_WR)
 
     def _portion(self) -> int:
-        """How much to pass on at a time: a slow lane trickles."""
+        """Return the bytes to forward at a time: a 20th of a second's worth on a slow lane."""
         return _CHUNK if self.rate is None else max(1, min(_CHUNK, int(self.rate / 20)))
 
 
 class _Link:
-    """A client's connection and the one to the server that belongs to it."""
+    """The connection of a client, with the one to the server for it."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -177,6 +181,7 @@ class _Link:
         self.pumps: list[gevent.Greenlet[..., object]] = []
 
     def reset(self) -> None:
+        """Close both connections with a TCP reset."""
         for each in (self.client, self.server):
             if each is not None:
                 with suppress(OSError):
@@ -184,6 +189,7 @@ class _Link:
         self.close()
 
     def close(self) -> None:
+        """Close both connections."""
         gevent.killall(self.pumps, block=False)
         for each in (self.client, self.server):
             if each is not None:

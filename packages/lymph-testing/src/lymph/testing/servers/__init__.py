@@ -1,7 +1,7 @@
-"""Private servers for integration tests: own ports, own data, ended with the test run.
+"""Private servers for integration tests, with their own ports and data; they end with the test run.
 
-Each name is loaded from its home when it is first used, so that the pytest plugin costs nothing in
-a run that starts no server.
+Each name is imported from its own module on first use: a run that starts no server does not pay for
+the pytest plugin.
 """
 
 from __future__ import annotations

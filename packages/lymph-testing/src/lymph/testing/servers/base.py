@@ -1,4 +1,4 @@
-"""What all test servers have in common: they start, answer, stop, and can be killed and paused."""
+"""The base class of test servers, which start, answer and stop, and can be killed and paused."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ['Server', 'ServerError', 'ServerFailed', 'ServerMissing']
 
-_RETRY_INTERVAL = 0.05  # seconds between two questions to a server that is coming up
+_RETRY_INTERVAL = 0.05  # seconds between two attempts to reach a starting server
 
 
 class ServerError(LymphError):
-    """A test server cannot do what it is asked to."""
+    """A test server failed to do something."""
 
 
 class ServerMissing(ServerError):
@@ -32,15 +32,16 @@ class ServerMissing(ServerError):
 
 
 class ServerFailed(ServerError):
-    """A server ended or kept silent instead of answering; carries the end of its log."""
+    """A server ended or did not answer in time; the text has the end of its log."""
 
 
 class Server(ABC):
     """A private server with a folder of its own; a context manager that starts and closes it.
 
-    Its methods block the calling thread. Arguments: the folder for its data and logs (default: a
-    temporary one, removed by `close`); how long it may take to answer after its start, in seconds
-    (default 60).
+    Its methods block the calling thread.
+
+    Arguments: `folder` for data and logs (default: a temporary one, which `close` removes);
+    `start_timeout`, the most seconds until it answers after its start (default 60).
     """
 
     name: ClassVar[str]
@@ -56,29 +57,35 @@ class Server(ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """Where it listens, as host:port."""
+        """The address that it listens at, as host:port."""
 
     @property
     def running(self) -> bool:
-        """Whether its process exists; also while it comes up or is paused."""
+        """Whether its process exists, also while it is starting or paused."""
         return self._process is not None and self._process.running
 
     def start(self) -> None:
-        """Start it, on the port and the data of the last time, and wait until it answers.
+        """Start it and wait until it answers; a restart keeps its port and its data.
 
-        Raises `ServerMissing` when its programs are not installed, `ServerFailed` when it does not
-        answer in time.
+        Raises ServerMissing if its programs are not installed, and ServerFailed if it ends or does
+        not answer in time.
         """
         self.launch()
         self.wait_until_ready()
 
     def launch(self) -> None:
-        """Start it without waiting; does nothing when it runs. Raises `ServerMissing`."""
+        """Start it, if it does not run, without waiting for it.
+
+        Raises ServerMissing if its programs are not installed.
+        """
         if not self.running:
             self._process = self._spawn()
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers. Raises `ServerFailed` when it ends or time runs out."""
+        """Wait until it answers.
+
+        Raises ServerFailed if it ends or does not answer within `start_timeout`.
+        """
         deadline = time.monotonic() + self._start_timeout
         while not self._answers():
             process = self._process
@@ -91,20 +98,20 @@ class Server(ABC):
             time.sleep(_RETRY_INTERVAL)
 
     def stop(self, timeout: float = 15.0) -> None:
-        """End it in order (SIGTERM), and after `timeout` seconds (default 15) by force."""
+        """Stop it with SIGTERM, and with SIGKILL after `timeout` seconds (default 15)."""
         self._end(timeout)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL), as a crash would."""
+        """Kill it with SIGKILL, as in a crash."""
         self._end(0.0)
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): its connections stand, and nothing answers."""
+        """Freeze it with SIGSTOP: its connections stay open, and nothing answers."""
         if self._process is not None:
             self._process.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `pause` (SIGCONT)."""
+        """Continue after `pause`, with SIGCONT."""
         if self._process is not None:
             self._process.send(signal.SIGCONT)
 
@@ -115,7 +122,7 @@ class Server(ABC):
             self._temporary.cleanup()
 
     def log_tail(self, lines: int = 30) -> str:
-        """Return the last lines (default 30) of its log."""
+        """Return the last `lines` (default 30) of its log; '' without a log."""
         if not self.log.exists():
             return ''
         with self.log.open(encoding='utf-8', errors='replace') as log:
@@ -139,11 +146,11 @@ class Server(ABC):
 
     @abstractmethod
     def _spawn(self) -> GuardedProcess:
-        """Start the process, with its configuration written."""
+        """Write its configuration and start the process."""
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Ask it, as a client would, whether it serves."""
+        """Return whether it serves clients, by connecting to it as a client."""
 
     def _end(self, timeout: float) -> None:
         if self._process is not None:

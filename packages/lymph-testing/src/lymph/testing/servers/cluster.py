@@ -16,8 +16,8 @@ __all__ = ['RabbitmqCluster']
 class RabbitmqCluster(ServerGroup[RabbitmqServer]):
     """Several RabbitMQ servers that share their queues; a context manager that starts and closes.
 
-    Arguments: how many (default 3: one may be lost); the folder for data and logs (default:
-    temporary); the longest start in seconds (default 90).
+    Arguments: `size`, the number of servers (default 3, of which one may fail); `folder` for data
+    and logs (default: a temporary one); `start_timeout` in seconds (default 90).
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class RabbitmqCluster(ServerGroup[RabbitmqServer]):
 
     @property
     def urls(self) -> list[str]:
-        """The URLs for clients, one of each server."""
+        """The URLs for clients, one for each server."""
         return [server.url for server in self.servers]
 
     def leader_of(self, queue: str) -> RabbitmqServer:
-        """Return the server that leads a quorum queue; raises `ServerError` while none does."""
+        """Return the server that leads a quorum queue. Raises ServerError if none does."""
         asked = next(server for server in self.servers if server.running)
         listed = asked.control('list_queues', 'name', 'leader')
         leaders = dict(line.split('\t') for line in listed.splitlines() if '\t' in line)

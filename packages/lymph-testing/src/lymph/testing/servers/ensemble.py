@@ -15,8 +15,9 @@ __all__ = ['ZookeeperEnsemble']
 class ZookeeperEnsemble(ServerGroup[ZookeeperServer]):
     """Several ZooKeeper servers that elect a leader; a context manager that starts and closes them.
 
-    Arguments: how many (default 3: one may be lost); the folder for data and logs (default:
-    temporary); the longest start in seconds (default 60); the tick in seconds (default 0.1).
+    Arguments: `size`, the number of servers (default 3, of which one may fail); `folder` for data
+    and logs (default: a temporary one); `start_timeout` in seconds (default 60); `tick` in seconds
+    (default 0.1).
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class ZookeeperEnsemble(ServerGroup[ZookeeperServer]):
 
     @property
     def hosts(self) -> str:
-        """The connection string for clients: all servers."""
+        """The connection string for clients, with all servers."""
         return ','.join(server.hosts for server in self.servers)
 
     @property
     def leader(self) -> ZookeeperServer | None:
-        """The server that leads; None while there is none."""
+        """The server that leads, or None if none does."""
         return next((server for server in self.servers if server.mode == 'leader'), None)

@@ -1,4 +1,4 @@
-"""Erlang's port mapper, which nodes of RabbitMQ find each other through: one of our own."""
+"""A private port mapper of Erlang, through which the nodes of RabbitMQ find each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ['PortMapper']
 
 
 class PortMapper:
-    """An epmd on 127.0.0.1, on a port of its own, that keeps its log in `folder`."""
+    """An epmd on a free port of 127.0.0.1, with its log in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -22,7 +22,7 @@ class PortMapper:
         self._process: GuardedProcess | None = None
 
     def launch(self) -> None:
-        """Start it if it does not run. Raises `ServerMissing` when Erlang is not installed."""
+        """Start it if it does not run. Raises ServerMissing if Erlang is not installed."""
         if self._process is not None and self._process.running:
             return
         epmd = shutil.which('epmd')
@@ -38,7 +38,7 @@ class PortMapper:
         )
 
     def close(self) -> None:
-        """End it."""
+        """Kill it."""
         if self._process is not None:
             self._process.end()
             self._process = None

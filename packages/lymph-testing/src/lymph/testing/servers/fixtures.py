@@ -1,4 +1,4 @@
-"""Fixtures for pytest: one server of a kind for a test run, started by the first test that asks."""
+"""Fixtures for pytest: one server of each kind per test run, started on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that belong together: started side by side, closed together."""
+"""Several servers that start and close together."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ S = TypeVar('S', bound=Server)
 
 
 class ServerGroup(Generic[S]):
-    """Several servers of a kind; a context manager that starts and closes them.
+    """Several servers of one kind; a context manager that starts and closes them.
 
-    `make(folder)` returns them, each with a folder of its own in `folder` (default: a temporary
-    one, removed by `close`).
+    Arguments: `folder` for data and logs (None: a temporary one, which `close` removes);
+    `make(folder)` returns the servers, each with its own folder in it.
     """
 
     def __init__(self, folder: Path | str | None, make: Callable[[Path], Sequence[S]]) -> None:
@@ -32,7 +32,10 @@ class ServerGroup(Generic[S]):
         self.servers = tuple(make(Path(self._temporary.name if self._temporary else folder or '')))
 
     def start(self) -> None:
-        """Start what does not run, and wait until all answer. Raises as `Server.start`."""
+        """Start the servers that do not run, and wait until all answer.
+
+        Raises ServerMissing and ServerFailed as `Server.start` does.
+        """
         for server in self.servers:
             server.launch()
         for server in self.servers:

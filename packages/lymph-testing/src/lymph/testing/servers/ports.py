@@ -13,11 +13,11 @@ _LOWEST = 10000
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on.
+    """Return a TCP port of 127.0.0.1 on which nobody listens.
 
-    The port is outside the range from which the system takes the ports of outgoing connections.
-    While a server is down, a client that keeps trying could otherwise be given the very port that
-    it tries: it would connect to itself, and the server could not come back.
+    The port is outside the range that the system uses for outgoing connections. Otherwise a client
+    that retries while the server is down could get this very port as its own: it would connect to
+    itself, and the server could not start again.
     """
     first_ephemeral = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 32768
     candidates = range(_LOWEST, first_ephemeral)

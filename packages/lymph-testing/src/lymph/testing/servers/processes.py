@@ -11,22 +11,24 @@ from pathlib import Path
 
 __all__ = ['GuardedProcess']
 
-# The guard reads from a pipe that only the starting process holds. A line means "stand down"; the
-# end of the pipe means that the starting process is gone, however it went, and that the group has
-# to go too. PR_SET_PDEATHSIG would not do: it follows the thread that started the child, not the
-# process.
+# The guard reads from a pipe whose other end only the starting process has. A line tells it to
+# stand down. The end of the pipe tells it that the starting process has ended, in whatever way, and
+# it kills the group. PR_SET_PDEATHSIG does not work here: it follows the thread that started the
+# child, not the process.
 _GUARD = 'read -r _ || kill -s KILL -- "-$1"'
 
 
 class GuardedProcess:
-    """Run a command in a process group of its own, which is killed when this process ends.
+    """A command in its own process group, which is killed when this process ends.
 
-    Arguments: the command; its whole environment; the folder it runs in; the file that its output
-    is added to. Raises `OSError` when the command cannot be started.
+    Arguments: `command`; its whole `environment`; the `folder` it runs in; the `log` to which its
+    output is appended; `popen`, which starts processes (default: subprocess.Popen).
 
-    `popen` starts processes. Where gevent's is in use, gevent's loop reaps all children of this
-    process, and the exit status of one that was started otherwise is lost and read as 0: pass
-    `gevent.subprocess.Popen` then, and use what is made from the main thread alone.
+    If gevent's Popen is used anywhere in this process, gevent's loop reaps all its children, and
+    the exit status of a child that was started in another way is lost and read as 0. Pass
+    `gevent.subprocess.Popen` then, and use the object only from the main thread.
+
+    Raises OSError if the command cannot be started.
     """
 
     def __init__(
@@ -64,26 +66,26 @@ class GuardedProcess:
 
     @property
     def pid(self) -> int:
-        """The process id of the command, which is also the id of its group."""
+        """The process id of the command, which is also the id of its process group."""
         return self._child.pid
 
     @property
     def exit_status(self) -> int | None:
-        """What the command ended with (negative: the signal that ended it), None while it runs."""
+        """The exit status of the command (minus the number of a signal), or None while it runs."""
         return self._child.poll()
 
     @property
     def running(self) -> bool:
-        """Whether the command has not ended; a paused one runs."""
+        """Whether the command runs; a paused one does."""
         return self.exit_status is None
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group; does nothing when the command has ended."""
+        """Send a signal to the whole group, if the command runs."""
         if self.running:
             os.killpg(self.pid, number)
 
     def end(self, timeout: float = 0.0) -> None:
-        """End the group: SIGTERM, and SIGKILL after `timeout` seconds (default 0: at once)."""
+        """End the group with SIGTERM, and with SIGKILL after `timeout` seconds (default 0)."""
         if timeout > 0:
             self.send(signal.SIGCONT)
             self.send(signal.SIGTERM)

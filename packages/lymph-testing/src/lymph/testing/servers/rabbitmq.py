@@ -16,27 +16,25 @@ from lymph.testing.servers.processes import GuardedProcess
 
 __all__ = ['RabbitmqServer']
 
-# Debian's /usr/sbin/rabbitmq-server changes the user; the scripts behind it run as whoever calls
-# them.
+# Debian's /usr/sbin/rabbitmq-server changes the user; the scripts that it calls do not.
 _DEBIAN_SCRIPTS = '/usr/lib/rabbitmq/bin'
 
-# What rabbitmqctl says of a server that listens already, but has not come to the end of its boot.
+# The message of rabbitmqctl about a server that already listens, but has not finished booting.
 _BOOTING = "requires the 'rabbit' app to be running"
 
-# One scheduler is enough for a test, and the other nodes of a test run want the processor too.
+# One scheduler is enough for a test, and leaves the processor to the other nodes of the test run.
 _ERLANG_ARGUMENTS = '+S 1:1 -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}'
 
 
 class RabbitmqServer(Server):
-    """A RabbitMQ server of this process alone, on 127.0.0.1, with its own Erlang port mapper.
+    """A private RabbitMQ server on 127.0.0.1, with its own Erlang port mapper.
 
-    The scripts are taken from the folder that the environment variable RABBITMQ_PATH names, by
-    default from Debian's /usr/lib/rabbitmq/bin. The user is guest, the only virtual host is `/`, no
-    plugin is enabled.
+    The environment variable RABBITMQ_PATH names the folder of its scripts; the default is Debian's
+    /usr/lib/rabbitmq/bin. The user is guest, the only virtual host is `/`, no plugin is enabled.
 
-    Arguments: the folder for data and logs (default: temporary); the longest start in seconds
-    (default 60); for one of a cluster the port mapper that all its nodes use. `peers` then names
-    the nodes of the cluster, before the first start.
+    Arguments: `folder` for data and logs (default: a temporary one); `start_timeout` in seconds
+    (default 60); `mapper`, the port mapper that all nodes of a cluster share. For a cluster, set
+    `peers` to the names of all its nodes before the first start.
     """
 
     name = 'RabbitMQ'
@@ -67,9 +65,11 @@ class RabbitmqServer(Server):
         return f'amqp://guest:guest@{self.address}//'
 
     def control(self, *arguments: str, timeout: float = 60.0) -> str:
-        """Run rabbitmqctl with these arguments on this server; return what it prints.
+        """Run rabbitmqctl with these arguments on this server; return its output.
 
-        Raises `ServerError` when it fails or takes longer than `timeout` seconds (default 60).
+        While the server is booting, it is tried again.
+
+        Raises ServerError if it fails or takes longer than `timeout` seconds (default 60).
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -86,6 +86,7 @@ class RabbitmqServer(Server):
     def _run_control(
         self, arguments: Sequence[str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
+        """Run rabbitmqctl once. Raises ServerError if it does not end in time."""
         command = [str(_scripts() / 'rabbitmqctl'), '--quiet', '--node', self.node, *arguments]
         try:
             return subprocess.run(
@@ -109,7 +110,7 @@ class RabbitmqServer(Server):
         super().close()
 
     def _answers(self) -> bool:
-        """Whether it greets a client (AMQP 0-9-1, 4.2.2): it does once its queues are there."""
+        """Return whether it greets a client (AMQP 0-9-1, 4.2.2): it does once it has its queues."""
         try:
             with socket.create_connection(('127.0.0.1', self.port), timeout=2.0) as connection:
                 connection.sendall(b'AMQP\x00\x00\x09\x01')
@@ -139,7 +140,7 @@ class RabbitmqServer(Server):
         (self.folder / 'rabbitmq-env.conf').touch()
 
     def _write_cookie(self) -> None:
-        """Write the secret that nodes of one cluster share; by itself each makes one of its own."""
+        """Write the secret that the nodes of a cluster share; otherwise each makes its own."""
         cookie = self.folder / '.erlang.cookie'
         if not cookie.exists():
             cookie.touch(0o400)
@@ -148,7 +149,7 @@ class RabbitmqServer(Server):
             os.chmod(cookie, 0o400)
 
     def _environment(self) -> dict[str, str]:
-        """All that the scripts and Erlang look at; what is not here comes from /etc or /var."""
+        """Return all variables that the scripts read: their defaults lead to /etc and /var."""
         folder = str(self.folder)
         return {
             'PATH': os.environ.get('PATH', os.defpath),
@@ -169,12 +170,13 @@ class RabbitmqServer(Server):
             'RABBITMQ_NODENAME': self.node,
             'RABBITMQ_PID_FILE': f'{folder}/server.pid',
             'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS': _ERLANG_ARGUMENTS,
-            # makes the script become the server instead of waiting for it
+            # The script becomes the server instead of waiting for it.
             'RUNNING_UNDER_SYSTEMD': 'true',
         }
 
 
 def _scripts() -> Path:
+    """Return the folder of the scripts. Raises ServerMissing if they are not there."""
     folder = Path(os.environ.get('RABBITMQ_PATH') or _DEBIAN_SCRIPTS)
     if not (folder / 'rabbitmq-server').exists():
         raise ServerMissing(

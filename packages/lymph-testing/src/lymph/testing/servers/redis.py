@@ -19,16 +19,17 @@ _SETTINGS = {
     'appendfsync': 'always',
     'save': '""',
     'maxmemory-policy': 'noeviction',
-    'set-proc-title': 'no',  # its arguments tell whose it is
+    'set-proc-title': 'no',  # the arguments in `ps` show which test run it belongs to
 }
 
 
 class RedisServer(Server):
-    """A Redis server of this process alone, on 127.0.0.1, that writes each change to the disk.
+    """A private Redis server on 127.0.0.1, which writes each change to the disk.
 
-    The program is `redis-server` on PATH. Arguments: the folder for data and logs (default:
-    temporary); the longest start in seconds (default 60); `settings` in place of the lines of
-    ``redis.conf`` that would be written, by name.
+    The program is `redis-server` on PATH.
+
+    Arguments: `folder` for data and logs (default: a temporary one); `start_timeout` in seconds
+    (default 60); `settings`, lines of ``redis.conf`` by name, which win over the default ones.
     """
 
     name = 'Redis'
@@ -55,9 +56,10 @@ class RedisServer(Server):
         return f'redis://{self.address}/0'
 
     def command(self, *words: str, timeout: float = 10.0) -> str:
-        """Give it a command whose answer is one value; return that as text, '' when it has none.
+        """Send a command whose answer is one value; return that as text, or '' for null.
 
-        Raises `ServerError` when it refuses.
+        Raises ServerError if the answer is an error, and OSError if there is none within `timeout`
+        seconds (default 10).
         """
         packed = b''.join(b'$%d\r\n%s\r\n' % (len(word), word) for word in map(str.encode, words))
         with socket.create_connection(('127.0.0.1', self.port), timeout=timeout) as connection:
@@ -71,7 +73,7 @@ class RedisServer(Server):
         return '' if answer == '$-1' else answer[1:]
 
     def _answers(self) -> bool:
-        """Whether it answers a ping; not while it reads its data."""
+        """Return whether it answers a ping, which it does once its data is loaded."""
         try:
             return self.command('PING', timeout=2.0) != ''
         except ServerError as error:
@@ -80,6 +82,7 @@ class RedisServer(Server):
             return False
 
     def _spawn(self) -> GuardedProcess:
+        """Start the process. Raises ServerMissing if Redis is not installed."""
         program = shutil.which('redis-server')
         if program is None:
             raise ServerMissing(

@@ -16,13 +16,13 @@ from lymph.testing.servers.processes import GuardedProcess
 __all__ = ['ZookeeperServer']
 
 _DEBIAN_JARS = '/usr/share/java'
-# The first names what it needs, but not what TLS needs, nor where to log.
+# The manifest of the first jar names its requirements, except for TLS and for logging.
 _DEBIAN_NAMES = 'zookeeper', 'netty-codec', 'netty-resolver', 'slf4j-simple'
 _HEAP = '128m'
 
-# Quick to start and small: one garbage collector thread, no optimizing compiler, no statistics in
-# /tmp. Without forceSync a commit is not flushed to the disk; it survives the process, not the
-# machine.
+# For a fast start and little memory: one thread collects garbage, no optimizing compiler, no
+# statistics in /tmp. Without forceSync, a commit is not flushed to the disk: it survives the
+# process, but not the machine.
 _JAVA_OPTIONS = (
     f'-Xmx{_HEAP}',
     '-XX:+UseSerialGC',
@@ -35,15 +35,16 @@ _JAVA_OPTIONS = (
 
 
 class ZookeeperServer(Server):
-    """A ZooKeeper server of this process alone, on 127.0.0.1.
+    """A private ZooKeeper server on 127.0.0.1.
 
-    The jars are taken from the folder that the environment variable ZOOKEEPER_PATH names (a folder
-    of Debian's jars or an unpacked release; manual 4.3), by default from Debian's /usr/share/java.
+    The environment variable ZOOKEEPER_PATH names the folder of its jars, which are Debian's or
+    those of an unpacked release (manual, 4.3); the default is Debian's /usr/share/java.
 
-    Arguments: the folder for data and logs (default: temporary); the longest start in seconds
-    (default 60); the tick in seconds (default 0.1), sessions expire after at least two of them; for
-    a member of an ensemble its number, its `peers` as number -> 'host:port:port', itself included;
-    further lines of its configuration as `settings`.
+    Arguments: `folder` for data and logs (default: a temporary one); `start_timeout` in seconds
+    (default 60); `tick` in seconds (default 0.1), of which sessions last at least two; for a member
+    of an ensemble its `number`, and `peers`, which maps the numbers of all members to
+    'host:port:port'; `settings`, lines of its configuration by name, which win over the default
+    ones.
     """
 
     name = 'ZooKeeper'
@@ -77,7 +78,7 @@ class ZookeeperServer(Server):
 
     @property
     def mode(self) -> str | None:
-        """What it is: 'standalone', 'leader' or 'follower'; None while it does not serve."""
+        """Its role: 'standalone', 'leader' or 'follower'; None if it does not serve."""
         found = re.search(r'^Mode: (\w+)$', self._ask('srvr'), re.MULTILINE)
         return found.group(1) if found else None
 
@@ -85,7 +86,7 @@ class ZookeeperServer(Server):
         return self.mode is not None
 
     def _ask(self, command: str) -> str:
-        """Send one of ZooKeeper's four letter words; the answer is empty when there is none."""
+        """Return the answer to one of ZooKeeper's four-letter words, or '' without an answer."""
         try:
             with socket.create_connection(('127.0.0.1', self.port), timeout=2.0) as connection:
                 connection.sendall(command.encode())
@@ -94,6 +95,7 @@ class ZookeeperServer(Server):
             return ''
 
     def _spawn(self) -> GuardedProcess:
+        """Start the process. Raises ServerMissing if ZooKeeper or Java is not installed."""
         java = shutil.which('java')
         if java is None:
             raise ServerMissing(
@@ -125,7 +127,7 @@ class ZookeeperServer(Server):
             '4lw.commands.whitelist': '*',
         }
         if self._peers:
-            # counted in ticks: what a loaded machine needs to elect and to copy
+            # In ticks: enough for a busy machine to elect a leader and to copy the data.
             settings |= {'initLimit': 200, 'syncLimit': 50}
             settings |= {f'server.{number}': where for number, where in self._peers.items()}
             (data / 'myid').write_text(f'{self._number}\n')
@@ -136,7 +138,10 @@ class ZookeeperServer(Server):
 
 
 def _classpath() -> str:
-    """The class path of Debian's jars (they name what they need) or of an unpacked release."""
+    """Return the class path of Debian's jars, or of those of an unpacked release.
+
+    Raises ServerMissing if the folder has neither.
+    """
     folder = Path(os.environ.get('ZOOKEEPER_PATH') or _DEBIAN_JARS)
     if (folder / 'zookeeper.jar').exists():
         return ':'.join(f'{folder}/{name}.jar' for name in _DEBIAN_NAMES)

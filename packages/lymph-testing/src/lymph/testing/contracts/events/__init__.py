@@ -6,10 +6,10 @@ A backend's author runs them by subclassing, for pytest to collect::
         def make_event_system(self):
             return MyEventSystem(...)
 
-- All systems made in one test are instances that reach each other: the same broker, file or hub.
-- The suite starts and stops them. Queues and topics have names of their own in each test, so that
-  a broker may be shared by all tests, and by other things.
-- The events and dead letters of one test outlive its instances, but nobody needs them afterwards.
+- All systems made in one test reach each other: they use the same broker, file or hub.
+- The suite starts and stops them. Each test uses queues and topics with unique names, so that all
+  tests may share a broker with each other and with other programs.
+- Events and dead letters outlive the systems of a test, and may be deleted afterwards.
 """
 
 from __future__ import annotations
@@ -57,4 +57,4 @@ class EventSystemContract(
     VersionsContract,
     ExclusiveVersionsContract,
 ):
-    """Tests that every event system passes."""
+    """The tests that every event system has to pass."""

@@ -1,4 +1,4 @@
-"""An event goes from its emitter to the handlers that want it."""
+"""Events arrive at the handlers that subscribe to them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Dumped:
 _EAST = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
 _DAY = datetime.datetime(2016, 2, 19, 12, 30, 0, 1)
 
-#: what is emitted, and what has to arrive
+#: Values to emit, and what has to arrive of them.
 _VALUES: list[tuple[Any, Any]] = [
     *(
         (value, value)
@@ -65,7 +65,7 @@ _VALUES: list[tuple[Any, Any]] = [
 
 
 class CarryingContract(EventSystemHarness):
-    """What arrives is what was emitted."""
+    """Tests of what arrives, and where."""
 
     def test_an_event_arrives_as_it_was_emitted(self) -> None:
         system, inbox = self.start(), Inbox()

@@ -1,4 +1,4 @@
-"""Dead letters: read, found, replayed and dropped."""
+"""Dead letters can be read, found, replayed and dropped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ['DeadLettersContract']
 
 
 class DeadLettersContract(EventSystemHarness):
-    """What was given up is kept until somebody decides."""
+    """Tests of dead letters, which are kept until somebody replays or drops them."""
 
     def test_dead_letters_are_read_oldest_first_and_in_pages(self) -> None:
         system = self.start()
@@ -132,7 +132,7 @@ class DeadLettersContract(EventSystemHarness):
         return found if len(found) == count else []
 
     def kill_events(self, system: BaseEventSystem, count: int) -> list[DeadLetter]:
-        """Make dead letters of events with the numbers 0, 1, ... and return them."""
+        """Make dead letters of events with the numbers 0, 1, ...; return them."""
         subscription = self.subscribe(system, _broken, sequential=True)
         for n in range(count):
             self.emit(system, n)
@@ -141,7 +141,7 @@ class DeadLettersContract(EventSystemHarness):
         return self.read_dead_letters(system, self.queue())
 
     def dead_letters(self, system: BaseEventSystem) -> DeadLetters:
-        """Return the dead letters that the system offers."""
+        """Return the dead letters of a system, which must have some."""
         assert system.dead_letters is not None
         return system.dead_letters
 

@@ -1,4 +1,4 @@
-"""Events that wait until their time has come."""
+"""Delayed events are delivered when their time has come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lymph.testing.contracts.events.harness import EventSystemHarness, Inbox
 
 __all__ = ['NO_DELAYS', 'DelaysContract']
 
-#: what is no delay, for `emit` and whatever stands in for it
+#: Invalid delays, for `emit` and its mocks.
 NO_DELAYS: list[object] = [
     -1,
     -0.001,
@@ -36,7 +36,7 @@ NO_DELAYS: list[object] = [
 
 
 class DelaysContract(EventSystemHarness):
-    """Delays."""
+    """Tests of delays."""
 
     def test_a_delayed_event_arrives_after_those_emitted_later(self) -> None:
         system, inbox = self.start(), Inbox()

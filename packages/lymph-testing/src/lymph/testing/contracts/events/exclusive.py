@@ -1,4 +1,4 @@
-"""A queue with one consumer among all instances, and its order."""
+"""Exclusive queues have one consumer among all instances, and keep their order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ['ExclusiveContract']
 
 
 class ExclusiveContract(EventSystemHarness):
-    """One event at a time in all instances, in the order of the queue, whatever happens."""
+    """Tests that all instances together handle one event at a time, in the order of the queue."""
 
     def test_an_exclusive_queue_is_listed_with_its_consumer(self) -> None:
         system, other, gate = self.start(), self.start(), Gate()

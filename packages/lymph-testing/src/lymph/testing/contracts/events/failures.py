@@ -1,4 +1,4 @@
-"""Events whose handlers fail: again, and in the end a dead letter."""
+"""Failed events are tried again, and end as dead letters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['FailuresContract']
 
 
 class FailuresContract(EventSystemHarness):
-    """Nothing that failed is lost, and it holds up nobody."""
+    """Tests that failed events are neither lost nor delay others."""
 
     def test_a_failed_event_is_handled_in_a_later_attempt(self) -> None:
         def fail_at_first(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the contract are written in: systems that end with their test, and handlers."""
+"""The tools of the event tests: systems that stop after their test, and handlers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ['EventSystemHarness', 'Gate', 'Inbox']
 
 
 class Inbox:
-    """A handler that keeps what it is given; `fail` is called first, with each event."""
+    """A handler that records its events; `fail` is called with each of them before."""
 
     def __init__(self, fail: Callable[[Event], object] | None = None) -> None:
         self.events: list[Event] = []
@@ -37,7 +37,7 @@ class Inbox:
 
 
 class Gate:
-    """A handler that holds every event until it is opened."""
+    """A handler that blocks with each event until `open` is called."""
 
     def __init__(self) -> None:
         self.inside: list[Event] = []
@@ -55,26 +55,29 @@ class Gate:
         self.done.append(event)
 
     def open(self) -> None:
-        """Let all events pass, those that come later too."""
+        """Let the handlers of all events go on, also of later ones."""
         self._open.set()
 
 
 class EventSystemHarness:
-    """Starts and stops event systems, and names their queues and topics."""
+    """Starts and stops event systems, and makes unique names for queues and topics."""
 
-    #: seconds to wait for what has to happen
+    #: seconds to wait for something that has to happen
     patience: ClassVar[float] = 10.0
-    #: seconds in which an event that must not arrive would have
+    #: seconds after which an event that must not arrive would have arrived
     settling: ClassVar[float] = 0.3
 
     def make_event_system(self) -> BaseEventSystem:
-        """Return a new instance, not started, that reaches the others made in this test."""
+        """Return a new event system, not started, that reaches the others of this test.
+
+        Raises NotImplementedError: subclasses override it.
+        """
         raise NotImplementedError
 
     def section(self) -> Mapping[str, Any] | None:
-        """Return the section `container.events` of a process that reaches these instances.
+        """Return the section `container.events` of a process that reaches these systems.
 
-        None (the default): the events do not outlive this process. Its values are JSON.
+        Its values are JSON. None (the default) says that events do not outlive this process.
         """
         return None
 
@@ -83,15 +86,15 @@ class EventSystemHarness:
         assert system.dead_letters is not None
         return list(system.dead_letters.read(queue))
 
-    # What the tests are written in.
+    # The tools of the tests.
 
     def setup_method(self) -> None:
-        """Begin a test with a name of its own and no systems."""
+        """Prepare a test with a unique name and without systems."""
         self._name = f't{secrets.token_hex(6)}'
         self._systems: list[BaseEventSystem] = []
 
     def teardown_method(self) -> None:
-        """Stop every system that was started; their temporary queues end."""
+        """Stop all systems, which ends their temporary queues."""
         systems, self._systems = self._systems, []
         for system in systems:
             self._end(system)
@@ -105,7 +108,7 @@ class EventSystemHarness:
         return system
 
     def stop(self, system: BaseEventSystem) -> None:
-        """Stop a system as a container does, cutting the handlers that still run."""
+        """Stop a system as a container does: handlers that still run are killed."""
         self._systems.remove(system)
         self._end(system)
 
@@ -144,11 +147,11 @@ class EventSystemHarness:
         return f'{self._name}.{name}'
 
     def eventually(self, condition: Callable[[], Any]) -> Any:
-        """Wait for a condition as long as this backend may need, and return its value."""
+        """Wait for a condition as long as this backend may need; return its value."""
         return eventually(condition, self.patience)
 
     def settle(self) -> None:
-        """Give an event that must not arrive the time to do so."""
+        """Wait as long as an event that must not arrive would need."""
         gevent.sleep(self.settling)
 
     def _end(self, system: BaseEventSystem) -> None:

@@ -1,4 +1,4 @@
-"""What interfaces declare, and subscribe to at runtime, holds over this event system."""
+"""Handlers and subscriptions of interfaces work with the event system."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = ['InterfacesContract']
 
 
 class InterfacesContract(EventSystemHarness):
-    """Decorated handlers, subscriptions at runtime and trace ids, in containers."""
+    """Tests of decorated handlers, subscriptions at run time and trace ids, in containers."""
 
     def setup_method(self) -> None:
-        """Begin a test without containers."""
+        """Prepare a test without containers."""
         super().setup_method()
         self._network, self._registry = MemoryNetwork(), StaticServiceRegistryHub()
         self._containers: list[ServiceContainer] = []
 
     def teardown_method(self) -> None:
-        """Stop the containers too."""
+        """Stop the containers as well."""
         for container in self._containers:
             container.stop()
         super().teardown_method()
@@ -65,7 +65,7 @@ class InterfacesContract(EventSystemHarness):
     def declare(
         self, *topics: str, handler: str = 'on_event', queue: str | None = None, **options: Any
     ) -> type[Interface]:
-        """Return an interface that puts what its one handler gets into `heard`."""
+        """Return an interface whose one handler appends its events to `heard`."""
 
         def on_event(self: Any, event: Event) -> None:
             self.heard.put((event, trace.get_id()))
@@ -147,7 +147,7 @@ class InterfacesContract(EventSystemHarness):
         with pytest.raises(SubscriptionError, match=r'named.*on_one and on_other'):
             self.host(both)
 
-    # While it starts.
+    # While containers start.
 
     @pytest.mark.parametrize('options', [{}, {'broadcast': True}, {'once': True}])
     def test_what_an_interface_emits_to_itself_in_on_start_comes_when_it_has_started(
@@ -235,7 +235,7 @@ class InterfacesContract(EventSystemHarness):
         self.host(Shop, worker=True)
         assert _number(self.host(Shop)) == 1
 
-    # At runtime.
+    # At run time.
 
     def test_a_function_hears_from_its_subscription_to_its_end(self) -> None:
         shop = self.host(_Hearing)
@@ -321,7 +321,7 @@ class InterfacesContract(EventSystemHarness):
 
 
 class _Hearing(Interface):
-    """Keeps what it hears, with the trace id that its handler ran under."""
+    """A handler that records its events with the trace id of its context."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -341,7 +341,7 @@ def _numbers(shop: Any) -> list[Any]:
 
 
 def _traced(trace_id: str | None, function: Callable[..., Any], *args: Any, **options: Any) -> None:
-    """Call a function in a context of its own, whose trace id is `trace_id`."""
+    """Call a function in a new context with the trace id `trace_id`."""
 
     def call() -> None:
         if trace_id is not None:

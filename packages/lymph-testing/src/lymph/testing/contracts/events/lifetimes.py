@@ -1,4 +1,4 @@
-"""What begins and ends with a subscription, an instance, a pause."""
+"""The lifetimes of queues: with a subscription, an instance, or beyond."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ['LifetimesContract']
 
 
 class LifetimesContract(EventSystemHarness):
-    """Queues and the events in them outlive what they promise to outlive, and nothing more."""
+    """Tests of what ends with a subscription or an instance, and what does not."""
 
     def test_two_subscriptions_of_an_instance_cannot_consume_one_queue(self) -> None:
         system = self.start()

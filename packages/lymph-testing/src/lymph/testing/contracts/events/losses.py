@@ -1,4 +1,4 @@
-"""Consumers that are lost with an event in hand: one of its attempts is used up."""
+"""A consumer that is lost while it handles an event uses up one of its attempts."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ['ExclusiveLossesContract', 'LossesContract']
 
 class _Losses(EventSystemHarness):
     def lose_a_consumer(self, attempt: int, **options: Any) -> None:
-        """Have a consumer fail the event of the queue until it is killed in attempt `attempt`.
+        """Let a consumer fail the event of the queue until it is killed in attempt `attempt`.
 
-        It is killed with SIGKILL, in a process of its own, where the events outlive that.
+        If events outlive a process, the consumer has its own, which is killed with SIGKILL.
         """
         facts = {'queue_name': self.queue(), 'event_types': (self.topic('thing'),), **options}
         section = self.section()
@@ -54,7 +54,7 @@ class _Losses(EventSystemHarness):
         self.stop(system)
 
     def expect_one_last_attempt(self, number: int, **options: Any) -> None:
-        """Fail the event once more; that was attempt `number`, and the last one."""
+        """Fail the event once more, and assert that this was attempt `number` and the last."""
         inbox = Inbox(_broken)
         system = self._systems[0]
         self.subscribe(system, inbox, **options)
@@ -64,7 +64,7 @@ class _Losses(EventSystemHarness):
         assert letter.error == 'RuntimeError: broken'
 
     def emit_to_a_queue(self, **options: Any) -> None:
-        """Emit an event into a queue that nobody consumes yet."""
+        """Emit an event to a queue that has no consumer yet."""
         system = self.start()
         topics = (self.topic('thing'),)
         system.declare(Subscription(self.queue(), topics, print, **options))
@@ -72,7 +72,7 @@ class _Losses(EventSystemHarness):
 
 
 class LossesContract(_Losses):
-    """There is one count of attempts, lost consumers included."""
+    """Tests that attempts of lost consumers count like any other."""
 
     def test_a_consumer_that_is_killed_between_attempts_uses_up_one_of_the_retries(self) -> None:
         self.emit_to_a_queue()
@@ -81,7 +81,7 @@ class LossesContract(_Losses):
 
 
 class ExclusiveLossesContract(_Losses):
-    """The same where one consumer handles one event at a time."""
+    """The same tests for exclusive queues."""
 
     def test_a_killed_consumer_of_an_exclusive_queue_uses_up_one_of_the_retries(self) -> None:
         self.emit_to_a_queue(exclusive=True)

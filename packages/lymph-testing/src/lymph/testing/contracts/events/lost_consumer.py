@@ -1,4 +1,4 @@
-"""A consumer in a process of its own, which fails an event and is killed in a later attempt at it.
+"""A consumer in its own process, which fails an event and is killed in a later attempt.
 
 python -m lymph.testing.contracts.events.lost_consumer SECTION SUBSCRIPTION ATTEMPT
 

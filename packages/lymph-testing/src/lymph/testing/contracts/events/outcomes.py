@@ -1,4 +1,4 @@
-"""Whatever a handler raises is the outcome of one attempt; only its own end is none."""
+"""Any exception of a handler is a failed attempt, except for its own kill."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class _ClassLess(Exception):
 
 
 def _group() -> BaseException:
-    """Return a group of errors; Python 3.10 has none."""
+    """Return an exception group, or on Python 3.10, which has none, an ordinary error."""
     group: Any = getattr(builtins, 'BaseExceptionGroup', None)
     return _OwnKind() if group is None else group('several', [SystemExit(1), ValueError()])
 
 
-#: what handlers are made to raise; each is made anew
+#: Factories of what handlers raise.
 RAISED: tuple[Callable[[], BaseException], ...] = (
     ValueError,
     SystemExit,
@@ -92,7 +92,7 @@ _LEFT_OUT = re.compile(r'(\d+) more lines were left out')
 
 
 class OutcomesContract(EventSystemHarness):
-    """No error of a handler is left without an outcome, or given more than one."""
+    """Tests that every attempt has exactly one outcome, whatever its handler raises."""
 
     @pytest.mark.parametrize('retry', [0, 1])
     def test_whatever_a_handler_raises_is_a_failed_attempt_and_then_a_dead_letter(
@@ -185,7 +185,7 @@ class OutcomesContract(EventSystemHarness):
 
 
 class ExclusiveOutcomesContract(EventSystemHarness):
-    """The same where events are handled one at a time."""
+    """The same tests for exclusive queues."""
 
     def test_whatever_a_handler_raises_holds_up_no_exclusive_queue(self) -> None:
         system, inbox = self.start(), Inbox(_raise)

@@ -1,4 +1,4 @@
-"""The queues as an operator sees them."""
+"""What operators see of the queues is right."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ['QueuesContract']
 
 
 class QueuesContract(EventSystemHarness):
-    """What an event system tells of its queues is true, or None."""
+    """Tests that the states of queues are right, or None where the backend does not know them."""
 
-    #: facts that this backend cannot tell
+    #: fields of QueueState that this backend does not know
     unknown: ClassVar[frozenset[str]] = frozenset()
 
     def test_a_queue_that_nobody_consumes_is_listed_with_what_waits_in_it(self) -> None:
@@ -133,7 +133,7 @@ class QueuesContract(EventSystemHarness):
         assert not self.queues(self.start()).drop(self.queue('none'))
 
     def expect(self, system: BaseEventSystem, queue: str = 'queue', **facts: Any) -> QueueState:
-        """Wait until a queue is in a state, as far as the backend can tell, and return it."""
+        """Wait until a queue is in a state, as far as the backend knows; return that."""
         known = {name: value for name, value in facts.items() if name not in self.unknown}
 
         def state() -> QueueState | None:
@@ -145,7 +145,7 @@ class QueuesContract(EventSystemHarness):
         return found
 
     def queues(self, system: BaseEventSystem) -> Queues:
-        """Return the queues that the system offers."""
+        """Return the queues of a system, which must support them."""
         assert system.queues is not None
         return system.queues
 

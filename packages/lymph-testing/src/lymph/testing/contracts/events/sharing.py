@@ -1,4 +1,4 @@
-"""Who is given an event, and how many at a time."""
+"""Events are shared among instances or broadcast, and handled so many at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ['SharingContract']
 
 
 class SharingContract(EventSystemHarness):
-    """Instances share, broadcasts reach all, and nobody gets more than fits."""
+    """Tests of shared queues, broadcasts, `once` and the limits on handlers."""
 
     def test_instances_that_consume_one_queue_share_its_events(self) -> None:
         first, second, emitter = self.start(2), self.start(2), self.start()
@@ -84,7 +84,7 @@ class SharingContract(EventSystemHarness):
         assert inbox.numbers == [0, 1]
 
     def _dead_ones(self, system: BaseEventSystem) -> list[DeadLetter]:
-        """Return the dead letters of a queue whose name goes on with that of its instance."""
+        """Return the dead letters of a queue whose name ends with the name of its instance."""
         assert system.dead_letters is not None
         return [
             letter for letter in system.dead_letters.scan() if letter.queue.startswith(self.queue())

@@ -1,4 +1,4 @@
-"""Events up to the largest one are carried, kept and given back; larger ones are refused."""
+"""Events up to the limit are delivered and kept as dead letters; larger ones are rejected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LARGEST = 'x' * (EVENT - _ROOM)
 
 
 class SizesContract(EventSystemHarness):
-    """One number, `lymph.core.limits.EVENT`, says how large an event may be."""
+    """Tests of the limit on the size of events, `lymph.core.limits.EVENT`."""
 
     def test_the_largest_event_arrives_whole(self) -> None:
         system, inbox = self.start(), Inbox()

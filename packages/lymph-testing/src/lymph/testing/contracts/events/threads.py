@@ -1,4 +1,4 @@
-"""Native threads: an event system belongs to the one that made it."""
+"""An event system belongs to the native thread that made it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ['ThreadsContract']
 
 
 class ThreadsContract(EventSystemHarness):
-    """What another native thread asks for is one clear error before anything is done."""
+    """Tests that calls from other native threads are rejected before they change anything."""
 
     def test_another_native_thread_is_refused_and_changes_nothing(self) -> None:
         system, inbox, other = self.start(), Inbox(), Inbox()
@@ -53,7 +53,7 @@ class ThreadsContract(EventSystemHarness):
 
 
 def _elsewhere(act: Callable[[Any], Any], argument: Any) -> Any:
-    """Return what happens in a native thread of its own, an error too."""
+    """Return the result of a call in another native thread, or the error that it raised."""
 
     def run() -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Subscriptions choose events by topic."""
+"""Subscriptions select events by topics and patterns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['TopicsContract']
 
 
 class TopicsContract(EventSystemHarness):
-    """Topics and patterns, and what is neither."""
+    """Tests of topics and patterns, valid and invalid."""
 
     @pytest.mark.parametrize(
         ('pattern', 'inside', 'outside'),

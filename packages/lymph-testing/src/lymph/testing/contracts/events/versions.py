@@ -1,4 +1,4 @@
-"""Versions of a handler that share its queue, and handle events of different types."""
+"""Versions of a handler that share a queue, but handle different types of events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ['ExclusiveVersionsContract', 'UnbindingContract', 'VersionsContract']
 
 
 class VersionsContract(EventSystemHarness):
-    """A handler is given events of its types alone, and no other event is lost."""
+    """Tests that a handler gets only events of its types, and that no others are lost."""
 
     def test_an_upgraded_handler_is_not_given_events_of_types_it_no_longer_handles(self) -> None:
         emitter, old = self.start(), self.start()
@@ -42,7 +42,7 @@ class VersionsContract(EventSystemHarness):
 
 
 class UnbindingContract(EventSystemHarness):
-    """A queue collects what its consumers handle; for systems that know who they are."""
+    """Tests that a queue collects only what its consumers handle; for systems that know them."""
 
     def test_a_queue_collects_no_longer_what_only_an_instance_that_has_left_handles(self) -> None:
         emitter, old, upgraded, another = (self.start() for _ in range(4))
@@ -63,7 +63,7 @@ class UnbindingContract(EventSystemHarness):
         assert self._collected(emitter, 'old', 'kept', 'new') == {'kept', 'new'}
 
     def _collected(self, emitter: BaseEventSystem, *topics: str) -> set[str]:
-        """Return which of the topics the queue of this test collects."""
+        """Return those of the topics that the queue of this test collects."""
         return {topic for topic in topics if self._collects(emitter, topic)}
 
     def _collects(self, emitter: BaseEventSystem, topic: str) -> bool:
@@ -80,7 +80,7 @@ class UnbindingContract(EventSystemHarness):
 
 
 class ExclusiveVersionsContract(EventSystemHarness):
-    """The same in a queue that one instance consumes alone."""
+    """The same tests for exclusive queues."""
 
     def test_an_event_of_another_version_holds_up_no_exclusive_queue(self) -> None:
         emitter, old = self.start(), self.start()

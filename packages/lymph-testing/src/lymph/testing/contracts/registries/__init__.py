@@ -6,10 +6,10 @@ A backend's author runs them by subclassing, for pytest to collect::
         def make_registry(self):
             return MyRegistry(...)
 
-- All registries made in one test are containers that find each other: the same server or directory.
-- The suite starts and stops them. Services have names of their own in each test, so that a server
-  may be shared by all tests, and by other things.
-- A registry that other programs can write to passes `EntriesContract` too, in a class of its own.
+- All registries made in one test find each other: they use the same server or directory.
+- The suite starts and stops them. Each test uses services with unique names, so that all tests may
+  share a server with each other and with other programs.
+- A registry that other programs can write to has to pass `EntriesContract` too, in another class.
 """
 
 from __future__ import annotations
@@ -25,4 +25,4 @@ __all__ = ['EntriesContract', 'RegistryContract', 'RegistryHarness', 'make_insta
 
 
 class RegistryContract(FindingContract, LiveViewsContract, NamespacesContract, LeavingContract):
-    """Tests that every registry passes."""
+    """The tests that every registry has to pass."""

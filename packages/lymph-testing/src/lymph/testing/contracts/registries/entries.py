@@ -1,4 +1,4 @@
-"""The contract of registries that other programs can write to: no entry hides another."""
+"""Registries that other programs can write to: no invalid entry hides valid ones."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _FIELDS = {
     f'{name} {number}': _facts(**{name: value})
     for name in ('identity', 'endpoint', 'version', 'hostname', 'pid', 'http_port', 'started')
     for number, value in enumerate(_JUNK)
-    # null is the same as missing, and a host may have no name
+    # null counts as missing; not every host has a name
     if not (name in ('version', 'hostname', 'pid', 'http_port', 'started') and value is None)
     and not (name == 'hostname' and value == '')
     and not (name in ('pid', 'http_port', 'started') and value == 5)
@@ -67,12 +67,14 @@ _FIELDS = {
 
 
 class EntriesContract(RegistryHarness):
-    """Tests with entries that no registry wrote."""
+    """Tests of entries that no registry wrote."""
 
     def plant(self, name: str, key: str, data: bytes, namespace: str = RPC) -> None:
-        """Put `data` where the facts about an instance of service `name` are kept.
+        """Write `data` to where the registry keeps the facts of an instance of service `name`.
 
-        `key` names the entry. It looks like one whose owner lives, and ends with the test.
+        `key` names the entry. It looks as if its owner was alive, and is removed after the test.
+
+        Raises NotImplementedError: subclasses override it.
         """
         raise NotImplementedError
 

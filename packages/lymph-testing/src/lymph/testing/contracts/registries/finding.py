@@ -1,4 +1,4 @@
-"""The contract of registries: what is registered is found."""
+"""Registered instances are found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ['FindingContract']
 
 
 class FindingContract(RegistryHarness):
-    """Tests of lookups."""
+    """Tests of look-ups."""
 
     def test_what_one_registers_another_finds_with_all_its_facts(self) -> None:
         instance = make_instance(

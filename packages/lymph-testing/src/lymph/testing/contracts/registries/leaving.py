@@ -1,4 +1,4 @@
-"""The contract of registries: who leaves is gone, and leaves nothing behind."""
+"""Instances that leave are no longer found, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ['LeavingContract']
 
 
 class LeavingContract(RegistryHarness):
-    """Tests of leaving and stopping."""
+    """Tests of unregistering and stopping."""
 
     def test_stopping_takes_out_what_was_registered_and_nothing_else(self) -> None:
         first, second, reader = self.start(), self.start(), self.start()

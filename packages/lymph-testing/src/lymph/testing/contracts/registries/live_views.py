@@ -1,4 +1,4 @@
-"""The contract of registries: what was looked up once stays true."""
+"""Services that were looked up follow all later changes."""
 
 from __future__ import annotations
 

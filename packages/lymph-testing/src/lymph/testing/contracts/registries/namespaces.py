@@ -1,4 +1,4 @@
-"""The contract of registries: versions, namespaces, and the names in them."""
+"""Versions and namespaces are kept apart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['NamespacesContract']
 
 
 class NamespacesContract(RegistryHarness):
-    """Tests of what is kept apart."""
+    """Tests of versions, namespaces, and the names in them."""
 
     def test_each_version_in_one_process_is_an_instance_of_its_own(self) -> None:
         owner, reader = self.start(), self.start()

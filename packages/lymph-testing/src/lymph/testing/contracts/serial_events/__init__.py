@@ -1,14 +1,14 @@
-"""The promise of serial events, tested with real processes.
+"""The contract of serial events, tested with real processes.
 
-An event system's or a partitioner's author runs the tests by subclassing, for pytest to collect::
+Authors of an event system or a partitioner run the tests by subclassing, for pytest to collect::
 
     class TestSerialEvents(SerialEventsContract):
         def configuration(self, folder, server):
             return {'container': {'events': {'class': 'mine'}}}
 
 Processes join, leave, are killed and stopped while numbered events of many keys are emitted. After
-each test: the events of each key were begun in their order, none was lost, and never did two
-handlers of a key run at the same time, but where a process was stopped or killed within one.
+each test, the events of each key were begun in their order, none was lost, and no two handlers of a
+key ran at the same time, unless a process was stopped or killed inside one of them.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _PROGRAM = 'lymph.testing.contracts.serial_events.program'
 
 
 class SerialEventsContract:
-    """Tests of serial events over one configuration."""
+    """The tests of serial events with one configuration."""
 
-    #: seconds to wait for what has to happen
+    #: seconds to wait for something that has to happen
     patience: ClassVar[float] = 40.0
-    #: seconds after which a process that stands still has lost its queues
+    #: seconds after which a stopped process has lost its queues
     stall: ClassVar[float] = 4.0
     #: seconds between two emitted events
     pace: ClassVar[float] = 0.01
@@ -55,15 +55,18 @@ class SerialEventsContract:
     _emitter: Greenlet | None = None
 
     def configuration(self, folder: Path, server: Any) -> dict[str, Any]:
-        """Return the configuration of all processes; state belongs into `folder` / 'state'."""
+        """Return the configuration of all processes, with state in `folder` / 'state'.
+
+        Raises NotImplementedError: subclasses override it.
+        """
         raise NotImplementedError
 
     @pytest.fixture
     def server(self) -> Any:
-        """What `configuration` is given; to be overridden where a server is needed."""
+        """A fixture with the argument `server` of `configuration`: override it to use a server."""
         return None
 
-    # What the tests are written in.
+    # The tools of the tests.
 
     @pytest.fixture(autouse=True)
     def _run(self, tmp_path: Path, server: Any) -> Iterator[None]:
@@ -93,7 +96,7 @@ class SerialEventsContract:
         return events
 
     def start(self) -> GuardedProcess:
-        """Return a process that handles events."""
+        """Start a process that handles events."""
         process = GuardedProcess(
             [sys.executable, '-m', _PROGRAM, str(self._file), self.name, str(self._log)],
             environment={**os.environ, 'LYMPH_STATE_DIR': str(self.folder / 'state')},
@@ -105,7 +108,7 @@ class SerialEventsContract:
         return process
 
     def leave(self, process: GuardedProcess) -> None:
-        """Have a process leave in order."""
+        """Stop a process with SIGTERM, so that it drains."""
         process.send(signal.SIGTERM)
         eventually(lambda: not process.running, self.patience, self._said)
         assert process.exit_status == 0
@@ -130,15 +133,15 @@ class SerialEventsContract:
             gevent.sleep(0)
 
     def go_on(self, process: GuardedProcess) -> None:
-        """Let a stopped process go on."""
+        """Continue a stopped process."""
         process.send(signal.SIGCONT)
 
     def emit(self) -> None:
-        """Begin to emit, one event after the other, of every key in turn."""
+        """Start emitting one event after the other, of each key in turn."""
         self._emitter = Greenlet.spawn(self._emit)
 
     def finish(self) -> None:
-        """Emit no more, wait until everything is handled, and look whether all was as promised."""
+        """Stop emitting, wait until all events are handled, and check the promises."""
         assert self._emitter is not None
         self._emitting = False
         self._emitter.get(timeout=self.patience)
@@ -146,7 +149,7 @@ class SerialEventsContract:
         assert broken_promises(read_steps(self._log), self._emitted, self._gone) == []
 
     def handles(self, *processes: GuardedProcess, more: int = 20) -> None:
-        """Wait until each of the processes has handled some more events."""
+        """Wait until each of the processes has handled more events."""
         begun = len(read_steps(self._log).steps)
 
         def counted() -> bool:
@@ -168,7 +171,7 @@ class SerialEventsContract:
         return all(len(begun.get(key, ())) == count for key, count in self._emitted.items())
 
     def _catch(self, process: GuardedProcess) -> None:
-        """Wait until a handler of the process has just begun."""
+        """Wait until a handler of the process begins."""
 
         def has_begun() -> bool:
             mine = [step for step in read_steps(self._log).steps if step.pid == process.pid]
@@ -180,7 +183,7 @@ class SerialEventsContract:
         output = self.folder / 'output.log'
         return output.read_text()[-4000:] if output.exists() else 'the processes said nothing'
 
-    # The promise.
+    # The tests.
 
     def test_in_order_while_instances_join_and_leave(self) -> None:
         first = self.start()
@@ -219,7 +222,7 @@ class SerialEventsContract:
 
 
 def _holds_up_others(folder: Path) -> bool:
-    """Tell whether it was stopped within a transaction of the embedded store, if that is used."""
+    """Return whether a process was stopped inside a transaction of the embedded store."""
     turns = folder / 'state' / 'events' / 'events.sqlite-turn'
     if not turns.exists():
         return False

@@ -1,4 +1,4 @@
-"""A service with a serial handler that writes down what it does, as a process of its own.
+"""A service in its own process, with a serial handler that records what it does.
 
 Arguments: a configuration file, the name of the service, and a file to which each step is added as
 one line::
@@ -7,7 +7,7 @@ one line::
     begin TIME PID KEY NUMBER
     end TIME PID KEY NUMBER
 
-TIME is that of the machine's monotonic clock, in seconds.
+TIME is in seconds of the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lymph.monkey import patch
 if __name__ == '__main__':  # and not where a test imports this
     patch()
 
-# after this, so that what is imported is cooperative
+# Everything imported after this is cooperative.
 import os
 import signal
 import sys
@@ -44,14 +44,14 @@ class Ledger(Interface):
 
     @serial_event(TOPIC, partition_count=PARTITIONS, key=lambda self, event: event['key'])
     def enter(self, event: Event) -> None:
-        """Take some time over an entry."""
+        """Handle an entry, which takes a while."""
         _note('begin', time.monotonic(), os.getpid(), event['key'], event['n'])
         gevent.sleep(_WORK)
         _note('end', time.monotonic(), os.getpid(), event['key'], event['n'])
 
 
 def main(configuration: str, name: str) -> None:
-    """Run until SIGTERM, which drains."""
+    """Run until SIGTERM, then drain."""
     config = Configuration()
     config.load_file(configuration)
     container = build_container(config)

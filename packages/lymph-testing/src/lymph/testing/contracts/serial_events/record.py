@@ -1,4 +1,4 @@
-"""What the processes have written down, and whether that keeps the promise of serial events."""
+"""The records of the processes, and the check of the promises about serial events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ['Gone', 'Record', 'Step', 'broken_promises', 'read_steps']
 
 @dataclass(frozen=True)
 class Step:
-    """A handler that began or ended."""
+    """The beginning or the end of a handler."""
 
     begins: bool
     time: float
@@ -47,7 +47,7 @@ class Record:
 
 
 def read_steps(log: Path) -> Record:
-    """Read what was written so far."""
+    """Return the steps recorded so far."""
     record = Record([], set())
     for line in log.read_text().splitlines() if log.exists() else ():
         kind, *words = line.split()
@@ -60,7 +60,7 @@ def read_steps(log: Path) -> Record:
 
 
 def broken_promises(record: Record, emitted: Mapping[str, int], gone: Gone) -> list[str]:
-    """Return in words what should not have happened; `emitted` counts the events of each key."""
+    """Return the broken promises in words; `emitted` counts the events of each key."""
     found = []
     for key, count in emitted.items():
         steps = [step for step in record.steps if step.key == key]
@@ -90,6 +90,6 @@ def _overlaps(key: str, steps: list[Step], gone: Gone) -> list[str]:
 
 
 def _excused(step: Step, gone: Gone) -> bool:
-    """Tell whether a handler had begun when its process was killed or stopped."""
+    """Return whether a handler had begun when its process was killed or stopped."""
     ends = (gone.killed.get(step.pid), gone.stopped.get(step.pid))
     return any(end is not None and step.time <= end for end in ends)

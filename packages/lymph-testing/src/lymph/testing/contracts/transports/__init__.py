@@ -9,8 +9,8 @@ A transport's author runs them by subclassing, for pytest to collect::
         def endpoint(self):
             return 'mine://'
 
-Two transports that speak the same protocol are tried against each other by overriding
-`make_connecting_transport` as well.
+To test two transports of the same protocol against each other, override `make_connecting_transport`
+as well.
 """
 
 from __future__ import annotations
@@ -34,4 +34,4 @@ class TransportContract(
     ContainmentContract,
     LettingGoContract,
 ):
-    """Tests that every transport passes."""
+    """The tests that every transport has to pass."""

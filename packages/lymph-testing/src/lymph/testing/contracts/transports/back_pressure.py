@@ -1,4 +1,4 @@
-"""A sender waits for a peer that does not read, but never in the hub."""
+"""Senders wait for a peer that does not read, but never in the hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['BackPressureContract']
 
 
 class BackPressureContract(TransportHarness):
-    """What holds for senders whose peer does not read."""
+    """Tests of senders whose peer does not read."""
 
     def test_a_sender_that_never_rests_waits_for_its_peer(self) -> None:
         link, _, _, accepting = self.join()
@@ -82,7 +82,7 @@ class BackPressureContract(TransportHarness):
 
 
 class _Forgetting(list[list[bytes]]):
-    """Keeps nothing but the small frames."""
+    """A list that keeps only small frames."""
 
     def __init__(self) -> None:
         super().__init__()

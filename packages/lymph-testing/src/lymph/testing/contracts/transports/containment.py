@@ -1,4 +1,4 @@
-"""What a handler raises ends with it: links, listeners and later messages are as before."""
+"""Exceptions of a handler affect neither links, nor listeners, nor later messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ['ContainmentContract']
 
 
 class _Unprintable(BaseException):
-    """An error whose text cannot be made."""
+    """An error whose `str` raises."""
 
     def __str__(self) -> str:
         raise SystemExit(3)
@@ -50,7 +50,7 @@ def _faults() -> Iterator[BaseException]:
 
 
 class ContainmentContract(TransportHarness):
-    """What holds whatever a handler raises."""
+    """Tests of what handlers raise."""
 
     def test_messages_arrive_whatever_the_handler_raises_for_those_before(self) -> None:
         link, handler, accepted, accepting = self.join()
@@ -73,7 +73,7 @@ class ContainmentContract(TransportHarness):
             accepted.send(message)
         assert self.arrived(accepting, len(sent)) == sent
         assert self.arrived(handler, len(sent)) == sent
-        # Alone each of them is the end of what there is to read.
+        # Sent one by one, each message is the last one of a chunk.
         for number, _ in enumerate(_ERRORS, 1):
             link.send([b'alone'])
             self.arrived(accepting, len(sent) + number)

@@ -1,4 +1,4 @@
-"""What the chapters of the contract are written in."""
+"""The tools of the transport tests."""
 
 from __future__ import annotations
 
@@ -15,26 +15,31 @@ __all__ = ['TransportHarness']
 
 
 class TransportHarness:
-    """Makes transports, links and handlers for the tests, and ends them."""
+    """Makes transports, links and handlers for the tests, and closes them."""
 
-    #: seconds to wait for what has to happen
+    #: seconds to wait for something that has to happen
     patience: ClassVar[float] = 10.0
-    #: bytes that may be on their way, in messages of 16 KiB, before a sender has to wait
+    #: bytes in messages of 16 KiB that may be in flight before a sender has to wait
     most_on_the_way: ClassVar[int] = 64 * 1024 * 1024
 
     def make_transport(self, **options: Any) -> Transport:
-        """Return a new transport; options: `max_message_size`, `unresponsive_timeout`."""
+        """Return a new transport.
+
+        Options: `max_message_size` in bytes, `unresponsive_timeout` in seconds.
+
+        Raises NotImplementedError: subclasses override it.
+        """
         raise NotImplementedError
 
     def make_connecting_transport(self, **options: Any) -> Transport:
-        """Return one that connects to what the others listen at."""
+        """Return a transport that connects to the listeners of `make_transport`."""
         return self.make_transport(**options)
 
     def endpoint(self) -> str:
-        """Return an endpoint to listen at: any that is free."""
+        """Return an endpoint to listen at, which stands for any free one."""
         return self.listening.address('127.0.0.1', 0)
 
-    # What the tests are written in.
+    # The tools of the tests.
 
     @pytest.fixture(autouse=True)
     def _transports(self) -> Any:
@@ -48,23 +53,23 @@ class TransportHarness:
         assert [violation for handler in self._handlers for violation in handler.violations] == []
 
     def begin(self, **options: Any) -> None:
-        """Make the two transports anew: `listening` and `connecting`."""
+        """Make two new transports: `listening` and `connecting`."""
         self.listening = self.make_transport(**options)
         self.connecting = self.make_connecting_transport(**options)
         self._opened += [self.listening, self.connecting]
 
     def handler(self, echoes: bool = False) -> RecordingHandler:
-        """Return a handler whose findings are looked at when the test ends."""
+        """Return a handler whose findings are checked after the test."""
         self._handlers.append(RecordingHandler(echoes))
         return self._handlers[-1]
 
     def serve(self, echoes: bool = False) -> tuple[Listener, RecordingHandler]:
-        """Return a listener and what it hears."""
+        """Return a listener and its handler."""
         handler = self.handler(echoes)
         return self.listening.listen(self.endpoint(), handler), handler
 
     def call(self, endpoint: str) -> tuple[Link, RecordingHandler]:
-        """Return a link that is up and what it hears."""
+        """Return a link that is up, and its handler."""
         handler = self.handler()
         link = self.connecting.connect(endpoint, handler)
         eventually(
@@ -82,7 +87,7 @@ class TransportHarness:
         return link, handler, accepting.sources.pop(), accepting
 
     def arrived(self, handler: RecordingHandler, count: int) -> list[list[bytes]]:
-        """Wait until `count` messages have arrived and return them."""
+        """Wait until `count` messages have arrived; return them."""
         eventually(
             lambda: len(handler.messages) >= count,
             self.patience,
@@ -91,5 +96,5 @@ class TransportHarness:
         return handler.messages
 
     def down(self, handler: RecordingHandler, *links: Link) -> None:
-        """Wait until exactly these links have gone down."""
+        """Wait until exactly these links are down."""
         eventually(lambda: set(handler.lost) == set(links), self.patience)

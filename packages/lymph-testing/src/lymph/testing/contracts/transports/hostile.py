@@ -1,7 +1,7 @@
-"""What strangers may say to a listener that speaks ZMTP: conversations that break every rule.
+"""Conversations with a listener of ZMTP that break its rules.
 
-Each is a name and the bytes of one connection. A listener has to outlive all of them, and to serve
-others meanwhile; whether it hangs up or not is its own business. They do for fuzzers as seeds.
+Each is a name and the bytes of one connection. A listener has to survive all of them and to serve
+others meanwhile; it may close the connection or not. They are also seeds for fuzzers.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
 
 __all__ = ['OPENING', 'conversations', 'zmtp_1', 'zmtp_2']
 
-#: greeting and READY of a well-behaved caller
+#: Greeting and READY of a correct caller.
 OPENING = GREETING + encode_command(encode_ready('DEALER'))
 
 _REQUEST = encode_message([b'1', b'REQ', b'no.such', b'\x80', b'\x80'])
 
 
 def zmtp_1(identity: bytes = b'') -> bytes:
-    """Return how a peer of ZMTP 1.0 begins; its frames have a length that counts their flags."""
+    """Return the first bytes of a peer of ZMTP 1.0; the length of its frames includes the flags."""
     return bytes((len(identity) + 1, 0)) + identity
 
 
 def zmtp_2(identity: bytes = b'', socket_type: int = 5) -> bytes:
-    """Return how a peer of ZMTP 2.0 begins; 5 is a DEALER."""
+    """Return the first bytes of a peer of ZMTP 2.0; socket type 5 is a DEALER."""
     return GREETING[:10] + bytes((1, socket_type, 0, len(identity))) + identity
 
 
 def conversations() -> Iterator[tuple[str, bytes]]:
-    """Yield names and bytes; the longest have some megabytes."""
+    """Yield names and bytes; the longest conversations have a few megabytes."""
     yield from _greetings()
     yield from _readies()
     for name, rest in (*_commands(), *_frames(), *_floods()):

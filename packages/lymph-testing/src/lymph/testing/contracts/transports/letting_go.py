@@ -1,4 +1,4 @@
-"""Nothing is left of a link that is down, and nobody has to look for it."""
+"""The memory of a link that is down is free at once, without the garbage collector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINKS = 5
 
 
 class LettingGoContract(TransportHarness):
-    """What holds for the memory of links that are down."""
+    """Tests of the memory of links that are down."""
 
     def test_links_that_were_closed_are_let_go_of_without_the_garbage_collector(self) -> None:
         for close in (_first, _second):
@@ -74,7 +74,7 @@ class LettingGoContract(TransportHarness):
 
 
 class _Noticing:
-    """A link handler that keeps no link, as the handlers of services and callers do."""
+    """A link handler that keeps no reference to links, as those of services and callers."""
 
     def __init__(self) -> None:
         self.known: list[weakref.ref[Link]] = []
@@ -82,11 +82,11 @@ class _Noticing:
 
     @property
     def gone(self) -> bool:
-        """Whether nothing is left of all links."""
+        """Whether all links have been freed."""
         return all(known() is None for known in self.known)
 
     def link_up(self, link: Link) -> None:
-        """Remember that there was a link."""
+        """Remember a link weakly."""
         self.known.append(weakref.ref(link))
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
@@ -94,7 +94,7 @@ class _Noticing:
         self.heard += 1
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 def _first(link: Link, accepted: Link) -> None:

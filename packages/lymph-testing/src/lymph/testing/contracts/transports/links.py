@@ -1,4 +1,4 @@
-"""Links come up, go down, and say so once."""
+"""Links come up and go down, and notify their handler once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['LinksContract']
 
 
 class LinksContract(TransportHarness):
-    """What holds for links."""
+    """Tests of links."""
 
     def test_connecting_never_waits(self) -> None:
         listener, _ = self.serve()

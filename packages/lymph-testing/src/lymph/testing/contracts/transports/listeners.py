@@ -1,4 +1,4 @@
-"""Listeners have their endpoints, and transports end everything they made."""
+"""Listeners own their endpoints, and transports close everything they made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ['ListenersContract']
 
 
 class ListenersContract(TransportHarness):
-    """What holds for listeners and for transports as a whole."""
+    """Tests of listeners, and of transports as a whole."""
 
     def test_nobody_who_listens_is_known_at_once(self) -> None:
         listener, _ = self.serve()

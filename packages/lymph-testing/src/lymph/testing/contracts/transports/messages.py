@@ -1,4 +1,4 @@
-"""Messages arrive as they were sent, in order, and up to the largest size."""
+"""Messages arrive unchanged and in order, up to the largest size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ['MessagesContract']
 
 
 class MessagesContract(TransportHarness):
-    """What holds for messages."""
+    """Tests of messages."""
 
     @pytest.mark.parametrize(
         'message',

@@ -1,4 +1,4 @@
-"""What a transport's links tell, remembered and held to the rules."""
+"""A link handler that records the calls of its links, and checks the rules for them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def open_descriptors() -> int:
 
 
 class RecordingHandler:
-    """A link handler that remembers what it heard and checks the rules of hearing.
+    """A link handler that records its calls and checks their order.
 
-    It sends back what arrives, with ``echo`` as first frame, when `echoes` is True.
+    With `echoes`, it sends each message back with ``echo`` as the first frame.
     """
 
     def __init__(self, echoes: bool = False) -> None:
@@ -33,7 +33,7 @@ class RecordingHandler:
         self.violations: list[str] = []
 
     def link_up(self, link: Link) -> None:
-        """Remember a link that came up."""
+        """Record a link that came up."""
         self._check(getcurrent() is gevent.get_hub(), 'link_up outside of the hub')
         self._check(link not in self.ups, 'a second link_up')
         self._check(link not in self.lost, 'link_up after link_down')
@@ -41,7 +41,7 @@ class RecordingHandler:
         self.ups.append(link)
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
-        """Remember a message, and return it if asked to."""
+        """Record a message, and send it back if `echoes` is set."""
         self._check(getcurrent() is gevent.get_hub(), 'message_arrived outside of the hub')
         self._check(link in self.ups, 'a message before link_up')
         self._check(link not in self.lost, 'a message after link_down')
@@ -54,7 +54,7 @@ class RecordingHandler:
                 link.send([b'echo', *frames])
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Remember a link that went down."""
+        """Record a link that went down."""
         self._check(getcurrent() is gevent.get_hub(), 'link_down outside of the hub')
         self._check(link not in self.lost, 'a second link_down')
         self._check(not link.up, 'link_down of a link that is up')
