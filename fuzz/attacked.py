@@ -74,7 +74,7 @@ class Probe(Interface):
     def call(self, endpoint: str) -> str:
         """Call a stranger and return how that ended."""
         try:
-            self.container.request(endpoint, 'a.b', {}, timeout=0.5)
+            self.request(endpoint, 'a.b', {}, timeout=0.5)
         except RpcError as error:
             return type(error).__name__
         return 'a result'

@@ -78,5 +78,5 @@ def test_a_first_look_at_the_command_line_loads_no_backend(
     arguments: list[str], tmp_path: Path
 ) -> None:
     loaded = loaded_by_command(*arguments, cwd=tmp_path)
-    assert 'lymph.cli.main' in loaded
+    assert 'lymph.cli._program.main' in loaded
     assert loaded.isdisjoint(HEAVY | BACKENDS)

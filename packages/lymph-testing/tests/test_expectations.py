@@ -8,7 +8,7 @@ from unittest.mock import call
 import pytest
 from hamcrest import anything, has_entries, starts_with
 
-from lymph.testing.expectations import Expectation, difference, show_call
+from lymph.testing._mocks.expectations import Expectation, difference, show_call
 
 UPPER = call('echo.upper', text='foo')
 LOWER = call('echo.lower', text='FOO', lines=[1, 2])

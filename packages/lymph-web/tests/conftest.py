@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from gevent import socket
 
-from lymph.web.faults import Faults
-from lymph.web.limits import Limits
-from lymph.web.server import WebServer
+from lymph.web._answering.faults import Faults
+from lymph.web._http.limits import Limits
+from lymph.web._http.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
 

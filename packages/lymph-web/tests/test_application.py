@@ -17,9 +17,9 @@ from werkzeug.wrappers import Request, Response
 from lymph.core import trace
 from lymph.core.failures import Killed
 from lymph.exceptions import LookupFailure, RemoteError
-from lymph.web.application import Application
-from lymph.web.faults import AnswerBroken
-from lymph.web.health import Health
+from lymph.web._answering.application import Application
+from lymph.web._answering.faults import AnswerBroken
+from lymph.web._answering.health import Health
 
 
 class Site:

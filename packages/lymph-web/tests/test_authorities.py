@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.web.authorities import is_authority, same_authority
+from lymph.web._http.authorities import is_authority, same_authority
 
 
 @pytest.mark.parametrize(

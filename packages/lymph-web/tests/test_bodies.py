@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
-from lymph.web.bodies import Body
-from lymph.web.heads import parse_head
-from lymph.web.incoming import Incoming
-from lymph.web.limits import Limits
+from lymph.web._http.bodies import Body
+from lymph.web._http.heads import parse_head
+from lymph.web._http.incoming import Incoming
+from lymph.web._http.limits import Limits
 
 NEXT = b'GET /next HTTP/1.1\r\n'
 

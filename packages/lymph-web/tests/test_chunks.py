@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.web.chunks import ChunkError, Chunks
+from lymph.web._http.chunks import ChunkError, Chunks
 
 LIMIT = 1_000_000
 LAST = b'0\r\n\r\n'

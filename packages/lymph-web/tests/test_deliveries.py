@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 import pytest
 
-from lymph.web.faults import Faults
+from lymph.web._answering.faults import Faults
 
 OK = '200 OK'
 FIVE = [('Content-Length', '5')]
@@ -352,7 +352,9 @@ def test_an_error_while_it_is_closed_hinders_nobody(server, error):
 def test_what_a_client_sends_cannot_forge_lines_of_the_log(server, caplog):
     with caplog.at_level(logging.DEBUG):
         server.ask(raising(ValueError('a')), 'GET /%0d%0aforged%1b[2J%e2%80%ae HTTP/1.1')
-    (record,) = [record for record in caplog.records if record.name == 'lymph.web.faults']
+    (record,) = [
+        record for record in caplog.records if record.name == 'lymph.web._answering.faults'
+    ]
     assert record.getMessage() == 'GET /\\r\\nforged\\x1b[2J\\u202e failed'
 
 
@@ -366,7 +368,7 @@ def test_an_application_that_always_fails_does_not_fill_the_log(server, caplog):
     with caplog.at_level(logging.DEBUG):
         for _ in range(100):
             server.ask(raising(ValueError('a')))
-    lines = [record for record in caplog.records if record.name == 'lymph.web.faults']
+    lines = [record for record in caplog.records if record.name == 'lymph.web._answering.faults']
     assert 0 < len(lines) < 100
     assert len(server.reported) == 100
 

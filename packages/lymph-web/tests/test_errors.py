@@ -18,7 +18,7 @@ from lymph.exceptions import (
     RemoteError,
     Timeout,
 )
-from lymph.web.errors import error_response, problem_of
+from lymph.web._answering.errors import error_response, problem_of
 
 TRACE = 'trace-1'
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.web.framing import Framing
-from lymph.web.opening import AnswerError, Opening
+from lymph.web._http.framing import Framing
+from lymph.web._http.opening import AnswerError, Opening
 
 
 def framing(status='200 OK', fields=(), method='GET', version='HTTP/1.1', length=None, close=False):

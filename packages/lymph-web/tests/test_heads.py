@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.web.heads import HeadError, parse_head
+from lymph.web._http.heads import HeadError, parse_head
 
 
 def head(*lines: str, start: str = 'GET / HTTP/1.1', host: str | None = 'Host: a') -> bytes:

@@ -11,7 +11,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from lymph.config import Configuration, ConfigurationError
-from lymph.web.health import Health
+from lymph.web._answering.health import Health
 
 
 def request(method='GET'):

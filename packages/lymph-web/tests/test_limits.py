@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
-from lymph.web.limits import Limits
+from lymph.web._http.limits import Limits
 
 
 def test_what_is_not_set_has_its_default():

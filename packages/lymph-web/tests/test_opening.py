@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lymph.web.opening import AnswerError, Opening
+from lymph.web._http.opening import AnswerError, Opening
 
 
 @pytest.mark.parametrize(

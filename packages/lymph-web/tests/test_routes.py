@@ -6,7 +6,7 @@ import pytest
 from werkzeug.routing import Map, Rule
 
 from lymph.config import ConfigurationError
-from lymph.web.routes import check_routes
+from lymph.web._answering.routes import check_routes
 
 
 class Site:

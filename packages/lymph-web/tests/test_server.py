@@ -22,9 +22,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from lymph.testing.waiting import eventually
-from lymph.web.connections import Connection
-from lymph.web.faults import Faults
-from lymph.web.server import WebServer
+from lymph.web._answering.faults import Faults
+from lymph.web._http.connections import Connection
+from lymph.web._http.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
 

@@ -22,8 +22,8 @@ from lymph.discovery.base import HTTP
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
 from lymph.testing.waiting import eventually
+from lymph.web._http.server import WebServer
 from lymph.web.interfaces import WebServiceInterface
-from lymph.web.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
 _DESCRIPTOR = 710  # which nothing else in a test run has
@@ -108,7 +108,7 @@ def test_connection_that_was_just_accepted_is_served_to_the_end_of_its_first_req
 
 
 def test_connection_without_any_request_does_not_hold_up_the_end(serve, connect, monkeypatch):
-    monkeypatch.setattr('lymph.web.server._FIRST_REQUEST', 0.1)
+    monkeypatch.setattr('lymph.web._http.server._FIRST_REQUEST', 0.1)
     server = serve(Named('one'))
     silent = connect(server)
     eventually(lambda: len(server.pool) == 1, WAIT)

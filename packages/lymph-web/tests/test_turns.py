@@ -16,10 +16,10 @@ from lymph.core.container import ServiceContainer
 from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
-from lymph.web.connections import Connection
+from lymph.web._http.connections import Connection
+from lymph.web._http.limits import Limits
+from lymph.web._http.server import WebServer
 from lymph.web.interfaces import WebServiceInterface
-from lymph.web.limits import Limits
-from lymph.web.server import WebServer
 
 MOST = 128 * 1024  # bytes to read and to write between two turns of the loop
 MOST_CALLS = 1000

@@ -9,7 +9,7 @@ import sys
 import click
 import pytest
 
-from lymph.cli.bodies import parse_body
+from lymph.cli._arguments.bodies import parse_body
 
 
 @pytest.mark.parametrize(

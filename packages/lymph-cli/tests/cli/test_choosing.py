@@ -7,9 +7,9 @@ import socket
 import pytest
 from click import UsageError
 
+from lymph.cli._running import choosing
+from lymph.cli._running.choosing import chosen_interfaces, external_ip
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.running import choosing
-from lymph.cli.running.choosing import chosen_interfaces, external_ip
 from lymph.config import Configuration
 
 CONFIG = Configuration({'interfaces': {'echo@1.2': {}, 'echo@2': {}, 'site': {}, 'mail': {}}})

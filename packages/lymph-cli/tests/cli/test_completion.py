@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.completing import answers, offers
-from lymph.cli.completing.finding import service_methods
-from lymph.cli.completing.known import Known, Method
+from lymph.cli._completing import answers, offers
+from lymph.cli._completing.finding import service_methods
+from lymph.cli._completing.known import Known, Method
 from lymph.testing.waiting import eventually
 
 SHELLS = ('bash', 'zsh', 'fish')

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lymph.cli.configuring import load_configuration, load_node_configuration
+from lymph.cli._program.configuring import load_configuration, load_node_configuration
 from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError
 

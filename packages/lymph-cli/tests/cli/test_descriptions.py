@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.descriptions import read_description
+from lymph.cli._display.descriptions import read_description
 from lymph.cli.outcomes import OperationFailed
 from lymph.core.versioning import Version
 

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import gevent
 import pytest
 
-from lymph.cli.checks.addresses import address_findings
-from lymph.cli.checks.clocks import clock_findings
-from lymph.cli.checks.descriptors import Descriptors, descriptor_findings
-from lymph.cli.checks.disks import Volume, disk_findings
-from lymph.cli.checks.instances import silence_findings
-from lymph.cli.checks.tasks import queue_findings
-from lymph.cli.checks.versions import version_findings
-from lymph.cli.running.examination import examine, load_checks
+from lymph.cli._checks.addresses import address_findings
+from lymph.cli._checks.clocks import clock_findings
+from lymph.cli._checks.descriptors import Descriptors, descriptor_findings
+from lymph.cli._checks.disks import Volume, disk_findings
+from lymph.cli._checks.instances import silence_findings
+from lymph.cli._checks.tasks import queue_findings
+from lymph.cli._checks.versions import version_findings
+from lymph.cli._running.examination import examine, load_checks
 from lymph.config.plugins import InstalledPlugin
 from lymph.core.diagnosis import Answer, Check, Finding, NotChecked, Surroundings
 from lymph.core.services import ServiceInstance
@@ -242,7 +242,7 @@ def test_checks_that_cannot_be_made_are_failures() -> None:
         {
             'gone': plugin('gone', 'no.such.module:Check'),
             'wrong': plugin('wrong', 'lymph.core.diagnosis:Finding'),
-            'right': plugin('right', 'lymph.cli.checks.clocks:ClocksCheck'),
+            'right': plugin('right', 'lymph.cli._checks.clocks:ClocksCheck'),
         }
     )
     assert list(made) == ['right']

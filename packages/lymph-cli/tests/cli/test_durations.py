@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.cli.durations import short_duration
+from lymph.cli._arguments.durations import short_duration
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.filters import Filters
+from lymph.cli._arguments.filters import Filters
 from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetter
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from lymph.cli._running.dead_letters import find
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.running.dead_letters import find
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import lymph.cli.main
-import lymph.services.node.output
+import lymph.cli._program.main
+import lymph.services.node._fleet.output
 
-_CLI = Path(lymph.cli.main.__file__).parent
-_NODE = Path(lymph.services.node.output.__file__).parent
+_CLI = Path(lymph.cli._program.main.__file__).parent
+_NODE = Path(lymph.services.node._fleet.output.__file__).parent
 
 #: Modules that may write, or make text for rich: those that make it printable.
 _WRITE = {_CLI / 'output.py', _NODE / 'output.py'}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lymph.cli.logs import set_up_logging
+from lymph.cli._logging.logs import set_up_logging
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError
 from lymph.testing.contracts.sections import (

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from lymph.cli.logs import set_up_logging
+from lymph.cli._logging.logs import set_up_logging
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError
 
 #: Logging is of the whole process, so each of these has one of its own.
 SCRIPT = """
 import json, logging, sys
-from lymph.cli.logs import set_up_logging
+from lymph.cli._logging.logs import set_up_logging
 from lymph.cli.settings import Settings
 from lymph.config import Configuration
 from lymph.core import trace
@@ -98,7 +98,7 @@ def test_a_section_that_cannot_be_used_is_a_configuration_error(
 
 HOSTILE = """
 import asyncio, json, logging, sys
-from lymph.cli.logs import set_up_logging
+from lymph.cli._logging.logs import set_up_logging
 from lymph.cli.settings import Settings
 from lymph.config import Configuration
 

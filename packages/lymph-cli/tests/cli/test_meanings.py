@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.meanings import meant_method, meant_parameters, read_parameters
-from lymph.cli.subjects import Subject
+from lymph.cli._arguments.subjects import Subject
+from lymph.cli._program.meanings import meant_method, meant_parameters, read_parameters
 
 METHODS = {
     'echo.upper': frozenset({'text'}),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.running.members import Member, health, oldest
+from lymph.cli._running.members import Member, health, oldest
 from lymph.core.diagnosis import Answer
 from lymph.core.services import ServiceInstance
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import click
 import pytest
 
-from lymph.cli.moments import Moment
+from lymph.cli._arguments.moments import Moment
 
 
 def parse(text: str) -> float:

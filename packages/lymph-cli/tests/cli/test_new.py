@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from lymph.cli._projects.files import make_project, project_files
+from lymph.cli._projects.names import read_name
+from lymph.cli._running.new import run
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.projects.files import make_project, project_files
-from lymph.cli.projects.names import read_name
-from lymph.cli.running.new import run
 
 RUFF = Path(sys.executable).parent / 'ruff'
 

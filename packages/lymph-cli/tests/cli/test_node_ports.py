@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.running.node_sockets import sockets_of
-from lymph.cli.running.ports import check_ports
+from lymph.cli._running.node_sockets import sockets_of
+from lymph.cli._running.ports import check_ports
 from lymph.config import ConfigurationError, Location
-from lymph.services.node.definitions import Definition
-from lymph.services.node.socket_definitions import SocketDefinition
+from lymph.services.node._fleet.definitions import Definition
+from lymph.services.node._fleet.socket_definitions import SocketDefinition
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from lymph.cli._running.pid_files import PidFile
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.running.pid_files import PidFile
 
 OWN = f'{os.getpid()}\n'
 
 HOLD = """
 import sys
-from lymph.cli.running.pid_files import PidFile
+from lymph.cli._running.pid_files import PidFile
 file = PidFile(sys.argv[1])
 file.write()
 print('written', flush=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 import pytest
 
-from lymph.cli.instances import Wanted, choose, parse_wanted
+from lymph.cli._arguments.instances import Wanted, choose, parse_wanted
+from lymph.cli._arguments.prefixes import expand
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.prefixes import expand
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.versioning import Version
 from lymph.exceptions import LookupFailure

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.columns import aligned, table, text_width
+from lymph.cli._display.columns import aligned, table, text_width
 from lymph.cli.printing import Printer, line, lines
 from lymph.cli.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lymph.cli.program import program
+from lymph.cli._program.program import program
 
 COMMANDS = tuple(sorted(distribution('lymph-cli').entry_points.select(group='lymph.cli').names))
 
@@ -53,7 +53,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
 ALL_HELP = """
 import click
 from click.testing import CliRunner
-from lymph.cli.program import program
+from lymph.cli._program.program import program
 
 def show(*names):
     print(CliRunner().invoke(program, [*names, '--help'], prog_name='lymph').output)

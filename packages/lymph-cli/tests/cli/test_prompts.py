@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click import UsageError
 
-from lymph.cli.running import prompt_choice
-from lymph.cli.running.prompt_choice import choose_prompt
+from lymph.cli._running import prompt_choice
+from lymph.cli._running.prompt_choice import choose_prompt
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -111,7 +111,7 @@ def test_one_that_is_asked_for_and_not_installed_is_an_error(
 
 def test_one_that_is_broken_is_passed_over_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_terminal(monkeypatch)
-    monkeypatch.delitem(sys.modules, 'lymph.cli.running.ipython_prompt', raising=False)
+    monkeypatch.delitem(sys.modules, 'lymph.cli._running.ipython_prompt', raising=False)
     monkeypatch.setitem(sys.modules, 'traitlets.config', None)
     assert chosen() == 'ptpython_prompt'
     assert sys.stderr.getvalue().startswith('--shell=ipython: it cannot be loaded: ')  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.running.readiness import VARIABLE, Readiness
+from lymph.cli._running.readiness import VARIABLE, Readiness
 
 SLOW = """
 import subprocess

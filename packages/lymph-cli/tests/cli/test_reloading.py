@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.cli.running.reloading import changes
+from lymph.cli._running.reloading import changes
 
 
 @pytest.mark.parametrize(

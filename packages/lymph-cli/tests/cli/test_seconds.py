@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from lymph.cli.seconds import Seconds
+from lymph.cli._arguments.seconds import Seconds
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from typing import Any
 import click
 import pytest
 
-from lymph.cli.commands.summaries import SUMMARIES
-from lymph.cli.program import program
+from lymph.cli._commands.summaries import SUMMARIES
+from lymph.cli._program.program import program
 from lymph.config.plugins import installed
 
 #: Runs a command line and says last, on stderr, which modules it has loaded.
 MODULES = """
 import sys
-from lymph.cli.main import main
+from lymph.cli._program.main import main
 code = main(sys.argv[1:])
 sys.stderr.write('\\n' + ' '.join(sys.modules))
 sys.exit(code)
@@ -43,15 +43,15 @@ def modules(shell: Any, *arguments: str) -> set[str]:
 )
 def test_what_tells_of_commands_loads_none_of_them(shell: Any, arguments: list[str]) -> None:
     loaded = modules(shell, *arguments)
-    own = {'commands', 'commands.summaries', f'commands.{arguments[0]}_'}
-    commands = {name for name in loaded if name.startswith('lymph.cli.commands')}
+    own = {'_commands', '_commands.summaries', f'_commands.{arguments[0]}_'}
+    commands = {name for name in loaded if name.startswith('lymph.cli._commands')}
     assert commands <= {f'lymph.cli.{name}' for name in own}
     assert loaded & HEAVY == set()
 
 
 ALL_HELP = """
 import sys
-from lymph.cli.main import main
+from lymph.cli._program.main import main
 for name in sys.argv[1:]:
     assert main([name, '--help']) == 0
 sys.stderr.write('\\n' + ' '.join(sys.modules))
@@ -70,7 +70,7 @@ def test_summary_of_a_command_is_the_beginning_of_its_help(name: str) -> None:
     command = installed('lymph.cli')[name].load()
     assert isinstance(command, click.Command)
     words = ' '.join(inspect.cleandoc(command.help or '').partition('\n\n')[0].split())
-    assert SUMMARIES.get(name) == words, 'put it into lymph.cli.commands.summaries'
+    assert SUMMARIES.get(name) == words, 'put it into lymph.cli._commands.summaries'
     assert program.described()[name].get_short_help_str(200) == command.get_short_help_str(200)
 
 
@@ -86,8 +86,8 @@ def test_commands_that_ask_services_load_only_what_they_need(shell: Any) -> None
     for arguments in (['discover'], ['request', 'echo.upper', 'text=a'], ['inspect', 'echo']):
         loaded = modules(shell, *arguments)
         assert loaded & UNUSED == set(), arguments
-        commands = {name for name in loaded if name.startswith('lymph.cli.commands.')}
-        assert commands == {'lymph.cli.commands.summaries', f'lymph.cli.commands.{arguments[0]}'}
+        commands = {name for name in loaded if name.startswith('lymph.cli._commands.')}
+        assert commands == {'lymph.cli._commands.summaries', f'lymph.cli._commands.{arguments[0]}'}
     shell.write('.lymph.yml', 'container: {rpc: {timeout: 5}}\n')
     assert modules(shell, 'discover') & (UNUSED - {'yaml'}) == set()
 

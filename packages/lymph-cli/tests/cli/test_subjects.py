@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from lymph.cli.subjects import Subject, parse_address, parse_service, parse_subject
+from lymph.cli._arguments.subjects import Subject, parse_address, parse_service, parse_subject
 from lymph.core.versioning import Version
 
 

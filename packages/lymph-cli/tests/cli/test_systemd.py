@@ -11,7 +11,7 @@ import gevent
 import pytest
 from gevent.monkey import get_original
 
-from lymph.cli.running.systemd import VARIABLES, Notifier
+from lymph.cli._running.systemd import VARIABLES, Notifier
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import zmq
 
-from lymph.cli.running.log_following import read_record
+from lymph.cli._running.log_following import read_record
 from lymph.core._monitoring.log_publisher import TOPIC
 from lymph.serializers.msgpack import pack
 from lymph.testing.waiting import eventually

@@ -43,7 +43,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from lymph.cli.program import program
+from lymph.cli._program.program import program
 
 TEXTS = Path(__file__).parent / 'texts'
 

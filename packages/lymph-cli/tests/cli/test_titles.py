@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from lymph.cli.running import titles
+from lymph.cli._running import titles
 
 SHOW = """
 import pathlib
-from lymph.cli.running.titles import set_title
+from lymph.cli._running.titles import set_title
 set_title('lymph instance 12: echo\\nsite')
 print(pathlib.Path('/proc/self/cmdline').read_text().rstrip(chr(0)))
 print(pathlib.Path('/proc/self/comm').read_text(), end='')

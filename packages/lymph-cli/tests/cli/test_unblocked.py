@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import gevent
 import pytest
 
-from lymph.cli.running.unblocked import UnblockedStream
+from lymph.cli._running.unblocked import UnblockedStream
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -58,7 +58,7 @@ class Pipe:
 def pipe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
     """A pipe; `inherited` as where there is no /proc."""
     if request.param == 'inherited':
-        name = 'lymph.cli.running.unblocked._opened_again'
+        name = 'lymph.cli._running.unblocked._opened_again'
         monkeypatch.setattr(name, lambda descriptor: (descriptor, False))
     pipe = Pipe()
     yield pipe

@@ -216,10 +216,10 @@ def test_plugin_of_the_command_line_that_exits_is_listed_as_broken(shell: Any) -
 
 def test_bug_is_shown_with_all_its_frames(shell: Any) -> None:
     done = shell.python(
-        'import sys; from lymph.cli import main, program\n'
+        'import sys; from lymph.cli._program import main, program\n'
         'program.program.invoke = lambda context: 1 / 0\n'
         'sys.exit(main.main(["list"]))'
     )
     assert done.exit_code == 1
     assert done.stderr.startswith('lymph: unexpected error, please report it: ZeroDivisionError')
-    assert 'lymph/cli/command_line.py' in done.stderr
+    assert 'lymph/cli/_program/command_line.py' in done.stderr

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lymph.cli.running.explanation import unregistered
-from lymph.cli.running.reasons import Process, why_no_answer
-from lymph.cli.running.verdicts import conclusion, judge, other_version
+from lymph.cli._running.explanation import unregistered
+from lymph.cli._running.reasons import Process, why_no_answer
+from lymph.cli._running.verdicts import conclusion, judge, other_version
 from lymph.core.diagnosis import Answer
 from lymph.core.services import ServiceInstance
 

@@ -1,7 +1,7 @@
 """The `lymph` command.
 
-`program` and `commands/` declare what can be said on the command line and import nothing heavy;
-`running/` holds what the commands do and is imported only when one of them runs.
+`_program/` and `_commands/` declare what can be said on the command line and import nothing heavy;
+`_running/` holds what the commands do and is imported only when one of them runs.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lymph.cli.collecting import collect_again
+from lymph.cli._program.collecting import collect_again
 from lymph.config import lazy as config_lazy
 
 __all__ = ['lazy']

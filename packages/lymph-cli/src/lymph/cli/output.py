@@ -27,9 +27,9 @@ from contextlib import contextmanager
 
 from click.exceptions import Exit
 
+from lymph.cli._program.streams import stdout_error
 from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import READER_GONE, OperationFailed
-from lymph.cli.streams import stdout_error
 from lymph.config.printable import printable
 
 __all__ = [

@@ -2,7 +2,8 @@
 
 Where stdout is no terminal, a value is one line as `repr` writes it: nothing depends on a width,
 and nothing takes longer than the data deserve. On a terminal values are laid out and colored, as
-long as somebody may read all of that. Tables have the same lines everywhere (`lymph.cli.columns`).
+long as somebody may read all of that. Tables have the same lines everywhere: see
+`lymph.cli._display.columns`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import click
 
-from lymph.cli.columns import aligned, pieces, with_titles
+from lymph.cli._display.columns import aligned, pieces, with_titles
 from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import block, json_text, one_line, whole, write
@@ -25,10 +26,10 @@ from lymph.core.limits import DEPTH
 __all__ = ['Printer', 'Text', 'line', 'lines', 'wants_color']
 
 # with rich, which is not loaded for plain text
-_colored = lazy('lymph.cli.rendering:colored')
-_highlighted = lazy('lymph.cli.rendering:highlighted')
-_laid_out = lazy('lymph.cli.rendering:laid_out')
-_with_margin = lazy('lymph.cli.rendering:with_margin')
+_colored = lazy('lymph.cli._display.rendering:colored')
+_highlighted = lazy('lymph.cli._display.rendering:highlighted')
+_laid_out = lazy('lymph.cli._display.rendering:laid_out')
+_with_margin = lazy('lymph.cli._display.rendering:with_margin')
 _plain = lazy('lymph.serializers.json:plain')
 _dumps = lazy('json:dumps')
 _terminal_size = lazy('shutil:get_terminal_size')
@@ -98,7 +99,7 @@ class Printer:
             write(text)
 
     def listing(self, titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-        """Print a table: rows under a line of titles; see `lymph.cli.columns`.
+        """Print a table: rows under a line of titles; see `lymph.cli._display.columns`.
 
         A cell is one line, such as `line` makes; text that is not from there is made printable.
         """

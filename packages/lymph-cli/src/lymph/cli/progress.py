@@ -29,7 +29,7 @@ __all__ = ['Progress']
 #: Seconds between two drawings; more would only cost time.
 _PAUSE = 0.1
 
-_live_bar = lazy('lymph.cli.live_bar:LiveBar')
+_live_bar = lazy('lymph.cli._display.live_bar:LiveBar')
 
 
 class _Bar(Protocol):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lymph.cli.completing.names import files
+from lymph.cli.completion import files
 from lymph.cli.lazy import lazy
 from lymph.config.distributions import version
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ['LEVELS', 'Settings', 'add_global_options', 'global_options', 'pass_settings']
 
-_load: Callable[[Settings], Configuration] = lazy('lymph.cli.configuring:load_configuration')
+_load: Callable[[Settings], Configuration] = lazy(
+    'lymph.cli._program.configuring:load_configuration'
+)
 
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 

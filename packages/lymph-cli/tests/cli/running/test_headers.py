@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 import lymph
-from lymph.cli.running.headers import HeaderDump
+from lymph.cli._running.headers import HeaderDump
 from lymph.client import Client
 from lymph.core import trace
 from lymph.core.container import ServiceContainer

@@ -7,8 +7,8 @@ from typing import Any
 import gevent
 import pytest
 
-from lymph.cli.running import suggesting
-from lymph.cli.subjects import parse_subject
+from lymph.cli._arguments.subjects import parse_subject
+from lymph.cli._running import suggesting
 from lymph.exceptions import LookupFailure, NotConnected, Refused, RpcError, Timeout
 
 REPLY = {'methods': [{'name': 'echo.upper', 'params': ['text']}]}

@@ -22,7 +22,7 @@ import sys
 from os import fork, waitpid  # gevent's own versions would use its loop in this process
 from typing import Any
 
-from lymph.cli.main import main
+from lymph.cli._program.main import main
 from lymph.config.plugins import installed
 from lymph.monkey import patch
 
@@ -71,8 +71,8 @@ def _run(request: dict[str, Any], descriptors: list[int]) -> None:
 def _import_all() -> None:
     """Import what commands import when they run: after patching, as they do."""
     patch()
-    importlib.import_module('lymph.cli.command_line')
-    running = importlib.import_module('lymph.cli.running')
+    importlib.import_module('lymph.cli._program.command_line')
+    running = importlib.import_module('lymph.cli._running')
     for module in pkgutil.iter_modules(running.__path__, f'{running.__name__}.'):
         if module.name.endswith('_prompt'):  # they import what is large, or not there
             continue

@@ -9,9 +9,9 @@ from typing import Any
 import gevent
 import pytest
 
-from lymph.services.node.definitions import Definition
-from lymph.services.node.fleet import Fleet
-from lymph.services.node.supervision import Policy
+from lymph.services.node._fleet.definitions import Definition
+from lymph.services.node._fleet.fleet import Fleet
+from lymph.services.node._fleet.supervision import Policy
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

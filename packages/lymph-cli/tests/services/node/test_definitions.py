@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lymph.config import Configuration, ConfigurationError, Location
-from lymph.services.node.definitions import Definition, check_commands, read_definitions
+from lymph.services.node._fleet.definitions import Definition, check_commands, read_definitions
 from lymph.testing.contracts.sections import NUMBERS, check_refused, check_taken_or_refused
 
 SECTION = """

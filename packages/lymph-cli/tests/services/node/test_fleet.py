@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from lymph.config import Location
-from lymph.services.node.definitions import Definition
-from lymph.services.node.exceptions import NotReady, Refused, UnknownName
-from lymph.services.node.fleet import Fleet
-from lymph.services.node.slot import Slot
+from lymph.services.node._fleet.definitions import Definition
+from lymph.services.node._fleet.fleet import Fleet
+from lymph.services.node._fleet.slot import Slot
+from lymph.services.node._steering.exceptions import NotReady, Refused, UnknownName
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.services.node.lines import LineSplitter
+from lymph.services.node._fleet.lines import LineSplitter
 
 
 def split(*chunks: bytes) -> list[str]:

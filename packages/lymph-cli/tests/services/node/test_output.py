@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from lymph.services.node.output import Labels, Output
+from lymph.services.node._fleet.output import Labels, Output
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

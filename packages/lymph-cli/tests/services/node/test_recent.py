@@ -4,7 +4,7 @@ import gevent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.services.node.recent import Recent
+from lymph.services.node._fleet.recent import Recent
 
 
 def texts(recent: Recent, after: int = 0, names: set[str] | None = None) -> list[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.services.node.shell_words import shell_word
+from lymph.services.node._fleet.shell_words import shell_word
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
-from lymph.services.node.definitions import Definition, read_definitions
-from lymph.services.node.socket_definitions import read_sockets
+from lymph.services.node._fleet.definitions import Definition, read_definitions
+from lymph.services.node._fleet.socket_definitions import read_sockets
 from lymph.testing.contracts.sections import NUMBERS, check_refused, check_taken_or_refused
 
 INSTANCES = 'instances: {web: {command: x, sockets: [front, admin]}}\n'

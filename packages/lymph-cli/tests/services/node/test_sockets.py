@@ -11,10 +11,10 @@ import pytest
 
 from lymph.config import ConfigurationError, Location
 from lymph.core._system import inherited
-from lymph.services.node.guard import Guard
-from lymph.services.node.process import Launch, Process
-from lymph.services.node.socket_definitions import SocketDefinition
-from lymph.services.node.sockets import Handed, Sockets, announce
+from lymph.services.node._fleet.guard import Guard
+from lymph.services.node._fleet.process import Launch, Process
+from lymph.services.node._fleet.socket_definitions import SocketDefinition
+from lymph.services.node._fleet.sockets import Handed, Sockets, announce
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

@@ -15,19 +15,19 @@ from typing import Any
 import gevent
 import pytest
 
+from lymph.cli._running import node_asking
+from lymph.cli._running.node_asking import Found, RemoteNode, choose, open_node
+from lymph.cli._running.node_steering import add_cpu, run_change, run_ps, run_scale, run_tail
 from lymph.cli.outcomes import OperationFailed
-from lymph.cli.running import node_asking
-from lymph.cli.running.node_asking import Found, RemoteNode, choose, open_node
-from lymph.cli.running.node_steering import add_cpu, run_change, run_ps, run_scale, run_tail
 from lymph.cli.settings import Settings
 from lymph.client import Client
 from lymph.config import Location
 from lymph.exceptions import Nack, RemoteError
-from lymph.services.node.card import Card, CardFile, read_card
-from lymph.services.node.definitions import Definition
-from lymph.services.node.fleet import Fleet
-from lymph.services.node.steering import local_container, steered
-from lymph.services.node.usage import usage_of
+from lymph.services.node._fleet.definitions import Definition
+from lymph.services.node._fleet.fleet import Fleet
+from lymph.services.node._fleet.usage import usage_of
+from lymph.services.node._steering.card import Card, CardFile, read_card
+from lymph.services.node._steering.steering import local_container, steered
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.services.node.definitions import Restart
-from lymph.services.node.supervision import Decision, Event, Policy, State, Supervision
+from lymph.services.node._fleet.definitions import Restart
+from lymph.services.node._fleet.supervision import Decision, Event, Policy, State, Supervision
 
 POLICY = Policy(stable_after=10, first_delay=0.5, longest_delay=3, failing_after=5, failed_delay=60)
 FAILED = 1

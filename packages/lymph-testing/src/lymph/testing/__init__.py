@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOMES = {
-    'AsyncTestsMixin': 'lymph.testing.asynchronous',
-    'EventMockTestCase': 'lymph.testing.event_mocks',
-    'LymphIntegrationTestCase': 'lymph.testing.integration',
-    'MultiServiceRPCTestCase': 'lymph.testing.services',
-    'RPCServiceTestCase': 'lymph.testing.single_service',
-    'RpcMockTestCase': 'lymph.testing.rpc_mocks',
-    'WebServiceTestCase': 'lymph.testing.web',
+    'AsyncTestsMixin': 'lymph.testing._cases.asynchronous',
+    'EventMockTestCase': 'lymph.testing._mocks.event_mocks',
+    'LymphIntegrationTestCase': 'lymph.testing._cases.integration',
+    'MultiServiceRPCTestCase': 'lymph.testing._cases.services',
+    'RPCServiceTestCase': 'lymph.testing._cases.single_service',
+    'RpcMockTestCase': 'lymph.testing._mocks.rpc_mocks',
+    'WebServiceTestCase': 'lymph.testing._cases.web',
     'eventually': 'lymph.testing.waiting',
 }
 # Packages that are not requirements of this distribution, and the extras that install them.
@@ -34,14 +34,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from lymph.testing.asynchronous import AsyncTestsMixin
-    from lymph.testing.event_mocks import EventMockTestCase
-    from lymph.testing.integration import LymphIntegrationTestCase
-    from lymph.testing.rpc_mocks import RpcMockTestCase
-    from lymph.testing.services import MultiServiceRPCTestCase
-    from lymph.testing.single_service import RPCServiceTestCase
+    from lymph.testing._cases.asynchronous import AsyncTestsMixin
+    from lymph.testing._cases.integration import LymphIntegrationTestCase
+    from lymph.testing._cases.services import MultiServiceRPCTestCase
+    from lymph.testing._cases.single_service import RPCServiceTestCase
+    from lymph.testing._cases.web import WebServiceTestCase
+    from lymph.testing._mocks.event_mocks import EventMockTestCase
+    from lymph.testing._mocks.rpc_mocks import RpcMockTestCase
     from lymph.testing.waiting import eventually
-    from lymph.testing.web import WebServiceTestCase
 else:
 
     def __getattr__(name):

@@ -29,11 +29,11 @@ from lymph.core.interfaces import Host, Interface
 from lymph.core.options import refuse_near_misses
 from lymph.core.settings import Settings
 from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
-from lymph.web.application import Application
-from lymph.web.health import Health
-from lymph.web.limits import Limits
-from lymph.web.routes import check_routes
-from lymph.web.server import WebServer
+from lymph.web._answering.application import Application
+from lymph.web._answering.health import Health
+from lymph.web._answering.routes import check_routes
+from lymph.web._http.limits import Limits
+from lymph.web._http.server import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ class WebServiceInterface(Interface):
     debug                   false                     tell tracebacks to clients
     ======================  ========================  ==============================================
 
-    And the limits of the server: see `lymph.web.limits.Limits`.
+    And the limits of the server: see `lymph.web._http.limits.Limits`.
     """
 
     namespaces: ClassVar[tuple[str, ...]] = (RPC, HTTP)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lymph.services.node.interface import Node
+from lymph.services.node._steering.interface import Node
 
 __all__ = ['Node']

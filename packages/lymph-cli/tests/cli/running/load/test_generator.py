@@ -8,8 +8,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from lymph.cli.running.load.generator import Generator
-from lymph.cli.running.load.plan import Plan
+from lymph.cli._running.load.generator import Generator
+from lymph.cli._running.load.plan import Plan
 from lymph.core import trace
 from lymph.exceptions import LookupFailure, Timeout
 from lymph.testing.waiting import eventually

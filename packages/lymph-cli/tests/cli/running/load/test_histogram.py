@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.cli.running.load.histogram import GROWTH, LEAST, MOST, Histogram
+from lymph.cli._running.load.histogram import GROWTH, LEAST, MOST, Histogram
 
 DURATIONS = st.lists(st.floats(LEAST, MOST), min_size=1, max_size=200)
 ANYTHING = st.lists(st.floats(0, 1e12), min_size=1, max_size=200)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.cli.running.load.outcomes import OTHERS, Tally, is_mistake, outcome_of
+from lymph.cli._running.load.outcomes import OTHERS, Tally, is_mistake, outcome_of
 from lymph.exceptions import (
     ConnectionLost,
     Expired,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.cli.running.load.plan import DEFAULT_REQUESTS, Plan, plan_of
+from lymph.cli._running.load.plan import DEFAULT_REQUESTS, Plan, plan_of
 
 
 @pytest.mark.parametrize(

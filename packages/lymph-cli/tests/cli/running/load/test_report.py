@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.cli.running.load.faring import Faring
-from lymph.cli.running.load.outcomes import Tally
-from lymph.cli.running.load.report import figures, latency, share, text
+from lymph.cli._running.load.faring import Faring
+from lymph.cli._running.load.outcomes import Tally
+from lymph.cli._running.load.report import figures, latency, share, text
 from lymph.exceptions import Refused, Timeout
 
 FACTS = {

@@ -1,0 +1,1 @@
+"""Tables, colors and bars."""

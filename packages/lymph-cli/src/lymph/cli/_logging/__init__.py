@@ -1,0 +1,1 @@
+"""Logging as the configuration and the command line want it."""

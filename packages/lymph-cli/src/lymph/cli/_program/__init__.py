@@ -1,0 +1,1 @@
+"""One run of `lymph`: the group of commands, signals, streams, mistakes and exit codes."""

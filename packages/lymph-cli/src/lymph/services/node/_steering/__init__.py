@@ -1,0 +1,1 @@
+"""How a running node is found and told what to do."""

@@ -1,0 +1,1 @@
+"""Test cases that run services in one process."""

@@ -1,0 +1,1 @@
+"""Mocked calls and events, and what is expected of them."""

@@ -1,0 +1,123 @@
+"""One answer between a handler and its server: nothing leaves before its first bytes are there.
+
+A handler's answer is made while it is sent, and may fail at any point. As long as nothing of it has
+left, another answer can take its place; so status, header fields and the first part of the body are
+held back until all three are there.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from lymph.core.failures import Killed, error_line
+from lymph.web._answering.faults import AnswerBroken
+from lymph.web._http.opening import Opening, check_part, parts_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ['Answer']
+
+Told = Callable[[BaseException], None]
+
+
+class Answer:
+    """Runs WSGI applications until one of them has begun to answer a request.
+
+    `begin` passes status and fields to the server; `tell` hears of errors after that.
+    """
+
+    def __init__(self, begin: StartResponse, tell: Told) -> None:
+        self._begin = begin
+        self._tell = tell
+        self._opening = Opening()
+        self._write: Callable[[bytes], object] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the server was given a part of it."""
+        return self._write is not None
+
+    def run(self, application: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """Return the body of what `application` answers; raises whatever it does before that.
+
+        Errors after that are told, and raised as AnswerBroken.
+        """
+        self._opening = Opening()
+        result = application(environ, self._start)
+        if isinstance(result, (list, tuple)):
+            self._send()
+            return result
+        body = _Parts(result, self._tell)
+        try:
+            body.begin()
+            self._send()
+        except BaseException:
+            body.close()
+            raise
+        return body
+
+    def _start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        self._opening.start(status, headers, exc_info)
+        return self._write_part
+
+    def _write_part(self, data: bytes) -> None:
+        self._send()
+        assert self._write is not None
+        self._write(data)
+
+    def _send(self) -> None:
+        if not self._opening.sent:
+            self._opening.send()
+            self._write = self._begin(self._opening.status, self._opening.fields)
+
+
+class _Parts:
+    """The parts of a body, which are made in the context of their request."""
+
+    def __init__(self, result: Iterable[bytes], tell: Told) -> None:
+        self._result = result
+        self._tell = tell
+        self._context = contextvars.copy_context()
+        self._first: list[bytes] = []
+        self._parts: Iterator[bytes] = parts_of(result)
+
+    def begin(self) -> None:
+        """Have the first part made that is not empty."""
+        self._context.run(self._make_first)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._first:
+            return self._first.pop()
+        try:
+            return self._context.run(next, self._parts)
+        except (StopIteration, Killed, AnswerBroken):
+            raise
+        except BaseException as error:
+            self._tell(error)
+            raise AnswerBroken(error_line(error)) from error
+
+    def close(self) -> None:
+        """Close what the application returned; an error in that is told, and hinders nobody."""
+        close: Callable[[], None] | None = getattr(self._result, 'close', None)
+        if close is None:
+            return
+        try:
+            self._context.run(close)
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - other people's code
+            self._tell(error)
+
+    def _make_first(self) -> None:
+        for part in map(check_part, self._parts):
+            if part:
+                self._first.append(part)
+                return

@@ -1,0 +1,146 @@
+"""The WSGI application of an interface: one request in, one answer out, whatever happens between.
+
+Each request runs in a context of its own, also under another server and in tests: nothing that one
+sets is seen by the next. Its trace id comes from the client's ``X-Trace-Id``, or is new, and goes
+back with the answer.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.routing import Map
+from werkzeug.wrappers import Request
+
+from lymph.config.printable import printable
+from lymph.core import trace
+from lymph.core.failures import Killed, error_line
+from lymph.web._answering.answers import Answer
+from lymph.web._answering.faults import (
+    TRACE_HEADER,
+    TRACE_KEY,
+    AnswerBroken,
+    Faults,
+    path_of,
+    trace_id_of,
+)
+from lymph.web._answering.health import Health
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ['TRACE_HEADER', 'Application', 'Site']
+
+access_logger = logging.getLogger('lymph.web.access')
+
+
+class Site(Protocol):
+    """What an application needs of its interface."""
+
+    url_map: Map
+    request_class: type[Request]
+    debug: bool
+
+    @property
+    def health(self) -> Health:
+        """Answers requests for the health endpoint."""
+
+    @property
+    def max_body_size(self) -> int:
+        """The longest body that may be announced, in bytes."""
+
+    def report(self, error: BaseException) -> None:
+        """Hear of an error that no handler expected."""
+
+
+class Application:
+    """Calls the method that a request's URL is mapped to, and turns errors into answers."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        #: tells of errors, also those of a server that runs this application
+        self.faults = Faults(self._report, self._is_debugging)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        return contextvars.Context().run(self._answer, environ, start_response)
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.monotonic()
+        trace_id = environ[TRACE_KEY] = trace.set_id(trace_id_of(environ))
+
+        def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            self._log(environ, status, time.monotonic() - started)
+            fields = [field for field in headers if field[0].lower() != TRACE_HEADER.lower()]
+            return start_response(status, [*fields, (TRACE_HEADER, trace_id)], exc_info)
+
+        def tell(error: BaseException) -> None:
+            self.faults.tell(error, environ)
+
+        answer = Answer(begin, tell)
+        try:
+            return answer.run(self._dispatch(environ), environ)
+        except (Killed, AnswerBroken):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+            return self._answer_instead(answer, error, environ)
+
+    def _answer_instead(
+        self, answer: Answer, error: BaseException, environ: WSGIEnvironment
+    ) -> Iterable[bytes]:
+        if isinstance(error, HTTPException) and not answer.begun:
+            try:
+                if error.response is not None or (error.code or 500) < 400:
+                    return answer.run(error.get_response(environ), environ)
+            except (Killed, AnswerBroken):
+                raise
+            except BaseException as second:  # noqa: BLE001 - a subclass may do what it likes, too
+                error = second
+        if answer.begun:
+            self.faults.tell(error, environ)
+            raise AnswerBroken(error_line(error)) from error
+        return answer.run(self.faults.answer(error, environ), environ)
+
+    def _log(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
+        # load balancers ask for the health every other second
+        healthy = self.site.health.answers(environ.get('PATH_INFO', ''))
+        level = logging.DEBUG if healthy else logging.INFO
+        if access_logger.isEnabledFor(level):
+            access_logger.log(
+                level,
+                '%s %s %s %s in %.1f ms',
+                # what a proxy in front says, where a middleware believes it
+                printable(environ.get('REMOTE_ADDR') or '-', 64),
+                printable(environ['REQUEST_METHOD'], 20),
+                path_of(environ),
+                status.partition(' ')[0],
+                seconds * 1000,
+            )
+
+    def _dispatch(self, environ: WSGIEnvironment) -> WSGIApplication:
+        request = self.site.request_class(environ)
+        # a body without a length is counted by the server while it is read; werkzeug's own limit
+        # would cut such a body off and call it whole
+        if (request.content_length or 0) > self.site.max_body_size:
+            raise RequestEntityTooLarge
+        if self.site.health.answers(request.path):
+            return self.site.health.respond(request)
+        endpoint, arguments = self.site.url_map.bind_to_environ(request.environ).match()
+        response = getattr(self.site, endpoint)(request, **arguments)
+        if not callable(response):
+            raise TypeError(
+                f'expected {type(self.site).__name__}.{endpoint} to return a werkzeug Response, '
+                f'found {type(response).__name__}'
+            )
+        return response  # type: ignore[no-any-return]
+
+    def _report(self, error: BaseException) -> None:
+        self.site.report(error)
+
+    def _is_debugging(self) -> bool:
+        return self.site.debug

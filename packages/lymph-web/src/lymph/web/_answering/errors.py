@@ -1,0 +1,134 @@
+"""Errors as answers: what a client is told, in the form that it accepts.
+
+What a client may know of an error is a `Problem`. Errors of HTTP say it themselves; of a failed
+call to another service only its kind is told; of anything else nothing, outside of debug mode.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import TYPE_CHECKING
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
+from werkzeug.wrappers import Response
+
+from lymph.core.failures import Killed, traceback_text
+from lymph.exceptions import EmitFailure, NotSent, Refused, RemoteError, RpcError, Timeout
+from lymph.web._http.opening import AnswerError, check_field
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ['Problem', 'error_response', 'problem_of']
+
+# The first that fits. A declared error that nobody handled is a fault of the handler, hence 500.
+_STATUSES: tuple[tuple[type[BaseException], int, str], ...] = (
+    (NotSent, 503, 'A service that this one depends on is not available.'),
+    (Refused, 503, 'A service that this one depends on refused the call.'),
+    (EmitFailure, 503, 'The event system is not available.'),
+    (Timeout, 504, 'A service that this one depends on did not answer in time.'),
+    (RemoteError, 500, 'The server failed to answer this request.'),
+    (RpcError, 502, 'A service that this one depends on failed.'),
+    (BaseException, 500, 'The server failed to answer this request.'),
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a client is told: the status, a sentence, further headers, a traceback in debug mode."""
+
+    status: int
+    message: str
+    headers: Sequence[tuple[str, str]] = ()
+    traceback: Sequence[str] = field(default=(), repr=False)  # its lines
+
+    @property
+    def title(self) -> str:
+        """The usual phrase for the status; Python's own differ from version to version."""
+        return HTTP_STATUS_CODES.get(self.status, 'Error')
+
+
+def problem_of(error: BaseException, debug: bool = False) -> Problem:
+    """Return what a client is told about `error`; its traceback too if `debug` is true."""
+    if isinstance(error, HTTPException):
+        return _http_problem(error)
+    status, message = next(
+        (status, text) for kind, status, text in _STATUSES if isinstance(error, kind)
+    )
+    problem = Problem(status, message)
+    if debug:
+        problem = replace(problem, traceback=traceback_text(error).splitlines())
+    return problem
+
+
+def error_response(problem: Problem, environ: WSGIEnvironment, trace_id: str) -> Response:
+    """Return the answer: HTML for a client that prefers it to JSON, else JSON."""
+    if _prefers_html(environ):
+        body, mimetype = _html(problem, trace_id), 'text/html'
+    else:
+        body, mimetype = _json(problem, trace_id), 'application/json'
+    # a message may hold what no encoding can carry, as names of files do
+    response = Response(body.encode(errors='backslashreplace'), problem.status, mimetype=mimetype)
+    response.headers.extend(problem.headers)
+    return response
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    # a handler may raise a class of its own, with whatever code and text
+    code: object = error.code
+    status = code if isinstance(code, int) and 400 <= code <= 599 else 500
+    message = '' if error.description is None else _text(error.description)
+    return Problem(status, message, _http_headers(error))
+
+
+def _http_headers(error: HTTPException) -> list[tuple[str, str]]:
+    try:
+        return [
+            check_field(field)
+            for field in error.get_headers()
+            if field[0].lower() not in ('content-type', 'content-length')
+        ]
+    except (AnswerError, AttributeError, TypeError, ValueError):
+        return []
+
+
+def _text(description: object) -> str:
+    try:
+        return str(description)
+    except Killed:
+        raise
+    except BaseException:  # noqa: BLE001 - the message is the only thing of it that is used
+        return ''
+
+
+def _prefers_html(environ: WSGIEnvironment) -> bool:
+    accept = parse_accept_header(environ.get('HTTP_ACCEPT'), MIMEAccept)
+    return accept.quality('text/html') > accept.quality('application/json')
+
+
+def _json(problem: Problem, trace_id: str) -> str:
+    facts: dict[str, object] = {
+        'status': problem.status,
+        'error': problem.title,
+        'message': problem.message,
+        'trace_id': trace_id,
+    }
+    if problem.traceback:
+        facts['traceback'] = list(problem.traceback)
+    return json.dumps(facts) + '\n'
+
+
+def _html(problem: Problem, trace_id: str) -> str:
+    title = f'{problem.status} {escape(problem.title)}'
+    trace = '\n'.join(problem.traceback)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<title>{title}</title>\n<h1>{title}</h1>\n'
+        f'<p>{escape(problem.message)}</p>\n<p><small>Trace {escape(trace_id)}</small></p>\n'
+        + (f'<pre>{escape(trace)}</pre>\n' if trace else '')
+        + '</html>\n'
+    )

@@ -1,0 +1,126 @@
+"""What becomes of an error that ends a request: a line in the log, the error hook, an answer.
+
+Nothing here raises: what was told in part is worth more than a connection that hangs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from lymph.config.printable import printable
+from lymph.core import trace
+from lymph.core.failures import Killed, error_line, error_name
+from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.exceptions import RemoteError, RpcError
+from lymph.web._answering.errors import Problem, error_response, problem_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = [
+    'TRACE_HEADER',
+    'TRACE_KEY',
+    'AnswerBroken',
+    'ClientGone',
+    'Faults',
+    'path_of',
+    'trace_id_of',
+]
+
+logger = logging.getLogger(__name__)
+
+TRACE_HEADER = 'X-Trace-Id'
+TRACE_KEY = 'lymph.trace_id'  # of a request, in its WSGI environment
+_EXPECTED = (HTTPException, RpcError)
+_SHOWN = 200  # characters of a path in the log
+
+
+class AnswerBroken(Exception):
+    """An answer failed after its beginning had left; its error was told."""
+
+
+class ClientGone(AnswerBroken):
+    """The client has left, or does not read its answer."""
+
+
+class Faults:
+    """Tells of errors that requests end with, and makes the answers to them.
+
+    `report` hears of each that nobody expected, as an error hook does. With `debug`, clients are
+    told its traceback.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[BaseException], None] | None = None,
+        debug: Callable[[], bool] = bool,
+    ) -> None:
+        self._report = report
+        self._debug = debug
+        self._log = LimitedLog(logger)
+
+    def answer(self, error: BaseException, environ: WSGIEnvironment) -> Response:
+        """Tell of `error` and return the answer for the client.
+
+        Errors of HTTP are the handler's word to the client, and told to nobody else.
+        """
+        if not issubclass(type(error), (HTTPException, AnswerBroken)):
+            self.tell(error, environ)
+        trace_id = trace_id_of(environ)
+        response = error_response(self._problem(error), environ, trace_id)
+        response.headers[TRACE_HEADER] = trace_id
+        return response
+
+    def tell(self, error: BaseException, environ: WSGIEnvironment) -> None:
+        """Log `error`, and report it unless it is the client's or a called service's fault."""
+        request = f'{printable(environ["REQUEST_METHOD"], _SHOWN)} {path_of(environ)}'
+        kind = error_name(error)
+        if issubclass(type(error), _EXPECTED) and not issubclass(type(error), RemoteError):
+            self._log.write(logging.WARNING, kind, '%s: %s', request, error_line(error))
+            return
+        self._log.write(logging.ERROR, kind, '%s failed', request, exc_info=error)
+        if self._report is not None:
+            try:
+                self._report(error)
+            except Killed:
+                raise
+            except BaseException as second:  # noqa: BLE001 - other people's code
+                text = 'an error could not be reported'
+                self._log.write(logging.ERROR, 'report', text, exc_info=second)
+
+    def tell_of_check(self, error: BaseException) -> None:
+        """Log that the health check raised `error`."""
+        self._log.write(logging.ERROR, 'check', 'the health check failed', exc_info=error)
+
+    def close(self) -> None:
+        """Write the numbers of lines that were left out."""
+        self._log.close()
+
+    def _problem(self, error: BaseException) -> Problem:
+        try:
+            return problem_of(error, self._debug())
+        except Killed:
+            raise
+        except BaseException as second:  # noqa: BLE001 - an error that cannot be put into words
+            text = 'an error could not be put into words'
+            self._log.write(logging.ERROR, 'problem', text, exc_info=second)
+            return problem_of(RuntimeError())
+
+
+def path_of(environ: WSGIEnvironment) -> str:
+    """Return the path of a request as it may be logged."""
+    path = environ.get('PATH_INFO', '')
+    return printable(path[:_SHOWN].encode('latin-1', 'replace').decode(errors='replace'), _SHOWN)
+
+
+def trace_id_of(environ: WSGIEnvironment) -> str:
+    """Return the trace id of a request: what was set, what the client sent, or a new one."""
+    for id in (environ.get(TRACE_KEY), environ.get('HTTP_X_TRACE_ID')):
+        if trace.is_valid(id):
+            return str(id)
+    return trace.new_id()

@@ -1,0 +1,128 @@
+"""How the body of an answer is told from what follows it (RFC 9112, section 6).
+
+=========  ==============================================  =====================================
+form       when                                            the body
+=========  ==============================================  =====================================
+NOTHING    HEAD; status 1xx, 204, 304                      none, whatever the application gives
+LENGTH     its length is known                             that many bytes
+CHUNKED    HTTP/1.1                                        chunks, and one of size 0
+CLOSE      HTTP/1.0                                        all bytes up to the end of the connection
+=========  ==============================================  =====================================
+
+Fields that are for the connection alone (RFC 9110, section 7.6.1) are the server's business: those
+of an application are dropped, except that ``Connection: close`` closes it.
+"""
+
+from __future__ import annotations
+
+import re
+from email.utils import formatdate
+
+from lymph.web._http.opening import AnswerError, Opening
+
+__all__ = ['Framing']
+
+_NOTHING, _LENGTH, _CHUNKED, _CLOSE = 'nothing', 'length', 'chunked', 'close'
+
+_HOP_BY_HOP = frozenset(
+    ('connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding')
+)
+
+
+class Framing:
+    """The frame around one answer, whose status and fields are in `opening`.
+
+    `length` is how long the body is if the application gives all of it at once; `close` tells that
+    the connection is to close after it. `closes` tells whether it does.
+    """
+
+    def __init__(
+        self, opening: Opening, method: str, version: str, length: int | None, close: bool
+    ) -> None:
+        self._opening = opening
+        self._version = version
+        if opening.length is not None:
+            length = opening.length
+        if method == 'HEAD' or _is_bare(opening.code):
+            self._form = _NOTHING
+        elif length is not None:
+            self._form = _LENGTH
+        else:
+            self._form = _CLOSE if version == 'HTTP/1.0' else _CHUNKED
+        # a body would be a mistake, unless the answer is that to GET without its body
+        self._unexpected = self._form is _NOTHING and method != 'HEAD'
+        self._left = length or 0
+        told = any(
+            'close' in re.split(r'[ \t]*,[ \t]*', value.lower().strip())
+            for name, value in opening.fields
+            if name.lower() == 'connection'
+        )
+        # after a status of 1xx the client waits for an answer that nobody will give
+        self.closes = close or told or self._form is _CLOSE or opening.code < 200
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether anything is to be sent after the head."""
+        return self._form is not _NOTHING
+
+    def head(self) -> bytes:
+        """Return the status line and all header fields, with the empty line behind them."""
+        status = self._opening.status
+        lines = [f'HTTP/1.1 {status}' if ' ' in status else f'HTTP/1.1 {status} ']
+        names = set()
+        for name, value in self._opening.fields:
+            lower = name.lower()
+            if lower in _HOP_BY_HOP or (lower == 'content-length' and self._has_no_length):
+                continue
+            names.add(lower)
+            lines.append(f'{name}: {value}')
+        if 'date' not in names:
+            lines.append(f'Date: {formatdate(usegmt=True)}')
+        if self._form is _LENGTH and 'content-length' not in names:
+            lines.append(f'Content-Length: {self._left}')
+        if self._form is _CHUNKED:
+            lines.append('Transfer-Encoding: chunked')
+        if self.closes:
+            lines.append('Connection: close')
+        elif self._version == 'HTTP/1.0':
+            lines.append('Connection: keep-alive')
+        return '\r\n'.join((*lines, '', '')).encode('latin-1')
+
+    def part(self, data: bytes) -> bytes:
+        """Return `data` as it is sent, without what there is no room for."""
+        if self._form is _CHUNKED:
+            return b'%x\r\n%b\r\n' % (len(data), data) if data else b''
+        if self._form is _LENGTH:
+            return data[: self._left]
+        return data if self._form is _CLOSE else b''
+
+    def count(self, data: bytes) -> None:
+        """Take note of a part that was sent; raises AnswerError for one that was too long."""
+        if self._form is _NOTHING and self._unexpected and data:
+            raise AnswerError(f'expected no body in an answer {self._opening.code}, found one')
+        if self._form is _LENGTH:
+            self._left -= len(data)
+            if self._left < 0:
+                self.closes = True
+                raise AnswerError(
+                    f'expected a body of {self._opening.length} bytes as its Content-Length says, '
+                    f'found more'
+                )
+
+    def end(self) -> bytes:
+        """Return what ends the body; raises AnswerError for one that was too short."""
+        if self._form is _LENGTH and self._left:
+            self.closes = True
+            raise AnswerError(
+                f'expected a body of {self._opening.length} bytes as its Content-Length says, '
+                f'found {self._left} less'
+            )
+        return b'0\r\n\r\n' if self._form is _CHUNKED else b''
+
+    @property
+    def _has_no_length(self) -> bool:
+        return self._opening.code < 200 or self._opening.code == 204
+
+
+def _is_bare(code: int) -> bool:
+    return code < 200 or code in (204, 304)
