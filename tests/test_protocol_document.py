@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pathlib
 import re
+from typing import get_args
 
 import gevent
 import pytest
 from gevent import socket
 
 import lymph
+from lymph.core import reasons
 from lymph.core.container import ServiceContainer
+from lymph.core.reasons import FAILED, NOT_REPEATED, Reason
 from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.static import StaticServiceRegistry
 from lymph.events.null import NullEventSystem
@@ -57,3 +60,11 @@ def test_the_conversation_in_the_document_is_what_a_service_says(endpoint):
                 for pair, own in zip(pairs, heard.hex(' ').split(), strict=True)
             ]
             assert heard.hex(' ').split() == expected
+
+
+def test_the_reasons_in_the_document_are_those_of_the_code():
+    rows = re.findall(r'^\| `(\w+)` \| (yes|no) \|', DOCUMENT.read_text(), re.MULTILINE)
+    assert dict(rows) == {each: 'yes' if each == FAILED else 'no' for each in get_args(Reason)}
+    drawn = re.findall(r'^(\w+) +(yes|no) +(yes|no) ', reasons.__doc__, re.MULTILINE)
+    assert {name: ran for name, ran, _ in drawn} == dict(rows)
+    assert {name for name, _, again in drawn if again == 'no'} == NOT_REPEATED

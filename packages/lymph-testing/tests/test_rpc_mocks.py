@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import unittest
 from unittest.mock import call
 
@@ -9,8 +10,16 @@ import pytest
 from hamcrest import starts_with
 
 import lymph
+from lymph.core import trace
 from lymph.core.container import ServiceContainer
-from lymph.exceptions import LookupFailure, RemoteError, SerializationError
+from lymph.exceptions import (
+    LookupFailure,
+    Refused,
+    RemoteError,
+    RpcError,
+    SerializationError,
+    Timeout,
+)
 from lymph.testing import RpcMockTestCase, RPCServiceTestCase
 
 
@@ -96,6 +105,24 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
             self.update_rpc_mock('stock.take', error)
             with pytest.raises(RemoteError.KeyError):
                 self.client.check(article='sock')
+
+    def test_error_of_a_call_has_its_facts_as_if_it_were_real(self):
+        for mocked in (Timeout('late'), Timeout, Refused('busy', 'overloaded')):
+            self.update_rpc_mock('stock.take', mocked)
+            errors = []
+            for timeout in (None, 7):
+                container = self.lymph_client.container
+                stock = lymph.Proxy(container, 'memory://1', 'stock', timeout)
+                context = contextvars.copy_context()
+                context.run(trace.set_id, f'trace-{timeout}')
+                with pytest.raises(RpcError) as caught:
+                    context.run(stock.take, article='sock')
+                errors.append(caught.value)
+            assert [error.subject for error in errors] == ['stock.take'] * 2
+            assert [error.endpoint for error in errors] == ['memory://1'] * 2
+            assert [error.timeout for error in errors] == [1, 7]
+            assert [error.trace_id for error in errors] == ['trace-None', 'trace-7']
+            assert [error.reason for error in errors] == [getattr(mocked, 'reason', None)] * 2
 
     def test_a_function_that_is_not_mocked_is_really_called(self):
         self.delete_rpc_mock('prices.get')

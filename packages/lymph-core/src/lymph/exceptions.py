@@ -31,7 +31,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal, cast
 from weakref import WeakValueDictionary
 
-from lymph.config.exceptions import ConfigurationError, LymphError, PluginError
+from lymph.config.exceptions import (
+    ConfigurationError,
+    LymphError,
+    MissingKeyError,
+    PluginError,
+)
+from lymph.core.reasons import FAILED, Reason
 
 __all__ = [
     'ConfigurationError',
@@ -44,10 +50,12 @@ __all__ = [
     'Failed',
     'LookupFailure',
     'LymphError',
+    'MissingKeyError',
     'Nack',
     'NotConnected',
     'NotSent',
     'PluginError',
+    'Reason',
     'Refused',
     'RegistrationFailure',
     'RemoteError',
@@ -104,9 +112,66 @@ class WrongThread(LymphError, RuntimeError):
 
 
 class RpcError(LymphError):
-    """A call did not return a result; `executed` tells whether its method ran."""
+    """A call did not return a result. Its attributes say what is known of the call.
+
+    ============ ===============================================================================
+    ``executed`` whether the method ran: ``no``, ``maybe`` or ``yes``; of every class one of them
+    ``subject``  the method, ``interface.method``
+    ``endpoint`` the instance that the call was sent to, or that could not be reached
+    ``timeout``  the seconds that the call had
+    ``trace_id`` the trace id of the call, to be looked for in the logs of all services
+    ``reason``   of a `Nack`, why; see `lymph.core.reasons`
+    ============ ===============================================================================
+
+    An attribute is None where there is no such fact: a call that was sent to nobody has no
+    endpoint, the look-up of a service has no subject. They survive copying and pickling.
+    """
 
     executed: ClassVar[Executed] = 'maybe'
+    # also of subclasses that do not call __init__
+    subject: str | None = None
+    endpoint: str | None = None
+    timeout: float | None = None
+    trace_id: str | None = None
+    reason: Reason | None = None
+
+    def __init__(
+        self,
+        *args: object,
+        subject: str | None = None,
+        endpoint: str | None = None,
+        timeout: float | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        super().__init__(*args)
+        self.add_facts(subject, endpoint, timeout, trace_id)
+
+    def add_facts(
+        self,
+        subject: str | None = None,
+        endpoint: str | None = None,
+        timeout: float | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        """Set those attributes that are None; what is known already stays."""
+        if self.subject is None:
+            self.subject = subject
+        if self.endpoint is None:
+            self.endpoint = endpoint
+        if self.timeout is None:
+            self.timeout = timeout
+        if self.trace_id is None:
+            self.trace_id = trace_id
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The keyword arguments that make another error about the same call."""
+        return {
+            'subject': self.subject,
+            'endpoint': self.endpoint,
+            'timeout': self.timeout,
+            'trace_id': self.trace_id,
+        }
 
 
 class NotSent(RpcError):
@@ -118,8 +183,8 @@ class NotSent(RpcError):
 class LookupFailure(NotSent):
     """Nobody offers the service; `service` is its name where the registry knows no such service."""
 
-    def __init__(self, text: str = '', service: str | None = None) -> None:
-        super().__init__(text)
+    def __init__(self, text: str = '', service: str | None = None, **facts: Any) -> None:
+        super().__init__(text, **facts)
         self.service = service
 
 
@@ -146,10 +211,12 @@ class ConnectionLost(RpcError):
 
 
 class Nack(RpcError):
-    """The peer answered with a NACK; `reason` is one of the protocol's reasons."""
+    """The peer answered with a NACK; `reason` is one of `lymph.core.reasons`, or a newer one."""
 
-    def __init__(self, text: str, reason: str = 'failed') -> None:
-        super().__init__(text)
+    reason: Reason
+
+    def __init__(self, text: str = '', reason: Reason = FAILED, **facts: Any) -> None:
+        super().__init__(text, **facts)
         self.reason = reason
 
 
@@ -193,8 +260,8 @@ class RemoteError(RpcError, metaclass=_RemoteErrors):
 
     executed: ClassVar[Executed] = 'yes'
 
-    def __init__(self, text: str = '', type: str = 'Exception') -> None:
-        super().__init__(text)
+    def __init__(self, text: str = '', type: str = 'Exception', **facts: Any) -> None:
+        super().__init__(text, **facts)
         self.type = type
 
     def __reduce__(self) -> Any:
@@ -204,10 +271,11 @@ class RemoteError(RpcError, metaclass=_RemoteErrors):
         return RemoteError.named, (self.type, str(self)), self.__dict__
 
     @staticmethod
-    def named(type: str, text: str) -> RemoteError:
+    def named(type: str, text: str, **facts: Any) -> RemoteError:
         """Return the error for a class name that arrived from a peer.
 
         It is of the class ``RemoteError.<type>``, or RemoteError where `type` is no identifier.
+        `facts` are the keyword arguments of `RpcError`.
         """
         cls = RemoteError._named(type) if type.isidentifier() else RemoteError
-        return cls(text, type)
+        return cls(text, type, **facts)

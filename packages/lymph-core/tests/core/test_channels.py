@@ -8,7 +8,7 @@ import pytest
 import lymph
 from lymph.core._system.threads import get_ident
 from lymph.core.channels import ReplyChannel, RequestChannel
-from lymph.core.messages import ACK, ERROR, NACK, REP, Message, id_source
+from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, REP, Message, id_source
 from lymph.core.transport.base import LinkDown, MessageTooLong
 from lymph.exceptions import ConnectionLost, Failed, RemoteError, SerializationError, Timeout
 from lymph.testing.waiting import eventually
@@ -302,7 +302,7 @@ class Connection:
 
 @pytest.fixture
 def request_channel():
-    return RequestChannel(b'id', b'echo.upper', Connection(), 3.0)
+    return RequestChannel(b'id', b'echo.upper', EMPTY_MAP, Connection(), 3.0)
 
 
 def resolve_soon(channel, frames=None, error=None):

@@ -284,7 +284,7 @@ def test_calls_that_arrive_before_all_is_ready_are_refused(world):
             return 'too early'
 
     slow = world.container((Slow, 'slow')).interfaces[0]
-    assert slow.reason == 'draining'
+    assert slow.reason == 'starting'
     assert caller.request('slow', 'slow.echo') == 'too early'
 
 

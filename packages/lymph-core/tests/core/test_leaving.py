@@ -1,4 +1,4 @@
-"""Instances that stop while callers do not hear of it from the registry."""
+"""Instances that stop or start while callers do not hear of it from the registry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gevent
 import pytest
 
 import lymph
+from lymph.core.reasons import DRAINING, STARTING
 from lymph.core.services import ServiceInstance
 from lymph.core.transport.memory import Faults
 from lymph.discovery.static import StaticServiceRegistry
@@ -58,7 +59,7 @@ def test_callers_that_know_nothing_of_it_fail_no_call(world, caller, instances, 
 
 def test_who_is_stopping_is_asked_no_more(caller, instances):
     leaver, stayer = instances
-    leaver._server.draining = True
+    leaver._server.refusing = DRAINING
 
     def is_refused():
         try:
@@ -73,8 +74,37 @@ def test_who_is_stopping_is_asked_no_more(caller, instances):
 
 def test_who_is_stopping_and_alone_is_asked_all_the_same(caller, instances):
     for instance in instances:
-        instance._server.draining = True
+        instance._server.refusing = DRAINING
     for _ in range(5):
         with pytest.raises(Refused) as caught:
             caller.request('echo', 'echo.echo', retries=0)
         assert caught.value.reason == 'draining'
+
+
+def refusals(caller):
+    """Call once without retries; return the reason, or nothing after a result."""
+    try:
+        caller.request('echo', 'echo.echo', retries=0)
+    except Refused as error:
+        return [error.reason]
+    return []
+
+
+def test_instance_that_is_starting_is_passed_over_until_it_has_started(caller, instances):
+    starter, stayer = instances
+    starter._server.refusing = STARTING
+    assert {caller.request('echo', 'echo.echo') for _ in range(20)} == {stayer.identity}
+    reasons = [reason for _ in range(50) for reason in refusals(caller)]
+    assert len(reasons) < 5  # asked again once a second, at most
+    starter._server.refusing = None
+    eventually(lambda: caller.request('echo', 'echo.echo', retries=0) == starter.identity)
+
+
+def test_instance_that_is_starting_and_alone_is_asked_all_the_same(caller, instances):
+    for instance in instances:
+        instance._server.refusing = STARTING
+    for _ in range(5):
+        assert refusals(caller) == ['starting']
+    for instance in instances:
+        instance._server.refusing = None
+    assert caller.request('echo', 'echo.echo', retries=0)

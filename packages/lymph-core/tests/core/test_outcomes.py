@@ -16,6 +16,9 @@ from lymph.serializers.msgpack import pack
 class Call:
     what = 'echo.upper'
 
+    def __init__(self):
+        self.facts = {'subject': 'echo.upper', 'endpoint': 'mem://1', 'timeout': 1.0}
+
 
 def frames(type, body=None, headers=None):
     return [b'id', type, b'of', pack(headers or {}), pack(body)]

@@ -15,6 +15,7 @@ from typing import Any, Final, TypedDict, TypeGuard
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
 from lymph.core import trace
+from lymph.core.transport.endpoints import endpoint_of
 from lymph.core.versioning import parse_version
 from lymph.exceptions import Expired
 
@@ -71,28 +72,35 @@ class CallOptions:
         if self.trace_id is not None:
             trace.check_id(self.trace_id)
 
-    def changed(self, what: str, changes: CallKeywords) -> CallOptions:
+    def changed(self, what: str, changes: CallKeywords, address: str | None = None) -> CallOptions:
         """Return these options with `changes` for the call `what`, such as ``echo.upper``.
 
         Errors begin with `what`: TypeError for an unknown option, ValueError for a value that an
         option cannot have, and Expired for a timeout of 0 or less. Callers that work within a
-        budget pass what is left of it, so that is an outcome of the call and no mistake.
+        budget pass what is left of it, so that is an outcome of the call and no mistake. With an
+        `address`, `what` is called there, and Expired has that as facts.
         """
         try:
             if self is DEFAULT_OPTIONS:
                 return _known(**changes)
             return replace(self, **changes)
         except (TypeError, ValueError):  # also for what cannot be a key of `_known`
-            return self._changed(what, changes)
+            return self._changed(what, changes, address)
 
-    def _changed(self, what: str, changes: CallKeywords) -> CallOptions:
+    def _changed(self, what: str, changes: CallKeywords, address: str | None) -> CallOptions:
         unknown = [name for name in changes if name not in OPTIONS]
         if unknown:
             raise TypeError(f'{what}: {_unknown(unknown[0])}')
         timeout = changes.get('timeout')
         if _is_seconds(timeout) and timeout <= 0:
             found = f'its timeout is {quoted(timeout)} s'
-            raise Expired(f'{what}: no time left for the call, {found}')
+            raise Expired(
+                f'{what}: no time left for the call, {found}',
+                subject=None if address is None else what,
+                endpoint=None if address is None else endpoint_of(address),
+                timeout=timeout,
+                trace_id=changes.get('trace_id') or trace.get_id(),
+            )
         try:
             return replace(self, **changes)
         except ValueError as error:

@@ -13,15 +13,17 @@ import gevent
 from greenlet import getcurrent, greenlet
 
 from lymph.config.printable import printable, quoted
+from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
 from lymph.core.failures import Killed
 from lymph.core.limits import SUBJECT
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
+from lymph.core.reasons import FAILED, Reason
 from lymph.core.transport.base import Link, LinkDown, MessageTooLong
 from lymph.exceptions import Expired, RpcError, Timeout, WrongThread
 from lymph.serializers.msgpack import pack
 
-__all__ = ['ReplyChannel', 'RequestChannel']
+__all__ = ['ReplyChannel', 'RequestChannel', 'subject_text']
 
 _NACK_TEXT = 2000  # characters
 _SHORT_TEXT = 100  # where messages may not be long
@@ -52,6 +54,7 @@ class RequestChannel:
         '_connection',
         '_error',
         '_frames',
+        '_headers',
         '_message',
         '_waiting',
         'heard',
@@ -62,9 +65,12 @@ class RequestChannel:
         'timeout',
     )
 
-    def __init__(self, id: bytes, subject: bytes, connection: Waiting, timeout: float) -> None:
+    def __init__(
+        self, id: bytes, subject: bytes, headers: bytes, connection: Waiting, timeout: float
+    ) -> None:
         self.id = id
         self.subject = subject
+        self._headers = headers  # packed, for errors
         self.heard = connection.heard  # what had arrived on the connection when this was sent
         self.ticket = 0
         #: the greenlet that hands the request over, which waits while the peer does not read
@@ -88,7 +94,8 @@ class RequestChannel:
             if timeout is None:
                 frames = self.wait()
             else:
-                late = Timeout(f'no reply from {self.what} within {timeout:.3g} s')
+                facts = {**self.facts, 'timeout': timeout}
+                late = Timeout(f'no reply from {self.what} within {timeout:.3g} s', **facts)
                 with gevent.Timeout(timeout, late):
                     frames = self.wait()
             self._message = Message.from_frames(frames)
@@ -117,8 +124,17 @@ class RequestChannel:
     @property
     def what(self) -> str:
         """The call in words, for errors."""
-        subject = printable(self.subject[:SUBJECT].decode(errors='replace'))
-        return f'{subject} at {self._connection.endpoint}'
+        return f'{subject_text(self.subject)} at {self._connection.endpoint}'
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What errors of the call have as attributes: the keyword arguments of `RpcError`."""
+        return {
+            'subject': subject_text(self.subject),
+            'endpoint': self._connection.endpoint,
+            'timeout': self.timeout,
+            'trace_id': trace_id_in(self._headers),
+        }
 
     def cancel(self) -> None:
         """Wait no longer: a reply that still arrives is dropped."""
@@ -136,9 +152,11 @@ class RequestChannel:
     def expire(self) -> None:
         """Take the call's deadline as passed."""
         if self.sending is None:
-            error = Timeout(f'no reply from {self.what} within {self.timeout:.3g} s')
+            text = f'no reply from {self.what} within {self.timeout:.3g} s'
+            error = Timeout(text, **self.facts)
         else:
-            error = Expired(f'{self.what}: the peer read nothing for {self.timeout:.3g} s')
+            text = f'{self.what}: the peer read nothing for {self.timeout:.3g} s'
+            error = Expired(text, **self.facts)
         self._connection.expired(self, error)
 
     def _expect_own_thread(self) -> None:
@@ -178,11 +196,13 @@ class ReplyChannel:
             self._send(ACK, self.headers, NIL)
 
     def nack(
-        self, unless_reply_sent: bool = False, *, reason: str = 'failed', text: str = ''
+        self, unless_reply_sent: bool = False, *, reason: Reason = FAILED, text: str = ''
     ) -> None:
-        """Send a refusal with its reason; `text`, which is cut, is for a person to read.
+        """Send a NACK, which tells the caller that there is no result.
 
-        A text that makes the answer longer than a message may be is left out.
+        `reason` tells whether the method ran, and whether callers try elsewhere; see
+        `lymph.core.reasons`. `text` is for a person to read; it is cut, and left out if it makes
+        the answer longer than a message may be.
         """
         if unless_reply_sent and self.reply_sent:
             return
@@ -231,6 +251,11 @@ class ReplyChannel:
         except BaseException:
             self.reply_sent = False  # too long, or interrupted while it waited to be handed over
             raise
+
+
+def subject_text(subject: bytes) -> str:
+    """Return the subject of a message as text for errors, cut and printable."""
+    return printable(subject[:SUBJECT].decode(errors='replace'))
 
 
 def _nack_body(text: str, length: int) -> bytes:

@@ -71,6 +71,7 @@ class Connection:
         self.ready = False
         self._doubt = _NONE
         self._leaving = False  # whether the peer has said that it is stopping
+        self._resting = False  # whether it has said that it is starting
         self._replies = self._timeouts = self._strays = 0
         self._probe_id = os.urandom(16)
         self._link = transport.connect(endpoint, self)
@@ -86,13 +87,20 @@ class Connection:
         self._set_doubt(_SILENT if silent else _NONE)
 
     def leave(self) -> None:
-        """Note that the peer has said that it is stopping."""
+        """Note that the peer has said that it is stopping: call elsewhere from now on."""
         self._leaving = True
         self._set_doubt(self._doubt)
 
+    def rest(self, seconds: float) -> None:
+        """Note that the peer has said that it is starting: call elsewhere for some seconds."""
+        if not self._resting and self._link.up:
+            self._resting = True
+            self._ticket = self._expirations.add(self, time.monotonic() + seconds)
+            self._set_doubt(self._doubt)
+
     def _set_doubt(self, doubt: int) -> None:
         self._doubt = doubt
-        self.ready = self._link.up and not (doubt or self._leaving or self.closing)
+        self.ready = self._link.up and not (doubt or self._leaving or self._resting or self.closing)
 
     @property
     def state(self) -> str:
@@ -110,7 +118,7 @@ class Connection:
             return
         self.settled.wait(max(0.0, deadline - time.monotonic()))
         if not self._link.up:
-            raise NotConnected(f'{self.endpoint}: {self.why_not}')
+            raise NotConnected(f'{self.endpoint}: {self.why_not}', endpoint=self.endpoint)
 
     @property
     def why_not(self) -> str:
@@ -123,7 +131,11 @@ class Connection:
         return f', still waiting for {self._link.stage}' if self._link.stage else ''
 
     def expire(self) -> None:
-        """Give a link up that is not up in time."""
+        """Give up a link that is not up in time; end the rest of one that is."""
+        if self._resting:
+            self._resting = False
+            self._set_doubt(self._doubt)
+            return
         self._link.close(f'no connection within {self._connect_timeout:.3g} s{self._still_waiting}')
 
     def request(
@@ -141,7 +153,7 @@ class Connection:
         the peer does not read, and raises Expired when it does not until the deadline. Raises
         NotConnected when the link is not up.
         """
-        channel = RequestChannel(id, subject, self, timeout)
+        channel = RequestChannel(id, subject, headers, self, timeout)
         channel.ticket = self._expirations.add(channel, deadline)
         self.pending[id] = channel
         channel.sending = getcurrent()
@@ -150,7 +162,7 @@ class Connection:
         except BaseException as error:
             self.forget(channel)
             if isinstance(error, LinkDown):
-                raise NotConnected(str(error)) from error
+                raise NotConnected(str(error), **channel.facts) from error
             raise
         finally:
             channel.sending = None
@@ -231,7 +243,8 @@ class Connection:
         for channel in pending.values():
             self._expirations.discard(channel, channel.ticket)
             if channel.sending is None:  # else the link tells who is still sending
-                channel.resolve(None, ConnectionLost(f'{channel.what}: {reason}'))
+                lost = ConnectionLost(f'{channel.what}: {reason}', **channel.facts)
+                channel.resolve(None, lost)
 
     def _probe(self) -> None:
         """Ask a peer that may be gone for a sign of life, one question at a time.

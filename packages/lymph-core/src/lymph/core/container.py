@@ -37,6 +37,7 @@ from lymph.core.greenlets import Pool
 from lymph.core.interfaces import Interface, configure, parts_of
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.plugins import Plugin
+from lymph.core.reasons import DRAINING, STARTING
 from lymph.core.services import ServiceInstance
 from lymph.core.settings import (
     Settings,
@@ -207,14 +208,14 @@ class ServiceContainer(CallerSide):
         LymphError when it is stopped meanwhile.
         """
         self._expect_own_thread('a container was started')
-        self._server.draining = True  # until the interfaces are ready
+        self._server.refusing = STARTING  # until the interfaces are ready
         try:
             if not self._on_demand:
                 self._listen(register)
             self.on_start()
             self._event_handlers.consume()
             self._expect_no_stop()
-            self._server.draining = False
+            self._server.refusing = None
             if register and not self._on_demand:
                 self._register()
                 self._expect_no_stop()
@@ -246,7 +247,7 @@ class ServiceContainer(CallerSide):
         self._reported(self._events.pause, 'paused')
         self._registrations.withdraw()
         noticed = wait_until_quiet(lambda: self._server.last_request, timeout)
-        self._server.draining = True
+        self._server.refusing = DRAINING
         end = time.monotonic() + timeout
         cut = self.on_drain(timeout)
         self._cut += cut  # in two steps: a stop may have counted meanwhile
@@ -316,7 +317,8 @@ class ServiceContainer(CallerSide):
 
         A step that fails, or is interrupted, keeps none of the others from being done.
         """
-        self.draining = self._server.draining = True
+        self.draining = True
+        self._server.refusing = DRAINING
         with ExitStack() as steps:  # from the last one to the first
             steps.callback(self._stopped.set)
             if self._log is not None:

@@ -18,6 +18,7 @@ The outcome is recorded first, then the error is logged, then hooks are called.
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import sys
 import traceback
@@ -29,6 +30,7 @@ from lymph.config.printable import printable, quoted
 __all__ = [
     'ERROR_LENGTH',
     'Killed',
+    'another',
     'described',
     'error_line',
     'error_name',
@@ -52,6 +54,20 @@ class Killed(gevent.GreenletExit):
     The one exception that is no outcome of the code it interrupts. Code that raises
     `gevent.GreenletExit` itself has failed like any other.
     """
+
+
+def another(error: BaseException) -> BaseException:
+    """Return a copy of an error, to be raised to somebody else; itself where it has no copies."""
+    try:
+        copied = copy.copy(error)
+    except Killed:
+        raise
+    except BaseException:  # noqa: BLE001 - a class of somebody else
+        return error
+    if type(copied) is not type(error):
+        return error
+    copied.__cause__ = error.__cause__
+    return copied.with_traceback(_traceback_of(error))
 
 
 def error_name(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from gevent.queue import Empty, Queue
 
+from lymph.core import trace
 from lymph.core._declaring.calling import CallsServices
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core._declaring.proxies import Caller, Proxy
@@ -218,7 +219,8 @@ class Interface(CallsServices, Component):
             return arrived.get(timeout=timeout)
         except Empty:
             types = ', '.join(event_types)
-            raise Timeout(f'no event of type {types} within {timeout:.3g} s') from None
+            text = f'no event of type {types} within {timeout:.3g} s'
+            raise Timeout(text, timeout=timeout, trace_id=trace.get_id()) from None
         finally:
             self.unsubscribe(on_event)
 

@@ -55,7 +55,8 @@ class ServiceInstance:
     def connect(self) -> Connection:
         """Return the connection to it; raises NotConnected if it came from no container."""
         if self.connector is None:
-            raise NotConnected(f'{self.endpoint} was not looked up through a container')
+            text = f'{self.endpoint} was not looked up through a container'
+            raise NotConnected(text, endpoint=self.endpoint)
         return self.connector(self.endpoint)
 
     def serialize(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Container:
             raise self.error
         return 'result'
 
-    def defer(self, call):
+    def defer(self, call, **facts):
         return ('deferred', call())
 
 

@@ -25,6 +25,8 @@ from lymph.exceptions import (
         (NotConnected('x'), True, True),
         (Refused('x', 'overloaded'), True, True),
         (Refused('x', 'draining'), True, True),
+        (Refused('x', 'starting'), True, True),
+        (Refused('x', 'a_reason_of_tomorrow'), True, True),
         (Refused('x', 'unknown_interface'), True, True),
         (Refused('x', 'unknown_version'), True, True),
         (Refused('x', 'unknown_method'), False, False),

@@ -67,7 +67,8 @@ def find_instances(
         service = registry.get(wanted.name, namespace)
     except LookupFailure as error:
         if wanted.prefix.isdecimal():  # it may have been meant for a port
-            raise LookupFailure(f'{error}; an endpoint is written tcp://{wanted.text}') from error
+            text = f'{error}; an endpoint is written tcp://{wanted.text}'
+            raise LookupFailure(text, error.service, **error.facts) from error
         raise
     return choose(service, wanted)
 

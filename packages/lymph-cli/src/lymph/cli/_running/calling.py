@@ -47,6 +47,6 @@ class Call:
 def failure(client: Client, call: Call, error: RpcError) -> OperationFailed:
     """Return what to tell of a call that failed, with the name that was probably meant."""
     if isinstance(error, RemoteError):
-        return OperationFailed(f'{call.subject} raised {error.type}: {error}')
+        return OperationFailed(f'{error.subject or call.subject} raised {error.type}: {error}')
     meant = suggestion(client, call.address, call.subject, call.names, error)
     return OperationFailed(f'{error}; did you mean {meant}?' if meant else str(error))

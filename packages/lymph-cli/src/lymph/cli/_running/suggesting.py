@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import gevent
 
@@ -15,6 +15,7 @@ from lymph.cli._arguments.subjects import Subject
 from lymph.cli._program.meanings import Described, meant_method, meant_parameters, read_parameters
 from lymph.client import Client
 from lymph.config.suggestions import close_name
+from lymph.core.reasons import Reason
 from lymph.discovery.base import HTTP, RPC
 from lymph.exceptions import LookupFailure, LymphError, Refused, RpcError
 
@@ -22,7 +23,7 @@ __all__ = ['meant_service', 'services_suggested', 'suggestion']
 
 _PATIENCE = 1.0  # seconds that an answer may take in all
 _TOLD = 'did you mean'  # in an error that names it already
-_WRONG_METHOD = ('unknown_interface', 'unknown_method')
+_WRONG_METHOD: Final[tuple[Reason, ...]] = ('unknown_interface', 'unknown_method')
 
 
 def suggestion(
@@ -69,7 +70,8 @@ def services_suggested(client: Client) -> Iterator[None]:
         meant = meant_service(client, error)
         if meant is None:
             raise
-        raise LookupFailure(f'{error}; did you mean {meant!r}?') from error
+        text = f'{error}; did you mean {meant!r}?'
+        raise LookupFailure(text, error.service, **error.facts) from error
 
 
 def _described(client: Client, address: str) -> Described:

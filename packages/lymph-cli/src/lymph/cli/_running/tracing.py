@@ -13,6 +13,7 @@ from lymph.config import ConfigurationError, LymphError
 from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core.failures import error_text
+from lymph.exceptions import RpcError
 
 __all__ = ['choose_trace_id', 'traced']
 
@@ -32,8 +33,9 @@ def choose_trace_id(given: str | None) -> str:
 def traced(id: str, *, verbose: bool) -> Iterator[None]:
     """Run a block with a trace id; `verbose` says it on stderr first.
 
-    An error that leaves the block names the id. A configuration that cannot be used does not:
-    nothing has left this process then.
+    An error that leaves the block names the trace id: that of the call that failed, which the error
+    knows, or the one of the block. An invalid configuration is no such error: nothing has left this
+    process then.
     """
     if verbose:
         say(f'trace {id}')
@@ -44,4 +46,13 @@ def traced(id: str, *, verbose: bool) -> Iterator[None]:
         raise
     except LymphError as error:
         text = error_text(error, _TEXT)
-        raise OperationFailed(text if id in text else f'{text} (trace {id})') from error
+        used = _trace_id_of(error) or id
+        raise OperationFailed(text if used in text else f'{text} (trace {used})') from error
+
+
+def _trace_id_of(error: LymphError) -> str | None:
+    """Return the trace id of the call that an error is about."""
+    for about in (error, error.__cause__):
+        if isinstance(about, RpcError):
+            return about.trace_id
+    return None

@@ -12,6 +12,7 @@ from lymph.core import trace
 from lymph.core._calling.calls import Call
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
+from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
 from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
 from lymph.core.channels import RequestChannel
@@ -25,7 +26,7 @@ from lymph.core.transport.endpoints import scheme_of
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_delay
-from lymph.exceptions import LookupFailure, WrongThread
+from lymph.exceptions import LookupFailure, RpcError, WrongThread
 
 if TYPE_CHECKING:
     from gevent.event import AsyncResult
@@ -142,16 +143,17 @@ class CallerSide(Componentized):
         if get_ident() != self._thread:
             raise WrongThread(f'{subject} was called')
         if changes:
-            options = options.changed(subject, changes)
+            options = options.changed(subject, changes, address)
         return self.rpc.request(Call.begin(address, subject, body, options, self._timeout))
 
-    def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
+    def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
         """Run `call` in the background, with the trace id and the deadline of the current work.
 
-        The AsyncResult gets what it returns or raises.
+        The AsyncResult gets what it returns or raises. `facts` are what is known of the call, for
+        the error it ends with when it is cut short: keyword arguments of `RpcError`.
         """
         self._expect_own_thread('a call was deferred')
-        return self.rpc.deferred.start(call)
+        return self.rpc.deferred.start(call, **facts)
 
     def send_request(
         self,
@@ -171,7 +173,7 @@ class CallerSide(Componentized):
         """
         self._expect_own_thread(f'{subject} was called')
         changes: CallKeywords = {'timeout': timeout, 'version': version, 'trace_id': trace_id}
-        options = DEFAULT_OPTIONS.changed(subject, changes)
+        options = DEFAULT_OPTIONS.changed(subject, changes, address)
         return self.rpc.send(Call.begin(address, subject, body, options, self._timeout))
 
     def send_message(
@@ -184,9 +186,14 @@ class CallerSide(Componentized):
         """
         self._expect_own_thread(f'{msg} was sent')
         call = Call(address, msg.subject, msg.packed_body, timeout, DEFAULT_OPTIONS)
-        return self.rpc.connection_for(call).request(
-            msg.id, msg.subject, msg.packed_headers, msg.packed_body, call.deadline, timeout
-        )
+        try:
+            return self.rpc.connection_for(call).request(
+                msg.id, msg.subject, msg.packed_headers, msg.packed_body, call.deadline, timeout
+            )
+        except RpcError as error:
+            call.trace_id = trace_id_in(msg.packed_headers) or ''
+            call.describe(error)
+            raise
 
     def connect(self, address: str) -> Connection:
         """Return the connection to an endpoint; it may still be on its way up.
@@ -270,7 +277,8 @@ class CallerSide(Componentized):
         status = self.request(endpoint, 'lymph.status')
         identity = status.get('identity') if isinstance(status, dict) else None
         if not isinstance(identity, str):
-            raise LookupFailure(f'{endpoint}: expected an identity in lymph.status, found none')
+            text = f'{endpoint}: expected an identity in lymph.status, found none'
+            raise LookupFailure(text, subject='lymph.status', endpoint=endpoint)
         return identity
 
     def _forget(self, subscription: Subscription) -> None:

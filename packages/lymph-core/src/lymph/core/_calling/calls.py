@@ -11,8 +11,10 @@ from lymph.core import trace
 from lymph.core._loop import deadlines
 from lymph.core._protocol.call_headers import pack_headers
 from lymph.core.call_options import CallOptions
+from lymph.core.channels import subject_text
+from lymph.core.transport.endpoints import endpoint_of
 from lymph.core.versioning import Version, parse_version
-from lymph.exceptions import Expired, NotConnected
+from lymph.exceptions import Expired, NotConnected, RpcError
 from lymph.serializers.msgpack import pack
 
 __all__ = ['Call']
@@ -52,7 +54,7 @@ class Call:
         self.timeout = timeout
         self.options = options
         self.deadline = time.monotonic() + timeout
-        #: the same for all tries
+        #: the same for all tries; '' for none
         self.trace_id = options.trace_id or trace.get_id() or trace.new_id()
         version = options.version
         self.wanted: Version | None = None if version is None else _parsed(version)
@@ -79,13 +81,28 @@ class Call:
         timeout = default_timeout if options.timeout is None else options.timeout
         seconds = deadlines.remaining(timeout)
         if seconds <= 0:
-            raise Expired(f'{subject}: no time left for the call')
+            raise Expired(
+                f'{subject}: no time left for the call',
+                subject=subject,
+                endpoint=endpoint_of(address),
+                timeout=timeout,
+                trace_id=options.trace_id or trace.get_id(),
+            )
         return cls(address, subject.encode(), packed, seconds, options)
 
     def headers(self) -> bytes:
         """Return the packed headers of a request that leaves now."""
         left = self.deadline - time.monotonic()
         return pack_headers(self.trace_id, left, self.options.version)
+
+    def describe(self, error: RpcError) -> None:
+        """Give an error of this call the facts that it does not have yet."""
+        error.add_facts(
+            subject=subject_text(self.subject),
+            endpoint=endpoint_of(self.address),
+            timeout=self.timeout,
+            trace_id=self.trace_id or None,
+        )
 
     @property
     def exhausted(self) -> bool:
@@ -97,7 +114,10 @@ class Call:
         if not self.known:
             return NotConnected(*self.unreached.values())
         count = len(self.unreached)
+        endpoint = next(iter(self.unreached)) if count == 1 else None
         known = '1 instance' if self.known == 1 else f'{self.known} instances'
         found = 'none reachable' if count >= self.known else f'{count} not reachable'
         reasons = '; '.join([*self.unreached.values()][:_REASONS])
-        return NotConnected(f'{known} of {self.address} known, {found}: {reasons}')
+        return NotConnected(
+            f'{known} of {self.address} known, {found}: {reasons}', endpoint=endpoint
+        )

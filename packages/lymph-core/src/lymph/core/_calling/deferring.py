@@ -12,6 +12,7 @@ from typing import Any
 
 from gevent.event import AsyncResult
 
+from lymph.core import trace
 from lymph.core.failures import Killed
 from lymph.core.workers import Workers
 from lymph.exceptions import ConnectionLost, NotConnected
@@ -26,7 +27,7 @@ class DeferredCalls:
 
     def __init__(self) -> None:
         self._workers = Workers()
-        self._awaited: set[AsyncResult[Any]] = set()
+        self._awaited: dict[AsyncResult[Any], dict[str, Any]] = {}  # with the facts of its call
         self._refusal = ''
 
     @property
@@ -34,32 +35,36 @@ class DeferredCalls:
         """How many calls run now."""
         return self._workers.running
 
-    def start(self, call: Callable[[], Any]) -> AsyncResult[Any]:
-        """Run `call`; what it returns or raises becomes the result, which may be ignored."""
+    def start(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
+        """Run `call`; what it returns or raises becomes the result, which may be ignored.
+
+        `facts` are what is known of it, for errors: the keyword arguments of `RpcError`.
+        """
         result: AsyncResult[Any] = AsyncResult()
+        facts.setdefault('trace_id', trace.get_id())
 
         def run() -> None:
             try:
                 result.set(call())
             except Killed:
-                result.set_exception(ConnectionLost(self._refusal or _ENDED))
+                result.set_exception(ConnectionLost(self._refusal or _ENDED, **facts))
                 raise
             except BaseException as error:  # noqa: BLE001 - who gets the result gets the error
                 result.set_exception(error)
             finally:
-                self._awaited.discard(result)
+                self._awaited.pop(result, None)
 
-        self._awaited.add(result)
+        self._awaited[result] = facts
         if not self._workers.try_start(contextvars.copy_context().run, run):
-            self._awaited.discard(result)
-            result.set_exception(NotConnected(self._refusal))
+            del self._awaited[result]
+            result.set_exception(NotConnected(self._refusal, **facts))
         return result
 
     def close(self, reason: str) -> None:
         """End what runs with ConnectionLost, and refuse what comes, because of `reason`."""
         self._refusal = reason
-        awaited, self._awaited = self._awaited, set()
+        awaited, self._awaited = self._awaited, {}
         self._workers.kill()
-        for result in awaited:
+        for result, facts in awaited.items():
             if not result.ready():  # its greenlet was ended before it began
-                result.set_exception(ConnectionLost(reason))
+                result.set_exception(ConnectionLost(reason, **facts))

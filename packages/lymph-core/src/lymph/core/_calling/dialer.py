@@ -7,6 +7,7 @@ so nothing is tried for services that nobody calls.
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from lymph.core._loop.deadlines import Expirations
 from lymph.core._protocol.reachability import Reachability
 from lymph.core._system.refusals import Availability, was_stopped
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
+from lymph.core.reasons import DRAINING, STARTING
 from lymph.core.transport.base import Transport
 from lymph.exceptions import NotConnected, Refused, RpcError
 
 __all__ = ['Dialer']
 
+_START = 1.0  # seconds for which an instance that is starting is passed over
 _FORGET = 60.0  # seconds after which a failure that nobody asked about counts no more
 
 _chance = random.random
@@ -67,7 +70,7 @@ class Dialer:
                 return connection
             del self._connections[endpoint]  # it goes down in this turn of the loop
             self.way(endpoint).closed()
-        self._availability.check(NotConnected, endpoint)
+        self._availability.check(functools.partial(NotConnected, endpoint=endpoint), endpoint)
         try:
             connection = Connection(
                 endpoint,
@@ -78,7 +81,7 @@ class Dialer:
                 self._connect_timeout,
             )
         except ValueError as error:
-            raise NotConnected(str(error)) from error
+            raise NotConnected(str(error), endpoint=endpoint) from error
         if not self._connections:
             self._sweeper.start(self._sweep)
         self._connections[endpoint] = connection
@@ -138,13 +141,18 @@ class Dialer:
         return None
 
     def failed(self, endpoint: str, error: RpcError) -> None:
-        """Hear how a call to `endpoint` ended: who is stopping is passed over from now on.
+        """Note how a call to `endpoint` ended: pass over an instance that refuses all calls.
 
-        The registry says so too, to those that it reaches.
+        One that is stopping is passed over from now on; the registry says so too, to those that it
+        reaches. One that is starting is passed over for a while.
         """
         connection = self._connections.get(endpoint)
-        if connection is not None and isinstance(error, Refused) and error.reason == 'draining':
+        if connection is None or not isinstance(error, Refused):
+            return
+        if error.reason == DRAINING:
             connection.leave()
+        elif error.reason == STARTING:
+            connection.rest(_START)
 
     def release(self, endpoint: str) -> None:
         """Close the connection to an endpoint that nobody will call again, once it is quiet."""

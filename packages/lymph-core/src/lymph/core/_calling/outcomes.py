@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from lymph.config.printable import quoted
 from lymph.core.channels import RequestChannel
 from lymph.core.messages import ACK, NACK, REP, unpack_headers
+from lymph.core.reasons import FAILED, Reason
 from lymph.exceptions import Failed, Refused, RemoteError, SerializationError
 from lymph.serializers.msgpack import unpack
 
 __all__ = ['outcome']
 
-_RAN = 'failed'  # the one reason of a NACK whose method did run
 _TEXT = 64 * 1024  # characters of an error's text that a caller is told
 _NAME = 255  # characters of its class, or of a reason
 
@@ -30,27 +30,33 @@ def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
         if type == ACK:
             return None
         body = unpack(frames[4])
-        reason = _reason(frames[3]) if type == NACK else _RAN
+        reason = _reason(frames[3]) if type == NACK else FAILED
     except SerializationError as error:
-        raise Failed(f'{channel.what}: the reply cannot be read: {error}') from error
+        text = f'{channel.what}: the reply cannot be read: {error}'
+        raise Failed(text, **channel.facts) from error
     if isinstance(body, str):
         body = {'message': body}
     details = body if isinstance(body, dict) else {}
     text = _text(details.get('message') or '', _TEXT)
     if type == NACK:
         text = f'{channel.what}: {text or reason}'
-        raise Failed(text, reason) if reason == _RAN else Refused(text, reason)
+        kind = Failed if reason == FAILED else Refused
+        raise kind(text, reason, **channel.facts)
     name = _text(details.get('type') or 'Exception', _NAME)
-    raise RemoteError.named(name, text or channel.what)
+    raise RemoteError.named(name, text or channel.what, **channel.facts)
 
 
-def _reason(headers: bytes) -> str:
-    """Return the reason of a NACK; one that cannot be read means that the method may have run."""
+def _reason(headers: bytes) -> Reason:
+    """Return the reason of a NACK; one that cannot be read means that the method may have run.
+
+    A newer peer may send one that is not in `Reason`. It stays as it is, and means like all of them
+    but `failed` that the method did not run.
+    """
     try:
-        found = unpack_headers(headers).get('reason', _RAN)
+        found = unpack_headers(headers).get('reason', FAILED)
     except SerializationError:
-        return _RAN
-    return _text(found, _NAME)
+        return FAILED
+    return cast('Reason', _text(found, _NAME))
 
 
 def _text(value: Any, limit: int) -> str:

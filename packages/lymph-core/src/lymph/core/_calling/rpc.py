@@ -118,14 +118,18 @@ class Rpc(Component):
 
         Raises LookupFailure, NotConnected or Expired, and MessageTooLong; then nothing was sent.
         """
-        return self.connection_for(call).request(
-            self._new_id(),
-            call.subject,
-            call.headers(),
-            call.packed,
-            call.deadline,
-            call.timeout,
-        )
+        try:
+            return self.connection_for(call).request(
+                self._new_id(),
+                call.subject,
+                call.headers(),
+                call.packed,
+                call.deadline,
+                call.timeout,
+            )
+        except RpcError as error:
+            call.describe(error)
+            raise
 
     def connection_for(self, call: Call) -> Connection:
         """Return the connection for the next try of a call, and note its endpoint as tried.

@@ -59,6 +59,7 @@ class CallsServices:
             or trace_id is not None
         ):
             options = _options_of(
+                address,
                 called,
                 {
                     'timeout': timeout,
@@ -96,9 +97,9 @@ class CallsServices:
         )
 
 
-def _options_of(called: str, given: CallKeywords) -> CallOptions:
+def _options_of(address: str, called: str, given: CallKeywords) -> CallOptions:
     try:
-        return DEFAULT_OPTIONS.changed(called, given)
+        return DEFAULT_OPTIONS.changed(called, given, address)
     except ValueError as error:
         name = 'an argument of the method that is called like an option goes into body'
         raise ValueError(f'{error}; {name}') from None

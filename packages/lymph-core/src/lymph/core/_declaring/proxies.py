@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lymph.config.printable import quoted
 from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
-from lymph.core.transport.endpoints import scheme_of
+from lymph.core.transport.endpoints import endpoint_of, scheme_of
 from lymph.exceptions import RemoteError
 from lymph.serializers.msgpack import pack
 
@@ -38,8 +38,8 @@ class Caller(Protocol):
     ) -> Any:
         """Call and return the result; see `CallerSide.request`."""
 
-    def defer(self, call: Callable[[], Any]) -> AsyncResult[Any]:
-        """Run a call in the background."""
+    def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
+        """Run a call in the background; `facts` are what errors have to say of it."""
 
 
 class _Target(NamedTuple):
@@ -78,7 +78,13 @@ class ProxyMethod:
         """
         if args:
             self._refuse(args)
-        return self._target.container.defer(functools.partial(self._call, pack(arguments)))
+        target = self._target
+        return target.container.defer(
+            functools.partial(self._call, pack(arguments)),
+            subject=self._subject,
+            endpoint=endpoint_of(target.address),
+            timeout=target.options.timeout,
+        )
 
     def _call(self, body: Mapping[str, Any] | bytes) -> Any:
         container, address, _, options, error_map = self._target

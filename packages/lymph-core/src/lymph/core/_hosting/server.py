@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from lymph.config.printable import quoted
 from lymph.core import trace
@@ -22,6 +23,7 @@ from lymph.core.limits import HEADERS, ID
 from lymph.core.messages import REQ, Message, id_source
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Sample
+from lymph.core.reasons import DRAINING, STARTING, Reason
 from lymph.core.transport.base import Link
 from lymph.core.workers import Workers
 from lymph.exceptions import Refused, SerializationError
@@ -30,6 +32,7 @@ __all__ = ['Server']
 
 logger = logging.getLogger(__name__)
 
+_SAID: Final = {STARTING: 'this instance is starting', DRAINING: 'this instance is stopping'}
 _VITAL = 16  # calls of the built-in interface that run at once, beside the handlers
 
 # what optional headers may be
@@ -41,7 +44,8 @@ class Server:
     """The link handler of a container's endpoint."""
 
     def __init__(self, methods: MethodTable, workers: Workers, error_hook: Hook) -> None:
-        self.draining = False
+        #: why calls of handlers are refused now: the container starts, or stops; None: they are not
+        self.refusing: Reason | None = None
         self.last_request = time.monotonic()
         self.links: set[Link] = set()
         self._methods = methods
@@ -81,8 +85,8 @@ class Server:
             channel.nack(reason=error.reason, text=str(error))
             return
         workers = self._vital_workers if method.vital else self._workers
-        if self.draining and not method.vital:
-            refuse(method, channel, Refused('this instance is stopping', 'draining'))
+        if self.refusing is not None and not method.vital:
+            refuse(method, channel, Refused(_SAID[self.refusing], self.refusing))
         elif not workers.try_start(
             run_call, method, channel, trace_id, deadline, self._error_hook, self._log
         ):

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import gevent
 
-from lymph.core.failures import Killed
+from lymph.core.failures import Killed, another
 from lymph.exceptions import LymphError
 
 __all__ = ['Cancelled', 'Flights']
@@ -35,7 +35,8 @@ class Flights(Generic[T]):
     def join(self, key: Hashable, run: Callable[[], T]) -> T:
         """Return what `run()` returns or raises, or what the run in the air for `key` will.
 
-        Raises Cancelled when its greenlet is killed.
+        Each asker gets an error of its own, where it can be copied: whoever catches one adds to it.
+        Raises Cancelled when the greenlet of the run is killed.
         """
         flight = self._flights.get(key)
         if flight is None:
@@ -47,7 +48,7 @@ class Flights(Generic[T]):
             raise Cancelled('stopped before there was a result')
         value, error = outcome
         if error is not None:
-            raise error
+            raise another(error)
         result: T = value
         return result
 

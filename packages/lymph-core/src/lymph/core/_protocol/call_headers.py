@@ -10,9 +10,12 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from lymph.serializers.msgpack import pack
+from lymph.core import trace
+from lymph.core.limits import HEADERS
+from lymph.exceptions import SerializationError
+from lymph.serializers.msgpack import pack, unpack
 
-__all__ = ['pack_headers', 'read_usual']
+__all__ = ['pack_headers', 'read_usual', 'trace_id_in']
 
 _TRACE_ID: Final = b'\x82\xa8trace_id\xd9\x20'  # a map of two; 32 bytes of text
 _TIMEOUT: Final = b'\xa7timeout\xcb'  # a double
@@ -41,3 +44,16 @@ def read_usual(data: bytes) -> tuple[str, float] | None:
     if before != _TRACE_ID or between != _TIMEOUT or not name.isalnum() or timeout != timeout:
         return None
     return name.decode('ascii'), timeout
+
+
+def trace_id_in(data: bytes) -> str | None:
+    """Return the trace id in the packed headers of a request; None without a valid one."""
+    usual = read_usual(data)
+    if usual is not None:
+        return usual[0]
+    try:
+        headers = unpack(data) if len(data) <= HEADERS else None
+    except SerializationError:
+        return None
+    found = headers.get('trace_id') if isinstance(headers, dict) else None
+    return found if trace.is_valid(found) else None

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lymph.core.reasons import NOT_REPEATED
 from lymph.exceptions import Expired, LookupFailure, Nack, RpcError
 
 __all__ = ['RetryBudget', 'backoff', 'may_retry']
-
-# another instance would say the same, or the time is up
-_HOPELESS = frozenset({'invalid_arguments', 'malformed', 'expired', 'unknown_method'})
 
 _FIRST, _LONGEST = 0.01, 0.5  # seconds
 
@@ -22,7 +20,7 @@ def may_retry(error: RpcError, idempotent: bool) -> bool:
     """Tell whether a call that ended with `error` may be tried on another instance."""
     if isinstance(error, (LookupFailure, Expired)):
         return False
-    if isinstance(error, Nack) and error.reason in _HOPELESS:
+    if isinstance(error, Nack) and error.reason in NOT_REPEATED:
         return False
     if error.executed == 'no':
         return True

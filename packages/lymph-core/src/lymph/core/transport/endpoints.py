@@ -7,7 +7,7 @@ import re
 from lymph.config.printable import quoted
 from lymph.core.addresses import join_address, numeric
 
-__all__ = ['join_tcp', 'scheme_of', 'split_tcp']
+__all__ = ['endpoint_of', 'join_tcp', 'scheme_of', 'split_tcp']
 
 _TCP = re.compile(
     r'tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w-]+)\]|(?P<host>[^/:\[\]@\s]+)):(?P<port>[0-9]{1,5})'
@@ -21,6 +21,11 @@ def scheme_of(address: str) -> str | None:
         return None
     match = _SCHEME.match(address)
     return match[1] if match else None
+
+
+def endpoint_of(address: str) -> str | None:
+    """Return an address that is an endpoint, None for the name of a service."""
+    return None if scheme_of(address) is None else address
 
 
 def split_tcp(endpoint: str) -> tuple[str, int]:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from lymph.config.suggestions import close_name
+from lymph.core import trace
 from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
 from lymph.core.container import ServiceContainer
+from lymph.core.failures import another
+from lymph.core.transport.endpoints import endpoint_of
+from lymph.exceptions import RpcError
 from lymph.serializers.msgpack import pack, unpack
 from lymph.testing._cases.cases import TestCase
 from lymph.testing._mocks.expectations import Expectation
@@ -45,7 +49,8 @@ class RpcMockTestCase(TestCase):
     def setup_rpc_mocks(self, rpc_functions: Mapping[str, Any]) -> None:
         """Mock functions: ``{'<service name>.<function name>': <return value>}``.
 
-        A value that is an exception, or a class of exceptions, is raised by the call.
+        A value that is an exception, or a class of exceptions, is raised by the call. An `RpcError`
+        is raised as a copy that has the facts of the call, as errors of real calls have.
 
         Raises ValueError for a name without a dot.
         """
@@ -128,8 +133,19 @@ class _RpcMocks:
             if subject not in self.results:
                 return real(container, address, subject, body, options, **changes)
             if changes:
-                options.changed(subject, changes)  # invalid ones fail as they would on a real call
-            return self._answer(subject, body or {})
+                # invalid ones fail as they would on a real call
+                options = options.changed(subject, changes)
+            try:
+                return self._answer(subject, body or {})
+            except RpcError as error:
+                timeout = options.timeout
+                error.add_facts(
+                    subject=subject,
+                    endpoint=endpoint_of(address),
+                    timeout=container.settings.rpc_timeout if timeout is None else timeout,
+                    trace_id=options.trace_id or trace.get_id() or trace.new_id(),
+                )
+                raise
 
         return mock.patch.object(ServiceContainer, 'request', request)
 
@@ -142,6 +158,8 @@ class _RpcMocks:
             arguments = body
         self.calls.append(mock.call(subject, **arguments))
         result = self.results[subject]
+        if isinstance(result, RpcError):
+            raise another(result).with_traceback(None)
         if isinstance(result, BaseException):
             raise result.with_traceback(None)
         if isinstance(result, type) and issubclass(result, BaseException):

@@ -20,6 +20,7 @@ from typing import Final
 
 from lymph.cli._running.load.histogram import Histogram
 from lymph.config.printable import printable
+from lymph.core.reasons import CALL_IS_WRONG
 from lymph.exceptions import (
     ConnectionLost,
     Expired,
@@ -51,7 +52,6 @@ _NAMES: Final = (
     (NotConnected, 'not connected'),
     (LookupFailure, 'no instance'),
 )
-_MISTAKES = ('invalid_arguments', 'unknown_interface', 'unknown_method', 'unknown_version')
 
 
 def outcome_of(error: RpcError) -> str:
@@ -69,7 +69,7 @@ def outcome_of(error: RpcError) -> str:
 def is_mistake(error: RpcError) -> bool:
     """Tell whether a call cannot succeed as it is, however often it is made."""
     if isinstance(error, Nack):
-        return error.reason in _MISTAKES
+        return error.reason in CALL_IS_WRONG
     return isinstance(error, LookupFailure)
 
 

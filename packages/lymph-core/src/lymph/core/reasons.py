@@ -1,0 +1,57 @@
+"""The reasons of a NACK: why a request got no result.
+
+The caller's `Nack` has it as `reason`. Source: docs/protocol.md.
+
+=================== ========== ========= =========================================================
+reason              ran?       elsewhere meaning
+=================== ========== ========= =========================================================
+unknown_interface   no         yes       this instance has no such interface
+unknown_method      no         no        the interface has no such method
+unknown_version     no         yes       the interface has no version that serves the request
+invalid_arguments   no         no        the arguments do not fit the signature of the method
+malformed           no         no        the request cannot be read, or exceeds a bound
+expired             no         no        the timeout was over before the method could run
+overloaded          no         yes       as many handlers run as may
+starting            no         yes       the instance is starting, and will serve the request later
+draining            no         yes       the instance is stopping, and will not serve it any more
+failed              yes        no        the method raised an error that it does not declare
+(any other)         no         yes       a reason that only a newer version knows
+=================== ========== ========= =========================================================
+
+*Elsewhere* tells whether the caller tries the request again, on another instance if there is one.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+__all__ = ['CALL_IS_WRONG', 'DRAINING', 'FAILED', 'NOT_REPEATED', 'STARTING', 'Reason']
+
+Reason = Literal[
+    'unknown_interface',
+    'unknown_method',
+    'unknown_version',
+    'invalid_arguments',
+    'malformed',
+    'expired',
+    'overloaded',
+    'starting',
+    'draining',
+    'failed',
+]
+
+STARTING: Final[Reason] = 'starting'
+DRAINING: Final[Reason] = 'draining'
+
+#: the one reason of a method that ran; a NACK without a reason means this one, too
+FAILED: Final[Reason] = 'failed'
+
+#: no other instance would answer otherwise, or there is no time to ask one
+NOT_REPEATED: Final[frozenset[Reason]] = frozenset(
+    {'unknown_method', 'invalid_arguments', 'malformed', 'expired', 'failed'}
+)
+
+#: the same call cannot succeed, however often and wherever it is made
+CALL_IS_WRONG: Final[frozenset[Reason]] = frozenset(
+    {'unknown_interface', 'unknown_method', 'unknown_version', 'invalid_arguments'}
+)
