@@ -58,9 +58,17 @@ test-lymph-discovery-zk: SERVERS := zookeeper
 test-lymph-events-kombu: SERVERS := rabbitmq redis openssl
 test-lymph-cli: SERVERS := rabbitmq redis
 test-lymph-testing: SERVERS := zookeeper rabbitmq redis network
+test-whole: SERVERS := zookeeper rabbitmq redis
 test-whole $(DISTRIBUTIONS:%=test-%): test-%: install
 	@$(if $(SERVERS),tools/servers $(SERVERS))
 	@ARGS="$(ARGS)" tools/tests $*
+
+.PHONY: test-oldest test-newest
+test-oldest:  ## run the tests with the lowest versions of all dependencies (NAMES='lymph-web'), in build/oldest-venv
+test-newest:  ## run the tests with the newest versions, in build/newest-venv
+test-oldest test-newest: test-%:
+	@tools/servers
+	@ARGS="$(ARGS)" tools/test-bounds $* $(or $(NAMES),$(DISTRIBUTIONS))
 
 .PHONY: lint
 lint: install  ## check the format and the rules of all Python files

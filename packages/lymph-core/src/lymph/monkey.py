@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from gevent import events, monkey
 
 from lymph.config.distributions import entry_points
 from lymph.config.references import load_reference
+from lymph.core._system.private_parts import as_expected, assigns, takes
 
 __all__ = ['patch']
 
@@ -20,8 +21,17 @@ def patch() -> None:
     `lymph` does it for the commands that run services. Idempotent.
     """
     if not monkey.is_module_patched('socket'):
-        with _quick_look_at_plugins():
+        with _quick_look_at_plugins() if _is_replaceable() else nullcontext():
             monkey.patch_all()
+
+
+def _is_replaceable() -> bool:
+    return as_expected('gevent', 'events.notify_and_call_entry_points', _is_asked_by_the_patching)
+
+
+def _is_asked_by_the_patching() -> bool:
+    ask: Any = vars(events)['notify_and_call_entry_points']
+    return takes(ask, 'event') and assigns(ask, 'ENTRY_POINT_NAME')
 
 
 @contextmanager

@@ -136,9 +136,7 @@ def _found(path: tuple[str, ...]) -> Iterator[tuple[str, _Read]]:
                 yield place, functools.partial(_read, place)
     else:
         for distribution in _importable():
-            # importlib.metadata has no public name for the folder of the metadata, if there is one.
-            place = getattr(distribution, '_path', None) or distribution.locate_file('')
-            yield str(place), distribution.read_text
+            yield str(distribution.locate_file('')), distribution.read_text
 
 
 def _is_plain(path: tuple[str, ...]) -> bool:

@@ -11,7 +11,9 @@ import logging
 from types import TracebackType
 
 import gevent
+from gevent.hub import Hub
 
+from lymph.core._system.private_parts import as_expected, takes
 from lymph.core.failures import described, log_failure
 
 __all__ = ['log_hub_errors']
@@ -20,9 +22,18 @@ logger = logging.getLogger(__name__)
 
 
 def log_hub_errors() -> None:
-    """Log the errors of greenlets and of the loop; those that somebody waits for at debug."""
-    # gevent documents that applications may set its methods for errors
-    gevent.get_hub().print_exception = _log  # type: ignore[method-assign, assignment]
+    """Log the errors of greenlets and of the loop; those that somebody waits for at debug.
+
+    gevent documents that applications may set `Hub.handle_error`, which also decides what ends the
+    process; `print_exception`, which it calls, has the same arguments. If that is gone, gevent goes
+    on printing.
+    """
+    if as_expected('gevent', 'Hub.print_exception', _is_expected):
+        gevent.get_hub().print_exception = _log  # type: ignore[method-assign, assignment]
+
+
+def _is_expected() -> bool:
+    return takes(Hub.print_exception, 'self', 'context', 't', 'v', 'tb')
 
 
 def _log(

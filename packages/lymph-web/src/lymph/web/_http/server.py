@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
+from gevent.server import StreamServer
 from gevent.socket import socket as GeventSocket
 
+from lymph.core._system.private_parts import as_expected, takes
 from lymph.core.addresses import in_brackets
 from lymph.core.failures import Killed
 from lymph.core.monitoring.log_limits import LimitedLog
@@ -38,6 +40,12 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 0.1  # seconds
 #: Seconds that a connection which was just accepted has for its first request when the server ends.
 _FIRST_REQUEST = 1.0
+#: Whether an error of `do_read` can be answered here; gevent's own pause comes with a traceback.
+_PAUSES = as_expected(
+    'gevent',
+    'StreamServer.do_read',
+    lambda: takes(StreamServer.do_read, 'self') and takes(StreamServer.start_accepting, 'self'),
+)
 
 
 class WebServer(WSGIServer):
@@ -99,7 +107,7 @@ class WebServer(WSGIServer):
         try:
             return super().do_read()
         except OSError as error:
-            if error.errno not in _EXHAUSTED:
+            if error.errno not in _EXHAUSTED or not _PAUSES:
                 raise
             self.limited_log.write(
                 logging.ERROR,

@@ -21,11 +21,10 @@ from typing import cast
 import gevent
 import zmq
 from gevent.event import Event
-from zmq.backend import Socket
 
 from lymph.core._loop.turns import NextTurn
 from lymph.core.failures import error_line
-from lymph.core.transport._zeromq.context import shared_context
+from lymph.core.transport._zeromq.context import Socket, shared_context
 from lymph.core.transport.edge import Edge
 
 __all__ = ['Channel', 'Unroutable', 'descriptor_of']

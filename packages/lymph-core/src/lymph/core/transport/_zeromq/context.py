@@ -1,13 +1,34 @@
-"""libzmq's context: one for all transports of a process, so that ``inproc://`` joins them."""
+"""libzmq's context: one for all transports of a process, so that ``inproc://`` joins them.
+
+`Socket` is the class of pyzmq's backend, which `zmq.Socket` adds layers of Python to.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
+from typing import TYPE_CHECKING
 
 import zmq
+from zmq import backend
 
-__all__ = ['shared_context']
+from lymph.core._system.private_parts import as_expected
+
+__all__ = ['Socket', 'shared_context']
+
+_METHODS = ('close', 'connect', 'bind', 'disconnect', 'get', 'monitor', 'recv', 'send', 'set')
+
+
+def _has_backend() -> bool:
+    return issubclass(zmq.Socket, backend.Socket) and all(
+        callable(getattr(backend.Socket, method)) for method in _METHODS
+    )
+
+
+if TYPE_CHECKING:
+    from zmq.backend import Socket
+else:
+    Socket = backend.Socket if as_expected('pyzmq', 'backend.Socket', _has_backend) else zmq.Socket
 
 _MAX_SOCKETS = 32768  # each link out takes three: itself, and the two ends of its monitor
 

@@ -13,10 +13,10 @@ from contextlib import suppress
 
 import gevent
 import zmq
-from zmq.backend import Socket
 
 from lymph.core.transport._zeromq.addresses import is_ipv6
 from lymph.core.transport._zeromq.channel import Channel
+from lymph.core.transport._zeromq.context import Socket
 from lymph.core.transport._zeromq.descriptors import close_inherited, inode_of
 from lymph.core.transport._zeromq.link import Unfit, ZeromqLink, receive_frames
 from lymph.core.transport._zeromq.monitor import (

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import gevent
 import zmq
 from greenlet import getcurrent
-from zmq.backend import Socket
 
 from lymph.core._protocol.zmtp.frames import MAX_FRAMES
 from lymph.core._system.refusals import made_before_fork
 from lymph.core.transport._zeromq.channel import Channel, Unroutable
+from lymph.core.transport._zeromq.context import Socket
 from lymph.core.transport._zeromq.weighing import FRAME, traffic_of
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
 from lymph.core.transport.edge import DEAF, Edge

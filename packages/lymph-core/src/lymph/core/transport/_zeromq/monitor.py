@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 import gevent
 import zmq
-from zmq.backend import Socket
 
 from lymph.core.transport._zeromq.channel import descriptor_of
-from lymph.core.transport._zeromq.context import shared_context
+from lymph.core.transport._zeromq.context import Socket, shared_context
 from lymph.core.transport.edge import Edge
 
 __all__ = [

@@ -22,10 +22,10 @@ from typing import cast
 
 import gevent
 import zmq
-from zmq.backend import Socket
 
 from lymph.core.transport._zeromq.addresses import is_ipv6
 from lymph.core.transport._zeromq.channel import Channel
+from lymph.core.transport._zeromq.context import Socket
 from lymph.core.transport._zeromq.descriptors import close_inherited, inode_of, peer_of, shut_down
 from lymph.core.transport._zeromq.exhaustion import DescriptorWatch
 from lymph.core.transport._zeromq.link import Unfit, ZeromqLink, receive_frames

@@ -1,7 +1,7 @@
 """Where the servers of a kazoo client are: their names, looked up all at once and with an end.
 
 kazoo asks for one name after the other, in the loop itself if the standard library is not patched,
-and for as long as the C library likes.
+and for as long as the C library takes. Where its look-up cannot be replaced, it stays.
 """
 
 from __future__ import annotations
@@ -11,19 +11,33 @@ import random
 from typing import Any
 
 import gevent
+from kazoo.client import KazooClient
+from kazoo.protocol.connection import ConnectionHandler
 
+from lymph.core._system.private_parts import as_expected, assigns, takes
 from lymph.core._system.resolving import resolver
 
 __all__ = ['bound_look_ups']
 
 _LOOK_UP = 2.0  # seconds; kazoo tries again, with its own backoff
 
+_REPLACEABLE = as_expected(
+    'kazoo',
+    'ConnectionHandler._expand_client_hosts',
+    lambda: (
+        takes(ConnectionHandler._expand_client_hosts, 'self')  # noqa: SLF001
+        and assigns(ConnectionHandler._connect_loop, '_expand_client_hosts')  # noqa: SLF001
+        and assigns(KazooClient.__init__, '_connection')
+    ),
+)
+
 _Place = tuple[str, str, int]  # the name, its address, the port
 
 
 def bound_look_ups(client: Any) -> None:
-    """Have `client` look its servers up with a limit of time. kazoo has no option for that."""
-    client._connection._expand_client_hosts = functools.partial(_places, client)  # noqa: SLF001
+    """Make `client` look its servers up with a limit of time. kazoo has no option for that."""
+    if _REPLACEABLE:
+        client._connection._expand_client_hosts = functools.partial(_places, client)  # noqa: SLF001
 
 
 def _places(client: Any) -> list[_Place]:

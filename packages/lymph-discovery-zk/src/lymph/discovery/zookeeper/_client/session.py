@@ -6,8 +6,6 @@ State changes only set events here: kazoo reports them in the greenlet that keep
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,6 +14,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
+from kazoo.client import KazooClient
 from kazoo.exceptions import (
     AuthFailedError,
     ConnectionClosedError,
@@ -28,8 +27,10 @@ from kazoo.protocol.states import KazooState, KeeperState
 
 from lymph.core._system.connecting import create_connection
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.private_parts import as_expected, assigns
 from lymph.core.addresses import join_address
 from lymph.core.monitoring.log_limits import REMIND, Reminder
+from lymph.discovery.zookeeper._client.severing import prepare, sever
 
 __all__ = ['Away', 'Session']
 
@@ -42,6 +43,12 @@ _GONE = (
     SessionExpiredError,
     SessionMovedError,
 )
+_SHOWS_TIMEOUT = as_expected(
+    'kazoo',
+    'KazooClient._session_timeout',
+    lambda: assigns(KazooClient.__init__, '_session_timeout'),
+)
+_DEFAULT_TIMEOUT = 10.0  # seconds: kazoo's default for `timeout`
 _REFUSED = 'it refuses the auth of zkclient'
 _FAREWELL = 2.0  # seconds that the end of a session may take before nobody waits for it any more
 
@@ -74,6 +81,7 @@ class Session:
         self._supervisor: gevent.Greenlet[..., Any] | None = None
         self._reminder = Reminder()
         self._told = False  # whether the log has that there is no connection
+        prepare(client)
         abandon_in_children(self)
 
     def __str__(self) -> str:
@@ -100,7 +108,12 @@ class Session:
 
     @property
     def lifetime(self) -> float:
-        """After so many seconds without a connection the server ends a session."""
+        """After so many seconds without a connection the server ends a session.
+
+        It is what the client asks for; kazoo's default if the client does not show that.
+        """
+        if not _SHOWS_TIMEOUT:
+            return _DEFAULT_TIMEOUT
         milliseconds: int = self.client._session_timeout  # noqa: SLF001 - kazoo shows it nowhere
         return milliseconds / 1000
 
@@ -155,7 +168,7 @@ class Session:
         self.forked = True
         self._started = False
         self._connected.clear()
-        _sever(self.client)
+        sever(self.client)
 
     def _expect_login(self) -> None:
         if self._refused:
@@ -265,19 +278,3 @@ class Session:
             verify_certs=client.verify_certs,
             check_hostname=client.check_hostname,
         ).close()
-
-
-def _sever(client: Any) -> None:
-    """Make a client of the parent's harmless in its child, without a word to the server.
-
-    The child has a copy of the greenlet that keeps the connection. It has to find its socket
-    closed, and must neither say goodbye, which would end the parent's session, nor connect again,
-    which would take it over. Kazoo offers no way to do that from outside.
-    """
-    client._stopped.set()  # noqa: SLF001
-    connection = client._connection._socket  # noqa: SLF001
-    if connection is not None and connection.fileno() >= 0:
-        here, there = socket.socketpair()
-        os.dup2(here.fileno(), connection.fileno(), inheritable=False)
-        here.close()
-        there.close()
