@@ -64,7 +64,10 @@ expect() {
     esac
 }
 
-# discovered SERVICE FACT: print a fact of each instance of a service, one a line.
+# In a pipe, sh sees only the exit code of the last command, and a reader that ends early (head, grep -q) breaks the
+# pipe of a slow writer. So what a command prints is read as a whole first, and filtered then.
+
+# discovered SERVICE FACT: print a fact of each instance of a service, one per line; fail if lymph fails.
 discovered() {
     found=$(lymph discover --json --no-health) || return 1
     printf '%s\n' "$found" | python3 -c '
@@ -95,9 +98,16 @@ wait_for() {
     done
 }
 
-# has SERVICE NUMBER: tell whether that many instances of a service are registered.
+# has SERVICE NUMBER: succeed if that many instances of a service are registered.
 has() {
-    [ "$(discovered "$1" pid | wc -l)" -eq "$2" ]
+    pids=$(discovered "$1" pid) || return 1
+    [ "$(printf '%s' "$pids" | grep -c '')" -eq "$2" ]
+}
+
+# last_lines PATTERN: print the last two lines of the node's log that match.
+last_lines() {
+    lines=$(grep "$1" "$log") || fail "the node's log has no line with \"$1\""
+    printf '%s\n' "$lines" | tail -n 2
 }
 
 everything_runs() {
@@ -105,7 +115,7 @@ everything_runs() {
 }
 
 replaced() {
-    has echo 2 && ! discovered echo pid | grep -qx "$victim"
+    has echo 2 && ! printf '%s\n' "$pids" | grep -x "$victim" >/dev/null
 }
 
 heading 'A node starts two instances of echo, a demo client and a web gateway'
@@ -114,7 +124,7 @@ grep -v '^#' .lymph.yml
 echo_command lymph node
 lymph node >"$log" 2>&1 &
 node=$!
-wait_for 30 'all services to be registered' everything_runs
+wait_for 60 'all services to be registered' everything_runs
 cat "$log"
 
 heading 'They have found each other through the embedded registry'
@@ -131,15 +141,16 @@ expect "uppercase_transform_finished: {'text': 'foo_" \
     lymph subscribe uppercase_transform_finished --count 3 --timeout 20
 
 heading 'A page of the web gateway, which calls echo'
-port=$(discovered web http_port)
+port=$(discovered web http_port) || fail 'the web gateway cannot be found'
 expect 'HELLO' fetch "http://127.0.0.1:$port/upper/hello/"
 
 heading 'An instance of echo is killed; the node starts another'
-victim=$(discovered echo pid | head -n 1)
+pids=$(discovered echo pid) || fail 'the instances of echo cannot be found'
+victim=${pids%%[!0-9]*}
 echo_command kill -9 "$victim"
 kill -9 "$victim"
-wait_for 20 'another instance of echo' replaced
-grep 'node .*echo' "$log" | tail -n 2
+wait_for 60 'another instance of echo' replaced
+last_lines 'node .*echo'
 expect 'echo     2          2 ' lymph discover echo
 expect "'STILL HERE'" lymph request echo.upper '{"text": "still here"}'
 
@@ -150,6 +161,8 @@ ended=0
 wait "$node" || ended=$?
 node=
 [ "$ended" -eq 0 ] || fail "the node ended with exit code $ended"
-has echo 0 && has demo 0 && has web 0 || fail 'there are services left'
-grep '^node ' "$log" | tail -n 2
+for service in echo demo web; do
+    has "$service" 0 || fail "not known to have stopped: $service"
+done
+last_lines '^node '
 echo 'all went as it should'
