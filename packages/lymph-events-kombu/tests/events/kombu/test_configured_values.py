@@ -10,7 +10,7 @@ import pytest
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.assembly import build_container
 from lymph.events.kombu import KombuEventSystem
-from lymph.events.kombu.settings import Settings
+from lymph.events.kombu._rabbitmq.settings import RabbitmqSettings
 from lymph.testing.contracts.sections import (
     FLAGS,
     NUMBERS,
@@ -157,7 +157,7 @@ def test_options_of_the_transport_arrive_as_py_amqp_takes_them() -> None:
         'client_properties: {connection_name: shop, n: 5}, socket_settings: {TCP_KEEPIDLE: 9}}'
     )
     config = configuration('container.events.transport_options', options, base('amqp'))
-    (broker,) = Settings.from_config(config.view('container.events')).brokers
+    (broker,) = RabbitmqSettings.from_config(config.view('container.events')).brokers
     connection = broker._client()
     assert connection.transport_options == {
         'channel_max': 100,

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from lymph.config import Configuration, ConfigurationError
+from lymph.events.kombu._connecting.settings import Addresses
+from lymph.events.kombu._rabbitmq.settings import RabbitmqSettings
 from lymph.events.kombu._redis.brokers import RedisBroker
-from lymph.events.kombu.settings import Settings
+from lymph.events.kombu._redis.settings import RedisSettings
 
 
-def read(**keys: Any) -> Settings:
+def read(**keys: Any) -> Any:
     config = Configuration({'container': {'events': {'class': 'kombu', **keys}}})
-    return Settings.from_config(config.view('container.events'))
+    section = config.view('container.events')
+    kind = RedisSettings if Addresses.from_config(section).redis else RabbitmqSettings
+    return kind.from_config(section)
 
 
 def addresses(**keys: Any) -> list[str]:
@@ -184,8 +188,8 @@ def test_addresses_of_redis_are_read_the_same_way(
     keys: dict[str, Any], expected: list[str]
 ) -> None:
     settings = read(**keys)
-    assert settings.brokers == ()
-    assert [str(RedisBroker(params)) for params in settings.redis] == expected
+    assert isinstance(settings, RedisSettings)
+    assert [str(RedisBroker(params)) for params in settings.arguments] == expected
     assert 'hunter2' not in repr(settings)
 
 

@@ -13,11 +13,11 @@ __all__ = ['BrokerError', 'KombuEventSystem']
 
 if TYPE_CHECKING:
     from lymph.events.kombu._connecting.errors import BrokerError
-    from lymph.events.kombu._rabbitmq.system import KombuEventSystem
+    from lymph.events.kombu._connecting.event_system import KombuEventSystem
 else:
     _HOMES = {
         'BrokerError': 'lymph.events.kombu._connecting.errors',
-        'KombuEventSystem': 'lymph.events.kombu._rabbitmq.system',
+        'KombuEventSystem': 'lymph.events.kombu._connecting.event_system',
     }
 
     def __getattr__(name):

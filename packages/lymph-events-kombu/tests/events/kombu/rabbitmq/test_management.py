@@ -16,7 +16,8 @@ from lymph.config import Configuration
 from lymph.core.events import Event
 from lymph.events.base import Subscription
 from lymph.events.kombu._checks.old_queues import OldQueuesCheck
-from lymph.events.kombu.settings import Settings
+from lymph.events.kombu._rabbitmq.settings import RabbitmqSettings
+from lymph.events.kombu._redis.settings import RedisSettings
 from lymph.exceptions import ConfigurationError
 from lymph.testing.servers import RabbitmqServer
 from lymph.testing.servers.ports import free_port
@@ -146,11 +147,11 @@ def test_without_an_answer_of_the_management_api_the_rest_is_told(
 def test_an_address_that_is_none_is_refused_without_its_password(value: Any) -> None:
     config = Configuration({'events': {'management': value}})
     with pytest.raises(ConfigurationError, match='management') as refused:
-        Settings.from_config(config.view('events'))
+        RabbitmqSettings.from_config(config.view('events'))
     assert 'pa55' not in str(refused.value)
 
 
 def test_over_redis_there_is_no_management_api() -> None:
     config = Configuration({'events': {'urls': 'redis://localhost', 'management': 'http://x'}})
     with pytest.raises(ConfigurationError, match='expected nothing, for Redis tells'):
-        Settings.from_config(config.view('events'))
+        RedisSettings.from_config(config.view('events'))

@@ -10,9 +10,10 @@ import pytest
 from lymph.core.events import Event
 from lymph.events.base import Subscription
 from lymph.events.deliveries import LOSSES
+from lymph.events.kombu._connecting.settings import is_exchange
 from lymph.events.kombu._rabbitmq.delays import fine
 from lymph.events.kombu._rabbitmq.messages import message_of
-from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE, Names, is_exchange
+from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE, Names
 from lymph.events.kombu.serializers import SERIALIZERS
 from lymph.exceptions import SubscriptionError
 from lymph.testing.waiting import eventually

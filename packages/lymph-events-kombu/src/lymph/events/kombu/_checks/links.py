@@ -8,23 +8,23 @@ from contextlib import contextmanager
 from lymph.core.diagnosis import NotChecked, Surroundings
 from lymph.events.kombu._rabbitmq.channels import Connection
 from lymph.events.kombu._rabbitmq.links import Link
-from lymph.events.kombu._rabbitmq.system import KombuEventSystem
+from lymph.events.kombu._rabbitmq.system import RabbitmqEventSystem
 
 __all__ = ['open_link', 'rabbitmq']
 
 _CLOSE_TIMEOUT = 0.5  # seconds; RabbitMQ does not hear a connection that it blocks
 
 
-def rabbitmq(around: Surroundings) -> KombuEventSystem:
+def rabbitmq(around: Surroundings) -> RabbitmqEventSystem:
     """Return the event system over RabbitMQ; raises NotChecked for any other."""
     events = around.events
-    if not isinstance(events, KombuEventSystem):
+    if not isinstance(events, RabbitmqEventSystem):
         raise NotChecked('the events do not go through RabbitMQ')
     return events
 
 
 @contextmanager
-def open_link(events: KombuEventSystem, purpose: str) -> Iterator[Link]:
+def open_link(events: RabbitmqEventSystem, purpose: str) -> Iterator[Link]:
     """Connect for the duration of a `with` block; raises BrokerError."""
     link = Link(purpose, events.settings.brokers, _nothing)
     link.start()

@@ -21,7 +21,7 @@ from lymph.events.kombu._checks.links import open_link, rabbitmq
 from lymph.events.kombu._rabbitmq.links import Link
 from lymph.events.kombu._rabbitmq.management import Management
 from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE, Names
-from lymph.events.kombu._rabbitmq.system import KombuEventSystem
+from lymph.events.kombu._rabbitmq.system import RabbitmqEventSystem
 
 __all__ = ['Facts', 'OldQueue', 'OldQueuesCheck', 'former_names', 'old_queue_findings']
 
@@ -103,7 +103,7 @@ def _delete(facts: Facts, queue: OldQueue) -> str:
     return f'rabbitmqctl {host}delete_queue --if-unused {shlex.quote(queue.name)}'
 
 
-def _look(events: KombuEventSystem) -> Facts:
+def _look(events: RabbitmqEventSystem) -> Facts:
     names, management = Names(events.settings.exchange), events.settings.management
     with open_link(events, 'looking for old queues') as link:
         # who reads the record of queues writes it, too

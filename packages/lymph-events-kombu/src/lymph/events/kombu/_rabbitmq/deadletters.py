@@ -23,6 +23,7 @@ from lymph.core.failures import ERROR_LENGTH
 from lymph.core.greenlets import Greenlet
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable
+from lymph.events.kombu._connecting.times import seconds
 from lymph.events.kombu._rabbitmq.links import Link
 from lymph.events.kombu._rabbitmq.looks import Look
 from lymph.events.kombu._rabbitmq.messages import (
@@ -36,7 +37,6 @@ from lymph.events.kombu._rabbitmq.messages import (
     event_of,
     header,
     number,
-    seconds,
 )
 from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher

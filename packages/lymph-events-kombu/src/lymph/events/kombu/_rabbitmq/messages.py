@@ -34,6 +34,7 @@ import amqp
 from lymph.core import limits, trace
 from lymph.core.events import Event
 from lymph.events.envelope import encode_event, event_from
+from lymph.events.kombu._connecting.times import seconds
 from lymph.events.kombu.serializers import Serializer, decode
 
 __all__ = [
@@ -50,7 +51,6 @@ __all__ = [
     'losses_of',
     'message_of',
     'number',
-    'seconds',
     'subtract_losses',
 ]
 
@@ -65,7 +65,6 @@ _DELIVERY_COUNT = 'x-delivery-count'  # quorum queues: earlier deliveries from t
 _PERSISTENT = 2
 _SHORT = 255  # bytes; of a property that is text
 _MOST = 1_000_000  # no event is delivered or fails more often
-_YEAR_9999 = 253_370_764_800  # Unix time
 _KEPT = ('content_type', 'content_encoding', 'message_id', 'type')
 
 
@@ -149,12 +148,6 @@ def header(message: amqp.Message, name: str, kind: type) -> Any:
 def number(value: object) -> int | None:
     """Return a value that can be a number of attempts, else None."""
     return value if isinstance(value, int) and 0 <= value <= _MOST else None
-
-
-def seconds(value: object) -> float | None:
-    """Return a value that can be a Unix time and can be printed, else None."""
-    possible = isinstance(value, (int, float)) and 0 <= value < _YEAR_9999
-    return float(value) if possible else None  # type: ignore[arg-type]
 
 
 def _count(message: amqp.Message, name: str) -> int | None:

@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass
 
 from lymph.config.printable import quoted
-from lymph.events.kombu._rabbitmq.names import is_exchange
+from lymph.events.kombu._connecting.settings import is_exchange
 
 __all__ = ['advice']
 

@@ -30,7 +30,7 @@ from lymph.config.printable import quoted
 from lymph.events.kombu._rabbitmq.delays import Level
 from lymph.exceptions import SubscriptionError
 
-__all__ = ['DEFAULT_EXCHANGE', 'Names', 'is_exchange']
+__all__ = ['DEFAULT_EXCHANGE', 'Names']
 
 DEFAULT_EXCHANGE = 'lymph.events'
 
@@ -39,7 +39,6 @@ _DEAD, _DELAY, _DELAYED = 'lymph.dead', 'lymph.delay', 'lymph.delayed'
 _QUEUES = 'lymph.queues'
 _RESERVED = re.compile(r'lymph\.(dead|delay|delayed|queues)(\..*)?|.*\.retry\.\d+\.\d+', re.DOTALL)
 _OF_THE_BROKER = 'amq.'
-_TAKEN = re.compile(r'(.*\.)?lymph\.(dead|delay|delayed|queues)|amq\..*', re.DOTALL)
 
 
 class Names:
@@ -92,8 +91,3 @@ class Names:
                 f'{name[:40]}...: expected a queue name of at most {longest} bytes{behind}, '
                 f'found {size}; give the handler a shorter queue_name'
             )
-
-
-def is_exchange(name: str) -> bool:
-    """Tell whether a system may call its topic exchange `name`: it is none of another system's."""
-    return _TAKEN.fullmatch(name) is None

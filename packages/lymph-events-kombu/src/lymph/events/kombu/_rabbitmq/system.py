@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from typing import Any
 
 import amqp
@@ -15,14 +14,14 @@ from gevent.lock import RLock
 from lymph.config import ConfigView
 from lymph.core._system.clocks import SteadyClock
 from lymph.core._system.forks import abandon_in_children
-from lymph.core._system.refusals import Availability
 from lymph.core.events import Event
 from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.attempts import Attempts
 from lymph.events.backoff import Backoff
-from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_declaration, check_emission, check_subscription
+from lymph.events.base import Subscription
+from lymph.events.checks import check_subscription
 from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._connecting.event_system import KombuEventSystem
 from lymph.events.kombu._rabbitmq.channels import Channel, Connection
 from lymph.events.kombu._rabbitmq.consumer import Consumer
 from lymph.events.kombu._rabbitmq.deadletters import KombuDeadLetters
@@ -36,29 +35,26 @@ from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher
 from lymph.events.kombu._rabbitmq.queues import KombuQueues
 from lymph.events.kombu._rabbitmq.records import Records
+from lymph.events.kombu._rabbitmq.settings import RabbitmqSettings
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 from lymph.events.kombu._rabbitmq.upkeep import Upkeep
 from lymph.events.kombu.serializers import SERIALIZERS
-from lymph.events.kombu.settings import Settings
-from lymph.exceptions import EmitFailure, SubscriptionError
+from lymph.exceptions import SubscriptionError
 
-__all__ = ['KombuEventSystem']
+__all__ = ['RabbitmqEventSystem', 'from_config']
 
 _PREFETCH = 100  # where neither the configuration nor the workers say how many may run
 _SETTLE_TIMEOUT = 3.0  # seconds to wait for outcomes at the stop
 _CLOSE_TIMEOUT = 2.0  # seconds to close a connection in order
 
 
-class KombuEventSystem(BaseEventSystem):
-    """Carries events through RabbitMQ. Source: the manual, 4.2.3.
-
-    `backoff` says how long failed events wait.
-    """
+class RabbitmqEventSystem(KombuEventSystem):
+    """Carries events through RabbitMQ; `backoff` says how long failed events wait."""
 
     queues: KombuQueues
 
     def __init__(
-        self, settings: Settings, *, backoff: Backoff | None = None, **kwargs: Any
+        self, settings: RabbitmqSettings, *, backoff: Backoff | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.settings = settings
@@ -68,7 +64,6 @@ class KombuEventSystem(BaseEventSystem):
         self._consumers: dict[str, Consumer | ExclusiveConsumer] = {}
         self._prepared: dict[str, Queue] = {}  # temporary ones, by the names of their subscriptions
         self._starting = RLock()
-        self._availability = Availability('event system')
         self._clock = SteadyClock()
         self._outage = outage = Reminder()
         self._emitting = Link(
@@ -111,15 +106,9 @@ class KombuEventSystem(BaseEventSystem):
         abandon_in_children(self)
 
     @classmethod
-    def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseEventSystem:
-        """Make the event system from its section; see `lymph.events.kombu.settings`.
-
-        Over Redis it is a `lymph.events.kombu._redis.system:RedisEventSystem`.
-        """
-        settings = Settings.from_config(config)
-        if settings.redis:
-            return _over_redis(config, settings, **kwargs)
-        return cls(settings, **kwargs)
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> RabbitmqEventSystem:
+        """Make the event system from a section whose addresses are of RabbitMQ."""
+        return cls(RabbitmqSettings.from_config(config), **kwargs)
 
     def on_start(self) -> None:
         """Connect for emitting; raises BrokerError when no broker lets us in."""
@@ -169,22 +158,14 @@ class KombuEventSystem(BaseEventSystem):
         self._emitting.abandon()
         self._consuming.abandon()
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Declare and bind the queue and consume it.
+    def _subscribed(self, name: str) -> Subscription | None:
+        consumer = self._consumers.get(name)
+        return None if consumer is None else consumer.subscription
 
-        Raises SubscriptionError when that cannot be had within the confirm timeout, and at once
-        when the queue exists with other arguments.
-        """
-        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
+    def _subscribe(self, subscription: Subscription) -> None:
         name = subscription.queue_name
-        known = self._consumers.get(name)
-        check_subscription(subscription, known.subscription if known else None)
-        self._availability.check(SubscriptionError, name)
-        assert self._intake is not None  # since `on_start`
-        assert self._failures is not None
         self._topology.names.check(name)
-        consumer = self._make_consumer(subscription, self._intake, self._failures)
-        self._consumers[name] = consumer
+        consumer = self._consumers[name] = self._make_consumer(subscription)
         try:
             self._start_consuming(name)
             consumer.start(self.settings.confirm_timeout)
@@ -193,15 +174,8 @@ class KombuEventSystem(BaseEventSystem):
             consumer.stop()
             raise
 
-    def declare(self, subscription: Subscription) -> None:
-        """Declare and bind the queue, so that it collects events for whoever consumes it later.
-
-        Raises SubscriptionError as `subscribe` does.
-        """
-        self._expect_own_thread(f'{subscription.queue_name} was declared')
-        check_declaration(subscription)
+    def _declare(self, subscription: Subscription) -> None:
         name = subscription.queue_name
-        self._availability.check(SubscriptionError, name)
         self._topology.names.check(name)
         queue = self._topology.queue(subscription, token='')
         try:
@@ -210,6 +184,9 @@ class KombuEventSystem(BaseEventSystem):
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
         self._declared[name] = subscription
+
+    def _unsubscribe(self, name: str) -> None:
+        self._consumers.pop(name).stop()
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
         """Declare and bind all queues over one channel; temporary ones are consumed later."""
@@ -247,49 +224,31 @@ class KombuEventSystem(BaseEventSystem):
         except BrokerError as error:
             raise SubscriptionError(f'{name}: cannot look for the queue: {error}') from error
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop consuming; handlers that run are settled, a temporary queue is deleted."""
-        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
-        consumer = self._consumers.get(subscription.queue_name)
-        if consumer is not None and consumer.subscription is subscription:
-            del self._consumers[subscription.queue_name]
-            consumer.stop()
-
-    def emit(self, event: Event, delay: float = 0) -> None:
-        """Publish the event and wait for the broker's confirm.
-
-        Raises as the contract says, and ValueError for a delay of more than 30 days.
-        """
-        self._expect_own_thread('an event was emitted')
-        check_emission(event, delay)
+    def _pack(self, event: Event, delay: float) -> tuple[Publisher, Publication]:
         if delay > LONGEST:
             raise ValueError(
                 f'expected a delay of up to {LONGEST:.0f} s (30 days), found {delay:g} s'
             )
         message = message_of(event, self._serializer, time.time())
-        if self._availability.refusal is not None:
-            raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
         if delay > 0:
-            publisher, publication = self._later, self._delayed(event.type, message, delay)
-        else:
-            publisher = self._now
-            publication = Publication(message, self._topology.names.events, event.type)
-        try:
-            publisher.publish(publication, self.settings.confirm_timeout)
-        except BrokerError as error:
-            raise EmitFailure(
-                f'{event.type} (event {event.id}) is not known to be safe at '
-                f'{self._emitting.broker}: {error}'
-            ) from error
+            return self._later, self._delayed(event.type, message, delay)
+        return self._now, Publication(message, self._topology.names.events, event.type)
+
+    def _publish(self, publisher: Publisher, publication: Publication) -> None:
+        publisher.publish(publication, self.settings.confirm_timeout)
+
+    def _address(self) -> object:
+        return self._emitting.broker
 
     def pause(self) -> None:
         """Have no more events delivered; those that were not begun go back. Never waits."""
         for consumer in self._consumers.values():
             consumer.pause()
 
-    def _make_consumer(
-        self, subscription: Subscription, intake: Intake, failures: Failures
-    ) -> Consumer | ExclusiveConsumer:
+    def _make_consumer(self, subscription: Subscription) -> Consumer | ExclusiveConsumer:
+        intake, failures = self._intake, self._failures
+        assert intake is not None  # they are made by `on_start`
+        assert failures is not None
         parts = (self._consuming, self._topology, intake, self._attempts, failures)
         if subscription.exclusive:
             return ExclusiveConsumer(subscription, *parts)
@@ -340,7 +299,7 @@ class KombuEventSystem(BaseEventSystem):
                 raise SubscriptionError(f'{name}: cannot consume: {error}') from error
             if not self._availability.running:
                 self._consuming.stop(_CLOSE_TIMEOUT)
-                self._availability.check(SubscriptionError, name)
+            self._availability.check(SubscriptionError, name)
             self._consuming_started = True
 
     def _prepare_emitting(self, connection: Connection) -> None:
@@ -357,16 +316,4 @@ class KombuEventSystem(BaseEventSystem):
         channel.close()
 
 
-def _over_redis(config: ConfigView, settings: Settings, **kwargs: Any) -> BaseEventSystem:
-    """Load what is only needed, and perhaps only there, where Redis is used."""
-    try:
-        import_module('redis')
-    except ModuleNotFoundError as error:
-        raise config.error(
-            'urls' if 'urls' in config else 'transport',
-            'events over Redis need its Python client, which is not installed; '
-            "pip install 'lymph-events-kombu[redis]'",
-        ) from error
-    module = import_module('lymph.events.kombu._redis.system')
-    system: BaseEventSystem = module.RedisEventSystem(settings, **kwargs)
-    return system
+from_config = RabbitmqEventSystem.from_config  # for whoever imports it late, by name

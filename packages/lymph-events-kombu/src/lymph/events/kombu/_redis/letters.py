@@ -10,7 +10,7 @@ from lymph.config.printable import printable
 from lymph.core.failures import ERROR_LENGTH
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.envelope import unpack_event
-from lymph.events.kombu._rabbitmq.messages import seconds
+from lymph.events.kombu._connecting.times import seconds
 from lymph.events.kombu._redis.links import RedisLink
 
 __all__ = ['RedisDeadLetters']

@@ -7,26 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lymph.config import ConfigView
 from lymph.core._system.forks import abandon_in_children
-from lymph.core._system.refusals import Availability
 from lymph.core.events import Event
 from lymph.events.backoff import Backoff
-from lymph.events.base import BaseEventSystem, Subscription
-from lymph.events.checks import check_declaration, check_emission, check_subscription
+from lymph.events.base import Subscription
+from lymph.events.checks import check_subscription
 from lymph.events.consumption import Consumption
 from lymph.events.envelope import pack_event
 from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._connecting.event_system import KombuEventSystem
 from lymph.events.kombu._redis.brokers import RedisBroker
 from lymph.events.kombu._redis.letters import RedisDeadLetters
 from lymph.events.kombu._redis.links import RedisLink
 from lymph.events.kombu._redis.pipes import Pipe
 from lymph.events.kombu._redis.publisher import Publisher
 from lymph.events.kombu._redis.queues import RedisQueues
+from lymph.events.kombu._redis.settings import RedisSettings
 from lymph.events.kombu._redis.store import RedisStore
-from lymph.events.kombu.settings import Settings
-from lymph.exceptions import EmitFailure, SubscriptionError
+from lymph.exceptions import SubscriptionError
 
-__all__ = ['RedisEventSystem']
+__all__ = ['RedisEventSystem', 'from_config']
 
 logger = logging.getLogger(__name__)
 
@@ -41,24 +42,20 @@ class _Consumed:
     subscription: Subscription
 
 
-class RedisEventSystem(BaseEventSystem):
-    """Carries events through Redis; made by `KombuEventSystem.from_config`.
-
-    `backoff` says how long failed events wait.
-    """
+class RedisEventSystem(KombuEventSystem):
+    """Carries events through Redis; `backoff` says how long failed events wait."""
 
     dead_letters: RedisDeadLetters
     queues: RedisQueues
 
     def __init__(
-        self, settings: Settings, *, backoff: Backoff | None = None, **kwargs: Any
+        self, settings: RedisSettings, *, backoff: Backoff | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self._timeout = settings.confirm_timeout
-        self._availability = Availability('event system')
         self._consumed: dict[str, _Consumed] = {}
         self._link = RedisLink(
-            [RedisBroker(params) for params in settings.redis],
+            [RedisBroker(params) for params in settings.arguments],
             settings.exchange,
             self._queues,
             self._ring,
@@ -71,6 +68,11 @@ class RedisEventSystem(BaseEventSystem):
         self.dead_letters = RedisDeadLetters(self._link, self._timeout)
         self.queues = RedisQueues(self._link, self._timeout)
         abandon_in_children(self)
+
+    @classmethod
+    def from_config(cls, config: ConfigView, **kwargs: Any) -> RedisEventSystem:
+        """Make the event system from a section whose addresses are of Redis."""
+        return cls(RedisSettings.from_config(config), **kwargs)
 
     def on_start(self) -> None:
         """Connect; raises BrokerError when no Redis lets us in, or when it would lose events."""
@@ -96,36 +98,30 @@ class RedisEventSystem(BaseEventSystem):
         self._consumption.pause()
         self._link.abandon()
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Bind the queue and begin to consume it; raises SubscriptionError as the contract says.
+    def _subscribed(self, name: str) -> Subscription | None:
+        consumed = self._consumed.get(name)
+        return None if consumed is None else consumed.subscription
 
-        It also does for an exclusive subscription.
-        """
-        self._expect_own_thread(f'{subscription.queue_name} was subscribed')
+    def _subscribe(self, subscription: Subscription) -> None:
         name = subscription.queue_name
-        known = self._consumed.get(name)
-        check_subscription(subscription, None if known is None else known.subscription)
         consumed = self._consumed[name] = _Consumed(self._queue(subscription), subscription)
         try:
-            self._declare(consumed)
+            self._make(consumed)
         except BaseException:
             del self._consumed[name]
             raise
         self._link.listen(consumed.queue)
         self._consumption.add(consumed.queue, subscription)
 
-    def declare(self, subscription: Subscription) -> None:
-        """Make a durable queue that collects events until somebody consumes it."""
-        self._expect_own_thread(f'{subscription.queue_name} was declared')
-        check_declaration(subscription)
-        self._declare(_Consumed(subscription.queue_name, subscription), owner='')
+    def _declare(self, subscription: Subscription) -> None:
+        self._make(_Consumed(subscription.queue_name, subscription), owner='')
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
         """Make and bind the queues; temporary ones end with this instance."""
         self._expect_own_thread('queues were prepared')
         for subscription in consumed:
             check_subscription(subscription, None)
-            self._declare(_Consumed(self._queue(subscription), subscription))
+            self._make(_Consumed(self._queue(subscription), subscription))
         for subscription in kept:
             self.declare(subscription)
 
@@ -134,32 +130,21 @@ class RedisEventSystem(BaseEventSystem):
         self._expect_own_thread(f'{name} was looked for')
         return bool(self._run(name, 'exists', name))
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop consuming; a temporary queue is removed."""
-        self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
-        consumed = self._consumed.get(subscription.queue_name)
-        if consumed is None or consumed.subscription is not subscription:
-            return
-        del self._consumed[subscription.queue_name]
+    def _unsubscribe(self, name: str) -> None:
+        consumed = self._consumed.pop(name)
         self._consumption.remove(consumed.queue)
         self._link.ignore(consumed.queue)
-        if subscription.temporary:
+        if consumed.subscription.temporary:
             self._store.tell('withdraw', consumed.queue)
 
-    def emit(self, event: Event, delay: float = 0) -> None:
-        """Put the event into all queues that collect it; returns when Redis has it."""
-        self._expect_own_thread('an event was emitted')
-        check_emission(event, delay)
-        data = pack_event(event)
-        if self._availability.refusal is not None:
-            raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
-        try:
-            self._publisher.publish(event.type, data, delay)
-        except BrokerError as error:
-            raise EmitFailure(
-                f'{event.type} (event {event.id}) is not known to be safe at {self._link.broker}: '
-                f'{error}'
-            ) from error
+    def _pack(self, event: Event, delay: float) -> tuple[str, bytes, float]:
+        return event.type, pack_event(event), delay
+
+    def _publish(self, topic: str, data: bytes, delay: float) -> None:
+        self._publisher.publish(topic, data, delay)
+
+    def _address(self) -> object:
+        return self._link.broker
 
     def pause(self) -> None:
         """Fetch no more events."""
@@ -169,7 +154,7 @@ class RedisEventSystem(BaseEventSystem):
         token = f'.{self._store.owner}' if subscription.temporary else ''
         return subscription.queue_name + token
 
-    def _declare(self, consumed: _Consumed, owner: str | None = None) -> None:
+    def _make(self, consumed: _Consumed, owner: str | None = None) -> None:
         if consumed.subscription.exclusive:
             raise SubscriptionError(
                 f'{consumed.queue}: expected a handler whose events may overlap, found an '
@@ -218,3 +203,6 @@ class RedisEventSystem(BaseEventSystem):
         """Look into every queue, in case that a ring was lost."""
         for consumed in tuple(self._consumed.values()):
             self._ring(consumed.queue)
+
+
+from_config = RedisEventSystem.from_config  # for whoever imports it late, by name

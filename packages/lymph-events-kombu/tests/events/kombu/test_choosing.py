@@ -1,0 +1,48 @@
+"""Which event system `kombu` is depends on the addresses alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lymph.config import Configuration, ConfigurationError
+from lymph.events.kombu import KombuEventSystem
+from lymph.events.kombu._rabbitmq.system import RabbitmqEventSystem
+from lymph.events.kombu._redis.system import RedisEventSystem
+
+
+def build(**keys: Any) -> Any:
+    config = Configuration({'events': keys})
+    return config.create_instance('events', group='lymph.events')
+
+
+@pytest.mark.parametrize('name', ['kombu', 'lymph.events.kombu:KombuEventSystem'])
+@pytest.mark.parametrize(
+    ('keys', 'kind'),
+    [
+        ({}, RabbitmqEventSystem),
+        ({'urls': 'amqp://rabbit//'}, RabbitmqEventSystem),
+        ({'transport': 'amqps', 'hostname': 'rabbit'}, RabbitmqEventSystem),
+        ({'urls': ['redis://redis/0', 'redis://other/0']}, RedisEventSystem),
+        ({'transport': 'rediss', 'hostname': 'redis'}, RedisEventSystem),
+    ],
+)
+def test_the_addresses_choose_the_event_system(name: str, keys: dict[str, Any], kind: type) -> None:
+    system = build(**{'class': name, **keys})
+    assert type(system) is kind
+    assert isinstance(system, KombuEventSystem)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'url'), [(RabbitmqEventSystem, 'redis://h'), (RedisEventSystem, 'amqp://h')]
+)
+def test_one_kind_alone_refuses_the_addresses_of_the_other(kind: Any, url: str) -> None:
+    config = Configuration({'events': {'urls': url}})
+    with pytest.raises(ConfigurationError, match=r'^events\.urls: expected .*; use class: kombu'):
+        kind.from_config(config.view('events'))
+
+
+def test_nothing_but_its_configuration_makes_one_that_has_no_broker() -> None:
+    with pytest.raises(TypeError, match='from_config, which chooses by the addresses'):
+        KombuEventSystem()
