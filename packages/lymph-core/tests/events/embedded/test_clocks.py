@@ -14,7 +14,7 @@ from lymph.events._embedded import clock
 from lymph.events._embedded.database import open_database
 from lymph.events._embedded.leasing import lease
 from lymph.events._embedded.messages import put
-from lymph.events._embedded.owners import enroll, look_around, renew
+from lymph.events._embedded.owners import check_others, enroll, renew
 from lymph.events._embedded.routing import declare
 from lymph.events.envelope import pack_event
 from lymph.events.leases import Demand
@@ -127,7 +127,7 @@ def test_a_live_owner_is_not_taken_for_dead(path, tmp_path, set_clock, hours):
     me, other = enroll(db, 'me', None), enroll(db, 'other, whose file was removed', None)
     declare(db, 'temporary', ['thing'], True, other)
     set_clock(hours)
-    assert look_around(db, me, tmp_path, None).queues == frozenset()
+    assert check_others(db, me, tmp_path, None).queues == frozenset()
     assert renew(db, other, 'again')
     assert db.execute('SELECT name FROM queues').fetchall() == [('temporary',)]
     db.close()

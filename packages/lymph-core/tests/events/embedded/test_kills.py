@@ -33,7 +33,7 @@ EMITTER = """
             elif step == 'before it is committed':
                 module.publish = lambda *facts: die(publish(*facts))
             else:
-                system._ring_all = die
+                system._wake_all = die
         system.emit(Event('thing', {'n': n}))
         say(n)
     """

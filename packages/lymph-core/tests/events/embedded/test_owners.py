@@ -11,7 +11,7 @@ from lymph.core.events import Event
 from lymph.events._embedded.database import open_database
 from lymph.events._embedded.leasing import lease
 from lymph.events._embedded.messages import acknowledge, publish, retry
-from lymph.events._embedded.owners import dismiss, enroll, look_around, renew
+from lymph.events._embedded.owners import check_others, enroll, remove_owner, renew
 from lymph.events._embedded.routing import Routes, declare, withdraw
 from lymph.events.deliveries import LOSSES
 from lymph.events.envelope import pack_event
@@ -42,7 +42,7 @@ def test_a_live_owner_keeps_its_leases(db, directory):
     declare(db, 'queue', ['thing'], False, other)
     emit(db)
     assert len(lease(db, other, [Demand('queue', 5)], 10.0).deliveries) == 1
-    assert look_around(db, me, directory, None).queues == frozenset()
+    assert check_others(db, me, directory, None).queues == frozenset()
     assert lease(db, me, [Demand('queue', 5)], 10.0).deliveries == []
     file.release()
 
@@ -54,7 +54,7 @@ def test_what_a_dead_owner_had_leased_is_ready_again(db, directory):
     emit(db)
     (lost,) = lease(db, other, [Demand('queue', 5)], 10.0).deliveries
     file.abandon()  # as the kernel does when the process ends
-    assert look_around(db, me, directory, None).queues == {'queue'}
+    assert check_others(db, me, directory, None).queues == {'queue'}
     (delivery,) = lease(db, me, [Demand('queue', 5)], 10.0).deliveries
     assert (delivery.id, delivery.attempt) == (lost.id, 2)
     # whoever lost the lease cannot settle it any more
@@ -65,10 +65,10 @@ def test_what_a_dead_owner_had_leased_is_ready_again(db, directory):
 
 def test_an_owner_without_a_file_is_dead_when_it_has_not_renewed(db, directory):
     me, other = enroll(db, 'me', None), enroll(db, 'lost', None)
-    look_around(db, me, directory, None)
+    check_others(db, me, directory, None)
     assert renew(db, other, 'lost')
     db.execute('UPDATE owners SET expires = ? WHERE id = ?', (time.time() - 1, other))
-    look_around(db, me, directory, None)
+    check_others(db, me, directory, None)
     assert not renew(db, other, 'lost')
     assert renew(db, me, 'me')
 
@@ -81,7 +81,7 @@ def test_an_event_that_keeps_killing_its_consumers_becomes_a_dead_letter(db):
         owner = enroll(db, 'next', None)
         if not lease(db, owner, [Demand('queue', 1)], 10.0).deliveries:
             break
-        dismiss(db, owner)
+        remove_owner(db, owner)
         deaths += 1
     assert deaths == 1 + LOSSES
     queue, attempts, error = db.execute(
@@ -100,7 +100,7 @@ def test_an_event_that_failed_often_is_delivered_again_when_its_consumer_is_lost
         (delivery,) = lease(db, owner, [Demand('queue', 1)], 10.0).deliveries
         retry(db, owner, delivery.id, 0)
     lease(db, owner, [Demand('queue', 1)], 10.0)
-    dismiss(db, owner)
+    remove_owner(db, owner)
     other = enroll(db, 'other', None)
     (delivery,) = lease(db, other, [Demand('queue', 1)], 10.0).deliveries
     assert delivery.attempt == 2 * LOSSES + 2
@@ -111,7 +111,7 @@ def test_temporary_queues_end_with_their_owner_and_durable_ones_stay(db):
     declare(db, 'temporary', ['thing'], True, owner)
     declare(db, 'durable', ['thing'], False, owner)
     assert sorted(emit(db)) == ['durable', 'temporary']
-    dismiss(db, owner)
+    remove_owner(db, owner)
     assert emit(db) == ['durable']
     assert db.execute('SELECT count(*) FROM messages').fetchone() == (2,)
 
@@ -141,7 +141,7 @@ def test_processes_are_told_apart_from_those_of_another_container(db, directory)
     me = enroll(db, 'me', 'here')
     enroll(db, files[0].path.name, 'here')
     enroll(db, files[1].path.name, 'elsewhere')
-    found = look_around(db, me, directory, 'here')
-    assert (len(found.living), found.unknown) == (1, 1)
+    found = check_others(db, me, directory, 'here')
+    assert (len(found.living), found.elsewhere) == (1, 1)
     for file in files:
         file.release()

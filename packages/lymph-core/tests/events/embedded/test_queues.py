@@ -10,7 +10,7 @@ import pytest
 
 from lymph.core._system.lock_files import FileMutex
 from lymph.events._embedded.database import StoreError
-from lymph.events._embedded.states import read_states
+from lymph.events._embedded.queues import read_states
 from lymph.testing.contracts.events import Inbox
 from lymph.testing.waiting import eventually
 
@@ -45,8 +45,8 @@ def test_the_first_event_of_an_emitter_ends_the_temporary_queues_of_the_dead(
 def test_temporary_queues_of_the_dead_end_while_only_emitters_run(
     run, start, emit, database, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events._embedded.keeper.Keeper.visits', 0.05)
-    monkeypatch.setattr('lymph.events._embedded.ending._SWEPT', 10)
+    monkeypatch.setattr('lymph.events._embedded.ownership.Ownership.emitter_interval', 0.05)
+    monkeypatch.setattr('lymph.events._embedded.routing._BATCH', 10)
     emitter = start()
     dead = run(LISTENING)
     assert dead.hear() == 'ready'
@@ -92,7 +92,7 @@ def test_counting_makes_no_new_file_where_it_was_removed(tmp_path):
 def test_a_queue_that_was_dropped_under_its_consumers_is_declared_again(
     start, subscribe, emit, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
     assert system.queues.drop('queue', forced=True)

@@ -27,7 +27,7 @@ from lymph.testing.waiting import eventually
 @pytest.fixture
 def often(monkeypatch):
     """Have the slow look around often."""
-    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
 
 
 def rows(database, query):
@@ -169,8 +169,8 @@ def test_a_temporary_queue_ends_at_once_and_is_emptied_bit_by_bit(
     emit_many(system, 2000)
     waiting = 'SELECT count(*) FROM messages'
     assert rows(database, waiting) == [(2000,)]
-    with monkeypatch.context() as nobody_tidies_up:
-        nobody_tidies_up.setattr('lymph.events._embedded.tidying.sweep', lambda db: False)
+    with monkeypatch.context() as nobody_cleans_up:
+        nobody_cleans_up.setattr('lymph.events._embedded.cleanup.remove_deleted', lambda db: False)
         workers.unsubscribe(subscription)
         assert rows(database, waiting) == [(1500,)]  # one bit went with the end of the queue
     blocked.set()

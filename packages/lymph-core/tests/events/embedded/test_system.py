@@ -415,7 +415,7 @@ def test_a_subscription_that_failed_can_be_made_again(start, subscribe, emit, tm
 def test_an_instance_that_was_taken_for_dead_comes_back(
     start, subscribe, emit, database, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     system, inbox, own = start(), Inbox(), Inbox()
     subscribe(system, inbox)
     subscribe(system, own, queue='own', broadcast=True, durable=False)
@@ -431,10 +431,10 @@ def test_an_instance_that_was_taken_for_dead_comes_back(
     eventually(arrive)
 
 
-def test_bells_and_owner_files_that_were_cleaned_away_come_back(
+def test_removed_wakeup_sockets_and_owner_files_come_back(
     start, subscribe, emit, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     consumer, emitter, inbox = start(), start(), Inbox()
     subscribe(consumer, inbox)
     for folder in ('bells', 'owners'):
@@ -450,7 +450,7 @@ def test_bells_and_owner_files_that_were_cleaned_away_come_back(
 def test_what_dead_instances_left_in_the_directory_is_removed(
     start, subscribe, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     system = start()
     subscribe(system, Inbox())
     owner, bell = tmp_path / 'events' / 'owners' / 'orphan', tmp_path / 'events' / 'bells' / 'dead'
@@ -467,7 +467,7 @@ def test_what_dead_instances_left_in_the_directory_is_removed(
 def test_an_instance_that_was_taken_for_dead_declares_its_queues_until_it_has(
     error, start, subscribe, emit, database, monkeypatch
 ):
-    monkeypatch.setattr('lymph.events._embedded.keeper._SLOW', 0.1)
+    monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     failures = iter([error])
     really = routing.declare
 

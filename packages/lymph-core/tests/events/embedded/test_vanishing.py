@@ -299,7 +299,7 @@ def test_owners_of_two_files_are_told_apart(tmp_path):
     assert len(owners) == 2
 
 
-def test_bells_that_somebody_removed_hang_again_soon(start, subscribe, emit, tmp_path):
+def test_removed_wakeup_sockets_come_back_soon(start, subscribe, emit, tmp_path):
     consumer, emitter, inbox = start(), start(), Inbox()
     subscribe(consumer, inbox)
     bells = tmp_path / 'events' / 'bells'

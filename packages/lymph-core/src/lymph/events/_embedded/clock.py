@@ -1,6 +1,6 @@
 """The clock of the file, which all processes share and nobody sets.
 
-It shows Unix time as it was when the file was made, and goes on with the time since the machine
+It begins with the Unix time at which the file was made, and goes on with the time since the machine
 was started (`boottime` of `lymph.core._system.clocks`). So it runs at the rate of the wall clock,
 and does not follow it when that is set; delays, and how long an event has waited, do not either.
 
@@ -8,15 +8,15 @@ The table `clocks` has one row for each boot of the machine that is in use:
 
 =========  =========================================================================================
 `boot`     `lymph.core._system.clocks.boot_id`
-`ahead`    what is to be added to the time since that start
-`seen`     what the file's clock showed when it was noted last
-`wall`     what the wall clock showed then
+`ahead`    seconds to add to the time since that boot
+`seen`     the time of the file's clock when it was noted last
+`wall`     the time of the wall clock then
 =========  =========================================================================================
 
-Over a restart of the machine only the wall clock knows how much time has passed. So the first
-process that opens the file afterwards has the file's clock go on where it was noted last, plus what
-the wall clock shows more than then; if it shows less, plus nothing: delays end later then, never
-earlier. The same holds for a file that was brought from another machine.
+Only the wall clock tells how much time has passed while the machine was restarted. So the first
+process that opens the file afterwards continues the file's clock where it was noted last, plus the
+difference of the wall clock; if that is negative, plus nothing. Then delays end later, never
+earlier. The same holds for a file that was moved from another machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lymph.core._system.clocks import boot_id, boottime
 __all__ = ['CLOCKS', 'Database', 'start_clock']
 
 _NOTED = 20.0  # seconds between two notes of one process
-_KEPT = 86400.0  # seconds; containers of one machine may see boots of their own at the same time
+_KEPT = 86400.0  # seconds; containers on one machine may have boot ids of their own
 
 CLOCKS = """
 CREATE TABLE clocks (
@@ -40,7 +40,7 @@ CREATE TABLE clocks (
 ) WITHOUT ROWID;
 """
 
-# what a damaged file says of times that cannot be is not believed
+# impossible times in a damaged file are ignored
 _POSSIBLE = 'BETWEEN 0 AND 1e11'  # seconds
 _KNOWN = f"""
 SELECT ahead, seen FROM clocks
@@ -53,7 +53,7 @@ ORDER BY seen DESC LIMIT 1
 
 
 class Database(sqlite3.Connection):
-    """A connection to the file that knows the file's clock, once `start_clock` has set it."""
+    """A connection with the file's clock, which `start_clock` starts."""
 
     boot = ''
     ahead = 0.0
@@ -64,7 +64,7 @@ class Database(sqlite3.Connection):
         return boottime() + self.ahead
 
     def note_time(self) -> None:
-        """Note now and then, in a transaction, what both clocks show."""
+        """Note the time of both clocks, in a transaction, at most every 20 seconds."""
         passed = boottime()
         if passed >= self._note_at:
             self._note_at = passed + _NOTED
@@ -73,13 +73,13 @@ class Database(sqlite3.Connection):
 
 
 def start_clock(db: Database) -> None:
-    """Read the file's clock; set it when it is new, or the machine was started anew.
+    """Read the file's clock; set it when it is new, or the machine was restarted.
 
-    The caller holds the turn.
+    The caller holds the write mutex.
     """
     db.boot, passed, wall = boot_id(), boottime(), time.time()
     known = db.execute(_KNOWN, (db.boot,)).fetchone()
-    # where the platform does not tell one boot from another, time that ran backwards does
+    # where boots have no id, time that ran backwards tells that this is another one
     if known is not None and passed + known[0] >= known[1]:
         db.ahead = known[0]
         return

@@ -1,18 +1,16 @@
 """One thread that runs all commands against the database, and commits them in groups.
 
-- The hub hands in commands and never waits for a disk; the thread runs them in order. What is
-  handed in while a transaction is written goes into the next one together, so a hundred emitters
+- The hub submits commands and never waits for a disk; the thread runs them in order. Commands that
+  are submitted while a transaction is written go into the next one together, so a hundred emitters
   cost one write to the disk.
-- A command is a function of the connection. It runs within a transaction and may run twice: when a
-  group fails, its commands are run again one by one, so that one cannot spoil the others.
+- A command is a function of the connection. It runs in a transaction and may run twice: when a
+  group fails, its commands run again one by one, so that one cannot spoil the others.
 - `lasting` commands are on the disk when they are done (``synchronous=FULL``). The others survive
-  the end of the process, but a power failure may undo them; what is undone, such as a lease or an
-  acknowledgement, is then done again. The log is written in order, so none of them is undone that
-  came before a lasting one.
-- Whoever has waited for too long takes the command back, if it has not begun. Nothing is kept of
-  it, so that what waits for a slow disk is never more than those who wait and one group.
-- Files that go away under it (see `files`) fail what was handed in, and everything after it until
-  they were opened again.
+  the end of the process, but a power failure may undo them: a lease or an acknowledgement is then
+  done again. The log is written in order, so a lasting command makes all before it lasting.
+- A caller that runs out of time cancels its command, if that has not begun. So no more commands
+  wait for a slow disk than there are callers, and one group.
+- When the files are lost (see `files`), all commands fail until they are open again.
 """
 
 from __future__ import annotations
@@ -34,8 +32,8 @@ from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.threads import get_ident
 from lymph.core.failures import log_failure
 from lymph.events._embedded.clock import Database
+from lymph.events._embedded.connection import StoreConnection
 from lymph.events._embedded.database import StoreError, explain
-from lymph.events._embedded.session import Session
 from lymph.exceptions import WrongThread
 
 __all__ = ['Committer', 'Ticket']
@@ -46,13 +44,13 @@ T = TypeVar('T')
 Command = Callable[[Database], T]
 
 _GROUP = 256  # commands in one transaction
-_ENDING = 5.0  # seconds
+_CLOSE_TIMEOUT = 5.0  # seconds
 
 
 class Ticket(Generic[T]):
-    """A command that was handed in, and later its `value` or `error`.
+    """A submitted command, and later its `value` or `error`.
 
-    `on_done(ticket)` is called in the hub afterwards, unless it was cancelled in time.
+    `on_done(ticket)` is called in the hub when it is done, unless it was cancelled in time.
     """
 
     def __init__(
@@ -70,18 +68,18 @@ class Ticket(Generic[T]):
 class Committer:
     """Runs commands against the database at `path`, from `open` to `close`.
 
-    `lost()` is called in the hub when the files have gone away; then `reopen` is to be called.
+    `lost()` is called in the hub when the files are lost; then call `reopen`.
     """
 
     def __init__(self, path: Path, lost: Callable[[], object] = bool) -> None:
         self.path = path
-        self._session = Session(path)
-        self.turns = self._session.turns
-        self.trouble: str | None = None  # what became of the files, until they are open again
+        self._connection = StoreConnection(path)
+        self.mutex_path = self._connection.mutex_path
+        self.trouble: str | None = None  # what became of lost files, until they are open
         self._lost = lost
         self._owner = get_ident()
         self._pool: ThreadPool | None = None
-        # each change of it is one step of the interpreter, so the hub and the thread may make it
+        # changed in the hub and in the thread: each change is one step of the interpreter
         self._waiting: OrderedDict[Ticket[Any], None] = OrderedDict()
         self._taking = False
         self._working = False
@@ -90,7 +88,10 @@ class Committer:
     # The hub's side.
 
     def open(self, timeout: float) -> None:
-        """Open the file, making it if it is not there; raises StoreError."""
+        """Open the database, and make it if it is missing; waits up to `timeout` seconds.
+
+        Raises StoreError.
+        """
         if self._working:
             raise StoreError(f'{self.path} has not answered since it was stopped')
         self._pool = ThreadPool(1)
@@ -98,7 +99,7 @@ class Committer:
         self._taking = True
 
     def reopen(self, timeout: float) -> None:
-        """Open again what went away, making it if it is not there; raises StoreError."""
+        """Open lost files again within `timeout` seconds, as `open` does; raises StoreError."""
         pool = self._pool
         if pool is None:
             raise StoreError(f'{self.path} is not open')
@@ -107,15 +108,16 @@ class Committer:
             raise error
         self.trouble = None
 
-    def look(self) -> None:
-        """Notice files that have gone away though nobody has anything to commit. Never waits."""
-        if self._taking and self._session.is_broken():
+    def check_files(self) -> None:
+        """Notice lost files although nobody commits anything. Never waits."""
+        if self._taking and self._connection.is_broken():
             self.submit(lambda db: None, lasting=True)
 
-    def close(self, patience: float = _ENDING) -> None:
-        """Run what was handed in and close the file.
+    def close(self, patience: float = _CLOSE_TIMEOUT) -> None:
+        """Run the submitted commands and close the database. Raises nothing.
 
-        A thread that does not answer within `patience` seconds is left to the end of the process.
+        Each step waits up to `patience` seconds. A thread that does not answer by then keeps the
+        file open until the process ends.
         """
         pool = self._pool
         if pool is None:
@@ -124,7 +126,7 @@ class Committer:
             if self._taking:
                 self._finish(patience)
             self._taking = False
-            self._within(patience, lambda: pool.spawn(self._session.close).get())
+            self._within(patience, lambda: pool.spawn(self._connection.close).get())
             self._within(patience, pool.kill)
         except StoreError as error:
             logger.error('the file is left to the end of the process: %s', error)
@@ -133,14 +135,14 @@ class Committer:
 
     def _finish(self, patience: float) -> None:
         try:
-            self.run(lambda db: None, patience)  # after everything else
+            self.run(lambda db: None, patience)  # after all other commands
         except StoreError:
-            if self._session.gone is None:
+            if self._connection.gone is None:
                 raise
 
     def abandon(self) -> None:
-        """Leave the file to the parent process: closing it here would be seen there."""
-        self._session.abandon()
+        """Leave the connection to the parent process, which would see it closed."""
+        self._connection.abandon()
         self._taking = False
         self._pool = None
         self._waiting.clear()
@@ -151,7 +153,7 @@ class Committer:
         lasting: bool = False,
         on_done: Callable[[Ticket[T]], object] = bool,
     ) -> Ticket[T]:
-        """Hand in a command and return at once."""
+        """Submit a command and return at once; raises StoreError when the database is not open."""
         if not self._taking:
             raise StoreError(f'{self.path} is not open')
         ticket = Ticket(command, lasting, on_done)
@@ -166,11 +168,11 @@ class Committer:
         lasting: bool = False,
         then: Callable[[T], object] = bool,
     ) -> T:
-        """Hand in a command and wait for its result.
+        """Submit a command and wait for its result, up to `timeout` seconds (None: no limit).
 
         `then(result)` is called in the hub, also when nobody waits any more. Raises StoreError when
-        the command failed, or was not done within `timeout` seconds (None: no limit); WrongThread
-        in another native thread than the one that made this.
+        the database fails or the time is over, whatever the command raises, and WrongThread in
+        another native thread than the one that made the committer.
         """
         if get_ident() != self._owner:
             raise WrongThread('an event system was used')
@@ -180,7 +182,7 @@ class Committer:
             if ticket.error is not None:
                 result.set_exception(ticket.error)
             else:
-                result.set(ticket.value)  # whoever waits goes on in a later turn of the hub
+                result.set(ticket.value)  # the caller goes on in a later turn of the loop
                 then(ticket.value)  # type: ignore[arg-type]
 
         ticket = self.submit(command, lasting, done)
@@ -216,18 +218,18 @@ class Committer:
             if ticket.settled:
                 try:
                     ticket.on_done(ticket)
-                except Exception as error:  # noqa: BLE001 - the others wait for theirs
+                except Exception as error:  # noqa: BLE001 - the other callers wait for theirs
                     log_failure(logger, error, '%s: what follows a command failed', self.path)
-        if self._session.gone is not None and self.trouble is None:
-            self.trouble = self._session.gone
+        if self._connection.gone is not None and self.trouble is None:
+            self.trouble = self._connection.gone
             self._lost()
 
-    # The thread's side: it knows no greenlets and writes no log.
+    # The thread's side: no greenlets, no logs.
 
     def _open(self) -> Exception | None:
-        # gevent would print the traceback of an error that left the thread by itself
+        # gevent prints the traceback of an error that leaves a thread
         try:
-            self._session.open()
+            self._connection.open()
         except Exception as error:  # noqa: BLE001 - raised again by whoever waits
             return error
         return None
@@ -270,11 +272,11 @@ class Committer:
         wanted: list[Ticket[Any]] = []
 
         def run(db: Database) -> None:
-            # now, because others may have had the turn for long
+            # only now: other processes may have had the mutex for long
             wanted.extend(ticket for ticket in group if not ticket.cancelled)
             for ticket in wanted:
                 ticket.value = ticket.command(db)
 
-        self._session.transact(run, any(ticket.lasting for ticket in group))
+        self._connection.transact(run, any(ticket.lasting for ticket in group))
         for ticket in wanted:
             ticket.settled = True

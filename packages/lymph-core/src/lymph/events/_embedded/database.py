@@ -1,26 +1,26 @@
 """The SQLite file: its tables, how it is opened, and what its errors mean.
 
 =============  ====================================================================================
-events         what was emitted, once however many queues want it; goes with its last message
-messages       one for each event and queue; `due` set: not yet; `owner` set: leased; `losses` says
-               how often it was taken back from a consumer that ended
-queues         `temporary` ones end with their last consumer; see `ending`
+events         emitted events, each once for all queues; removed with their last message
+messages       one for each event and queue; with `due`: delayed; with `owner`: leased; `losses` is
+               how often it was taken back from a dead consumer
+queues         `temporary` 0: durable, 1: deleted with its last consumer, 2: deleted; see `routing`
 bindings       the topics that a queue collects
-consumers      who consumes a queue, and the topics it wants; NULL where an older lymph consumes it
-owners         instances that consume; ids are never used twice, so that a lease that was taken away
-               cannot be settled by whoever lost it
-claims         who consumes an exclusive queue, and until when
-dead_letters   what was given up
-changes        one number, another one when queues or bindings have changed
-clocks         what the file's clock shows; see `clock`
+consumers      which owner consumes which queue, and its topics; NULL from an older lymph
+owners         instances that consume; no id is used twice, so that an event that was taken back
+               cannot be settled by its former owner
+claims         which owner consumes an exclusive queue, and until when
+dead_letters   events that were given up
+changes        one random number, replaced when queues or bindings change
+clocks         the time of the file's clock; see `clock`
 =============  ====================================================================================
 
 Times are seconds:
 
-- `messages.due` and `events.emitted` are of the file's clock, since delays outlive processes and
+- `messages.due` and `events.emitted` are of the file's clock: delays outlive processes and
   restarts of the machine
-- `owners.expires` and `claims.expires` are of the monotonic clock: a suspended machine takes nobody
-  for dead
+- `owners.expires` and `claims.expires` are of the monotonic clock: nobody expires while the machine
+  is suspended
 - `dead_letters.emitted` and `dead_letters.died` are Unix times, for people
 """
 
@@ -36,10 +36,10 @@ __all__ = ['StoreError', 'explain', 'give_back', 'open_database']
 
 _APPLICATION = 0x6C796D70  # `PRAGMA application_id`: 'lymp'
 _FORMAT = 6  # `PRAGMA user_version`
-_BUSY = 5.0  # seconds that SQLite waits for programs that do not take turns, such as its own shell
-_SPARE = 1000  # free pages that are left for what comes
-_GIVEN_BACK = 250  # pages at once, a few milliseconds
-_WRITTEN_BACK = 1000  # pages of the write-ahead log after which it is, SQLite's default
+_BUSY = 5.0  # seconds that SQLite waits for programs without the write mutex, as its own shell
+_SPARE = 1000  # free pages that are kept for new events
+_GIVEN_BACK = 250  # pages in one step, a few milliseconds
+_WRITTEN_BACK = 1000  # pages of the log after which it is written back, SQLite's default
 _WAL_KEPT = 16 << 20  # bytes of the write-ahead log that stay allocated
 
 _CLAIMS = """
@@ -60,8 +60,8 @@ CREATE INDEX messages_suspected ON messages (owner, queue) WHERE losses > 1;
 _TOPICS = """
 ALTER TABLE consumers ADD COLUMN topics TEXT;
 """
-# What a file of that format lacks of the next one. Before format 5 all times were Unix times, as
-# those of a new clock are.
+# What to add to a file of each format for the next one. Before format 5 all times were Unix times,
+# with which a new clock begins.
 _UPGRADES = {1: _CLAIMS, 2: _FAILED, 3: _LOSSES, 4: CLOCKS, 5: _TOPICS}
 _TABLES = """
 CREATE TABLE events (
@@ -122,14 +122,14 @@ INSERT INTO changes VALUES (1);
 
 
 class StoreError(LymphError):
-    """The file cannot be used; one line that names it and says what to do."""
+    """The database cannot be used; one line that names its file and says what to do."""
 
 
 def open_database(path: Path) -> Database:
-    """Return a connection to the file, which is made when it is not there or empty.
+    """Return a connection to the database, which is made when it is missing or empty.
 
-    The caller holds the turn. Raises StoreError; a file that is damaged, of another program or of a
-    newer lymph is left as it is.
+    The caller holds the write mutex. Raises StoreError; a file that is damaged, of another program
+    or of a newer lymph is not changed.
     """
     try:
         connection = sqlite3.connect(
@@ -149,7 +149,7 @@ def open_database(path: Path) -> Database:
 
 
 def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> str:
-    """Return one line on what an error of SQLite means for the file, and what to do."""
+    """Return one line: what an error of SQLite means for the file, and what to do."""
     # sqlite3 cannot even decode an error that quotes a damaged schema
     text = 'malformed schema' if isinstance(error, UnicodeDecodeError) else str(error)
     for sign, words in _MEANINGS:
@@ -159,17 +159,17 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> str:
 
 
 def give_back(db: sqlite3.Connection) -> bool:
-    """Return some of the file's free pages to the disk; returns whether to go on.
+    """Return some free pages of the file to the disk; return whether there are more.
 
-    The file becomes shorter when the log is written back to it. That would be after a thousand more
-    pages, which may never come, so the commit of the last bit does it.
+    The file becomes shorter when the log is written back. That is after a thousand more pages,
+    which may never come, so the commit of the last step does it.
     """
     if _pragma(db, 'wal_autocheckpoint') == 1:
         db.execute(f'PRAGMA wal_autocheckpoint = {_WRITTEN_BACK}')
         return False
     free = _pragma(db, 'freelist_count') - _SPARE
     for _ in range(min(free, _GIVEN_BACK)):
-        # sqlite3 takes one step of a statement without columns, and a step is a page
+        # sqlite3 does one step of a statement without columns, which is one page
         db.execute('PRAGMA incremental_vacuum(1)')
     if 0 < free <= _GIVEN_BACK:
         db.execute('PRAGMA wal_autocheckpoint = 1')

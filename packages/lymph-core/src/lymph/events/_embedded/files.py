@@ -1,16 +1,16 @@
-"""The files of the store: whether they are those that SQLite has open, and letting go of them.
+"""The files of the database: are they still those that SQLite has open?
 
-SQLite goes on with files that have lost their names, or what was in them, and says nothing: what it
-writes is found by nobody. There are three:
+SQLite goes on with files that were removed, replaced or cut off, and says nothing: nobody finds
+what it writes. There are three:
 
 ============  =====================================================================================
-the database  what was written back from the log
+the database  pages that were written back from the log
 ``-wal``      the write-ahead log, which every commit is appended to
 ``-shm``      the index of the log, and the locks of those who use it
 ============  =====================================================================================
 
-They are looked at before each transaction. Whoever finds one missing, replaced or cut off saves
-what can be saved, lets go of all, and opens what is there then.
+They are checked before each transaction. Whoever finds one missing, replaced or cut off saves what
+can be saved, closes the connection, and opens what is there then.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DESCRIPTORS = '/proc/self/fd'
 class StoreFiles:
     """The files of the database at `path` that `db` has just opened.
 
-    Everything but `problem` is called with the turn.
+    Call everything but `problem` with the write mutex held.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
@@ -48,7 +48,7 @@ class StoreFiles:
         self._cut = False  # the log may lack what it had
 
     def are_in_use(self) -> bool:
-        """Tell whether they are what this process has open, and the log is what its index says."""
+        """Tell whether this process has these files open, and the log fits its index."""
         opened = _descriptors()
         if None in self._files or (opened and not opened.keys() >= set(self._files)):
             return False
@@ -61,7 +61,7 @@ class StoreFiles:
         return bool(frames == written)
 
     def problem(self) -> str | None:
-        """Return in words what has become of them, None while all is well. Never waits."""
+        """Return what became of the files, in words; None while all is well. Never waits."""
         try:
             found = database, log, _ = [
                 os.stat(self._path),
@@ -83,17 +83,17 @@ class StoreFiles:
         return None
 
     def is_harmless(self) -> bool:
-        """Tell whether a log that became shorter lacks nothing, so that one can go on.
+        """Tell whether a log that became shorter lacks nothing, so that the files can be used on.
 
-        So it is after another program has written it back.
+        That is so after another program has written it back.
         """
         if not self._cut or self._what_is_gone() is not None or self._lacks():
             return False
         self._log_size, self._cut = 0, False
         return True
 
-    def let_go(self) -> None:
-        """Save what can be saved and close the connection."""
+    def save_and_close(self) -> None:
+        """Save what can be saved and close the connection. Raises nothing."""
         with suppress(sqlite3.Error, OSError):
             self._save()
         with suppress(sqlite3.Error):
@@ -106,7 +106,7 @@ class StoreFiles:
         return None
 
     def _has_hole(self) -> bool:
-        """Tell whether the log has parts that were never written, or does not begin as one does."""
+        """Tell whether parts of the log were never written, or it does not begin as a log."""
         try:
             # SQLite holds no lock of the log that would be lost with a descriptor
             with open(self._log, 'rb') as log:
@@ -118,7 +118,7 @@ class StoreFiles:
         return hole or bool(head and int.from_bytes(head, 'big') not in _MAGIC)
 
     def _lacks(self) -> bool:
-        """Tell whether something is missing of the log that was not written back."""
+        """Tell whether pages of the log are missing that were not written back."""
         if self._has_hole():
             return True
         # Another connection, which has read nothing yet. Looking for what is missing by writing
@@ -154,8 +154,8 @@ class StoreFiles:
     def _close(self) -> None:
         """Close the connection without writing the log back or removing it.
 
-        The last one that closes a database does both, by name; then it would hit the files of those
-        who have begun anew. Another lock of ours makes it believe that others have it open.
+        The last connection that closes a database does both, by name, and would hit the files of
+        those who have begun anew. A lock that is set here makes it believe that others are left.
         """
         lock = -1
         path = _descriptors().get(self._files[0])

@@ -1,12 +1,12 @@
-"""Leasing events from queues. Every function runs in a transaction.
+"""Leases events from queues. Every function runs in a transaction, in the committer's thread.
 
-From an exclusive queue the oldest event is leased and no other, to whoever has the claim to it. An
-event that failed keeps its place: what is behind it is not leased before it was tried again. What
-was emitted with a delay takes its place when it is due.
+From an exclusive queue only the oldest event is leased, and only to the holder of its claim. A
+failed event keeps its place: the events behind it wait until it was tried again. A delayed event
+takes its place when it is due.
 
-An event that was lost with its consumer twice may be what ends its consumers. It is a suspect: an
-instance leases it when it has nothing else of its queue, and then nothing else until that is over.
-So it takes no others to the dead letters with it.
+An event that was lost with two consumers is suspect: it may be what kills them. An instance leases
+it when it has no other event of the queue, and then leases no other until it is settled. So it
+takes no other events to the dead letters with it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from lymph.events.leases import Delivery, Demand, Leased
 
 __all__ = ['lease']
 
-_SUSPICIOUS = 2  # losses; the index of the suspected counts on it
-_ASIDE = 0.1  # seconds before it is asked again whether a suspect may be leased
-_PROMOTED = 256  # delayed events of a queue that become ready in one go
-_BYTES = 4 * 1024 * 1024  # of the events that one lease brings, with the last one's beyond it
+_SUSPICIOUS = 2  # losses; the index messages_suspected depends on it
+_RETRY = 0.1  # seconds before a lease is tried again that a suspect event prevented
+_PROMOTED = 256  # delayed events of a queue that become ready in one lease
+_BYTES = 4 * 1024 * 1024  # of the events in one lease; the last event may exceed it
 
 _QUEUE = """
 SELECT queues.id, owners.id FROM queues LEFT JOIN owners ON owners.id = ? WHERE name = ?
@@ -53,12 +53,11 @@ WHERE queue = ? AND due IS NOT NULL AND attempts > 0 ORDER BY id LIMIT 1
 
 
 def lease(db: Database, owner: int, demands: Sequence[Demand], lifetime: float) -> Leased:
-    """Lease the oldest events that are ready to `owner`; each has one more attempt.
+    """Lease the oldest ready events to `owner`; each has one more attempt.
 
-    Large events are leased a few at a time; what there is no room for is due at once. Queues that
-    get nothing for that reason are to come first the next time.
-
-    Claims that are taken or renewed with it last `lifetime` seconds. Raises UnknownOwner.
+    Large events are leased a few at a time: what exceeds 4 MiB is due at once, and the caller asks
+    for the queues without events first the next time. Claims that are taken or renewed expire after
+    `lifetime` seconds. Raises UnknownOwner.
     """
     deliveries: list[Delivery] = []
     leased = Leased(deliveries)
@@ -89,7 +88,7 @@ def lease(db: Database, owner: int, demands: Sequence[Demand], lifetime: float) 
 def _is_ours(
     db: Database, queue: int, owner: int, demand: Demand, lifetime: float, leased: Leased
 ) -> bool:
-    """Take or renew the claim that a demand comes with, if any; note when to ask again."""
+    """Take or renew the claim of a demand, if it has one; note when to ask again."""
     if demand.claim is None:
         return True
     now = time.monotonic()
@@ -104,34 +103,34 @@ def _is_ours(
 def _without_suspects(
     db: Database, queue: int, owner: int, demand: Demand, leased: Leased, room: int
 ) -> list[tuple[int, bytes, int]]:
-    """Return id, data and attempt of what may be leased; a suspect is alone."""
+    """Return id, data and attempt of the events to lease; a suspect one is alone."""
     rows = _ready(db, queue, demand, leased, room)
     if not rows:
         return []
     if db.execute(_SUSPECTED, (owner, queue)).fetchone():
-        return _aside(demand, leased)
+        return _lease_no_more(demand, leased)
     count = next((n for n, row in enumerate(rows) if row[3] >= _SUSPICIOUS), len(rows))
     if count == 0:
         if db.execute(_LEASED, (owner, queue)).fetchone():
-            return _aside(demand, leased)
+            return _lease_no_more(demand, leased)
         count = 1
     if count < len(rows):
-        _aside(demand, leased)
+        _lease_no_more(demand, leased)
     return [(id, data, attempt) for id, data, attempt, _ in rows[:count]]
 
 
-def _aside(demand: Demand, leased: Leased) -> list[tuple[int, bytes, int]]:
-    """Lease nothing more now, and have the queue looked into soon."""
-    leased.due[demand.queue] = min(leased.due.get(demand.queue, _ASIDE), _ASIDE)
+def _lease_no_more(demand: Demand, leased: Leased) -> list[tuple[int, bytes, int]]:
+    """Note that the queue is due again soon; return no events."""
+    leased.due[demand.queue] = min(leased.due.get(demand.queue, _RETRY), _RETRY)
     return []
 
 
 def _ready(
     db: Database, queue: int, demand: Demand, leased: Leased, room: int
 ) -> list[tuple[int, bytes, int, int]]:
-    """Return id, data, attempt and losses of what is ready; note when there is more.
+    """Return id, data, attempt and losses of the ready events, up to `room` bytes.
 
-    No more than what fills `room` bytes.
+    Notes when the next event is due.
     """
     now = db.now()
     (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
@@ -149,7 +148,7 @@ def _ready(
 
 
 def _first_of(found: sqlite3.Cursor, room: int) -> list[tuple[int, bytes, int, int]]:
-    """Read rows until their data fill `room` bytes; those behind are never loaded."""
+    """Read rows until their data fill `room` bytes; the rest is never loaded."""
     rows = []
     with closing(found):
         for row in found:

@@ -1,4 +1,8 @@
-"""Events on their way: emitted and settled. Every function runs in a transaction."""
+"""Emits and settles events. Every function runs in a transaction, in the committer's thread.
+
+Only the owner of a lease settles an event: after it was taken back, its former owner changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ WHERE messages.id = ? AND owner = ?
 
 
 def publish(db: Database, routes: Routes, topic: str, data: bytes, delay: float) -> list[str]:
-    """Put an event into every queue that collects its topic; returns their names."""
+    """Put an event into every queue that collects its topic; return the names of the queues."""
     queues = routes.find(db, topic)
     if queues:
         put(db, [queue for queue, _ in queues], data, delay)
@@ -29,7 +33,7 @@ def publish(db: Database, routes: Routes, topic: str, data: bytes, delay: float)
 
 
 def put(db: Database, queues: Sequence[int], data: bytes, delay: float = 0) -> None:
-    """Put an event at the end of queues."""
+    """Put an event at the end of queues, to be delivered after `delay` seconds."""
     now = db.now()
     due = now + delay if delay else None
     event = db.execute('INSERT INTO events (data, emitted) VALUES (?, ?)', (data, now)).lastrowid
@@ -39,16 +43,13 @@ def put(db: Database, queues: Sequence[int], data: bytes, delay: float = 0) -> N
     )
 
 
-# What was leased is settled by its owner alone: a lease that was taken away counts no more.
-
-
 def acknowledge(db: sqlite3.Connection, owner: int, id: int) -> None:
-    """Forget an event that was handled."""
+    """Remove an event that was handled."""
     db.execute('DELETE FROM messages WHERE id = ? AND owner = ?', (id, owner))
 
 
 def retry(db: Database, owner: int, id: int, delay: float) -> None:
-    """Put an event back, to be leased not before `delay` seconds from now."""
+    """Put an event back, to be leased again after `delay` seconds."""
     db.execute(
         'UPDATE messages SET owner = NULL, due = ? WHERE id = ? AND owner = ?',
         (db.now() + delay, id, owner),
@@ -71,7 +72,7 @@ def release(db: sqlite3.Connection, deliveries: Iterable[Delivery], attempts: in
 
 
 def recover(db: sqlite3.Connection, owner: int, id: int) -> None:
-    """Put back, to be leased at once, what its consumer was lost with."""
+    """Put back an event that was lost with its consumer, to be leased at once."""
     db.execute(
         'UPDATE messages SET owner = NULL, losses = losses + 1 WHERE id = ? AND owner = ?',
         (id, owner),

@@ -1,11 +1,13 @@
-"""Who owns leases and temporary queues, and what becomes of them when an owner dies.
+"""The owners of leases and temporary queues, and what is done when one dies.
 
-- An owner is a running instance: a row, and a file that it holds under flock. The kernel lets go of
-  the lock when the process ends, in whatever way, so a file that can be locked has a dead owner.
-- The file is there and locked before the row is, so a row without a file has lost it (somebody
-  cleaned up). Such an owner is dead when it has not renewed its row in time.
-- What a dead owner had leased is ready again, with its attempts counted; what was lost too often
-  goes to the dead letters. Its temporary queues and its claims go with it.
+- An owner is a running instance that consumes. It has a row, and a lock file that tells whether it
+  is alive (`lymph.core._system.lock_files`).
+- The file is locked before the row is written. So a row without a file belongs to an owner whose
+  file was removed; it is dead when it has not renewed its row for `_EXPIRY` seconds.
+- The events that a dead owner had leased are ready again, with their attempts counted; those that
+  were lost too often become dead letters. Its temporary queues and its claims are deleted.
+
+Every function runs in a transaction, in the thread of the committer.
 """
 
 from __future__ import annotations
@@ -27,13 +29,13 @@ from lymph.events._embedded.database import StoreError
 from lymph.events._embedded.routing import withdraw
 
 __all__ = [
-    'Found',
+    'OtherOwners',
     'UnknownOwner',
-    'dismiss',
-    'dismiss_former',
+    'check_others',
     'enroll',
     'expect_known',
-    'look_around',
+    'remove_former',
+    'remove_owner',
     'renew',
 ]
 
@@ -42,32 +44,35 @@ _EXPIRY = 60.0  # seconds after which an owner without a file is dead, unless it
 
 
 class UnknownOwner(StoreError):
-    """Others took this owner for dead, or it was one of a database that was lost."""
+    """Other owners took this one for dead, or it belongs to a database that was lost."""
 
     def __init__(self) -> None:
         super().__init__('the others do not know this instance; it makes itself known again')
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a look around found.
+class OtherOwners:
+    """What a check of the other owners found.
 
-    `living` are the processes of other owners, `unknown` how many of them live in another
-    namespace of process numbers, `queues` those that others can have something of now, `bells`
-    how many there are unless some belong to the dead.
+    =============  =============================================================================
+    `living`       processes of live owners
+    `elsewhere`    how many live owners have process ids of another namespace, in a container
+    `queues`       queues that got events back from dead owners
+    `sockets`      how many wake-up sockets the live owners have
+    =============  =============================================================================
     """
 
     living: frozenset[int]
-    unknown: int
+    elsewhere: int
     queues: frozenset[str]
-    bells: int
+    sockets: int
 
 
 def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:
-    """Make an owner of the instance that holds the file called `token`; returns its id.
+    """Add an owner with the lock file `token`; return its id.
 
-    A number of its own, also in a database that was made anew or is an older copy of this one: what
-    was leased in one is never settled in another.
+    The id is random: it is not used in another database, one that was made anew or is an older
+    copy, so an event that was leased in one is never settled in another.
     """
     owner = secrets.randbits(_ID_BITS) + 1
     row = (owner, token, os.getpid(), namespace, time.monotonic() + _EXPIRY)
@@ -78,48 +83,44 @@ def enroll(db: sqlite3.Connection, token: str, namespace: str | None) -> int:
 
 
 def expect_known(db: sqlite3.Connection, owner: int) -> None:
-    """Raise UnknownOwner for an owner that is not known."""
+    """Raise UnknownOwner unless `owner` has a row."""
     if db.execute('SELECT 1 FROM owners WHERE id = ?', (owner,)).fetchone() is None:
         raise UnknownOwner()
 
 
-def dismiss_former(db: Database, tokens: Iterable[str]) -> None:
-    """Forget all owners that an instance was which had these files."""
-    for token in tokens:
-        for (owner,) in db.execute('SELECT id FROM owners WHERE token = ?', (token,)).fetchall():
-            dismiss(db, owner)
-
-
 def renew(db: sqlite3.Connection, owner: int, token: str) -> bool:
-    """Say that `owner` lives and holds the file `token`; returns whether it is still known."""
+    """Note that `owner` lives and has the lock file `token`; return whether it has a row."""
     sql = 'UPDATE owners SET token = ?, expires = ? WHERE id = ?'
     return db.execute(sql, (token, time.monotonic() + _EXPIRY, owner)).rowcount > 0
 
 
-def look_around(db: Database, owner: int, directory: Path, namespace: str | None) -> Found:
-    """Dismiss the other owners that are dead; `namespace` is that of this process."""
-    living, unknown, queues = set(), 0, set()
+def check_others(db: Database, owner: int, directory: Path, namespace: str | None) -> OtherOwners:
+    """Remove all owners except `owner` that are dead; return what is known of the others.
+
+    `directory` has their lock files; `namespace` is that of the process ids of this process.
+    """
+    living, elsewhere, queues = set(), 0, set()
     rows = db.execute(
         'SELECT id, token, pid, namespace, expires FROM owners WHERE id != ?', (owner,)
     ).fetchall()
     for other, token, pid, their_namespace, expires in rows:
         if _is_dead(directory / token, expires):
-            queues |= dismiss(db, other)
+            queues |= remove_owner(db, other)
             with suppress(OSError):
                 os.unlink(directory / token)
         elif their_namespace == namespace:
             living.add(pid)
         else:
-            unknown += 1
-    _sweep(directory, {token for _, token, *_ in rows})
-    (bells,) = db.execute(
+            elsewhere += 1
+    _remove_unknown(directory, {token for _, token, *_ in rows})
+    (sockets,) = db.execute(
         'SELECT (SELECT count(*) FROM consumers) + (SELECT count(*) FROM owners)'
     ).fetchone()
-    return Found(frozenset(living), unknown, frozenset(queues), bells)
+    return OtherOwners(frozenset(living), elsewhere, frozenset(queues), sockets)
 
 
-def dismiss(db: Database, owner: int) -> set[str]:
-    """Forget an owner; returns the queues that others can have something of now."""
+def remove_owner(db: Database, owner: int) -> set[str]:
+    """Remove an owner with all it owns; return the queues that got events back from it."""
     queues = take_back(db, 'owner = ?', owner, 'its consumer ended')
     claimed = db.execute(
         'SELECT name FROM claims JOIN queues ON queues.id = queue WHERE owner = ?', (owner,)
@@ -130,8 +131,15 @@ def dismiss(db: Database, owner: int) -> set[str]:
     return queues.union(name for (name,) in claimed)
 
 
-def _sweep(directory: Path, known: set[str]) -> None:
-    """Remove the files of owners that died before they were known."""
+def remove_former(db: Database, tokens: Iterable[str]) -> None:
+    """Remove all owners that had one of these lock files: former ids of this instance."""
+    for token in tokens:
+        for (owner,) in db.execute('SELECT id FROM owners WHERE token = ?', (token,)).fetchall():
+            remove_owner(db, owner)
+
+
+def _remove_unknown(directory: Path, known: set[str]) -> None:
+    """Remove the lock files of processes that died before they had a row."""
     for name in os.listdir(directory):
         path = directory / name
         with suppress(OSError):
@@ -144,5 +152,6 @@ def _is_dead(path: Path, expires: float) -> bool:
     state = owner_state(path)
     if state == 'missing':
         now = time.monotonic()
-        return not now <= expires <= now + _EXPIRY  # later: it is of an earlier boot
+        # A row that expires later than a new one was written before the machine was restarted.
+        return not now <= expires <= now + _EXPIRY
     return state == 'dead'

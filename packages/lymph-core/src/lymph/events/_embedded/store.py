@@ -1,4 +1,4 @@
-"""What one instance leases from the database, and how it settles what it has leased."""
+"""The store of `lymph.events.leases` over the database: leases events and settles them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import gevent
 
 from lymph.core.components import Component
 from lymph.core.greenlets import Greenlet
-from lymph.events._embedded.claims import let_go
+from lymph.events._embedded.claims import HeldClaims, give_up
 from lymph.events._embedded.clock import Database
 from lymph.events._embedded.committer import Committer, Ticket
-from lymph.events._embedded.holding import Holding
-from lymph.events._embedded.keeper import Keeper
 from lymph.events._embedded.leasing import lease
 from lymph.events._embedded.messages import acknowledge, bury, release, retry
+from lymph.events._embedded.ownership import Ownership
 from lymph.events.leases import Delivery, Demand, Leased
 
 __all__ = ['DatabaseStore']
@@ -28,43 +27,44 @@ _Settling = Callable[[Database], None]
 
 
 class DatabaseStore:
-    """Leases for the owner that `keeper` keeps; `ring` is told of queues that have more.
+    """Leases events for the owner that `ownership` says.
 
-    What cannot be settled, on a full disk say, is tried again until it can: its number is bounded
-    by that of the leases.
+    `claims` are those to exclusive queues; `wake_queue` is called with each queue that got events
+    back. A settlement that fails, on a full disk for example, is tried again every second until it
+    succeeds; there are never more of them than leased events.
     """
 
     def __init__(
         self,
         component: Component,
         committer: Committer,
-        keeper: Keeper,
-        holding: Holding,
-        ring: Callable[[str], object],
+        ownership: Ownership,
+        claims: HeldClaims,
+        wake_queue: Callable[[str], object],
     ) -> None:
         self._component = component
         self._committer = committer
-        self._keeper = keeper
-        self._holding = holding
-        self._ring = ring
+        self._ownership = ownership
+        self._claims = claims
+        self._wake_queue = wake_queue
         self._failed: list[tuple[_Settling, tuple[str, ...]]] = []
         self._retrying: Greenlet | None = None
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
-        owner, lifetime = self._keeper.owner, self._holding.lifetime
-        # no limit: what a lease brings after its asker has left would be leased to nobody
+        owner, lifetime = self._ownership.owner, self._claims.lifetime
+        # no timeout: events of a lease that arrives after its caller has left would be lost
         leased = self._committer.run(lambda db: lease(db, owner, demands, lifetime), None)
         for demand in demands:
             if demand.claim is not None and demand.queue in leased.claims:
-                self._holding.keep(demand.queue, demand.claim, leased.claims[demand.queue])
+                self._claims.add(demand.queue, demand.claim, leased.claims[demand.queue])
         return leased
 
     def holds(self, claim: str) -> bool:
-        return self._holding.holds(claim)
+        return self._claims.holds(claim)
 
     def let_go(self, queue: str, claim: str) -> None:
-        self._holding.forget(claim)
-        self._settle(lambda db: let_go(db, claim), [queue])
+        self._claims.remove(claim)
+        self._settle(lambda db: give_up(db, claim), [queue])
 
     def acknowledge(self, delivery: Delivery) -> None:
         self._settle(lambda db: acknowledge(db, delivery.owner, delivery.id))
@@ -82,13 +82,13 @@ class DatabaseStore:
         self._settle(lambda db: release(db, given, attempts), queues)
 
     def _settle(self, settling: _Settling, queues: Iterable[str] = ()) -> None:
-        if not self._keeper.owner:
-            return  # stopped: what was leased is with the others already
+        if not self._ownership.owner:
+            return  # stopped: the leased events went to the others
 
         def done(ticket: Ticket[None]) -> None:
             if ticket.error is None:
                 for queue in queues:
-                    self._ring(queue)
+                    self._wake_queue(queue)
                 return
             self._failed.append((settling, tuple(queues)))
             if not self._retrying:
@@ -102,4 +102,4 @@ class DatabaseStore:
         self._retrying = None
         for _ in range(len(self._failed)):
             self._settle(*self._failed[0])
-            del self._failed[0]  # the committer has it, and puts it back if it fails again
+            del self._failed[0]  # if it fails again, it is appended again

@@ -1,13 +1,13 @@
-"""Events on one machine: queues in a file that all processes share.
+"""Events on one machine: queues in one SQLite file that all processes share.
 
 ::
 
     <state>/events/events.sqlite     queues and what is in them; see `database`
-    <state>/events/owners/           one locked file for each instance that consumes; see `owners`
-    <state>/events/bells/            one for each queue and instance that consumes it
+    <state>/events/owners/           a lock file of each instance that consumes; see `owners`
+    <state>/events/bells/            a wake-up socket of each consumer of a queue, and of each owner
 
-Whoever puts an event into a queue rings the bells of its consumers; nobody polls. The state
-directory has to be on a local disk.
+Whoever puts an event into a queue wakes its consumers (`lymph.core._system.wakeups`); nobody polls.
+The state directory has to be on a local disk.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from lymph.core._system.state import state_directory
 from lymph.core._system.wakeups import Waker, WakeupSocket
 from lymph.core.events import Event
 from lymph.core.options import refuse_unknown
+from lymph.events._embedded.claims import HeldClaims
 from lymph.events._embedded.clock import Database
 from lymph.events._embedded.committer import Committer
 from lymph.events._embedded.database import StoreError
-from lymph.events._embedded.holding import Holding
-from lymph.events._embedded.keeper import Keeper
-from lymph.events._embedded.letters import EmbeddedDeadLetters
+from lymph.events._embedded.dead_letters import EmbeddedDeadLetters
 from lymph.events._embedded.messages import publish
 from lymph.events._embedded.owners import expect_known
+from lymph.events._embedded.ownership import Ownership
 from lymph.events._embedded.queues import EmbeddedQueues
 from lymph.events._embedded.recovery import Recovery
 from lymph.events._embedded.routing import Routes, declare, has_queue, missing, withdraw
@@ -54,8 +54,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar('T')
 
 _LONGEST_CONFIRM = 24 * 3600.0  # seconds
-_SHORTEST_STALL = 0.1  # seconds; rows are renewed several times in it
-_LONGEST_STALL = 60.0  # seconds; as long as an owner is known that does not renew its row
+_SHORTEST_STALL = 0.1  # seconds; claims are renewed several times in it
+_LONGEST_STALL = 60.0  # seconds; an owner without a file that does not renew its row is dead then
 
 
 @dataclass
@@ -64,22 +64,32 @@ class _Consumed:
 
     queue: str
     subscription: Subscription
-    bell: WakeupSocket | None = None
+    socket: WakeupSocket | None = None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether nobody has removed the socket."""
+        return self.socket is None or self.socket.in_place
+
+    def close(self) -> None:
+        if self.socket is not None:
+            self.socket.close()
 
 
 class EmbeddedEventSystem(BaseEventSystem):
     """Carries events among the processes of one machine that share a state directory.
 
     =================  =============================================================================
-    `path`             used in place of the state directory; `where` it is configured, for errors
-    `confirm_timeout`  seconds after which `emit` gives up
-    `stall_timeout`    seconds after which an instance that stands still (it is stopped, its loop is
-                       blocked) loses its exclusive queues to others; at most 60
-    `backoff`          how long failed events wait
+    `path`             a directory that is used in place of the state directory
+    `where`            the place in the configuration that names `path`, for errors
+    `confirm_timeout`  seconds after which `emit` and other commands give up
+    `stall_timeout`    seconds after which an instance that stands still (it is stopped, or its loop
+                       is blocked) loses its exclusive queues to others; at most 60
+    `backoff`          how long failed events wait before the next attempt
     =================  =============================================================================
 
     Raises ConfigurationError when the directory cannot be made or written. In a forked child the
-    copy refuses to work and leaves everything to the parent.
+    copy refuses to be used and changes nothing of the parent's.
     """
 
     dead_letters: EmbeddedDeadLetters
@@ -97,7 +107,7 @@ class EmbeddedEventSystem(BaseEventSystem):
     ) -> None:
         super().__init__(**kwargs)
         make = partial(state_directory, 'events', path=path, where=where)
-        self.directory, owners, self._bells = make(), make('owners'), make('bells')
+        self.directory, owners, self._sockets = make(), make('owners'), make('bells')
         self._where = where
         self._timeout = confirm_timeout
         self._token = secrets.token_hex(4)
@@ -106,24 +116,29 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._consumed: dict[str, _Consumed] = {}
         self._declared: dict[str, tuple[str, ...]] = {}  # without consuming them
         self._routes = Routes()
-        self._waker = Waker(self._bells)
-        self._ring = self._waker.wake_soon
-        self._committer = Committer(self.directory / 'events.sqlite', self._lost)
-        self._keeper = Keeper(self, self._committer, owners, self._bells, self._keep_up, self._ring)
-        self._holding = Holding(self, self._committer, stall_timeout, self._ring)
-        store = DatabaseStore(self, self._committer, self._keeper, self._holding, self._ring)
+        self._waker = Waker(self._sockets)
+        self._wake = self._waker.wake_soon
+        self._committer = Committer(self.directory / 'events.sqlite', self._files_lost)
+        self._ownership = Ownership(
+            self, self._committer, owners, self._sockets, self._after_check, self._wake
+        )
+        self._claims = HeldClaims(self, self._committer, stall_timeout, self._wake)
+        store = DatabaseStore(self, self._committer, self._ownership, self._claims, self._wake)
         self._consumption = Consumption(self, store, self.unsubscribe, backoff or Backoff())
         self._recovery = Recovery(
-            self, self._committer, confirm_timeout, self._begin_anew, self._keep_place
+            self, self._committer, confirm_timeout, self._reopened, self._check_files
         )
-        self.dead_letters = EmbeddedDeadLetters(self._run, self._ring)
-        look = partial(self._keeper.look_after_others, confirm_timeout)
-        self.queues = EmbeddedQueues(self._committer.path, self._run, look)
+        self.dead_letters = EmbeddedDeadLetters(self._run, self._wake)
+        check_owners = partial(self._ownership.check_now, confirm_timeout)
+        self.queues = EmbeddedQueues(self._committer.path, self._run, check_owners)
         abandon_in_children(self)
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> EmbeddedEventSystem:
-        """Make the event system; the options are `path`, `confirm_timeout` and `stall_timeout`."""
+        """Make the event system from `path`, `confirm_timeout` and `stall_timeout`.
+
+        Raises ConfigurationError for other options and for values out of range.
+        """
         refuse_unknown(config, ('path', 'confirm_timeout', 'stall_timeout'))
         timeout = config.get_seconds('confirm_timeout', 10.0, maximum=_LONGEST_CONFIRM)
         stall = config.get_seconds(
@@ -134,7 +149,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         return cls(path, timeout, stall_timeout=stall, where=where, **kwargs)
 
     def on_start(self) -> None:
-        """Open the file; raises ConfigurationError when it cannot be used."""
+        """Open the database; raises ConfigurationError when it cannot be used."""
         self._availability.check_fork(ConfigurationError)
         try:
             self._committer.open(self._timeout)
@@ -146,24 +161,24 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._consumption.start()
 
     def on_stop(self) -> None:
-        """Hand what is leased to the others, end temporary queues and close the file."""
+        """Give leased events back, delete temporary queues and close the database."""
         if not self._availability.running:
             return
         self._availability.stop()
         self._recovery.stop()
         self._consumption.stop()
-        self._holding.stop()
+        self._claims.stop()
         consumed, self._consumed = self._consumed, {}
         self._declared.clear()
-        for one in consumed.values():
-            _close(one.bell)
-        self._keeper.stop(self._timeout)
+        for each in consumed.values():
+            each.close()
+        self._ownership.stop(self._timeout)
         self._waker.flush()
         self._committer.close()
-        self._waker.flush()  # for what was done last, though nobody waited for it any more
+        self._waker.flush()  # the queues of the last commands, for which nobody waited
 
     def abandon(self) -> None:
-        """Refuse from now on, in a forked child; the file and the queues stay the parent's."""
+        """Refuse to be used from now on, in a forked child; the queues stay the parent's."""
         self._availability.abandon()
         self._consumption.pause()
 
@@ -178,12 +193,12 @@ class EmbeddedEventSystem(BaseEventSystem):
         consumed = self._consumed[name] = _Consumed(queue, subscription)
         try:
             with self._lock:
-                self._keeper.start(self._timeout)
-            consumed.bell = self._hang_bell(queue)
+                self._ownership.start(self._timeout)
+            consumed.socket = self._bind_socket(queue)
             self._declare(consumed)
         except BaseException as error:
             del self._consumed[name]
-            _close(consumed.bell)
+            consumed.close()
             if isinstance(error, (StoreError, OSError)):
                 raise SubscriptionError(f'cannot consume {name}: {error}') from error
             raise
@@ -209,7 +224,7 @@ class EmbeddedEventSystem(BaseEventSystem):
 
         def declare_all(db: Database) -> None:
             for each in consumed:
-                queue, owner = self._queue(each), self._keeper.owner
+                queue, owner = self._queue(each), self._ownership.owner
                 declare(db, queue, each.event_types, each.temporary, owner)
             for each in kept:
                 declare(db, self._queue(each), each.event_types, False, None)
@@ -217,7 +232,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         try:
             if consumed:
                 with self._lock:
-                    self._keeper.start(self._timeout)
+                    self._ownership.start(self._timeout)
             self._run(declare_all)
         except (StoreError, OSError) as error:
             names = ', '.join(each.queue_name for each in queues)
@@ -241,15 +256,19 @@ class EmbeddedEventSystem(BaseEventSystem):
             return
         del self._consumed[name]
         self._consumption.remove(consumed.queue)
-        _close(consumed.bell)
-        owner = self._keeper.owner
+        consumed.close()
+        owner = self._ownership.owner
         try:
             self._run(lambda db: withdraw(db, owner, consumed.queue))
         except StoreError as error:
-            logger.error('the queue %s stays until this instance ends: %s', consumed.queue, error)
+            logger.error('the queue %s exists until this instance ends: %s', consumed.queue, error)
 
     def emit(self, event: Event, delay: float = 0) -> None:
-        """Put the event into all queues that collect it; returns when that is on the disk."""
+        """Put the event into all queues that collect it; return when they are on the disk.
+
+        Raises as the contract says; EmitFailure after `confirm_timeout` seconds, and while queues
+        may be missing after the database was lost.
+        """
         self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)
@@ -257,12 +276,12 @@ class EmbeddedEventSystem(BaseEventSystem):
             raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
         try:
             self._recovery.expect_settled()
-            self._keeper.visit()
+            self._ownership.check_as_emitter()
             self._committer.run(
                 lambda db: publish(db, self._routes, event.type, data, delay),
                 self._timeout,
                 lasting=True,
-                then=self._ring_all,
+                then=self._wake_all,
             )
         except StoreError as error:
             raise EmitFailure(f'{event.type} is not known to be safe: {error}') from error
@@ -285,51 +304,55 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._availability.check(StoreError, str(self._committer.path))
         return self._committer.run(command, self._timeout, lasting, then)
 
-    def _ring_all(self, queues: Iterable[str]) -> None:
+    def _wake_all(self, queues: Iterable[str]) -> None:
         for queue in queues:
-            self._ring(queue)
+            self._wake(queue)
 
-    def _hang_bell(self, queue: str) -> WakeupSocket:
-        return WakeupSocket(self._bells, queue, partial(self._consumption.ring, queue))
+    def _bind_socket(self, queue: str) -> WakeupSocket:
+        return WakeupSocket(self._sockets, queue, partial(self._consumption.ring, queue))
 
     def _declare(self, consumed: _Consumed) -> None:
         queue, topics = consumed.queue, consumed.subscription.event_types
-        temporary, owner = consumed.subscription.temporary, self._keeper.owner
+        temporary, owner = consumed.subscription.temporary, self._ownership.owner
 
-        def make_known(db: Database) -> None:
+        def declare_for_known(db: Database) -> None:
             expect_known(db, owner)
             declare(db, queue, topics, temporary, owner)
 
-        self._run(make_known)
+        self._run(declare_for_known)
 
-    def _lost(self) -> None:
-        self._holding.forget_all()  # whoever is first in the new file has the claims
-        self._keeper.lose()
+    def _files_lost(self) -> None:
+        """Called in the hub when the files of the database were removed or replaced."""
+        self._claims.clear()  # whoever asks first in the next database gets them
+        self._ownership.database_lost()
         self._recovery.lost()
 
-    def _begin_anew(self) -> None:
-        """Declare again what was declared; the file may have been made anew."""
-        self._keeper.look_soon()
+    def _reopened(self) -> None:
+        """Declare the queues again that are kept for others: the database may be a new one."""
+        self._ownership.check_soon()
         for name, topics in tuple(self._declared.items()):
             try:
                 self._run(partial(_declare, name, topics))
             except StoreError as error:
                 logger.error('cannot keep events for %s: %s', name, error)
 
-    def _keep_place(self) -> None:
-        """Hang bells again soon that somebody removed."""
-        self._keeper.keep_place()
-        if not all(map(_hangs, self._consumed.values())):
-            self._keeper.look_soon()
+    def _check_files(self) -> None:
+        """Put sockets and files back soon that somebody removed. Never waits."""
+        self._ownership.check_files()
+        if not all(consumed.in_place for consumed in self._consumed.values()):
+            self._ownership.check_soon()
 
-    def _keep_up(self, lost: bool) -> None:
-        """Look into every queue, in case that a ring was lost; declare again what is gone."""
+    def _after_check(self, undeclared: bool) -> None:
+        """Poll all queues in case a wake-up was missed; declare missing queues again first.
+
+        With `undeclared`, all of them are declared again: the owner has a new id.
+        """
         names = [consumed.queue for consumed in self._consumed.values()]
-        gone = set(names) if lost else self._run(lambda db: missing(db, names))
+        gone = set(names) if undeclared else self._run(lambda db: missing(db, names))
         for consumed in tuple(self._consumed.values()):
-            if consumed.bell is not None and not _hangs(consumed):
-                consumed.bell.close()
-                consumed.bell = self._hang_bell(consumed.queue)
+            if consumed.socket is not None and not consumed.in_place:
+                consumed.close()
+                consumed.socket = self._bind_socket(consumed.queue)
             if consumed.queue in gone:
                 self._declare(consumed)
             self._consumption.ring(consumed.queue)
@@ -337,12 +360,3 @@ class EmbeddedEventSystem(BaseEventSystem):
 
 def _declare(name: str, topics: tuple[str, ...], db: Database) -> None:
     declare(db, name, topics, False, None)
-
-
-def _hangs(consumed: _Consumed) -> bool:
-    return consumed.bell is None or consumed.bell.in_place
-
-
-def _close(bell: WakeupSocket | None) -> None:
-    if bell is not None:
-        bell.close()

@@ -5,9 +5,8 @@ import time
 import pytest
 
 from lymph.core.components import Component
-from lymph.events._embedded.claims import let_go, take
+from lymph.events._embedded.claims import HeldClaims, give_up, take
 from lymph.events._embedded.database import StoreError, open_database
-from lymph.events._embedded.holding import Holding
 from lymph.testing.waiting import eventually
 
 LIFETIME = 0.3
@@ -37,52 +36,52 @@ def rung():
 
 
 @pytest.fixture
-def holding(db, rung):
+def claims(db, rung):
     component = Component()
-    holding = Holding(component, Commands(db), LIFETIME, rung.append)
-    yield holding
-    holding.stop()
+    claims = HeldClaims(component, Commands(db), LIFETIME, rung.append)
+    yield claims
+    claims.stop()
     component.pool.kill()
 
 
-def claim(db, holding, token='mine'):
+def claim(db, claims, token='mine'):
     now = time.monotonic()
     assert take(db, 7, 1, token, now, now + LIFETIME) is None
-    holding.keep('queue', token, now + LIFETIME)
+    claims.add('queue', token, now + LIFETIME)
 
 
 def stands_until(db):
     return db.execute('SELECT expires FROM claims WHERE queue = 7').fetchone()[0]
 
 
-def test_a_claim_is_held_for_as_long_as_it_is_renewed(db, holding):
-    claim(db, holding)
+def test_a_claim_is_held_for_as_long_as_it_is_renewed(db, claims):
+    claim(db, claims)
     first = stands_until(db)
     eventually(lambda: stands_until(db) > first + LIFETIME)
-    eventually(lambda: holding.holds('mine'))  # not while this process is held up for that long
+    eventually(lambda: claims.holds('mine'))  # not while this process is held up for that long
 
 
-def test_a_claim_that_was_not_renewed_in_time_is_not_relied_on(db, holding):
-    claim(db, holding)
+def test_a_claim_that_was_not_renewed_in_time_is_not_relied_on(db, claims):
+    claim(db, claims)
     time.sleep(LIFETIME)  # a blocked loop renews nothing
-    assert not holding.holds('mine')
-    eventually(lambda: holding.holds('mine'))  # nobody else has taken it
+    assert not claims.holds('mine')
+    eventually(lambda: claims.holds('mine'))  # nobody else has taken it
 
 
-def test_a_claim_that_others_have_taken_is_forgotten_and_its_queue_rung(db, holding, rung):
-    claim(db, holding)
-    let_go(db, 'mine')
+def test_a_claim_that_others_have_taken_is_forgotten_and_its_queue_rung(db, claims, rung):
+    claim(db, claims)
+    give_up(db, 'mine')
     now = time.monotonic()
     assert take(db, 7, 2, 'other', now, now + 60) is None
     eventually(lambda: rung == ['queue'])
-    assert not holding.holds('mine')
+    assert not claims.holds('mine')
     assert stands_until(db) == now + 60
 
 
-def test_a_claim_that_was_given_back_is_not_held(db, holding):
-    claim(db, holding)
-    holding.forget('mine')
-    assert not holding.holds('mine')
+def test_a_claim_that_was_given_back_is_not_held(db, claims):
+    claim(db, claims)
+    claims.remove('mine')
+    assert not claims.holds('mine')
 
 
 def test_a_claim_is_taken_by_one_at_a_time(db):
@@ -116,7 +115,7 @@ def test_an_event_whose_consumers_keep_standing_still_is_a_dead_letter(db):
     assert 'stood still' in error
 
 
-def test_what_cannot_be_renewed_is_tried_again(db, holding):
+def test_what_cannot_be_renewed_is_tried_again(db, claims):
     failures = iter([1])
 
     def run(command, timeout):
@@ -124,14 +123,14 @@ def test_what_cannot_be_renewed_is_tried_again(db, holding):
             raise StoreError('the disk is slow')
         return command(db)
 
-    holding._committer.run = run
-    claim(db, holding)
+    claims._committer.run = run
+    claim(db, claims)
     first = stands_until(db)
     eventually(lambda: stands_until(db) > first)
 
 
 @pytest.mark.parametrize('error', [RuntimeError('no good'), SystemExit(1), KeyError('x')])
-def test_whatever_a_renewal_raises_the_next_one_follows(error, db, holding):
+def test_whatever_a_renewal_raises_the_next_one_follows(error, db, claims):
     failures = iter([error])
 
     def run(command, timeout):
@@ -139,7 +138,7 @@ def test_whatever_a_renewal_raises_the_next_one_follows(error, db, holding):
             raise failure
         return command(db)
 
-    holding._committer.run = run
-    claim(db, holding)
+    claims._committer.run = run
+    claim(db, claims)
     first = stands_until(db)
     eventually(lambda: stands_until(db) > first)

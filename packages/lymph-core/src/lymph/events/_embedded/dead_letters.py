@@ -1,4 +1,4 @@
-"""The dead letters in the database."""
+"""The dead letters in the database, for an operator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ['EmbeddedDeadLetters']
 
 T = TypeVar('T')
 
-_BATCH = 100  # in one transaction, so that nobody waits for long
+_BATCH = 100  # dead letters in one transaction, so that nobody waits for long
 _LATEST = 253_370_764_800.0  # Unix time of the year 9999
 _MOST = 1_000_000  # attempts
 
@@ -40,14 +40,15 @@ class _Run(Protocol):
 
 
 class EmbeddedDeadLetters(DeadLetters):
-    """Dead letters of the database that `run` runs commands against.
+    """The dead letters in the database; `run` runs a command in a transaction.
 
-    Every method raises StoreError when the database cannot be used.
+    `wake_queue` is called with each queue that gets events back. Every method raises StoreError
+    when the database cannot be used.
     """
 
-    def __init__(self, run: _Run, ring: Callable[[str], object]) -> None:
+    def __init__(self, run: _Run, wake_queue: Callable[[str], object]) -> None:
         self._run = run
-        self._ring = ring
+        self._wake_queue = wake_queue
 
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
@@ -97,11 +98,11 @@ class EmbeddedDeadLetters(DeadLetters):
         def revive(db: Database) -> dict[str, str]:
             return {id: name for id in ids for name in _revive(db, _number(id))}
 
-        def ring(queues: dict[str, str]) -> None:
+        def wake(queues: dict[str, str]) -> None:
             for queue in set(queues.values()):
-                self._ring(queue)
+                self._wake_queue(queue)
 
-        queues = self._run(revive, lasting=True, then=ring)
+        queues = self._run(revive, lasting=True, then=wake)
         for id in queues:
             settled(id)
         return len(queues)
@@ -125,7 +126,7 @@ def _all(query: str, values: Sequence[int], db: sqlite3.Connection) -> list[Any]
 
 
 def _revive(db: Database, id: int) -> list[str]:
-    """Put an event back into its queue; returns the queue's name, nothing when that is gone."""
+    """Put an event back into its queue; return the name of the queue, none if it is deleted."""
     row = db.execute(
         'SELECT queues.id, name, data FROM dead_letters JOIN queues ON name = queue '
         'WHERE dead_letters.id = ?',
