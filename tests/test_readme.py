@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.cli.runs import Command, user_environ
 from bench.rpc.subjects.zerorpc import free_port
-from lymph.testing.servers.rabbitmq import RabbitmqServer
+from lymph.testing._servers.rabbitmq import RabbitmqServer
 from lymph.testing.waiting import eventually
 
 __all__ = ['BASE', 'TARGETS', 'Target', 'standing']

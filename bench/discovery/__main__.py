@@ -19,7 +19,7 @@ from bench.discovery.standing import Changes, Lookups, Standing, Subject
 from bench.document import replace_section
 from bench.machine import describe
 from lymph import monkey
-from lymph.testing.servers.zookeeper import ZookeeperServer
+from lymph.testing._servers.zookeeper import ZookeeperServer
 
 __all__ = ['main']
 

@@ -21,7 +21,7 @@ from bench.events.pairs import Pair
 from bench.events.report import report
 from bench.events.slices import Result, Slice
 from bench.machine import describe, load
-from lymph.testing.servers.rabbitmq import RabbitmqServer
+from lymph.testing._servers.rabbitmq import RabbitmqServer
 
 __all__ = ['main']
 

@@ -17,9 +17,9 @@ from gevent.server import StreamServer
 from kazoo.exceptions import NoNodeError
 
 from lymph.core._system.blocking import in_thread
+from lymph.testing._servers.ports import free_port
+from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.servers import ZookeeperServer
-from lymph.testing.servers.ports import free_port
-from lymph.testing.servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
 
 LONG = 60.0  # seconds for what has to happen

@@ -12,7 +12,7 @@ import lymph
 from lymph.core.container import ServiceContainer
 from lymph.exceptions import SerializationError
 from lymph.testing import EventMockTestCase, RPCServiceTestCase
-from lymph.testing.contracts.events.delays import NO_DELAYS
+from lymph.testing.contracts._events.delays import NO_DELAYS
 
 
 class Upper(lymph.Interface):

@@ -17,7 +17,7 @@ from lymph.core.failures import Killed, error_name
 from lymph.core.messages import Message
 from lymph.core.monitoring.metrics import Aggregate, Callable, Gauge
 from lymph.exceptions import Failed, RemoteError
-from lymph.testing.contracts.events.outcomes import RAISED
+from lymph.testing.contracts._events.outcomes import RAISED
 from lymph.testing.waiting import eventually
 
 KINDS = [error_name(make()) for make in RAISED]

@@ -12,7 +12,7 @@ from lymph.core._loop import deadlines
 from lymph.core.events import Event
 from lymph.events.base import Subscription
 from lymph.exceptions import EmitFailure, SerializationError, SubscriptionError, Timeout
-from lymph.testing.contracts.events.delays import NO_DELAYS
+from lymph.testing.contracts._events.delays import NO_DELAYS
 from lymph.testing.waiting import eventually
 
 

@@ -11,7 +11,7 @@ from gevent.queue import Queue
 
 from lymph.core.failures import Killed
 from lymph.core.workers import Workers
-from lymph.testing.contracts.events.outcomes import RAISED
+from lymph.testing.contracts._events.outcomes import RAISED
 from lymph.testing.waiting import eventually
 
 colour = ContextVar('colour', default='none')

@@ -18,7 +18,7 @@ from lymph.events.deliveries import (
 )
 from lymph.events.versions import OTHER_VERSIONS, NotHandled
 from lymph.exceptions import EventRejected
-from lymph.testing.contracts.events.outcomes import RAISED
+from lymph.testing.contracts._events.outcomes import RAISED
 
 CHANCE = st.floats(0, 1, exclude_max=True)
 STEADY = Backoff(first=1, factor=2, longest=10, jitter=0)

@@ -7,8 +7,8 @@ from lymph.core.events import Event
 from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.local import LocalEventSystem, LocalEventSystemHub
+from lymph.testing.contracts._events.versions import UnbindingContract
 from lymph.testing.contracts.events import EventSystemContract, Inbox
-from lymph.testing.contracts.events.versions import UnbindingContract
 from lymph.testing.waiting import eventually
 
 

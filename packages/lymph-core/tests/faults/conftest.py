@@ -23,7 +23,7 @@ from lymph.client import Client
 from lymph.config import Configuration
 from lymph.core.transport._zeromq.context import shared_context
 from lymph.exceptions import LookupFailure, RpcError
-from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
 
 _PROGRAM = 'from lymph.monkey import patch; patch(); from program import main; main()'

@@ -18,7 +18,7 @@ from lymph.exceptions import SubscriptionError
 from lymph.patterns._serial_events.carrying import carried, is_carried, restored, topic_of
 from lymph.patterns._serial_events.keys import key_text
 from lymph.patterns.serial_events import serial_event
-from lymph.testing.contracts.events.outcomes import RAISED
+from lymph.testing.contracts._events.outcomes import RAISED
 from lymph.testing.waiting import eventually
 
 

@@ -21,8 +21,8 @@ from kazoo.retry import KazooRetry
 from lymph.client import Client
 from lymph.config import Configuration
 from lymph.exceptions import RpcError
+from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.servers import ZookeeperServer
-from lymph.testing.servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
 
 SESSION = 5.0  # seconds

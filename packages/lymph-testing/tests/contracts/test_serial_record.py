@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lymph.testing.contracts.serial_events.record import Gone, broken_promises, read_steps
+from lymph.testing.contracts._serial_events.record import Gone, broken_promises, read_steps
 
 KEPT = """
 ready 7

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lymph.exceptions import LymphError
-from lymph.testing.servers.base import Server, ServerFailed
-from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing._servers.base import Server, ServerFailed
+from lymph.testing._servers.processes import GuardedProcess
 
 UP = 'echo coming up; echo yes > answer; exec sleep 1000'
 SILENT = 'echo thinking; exec sleep 1000'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lymph.testing.servers import ports
+from lymph.testing._servers import ports
 
 
 def listening_on(port: int) -> bool:

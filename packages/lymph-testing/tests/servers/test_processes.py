@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing._servers.processes import GuardedProcess
 
 Spawn = Callable[[str], GuardedProcess]
 
@@ -22,7 +22,7 @@ FAMILY = 'sleep 1000 & echo $$ $! > fifo; wait'
 
 STARTER = """
 import pathlib, sys
-from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing._servers.processes import GuardedProcess
 folder = pathlib.Path(sys.argv[1])
 process = GuardedProcess(
     ['/bin/sh', '-c', sys.argv[2]],
@@ -169,7 +169,7 @@ def test_it_ends_when_its_starter_returns_without_ending_it(
 def test_the_exit_status_is_known_where_gevent_reaps_children(tmp_path):
     program = (
         'import pathlib, sys, gevent.subprocess\n'
-        'from lymph.testing.servers.processes import GuardedProcess\n'
+        'from lymph.testing._servers.processes import GuardedProcess\n'
         'gevent.subprocess.Popen(["true"]).wait()\n'
         'here = pathlib.Path(sys.argv[1])\n'
         'process = GuardedProcess(["sh", "-c", "exit 7"], environment={"PATH": "/usr/bin:/bin"},'

@@ -25,8 +25,8 @@ from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.null import NullEventSystem
 from lymph.serializers.msgpack import pack, unpack
+from lymph.testing.contracts._transports.hostile import OPENING, conversations
 from lymph.testing.contracts.transports import open_descriptors
-from lymph.testing.contracts.transports.hostile import OPENING, conversations
 from lymph.testing.waiting import eventually
 
 POOL = 8

@@ -19,8 +19,8 @@ from lymph.events.backoff import Backoff
 from lymph.events.embedded import EmbeddedEventSystem
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.serializers.msgpack import pack
+from lymph.testing.contracts._events.versions import UnbindingContract
 from lymph.testing.contracts.events import EventSystemContract, Inbox
-from lymph.testing.contracts.events.versions import UnbindingContract
 from lymph.testing.waiting import eventually
 
 

@@ -6,6 +6,6 @@ fixture needs is imported by the first test that uses it.
 
 from __future__ import annotations
 
-from lymph.testing.servers.fixtures import rabbitmq_server, redis_server, zookeeper_server
+from lymph.testing._servers.fixtures import rabbitmq_server, redis_server, zookeeper_server
 
 __all__ = ['rabbitmq_server', 'redis_server', 'zookeeper_server']

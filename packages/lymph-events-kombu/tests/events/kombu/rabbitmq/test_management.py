@@ -19,8 +19,8 @@ from lymph.events.kombu._checks.old_queues import OldQueuesCheck
 from lymph.events.kombu._rabbitmq.settings import RabbitmqSettings
 from lymph.events.kombu._redis.settings import RedisSettings
 from lymph.exceptions import ConfigurationError
+from lymph.testing._servers.ports import free_port
 from lymph.testing.servers import RabbitmqServer
-from lymph.testing.servers.ports import free_port
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0

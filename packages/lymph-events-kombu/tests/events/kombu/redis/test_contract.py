@@ -11,20 +11,20 @@ from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.kombu import KombuEventSystem
 from lymph.exceptions import SubscriptionError
-from lymph.testing.contracts.events.carrying import CarryingContract
-from lymph.testing.contracts.events.dead_letters import DeadLettersContract
-from lymph.testing.contracts.events.delays import DelaysContract
-from lymph.testing.contracts.events.failures import FailuresContract
-from lymph.testing.contracts.events.interfaces import InterfacesContract
-from lymph.testing.contracts.events.lifetimes import LifetimesContract
-from lymph.testing.contracts.events.losses import LossesContract
-from lymph.testing.contracts.events.outcomes import OutcomesContract
-from lymph.testing.contracts.events.queues import QueuesContract
-from lymph.testing.contracts.events.sharing import SharingContract
-from lymph.testing.contracts.events.sizes import SizesContract
-from lymph.testing.contracts.events.threads import ThreadsContract
-from lymph.testing.contracts.events.topics import TopicsContract
-from lymph.testing.contracts.events.versions import UnbindingContract, VersionsContract
+from lymph.testing.contracts._events.carrying import CarryingContract
+from lymph.testing.contracts._events.dead_letters import DeadLettersContract
+from lymph.testing.contracts._events.delays import DelaysContract
+from lymph.testing.contracts._events.failures import FailuresContract
+from lymph.testing.contracts._events.interfaces import InterfacesContract
+from lymph.testing.contracts._events.lifetimes import LifetimesContract
+from lymph.testing.contracts._events.losses import LossesContract
+from lymph.testing.contracts._events.outcomes import OutcomesContract
+from lymph.testing.contracts._events.queues import QueuesContract
+from lymph.testing.contracts._events.sharing import SharingContract
+from lymph.testing.contracts._events.sizes import SizesContract
+from lymph.testing.contracts._events.threads import ThreadsContract
+from lymph.testing.contracts._events.topics import TopicsContract
+from lymph.testing.contracts._events.versions import UnbindingContract, VersionsContract
 from lymph.testing.servers import RedisServer
 
 

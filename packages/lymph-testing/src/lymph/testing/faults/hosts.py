@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lymph.testing.servers.processes import GuardedProcess
+from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The contract of event systems, a chapter each."""

@@ -1,0 +1,1 @@
+"""The contract of service registries, a chapter each."""

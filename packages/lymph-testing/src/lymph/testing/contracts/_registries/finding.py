@@ -1,0 +1,95 @@
+"""Registered instances are found."""
+
+from __future__ import annotations
+
+import secrets
+
+import gevent
+import pytest
+
+from lymph.exceptions import LookupFailure, RegistrationFailure
+from lymph.testing.contracts._registries.harness import (
+    RegistryHarness,
+    make_instance,
+    no_connection,
+)
+
+__all__ = ['FindingContract']
+
+
+class FindingContract(RegistryHarness):
+    """Tests of look-ups."""
+
+    def test_what_one_registers_another_finds_with_all_its_facts(self) -> None:
+        instance = make_instance(
+            version='1.5.0',
+            hostname='host',
+            fqdn='host.example.org',
+            ip='10.1.2.3',
+            pid=4711,
+            http_port=8080,
+            log_endpoint='tcp://127.0.0.1:5000',
+            monitoring_endpoint='tcp://127.0.0.1:5001',
+            backdoor_endpoint='tcp://127.0.0.1:5002',
+            started=1448290000.25,
+        )
+        self.start().register(self.name, instance)
+        (found,) = self.start().get(self.name)
+        assert found == instance
+        assert found.connector is no_connection
+
+    def test_a_registry_finds_what_it_registered_itself(self) -> None:
+        registry, instance = self.start(), make_instance()
+        registry.register(self.name, instance)
+        assert list(registry.get(self.name)) == [instance]
+
+    def test_a_name_that_nobody_offers_is_a_lookup_failure_until_somebody_does(self) -> None:
+        registry, instance = self.start(), make_instance()
+        for _ in range(3):
+            with pytest.raises(LookupFailure, match=self.name) as caught:
+                registry.get(self.name)
+            assert caught.value.service == self.name
+        self.start().register(self.name, instance)
+        assert list(registry.get(self.name)) == [instance]
+
+    def test_a_service_that_is_asked_for_again_is_the_same_object(self) -> None:
+        registry = self.start()
+        registry.register(self.name, make_instance())
+        asked = [gevent.spawn(registry.get, self.name) for _ in range(20)]
+        services = {one.get(timeout=self.patience) for one in asked}
+        assert services == {registry.get(self.name)}
+
+    def test_an_asker_that_gives_up_takes_nothing_from_the_others(self) -> None:
+        registry = self.start()
+        registry.register(self.name, make_instance())
+        impatient = [gevent.spawn(registry.get, self.name) for _ in range(3)]
+        patient = gevent.spawn(registry.get, self.name)
+        gevent.sleep(0)
+        gevent.killall(impatient)
+        assert len(patient.get(timeout=self.patience)) == 1
+
+    @pytest.mark.parametrize(
+        'suffix',
+        ['.', '/', '/../x', ' a', '@1.2', '%', '%2F', '~', 'ä', '\u4e16', '.json', ':', ''],
+    )
+    def test_every_text_may_be_a_name_and_an_identity(self, suffix: str) -> None:
+        registry, name = self.start(), f'{self.name}{suffix}'
+        instance = make_instance(identity=f'{secrets.token_hex(4)}{suffix}')
+        registry.register(name, instance)
+        assert list(self.start().get(name)) == [instance]
+        assert name in registry.discover()
+        registry.unregister(name, instance)
+        assert name not in registry.discover()
+
+    @pytest.mark.parametrize('name', ['', 'a\nb', '\x1b[2J', '\u202e', '\ud800', 'x' * 256])
+    def test_what_is_no_name_cannot_be_registered(self, name: str) -> None:
+        registry = self.start()
+        for wrong in ((name, make_instance()), (self.name, make_instance(identity=name))):
+            with pytest.raises(RegistrationFailure, match='cannot register'):
+                registry.register(*wrong)
+        assert self.name not in registry.discover()
+
+    @pytest.mark.parametrize('name', ['', '.', '..', '/', 'a' * 5000])
+    def test_odd_names_that_nobody_offers_are_lookup_failures(self, name: str) -> None:
+        with pytest.raises(LookupFailure):
+            self.start().get(name)

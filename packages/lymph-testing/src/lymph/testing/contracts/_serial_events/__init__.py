@@ -1,0 +1,1 @@
+"""The processes of the contract of serial events."""

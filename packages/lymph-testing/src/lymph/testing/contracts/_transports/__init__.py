@@ -1,0 +1,1 @@
+"""The contract of transports, a chapter each."""
