@@ -18,7 +18,7 @@ from greenlet import getcurrent, greenlet
 
 from bench.driving import greenlets as driving
 from lymph.core._protocol.zmtp.frames import encode_message
-from lymph.core._protocol.zmtp.session import Session
+from lymph.core._protocol.zmtp.session import ZmtpSession
 
 __all__ = ['connect', 'driving', 'serve']
 
@@ -117,7 +117,7 @@ class _Outgoing:
 
 def _batches(sock: socket.socket, socket_type: str) -> Iterator[list[list[bytes]]]:
     """Yield the messages that each received chunk completes, until the peer closes."""
-    session = Session(socket_type, _LIMIT)
+    session = ZmtpSession(socket_type, _LIMIT)
     sock.sendall(session.opening())
     while data := sock.recv(_CHUNK):
         messages = session.receive(data)

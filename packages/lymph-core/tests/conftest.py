@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from lymph.core.container import ServiceContainer
-from lymph.core.settings import Settings
+from lymph.core.settings import ContainerSettings
 from lymph.core.transport.base import DEFAULT_MAX_MESSAGE_SIZE
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
@@ -44,7 +44,7 @@ class World:
             MemoryTransport(max_message_size, network=self.network),
             self.registry_hub.create_registry() if registry is None else registry,
             LocalEventSystem(self.event_hub) if events else NullEventSystem(),
-            Settings(**options),
+            ContainerSettings(**options),
             **own,
         )
         self.containers.append(container)

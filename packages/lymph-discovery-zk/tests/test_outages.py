@@ -17,7 +17,7 @@ from kazoo.retry import KazooRetry
 
 from lymph.discovery.zookeeper._client import session as sessions
 from lymph.discovery.zookeeper._client.clients import check_client
-from lymph.discovery.zookeeper._client.session import Session
+from lymph.discovery.zookeeper._client.session import ZookeeperSession
 from lymph.testing.waiting import eventually
 
 
@@ -78,7 +78,7 @@ def lines(caplog: pytest.LogCaptureFixture, name: str = sessions.__name__) -> li
 def test_connections_that_come_and_go_are_told_once_a_minute(
     client: Client, clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    session = Session(client, 1.0, bool)
+    session = ZookeeperSession(client, 1.0, bool)
     session.start()
     for _ in range(50):
         client.tell(KazooState.SUSPENDED)
@@ -98,7 +98,7 @@ def test_sessions_that_are_begun_anew_in_vain_are_told_once_a_minute(
     client: Client, clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     client.connected = False
-    session = Session(client, 1.0, bool)
+    session = ZookeeperSession(client, 1.0, bool)
     session.start()
     client.tell(KazooState.LOST)
     eventually(lambda: client.starts > 20)
@@ -114,7 +114,7 @@ def test_sessions_that_are_begun_anew_in_vain_are_told_once_a_minute(
 
 
 def test_a_refused_login_is_named_also_while_kazoo_connects_again(client: Client) -> None:
-    session = Session(client, 1.0, bool)
+    session = ZookeeperSession(client, 1.0, bool)
     session.start()
     client.client_state = KeeperState.AUTH_FAILED
     client.tell(KazooState.LOST)

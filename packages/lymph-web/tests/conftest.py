@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gevent import socket
 
-from lymph.web._answering.faults import Faults
+from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._http.limits import Limits
 from lymph.web._http.server import WebServer
 
@@ -77,7 +77,7 @@ def start_server() -> Iterator[Callable[..., WebServer]]:
     def start(
         application: Any,
         draining: Callable[[], bool] = bool,
-        faults: Faults | None = None,
+        faults: ErrorAnswers | None = None,
         **limits: float,
     ) -> WebServer:
         server = WebServer(('127.0.0.1', 0), application, Limits(**limits), draining, faults)

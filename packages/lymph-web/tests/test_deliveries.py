@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 import pytest
 
-from lymph.web._answering.faults import Faults
+from lymph.web._answering.faults import ErrorAnswers
 
 OK = '200 OK'
 FIVE = [('Content-Length', '5')]
@@ -45,7 +45,7 @@ class Server:
         self.environ: dict[str, Any] = {}
         self._application: Any = None
         self._connect = connect
-        self._server = start_server(self._serve, faults=Faults(self.reported.append))
+        self._server = start_server(self._serve, faults=ErrorAnswers(self.reported.append))
 
     def ask(self, application: Any, request: str = 'GET / HTTP/1.1') -> bytes:
         """Return all that comes back for a request and the next one behind it."""
@@ -377,7 +377,7 @@ def test_a_report_that_fails_does_not_change_the_answer(start_server, connect):
     def report(error):
         raise SystemExit(1)
 
-    server = start_server(raising(ValueError('a')), faults=Faults(report))
+    server = start_server(raising(ValueError('a')), faults=ErrorAnswers(report))
     client = connect(server)
     client.get()
     assert client.answer().status == 500

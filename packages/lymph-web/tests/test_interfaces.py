@@ -20,7 +20,7 @@ from lymph.config import Configuration, ConfigurationError
 from lymph.core import trace
 from lymph.core.addresses import Address
 from lymph.core.container import ServiceContainer
-from lymph.core.settings import Settings
+from lymph.core.settings import ContainerSettings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.base import HTTP, RPC
 from lymph.discovery.static import StaticServiceRegistry, StaticServiceRegistryHub
@@ -132,7 +132,7 @@ class Running:
             MemoryTransport(network=MemoryNetwork()),
             registry or self.hub.create_registry(),
             LocalEventSystem(),
-            Settings(drain_timeout=WAIT, **(settings or {})),
+            ContainerSettings(drain_timeout=WAIT, **(settings or {})),
         )
         self.interfaces = [
             self.container.install_interface(cls, cls.__name__.lower(), None, config)

@@ -22,8 +22,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from lymph.testing.waiting import eventually
-from lymph.web._answering.faults import Faults
-from lymph.web._http.connections import Connection
+from lymph.web._answering.faults import ErrorAnswers
+from lymph.web._http.connections import HttpConnection
 from lymph.web._http.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
@@ -81,7 +81,7 @@ class Pages:
             yield b'-'
             yield request.stream.read()
 
-        return Response(parts(), headers={'Connection': 'close'})
+        return Response(parts(), headers={'HttpConnection': 'close'})
 
     def forgetful(self, request: Request) -> Response:
         gevent.Timeout(0.05).start()
@@ -157,13 +157,13 @@ def test_an_answer_to_head_has_no_body_and_leaves_the_connection_usable(serve, c
 def test_small_answers_leave_at_once(serve, connect, monkeypatch):
     server = serve()
     seen = []
-    handle = Connection.handle
+    handle = HttpConnection.handle
 
     def spy(self):
         seen.append(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         handle(self)
 
-    monkeypatch.setattr(Connection, 'handle', spy)
+    monkeypatch.setattr(HttpConnection, 'handle', spy)
     client = connect(server)
     client.get()
     client.answer()
@@ -424,7 +424,7 @@ def reset(client) -> None:
 )
 def test_a_client_that_resets_its_connection_disturbs_nobody(start_server, connect, pages, sent):
     reported = []
-    server = start_server(pages, faults=Faults(reported.append))
+    server = start_server(pages, faults=ErrorAnswers(reported.append))
     client = connect(server)
     client.send(sent)
     gevent.sleep(0)

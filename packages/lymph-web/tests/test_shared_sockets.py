@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from lymph.config import ConfigurationError
 from lymph.core._system import inherited
 from lymph.core.container import ServiceContainer
-from lymph.core.settings import Settings
+from lymph.core.settings import ContainerSettings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.base import HTTP
 from lymph.discovery.static import StaticServiceRegistryHub
@@ -134,7 +134,7 @@ def container() -> Iterator[Callable[..., ServiceContainer]]:
                 MemoryTransport(network=MemoryNetwork()),
                 StaticServiceRegistryHub().create_registry(),
                 LocalEventSystem(),
-                Settings(drain_timeout=WAIT),
+                ContainerSettings(drain_timeout=WAIT),
             )
         )
         made[-1].install_interface(Hello, 'hello', None, config)

@@ -16,7 +16,7 @@ from lymph.core.container import ServiceContainer
 from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
-from lymph.web._http.connections import Connection
+from lymph.web._http.connections import HttpConnection
 from lymph.web._http.limits import Limits
 from lymph.web._http.server import WebServer
 from lymph.web.interfaces import WebServiceInterface
@@ -103,7 +103,7 @@ FLOODS: dict[str, tuple[bytes, bytes]] = {
 def test_the_loop_turns_however_much_a_client_sends(first, then, size, plenty):
     hose = Hose(first, then, size, plenty)
     server = WebServer(('127.0.0.1', 0), pages, Limits())
-    serving = gevent.spawn(Connection(hose, ('127.0.0.1', 1), server).handle)
+    serving = gevent.spawn(HttpConnection(hose, ('127.0.0.1', 1), server).handle)
     while not serving.ready():
         hose.turn()
         gevent.sleep(1e-6)

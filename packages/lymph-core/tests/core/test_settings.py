@@ -7,7 +7,7 @@ import pytest
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.addresses import Address
 from lymph.core.container import Container, ServiceContainer
-from lymph.core.settings import Settings, read_settings, read_transport
+from lymph.core.settings import ContainerSettings, read_settings, read_transport
 from lymph.core.transport.memory import MemoryTransport
 from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.embedded import EmbeddedServiceRegistry
@@ -24,8 +24,8 @@ def section(text):
 
 
 def test_an_empty_section_has_the_defaults():
-    assert read_settings(Configuration().view('container')) == Settings()
-    assert Settings() == Settings(
+    assert read_settings(Configuration().view('container')) == ContainerSettings()
+    assert ContainerSettings() == ContainerSettings(
         ip='127.0.0.1',
         port=0,
         pool_size=None,
@@ -54,7 +54,7 @@ def test_every_setting_is_read():
             registry: {class: static}
             events: {class: local}
         """)
-    ) == Settings(
+    ) == ContainerSettings(
         ip='10.0.0.1',
         port=4123,
         advertise=Address('svc.example', 4000),
@@ -169,7 +169,7 @@ def test_without_a_section_the_embedded_backends_are_used(config):
     container = ServiceContainer.from_config(config and section('{}'))
     assert type(container.registry) is EmbeddedServiceRegistry
     assert type(container.events) is EmbeddedEventSystem
-    assert container.settings == Settings()
+    assert container.settings == ContainerSettings()
     container.stop()
 
 

@@ -13,7 +13,7 @@ import gevent.socket
 import pytest
 
 from lymph.core._protocol.zmtp.frames import encode_message
-from lymph.core._protocol.zmtp.session import Session
+from lymph.core._protocol.zmtp.session import ZmtpSession
 from lymph.core.messages import REP, REQ, Message
 from lymph.core.transport.endpoints import split_tcp
 from lymph.testing.waiting import eventually
@@ -36,7 +36,7 @@ class ShortLived:
         def one_after_another():
             for _ in numbers:
                 with gevent.socket.create_connection(self._address, timeout=20) as sock:
-                    next(ways)(sock, Session('DEALER', MEGABYTE))
+                    next(ways)(sock, ZmtpSession('DEALER', MEGABYTE))
 
         gevent.joinall([gevent.spawn(one_after_another) for _ in range(at_once)], raise_error=True)
 

@@ -16,7 +16,7 @@ from lymph.config import Location
 from lymph.services.node._fleet.definitions import Definition
 from lymph.services.node._fleet.fleet import Fleet
 from lymph.services.node._fleet.slot import Slot
-from lymph.services.node._steering.exceptions import NotReady, Refused, UnknownName
+from lymph.services.node._steering.exceptions import ChangeRefused, NotReady, UnknownName
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -330,7 +330,7 @@ def test_processes_of_a_rolling_restart_end_with_the_node(node: Any, tmp_path: P
     assert node.stop() is True
     assert 'web.1: the node is stopping' in str(rolling.get(timeout=PATIENCE).value)
     expect_gone(*map(int, pids))
-    with pytest.raises(Refused, match='the node is stopping'):
+    with pytest.raises(ChangeRefused, match='the node is stopping'):
         fleet.roll()
 
 
@@ -352,20 +352,20 @@ def test_numbers_that_are_none_for_a_configuration_are_none_for_scale(
     node: Any, count: int
 ) -> None:
     fleet = node.start(command('one', 'exec sleep 600'))
-    with pytest.raises(Refused, match='expected a number of processes from 0 to 1000'):
+    with pytest.raises(ChangeRefused, match='expected a number of processes from 0 to 1000'):
         fleet.scale('one', count)
 
 
 def test_what_needs_its_port_is_not_scaled(node: Any) -> None:
     fleet = node.start(command('one', 'exec sleep 600'), fixed_port=lambda _: 'port 80 (x.yml:1)')
-    with pytest.raises(Refused, match=r'2 processes of one cannot all listen at port 80 \(x'):
+    with pytest.raises(ChangeRefused, match=r'2 processes of one cannot all listen at port 80 \(x'):
         fleet.scale('one', 2)
 
 
 def test_what_writes_a_pid_file_is_not_scaled(node: Any) -> None:
     command = ('lymph', 'worker', '--pidfile', 'x')
     fleet = node.start(Definition('one', command, 0, Location('one')))
-    with pytest.raises(Refused, match='2 processes of one cannot all have one --pidfile'):
+    with pytest.raises(ChangeRefused, match='2 processes of one cannot all have one --pidfile'):
         fleet.scale('one', 2)
 
 

@@ -16,7 +16,7 @@ import gevent
 import pytest
 
 from lymph.cli._running import node_asking
-from lymph.cli._running.node_asking import Found, RemoteNode, choose, open_node
+from lymph.cli._running.node_asking import RemoteNode, RunningNode, choose, open_node
 from lymph.cli._running.node_steering import add_cpu, run_change, run_ps, run_scale, run_tail
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.settings import Settings
@@ -246,8 +246,8 @@ def test_a_node_that_cannot_be_registered_goes_on(node: Any, tmp_path: Path) -> 
         running(fleet)
 
 
-def found(pid: int, *config: str) -> Found:
-    return Found(pid, f'tcp://127.0.0.1:{pid}', Card('token', config))
+def found(pid: int, *config: str) -> RunningNode:
+    return RunningNode(pid, f'tcp://127.0.0.1:{pid}', Card('token', config))
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def found(pid: int, *config: str) -> Found:
     ],
 )  # fmt: skip
 def test_a_node_is_chosen_by_its_configuration_or_its_pid(
-    nodes: list[Found], files: tuple[str, ...], pid: int | None, chosen: int | str
+    nodes: list[RunningNode], files: tuple[str, ...], pid: int | None, chosen: int | str
 ) -> None:
     if isinstance(chosen, int):
         assert choose(nodes, files, pid).pid == chosen
@@ -290,7 +290,7 @@ def test_a_node_that_does_not_answer_is_told_from_one_that_has_ended() -> None:
     def said() -> str:
         # nothing listens at this port
         with Client(local_container(on_demand=True)) as client:
-            node = Found(process.pid, 'tcp://127.0.0.1:1', Card('token', ()))
+            node = RunningNode(process.pid, 'tcp://127.0.0.1:1', Card('token', ()))
             with pytest.raises(OperationFailed) as caught:
                 RemoteNode(client, node).call('get_processes')
         return str(caught.value)

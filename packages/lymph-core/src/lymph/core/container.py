@@ -23,14 +23,14 @@ from lymph.core._calling.asking import CallerSide
 from lymph.core._hosting.advertising import Advertising
 from lymph.core._hosting.builtin import BuiltinInterface
 from lymph.core._hosting.drain import wait_until_quiet
-from lymph.core._hosting.entering import Backdoor, BackdoorSettings, open_backdoor
+from lymph.core._hosting.entering import BackdoorSettings, OpenBackdoor, open_backdoor
 from lymph.core._hosting.handlers import Handlers
 from lymph.core._hosting.methods import MethodTable
 from lymph.core._hosting.process_facts import process_facts
-from lymph.core._hosting.publishing import Publisher, announced_endpoint, publish_log
+from lymph.core._hosting.publishing import OpenLog, announced_endpoint, publish_log
 from lymph.core._hosting.recent_errors import RecentErrors
 from lymph.core._hosting.registration import Registrations, host_facts
-from lymph.core._hosting.server import Server
+from lymph.core._hosting.server import RequestServer
 from lymph.core._monitoring.watchdog import Watchdog
 from lymph.core._system.forks import abandon_in_children
 from lymph.core.greenlets import Pool
@@ -40,7 +40,7 @@ from lymph.core.plugins import Plugin
 from lymph.core.reasons import DRAINING, STARTING
 from lymph.core.services import ServiceInstance
 from lymph.core.settings import (
-    Settings,
+    ContainerSettings,
     read_events,
     read_registry,
     read_settings,
@@ -75,12 +75,12 @@ class ServiceContainer(CallerSide):
         transport: Transport,
         registry: BaseServiceRegistry,
         events: BaseEventSystem | Callable[[], BaseEventSystem],
-        settings: Settings | None = None,
+        settings: ContainerSettings | None = None,
         *,
         worker: bool = False,
         on_demand: bool = False,
     ) -> None:
-        self.settings = settings = settings or Settings()
+        self.settings = settings = settings or ContainerSettings()
         super().__init__(
             transport,
             registry,
@@ -102,12 +102,12 @@ class ServiceContainer(CallerSide):
         self.draining = False
         self._transport = transport
         self._listener: Listener | None = None
-        self._log: Publisher | None = None
+        self._log: OpenLog | None = None
         self._backdoor_settings: BackdoorSettings | None = None
-        self._backdoor: Backdoor | None = None
+        self._backdoor: OpenBackdoor | None = None
         self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable()
-        self._server = Server(self._methods, self.workers, self.error_hook)
+        self._server = RequestServer(self._methods, self.workers, self.error_hook)
         self._registrations = Registrations(registry, worker)
         #: runs serial handlers; its `partitioner` may be replaced before the start
         self.serial_events = SerialEvents(self, RegistryPartitioner(registry))

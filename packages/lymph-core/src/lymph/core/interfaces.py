@@ -20,7 +20,7 @@ from lymph.discovery.base import RPC
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError, Timeout
 
-__all__ = ['Host', 'Interface', 'Proxy', 'Service', 'configure', 'parts_of']
+__all__ = ['Interface', 'InterfaceHost', 'Proxy', 'Service', 'configure', 'parts_of']
 
 Handler = TypeVar('Handler', bound=Callable[..., Any])
 _serial = itertools.count(1)
@@ -48,7 +48,7 @@ def _parameters(func: Handler) -> int:
         return 1
 
 
-class Host(Caller, Protocol):
+class InterfaceHost(Caller, Protocol):
     """What an interface needs of its container."""
 
     identity: str
@@ -96,14 +96,14 @@ class Interface(CallsServices, Component):
         cls.tasks = declared(cls, Task)
 
     def __init__(
-        self, container: Host, name: str | None = None, version: str | None = None
+        self, container: InterfaceHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__()
         if isinstance(container, Component):
             self.parent = (
                 container  # before it is added: what it uses until then is its container's
             )
-        self.container: Host = container
+        self.container: InterfaceHost = container
         self.name = name or type(self).__name__.lower()
         self.version = version
         self._section: Mapping[str, Any] = {}

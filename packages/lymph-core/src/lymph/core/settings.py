@@ -23,7 +23,7 @@ from lymph.core.transport.base import (
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 
-__all__ = ['Settings', 'read_events', 'read_registry', 'read_settings', 'read_transport']
+__all__ = ['ContainerSettings', 'read_events', 'read_registry', 'read_settings', 'read_transport']
 
 _KEYS = {
     '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
@@ -42,7 +42,7 @@ _LARGEST_BUFFERS = 2**50  # bytes: more than any machine has
 
 
 @dataclass(frozen=True)
-class Settings:
+class ContainerSettings:
     """Plain values of a container; times in seconds, sizes in bytes."""
 
     ip: str = '127.0.0.1'  # or a host name; IPv6 without brackets
@@ -63,7 +63,9 @@ class Settings:
     log_endpoint_at: Location | str = field(default='log_endpoint', compare=False, repr=False)
 
 
-def read_settings(config: ConfigView, ip: str | None = None, port: int | None = None) -> Settings:
+def read_settings(
+    config: ConfigView, ip: str | None = None, port: int | None = None
+) -> ContainerSettings:
     """Return the plain values of a `container` section; raises ConfigurationError.
 
     `ip` and `port` replace what the section says, and are checked in the same way.
@@ -72,21 +74,25 @@ def read_settings(config: ConfigView, ip: str | None = None, port: int | None = 
         refuse_unknown(
             config.view(section) if section else config, keys.split(), plain=bool(section)
         )
-    settings = Settings(
-        ip=_read(config, 'ip', check_host, Settings.ip),
-        port=config.get_int('port', Settings.port, minimum=0, maximum=65535),
+    settings = ContainerSettings(
+        ip=_read(config, 'ip', check_host, ContainerSettings.ip),
+        port=config.get_int('port', ContainerSettings.port, minimum=0, maximum=65535),
         advertise=_read(config, 'advertise', _advertised, None),
         pool_size=config.get_int('pool_size', None, minimum=1, maximum=_MANY),
-        drain_timeout=config.get_seconds('drain_timeout', Settings.drain_timeout, zero=True),
+        drain_timeout=config.get_seconds(
+            'drain_timeout', ContainerSettings.drain_timeout, zero=True
+        ),
         block_threshold=config.get_seconds(
-            'block_threshold', Settings.block_threshold, zero=True, least=_SHORTEST_BLOCK
+            'block_threshold', ContainerSettings.block_threshold, zero=True, least=_SHORTEST_BLOCK
         ),
-        rpc_timeout=config.get_seconds('rpc.timeout', Settings.rpc_timeout),
+        rpc_timeout=config.get_seconds('rpc.timeout', ContainerSettings.rpc_timeout),
         rpc_connect_timeout=config.get_seconds(
-            'rpc.connect_timeout', Settings.rpc_connect_timeout, maximum=_DAY
+            'rpc.connect_timeout', ContainerSettings.rpc_connect_timeout, maximum=_DAY
         ),
-        rpc_idle_timeout=config.get_seconds('rpc.idle_timeout', Settings.rpc_idle_timeout),
-        rpc_retries=config.get_int('rpc.retries', Settings.rpc_retries, minimum=0, maximum=100),
+        rpc_idle_timeout=config.get_seconds('rpc.idle_timeout', ContainerSettings.rpc_idle_timeout),
+        rpc_retries=config.get_int(
+            'rpc.retries', ContainerSettings.rpc_retries, minimum=0, maximum=100
+        ),
         metrics_tags=_tags(config.view('metrics.tags')),
         log_endpoint=_read(config, 'log_endpoint', check_log_endpoint, None),
         ip_at=config.locate('ip'),
@@ -129,7 +135,7 @@ def _advertised(value: object) -> Address:
     return address
 
 
-def _overridden(settings: Settings, ip: str | None, port: int | None) -> Settings:
+def _overridden(settings: ContainerSettings, ip: str | None, port: int | None) -> ContainerSettings:
     if ip is not None:
         try:
             settings = replace(settings, ip=check_host(ip), ip_at='ip')

@@ -30,7 +30,7 @@ __all__ = ['LocalDeadLetters', 'LocalEventSystem', 'LocalEventSystemHub']
 
 
 @dataclass(frozen=True)
-class _Consumed:
+class _LocalSubscription:
     """A queue that this instance consumes."""
 
     queue: str
@@ -58,7 +58,7 @@ class LocalEventSystem(BaseEventSystem):
         self.queues = self.hub.queues
         self._token = secrets.token_hex(4)
         self._availability = Availability('event system')
-        self._consumed: dict[str, _Consumed] = {}
+        self._consumed: dict[str, _LocalSubscription] = {}
         self._prepared: dict[str, Subscription] = {}  # by their queues
         self._placeholder = partial(bool)  # the bell of a prepared queue; no other system has it
         self._store = _HubStore(self.hub)
@@ -98,7 +98,7 @@ class LocalEventSystem(BaseEventSystem):
         self._availability.check(SubscriptionError, name)
         queue = self._queue(subscription)
         bell = partial(self._consumption.ring, queue)
-        self._consumed[name] = _Consumed(queue, subscription, bell)
+        self._consumed[name] = _LocalSubscription(queue, subscription, bell)
         self.hub.declare(queue, subscription.event_types, bell, subscription.temporary)
         if self._prepared.pop(queue, None) is not None:
             self.hub.withdraw(queue, self._placeholder, remove=False)

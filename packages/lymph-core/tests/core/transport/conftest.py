@@ -7,7 +7,7 @@ from gevent import socket
 from gevent.server import StreamServer
 
 from lymph.core._protocol.zmtp.frames import encode_message
-from lymph.core._protocol.zmtp.session import Session
+from lymph.core._protocol.zmtp.session import ZmtpSession
 from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zmtp import ZmtpTransport
 
@@ -19,7 +19,7 @@ class Peer:
         sock.settimeout(30)
         self.socket = sock
         self.received = b''
-        self.session = Session(socket_type, 2**30)
+        self.session = ZmtpSession(socket_type, 2**30)
         self._messages = []
 
     def send(self, data):

@@ -11,7 +11,7 @@ import pytest
 
 from lymph.core._protocol.zmtp.handshake import GREETING
 from lymph.core.container import ServiceContainer
-from lymph.core.settings import Settings
+from lymph.core.settings import ContainerSettings
 from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.core.transport.zmtp import ZmtpTransport
@@ -73,7 +73,7 @@ def test_without_descriptors_links_and_listeners_fail_and_later_ones_work(kind, 
 def test_a_service_that_can_accept_nobody_says_so_and_goes_on_by_itself(kind, exhausted, caplog):
     caplog.set_level(logging.WARNING)
     service = ServiceContainer(
-        kind(), StaticServiceRegistryHub().create_registry(), NullEventSystem(), Settings()
+        kind(), StaticServiceRegistryHub().create_registry(), NullEventSystem(), ContainerSettings()
     )
     service.start(register=False)
     transport, handler = kind(), RecordingHandler()

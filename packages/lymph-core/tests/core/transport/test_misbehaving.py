@@ -18,7 +18,7 @@ import lymph
 from lymph.core._protocol.zmtp.frames import encode_message
 from lymph.core._protocol.zmtp.handshake import GREETING
 from lymph.core.container import ServiceContainer
-from lymph.core.settings import Settings
+from lymph.core.settings import ContainerSettings
 from lymph.core.transport.endpoints import split_tcp
 from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.core.transport.zmtp import ZmtpTransport
@@ -70,7 +70,7 @@ class World:
             self._transport(max_message_size=1_000_000, handshake_timeout=0.3),
             self._hub.create_registry(),
             NullEventSystem(),
-            Settings(drain_timeout=0, **settings),
+            ContainerSettings(drain_timeout=0, **settings),
         )
 
     def _all_handlers_run(self):

@@ -25,9 +25,9 @@ from werkzeug.wrappers import Request
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
 from lymph.core._system.inherited import SocketMismatch, adopt, misdirected
 from lymph.core.addresses import check_host, is_loopback, join_address
-from lymph.core.interfaces import Host, Interface
+from lymph.core.interfaces import Interface, InterfaceHost
 from lymph.core.options import refuse_near_misses
-from lymph.core.settings import Settings
+from lymph.core.settings import ContainerSettings
 from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
 from lymph.web._answering.application import Application
 from lymph.web._answering.health import Health
@@ -48,12 +48,12 @@ logger = logging.getLogger(__name__)
 _KEYS = ('debug', 'healthcheck', 'ip', 'port', *(field.name for field in fields(Limits)))
 
 
-class WebHost(Host, Protocol):
+class WebHost(InterfaceHost, Protocol):
     """What an HTTP interface needs of its container beyond other interfaces."""
 
     draining: bool
     worker: bool
-    settings: Settings
+    settings: ContainerSettings
     registry: BaseServiceRegistry
 
     def announced_host(self, ip: str) -> str:

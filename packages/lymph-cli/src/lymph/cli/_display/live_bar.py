@@ -23,7 +23,7 @@ class LiveBar:
             TextColumn('{task.description}', markup=False),
             BarColumn(_WIDTH),
             TextColumn('{task.fields[words]}', markup=False),
-            console=_Console(
+            console=_BarConsole(
                 file=sys.stderr, no_color=None if settings.color is None else not settings.color
             ),
             auto_refresh=False,  # no thread: whoever advances it draws it
@@ -47,7 +47,7 @@ class LiveBar:
             self._progress.stop()
 
 
-class _Console(Console):
+class _BarConsole(Console):
     def show_cursor(self, show: bool = True) -> bool:
         """Leave the cursor as it is: a process that is killed could not bring it back."""
         return False

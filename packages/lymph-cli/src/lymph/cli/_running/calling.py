@@ -14,11 +14,11 @@ from lymph.client import Client
 from lymph.core.call_options import CallOptions
 from lymph.exceptions import RemoteError, RpcError
 
-__all__ = ['Call', 'failure']
+__all__ = ['DescribedCall', 'failure']
 
 
 @dataclass(frozen=True)
-class Call:
+class DescribedCall:
     """A method, its arguments, packed, and where to call it: a service or an endpoint.
 
     `names` are those of the arguments.
@@ -44,7 +44,7 @@ class Call:
         )
 
 
-def failure(client: Client, call: Call, error: RpcError) -> OperationFailed:
+def failure(client: Client, call: DescribedCall, error: RpcError) -> OperationFailed:
     """Return what to tell of a call that failed, with the name that was probably meant."""
     if isinstance(error, RemoteError):
         return OperationFailed(f'{error.subject or call.subject} raised {error.type}: {error}')

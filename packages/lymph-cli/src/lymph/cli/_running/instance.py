@@ -87,7 +87,7 @@ def run(settings: Settings, **given: Any) -> None:
             return
         _warn_of_unused_sockets()
         reloader = _reloader(settings) if options.reload else None
-        cut = _Run(container, stops, supervised, pid_file, reloader).serve()
+        cut = _InstanceRun(container, stops, supervised, pid_file, reloader).serve()
     if cut:
         raise Exit(FAILED)
 
@@ -140,7 +140,7 @@ def _reloader(settings: Settings) -> Reloader:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _InstanceRun:
     """A container that has started, until it has stopped."""
 
     container: ServiceContainer

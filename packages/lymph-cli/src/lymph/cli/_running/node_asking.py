@@ -22,12 +22,12 @@ from lymph.services.node._steering.card import Card, read_card
 from lymph.services.node._steering.interface import NAMESPACE, SERVICE
 from lymph.services.node._steering.steering import local_container
 
-__all__ = ['Found', 'RemoteNode', 'choose', 'open_node']
+__all__ = ['RemoteNode', 'RunningNode', 'choose', 'open_node']
 
 _DAY = 24 * 3600.0  # seconds: a rolling restart takes as long as it takes
 
 
-class Found(NamedTuple):
+class RunningNode(NamedTuple):
     """A node that runs on this machine."""
 
     pid: int
@@ -38,7 +38,7 @@ class Found(NamedTuple):
 class RemoteNode:
     """A running node, as a command sees it."""
 
-    def __init__(self, client: Client, found: Found) -> None:
+    def __init__(self, client: Client, found: RunningNode) -> None:
         self.pid = found.pid
         self._client = client
         self._found = found
@@ -72,7 +72,7 @@ def open_node(settings: Settings, pid: int | None) -> Iterator[RemoteNode]:
         yield RemoteNode(client, found)
 
 
-def choose(nodes: Sequence[Found], files: Sequence[str], pid: int | None) -> Found:
+def choose(nodes: Sequence[RunningNode], files: Sequence[str], pid: int | None) -> RunningNode:
     """Return the node that runs these configuration files, or that has a pid.
 
     Without files, the only one there is. Raises OperationFailed.
@@ -107,7 +107,7 @@ def _fate(pid: int) -> str:
     return 'has ended' if status == psutil.STATUS_ZOMBIE else 'does not answer'
 
 
-def _running(client: Client) -> list[Found]:
+def _running(client: Client) -> list[RunningNode]:
     try:
         service = client.container.registry.get(SERVICE, NAMESPACE)
     except LookupFailure:
@@ -116,5 +116,5 @@ def _running(client: Client) -> list[Found]:
     for instance in service:
         card = read_card(instance.identity)
         if card is not None and instance.pid is not None:
-            found.append(Found(instance.pid, instance.endpoint, card))
+            found.append(RunningNode(instance.pid, instance.endpoint, card))
     return sorted(found)

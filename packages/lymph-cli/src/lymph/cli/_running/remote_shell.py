@@ -23,7 +23,7 @@ from lymph.core._backdoor.tokens import known_token
 from lymph.core._backdoor.wire import MORE, OK, receive, send
 from lymph.core.transport.endpoints import split_tcp
 
-__all__ = ['Found', 'enter', 'find_backdoor']
+__all__ = ['OpenInstance', 'enter', 'find_backdoor']
 
 _CONNECT = 5.0  # seconds
 _SHOWN = 8  # characters of an identity
@@ -31,7 +31,7 @@ _ENDS = ('exit', 'exit()', 'quit', 'quit()')
 
 
 @dataclass(frozen=True)
-class Found:
+class OpenInstance:
     """An instance that can be entered, and its token."""
 
     name: str
@@ -40,7 +40,7 @@ class Found:
     token: str
 
 
-def find_backdoor(client: Client, remote: str, token: str | None) -> Found:
+def find_backdoor(client: Client, remote: str, token: str | None) -> OpenInstance:
     """Return what is called NAME or NAME:IDENTITY; raises OperationFailed if there is not just one.
 
     Raises LookupFailure when no such service runs, UsageError for what names none.
@@ -66,10 +66,10 @@ def find_backdoor(client: Client, remote: str, token: str | None) -> Found:
             f'{name}:{instance.identity[:_SHOWN]} wants a token, which only its user on its '
             'machine has without being told; set debug.backdoor_token there, and give --token'
         )
-    return Found(name, instance.identity, instance.backdoor_endpoint, token)
+    return OpenInstance(name, instance.identity, instance.backdoor_endpoint, token)
 
 
-def enter(found: Found) -> None:
+def enter(found: OpenInstance) -> None:
     """Show a prompt, or run what stands on stdin; raises Exit if that fails.
 
     Raises OperationFailed when there is no way in, or it ends.
@@ -78,7 +78,7 @@ def enter(found: Found) -> None:
         sock = socket.create_connection(split_tcp(found.endpoint), _CONNECT)
         with sock:
             sock.settimeout(None)
-            session = _Session(sock)
+            session = _ShellSession(sock)
             welcome = session.open(found.token)
             if sys.stdin.isatty():
                 say(
@@ -95,7 +95,7 @@ def enter(found: Found) -> None:
         ) from error
 
 
-class _Session:
+class _ShellSession:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._names: list[str] = []

@@ -13,7 +13,7 @@ from lymph.cli._arguments.bodies import parse_body
 from lymph.cli._arguments.instances import find_instances, parse_wanted
 from lymph.cli._arguments.subjects import parse_address, parse_subject
 from lymph.cli._running.asking import open_client
-from lymph.cli._running.calling import Call, failure
+from lymph.cli._running.calling import DescribedCall, failure
 from lymph.cli._running.load.plan import plan_of
 from lymph.cli._running.suggesting import services_suggested
 from lymph.cli._running.tracing import choose_trace_id, traced
@@ -62,7 +62,7 @@ def run(
     called = wanted.interface if address is None else parse_address(address)
     arguments = parse_body(params)
     options = CallOptions(timeout, wanted.version, trace_id=trace_id)
-    call = Call(wanted, called, tuple(arguments), _pack(arguments), options)
+    call = DescribedCall(wanted, called, tuple(arguments), _pack(arguments), options)
     dump = functools.partial(_header_dump, subject=str(wanted), tell=say)
     parts: dict[str, Any] = {'events': NullEventSystem()}  # a call needs none
     if '://' in called:
@@ -99,7 +99,7 @@ def _pack(arguments: Mapping[str, Any]) -> bytes:
         raise click.UsageError(str(error)) from error
 
 
-def _print_reply(settings: Settings, client: Client, call: Call, as_json: bool) -> None:
+def _print_reply(settings: Settings, client: Client, call: DescribedCall, as_json: bool) -> None:
     try:
         reply = call.through(client)()
     except RpcError as error:

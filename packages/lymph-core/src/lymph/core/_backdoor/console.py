@@ -16,7 +16,7 @@ import gevent
 from lymph.core._backdoor.wire import FAILED, MORE, OK
 from lymph.core.failures import Killed, traceback_text
 
-__all__ = ['Console', 'Interrupted']
+__all__ = ['Console', 'EvaluationInterrupted']
 
 _FILE = '<shell>'
 _NAMES = 200  # completions of one text
@@ -27,7 +27,7 @@ Write = Callable[[str], object]
 _writer: ContextVar[Write | None] = ContextVar('lymph_backdoor_writer', default=None)
 
 
-class Interrupted(gevent.GreenletExit):
+class EvaluationInterrupted(gevent.GreenletExit):
     """The user has pressed Ctrl-C. With a KeyboardInterrupt gevent would end the process."""
 
 

@@ -17,7 +17,7 @@ import gevent
 from gevent.lock import RLock
 from gevent.server import StreamServer
 
-from lymph.core._backdoor.console import Console, Interrupted
+from lymph.core._backdoor.console import Console, EvaluationInterrupted
 from lymph.core._backdoor.tokens import token_file
 from lymph.core._backdoor.wire import FAILED, LARGEST, TOKEN_LARGEST, receive, send
 from lymph.core._system.forks import abandon_in_children
@@ -79,7 +79,7 @@ class Backdoor:
         try:
             if self._admit(sock, peer):
                 send(sock, {'welcome': f'in {self._identity}'})
-                _Session(sock, self._namespace()).run()
+                _PromptSession(sock, self._namespace()).run()
         except Killed:
             raise
         except OSError as error:
@@ -108,7 +108,7 @@ class Backdoor:
         return False
 
 
-class _Session:
+class _PromptSession:
     """One prompt: reads requests, and lets code be interrupted while it runs."""
 
     def __init__(self, sock: Any, namespace: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ class _Session:
         source, text = message.get('run'), message.get('complete')
         if 'interrupt' in message:
             if self._running is not None:
-                gevent.kill(self._running, Interrupted)
+                gevent.kill(self._running, EvaluationInterrupted)
         elif isinstance(source, str) and self._running is None:
             self._running = Greenlet(self._console.run, source, message.get('last') is True)
             self._running.link(self._done)

@@ -14,7 +14,7 @@ from lymph.core._hosting.describing import (
 from lymph.core._hosting.methods import MethodTable
 from lymph.core._monitoring.loglevels import LogLevels
 from lymph.core.decorators import rpc
-from lymph.core.interfaces import Host, Interface
+from lymph.core.interfaces import Interface, InterfaceHost
 from lymph.core.monitoring.metrics import Aggregate
 
 __all__ = ['BuiltinInterface']
@@ -27,7 +27,7 @@ class BuiltinInterface(Interface):
 
     def __init__(
         self,
-        container: Host,
+        container: InterfaceHost,
         methods: MethodTable,
         metrics: Aggregate,
         status: Callable[[], dict[str, Any]],

@@ -10,7 +10,7 @@ from lymph.config.lazy import lazy
 from lymph.core.addresses import check_host
 from lymph.core.options import refuse_unknown
 
-__all__ = ['Backdoor', 'BackdoorSettings', 'open_backdoor', 'read_backdoor']
+__all__ = ['BackdoorSettings', 'OpenBackdoor', 'open_backdoor', 'read_backdoor']
 
 _LOOPBACK = '127.0.0.1'
 _SHORTEST = 16  # characters of a token that somebody has made up
@@ -22,7 +22,7 @@ _complete_namespace: Callable[[dict[str, Any]], dict[str, Any]] = lazy(
 )
 
 
-class Backdoor(Protocol):
+class OpenBackdoor(Protocol):
     """What a container knows of its backdoor."""
 
     endpoint: str
@@ -39,7 +39,7 @@ class BackdoorSettings(NamedTuple):
     where: Location | str = '--debug'
 
 
-_open: Callable[..., Backdoor] = lazy('lymph.core._backdoor.server:Backdoor')
+_open: Callable[..., OpenBackdoor] = lazy('lymph.core._backdoor.server:Backdoor')
 
 
 def read_backdoor(debug: ConfigView, asked: bool = False) -> BackdoorSettings | None:
@@ -62,7 +62,7 @@ def read_backdoor(debug: ConfigView, asked: bool = False) -> BackdoorSettings | 
 
 def open_backdoor(
     settings: BackdoorSettings, identity: str, names: Callable[[], dict[str, Any]]
-) -> Backdoor:
+) -> OpenBackdoor:
     """Open a backdoor; `names()` returns what its prompts have. Raises ConfigurationError."""
     token = _new_token() if settings.token is None else settings.token
     try:

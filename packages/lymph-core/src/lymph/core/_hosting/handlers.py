@@ -35,10 +35,10 @@ from lymph.core.interfaces import Interface
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.patterns._serial_events.running import SerialEvents
 
-__all__ = ['Handlers', 'Host']
+__all__ = ['Handlers', 'HandlersHost']
 
 
-class Host(Protocol):
+class HandlersHost(Protocol):
     """What the handlers need of their container."""
 
     @property
@@ -54,7 +54,7 @@ class Handlers(Component):
 
     def __init__(
         self,
-        host: Host,
+        host: HandlersHost,
         interfaces: Callable[[], Iterable[Interface]],
         serial_events: SerialEvents,
         worker: bool,

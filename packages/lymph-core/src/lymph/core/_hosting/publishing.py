@@ -24,7 +24,7 @@ from lymph.core._system.resolving import resolver
 from lymph.core.addresses import check_host, in_brackets, numeric
 from lymph.core.transport.endpoints import scheme_of, split_tcp
 
-__all__ = ['Publisher', 'announced_endpoint', 'check_log_endpoint', 'publish_log']
+__all__ = ['OpenLog', 'announced_endpoint', 'check_log_endpoint', 'publish_log']
 
 _TCP = re.compile(r'tcp://(?P<host>\[[^\[\]\s]+\]|[^\[\]:/\s]+)(?::(?P<port>[0-9]{1,5}|\*))?')
 _LOCAL = re.compile(r'(?:ipc|inproc)://[^\x00-\x1f]+')
@@ -32,7 +32,7 @@ _LONGEST = 255  # characters: what a registry takes
 _LOOK_UP = 5.0  # seconds for a name server
 
 
-class Publisher(Protocol):
+class OpenLog(Protocol):
     """What a container knows of its `LogPublisher`."""
 
     endpoint: str
@@ -42,9 +42,7 @@ class Publisher(Protocol):
 
 
 # Imported on first use: a container whose log nobody follows does without libzmq.
-_publish: Callable[[str, str], Publisher] = lazy(
-    'lymph.core._monitoring.log_publisher:LogPublisher'
-)
+_publish: Callable[[str, str], OpenLog] = lazy('lymph.core._monitoring.log_publisher:LogPublisher')
 
 
 def check_log_endpoint(value: object) -> str:
@@ -57,7 +55,7 @@ def check_log_endpoint(value: object) -> str:
     )
 
 
-def publish_log(setting: str, identity: str, where: Location | str) -> Publisher:
+def publish_log(setting: str, identity: str, where: Location | str) -> OpenLog:
     """Publish the log of this process; raises ConfigurationError when it cannot be done there.
 
     `where` is the place of the setting.

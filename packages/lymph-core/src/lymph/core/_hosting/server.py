@@ -28,7 +28,7 @@ from lymph.core.transport.base import Link
 from lymph.core.workers import Workers
 from lymph.exceptions import Refused, SerializationError
 
-__all__ = ['Server']
+__all__ = ['RequestServer']
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _TEXT = (str, type(None))
 _SECONDS = (float, int, type(None))
 
 
-class Server:
+class RequestServer:
     """The link handler of a container's endpoint."""
 
     def __init__(self, methods: MethodTable, workers: Workers, error_hook: Hook) -> None:

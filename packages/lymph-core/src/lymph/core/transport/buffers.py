@@ -36,7 +36,7 @@ from collections.abc import Callable, Sequence
 import gevent
 from gevent.event import Event
 
-__all__ = ['Buffers', 'Holding', 'by_greed']
+__all__ = ['BufferedBytes', 'Buffers', 'by_greed']
 
 _TICK = 0.25  # seconds between two looks, while somebody waits
 _STALL = 8  # looks
@@ -61,9 +61,9 @@ class Buffers:
         self._clock = clock
         self._small = limit // 8  # what is set aside for small holdings
         self._tight = max(0, limit - largest - self._small)
-        self._holdings: set[Holding] = set()  # those of more than nothing
-        self._turn: Holding | None = None
-        self._on_hold: dict[Holding, Callable[[], None]] = {}  # how each is read again
+        self._holdings: set[BufferedBytes] = set()  # those of more than nothing
+        self._turn: BufferedBytes | None = None
+        self._on_hold: dict[BufferedBytes, Callable[[], None]] = {}  # how each is read again
         self._waiting = 0  # senders
         self._room = Event()
         self._released = 0  # bytes, since the last look
@@ -71,14 +71,14 @@ class Buffers:
         self._timer = self._loop.timer(_TICK, _TICK, ref=False)
         self._looking = False
         self._looks = 0
-        self._seen: tuple[Holding | None, int] = (None, 0)  # whose turn it was, and its size
+        self._seen: tuple[BufferedBytes | None, int] = (None, 0)  # whose turn it was, and its size
 
-    def holding(self, give_way: Callable[[str], None], received: bool = False) -> Holding:
+    def holding(self, give_way: Callable[[str], None], received: bool = False) -> BufferedBytes:
         """Return a new holding; `give_way(reason)` closes its link.
 
         `received` tells that it is of incomplete messages, not of messages to be sent.
         """
-        return Holding(self, give_way, received)
+        return BufferedBytes(self, give_way, received)
 
     def close(self) -> None:
         """Let everybody go on."""
@@ -88,7 +88,7 @@ class Buffers:
 
     # for holdings alone
 
-    def change(self, holding: Holding, size: int, renewed: bool) -> None:
+    def change(self, holding: BufferedBytes, size: int, renewed: bool) -> None:
         """Note that a holding has `size` bytes; `renewed`: the oldest of them just came."""
         before, holding.size = holding.size, size
         self.held += size - before
@@ -110,7 +110,7 @@ class Buffers:
         elif self.held > self.limit:
             self._relieve(self.limit)
 
-    def excessive(self, holding: Holding, more: int) -> bool:
+    def excessive(self, holding: BufferedBytes, more: int) -> bool:
         """Tell whether a holding may not grow at the moment by `more` bytes."""
         if self.held + more <= self._tight:
             return False
@@ -121,11 +121,11 @@ class Buffers:
             self._turn = holding
         return self._turn is not holding
 
-    def has_turn(self, holding: Holding) -> bool:
+    def has_turn(self, holding: BufferedBytes) -> bool:
         """Tell whether it is the turn of a holding."""
         return holding is self._turn
 
-    def hold(self, holding: Holding, resume: Callable[[], None]) -> None:
+    def hold(self, holding: BufferedBytes, resume: Callable[[], None]) -> None:
         """Call `resume` in the hub when the link may be read again."""
         self._on_hold[holding] = resume
         self._look_out()
@@ -139,7 +139,7 @@ class Buffers:
         finally:
             self._waiting -= 1
 
-    def forget(self, holding: Holding) -> None:
+    def forget(self, holding: BufferedBytes) -> None:
         """Forget a holding whose link has gone down, and wake its senders."""
         self._on_hold.pop(holding, None)
         if holding.size:
@@ -209,14 +209,14 @@ class Buffers:
                     closed += 1
             free = [holding for holding in free if holding.size]
 
-    def _close(self, holding: Holding) -> None:
+    def _close(self, holding: BufferedBytes) -> None:
         text = f'it held {holding.size} of {self.limit} bytes that all links together may hold'
         give_way = holding.give_way
         holding.end()
         give_way(f'{text} (container.rpc.max_buffered)')
 
 
-class Holding:
+class BufferedBytes:
     """The bytes that one direction of a link holds."""
 
     __slots__ = ('_buffers', '_ended', 'give_way', 'received', 'since', 'size')
@@ -262,7 +262,7 @@ class Holding:
             self.give_way = _ignore
 
 
-def by_greed(holdings: Sequence[Holding], now: float) -> list[Holding]:
+def by_greed(holdings: Sequence[BufferedBytes], now: float) -> list[BufferedBytes]:
     """Return the holdings of average size or more, that of the most bytes times seconds first."""
     average = sum(holding.size for holding in holdings) / len(holdings)
     return sorted(

@@ -22,7 +22,7 @@ _Bell = Callable[[], object]
 
 
 @dataclass(order=True)
-class _Message:
+class _QueuedEvent:
     """An event in a queue; the order is that of emission."""
 
     id: int
@@ -37,15 +37,15 @@ class _Queue:
         self.temporary = temporary
         self.topics: tuple[str, ...] = ()  # those of the last consumer that left
         self.consumers: dict[_Bell, tuple[str, ...]] = {}
-        self.ready: list[_Message] = []
-        self.delayed: list[tuple[float, _Message]] = []
+        self.ready: list[_QueuedEvent] = []
+        self.delayed: list[tuple[float, _QueuedEvent]] = []
         self.claim: str | None = None  # of who consumes it alone
 
     def takes(self, topic: str) -> bool:
         patterns = self.consumers.values() or (self.topics,)
         return any(matches_any(topics, topic) for topics in patterns)
 
-    def put(self, message: _Message, delay: float = 0) -> None:
+    def put(self, message: _QueuedEvent, delay: float = 0) -> None:
         if delay > 0 and message.attempts and self.claim is not None:
             message.not_before = time.monotonic() + delay
             heapq.heappush(self.ready, message)
@@ -56,7 +56,7 @@ class _Queue:
         for bell in tuple(self.consumers):
             bell()
 
-    def take(self, count: int) -> list[_Message]:
+    def take(self, count: int) -> list[_QueuedEvent]:
         now = time.monotonic()
         while self.delayed and self.delayed[0][0] <= now:
             heapq.heappush(self.ready, heapq.heappop(self.delayed)[1])
@@ -80,7 +80,7 @@ class LocalEventSystemHub:
         self.dead_letters: LocalDeadLetters = LocalDeadLetters(self)
         self.queues: LocalQueues = LocalQueues(self)
         self._queues: dict[str, _Queue] = {}
-        self._leases: dict[int, tuple[object, str, _Message]] = {}
+        self._leases: dict[int, tuple[object, str, _QueuedEvent]] = {}
         self._ids = itertools.count(1)
 
     def declare(
@@ -109,7 +109,7 @@ class LocalEventSystemHub:
         """Put an event into every queue that collects its topic."""
         for queue in self._queues.values():
             if queue.takes(topic):
-                queue.put(_Message(next(self._ids), data, time.time()), delay)
+                queue.put(_QueuedEvent(next(self._ids), data, time.time()), delay)
 
     def lease(self, owner: object, demands: Sequence[Demand]) -> Leased:
         """Hand out events to `owner`."""
@@ -191,7 +191,7 @@ class LocalEventSystemHub:
         """Put an event at the end of `queue`; returns whether there is such a queue."""
         known = self._queues.get(queue)
         if known is not None:
-            known.put(_Message(next(self._ids), data, time.time()))
+            known.put(_QueuedEvent(next(self._ids), data, time.time()))
         return known is not None
 
 
@@ -227,7 +227,7 @@ class LocalDeadLetters(DeadLetters):
         self._hub = hub
         self._letters: dict[str, DeadLetter] = {}
 
-    def add(self, queue: str, message: _Message, error: str) -> None:
+    def add(self, queue: str, message: _QueuedEvent, error: str) -> None:
         """Keep an event that was given up."""
         letter = DeadLetter(
             id=str(message.id),

@@ -23,14 +23,14 @@ from lymph.patterns._serial_events.declaring import SerialDeclaration
 from lymph.patterns._serial_events.keys import key_text
 from lymph.patterns._serial_events.queues import feeding, handling
 
-__all__ = ['Host', 'SerialHandler']
+__all__ = ['SerialHandler', 'SerialHost']
 
 logger = logging.getLogger(__name__)
 
 _AFTER_ERROR = 1.0  # seconds before it is tried again to consume what could not be consumed
 
 
-class Host(Protocol):
+class SerialHost(Protocol):
     """What a serial handler needs of its container."""
 
     identity: str
@@ -59,7 +59,7 @@ class SerialHandler:
         declaration: SerialDeclaration,
         interface: Any,
         name: str,
-        host: Host,
+        host: SerialHost,
         partitioner: Partitioner,
     ) -> None:
         self.group = queue_name(interface.name, name)

@@ -13,7 +13,7 @@ from lymph.core.partitioning import Partitioner
 from lymph.events.base import Subscription
 from lymph.events.queue_names import queue_name
 from lymph.patterns._serial_events.declaring import SerialDeclaration
-from lymph.patterns._serial_events.handlers import Host, SerialHandler
+from lymph.patterns._serial_events.handlers import SerialHandler, SerialHost
 from lymph.patterns._serial_events.queues import queues_of
 
 __all__ = ['SerialEvents']
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class SerialEvents(Component):
     """Runs serial handlers for `host`; `partitioner` is started when there are any."""
 
-    def __init__(self, host: Host, partitioner: Partitioner) -> None:
+    def __init__(self, host: SerialHost, partitioner: Partitioner) -> None:
         super().__init__()
         self.partitioner = partitioner
         self.handlers: dict[str, SerialHandler] = {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lymph.core._protocol.zmtp.errors import ProtocolError
 from lymph.core._protocol.zmtp.frames import encode_command, encode_message
 from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
-from lymph.core._protocol.zmtp.session import Session, encode_ping
+from lymph.core._protocol.zmtp.session import ZmtpSession, encode_ping
 
 LIMIT = 10_000
 HELLO = GREETING + encode_command(encode_ready('DEALER'))
@@ -35,7 +35,7 @@ def feed(session, stream, *cuts):
 @pytest.fixture
 def session():
     """A ROUTER's side that has shaken hands."""
-    session = Session('ROUTER', LIMIT)
+    session = ZmtpSession('ROUTER', LIMIT)
     session.receive(HELLO)
     return session
 
@@ -44,7 +44,7 @@ def session():
 
 
 def test_two_sessions_understand_each_other():
-    caller, service = Session('DEALER', LIMIT), Session('ROUTER', LIMIT)
+    caller, service = ZmtpSession('DEALER', LIMIT), ZmtpSession('ROUTER', LIMIT)
     assert service.receive(caller.opening()) == []
     assert caller.receive(service.opening()) == []
     assert caller.ready
@@ -57,18 +57,18 @@ def test_a_conversation_cut_at_every_place_is_the_same():
     stream = HELLO + encode_message(sent[0]) + ping(5, b'context')
     stream += encode_message(sent[1]) + encode_message(sent[2])
     for first in range(len(stream) + 1):
-        session = Session('ROUTER', LIMIT)
+        session = ZmtpSession('ROUTER', LIMIT)
         assert feed(session, stream, first) == sent
         assert session.ready
         assert session.answers == [pong(b'context')]
         assert session.peer_ttl == 0.5
-    session = Session('ROUTER', LIMIT)
+    session = ZmtpSession('ROUTER', LIMIT)
     assert feed(session, stream, *range(len(stream))) == sent
 
 
 @given(st.lists(st.integers(0, len(HELLO)), max_size=6))
 def test_a_session_is_ready_with_the_last_byte_of_the_handshake(cuts):
-    session = Session('ROUTER', LIMIT)
+    session = ZmtpSession('ROUTER', LIMIT)
     feed(session, HELLO[:-1], *(min(cut, len(HELLO) - 1) for cut in cuts))
     assert not session.ready
     session.receive(HELLO[-1:])
@@ -94,14 +94,14 @@ def test_a_session_is_ready_with_the_last_byte_of_the_handshake(cuts):
 )
 def test_a_peer_that_begins_wrongly_is_refused_however_its_bytes_come(stream, words):
     for cuts in ((), range(len(stream)), (64,), (len(stream) - 1,)):
-        session = Session('ROUTER', LIMIT)
+        session = ZmtpSession('ROUTER', LIMIT)
         with pytest.raises(ProtocolError, match=words):
             feed(session, stream, *cuts)
         assert not session.ready
 
 
 def test_a_caller_that_meets_a_caller_of_the_wrong_kind_says_what_it_found():
-    session = Session('DEALER', LIMIT)
+    session = ZmtpSession('DEALER', LIMIT)
     with pytest.raises(ProtocolError, match=r"the peer sent the socket type 'SUB', which does not"):
         session.receive(GREETING + encode_command(encode_ready('SUB')))
 
@@ -109,7 +109,7 @@ def test_a_caller_that_meets_a_caller_of_the_wrong_kind_says_what_it_found():
 @given(st.binary(max_size=300), st.booleans(), st.lists(st.integers(0, 300), max_size=4))
 def test_rubbish_means_the_same_however_it_is_cut(rubbish, greeted, cuts):
     def outcome(*cuts):
-        session = Session('ROUTER', LIMIT)
+        session = ZmtpSession('ROUTER', LIMIT)
         if greeted:
             session.receive(HELLO)
         try:
@@ -182,7 +182,7 @@ def test_our_ping_is_answered_by_another_session(session):
 
 @pytest.mark.parametrize(('minor', 'answers'), [(0, False), (1, True), (2, True)])
 def test_who_answers_a_ping_is_told_by_the_version(minor, answers):
-    session = Session('ROUTER', LIMIT)
+    session = ZmtpSession('ROUTER', LIMIT)
     session.receive(HELLO[:11] + bytes((minor,)) + HELLO[12:])
     assert session.answers_ping is answers
     session.receive(ping())

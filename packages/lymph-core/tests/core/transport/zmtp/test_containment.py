@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from lymph.core._protocol.zmtp.liveness import Liveness
-from lymph.core._protocol.zmtp.session import Session
+from lymph.core._protocol.zmtp.session import ZmtpSession
 from lymph.core.transport._zmtp.flusher import Flusher
 from lymph.core.transport._zmtp.link import ZmtpLink
 from lymph.core.transport._zmtp.writer import Writer
@@ -27,7 +27,7 @@ def service(transport):
 @pytest.mark.parametrize(
     ('owner', 'method', 'reason'),
     [
-        (Session, 'receive', 'reading failed: '),
+        (ZmtpSession, 'receive', 'reading failed: '),
         (ZmtpLink, '_deliver', 'reading failed: '),
         (Writer, '_next_chunk', 'write failed: '),
     ],

@@ -18,12 +18,12 @@ from lymph.web._http.opening import Opening, check_part, parts_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ['Answer']
+__all__ = ['HandlerAnswer']
 
 Told = Callable[[BaseException], None]
 
 
-class Answer:
+class HandlerAnswer:
     """Runs WSGI applications until one of them has begun to answer a request.
 
     `begin` passes status and fields to the server; `tell` hears of errors after that.

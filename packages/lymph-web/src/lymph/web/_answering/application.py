@@ -20,12 +20,12 @@ from werkzeug.wrappers import Request
 from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core.failures import Killed, error_line
-from lymph.web._answering.answers import Answer
+from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.faults import (
     TRACE_HEADER,
     TRACE_KEY,
     AnswerBroken,
-    Faults,
+    ErrorAnswers,
     path_of,
     trace_id_of,
 )
@@ -64,7 +64,7 @@ class Application:
     def __init__(self, site: Site) -> None:
         self.site = site
         #: tells of errors, also those of a server that runs this application
-        self.faults = Faults(self._report, self._is_debugging)
+        self.faults = ErrorAnswers(self._report, self._is_debugging)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -82,7 +82,7 @@ class Application:
         def tell(error: BaseException) -> None:
             self.faults.tell(error, environ)
 
-        answer = Answer(begin, tell)
+        answer = HandlerAnswer(begin, tell)
         try:
             return answer.run(self._dispatch(environ), environ)
         except (Killed, AnswerBroken):
@@ -91,7 +91,7 @@ class Application:
             return self._answer_instead(answer, error, environ)
 
     def _answer_instead(
-        self, answer: Answer, error: BaseException, environ: WSGIEnvironment
+        self, answer: HandlerAnswer, error: BaseException, environ: WSGIEnvironment
     ) -> Iterable[bytes]:
         if isinstance(error, HTTPException) and not answer.begun:
             try:

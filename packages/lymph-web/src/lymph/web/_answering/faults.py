@@ -27,7 +27,7 @@ __all__ = [
     'TRACE_KEY',
     'AnswerBroken',
     'ClientGone',
-    'Faults',
+    'ErrorAnswers',
     'path_of',
     'trace_id_of',
 ]
@@ -48,7 +48,7 @@ class ClientGone(AnswerBroken):
     """The client has left, or does not read its answer."""
 
 
-class Faults:
+class ErrorAnswers:
     """Tells of errors that requests end with, and makes the answers to them.
 
     `report` hears of each that nobody expected, as an error hook does. With `debug`, clients are

@@ -13,9 +13,9 @@ from gevent.socket import socket as GeventSocket
 from lymph.core.addresses import join_address
 from lymph.core.failures import Killed, error_line
 from lymph.core.monitoring.log_limits import LimitedLog
-from lymph.web._answering.faults import ClientGone, Faults
+from lymph.web._answering.faults import ClientGone, ErrorAnswers
 from lymph.web._http.bodies import Body
-from lymph.web._http.deliveries import Delivery
+from lymph.web._http.deliveries import AnswerSender
 from lymph.web._http.environs import make_environ
 from lymph.web._http.heads import Head, HeadError
 from lymph.web._http.incoming import Incoming
@@ -26,7 +26,7 @@ from lymph.web._http.turns import Turns
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ['Connection', 'ConnectionHost']
+__all__ = ['ConnectionHost', 'HttpConnection']
 
 _SLICE = 64 * 1024  # bytes that have to leave within one stall timeout
 _LINGER = 2.0  # seconds
@@ -49,7 +49,7 @@ class ConnectionHost(Protocol):
     application: WSGIApplication
     limits: Limits
     #: answers for an application that fails
-    faults: Faults
+    faults: ErrorAnswers
     limited_log: LimitedLog
 
     @property
@@ -62,11 +62,11 @@ class ConnectionHost(Protocol):
     def get_environ(self) -> dict[str, Any]:
         """Return a new copy of the WSGI environment that all requests share."""
 
-    def idle(self, connection: Connection) -> AbstractContextManager[None]:
+    def idle(self, connection: HttpConnection) -> AbstractContextManager[None]:
         """Count `connection` as idle within the block: the server may call `end` meanwhile."""
 
 
-class Connection:
+class HttpConnection:
     """Serves the requests of one client, one at a time, within the limits of `server`.
 
     `sock` is the accepted socket, `address` its peer as the socket module returns it.
@@ -79,7 +79,7 @@ class Connection:
         self._address = address
         self._turns = Turns()
         self._incoming = Incoming(self._receive, self._turns.spend)
-        self._delivery: Delivery
+        self._delivery: AnswerSender
 
     def handle(self) -> None:
         """Serve the client until either side closes the connection."""
@@ -132,7 +132,7 @@ class Connection:
             return ending or body.abandoned or not head.keep_alive
 
         environ = make_environ(self.server.get_environ(), head, body, self._address)
-        self._delivery = Delivery(head, self._send, must_close, self.server.faults)
+        self._delivery = AnswerSender(head, self._send, must_close, self.server.faults)
         return self._delivery.run(self.server.application, environ)
 
     # Reading.

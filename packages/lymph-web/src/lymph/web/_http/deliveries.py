@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from lymph.core.failures import Killed
-from lymph.web._answering.faults import ClientGone, Faults
+from lymph.web._answering.faults import ClientGone, ErrorAnswers
 from lymph.web._http.framing import Framing
 from lymph.web._http.heads import Head
 from lymph.web._http.opening import Opening, check_part, parts_of
@@ -19,12 +19,12 @@ from lymph.web._http.opening import Opening, check_part, parts_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-__all__ = ['Delivery']
+__all__ = ['AnswerSender']
 
 _TOGETHER = 16 * 1024  # bytes of a body that leave with the head; more are not worth the copy
 
 
-class Delivery:
+class AnswerSender:
     """Answers the request of `head`, once.
 
     `send` writes bytes to the client and raises ClientGone when that fails; `must_close` tells
@@ -37,7 +37,7 @@ class Delivery:
         head: Head,
         send: Callable[[bytes], None],
         must_close: Callable[[], bool],
-        faults: Faults,
+        faults: ErrorAnswers,
     ) -> None:
         self._head = head
         self._send = send

@@ -24,8 +24,8 @@ from lymph.core._system.private_parts import as_expected, takes
 from lymph.core.addresses import in_brackets
 from lymph.core.failures import Killed
 from lymph.core.monitoring.log_limits import LimitedLog
-from lymph.web._answering.faults import Faults
-from lymph.web._http.connections import Connection
+from lymph.web._answering.faults import ErrorAnswers
+from lymph.web._http.connections import HttpConnection
 from lymph.web._http.limits import Limits
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ class WebServer(WSGIServer):
         application: WSGIApplication,
         limits: Limits | None = None,
         draining: Callable[[], bool] = bool,
-        faults: Faults | None = None,
+        faults: ErrorAnswers | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.faults = faults or Faults()
+        self.faults = faults or ErrorAnswers()
         self.limited_log = LimitedLog(logger)
         self._draining = draining
-        self._idle: dict[Connection, None] = {}  # in the order in which they became so
+        self._idle: dict[HttpConnection, None] = {}  # in the order in which they became so
         self._ended = False
         self._patient = False  # with connections that have not had a request yet
         super().__init__(
@@ -100,7 +100,7 @@ class WebServer(WSGIServer):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.pool.full():
             self._make_room()
-        Connection(sock, address, self).handle()
+        HttpConnection(sock, address, self).handle()
 
     def do_read(self) -> Any:
         """Accept a connection; pause when the process can have no more of them."""
@@ -126,7 +126,7 @@ class WebServer(WSGIServer):
             self.start_accepting()
 
     @contextmanager
-    def idle(self, connection: Connection) -> Iterator[None]:
+    def idle(self, connection: HttpConnection) -> Iterator[None]:
         """Count `connection` as idle within the block, so that a drain may close it."""
         self._idle[connection] = None
         if self._ended:
@@ -157,7 +157,7 @@ class WebServer(WSGIServer):
         self.limited_log.close()
         return cut
 
-    def _end_idle(self, connection: Connection) -> None:
+    def _end_idle(self, connection: HttpConnection) -> None:
         if connection.served or not self._patient:
             connection.end()
 

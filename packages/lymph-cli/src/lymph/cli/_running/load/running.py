@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lymph.cli._running.calling import Call, failure
+from lymph.cli._running.calling import DescribedCall, failure
 from lymph.cli._running.load.faring import Faring
 from lymph.cli._running.load.generator import Generator
 from lymph.cli._running.load.plan import Plan
@@ -21,7 +21,12 @@ __all__ = ['run_load']
 
 
 def run_load(
-    settings: Settings, client: Client, call: Call, plan: Plan, trace_id: str, as_json: bool
+    settings: Settings,
+    client: Client,
+    call: DescribedCall,
+    plan: Plan,
+    trace_id: str,
+    as_json: bool,
 ) -> None:
     """Make the calls of a plan and print the figures.
 

@@ -18,8 +18,8 @@ from lymph.services.node._fleet.output import NODE, Output
 from lymph.services.node._fleet.slot import Slot
 from lymph.services.node._fleet.sockets import Sockets
 from lymph.services.node._fleet.supervision import Policy
-from lymph.services.node._fleet.surroundings import Surroundings
-from lymph.services.node._steering.exceptions import NotReady, Refused, UnknownName
+from lymph.services.node._fleet.surroundings import FleetSurroundings
+from lymph.services.node._steering.exceptions import ChangeRefused, NotReady, UnknownName
 
 __all__ = ['Fleet']
 
@@ -50,7 +50,7 @@ class Fleet:
         self.output = Output(color=color)
         self._fixed_port = fixed_port
         self._guard = Guard()
-        self._around = Surroundings(
+        self._around = FleetSurroundings(
             environ,
             self._guard,
             self.output,
@@ -155,12 +155,14 @@ class Fleet:
             if definition is None:
                 raise self._unknown(name, self._definitions)
             if not 0 <= count <= MOST:
-                raise Refused(f'expected a number of processes from 0 to {MOST}, found {count}')
+                raise ChangeRefused(
+                    f'expected a number of processes from 0 to {MOST}, found {count}'
+                )
             port = self._fixed_port(definition) if count > 1 else None
             if port is not None:
-                raise Refused(f'{count} processes of {name} cannot all listen at {port}')
+                raise ChangeRefused(f'{count} processes of {name} cannot all listen at {port}')
             if count > 1 and definition.has_pidfile:
-                raise Refused(f'{count} processes of {name} cannot all have one --pidfile')
+                raise ChangeRefused(f'{count} processes of {name} cannot all have one --pidfile')
             added = self._resize(definition, count)
             _together([slot.start for slot in added])
             return [slot.name for slot in self._slots[name]]
@@ -242,7 +244,7 @@ class Fleet:
 
     def _expect_open(self) -> None:
         if self._stopping.is_set():
-            raise Refused('the node is stopping')
+            raise ChangeRefused('the node is stopping')
 
     def _settled(self) -> None:
         """Note whether everything has finished."""

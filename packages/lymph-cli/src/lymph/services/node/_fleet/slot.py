@@ -21,7 +21,7 @@ from lymph.services.node._fleet.exits import (
 )
 from lymph.services.node._fleet.process import Process
 from lymph.services.node._fleet.supervision import Decision, Supervision
-from lymph.services.node._fleet.surroundings import Surroundings
+from lymph.services.node._fleet.surroundings import FleetSurroundings
 from lymph.services.node._steering.exceptions import NotReady
 
 __all__ = ['Slot']
@@ -34,7 +34,7 @@ class Slot:
     signal), `starts` the number of processes so far.
     """
 
-    def __init__(self, name: str, definition: Definition, around: Surroundings) -> None:
+    def __init__(self, name: str, definition: Definition, around: FleetSurroundings) -> None:
         self.name = name
         self.definition = definition
         self.process: Process | None = None

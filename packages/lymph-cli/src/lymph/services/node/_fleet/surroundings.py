@@ -13,11 +13,11 @@ from lymph.services.node._fleet.process import Launch, Process
 from lymph.services.node._fleet.sockets import Sockets
 from lymph.services.node._fleet.supervision import Policy
 
-__all__ = ['Surroundings']
+__all__ = ['FleetSurroundings']
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class FleetSurroundings:
     """What all processes of a node share; `patience` is in seconds.
 
     `settled` is called when a slot has come to rest by itself: it has finished, or has failed for

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from lymph.config import LymphError
 
-__all__ = ['Denied', 'NotReady', 'Refused', 'UnknownName']
+__all__ = ['ChangeRefused', 'Denied', 'NotReady', 'UnknownName']
 
 
 class Denied(LymphError):
@@ -24,7 +24,7 @@ class NotReady(LymphError):
     """A process that was to be started does not serve; the text says which and why."""
 
 
-class Refused(LymphError):
+class ChangeRefused(LymphError):
     """What somebody asks of a node cannot be done."""
 
 

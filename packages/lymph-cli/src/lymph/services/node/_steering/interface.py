@@ -21,7 +21,7 @@ from lymph.services.node._fleet.output import NODE
 from lymph.services.node._fleet.recent import Line
 from lymph.services.node._fleet.slot import Slot
 from lymph.services.node._fleet.usage import Usage, usage_of
-from lymph.services.node._steering.exceptions import Denied, NotReady, Refused, UnknownName
+from lymph.services.node._steering.exceptions import ChangeRefused, Denied, NotReady, UnknownName
 
 __all__ = ['NAMESPACE', 'SERVICE', 'Node']
 
@@ -35,7 +35,7 @@ _CHARACTERS = 1_000_000
 _WAIT = 10.0
 
 
-_ERRORS = (Denied, NotReady, Refused, UnknownName)
+_ERRORS = (Denied, NotReady, ChangeRefused, UnknownName)
 
 
 class Node(Interface):

@@ -20,7 +20,7 @@ from lymph.core._protocol.zmtp.handshake import (
     read_ready,
 )
 
-__all__ = ['Session', 'encode_ping']
+__all__ = ['ZmtpSession', 'encode_ping']
 
 _PING, _PONG = b'\x04PING', b'\x04PONG'
 _PING_SIZE = len(_PING) + 2  # bytes of a PING without a context
@@ -32,7 +32,7 @@ def encode_ping(ttl: float = 0.0) -> bytes:
     return encode_command(_PING + min(int(ttl * 10), 65535).to_bytes(2, 'big'))
 
 
-class Session:
+class ZmtpSession:
     """The state of one side; `ready` becomes True when messages may be sent."""
 
     def __init__(self, socket_type: str, max_message_size: int) -> None:

@@ -27,7 +27,7 @@ from lymph.core.failures import error_line
 from lymph.core.transport._zeromq.context import Socket, shared_context
 from lymph.core.transport.edge import Edge
 
-__all__ = ['Channel', 'Unroutable', 'descriptor_of']
+__all__ = ['SocketOwner', 'Unroutable', 'descriptor_of']
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def _nothing(socket: Socket) -> None:
     raise zmq.Again
 
 
-class Channel:
+class SocketOwner:
     """Owns a socket of type `kind`; raises `zmq.ZMQError` when there is none to be had.
 
     `receive(socket)` is called in the hub to take one message; it

@@ -15,7 +15,7 @@ import gevent
 import zmq
 
 from lymph.core.transport._zeromq.addresses import is_ipv6
-from lymph.core.transport._zeromq.channel import Channel
+from lymph.core.transport._zeromq.channel import SocketOwner
 from lymph.core.transport._zeromq.context import Socket
 from lymph.core.transport._zeromq.descriptors import close_inherited, inode_of
 from lymph.core.transport._zeromq.link import Unfit, ZeromqLink, receive_frames
@@ -50,7 +50,7 @@ class DealerLink(ZeromqLink):
         closed: Callable[[DealerLink], None],
     ) -> None:
         options = [*terms.connecting(), (zmq.RECONNECT_IVL, _NEVER)]
-        channel = Channel(peer, int(zmq.DEALER), options, edge, self._receive, self._drained)
+        channel = SocketOwner(peer, int(zmq.DEALER), options, edge, self._receive, self._drained)
         super().__init__(peer, handler, channel, terms.max_message_size, edge)
         self._terms = terms
         self._closed = closed

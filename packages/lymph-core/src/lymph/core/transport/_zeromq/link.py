@@ -14,7 +14,7 @@ from greenlet import getcurrent
 
 from lymph.core._protocol.zmtp.frames import MAX_FRAMES
 from lymph.core._system.refusals import made_before_fork
-from lymph.core.transport._zeromq.channel import Channel, Unroutable
+from lymph.core.transport._zeromq.channel import SocketOwner, Unroutable
 from lymph.core.transport._zeromq.context import Socket
 from lymph.core.transport._zeromq.weighing import FRAME, traffic_of
 from lymph.core.transport.base import Link, LinkDown, LinkHandler, MessageTooLong
@@ -63,7 +63,7 @@ class ZeromqLink(Link):
         self,
         peer: str,
         handler: LinkHandler,
-        channel: Channel,
+        channel: SocketOwner,
         max_message_size: int,
         edge: Edge,
     ) -> None:

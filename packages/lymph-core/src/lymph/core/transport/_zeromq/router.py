@@ -24,7 +24,7 @@ import gevent
 import zmq
 
 from lymph.core.transport._zeromq.addresses import is_ipv6
-from lymph.core.transport._zeromq.channel import Channel
+from lymph.core.transport._zeromq.channel import SocketOwner
 from lymph.core.transport._zeromq.context import Socket
 from lymph.core.transport._zeromq.descriptors import close_inherited, inode_of, peer_of, shut_down
 from lymph.core.transport._zeromq.exhaustion import DescriptorWatch
@@ -127,7 +127,7 @@ class RouterListener(Listener):
             (zmq.IPV6, is_ipv6(address)),
         ]
         try:
-            self.channel = Channel(
+            self.channel = SocketOwner(
                 address, int(zmq.ROUTER), options, edge, self._receive, self._drained
             )
             self._monitor = Monitor(address, self.channel.socket, edge, self._happened)

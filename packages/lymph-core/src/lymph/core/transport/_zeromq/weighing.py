@@ -24,7 +24,7 @@ import gevent
 from gevent.monkey import get_original
 
 from lymph.core.transport._zeromq.descriptors import inode_of
-from lymph.core.transport.buffers import Buffers, Holding
+from lymph.core.transport.buffers import BufferedBytes, Buffers
 from lymph.core.transport.edge import Edge
 
 __all__ = ['FRAME', 'Traffic', 'Weighed', 'Weighing', 'traffic_of']
@@ -127,8 +127,8 @@ class _Scale:
     """What one connection holds, and how far the counts of its bytes are off."""
 
     def __init__(self, buffers: Buffers) -> None:
-        self._received: Holding = buffers.holding(self._give_way, received=True)
-        self._unsent: Holding = buffers.holding(self._give_way)
+        self._received: BufferedBytes = buffers.holding(self._give_way, received=True)
+        self._unsent: BufferedBytes = buffers.holding(self._give_way)
         self._close: Callable[[str], None] = _nothing
         self._delivered = self._off_in = self._off_out = self._unsettled = 0
 
@@ -167,7 +167,7 @@ class _Scale:
         close(reason)
 
 
-def _set(holding: Holding, size: int, renewed: bool) -> None:
+def _set(holding: BufferedBytes, size: int, renewed: bool) -> None:
     holding.set(size if size > _NOISE else 0, renewed and size > _NOISE)
 
 

@@ -14,7 +14,7 @@ from lymph.core._loop.turns import NextTurn
 from lymph.core._protocol.zmtp.errors import ProtocolError
 from lymph.core._protocol.zmtp.frames import encode_message
 from lymph.core._protocol.zmtp.liveness import Liveness
-from lymph.core._protocol.zmtp.session import Session, encode_ping
+from lymph.core._protocol.zmtp.session import ZmtpSession, encode_ping
 from lymph.core._system.refusals import made_before_fork
 from lymph.core.failures import error_line
 from lymph.core.transport._zmtp.flusher import Flusher
@@ -48,7 +48,7 @@ class ZmtpLink(Link):
     def __init__(
         self,
         peer: str,
-        session: Session,
+        session: ZmtpSession,
         edge: Edge,
         flusher: Flusher,
         handler: LinkHandler,

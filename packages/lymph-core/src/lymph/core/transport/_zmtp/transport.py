@@ -11,7 +11,7 @@ from greenlet import getcurrent
 
 from lymph.config import ConfigView
 from lymph.core._protocol.zmtp.liveness import Liveness
-from lymph.core._protocol.zmtp.session import Session
+from lymph.core._protocol.zmtp.session import ZmtpSession
 from lymph.core._system.connecting import create_connection
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.refusals import Availability
@@ -139,7 +139,7 @@ class ZmtpTransport(Transport):
     def _new_link(self, peer: str, socket_type: str, handler: LinkHandler) -> ZmtpLink:
         link = ZmtpLink(
             peer,
-            Session(socket_type, self.max_message_size),
+            ZmtpSession(socket_type, self.max_message_size),
             self._edge,
             self._flusher,
             handler,

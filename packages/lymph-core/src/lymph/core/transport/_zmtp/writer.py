@@ -18,7 +18,7 @@ from greenlet import getcurrent
 
 from lymph.core.failures import error_line
 from lymph.core.transport._zmtp.flusher import Flusher
-from lymph.core.transport.buffers import Holding
+from lymph.core.transport.buffers import BufferedBytes
 
 __all__ = ['ANSWERS_BOUND', 'HIGH_WATER', 'SMALL', 'Writer', 'WriterOwner']
 
@@ -64,7 +64,7 @@ class Writer:
         sock: socket.socket,
         flusher: Flusher,
         owner: WriterOwner,
-        unsent: Holding,
+        unsent: BufferedBytes,
         bound: int = HIGH_WATER,
     ) -> None:
         self._sock = sock

@@ -22,7 +22,7 @@ from kazoo.exceptions import BadVersionError, KazooException, NoNodeError
 from lymph.config.printable import printable
 from lymph.core.services import ServiceInstance
 from lymph.discovery.names import escape
-from lymph.discovery.zookeeper._client.session import Session
+from lymph.discovery.zookeeper._client.session import ZookeeperSession
 from lymph.discovery.zookeeper._registry.facts import decode
 
 __all__ = ['Predecessors']
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 class Predecessors:
     """Removes what others have registered at an endpoint; `root` is above all namespaces."""
 
-    def __init__(self, session: Session, root: str) -> None:
+    def __init__(self, session: ZookeeperSession, root: str) -> None:
         self._session = session
         self._root = root
 

@@ -32,7 +32,7 @@ from lymph.core.addresses import join_address
 from lymph.core.monitoring.log_limits import REMIND, Reminder
 from lymph.discovery.zookeeper._client.severing import prepare, sever
 
-__all__ = ['Away', 'Session']
+__all__ = ['Away', 'ZookeeperSession']
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Away(Exception):
     """ZooKeeper cannot be asked now; what was asked may or may not have happened."""
 
 
-class Session:
+class ZookeeperSession:
     """Wraps `client`; `on_connected()` is called for each new connection, and must not wait.
 
     `timeout` is how long one answer, or the return of the connection, is waited for, in seconds.

@@ -20,7 +20,7 @@ from gevent.lock import RLock
 from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, NoNodeError
 from kazoo.protocol.states import EventType, WatchedEvent
 
-from lymph.discovery.zookeeper._client.session import Away, Session
+from lymph.discovery.zookeeper._client.session import Away, ZookeeperSession
 
 __all__ = ['Nodes']
 
@@ -30,7 +30,7 @@ _ATTEMPTS = 10  # of others to change the same node between two steps of ours
 
 
 @dataclass
-class _Node:
+class _WantedNode:
     """A wanted node; `session` is the one of ours that made it, `checked` that it is there."""
 
     data: bytes
@@ -44,12 +44,12 @@ class Nodes:
     `acl` is for every node that is made, their parents included.
     """
 
-    def __init__(self, session: Session, acl: Any, wake: Callable[[], object]) -> None:
+    def __init__(self, session: ZookeeperSession, acl: Any, wake: Callable[[], object]) -> None:
         self._session = session
         self._acl = acl
         self._wake = wake
         self._lock = RLock()
-        self._wanted: dict[str, _Node] = {}
+        self._wanted: dict[str, _WantedNode] = {}
         self._unwanted: set[str] = set()
 
     def __contains__(self, path: str) -> bool:
@@ -61,7 +61,7 @@ class Nodes:
         Raises Away or a KazooException; then it is as if nothing had been asked.
         """
         previous = self._wanted.get(path)
-        node = _Node(data)
+        node = _WantedNode(data)
         try:
             self._session.wait(self._session.timeout)
             with self._lock:
@@ -108,7 +108,7 @@ class Nodes:
             if not node.checked:
                 self._settle_wanted(path, node)
 
-    def _settle_wanted(self, path: str, node: _Node) -> None:
+    def _settle_wanted(self, path: str, node: _WantedNode) -> None:
         with self._lock:
             if self._wanted.get(path) is not node or node.checked:
                 return
@@ -127,7 +127,7 @@ class Nodes:
                 logger.error('cannot unregister %s: %s', path, _named(error))
             self._unwanted.discard(path)
 
-    def _restore(self, path: str, previous: _Node | None) -> None:
+    def _restore(self, path: str, previous: _WantedNode | None) -> None:
         if previous is not None:
             previous.checked = False
             self._wanted[path] = previous
@@ -136,7 +136,7 @@ class Nodes:
             del self._wanted[path]
             self._unwanted.add(path)
 
-    def _publish(self, path: str, node: _Node, take_over: bool) -> None:
+    def _publish(self, path: str, node: _WantedNode, take_over: bool) -> None:
         client, answer = self._session.client, self._session.answer
         for _ in range(_ATTEMPTS):
             node.checked = True  # what happens from here on makes it false again
@@ -155,7 +155,7 @@ class Nodes:
                 return
         raise Away(f'{path} is changed by others all the time')
 
-    def _take(self, path: str, node: _Node, take_over: bool) -> bool:
+    def _take(self, path: str, node: _WantedNode, take_over: bool) -> bool:
         """Make a node that exists what is wanted; False when it changed in the meantime."""
         client, answer = self._session.client, self._session.answer
         try:

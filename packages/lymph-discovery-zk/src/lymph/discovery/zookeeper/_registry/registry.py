@@ -35,7 +35,7 @@ from lymph.discovery.zookeeper._client.access import Access
 from lymph.discovery.zookeeper._client.clients import check_client, client_from_config
 from lymph.discovery.zookeeper._client.paths import DEFAULT_CHROOT, check_path
 from lymph.discovery.zookeeper._client.predecessors import Predecessors
-from lymph.discovery.zookeeper._client.session import Away, Session
+from lymph.discovery.zookeeper._client.session import Away, ZookeeperSession
 from lymph.discovery.zookeeper._registry.facts import encode
 from lymph.discovery.zookeeper._registry.nodes import Nodes
 from lymph.discovery.zookeeper._registry.watching import Watching
@@ -80,7 +80,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         access.authenticate(zkclient)
         self._root = chroot.rstrip('/')
         self._wake = Event()
-        self._session = Session(zkclient, connect_timeout, self._connected)
+        self._session = ZookeeperSession(zkclient, connect_timeout, self._connected)
         self._nodes = Nodes(self._session, access.acl, self._wake.set)
         self._predecessors = Predecessors(self._session, self._root)
         self._log = OnceLog(logger, 'entries of the registry')

@@ -18,7 +18,7 @@ from kazoo.protocol.states import WatchedEvent
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.services import Service, ServiceInstance
 from lymph.discovery.names import escape
-from lymph.discovery.zookeeper._client.session import Session
+from lymph.discovery.zookeeper._client.session import ZookeeperSession
 from lymph.discovery.zookeeper._registry.facts import FormerInstance, decode
 
 __all__ = ['ServiceView']
@@ -44,7 +44,7 @@ class ServiceView:
         self,
         service: Service,
         path: str,
-        session: Session,
+        session: ZookeeperSession,
         watch: Watch,
         arm_parent: Callable[[], bool],
         log: OnceLog,

@@ -16,7 +16,7 @@ from kazoo.protocol.states import WatchedEvent
 
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.services import Service
-from lymph.discovery.zookeeper._client.session import Away, Session
+from lymph.discovery.zookeeper._client.session import Away, ZookeeperSession
 from lymph.discovery.zookeeper._registry.views import ServiceView
 
 __all__ = ['Watching']
@@ -30,7 +30,7 @@ class Watching:
     `log` tells of nodes that are ignored.
     """
 
-    def __init__(self, session: Session, wake: Callable[[], object], log: OnceLog) -> None:
+    def __init__(self, session: ZookeeperSession, wake: Callable[[], object], log: OnceLog) -> None:
         self._session = session
         self._wake = wake
         self._log = log

@@ -17,7 +17,7 @@ from lymph.core.decorators import task
 from lymph.core.events import Event
 from lymph.core.greenlets import Greenlet
 from lymph.core.interfaces import Interface
-from lymph.core.settings import Settings
+from lymph.core.settings import ContainerSettings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.exceptions import SubscriptionError, Timeout
@@ -52,7 +52,7 @@ class InterfacesContract(EventSystemHarness):
             MemoryTransport(network=self._network),
             self._registry.create_registry(),
             self.make_event_system(),
-            Settings(block_threshold=0, drain_timeout=0),
+            ContainerSettings(block_threshold=0, drain_timeout=0),
             worker=worker,
         )
         self._containers.append(container)
@@ -155,13 +155,13 @@ class InterfacesContract(EventSystemHarness):
     ) -> None:
         test, early = self, []
 
-        class Shop(self.declare(**options)):  # type: ignore[misc]
+        class EmittingShop(self.declare(**options)):  # type: ignore[misc]
             def on_start(self) -> None:
                 self.emit(test.topic('thing'), {'n': 1})
                 test.settle()
                 early.append(len(self.heard))
 
-        shop = self.host(Shop)
+        shop = self.host(EmittingShop)
         assert _number(shop) == 1
         assert early == [0]
 
@@ -189,29 +189,29 @@ class InterfacesContract(EventSystemHarness):
             def on_start(self) -> None:
                 self.shop.emit(test.topic('thing'), {'n': 1})
 
-        class Shop(self.declare()):  # type: ignore[misc]
+        class ShopWithPart(self.declare()):  # type: ignore[misc]
             def apply_config(self, config: Mapping[str, Any]) -> None:
                 part = Part()
                 part.shop = self
                 self.add_component(part)
 
-        assert _number(self.host(Shop)) == 1
+        assert _number(self.host(ShopWithPart)) == 1
 
     def test_what_is_subscribed_and_emitted_in_on_start_comes_as_well(self) -> None:
         test = self
 
-        class Shop(_Hearing):
+        class SubscribingShop(_Hearing):
             def on_start(self) -> None:
                 self.subscribe(test.topic('thing'))(self.hear)
                 self.emit(test.topic('thing'), {'n': 1})
 
-        assert _number(self.host(Shop)) == 1
+        assert _number(self.host(SubscribingShop)) == 1
 
     @pytest.mark.parametrize('worker', [False, True])
     def test_a_task_that_is_called_in_on_start_is_run_by_a_worker(self, worker: bool) -> None:
         started: list[bool] = []
 
-        class Shop(_Hearing):
+        class TaskingShop(_Hearing):
             def on_start(self) -> None:
                 if not started:
                     started.append(True)
@@ -221,19 +221,19 @@ class InterfacesContract(EventSystemHarness):
             def work(self, n: int) -> None:
                 self.heard.put((Event('work', {'n': n}), None))
 
-        shop = self.host(Shop, worker=worker)
-        assert _number(shop if worker else self.host(Shop, worker=True)) == 1
+        shop = self.host(TaskingShop, worker=worker)
+        assert _number(shop if worker else self.host(TaskingShop, worker=True)) == 1
 
     def test_what_a_worker_emits_in_on_start_waits_for_an_instance(self) -> None:
         test = self
 
-        class Shop(self.declare()):  # type: ignore[misc]
+        class WorkingShop(self.declare()):  # type: ignore[misc]
             def on_start(self) -> None:
                 if self.container.worker:
                     self.emit(test.topic('thing'), {'n': 1})
 
-        self.host(Shop, worker=True)
-        assert _number(self.host(Shop)) == 1
+        self.host(WorkingShop, worker=True)
+        assert _number(self.host(WorkingShop)) == 1
 
     # At run time.
 
