@@ -19,7 +19,7 @@ from typing import Any
 from gevent.event import Event as Flag
 
 from lymph.config import Configuration, ConfigurationError, ConfigView
-from lymph.core._calling.asking import CallerSide
+from lymph.core._calling.caller_side import CallerSide
 from lymph.core._hosting.advertising import Advertising
 from lymph.core._hosting.builtin import BuiltinInterface
 from lymph.core._hosting.drain import wait_until_quiet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lymph.core._calling.asking import CallerSide
+from lymph.core._calling.caller_side import CallerSide
 from lymph.core.components import Component
 
 __all__ = ['Plugin']
