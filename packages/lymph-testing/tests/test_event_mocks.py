@@ -56,7 +56,7 @@ class UpperTest(RPCServiceTestCase, EventMockTestCase):
         self.assert_eventually_true(lambda: 'last' in self.service.handled)
         assert self.service.handled == ['last']
 
-    def test_what_the_test_emits_is_delivered_and_what_follows_is_kept(self):
+    def test_events_of_the_test_are_delivered_and_those_they_cause_recorded(self):
         self.emit('upper_done', {'text': 'x'})
         self.assert_eventually_true(lambda: self.events)
         self.assert_events_emitted(call('handled', {'text': 'x'}))
@@ -66,7 +66,7 @@ class UpperTest(RPCServiceTestCase, EventMockTestCase):
         self.assert_events_emitted(call('upper_done', {'text': starts_with('a')}))
         self.assert_events_emitted(call('upper_done', has_entries(text='abc')))
 
-    def test_other_events_are_failures_that_explain_themselves(self):
+    def test_unexpected_events_are_explained(self):
         self.client.upper(text='a')
         with pytest.raises(
             self.failureException,
@@ -76,7 +76,7 @@ class UpperTest(RPCServiceTestCase, EventMockTestCase):
         with pytest.raises(self.failureException, match='expected 0 events, found 1'):
             self.assert_events_emitted()
 
-    def test_what_could_not_be_emitted_fails_all_the_same(self):
+    def test_invalid_events_fail_as_without_the_mock(self):
         with pytest.raises(SerializationError):
             self.service.emit('upper_done', {'text': object()})
         with pytest.raises(ValueError, match='upper'):

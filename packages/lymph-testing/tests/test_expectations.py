@@ -23,7 +23,7 @@ LOWER = call('echo.lower', text='FOO', lines=[1, 2])
         call('echo.lower', lines=(1, 2), text='FOO'),
     ],
 )
-def test_a_call_as_expected_does_not_differ(expected):
+def test_matching_calls_have_no_difference(expected):
     assert difference(expected, LOWER) is None
 
 
@@ -89,11 +89,11 @@ def test_exactly_the_expected_calls_in_order_pass():
         ),
     ],
 )
-def test_other_calls_than_the_expected_ones_are_explained(made, expected, first_line):
+def test_unexpected_calls_are_explained(made, expected, first_line):
     assert Expectation(made).exactly(expected).splitlines()[0] == first_line
 
 
-def test_both_sides_are_listed_below():
+def test_difference_lists_expected_and_actual_calls():
     problem = Expectation([UPPER], 'event').exactly(
         [call('echo.upper', text=starts_with('b')), LOWER]
     )
@@ -108,7 +108,7 @@ def test_both_sides_are_listed_below():
 
 
 @pytest.mark.parametrize('expected', [[], [UPPER], [LOWER], [UPPER, LOWER], [UPPER, LOWER, UPPER]])
-def test_calls_in_between_do_not_matter_to_an_order(expected):
+def test_in_order_ignores_calls_in_between(expected):
     other = call('a.b')
     assert Expectation([other, UPPER, other, LOWER, UPPER, other]).in_order(expected) is None
 
@@ -137,9 +137,9 @@ def test_calls_in_between_do_not_matter_to_an_order(expected):
         ([UPPER], [call('other.name')], 'no call other.name()'),
     ],
 )
-def test_a_call_that_is_missing_from_an_order_is_guessed_at(made, expected, first_line):
+def test_missing_call_of_an_order_is_explained(made, expected, first_line):
     assert Expectation(made).in_order(expected).splitlines()[0] == first_line
 
 
-def test_a_call_is_shown_as_it_is_written():
+def test_calls_are_shown_as_code():
     assert show_call(call('a.b', {'x': [1]}, delay=2)) == "a.b({'x': [1]}, delay=2)"

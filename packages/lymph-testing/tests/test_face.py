@@ -17,7 +17,7 @@ def run(code: str) -> str:
 
 
 @pytest.mark.parametrize('name', lymph.testing.__all__)
-def test_every_name_is_there(name):
+def test_every_public_name_can_be_imported(name):
     assert name in dir(lymph.testing)
     assert getattr(lymph.testing, name).__name__ == name
 

@@ -70,7 +70,7 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
         self.client.buy(article='sock')
         self.assert_rpc_calls(call('stock.take', article=starts_with('s'), count=1))
 
-    def test_any_calls_may_leave_out_others(self):
+    def test_assert_any_rpc_calls_ignores_other_calls(self):
         self.client.buy(article='sock')
         self.client.price(article='sock')
         self.client.buy(article='shoe')
@@ -130,7 +130,7 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
             self.service.price('sock')
         self.assert_rpc_calls()
 
-    def test_only_what_is_mocked_can_be_changed(self):
+    def test_only_mocked_functions_can_be_changed(self):
         with pytest.raises(
             KeyError, match=r"'stock\.tak' is not mocked; did you mean 'stock\.take'"
         ):
@@ -143,11 +143,11 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
         with pytest.raises(ValueError, match=r"expected a name like 'echo\.upper', found 'take'"):
             self.setup_rpc_mocks({'take': 1})
 
-    def test_arguments_that_could_not_travel_fail_in_the_caller(self):
+    def test_arguments_that_cannot_be_packed_fail_in_the_caller(self):
         with pytest.raises(SerializationError):
             self.service.bad()
 
-    def test_missing_calls_are_failures_that_explain_themselves(self):
+    def test_missing_calls_are_explained(self):
         self.client.buy(article='sock')
         with pytest.raises(self.failureException, match="article: expected 'shoe', found 'sock'"):
             self.assert_rpc_calls(call('stock.take', article='shoe', count=1))

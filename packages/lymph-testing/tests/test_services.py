@@ -44,7 +44,7 @@ class ShopTest(MultiServiceRPCTestCase):
         assert self.get_proxy('cart').buy() == 2
         self.assert_eventually_equal(lambda: self.interfaces['cart'].seen, [2])
 
-    def test_each_has_a_container_of_its_own(self):
+    def test_each_service_has_its_own_container(self):
         cart, stock = self.interfaces['cart'], self.interfaces['stock']
         assert cart.container is not stock.container
         stock.container.stop()
@@ -67,7 +67,7 @@ class ShopTest(MultiServiceRPCTestCase):
 
 
 class ContainersTest(LymphIntegrationTestCase):
-    def test_containers_meet(self):
+    def test_containers_reach_each_other(self):
         container = self.create_container(Stock, config={'left': 5})
         assert self.create_client().request('stock', 'stock.take') == 4
         assert self.create_container().discover() == {'stock'}
@@ -94,7 +94,7 @@ class OtherBackendsTest(LymphIntegrationTestCase):
         'events': {'class': 'null'},
     }
 
-    def test_the_backends_can_be_others(self):
+    def test_container_config_names_other_backends(self):
         container = self.create_container()
         assert container.endpoint.startswith('tcp://127.0.0.1:')
         client = self.create_client()
@@ -104,13 +104,13 @@ class OtherBackendsTest(LymphIntegrationTestCase):
 
 
 class WaitingTest(LymphIntegrationTestCase):
-    def test_what_does_not_come_true_fails(self):
+    def test_assertions_fail_when_the_condition_stays_false(self):
         with pytest.raises(AssertionError, match=r'the light did not come true within 0\.01 s'):
             self.assert_eventually_true(lambda: False, 0.01, 'the light')
         with pytest.raises(AssertionError, match='expected 2, found 1'):
             self.assert_eventually_equal(lambda: 1, 2, 0.01)
 
-    def test_what_comes_true_passes(self):
+    def test_assertions_pass_when_the_condition_becomes_true(self):
         values = iter([0, 0, 1])
         self.assert_eventually_true(lambda: next(values))
         values = iter([0, 1, 2])

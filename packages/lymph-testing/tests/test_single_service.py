@@ -99,12 +99,12 @@ class EchoTest(RPCServiceTestCase):
         self.client.upper(text='b')
         self.assert_eventually_equal(lambda: self.service.done, ['b'])
 
-    def test_the_interface_and_its_container_are_at_hand(self):
+    def test_service_and_container_are_attributes(self):
         assert self.service.suffix == '!'
         assert self.container.interfaces == [self.service]
         assert self.service.root.get('interfaces.echo.format.suffix') == '!'
 
-    def test_the_trace_id_of_the_test_goes_along(self):
+    def test_trace_id_of_the_test_is_sent(self):
         trace.set_id('of-the-test')
         assert self.client.trace() == 'of-the-test'
 
@@ -160,7 +160,7 @@ def test_a_service_that_does_not_start_is_an_error_and_leaves_nothing():
 
 
 @pytest.mark.parametrize('wrong', [None, object, Echo.upper])
-def test_a_test_case_without_its_service_says_so(wrong):
+def test_test_case_without_a_service_class_is_an_error(wrong):
     class Inner(RPCServiceTestCase):
         service_class = wrong
 

@@ -6,19 +6,19 @@ import pytest
 from lymph.testing.waiting import eventually
 
 
-def test_it_returns_the_value_that_was_waited_for():
+def test_eventually_returns_the_value_of_the_condition():
     found = []
     gevent.spawn_later(0.01, found.append, 7)
     assert eventually(lambda: found) == [7]
 
 
-def test_a_condition_that_never_comes_true_says_what_it_gave_last():
+def test_failure_has_the_last_result_of_the_condition():
     found = []
     with pytest.raises(AssertionError, match=r'test_waiting\.py:\d+\).*within 0\.01 s.*gave \[\]'):
         eventually(lambda: found, 0.01)
 
 
-def test_a_condition_may_assert():
+def test_assertion_errors_of_a_condition_count_as_not_yet_true():
     numbers = [1]
 
     def complete():
@@ -42,5 +42,5 @@ def test_another_error_ends_the_waiting():
         eventually(lambda: 1 / 0)
 
 
-def test_the_condition_is_asked_at_least_once():
+def test_condition_is_checked_at_least_once():
     assert eventually(lambda: True, 0)

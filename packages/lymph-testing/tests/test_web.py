@@ -34,10 +34,10 @@ class GatewayTest(WebServiceTestCase, RpcMockTestCase, EventMockTestCase):
         response = self.client.get('/hello/you/')
         assert (response.status_code, response.text) == (200, 'hello you!')
 
-    def test_it_is_configured(self):
+    def test_service_config_is_applied(self):
         assert self.client.get('/up').json == {'status': 'healthy'}
 
-    def test_mocks_go_with_it(self):
+    def test_mocks_end_with_the_test(self):
         self.setup_rpc_mocks({'echo.upper': 'FOO'})
         assert self.client.get('/upper?text=foo').text == 'FOO'
         self.assert_rpc_calls(call('echo.upper', text='foo'))
@@ -45,7 +45,7 @@ class GatewayTest(WebServiceTestCase, RpcMockTestCase, EventMockTestCase):
         self.update_rpc_mock('echo.upper', LookupFailure('nobody'))
         assert self.client.get('/upper?text=foo').status_code == 503
 
-    def test_a_wrapped_application_is_the_one_that_is_asked(self):
+    def test_client_asks_a_wrapped_application(self):
         inner = self.service.application
 
         def outer(environ, start_response):
@@ -55,7 +55,7 @@ class GatewayTest(WebServiceTestCase, RpcMockTestCase, EventMockTestCase):
         assert self.client.get('/').text == 'hello outer!'
 
 
-def test_an_interface_without_pages_is_refused():
+def test_interface_without_an_application_is_rejected():
     class Plain(lymph.Interface):
         pass
 

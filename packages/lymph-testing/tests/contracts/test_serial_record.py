@@ -24,18 +24,18 @@ def record(tmp_path, text):
     return read_steps(log)
 
 
-def test_what_was_written_is_read(tmp_path):
+def test_recorded_steps_are_read(tmp_path):
     read = record(tmp_path, KEPT)
     assert read.ready == {7, 8}
     assert read.begun == {'a': {0, 1}, 'b': {0}}
     assert len(read.steps) == 6
 
 
-def test_a_log_that_is_not_there_yet_is_empty(tmp_path):
+def test_tail_of_a_missing_log_is_empty(tmp_path):
     assert read_steps(tmp_path / 'none').steps == []
 
 
-def test_a_promise_that_was_kept_is_not_broken(tmp_path):
+def test_kept_promises_are_not_reported(tmp_path):
     assert broken_promises(record(tmp_path, KEPT), {'a': 2, 'b': 1}, Gone()) == []
 
 
@@ -48,23 +48,23 @@ def test_a_promise_that_was_kept_is_not_broken(tmp_path):
         ('begin 1 7 a 0\nbegin 2 8 a 0\nend 3 8 a 0\nend 4 7 a 0', 1, 'began while'),
     ],
 )
-def test_a_broken_promise_is_told(tmp_path, text, count, words):
+def test_broken_promises_are_reported(tmp_path, text, count, words):
     broken = broken_promises(record(tmp_path, text), {'a': count}, Gone())
     assert len(broken) == 1
     assert re.search(words, broken[0])
 
 
-def test_a_repeated_event_is_no_broken_promise(tmp_path):
+def test_repeated_event_breaks_no_promise(tmp_path):
     text = 'begin 1 7 a 0\nend 2 7 a 0\nbegin 3 7 a 1\nend 4 7 a 1\nbegin 5 7 a 0\nend 6 7 a 0'
     assert broken_promises(record(tmp_path, text), {'a': 2}, Gone()) == []
 
 
 @pytest.mark.parametrize('gone', [Gone(killed={7: 1.5}), Gone(stopped={7: 1.5})])
-def test_what_ran_when_its_process_was_killed_or_stopped_is_excused(tmp_path, gone):
+def test_handler_running_when_its_process_was_killed_or_stopped_is_excused(tmp_path, gone):
     text = 'begin 1 7 a 0\nbegin 2 8 a 0\nend 3 8 a 0'
     assert broken_promises(record(tmp_path, text), {'a': 1}, gone) == []
 
 
-def test_what_began_after_its_process_went_on_is_not_excused(tmp_path):
+def test_handler_begun_after_its_process_continued_is_not_excused(tmp_path):
     text = 'begin 2 7 a 0\nbegin 3 8 a 0\nend 4 8 a 0\nend 5 7 a 0'
     assert broken_promises(record(tmp_path, text), {'a': 1}, Gone(stopped={7: 1.5})) != []

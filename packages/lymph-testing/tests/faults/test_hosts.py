@@ -111,13 +111,13 @@ time.sleep(600)
     eventually(lambda: not any(os.path.exists(f'/proc/{pid}/ns/net') for pid in pids), 10)
 
 
-def test_a_machine_without_the_tools_is_told_what_to_install(monkeypatch):
+def test_missing_tools_are_named_with_what_to_install(monkeypatch):
     monkeypatch.setattr(shutil, 'which', lambda tool: None if tool == 'ip' else tool)
     with pytest.raises(NoNamespaces, match=r'install iproute2 \(as root: tools/servers\)'):
         Network()
 
 
-def test_a_process_that_may_not_make_namespaces_is_told_what_to_allow():
+def test_missing_permission_for_namespaces_is_explained():
     def refused(command, **options):
         command = ['sh', '-c', 'echo "unshare failed: Operation not permitted" >&2; exit 1']
         return subprocess.Popen(command, **options)

@@ -80,7 +80,7 @@ def test_a_cut_also_ends_what_a_black_hole_holds_back(client: Any, proxy: FaultP
     eventually(lambda: proxy.connections == 0)
 
 
-def test_refusing_keeps_what_stands_and_heals_on_the_same_port(
+def test_refuse_keeps_established_connections_and_heals_on_the_same_port(
     client: Any, proxy: FaultProxy
 ) -> None:
     assert _exchange(client, b'x') == b'x'

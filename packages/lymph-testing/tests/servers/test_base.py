@@ -38,20 +38,20 @@ class _Small(Server):
         return (self.folder / 'answer').exists()
 
 
-def test_it_answers_within_the_context_and_is_gone_after_it() -> None:
+def test_server_answers_within_the_context_and_is_gone_after_it() -> None:
     with _Small(UP) as server:
         assert server.running
         assert (server.folder / 'answer').exists()
     assert not server.running
 
 
-def test_its_temporary_folder_goes_with_it() -> None:
+def test_close_removes_the_temporary_folder() -> None:
     with _Small(UP) as server:
         assert server.folder.is_dir()
     assert not server.folder.exists()
 
 
-def test_a_folder_that_was_given_stays(tmp_path: Path) -> None:
+def test_given_folder_is_not_removed(tmp_path: Path) -> None:
     with _Small(UP, tmp_path / 'deep' / 'folder') as server:
         pass
     assert server.log.read_text() == 'coming up\n'
@@ -59,7 +59,7 @@ def test_a_folder_that_was_given_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('end', [Server.stop, Server.kill])
-def test_it_can_be_started_again(end: Callable[[Server], None]) -> None:
+def test_stopped_server_can_be_started_again(end: Callable[[Server], None]) -> None:
     with _Small(UP) as server:
         end(server)
         assert not server.running
@@ -73,7 +73,7 @@ def test_starting_a_running_server_leaves_it_alone() -> None:
         assert server.log_tail() == 'coming up'
 
 
-def test_one_that_ends_instead_of_answering_shows_its_status_and_its_log(tmp_path: Path) -> None:
+def test_failure_of_a_server_that_ended_has_its_status_and_log(tmp_path: Path) -> None:
     with pytest.raises(ServerFailed) as caught, _Small(BROKEN, tmp_path):
         pass
     assert str(caught.value) == (
@@ -82,7 +82,7 @@ def test_one_that_ends_instead_of_answering_shows_its_status_and_its_log(tmp_pat
     )
 
 
-def test_one_that_keeps_silent_shows_its_log_and_is_ended(
+def test_failure_of_a_silent_server_has_its_log(
     tmp_path: Path, processes_of: Callable[[Path], set[int]]
 ) -> None:
     server = _Small(SILENT, tmp_path, start_timeout=0.3)
@@ -95,7 +95,7 @@ def test_one_that_keeps_silent_shows_its_log_and_is_ended(
     assert not processes_of(tmp_path)
 
 
-def test_a_failure_is_one_of_the_errors_of_lymph() -> None:
+def test_server_errors_are_lymph_errors() -> None:
     assert issubclass(ServerFailed, LymphError)
 
 

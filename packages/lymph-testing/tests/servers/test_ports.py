@@ -42,7 +42,7 @@ def test_no_outgoing_connection_is_given_a_free_port(
     assert all(10000 <= ports.free_port() < 10050 for _ in range(20))
 
 
-def test_without_room_below_the_outgoing_ports_any_free_port_will_do(
+def test_any_free_port_is_used_if_none_is_below_the_outgoing_ones(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ephemeral = tmp_path / 'range'

@@ -60,7 +60,7 @@ def report(folder: Path) -> list[int]:
     return [int(word) for word in (folder / 'fifo').read_text().split()]
 
 
-def test_it_runs_until_it_is_ended(spawn: Spawn, tmp_path: Path) -> None:
+def test_process_runs_until_end_is_called(spawn: Spawn, tmp_path: Path) -> None:
     process = spawn('echo up > fifo; sleep 1000')
     (tmp_path / 'fifo').read_text()
     assert process.running
@@ -77,7 +77,7 @@ def test_output_and_errors_are_added_to_the_log(spawn: Spawn, tmp_path: Path) ->
     assert (tmp_path / 'log').read_text() == 'before\nout\nerr\n'
 
 
-def test_its_children_end_with_it(
+def test_children_of_the_process_end_with_it(
     spawn: Spawn, tmp_path: Path, gone: Callable[[int], bool]
 ) -> None:
     process = spawn(FAMILY)
@@ -86,7 +86,7 @@ def test_its_children_end_with_it(
     assert all(gone(pid) for pid in family)
 
 
-def test_with_time_to_do_so_it_ends_in_order(spawn: Spawn, tmp_path: Path) -> None:
+def test_process_with_a_timeout_ends_with_sigterm(spawn: Spawn, tmp_path: Path) -> None:
     process = spawn('trap "echo bye; exit 7" TERM; echo up > fifo; while :; do sleep 0.1; done')
     (tmp_path / 'fifo').read_text()
     process.end(timeout=30.0)
@@ -94,14 +94,14 @@ def test_with_time_to_do_so_it_ends_in_order(spawn: Spawn, tmp_path: Path) -> No
     assert (tmp_path / 'log').read_text().endswith('bye\n')
 
 
-def test_one_that_ignores_sigterm_is_ended_by_force(spawn: Spawn, tmp_path: Path) -> None:
+def test_process_that_ignores_sigterm_is_killed(spawn: Spawn, tmp_path: Path) -> None:
     process = spawn('trap "" TERM; echo up > fifo; while :; do sleep 0.1; done')
     (tmp_path / 'fifo').read_text()
     process.end(timeout=0.2)
     assert process.exit_status == -signal.SIGKILL
 
 
-def test_a_paused_one_ends_in_order_too(spawn: Spawn, tmp_path: Path) -> None:
+def test_paused_process_ends_with_sigterm(spawn: Spawn, tmp_path: Path) -> None:
     process = spawn('trap "exit 7" TERM; echo up > fifo; while :; do sleep 0.1; done')
     (tmp_path / 'fifo').read_text()
     process.send(signal.SIGSTOP)
@@ -125,7 +125,7 @@ def test_a_command_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('state', ['running', 'paused'])
-def test_it_ends_when_its_starter_is_killed(
+def test_process_ends_when_its_starter_is_killed(
     state: str, tmp_path: Path, gone: Callable[[int], bool]
 ) -> None:
     os.mkfifo(tmp_path / 'fifo')
@@ -147,9 +147,7 @@ def test_it_ends_when_its_starter_is_killed(
     assert all(gone(pid) for pid in family)
 
 
-def test_it_ends_when_its_starter_returns_without_ending_it(
-    tmp_path: Path, gone: Callable[[int], bool]
-) -> None:
+def test_process_ends_when_its_starter_exits(tmp_path: Path, gone: Callable[[int], bool]) -> None:
     os.mkfifo(tmp_path / 'fifo')
     arguments = [
         sys.executable,

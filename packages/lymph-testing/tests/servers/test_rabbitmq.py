@@ -50,7 +50,7 @@ def test_rabbitmqctl_controls_it(rabbitmq_server: RabbitmqServer) -> None:
     assert 'controlled\t1' in listed.splitlines()
 
 
-def test_a_failing_rabbitmqctl_tells_why(rabbitmq_server: RabbitmqServer) -> None:
+def test_failure_of_rabbitmqctl_has_its_output(rabbitmq_server: RabbitmqServer) -> None:
     with pytest.raises(ServerError, match=r'delete_queue nowhere ended with exit status \d+: '):
         rabbitmq_server.control('delete_queue', 'nowhere')
 

@@ -17,7 +17,7 @@ def test_a_client_gets_what_it_sent(redis_server: RedisServer) -> None:
     assert redis_server.command('GET', 'nowhere') == ''
 
 
-def test_what_it_refuses_is_an_error(redis_server: RedisServer) -> None:
+def test_error_reply_of_redis_is_an_error(redis_server: RedisServer) -> None:
     with pytest.raises(ServerError, match='NOTHING: ERR unknown command'):
         redis_server.command('NOTHING')
 
@@ -26,7 +26,7 @@ def test_its_url_leads_to_it(redis_server: RedisServer) -> None:
     assert redis_server.url == f'redis://{redis_server.address}/0'
 
 
-def test_settings_replace_those_that_are_safe(tmp_path: Path) -> None:
+def test_settings_win_over_the_defaults(tmp_path: Path) -> None:
     settings = {'appendonly': 'no', 'requirepass': 'x'}
     server = RedisServer(tmp_path, settings=settings)
     with server, pytest.raises(ServerError, match='NOAUTH'):
@@ -49,7 +49,7 @@ def test_it_survives_a_kill_and_leaves_nothing_behind(
     assert all(gone(pid) for pid in family)
 
 
-def test_a_missing_program_is_named_with_what_to_install(
+def test_missing_redis_is_named_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv('PATH', str(tmp_path))

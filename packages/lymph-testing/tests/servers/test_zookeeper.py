@@ -34,7 +34,7 @@ def test_a_single_server_stands_alone(zookeeper_server: ZookeeperServer) -> None
     assert zookeeper_server.mode == 'standalone'
 
 
-def test_what_was_written_survives_a_kill_on_the_same_port(tmp_path: Path) -> None:
+def test_data_survives_a_kill_on_the_same_port(tmp_path: Path) -> None:
     with ZookeeperServer(tmp_path) as server:
         hosts = server.hosts
         with client_of(hosts) as client:

@@ -134,7 +134,7 @@ class PartitionerContract:
         assert (self.group, 'a') not in self._owned
         assert before == frozenset(range(12))
 
-    def test_who_has_left_can_come_back(self) -> None:
+    def test_instance_that_left_can_consume_again(self) -> None:
         first = self.start()
         self.join(first, 'a')
         self.join(self.start(), 'b')

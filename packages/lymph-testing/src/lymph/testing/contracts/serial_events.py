@@ -209,7 +209,7 @@ class SerialEventsContract:
         self.handles(third)
         self.finish()
 
-    def test_in_order_while_an_instance_stands_still_and_goes_on(self) -> None:
+    def test_in_order_while_an_instance_is_stopped_and_continued(self) -> None:
         first, second = self.start(), self.start()
         self.emit()
         self.handles(first, second)

@@ -144,7 +144,7 @@ class CarryingContract(EventSystemHarness):
         gevent.joinall(emitters, raise_error=True)
         self.eventually(lambda: sorted(inbox.numbers) == list(range(200)))
 
-    def test_an_event_that_nobody_collects_is_gone(self) -> None:
+    def test_event_without_a_queue_is_dropped(self) -> None:
         system, inbox = self.start(), Inbox()
         self.emit(system, 1)
         self.subscribe(system, inbox)
@@ -153,7 +153,7 @@ class CarryingContract(EventSystemHarness):
         self.settle()
         assert inbox.numbers == [2]
 
-    def test_a_payload_that_cannot_travel_is_refused_and_named(self) -> None:
+    def test_payload_that_cannot_be_packed_is_rejected_with_its_path(self) -> None:
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         with pytest.raises(SerializationError, match=r'order\.items\[1\]'):

@@ -46,7 +46,7 @@ class DeadLettersContract(EventSystemHarness):
         assert (found.id, found.queue, found.error) == (letter.id, letter.queue, letter.error)
         assert self.dead_letters(system).find('no such id') is None
 
-    def test_those_dead_letters_are_found_that_are_there(self) -> None:
+    def test_find_all_returns_only_existing_dead_letters(self) -> None:
         system = self.start()
         first, second, _ = self.kill_events(system, 3)
         found = self.dead_letters(system).find_all([second.id, 'no such id', first.id])
@@ -56,7 +56,7 @@ class DeadLettersContract(EventSystemHarness):
         }
         assert self.dead_letters(system).find_all([]) == {}
 
-    def test_all_dead_letters_are_looked_through_once(self) -> None:
+    def test_scan_yields_every_dead_letter_once(self) -> None:
         system = self.start()
         letters, kept = self.kill_events(system, 3), self.dead_letters(system)
         assert sorted(_ids(kept.scan(self.queue()))) == sorted(_ids(letters))
@@ -89,7 +89,7 @@ class DeadLettersContract(EventSystemHarness):
         assert (again.attempts, again.trace_id, again.event.source) == (2, 'abc', 'shop')
         system.unsubscribe(subscription)
 
-    def test_what_is_settled_is_told_one_by_one(self) -> None:
+    def test_settled_dead_letters_are_reported_one_by_one(self) -> None:
         system = self.start()
         told: list[str] = []
         ids, kept = _ids(self.kill_events(system, 5)), self.dead_letters(system)

@@ -54,7 +54,7 @@ class DelaysContract(EventSystemHarness):
         self.emit(system, 'soon', delay=0.3)
         self.eventually(lambda: inbox.numbers == ['soon'])
 
-    def test_a_delay_that_is_no_number_of_seconds_is_refused_and_nothing_is_emitted(self) -> None:
+    def test_invalid_delay_is_rejected_and_nothing_is_emitted(self) -> None:
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox, sequential=True)
         for delay in NO_DELAYS:

@@ -36,7 +36,7 @@ class ExclusiveContract(EventSystemHarness):
         gate.open()
         self.eventually(lambda: len(gate.done) == 3)
 
-    def test_of_many_instances_one_handles_and_in_order(self) -> None:
+    def test_one_of_many_instances_handles_all_events_in_order(self) -> None:
         running: list[Event] = []
         most: list[int] = []
         inboxes = [Inbox(), Inbox(), Inbox()]
@@ -60,7 +60,7 @@ class ExclusiveContract(EventSystemHarness):
         assert max(most) == 1
         assert [bool(inbox.events) for inbox in inboxes].count(True) == 1
 
-    def test_who_stands_by_goes_on_where_the_other_one_has_left(self) -> None:
+    def test_standby_instance_continues_where_the_consumer_left(self) -> None:
         emitter, first, second = self.start(), Inbox(), Inbox()
         leaving = self.start()
         subscription = self.subscribe(leaving, first, exclusive=True)
@@ -73,7 +73,7 @@ class ExclusiveContract(EventSystemHarness):
         self.eventually(lambda: second.numbers == [2, 3, 4])
         assert first.numbers == [1]
 
-    def test_who_has_left_can_come_back(self) -> None:
+    def test_instance_that_left_can_consume_again(self) -> None:
         system, first, second = self.start(), Inbox(), Inbox()
         system.unsubscribe(self.subscribe(system, first, exclusive=True))
         self.emit(system, 1)
@@ -82,7 +82,7 @@ class ExclusiveContract(EventSystemHarness):
         self.eventually(lambda: second.numbers == [1, 2])
         assert first.numbers == []
 
-    def test_a_queue_is_let_go_when_the_handler_that_runs_has_ended(self) -> None:
+    def test_queue_is_released_when_the_running_handler_has_ended(self) -> None:
         leaving, emitter, gate, inbox = self.start(), self.start(), Gate(), Inbox()
         subscription = self.subscribe(leaving, gate, exclusive=True)
         self.subscribe(self.start(), inbox, exclusive=True)
@@ -96,7 +96,7 @@ class ExclusiveContract(EventSystemHarness):
         self.eventually(lambda: inbox.numbers == [2, 3])
         assert [event.body['n'] for event in gate.done] == [1]
 
-    def test_a_paused_instance_lets_go_too(self) -> None:
+    def test_paused_instance_releases_its_queues(self) -> None:
         paused, emitter, gate, inbox = self.start(), self.start(), Gate(), Inbox()
         self.subscribe(paused, gate, exclusive=True)
         self.subscribe(self.start(), inbox, exclusive=True)
@@ -114,7 +114,7 @@ class ExclusiveContract(EventSystemHarness):
         self.eventually(lambda: inbox.numbers == [2])
         paused.unsubscribe(idle)
 
-    def test_what_a_stopped_instance_was_handling_comes_first(self) -> None:
+    def test_event_of_a_stopped_instance_is_handled_first(self) -> None:
         stopped, emitter, gate, inbox = self.start(), self.start(), Gate(), Inbox()
         self.subscribe(stopped, gate, exclusive=True)
         self.subscribe(self.start(), inbox, exclusive=True)

@@ -197,7 +197,7 @@ class InterfacesContract(EventSystemHarness):
 
         assert _number(self.host(ShopWithPart)) == 1
 
-    def test_what_is_subscribed_and_emitted_in_on_start_comes_as_well(self) -> None:
+    def test_events_to_subscriptions_made_in_on_start_are_delivered(self) -> None:
         test = self
 
         class SubscribingShop(_Hearing):
@@ -281,7 +281,7 @@ class InterfacesContract(EventSystemHarness):
         event = waiting.get()
         assert (event.type, event['n']) == (self.topic('other'), 1)
 
-    def test_no_next_event_in_time_is_a_timeout_and_leaves_nothing_behind(self) -> None:
+    def test_get_next_event_times_out_and_leaves_nothing_behind(self) -> None:
         shop = self.host(_Hearing)
         with pytest.raises(Timeout, match=self.topic('thing')):
             shop.get_next_event(self.topic('thing'), timeout=0.05)

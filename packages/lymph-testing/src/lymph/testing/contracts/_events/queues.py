@@ -47,7 +47,7 @@ class QueuesContract(EventSystemHarness):
         self.stop(first)
         self.expect(second, consumers=1)
 
-    def test_what_waits_for_its_time_is_told_from_what_waits_for_a_consumer(self) -> None:
+    def test_delayed_events_are_counted_apart_from_waiting_ones(self) -> None:
         system = self.start()
         system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox()))
         self.emit(system, 1, delay=3600)
@@ -76,7 +76,7 @@ class QueuesContract(EventSystemHarness):
         self.stop(system)
         self.eventually(lambda: not listed())
 
-    def test_a_glance_tells_nothing_else(self) -> None:
+    def test_glance_agrees_with_read(self) -> None:
         system = self.start()
         system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox()))
         for n in range(3):
@@ -129,7 +129,7 @@ class QueuesContract(EventSystemHarness):
         self.settle()
         assert [event.body['n'] for event in gate.done] == [0]
 
-    def test_a_queue_that_is_not_there_cannot_be_dropped(self) -> None:
+    def test_missing_queue_cannot_be_dropped(self) -> None:
         assert not self.queues(self.start()).drop(self.queue('none'))
 
     def expect(self, system: BaseEventSystem, queue: str = 'queue', **facts: Any) -> QueueState:

@@ -38,7 +38,7 @@ class SharingContract(EventSystemHarness):
         self.settle()
         assert [inbox.numbers for inbox in inboxes] == [[1], [1], [1]]
 
-    def test_once_is_given_one_event_in_all(self) -> None:
+    def test_once_gets_one_event_in_total(self) -> None:
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox, once=True, durable=False)
         for n in range(3):
@@ -138,7 +138,7 @@ class SharingContract(EventSystemHarness):
         self.eventually(lambda: len(gate.done) == 10)
         assert gate.most == 3
 
-    def test_what_one_instance_has_no_room_for_another_one_takes(self) -> None:
+    def test_events_beyond_the_room_of_one_instance_go_to_another(self) -> None:
         full, idle, emitter = self.start(pool_size=1), self.start(), self.start()
         gate, inbox = Gate(), Inbox()
         self.subscribe(full, gate)

@@ -38,13 +38,13 @@ class TopicsContract(EventSystemHarness):
         assert sorted(inbox.numbers) == sorted(inside)
 
     @pytest.mark.parametrize('topic', ['', 'a..b', '.a', 'a b', 'a.*', '#', 'x' * 256])
-    def test_an_event_type_that_is_no_topic_is_refused(self, topic: str) -> None:
+    def test_event_type_that_is_not_a_topic_is_rejected(self, topic: str) -> None:
         system = self.start()
         with pytest.raises(ValueError, match='expected an event type'):
             system.emit(Event(topic, {}))
 
     @pytest.mark.parametrize('topic', ['', 'a..b', 'a.', 'a b', 'a.b*', '##', 'x' * 256])
-    def test_a_subscription_to_what_is_no_topic_is_refused(self, topic: str) -> None:
+    def test_subscription_to_an_invalid_topic_is_rejected(self, topic: str) -> None:
         system = self.start()
         with pytest.raises(SubscriptionError, match=r'expected'):
             system.subscribe(Subscription(self.queue(), (topic,), Inbox()))

@@ -79,7 +79,7 @@ class EntriesContract(RegistryHarness):
         raise NotImplementedError
 
     @pytest.mark.parametrize('entries', [_BYTES, _FIELDS], ids=['bytes', 'fields'])
-    def test_entries_that_are_not_instances_hide_no_others(self, entries: dict[str, bytes]) -> None:
+    def test_invalid_entries_do_not_hide_valid_ones(self, entries: dict[str, bytes]) -> None:
         owner, other = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -131,7 +131,7 @@ class EntriesContract(RegistryHarness):
         wanted = ServiceInstance('planted', 'tcp://127.0.0.1:1', '1.0.0', started=5)
         assert list(self.start().get(self.name)) == [wanted]
 
-    def test_each_is_told_once(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_each_invalid_entry_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         owner, reader = self.start(), self.start()
         owner.register(self.name, make_instance())
         self.plant(self.name, 'junk-a', b'junk')
@@ -146,7 +146,9 @@ class EntriesContract(RegistryHarness):
             (line,) = [each for each in _warnings(caplog) if name in each]
             assert 'ignored' in line
 
-    def test_hundreds_make_a_few_lines_and_a_count(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_hundreds_of_invalid_entries_are_logged_in_a_few_lines(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         self.start().register(self.name, one := make_instance())
         for number in range(300):
             self.plant(self.name, f'junk-{number}', b'\x1b[2J')
@@ -158,7 +160,7 @@ class EntriesContract(RegistryHarness):
         assert 'more lines were left out' in lines[-1]
         assert all(line.isprintable() for line in lines)
 
-    def test_they_take_no_part_in_a_group_of_serial_events(self) -> None:
+    def test_invalid_entries_are_no_members_of_a_serial_group(self) -> None:
         owner = self.start()
         for key, data in itertools.chain(_BYTES.items(), list(_FIELDS.items())[:20]):
             self.plant(self.name, key, data, SERIAL)

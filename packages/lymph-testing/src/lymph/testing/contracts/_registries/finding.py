@@ -20,7 +20,7 @@ __all__ = ['FindingContract']
 class FindingContract(RegistryHarness):
     """Tests of look-ups."""
 
-    def test_what_one_registers_another_finds_with_all_its_facts(self) -> None:
+    def test_registered_instance_is_found_by_others_with_all_facts(self) -> None:
         instance = make_instance(
             version='1.5.0',
             hostname='host',
@@ -43,7 +43,7 @@ class FindingContract(RegistryHarness):
         registry.register(self.name, instance)
         assert list(registry.get(self.name)) == [instance]
 
-    def test_a_name_that_nobody_offers_is_a_lookup_failure_until_somebody_does(self) -> None:
+    def test_service_without_instances_is_a_lookup_failure(self) -> None:
         registry, instance = self.start(), make_instance()
         for _ in range(3):
             with pytest.raises(LookupFailure, match=self.name) as caught:
@@ -72,7 +72,7 @@ class FindingContract(RegistryHarness):
         'suffix',
         ['.', '/', '/../x', ' a', '@1.2', '%', '%2F', '~', 'ä', '\u4e16', '.json', ':', ''],
     )
-    def test_every_text_may_be_a_name_and_an_identity(self, suffix: str) -> None:
+    def test_any_text_may_be_a_name_and_an_identity(self, suffix: str) -> None:
         registry, name = self.start(), f'{self.name}{suffix}'
         instance = make_instance(identity=f'{secrets.token_hex(4)}{suffix}')
         registry.register(name, instance)
@@ -82,7 +82,7 @@ class FindingContract(RegistryHarness):
         assert name not in registry.discover()
 
     @pytest.mark.parametrize('name', ['', 'a\nb', '\x1b[2J', '\u202e', '\ud800', 'x' * 256])
-    def test_what_is_no_name_cannot_be_registered(self, name: str) -> None:
+    def test_invalid_names_cannot_be_registered(self, name: str) -> None:
         registry = self.start()
         for wrong in ((name, make_instance()), (self.name, make_instance(identity=name))):
             with pytest.raises(RegistrationFailure, match='cannot register'):
@@ -90,6 +90,6 @@ class FindingContract(RegistryHarness):
         assert self.name not in registry.discover()
 
     @pytest.mark.parametrize('name', ['', '.', '..', '/', 'a' * 5000])
-    def test_odd_names_that_nobody_offers_are_lookup_failures(self, name: str) -> None:
+    def test_odd_names_without_instances_are_lookup_failures(self, name: str) -> None:
         with pytest.raises(LookupFailure):
             self.start().get(name)

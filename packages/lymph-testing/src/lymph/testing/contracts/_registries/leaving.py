@@ -14,7 +14,7 @@ __all__ = ['LeavingContract']
 class LeavingContract(RegistryHarness):
     """Tests of unregistering and stopping."""
 
-    def test_stopping_takes_out_what_was_registered_and_nothing_else(self) -> None:
+    def test_stop_unregisters_only_own_instances(self) -> None:
         first, second, reader = self.start(), self.start(), self.start()
         one, web, two = make_instance(), make_instance(), make_instance()
         first.register(self.name, one)
@@ -26,7 +26,7 @@ class LeavingContract(RegistryHarness):
         self.expect(service, two)
         self.expect(sites)
 
-    def test_to_unregister_what_one_did_not_register_is_ignored(self) -> None:
+    def test_unregistering_an_unknown_instance_is_ignored(self) -> None:
         owner, other = self.start(), self.start()
         one = make_instance()
         owner.register(self.name, one)
@@ -43,7 +43,7 @@ class LeavingContract(RegistryHarness):
         registry.on_stop()
         self.make_registry().on_stop()
 
-    def test_what_is_kept_does_not_grow_with_names_that_nobody_offers(self) -> None:
+    def test_memory_does_not_grow_with_names_of_missing_services(self) -> None:
         registry = self.start()
         for number in range(20):
             with pytest.raises(LookupFailure):

@@ -17,7 +17,7 @@ __all__ = ['LiveViewsContract']
 class LiveViewsContract(RegistryHarness):
     """Tests of live views and their observers."""
 
-    def test_a_live_view_follows_who_comes_and_goes(self) -> None:
+    def test_live_view_follows_joining_and_leaving_instances(self) -> None:
         first, second, reader = self.start(), self.start(), self.start()
         one, two = make_instance(), make_instance()
         first.register(self.name, one)
@@ -79,7 +79,7 @@ class LiveViewsContract(RegistryHarness):
         self.expect(service, two)
         assert list(self.start().get(self.name)) == [two]
 
-    def test_observers_hear_of_each_change(self) -> None:
+    def test_observers_are_notified_of_each_change(self) -> None:
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -98,7 +98,7 @@ class LiveViewsContract(RegistryHarness):
             assert heard.wait(self.patience)
         assert changes == [('added', two.key), ('removed', one.key)]
 
-    def test_a_forgotten_view_changes_no_more(self) -> None:
+    def test_unwatched_view_no_longer_changes(self) -> None:
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -110,7 +110,7 @@ class LiveViewsContract(RegistryHarness):
         assert service is not forgotten
         assert list(forgotten) == [one]
 
-    def test_to_suspect_somebody_who_lives_changes_nothing(self) -> None:
+    def test_suspecting_a_live_instance_changes_nothing(self) -> None:
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -124,7 +124,7 @@ class LiveViewsContract(RegistryHarness):
         self.expect(service, one, two)
         assert changes == ['added']
 
-    def test_many_who_come_and_go_at_once_leave_the_right_ones(self) -> None:
+    def test_many_concurrent_changes_leave_the_right_instances(self) -> None:
         owners, reader = [self.start() for _ in range(3)], self.start()
         first = make_instance()
         owners[0].register(self.name, first)

@@ -29,7 +29,7 @@ class LinksContract(TransportHarness):
         self.arrived(accepting, 1)
         assert isinstance(accepting.sources[0].peer, str)
 
-    def test_a_link_is_not_up_before_it_is(self) -> None:
+    def test_link_is_up_only_once_it_is_established(self) -> None:
         listener, _ = self.serve()
         handler = self.handler()
         link = self.connecting.connect(listener.endpoint, handler)

@@ -14,7 +14,7 @@ __all__ = ['ListenersContract']
 class ListenersContract(TransportHarness):
     """Tests of listeners, and of transports as a whole."""
 
-    def test_nobody_who_listens_is_known_at_once(self) -> None:
+    def test_missing_listener_is_noticed_at_once(self) -> None:
         listener, _ = self.serve()
         endpoint = listener.endpoint
         listener.close()
@@ -32,7 +32,7 @@ class ListenersContract(TransportHarness):
         'endpoint',
         ['', 'echo', 'nonsense://127.0.0.1:1', '://', 'tcp://127.0.0.1:99999999', 'tcp://'],
     )
-    def test_what_is_no_endpoint_is_refused(self, endpoint: str) -> None:
+    def test_invalid_endpoints_are_rejected(self, endpoint: str) -> None:
         with pytest.raises(ValueError, match='expected an endpoint like'):
             self.connecting.connect(endpoint, self.handler())
         with pytest.raises(ValueError, match='expected an endpoint like'):
