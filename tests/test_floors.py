@@ -129,3 +129,13 @@ def test_no_modules_of_a_distribution_import_each_other_in_a_circle(distribution
             break
         graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
     assert graph == {}
+
+
+def test_names_are_compared_in_one_module():
+    comparing = {
+        name
+        for found in MODULES.values()
+        for name, path in found.items()
+        if re.search(r'^(from|import) difflib|[\'"]difflib:', path.read_text(), re.MULTILINE)
+    }
+    assert comparing == {'lymph.config.suggestions'}
