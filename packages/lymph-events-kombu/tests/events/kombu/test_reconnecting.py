@@ -31,7 +31,7 @@ class Connection:
         pass
 
 
-class Link(Reconnecting[str, Connection]):
+class RabbitmqLink(Reconnecting[str, Connection]):
     """Connects as long as `failure` is None; `brief` connections are lost at once."""
 
     def __init__(self) -> None:
@@ -67,23 +67,23 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def link(pauses: list[float], caplog: pytest.LogCaptureFixture) -> Iterator[Link]:
+def link(pauses: list[float], caplog: pytest.LogCaptureFixture) -> Iterator[RabbitmqLink]:
     """A link that is connected."""
     caplog.set_level(logging.INFO)
-    link = Link()
+    link = RabbitmqLink()
     link.start()
     yield link
     link.stop(1)
 
 
-def lose(link: Link) -> None:
+def lose(link: RabbitmqLink) -> None:
     """End the connection of a link."""
     assert link.connection is not None
     link.connection.lost.set(ConnectionResetError('closed'))
 
 
 def test_connections_that_are_lost_at_once_are_made_after_growing_pauses(
-    link: Link, pauses: list[float], caplog: pytest.LogCaptureFixture
+    link: RabbitmqLink, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     link.brief = True
     lose(link)
@@ -98,7 +98,7 @@ def test_connections_that_are_lost_at_once_are_made_after_growing_pauses(
 
 
 def test_a_connection_that_lasted_is_made_again_without_a_pause(
-    link: Link, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    link: RabbitmqLink, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconnecting, '_BRIEF', 0.0)
     lose(link)
@@ -110,7 +110,7 @@ def test_a_connection_that_lasted_is_made_again_without_a_pause(
     'failure', [BrokerError('nobody there'), ValueError('no broker')], ids=['refused', 'unforeseen']
 )
 def test_an_outage_is_told_once_and_then_once_a_minute(
-    link: Link,
+    link: RabbitmqLink,
     pauses: list[float],
     failure: Exception,
     caplog: pytest.LogCaptureFixture,

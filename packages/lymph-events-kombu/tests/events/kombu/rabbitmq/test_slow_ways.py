@@ -11,7 +11,7 @@ import pytest
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._rabbitmq import channels
 from lymph.events.kombu._rabbitmq.brokers import Broker
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
 
@@ -20,19 +20,19 @@ MESSAGES, SIZE = 100, 3000
 
 
 @pytest.fixture
-def link(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+def link(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[RabbitmqLink]:
     """A link through the proxy whose broker may be silent for 1.2 s."""
     monkeypatch.setattr(channels, '_REPLY_TIMEOUT', 1.2)
     host, port = proxy.address.split(':')
     broker = Broker({'hostname': host, 'port': int(port), 'heartbeat': 1, 'connect_timeout': 5})
-    link = Link('testing', [broker], lambda connection: None)
+    link = RabbitmqLink('testing', [broker], lambda connection: None)
     link.start()
     yield link
     link.stop(1)
 
 
 def test_a_reply_behind_many_messages_is_waited_for(
-    link: Link, proxy: FaultProxy, bench: Any
+    link: RabbitmqLink, proxy: FaultProxy, bench: Any
 ) -> None:
     arrived = []
     with link.channel(PATIENCE) as channel:
@@ -48,7 +48,7 @@ def test_a_reply_behind_many_messages_is_waited_for(
         assert len(arrived) == MESSAGES
 
 
-def test_heartbeats_are_no_reply(link: Link, proxy: FaultProxy) -> None:
+def test_heartbeats_are_no_reply(link: RabbitmqLink, proxy: FaultProxy) -> None:
     assert link.up.wait(PATIENCE)
     proxy.blackhole('to_server')
     with pytest.raises(BrokerError, match='no reply'), link.channel():

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lymph.core.diagnosis import NotChecked, Surroundings
 from lymph.events.kombu._rabbitmq.channels import Connection
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.system import RabbitmqEventSystem
 
 __all__ = ['open_link', 'rabbitmq']
@@ -24,9 +24,9 @@ def rabbitmq(around: Surroundings) -> RabbitmqEventSystem:
 
 
 @contextmanager
-def open_link(events: RabbitmqEventSystem, purpose: str) -> Iterator[Link]:
+def open_link(events: RabbitmqEventSystem, purpose: str) -> Iterator[RabbitmqLink]:
     """Connect for the duration of a `with` block; raises BrokerError."""
-    link = Link(purpose, events.settings.brokers, _nothing)
+    link = RabbitmqLink(purpose, events.settings.brokers, _nothing)
     link.start()
     try:
         yield link

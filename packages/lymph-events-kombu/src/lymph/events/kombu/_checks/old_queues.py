@@ -18,7 +18,7 @@ from lymph.config.printable import quoted
 from lymph.core.diagnosis import Check, Finding, NotChecked, Surroundings
 from lymph.events.kombu._checks.alarms import refusal
 from lymph.events.kombu._checks.links import open_link, rabbitmq
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.management import Management
 from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE, Names
 from lymph.events.kombu._rabbitmq.system import RabbitmqEventSystem
@@ -145,14 +145,14 @@ def _add_listed(facts: Facts, management: Management, names: Names, own: frozens
         facts.former_exchange = False  # what is to be told of it is told
 
 
-def _tried(link: Link, names: Names, own: frozenset[str]) -> Iterator[OldQueue]:
+def _tried(link: RabbitmqLink, names: Names, own: frozenset[str]) -> Iterator[OldQueue]:
     """Yield queues that have names of earlier versions and no consumer."""
     tried = (former for queue in sorted(own) for former in former_names(names.name_of(queue)))
     yield from _idle(link, dict.fromkeys(name for name in tried if name not in own))
 
 
 def _of_default_exchange(
-    link: Link, names: Names, own: frozenset[str]
+    link: RabbitmqLink, names: Names, own: frozenset[str]
 ) -> dict[str, list[OldQueue]]:
     """Return the queues that this system had before it got an exchange of its own."""
     if names.events == DEFAULT_EXCHANGE:
@@ -161,7 +161,7 @@ def _of_default_exchange(
     return {_DEAD: found} if found else {}
 
 
-def _idle(link: Link, names: Iterable[str]) -> Iterator[OldQueue]:
+def _idle(link: RabbitmqLink, names: Iterable[str]) -> Iterator[OldQueue]:
     for name in islice(names, _MOST):
         with link.channel(_TIMEOUT) as channel:
             try:
@@ -172,7 +172,7 @@ def _idle(link: Link, names: Iterable[str]) -> Iterator[OldQueue]:
                 yield OldQueue(name, found.message_count)
 
 
-def _has_exchange(link: Link, name: str) -> bool:
+def _has_exchange(link: RabbitmqLink, name: str) -> bool:
     with link.channel(_TIMEOUT) as channel:
         try:
             channel.exchange_declare(name, 'topic', passive=True)

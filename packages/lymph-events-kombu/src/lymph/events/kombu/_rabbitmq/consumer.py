@@ -35,7 +35,7 @@ from lymph.events.kombu._rabbitmq.failures import Failures
 from lymph.events.kombu._rabbitmq.flow import Flow
 from lymph.events.kombu._rabbitmq.held_attempts import HeldAttempts
 from lymph.events.kombu._rabbitmq.intake import Intake
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.messages import event_of, losses_of
 from lymph.events.kombu._rabbitmq.queue_consumer import QueueConsumer
 from lymph.events.kombu._rabbitmq.returns import Returns
@@ -55,7 +55,7 @@ class Consumer:
     def __init__(
         self,
         subscription: Subscription,
-        link: Link,
+        link: RabbitmqLink,
         topology: Topology,
         intake: Intake,
         attempts: Attempts,

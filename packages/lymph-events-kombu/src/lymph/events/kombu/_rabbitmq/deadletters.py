@@ -24,7 +24,7 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable
 from lymph.events.kombu._connecting.times import seconds
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.looks import Look
 from lymph.events.kombu._rabbitmq.messages import (
     ATTEMPTS,
@@ -42,7 +42,7 @@ from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher
 from lymph.events.kombu._rabbitmq.topology import Topology
 
-__all__ = ['KombuDeadLetters']
+__all__ = ['RabbitmqDeadLetters']
 
 # events that are on their way back at a time, and their bytes, unless a single one has more: an
 # emitter takes no more than 64 MiB
@@ -52,14 +52,14 @@ _BYTES = 16 << 20
 _Letter = tuple[str, amqp.Message]
 
 
-class KombuDeadLetters(DeadLetters):
+class RabbitmqDeadLetters(DeadLetters):
     """The dead letters of all queues; every method raises BrokerError when there is no broker.
 
     An id is made from the time, the queue and the message, so that it is the same at each look.
     """
 
     def __init__(
-        self, link: Link, topology: Topology, publisher: Publisher, timeout: float
+        self, link: RabbitmqLink, topology: Topology, publisher: Publisher, timeout: float
     ) -> None:
         self._link = link
         self._names = topology.names

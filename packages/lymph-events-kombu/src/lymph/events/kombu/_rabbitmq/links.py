@@ -24,7 +24,7 @@ from lymph.events.kombu._connecting.reconnecting import Reconnecting
 from lymph.events.kombu._rabbitmq.brokers import Broker
 from lymph.events.kombu._rabbitmq.channels import Channel, Connection
 
-__all__ = ['Link']
+__all__ = ['RabbitmqLink']
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def _nothing() -> None:
     pass
 
 
-class Link(Reconnecting[Broker, Connection]):
+class RabbitmqLink(Reconnecting[Broker, Connection]):
     """Keeps one connection to one of `brokers`; `purpose` names it in the log."""
 
     def __init__(

@@ -40,7 +40,7 @@ from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.loops import go_on
 from lymph.events.kombu._rabbitmq.channels import Channel, Connection
 from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery, ConsumingChannel
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 from lymph.exceptions import SubscriptionError
 
@@ -63,7 +63,7 @@ class QueueConsumer:
     def __init__(
         self,
         subscription: Subscription,
-        link: Link,
+        link: RabbitmqLink,
         topology: Topology,
         deliver: Callable[[AmqpDelivery], object],
         opened: Callable[[], int],

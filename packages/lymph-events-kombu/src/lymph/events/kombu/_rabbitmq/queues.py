@@ -12,14 +12,14 @@ from amqp.exceptions import NotFound
 from lymph.config.printable import quoted
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._rabbitmq.channels import Channel
-from lymph.events.kombu._rabbitmq.deadletters import KombuDeadLetters
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.deadletters import RabbitmqDeadLetters
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.management import Figures, Management
 from lymph.events.kombu._rabbitmq.records import Records, is_gone
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 from lymph.events.queues import QueueInUse, Queues, QueueState
 
-__all__ = ['KombuQueues']
+__all__ = ['RabbitmqQueues']
 
 _COUNTED = 1000  # dead letters: to tell whose they are, each has to be taken and put back
 _NOTE = (
@@ -29,7 +29,7 @@ _NOTE = (
 _NOTE_WITH_API = 'RabbitMQ tells no ages and no delayed events'
 
 
-class KombuQueues(Queues):
+class RabbitmqQueues(Queues):
     """The queues in `records`; every method raises BrokerError when there is no broker.
 
     Names are those of subscriptions, without what the exchange puts before them.
@@ -37,10 +37,10 @@ class KombuQueues(Queues):
 
     def __init__(
         self,
-        link: Link,
+        link: RabbitmqLink,
         topology: Topology,
         records: Records,
-        letters: KombuDeadLetters,
+        letters: RabbitmqDeadLetters,
         timeout: float,
         management: Management | None = None,
     ) -> None:

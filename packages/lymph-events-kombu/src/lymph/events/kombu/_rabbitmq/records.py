@@ -31,7 +31,7 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError
 from lymph.events.kombu._connecting.loops import go_on
 from lymph.events.kombu._rabbitmq.channels import Channel
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
@@ -54,7 +54,7 @@ class Records:
     """Reads and writes the record over `link`; each method that waits raises BrokerError."""
 
     def __init__(
-        self, link: Link, topology: Topology, publisher: Publisher, timeout: float
+        self, link: RabbitmqLink, topology: Topology, publisher: Publisher, timeout: float
     ) -> None:
         self._link = link
         self._topology = topology

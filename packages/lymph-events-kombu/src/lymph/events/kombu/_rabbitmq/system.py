@@ -24,16 +24,16 @@ from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.event_system import KombuEventSystem
 from lymph.events.kombu._rabbitmq.channels import Channel, Connection
 from lymph.events.kombu._rabbitmq.consumer import Consumer
-from lymph.events.kombu._rabbitmq.deadletters import KombuDeadLetters
+from lymph.events.kombu._rabbitmq.deadletters import RabbitmqDeadLetters
 from lymph.events.kombu._rabbitmq.delays import LONGEST, fine
 from lymph.events.kombu._rabbitmq.exclusive import ExclusiveConsumer
 from lymph.events.kombu._rabbitmq.failures import Failures
 from lymph.events.kombu._rabbitmq.intake import Intake
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.messages import again, message_of
 from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher
-from lymph.events.kombu._rabbitmq.queues import KombuQueues
+from lymph.events.kombu._rabbitmq.queues import RabbitmqQueues
 from lymph.events.kombu._rabbitmq.records import Records
 from lymph.events.kombu._rabbitmq.settings import RabbitmqSettings
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
@@ -51,7 +51,7 @@ _CLOSE_TIMEOUT = 2.0  # seconds to close a connection in order
 class RabbitmqEventSystem(KombuEventSystem):
     """Carries events through RabbitMQ; `backoff` says how long failed events wait."""
 
-    queues: KombuQueues
+    queues: RabbitmqQueues
 
     def __init__(
         self, settings: RabbitmqSettings, *, backoff: Backoff | None = None, **kwargs: Any
@@ -66,7 +66,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._starting = RLock()
         self._clock = SteadyClock()
         self._outage = outage = Reminder()
-        self._emitting = Link(
+        self._emitting = RabbitmqLink(
             'emitting events',
             settings.brokers,
             self._prepare_emitting,
@@ -74,7 +74,7 @@ class RabbitmqEventSystem(KombuEventSystem):
             settings.shuffle,
             outage,
         )
-        self._consuming = Link(
+        self._consuming = RabbitmqLink(
             'consuming events',
             settings.brokers,
             self._prepare_consuming,
@@ -90,12 +90,12 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._attempts = Attempts(self, self._backoff)
         self._failures: Failures | None = None
         self._intake: Intake | None = None
-        self.dead_letters = KombuDeadLetters(
+        self.dead_letters = RabbitmqDeadLetters(
             self._emitting, self._topology, self._now, settings.confirm_timeout
         )
         self._records = Records(self._emitting, self._topology, self._now, settings.confirm_timeout)
         self._topology.declared = self._records.note
-        self.queues = KombuQueues(
+        self.queues = RabbitmqQueues(
             self._emitting,
             self._topology,
             self._records,

@@ -20,7 +20,7 @@ from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.loops import go_on
 from lymph.events.kombu._rabbitmq.channels import Channel
-from lymph.events.kombu._rabbitmq.links import Link
+from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 
 __all__ = ['Upkeep']
@@ -35,7 +35,7 @@ class Upkeep:
 
     def __init__(
         self,
-        link: Link,
+        link: RabbitmqLink,
         topology: Topology,
         queues: Callable[[], Iterable[tuple[Queue, Subscription]]],
     ) -> None:

@@ -14,14 +14,14 @@ from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._redis.links import RedisLink
 from lymph.events.topics import matches_any
 
-__all__ = ['Publisher']
+__all__ = ['RedisPublisher']
 
 _REMEMBERED = 4096  # topics whose queues are known without matching
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 64 * 2**20
 
 
-class Publisher:
+class RedisPublisher:
     """Puts events into Redis over `link`, each within `timeout` seconds."""
 
     def __init__(self, link: RedisLink, timeout: float) -> None:

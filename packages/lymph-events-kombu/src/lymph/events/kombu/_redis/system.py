@@ -21,7 +21,7 @@ from lymph.events.kombu._redis.brokers import RedisBroker
 from lymph.events.kombu._redis.letters import RedisDeadLetters
 from lymph.events.kombu._redis.links import RedisLink
 from lymph.events.kombu._redis.pipes import Pipe
-from lymph.events.kombu._redis.publisher import Publisher
+from lymph.events.kombu._redis.publisher import RedisPublisher
 from lymph.events.kombu._redis.queues import RedisQueues
 from lymph.events.kombu._redis.settings import RedisSettings
 from lymph.events.kombu._redis.store import RedisStore
@@ -63,7 +63,7 @@ class RedisEventSystem(KombuEventSystem):
             settings.shuffle,
         )
         self._store = RedisStore(self, self._link, settings.visibility_timeout, self._keep_up)
-        self._publisher = Publisher(self._link, self._timeout)
+        self._publisher = RedisPublisher(self._link, self._timeout)
         self._consumption = Consumption(self, self._store, self.unsubscribe, backoff or Backoff())
         self.dead_letters = RedisDeadLetters(self._link, self._timeout)
         self.queues = RedisQueues(self._link, self._timeout)
