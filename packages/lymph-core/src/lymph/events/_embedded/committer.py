@@ -21,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import gevent
 from gevent.event import AsyncResult
@@ -36,7 +36,7 @@ from lymph.events._embedded.connection import StoreConnection
 from lymph.events._embedded.database import StoreError, explain
 from lymph.exceptions import WrongThread
 
-__all__ = ['Committer', 'Ticket']
+__all__ = ['Committer', 'RunCommand', 'Ticket']
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,18 @@ Command = Callable[[Database], T]
 
 _GROUP = 256  # commands in one transaction
 _CLOSE_TIMEOUT = 5.0  # seconds
+
+
+class RunCommand(Protocol):
+    """Runs a command as `Committer.run` does, with a timeout that is known already."""
+
+    def __call__(
+        self,
+        command: Command[T],
+        *,
+        lasting: bool = False,
+        then: Callable[[T], object] = bool,
+    ) -> T: ...
 
 
 class Ticket(Generic[T]):

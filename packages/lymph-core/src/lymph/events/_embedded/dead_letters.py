@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from lymph.config.printable import printable
 from lymph.core.failures import ERROR_LENGTH
 from lymph.events._embedded.clock import Database
+from lymph.events._embedded.committer import RunCommand
 from lymph.events._embedded.messages import put
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.envelope import unpack_event
@@ -29,16 +30,6 @@ _COLUMNS = (
 )
 
 
-class _Run(Protocol):
-    def __call__(
-        self,
-        command: Callable[[Database], T],
-        *,
-        lasting: bool = False,
-        then: Callable[[T], object] = bool,
-    ) -> T: ...
-
-
 class EmbeddedDeadLetters(DeadLetters):
     """The dead letters in the database; `run` runs a command in a transaction.
 
@@ -46,7 +37,7 @@ class EmbeddedDeadLetters(DeadLetters):
     when the database cannot be used.
     """
 
-    def __init__(self, run: _Run, wake_queue: Callable[[str], object]) -> None:
+    def __init__(self, run: RunCommand, wake_queue: Callable[[str], object]) -> None:
         self._run = run
         self._wake_queue = wake_queue
 

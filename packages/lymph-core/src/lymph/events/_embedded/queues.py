@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from lymph.core._system.blocking import in_thread
 from lymph.events._embedded.clock import Database
+from lymph.events._embedded.committer import RunCommand
 from lymph.events._embedded.database import StoreError, explain
 from lymph.events._embedded.routing import delete_queue, note_change
 from lymph.events.queues import QueueInUse, Queues, QueueState
@@ -38,10 +39,6 @@ _Part = tuple[str, str, str]
 _MOST_SIZED = 10_000  # events of a queue whose bytes are added up for metrics
 
 
-class _Run(Protocol):
-    def __call__(self, command: Callable[[Database], T]) -> T: ...
-
-
 class EmbeddedQueues(Queues):
     """The queues in the database at `path`.
 
@@ -50,7 +47,7 @@ class EmbeddedQueues(Queues):
     QueueInUse.
     """
 
-    def __init__(self, path: Path, run: _Run, check_owners: Callable[[], object]) -> None:
+    def __init__(self, path: Path, run: RunCommand, check_owners: Callable[[], object]) -> None:
         self._path = path
         self._run = run
         self._check_owners = check_owners

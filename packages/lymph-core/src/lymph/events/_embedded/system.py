@@ -59,7 +59,7 @@ _LONGEST_STALL = 60.0  # seconds; an owner without a file that does not renew it
 
 
 @dataclass
-class _Consumed:
+class _ConsumedQueue:
     """A queue that this instance consumes."""
 
     queue: str
@@ -113,7 +113,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._token = secrets.token_hex(4)
         self._availability = Availability('event system')
         self._lock = RLock()
-        self._consumed: dict[str, _Consumed] = {}
+        self._consumed: dict[str, _ConsumedQueue] = {}
         self._declared: dict[str, tuple[str, ...]] = {}  # without consuming them
         self._routes = Routes()
         self._waker = Waker(self._sockets)
@@ -190,7 +190,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         check_subscription(subscription, None if known is None else known.subscription)
         self._availability.check(SubscriptionError, name)
         queue = self._queue(subscription)
-        consumed = self._consumed[name] = _Consumed(queue, subscription)
+        consumed = self._consumed[name] = _ConsumedQueue(queue, subscription)
         try:
             with self._lock:
                 self._ownership.start(self._timeout)
@@ -311,7 +311,7 @@ class EmbeddedEventSystem(BaseEventSystem):
     def _bind_socket(self, queue: str) -> WakeupSocket:
         return WakeupSocket(self._sockets, queue, partial(self._consumption.ring, queue))
 
-    def _declare(self, consumed: _Consumed) -> None:
+    def _declare(self, consumed: _ConsumedQueue) -> None:
         queue, topics = consumed.queue, consumed.subscription.event_types
         temporary, owner = consumed.subscription.temporary, self._ownership.owner
 
