@@ -1,4 +1,4 @@
-"""A client: a container that only asks."""
+"""A client: a container that makes calls and emits events, and serves nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ['Client']
 class Client(CallsServices):
     """Calls services and emits events without being a service.
 
-    Registry and event system are reached when they are first needed. To be closed, or used as a
+    Registry and event system are started when they are first used. Close a client, or use it as a
     context manager.
     """
 
@@ -36,7 +36,11 @@ class Client(CallsServices):
     def emit(
         self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
     ) -> None:
-        """Emit an event, delivered not before `delay` seconds; raises EmitFailure."""
+        """Emit an event and return when it is safe; it is delivered after `delay` seconds.
+
+        Raises EmitFailure when that is not certain, SerializationError for a payload that cannot
+        travel.
+        """
         self.container.emit_event(event_type, payload, delay=delay)
 
     def close(self) -> None:

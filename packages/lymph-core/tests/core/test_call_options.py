@@ -15,7 +15,7 @@ import lymph
 from lymph.client import Client
 from lymph.core import trace
 from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
-from lymph.exceptions import ConnectionLost, Expired, LookupFailure, Refused, Timeout
+from lymph.exceptions import ConnectionLost, Expired, LookupFailure, NotConnected, Refused, Timeout
 
 README = Path(__file__).parents[2] / 'README.md'
 NAMES = [field.name for field in fields(CallOptions)]
@@ -210,6 +210,19 @@ def test_remote_method_called_with_options_is_called_by_request(caller):
     with pytest.raises(Refused) as caught:
         caller.request('echo', 'echo.with_options')
     assert caught.value.reason == 'unknown_method'
+
+
+def test_deferred_call_that_is_cut_short_names_its_trace_id(caller):
+    waiting = caller.proxy('echo', trace_id='mine').wait.defer()
+    caller.container.stop()
+    with pytest.raises((ConnectionLost, NotConnected)) as caught:
+        waiting.get(timeout=10)
+    assert caught.value.trace_id == 'mine'
+
+
+def test_options_are_given_by_name(caller):
+    with pytest.raises(TypeError, match='positional'):
+        caller.container.request('echo', 'echo.trace', {}, 3)
 
 
 # Arguments of the method that are called like options.

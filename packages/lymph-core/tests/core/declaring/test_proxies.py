@@ -19,7 +19,7 @@ class Container:
         self.options = []
         self.error = None
 
-    def request(self, address, subject, body=None, options=DEFAULT_OPTIONS):
+    def request(self, address, subject, body=None, *, options=DEFAULT_OPTIONS):
         arguments = unpack(body) if isinstance(body, bytes) else body
         self.asked.append((address, subject, arguments, options.timeout, options.version))
         self.bodies.append(body)

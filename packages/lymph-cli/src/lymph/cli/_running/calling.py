@@ -40,7 +40,7 @@ class DescribedCall:
             self.address,
             str(self.subject),
             self.body,
-            self.options,
+            options=self.options,
         )
 
 

@@ -38,17 +38,20 @@ _MESSAGE_TIMEOUT = 60.0  # seconds for which the reply to a bare message is wait
 
 
 class CallerSide(Componentized):
-    """The half of a container that asks others.
+    """The side of a container that makes calls and emits events.
 
-    With `on_demand`, registry and event system are started when they are first needed, so that a
-    client which only calls needs no event system, and one which only emits no registry. `events`
-    may be a function then, which makes the event system.
+    `timeout` (seconds) and `retries` are the defaults of calls, `idle_timeout` and
+    `connect_timeout` (seconds) bound connections (see `Rpc`).
 
-    It belongs to the native thread that made it: elsewhere all methods raise WrongThread before
-    anything happens.
+    With `on_demand`, registry and event system are started when they are first used: a client that
+    only makes calls starts no event system, and one that only emits starts no registry. `events`
+    may then be a function that makes the event system.
+
+    It belongs to the native thread that made it. In other threads all methods raise WrongThread
+    before anything happens.
     """
 
-    #: names this process; unique to it
+    #: the name of this process, unique among all processes
     identity: str
 
     def __init__(
@@ -94,14 +97,14 @@ class CallerSide(Componentized):
 
     @property
     def registry(self) -> BaseServiceRegistry:
-        """The service registry."""
+        """The service registry, started if it has to be."""
         if self._on_demand:
             self._start_now(self._registry)
         return self._registry
 
     @property
     def events(self) -> BaseEventSystem:
-        """The event system."""
+        """The event system, started if it has to be."""
         self._expect_own_thread('an event system was used')
         if self._on_demand:
             self._start_now(self._events)
@@ -125,6 +128,7 @@ class CallerSide(Componentized):
         address: str,
         subject: str,
         body: Mapping[str, Any] | bytes | None = None,
+        *,
         options: CallOptions = DEFAULT_OPTIONS,
         **changes: Unpack[CallKeywords],
     ) -> Any:
@@ -215,7 +219,10 @@ class CallerSide(Componentized):
         return self.rpc.registry().get(address)
 
     def discover(self, namespace: str = RPC) -> set[str]:
-        """Return the names of all services there are now."""
+        """Return the names of all services that have an instance now.
+
+        Raises LookupFailure when the registry cannot be asked.
+        """
         self._expect_own_thread('services were asked for')
         return self.registry.discover(namespace)
 
@@ -228,10 +235,12 @@ class CallerSide(Componentized):
         source: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Emit an event; returns when it is safe. `delay` in seconds, up to a hundred years.
+        """Emit an event and return when the event system has made it safe.
 
-        Every event of a container goes through here. Raises EmitFailure, SerializationError,
-        ValueError for a delay that is no number of seconds.
+        The one way out for events, where tests mock. `delay` is in seconds, up to a hundred years;
+        `source` is this process unless it is given. Raises EmitFailure when the event may be lost,
+        SerializationError for a payload that cannot travel, TypeError for one that is no mapping,
+        ValueError for an invalid delay.
         """
         self._expect_own_thread(f'{type} was emitted')
         if payload is not None and not isinstance(payload, Mapping):
@@ -243,9 +252,10 @@ class CallerSide(Componentized):
     def subscribe(
         self, subscription: Subscription, ended: Callable[[], object] | None = None
     ) -> Subscription:
-        """Subscribe a handler; returns what `unsubscribe` takes.
+        """Subscribe a handler and return the subscription that `unsubscribe` takes.
 
-        `ended()` is called when a `once` subscription has ended by itself.
+        `ended()` is called when a `once` subscription has ended by itself. Raises SubscriptionError
+        when the event system rejects the subscription.
         """
         self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         stats = HandlerStats(subscription.queue_name)
@@ -266,7 +276,7 @@ class CallerSide(Componentized):
         return wrapped
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """End what `subscribe` began; unknown ones are ignored."""
+        """End a subscription that `subscribe` returned; others are ignored."""
         self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         if subscription in self._handlers:
             self.events.unsubscribe(subscription)
@@ -282,7 +292,7 @@ class CallerSide(Componentized):
         return identity
 
     def _forget(self, subscription: Subscription) -> None:
-        """Count the handler of a subscription no longer."""
+        """Remove the handler of a subscription from the metrics."""
         stats = self._handlers.pop(subscription, None)
         if stats is not None:
             self.metrics.remove(stats)
@@ -292,12 +302,12 @@ class CallerSide(Componentized):
             raise WrongThread(what)
 
     def on_stop(self) -> None:
-        """Stop all parts; nothing more is started on demand."""
+        """Stop all parts; from then on nothing is started on demand."""
         self._ended = True
         super().on_stop()
 
     def _suspect(self, endpoint: str) -> None:
-        """Have the registry look again at who was lost. In the hub."""
+        """Ask the registry to look again at an endpoint that was lost. Runs in the hub."""
         if self._registry in self.components:
             self._reported(self._registry.suspect_endpoint, 'told of a lost endpoint', endpoint)
 

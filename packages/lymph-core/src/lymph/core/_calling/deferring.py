@@ -32,7 +32,7 @@ class DeferredCalls:
 
     @property
     def running(self) -> int:
-        """How many calls run now."""
+        """The number of calls that run now."""
         return self._workers.running
 
     def start(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
@@ -41,7 +41,7 @@ class DeferredCalls:
         `facts` are what is known of it, for errors: the keyword arguments of `RpcError`.
         """
         result: AsyncResult[Any] = AsyncResult()
-        facts.setdefault('trace_id', trace.get_id())
+        facts['trace_id'] = facts.get('trace_id') or trace.get_id()
 
         def run() -> None:
             try:

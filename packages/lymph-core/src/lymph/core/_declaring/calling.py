@@ -69,7 +69,7 @@ class CallsServices:
                     'trace_id': trace_id,
                 },
             )
-        return self.container.request(address, called, {**(body or {}), **params}, options)
+        return self.container.request(address, called, {**(body or {}), **params}, options=options)
 
     def proxy(
         self,

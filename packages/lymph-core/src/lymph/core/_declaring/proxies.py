@@ -34,12 +34,13 @@ class Caller(Protocol):
         address: str,
         subject: str,
         body: Mapping[str, Any] | bytes | None = None,
+        *,
         options: CallOptions = DEFAULT_OPTIONS,
     ) -> Any:
         """Call and return the result; see `CallerSide.request`."""
 
     def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
-        """Run a call in the background; `facts` are what errors have to say of it."""
+        """Run a call in the background; `facts` are keyword arguments for its errors."""
 
 
 class _Target(NamedTuple):
@@ -84,12 +85,13 @@ class ProxyMethod:
             subject=self._subject,
             endpoint=endpoint_of(target.address),
             timeout=target.options.timeout,
+            trace_id=target.options.trace_id,
         )
 
     def _call(self, body: Mapping[str, Any] | bytes) -> Any:
         container, address, _, options, error_map = self._target
         try:
-            return container.request(address, self._subject, body, options)
+            return container.request(address, self._subject, body, options=options)
         except RemoteError as error:
             local = error_map.get(error.type)
             if local is None:

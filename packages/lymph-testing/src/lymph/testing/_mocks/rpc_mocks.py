@@ -127,11 +127,12 @@ class _RpcMocks:
             address: str,
             subject: str,
             body: Mapping[str, Any] | bytes | None = None,
+            *,
             options: CallOptions = DEFAULT_OPTIONS,
             **changes: Unpack[CallKeywords],
         ) -> Any:
             if subject not in self.results:
-                return real(container, address, subject, body, options, **changes)
+                return real(container, address, subject, body, options=options, **changes)
             if changes:
                 # invalid ones fail as they would on a real call
                 options = options.changed(subject, changes)
