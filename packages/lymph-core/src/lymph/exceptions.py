@@ -1,29 +1,64 @@
-"""Every error lymph raises on purpose, as one tree.
+"""Every error that lymph raises on purpose, as one tree.
+
+The second column is the distribution that defines and raises it, without ``lymph-``. Classes whose
+name begins with an underscore never leave their file and are not drawn.
 
 ::
 
-    LymphError                        home: lymph.config
-    ├── ConfigurationError            home: lymph.config; a file, a key path, what to do
-    │   └── PluginError               a plugin is missing, broken, ambiguous or of the wrong kind
-    ├── SerializationError            a value cannot travel; names the path to it
-    │   └── EventTooLarge             an event is larger than any event may be; also a ValueError
-    ├── RegistrationFailure           the registry did not take an instance
-    ├── EmitFailure                   an event is not known to be safe
-    ├── EventRejected                 raised by a handler: no attempt can handle the event
-    ├── SubscriptionError             a handler cannot be subscribed as it was declared
-    ├── WrongThread                   used in another native thread; nothing was done
-    └── RpcError                      a call did not return a result
-        ├── NotSent                   executed = no: try again as you like
-        │   ├── LookupFailure         nobody offers the service
-        │   ├── NotConnected          somebody does, but nobody could be reached
-        │   └── Expired               the time was over before anything was sent; also a Timeout
-        ├── Timeout                   executed = maybe: no answer by the deadline
-        ├── ConnectionLost            executed = maybe: the link broke with the call in flight
-        ├── Nack                      the peer answered with a refusal or a failure
-        │   ├── Refused               executed = no: overloaded, draining, unknown method, ...
-        │   └── Failed                executed = yes: the handler raised something undeclared
-        └── RemoteError               executed = yes: an error that the method declares in `raises`
-            └── RemoteError.<Name>    one class for each name, made on demand
+    LymphError                      config        the base of all
+    ├── ConfigurationError          config        a file, a key path, what to do
+    │   ├── MissingKeyError         config        a key that has to be there is not; also a KeyError
+    │   └── PluginError             config        a plugin is missing, broken or of the wrong kind
+    ├── SerializationError          core          a value cannot travel; names the path to it
+    │   └── EventTooLarge           core          larger than any event may be; also a ValueError
+    ├── RegistrationFailure         core          the registry did not take an instance
+    ├── EmitFailure                 core          an event is not known to be safe
+    ├── EventRejected               core          raised by a handler: no attempt can handle it
+    ├── SubscriptionError           core          a handler cannot be subscribed as declared
+    ├── WrongThread                 core          used in another native thread; nothing was done
+    ├── RpcError                    core          a call did not return a result
+    │   ├── NotSent                 core          executed = no: try again as you like
+    │   │   ├── LookupFailure       core          nobody offers the service
+    │   │   ├── NotConnected        core          somebody does, but nobody could be reached
+    │   │   └── Expired             core          no time was left to send it; also a Timeout
+    │   ├── Timeout                 core          executed = maybe: no answer by the deadline
+    │   ├── ConnectionLost          core          executed = maybe: the link broke meanwhile
+    │   ├── Nack                    core          the peer answered that there is no result
+    │   │   ├── Refused             core          executed = no: overloaded, unknown method, ...
+    │   │   └── Failed              core          executed = yes: an undeclared error of the method
+    │   └── RemoteError             core          executed = yes: an error declared in `raises`;
+    │                                             ``RemoteError.<Name>`` is made on demand
+    ├── MessageTooLong              core          over `max_message_size`; also a ValueError
+    ├── LinkDown                    core          a link was used that is not up
+    ├── ProtocolError               core          a peer does not speak ZMTP as it is specified
+    ├── SocketMismatch              core          an inherited socket listens elsewhere; an OSError
+    ├── Cancelled                   core          a look-up was ended before it had a result
+    ├── QueueInUse                  core          a queue that is to be dropped has consumers
+    ├── NotHandled                  core          an event of a type for another version
+    ├── StoreError                  core          the embedded events cannot be read or written
+    │   └── UnknownOwner            core          the store has dropped this process as dead
+    ├── NotChecked                  core          a check of `lymph doctor` cannot look
+    ├── BrokerError                 events-kombu  the broker is away, or refuses something
+    │   ├── Unsendable              events-kombu  an event that AMQP cannot carry
+    │   ├── Lost                    events-kombu  the connection to Redis broke
+    │   ├── NoAnswer                events-kombu  Redis did not answer in time
+    │   └── Refused                 events-kombu  Redis answered with an error
+    ├── AnswerBroken                web           an answer failed after its beginning had left
+    │   └── ClientGone              web           the client left, or does not read its answer
+    ├── AnswerError                 web           an application answers with what HTTP cannot carry
+    ├── HeadError                   web           the head of a request is refused with a status
+    ├── ChunkError                  web           a chunked body is malformed
+    ├── OperationFailed             cli           exit code 1, and its text as one line on stderr
+    ├── CodeFailed                  cli           code that the configuration names raised
+    ├── Unusable                    cli           a part that a check needs could not be made
+    ├── Denied                      cli           the token of a call is not that of the node
+    ├── NotReady                    cli           a process that a node starts does not serve
+    ├── ChangeRefused               cli           a node cannot do what it was asked for
+    ├── UnknownName                 cli           a node has no such definition and no such process
+    ├── ServerError                 testing       a private server does not run
+    │   ├── ServerMissing           testing       its program is not installed
+    │   └── ServerFailed            testing       it does not start, stop or answer
+    └── NoNamespaces                testing       hosts cannot be made; also a RuntimeError
 """
 
 from __future__ import annotations

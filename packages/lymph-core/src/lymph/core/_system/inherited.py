@@ -28,6 +28,7 @@ from gevent.monkey import get_original
 
 from lymph.core._system.resolving import resolver
 from lymph.core.addresses import is_wildcard, join_address, numeric
+from lymph.exceptions import LymphError
 
 __all__ = [
     'BACKLOG',
@@ -51,7 +52,7 @@ _LOOK_UP = 5.0  # seconds
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 
 
-class SocketMismatch(OSError):
+class SocketMismatch(LymphError, OSError):
     """The inherited socket for a port listens at another host than was asked for."""
 
 

@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lymph.exceptions import LymphError
 from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
 
@@ -40,7 +41,7 @@ _TOOLS = {'ip': 'iproute2', 'unshare': 'util-linux', 'nsenter': 'util-linux'}
 _PATIENCE = 10.0  # seconds for a command of `ip`
 
 
-class NoNamespaces(RuntimeError):
+class NoNamespaces(LymphError, RuntimeError):
     """This system cannot make hosts; the text says what is missing."""
 
 

@@ -16,7 +16,7 @@ from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core.failures import Killed, error_line, error_name
 from lymph.core.monitoring.log_limits import LimitedLog
-from lymph.exceptions import RemoteError, RpcError
+from lymph.exceptions import LymphError, RemoteError, RpcError
 from lymph.web._answering.errors import Problem, error_response, problem_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _EXPECTED = (HTTPException, RpcError)
 _SHOWN = 200  # characters of a path in the log
 
 
-class AnswerBroken(Exception):
+class AnswerBroken(LymphError):
     """An answer failed after its beginning had left; its error was told."""
 
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import re
 
+from lymph.exceptions import LymphError
+
 __all__ = ['ChunkError', 'Chunks']
 
 _SIZE, _DATA, _GAP, _TRAILERS, _ENDED = 'size', 'data', 'gap', 'trailers', 'ended'
@@ -41,7 +43,7 @@ _TRAILER_LINE = re.compile(rb'(%b):[\t\x20-\x7e\x80-\xff]*' % _TOKEN)
 _REFUSED = frozenset((b'content-length', b'host', b'transfer-encoding'))
 
 
-class ChunkError(ValueError):
+class ChunkError(LymphError, ValueError):
     """Bytes that are no chunks, or too many; `status` is the code of the answer."""
 
     def __init__(self, text: str, status: int = 400) -> None:

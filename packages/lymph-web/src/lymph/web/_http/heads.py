@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from lymph.config.printable import quoted
+from lymph.exceptions import LymphError
 from lymph.web._http.authorities import is_authority, same_authority
 
 __all__ = ['Head', 'HeadError', 'parse_head']
@@ -26,7 +27,7 @@ _VALUE = re.compile(r'[\t\x20-\x7e\x80-\xff]*')
 _LENGTH = re.compile(r'[0-9]{1,18}')
 
 
-class HeadError(Exception):
+class HeadError(LymphError):
     """A head that is refused; `status` is the code of the answer."""
 
     def __init__(self, status: int, text: str) -> None:

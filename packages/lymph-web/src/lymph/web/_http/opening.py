@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lymph.config.printable import quoted
+from lymph.exceptions import LymphError
 
 __all__ = ['AnswerError', 'Opening', 'check_field', 'check_part', 'parts_of']
 
@@ -30,7 +31,7 @@ _VALUE = re.compile(r'[\t\x20-\x7e\x80-\xff]*')
 _LENGTH = re.compile(r'[0-9]{1,18}')
 
 
-class AnswerError(ValueError):
+class AnswerError(LymphError, ValueError):
     """An application answers with what is no answer in HTTP."""
 
 
