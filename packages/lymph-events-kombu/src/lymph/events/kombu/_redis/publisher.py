@@ -10,15 +10,14 @@ import math
 import time
 from collections.abc import Sequence
 
-from lymph.events.kombu._connecting.errors import BrokerError
+from lymph.events.kombu._connecting.bounds import Bounds
 from lymph.events.kombu._redis.links import RedisLink
 from lymph.events.topics import matches_any
 
 __all__ = ['RedisPublisher']
 
+_BOUNDS = Bounds()  # events whose outcome is not known
 _REMEMBERED = 4096  # topics whose queues are known without matching
-_MOST_EVENTS = 10_000
-_MOST_BYTES = 64 * 2**20
 
 
 class RedisPublisher:
@@ -38,11 +37,9 @@ class RedisPublisher:
 
         What was under way when a connection was lost is sent again, and may then be there twice.
         """
-        if self._events >= _MOST_EVENTS or self._bytes + len(data) > max(_MOST_BYTES, len(data)):
-            raise BrokerError(
-                f'{self._events} events of {self._bytes} bytes wait already; '
-                f'{self._link.trouble if not self._link.up.ready() else "Redis is slow"}'
-            )
+        if not _BOUNDS.admit(self._events, self._bytes, len(data)):
+            reason = 'Redis is slow' if self._link.up.ready() else self._link.trouble
+            raise Bounds.overflow(self._events, self._bytes, reason)
         self._events += 1
         self._bytes += len(data)
         try:
