@@ -12,7 +12,6 @@ from lymph.core.events import Event
 from lymph.events.base import Subscription
 from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE
 from lymph.exceptions import EmitFailure
-from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -72,26 +71,6 @@ def test_a_queue_that_stays_full_is_an_error_in_time_and_hinders_no_other(
         text = str(each.get(timeout=PATIENCE))
         assert 'not confirmed within 1.5 s' in text
         assert 'times (basic.nack), a queue is full' in text
-
-
-def test_what_waited_while_a_channel_was_given_up_leaves_over_the_one_that_came(
-    proxy: FaultProxy, bench: Any
-) -> None:
-    system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=PATIENCE)
-    publisher = system._now
-    proxy.blackhole('to_client')
-    under_way = gevent.spawn(bench.emit, system, 1)
-    eventually(lambda: publisher._sent)
-    renewing = publisher._renewing = gevent.spawn(publisher._renew)
-    eventually(lambda: publisher._settled is not None)
-    later = gevent.spawn(bench.emit, system, 2)
-    before = proxy.accepted
-    proxy.heal()
-    proxy.cut()
-    eventually(lambda: proxy.accepted > before, PATIENCE)
-    for emitter in (under_way, later):
-        emitter.get(timeout=PATIENCE / 2)
-    renewing.kill()
 
 
 def outcome(bench: Any, system: Any) -> Exception | None:

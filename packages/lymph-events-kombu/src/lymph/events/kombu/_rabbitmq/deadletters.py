@@ -133,7 +133,7 @@ class RabbitmqDeadLetters(DeadLetters):
         except Unsendable:
             return False  # no queue can have such a name
         except BrokerError as error:
-            return False if publication.returned else error
+            return False if publication.state == 'unroutable' else error
         return True
 
     @contextmanager

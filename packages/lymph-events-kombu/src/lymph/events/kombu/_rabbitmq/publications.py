@@ -1,4 +1,4 @@
-"""A message on its way to the broker, and whoever waits for what becomes of it."""
+"""A message on its way to RabbitMQ, and the greenlet that waits for what becomes of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import amqp
 import gevent
 from greenlet import getcurrent, greenlet
 
-from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.outbox import OutboxItem
 
 __all__ = ['Publication']
 
 
-class Publication:
-    """A message on its way; `before` is called with the channel just before it is sent."""
+class Publication(OutboxItem):
+    """A message for one `publish`; `state` says what became of it.
+
+    With `mandatory`, a message that no queue takes is unroutable. `before` is called with the
+    channel each time just before the message is sent over it, and must not wait.
+    """
+
+    __slots__ = ('_waiting', 'before', 'exchange', 'mandatory', 'message', 'routing_key')
 
     def __init__(
         self,
@@ -25,37 +31,46 @@ class Publication:
         mandatory: bool = False,
         before: Callable[[Channel], object] | None = None,
     ) -> None:
+        super().__init__(len(message.body))
         self.message = message
         self.exchange = exchange
         self.routing_key = routing_key
         self.mandatory = mandatory
         self.before = before
-        self.size = len(message.body)
-        self.sent = 0
-        self.refused = 0
-        self.suspect = False
-        self.returned: str | None = None
-        self.settled = False  # nobody waits for it any more
-        self.error: BrokerError | None = None  # what went wrong
         self._waiting: greenlet | None = None
 
+    @property
+    def history(self) -> str:
+        """How often it was sent and refused, for an error."""
+        sent = {0: 'never sent', 1: 'sent once'}
+        text = sent.get(self.times_sent, f'sent {self.times_sent} times')
+        if self.times_refused:
+            text += f', refused {self.times_refused} times (basic.nack)'
+        return text
+
+    def is_returned(self, exchange: str, routing_key: str, message_id: object) -> bool:
+        """Return whether a basic.return with these facts may be about this publication."""
+        return (
+            self.mandatory
+            and self.message.properties.get('message_id') == message_id
+            and (self.exchange, self.routing_key) == (exchange, routing_key)
+        )
+
     def wait(self) -> None:
-        """Return when it is settled, or its time has come."""
-        if not self.settled:
+        """Wait for `wake` or `expire`; return at once if it is not under way."""
+        if self.under_way:
             self._waiting = getcurrent()
             try:
                 gevent.get_hub().switch()
             finally:
                 self._waiting = None
 
-    def settle(self, error: BrokerError | None) -> None:
-        """Give it its outcome; whoever waits goes on soon."""
-        self.settled = True
-        self.error = error
+    def wake(self) -> None:
+        """Have `wait` return in the next turn of the loop. Never waits."""
         if self._waiting is not None:
             gevent.get_hub().loop.run_callback(self.expire)
 
     def expire(self) -> None:
-        """Have whoever waits go on. Only for the hub."""
+        """Have `wait` return now. Only the hub may call this."""
         if self._waiting is not None:
             self._waiting.switch()

@@ -22,7 +22,7 @@ from lymph.events.kombu import KombuEventSystem
 from lymph.events.kombu._rabbitmq.channels import Channel
 from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.failures import Failures
-from lymph.events.kombu._rabbitmq.publisher import Publisher
+from lymph.events.kombu._rabbitmq.outbox import Outbox
 
 _COUNT = 6  # the step is reached this often before it kills
 
@@ -48,7 +48,7 @@ def die_before(owner, name, after=_COUNT):
 STEPS = {
     # of an emitter
     'before the publish': lambda: die_before(Channel, 'send'),
-    'before the confirm is read': lambda: die_before(Publisher, '_on_ack'),
+    'before the confirm is read': lambda: die_before(Outbox, 'acked'),
     # of a consumer
     'in the handler': lambda: None,
     'before the acknowledgement': lambda: die_before(AmqpDelivery, 'acknowledge'),
