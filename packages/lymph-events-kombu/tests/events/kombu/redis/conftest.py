@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import gevent
 import pytest
 
 from lymph.config import Configuration
@@ -17,10 +14,9 @@ from lymph.core.workers import Workers
 from lymph.events.backoff import Backoff
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.kombu import KombuEventSystem
-from lymph.exceptions import EmitFailure
 from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.loads import ClosedLoad
 from lymph.testing.servers import RedisServer
-from lymph.testing.waiting import eventually
 
 PATIENCE = 60.0
 
@@ -109,51 +105,6 @@ class Bench:
         return list(system.dead_letters.read(self.name))
 
 
-class Load:
-    """Emits numbered events from several greenlets, and counts what is handled."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.emitted: set[int] = set()
-        self.failed: set[int] = set()
-        self.handled: Counter[int] = Counter()
-        self._going_on = True
-        self._numbers = iter(range(1_000_000))
-
-    def handle(self, event: Event) -> None:
-        """Handle an event."""
-        self.handled[event.body['n']] += 1
-
-    @contextmanager
-    def running(self, emitter: BaseEventSystem, **options: Any) -> Iterator[None]:
-        """Emit while the block runs, then wait until all that was emitted is handled."""
-        greenlets = [gevent.spawn(self._emit, emitter, options) for _ in range(8)]
-        self.makes_progress()
-        yield
-        self.makes_progress()
-        self._going_on = False
-        gevent.joinall(greenlets, raise_error=True)
-        eventually(lambda: self.emitted <= set(self.handled), PATIENCE)
-        eventually(lambda: self.bench.left() == {}, PATIENCE)
-
-    def makes_progress(self) -> None:
-        """Wait until more events are emitted, and handled."""
-        emitted, handled = len(self.emitted), len(self.handled)
-        eventually(lambda: len(self.emitted) > emitted + 20, PATIENCE)
-        eventually(lambda: len(self.handled) > handled + 20, PATIENCE)
-
-    def _emit(self, emitter: BaseEventSystem, options: dict[str, Any]) -> None:
-        while self._going_on:
-            n = next(self._numbers)
-            try:
-                self.bench.emit(emitter, n, **options)
-            except EmitFailure:
-                self.failed.add(n)
-            else:
-                self.emitted.add(n)
-            gevent.sleep(0.002)
-
-
 @pytest.fixture
 def bench(redis_server: RedisServer) -> Iterator[Bench]:
     """The tools of a test."""
@@ -163,9 +114,13 @@ def bench(redis_server: RedisServer) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def load(bench: Bench) -> Load:
-    """A load on the queue of the test."""
-    return Load(bench)
+def make_load(bench: Bench) -> Callable[..., ClosedLoad]:
+    """Make loads on the queue of the test: `make_load(emitter, **options)`, options of `emit`."""
+
+    def make_load(emitter: BaseEventSystem, **options: Any) -> ClosedLoad:
+        return ClosedLoad(lambda n: bench.emit(emitter, n, **options))
+
+    return make_load
 
 
 @pytest.fixture

@@ -16,81 +16,95 @@ from lymph.exceptions import EmitFailure
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
 
+PATIENCE = 60.0  # seconds
+
 
 @pytest.mark.parametrize('options', [{}, {'delay': 0.3}], ids=['at-once', 'delayed'])
 @pytest.mark.parametrize('end', ['kill', 'stop'])
 def test_a_redis_that_ends_and_comes_back_loses_nothing(
-    bench: Any, load: Any, in_thread: Callable[..., Any], end: str, options: dict[str, Any]
+    bench: Any, make_load: Any, in_thread: Callable[..., Any], end: str, options: dict[str, Any]
 ) -> None:
+    load = make_load(bench.start(confirm_timeout=60), **options)
     bench.subscribe(bench.start(), load.handle)
-    with load.running(bench.start(confirm_timeout=60), **options):
+    with load.running():
         in_thread(getattr(bench.server, end))
         in_thread(bench.server.start)
     assert load.failed == set()
+    eventually(lambda: bench.left() == {}, PATIENCE)
 
 
-def test_retried_events_outlive_redis(bench: Any, load: Any, in_thread: Callable[..., Any]) -> None:
+def test_retried_events_outlive_redis(
+    bench: Any, make_load: Any, in_thread: Callable[..., Any]
+) -> None:
+    load = make_load(bench.start(confirm_timeout=60))
+
     def fail_at_first(event: Event) -> None:
         if event.attempt < 2:
             raise RuntimeError('not yet')
         load.handle(event)
 
     bench.subscribe(bench.start(), fail_at_first, retry=20)
-    with load.running(bench.start(confirm_timeout=60)):
+    with load.running():
         in_thread(bench.server.kill)
         in_thread(bench.server.start)
+    eventually(lambda: bench.left() == {}, PATIENCE)
 
 
 @pytest.mark.parametrize('side', ['emitter', 'consumer'])
-def test_cut_connections_lose_nothing(bench: Any, load: Any, proxy: FaultProxy, side: str) -> None:
+def test_cut_connections_lose_nothing(
+    bench: Any, make_load: Any, proxy: FaultProxy, side: str
+) -> None:
     through = {'urls': f'redis://{proxy.address}'}
+    load = make_load(bench.start(**(through if side == 'emitter' else {})))
     bench.subscribe(bench.start(**(through if side == 'consumer' else {})), load.handle)
-    emitter = bench.start(**(through if side == 'emitter' else {}))
-    with load.running(emitter):
+    with load.running():
         for _ in range(3):
             proxy.cut()
             load.makes_progress()
     assert load.failed == set()
+    eventually(lambda: bench.left() == {}, PATIENCE)
 
 
 @pytest.mark.parametrize('side', ['emitter', 'consumer'])
 @pytest.mark.parametrize('direction', ['to_server', 'to_client', 'both'])
 def test_a_black_hole_loses_nothing(
-    bench: Any, load: Any, proxy: FaultProxy, side: str, direction: Any
+    bench: Any, make_load: Any, proxy: FaultProxy, side: str, direction: Any
 ) -> None:
     through = {'urls': f'redis://{proxy.address}', 'connect_timeout': 1}
+    load = make_load(bench.start(confirm_timeout=60, **(through if side == 'emitter' else {})))
     bench.subscribe(bench.start(**(through if side == 'consumer' else {})), load.handle)
-    emitter = bench.start(confirm_timeout=60, **(through if side == 'emitter' else {}))
-    with load.running(emitter):
+    with load.running():
         made = proxy.accepted
         proxy.blackhole(direction)
         eventually(lambda: proxy.accepted > made, 20)  # it was noticed
         proxy.heal()
     assert load.failed == set()
+    eventually(lambda: bench.left() == {}, PATIENCE)
 
 
-def test_a_slow_way_loses_nothing(bench: Any, load: Any, proxy: FaultProxy) -> None:
+def test_a_slow_way_loses_nothing(bench: Any, make_load: Any, proxy: FaultProxy) -> None:
     through = {'urls': f'redis://{proxy.address}', 'heartbeat': 5}
+    load = make_load(bench.start(confirm_timeout=60))
     bench.subscribe(bench.start(**through), load.handle)
-    with load.running(bench.start(confirm_timeout=60)):
+    with load.running():
         proxy.slow(4000)
         load.makes_progress()
         proxy.heal()
     assert load.failed == set()
+    eventually(lambda: bench.left() == {}, PATIENCE)
 
 
 def test_a_refused_connection_is_tried_until_it_is_let_in(
-    bench: Any, load: Any, proxy: FaultProxy
+    bench: Any, make_load: Any, proxy: FaultProxy
 ) -> None:
-    through = {'urls': f'redis://{proxy.address}'}
-    consumer = bench.start(**through)
-    bench.subscribe(consumer, load.handle)
-    with load.running(bench.start()):
+    load = make_load(bench.start())
+    bench.subscribe(bench.start(urls=f'redis://{proxy.address}'), load.handle)
+    with load.running():
         proxy.refuse()
         proxy.cut()
-        gone = len(load.handled)
-        eventually(lambda: len(load.emitted) > gone + 50)
+        eventually(lambda: len(load.lost()) == load.in_flight, PATIENCE)
         proxy.heal()
+    eventually(lambda: bench.left() == {}, PATIENCE)
 
 
 def test_an_emitter_without_redis_is_told_in_time_and_why(bench: Any, proxy: FaultProxy) -> None:

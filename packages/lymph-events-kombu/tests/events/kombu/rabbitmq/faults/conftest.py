@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -13,72 +12,32 @@ import pytest
 
 from lymph.core.events import Event
 from lymph.events.kombu import KombuEventSystem
-from lymph.exceptions import EmitFailure
 from lymph.testing.contracts.transports import open_descriptors
+from lymph.testing.loads import ClosedLoad
 from lymph.testing.waiting import eventually
 
-PATIENCE = 60.0  # seconds
 
-
-class Load:
-    """Emits numbered events from several greenlets, and counts what is handled."""
+class Load(ClosedLoad):
+    """A closed load on the queue of a bench, each of whose events fails some times at first."""
 
     def __init__(
-        self, bench: Any, emitter: KombuEventSystem, failures: int = 0, **options: Any
+        self,
+        bench: Any,
+        emitter: KombuEventSystem,
+        failures: int = 0,
+        emitters: int = 8,
+        **options: Any,
     ) -> None:
-        self.bench = bench
-        self.emitter = emitter
-        self.options = options
-        self.emitted: set[int] = set()
-        self.failed: set[int] = set()
-        self.handled: Counter[int] = Counter()
-        self.going_on = True
-        self._failures = failures  # of each event's handler, before it succeeds
+        super().__init__(lambda n: bench.emit(emitter, n, **options), emitters=emitters)
+        self._failures = failures
         self._tried: Counter[int] = Counter()
-        self._numbers = iter(range(1_000_000))
 
     def handle(self, event: Event) -> None:
         n = event.body['n']
         self._tried[n] += 1
         if self._tried[n] <= self._failures:
             raise RuntimeError('not yet')
-        self.handled[n] += 1
-
-    def lost(self) -> set[int]:
-        """Events whose emit returned and that were never handled."""
-        return self.emitted - set(self.handled)
-
-    def repeated(self) -> int:
-        """How many times an event was handled once more."""
-        return sum(self.handled.values()) - len(self.handled)
-
-    @contextmanager
-    def running(self, emitters: int = 8) -> Iterator[None]:
-        """Emit while the block runs, then end and wait for what was emitted to be handled."""
-        greenlets = [gevent.spawn(self._emit) for _ in range(emitters)]
-        self.makes_progress()
-        yield
-        self.makes_progress()
-        self.going_on = False
-        gevent.joinall(greenlets, raise_error=True)
-        eventually(lambda: not self.lost(), PATIENCE, lambda: f'lost: {sorted(self.lost())}')
-
-    def makes_progress(self) -> None:
-        """Wait until more events are emitted, and handled."""
-        emitted, handled = len(self.emitted), len(self.handled)
-        eventually(lambda: len(self.emitted) > emitted + 20, PATIENCE)
-        eventually(lambda: len(self.handled) > handled + 20, PATIENCE)
-
-    def _emit(self) -> None:
-        while self.going_on:
-            n = next(self._numbers)
-            try:
-                self.bench.emit(self.emitter, n, **self.options)
-            except EmitFailure:
-                self.failed.add(n)
-            else:
-                self.emitted.add(n)
-            gevent.sleep(0.002)
+        super().handle(event)
 
 
 @pytest.fixture

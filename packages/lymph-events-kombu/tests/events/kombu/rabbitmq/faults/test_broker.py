@@ -22,9 +22,9 @@ UNDER_WAY = 2 * (EMITTERS + PREFETCH)
 
 
 def test_a_broker_that_is_killed_and_restarted_loses_nothing(bench: Any, make_load: Any) -> None:
-    load = make_load(bench.start(confirm_timeout=60))
+    load = make_load(bench.start(confirm_timeout=60), emitters=EMITTERS)
     bench.subscribe(bench.start(prefetch=PREFETCH), load.handle)
-    with load.running(EMITTERS):
+    with load.running():
         bench.kill_server()
     assert load.failed == set()
     assert load.repeated() <= UNDER_WAY
@@ -33,9 +33,9 @@ def test_a_broker_that_is_killed_and_restarted_loses_nothing(bench: Any, make_lo
 def test_a_broker_that_is_stopped_and_restarted_loses_nothing(
     bench: Any, make_load: Any, in_thread: Callable[..., Any]
 ) -> None:
-    load = make_load(bench.start(confirm_timeout=60))
+    load = make_load(bench.start(confirm_timeout=60), emitters=EMITTERS)
     bench.subscribe(bench.start(prefetch=PREFETCH), load.handle)
-    with load.running(EMITTERS):
+    with load.running():
         in_thread(bench.server.stop)
         in_thread(bench.server.start)
     assert load.failed == set()
@@ -52,7 +52,7 @@ def test_delayed_events_outlive_the_broker(bench: Any, make_load: Any) -> None:
 def test_retried_events_outlive_the_broker(bench: Any, make_load: Any) -> None:
     load = make_load(bench.start(confirm_timeout=60), failures=2)
     bench.subscribe(bench.start(), load.handle, retry=20)
-    with load.running(emitters=2):
+    with load.running():
         bench.kill_server()
 
 

@@ -69,10 +69,10 @@ def test_a_fault_loses_nothing_and_repeats_little(
     far = {**_NEAR, 'urls': f'amqp://{proxy.address}//', 'connect_timeout': 2}
     emitter = bench.start(**(far if emits else _NEAR))
     consumer = bench.start(**(_NEAR if emits else far))
-    load = make_load(emitter, failures=failures, delay=delay)
+    load = make_load(emitter, emitters=EMITTERS, failures=failures, delay=delay)
     bench.subscribe(consumer, load.handle, retry=20 if failures else 0)
     made = proxy.accepted
-    with load.running(EMITTERS):
+    with load.running():
         fault(proxy, load, (emitter if emits else consumer)._emitting)
         proxy.heal()
     assert load.failed == set()
