@@ -55,7 +55,7 @@ class ClosedLoad:
         self._numbers = iter(range(1_000_000))
         self._places = Semaphore(in_flight)
         self._under_way: set[int] = set()
-        self._emitting: list[gevent.Greenlet] = []
+        self._emitting: list[gevent.Greenlet[..., None]] = []
         self._ending = False
 
     def handle(self, event: Event) -> None:
