@@ -47,8 +47,11 @@ class RequestChannel:
     """The caller's end of one request.
 
     The connection resolves it, from the hub: with the frames of a reply, or with an error when the
-    link breaks or the deadline passes. It is in its connection's table until then, and no longer.
+    link breaks or the deadline passes. It is in its connection's table until then, and no longer;
+    `ticket` is what the connection got for its deadline.
     """
+
+    ticket: int
 
     __slots__ = (
         '_connection',
@@ -72,7 +75,6 @@ class RequestChannel:
         self.subject = subject
         self._headers = headers  # packed, for errors
         self.heard = connection.heard  # what had arrived on the connection when this was sent
-        self.ticket = 0
         #: the greenlet that hands the request over, which waits while the peer does not read
         self.sending: greenlet | None = None
         self._connection = connection
