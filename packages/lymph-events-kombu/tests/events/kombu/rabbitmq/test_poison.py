@@ -17,7 +17,8 @@ from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetter
 from lymph.events.kombu import KombuEventSystem
 from lymph.events.kombu._connecting import reconnecting
-from lymph.events.kombu._rabbitmq import deadletters, publisher
+from lymph.events.kombu._connecting.bounds import Bounds
+from lymph.events.kombu._rabbitmq import deadletters
 from lymph.serializers import msgpack
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RabbitmqServer
@@ -171,7 +172,8 @@ def test_dead_letters_of_more_bytes_than_may_wait_are_replayed(
         system.emit(Event(bench.topic, {'n': n, 'text': 'x' * 30_000}))
     found = eventually(lambda: len(each := letters(bench, system)) == 10 and each)
     system.unsubscribe(subscription)
-    monkeypatch.setattr(publisher, '_QUEUED_BYTES', 100_000)
+    few = Bounds(size=100_000).admit
+    monkeypatch.setattr(Bounds, 'admit', lambda bounds, *facts: few(*facts))
     monkeypatch.setattr(deadletters, '_BYTES', 80_000)
     assert system.dead_letters.replay(*[letter.id for letter in found]) == 10
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
