@@ -1,8 +1,8 @@
-"""The dead letters, read and sorted out over a channel of their own.
+"""The dead letters at RabbitMQ: listed, replayed and dropped over channels of their own.
 
-Every look goes through the whole queue and gives back what it took, in quorum queues to the end
-(see `looks`). So the ids give the order: they begin with the time of death. While somebody looks,
-others do not see what he holds.
+Every operation browses the whole queue and gives back what it took (see `browsing`). A quorum queue
+puts what is given back at its end, so the queue has no lasting order; the ids give one, since they
+begin with the time of death. What one process browses is invisible to others meanwhile.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable
 from lymph.events.kombu._connecting.times import seconds
+from lymph.events.kombu._rabbitmq.browsing import QueueBrowser
 from lymph.events.kombu._rabbitmq.links import RabbitmqLink
-from lymph.events.kombu._rabbitmq.looks import Look
 from lymph.events.kombu._rabbitmq.messages import (
     ATTEMPTS,
     DIED,
@@ -44,8 +44,8 @@ from lymph.events.kombu._rabbitmq.topology import Topology
 
 __all__ = ['RabbitmqDeadLetters']
 
-# events that are on their way back at a time, and their bytes, unless a single one has more: an
-# emitter takes no more than 64 MiB
+# Events that are published at a time, and their bytes unless a single event is larger: well within
+# what a publisher lets wait (`_connecting.bounds`).
 _AT_ONCE = 200
 _BYTES = 16 << 20
 
@@ -53,9 +53,11 @@ _Letter = tuple[str, amqp.Message]
 
 
 class RabbitmqDeadLetters(DeadLetters):
-    """The dead letters of all queues; every method raises BrokerError when there is no broker.
+    """The dead letters of all queues of a system.
 
-    An id is made from the time, the queue and the message, so that it is the same at each look.
+    Every method raises BrokerError when there is no connection within `timeout` seconds, or when
+    the broker refuses what it is asked for. An id is made from the time of death, the queue and the
+    message, so that it is the same each time.
     """
 
     def __init__(
@@ -73,8 +75,8 @@ class RabbitmqDeadLetters(DeadLetters):
         return nsmallest(limit, later, key=attrgetter('id'))
 
     def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
-        with self._look() as look:
-            for message in look:
+        with self._browse() as messages:
+            for message in messages:
                 letter = self._letter(message)
                 if queue in (None, letter.queue):
                     yield letter
@@ -84,35 +86,40 @@ class RabbitmqDeadLetters(DeadLetters):
 
     def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
         wanted = set(ids)
-        with self._look() as look:
+        with self._browse() as messages:
             return {
-                id: self._letter(message) for message in look if (id := _id_of(message)) in wanted
+                id: self._letter(message)
+                for message in messages
+                if (id := _id_of(message)) in wanted
             }
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
         wanted, replayed = set(ids), 0
-        with self._look() as look:
-            found = [(id, message) for message in look if (id := _id_of(message)) in wanted]
+        with self._browse() as messages:
+            found = [(id, message) for message in messages if (id := _id_of(message)) in wanted]
             found.sort(key=itemgetter(0))
             for some in _portions(found):
                 for id, message in self._send_back_all(some):
-                    look.remove(message)
+                    messages.remove(message)
                     settled(id)
                     replayed += 1
         return replayed
 
     def drop(self, *ids: str, settled: Settled = str) -> int:
         wanted, dropped = set(ids), 0
-        with self._look() as look:
-            for message in look:
+        with self._browse() as messages:
+            for message in messages:
                 if (id := _id_of(message)) in wanted:
-                    look.remove(message)
+                    messages.remove(message)
                     settled(id)
                     dropped += 1
         return dropped
 
     def _send_back_all(self, letters: Sequence[_Letter]) -> Iterator[_Letter]:
-        """Publish in this order and yield what is confirmed; the rest has no queue any more."""
+        """Publish in this order and yield what is confirmed; the others have no queue any more.
+
+        Raises the BrokerError of the first that failed.
+        """
         publishing = [Greenlet.spawn(self._send_back, message) for _, message in letters]
         try:
             for letter, each in zip(letters, publishing, strict=True):
@@ -125,7 +132,7 @@ class RabbitmqDeadLetters(DeadLetters):
             gevent.killall(publishing)
 
     def _send_back(self, message: amqp.Message) -> bool | BrokerError:
-        """Put the event into its queue; returns whether there is such a queue, or what failed."""
+        """Publish to the event's queue; return whether that exists, or the error of the broker."""
         queue = self._names.queue(self._name_of(message))  # never one of another system
         publication = Publication(again(message, {}), '', queue, mandatory=True)
         try:
@@ -137,12 +144,12 @@ class RabbitmqDeadLetters(DeadLetters):
         return True
 
     @contextmanager
-    def _look(self) -> Iterator[Look]:
+    def _browse(self) -> Iterator[QueueBrowser]:
         with (
             self._link.channel(self._timeout) as channel,
-            Look(channel, self._names.dead) as look,
+            QueueBrowser(channel, self._names.dead) as browser,
         ):
-            yield look
+            yield browser
 
     def _name_of(self, message: amqp.Message) -> str:
         """Return the queue name of the subscription that gave the event up."""
@@ -203,7 +210,7 @@ def _event_or_none(message: amqp.Message) -> Event | None:
         return None
 
 
-# Dead letters that the broker has made: the last entry of x-death comes first.
+# Dead letters made by the broker. The first entry of their x-death header is the latest death.
 
 
 def _of_death(message: amqp.Message, name: str, kind: type) -> Any:

@@ -1,8 +1,9 @@
-"""A look through a whole queue that takes nothing out of it.
+"""Reads all messages of a queue and leaves them there.
 
-AMQP cannot read without taking. So everything is taken, over a channel of its own, and given back
-at the end; if the process dies before, the broker does that. Taking is consuming, which a quorum
-queue does thirty times as fast as `basic.get`, and `basic.get` tells when the queue is empty.
+AMQP has no command that reads a message without taking it. So the browser consumes everything over
+a channel of its own and gives it back at the end; if the process dies before, the broker gives it
+back. A quorum queue delivers to a consumer thirty times as fast as it answers `basic.get`, which is
+only used to find out whether the queue is empty.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from gevent.queue import Empty, Queue
 from lymph.events.kombu._connecting.errors import BROKEN
 from lymph.events.kombu._rabbitmq.channels import Channel
 
-__all__ = ['Look']
+__all__ = ['QueueBrowser']
 
 _PREFETCH = 65535  # the most that AMQP can say
 _SILENCE = 0.1  # seconds after which the queue is asked whether it is empty
 
 
-class Look:
-    """Holds the messages of a queue for the duration of a `with` block.
+class QueueBrowser:
+    """Holds the messages of `queue` for the duration of a `with` block.
 
-    Iterating yields each once; until the end others cannot see them. What is not removed is given
-    back.
+    Iterating yields each message once. Other consumers cannot see them until the block ends; what
+    was not removed is given back then. Iterating raises OSError or AMQPError when the channel or
+    the connection ends; NotFound (an AMQPError) means that there is no such queue.
     """
 
     def __init__(self, channel: Channel, queue: str) -> None:
@@ -38,7 +40,7 @@ class Look:
         self._arrived: Queue[amqp.Message | Exception] = Queue()
         self._tags: list[str] = []
 
-    def __enter__(self) -> Look:
+    def __enter__(self) -> QueueBrowser:
         self._channel.on_closed = self._arrived.put
         return self
 
@@ -52,7 +54,7 @@ class Look:
         with suppress(*BROKEN):
             for tag in self._tags:
                 self._channel.basic_cancel(tag)
-            # closing the channel would do it too, but some time after it is closed
+            # Closing the channel gives everything back as well, but only some time later.
             every, multiple, requeue = 0, True, True
             self._channel.send_method(spec.Basic.Nack, 'Lbb', (every, multiple, requeue))
 
@@ -61,12 +63,12 @@ class Look:
         seen = 0
         self._consume()
         while True:
-            # the count may be wrong, in a cluster and while others look; it only saves waiting
+            # In a cluster, and while others browse, the count may be wrong. It only saves waiting.
             message = self._next(_SILENCE if seen < ready else 0)
             if message is None:
                 message = self._channel.basic_get(self._queue)
                 if message is not None:
-                    self._consume()  # the others hold as many as they may
+                    self._consume()  # the consumers so far hold as many as they may
             if message is None:
                 message = self._next(0)
             if message is None:
@@ -75,7 +77,7 @@ class Look:
             yield message
 
     def remove(self, message: amqp.Message) -> None:
-        """Take a message out of the queue for good. Never waits."""
+        """Take a message out of the queue for good. Never waits; raises OSError or AMQPError."""
         self._channel.basic_ack(message.delivery_tag)
 
     def _next(self, timeout: float) -> amqp.Message | None:
@@ -88,9 +90,9 @@ class Look:
         return arrived
 
     def _consume(self) -> None:
-        tag = f'lymph-look-{len(self._tags)}'
+        tag = f'lymph-browser-{len(self._tags)}'
         self._tags.append(tag)
-        # registered before, because deliveries may come before the reply is seen
+        # registered first: deliveries may arrive before the reply to basic.consume
         callbacks: dict[str, Any] = self._channel.callbacks
         callbacks[tag] = self._arrived.put
         self._channel.basic_qos(0, _PREFETCH, False)
