@@ -23,7 +23,7 @@ from lymph.core.transport.base import Link, LinkDown, MessageTooLong
 from lymph.exceptions import Expired, RpcError, Timeout, WrongThread
 from lymph.serializers.msgpack import pack
 
-__all__ = ['ReplyChannel', 'RequestChannel', 'subject_text']
+__all__ = ['ReplyChannel', 'RequestChannel', 'Waiting', 'subject_text']
 
 _NACK_TEXT = 2000  # characters
 _SHORT_TEXT = 100  # where messages may not be long
