@@ -37,7 +37,10 @@ def rpc(
 
 
 def raw_rpc(*misused: object) -> Callable[[F], F]:
-    """Make a method callable that answers through the ReplyChannel it gets as first argument."""
+    """Make a method callable that answers through the ReplyChannel it gets as first argument.
+
+    Raises TypeError for the decorator without parentheses.
+    """
     if misused:
         raise TypeError('write @lymph.raw_rpc() with parentheses')
     return lambda func: declare(func, RpcDeclaration(func, raw=True))

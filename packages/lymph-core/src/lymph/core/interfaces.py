@@ -170,7 +170,9 @@ class Interface(CallsServices, Component):
         """Subscribe a function to events from now on until this instance stops.
 
         A function of one parameter is called with the event, one of two with the interface and the
-        event. The queue is this instance's own: of several instances each gets the event.
+        event. The queue is this instance's own: of several instances each gets the event. What is
+        returned raises SubscriptionError for a function that is subscribed already, as does this
+        without an event type.
         """
         if not event_types:
             raise SubscriptionError('expected at least one event type to subscribe to')

@@ -149,7 +149,10 @@ def _overridden(settings: ContainerSettings, ip: str | None, port: int | None) -
 
 
 def read_registry(config: ConfigView) -> BaseServiceRegistry:
-    """Make the registry: `embedded` without a section, ZooKeeper for one without a class."""
+    """Make the registry: `embedded` without a section, ZooKeeper for one without a class.
+
+    Raises ConfigurationError for an invalid section, and for an object that is no registry.
+    """
     default = 'zookeeper' if 'registry' in config else 'embedded'
     _expect_class(config, 'registry')
     registry = config.create_instance('registry', default, group='lymph.discovery')
@@ -168,7 +171,11 @@ def _expect_class(config: ConfigView, kind: str) -> None:
 
 
 def read_events(config: ConfigView) -> BaseEventSystem:
-    """Make the event system: `embedded` without a section."""
+    """Make the event system: `embedded` without a section.
+
+    Raises ConfigurationError for an invalid section, such as one without a class, and for an object
+    that is no event system.
+    """
     dependency = isinstance(config.get_raw('events'), str)
     _expect_class(config, 'events')
     if 'events' in config and not dependency and 'class' not in config.view('events'):
@@ -181,7 +188,11 @@ def read_events(config: ConfigView) -> BaseEventSystem:
 
 
 def read_transport(config: ConfigView) -> Transport:
-    """Make the transport: `zmtp` unless `rpc.transport` names another."""
+    """Make the transport: `zmtp` unless `rpc.transport` names another.
+
+    Raises ConfigurationError for an unknown transport, and for a value outside of its range, such
+    as a `rpc.max_buffered` that holds too few messages.
+    """
     name = config.get_line('rpc.transport', 'zmtp')
     size = config.get_int(
         'rpc.max_message_size', DEFAULT_MAX_MESSAGE_SIZE, minimum=1024, maximum=_LARGEST_MESSAGE

@@ -66,7 +66,10 @@ class LocalEventSystem(BaseEventSystem):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> LocalEventSystem:
-        """Make the event system; ``hub: dep:name`` shares a hub that is a dependency."""
+        """Make the event system; ``hub: dep:name`` shares a hub that is a dependency.
+
+        Raises ConfigurationError for other keys, and for a `hub` that is none.
+        """
         refuse_unknown(config, ('hub',))
         hub = config.get('hub')
         if not isinstance(hub, (LocalEventSystemHub, type(None))):
@@ -140,7 +143,11 @@ class LocalEventSystem(BaseEventSystem):
             self.hub.withdraw(consumed.queue, consumed.bell, remove=subscription.temporary)
 
     def emit(self, event: Event, delay: float = 0) -> None:
-        """Put the event into the queues of the hub that collect it."""
+        """Put the event into the queues of the hub that collect it.
+
+        Raises EmitFailure when this system does not run, SerializationError and ValueError for an
+        event that cannot be emitted.
+        """
         self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         data = pack_event(event)

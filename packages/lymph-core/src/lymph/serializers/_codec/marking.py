@@ -61,7 +61,8 @@ class Marker(_Writer):
     def mark(self, value: Any, depth: int, hashed: bool = False) -> Any:
         """Return `value`, which may have `depth` containers inside each other, in JSON types.
 
-        `hashed` is for members of sets, which must be hashable when they arrive.
+        `hashed` is for members of sets, which must be hashable when they arrive. Raises TypeError
+        or ValueError for a value that does not travel.
         """
         value = self.known(value)
         kind = type(value)

@@ -64,7 +64,7 @@ class MemoryLink(Link):
             self._hub.loop.run_callback(link.now_up)
 
     def send(self, frames: Sequence[bytes]) -> None:
-        """Send a message; see `Link.send`."""
+        """Send a message; raises LinkDown and MessageTooLong, see `Link.send`."""
         if not self.up or self.other is None:
             raise self._refusal()
         size, limit = sum(map(len, frames)), self._side.max_message_size

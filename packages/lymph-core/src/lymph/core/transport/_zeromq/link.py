@@ -82,7 +82,7 @@ class ZeromqLink(Link):
         self._hub = gevent.get_hub()
 
     def send(self, frames: Sequence[bytes]) -> None:
-        """Send a message; see `Link.send`."""
+        """Send a message; raises LinkDown and MessageTooLong, see `Link.send`."""
         size = sum(map(len, frames))
         if size > self._limit and self.up:
             raise MessageTooLong(size, self._limit)
@@ -176,7 +176,7 @@ class StillbornLink(Link):
         gevent.get_hub().loop.run_callback(edge.tell, handler.link_down, self, reason)
 
     def send(self, frames: Sequence[bytes]) -> None:
-        """Refuse."""
+        """Refuse the message; raises LinkDown."""
         raise LinkDown(f'cannot send to {self.peer}: {self._reason}')
 
     def close(self, reason: str = 'closed') -> None:

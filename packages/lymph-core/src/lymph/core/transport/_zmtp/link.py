@@ -105,7 +105,7 @@ class ZmtpLink(Link):
         return self._writer.buffered if self._sock is not None else 0
 
     def send(self, frames: Sequence[bytes]) -> None:
-        """Send a message; see `Link.send`."""
+        """Send a message; raises LinkDown and MessageTooLong, see `Link.send`."""
         if not self.up:
             raise self._refusal()
         data = encode_message(frames)
