@@ -51,7 +51,7 @@ def test_a_queue_outlives_every_event_in_it(
     delay: float, made: float, later: float, clock_error: float
 ) -> None:
     level = fine(delay, made)
-    # put there in the same spell, by a clock that is up to an hour off
+    # put there in the same time slot, by a clock that is up to an hour off
     put = made + later * (level.expires - level.ttl) / 1000
     assume(fine(delay, put).suffix == level.suffix)
     leaves = put + clock_error * 3600 + level.ttl / 1000

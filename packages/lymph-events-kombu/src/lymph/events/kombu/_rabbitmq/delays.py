@@ -1,14 +1,14 @@
-"""Which delay queue an event waits in; pure decisions, the clock comes in as an argument.
+"""Chooses the delay queue that an event waits in. Pure: the clock is an argument.
 
-A delay queue hands its events on when they have waited. It has to end some day, or every delay that
-was ever asked for would leave one behind, and it must not end with an event in it. RabbitMQ ends a
-queue after ``x-expires`` without use, and putting an event in is no use; declaring it again is one
-for classic queues and none for quorum queues. So:
+A delay queue passes its events on when they have waited. It has to expire, or every delay ever
+asked for would leave a queue behind, but never with an event in it. RabbitMQ deletes a queue after
+``x-expires`` without use. Publishing to a queue does not count as use; declaring it again counts
+for classic queues, but not for quorum queues. So:
 
 - Delays are rounded up to a few levels; a level has one queue at a time.
-- Time is cut into spells. A queue is named after its spell, so that nothing is put into it when the
-  spell is over, and is made to outlive the spell by the delay and a margin. No event can be in it
-  at its end, however often or seldom it was declared.
+- Time is divided into slots. A queue is named after its slot, so that nothing is published to it
+  when the slot is over, and it outlives the slot by the delay and a margin. So it is empty when it
+  expires, however often it was declared.
 - The margin also covers clocks that differ from machine to machine. Within a process time goes on
   evenly (`lymph.core._system.clocks.SteadyClock`): after the wall clock was set back, events would
   be put into a queue that ends before they have waited.
@@ -21,28 +21,28 @@ from dataclasses import dataclass
 
 __all__ = ['LONGEST', 'Level', 'coarse', 'fine']
 
-LONGEST = 30 * 86400.0  # seconds; with spell and margin just under RabbitMQ's limit of 2**32 ms
-_SPELL = 3600.0  # seconds, at least
+LONGEST = 30 * 86400.0  # seconds; with slot and margin just under RabbitMQ's limit of 2**32 ms
+_SLOT = 3600.0  # seconds, at least
 _COARSE = (1, 2, 5, 10)
 _SHORTEST_COARSE = 100  # ms
 
 
 @dataclass(frozen=True)
 class Level:
-    """A delay queue: how long events wait in it, which spell it belongs to, when it ends.
+    """A delay queue: how long events wait in it, which slot it belongs to, when it ends.
 
     All times are whole milliseconds; `wait` is what was asked for, never more than `ttl`.
     """
 
     wait: int
     ttl: int
-    spell: int
+    slot: int
     expires: int
 
     @property
     def suffix(self) -> str:
         """What tells this level's queue from the others."""
-        return f'{self.ttl}.{self.spell}'
+        return f'{self.ttl}.{self.slot}'
 
 
 def fine(delay: float, now: float) -> Level:
@@ -63,7 +63,7 @@ def coarse(delay: float, now: float) -> Level:
 
 
 def _level(wait: int, ttl: int, now: float) -> Level:
-    spell = max(_SPELL, ttl / 1000 / 8)
-    margin = spell
-    expires = math.ceil((spell + margin) * 1000) + ttl
-    return Level(wait, ttl, int(now // spell), expires)
+    slot = max(_SLOT, ttl / 1000 / 8)
+    margin = slot
+    expires = math.ceil((slot + margin) * 1000) + ttl
+    return Level(wait, ttl, int(now // slot), expires)

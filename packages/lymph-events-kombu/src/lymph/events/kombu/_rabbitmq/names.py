@@ -1,7 +1,7 @@
 """The names of exchanges and queues at RabbitMQ: those of different exchanges never meet.
 
 With the default `exchange`, and with another one that is called X (N: the queue name of a
-subscription, ``<interface>.<handler>``; `Level` in `delays` has MS and SPELL):
+subscription, ``<interface>.<handler>``; `Level` in `delays` has MS and SLOT):
 
 ===========  ======================  ========================
              default                 X
@@ -9,10 +9,10 @@ subscription, ``<interface>.<handler>``; `Level` in `delays` has MS and SPELL):
 `events`     lymph.events            X
 `queue`      N                       X.N
 temporary    N.TOKEN                 X.N.TOKEN
-`retry`      N.retry.MS.SPELL        X.N.retry.MS.SPELL
+`retry`      N.retry.MS.SLOT         X.N.retry.MS.SLOT
 `dead`       lymph.dead              X.lymph.dead
 `delay`      lymph.delay             X.lymph.delay
-`waiting`    lymph.delay.MS.SPELL    X.lymph.delay.MS.SPELL
+`waiting`    lymph.delay.MS.SLOT     X.lymph.delay.MS.SLOT
 `delayed`    lymph.delayed           X.lymph.delayed
 `records`    lymph.queues            X.lymph.queues
 `lock`       lymph.queues.lock       X.lymph.queues.lock

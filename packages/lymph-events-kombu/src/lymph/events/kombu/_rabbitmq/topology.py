@@ -8,9 +8,9 @@ lymph.events          topic exchange; emitted events
 N                     queue of a durable subscription, bound to lymph.events by its topics
 N.TOKEN               queue of a temporary subscription
 lymph.dead            topic exchange and queue; dead letters, with the name of their queue as key
-N.retry.MS.SPELL      queue where failed events of N wait; dead-letters to N (see `delays`)
+N.retry.MS.SLOT       queue where failed events of N wait; dead-letters to N (see `delays`)
 lymph.delay           headers exchange; delayed events
-lymph.delay.MS.SPELL  queue where delayed events wait; dead-letters to lymph.delayed or lymph.events
+lymph.delay.MS.SLOT   queue where delayed events wait; dead-letters to lymph.delayed or lymph.events
 lymph.delayed         topic exchange; passes on to lymph.events, and to the queue of that name,
                       which drops what it gets
 lymph.queues          queue of one message, the record of all queues (see `records`)
@@ -60,7 +60,10 @@ class Queue:
     arguments: dict[str, Any]
 
     def declare(self, channel: Channel, nowait: bool = False) -> None:
-        """Declare it; raises BrokerError when there is another one of that name."""
+        """Declare the queue; raises BrokerError if one of that name has other arguments.
+
+        With `nowait` the broker does not answer; an error then closes the channel later.
+        """
         try:
             channel.queue_declare(
                 self.name,
@@ -83,7 +86,7 @@ class Queue:
 
     @property
     def type(self) -> str:
-        """What kind of queue it is to be."""
+        """`quorum` or `classic`."""
         return str(self.arguments['x-queue-type'])
 
 
@@ -100,18 +103,24 @@ class Topology:
         self._quorum = queue_type == 'quorum'
 
     def declare_exchanges(self, channel: Channel) -> None:
-        """Declare what everything else refers to; raises BrokerError for other ones there."""
+        """Declare the exchange of events and what takes dead letters.
+
+        Raises BrokerError if an exchange or queue of that name differs.
+        """
         self._exchange(channel, self.names.events, 'topic')
         self.declare_dead(channel)
 
     def declare_dead(self, channel: Channel, nowait: bool = False) -> None:
-        """Declare what takes dead letters; raises BrokerError for other ones there."""
+        """Declare the exchange and queue of dead letters; raises as `declare_exchanges` does."""
         self._exchange(channel, self.names.dead, 'topic', nowait)
         self.dead_letter_queue.declare(channel, nowait)
         channel.queue_bind(self.names.dead, self.names.dead, '#', nowait=nowait)
 
     def declare_delay(self, channel: Channel) -> None:
-        """Declare what delayed events need besides the queue they wait in."""
+        """Declare what delayed events need besides the queues they wait in.
+
+        Raises BrokerError if an exchange or queue of that name differs.
+        """
         self._exchange(channel, self.names.delay, 'headers')
         if self._quorum:
             self._exchange(channel, self.names.delayed, 'topic')
@@ -121,19 +130,22 @@ class Topology:
 
     @property
     def dead_letter_queue(self) -> Queue:
-        """The queue of all dead letters; looking into it is no delivery that counts."""
+        """The queue of all dead letters; it has no delivery limit, so browsing it is harmless."""
         return self._held_queue(self.names.dead)
 
     @property
     def record_queue(self) -> Queue:
-        """The queue of the record; who dies while holding it has not used it up."""
+        """The queue of the record; it has no delivery limit, so a reader may die at any time."""
         return self._held_queue(self.names.records)
 
     def _held_queue(self, name: str) -> Queue:
         return self._queue(name, {'x-delivery-limit': _UNLIMITED} if self._quorum else {})
 
     def queue(self, subscription: Subscription, token: str) -> Queue:
-        """Return the queue of a subscription; `token` tells this instance from others."""
+        """Return the queue of a subscription.
+
+        `token` makes the name of a temporary queue unique to an instance.
+        """
         if subscription.temporary:
             return Queue(
                 self.names.queue(subscription.queue_name, token),
@@ -154,7 +166,7 @@ class Topology:
         return self._queue(name, arguments)
 
     def has_queue(self, channel: Channel, name: str) -> bool:
-        """Tell whether a subscription's queue is there; if not, that is the end of the channel."""
+        """Return whether a subscription's queue exists; if not, the broker closes the channel."""
         try:
             channel.queue_declare(self.names.queue(name), passive=True)
         except NotFound:
@@ -162,12 +174,12 @@ class Topology:
         return True
 
     def declare_queue(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
-        """Declare a queue and have it collect `topics`; raises BrokerError as declaring does."""
+        """Declare a queue and bind it to `topics`; raises BrokerError as `Queue.declare` does."""
         queue.declare(channel)
         self.bind(channel, queue, topics)
 
     def bind(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
-        """Have a queue collect `topics`; raises NotFound when it or the exchange is not there."""
+        """Bind a queue to `topics`; raises NotFound if the queue or the exchange does not exist."""
         for topic in topics:
             channel.queue_bind(queue.name, self.names.events, topic)
         self.declared(queue)
