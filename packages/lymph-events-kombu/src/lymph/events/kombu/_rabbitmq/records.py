@@ -1,15 +1,15 @@
-"""The record of all queues of a system, which is kept at the broker: AMQP cannot list queues.
+"""The record of all queues of a system, kept at the broker because AMQP cannot list queues.
 
-It is one message in a queue of its own, a JSON object of the names of queues at the broker and
-whether each is temporary. Whoever declares a queue adds it, soon after and in the background;
-whoever drops one takes it out. Rules:
+The record is one message in a queue of its own: a JSON object that maps the names of queues at the
+broker to whether they are temporary. An instance that declares a queue adds it soon after, in the
+background; dropping a queue removes it. Rules:
 
-- Who reads or changes the record holds a lock: an exclusive queue, which the broker takes away with
+- Reading or changing the record requires a lock: an exclusive queue, which the broker deletes with
   the connection of its owner.
-- The message that was taken is acknowledged when the next one is confirmed. Whoever dies between
-  leaves two of them, which say together what there is.
-- Temporary queues end without a word. Each writer looks whether a few of them are still there, so
-  that the record does not grow with the number of instances that ever were.
+- The old message is acknowledged when the new one is confirmed. A process that dies in between
+  leaves both; readers merge them.
+- Temporary queues expire unnoticed. So each writer checks whether a few of them still exist, and
+  the record does not grow with the number of instances that ever ran.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ __all__ = ['Records', 'is_gone']
 logger = logging.getLogger(__name__)
 
 _PERSISTENT = 2
-_PRUNED = 16  # temporary queues that one writer looks for
-_AFTER_ERROR = 5.0  # seconds
-_TOLD = 2  # failures until the log hears of it
-_AGAIN = 30.0  # seconds in which instances that were all connected anew write, one by one
-_LOCKED = (0.02, 0.1)  # seconds between two tries to have the lock
+_PRUNED = 16  # temporary queues that one write checks
+_AFTER_ERROR = 5.0  # seconds before a failed write is tried again
+_TOLD = 2  # failures before a warning is logged
+_AGAIN = 30.0  # seconds over which instances that all reconnected at once spread their writes
+_LOCKED = (0.02, 0.1)  # seconds between two attempts to get the lock
 
 _Known = dict[str, bool]
 
@@ -70,18 +70,18 @@ class Records:
         self._abandoned = False
 
     def abandon(self) -> None:
-        """Write nothing more, in a forked child."""
+        """Stop writing, in a forked child."""
         self._abandoned = True
 
     def note(self, queue: Queue) -> None:
-        """Have a queue that was just declared added to the record. Never waits."""
+        """Add a queue that was just declared, in the background. Never waits."""
         self._pending[queue.name] = queue.temporary
         self._wake.set()
         if self._writing is None:
             self._writing = Greenlet.spawn(go_on, logger, 'the record of queues', self._write)
 
     def stop(self, timeout: float) -> None:
-        """Write what was noted last, if that is possible within `timeout` seconds."""
+        """Write what was noted and not written yet, within `timeout` seconds if possible."""
         writing, self._writing = self._writing, None
         try:
             with gevent.Timeout(timeout, BrokerError('no answer in time')), self._mine:
@@ -97,16 +97,19 @@ class Records:
                 writing.kill()
 
     def read(self) -> Mapping[str, bool]:
-        """Return the names of all queues at the broker, and whether each is temporary."""
+        """Return the names of all queues at the broker, and whether each is temporary.
+
+        Raises BrokerError when there is no connection, or when the lock is not free in time.
+        """
         return self._change(lambda known: known)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Take queues out of the record."""
+        """Remove queues from the record. Raises BrokerError as `read` does."""
         gone = set(names)
         self._change(lambda known: {name: known[name] for name in known if name not in gone})
 
     def _write(self) -> bool:
-        """Write once when there is something to write; returns whether that was the last time."""
+        """Wait for something to write and write it; return whether to stop after that."""
         self._wake.wait()
         self._wake.clear()
         if self._pending.keys() <= self._noted:
@@ -136,7 +139,10 @@ class Records:
         self._noted.update(pending)
 
     def _pruned(self, known: _Known, pending: _Known) -> _Known:
-        """Look for some temporary queues; those that are there are the last to be looked for."""
+        """Return `known` without the temporary queues that are gone; only some are checked.
+
+        Those that exist move to the end, so that the next write checks others.
+        """
         looked_for = [name for name in known if known[name] and name not in pending][:_PRUNED]
         there = [name for name in looked_for if not self._is_gone(name)]
         rest = {name: known[name] for name in known if name not in looked_for}
@@ -171,7 +177,7 @@ class Records:
                 gevent.sleep(random.uniform(*_LOCKED))
 
     def _lock(self, channel: Channel) -> bool:
-        """Have the lock, or lose the channel."""
+        """Take the lock and return True; if it is taken, the channel is closed: return False."""
         try:
             channel.queue_declare(
                 self._topology.names.lock, durable=False, exclusive=True, auto_delete=False
@@ -202,12 +208,12 @@ class Records:
 
 
 def is_gone(error: NotFound) -> bool:
-    """Tell a queue that is not there from one whose node is down."""
+    """Return whether a queue does not exist; False if only its node is down."""
     return 'no queue' in str(error.reply_text)
 
 
 def _decoded(body: bytes) -> _Known:
-    """Return what a record says, nothing where it is none: anybody may have put anything there."""
+    """Return what a record says; nothing if it is malformed: anybody may write there."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

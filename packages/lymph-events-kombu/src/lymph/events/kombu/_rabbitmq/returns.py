@@ -1,9 +1,9 @@
-"""Events that were given back before their handlers began, which the broker counts as lost.
+"""Counts the events that were given back before their handlers began.
 
-Whatever goes back to a quorum queue is one more delivery in its count (``x-delivery-count``), and a
-classic queue marks it as redelivered. `attempt` counts calls of a handler, and after some losses an
-event is suspected to end its consumers; so what this instance gave back unbegun is subtracted when
-the event comes again. Another instance that gets it cannot know.
+RabbitMQ counts each of them as a failed delivery: a quorum queue increments ``x-delivery-count``, a
+classic queue marks the event as redelivered. But `attempt` counts calls of the handler, and an
+event with too many losses is suspected of killing its consumers. So what this instance gave back is
+subtracted when the event comes again. Another instance that receives the event does not know.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _MOST = LOSSES // 2  # in the broker's count; beyond that it would soon be a dea
 
 
 class Returns:
-    """Counts for one queue what was given back."""
+    """Counts, for one queue, how often each event was given back unbegun."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
     def give_back(self, delivery: AmqpDelivery, step: Callable[[], object] | None = None) -> bool:
-        """Give an unbegun event back, by `step` if given, and return True.
+        """Give an unbegun event back, by `step` or `delivery.give_back`, and return True.
 
-        Returns False when the broker's count is near its limit. Never waits.
+        Return False, and keep it, when the broker's count is near its limit. Never waits.
         """
         if losses_of(delivery.message) + delivery.returns >= _MOST:
             return False
@@ -45,7 +45,7 @@ class Returns:
             self._counts[id] = delivery.returns + 1
 
     def correct(self, delivery: AmqpDelivery) -> None:
-        """Take off a delivery's count what this instance gave back."""
+        """Subtract from a delivery's count how often this instance gave the event back."""
         if self._counts:
             returns = self._counts.pop(delivery.message.properties.get('message_id', ''), 0)
             if returns:

@@ -1,9 +1,10 @@
-"""Declares again what somebody deletes at the broker while instances run.
+"""Declares again what is deleted at the broker while instances run.
 
 The broker tells a consumer that its queue is gone (see `keeper`), and a publisher that its exchange
-is. It tells nobody that a queue has lost its bindings with the exchange, or that there is nowhere
-to put dead letters and delayed events, which then wait. So all of it is declared again from time to
-time, and at once when a publisher finds its exchange gone. Declaring what exists changes nothing.
+is. It tells nobody when a queue loses its bindings together with the exchange, or when the queues
+and exchanges of dead letters and delayed events are deleted. So everything is declared again about
+every 30 s, and at once when a publisher finds its exchange gone. Declaring what exists changes
+nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ __all__ = ['Upkeep']
 
 logger = logging.getLogger(__name__)
 
-_INTERVAL = 30.0  # seconds; chance adds or takes off up to a fifth
+_INTERVAL = 30.0  # seconds, jittered by up to a fifth
 
 
 class Upkeep:
@@ -45,17 +46,17 @@ class Upkeep:
         self._greenlet: Greenlet | None = None
 
     def start(self) -> None:
-        """Declare from now on."""
+        """Start to declare periodically, in a greenlet of its own."""
         self._greenlet = Greenlet.spawn(go_on, logger, 'declaring again', self._tend)
 
     def stop(self) -> None:
-        """Declare nothing more. Never waits."""
+        """Stop declaring. Never waits."""
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
             self._greenlet = None
 
     def restore(self) -> None:
-        """Declare all of it now. Waits; what cannot be declared is left to the next time."""
+        """Declare everything now. Waits; what cannot be declared is tried again next time."""
         self._try(self._report)
         self._try(self._topology.declare_exchanges)
         self._try(self._topology.declare_delay)
@@ -83,7 +84,7 @@ class Upkeep:
             )
 
     def _try(self, step: Callable[..., object], *args: object) -> bool:
-        """Call `step` with a channel of its own; returns whether that went well."""
+        """Call `step` with a channel of its own; return False if it raised BrokerError."""
         try:
             with self._link.channel() as channel:
                 step(channel, *args)
