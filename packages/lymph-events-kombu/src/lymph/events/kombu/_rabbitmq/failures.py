@@ -1,7 +1,8 @@
-"""What becomes of an event that was not handled: again after a delay, or the dead letters.
+"""Carries out at RabbitMQ what was decided about a failed event: again, or a dead letter.
 
-Either way it is published first, confirmed, and acknowledged then: whoever dies in between leaves
-it twice, never lost. What can be neither published nor acknowledged is given back.
+A copy of the event is published and confirmed before the event is acknowledged. A process that ends
+in between leaves the event twice, but never loses it. An event that can be neither published nor
+acknowledged is given back.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ _AFTER_FAULT = 1.0  # seconds before an event is given back that something unfor
 
 
 class Failures:
-    """Sends failed events on; `now` and `later` publish without and with a delay.
+    """Publishes failed events: with a delay through `later`, as dead letters through `now`.
 
-    `reminder` is that of their connection, whose outage is told once for all.
+    `timeout` is that of one publication, in seconds. `reminder` is shared with the connection, so
+    that an outage is logged once for everything that it stops.
 
-    `retry` and `bury` never wait: a broker that takes no events must not hold workers. Both call
-    `done()` when the delivery is settled, or has been given back.
+    `retry` and `bury` never wait, because a broker that takes no events must not hold workers. Both
+    call `done()` when the delivery is settled or given back.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Failures:
         self._reminder = reminder
 
     def close(self) -> None:
-        """Tell how many lines were not written."""
+        """Log how many lines were left out."""
         self._log.close()
 
     def retry(
@@ -115,7 +117,7 @@ class Failures:
         finally:
             delivery.give_back()
 
-    # What is told of events that the broker has taken back.
+    # Log lines about events that the broker delivers again.
 
     def taken_back(
         self, queue_name: str, running: Mapping[AmqpDelivery, float], error: Exception
@@ -145,7 +147,7 @@ class Failures:
         name = _named(delivery)
         self._log.write(logging.WARNING, queue_name, text, queue_name, name, took)
 
-    # Greenlets that settle.
+    # The greenlets that settle events.
 
     def _settle(
         self,

@@ -1,14 +1,16 @@
 """From deliveries to workers: at once while there is room, else in order of arrival.
 
-The broker counts the time from a delivery to its acknowledgement (``consumer_timeout``), and takes
+The broker limits the time from a delivery to its acknowledgement (``consumer_timeout``) and takes
 back what is not acknowledged in time. So an event must not wait long for a worker. The broker sends
-ahead to each consumer as much as its handlers may run at once; while handlers are fast, that is
-right whoever shares the workers. When an event has waited too long, workers are scarce:
+ahead to each consumer as many events as the consumer may handle at once. That is right while
+handlers are fast, however many consumers share the workers. When an event has waited too long,
+workers are scarce:
 
-- all consumers are parked: the broker sends nothing ahead, and what has not begun goes back;
-- whenever a worker is free, one event is fetched, from one consumer after the other;
-- the consumers resume when all queues are empty, or when what went back was fetched again and
-  workers have become free quickly for some time.
+- All consumers are parked (see `flow`): the broker sends nothing ahead, and events that have not
+  begun go back.
+- Whenever a worker is free, one event is fetched, from the consumers in turn.
+- The consumers resume when all queues are empty, or when the events that went back were fetched
+  again and workers have become free quickly for some time.
 
 Source: RabbitMQ's guide to consumers, "delivery acknowledgement timeout". There is no other way to
 share a limit among queues: quorum queues have no prefetch for a whole channel, and RabbitMQ does
@@ -39,7 +41,7 @@ _CALM = 5.0  # seconds without being stuck, after which consumers resume
 
 
 class Handler(Protocol):
-    """Who handles deliveries."""
+    """A consumer that shares the workers."""
 
     def handle(self, delivery: AmqpDelivery) -> None:
         """Handle a delivery, in a worker."""
@@ -55,7 +57,7 @@ class Handler(Protocol):
 
 
 class Intake:
-    """Runs handlers in workers. What waits is bounded by what the broker sends ahead."""
+    """Runs handlers in workers. Its queue is bounded by what the broker sends ahead."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -66,13 +68,13 @@ class Intake:
         self._feeder = Greenlet.spawn(go_on, logger, 'starting handlers', self._feed)
 
     def join(self, handler: Handler) -> None:
-        """Share the workers with one more. Never waits."""
+        """Add a consumer that shares the workers. Never waits."""
         self._handlers.append(handler)
         if self._scarce:
             handler.park()
 
     def leave(self, handler: Handler) -> None:
-        """Share the workers with one less. Never waits."""
+        """Remove a consumer. Never waits."""
         if handler in self._handlers:
             self._handlers.remove(handler)
 
