@@ -1,6 +1,6 @@
-"""A connection to ZooKeeper that comes back: questions have a time limit, waits have an end.
+"""A connection to ZooKeeper that is restored after a loss; every request and wait has a timeout.
 
-State changes only set events here: kazoo reports them in the greenlet that keeps the connection.
+Handlers of state changes only set events: kazoo calls them in the greenlet of the connection.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ _SHOWS_TIMEOUT = as_expected(
 )
 _DEFAULT_TIMEOUT = 10.0  # seconds: kazoo's default for `timeout`
 _REFUSED = 'it refuses the auth of zkclient'
-_FAREWELL = 2.0  # seconds that the end of a session may take before nobody waits for it any more
+_FAREWELL = 2.0  # seconds to wait for the end of a session
 
 
 class Away(Exception):
-    """ZooKeeper cannot be asked now; what was asked may or may not have happened."""
+    """ZooKeeper does not answer now; the request may or may not have been executed."""
 
 
 class ZookeeperSession:
-    """Wraps `client`; `on_connected()` is called for each new connection, and must not wait.
+    """Wraps `client`, a kazoo client; `on_connected()` is called for each new connection.
 
-    `timeout` is how long one answer, or the return of the connection, is waited for, in seconds.
+    It must not wait. `timeout` is in seconds, for one answer and for the return of the connection.
     """
 
     def __init__(self, client: Any, timeout: float, on_connected: Callable[[], object]) -> None:
@@ -90,7 +90,7 @@ class ZookeeperSession:
 
     @property
     def connected(self) -> bool:
-        """Whether it can be asked now."""
+        """Whether requests can be sent now."""
         return self._connected.is_set()
 
     @property
@@ -118,7 +118,7 @@ class ZookeeperSession:
         return milliseconds / 1000
 
     def start(self) -> None:
-        """Connect, if the client is not connected; raises Away when there is no answer in time."""
+        """Connect, unless the client is connected; raises Away when no answer comes in time."""
         self.client.add_listener(self._state_changed)
         if self.client.connected:
             self._state_changed(KazooState.CONNECTED)
@@ -130,7 +130,7 @@ class ZookeeperSession:
             raise Away(f'{prefix!r}, the prefix in the hosts of {self}, does not exist; create it')
 
     def stop(self, farewell: float = _FAREWELL) -> None:
-        """End the session, if it was begun here, and wait `farewell` seconds for the last word."""
+        """End the session, if it was started here; wait up to `farewell` seconds for the server."""
         self.client.remove_listener(self._state_changed)
         self._connected.clear()
         if self._started and not self.forked:
@@ -164,7 +164,7 @@ class ZookeeperSession:
         return result
 
     def abandon(self) -> None:
-        """In a forked child: leave the connection to the parent, who would lose its session."""
+        """Leave the connection to the parent, in a forked child, or it would lose its session."""
         self.forked = True
         self._started = False
         self._connected.clear()
@@ -185,7 +185,7 @@ class ZookeeperSession:
         self._supervisor = gevent.spawn(self._supervise)
 
     def _supervise(self) -> None:
-        """Begin a new session when the old one cannot be resumed.
+        """Start a new session when the old one cannot be resumed.
 
         A server that lost its data refuses clients that have seen more than it knows, and kazoo
         may give up. After twice its lifetime a session is dead, so nothing is lost with it.
@@ -247,7 +247,7 @@ class ZookeeperSession:
         return last_id != self._last_id or time.monotonic() - left >= self.lifetime
 
     def _cause(self, deadline: float) -> str:
-        """Return what a plain connection says, because kazoo only logs it."""
+        """Return why the server does not answer, from a plain connection: kazoo only logs it."""
         host, port = self.client.hosts[0]
         where = join_address(host, port)
         how = ' over TLS as configured' if self.client.use_ssl else ''

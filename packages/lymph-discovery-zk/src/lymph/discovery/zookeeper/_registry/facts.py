@@ -1,4 +1,4 @@
-"""What a node says about an instance: the facts as JSON."""
+"""The data of a node: facts about an instance, as JSON."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from lymph.core.services import Connector, ServiceInstance
 
 __all__ = ['FormerInstance', 'decode', 'encode']
 
-# what lymph 0.15 notes of each instance; it does not note when one has started, as we do
+# the facts of lymph 0.15; those of this version have the time of the start, too
 _OF_FORMER = frozenset(('backdoor_endpoint', 'log_endpoint', 'monitoring_endpoint'))
 _SIZE = 64 * 1024  # bytes; facts about one instance are a few hundred
 
 
 class FormerInstance(ValueError):
-    """The facts are those of an instance of lymph 0.15, which nobody here can call."""
+    """The facts describe an instance of lymph 0.15, which speaks another protocol."""
 
 
 def encode(instance: ServiceInstance) -> bytes:
-    """Return what a node says about an instance."""
+    """Return the data of the node of an instance."""
     return json.dumps(instance.serialize()).encode()
 
 
 def decode(data: bytes, connector: Connector | None) -> ServiceInstance:
-    """Return the instance that a node tells of; raises ValueError, or FormerInstance."""
+    """Return the instance that the data of a node describe.
+
+    `connector` is what it connects with. Raises ValueError for anything else, FormerInstance for
+    one of lymph 0.15.
+    """
     if len(data) > _SIZE:
         raise ValueError(f'expected at most {_SIZE} bytes, found {len(data)}')
     try:

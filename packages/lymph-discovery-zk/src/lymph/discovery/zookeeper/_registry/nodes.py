@@ -1,12 +1,12 @@
-"""The nodes that this process owns: what is wanted, and the server made to agree with it.
+"""The ephemeral nodes of this process: creates, repairs and deletes them until the server agrees.
 
-An ephemeral node belongs to one session and ends with it. A node with a wanted name that another
-session owns is either left over, by a predecessor that crashed or by a session of ours that was
-lost, and replaced; or it belongs to a successor that took the name over, and is left to it.
+An ephemeral node belongs to one session and is deleted with it. A wanted node that another session
+owns has one of two reasons. A predecessor that crashed, or a lost session of this process, has left
+it: then it is replaced. Or a successor took the name over: then it is left alone.
 
-The node above them, that of the service, goes with the last of them. The server refuses to delete a
-node that has children, and whoever finds it gone between two steps makes it again; so nobody loses
-a registration to one who tidies up.
+The parent, the node of the service, is deleted with its last child. The server refuses to delete a
+node that has children, and a process that finds the parent missing between two steps creates it
+again; so no cleanup deletes a registration.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ['Nodes']
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 10  # of others to change the same node between two steps of ours
+_ATTEMPTS = 10  # changes by others between two steps of one operation
 
 
 @dataclass
 class _WantedNode:
-    """A wanted node; `session` is the one of ours that made it, `checked` that it is there."""
+    """A wanted node; `session` created it, `checked` tells whether it exists as wanted."""
 
     data: bytes
     session: int | None = None
@@ -39,9 +39,10 @@ class _WantedNode:
 
 
 class Nodes:
-    """Keeps ephemeral nodes in place; `wake()` is called when `settle` has something to do.
+    """Keeps ephemeral nodes in place.
 
-    `acl` is for every node that is made, their parents included.
+    `wake()` is called when `settle` has something to do; `acl` is set on all nodes that are
+    created, parents included.
     """
 
     def __init__(self, session: ZookeeperSession, acl: Any, wake: Callable[[], object]) -> None:
@@ -56,7 +57,7 @@ class Nodes:
         return path in self._wanted
 
     def put(self, path: str, data: bytes) -> None:
-        """Make the node, or give it other data; whoever owned it before loses it.
+        """Create the node, or change its data; a former owner loses it.
 
         Raises Away or a KazooException; then it is as if nothing had been asked.
         """
@@ -75,7 +76,7 @@ class Nodes:
             raise
 
     def remove(self, path: str) -> None:
-        """Take the node away, now or as soon as the server is back; unknown ones are ignored."""
+        """Delete the node, now or as soon as the server is back; unknown ones are ignored."""
         if self._wanted.pop(path, None) is None:
             return
         self._unwanted.add(path)
@@ -87,7 +88,7 @@ class Nodes:
             self._wake()
 
     def remove_all(self) -> None:
-        """Take every node away; without a connection they end with their session."""
+        """Delete all nodes; without a connection they are deleted with their session."""
         for path in tuple(self._wanted):
             if not self._session.connected:
                 break
@@ -96,12 +97,12 @@ class Nodes:
         self._unwanted.clear()
 
     def doubt_all(self) -> None:
-        """Have `settle` look at every node; never waits."""
+        """Have `settle` check all nodes. Never waits."""
         for node in self._wanted.values():
             node.checked = False
 
     def settle(self) -> None:
-        """Make the server agree with what is wanted; raises Away."""
+        """Create and delete nodes until the server has the wanted ones; raises Away."""
         for path in tuple(self._unwanted):
             self._settle_unwanted(path)
         for path, node in tuple(self._wanted.items()):
@@ -132,14 +133,16 @@ class Nodes:
             previous.checked = False
             self._wanted[path] = previous
         else:
-            # it may have been made all the same
+            # it may have been created nevertheless
             del self._wanted[path]
             self._unwanted.add(path)
 
     def _publish(self, path: str, node: _WantedNode, take_over: bool) -> None:
         client, answer = self._session.client, self._session.answer
         for _ in range(_ATTEMPTS):
-            node.checked = True  # what happens from here on makes it false again
+            node.checked = (
+                True  # set before the request: an event that follows makes it False again
+            )
             try:
                 answer(client.create_async(path, node.data, self._acl, ephemeral=True))
                 if node.session == self._session.id:
@@ -156,7 +159,7 @@ class Nodes:
         raise Away(f'{path} is changed by others all the time')
 
     def _take(self, path: str, node: _WantedNode, take_over: bool) -> bool:
-        """Make a node that exists what is wanted; False when it changed in the meantime."""
+        """Turn an existing node into the wanted one; return False when it changed meanwhile."""
         client, answer = self._session.client, self._session.answer
         try:
             data, stat = answer(client.get_async(path))

@@ -15,7 +15,7 @@ __all__ = ['ZookeeperPartitioner']
 
 
 class ZookeeperPartitioner(RegistryPartitioner):
-    """Divides partitions among those who joined through the same ZooKeeper.
+    """Divides partitions among the members that joined through the same ZooKeeper.
 
     `registry` is its own: it is started and stopped with the partitioner.
     """
@@ -26,11 +26,14 @@ class ZookeeperPartitioner(RegistryPartitioner):
 
     @classmethod
     def from_config(cls, config: ConfigView, registry: BaseServiceRegistry) -> ZookeeperPartitioner:
-        """Make it from `zkclient` and the other options of the registry in ZooKeeper."""
+        """Make it from the options of the registry in ZooKeeper, such as `zkclient`.
+
+        Raises ConfigurationError as `ZookeeperServiceRegistry.from_config` does.
+        """
         return cls(ZookeeperServiceRegistry.from_config(config))
 
     def on_start(self) -> None:
-        """Connect to the server; raises RegistrationFailure when it is not there."""
+        """Connect to the server; raises RegistrationFailure when it does not answer in time."""
         self._own.parent = self
         self._own.on_start()
 

@@ -5,8 +5,8 @@
     <chroot>/services/<name>/<key>        instances that answer calls
     <chroot>/<namespace>/<name>/<key>     those of other namespaces, such as http
 
-While the server is away services keep the instances that were known last; when it is back, what is
-registered here is registered again, and what is watched is looked at again.
+While the server does not answer, services keep the instances that were known last. When it is back,
+the instances of this process are registered again, and all watched services are looked at again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 _FOLDERS = {RPC: 'services'}
 _LONGEST_CONNECT = 24 * 3600  # seconds
 _PAUSE = 1.0  # seconds between two tries while there is a connection but no answer
-_FAREWELL = 2.0  # seconds in which nodes are removed at the end; then the session's end does it
+_FAREWELL = 2.0  # seconds to delete nodes at the stop; the others are deleted with the session
 _HINTS: dict[type[Exception], str] = {
     AuthFailedError: '(the server refuses the auth of zkclient)',
     NoAuthError: '(not allowed for this user: see auth and acl)',
@@ -58,10 +58,15 @@ _HINTS: dict[type[Exception], str] = {
 class ZookeeperServiceRegistry(BaseServiceRegistry):
     """Registers instances through `zkclient`, a kazoo client with the gevent handler.
 
-    `chroot` is the node that everything is below, `connect_timeout` how long the server is waited
-    for, in seconds, `access` who may see and change the nodes. A client that was not started is
-    started and stopped with the registry. Raises ConfigurationError for another handler; `where`
-    the client is configured.
+    ===================  ===========================================================================
+    `chroot`             the node above all others
+    `connect_timeout`    seconds to wait for the server, and for each of its answers
+    `access`             who may read and change the nodes
+    `where`              the place in the configuration that names the client, for errors
+    ===================  ===========================================================================
+
+    A client that is not started yet is started and stopped with the registry. Raises
+    ConfigurationError for a client with another handler.
     """
 
     def __init__(
@@ -89,7 +94,10 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> ZookeeperServiceRegistry:
-        """Make the registry from `zkclient`, `chroot`, `connect_timeout`, `auth` and `acl`."""
+        """Make the registry from `zkclient`, `chroot`, `connect_timeout`, `auth` and `acl`.
+
+        Raises ConfigurationError for other options and for values that cannot be used.
+        """
         refuse_unknown(config, ('acl', 'auth', 'chroot', 'connect_timeout', 'zkclient'))
         try:
             chroot = check_path(config.get_line('chroot', DEFAULT_CHROOT))
@@ -116,7 +124,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         return list(self._session.client.hosts)
 
     def on_start(self) -> None:
-        """Connect to the server; raises RegistrationFailure when it is not there."""
+        """Connect to the server; raises RegistrationFailure when it does not answer in time."""
         try:
             self._session.start()
         except Away as error:
@@ -124,7 +132,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self._keeper = self.spawn(self._keep)
 
     def on_stop(self) -> None:
-        """Take out everything that was registered here, stop watching, end the session."""
+        """Delete the nodes of this process, stop watching and end the session."""
         if self._keeper is not None:
             self._keeper.kill()
             self._keeper = None
@@ -188,7 +196,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         return '/'.join((self._root, folder, *map(escape, names)))
 
     def _name_in(self, folder: str, part: str, stat: Any) -> str | None:
-        """Return the name of a service that has an instance; takes away what a crashed one left."""
+        """Return the name of a service that has an instance; delete the node of one without."""
         path = f'{folder}/{part}'
         try:
             name = name_in(part)
@@ -213,7 +221,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self._wake.set()
 
     def _keep(self) -> None:
-        """Do what has to wait for answers, whenever something has changed."""
+        """Do what waits for answers of the server, whenever something has changed."""
         pause: float | None = None
         reminder = Reminder()
         while True:

@@ -1,7 +1,7 @@
-"""One watched service: its node's children are its instances, and watches tell of changes.
+"""One watched service: its instances are the children of its node.
 
-A watch of ZooKeeper's tells once and ends with the connection. So every look sets them anew, and a
-new connection means a look at everything.
+ZooKeeper's watches report one change each and end with the connection. So every look sets them
+again, and after a new connection everything is looked at.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Watch = Callable[[WatchedEvent], None]
 
 
 class ServiceView:
-    """Keeps `service` true to the node at `path`; `watch` is called with kazoo's events.
+    """Keeps `service` up to date with the node at `path`; `watch` is called with kazoo's events.
 
-    `arm_parent()` sets a watch that tells of nodes beside this one, for as long as it is missing;
-    it returns whether it was not set before. `log` tells of children that are ignored.
+    `arm_parent()` sets a watch that reports nodes beside this one, while this one is missing; it
+    returns whether the watch was not set before. `log` gets one warning for each ignored child.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ServiceView:
         log: OnceLog,
     ) -> None:
         self.path = path
-        self.stale = True  # there is a reason to look
+        self.stale = True  # something may have changed since the last look
         self.missing = False  # the node was not there at the last look
         self.keep_until = 0.0  # until then (monotonic) instances whose nodes are missing are kept
         self._service = service
@@ -60,7 +60,7 @@ class ServiceView:
         self._log = log
         self._lock = RLock()
         self._known: dict[str, ServiceInstance | None] = {}  # child -> None: no instance in it
-        self._unreadable: set[str] = set()  # children; nothing tells when this changes
+        self._unreadable: set[str] = set()  # children; no event reports that they can be read
         self._doubted: set[str] = set()
         self._closed = False
 
@@ -68,13 +68,16 @@ class ServiceView:
         return f'<ServiceView {self.path}>'
 
     def doubt(self, child: str | None = None) -> None:
-        """Hear that a child, or (None) the node, has changed; never waits."""
+        """Note that a child (None: the node) has changed. Never waits."""
         self.stale = True
         if child is not None:
             self._doubted.add(child)
 
     def doubt_all(self, keep_until: float) -> None:
-        """Hear that changes may have been missed; never waits."""
+        """Note that changes may have been missed. Never waits.
+
+        Until `keep_until` of the monotonic clock, instances whose nodes are missing are kept.
+        """
         self.stale = True
         self._doubted.update(self._known)
         self.keep_until = keep_until
@@ -97,7 +100,7 @@ class ServiceView:
                 self._apply(children, found)
 
     def close(self) -> None:
-        """Leave the service as it is from now on."""
+        """Change the service no more."""
         self._closed = True
 
     def _children(self) -> set[str]:
@@ -113,7 +116,7 @@ class ServiceView:
                     return set()
 
     def _instances(self, children: set[str]) -> dict[str, ServiceInstance | None]:
-        """Return what the children say; one that has gone is not in the result."""
+        """Return the instances in the children, without those that are gone."""
         client = self._session.client
         asked = {child: client.get_async(f'{self.path}/{child}', self._watch) for child in children}
         found: dict[str, ServiceInstance | None] = {}
@@ -157,7 +160,7 @@ class ServiceView:
         self._service.update(self._chosen())
 
     def _chosen(self) -> list[ServiceInstance]:
-        """Return the instances; of several with one key, the one in the node that has its name."""
+        """Return the instances; of several with one key, the one whose node has its name."""
         chosen: dict[str, ServiceInstance] = {}
         for child, instance in sorted(self._known.items()):
             if instance is not None:

@@ -1,7 +1,7 @@
-"""All watched services of a process: kazoo's events find their views, a new connection finds all.
+"""All watched services of a process: hands kazoo's events to their views.
 
-A service that has no node yet is told of by one watch on the node above it, however many of them
-are asked for; so names that nobody offers leave nothing behind.
+For services that have no node yet, one watch on the node above reports their nodes, however many
+such services are looked up. So names that nobody offers leave nothing in ZooKeeper.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lymph.discovery.zookeeper._registry.views import ServiceView
 
 __all__ = ['Watching']
 
-_AT_ONCE = 32  # services that are asked about in one go
+_AT_ONCE = 32  # services that are looked at concurrently
 
 
 class Watching:
-    """Keeps services true while they are watched; `wake()` is called when `settle` has to run.
+    """Keeps services up to date while they are watched.
 
-    `log` tells of nodes that are ignored.
+    `wake()` is called when `settle` has to run; `log` gets one warning for each ignored node.
     """
 
     def __init__(self, session: ZookeeperSession, wake: Callable[[], object], log: OnceLog) -> None:
@@ -36,11 +36,11 @@ class Watching:
         self._log = log
         self._views: dict[Service, ServiceView] = {}
         self._by_path: dict[str, list[ServiceView]] = {}
-        self._armed: set[str] = set()  # parents that have a watch which has not told yet
+        self._armed: set[str] = set()  # parents with a watch that has not reported yet
         self._keep_until = 0.0
 
     def add(self, service: Service, path: str) -> None:
-        """Fill `service` from the node at `path` and keep it true.
+        """Fill `service` from the node at `path` and keep it up to date.
 
         Raises Away or a KazooException.
         """
@@ -58,7 +58,7 @@ class Watching:
             raise
 
     def remove(self, service: Service) -> None:
-        """Change `service` no more; one that is not watched is ignored."""
+        """Change `service` no more; unknown services are ignored."""
         view = self._views.pop(service, None)
         if view is not None:
             view.close()
@@ -72,15 +72,15 @@ class Watching:
         view = self._views.get(service)
         if view is not None:
             self._session.wait(self._session.timeout)
-            # answered in order, so what follows sees at least as much
+            # requests are answered in order: the next ones see all that the leader has now
             self._session.client.sync_async(view.path)
             view.look()
 
     def connected(self) -> None:
-        """Hear that there is a new connection: no watch is set any more; never waits.
+        """Handle a new connection, which has no watches. Never waits.
 
-        After an absence in which the sessions of others may have ended too, instances whose nodes
-        are missing are kept for as long as a session lasts: their owners are about to come back.
+        After an outage in which the sessions of others may have expired too, instances whose nodes
+        are missing are kept for the lifetime of a session: their owners are about to come back.
         """
         self._armed.clear()
         if self._session.lapsed:
@@ -89,9 +89,9 @@ class Watching:
             view.doubt_all(self._keep_until)
 
     def settle(self) -> float | None:
-        """Look at what has changed; returns in how many seconds to look again, None: when woken.
+        """Look at the services that have changed; raises Away.
 
-        Raises Away.
+        Returns the seconds until the next call; None: not before `wake` is called.
         """
         remaining = self._keep_until - time.monotonic()
         if self._keep_until and remaining <= 0:
@@ -116,11 +116,11 @@ class Watching:
             return error
         except KazooException as error:
             self._log.warn(view.path, f'stays as it was known: {type(error).__name__} {error}')
-            view.stale = False  # it is not for us to see; the next event tells
+            view.stale = False  # this user may not read it; the next event starts another look
         return None
 
     def _arm(self, parent: str) -> bool:
-        """Watch for children of `parent`; returns False when it was watched already."""
+        """Watch for children of `parent`; return False when it was watched already."""
         if parent in self._armed:
             return False
         client, answer = self._session.client, self._session.answer
