@@ -183,7 +183,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._consumption.pause()
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Bind the queue and begin to consume it."""
+        """Bind the queue and begin to consume it; raises SubscriptionError as the contract says."""
         self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         name = subscription.queue_name
         known = self._consumed.get(name)
@@ -205,7 +205,10 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._consumption.add(queue, subscription)
 
     def declare(self, subscription: Subscription) -> None:
-        """Make a durable queue that collects events until somebody consumes it."""
+        """Make a durable queue that collects events until an instance consumes it.
+
+        Raises SubscriptionError as the contract says, and when the database cannot be used.
+        """
         self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         name, topics = subscription.queue_name, subscription.event_types
@@ -216,7 +219,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._declared[name] = topics
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
-        """Make and bind all queues in one transaction."""
+        """Make and bind all queues in one transaction; raises SubscriptionError."""
         self._expect_own_thread('queues were prepared')
         queues = [*consumed, *kept]
         for subscription in queues:
@@ -240,7 +243,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._declared.update({each.queue_name: each.event_types for each in kept})
 
     def has_queue(self, name: str) -> bool:
-        """Tell whether there is a queue of that name."""
+        """Tell whether a queue of that name exists; raises SubscriptionError."""
         self._expect_own_thread(f'{name} was looked for')
         try:
             return self._run(lambda db: has_queue(db, name))
