@@ -1,4 +1,4 @@
-"""One connection of a client: request after request, until either side is done with it."""
+"""One connection of a client: serves its requests until either side closes it."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class HttpConnection:
     # Closing.
 
     def _linger(self) -> None:
-        """Let the client read the answer before its own bytes reset the connection.
+        """Wait up to 2 seconds so that the client reads the answer before a reset discards it.
 
         Source: RFC 9112, section 9.6.
         """

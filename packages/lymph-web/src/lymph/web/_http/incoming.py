@@ -25,7 +25,7 @@ class Incoming:
         self._spend = spend
 
     def fill(self, timeout: float) -> bool:
-        """Wait for more bytes; return False when the client sends none any more.
+        """Wait for more bytes; return False when the client will send no more.
 
         Raises TimeoutError after `timeout` seconds, and other OSErrors.
         """

@@ -1,4 +1,4 @@
-"""The HTTP server: accepts connections, knows which of them are idle, and drains.
+"""The HTTP server: accepts connections, keeps track of idle ones, and drains.
 
 gevent's server with connections of our own, limits, and an end that cuts nothing short. A
 keep-alive connection is in one of two states: it waits for a request (`idle`), or a request of it
@@ -35,7 +35,7 @@ __all__ = ['WebServer']
 
 logger = logging.getLogger(__name__)
 
-# What lacks may come back: descriptors and memory, of the process or of the machine.
+# Descriptors or memory of the process or the machine are used up; they may be free again soon.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 0.1  # seconds
 #: Seconds that a connection which was just accepted has for its first request when the server ends.
@@ -103,7 +103,7 @@ class WebServer(WSGIServer):
         HttpConnection(sock, address, self).handle()
 
     def do_read(self) -> Any:
-        """Accept a connection; pause when the process can have no more of them."""
+        """Accept a connection; pause for 0.1 s when descriptors or memory are used up."""
         try:
             return super().do_read()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Turns of the loop: a connection that never has to wait gives them to others all the same.
+"""Turns of the loop: a connection that never has to wait lets others run, too.
 
 A socket that is always ready is read and written without a switch to the hub, so that one client
 who sends as fast as it can would hold up everything else in the process.
@@ -19,7 +19,7 @@ _SHORTEST = 1e-6  # seconds
 
 
 class Turns:
-    """Counts the work of one connection since the loop last had its turn."""
+    """Counts the work of one connection since it last let the loop run."""
 
     def __init__(self) -> None:
         self._spent = 0
