@@ -42,7 +42,7 @@ name begins with an underscore never leave their file and are not drawn.
     │   ├── Unsendable              events-kombu  an event that AMQP cannot carry
     │   ├── Lost                    events-kombu  the connection to Redis broke
     │   ├── NoAnswer                events-kombu  Redis did not answer in time
-    │   └── Refused                 events-kombu  Redis answered with an error
+    │   └── CommandRefused          events-kombu  Redis answered with an error
     ├── AnswerBroken                web           an answer failed after its beginning had left
     │   └── ClientGone              web           the client left, or does not read its answer
     ├── AnswerError                 web           an application answers with what HTTP cannot carry

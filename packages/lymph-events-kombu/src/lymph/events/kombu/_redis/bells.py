@@ -19,7 +19,7 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._redis.brokers import RedisBroker
 from lymph.events.kombu._redis.names import bell
-from lymph.events.kombu._redis.pipes import Pipe, Refused
+from lymph.events.kombu._redis.pipes import CommandRefused, Pipe
 
 __all__ = ['Bells']
 
@@ -97,7 +97,7 @@ class Bells:
                 pipe.say('SUBSCRIBE', channel)
             # a subscription has no reply, unless it is refused: then that comes first
             pipe.call(self._timeout, 'PING')
-        except Refused as error:
+        except CommandRefused as error:
             pipe.end()
             raise BrokerError(
                 f'{self._broker}: cannot subscribe to {self._bell}*: {error.reason}; '

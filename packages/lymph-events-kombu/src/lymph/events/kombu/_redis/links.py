@@ -13,7 +13,7 @@ from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.reconnecting import Reconnecting
 from lymph.events.kombu._redis.bells import Bells
 from lymph.events.kombu._redis.brokers import RedisBroker
-from lymph.events.kombu._redis.pipes import Lost, NoAnswer, Pipe, Refused
+from lymph.events.kombu._redis.pipes import CommandRefused, Lost, NoAnswer, Pipe
 
 __all__ = ['RedisLink']
 
@@ -139,7 +139,7 @@ def _facts(broker: RedisBroker, pipe: Pipe) -> dict[str, str]:
     try:
         sections = [pipe.call(_TIMEOUT, 'INFO', each) for each in ('server', 'memory')]
         sections.append(pipe.call(_TIMEOUT, 'INFO', 'persistence'))
-    except Refused as error:
+    except CommandRefused as error:
         raise BrokerError(
             f'{error}: cannot tell whether it keeps events; permit the user +info'
         ) from None

@@ -27,7 +27,7 @@ from lymph.events.kombu._redis.brokers import BROKEN, CHUNK, RedisBroker
 from lymph.events.kombu._redis.names import bell
 from lymph.events.kombu._redis.scripts import SCRIPTS
 
-__all__ = ['Lost', 'NoAnswer', 'Pipe', 'Refused']
+__all__ = ['CommandRefused', 'Lost', 'NoAnswer', 'Pipe']
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class NoAnswer(BrokerError):
     """The connection stands, and there was no answer in time: it may have been done."""
 
 
-class Refused(BrokerError):
+class CommandRefused(BrokerError):
     """Redis answered that it does not do it, and with which `reason`."""
 
     def __init__(self, broker: RedisBroker, reason: str) -> None:
@@ -206,7 +206,7 @@ class Pipe:
         except redis.ResponseError as error:
             if self._connection.sock is None:
                 raise
-            return Refused(self._broker, explain(error))
+            return CommandRefused(self._broker, explain(error))
 
     def _push(self, message: list[Any]) -> object:
         if self._pushed is not None:
