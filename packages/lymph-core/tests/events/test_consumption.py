@@ -17,7 +17,7 @@ from lymph.events.envelope import pack_event
 from lymph.events.leases import Delivery, Leased
 from lymph.exceptions import LymphError
 from lymph.testing.contracts.events import Gate, Inbox
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 
 class Store:
@@ -106,7 +106,7 @@ def test_no_more_is_asked_for_than_may_run(consumption, store):
 
 def test_queues_take_turns_when_workers_are_few(consumption, store):
     store.put(*range(100))
-    inbox = Inbox(lambda event: gevent.sleep(0.001))
+    inbox = Inbox(lambda event: let_pass(0.001, 'a handler that takes its time'))
     consumption.add('queue', subscription(inbox))
     consumption.add('other', subscription(inbox))
     eventually(lambda: len(inbox.events) == 100)
@@ -158,7 +158,7 @@ def test_nothing_is_asked_for_until_something_can_be_had(consumption, store):
     consumption.add('queue', subscription(inbox))
     eventually(lambda: len(store.demands) == 1)
     consumption.ring('unknown')
-    gevent.sleep(0.05)
+    gevent.idle()
     assert len(store.demands) == 1
     store.put(1)
     consumption.ring('queue')
@@ -193,7 +193,7 @@ def test_it_waits_for_a_worker_that_others_use(consumption, store, component):
         component.workers.start(busy.wait)
     store.put(1)
     consumption.add('queue', subscription(inbox))
-    gevent.sleep(0.02)
+    gevent.idle()
     assert store.demands == []
     busy.set()
     eventually(lambda: inbox.numbers == [1])
@@ -265,7 +265,7 @@ def test_once_asks_for_one_event_and_then_for_none(component, store):
     consumption.add('queue', once)
     eventually(lambda: finished == [once])
     consumption.ring('queue')
-    gevent.sleep(0.02)
+    gevent.idle()
     assert inbox.numbers == [1]
     assert store.demands == [{'queue': 1}]
     consumption.stop()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import signal
 
-import gevent
 import pytest
 
 from lymph.exceptions import LookupFailure, Refused, RpcError
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
@@ -52,7 +51,7 @@ def test_a_call_that_arrives_while_the_rest_is_finished_is_refused_as_not_run(
     refusal = begin(instance.endpoint, 'do', token=2)
     refusal.join()
     while refusal.successful():
-        gevent.sleep(0.6)  # who goes on calling is not yet turned away
+        let_pass(0.6, 'who goes on calling at once is not yet turned away')
         refusal = begin(instance.endpoint, 'do', token=2)
         refusal.join()
     with pytest.raises(Refused) as caught:

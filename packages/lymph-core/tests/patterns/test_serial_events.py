@@ -19,7 +19,7 @@ from lymph.patterns._serial_events.carrying import carried, is_carried, restored
 from lymph.patterns._serial_events.keys import key_text
 from lymph.patterns.serial_events import serial_event
 from lymph.testing.contracts._events.outcomes import RAISED
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 
 class Log:
@@ -34,7 +34,7 @@ class Log:
         key = event.get('key')
         self.running[key] = self.running.get(key, 0) + 1
         self.most = max(self.most, self.running[key])
-        gevent.sleep(0.001)
+        let_pass(0.001, 'a handler during which others could run')
         self.seen.append((key, event['n']))
         self.running[key] -= 1
 
@@ -158,7 +158,7 @@ def test_what_an_interface_emits_in_on_start_is_kept_for_its_serial_handler(worl
     class Eager(Shop):
         def on_start(self):
             self.emit('order.paid', {'key': 'a', 'n': 1})
-            gevent.sleep(0.05)
+            let_pass(0.05, 'in which a handler that is not held back would run')
             assert log.seen == []
 
     world.container((Eager, 'shop'))
@@ -188,8 +188,10 @@ def test_a_handler_of_everything_does_not_feed_on_itself(world):
     container.emit_event('one', {})
     container.emit_event('two', {})
     eventually(lambda: len(seen) == 2)
-    gevent.sleep(0.05)
-    assert sorted(seen) == ['one', 'two']
+    container.emit_event('three', {})  # after whatever the others caused
+    eventually(lambda: 'three' in seen)
+    assert seen[2:] == ['three']
+    assert sorted(seen) == ['one', 'three', 'two']
 
 
 @pytest.mark.parametrize('wrong', [{}, {'key': None}])

@@ -170,9 +170,12 @@ def test_long_and_odd_output_arrives(visit: Visit) -> None:
 
 def test_what_runs_is_interrupted_and_the_process_goes_on(visit: Visit) -> None:
     visitor = visit()
+    other = visit()
+    other.run('import lymph.core._backdoor as place; place.begun = []')
     send(visitor.socket, {'interrupt': True})  # nothing runs
-    send(visitor.socket, {'run': 'gevent.sleep(1000)'})
-    gevent.sleep(0.05)
+    begin = 'import lymph.core._backdoor as place; place.begun.append(True)\n'
+    send(visitor.socket, {'run': begin + 'gevent.sleep(1000)'})
+    eventually(lambda: other.run('place.begun')[0] == '[True]\n', WAIT)
     send(visitor.socket, {'interrupt': True})
     printed, outcome = visitor.rest()
     assert outcome == 'failed'
@@ -187,16 +190,16 @@ def test_what_runs_is_interrupted_and_the_process_goes_on(visit: Visit) -> None:
 def test_what_runs_ends_with_its_connection(visit: Visit) -> None:
     visitor = visit()
     other = visit()
-    other.run('import lymph.core._backdoor as place; place.ended = []')
+    other.run('import lymph.core._backdoor as place; place.begun, place.ended = [], []')
     send(
         visitor.socket,
         {
-            'run': 'import lymph.core._backdoor as place\n'
+            'run': 'import lymph.core._backdoor as place; place.begun.append(True)\n'
             'try: gevent.sleep(1000)\nfinally: place.ended.append(True)',
             'last': True,
         },
     )
-    gevent.sleep(0.01)
+    eventually(lambda: other.run('place.begun')[0] == '[True]\n', WAIT)
     visitor.socket.close()
     eventually(lambda: other.run('place.ended')[0] == '[True]\n', WAIT)
 

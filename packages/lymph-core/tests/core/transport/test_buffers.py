@@ -93,7 +93,7 @@ def test_who_is_on_hold_and_closed_does_not_go_on(world):
     two.hold(lambda: went_on.append('two'))
     two.end()
     one.end()
-    gevent.sleep(0.01)
+    gevent.idle()
     assert went_on == []
 
 

@@ -21,7 +21,7 @@ from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.serializers.msgpack import pack
 from lymph.testing.contracts._events.versions import UnbindingContract
 from lymph.testing.contracts.events import EventSystemContract, Inbox
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 
 class TestEmbeddedEventSystem(EventSystemContract, UnbindingContract):
@@ -197,7 +197,7 @@ def test_an_instance_that_lost_its_claim_stands_by_until_the_other_one_is_gone(
     with sqlite3.connect(database) as db:  # what another instance does after that time
         db.execute("UPDATE claims SET token = 'other', owner = 0, expires = expires + 3")
     emit(other, 2)
-    gevent.sleep(0.5)
+    let_pass(0.5, 'in which it would handle the event if it took the claim back')
     assert inbox.numbers == [1]
     with sqlite3.connect(database) as db:
         db.execute('DELETE FROM claims')

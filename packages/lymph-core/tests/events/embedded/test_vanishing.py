@@ -22,7 +22,7 @@ from lymph.events.base import Subscription
 from lymph.events.leases import Demand
 from lymph.exceptions import EmitFailure, SubscriptionError
 from lymph.testing.contracts.events import Inbox
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 
 @pytest.fixture(autouse=True)
@@ -320,7 +320,7 @@ def test_a_directory_that_cannot_be_made_again_fails_emitters_and_the_system_sto
     for _ in range(3):
         with pytest.raises(EmitFailure, match='was removed'):
             emit(system, 2)
-        gevent.sleep(0.2)
+        let_pass(0.2, 'in which the system tries to make it again')
     system.on_stop()
     database.parent.unlink()
     system.on_start()

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import gevent
 
-__all__ = ['eventually']
+__all__ = ['block_loop', 'eventually', 'let_pass']
 
 T = TypeVar('T')
 
@@ -43,6 +43,25 @@ def eventually(
             raise AssertionError(_explain(condition, timeout, message, value, failure)) from failure
         gevent.sleep(pause)
         pause = min(pause * 2, _LONGEST)
+
+
+def let_pass(seconds: float, why: str) -> None:
+    """Let some seconds pass, cooperatively, where no condition can be waited for; `why` tells why.
+
+    For a handler that takes its time, a clock that has to go on, or something that must not happen
+    and after which nothing observable follows. Everything else waits with `eventually`.
+    """
+    assert why
+    gevent.sleep(seconds)
+
+
+def block_loop(seconds: float, why: str) -> None:
+    """Block the event loop of this thread for some seconds; `why` tells why.
+
+    In a process whose `time` gevent has patched, this is `let_pass`.
+    """
+    assert why
+    time.sleep(seconds)
 
 
 def _explain(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket as constants
-import time
 
 import gevent
 import pytest
@@ -18,7 +17,7 @@ from lymph.core.transport.base import LinkDown
 from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.testing.contracts.transports import RecordingHandler, open_descriptors
 from lymph.testing.faults.proxy import FaultProxy
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import block_loop, eventually
 
 FULL = 2000  # messages that libzmq holds on both sides together
 
@@ -82,7 +81,7 @@ def test_a_peer_that_comes_back_while_the_loop_is_blocked_takes_its_own_place(ma
         dealer = raw(zmq.DEALER, b'me')
         dealer.connect(listener.endpoint)
         dealer.send(b'%d' % number)
-        time.sleep(0.1)  # it comes, and its predecessor goes, before the loop hears of either
+        block_loop(0.1, 'it comes, and its predecessor goes, before the loop hears of either')
         assert receive(dealer) == [b'echo', b'%d' % number]
         dealer.close()
     eventually(lambda: len(handler.downs) == len(handler.ups) == 5, 10)
@@ -97,7 +96,7 @@ def test_peers_that_come_and_go_while_the_loop_is_blocked_are_heard_and_forgotte
         dealer.connect(listener.endpoint)
         dealer.send(b'%d' % number)
         dealer.close()
-        time.sleep(0.1)
+        block_loop(0.1, 'it comes and goes before the loop hears of it')
     eventually(lambda: len(handler.downs) == 5, 10)
     assert sorted(handler.messages) == [[b'%d' % number] for number in range(5)]
     assert handler.violations == []
@@ -223,7 +222,7 @@ def test_a_message_that_comes_while_another_cannot_be_sent_is_received(make, raw
             pass
         gevent.sleep(0)  # whatever is due is done
         other.send(b'%d' % number)
-        time.sleep(0.01)  # it arrives while the loop is blocked
+        block_loop(0.01, 'it arrives before the loop hears of it')
         listener.channel.send(to_deaf, [bytes(10_000)])
         eventually(lambda count=number: len(accepting.messages) == count + 3, 5)
 
