@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import time
-
-import gevent
 import pytest
 from gevent.event import Event
 
@@ -10,7 +7,7 @@ from lymph.core._protocol.zmtp.frames import encode_command
 from lymph.core._protocol.zmtp.handshake import GREETING
 from lymph.testing.contracts.transports import RecordingHandler
 from lymph.testing.faults.proxy import FaultProxy
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import block_loop, eventually, let_pass
 
 QUICK = {'heartbeat_interval': 0.02, 'unresponsive_timeout': 0.2}
 PING = encode_command(b'\x04PING\0\0')
@@ -104,7 +101,7 @@ def test_a_blocked_loop_blames_nobody(transport):
     link = transport(**QUICK).connect(listener.endpoint, handler)
     eventually(lambda: link.up, 10)
     for number in range(1, 4):
-        time.sleep(0.3)  # the loop is blocked for longer than a peer may be silent
+        block_loop(0.3, 'for longer than a peer may be silent')
         link.send([b'x'])
         eventually(lambda count=number: len(handler.messages) == count, 10)
     assert handler.downs == accepting.downs == []
@@ -117,7 +114,7 @@ def test_a_peer_that_is_slow_to_take_a_long_message_is_alive(transport, listenin
         peer.shake_hands()
         while sum(taken) < 10_000_000:
             taken.append(len(peer.socket.recv(100_000)))
-            gevent.sleep(0.01)
+            let_pass(0.01, 'a peer that is slow, but not silent')
         stalled.wait()
 
     handler = RecordingHandler()

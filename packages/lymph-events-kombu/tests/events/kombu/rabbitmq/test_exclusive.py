@@ -14,7 +14,7 @@ from lymph.events.kombu._rabbitmq import intake
 from lymph.exceptions import SubscriptionError
 from lymph.testing.contracts.events import Gate, Inbox
 from lymph.testing.faults.proxy import FaultProxy
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 
 def through(proxy: FaultProxy) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def test_after_a_cut_the_handler_that_runs_ends_before_its_event_comes_again(ben
     eventually(lambda: gate.inside, 10)
     proxy.cut()
     eventually(lambda: consumer._consuming.up.is_set() and proxy.connections > 0, 10)
-    gevent.sleep(1)
+    let_pass(1, 'in which its event would come again')
     assert len(gate.inside) == 1
     gate.open()
     eventually(lambda: len(gate.done) == 4, 10)
@@ -75,7 +75,7 @@ def test_what_waited_for_a_worker_while_its_queue_was_lost_is_not_handled(bench,
     first.workers.start(busy, Event('other'))
     bench.subscribe(first, stale, exclusive=True)
     bench.emit(second, 1)
-    gevent.sleep(0.5)  # it is delivered, and waits
+    eventually(lambda: second.queues.find(bench.name).waiting == 0, 10)  # it is delivered
     bench.subscribe(second, inbox, exclusive=True)
     proxy.blackhole()
     bench.emit(second, 2)
@@ -98,7 +98,7 @@ def test_the_order_outlives_a_broker_that_is_killed(bench):
         running.append(event.body['n'])
         most.append(len(running))
         handled.append(event.body['n'])
-        gevent.sleep(0.02)
+        let_pass(0.02, 'a handler during which others could run')
         running.pop()
 
     for system in (first, second):
@@ -128,7 +128,7 @@ def test_who_has_not_heard_yet_that_its_queue_was_lost_asks_before_it_handles(
     first.workers.start(busy, Event('other'))
     bench.subscribe(first, stale, exclusive=True)
     bench.emit(second, 1)
-    gevent.sleep(0.5)  # it is delivered, and waits for a worker
+    eventually(lambda: second.queues.find(bench.name).waiting == 0, 10)  # it is delivered
     bench.subscribe(second, inbox, exclusive=True)
     proxy.blackhole('to_client')
     in_thread(bench.server.control, 'close_all_connections', 'for a test')
@@ -136,7 +136,7 @@ def test_who_has_not_heard_yet_that_its_queue_was_lost_asks_before_it_handles(
     eventually(lambda: without_repetitions(inbox) == [1, 2], 20, lambda: str(inbox.numbers))
     busy.open()
     eventually(lambda: busy.done, 10)
-    gevent.sleep(0.5)  # it asks, and hears nothing
+    let_pass(0.5, 'in which it asks, and hears nothing')
     proxy.heal()
     bench.emit(second, 3)
     eventually(lambda: without_repetitions(inbox) == [1, 2, 3], 20, lambda: str(inbox.numbers))

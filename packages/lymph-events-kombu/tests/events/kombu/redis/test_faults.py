@@ -14,7 +14,7 @@ from gevent.event import Event as Signal
 from lymph.core.events import Event
 from lymph.exceptions import EmitFailure
 from lymph.testing.faults.proxy import FaultProxy
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 PATIENCE = 60.0  # seconds
 
@@ -200,16 +200,21 @@ def test_events_of_a_killed_consumer_go_to_another(bench: Any, in_thread: Any) -
 
 def test_a_handler_may_run_for_longer_than_a_silent_instance_is_waited_for(bench: Any) -> None:
     handled: list[int] = []
-    first, second = bench.start(), bench.start()
+    options = {'visibility_timeout': 1}
+    first, second = (bench.start(transport_options=options) for _ in range(2))
+    gate = Signal()
 
     def slow(event: Event) -> None:
         handled.append(event.attempt)
-        gevent.sleep(5)
+        gate.wait()
 
     subscription = bench.subscribe(first, slow)
     bench.emit(second, 1)
     eventually(lambda: handled)
     bench.subscribe(second, slow)
+    looked = int(bench.server.command('GET', 'lymph:looked'))  # in ms
+    eventually(lambda: int(bench.server.command('GET', 'lymph:looked')) > looked + 2500, 20)
+    gate.set()
     eventually(lambda: bench.left() == {}, 20)
     assert handled == [1]
     first.unsubscribe(subscription)
@@ -253,7 +258,7 @@ def test_an_event_that_was_lost_twice_is_handled_alone(bench: Any) -> None:
     bench.subscribe(system, handle)
     for number, n in enumerate(go_on, 1):
         eventually(lambda number=number: begun == list(go_on)[:number])
-        gevent.sleep(0.3)  # for others that might begin beside it
+        let_pass(0.3, 'in which others might begin beside it')
         assert begun == list(go_on)[:number]
         go_on[n].set()
     eventually(lambda: bench.left() == {})

@@ -148,7 +148,8 @@ def test_the_permissions_that_the_readme_names_are_enough(bench: Any) -> None:
     assert system.dead_letters.replay(letters[0].id) == 1
     assert system.dead_letters.drop(*[each.id for each in system.dead_letters.scan()]) >= 1
     system.unsubscribe(passing)
-    gevent.sleep(1)  # looks around, too
+    looked = bench.server.command('GET', 'lymph:looked')
+    eventually(lambda: bench.server.command('GET', 'lymph:looked') != looked, 20)
     assert system.has_queue(bench.name)
 
 
