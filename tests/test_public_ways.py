@@ -36,6 +36,11 @@ sys.exit(pytest.main(sys.argv[1:]))
         ),
         ('unpatched', 'lymph-discovery-zk/tests/test_faults.py', 'forked'),
         ('unpatched', 'lymph-web/tests/test_interfaces.py', 'test'),
+        (
+            'patched',
+            'lymph-events-kombu/tests/events/kombu/rabbitmq/test_contract.py',
+            'TestQuorumQueues and order',
+        ),
     ],
 )
 def test_contracts_hold_without_private_parts(stdlib: str, path: str, tests: str) -> None:

@@ -20,7 +20,7 @@ from lymph.core.diagnosis import Check, Finding, Surroundings
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._checks.links import open_link, rabbitmq
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
-from lymph.events.kombu._rabbitmq.channels import Channel, Connection
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel, AmqpConnection
 
 __all__ = ['BrokerCheck', 'alarm_finding', 'refusal']
 
@@ -60,7 +60,7 @@ def alarm_finding(broker: str, reason: str) -> Finding:
     )
 
 
-def refusal(connection: Connection) -> str | None:
+def refusal(connection: AmqpConnection) -> str | None:
     """Publish a message that nobody gets; return None if it is confirmed, else why not.
 
     Raises BrokerError. A connection that is refused is of no more use.
@@ -81,9 +81,9 @@ def refusal(connection: Connection) -> str | None:
     return None
 
 
-def _publish(connection: Connection) -> Exception | None:
+def _publish(connection: AmqpConnection) -> Exception | None:
     try:
-        channel: Channel = connection.channel()
+        channel: AmqpChannel = connection.channel()
         channel.confirm_select()
         nowhere = f'lymph.doctor.{secrets.token_hex(8)}'
         channel.send(channel.publication(amqp.Message(b''), '', nowhere, mandatory=False))

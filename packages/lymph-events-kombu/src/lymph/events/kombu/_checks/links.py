@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lymph.core.diagnosis import NotChecked, Surroundings
-from lymph.events.kombu._rabbitmq.channels import Connection
+from lymph.events.kombu._rabbitmq.channels import AmqpConnection
 from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.system import RabbitmqEventSystem
 
@@ -34,5 +34,5 @@ def open_link(events: RabbitmqEventSystem, purpose: str) -> Iterator[RabbitmqLin
         link.stop(_CLOSE_TIMEOUT)
 
 
-def _nothing(connection: Connection) -> None:
+def _nothing(connection: AmqpConnection) -> None:
     pass

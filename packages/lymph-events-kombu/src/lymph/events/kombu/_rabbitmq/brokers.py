@@ -10,7 +10,8 @@ from kombu import connection as kombu
 from lymph.config.printable import printable
 from lymph.core.addresses import join_address
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain, refuses_login
-from lymph.events.kombu._rabbitmq.channels import Connection, Transport
+from lymph.events.kombu._rabbitmq.channels import AmqpConnection
+from lymph.events.kombu._rabbitmq.fast_channels import AmqpTransport
 
 __all__ = ['Broker']
 
@@ -22,7 +23,7 @@ class Broker:
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = {**params, 'transport': Transport}
+        self._params = {**params, 'transport': AmqpTransport}
         client = self._client()
         defaults = client.transport.default_connection_params
         user = client.userid or defaults['userid']
@@ -41,7 +42,7 @@ class Broker:
     def __repr__(self) -> str:
         return f'<Broker {self}>'
 
-    def connect(self) -> Connection:
+    def connect(self) -> AmqpConnection:
         """Return an open connection.
 
         Raises BrokerError when there is none within the connect timeout, or when it is refused; any
@@ -49,7 +50,7 @@ class Broker:
         """
         transport = self._client().transport
         try:
-            connection: Connection = transport.establish_connection()
+            connection: AmqpConnection = transport.establish_connection()
         except BROKEN as error:
             # they hold what was sent, so they are not chained
             raise BrokerError(self._failure(error)) from None

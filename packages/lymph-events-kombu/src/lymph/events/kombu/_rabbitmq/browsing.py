@@ -18,7 +18,7 @@ from amqp import spec
 from gevent.queue import Empty, Queue
 
 from lymph.events.kombu._connecting.errors import BROKEN
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 
 __all__ = ['QueueBrowser']
 
@@ -34,7 +34,7 @@ class QueueBrowser:
     the connection ends; NotFound (an AMQPError) means that there is no such queue.
     """
 
-    def __init__(self, channel: Channel, queue: str) -> None:
+    def __init__(self, channel: AmqpChannel, queue: str) -> None:
         self._channel = channel
         self._queue = queue
         self._arrived: Queue[amqp.Message | Exception] = Queue()

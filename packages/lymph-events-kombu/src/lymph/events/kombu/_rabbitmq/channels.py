@@ -1,118 +1,56 @@
-"""py-amqp's connection and channel, made to be used by many greenlets at once.
+"""One connection to RabbitMQ that many greenlets use at once, over py-amqp.
 
-py-amqp lets whoever waits for a reply read the socket. Here one greenlet reads (`links`), and a
-greenlet that waits for a reply sleeps until the reader has it:
+py-amqp lets each caller that waits for a reply read the socket. Here one greenlet reads
+(`AmqpConnection.read`), and all others wait until it has read their reply:
 
-- Methods without a reply (publish, ack, nack) may be sent from anywhere and never wait; `send` and
-  `acknowledge` are the ways of every event.
+- Methods without a reply (publish, ack, nack) may be sent from any greenlet and from the hub, and
+  never wait: `send` and `acknowledge`.
 - Methods with a reply wait; of each kind one at a time on a channel, never in the reader.
-- A channel that ends, for whatever reason, fails everybody who waits for a reply on it and calls
-  `on_closed` with the error once. It is never opened again: py-amqp would, and the delivery tags of
-  the old one would mean other messages.
+- When a channel ends, each caller that waits for a reply on it gets the error, and `on_closed` is
+  called with it once. py-amqp would open the channel again, but the delivery tags that are out
+  would then mean other messages.
+
+These classes use what py-amqp's reference documents, and need a standard library that gevent has
+patched. `fast_channels` has faster ones, for versions of py-amqp that it knows.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import amqp
 import gevent
-from amqp import spec
-from amqp.exceptions import ChannelError, RecoverableConnectionError, error_for_code
-from gevent.event import AsyncResult
+from amqp.exceptions import ChannelError, RecoverableConnectionError
+from gevent import getcurrent, socket
+from gevent.event import AsyncResult, Event
+from gevent.lock import RLock
+from gevent.monkey import is_module_patched
 from kombu.transport import pyamqp
 
+from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._rabbitmq import frames
-from lymph.events.kombu._rabbitmq.inbound import arguments, frame_handler
-from lymph.events.kombu._rabbitmq.wire import Wire
 
-__all__ = ['Channel', 'Connection', 'Transport']
+__all__ = ['CLOSED', 'AmqpChannel', 'AmqpConnection']
 
-_CLOSED = RecoverableConnectionError('the connection was closed')
-_BLOCKED = spec.method(spec.Connection.Blocked, 's')
-_CLOSING = (spec.Channel.Close, spec.Channel.CloseOk)
-#: Seconds in which the broker may send nothing to who waits for a reply; a quorum queue that elects
-#: a leader may take a while.
+CLOSED = RecoverableConnectionError('the connection was closed')
+#: Seconds in which the broker may send nothing to a caller that waits for a reply; a quorum queue
+#: that elects a leader may take a while.
 _REPLY_TIMEOUT = 30.0
-#: Seconds that a reply is waited for while other frames come. Replies stand behind what was sent
-#: before them, which over a slow connection may be many messages.
+#: Seconds that a caller waits for a reply while other frames arrive. Replies come behind what was
+#: sent before them, which over a slow connection may be many messages.
 _LONGEST_WAIT = 300.0
 
 
-class _Replies:
-    """Waits for replies without reading."""
-
-    connection: Any
-    _pending: dict[tuple[int, int], Any]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._waiting: set[AsyncResult[Any]] = set()
-        super().__init__(*args, **kwargs)
-
-    def wait(
-        self,
-        method: Any,
-        callback: Any = None,
-        timeout: float | None = None,
-        returns_tuple: bool = False,
-    ) -> Any:
-        """Wait for the reply to a method that was sent, and return its arguments."""
-        if self.connection is None:
-            raise _CLOSED
-        reply: AsyncResult[tuple[Any, ...]] = AsyncResult()
-
-        def arrived(signature: tuple[int, int], *args: Any) -> None:
-            reply.set(args)
-
-        methods = method if isinstance(method, list) else [method]
-        self._pending.update(dict.fromkeys(methods, arrived))
-        self._waiting.add(reply)
-        try:
-            seconds = self._wait_for(reply, timeout)
-            if not reply.ready():
-                raise self._silence(methods, seconds)
-            args = reply.get()
-        finally:
-            self._waiting.discard(reply)
-            for each in methods:
-                self._pending.pop(each, None)
-        return args if returns_tuple else (args and args[0])
-
-    def _wait_for(self, reply: AsyncResult[Any], timeout: float | None) -> float:
-        """Wait until there is a reply or no hope for one; returns the seconds that this took."""
-        began = time.monotonic()
-        while self.connection is not None:
-            heard = self.connection.heard
-            reply.wait(timeout or _REPLY_TIMEOUT)
-            waited = time.monotonic() - began
-            silent = self.connection is None or self.connection.heard == heard
-            if reply.ready() or timeout or silent or waited >= _LONGEST_WAIT:
-                break
-        return time.monotonic() - began
-
-    def _silence(self, methods: list[tuple[int, int]], seconds: float) -> Exception:
-        # A late reply would be taken for the reply to what is sent next, so this is the end.
-        error: Exception = RecoverableConnectionError(
-            f'no reply to method {methods[0]} within {seconds:.3g} s'
-        )
-        if self.connection is not None:
-            self.connection.fail(error)
-        return error
-
-    def fail_waiting(self, error: Exception) -> None:
-        """Raise `error` in whoever waits for a reply. Never waits."""
-        for reply in tuple(self._waiting):
-            reply.set_exception(error)
-
-
-class Channel(_Replies, pyamqp.Channel):
+class AmqpChannel(pyamqp.Channel):
     """A channel of one owner; `on_closed` is called with the error when it ends by itself."""
 
-    def __init__(self, connection: Connection, channel_id: Any = None, **kwargs: Any) -> None:
+    def __init__(self, connection: AmqpConnection, channel_id: Any = None, **kwargs: Any) -> None:
         self.on_closed: Callable[[Exception], None] | None = None
         self._reason: Exception | None = None
+        self._was_opened = False
         # bodies are bytes, and stay so
         super().__init__(connection, channel_id, **{**kwargs, 'auto_decode': False})
 
@@ -124,46 +62,69 @@ class Channel(_Replies, pyamqp.Channel):
 
     def publication(
         self, message: amqp.Message, exchange: str, routing_key: str, mandatory: bool
-    ) -> bytes:
-        """Return the frames that publish a message, to be given to `send`.
+    ) -> Any:
+        """Return what publishes a message when it is given to `send`.
 
-        Raises ValueError for a message that has none, and AMQPError when the channel is closed.
+        Raises ValueError for a message that AMQP or lymph's frames cannot carry, and AMQPError when
+        the channel is closed.
         """
-        limit = self._standing().frame_max
-        return frames.publish(self.channel_id, message, exchange, routing_key, mandatory, limit)
+        limit = self.open_connection().frame_max
+        frames.publish(self.channel_id, message, exchange, routing_key, mandatory, limit)
+        return partial(self.basic_publish, message, exchange, routing_key, mandatory)
 
-    def send(self, data: bytes) -> None:
-        """Send whole frames; raises OSError when the connection is broken. Never waits."""
-        self._standing().write(data)
+    def send(self, publication: Any) -> None:
+        """Send a publication without waiting; raises AMQPError or OSError when that is in vain."""
+        self.open_connection().soon(publication)
 
     def acknowledge(self, tag: int, multiple: bool = False) -> None:
-        """Acknowledge a delivery, or with `multiple` all up to it. Never waits."""
-        self._standing().write(frames.acknowledge(self.channel_id, tag, multiple))
+        """Acknowledge a delivery, or with `multiple` all up to it, without waiting."""
+        self.open_connection().soon(partial(self.basic_ack, tag, multiple))
 
-    def _standing(self) -> Connection:
+    def open_connection(self) -> Any:
+        """Return the connection; raises AMQPError when the channel or the connection is closed."""
         if self.connection is None:
-            raise _CLOSED
-        connection: Connection = self.connection
-        return connection
+            raise CLOSED
+        return self.connection
 
-    def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
-        """Take what the reader has read for this channel."""
-        if self.is_closing and method_sig not in _CLOSING:
-            return  # py-amqp ignores it, too, with a line in the log
-        if content is None:
-            super().dispatch_method(method_sig, payload, content)
-        else:
-            # py-amqp expects names and keys to be UTF-8, and RabbitMQ does not
-            args = (*arguments(method_sig, payload), content)
-            listener = self._callbacks.get(method_sig)
-            if listener is not None:
-                listener(*args)
-            one_shot = self._pending.pop(method_sig, None)
-            if one_shot is not None:
-                one_shot(method_sig, *args)
+    def send_method(self, *args: Any, wait: Any = None, **kwargs: Any) -> Any:
+        """Send a method, whole; with `wait`, wait for one of the methods in reply."""
+        with self.open_connection().writing:
+            sent = super().send_method(*args, **kwargs)
+        if not wait:
+            return sent
+        return self.wait(wait, returns_tuple=kwargs.get('returns_tuple', False))
+
+    def wait(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait for the reply to a method that was sent, and return its arguments.
+
+        Raises the AMQPError with which the channel or the connection ended. The connection ends
+        when the broker sends nothing for 30 s, or other things than the reply for 300 s.
+        """
+        connection = self.open_connection()
+        try:
+            return connection.bounded(super().wait, method, *args, **kwargs)
+        except RecoverableConnectionError as error:
+            raise self._reason or connection.reason or error from None
+
+    def open(self) -> Any:
+        """Open the channel, once.
+
+        py-amqp calls this again for a channel that the broker has closed, before it raises the
+        error in the reader.
+        """
+        if self._was_opened:
+            self.connection.note_closed(self)
+            return None
+        self._was_opened = True
+        return super().open()
+
+    def end(self, error: Exception) -> None:
+        """Forget the channel, which the broker has closed with an error."""
+        self._reason = error
+        self.collect()
 
     def fail(self, error: Exception) -> None:
-        """Have the connection made anew: this end of it is in a state that nobody foresaw."""
+        """End the connection, which is made again: its state here is not understood."""
         if self.connection is not None:
             self.connection.fail(error)
 
@@ -171,104 +132,198 @@ class Channel(_Replies, pyamqp.Channel):
         """Forget the channel, which is closed."""
         connection = self.connection
         super().collect()
-        error = self._reason or (connection and connection.reason) or _CLOSED
-        self.fail_waiting(error)
         on_closed, self.on_closed = self.on_closed, None
         if on_closed is not None:
-            on_closed(error)
-
-    def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
-        self._reason = error_for_code(reply_code, reply_text, (class_id, method_id), ChannelError)
-        self.send_method(spec.Channel.CloseOk)
-        self.collect()
+            on_closed(self._reason or (connection and connection.reason) or CLOSED)
 
 
-class Connection(_Replies, pyamqp.Connection):
-    """A connection; `lost` is given the error when it ends."""
+class AmqpConnection(pyamqp.Connection):
+    """A connection that a reader and two more greenlets of its owner keep; see `links`."""
 
-    Channel = Channel
-
-    # py-amqp does not read the reason of a block
-    _METHODS: ClassVar[dict[Any, Any]] = {
-        **pyamqp.Connection._METHODS,  # noqa: SLF001
-        spec.Connection.Blocked: _BLOCKED,
-    }
+    Channel = AmqpChannel
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.lost: AsyncResult[Exception] = AsyncResult()
         self.blocked = False  # the broker takes no messages from us: RabbitMQ's connection.blocked
         self.why_blocked: AsyncResult[str] = AsyncResult()  # the broker's words for the first time
-        self.heartbeats = 0  # those that have come
+        self.heartbeats = 0  # those that have come, where they are told from other frames
         self.when_unblocked: list[Callable[[], object]] = []
-        super().__init__(*args, **{**kwargs, 'frame_handler': frame_handler})
+        self.writing: Any = RLock()  # a method at a time
+        self._shared = False  # no longer in the hands of the one greenlet that connects
+        self._reader: Any = None
+        self._replies: list[Event] = []  # set when a method has arrived
+        self._closed_channel: AmqpChannel | None = None
+        self._unsent: list[Callable[[], object]] = []
+        self._wake = Event()
+        self._writer: Greenlet | None = None
+        kwargs = {'on_blocked': self.block, 'on_unblocked': self.unblock, **kwargs}
+        super().__init__(*args, **kwargs)
 
     def connect(self, callback: Any = None) -> None:
         """Connect and shake hands; raises OSError or AMQPError, and then leaves nothing open."""
         late = TimeoutError(f'no answer within {self.connect_timeout or 0:g} s')
         try:
+            self.prepare()
             with gevent.Timeout(self.connect_timeout, late):
                 super().connect(callback)
+            self._shared = True
         except BaseException:
             self.collect()
             raise
 
-    def write(self, frames: bytes) -> None:
-        """Send whole frames. Never waits."""
-        self.transport.write(frames)
-        self.bytes_sent += 1  # which is how py-amqp counts them, to know when a heartbeat is due
+    def prepare(self) -> None:
+        """Check that py-amqp's sockets wait in gevent; raises OSError."""
+        if not is_module_patched('socket'):
+            raise OSError(
+                'this version of py-amqp needs a patched standard library; call '
+                'lymph.monkey.patch() before other imports'
+            )
+        self._writer = Greenlet.spawn(self._write)
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """Run `call`, which sends something, in a greenlet that may wait; raises OSError."""
+        if not self.connected:
+            raise BrokenPipeError('the connection is closed')
+        self._unsent.append(call)
+        self._wake.set()
+
+    def send_heartbeat(self) -> None:
+        """Send a heartbeat, between two methods."""
+        with self.writing:
+            super().send_heartbeat()
+
+    # Reading.
+
+    def read(self) -> None:
+        """Read until the connection ends; called by its one reader.
+
+        Raises OSError or AMQPError when it breaks, anything else when it cannot be understood.
+        """
+        self._reader = getcurrent()
+        next_frame = self.frames()
+        while self.connected:
+            try:
+                complete = next_frame()
+            except ChannelError as error:
+                channel, self._closed_channel = self._closed_channel, None
+                if channel is None:
+                    raise
+                channel.end(error)
+                complete = True
+            if complete and self._replies:
+                self._wake_all()
+
+    def frames(self) -> Callable[[], bool]:
+        """Return what reads a frame and tells whether a method is complete with it."""
+        return self.blocking_read  # type: ignore[no-any-return]  # py-amqp has no types
+
+    def drain_events(self, timeout: float | None = None) -> None:
+        """Return when another method has arrived; py-amqp calls this to wait for a reply.
+
+        Raises TimeoutError after `timeout` seconds, or the error with which the connection ends.
+        """
+        if not self._shared or self._reader is getcurrent():
+            super().drain_events(timeout)  # while it shakes hands
+            return
+        if self.lost.ready():
+            raise self.wait_lost()
+        reply = Event()
+        self._replies.append(reply)
+        while True:
+            heard = self.heard
+            if reply.wait(_REPLY_TIMEOUT if timeout is None else timeout):
+                return
+            if timeout is not None:
+                raise TimeoutError(f'nothing within {timeout:g} s')
+            if heard == self.heard:
+                self.fail(RecoverableConnectionError(f'no reply within {_REPLY_TIMEOUT:g} s'))
+                raise self.wait_lost()
+
+    def wait(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait for a reply of the connection itself; see `AmqpChannel.wait`."""
+        return self.bounded(super().wait, method, *args, **kwargs)
+
+    def bounded(self, wait: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return `wait(...)`; if that takes too long, the connection ends.
+
+        A late reply would be taken for the reply to the next method.
+        """
+        late = RecoverableConnectionError(f'no reply within {_LONGEST_WAIT:g} s')
+        try:
+            with gevent.Timeout(_LONGEST_WAIT, late):
+                return wait(*args, **kwargs)
+        except RecoverableConnectionError as error:
+            if error is late:
+                self.fail(error)
+            raise
+
+    def note_closed(self, channel: AmqpChannel) -> None:
+        """Note which channel the error concerns that py-amqp raises next."""
+        self._closed_channel = channel
+
+    # Its end.
 
     @property
     def heard(self) -> int:
-        """The number of frames that have come, but for heartbeats."""
-        frames: int = self.bytes_recv  # so py-amqp calls it
+        """The number of frames that have come, without heartbeats as far as these are counted."""
+        frames: int = self.bytes_recv  # py-amqp counts frames by that name
         return frames - self.heartbeats
 
     @property
     def reason(self) -> Exception | None:
-        """Why it ended; None while it stands."""
+        """Why it ended; None while it is open."""
         return self.lost.get() if self.lost.ready() else None
 
     def wait_lost(self) -> Exception:
         """Wait until it ends and return why."""
-        return self.lost.get() or _CLOSED
+        return self.lost.get() or CLOSED
 
     def fail(self, error: Exception) -> None:
-        """Tell the owner, and whoever waits for a reply, that this is the end. Never waits."""
+        """Tell the owner, and all who wait for a reply, that this is the end. Never waits."""
         if not self.lost.ready():
             self.lost.set(error)
-            for each in tuple((self.channels or {}).values()):
-                each.fail_waiting(error)  # it is a channel of its own
+            self._wake_all()
 
     def collect(self) -> None:
         """Close the socket and forget all channels."""
-        self.fail(_CLOSED)
+        self.fail(CLOSED)
+        if self._writer is not None:
+            self._writer.kill(block=False)
         super().collect()
 
-    def _on_blocked(self, reason: object = '') -> None:
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child: what is sent here would be the parent's."""
+        self._unsent.clear()
+        # The loop still watches the descriptor: it becomes that of a connection which has ended.
+        ended, other = socket.socketpair()
+        os.dup2(ended.fileno(), self.sock.fileno(), inheritable=False)
+        ended.close()
+        other.close()
+
+    def block(self, reason: object) -> None:
+        """Note that the broker takes no messages, and why."""
         self.blocked = True
         if not self.why_blocked.ready():
             self.why_blocked.set(str(reason))
 
-    def _on_unblocked(self) -> None:
+    def unblock(self) -> None:
+        """Note that the broker takes messages again."""
         self.blocked = False
         for callback in self.when_unblocked:
             callback()
 
-    def Transport(
-        self,
-        host: str,
-        connect_timeout: float | None,
-        ssl: bool | Mapping[str, Any] = False,
-        read_timeout: float | None = None,
-        write_timeout: float | None = None,
-        socket_settings: Mapping[int, int] | None = None,
-        **kwargs: Any,
-    ) -> Wire:
-        """Return what reads and writes frames."""
-        return Wire(host, ssl, socket_settings)
+    def _wake_all(self) -> None:
+        replies, self._replies = self._replies, []
+        for reply in replies:
+            reply.set()
 
-
-class Transport(pyamqp.Transport):
-    """kombu's `amqp` transport over these connections."""
-
-    Connection = Connection
+    def _write(self) -> None:
+        try:
+            while True:
+                self._wake.wait()
+                self._wake.clear()
+                unsent, self._unsent = self._unsent, []
+                for call in unsent:
+                    call()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
+            self.fail(error)

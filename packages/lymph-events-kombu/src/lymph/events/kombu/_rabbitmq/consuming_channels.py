@@ -27,7 +27,7 @@ from amqp import spec
 from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BROKEN
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 
 __all__ = ['AmqpDelivery', 'ConsumingChannel']
 
@@ -44,7 +44,7 @@ class ConsumingChannel:
 
     def __init__(
         self,
-        channel: Channel,
+        channel: AmqpChannel,
         queue: str,
         deliver: Callable[[AmqpDelivery], object],
         cancelled: Callable[[], object],
@@ -228,6 +228,6 @@ class AmqpDelivery:
             channel.give_back(self.message.delivery_tag)
 
 
-def _close(channel: Channel) -> None:
+def _close(channel: AmqpChannel) -> None:
     with suppress(*BROKEN):
         channel.close()

@@ -26,7 +26,7 @@ from lymph.events.attempts import Attempts
 from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.delays import coarse
 from lymph.events.kombu._rabbitmq.messages import ATTEMPTS, DIED, ERROR, QUEUE, again
@@ -199,8 +199,8 @@ class Failures:
         publisher: Publisher,
         publication: Callable[..., Publication],
         *,
-        first: Callable[[Channel], object] | None,
-        later: Callable[[Channel], object],
+        first: Callable[[AmqpChannel], object] | None,
+        later: Callable[[AmqpChannel], object],
     ) -> None:
         """Publish until that is confirmed or the broker has taken the delivery back.
 

@@ -23,14 +23,16 @@ import amqp
 from amqp import spec
 from amqp.exceptions import UnexpectedFrame
 
-__all__ = ['arguments', 'frame_handler', 'properties']
+__all__ = ['arguments', 'frame_handler', 'properties', 'readable']
 
 _METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
 _SIGNATURE = Struct('>HH').unpack_from
 _CONTENT = Struct('>HHQH')  # class, weight, size of the body, which properties follow
 _SIZE = Struct('>I').unpack_from
+_FLAGS = 2  # bytes at the end of `_CONTENT`
 _DEPTH = 4  # x-death is an array of tables with arrays
 _DECIMAL = 5  # bytes
+_SHORT = 255  # bytes
 
 #: what brings a message, with the types of its arguments
 _ARGUMENTS = {
@@ -65,12 +67,17 @@ _VALUES = {
 _TEXT, _BYTES, _ARRAY, _TABLE, _FIXED, _VOID = b'SxAFDV'
 
 
-class _Message(amqp.Message):  # type: ignore[misc]  # without annotations
+class _Parts:
     """A message of which parts have arrived."""
 
-    def _load_properties(self, class_id: int, buf: bytes, offset: int) -> int:
-        self.properties = properties(buf, offset)
-        return len(buf)
+    __slots__ = ('body', 'method', 'missing', 'payload', 'properties')
+
+    def __init__(self, method: tuple[int, int], payload: bytes) -> None:
+        self.method = method
+        self.payload = payload
+        self.properties: dict[str, Any] | None = None  # None: the header has not arrived
+        self.missing = 0  # bytes of the body
+        self.body: list[bytes] = []
 
 
 def frame_handler(
@@ -80,7 +87,7 @@ def frame_handler(
 
     `callback` is called with its channel, its signature, its bytes and the message.
     """
-    parts: dict[int, _Message] = {}  # by channel
+    parts: dict[int, _Parts] = {}  # by channel
 
     def on_frame(frame: tuple[int, int, bytes]) -> bool:
         kind, channel, payload = frame
@@ -91,19 +98,24 @@ def frame_handler(
             if method not in _ARGUMENTS:
                 callback(channel, method, payload, None)
                 return True
-            parts[channel] = _Message(b'', frame_method=method, frame_args=payload)
-        elif kind == _HEADER and message is not None and not message.body_size:
-            message.inbound_header(payload)
-        elif kind == _BODY and message is not None and message.body_size:
-            message.inbound_body(payload)
+            parts[channel] = _Parts(method, payload)
+            return False
+        if kind == _HEADER and message is not None and message.properties is None:
+            message.missing = _CONTENT.unpack_from(payload)[2]
+            message.properties = properties(payload, _CONTENT.size - _FLAGS)
+        elif kind == _BODY and message is not None and message.missing > 0:
+            message.missing -= len(payload)
+            message.body.append(payload)
         elif kind == _HEARTBEAT:
             connection.heartbeats += 1
         else:
             raise UnexpectedFrame(f'found a frame of type {kind} out of its turn')
-        if message is None or not message.ready:
+        if message is None or message.properties is None or message.missing > 0:
             return False
         del parts[channel]
-        callback(channel, message.frame_method, message.frame_args, message)
+        body = message.body[0] if len(message.body) == 1 else b''.join(message.body)
+        found = amqp.Message(body, **message.properties)
+        callback(channel, message.method, message.payload, found)
         return True
 
     return on_frame
@@ -116,6 +128,21 @@ def arguments(method: tuple[int, int], payload: bytes) -> list[Any]:
         value, at = _short(payload, at) if letter == 's' else _number(_NUMBERS[letter], payload, at)
         values.append(value)
     return values
+
+
+def readable(method: tuple[int, int], payload: bytes) -> bytes:
+    """Return the bytes of a method that brings a message, with text that is UTF-8.
+
+    What is escaped is cut to what a short string can hold, 255 bytes.
+    """
+    parts = [payload[:4]]
+    for letter, value in zip(_ARGUMENTS[method], arguments(method, payload), strict=True):
+        if letter == 's':
+            text = value.encode()[:_SHORT].decode(errors='ignore').encode()
+            parts.append(b'%c%b' % (len(text), text))
+        else:
+            parts.append(_NUMBERS[letter].pack(value))
+    return b''.join(parts)
 
 
 def properties(data: bytes, at: int = 0) -> dict[str, Any]:

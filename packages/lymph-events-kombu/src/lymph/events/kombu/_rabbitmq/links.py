@@ -22,7 +22,7 @@ from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.reconnecting import Reconnecting
 from lymph.events.kombu._rabbitmq.brokers import Broker
-from lymph.events.kombu._rabbitmq.channels import Channel, Connection
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel, AmqpConnection
 
 __all__ = ['RabbitmqLink']
 
@@ -35,14 +35,14 @@ def _nothing() -> None:
     pass
 
 
-class RabbitmqLink(Reconnecting[Broker, Connection]):
+class RabbitmqLink(Reconnecting[Broker, AmqpConnection]):
     """Keeps one connection to one of `brokers`; `purpose` names it in the log."""
 
     def __init__(
         self,
         purpose: str,
         brokers: Sequence[Broker],
-        prepare: Callable[[Connection], object],
+        prepare: Callable[[AmqpConnection], object],
         on_down: Callable[[], object] = _nothing,
         shuffle: bool = False,
         reminder: Reminder | None = None,
@@ -55,10 +55,10 @@ class RabbitmqLink(Reconnecting[Broker, Connection]):
         """Let go of the connection in a forked child, without a word to the broker."""
         self._abandoned = True
         if self.connection is not None:
-            self.connection.transport.abandon()
+            self.connection.abandon()
 
     @contextmanager
-    def channel(self, timeout: float = 0) -> Iterator[Channel]:
+    def channel(self, timeout: float = 0) -> Iterator[AmqpChannel]:
         """Lend a channel of its own for the duration of a `with` block.
 
         Waits up to `timeout` seconds for a connection. Raises BrokerError when there is none, and
@@ -70,7 +70,7 @@ class RabbitmqLink(Reconnecting[Broker, Connection]):
         if connection is None:
             raise BrokerError(f'no connection: {self.trouble}')
         try:
-            channel: Channel = connection.channel()
+            channel: AmqpChannel = connection.channel()
             try:
                 yield channel
             finally:
@@ -79,7 +79,7 @@ class RabbitmqLink(Reconnecting[Broker, Connection]):
         except BROKEN as error:
             raise BrokerError(f'{self.broker}: {explain(error)}') from error
 
-    def _open(self, broker: Broker) -> Connection:
+    def _open(self, broker: Broker) -> AmqpConnection:
         connection = broker.connect()
         self._greenlets = [
             Greenlet.spawn(_read, connection),
@@ -95,18 +95,16 @@ class RabbitmqLink(Reconnecting[Broker, Connection]):
             raise
         return connection
 
-    def _abandon(self, connection: Connection) -> None:
+    def _abandon(self, connection: AmqpConnection) -> None:
         connection.collect()
         gevent.killall(self._greenlets)
         self._greenlets = []
 
 
-def _read(connection: Connection) -> None:
+def _read(connection: AmqpConnection) -> None:
     """Read until the connection ends, and say why."""
     try:
-        wire, dispatch = connection.transport, connection.on_inbound_frame
-        while wire.connected:
-            dispatch(wire.read_frame())
+        connection.read()
     except BROKEN as error:
         connection.fail(error)
     except Exception as error:  # noqa: BLE001 - the edge of py-amqp, which reads what others wrote
@@ -116,7 +114,7 @@ def _read(connection: Connection) -> None:
         connection.fail(ConnectionResetError('the connection broke'))
 
 
-def _keep_alive(connection: Connection) -> None:
+def _keep_alive(connection: AmqpConnection) -> None:
     """Send heartbeats and look for those of the broker."""
     interval = connection.heartbeat / _HEARTBEATS
     if not interval:

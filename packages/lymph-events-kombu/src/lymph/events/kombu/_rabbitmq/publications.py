@@ -8,7 +8,7 @@ import amqp
 import gevent
 from greenlet import getcurrent, greenlet
 
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 from lymph.events.kombu._rabbitmq.outbox import OutboxItem
 
 __all__ = ['Publication']
@@ -29,7 +29,7 @@ class Publication(OutboxItem):
         exchange: str,
         routing_key: str,
         mandatory: bool = False,
-        before: Callable[[Channel], object] | None = None,
+        before: Callable[[AmqpChannel], object] | None = None,
     ) -> None:
         super().__init__(len(message.body))
         self.message = message

@@ -24,7 +24,7 @@ from lymph.core._loop.deadlines import Expirations
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.bounds import Bounds
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, Unsendable, explain
-from lymph.events.kombu._rabbitmq.channels import Channel, Connection
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel, AmqpConnection
 from lymph.events.kombu._rabbitmq.outbox import Outbox, PublicationState
 from lymph.events.kombu._rabbitmq.publications import Publication
 
@@ -56,15 +56,15 @@ class Publisher:
     def __init__(
         self,
         link: _Trouble,
-        declare: Callable[[Channel], object],
+        declare: Callable[[AmqpChannel], object],
         restore: Callable[[], object],
     ) -> None:
         self._link = link
         self._declare = declare
         self._restore = restore
         self._outbox: Outbox[Publication] = Outbox()
-        self._connection: Connection | None = None
-        self._channel: Channel | None = None
+        self._connection: AmqpConnection | None = None
+        self._channel: AmqpChannel | None = None
         self._reopening: Greenlet | None = None
         self._expirations = Expirations()
 
@@ -89,7 +89,7 @@ class Publisher:
         if publication.state != 'confirmed':
             raise self._error(publication, time.monotonic() - started)
 
-    def prepare(self, connection: Connection) -> None:
+    def prepare(self, connection: AmqpConnection) -> None:
         """Publish over this connection from now on. Waits for the channel.
 
         Raises OSError or AMQPError when the channel cannot be opened.
@@ -184,8 +184,8 @@ class Publisher:
 
     # The channel.
 
-    def _open(self, connection: Connection) -> None:
-        channel: Channel = connection.channel()
+    def _open(self, connection: AmqpConnection) -> None:
+        channel: AmqpChannel = connection.channel()
         self._declare(channel)
         for event, listener in self._listeners():
             channel.events[event].add(listener)
@@ -231,7 +231,7 @@ class Publisher:
         self._reopening = Greenlet.spawn(self._reopen, connection, worn=channel)
 
     def _reopen(
-        self, connection: Connection, worn: Channel | None = None, restore: bool = False
+        self, connection: AmqpConnection, worn: AmqpChannel | None = None, restore: bool = False
     ) -> None:
         """Open another channel of the connection, unless there is another connection by now."""
         try:
@@ -245,7 +245,7 @@ class Publisher:
         except Exception as error:  # noqa: BLE001 - logged there
             self._give_up_on(connection, error)
 
-    def _give_up_on(self, connection: Connection, error: Exception) -> None:
+    def _give_up_on(self, connection: AmqpConnection, error: Exception) -> None:
         """Ask for a new connection, which helps whatever the error is."""
         if not isinstance(error, BROKEN):
             logger.exception('cannot publish over this connection any more')

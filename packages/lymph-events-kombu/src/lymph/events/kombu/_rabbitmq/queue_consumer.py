@@ -38,7 +38,7 @@ from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.loops import go_on
-from lymph.events.kombu._rabbitmq.channels import Channel, Connection
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel, AmqpConnection
 from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery, ConsumingChannel
 from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
@@ -192,9 +192,9 @@ class QueueConsumer:
             self._drop_channel()
             gevent.sleep(_BACKOFF.delay(max(self._failures, 1), random.random()))
 
-    def _open(self, connection: Connection) -> None:
+    def _open(self, connection: AmqpConnection) -> None:
         self._width = self._opened()
-        channel: Channel = connection.channel()
+        channel: AmqpChannel = connection.channel()
         self._channel = ConsumingChannel(channel, self.queue.name, self._deliver, self._cancelled)
         channel.on_closed = self._closed
         self._topology.declare_queue(channel, self.queue, self._subscription.event_types)

@@ -11,7 +11,7 @@ from amqp.exceptions import NotFound
 
 from lymph.config.printable import quoted
 from lymph.events.kombu._connecting.errors import BrokerError
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 from lymph.events.kombu._rabbitmq.deadletters import RabbitmqDeadLetters
 from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.management import Figures, Management
@@ -188,6 +188,6 @@ class RabbitmqQueues(Queues):
         return Counter(letter.queue for letter in self._letters.scan()) if total else Counter()
 
 
-def _counts(channel: Channel, name: str) -> tuple[int, int]:
+def _counts(channel: AmqpChannel, name: str) -> tuple[int, int]:
     declared = channel.queue_declare(name, passive=True)
     return declared.message_count, declared.consumer_count

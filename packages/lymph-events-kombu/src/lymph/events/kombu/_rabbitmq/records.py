@@ -30,7 +30,7 @@ from gevent.lock import RLock
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError
 from lymph.events.kombu._connecting.loops import go_on
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.publications import Publication
 from lymph.events.kombu._rabbitmq.publisher import Publisher
@@ -176,7 +176,7 @@ class Records:
                     )
                 gevent.sleep(random.uniform(*_LOCKED))
 
-    def _lock(self, channel: Channel) -> bool:
+    def _lock(self, channel: AmqpChannel) -> bool:
         """Take the lock and return True; if it is taken, the channel is closed: return False."""
         try:
             channel.queue_declare(
@@ -186,7 +186,7 @@ class Records:
             return False
         return True
 
-    def _replace(self, channel: Channel, change: Callable[[_Known], _Known]) -> _Known:
+    def _replace(self, channel: AmqpChannel, change: Callable[[_Known], _Known]) -> _Known:
         queue = self._topology.record_queue
         queue.declare(channel)
         taken: list[amqp.Message] = []

@@ -22,7 +22,7 @@ from lymph.events.base import Subscription
 from lymph.events.checks import check_subscription
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.event_system import KombuEventSystem
-from lymph.events.kombu._rabbitmq.channels import Channel, Connection
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel, AmqpConnection
 from lymph.events.kombu._rabbitmq.consumer import Consumer
 from lymph.events.kombu._rabbitmq.deadletters import RabbitmqDeadLetters
 from lymph.events.kombu._rabbitmq.delays import LONGEST, fine
@@ -273,7 +273,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         level = fine(delay, self._clock.now())
         queue = self._topology.delay_queue(level)
 
-        def declare(channel: Channel) -> None:
+        def declare(channel: AmqpChannel) -> None:
             queue.declare(channel, nowait=True)
             self._topology.bind_delay(channel, level, nowait=True)
 
@@ -302,7 +302,7 @@ class RabbitmqEventSystem(KombuEventSystem):
             self._availability.check(SubscriptionError, name)
             self._consuming_started = True
 
-    def _prepare_emitting(self, connection: Connection) -> None:
+    def _prepare_emitting(self, connection: AmqpConnection) -> None:
         self._now.prepare(connection)
         self._later.prepare(connection)
 
@@ -310,7 +310,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._now.down()
         self._later.down()
 
-    def _prepare_consuming(self, connection: Connection) -> None:
+    def _prepare_consuming(self, connection: AmqpConnection) -> None:
         channel = connection.channel()
         self._topology.declare_exchanges(channel)
         channel.close()

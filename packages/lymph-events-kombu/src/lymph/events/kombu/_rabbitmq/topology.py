@@ -36,7 +36,7 @@ from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
 from lymph.events.base import Subscription
 from lymph.events.deliveries import LOSSES
 from lymph.events.kombu._connecting.errors import BrokerError, explain
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 from lymph.events.kombu._rabbitmq.delays import Level
 from lymph.events.kombu._rabbitmq.mismatches import advice
 from lymph.events.kombu._rabbitmq.names import Names
@@ -59,7 +59,7 @@ class Queue:
     name: str
     arguments: dict[str, Any]
 
-    def declare(self, channel: Channel, nowait: bool = False) -> None:
+    def declare(self, channel: AmqpChannel, nowait: bool = False) -> None:
         """Declare the queue; raises BrokerError if one of that name has other arguments.
 
         With `nowait` the broker does not answer; an error then closes the channel later.
@@ -102,7 +102,7 @@ class Topology:
         self._queue_type = queue_type
         self._quorum = queue_type == 'quorum'
 
-    def declare_exchanges(self, channel: Channel) -> None:
+    def declare_exchanges(self, channel: AmqpChannel) -> None:
         """Declare the exchange of events and what takes dead letters.
 
         Raises BrokerError if an exchange or queue of that name differs.
@@ -110,13 +110,13 @@ class Topology:
         self._exchange(channel, self.names.events, 'topic')
         self.declare_dead(channel)
 
-    def declare_dead(self, channel: Channel, nowait: bool = False) -> None:
+    def declare_dead(self, channel: AmqpChannel, nowait: bool = False) -> None:
         """Declare the exchange and queue of dead letters; raises as `declare_exchanges` does."""
         self._exchange(channel, self.names.dead, 'topic', nowait)
         self.dead_letter_queue.declare(channel, nowait)
         channel.queue_bind(self.names.dead, self.names.dead, '#', nowait=nowait)
 
-    def declare_delay(self, channel: Channel) -> None:
+    def declare_delay(self, channel: AmqpChannel) -> None:
         """Declare what delayed events need besides the queues they wait in.
 
         Raises BrokerError if an exchange or queue of that name differs.
@@ -165,7 +165,7 @@ class Topology:
             arguments['x-single-active-consumer'] = True
         return self._queue(name, arguments)
 
-    def has_queue(self, channel: Channel, name: str) -> bool:
+    def has_queue(self, channel: AmqpChannel, name: str) -> bool:
         """Return whether a subscription's queue exists; if not, the broker closes the channel."""
         try:
             channel.queue_declare(self.names.queue(name), passive=True)
@@ -173,12 +173,12 @@ class Topology:
             return False
         return True
 
-    def declare_queue(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
+    def declare_queue(self, channel: AmqpChannel, queue: Queue, topics: Iterable[str]) -> None:
         """Declare a queue and bind it to `topics`; raises BrokerError as `Queue.declare` does."""
         queue.declare(channel)
         self.bind(channel, queue, topics)
 
-    def bind(self, channel: Channel, queue: Queue, topics: Iterable[str]) -> None:
+    def bind(self, channel: AmqpChannel, queue: Queue, topics: Iterable[str]) -> None:
         """Bind a queue to `topics`; raises NotFound if the queue or the exchange does not exist."""
         for topic in topics:
             channel.queue_bind(queue.name, self.names.events, topic)
@@ -203,7 +203,7 @@ class Topology:
         """Return the headers by which events find their delay queue."""
         return {_MATCH: level.suffix}
 
-    def bind_delay(self, channel: Channel, level: Level, nowait: bool = False) -> None:
+    def bind_delay(self, channel: AmqpChannel, level: Level, nowait: bool = False) -> None:
         """Bind the delay queue of a level."""
         match = {'x-match': 'all', **self.delay_match(level)}
         channel.queue_bind(
@@ -216,7 +216,7 @@ class Topology:
     def _queue(self, name: str, arguments: dict[str, Any]) -> Queue:
         return Queue(name, {'x-queue-type': self._queue_type, **arguments})
 
-    def _exchange(self, channel: Channel, name: str, kind: str, nowait: bool = False) -> None:
+    def _exchange(self, channel: AmqpChannel, name: str, kind: str, nowait: bool = False) -> None:
         try:
             channel.exchange_declare(name, kind, durable=True, auto_delete=False, nowait=nowait)
         except PreconditionFailed as error:

@@ -20,7 +20,7 @@ from lymph.core.greenlets import Greenlet
 from lymph.events.base import Subscription
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.loops import go_on
-from lymph.events.kombu._rabbitmq.channels import Channel
+from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 from lymph.events.kombu._rabbitmq.links import RabbitmqLink
 from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 
@@ -72,7 +72,7 @@ class Upkeep:
         if self._link.connection is not None:
             self.restore()
 
-    def _report(self, channel: Channel) -> None:
+    def _report(self, channel: AmqpChannel) -> None:
         try:
             channel.exchange_declare(self._topology.names.events, 'topic', passive=True)
         except NotFound:

@@ -133,14 +133,9 @@ class Wire:
         self.sock.close()
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child: what is sent here would be the parent's."""
+        """Send nothing any more, in a forked child."""
         self.connected = False
         self._out.clear()
-        # the loop still watches the descriptor: it becomes that of a connection which has ended
-        ended, other = socket.socketpair()
-        os.dup2(ended.fileno(), self.sock.fileno(), inheritable=False)
-        ended.close()
-        other.close()
 
     def _next_frame(self) -> tuple[int, int, bytes] | None:
         data, start = self._in, self._at + _HEADER.size

@@ -19,9 +19,9 @@ from lymph.core.workers import Workers
 from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
 from lymph.events.kombu import KombuEventSystem
-from lymph.events.kombu._rabbitmq.channels import Channel
 from lymph.events.kombu._rabbitmq.consuming_channels import AmqpDelivery
 from lymph.events.kombu._rabbitmq.failures import Failures
+from lymph.events.kombu._rabbitmq.fast_channels import FastAmqpChannel
 from lymph.events.kombu._rabbitmq.outbox import Outbox
 
 _COUNT = 6  # the step is reached this often before it kills
@@ -47,7 +47,7 @@ def die_before(owner, name, after=_COUNT):
 
 STEPS = {
     # of an emitter
-    'before the publish': lambda: die_before(Channel, 'send'),
+    'before the publish': lambda: die_before(FastAmqpChannel, 'send'),
     'before the confirm is read': lambda: die_before(Outbox, 'acked'),
     # of a consumer
     'in the handler': lambda: None,
