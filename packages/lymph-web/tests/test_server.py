@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._http.connections import HttpConnection
 from lymph.web._http.server import WebServer
@@ -384,7 +384,7 @@ def test_the_time_that_an_application_takes_is_not_the_clients(serve, connect, p
     client.get('/slow_echo', 'Content-Length: 2', method='POST')
     client.send('a')
     pages.entered.wait(WAIT)
-    gevent.sleep(0.3)  # longer than the body may take
+    let_pass(0.3, 'an application that takes longer than the body may')
     client.send('b')
     pages.go_on.set()
     assert client.answer().body == b'ab'

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 
-import gevent
 import pytest
 
 import lymph
 from lymph.exceptions import LymphError
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 
 class Mailer(lymph.Interface):
@@ -72,7 +71,7 @@ def test_tasks_that_nobody_takes_are_told_once(world, warnings, monkeypatch):
     assert 'tasks of mailer.retract, mailer.send;' in record.getMessage()
     assert '`lymph worker`' in record.getMessage()
     count = len(seen)
-    gevent.sleep(0.1)  # the time of several looks
+    let_pass(0.1, 'the time of several looks, after which nothing follows')
     assert (len(seen), len(warnings())) == (count, 1)
 
 
@@ -83,7 +82,7 @@ def test_a_worker_that_comes_a_moment_later_is_no_reason_to_warn(world, warnings
     eventually(lambda: len(seen) == 1)
     world.container((Mailer, 'mailer'), worker=True)
     eventually(lambda: len(seen) == 2)
-    gevent.sleep(0.1)  # the time of several looks
+    let_pass(0.1, 'the time of several looks, after which nothing follows')
     assert (len(seen), warnings()) == (2, [])
 
 
@@ -93,7 +92,7 @@ def test_tasks_that_a_worker_takes_are_looked_at_once(world, warnings, monkeypat
     seen = looks(container, monkeypatch)
     container.start()
     eventually(lambda: len(seen) == 1)
-    gevent.sleep(0.1)  # the time of several looks
+    let_pass(0.1, 'the time of several looks, after which nothing follows')
     assert (len(seen), warnings()) == (1, [])
 
 
@@ -118,5 +117,5 @@ def test_neither_workers_nor_instances_without_queues_for_them_look(world, warni
     seen = looks(container, monkeypatch)
     container.start()
     world.container((Mailer, 'mailer'), worker=True)
-    gevent.sleep(0.1)  # the time of several looks
+    let_pass(0.1, 'the time of several looks, after which nothing follows')
     assert (seen, warnings()) == ([], [])
