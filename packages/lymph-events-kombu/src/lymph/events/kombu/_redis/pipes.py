@@ -31,7 +31,6 @@ __all__ = ['CommandRefused', 'Lost', 'NoAnswer', 'Pipe']
 
 logger = logging.getLogger(__name__)
 
-_PUSHED = object()
 _UNFIT = (redis.exceptions.NoScriptError, redis.ReadOnlyError)  # another connection may be better
 
 
@@ -64,7 +63,6 @@ class Pipe:
         self._prefix = self._bell = ''
         self._pushed = pushed
         self._connection = broker.connect()
-        self._connection._parser.set_pubsub_push_handler(self._push)  # noqa: SLF001
         self._waiting: deque[Callable[[Any], object]] = deque()
         self._out: list[bytes] = []
         self._wake = Event()
@@ -182,7 +180,9 @@ class Pipe:
         try:
             while True:
                 reply = self._reply()
-                if reply is not _PUSHED:
+                if self._pushed is not None and isinstance(reply, list):
+                    self._pushed(reply)  # over this connection no command has a list as its reply
+                else:
                     self._tell(self._waiting.popleft(), reply)
         except Exception as error:  # noqa: BLE001 - whatever it is, replies have no order any more
             self._break(error)
@@ -207,11 +207,6 @@ class Pipe:
             if self._connection.sock is None:
                 raise
             return CommandRefused(self._broker, explain(error))
-
-    def _push(self, message: list[Any]) -> object:
-        if self._pushed is not None:
-            self._pushed(message)
-        return _PUSHED
 
 
 def _chunks(data: bytes) -> Sequence[bytes | memoryview]:
