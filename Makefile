@@ -81,6 +81,10 @@ types: install  ## check the types of all distributions, strictly
 	@rm -rf build/new && mkdir -p build/new && cd build/new && ../../$(BIN)/lymph new greeter >greeter.log
 	cd build/new/greeter && ../../../$(BIN)/mypy --strict --config-file= --cache-dir=../../../.mypy_cache/new .
 
+.PHONY: house
+house:  ## print figures about the sources: sizes, documentation, tests, circles
+	@$(PYTHON) tools/house
+
 .PHONY: wheels
 wheels: install  ## build all distributions into dist/
 	rm -rf dist
