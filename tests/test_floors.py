@@ -32,6 +32,7 @@ def drawn_floors(title: str) -> list[list[str]]:
 # a module belongs to the longest name that fits it
 FLOORS = drawn_floors('The floors of lymph-core')
 CONFIG_FLOORS = drawn_floors('The floors of lymph-config')
+WEB_FLOORS = drawn_floors('The floors of lymph-web')
 
 # what each distribution may import of the others; lymph-core's own parts are above
 MAY_IMPORT = {
@@ -107,6 +108,16 @@ def test_a_module_of_lymph_config_imports_from_its_floor_or_below_also_lazily(mo
     above = [
         name for name in needed if floor_of(name, CONFIG_FLOORS) > floor_of(module, CONFIG_FLOORS)
     ]
+    assert above == []
+
+
+WEB = {name: path for name, path in MODULES['lymph-web'].items() if name != 'lymph.web'}
+
+
+@pytest.mark.parametrize('module', sorted(WEB))
+def test_a_module_of_lymph_web_imports_from_its_floor_or_below(module):
+    needed = imports(WEB[module]) & WEB.keys()
+    above = [name for name in needed if floor_of(name, WEB_FLOORS) > floor_of(module, WEB_FLOORS)]
     assert above == []
 
 
