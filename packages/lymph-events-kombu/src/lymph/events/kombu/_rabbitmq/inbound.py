@@ -67,7 +67,7 @@ _VALUES = {
 _TEXT, _BYTES, _ARRAY, _TABLE, _FIXED, _VOID = b'SxAFDV'
 
 
-class _Parts:
+class _PartialMessage:
     """A message of which parts have arrived."""
 
     __slots__ = ('body', 'method', 'missing', 'payload', 'properties')
@@ -87,7 +87,7 @@ def frame_handler(
 
     `callback` is called with its channel, its signature, its bytes and the message.
     """
-    parts: dict[int, _Parts] = {}  # by channel
+    parts: dict[int, _PartialMessage] = {}  # by channel
 
     def on_frame(frame: tuple[int, int, bytes]) -> bool:
         kind, channel, payload = frame
@@ -98,7 +98,7 @@ def frame_handler(
             if method not in _ARGUMENTS:
                 callback(channel, method, payload, None)
                 return True
-            parts[channel] = _Parts(method, payload)
+            parts[channel] = _PartialMessage(method, payload)
             return False
         if kind == _HEADER and message is not None and message.properties is None:
             message.missing = _CONTENT.unpack_from(payload)[2]
