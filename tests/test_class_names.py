@@ -8,9 +8,6 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-# Names that two classes still share; the list may only become shorter.
-SHARED = {'Connection', 'Transport'}
-
 
 def classes() -> dict[str, list[str]]:
     """Return where each class is defined, nested ones included, by its name."""
@@ -24,5 +21,4 @@ def classes() -> dict[str, list[str]]:
 
 def test_no_two_classes_have_one_name():
     shared = {name: places for name, places in classes().items() if len(places) > 1}
-    assert {name: places for name, places in shared.items() if name not in SHARED} == {}
-    assert shared.keys() >= SHARED, 'take out what is no longer shared'
+    assert shared == {}

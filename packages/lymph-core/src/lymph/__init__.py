@@ -24,6 +24,7 @@ _HOMES = {
     'Interface': 'lymph.core.interfaces',
     'LookupFailure': 'lymph.exceptions',
     'LymphError': 'lymph.exceptions',
+    'MissingKeyError': 'lymph.exceptions',
     'Nack': 'lymph.exceptions',
     'NotConnected': 'lymph.exceptions',
     'NotSent': 'lymph.exceptions',
@@ -87,6 +88,9 @@ if TYPE_CHECKING:
     )
     from lymph.exceptions import (
         LymphError as LymphError,
+    )
+    from lymph.exceptions import (
+        MissingKeyError as MissingKeyError,
     )
     from lymph.exceptions import (
         Nack as Nack,
