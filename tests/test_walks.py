@@ -1,22 +1,30 @@
-"""ARCHITECTURE.md names the files that a call passes, and no others."""
+"""ARCHITECTURE.md names the files that calls, events and configured values pass, and no others."""
 
 from __future__ import annotations
 
-import re
-import sys
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import greenlet
+import pytest
+from gevent.event import Event as Signal
 
 import lymph
 from lymph.client import Client
 from lymph.config import Configuration
 from lymph.core.container import ServiceContainer
+from lymph.testing._walks.drawings import check_walk, drawn
 
-ARCHITECTURE = Path(__file__).parents[1] / 'ARCHITECTURE.md'
+ARCHITECTURE = (Path(__file__).parents[1] / 'ARCHITECTURE.md').read_text()
 IN_PROCESS = {'registry': {'class': 'static'}, 'events': {'class': 'null'}, 'block_threshold': 0}
+
+#: what timers of the embedded event system run, whenever their time has come
+EMBEDDED_UPKEEP = {
+    'core._system.processes',  # watches the processes of other owners
+    'core.greenlets',  # a worker is made when the last one has not finished yet
+    'events._embedded.cleanup',  # deletes what is left of deleted queues
+    'events._embedded.claims',  # renews claims
+    'events._embedded.owners',  # removes dead owners
+}
 
 
 class Echo(lymph.Interface):
@@ -25,54 +33,68 @@ class Echo(lymph.Interface):
         return text.upper()
 
 
-def drawn(heading: str) -> list[str]:
-    """Return the modules in the drawing of a section, without `lymph.`."""
-    section = ARCHITECTURE.read_text().split(f'\n## {heading}\n')[1].split('\n## ')[0]
-    drawing = section.split('```')[1]
-    return re.findall(r'\w+(?:\.\w+)+', drawing)
+class Listener(lymph.Interface):
+    def apply_config(self, config: Any) -> None:
+        self.handled = Signal()
+
+    @lymph.event('order.paid')
+    def on_paid(self, event: lymph.Event) -> None:
+        self.handled.set()
+
+    def emit_and_handle(self) -> None:
+        self.handled.clear()
+        self.emit('order.paid', {'n': 1})
+        assert self.handled.wait(30)
 
 
-def passed(call: Any) -> set[str]:
-    """Return the modules of lymph whose functions run while `call` does, in all greenlets."""
-    found = set()
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        name = frame.f_globals.get('__name__', '')
-        if event == 'call' and name.startswith('lymph.'):
-            found.add(name.removeprefix('lymph.'))
-
-    def switched(event: str, greenlets: Any) -> None:
-        sys.setprofile(note)  # each greenlet has its own
-
-    profiler, tracer = sys.getprofile(), greenlet.gettrace()
-    greenlet.settrace(switched)
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(profiler)
-        greenlet.settrace(tracer)
-    return found
+def container(**sections: Any) -> ServiceContainer:
+    config = Configuration({'container': {**IN_PROCESS, **sections}})
+    return ServiceContainer.from_config(config.view('container'))
 
 
 def test_files_that_a_call_passes_are_those_of_the_document() -> None:
-    service = ServiceContainer.from_config(
-        Configuration({'container': IN_PROCESS}).view('container')
-    )
+    service = container()
     service.install_interface(Echo, 'echo')
     service.start(register=False)
-    known = {
-        **IN_PROCESS,
-        'registry': {'class': 'static', 'services': {'echo': [service.endpoint]}},
-    }
+    known = {'class': 'static', 'services': {'echo': [service.endpoint]}}
     try:
-        with Client.from_config(Configuration({'container': known})) as client:
+        config = Configuration({'container': {**IN_PROCESS, 'registry': known}})
+        with Client.from_config(config) as client:
             echo = client.proxy('echo', timeout=30)
-            for _ in range(3):  # connections, greenlets and tables are there then
-                echo.upper(text='x')
-            found = passed(lambda: echo.upper(text='x'))
+            check_walk(
+                lambda: echo.upper(text='x'),
+                drawn(ARCHITECTURE, 'A call, from its caller to its method and back'),
+            )
     finally:
         service.stop()
-    documented = drawn('A call, from its caller to its method and back')
-    assert len(documented) == len(set(documented))
-    assert found == set(documented)
+
+
+@pytest.mark.parametrize(
+    ('system', 'upkeep'), [('local', {'core.greenlets'}), ('embedded', EMBEDDED_UPKEEP)]
+)
+def test_files_that_an_event_passes_are_those_of_the_document(
+    system: str, upkeep: set[str], tmp_path: Path
+) -> None:
+    section = {'path': str(tmp_path)} if system == 'embedded' else {}
+    service = container(events={'class': system, **section})
+    listener = service.install_interface(Listener, 'listener')
+    service.start(register=False)
+    try:
+        walk = drawn(ARCHITECTURE, 'Every event', 'Events leased from a store', f'Over {system}')
+        check_walk(listener.emit_and_handle, walk, upkeep)
+    finally:
+        service.stop()
+
+
+def test_files_that_a_configured_value_passes_are_those_of_the_document(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / 'lymph.yml'
+    file.write_text('rpc:\n  timeout: $(env.TIMEOUT)\n')
+
+    def read() -> None:
+        config = Configuration(environ={'TIMEOUT': '3'})
+        config.load_file(file)
+        assert config.view('rpc').get_seconds('timeout') == 3
+
+    check_walk(read, drawn(ARCHITECTURE, 'A configuration value, from its file to its reader'))
