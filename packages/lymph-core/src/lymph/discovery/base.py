@@ -50,7 +50,7 @@ class BaseServiceRegistry(Component, ABC):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # What was handed out; a service that had no instance yet is not among them.
+        # the live views; a service that has never had an instance has none
         self._services: dict[tuple[str, str], Service] = {}
         self._lookups: Flights[Service] = Flights(lambda run: self.pool.spawn(run))
 
@@ -68,10 +68,10 @@ class BaseServiceRegistry(Component, ABC):
         raise NotImplementedError(f'{cls.__name__} cannot be configured')
 
     def get(self, name: str, namespace: str = RPC) -> Service:
-        """Return the live view of a service; asked for again, the same object.
+        """Return the live view of a service; the same object each time.
 
-        A view stays live until `forget`, also while it is empty. Raises LookupFailure when nobody
-        offers the service now.
+        A view stays live until `forget`, even while it is empty. Raises LookupFailure if the
+        service has no instance now, and if the registry cannot be asked or was stopped.
         """
         service = self.known(name, namespace)
         if service is not None:
@@ -95,7 +95,7 @@ class BaseServiceRegistry(Component, ABC):
             self.unwatch(service, namespace)
 
     def suspect(self, instance: ServiceInstance) -> None:
-        """Hear that `instance` could not be reached; a backend may look again. Never waits."""
+        """Handle that `instance` could not be reached: a backend may check it. Never waits."""
 
     def suspect_endpoint(self, endpoint: str) -> None:
         """Suspect the instances at an endpoint; called from the hub when a connection was lost."""
@@ -105,7 +105,10 @@ class BaseServiceRegistry(Component, ABC):
                     self.suspect(instance)
 
     def refresh(self, service: Service, namespace: str) -> None:
-        """Bring a watched service up to date now, where the backend can do that."""
+        """Bring a watched service up to date now, where the backend can do that.
+
+        Raises LookupFailure if the registry cannot be asked.
+        """
 
     @abstractmethod
     def discover(self, namespace: str = RPC) -> set[str]:
@@ -118,20 +121,21 @@ class BaseServiceRegistry(Component, ABC):
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
         """Make `instance` findable under `name` until it is unregistered or its process ends.
 
-        The same name and `instance.key` again replaces the facts. Raises RegistrationFailure, for a
-        name or facts that no registry would read again too (see `check_registration`).
+        Registering the same name and `instance.key` again replaces the facts. Raises
+        RegistrationFailure for an invalid name or facts (see `check_registration`), and if the
+        registry cannot be used.
         """
 
     @abstractmethod
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
-        """Take `instance` out again; one that this registry did not register is ignored.
+        """Unregister `instance`; one that this registry did not register is ignored.
 
-        While the registry's server is away this returns too, and is done when it is back.
+        While the registry's server is away this returns at once, and is done when it is back.
         """
 
     @abstractmethod
     def watch(self, service: Service, namespace: str) -> None:
-        """Fill `service` before returning and keep it true until `unwatch`.
+        """Fill `service` before returning and keep it up to date until `unwatch`.
 
         Raises LookupFailure when the registry cannot be asked.
         """

@@ -23,14 +23,17 @@ def escape(name: str) -> str:
 
 
 def unescape(part: str) -> str:
-    """Return the name that `escape` made `part` from."""
+    """Return the name that `escape` made `part` from.
+
+    Raises UnicodeDecodeError if the escaped bytes are not UTF-8.
+    """
     return '' if part == '%' else unquote(part, errors='surrogatepass')
 
 
 def name_in(part: str) -> str:
     """Return the name of a service that `part`, found in a directory or a tree, stands for.
 
-    Raises ValueError for what `escape` does not make of any name: such a part is somebody else's.
+    Raises ValueError for a part that `escape` makes of no name: lymph has not written it.
     """
     try:
         name = unescape(part)

@@ -37,11 +37,16 @@ class RegistryPartitioner(Partitioner):
 
     @classmethod
     def from_config(cls, config: ConfigView, registry: BaseServiceRegistry) -> RegistryPartitioner:
-        """Make it for the registry in use; there is nothing to configure."""
+        """Make it for the registry in use; raises ConfigurationError for any option."""
         refuse_unknown(config, ())
         return cls(registry)
 
     def join(self, group: str, member: str, count: int, assigned: Assigned) -> None:
+        """Register the member in the group and call `assigned` with its partitions, now and later.
+
+        Raises RegistrationFailure or LookupFailure if the registry cannot be used; then the member
+        has not joined.
+        """
         # an address of its own: the one for calls is lost when the service leaves the registry
         instance = ServiceInstance(member, f'{SERIAL}://{member}')
         membership = self._memberships[group, member] = _Membership(instance)
@@ -53,7 +58,7 @@ class RegistryPartitioner(Partitioner):
             raise
 
         def tell() -> None:
-            # itself too, also while the registry has not seen it, or has lost it for a moment
+            # this member too, even while the registry does not show it
             members = {member, *(each.identity for each in service)}
             assigned(divide(members, count)[member])
 
@@ -61,6 +66,7 @@ class RegistryPartitioner(Partitioner):
         tell()
 
     def leave(self, group: str, member: str) -> None:
+        """Unregister the member; unknown members are ignored."""
         membership = self._memberships.pop((group, member), None)
         if membership is None:
             return

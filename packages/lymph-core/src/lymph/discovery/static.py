@@ -1,4 +1,4 @@
-"""A registry without a server: what the containers of one process and the configuration say.
+"""A registry without a server: containers of one process, and addresses in the configuration.
 
 Configuration, all optional: ``services`` maps a name to one or several fixed addresses, each an
 endpoint or a mapping of `endpoint` and `version`; ``hub: dep:name`` shares a hub.
@@ -48,13 +48,13 @@ class StaticServiceRegistryHub:
         return {name for space, name in self._known if space == namespace}
 
     def add(self, namespace: str, name: str, instance: ServiceInstance, owner: object) -> None:
-        """Add an instance, or replace the one with its key, and tell whoever watches."""
+        """Add an instance, or replace the one with its key, and update the watched services."""
         self._known.setdefault((namespace, name), {})[instance.key] = instance, owner
         for service in tuple(self._watched.get((namespace, name), ())):
             service.add(replace(instance, connector=service.connector))
 
     def remove(self, namespace: str, name: str, key: str, owner: object) -> None:
-        """Take an instance out, if it is this owner's, and tell whoever watches."""
+        """Remove an instance if `owner` added it, and update the watched services."""
         known = self._known.get((namespace, name), {})
         if key not in known or known[key][1] is not owner:
             return
@@ -65,13 +65,13 @@ class StaticServiceRegistryHub:
             service.remove(key)
 
     def watch(self, namespace: str, service: Service) -> None:
-        """Fill `service` and tell it of each change."""
+        """Fill `service` and keep it up to date."""
         self._watched.setdefault((namespace, service.name), []).append(service)
         known = self._known.get((namespace, service.name), {}).values()
         service.update(replace(instance, connector=service.connector) for instance, _ in known)
 
     def unwatch(self, namespace: str, service: Service) -> None:
-        """Tell `service` nothing more."""
+        """Stop changing `service`."""
         watching = self._watched.get((namespace, service.name), [])
         if service in watching:
             watching.remove(service)
@@ -102,7 +102,10 @@ class StaticServiceRegistry(BaseServiceRegistry):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> StaticServiceRegistry:
-        """Make the registry; raises ConfigurationError for an invalid name, address or version."""
+        """Make the registry; raises ConfigurationError for an invalid name, address or version.
+
+        Other keys, and a `hub` of another type, raise it too.
+        """
         refuse_unknown(config, ('hub', 'services'))
         hub = config.get('hub')
         if not isinstance(hub, (StaticServiceRegistryHub, type(None))):
@@ -114,28 +117,37 @@ class StaticServiceRegistry(BaseServiceRegistry):
 
     @property
     def description(self) -> str:
+        """Where the fixed addresses are configured, for an operator."""
         return 'the addresses in container.registry.services'
 
     def discover(self, namespace: str = RPC) -> set[str]:
+        """Return the names of all services that have an instance."""
         return self.hub.names(namespace)
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        """Add the instance to the hub.
+
+        Raises RegistrationFailure if the name or the facts are invalid.
+        """
         check_registration(name, instance)
         self._registered.add((namespace, name, instance.key))
         self.hub.add(namespace, name, instance, owner=self)
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        """Remove the instance from the hub, if it was registered here."""
         self._registered.discard((namespace, name, instance.key))
         self.hub.remove(namespace, name, instance.key, owner=self)
 
     def watch(self, service: Service, namespace: str) -> None:
+        """Fill `service` from the hub and keep it up to date."""
         self.hub.watch(namespace, service)
 
     def unwatch(self, service: Service, namespace: str) -> None:
+        """Stop changing `service`; unknown services are ignored."""
         self.hub.unwatch(namespace, service)
 
     def on_stop(self) -> None:
-        """Take out what was registered here and stop watching; fixed addresses stay."""
+        """Unregister what was registered here and stop watching; fixed addresses stay."""
         while self._registered:
             self.hub.remove(*self._registered.pop(), owner=self)
         super().on_stop()

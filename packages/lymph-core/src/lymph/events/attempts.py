@@ -53,12 +53,12 @@ class Attempts:
     ) -> Outcome:
         """Call the handler with the event of `message`, which `unpack(message, number)` returns.
 
-        Whatever the handler raises is a failed attempt. Only Killed is raised: then the attempt has
-        no outcome, and the event is to be delivered again.
+        An attempt fails whatever the handler raises. Raises only Killed: then the attempt has no
+        outcome, and the event must be delivered again.
         """
         try:
             event = unpack(message, number)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it stays so
+        except Exception as error:  # noqa: BLE001 - it fails in every attempt
             return self._decide(subscription, Attempt(number, error, unpacked=False))
         try:
             check_handled(subscription, event)
@@ -93,7 +93,7 @@ class Attempts:
         )
 
     def report_unsettled(self, subscription: Subscription, error: BaseException) -> None:
-        """Log that an outcome could not be carried out, for a reason that nobody foresaw."""
+        """Log that an outcome could not be carried out because of an unexpected error."""
         text = '%s: cannot settle an event; it is given back'
         name = subscription.queue_name
         self._log.write(logging.ERROR, name, text, name, exc_info=error)

@@ -18,7 +18,7 @@ class Backoff:
     jitter    share of a delay by which chance may shorten or lengthen it, 0 to 1
     ========  ==================================================================================
 
-    With the defaults every delay is longer than the one before it, whatever chance does.
+    With the defaults every delay is longer than the one before it, whatever the jitter.
     """
 
     first: float = 0.5

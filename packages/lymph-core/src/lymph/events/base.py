@@ -1,13 +1,14 @@
 """The contract of an event system: events out safely, events in at least once.
 
 - `emit` returns when the event is safe (as the backend understands it) or raises EmitFailure.
-- The handler's return acknowledges. What becomes of an event whose handler raises is the table in
-  `deliveries`: it is tried again after growing delays, or it becomes a dead letter. Each failure is
-  logged and reported to the error hook. `attempts` makes and reports attempts for a backend.
-- A handler that is cut short, by its end or that of its process, has not handled the event: it
-  goes to another consumer at once, with `attempt` one higher.
+- An event is acknowledged when its handler returns. If the handler raises, the table in
+  `deliveries` decides: the event is tried again after growing delays, or becomes a dead letter.
+  Each failure is logged and reported to the error hook. `attempts` makes and reports attempts for
+  a backend.
+- An event whose handler is killed, alone or with its process, is not handled: it goes to another
+  consumer at once, with `attempt` one higher.
 - Handlers run in `self.workers`, so no more are fetched than may run.
-- Every handler is given an Event of its own, made from bytes: what it changes nobody else sees.
+- Every handler gets an Event of its own, made from bytes: no other handler sees what it changes.
 - A handler that raises EventRejected is not called again: the event is a dead letter at once.
 - An exclusive queue has one consumer among all instances, which handles one event at a time in the
   order of the queue; the others stand by. A failed event is tried again in its place: nothing
@@ -15,8 +16,8 @@
   still for too long or was cut off, begins to handle nothing more of it: that is checked right
   before the handler is called. A handler that was running then cannot be undone, and may overlap
   with the one that the next consumer calls for the same event.
-- Event types are topics as in AMQP: words parted by dots; in a subscription ``*`` stands for one
-  word, ``#`` for zero or more.
+- Event types are topics as in AMQP: dot-separated words; in a subscription ``*`` stands for
+  one word, ``#`` for zero or more.
 """
 
 from __future__ import annotations
@@ -39,12 +40,13 @@ __all__ = ['BaseEventSystem', 'Subscription']
 
 @dataclass(frozen=True, eq=False)
 class Subscription:
-    """What an event system has to know of a handler; compared by identity.
+    """What an event system needs to know about a handler; compared by identity.
 
     ==============  ==============================================================================
     queue_name      the queue that collects its events; unique to it, see `queue_names`
     event_types     topics, each may hold wildcards
-    handler         called with the event, in one of the workers; its return acknowledges
+    handler         called with the event, in one of the workers; the event is handled when it
+                    returns
     sequential      at most one event at a time in this instance
     exclusive       at most one event at a time in all instances, in the order of the queue
     broadcast       every instance receives every event: the queue belongs to this instance alone
@@ -100,7 +102,7 @@ class BaseEventSystem(Component, ABC):
     def subscribe(self, subscription: Subscription) -> None:
         """Bind the queue and begin to consume it; returns when events emitted from now on arrive.
 
-        Raises SubscriptionError for a topic that is none, or a queue that another subscription of
+        Raises SubscriptionError for an invalid topic, and for a queue that another subscription of
         this instance consumes.
         """
 
@@ -108,8 +110,8 @@ class BaseEventSystem(Component, ABC):
     def declare(self, subscription: Subscription) -> None:
         """Make and bind a durable queue without consuming it: its events are kept for others.
 
-        A queue that is there already stays as it is, with what is in it. Raises SubscriptionError
-        for a topic that is none, for a temporary subscription, and when the queue cannot be had.
+        An existing queue keeps its events. Raises SubscriptionError for an invalid topic, for a
+        temporary subscription, and if the queue cannot be made.
         """
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
@@ -124,9 +126,9 @@ class BaseEventSystem(Component, ABC):
                 self.declare(subscription)
 
     def has_queue(self, name: str) -> bool:
-        """Tell whether there is a durable queue of that name, whoever made it.
+        """Tell whether a durable queue of that name exists, whoever made it.
 
-        Raises SubscriptionError when that cannot be known.
+        Raises SubscriptionError if the backend cannot be asked.
         """
         return False
 
@@ -141,14 +143,14 @@ class BaseEventSystem(Component, ABC):
     def emit(self, event: Event, delay: float = 0) -> None:
         """Make the event safe, to be delivered not before `delay` seconds from now.
 
-        Raises EmitFailure when that could not be confirmed, SerializationError for a payload that
-        cannot travel, EventTooLarge for one of more than `lymph.core.limits.EVENT` bytes,
-        ValueError for a type with wildcards or a delay that is no number of seconds from 0 to
-        `lymph.events.checks.LONGEST_DELAY`.
+        Raises EmitFailure if that was not confirmed, SerializationError for a payload that cannot
+        be serialized, EventTooLarge for one of more than `lymph.core.limits.EVENT` bytes,
+        ValueError for a type with wildcards and for a delay that is not a number of seconds from
+        0 to `lymph.events.checks.LONGEST_DELAY`.
         """
 
     def pause(self) -> None:
-        """Fetch no more events; handlers that run go on and are settled. Never waits."""
+        """Fetch no more events; running handlers go on, and their outcomes count. Never waits."""
 
     def _expect_own_thread(self, what: str) -> None:
         """Raise WrongThread in another native thread than the one that made the event system.

@@ -1,4 +1,4 @@
-"""What every event system refuses, in the same words."""
+"""The checks of events and subscriptions that all event systems share."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def check_delay(delay: object, event_type: str) -> None:
 
 
 def check_emission(event: Event, delay: object) -> None:
-    """Raise ValueError for a type that is no topic and for a delay that is no time to wait.
+    """Raise ValueError for an invalid event type and for an invalid delay.
 
-    A trace id that is none is no reason to lose the event: it is replaced where that arrives.
+    An invalid trace id is accepted: the receiver replaces it, so that the event is not lost.
     """
     check_topic(event.type)
     check_delay(delay, event.type)

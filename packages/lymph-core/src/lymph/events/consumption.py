@@ -12,13 +12,13 @@ The event systems that keep their own queues differ in the store alone. The rule
   room. A ring that arrives during a lease is not lost.
 - Outcomes are handed to the store without waiting. The store takes leases and outcomes in order,
   so that an event's outcome is known before the next one of its queue is leased.
-- Who consumes an exclusive queue holds a claim to it, which comes with a lease and is given back
-  when nothing of it runs any more. It is looked at again right before a handler is called.
-- What was leased but never reached a handler goes back as if nothing had happened.
+- The consumer of an exclusive queue holds a claim to it, which comes with a lease and is given back
+  when none of its handlers runs any more. It is checked again right before a handler is called.
+- Events that were leased but never reached a handler go back, and the attempt does not count.
 - A `once` subscription begins one event: while that waits for another attempt it stays leased.
-- Whatever a handler raises is a failed attempt, which the store knows of before anything is logged
-  or told to hooks. Only `Killed` interrupts an attempt.
-- Whatever the store raises, the loop goes on after a pause.
+- An attempt fails whatever the handler raises. The store is told before anything is logged and
+  before hooks are called. Only `Killed` interrupts an attempt.
+- The loop goes on after a pause, whatever the store raises.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Consumption:
         self._loop: Greenlet | None = None
         self._attempts = Attempts(component, backoff)
 
-    # What the event system tells.
+    # Called by the event system.
 
     def start(self) -> None:
         """Begin to consume what is or will be added."""

@@ -1,4 +1,4 @@
-"""Dead letters: events that were given up, kept with what is known until somebody decides."""
+"""Dead letters: events that were given up, kept until an operator replays or drops them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DeadLetter:
     ========  ==================================================================================
     id        names the dead letter to its event system
     queue     the queue that gave up
-    event     the event, or None when its bytes make none
+    event     the event, or None if the bytes cannot be decoded
     data      the bytes as they were stored
     error     one line: what the handler raised last, or why there was no handler to ask
     attempts  deliveries to a handler
@@ -57,16 +57,17 @@ class DeadLetters(ABC):
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
-        """Return up to `limit` dead letters, of one queue or of all.
+        """Return up to `limit` dead letters, of one queue or of all, the oldest first.
 
-        `after` is the id of a dead letter: the answer begins with the next one.
+        `after` is the id of a dead letter: the answer begins with the next one. Raises the
+        backend's own LymphError if the backend cannot be asked.
         """
 
     def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
-        """Look through all dead letters once, those of one queue or of all.
+        """Yield all dead letters once, those of one queue or of all.
 
-        In no order that can be relied on, and without what is added meanwhile. To be closed when it
-        is left before its end.
+        The order is undefined, and letters that are added meanwhile are left out. Close the
+        generator if you leave it before its end.
         """
         page = self.read(queue, _PAGE)
         while page:
@@ -78,7 +79,7 @@ class DeadLetters(ABC):
     ) -> tuple[Sequence[DeadLetter], int]:
         """Return up to `limit` dead letters, the oldest first, and how many there are in all.
 
-        Those of one queue or of all. One look, whatever it costs; counting adds nothing to it.
+        `queue` restricts both to one queue. Reads all dead letters unless the backend has an index.
         """
         numbers = itertools.count()
         with closing(self.scan(queue)) as scan:
@@ -87,10 +88,10 @@ class DeadLetters(ABC):
 
     @abstractmethod
     def find(self, id: str) -> DeadLetter | None:
-        """Return a dead letter, or None when it is not there."""
+        """Return the dead letter with this id, or None."""
 
     def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
-        """Return the dead letters that are there, by id."""
+        """Return the dead letters that exist, by id."""
         found = (self.find(id) for id in ids)
         return {letter.id: letter for letter in found if letter is not None}
 
@@ -100,10 +101,10 @@ class DeadLetters(ABC):
 
         An event keeps its id and headers; its attempts are counted from 1 again. Returns how many
         there were; unknown ids are ignored. A dead letter whose queue is gone stays where it is and
-        is not counted. `settled` is called as they are done; whoever is interrupted may leave some
-        both replayed and where they were, and loses none.
+        is not counted. `settled(id)` is called after each. If this is interrupted, some may be
+        both replayed and still dead letters; none is lost.
         """
 
     @abstractmethod
     def drop(self, *ids: str, settled: Settled = str) -> int:
-        """Forget dead letters for good; returns how many there were."""
+        """Delete dead letters, call `settled(id)` for each, and return how many there were."""

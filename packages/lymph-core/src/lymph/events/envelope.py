@@ -8,8 +8,8 @@ source   who emitted it (text), or nil
 headers  mapping; ``trace_id`` is one of them
 =======  ===========================================================
 
-Unknown keys are ignored, so that a later lymph may add some. A trace id that is not valid is
-replaced by a new one: the event is worth more than what it belongs to. Type, id, source, headers
+Unknown keys are ignored, so that later versions can add keys. An invalid trace id is replaced by
+a new one, so that the event is not lost. Type, id, source, headers
 and, where an event is packed, its body have the bounds of `lymph.core.limits`.
 """
 
@@ -33,8 +33,8 @@ _SHORT = ID // 4  # characters that have at most so many bytes
 def pack_event(event: Event) -> bytes:
     """Return `event` as bytes.
 
-    Raises SerializationError, which names the path to the value that does not fit, EventTooLarge
-    among them.
+    Raises SerializationError, which names the path to the invalid value, and EventTooLarge, a
+    subclass, for a body of more than `lymph.core.limits.EVENT` bytes.
     """
     return encode_event(event, pack)
 
@@ -53,7 +53,7 @@ def encode_event(event: Event, encode: Callable[[Any], bytes]) -> bytes:
 
 
 def unpack_event(data: bytes, attempt: int = 1) -> Event:
-    """Return the event that `data` holds; raises SerializationError when it holds none."""
+    """Return the event in `data`; raises SerializationError if there is none."""
     return event_from(unpack(data), attempt)
 
 
@@ -69,7 +69,7 @@ def _mapping_of(event: Event) -> dict[str, Any]:
         'source': event.source,
         'headers': event.headers,
     }
-    # which is done for each event: most ids and sources are short
+    # this runs for each event: most ids and sources are short, which is cheaper to check
     if type(event.id) is not str or len(event.id) > _SHORT:
         _text(value, 'id')
     source = event.source
@@ -80,7 +80,7 @@ def _mapping_of(event: Event) -> dict[str, Any]:
 
 
 def event_from(value: Any, attempt: int = 1) -> Event:
-    """Return the event that a mapping describes; raises SerializationError when it is none."""
+    """Return the event that a mapping describes; raises SerializationError if it is invalid."""
     if not isinstance(value, dict):
         raise SerializationError(f'expected an event, found {type(value).__name__}')
     return Event(

@@ -1,4 +1,4 @@
-"""What is leased from a store of events, and what a store does."""
+"""The contract of stores that lease events: demands, deliveries and outcomes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ['Delivery', 'Demand', 'Leased', 'Store']
 
 @dataclass(frozen=True)
 class Delivery:
-    """An event leased from a queue; `id` and `owner` mean something to the store alone."""
+    """An event leased from a queue; only the store interprets `id` and `owner`."""
 
     id: int
     queue: str
@@ -24,8 +24,8 @@ class Delivery:
 class Demand:
     """How many events of a queue may be leased.
 
-    With `claim`, only if that is or becomes the one claim to the queue. Then the oldest event is
-    leased and no other before it was handled or given up, also while it waits to be tried again.
+    With `claim`, only if that is, or becomes, the only claim to the queue. Then the oldest event is
+    leased, and no other until it is handled or a dead letter, even while it waits to be retried.
     """
 
     queue: str
@@ -35,11 +35,14 @@ class Demand:
 
 @dataclass(frozen=True)
 class Leased:
-    """What a store gives; `due` tells for a queue in how many seconds it has more, if ever.
+    """The answer of a store to demands.
 
-    For a queue that another claim holds, that is when that claim ends unless it is renewed.
-    `claims` tells for a queue when the claim ends that came with this lease, by the monotonic
-    clock.
+    ==========  ==============================================================================
+    deliveries  the leased events
+    due         by queue: seconds until it has another event, or until the claim that another
+                instance holds expires unless it is renewed; no entry: not before a wake-up
+    claims      by queue: when the claim that came with this lease expires, monotonic clock
+    ==========  ==============================================================================
     """
 
     deliveries: Sequence[Delivery] = ()
@@ -48,10 +51,13 @@ class Leased:
 
 
 class Store(Protocol):
-    """Where the queues are. Only `lease` may wait; it raises LymphError when it fails."""
+    """Holds the queues. Only `lease` may wait; it raises LymphError if it fails."""
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
-        """Lease up to `count` events of each queue, the oldest first; each has one more attempt."""
+        """Lease up to `count` events of each queue, the oldest first; each has one more attempt.
+
+        Raises LymphError if the store cannot be used.
+        """
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Forget an event that was handled."""
@@ -66,7 +72,7 @@ class Store(Protocol):
         """Put events back to be leased at once; if not `started`, the attempt does not count."""
 
     def holds(self, claim: str) -> bool:
-        """Tell whether a claim surely stands at this moment. Never waits."""
+        """Tell whether a claim is certainly held at this moment. Never waits."""
 
     def let_go(self, queue: str, claim: str) -> None:
-        """Give a claim back, after all outcomes that were told before."""
+        """Give a claim back, after all outcomes that were submitted before."""

@@ -68,7 +68,7 @@ class LocalEventSystem(BaseEventSystem):
     def from_config(cls, config: ConfigView, **kwargs: Any) -> LocalEventSystem:
         """Make the event system; ``hub: dep:name`` shares a hub that is a dependency.
 
-        Raises ConfigurationError for other keys, and for a `hub` that is none.
+        Raises ConfigurationError for other keys, and for a `hub` of another type.
         """
         refuse_unknown(config, ('hub',))
         hub = config.get('hub')
@@ -93,7 +93,10 @@ class LocalEventSystem(BaseEventSystem):
         self._availability.stop()
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Begin to consume; returns when events emitted from now on arrive."""
+        """Begin to consume; events emitted from now on arrive.
+
+        Raises SubscriptionError as the contract says, and when this system does not run.
+        """
         self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         name = subscription.queue_name
         known = self._consumed.get(name)
@@ -108,7 +111,7 @@ class LocalEventSystem(BaseEventSystem):
         self._consumption.add(queue, subscription)
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
-        """Have the hub collect what the queues are for."""
+        """Make all queues in the hub; raises SubscriptionError as the contract says."""
         self._expect_own_thread('queues were prepared')
         for subscription in kept:
             self.declare(subscription)
@@ -121,7 +124,10 @@ class LocalEventSystem(BaseEventSystem):
             )
 
     def declare(self, subscription: Subscription) -> None:
-        """Make a durable queue that collects events until somebody consumes it."""
+        """Make a durable queue that keeps events until an instance consumes it.
+
+        Raises SubscriptionError as the contract says.
+        """
         self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
         self.hub.declare(subscription.queue_name, subscription.event_types, _nobody)

@@ -15,7 +15,7 @@ __all__ = ['NullEventSystem']
 
 
 class NullEventSystem(BaseEventSystem):
-    """Takes every event and delivers none; what could not travel elsewhere is refused here too."""
+    """Accepts every event and delivers none; makes the same checks as the other event systems."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -23,18 +23,21 @@ class NullEventSystem(BaseEventSystem):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> NullEventSystem:
-        """Make the event system; its section has no key but `class`."""
+        """Make the event system; its section has no key but `class`.
+
+        Raises ConfigurationError for other keys.
+        """
         refuse_unknown(config, ())
         return cls(**kwargs)
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Check the subscription, of which no handler will ever be called."""
+        """Check the subscription; its handler is never called. Raises SubscriptionError."""
         self._expect_own_thread(f'{subscription.queue_name} was subscribed')
         check_subscription(subscription, self._subscriptions.get(subscription.queue_name))
         self._subscriptions[subscription.queue_name] = subscription
 
     def declare(self, subscription: Subscription) -> None:
-        """Check the subscription."""
+        """Check the subscription; raises SubscriptionError."""
         self._expect_own_thread(f'{subscription.queue_name} was declared')
         check_declaration(subscription)
 
@@ -45,7 +48,10 @@ class NullEventSystem(BaseEventSystem):
             del self._subscriptions[subscription.queue_name]
 
     def emit(self, event: Event, delay: float = 0) -> None:
-        """Check the event and drop it."""
+        """Check the event and drop it.
+
+        Raises SerializationError and ValueError as the contract says.
+        """
         self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
         pack_event(event)

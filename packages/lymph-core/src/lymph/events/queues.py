@@ -14,7 +14,7 @@ __all__ = ['QueueInUse', 'QueueState', 'Queues']
 
 @dataclass(frozen=True)
 class QueueState:
-    """What is known of a queue at one moment; None where the backend cannot tell.
+    """The state of a queue at one moment; None where the backend cannot tell.
 
     =========  =================================================================================
     queue      its name at the backend, the one that its dead letters carry
@@ -47,7 +47,7 @@ class QueueState:
 
 
 class QueueInUse(LymphError):
-    """A queue that is to be dropped has consumers."""
+    """Raised when a queue that is to be dropped has consumers; `consumers` is how many, or None."""
 
     def __init__(self, queue: str, consumers: int | None = None) -> None:
         count = 'consumers' if not consumers else f'{consumers} consumer{"s" * (consumers > 1)}'
@@ -72,20 +72,20 @@ class Queues(ABC):
         """Return the queues of these names, or all, sorted by name; unknown names are left out."""
 
     def find(self, name: str) -> QueueState | None:
-        """Return a queue, or None when it is not there."""
+        """Return the queue of this name, or None."""
         return next(iter(self.read([name])), None)
 
     def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
-        """Return what costs next to nothing to know of queues, for metrics.
+        """Return the state of queues as far as it is cheap to find out, for metrics.
 
-        As `read` does, with more None where a backend would have to look at each event.
+        Like `read`, but None where a backend would have to read each event.
         """
         return self.read(names)
 
     @abstractmethod
     def drop(self, name: str, *, forced: bool = False) -> bool:
-        """Delete a queue with all events in it; returns whether it was there.
+        """Delete a queue with all events in it; return whether it existed.
 
-        Its dead letters stay. Raises QueueInUse when it has consumers, unless `forced`; those
-        declare it again sooner or later, and get nothing until then.
+        Its dead letters stay. Raises QueueInUse if it has consumers, unless `forced`; those declare
+        the queue again sooner or later, and get no events until then.
         """

@@ -1,6 +1,6 @@
 """Topics, and the patterns that stand for many of them. Source: AMQP 0-9-1, section 3.1.3.3.
 
-A topic is the type of an event: words parted by dots. In a pattern the word ``*`` stands for any
+A topic is the type of an event: dot-separated words. In a pattern the word ``*`` stands for any
 one word and ``#`` for zero or more words; there are no wildcards within a word.
 
 ==============  ==================================  ============================
@@ -30,7 +30,7 @@ _ONE, _MANY = '*', '#'
 
 @lru_cache(maxsize=_REMEMBERED)
 def check_topic(topic: str) -> str:
-    """Return `topic`; raises ValueError when it is no topic, or a pattern."""
+    """Return `topic`; raises ValueError if it is invalid or has wildcards."""
     for word in _words(topic, 'an event type'):
         if _ONE in word or _MANY in word:
             raise ValueError(
@@ -42,7 +42,7 @@ def check_topic(topic: str) -> str:
 
 @lru_cache(maxsize=_REMEMBERED)
 def check_pattern(pattern: str) -> str:
-    """Return `pattern`; raises ValueError when it is none."""
+    """Return `pattern`; raises ValueError if it is invalid."""
     for word in _words(pattern, 'a topic'):
         if len(word) > 1 and (_ONE in word or _MANY in word):
             raise ValueError(
@@ -53,9 +53,9 @@ def check_pattern(pattern: str) -> str:
 
 
 class Pattern:
-    """A pattern ready to be matched against topics, in time linear in both their lengths' product.
+    """A compiled pattern; matching takes at most time proportional to the product of both lengths.
 
-    Made by `compile_pattern`.
+    `compile_pattern` makes and remembers them. Raises ValueError for an invalid pattern.
     """
 
     __slots__ = ('_words', 'exact', 'text')
@@ -63,14 +63,14 @@ class Pattern:
     def __init__(self, text: str) -> None:
         self.text = check_pattern(text)
         self._words = tuple(text.split('.'))
-        #: whether the only topic it matches is itself
+        #: whether the pattern has no wildcards, so that it matches itself alone
         self.exact = _ONE not in self._words and _MANY not in self._words
 
     def __repr__(self) -> str:
         return f'<Pattern {self.text}>'
 
     def matches(self, topic: str) -> bool:
-        """Tell whether `topic` is one of those that the pattern stands for."""
+        """Tell whether the pattern matches `topic`."""
         if self.exact:
             return topic == self.text
         return _match(self._words, topic.split('.'))
@@ -78,17 +78,17 @@ class Pattern:
 
 @lru_cache(maxsize=_REMEMBERED)
 def compile_pattern(pattern: str) -> Pattern:
-    """Return `pattern` compiled; raises ValueError when it is none."""
+    """Return `pattern` compiled; raises ValueError if it is invalid."""
     return Pattern(pattern)
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Tell whether `topic` is one of those that `pattern` stands for."""
+    """Tell whether `pattern` matches `topic`; raises ValueError for an invalid pattern."""
     return compile_pattern(pattern).matches(topic)
 
 
 def matches_any(patterns: Iterable[str], topic: str) -> bool:
-    """Tell whether any of `patterns` stands for `topic`."""
+    """Tell whether any of `patterns` matches `topic`; raises ValueError for an invalid pattern."""
     return any(compile_pattern(pattern).matches(topic) for pattern in patterns)
 
 

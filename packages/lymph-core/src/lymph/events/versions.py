@@ -1,15 +1,15 @@
 """Events of types that a handler does not handle, in the queue that it shares with other versions.
 
 A queue collects what any version of its handler subscribed to: an older instance that still runs,
-or, where bindings stay, one that has ended long ago. A handler is not given an event whose type
-none of its patterns stands for:
+or, where bindings stay, one that has ended long ago. A handler does not get an event whose type
+none of its patterns matches:
 
 - Where instances share the queue, the event is put aside as if an attempt had failed, up to
   `OTHER_VERSIONS` times with growing delays, so that an instance of the version that handles it
   takes it. After that it is a dead letter.
 - In a queue that nobody else takes from meanwhile (exclusive, temporary) it is one at once.
 
-So nothing is lost, whichever versions run. No hook hears of it, since no handler failed.
+So nothing is lost, whichever versions run. The error hook is not called, since no handler failed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ OTHER_VERSIONS = 5  # further deliveries, within about 15 s
 
 
 class NotHandled(LymphError):
-    """The type of an event is none that the handler of its queue handles."""
+    """The handler of a queue does not handle the type of an event in it."""
 
 
 def check_handled(subscription: Subscription, event: Event) -> None:
-    """Raise NotHandled if no pattern of the subscription stands for the event's type."""
+    """Raise NotHandled if no pattern of the subscription matches the event's type."""
     check_type(subscription.event_types, event.type)
 
 
 def check_type(patterns: tuple[str, ...], type: str) -> None:
-    """Raise NotHandled if no pattern stands for an event type."""
+    """Raise NotHandled if none of `patterns` matches the event type `type`."""
     if type not in patterns and not matches_any(patterns, type):
         raise NotHandled(
             f'expected an event type of {", ".join(patterns)}, found {quoted(type)}: it is for '

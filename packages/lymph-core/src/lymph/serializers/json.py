@@ -25,7 +25,7 @@ __all__ = ['dumps', 'loads', 'plain']
 def dumps(value: Any) -> str:
     """Return `value` as JSON from which `loads` makes the same value again.
 
-    Raises SerializationError, which names the path to the value that does not fit.
+    Raises SerializationError, which names the path to the invalid value.
     """
     marker = Marker()
     try:
@@ -38,7 +38,8 @@ def dumps(value: Any) -> str:
 def loads(text: str | bytes) -> Any:
     """Return the value that JSON made by `dumps` holds; any other JSON is read as it is.
 
-    Raises SerializationError for what is no JSON, has a bad marked value or exceeds a bound.
+    Raises SerializationError for text that is not JSON, has an invalid marked value or exceeds a
+    bound.
     """
     try:
         if not isinstance(text, str):
@@ -55,7 +56,7 @@ def plain(value: Any, depth: int = DEPTH) -> Any:
     """Return `value` in JSON types for printing: dates, keys and the like become text, sets lists.
 
     `depth` is how many containers may be inside each other. Raises SerializationError, which names
-    the path to the value that does not fit.
+    the path to the invalid value.
     """
     plainer = Plainer()
     try:

@@ -52,7 +52,7 @@ _SHORT: Final = 96  # bytes that are looked at as fast as any members
 def pack(value: Any) -> bytes:
     """Return `value` as msgpack.
 
-    Raises SerializationError, which names the path to the value that does not fit.
+    Raises SerializationError, which names the path to the invalid value.
     """
     try:
         encoder = _idle.pop()
@@ -82,8 +82,8 @@ def pack(value: Any) -> bytes:
 def unpack(data: bytes) -> Any:
     """Return the value that `data` holds.
 
-    Raises SerializationError when it is no msgpack, exceeds a bound, or one of our types has a bad
-    payload.
+    Raises SerializationError if `data` is not msgpack or exceeds a bound, and if the payload of an
+    extension type is invalid.
     """
     try:
         size = len(data)

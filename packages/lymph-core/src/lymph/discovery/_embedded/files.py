@@ -26,7 +26,7 @@ _KINDS = {
 
 
 class NotReadable(Exception):
-    """Something is there that is no file, or cannot be read; the text says why."""
+    """What is at a path is not a file, or cannot be read; the text says why."""
 
 
 def open_regular(path: Path) -> tuple[int, os.stat_result]:

@@ -77,9 +77,16 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
 
     @property
     def description(self) -> str:
+        """The directory of the registry, for an operator."""
         return f'the registry of this machine in {printable(str(self.directory))}'
 
     def discover(self, namespace: str = RPC) -> set[str]:
+        """Return the names of all services that have a live instance.
+
+        Reads the directory in a thread, and removes the files of dead owners on the way. Files that
+        are not the registry's are left out with one warning each. Raises LookupFailure if the
+        directory cannot be read, or the registry was stopped or forked.
+        """
         folder = self.directory / escape(namespace)
         with self._reading():
             names, left_out = in_thread(names_in_use, folder)
@@ -88,6 +95,11 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
         return names
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        """Make a lock file for the instance, replacing an earlier one, and wake the watchers.
+
+        Raises RegistrationFailure if the name or the facts are invalid, the file cannot be made, or
+        the registry was stopped or forked.
+        """
         self._availability.check(RegistrationFailure)
         check_registration(name, instance)
         folder = self._folder(name, namespace)
@@ -108,24 +120,35 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
         wake(self._sockets)
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        """Remove the file of the instance and wake the watchers; unknown ones are ignored."""
         file = self._files.pop((namespace, name, instance.key), None)
         if file is not None:
             file.release()
             wake(self._sockets)
 
     def watch(self, service: Service, namespace: str) -> None:
+        """Fill `service` and keep it up to date.
+
+        Raises LookupFailure if the directory cannot be read, or the registry was stopped or forked.
+        """
         with self._reading():
             self._watcher.add(service, self._folder(service.name, namespace))
         self._repairs.start()
 
     def unwatch(self, service: Service, namespace: str) -> None:
+        """Stop changing `service`; unknown services are ignored."""
         self._watcher.remove(service)
 
     def refresh(self, service: Service, namespace: str) -> None:
+        """Read the directory of `service` now and check all locks.
+
+        Raises LookupFailure if the directory cannot be read, or the registry was stopped or forked.
+        """
         with self._reading():
             self._watcher.look(service)
 
     def suspect(self, instance: ServiceInstance) -> None:
+        """Check soon whether the owner of the instance is alive. Never waits."""
         self._watcher.suspect(instance.key)
 
     def on_stop(self) -> None:

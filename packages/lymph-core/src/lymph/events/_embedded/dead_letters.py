@@ -44,6 +44,10 @@ class EmbeddedDeadLetters(DeadLetters):
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
+        """Return up to `limit` dead letters, the oldest first; raises StoreError.
+
+        `queue` restricts them to one queue; `after` is an id, and the answer begins behind it.
+        """
         where, values = 'id > ?', [_number(after) if after is not None else 0]
         if queue is not None:
             where += ' AND queue = ?'
@@ -55,6 +59,10 @@ class EmbeddedDeadLetters(DeadLetters):
     def oldest(
         self, queue: str | None = None, limit: int = 100
     ) -> tuple[Sequence[DeadLetter], int]:
+        """Return up to `limit` dead letters, the oldest first, and the number of all.
+
+        The database counts them, so no letter is read for the count. Raises StoreError.
+        """
         found = self.read(queue, limit)
         return found, max(self._count(queue), len(found))
 
@@ -65,11 +73,13 @@ class EmbeddedDeadLetters(DeadLetters):
         return int(count)
 
     def find(self, id: str) -> DeadLetter | None:
+        """Return the dead letter with this id, or None; raises StoreError."""
         query = f'{_COLUMNS} WHERE id = ?'
         row = self._run(lambda db: db.execute(query, (_number(id),)).fetchone())
         return None if row is None else _letter(*row)
 
     def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
+        """Return the dead letters that exist, by id, in the order of `ids`; raises StoreError."""
         found: dict[str, DeadLetter] = {}
         for some in _batches(list(ids)):
             query = f'{_COLUMNS} WHERE id IN ({", ".join("?" * len(some))})'
@@ -80,9 +90,19 @@ class EmbeddedDeadLetters(DeadLetters):
         return found
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
+        """Put events back into their queues and return how many there were.
+
+        Each transaction moves up to 100 of them; after it, `settled(id)` is called for each.
+        Raises StoreError, and then those of earlier transactions are replayed.
+        """
         return sum(self._replay(some, settled) for some in _batches(ids))
 
     def drop(self, *ids: str, settled: Settled = str) -> int:
+        """Delete dead letters and return how many there were.
+
+        Each transaction deletes up to 100 of them; after it, `settled(id)` is called for each.
+        Raises StoreError, and then those of earlier transactions are deleted.
+        """
         return sum(self._drop(some, settled) for some in _batches(ids))
 
     def _replay(self, ids: Sequence[str], settled: Settled) -> int:

@@ -53,16 +53,26 @@ class EmbeddedQueues(Queues):
         self._check_owners = check_owners
 
     def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        """Return the queues of these names, or all, sorted by name; raises StoreError."""
         self._check_owners()
         now = self._run(lambda db: db.now())
         wanted = None if names is None else frozenset(names)
         return in_thread(read_states, self._path, now, wanted)
 
     def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
+        """Return the queues of these names without removing dead owners first.
+
+        `bytes` is None for a queue of more than 10,000 events. Raises StoreError.
+        """
         now = self._run(lambda db: db.now())
         return in_thread(read_states, self._path, now, frozenset(names), _MOST_SIZED)
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
+        """Delete a queue with its events; return whether it existed.
+
+        Raises QueueInUse if it has consumers and `forced` is false, StoreError if the database
+        cannot be used.
+        """
         self._check_owners()
         consumers = self._run(lambda db: _drop(db, name, forced))
         if consumers > 0:

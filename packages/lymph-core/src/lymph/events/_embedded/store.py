@@ -51,6 +51,11 @@ class DatabaseStore:
         self._retrying: Greenlet | None = None
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
+        """Lease events in one transaction; wait for it as long as it takes.
+
+        Claims that come with the lease are renewed from then on. Raises StoreError if the database
+        cannot be used, UnknownOwner if this instance was taken for dead.
+        """
         owner, lifetime = self._ownership.owner, self._claims.lifetime
         # no timeout: events of a lease that arrives after its caller has left would be lost
         leased = self._committer.run(lambda db: lease(db, owner, demands, lifetime), None)
@@ -60,23 +65,32 @@ class DatabaseStore:
         return leased
 
     def holds(self, claim: str) -> bool:
+        """Tell whether the claim has not expired: no other instance can have it. Never waits."""
         return self._claims.holds(claim)
 
     def let_go(self, queue: str, claim: str) -> None:
+        """Submit the end of a claim; the consumers of the queue are woken after the commit."""
         self._claims.remove(claim)
         self._settle(lambda db: give_up(db, claim), [queue])
 
     def acknowledge(self, delivery: Delivery) -> None:
+        """Submit the removal of an event that was handled."""
         self._settle(lambda db: acknowledge(db, delivery.owner, delivery.id))
 
     def retry(self, delivery: Delivery, delay: float) -> None:
+        """Submit that an event is leased again after `delay` seconds."""
         id, owner = delivery.id, delivery.owner
         self._settle(lambda db: retry(db, owner, id, delay), [delivery.queue])
 
     def bury(self, delivery: Delivery, error: str) -> None:
+        """Submit that an event becomes a dead letter because of `error`."""
         self._settle(lambda db: bury(db, delivery.owner, delivery.id, error))
 
     def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
+        """Submit that events are leased again at once; consumers are woken after the commit.
+
+        If not `started`, the attempt does not count.
+        """
         given, attempts = list(deliveries), 0 if started else -1
         queues = {delivery.queue for delivery in given}
         self._settle(lambda db: release(db, given, attempts), queues)

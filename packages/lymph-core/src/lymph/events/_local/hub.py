@@ -207,10 +207,16 @@ class LocalQueues(Queues):
         return 'local queues are in the memory of the process that has them; no other sees them'
 
     def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        """Return the queues of these names, or all, sorted by name."""
         wanted = None if names is None else set(names)
         return [state for state in self._hub.states() if wanted is None or state.queue in wanted]
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
+        """Delete a queue with its events; return whether it existed.
+
+        Raises QueueInUse if it has consumers and `forced` is false. With `forced`, a queue that has
+        consumers is emptied and stays.
+        """
         state = self.find(name)
         if state is None:
             return False
@@ -244,6 +250,10 @@ class LocalDeadLetters(DeadLetters):
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
+        """Return up to `limit` dead letters, of one queue or of all, the oldest first.
+
+        The answer begins behind the dead letter with the id `after`; an unknown id is ignored.
+        """
         letters: Iterable[DeadLetter] = list(self._letters.values())
         if after in self._letters:
             letters = itertools.islice(
@@ -253,13 +263,19 @@ class LocalDeadLetters(DeadLetters):
         return list(itertools.islice(of_queue, limit))
 
     def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+        """Yield the dead letters that exist now, of one queue or of all, the oldest first."""
         letters = list(self._letters.values())
         return (letter for letter in letters if queue in (None, letter.queue))
 
     def find(self, id: str) -> DeadLetter | None:
+        """Return the dead letter with this id, or None."""
         return self._letters.get(id)
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
+        """Put events back at the end of their queues and return how many there were.
+
+        Dead letters whose queue no longer exists stay. `settled(id)` is called for each other one.
+        """
         replayed = [
             letter.id
             for letter in filter(None, map(self.find, ids))
@@ -268,6 +284,7 @@ class LocalDeadLetters(DeadLetters):
         return self.drop(*replayed, settled=settled)
 
     def drop(self, *ids: str, settled: Settled = str) -> int:
+        """Delete dead letters, call `settled(id)` for each and return how many there were."""
         dropped = [id for id in ids if self._letters.pop(id, None) is not None]
         for id in dropped:
             settled(id)

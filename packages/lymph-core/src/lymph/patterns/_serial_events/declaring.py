@@ -45,13 +45,17 @@ class SerialDeclaration:
 def serial_event(
     *event_types: str, partition_count: int = 12, key: Key | None = None, retry: int = 0
 ) -> Callable[[F], F]:
-    """Make a method the handler of events, of which those of one key are handled one at a time.
+    """Make a method a handler that handles the events of each key one at a time, in their order.
 
-    `key(interface, event)` returns the key of an event: a text, int, UUID or bytes; without it that
-    is the event's type. An event whose key cannot be had becomes a dead letter. `partition_count`
-    bounds how many events are handled at the same time in all instances. `retry` is how
-    many attempts may follow the first when the handler raises; lost consumers count, as in
-    `lymph.event`. Source: the manual, section 5.5.
+    `event_types` are topics, each may have wildcards. `key(interface, event)` returns the key of an
+    event: text, int, UUID or bytes (default: the event's type); if it raises, or returns anything
+    else, the event becomes a dead letter. `partition_count` bounds how many events are handled at
+    the same time in all instances (default 12). `retry` is how many attempts may follow the first
+    if the handler raises (default 0); lost consumers count, as in `lymph.event`.
+
+    Raises TypeError for event types that are not text and for functions with other parameters,
+    ValueError for an invalid event type and for a `partition_count` or `retry` out of range.
+    Source: the manual, section 5.5.
     """
     if not event_types or not all(isinstance(event_type, str) for event_type in event_types):
         raise TypeError('write @serial_event("type") with event types as text')

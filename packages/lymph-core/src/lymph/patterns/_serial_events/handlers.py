@@ -91,7 +91,10 @@ class SerialHandler:
         self._host.subscribe(feeding(self._declaration, self.group, self._feed))
 
     def leave(self) -> None:
-        """Have the partitions assigned to others; those consumed here end with the event system."""
+        """Leave the group, so that others get the partitions.
+
+        Partitions are consumed here until the event system stops.
+        """
         self._left.set()
         self._wake.set()
         self._partitioner.leave(self.group, self._host.identity)
@@ -123,7 +126,7 @@ class SerialHandler:
         self._wake.set()
 
     def _follow(self) -> None:
-        """Make what is consumed what is assigned, which may change meanwhile."""
+        """Consume the assigned partitions and no others; the assignment may change meanwhile."""
         for partition in self._consumed.keys() - self._assigned:
             self._host.unsubscribe(self._consumed[partition])
             del self._consumed[partition]

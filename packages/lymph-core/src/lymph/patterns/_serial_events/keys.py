@@ -24,9 +24,9 @@ _LONGEST_DECIMAL = 10**4000  # Python refuses to write numbers of more than 4,30
 
 
 def key_text(key: object) -> str | None:
-    """Return the text of a key, None for what is no key.
+    """Return the text of a key, or None for a value that is not a key.
 
-    Methods that a subclass overrides are not called: they may do anything.
+    Methods that a subclass overrides are not called, since they may raise or return anything.
     """
     kind = type(key)
     if issubclass(kind, str):

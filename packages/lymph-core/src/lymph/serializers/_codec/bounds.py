@@ -1,4 +1,4 @@
-"""What keeps a value from travelling although it can be packed or was unpacked."""
+"""The bounds of values that msgpack itself does not check: nesting, hashes, extension types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of values that exceed a bound of `lymph.core.limits`."""
+"""The errors for values that exceed a bound of `lymph.core.limits`."""
 
 from __future__ import annotations
 

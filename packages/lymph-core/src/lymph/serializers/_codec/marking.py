@@ -28,7 +28,7 @@ _MARKS: Final[dict[type, str]] = {
     Decimal: '$decimal',
     **dict.fromkeys(_BYTES, '$bytes'),
 }
-#: the only key of an object that means more than it says
+#: an object with one of these as its only key is a marked value
 MARKS: Final = frozenset({*_MARKS.values(), '$set', '$object'})
 
 _LONG: Final = 1000  # bits; Python's bound for the digits of a number cannot be lower
@@ -122,7 +122,7 @@ class Plainer(_Writer):
 
 
 def scalar_misfit(value: Any) -> Exception | None:
-    """Return what keeps a value without members out of JSON."""
+    """Return the error for a scalar that JSON cannot hold, None if it can."""
     kind = type(value)
     if kind is str and not value.isascii():
         try:
@@ -142,7 +142,7 @@ def scalar_misfit(value: Any) -> Exception | None:
 
 
 def key_misfit(key: Any) -> Exception | None:
-    """Return what keeps a value from being a key of an object."""
+    """Return the error for a value that cannot be a key of an object, None if it can."""
     if type(key) is not str:
         return TypeError(f'expected a text as key of an object, found {quoted(key)}')
     return None

@@ -29,7 +29,7 @@ _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
 
 
 class Converter:
-    """Makes what a Packer does not know into what it knows, and notes what has to be checked."""
+    """Converts values for a Packer that does not know them, and notes what has to be checked."""
 
     __slots__ = ('called', 'dumps', 'extensions', 'level', 'noted', 'sets')
 
@@ -43,7 +43,11 @@ class Converter:
         self.noted = False
 
     def __call__(self, value: Any) -> Any:
-        """Return `value` as a type that the Packer knows; raises whatever is wrong with it."""
+        """Return `value` as a type that the Packer knows.
+
+        Raises TypeError, ValueError or OverflowError for a value that cannot travel, and what a
+        `_lymph_dump_` raises.
+        """
         self.called = True
         kind = type(value)
         if kind is tuple:
@@ -101,7 +105,7 @@ def new_encoder(level: int = 0) -> Encoder:
 
 
 def check_packed(value: Any, data: bytes, converter: Converter) -> None:
-    """Raise what would be wrong with `data`, which was made of `value`, when it is read."""
+    """Raise the error that reading `data`, which was made of `value`, would raise."""
     if len(data) > ITEMS:
         check_count(data)
     if converter.noted:

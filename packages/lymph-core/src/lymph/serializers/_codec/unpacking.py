@@ -50,12 +50,15 @@ AS_DATETIME: Final = 3  # for `unpackb`
 
 
 def verify(data: bytes) -> None:
-    """Raise what reading it would, and ValueError for two equal keys in one map."""
+    """Raise the error that reading `data` raises, and ValueError for two equal keys in one map."""
     check_value(_read_pairs(data, _distinct_keys, revive))
 
 
 def read_large(data: bytes) -> Any:
-    """Return what more than `SMALL` bytes hold; raises whatever is wrong with them."""
+    """Return the value in a message of more than `SMALL` bytes.
+
+    Raises ValueError, TypeError or an error of msgpack for an invalid message.
+    """
     if len(data) > ITEMS:
         check_count(data)
     sets: list[bytes] = []
@@ -104,7 +107,7 @@ def _read_text_keys(data: bytes, sets: list[bytes]) -> Any:
 
 
 def read_again(data: bytes) -> Any:
-    """Return what `SMALL` bytes hold that have keys which are unhashable when they arrive."""
+    """Return the value in a small message in which keys of maps are arrays or sets."""
     return _read_pairs(data, _revived_keys, revive)
 
 
@@ -143,7 +146,10 @@ def _distinct_keys(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def revive(code: int, payload: bytes, level: int = 0) -> Any:
-    """Return what an extension type holds that is inside `level` sets."""
+    """Return the value of an extension type inside `level` sets.
+
+    Raises ValueError or ArithmeticError for an invalid payload.
+    """
     decode = DECODERS.get(code)
     if decode is not None:
         return decode(payload)
@@ -197,9 +203,9 @@ _REVIVE: Final = [functools.partial(revive, level=level + 1) for level in range(
 
 
 def _check_complete(data: bytes) -> None:
-    """Raise what msgpack does for arrays that announce more members than there are.
+    """Raise OutOfData for arrays that announce more members than follow.
 
-    It makes room for what an array announces, and for all that are inside each other at a time.
+    msgpack would allocate memory for the announced members of all nested arrays.
     """
     if EXACT:
         check_nesting(data)
