@@ -96,16 +96,19 @@ class PartitionerContract:
     # The contract.
 
     def test_a_member_alone_has_all_partitions_at_once(self) -> None:
+        """The first member owns all partitions when `join` returns."""
         self.join(self.start(), 'a')
         assert self.owned('a') == frozenset(range(12))
 
     @pytest.mark.parametrize('count', [1, 2, 12, 100])
     def test_members_share_the_partitions(self, count: int) -> None:
+        """The members own each partition exactly once, however many there are."""
         for member in 'abc':
             self.join(self.start(), member, count)
         self.eventually_divided(*'abc', count=count)
 
     def test_a_member_that_leaves_gives_its_partitions_to_the_others(self) -> None:
+        """After `leave`, the remaining members own all partitions."""
         first = self.start()
         self.join(first, 'a')
         for member in 'bc':
@@ -115,6 +118,7 @@ class PartitionerContract:
         self.eventually_divided('b', 'c')
 
     def test_a_partitioner_that_stops_leaves_its_groups(self) -> None:
+        """Stopping a partitioner has the effect of `leave` for its members."""
         first = self.start()
         self.join(first, 'a')
         self.join(self.start(), 'b')
@@ -123,6 +127,7 @@ class PartitionerContract:
         self.eventually_divided('b')
 
     def test_who_has_left_is_told_nothing_more(self) -> None:
+        """A member gets no assignments after `leave`."""
         first, second = self.start(), self.start()
         self.join(first, 'a')
         first.leave(self.group, 'a')
@@ -135,6 +140,7 @@ class PartitionerContract:
         assert before == frozenset(range(12))
 
     def test_instance_that_left_can_consume_again(self) -> None:
+        """A member can join again after `leave`."""
         first = self.start()
         self.join(first, 'a')
         self.join(self.start(), 'b')
@@ -144,6 +150,7 @@ class PartitionerContract:
         self.eventually_divided('a', 'b')
 
     def test_groups_have_nothing_to_do_with_each_other(self) -> None:
+        """The partitions of a group are divided among its own members only."""
         first, second = self.start(), self.start()
         self.join(first, 'a')
         self.join(second, 'b', group=f'{self.group}2')
@@ -160,9 +167,11 @@ class PartitionerContract:
         assert self.owned('b', f'{self.group}2') == frozenset(range(12))
 
     def test_leaving_what_was_never_joined_is_ignored(self) -> None:
+        """`leave` ignores unknown groups and members."""
         self.start().leave(self.group, 'nobody')
 
     def test_a_member_that_joins_moves_few_partitions_of_the_others(self) -> None:
+        """When a fourth member joins three, they keep at least half of 60 partitions."""
         for member in 'abc':
             self.join(self.start(), member, 60)
         self.eventually_divided(*'abc', count=60)

@@ -186,6 +186,7 @@ class SerialEventsContract:
     # The tests.
 
     def test_in_order_while_instances_join_and_leave(self) -> None:
+        """No event is lost, reordered or overlaps another of its key during joins and drains."""
         first = self.start()
         self.emit()
         self.handles(first)
@@ -199,6 +200,7 @@ class SerialEventsContract:
         self.finish()
 
     def test_in_order_while_instances_are_killed(self) -> None:
+        """The same holds when processes are killed inside a handler."""
         first, second = self.start(), self.start()
         self.emit()
         self.handles(first, second)
@@ -210,6 +212,7 @@ class SerialEventsContract:
         self.finish()
 
     def test_in_order_while_an_instance_is_stopped_and_continued(self) -> None:
+        """The same holds when a process is stopped long enough to lose its queues."""
         first, second = self.start(), self.start()
         self.emit()
         self.handles(first, second)

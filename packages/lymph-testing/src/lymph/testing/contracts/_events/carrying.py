@@ -68,6 +68,7 @@ class CarryingContract(EventSystemHarness):
     """Tests of what arrives, and where."""
 
     def test_an_event_arrives_as_it_was_emitted(self) -> None:
+        """Body, type, source, id and headers arrive unchanged, with attempt number 1."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         body = {
@@ -92,6 +93,7 @@ class CarryingContract(EventSystemHarness):
         assert event.attempt == 1
 
     def test_every_type_that_can_travel_arrives_as_documented(self) -> None:
+        """Each serializable value arrives with its documented type, also inside containers."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         for n, (value, _) in enumerate(_VALUES):
@@ -106,12 +108,14 @@ class CarryingContract(EventSystemHarness):
                 assert found.utcoffset() == arrives.utcoffset()
 
     def test_an_event_reaches_the_handlers_of_another_instance(self) -> None:
+        """An event is delivered to an instance other than the one that emitted it."""
         emitter, consumer, inbox = self.start(), self.start(), Inbox()
         self.subscribe(consumer, inbox)
         self.emit(emitter, 1)
         self.eventually(lambda: inbox.numbers == [1])
 
     def test_every_queue_gets_the_event_once(self) -> None:
+        """A queue gets one copy of an event, even if several of its patterns match."""
         system, first, second = self.start(), Inbox(), Inbox()
         self.subscribe(system, first, 'thing', '*', '#', queue='first')
         self.subscribe(system, second, '*', queue='second')
@@ -121,6 +125,7 @@ class CarryingContract(EventSystemHarness):
         assert (first.numbers, second.numbers) == ([1], [1])
 
     def test_each_handler_has_an_event_of_its_own(self) -> None:
+        """A handler that changes its event affects neither other handlers nor the emitter."""
         system, first, second = self.start(), Inbox(), Inbox()
         first.fail = second.fail = lambda event: event.body.update(n=event.body['n'] + 1)
         self.subscribe(system, first, queue='first')
@@ -130,6 +135,7 @@ class CarryingContract(EventSystemHarness):
         assert sent.body == {'n': 1}
 
     def test_events_of_one_emitter_arrive_in_their_order_when_taken_one_by_one(self) -> None:
+        """A sequential subscription handles the events of one emitter in the order of emission."""
         system, inbox = self.start(), Inbox(lambda event: gevent.sleep(0))
         self.subscribe(system, inbox, sequential=True)
         for n in range(50):
@@ -138,6 +144,7 @@ class CarryingContract(EventSystemHarness):
         assert inbox.numbers == list(range(50))
 
     def test_many_emitters_at_once_lose_nothing(self) -> None:
+        """All events of 200 concurrent emitters arrive."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         emitters = [gevent.spawn(self.emit, system, n) for n in range(200)]
@@ -145,6 +152,7 @@ class CarryingContract(EventSystemHarness):
         self.eventually(lambda: sorted(inbox.numbers) == list(range(200)))
 
     def test_event_without_a_queue_is_dropped(self) -> None:
+        """A queue gets no events that were emitted before it existed."""
         system, inbox = self.start(), Inbox()
         self.emit(system, 1)
         self.subscribe(system, inbox)
@@ -154,6 +162,7 @@ class CarryingContract(EventSystemHarness):
         assert inbox.numbers == [2]
 
     def test_payload_that_cannot_be_packed_is_rejected_with_its_path(self) -> None:
+        """`emit` raises SerializationError with the path of the value; later events arrive."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         with pytest.raises(SerializationError, match=r'order\.items\[1\]'):

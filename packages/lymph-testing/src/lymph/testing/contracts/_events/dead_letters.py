@@ -17,6 +17,7 @@ class DeadLettersContract(EventSystemHarness):
     """Tests of dead letters, which are kept until somebody replays or drops them."""
 
     def test_dead_letters_are_read_oldest_first_and_in_pages(self) -> None:
+        """`read` returns the oldest first; `limit` and `after` select a page."""
         system = self.start()
         letters = self.kill_events(system, 5)
         queue, kept = self.queue(), self.dead_letters(system)
@@ -27,6 +28,7 @@ class DeadLettersContract(EventSystemHarness):
         assert _ids(kept.read(self.queue('other'))) == []
 
     def test_the_oldest_dead_letters_come_with_the_number_of_all(self) -> None:
+        """`oldest` returns up to `limit` dead letters, and how many there are in total."""
         system = self.start()
         letters = self.kill_events(system, 5)
         queue, kept = self.queue(), self.dead_letters(system)
@@ -39,6 +41,7 @@ class DeadLettersContract(EventSystemHarness):
         assert kept.oldest(self.queue('other')) == ([], 0)
 
     def test_a_dead_letter_is_found_by_its_id(self) -> None:
+        """`find` returns the dead letter with an id, or None."""
         system = self.start()
         (letter,) = self.kill_events(system, 1)
         found = self.dead_letters(system).find(letter.id)
@@ -47,6 +50,7 @@ class DeadLettersContract(EventSystemHarness):
         assert self.dead_letters(system).find('no such id') is None
 
     def test_find_all_returns_only_existing_dead_letters(self) -> None:
+        """`find_all` maps ids to dead letters and leaves out unknown ids."""
         system = self.start()
         first, second, _ = self.kill_events(system, 3)
         found = self.dead_letters(system).find_all([second.id, 'no such id', first.id])
@@ -57,6 +61,7 @@ class DeadLettersContract(EventSystemHarness):
         assert self.dead_letters(system).find_all([]) == {}
 
     def test_scan_yields_every_dead_letter_once(self) -> None:
+        """`scan` yields each dead letter of one queue or of all; it may be closed early."""
         system = self.start()
         letters, kept = self.kill_events(system, 3), self.dead_letters(system)
         assert sorted(_ids(kept.scan(self.queue()))) == sorted(_ids(letters))
@@ -67,6 +72,7 @@ class DeadLettersContract(EventSystemHarness):
         assert _ids(kept.read(self.queue())) == _ids(letters)
 
     def test_a_replayed_event_is_handled_as_if_it_was_new(self) -> None:
+        """`replay` delivers events with attempt number 1, and returns how many it replayed."""
         system, inbox = self.start(), Inbox()
         letters = self.kill_events(system, 3)
         assert self.dead_letters(system).replay(letters[0].id, letters[2].id, 'no such id') == 2
@@ -76,6 +82,7 @@ class DeadLettersContract(EventSystemHarness):
         assert _ids(self.read_dead_letters(system, self.queue())) == [letters[1].id]
 
     def test_a_replayed_event_keeps_its_id_and_its_headers_and_has_all_retries_again(self) -> None:
+        """A replayed event that keeps failing is retried as often as before, then is dead again."""
         system, inbox = self.start(), Inbox(_broken)
         subscription = self.subscribe(system, inbox, retry=1)
         sent = Event(self.topic('thing'), {'n': 1}, 'shop', {'trace_id': 'abc', 'x': 1})
@@ -90,6 +97,7 @@ class DeadLettersContract(EventSystemHarness):
         system.unsubscribe(subscription)
 
     def test_settled_dead_letters_are_reported_one_by_one(self) -> None:
+        """`replay` and `drop` call `settled` with the id of each dead letter they removed."""
         system = self.start()
         told: list[str] = []
         ids, kept = _ids(self.kill_events(system, 5)), self.dead_letters(system)
@@ -99,6 +107,7 @@ class DeadLettersContract(EventSystemHarness):
         assert sorted(told) == sorted(ids)
 
     def test_a_dead_letter_whose_queue_is_gone_stays_where_it_is(self) -> None:
+        """`replay` leaves a dead letter in place if its queue no longer exists."""
         system = self.start()
         stays = self.subscribe(system, _broken, queue='stays')
         gone = self.subscribe(system, _broken, queue='gone', durable=False)
@@ -111,12 +120,14 @@ class DeadLettersContract(EventSystemHarness):
         assert left.queue.startswith(gone.queue_name)
 
     def test_a_dropped_dead_letter_is_gone(self) -> None:
+        """`drop` removes dead letters, ignores unknown ids, and returns how many it removed."""
         system = self.start()
         letters = self.kill_events(system, 3)
         assert self.dead_letters(system).drop(letters[0].id, letters[1].id, 'no such id') == 2
         assert _ids(self.read_dead_letters(system, self.queue())) == [letters[2].id]
 
     def test_dead_letters_outlive_their_instance(self) -> None:
+        """Dead letters can be read by a later instance."""
         system = self.start()
         letters = self.kill_events(system, 1)
         self.stop(system)

@@ -39,6 +39,7 @@ class DelaysContract(EventSystemHarness):
     """Tests of delays."""
 
     def test_a_delayed_event_arrives_after_those_emitted_later(self) -> None:
+        """A delayed event does not hold up an event that is emitted later without a delay."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         self.emit(system, 1, delay=1.0)
@@ -48,6 +49,7 @@ class DelaysContract(EventSystemHarness):
         self.eventually(lambda: inbox.numbers == [2, 1])
 
     def test_delays_of_different_length_do_not_wait_for_each_other(self) -> None:
+        """A short delay ends before a longer one that began earlier."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         self.emit(system, 'later', delay=60)
@@ -55,6 +57,7 @@ class DelaysContract(EventSystemHarness):
         self.eventually(lambda: inbox.numbers == ['soon'])
 
     def test_invalid_delay_is_rejected_and_nothing_is_emitted(self) -> None:
+        """`emit` raises ValueError for each of `NO_DELAYS`."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox, sequential=True)
         for delay in NO_DELAYS:

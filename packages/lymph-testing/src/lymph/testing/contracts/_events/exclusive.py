@@ -20,6 +20,7 @@ class ExclusiveContract(EventSystemHarness):
     """Tests that all instances together handle one event at a time, in the order of the queue."""
 
     def test_an_exclusive_queue_is_listed_with_its_consumer(self) -> None:
+        """An exclusive queue has one consumer, and counts its waiting events."""
         system, other, gate = self.start(), self.start(), Gate()
         self.subscribe(system, gate, exclusive=True)
         for n in range(3):
@@ -37,6 +38,7 @@ class ExclusiveContract(EventSystemHarness):
         self.eventually(lambda: len(gate.done) == 3)
 
     def test_one_of_many_instances_handles_all_events_in_order(self) -> None:
+        """A single instance handles all events, one at a time and in order."""
         running: list[Event] = []
         most: list[int] = []
         inboxes = [Inbox(), Inbox(), Inbox()]
@@ -61,6 +63,7 @@ class ExclusiveContract(EventSystemHarness):
         assert [bool(inbox.events) for inbox in inboxes].count(True) == 1
 
     def test_standby_instance_continues_where_the_consumer_left(self) -> None:
+        """When the consumer unsubscribes, a standby instance handles the events that follow."""
         emitter, first, second = self.start(), Inbox(), Inbox()
         leaving = self.start()
         subscription = self.subscribe(leaving, first, exclusive=True)
@@ -74,6 +77,7 @@ class ExclusiveContract(EventSystemHarness):
         assert first.numbers == [1]
 
     def test_instance_that_left_can_consume_again(self) -> None:
+        """An instance can subscribe again, and gets the events emitted in between."""
         system, first, second = self.start(), Inbox(), Inbox()
         system.unsubscribe(self.subscribe(system, first, exclusive=True))
         self.emit(system, 1)
@@ -83,6 +87,7 @@ class ExclusiveContract(EventSystemHarness):
         assert first.numbers == []
 
     def test_queue_is_released_when_the_running_handler_has_ended(self) -> None:
+        """No other instance takes over while a handler of the leaving consumer runs."""
         leaving, emitter, gate, inbox = self.start(), self.start(), Gate(), Inbox()
         subscription = self.subscribe(leaving, gate, exclusive=True)
         self.subscribe(self.start(), inbox, exclusive=True)
@@ -97,6 +102,7 @@ class ExclusiveContract(EventSystemHarness):
         assert [event.body['n'] for event in gate.done] == [1]
 
     def test_paused_instance_releases_its_queues(self) -> None:
+        """A paused instance releases idle queues at once, others when their handler ends."""
         paused, emitter, gate, inbox = self.start(), self.start(), Gate(), Inbox()
         self.subscribe(paused, gate, exclusive=True)
         self.subscribe(self.start(), inbox, exclusive=True)
@@ -115,6 +121,7 @@ class ExclusiveContract(EventSystemHarness):
         paused.unsubscribe(idle)
 
     def test_event_of_a_stopped_instance_is_handled_first(self) -> None:
+        """The event a stopped instance was handling comes first on the next one, as attempt 2."""
         stopped, emitter, gate, inbox = self.start(), self.start(), Gate(), Inbox()
         self.subscribe(stopped, gate, exclusive=True)
         self.subscribe(self.start(), inbox, exclusive=True)
@@ -126,6 +133,8 @@ class ExclusiveContract(EventSystemHarness):
         assert inbox.events[0].attempt == 2
 
     def test_a_failed_event_is_tried_again_before_the_next(self) -> None:
+        """If a handler raises, the event is retried before later events, so the order is kept."""
+
         def fail_at_first(event: Event) -> None:
             if event.body['n'] == 1 and event.attempt < 3:
                 raise RuntimeError('not yet')
@@ -140,6 +149,8 @@ class ExclusiveContract(EventSystemHarness):
         assert self.read_dead_letters(system, self.queue()) == []
 
     def test_an_event_that_waits_to_be_tried_again_goes_with_its_queue(self) -> None:
+        """If a handler raises and its instance leaves, the next consumer retries that event."""
+
         def fail(event: Event) -> None:
             if event.body['n'] == 1:
                 raise RuntimeError('not here')
@@ -155,6 +166,8 @@ class ExclusiveContract(EventSystemHarness):
         assert set(first.numbers) == {1}
 
     def test_an_event_that_keeps_failing_is_given_up_and_the_queue_goes_on(self) -> None:
+        """If a handler always raises, the event is a dead letter after its retries."""
+
         def fail(event: Event) -> None:
             if event.body['n'] == 'bad':
                 raise RuntimeError('never')
@@ -170,6 +183,8 @@ class ExclusiveContract(EventSystemHarness):
 
     @pytest.mark.parametrize('exclusive', [False, True])
     def test_a_rejected_event_is_a_dead_letter_at_once(self, exclusive: bool) -> None:
+        """If a handler raises EventRejected, the event is not retried."""
+
         def reject(event: Event) -> None:
             raise EventRejected('cannot be handled by anybody')
 
@@ -181,6 +196,7 @@ class ExclusiveContract(EventSystemHarness):
         assert 'cannot be handled by anybody' in letter.error
 
     def test_a_declared_queue_can_be_consumed_alone(self) -> None:
+        """A queue declared as exclusive collects events for a later exclusive subscription."""
         system, inbox = self.start(), Inbox()
         subscription = Subscription(self.queue(), (self.topic('thing'),), inbox, exclusive=True)
         system.declare(subscription)
@@ -190,10 +206,13 @@ class ExclusiveContract(EventSystemHarness):
 
     @pytest.mark.parametrize('options', [{'broadcast': True}, {'once': True}, {'durable': False}])
     def test_a_queue_of_one_instance_cannot_be_exclusive(self, options: dict[str, Any]) -> None:
+        """`exclusive` raises SubscriptionError with `broadcast`, `once` or `durable=False`."""
         with pytest.raises(SubscriptionError, match='durable'):
             self.subscribe(self.start(), Inbox(), exclusive=True, **options)
 
     def test_a_handler_that_is_cut_short_is_called_again_before_the_next_event(self) -> None:
+        """If a handler raises Killed, its event is delivered again before later events."""
+
         def cut(event: Event) -> None:
             if event.body['n'] == 1 and event.attempt == 1:
                 raise Killed  # as lymph ends a handler

@@ -16,6 +16,8 @@ class FailuresContract(EventSystemHarness):
     """Tests that failed events are neither lost nor delay others."""
 
     def test_a_failed_event_is_handled_in_a_later_attempt(self) -> None:
+        """If a handler raises, the same event is retried, and no dead letter remains on success."""
+
         def fail_at_first(event: Event) -> None:
             if event.attempt < 3:
                 raise RuntimeError('not yet')
@@ -30,6 +32,8 @@ class FailuresContract(EventSystemHarness):
         assert self.read_dead_letters(system, self.queue()) == []
 
     def test_a_failing_event_does_not_hold_up_the_next_one(self) -> None:
+        """If a handler raises, a sequential subscription goes on with the next event."""
+
         def fail(event: Event) -> None:
             if event.body['n'] == 'bad':
                 raise RuntimeError('never')
@@ -42,6 +46,7 @@ class FailuresContract(EventSystemHarness):
 
     @pytest.mark.parametrize('retry', [0, 1])
     def test_an_event_that_keeps_failing_becomes_a_dead_letter(self, retry: int) -> None:
+        """After `1 + retry` attempts, the dead letter has the event, its error and its trace id."""
         system, inbox = self.start(), Inbox(_broken)
         self.subscribe(system, inbox, retry=retry)
         event = Event(self.topic('thing'), {'n': 7}, headers={'trace_id': 'abc'})
@@ -56,6 +61,8 @@ class FailuresContract(EventSystemHarness):
         assert (letter.event.id, letter.event.body) == (event.id, {'n': 7})
 
     def test_a_handler_that_runs_into_a_timeout_has_failed(self) -> None:
+        """A handler that raises `gevent.Timeout` has failed, although that is no Exception."""
+
         def late(event: Event) -> None:
             raise gevent.Timeout(1)
 
@@ -65,6 +72,8 @@ class FailuresContract(EventSystemHarness):
         self.eventually(lambda: self.read_dead_letters(system, self.queue()))
 
     def test_a_handler_that_is_cut_short_gives_its_event_to_another(self) -> None:
+        """If a handler raises Killed, the event is delivered again, even without retries."""
+
         def cut(event: Event) -> None:
             if event.attempt == 1:
                 raise Killed  # as lymph ends a handler

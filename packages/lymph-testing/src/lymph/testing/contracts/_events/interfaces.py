@@ -79,12 +79,14 @@ class InterfacesContract(EventSystemHarness):
     # Declared handlers.
 
     def test_a_handler_without_a_queue_name_has_that_of_interface_and_method(self) -> None:
+        """The default name of a queue is `<interface>.<method>`."""
         shop = self.host(self.declare('thing', 'other.*'))
         assert shop.container.events.has_queue(f'{self.queue("shop")}.on_event')
         shop.emit(self.topic('other.one'), {'n': 1})
         assert _number(shop) == 1
 
     def test_a_queue_name_stands_in_place_of_the_method(self) -> None:
+        """With `queue_name`, the queue is called `<interface>.<queue_name>`."""
         shop = self.host(self.declare(queue='named'))
         assert shop.container.events.has_queue(f'{self.queue("shop")}.named')
         assert not shop.container.events.has_queue(f'{self.queue("shop")}.on_event')
@@ -93,6 +95,7 @@ class InterfacesContract(EventSystemHarness):
         assert _number(shop) == 1
 
     def test_instances_of_an_interface_share_the_queue_that_they_name(self) -> None:
+        """Two instances with the same `queue_name` handle each event once in total."""
         cls = self.declare(queue='named')
         first, second = self.host(cls), self.host(cls)
         for n in range(10):
@@ -103,6 +106,7 @@ class InterfacesContract(EventSystemHarness):
         assert sorted(heard) == list(range(10))
 
     def test_interfaces_that_name_the_same_queue_each_get_every_event(self) -> None:
+        """Interfaces with the same `queue_name` have separate queues."""
         first = self.host(self.declare(queue='named'), 'first')
         second = self.host(self.declare(queue='named'), 'second')
         for n in range(3):
@@ -111,6 +115,7 @@ class InterfacesContract(EventSystemHarness):
         assert sorted(_number(second) for _ in range(3)) == [0, 1, 2]
 
     def test_handlers_that_are_called_like_what_a_backend_keeps_get_their_events(self) -> None:
+        """Names of handlers do not collide with names that backends use internally."""
         names = ('dead', 'delay', 'delayed', 'retry', 'ready', 'bell', 'events', 'owners')
         types = [self.declare(handler=name) for name in names]
         shop = self.host(type('Shop', tuple(types), {}), 'dead')
@@ -122,6 +127,7 @@ class InterfacesContract(EventSystemHarness):
 
     @pytest.mark.parametrize('named', [False, True])
     def test_every_instance_handles_a_declared_broadcast(self, named: bool) -> None:
+        """With `broadcast`, each instance handles each event once, with or without `queue_name`."""
         cls = self.declare(broadcast=True, queue='named' if named else None)
         first, second = self.host(cls), self.host(cls)
         first.emit(self.topic('thing'), {'n': 1})
@@ -130,6 +136,7 @@ class InterfacesContract(EventSystemHarness):
         assert [_numbers(first), _numbers(second)] == [[], []]
 
     def test_a_handler_declared_for_one_event_is_given_one(self) -> None:
+        """With `once`, a handler gets the first event only."""
         shop = self.host(self.declare(once=True))
         for n in range(3):
             shop.emit(self.topic('thing'), {'n': n})
@@ -141,6 +148,7 @@ class InterfacesContract(EventSystemHarness):
     def test_two_handlers_of_an_interface_on_one_queue_are_an_error(
         self, options: dict[str, bool]
     ) -> None:
+        """Starting raises SubscriptionError that names the queue and both handlers."""
         one = self.declare(handler='on_one', queue='named', **options)
         other = self.declare(handler='on_other', queue='named', **options)
         both = type('Shop', (one, other), {})
@@ -153,6 +161,7 @@ class InterfacesContract(EventSystemHarness):
     def test_what_an_interface_emits_to_itself_in_on_start_comes_when_it_has_started(
         self, options: dict[str, bool]
     ) -> None:
+        """Events emitted in `on_start` are handled after `on_start` has returned."""
         test, early = self, []
 
         class EmittingShop(self.declare(**options)):  # type: ignore[misc]
@@ -166,6 +175,7 @@ class InterfacesContract(EventSystemHarness):
         assert early == [0]
 
     def test_interfaces_of_one_process_emit_to_each_other_while_they_start(self) -> None:
+        """No event is lost if interfaces emit to each other in `on_start`, in either order."""
         test = self
 
         def saying(to: str, n: int, hears: str) -> type[Interface]:
@@ -181,6 +191,7 @@ class InterfacesContract(EventSystemHarness):
         assert (_number(first), _number(second)) == (2, 1)
 
     def test_what_a_component_emits_while_it_starts_comes_to_its_interface(self) -> None:
+        """An event that a component emits in `on_start` reaches the handler of its interface."""
         test = self
 
         class Part(Component):
@@ -198,6 +209,7 @@ class InterfacesContract(EventSystemHarness):
         assert _number(self.host(ShopWithPart)) == 1
 
     def test_events_to_subscriptions_made_in_on_start_are_delivered(self) -> None:
+        """`on_start` may subscribe and then emit to that subscription."""
         test = self
 
         class SubscribingShop(_Hearing):
@@ -209,6 +221,7 @@ class InterfacesContract(EventSystemHarness):
 
     @pytest.mark.parametrize('worker', [False, True])
     def test_a_task_that_is_called_in_on_start_is_run_by_a_worker(self, worker: bool) -> None:
+        """A task called in `on_start` runs in a worker, which may start later."""
         started: list[bool] = []
 
         class TaskingShop(_Hearing):
@@ -225,6 +238,7 @@ class InterfacesContract(EventSystemHarness):
         assert _number(shop if worker else self.host(TaskingShop, worker=True)) == 1
 
     def test_what_a_worker_emits_in_on_start_waits_for_an_instance(self) -> None:
+        """The queues of an interface collect events before its first instance starts."""
         test = self
 
         class WorkingShop(self.declare()):  # type: ignore[misc]
@@ -238,6 +252,7 @@ class InterfacesContract(EventSystemHarness):
     # At run time.
 
     def test_a_function_hears_from_its_subscription_to_its_end(self) -> None:
+        """A function that subscribes at run time gets events until it is unsubscribed."""
         shop = self.host(_Hearing)
         heard: Queue[int] = Queue()
         always: Queue[int] = Queue()
@@ -262,6 +277,7 @@ class InterfacesContract(EventSystemHarness):
         assert heard.empty()
 
     def test_every_instance_hears_what_it_subscribed_to_at_runtime(self) -> None:
+        """Subscriptions made at run time are not shared between instances."""
         shops = [self.host(_Hearing), self.host(_Hearing)]
         for shop in shops:
             shop.subscribe(self.topic('thing'))(shop.hear)
@@ -269,6 +285,7 @@ class InterfacesContract(EventSystemHarness):
         assert [_number(shop) for shop in shops] == [1, 1]
 
     def test_the_next_event_is_waited_for(self) -> None:
+        """`get_next_event` returns the first event of any of the given types."""
         shop = self.host(_Hearing)
         types = (self.topic('thing'), self.topic('other'))
 
@@ -282,6 +299,7 @@ class InterfacesContract(EventSystemHarness):
         assert (event.type, event['n']) == (self.topic('other'), 1)
 
     def test_get_next_event_times_out_and_leaves_nothing_behind(self) -> None:
+        """`get_next_event` raises Timeout, which names the types, and ends its subscription."""
         shop = self.host(_Hearing)
         with pytest.raises(Timeout, match=self.topic('thing')):
             shop.get_next_event(self.topic('thing'), timeout=0.05)
@@ -290,12 +308,14 @@ class InterfacesContract(EventSystemHarness):
     # Trace ids.
 
     def test_the_trace_of_an_emitter_is_that_of_the_handler(self) -> None:
+        """A handler runs with the trace id of the context that emitted the event."""
         shop, emitter = self.host(self.declare()), self.host(_Hearing, 'emitter')
         _traced('mine', emitter.emit, self.topic('thing'), {'n': 1})
         event, trace_id = shop.heard.get(timeout=self.patience)
         assert (event.headers['trace_id'], trace_id) == ('mine', 'mine')
 
     def test_a_trace_outlives_a_delay_and_another_attempt(self) -> None:
+        """Delayed and retried events keep their trace id."""
         shop = self.host(self.declare(retry=1))
         shop.fail = _fail_at_first
         _traced('mine', shop.emit, self.topic('thing'), {'n': 1}, delay=0.2)
@@ -306,6 +326,7 @@ class InterfacesContract(EventSystemHarness):
         ]
 
     def test_a_trace_goes_on_with_what_a_handler_emits(self) -> None:
+        """An event that a handler emits has the trace id of the event it handles."""
         first = self.host(self.declare('first'), 'first')
         second = self.host(self.declare('second'), 'second')
         first.fail = lambda event: first.emit(self.topic('second'), {'n': 2})
@@ -313,6 +334,7 @@ class InterfacesContract(EventSystemHarness):
         assert second.heard.get(timeout=self.patience)[1] == 'mine'
 
     def test_an_event_that_is_emitted_outside_of_any_trace_begins_one(self) -> None:
+        """An event emitted without a trace id gets a new one."""
         shop = self.host(self.declare())
         _traced(None, shop.emit, self.topic('thing'), {'n': 1})
         event, trace_id = shop.heard.get(timeout=self.patience)

@@ -75,6 +75,7 @@ class LossesContract(_Losses):
     """Tests that attempts of lost consumers count like any other."""
 
     def test_a_consumer_that_is_killed_between_attempts_uses_up_one_of_the_retries(self) -> None:
+        """An attempt that ends with the death of its process counts as a failed one."""
         self.emit_to_a_queue()
         self.lose_a_consumer(attempt=2, retry=2)
         self.expect_one_last_attempt(3, retry=2)
@@ -84,6 +85,7 @@ class ExclusiveLossesContract(_Losses):
     """The same tests for exclusive queues."""
 
     def test_a_killed_consumer_of_an_exclusive_queue_uses_up_one_of_the_retries(self) -> None:
+        """The attempts of a killed exclusive consumer count, too."""
         self.emit_to_a_queue(exclusive=True)
         self.lose_a_consumer(attempt=1, retry=1, exclusive=True)
         self.expect_one_last_attempt(2, retry=1, exclusive=True)

@@ -2,8 +2,8 @@
 
 python -m lymph.testing.contracts._events.lost_consumer SECTION SUBSCRIPTION ATTEMPT
 
-Both are JSON: the section `container.events`, and arguments of a Subscription. Each attempt before
-number ATTEMPT fails; in that one the process kills itself with SIGKILL.
+SECTION is the section `container.events` and SUBSCRIPTION the arguments of a Subscription, both as
+JSON. Each attempt before number ATTEMPT fails; in that one the process kills itself with SIGKILL.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _PATIENCE = 60.0  # seconds, after which the process ends by itself
 
 
 def main(section: str, subscription: str, attempt: str) -> None:
-    """Consume until killed."""
+    """Consume until killed; the handler raises RuntimeError in each earlier attempt.
+
+    The arguments are those of the command line.
+    """
     last = int(attempt)
 
     def handle(event: Event) -> None:

@@ -98,12 +98,15 @@ class OutcomesContract(EventSystemHarness):
     def test_whatever_a_handler_raises_is_a_failed_attempt_and_then_a_dead_letter(
         self, retry: int
     ) -> None:
+        """Any exception, also a BaseException, is retried and then recorded with its type."""
         system, inbox = self.start(), Inbox(_raise)
         self.subscribe(system, inbox, retry=retry)
         self._expect_dead_letters(system, inbox, 1 + retry)
 
     @pytest.mark.parametrize('options', [{'broadcast': True}, {'once': True}, {'durable': False}])
     def test_a_queue_of_one_instance_counts_attempts_as_well(self, options: dict[str, Any]) -> None:
+        """If the handler of a temporary queue raises, its event is retried and then dead."""
+
         def stop(event: Event) -> None:
             raise SystemExit(event.attempt)
 
@@ -121,11 +124,13 @@ class OutcomesContract(EventSystemHarness):
         assert (letter.error, letter.attempts) == ('SystemExit: 2', 2)
 
     def test_an_error_without_a_text_holds_up_no_sequential_queue(self) -> None:
+        """A sequential subscription goes on after any exception."""
         system, inbox = self.start(), Inbox(_raise)
         self.subscribe(system, inbox, sequential=True)
         self._expect_dead_letters(system, inbox, 1)
 
     def test_each_failed_attempt_reaches_the_error_hook(self) -> None:
+        """The error hook is called with exceptions of every kind."""
         system, told = self.start(), []
         system.error_hook.install(lambda error, **details: told.append(type(error)))
         self.subscribe(system, _raise)
@@ -136,6 +141,8 @@ class OutcomesContract(EventSystemHarness):
         assert set(told) == kinds
 
     def test_a_failing_error_hook_changes_no_outcome(self) -> None:
+        """If the error hook raises, the event becomes a dead letter all the same."""
+
         def fail(error: BaseException, **details: Any) -> None:
             raise SystemExit(5)
 
@@ -150,6 +157,7 @@ class OutcomesContract(EventSystemHarness):
     def test_a_flood_of_failures_is_told_in_few_lines_and_their_number(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
+        """Of 300 failures some are logged; the log says how many lines were left out."""
         system, count = self.start(), 300
         self.subscribe(system, _break)
         gevent.joinall([gevent.spawn(self.emit, system, n) for n in range(count)], raise_error=True)
@@ -188,6 +196,7 @@ class ExclusiveOutcomesContract(EventSystemHarness):
     """The same tests for exclusive queues."""
 
     def test_whatever_a_handler_raises_holds_up_no_exclusive_queue(self) -> None:
+        """An exclusive queue goes on, in order, after any exception."""
         system, inbox = self.start(), Inbox(_raise)
         self.subscribe(system, inbox, exclusive=True)
         for n in range(len(RAISED)):

@@ -21,6 +21,7 @@ class QueuesContract(EventSystemHarness):
     unknown: ClassVar[frozenset[str]] = frozenset()
 
     def test_a_queue_that_nobody_consumes_is_listed_with_what_waits_in_it(self) -> None:
+        """A declared queue is listed once, with number, size and age of its waiting events."""
         system, other = self.start(), self.start()
         system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox()))
         self.expect(other, waiting=0, delayed=0, bytes=0, oldest=None, running=0, consumers=0)
@@ -36,6 +37,7 @@ class QueuesContract(EventSystemHarness):
         assert [each.queue for each in self.queues(other).read()].count(self.queue()) == 1
 
     def test_consumers_and_what_runs_are_counted(self) -> None:
+        """`consumers` and `running` follow instances that stop and handlers that end."""
         first, second, gate = self.start(), self.start(), Gate()
         for system in (first, second):
             self.subscribe(system, gate, sequential=True)
@@ -48,6 +50,7 @@ class QueuesContract(EventSystemHarness):
         self.expect(second, consumers=1)
 
     def test_delayed_events_are_counted_apart_from_waiting_ones(self) -> None:
+        """`waiting` does not include delayed events."""
         system = self.start()
         system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox()))
         self.emit(system, 1, delay=3600)
@@ -55,6 +58,7 @@ class QueuesContract(EventSystemHarness):
         self.expect(system, waiting=1, delayed=1)
 
     def test_dead_letters_are_counted_for_their_queue(self) -> None:
+        """`dead` counts the dead letters of one queue only."""
         system = self.start()
         self.subscribe(system, _broken)
         self.subscribe(system, Inbox(), queue='other')
@@ -64,6 +68,7 @@ class QueuesContract(EventSystemHarness):
         self.expect(system, 'other', dead=0)
 
     def test_a_temporary_queue_is_listed_until_its_instance_ends(self) -> None:
+        """A queue that is not durable is listed as temporary, and disappears with its instance."""
         system, other = self.start(), self.start()
         self.subscribe(system, Inbox(), durable=False)
 
@@ -77,6 +82,7 @@ class QueuesContract(EventSystemHarness):
         self.eventually(lambda: not listed())
 
     def test_glance_agrees_with_read(self) -> None:
+        """`glance` returns the same facts as `read`, or None, and leaves out missing queues."""
         system = self.start()
         system.declare(Subscription(self.queue(), (self.topic('thing'),), Inbox()))
         for n in range(3):
@@ -88,6 +94,7 @@ class QueuesContract(EventSystemHarness):
             assert getattr(seen, name) in (getattr(read, name), None)
 
     def test_queues_are_read_by_name(self) -> None:
+        """`read` returns the named queues sorted by name; `find` returns one or None."""
         system = self.start()
         for name in ('b', 'a', 'c'):
             system.declare(Subscription(self.queue(name), (self.topic('thing'),), Inbox()))
@@ -99,6 +106,7 @@ class QueuesContract(EventSystemHarness):
         assert queues.find(self.queue('none')) is None
 
     def test_a_dropped_queue_is_gone_with_its_events_and_its_dead_letters_stay(self) -> None:
+        """`drop` removes a queue and its events, but keeps dead letters; it can be made again."""
         system, other, inbox = self.start(), self.start(), Inbox(_broken)
         subscription = self.subscribe(system, inbox)
         self.emit(system, 1)
@@ -115,6 +123,7 @@ class QueuesContract(EventSystemHarness):
         self.eventually(lambda: inbox.numbers == [1, 3])
 
     def test_a_queue_with_consumers_is_only_dropped_by_force(self) -> None:
+        """`drop` raises QueueInUse if there are consumers, unless it is `forced`."""
         system, other, gate = self.start(), self.start(), Gate()
         self.subscribe(system, gate, sequential=True)
         for n in range(3):
@@ -130,6 +139,7 @@ class QueuesContract(EventSystemHarness):
         assert [event.body['n'] for event in gate.done] == [0]
 
     def test_missing_queue_cannot_be_dropped(self) -> None:
+        """`drop` returns False for a queue that does not exist."""
         assert not self.queues(self.start()).drop(self.queue('none'))
 
     def expect(self, system: BaseEventSystem, queue: str = 'queue', **facts: Any) -> QueueState:

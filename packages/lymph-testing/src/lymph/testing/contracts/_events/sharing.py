@@ -15,6 +15,7 @@ class SharingContract(EventSystemHarness):
     """Tests of shared queues, broadcasts, `once` and the limits on handlers."""
 
     def test_instances_that_consume_one_queue_share_its_events(self) -> None:
+        """Each event of a shared queue is handled by one instance, while all have work."""
         first, second, emitter = self.start(2), self.start(2), self.start()
         gates = [Gate(), Gate()]
         for system, gate in zip((first, second), gates, strict=True):
@@ -30,6 +31,7 @@ class SharingContract(EventSystemHarness):
         assert sorted(handled) == [0, 1, 2, 3]
 
     def test_a_broadcast_reaches_every_instance(self) -> None:
+        """A broadcast is handled once by each instance."""
         emitter, inboxes = self.start(), [Inbox(), Inbox(), Inbox()]
         for inbox in inboxes:
             self.subscribe(self.start(), inbox, broadcast=True, durable=False)
@@ -39,6 +41,7 @@ class SharingContract(EventSystemHarness):
         assert [inbox.numbers for inbox in inboxes] == [[1], [1], [1]]
 
     def test_once_gets_one_event_in_total(self) -> None:
+        """A `once` subscription handles the first event only."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox, once=True, durable=False)
         for n in range(3):
@@ -48,6 +51,7 @@ class SharingContract(EventSystemHarness):
         assert inbox.numbers == [0]
 
     def test_once_begins_one_event_also_while_that_waits_for_another_attempt(self) -> None:
+        """A `once` subscription retries its event and begins no other meanwhile."""
         system, inbox, other = self.start(pool_size=1), Inbox(_fail_twice), Inbox()
         self.subscribe(system, inbox, once=True, durable=False, retry=2)
         self.subscribe(system, other, queue='other')  # whose events go on meanwhile
@@ -61,6 +65,7 @@ class SharingContract(EventSystemHarness):
         assert self.read_dead_letters(system, self.queue()) == []
 
     def test_once_ends_when_its_event_is_given_up(self) -> None:
+        """A `once` subscription ends when its event becomes a dead letter."""
         system, inbox = self.start(), Inbox(_fail_twice)
         self.subscribe(system, inbox, once=True, durable=False, retry=1)
         for n in range(3):
@@ -72,6 +77,7 @@ class SharingContract(EventSystemHarness):
         assert len(self._dead_ones(system)) == 1
 
     def test_once_can_be_ended_while_its_event_waits_for_another_attempt(self) -> None:
+        """After `unsubscribe`, the event of a `once` subscription is not retried."""
         system, inbox = self.start(), Inbox(_fail_twice)
         subscription = self.subscribe(system, inbox, once=True, durable=False, retry=2)
         self.emit(system, 0)
@@ -91,6 +97,7 @@ class SharingContract(EventSystemHarness):
         ]
 
     def test_once_can_be_subscribed_again_when_it_is_over(self) -> None:
+        """A `once` subscription that has ended frees its queue."""
         system, inbox = self.start(), Inbox()
         for n in range(2):
             self.eventually(lambda: self._subscribes_once(system, inbox))
@@ -106,6 +113,7 @@ class SharingContract(EventSystemHarness):
         return True
 
     def test_a_sequential_subscription_is_given_one_event_at_a_time(self) -> None:
+        """With `sequential`, an instance runs one handler at a time."""
         system, gate = self.start(), Gate()
         self.subscribe(system, gate, sequential=True)
         for n in range(5):
@@ -118,6 +126,7 @@ class SharingContract(EventSystemHarness):
         assert gate.most == 1
 
     def test_without_sequential_events_are_handled_at_the_same_time(self) -> None:
+        """By default, the handlers of one subscription run concurrently."""
         system, gate = self.start(), Gate()
         self.subscribe(system, gate)
         for n in range(5):
@@ -127,6 +136,7 @@ class SharingContract(EventSystemHarness):
         self.eventually(lambda: len(gate.done) == 5)
 
     def test_no_more_handlers_run_than_there_are_workers(self) -> None:
+        """An instance runs at most `pool_size` handlers at the same time."""
         system, gate = self.start(pool_size=3), Gate()
         self.subscribe(system, gate)
         for n in range(10):
@@ -139,6 +149,7 @@ class SharingContract(EventSystemHarness):
         assert gate.most == 3
 
     def test_events_beyond_the_room_of_one_instance_go_to_another(self) -> None:
+        """An instance without free workers does not hold events back from others."""
         full, idle, emitter = self.start(pool_size=1), self.start(), self.start()
         gate, inbox = Gate(), Inbox()
         self.subscribe(full, gate)

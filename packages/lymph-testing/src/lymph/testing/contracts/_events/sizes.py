@@ -19,6 +19,7 @@ class SizesContract(EventSystemHarness):
     """Tests of the limit on the size of events, `lymph.core.limits.EVENT`."""
 
     def test_the_largest_event_arrives_whole(self) -> None:
+        """A body of the largest size arrives, and headers do not count."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         headers = {'trace_id': 'abc', 'x': 'y' * 16_000}  # they come on top
@@ -29,6 +30,7 @@ class SizesContract(EventSystemHarness):
         assert event.headers == headers
 
     def test_a_larger_event_is_refused_before_anything_is_sent(self) -> None:
+        """`emit` raises EventTooLarge, which names limit and type, with and without a delay."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox)
         event = Event(self.topic('thing'), {'n': 1, 'text': 'x' * EVENT})
@@ -44,6 +46,7 @@ class SizesContract(EventSystemHarness):
         assert inbox.numbers == [2]
 
     def test_dead_letters_of_the_largest_size_are_listed_replayed_and_dropped(self) -> None:
+        """Dead letters support events of the largest size."""
         system, inbox, queue = self.start(), Inbox(_broken), self.queue()
         subscription = self.subscribe(system, inbox, sequential=True)
         for n in range(2):

@@ -19,6 +19,7 @@ class ThreadsContract(EventSystemHarness):
     """Tests that calls from other native threads are rejected before they change anything."""
 
     def test_another_native_thread_is_refused_and_changes_nothing(self) -> None:
+        """The methods of an event system raise WrongThread in any other native thread."""
         system, inbox, other = self.start(), Inbox(), Inbox()
         subscription = self.subscribe(system, inbox)
         more = Subscription(self.queue('more'), (self.topic('thing'),), other)
@@ -38,6 +39,7 @@ class ThreadsContract(EventSystemHarness):
         assert not system.has_queue(self.queue('more'))
 
     def test_dead_letters_are_read_by_another_native_thread_or_that_is_refused(self) -> None:
+        """Reading dead letters in another native thread either works or raises WrongThread."""
         system = self.start()
         self.subscribe(system, _broken)
         self.emit(system, 1)

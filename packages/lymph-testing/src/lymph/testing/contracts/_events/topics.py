@@ -29,6 +29,7 @@ class TopicsContract(EventSystemHarness):
     def test_a_pattern_collects_the_topics_it_stands_for(
         self, pattern: str, inside: list[str], outside: list[str]
     ) -> None:
+        """`*` matches exactly one word, `#` zero or more words."""
         system, inbox = self.start(), Inbox()
         self.subscribe(system, inbox, pattern)
         for topic in [*outside, *inside]:
@@ -39,12 +40,14 @@ class TopicsContract(EventSystemHarness):
 
     @pytest.mark.parametrize('topic', ['', 'a..b', '.a', 'a b', 'a.*', '#', 'x' * 256])
     def test_event_type_that_is_not_a_topic_is_rejected(self, topic: str) -> None:
+        """`emit` raises ValueError for an invalid topic, also for a pattern."""
         system = self.start()
         with pytest.raises(ValueError, match='expected an event type'):
             system.emit(Event(topic, {}))
 
     @pytest.mark.parametrize('topic', ['', 'a..b', 'a.', 'a b', 'a.b*', '##', 'x' * 256])
     def test_subscription_to_an_invalid_topic_is_rejected(self, topic: str) -> None:
+        """`subscribe` raises SubscriptionError for an invalid pattern."""
         system = self.start()
         with pytest.raises(SubscriptionError, match=r'expected'):
             system.subscribe(Subscription(self.queue(), (topic,), Inbox()))

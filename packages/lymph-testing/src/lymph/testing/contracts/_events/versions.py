@@ -12,6 +12,7 @@ class VersionsContract(EventSystemHarness):
     """Tests that a handler gets only events of its types, and that no others are lost."""
 
     def test_an_upgraded_handler_is_not_given_events_of_types_it_no_longer_handles(self) -> None:
+        """Events that no instance handles any more become dead letters."""
         emitter, old = self.start(), self.start()
         self.subscribe(old, Inbox(), 'old', 'kept.*')
         self.stop(old)
@@ -28,6 +29,7 @@ class VersionsContract(EventSystemHarness):
         assert sorted(inbox.numbers) == [2, 4]
 
     def test_an_event_of_another_version_goes_to_an_instance_of_that_version(self) -> None:
+        """An event that one consumer does not handle waits for a consumer that does."""
         emitter, upgraded, gate, inbox = self.start(), self.start(pool_size=1), Gate(), Inbox()
         self.subscribe(emitter, Inbox(), 'old')  # the queue, with the binding of the old version
         self.subscribe(upgraded, gate, 'new')
@@ -45,6 +47,7 @@ class UnbindingContract(EventSystemHarness):
     """Tests that a queue collects only what its consumers handle; for systems that know them."""
 
     def test_a_queue_collects_no_longer_what_only_an_instance_that_has_left_handles(self) -> None:
+        """Types that only an instance that has left handles are no longer collected."""
         emitter, old, upgraded, another = (self.start() for _ in range(4))
         handled, inbox = Inbox(), Inbox()
         self.subscribe(old, handled, 'old', 'kept')
@@ -54,6 +57,7 @@ class UnbindingContract(EventSystemHarness):
         assert self._collected(emitter, 'old', 'kept', 'new') == {'kept', 'new'}
 
     def test_a_queue_collects_what_its_last_consumer_handled_until_another_comes(self) -> None:
+        """A queue without consumers collects the types of the last one."""
         emitter, old, upgraded = self.start(), self.start(), self.start()
         self.subscribe(old, Inbox(), 'old', 'kept')
         self.stop(old)
@@ -83,6 +87,7 @@ class ExclusiveVersionsContract(EventSystemHarness):
     """The same tests for exclusive queues."""
 
     def test_an_event_of_another_version_holds_up_no_exclusive_queue(self) -> None:
+        """An event that its consumer does not handle is a dead letter after one attempt."""
         emitter, old = self.start(), self.start()
         self.subscribe(old, Inbox(), 'old', 'kept', exclusive=True)
         self.stop(old)

@@ -80,6 +80,7 @@ class EntriesContract(RegistryHarness):
 
     @pytest.mark.parametrize('entries', [_BYTES, _FIELDS], ids=['bytes', 'fields'])
     def test_invalid_entries_do_not_hide_valid_ones(self, entries: dict[str, bytes]) -> None:
+        """A service with invalid entries is found, and its live view follows changes."""
         owner, other = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -97,6 +98,7 @@ class EntriesContract(RegistryHarness):
         assert list(service) == [two]
 
     def test_entries_that_are_not_instances_appear_beside_a_live_view(self) -> None:
+        """Invalid entries that appear later do not disturb a live view."""
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -109,6 +111,7 @@ class EntriesContract(RegistryHarness):
         assert set(service) == {one, two}
 
     def test_a_service_of_such_entries_alone_is_one_that_nobody_offers(self) -> None:
+        """`get` raises LookupFailure for a service that has only invalid entries."""
         for key, data in _BYTES.items():
             self.plant(self.name, key, data)
         registry, one = self.start(), make_instance()
@@ -118,6 +121,7 @@ class EntriesContract(RegistryHarness):
         assert list(registry.get(self.name)) == [one]
 
     def test_an_entry_that_claims_to_be_another_instance_does_not_replace_it(self) -> None:
+        """An entry is ignored if its key does not belong to the instance it describes."""
         owner, one = self.start(), make_instance(version='1.0.0')
         owner.register(self.name, one)
         forged = {**one.serialize(), 'endpoint': 'tcp://127.0.0.1:2'}
@@ -126,12 +130,14 @@ class EntriesContract(RegistryHarness):
         assert list(self.start().get(self.name)) == [one]
 
     def test_facts_of_other_releases_are_accepted(self) -> None:
+        """Unknown fields are ignored, and null stands for a missing value."""
         data = _facts(colour=[['blue']], hostname=None, pid=None, started=5)
         self.plant(self.name, 'planted@1.0.0', data)
         wanted = ServiceInstance('planted', 'tcp://127.0.0.1:1', '1.0.0', started=5)
         assert list(self.start().get(self.name)) == [wanted]
 
     def test_each_invalid_entry_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        """One warning names each invalid entry, however often it is read."""
         owner, reader = self.start(), self.start()
         owner.register(self.name, make_instance())
         self.plant(self.name, 'junk-a', b'junk')
@@ -149,6 +155,7 @@ class EntriesContract(RegistryHarness):
     def test_hundreds_of_invalid_entries_are_logged_in_a_few_lines(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
+        """The log is limited, printable, and says how many lines were left out."""
         self.start().register(self.name, one := make_instance())
         for number in range(300):
             self.plant(self.name, f'junk-{number}', b'\x1b[2J')
@@ -161,6 +168,7 @@ class EntriesContract(RegistryHarness):
         assert all(line.isprintable() for line in lines)
 
     def test_invalid_entries_are_no_members_of_a_serial_group(self) -> None:
+        """A partitioner assigns no partitions to invalid entries."""
         owner = self.start()
         for key, data in itertools.chain(_BYTES.items(), list(_FIELDS.items())[:20]):
             self.plant(self.name, key, data, SERIAL)

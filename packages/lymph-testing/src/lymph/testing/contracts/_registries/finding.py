@@ -21,6 +21,7 @@ class FindingContract(RegistryHarness):
     """Tests of look-ups."""
 
     def test_registered_instance_is_found_by_others_with_all_facts(self) -> None:
+        """Another registry finds an instance with every field it was registered with."""
         instance = make_instance(
             version='1.5.0',
             hostname='host',
@@ -39,11 +40,13 @@ class FindingContract(RegistryHarness):
         assert found.connector is no_connection
 
     def test_a_registry_finds_what_it_registered_itself(self) -> None:
+        """`get` also returns instances that the same registry registered."""
         registry, instance = self.start(), make_instance()
         registry.register(self.name, instance)
         assert list(registry.get(self.name)) == [instance]
 
     def test_service_without_instances_is_a_lookup_failure(self) -> None:
+        """`get` raises LookupFailure that names the service, until an instance is registered."""
         registry, instance = self.start(), make_instance()
         for _ in range(3):
             with pytest.raises(LookupFailure, match=self.name) as caught:
@@ -53,6 +56,7 @@ class FindingContract(RegistryHarness):
         assert list(registry.get(self.name)) == [instance]
 
     def test_a_service_that_is_asked_for_again_is_the_same_object(self) -> None:
+        """Concurrent and later calls of `get` return one Service object."""
         registry = self.start()
         registry.register(self.name, make_instance())
         asked = [gevent.spawn(registry.get, self.name) for _ in range(20)]
@@ -60,6 +64,7 @@ class FindingContract(RegistryHarness):
         assert services == {registry.get(self.name)}
 
     def test_an_asker_that_gives_up_takes_nothing_from_the_others(self) -> None:
+        """A look-up completes for one greenlet when others that share it are killed."""
         registry = self.start()
         registry.register(self.name, make_instance())
         impatient = [gevent.spawn(registry.get, self.name) for _ in range(3)]
@@ -73,6 +78,7 @@ class FindingContract(RegistryHarness):
         ['.', '/', '/../x', ' a', '@1.2', '%', '%2F', '~', 'ä', '\u4e16', '.json', ':', ''],
     )
     def test_any_text_may_be_a_name_and_an_identity(self, suffix: str) -> None:
+        """Printable names and identities work, whatever their characters mean to the backend."""
         registry, name = self.start(), f'{self.name}{suffix}'
         instance = make_instance(identity=f'{secrets.token_hex(4)}{suffix}')
         registry.register(name, instance)
@@ -83,6 +89,7 @@ class FindingContract(RegistryHarness):
 
     @pytest.mark.parametrize('name', ['', 'a\nb', '\x1b[2J', '\u202e', '\ud800', 'x' * 256])
     def test_invalid_names_cannot_be_registered(self, name: str) -> None:
+        """`register` raises RegistrationFailure for empty, unprintable and overlong names."""
         registry = self.start()
         for wrong in ((name, make_instance()), (self.name, make_instance(identity=name))):
             with pytest.raises(RegistrationFailure, match='cannot register'):
@@ -91,5 +98,6 @@ class FindingContract(RegistryHarness):
 
     @pytest.mark.parametrize('name', ['', '.', '..', '/', 'a' * 5000])
     def test_odd_names_without_instances_are_lookup_failures(self, name: str) -> None:
+        """`get` raises LookupFailure, and no other error, whatever the name looks like."""
         with pytest.raises(LookupFailure):
             self.start().get(name)

@@ -15,6 +15,7 @@ class LeavingContract(RegistryHarness):
     """Tests of unregistering and stopping."""
 
     def test_stop_unregisters_only_own_instances(self) -> None:
+        """A registry that stops removes its own instances from all namespaces, and no others."""
         first, second, reader = self.start(), self.start(), self.start()
         one, web, two = make_instance(), make_instance(), make_instance()
         first.register(self.name, one)
@@ -27,6 +28,7 @@ class LeavingContract(RegistryHarness):
         self.expect(sites)
 
     def test_unregistering_an_unknown_instance_is_ignored(self) -> None:
+        """`unregister` ignores instances that are unknown, of another registry, or already gone."""
         owner, other = self.start(), self.start()
         one = make_instance()
         owner.register(self.name, one)
@@ -38,12 +40,14 @@ class LeavingContract(RegistryHarness):
         owner.unregister(self.name, one)
 
     def test_a_registry_that_was_stopped_twice_or_never_started_ends_quietly(self) -> None:
+        """`on_stop` may be called twice, and without `on_start`."""
         registry = self.start()
         registry.on_stop()
         registry.on_stop()
         self.make_registry().on_stop()
 
     def test_memory_does_not_grow_with_names_of_missing_services(self) -> None:
+        """Failed look-ups leave nothing in memory."""
         registry = self.start()
         for number in range(20):
             with pytest.raises(LookupFailure):

@@ -18,6 +18,7 @@ class LiveViewsContract(RegistryHarness):
     """Tests of live views and their observers."""
 
     def test_live_view_follows_joining_and_leaving_instances(self) -> None:
+        """A service that was looked up gains and loses instances by itself."""
         first, second, reader = self.start(), self.start(), self.start()
         one, two = make_instance(), make_instance()
         first.register(self.name, one)
@@ -29,6 +30,7 @@ class LiveViewsContract(RegistryHarness):
         self.expect(service, two)
 
     def test_a_live_view_stays_live_while_it_is_empty(self) -> None:
+        """`get` raises LookupFailure while a service is empty; its live view still gets updates."""
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -42,6 +44,7 @@ class LiveViewsContract(RegistryHarness):
         assert reader.get(self.name) is service
 
     def test_an_empty_view_is_brought_up_to_date_by_whoever_asks(self) -> None:
+        """`get` sees an instance as soon as `register` has returned."""
         owner, reader, one = self.start(), self.start(), make_instance()
         owner.register(self.name, one)
         service = reader.get(self.name)
@@ -52,6 +55,7 @@ class LiveViewsContract(RegistryHarness):
             assert list(reader.get(self.name)) == [one]
 
     def test_the_same_key_again_replaces_the_facts(self) -> None:
+        """Registering a key again is one 'updated' change for observers."""
         owner, reader = self.start(), self.start()
         one = make_instance(http_port=1)
         owner.register(self.name, one)
@@ -68,6 +72,7 @@ class LiveViewsContract(RegistryHarness):
         assert changes[3:] == [('removed', 4)]
 
     def test_a_successor_with_the_same_key_takes_over(self) -> None:
+        """An instance stays registered when the earlier owner of its key stops."""
         first, second, reader = self.start(), self.start(), self.start()
         one = make_instance(http_port=1)
         first.register(self.name, one)
@@ -80,6 +85,7 @@ class LiveViewsContract(RegistryHarness):
         assert list(self.start().get(self.name)) == [two]
 
     def test_observers_are_notified_of_each_change(self) -> None:
+        """Observers get 'added' and 'removed' with the instance."""
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -99,6 +105,7 @@ class LiveViewsContract(RegistryHarness):
         assert changes == [('added', two.key), ('removed', one.key)]
 
     def test_unwatched_view_no_longer_changes(self) -> None:
+        """After `forget`, a service keeps its instances, and `get` returns a new object."""
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -111,6 +118,7 @@ class LiveViewsContract(RegistryHarness):
         assert list(forgotten) == [one]
 
     def test_suspecting_a_live_instance_changes_nothing(self) -> None:
+        """`suspect` and `refresh` cause no changes if the instance is still registered."""
         owner, reader = self.start(), self.start()
         one, two = make_instance(), make_instance()
         owner.register(self.name, one)
@@ -125,6 +133,7 @@ class LiveViewsContract(RegistryHarness):
         assert changes == ['added']
 
     def test_many_concurrent_changes_leave_the_right_instances(self) -> None:
+        """After concurrent changes, live views and new look-ups have the remaining instances."""
         owners, reader = [self.start() for _ in range(3)], self.start()
         first = make_instance()
         owners[0].register(self.name, first)

@@ -16,6 +16,7 @@ class NamespacesContract(RegistryHarness):
     """Tests of versions, namespaces, and the names in them."""
 
     def test_each_version_in_one_process_is_an_instance_of_its_own(self) -> None:
+        """Two versions at one endpoint are registered and unregistered separately."""
         owner, reader = self.start(), self.start()
         old = make_instance(version='1.2.0')
         new = make_instance(identity=old.identity, endpoint=old.endpoint, version='2.0.0')
@@ -29,6 +30,7 @@ class NamespacesContract(RegistryHarness):
         assert service.match(parse_version('1.1')) == ()
 
     def test_namespaces_know_nothing_of_each_other(self) -> None:
+        """`get`, `discover` and `unregister` affect one namespace only."""
         owner, reader = self.start(), self.start()
         web, rpc = make_instance(), make_instance()
         owner.register(self.name, web, HTTP)
@@ -43,6 +45,7 @@ class NamespacesContract(RegistryHarness):
         assert self.name not in reader.discover(HTTP)
 
     def test_discover_names_what_has_an_instance_now(self) -> None:
+        """`discover` returns the services that have instances now, not those that had some."""
         owner, reader = self.start(), self.start()
         names = {f'{self.name}-{number}' for number in range(5)}
         instances = {name: make_instance() for name in names}

@@ -18,6 +18,7 @@ class BackPressureContract(TransportHarness):
     """Tests of senders whose peer does not read."""
 
     def test_a_sender_that_never_rests_waits_for_its_peer(self) -> None:
+        """At most `most_on_the_way` bytes are sent and not yet received."""
         link, _, _, accepting = self.join()
         accepting.messages = _Forgetting()
         arrive, sizes = accepting.message_arrived, {'sent': 0, 'arrived': 0, 'most': 0}
@@ -36,6 +37,7 @@ class BackPressureContract(TransportHarness):
         assert sizes['most'] <= self.most_on_the_way
 
     def test_in_the_hub_a_sender_never_waits(self) -> None:
+        """`send` may be called in the hub, and the link works afterwards."""
         link, handler, accepted, accepting = self.join()
         kept = handler.messages = accepting.messages = _Forgetting()
         done = gevent.event.Event()
@@ -60,6 +62,7 @@ class BackPressureContract(TransportHarness):
         eventually(still_works, self.patience)
 
     def test_a_sender_that_waits_learns_that_the_link_went_down(self) -> None:
+        """`send` raises LinkDown if the link goes down while it waits."""
         link, handler, accepted, accepting = self.join()
         accepting.messages = _Forgetting()
         arrive = accepting.message_arrived

@@ -53,6 +53,7 @@ class ContainmentContract(TransportHarness):
     """Tests of what handlers raise."""
 
     def test_messages_arrive_whatever_the_handler_raises_for_those_before(self) -> None:
+        """What `message_arrived` raises neither loses later messages nor closes the link."""
         link, handler, accepted, accepting = self.join()
         faults = _faults()
         for side in (handler, accepting):
@@ -83,6 +84,7 @@ class ContainmentContract(TransportHarness):
         assert accepted.up
 
     def test_links_come_up_and_go_down_whatever_the_handler_raises(self) -> None:
+        """What `link_up` and `link_down` raise does not affect this link or later ones."""
         listener, accepting = self.serve(echoes=True)
         faults = _faults()
 
@@ -111,6 +113,7 @@ class ContainmentContract(TransportHarness):
             eventually(lambda count=number: len(accepting.downs) == count, self.patience)  # type: ignore[misc]
 
     def test_a_link_that_cannot_be_made_goes_down_whatever_the_handler_raises(self) -> None:
+        """What `link_down` raises after a failed connection does not affect the transport."""
         listener, _ = self.serve()
         listener.close()
         for make in _ERRORS:
@@ -133,6 +136,7 @@ class ContainmentContract(TransportHarness):
         assert handler.ups
 
     def test_messages_arrive_although_faults_cannot_be_logged(self) -> None:
+        """Messages arrive if both the handler and the log raise."""
         link, _, _, accepting = self.join()
         arrive = accepting.message_arrived
 

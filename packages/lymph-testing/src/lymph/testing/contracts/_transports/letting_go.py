@@ -22,6 +22,7 @@ class LettingGoContract(TransportHarness):
     """Tests of the memory of links that are down."""
 
     def test_links_that_were_closed_are_let_go_of_without_the_garbage_collector(self) -> None:
+        """A closed link is not part of a reference cycle."""
         for close in (_first, _second):
             with _without_collector():
                 accepting = _Noticing()
@@ -29,6 +30,7 @@ class LettingGoContract(TransportHarness):
                 self._come_and_go(listener.endpoint, accepting, close)
 
     def test_a_link_that_fills_up_is_let_go_of_without_the_garbage_collector(self) -> None:
+        """A link closed while senders wait on it is not part of a reference cycle."""
         with _without_collector():
             accepting, calling = _Noticing(), _Noticing()
             listener = self.listening.listen(self.endpoint(), accepting)

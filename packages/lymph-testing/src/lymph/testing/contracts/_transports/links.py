@@ -16,12 +16,14 @@ class LinksContract(TransportHarness):
     """Tests of links."""
 
     def test_connecting_never_waits(self) -> None:
+        """`connect` may be called in the hub."""
         listener, _ = self.serve()
         handler = self.handler()
         gevent.get_hub().loop.run_callback(self.connecting.connect, listener.endpoint, handler)
         eventually(lambda: handler.ups, self.patience)
 
     def test_a_link_knows_its_peer(self) -> None:
+        """`peer` is the endpoint on the connecting side, and a text on the accepting side."""
         listener, accepting = self.serve()
         link, _ = self.call(listener.endpoint)
         assert link.peer == listener.endpoint
@@ -30,6 +32,7 @@ class LinksContract(TransportHarness):
         assert isinstance(accepting.sources[0].peer, str)
 
     def test_link_is_up_only_once_it_is_established(self) -> None:
+        """Until a link is up, `send` raises LinkDown."""
         listener, _ = self.serve()
         handler = self.handler()
         link = self.connecting.connect(listener.endpoint, handler)
@@ -39,6 +42,7 @@ class LinksContract(TransportHarness):
         eventually(lambda: link.up, self.patience)
 
     def test_the_connecting_side_closes(self) -> None:
+        """Both sides are notified once; the first reason counts."""
         link, handler, accepted, accepting = self.join()
         link.close('enough')
         link.close('again')
@@ -48,6 +52,7 @@ class LinksContract(TransportHarness):
         assert handler.downs == [(link, 'enough')]
 
     def test_the_accepting_side_closes(self) -> None:
+        """Both sides are notified once; the first reason counts."""
         link, handler, accepted, accepting = self.join()
         accepted.close('enough')
         accepted.close('again')
@@ -57,6 +62,7 @@ class LinksContract(TransportHarness):
         assert accepting.downs == [(accepted, 'enough')]
 
     def test_both_sides_close_at_once(self) -> None:
+        """Each side is notified once."""
         link, handler, accepted, accepting = self.join()
         accepted.close()
         link.close()
@@ -64,6 +70,7 @@ class LinksContract(TransportHarness):
         self.down(accepting, accepted)
 
     def test_what_was_sent_before_closing_arrives(self) -> None:
+        """`close` discards no messages that were sent before it."""
         link, handler, accepted, accepting = self.join()
         sent = [[b'%d' % n] for n in range(500)]
         for message in sent:
@@ -74,6 +81,7 @@ class LinksContract(TransportHarness):
         assert handler.lost == [link]
 
     def test_what_the_accepting_side_sent_before_closing_arrives(self) -> None:
+        """Closing the transport discards no messages that were sent before."""
         link, handler, accepted, _ = self.join()
         sent = [[b'%d' % n] for n in range(500)]
         for message in sent:
@@ -83,6 +91,7 @@ class LinksContract(TransportHarness):
         assert handler.messages == sent
 
     def test_a_link_that_is_down_refuses_messages(self) -> None:
+        """`send` raises LinkDown on both sides, with the reason of the side that closed."""
         link, handler, accepted, accepting = self.join()
         link.close('enough')
         with pytest.raises(LinkDown, match='enough'):
@@ -94,6 +103,7 @@ class LinksContract(TransportHarness):
         assert handler.messages == accepting.messages == []
 
     def test_a_handler_that_closes_the_link_hears_no_further_message(self) -> None:
+        """No message is delivered after `close`, even if it has been received."""
         listener, accepting = self.serve()
         arrive = accepting.message_arrived
 
@@ -110,6 +120,7 @@ class LinksContract(TransportHarness):
         assert accepting.messages == [[b'0']]
 
     def test_a_link_that_is_closed_before_it_is_up_never_comes_up(self) -> None:
+        """A link closed while it connects goes down with that reason, without `link_up`."""
         listener, accepting = self.serve()
         handler = self.handler()
         link = self.connecting.connect(listener.endpoint, handler)
@@ -122,6 +133,7 @@ class LinksContract(TransportHarness):
         assert handler.downs == [(link, 'never mind')]
 
     def test_after_a_link_went_down_a_new_one_may_be_made(self) -> None:
+        """An endpoint can be connected to again and again."""
         listener, accepting = self.serve(echoes=True)
         for _ in range(5):
             link, handler = self.call(listener.endpoint)

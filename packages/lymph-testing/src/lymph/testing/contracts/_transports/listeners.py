@@ -15,6 +15,7 @@ class ListenersContract(TransportHarness):
     """Tests of listeners, and of transports as a whole."""
 
     def test_missing_listener_is_noticed_at_once(self) -> None:
+        """A connection to an endpoint without a listener fails, and does not wait for a timeout."""
         listener, _ = self.serve()
         endpoint = listener.endpoint
         listener.close()
@@ -33,12 +34,14 @@ class ListenersContract(TransportHarness):
         ['', 'echo', 'nonsense://127.0.0.1:1', '://', 'tcp://127.0.0.1:99999999', 'tcp://'],
     )
     def test_invalid_endpoints_are_rejected(self, endpoint: str) -> None:
+        """`connect` and `listen` raise ValueError for an invalid endpoint."""
         with pytest.raises(ValueError, match='expected an endpoint like'):
             self.connecting.connect(endpoint, self.handler())
         with pytest.raises(ValueError, match='expected an endpoint like'):
             self.listening.listen(endpoint, self.handler())
 
     def test_two_listeners_have_two_endpoints(self) -> None:
+        """A transport can have several listeners, each with its own endpoint and handler."""
         (one, of_one), (two, of_two) = self.serve(), self.serve()
         assert one.endpoint != two.endpoint
         for listener, accepting in ((one, of_one), (two, of_two)):
@@ -47,6 +50,7 @@ class ListenersContract(TransportHarness):
             assert self.arrived(accepting, 1) == [[listener.endpoint.encode()]]
 
     def test_an_endpoint_that_is_taken_is_refused_and_stays_with_its_owner(self) -> None:
+        """`listen` raises OSError for an endpoint in use, and leaks no descriptors."""
         listener, accepting = self.serve()
         descriptors = open_descriptors()
         another = self.make_transport()
@@ -60,6 +64,7 @@ class ListenersContract(TransportHarness):
         self.arrived(accepting, 1)
 
     def test_a_listener_that_is_closed_leaves_its_links_up(self) -> None:
+        """Closing a listener, also twice, does not affect the links it has accepted."""
         listener, accepting = self.serve(echoes=True)
         link, handler = self.call(listener.endpoint)
         link.send([b'x'])
@@ -71,6 +76,7 @@ class ListenersContract(TransportHarness):
         assert accepting.downs == []
 
     def test_an_endpoint_is_free_again_after_its_listener_was_closed(self) -> None:
+        """A new listener can use the endpoint of a closed one."""
         listener, _ = self.serve()
         listener.close()
 
@@ -85,6 +91,7 @@ class ListenersContract(TransportHarness):
         self.call(listener.endpoint)
 
     def test_closing_a_transport_takes_all_its_links_down(self) -> None:
+        """`close`, which may be repeated, takes down all links, and their peers notice."""
         listener, accepting = self.serve(echoes=True)
         callers = [self.call(listener.endpoint) for _ in range(20)]
         for link, handler in callers:
@@ -97,6 +104,7 @@ class ListenersContract(TransportHarness):
             self.down(handler, link)
 
     def test_closing_a_transport_takes_down_what_is_connecting(self) -> None:
+        """A link that is not up yet goes down with its transport."""
         listener, _ = self.serve()
         handler = self.handler()
         link = self.connecting.connect(listener.endpoint, handler)
@@ -105,6 +113,7 @@ class ListenersContract(TransportHarness):
         assert handler.ups == []
 
     def test_nothing_is_left_of_many_links(self) -> None:
+        """Closed links leave no file descriptors open."""
         listener, accepting = self.serve(echoes=True)
         self.call(listener.endpoint)
         descriptors = open_descriptors()

@@ -31,6 +31,7 @@ class MessagesContract(TransportHarness):
         ids=['empty', 'empties', 'one', 'all bytes', 'ends', 'sizes', 'many frames', 'large'],
     )
     def test_a_message_arrives_as_it_was_sent(self, message: list[bytes]) -> None:
+        """Frames of any number, size and content arrive unchanged in both directions."""
         link, handler, accepted, accepting = self.join()
         link.send(message)
         assert self.arrived(accepting, 1) == [message]
@@ -38,6 +39,7 @@ class MessagesContract(TransportHarness):
         assert self.arrived(handler, 1) == [message]
 
     def test_messages_arrive_in_order_both_ways(self) -> None:
+        """Messages of both directions keep their order when sent at the same time."""
         link, handler, accepted, accepting = self.join()
         sent = [[b'%d' % n, bytes(n % 500)] for n in range(3000)]
         for number, message in enumerate(sent):
@@ -49,6 +51,7 @@ class MessagesContract(TransportHarness):
         assert self.arrived(handler, len(sent)) == sent
 
     def test_messages_of_several_greenlets_are_not_mixed(self) -> None:
+        """Messages of concurrent senders arrive whole, and in order for each sender."""
         link, _, _, accepting = self.join()
 
         def send(sender: int) -> None:
@@ -64,6 +67,7 @@ class MessagesContract(TransportHarness):
             ]
 
     def test_an_answer_goes_to_the_link_that_asked(self) -> None:
+        """Each of 50 links gets the replies to its own messages only."""
         listener, accepting = self.serve(echoes=True)
         callers = [self.call(listener.endpoint) for _ in range(50)]
         for number, (link, _) in enumerate(callers):
@@ -73,6 +77,7 @@ class MessagesContract(TransportHarness):
         assert len(accepting.ups) == len(set(accepting.ups)) == 50
 
     def test_a_handler_may_send_when_the_link_comes_up(self) -> None:
+        """`send` works inside `link_up`."""
         listener, accepting = self.serve(echoes=True)
         handler = self.handler()
         come_up = handler.link_up
@@ -89,6 +94,7 @@ class MessagesContract(TransportHarness):
     def test_what_a_handler_raises_is_logged_and_changes_nothing(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
+        """Each exception that a handler raises is logged, and the link stays up."""
         listener, accepting = self.serve()
         arrive, come_up = accepting.message_arrived, accepting.link_up
 
@@ -114,6 +120,7 @@ class MessagesContract(TransportHarness):
 
     @pytest.mark.parametrize('frames', [1, 5])
     def test_a_message_of_the_largest_size_arrives(self, frames: int) -> None:
+        """The frames together may have `max_message_size` bytes."""
         self.begin(max_message_size=1_000_000)
         link, handler, accepted, accepting = self.join()
         message = [bytes(1_000_000 // frames)] * frames
@@ -124,6 +131,7 @@ class MessagesContract(TransportHarness):
 
     @pytest.mark.parametrize('frames', [1, 5])
     def test_a_larger_message_is_refused_where_it_is_sent(self, frames: int) -> None:
+        """`send` raises MessageTooLong, and the link stays up."""
         self.begin(max_message_size=1_000_000)
         link, handler, accepted, accepting = self.join()
         message = [bytes(1_000_000 // frames)] * frames + [b'x']
@@ -138,6 +146,7 @@ class MessagesContract(TransportHarness):
 
     @pytest.mark.parametrize('frames', [1, 5])
     def test_a_larger_message_that_arrives_takes_the_link_down(self, frames: int) -> None:
+        """A receiver closes the link on a message above its own limit."""
         self.begin(max_message_size=1_000_000)
         self.connecting = self.make_connecting_transport()
         self._opened.append(self.connecting)
