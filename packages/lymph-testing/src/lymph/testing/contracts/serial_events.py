@@ -34,7 +34,7 @@ from lymph.events.base import BaseEventSystem
 from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.contracts._serial_events.program import TOPIC
 from lymph.testing.contracts._serial_events.record import Gone, broken_promises, read_steps
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 __all__ = ['SerialEventsContract']
 
@@ -48,8 +48,11 @@ class SerialEventsContract:
     patience: ClassVar[float] = 40.0
     #: seconds after which a stopped process has lost its queues
     stall: ClassVar[float] = 4.0
-    #: seconds between two emitted events
+    #: seconds between two emitted events, at least
     pace: ClassVar[float] = 0.01
+    #: events of one key that are emitted and not begun, at most: the load is closed for each key,
+    #: so that the keys of a stopped process do not hold up the others
+    in_flight: ClassVar[int] = 10
     keys: ClassVar[tuple[str, ...]] = tuple(f'key-{n}' for n in range(10))
 
     _emitter: Greenlet | None = None
@@ -137,7 +140,7 @@ class SerialEventsContract:
         process.send(signal.SIGCONT)
 
     def emit(self) -> None:
-        """Start emitting one event after the other, of each key in turn."""
+        """Start emitting events of each key in turn, with at most `in_flight` waiting per key."""
         self._emitter = Greenlet.spawn(self._emit)
 
     def finish(self) -> None:
@@ -161,9 +164,11 @@ class SerialEventsContract:
     def _emit(self) -> None:
         self._emitting = True
         while self._emitting:
+            begun = read_steps(self._log).begun
             for key in self.keys:
-                self._events.emit(Event(TOPIC, {'key': key, 'n': self._emitted[key]}))
-                self._emitted[key] += 1
+                if self._emitted[key] - len(begun.get(key, ())) < self.in_flight:
+                    self._events.emit(Event(TOPIC, {'key': key, 'n': self._emitted[key]}))
+                    self._emitted[key] += 1
                 gevent.sleep(self.pace)
 
     def _all_begun(self) -> bool:
@@ -217,7 +222,7 @@ class SerialEventsContract:
         self.emit()
         self.handles(first, second)
         self.stop(first)
-        gevent.sleep(self.stall)
+        let_pass(self.stall, 'the stopped process loses its queues')
         self.handles(second)
         self.go_on(first)
         self.handles(first, second)
