@@ -25,6 +25,7 @@ from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.base import HTTP, RPC
 from lymph.discovery.static import StaticServiceRegistry, StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
+from lymph.testing.waiting import eventually
 from lymph.web.interfaces import WebServiceInterface
 
 WAIT = 10.0
@@ -444,8 +445,7 @@ def test_a_drain_lets_the_answers_on_their_way_arrive(run):
     asking = gevent.spawn(ask, port, '/slow')
     running.web.entered.wait(WAIT)
     draining = gevent.spawn(running.container.drain)
-    while is_open(port):
-        gevent.sleep(0.01)
+    eventually(lambda: not is_open(port), WAIT)
     running.web.go_on.set()
     assert asking.get(timeout=WAIT).body == b'done'
     draining.get(timeout=WAIT)

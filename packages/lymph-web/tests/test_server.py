@@ -328,7 +328,7 @@ def test_a_head_that_trickles_in_is_cut_off_by_its_deadline(serve, connect):
         with suppress(OSError):
             while True:
                 client.send('X-More: 1\r\n')
-                gevent.sleep(0.05)
+                let_pass(0.05, 'a client that is slow, but not silent')
 
     trickler = gevent.spawn(trickle)
     answer = client.answer()
@@ -371,7 +371,7 @@ def test_a_body_that_trickles_in_is_cut_off_by_its_deadline(serve, connect, form
         with suppress(OSError):
             while True:
                 client.send(piece)
-                gevent.sleep(0.02)
+                let_pass(0.02, 'a client that is slow, but not silent')
 
     trickler = gevent.spawn(trickle)
     answer = client.answer()

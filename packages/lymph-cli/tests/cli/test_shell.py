@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
+
+from lymph.testing.waiting import let_pass
 
 SHOP = """
 import lymph
@@ -117,7 +118,7 @@ def test_the_loop_turns_while_somebody_types(shell: Any, at_terminal: Open) -> N
     )
     terminal.shows('>>> ')
     terminal.type('work.rea')
-    time.sleep(1)  # what it takes to type this
+    let_pass(1, 'the time it takes somebody to type this')
     terminal.type('dy(), len(turns)\n')
     terminal.shows('(True, 20)')
     terminal.shows('>>> ')

@@ -6,14 +6,13 @@ import json
 import os
 import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 PATIENCE = 30.0
 ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
@@ -113,7 +112,7 @@ def test_interrupt_at_any_moment_is_a_clean_end(shell: Any, arguments: tuple[str
     for _ in range(6):
         running = shell.start(*arguments)
         eventually(lambda running=running: running.process.poll() is not None or hears(running))
-        time.sleep(random.uniform(0, 0.6))
+        let_pass(random.uniform(0, 0.6), 'the signal comes at any moment')
         running.signal(signal.SIGINT)
         assert running.end() in (0, 130)
         assert 'Traceback' not in running.stderr

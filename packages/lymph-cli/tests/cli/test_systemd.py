@@ -7,12 +7,11 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gevent
 import pytest
 from gevent.monkey import get_original
 
 from lymph.cli._running.systemd import VARIABLES, Notifier
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 PATIENCE = 30.0
 
@@ -99,7 +98,7 @@ def test_the_watchdog_of_another_process_is_not_told(
     taken: Taken, systemd: Systemd, address: str, process: str
 ) -> None:
     taken(address, '40000', process).watch()
-    gevent.sleep(0.05)
+    let_pass(0.05, 'longer than the period of the watchdog, which must not be told')
     assert systemd.told() == []
 
 

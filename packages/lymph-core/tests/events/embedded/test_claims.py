@@ -7,7 +7,7 @@ import pytest
 from lymph.core.components import Component
 from lymph.events._embedded.claims import HeldClaims, give_up, take
 from lymph.events._embedded.database import StoreError, open_database
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import block_loop, eventually
 
 LIFETIME = 0.3
 
@@ -63,7 +63,7 @@ def test_a_claim_is_held_for_as_long_as_it_is_renewed(db, claims):
 
 def test_a_claim_that_was_not_renewed_in_time_is_not_relied_on(db, claims):
     claim(db, claims)
-    time.sleep(LIFETIME)  # a blocked loop renews nothing
+    block_loop(LIFETIME, 'a blocked loop renews nothing')
     assert not claims.holds('mine')
     eventually(lambda: claims.holds('mine'))  # nobody else has taken it
 

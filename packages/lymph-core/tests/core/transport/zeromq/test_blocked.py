@@ -5,10 +5,11 @@ from __future__ import annotations
 import pathlib
 import subprocess
 import sys
-import time
 
 import pytest
 import zmq
+
+from lymph.testing.waiting import let_pass
 
 PROGRAM = pathlib.Path(__file__).with_name('blocked.py')
 MANY = 20_000  # more than libzmq's bounds and the kernel's buffers hold
@@ -74,7 +75,7 @@ def test_a_caller_that_leaves_a_full_queue_behind_does_not_end_the_service(block
     caller.connect(service.stdout.readline().strip())
     fill(caller)
     caller.close(0)
-    time.sleep(HEARTBEATS)
+    let_pass(HEARTBEATS, 'libzmq notices the end while the other loop is blocked')
     assert found_by(service) >= 1000
 
 
@@ -84,5 +85,5 @@ def test_a_service_that_leaves_many_replies_behind_does_not_end_its_caller(block
     caller = blocked('caller', f'tcp://127.0.0.1:{port}')
     fill(service, service.recv_multipart()[0])
     service.close(0)
-    time.sleep(HEARTBEATS)
+    let_pass(HEARTBEATS, 'libzmq notices the end while the other loop is blocked')
     assert found_by(caller) >= 1000

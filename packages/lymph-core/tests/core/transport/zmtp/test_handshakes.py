@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gevent
 import pytest
 from gevent import socket
 
@@ -8,7 +7,7 @@ from lymph.core._protocol.zmtp.frames import encode_command, encode_message
 from lymph.core._protocol.zmtp.handshake import GREETING, encode_ready
 from lymph.core.transport._zmtp import transport as zmtp_transport
 from lymph.testing.contracts.transports import RecordingHandler, open_descriptors
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 READY = encode_command(encode_ready('ROUTER'))
 
@@ -76,7 +75,7 @@ def test_the_time_for_a_handshake_does_not_start_again_with_each_byte(call, list
     def answer(peer):
         for byte in GREETING:
             peer.send(bytes((byte,)))
-            gevent.sleep(0.05)
+            let_pass(0.05, 'a peer that is slow, but not silent')
 
     reason = call(listening_peer(answer), handshake_timeout=0.2)
     assert reason == 'no ZMTP handshake from the peer within 0.2 s'

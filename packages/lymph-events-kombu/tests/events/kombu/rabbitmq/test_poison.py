@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import amqp
-import gevent
 import pytest
 from msgpack import ExtType, packb
 
@@ -22,7 +21,7 @@ from lymph.events.kombu._rabbitmq import deadletters
 from lymph.serializers import msgpack
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RabbitmqServer
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 MSGPACK = 'application/x-lymph-msgpack'
 
@@ -188,10 +187,10 @@ def test_an_event_that_cuts_its_consumer_off_takes_no_other_with_it(
 
     def handle(event: Event) -> None:
         if event.body['n'] == 'poison':
-            gevent.sleep(0.05)
+            let_pass(0.05, 'the handlers of the other events begin')
             proxy.cut()
             return
-        gevent.sleep(0.2)  # others that run at the time cannot be acknowledged any more
+        let_pass(0.2, 'the connection is lost while this runs, so it cannot be acknowledged')
         handled.append(event.body['n'])
 
     consumer = bench.start(urls=f'amqp://{proxy.address}//')
