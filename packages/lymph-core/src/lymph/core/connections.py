@@ -84,6 +84,7 @@ class Connection:
 
     @silent.setter
     def silent(self, silent: bool) -> None:
+        """Note whether the peer is silent; False also clears that a call expired."""
         self._set_doubt(_SILENT if silent else _NONE)
 
     def leave(self) -> None:

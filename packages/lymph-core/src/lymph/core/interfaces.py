@@ -118,6 +118,7 @@ class Interface(CallsServices, Component):
 
     @config.setter
     def config(self, section: Mapping[str, Any]) -> None:
+        """Replace the section; `apply_config` is not called."""
         self._section = section
 
     def add_component(self, component: Component) -> None:

@@ -69,7 +69,7 @@ class Counter(Metric):
         self.value: float = 0
 
     def __iadd__(self, value: float) -> Counter:
-        """Add `value`, which must not be negative (ValueError)."""
+        """Add `value`. Raises ValueError if it is negative."""
         if value < 0:
             raise ValueError(f'counter {self.name} only goes up; expected >= 0, found {value}')
         self.value += value
@@ -87,7 +87,10 @@ class TaggedCounter(Metric):
         self._values: dict[tuple[tuple[str, str], ...], float] = {}
 
     def incr(self, _by: float = 1, **tags: str) -> None:
-        """Add `_by`, which must not be negative (ValueError), to the counter of these tags."""
+        """Add `_by` to the counter of these tags.
+
+        Raises ValueError if `_by` is negative.
+        """
         if _by < 0:
             raise ValueError(f'counter {self.name} only goes up; expected >= 0, found {_by}')
         key = tuple(sorted(tags.items()))
