@@ -44,7 +44,7 @@ __all__ = ['WebHost', 'WebServiceInterface']
 
 logger = logging.getLogger(__name__)
 
-#: What is read of an interface's section; other keys are a user's own.
+#: The keys that this module reads; other keys belong to the author of the interface.
 _KEYS = ('debug', 'healthcheck', 'ip', 'port', *(field.name for field in fields(Limits)))
 
 
@@ -57,7 +57,7 @@ class WebHost(InterfaceHost, Protocol):
     registry: BaseServiceRegistry
 
     def announced_host(self, ip: str) -> str:
-        """Return the host to announce for a port that is listened at on `ip`."""
+        """Return the host to announce for a port that listens on `ip`."""
 
 
 class WebServiceInterface(Interface):
@@ -70,12 +70,12 @@ class WebServiceInterface(Interface):
     ======================  ========================  ==============================================
     key                     default                   meaning
     ======================  ========================  ==============================================
-    ip                      container.ip              the address to listen at; what is announced
+    ip                      container.ip              the address to listen on; what is announced
                                                       follows the rules of container.advertise
-    port                    random                    the port to listen at
+    port                    random                    the port to listen on
     healthcheck.enabled     true                      whether the health endpoint is answered
     healthcheck.endpoint    /_health/                 its path; it comes before `url_map`
-    debug                   false                     tell tracebacks to clients
+    debug                   false                     show tracebacks to clients
     ======================  ========================  ==============================================
 
     And the limits of the server: see `lymph.web._http.limits.Limits`.
@@ -105,7 +105,7 @@ class WebServiceInterface(Interface):
         self._server: WebServer | None = None
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
-        """Read what is documented above; raises ConfigurationError."""
+        """Read the keys listed above. Raises ConfigurationError for an invalid value."""
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_near_misses(view, _KEYS)
@@ -122,7 +122,7 @@ class WebServiceInterface(Interface):
         )
 
     def is_healthy(self) -> bool:
-        """Tell whether to send requests here; subclasses say when not to."""
+        """Return whether to send requests here; subclasses override it (default: true)."""
         return True
 
     @property
@@ -132,7 +132,7 @@ class WebServiceInterface(Interface):
 
     @property
     def http_port(self) -> int | None:
-        """The port that is listened at, None unless the interface runs."""
+        """The port that the interface listens on; None unless it runs."""
         return None if self._server is None else self._server.server_port
 
     def instance_facts(self) -> dict[str, Any]:
@@ -146,11 +146,11 @@ class WebServiceInterface(Interface):
         return facts
 
     def on_start(self) -> None:
-        """Check `url_map` and begin to serve; in a worker, serve nothing.
+        """Check `url_map` and start to serve; a worker serves nothing.
 
-        Where the process was started with a listening socket for the port, that is used.
+        If the process was started with a listening socket for the port, the server uses it.
 
-        Raises ConfigurationError when an endpoint is no method, or the port cannot be used.
+        Raises ConfigurationError if an endpoint is not a method, or the port cannot be used.
         """
         super().on_start()
         check_routes(self, self.url_map)
@@ -165,7 +165,7 @@ class WebServiceInterface(Interface):
         self._server = server
 
     def on_drain(self, timeout: float) -> int:
-        """Answer what is being answered, for up to `timeout` seconds, and nothing more."""
+        """Finish the current requests within `timeout` seconds; return how many were cut."""
         server, self._server = self._server, None
         cut = 0 if server is None else server.finish(timeout)
         if cut:
@@ -179,7 +179,7 @@ class WebServiceInterface(Interface):
         self._faults.close()
 
     def report(self, error: BaseException) -> None:
-        """Tell the error hook of an error that a method raised."""
+        """Pass an error that a method raised to the error hook."""
         self.error_hook(error, component=self)
 
     def _view_of(self, config: Mapping[str, Any]) -> ConfigView:

@@ -1,8 +1,7 @@
-"""One answer between a handler and its server: nothing leaves before its first bytes are there.
+"""Hold an answer back until status, header fields and the first part of the body exist.
 
-A handler's answer is made while it is sent, and may fail at any point. As long as nothing of it has
-left, another answer can take its place; so status, header fields and the first part of the body are
-held back until all three are there.
+A handler may fail while its answer is sent. Until the first byte is sent, an error page can replace
+the answer.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ Told = Callable[[BaseException], None]
 class HandlerAnswer:
     """Runs WSGI applications until one of them has begun to answer a request.
 
-    `begin` passes status and fields to the server; `tell` hears of errors after that.
+    `begin` passes status and fields to the server; `tell` is called with later errors.
     """
 
     def __init__(self, begin: StartResponse, tell: Told) -> None:
@@ -37,13 +36,14 @@ class HandlerAnswer:
 
     @property
     def begun(self) -> bool:
-        """Whether the server was given a part of it."""
+        """Whether the server has got status and header fields."""
         return self._write is not None
 
     def run(self, application: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return the body of what `application` answers; raises whatever it does before that.
+        """Call `application` and return the body of its answer.
 
-        Errors after that are told, and raised as AnswerBroken.
+        Raises what the application raises before the first part of the body. Later errors are
+        passed to `tell`; iterating over the body then raises AnswerBroken.
         """
         self._opening = Opening()
         result = application(environ, self._start)
@@ -77,7 +77,7 @@ class HandlerAnswer:
 
 
 class _Parts:
-    """The parts of a body, which are made in the context of their request."""
+    """The parts of a body, produced in the context of their request."""
 
     def __init__(self, result: Iterable[bytes], tell: Told) -> None:
         self._result = result
@@ -87,7 +87,7 @@ class _Parts:
         self._parts: Iterator[bytes] = parts_of(result)
 
     def begin(self) -> None:
-        """Have the first part made that is not empty."""
+        """Produce the first part that is not empty."""
         self._context.run(self._make_first)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -105,7 +105,7 @@ class _Parts:
             raise AnswerBroken(error_line(error)) from error
 
     def close(self) -> None:
-        """Close what the application returned; an error in that is told, and hinders nobody."""
+        """Close what the application returned; pass an error of that to `tell`."""
         close: Callable[[], None] | None = getattr(self._result, 'close', None)
         if close is None:
             return

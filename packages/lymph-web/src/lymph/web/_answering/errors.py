@@ -1,7 +1,7 @@
-"""Errors as answers: what a client is told, in the form that it accepts.
+"""Errors as answers: JSON or HTML, as the client accepts.
 
-What a client may know of an error is a `Problem`. Errors of HTTP say it themselves; of a failed
-call to another service only its kind is told; of anything else nothing, outside of debug mode.
+A `Problem` is what a client may know of an error. HTTP errors bring their own text; for a failed
+call to another service the client learns its kind; other errors are hidden outside of debug mode.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STATUSES: tuple[tuple[type[BaseException], int, str], ...] = (
 
 @dataclass(frozen=True)
 class Problem:
-    """What a client is told: the status, a sentence, further headers, a traceback in debug mode."""
+    """What a client learns: status, a sentence, more headers, a traceback in debug mode."""
 
     status: int
     message: str
@@ -54,7 +54,7 @@ class Problem:
 
 
 def problem_of(error: BaseException, debug: bool = False) -> Problem:
-    """Return what a client is told about `error`; its traceback too if `debug` is true."""
+    """Return what a client learns about `error`, with its traceback if `debug` is true."""
     if isinstance(error, HTTPException):
         return _http_problem(error)
     status, message = next(

@@ -1,6 +1,6 @@
-"""What becomes of an error that ends a request: a line in the log, the error hook, an answer.
+"""Log an error that ends a request, report it to the error hook, and make the answer.
 
-Nothing here raises: what was told in part is worth more than a connection that hangs.
+Only Killed is raised here: an incomplete report is better than a connection that hangs.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _SHOWN = 200  # characters of a path in the log
 
 
 class AnswerBroken(LymphError):
-    """An answer failed after its beginning had left; its error was told."""
+    """An answer failed after its first byte was sent; its error has been logged."""
 
 
 class ClientGone(AnswerBroken):
-    """The client has left, or does not read its answer."""
+    """The client has closed the connection, or does not read its answer."""
 
 
 class ErrorAnswers:
-    """Tells of errors that requests end with, and makes the answers to them.
+    """Logs errors that end requests, and makes the answers to them.
 
-    `report` hears of each that nobody expected, as an error hook does. With `debug`, clients are
-    told its traceback.
+    `report` is called with each unexpected error. If `debug()` is true, answers contain the
+    traceback.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class ErrorAnswers:
         self._log = LimitedLog(logger)
 
     def answer(self, error: BaseException, environ: WSGIEnvironment) -> Response:
-        """Tell of `error` and return the answer for the client.
+        """Log `error` and return the answer for the client.
 
-        Errors of HTTP are the handler's word to the client, and told to nobody else.
+        HTTP errors are answers that the handler chose: they are neither logged nor reported.
         """
         if not issubclass(type(error), (HTTPException, AnswerBroken)):
             self.tell(error, environ)
@@ -77,7 +77,7 @@ class ErrorAnswers:
         return response
 
     def tell(self, error: BaseException, environ: WSGIEnvironment) -> None:
-        """Log `error`, and report it unless it is the client's or a called service's fault."""
+        """Log `error`; report it unless the client or a called service caused it."""
         request = f'{printable(environ["REQUEST_METHOD"], _SHOWN)} {path_of(environ)}'
         kind = error_name(error)
         if issubclass(type(error), _EXPECTED) and not issubclass(type(error), RemoteError):
@@ -98,7 +98,7 @@ class ErrorAnswers:
         self._log.write(logging.ERROR, 'check', 'the health check failed', exc_info=error)
 
     def close(self) -> None:
-        """Write the numbers of lines that were left out."""
+        """Log how many lines were left out."""
         self._log.close()
 
     def _problem(self, error: BaseException) -> Problem:
@@ -113,7 +113,7 @@ class ErrorAnswers:
 
 
 def path_of(environ: WSGIEnvironment) -> str:
-    """Return the path of a request as it may be logged."""
+    """Return the path of a request, cut and made printable for the log."""
     path = environ.get('PATH_INFO', '')
     return printable(path[:_SHOWN].encode('latin-1', 'replace').decode(errors='replace'), _SHOWN)
 

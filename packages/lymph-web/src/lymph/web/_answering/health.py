@@ -30,8 +30,8 @@ def _log(error: BaseException) -> None:
 class Health:
     """Answers requests for one path: 200 while the interface is healthy, 503 otherwise.
 
-    An interface is not healthy while its container drains, nor when its check raises; `tell` hears
-    of that.
+    An interface is unhealthy while its container drains, and when its check raises; `tell` is
+    called with that error.
     """
 
     is_healthy: Callable[[], bool]
@@ -48,7 +48,7 @@ class Health:
         is_draining: Callable[[], bool],
         tell: Callable[[BaseException], None] = _log,
     ) -> Health:
-        """Read `enabled` and `endpoint`; raises ConfigurationError for what they cannot be."""
+        """Read `enabled` and `endpoint`. Raises ConfigurationError for invalid values."""
         refuse_unknown(config, ('enabled', 'endpoint'), plain=True)
         endpoint = config.get_line('endpoint', cls.endpoint)
         if not endpoint.startswith('/'):
@@ -58,11 +58,11 @@ class Health:
         return cls(is_healthy, is_draining, endpoint, enabled, tell)
 
     def answers(self, path: str) -> bool:
-        """Whether a request for `path` is for the health endpoint."""
+        """Return whether the health endpoint answers requests for `path`."""
         return self.enabled and path == self.endpoint
 
     def respond(self, request: Request) -> Response:
-        """Return the answer to a request; raises MethodNotAllowed for more than a look."""
+        """Return the answer to a GET or HEAD request. Raises MethodNotAllowed for others."""
         if request.method not in ('GET', 'HEAD'):
             raise MethodNotAllowed(['GET', 'HEAD'])
         status = self.status()

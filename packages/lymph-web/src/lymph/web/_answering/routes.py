@@ -13,7 +13,7 @@ __all__ = ['check_routes']
 
 
 def check_routes(interface: object, url_map: object) -> None:
-    """Raise ConfigurationError unless each rule names a method that takes what its URL gives."""
+    """Raise ConfigurationError unless each rule names a method that takes its URL values."""
     where = f'{type(interface).__name__}.url_map'
     if not isinstance(url_map, Map):
         raise ConfigurationError(
