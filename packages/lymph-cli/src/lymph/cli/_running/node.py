@@ -38,9 +38,11 @@ _STOPPING = 'stopping when all processes have ended; the next signal kills them'
 
 
 def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
-    """Run the node until it is told to stop; raises Exit if something did not end well.
+    """Run the node in this process until it is stopped or all its processes have finished.
 
-    With `debug` its instances and workers are started with ``--debug``.
+    `stop_timeout` is in seconds, for processes whose definition has none. With `debug`, instances
+    and workers are started with ``--debug``. Raises ConfigurationError if the configuration cannot
+    be used, and Exit (code 1) if a process kept failing, had to be killed, or failed as it stopped.
     """
     _allow_forks()
     let_services_print()
@@ -60,13 +62,30 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
         sockets=sockets,
     )
 
-    def read_again() -> None:
+    def reload() -> None:
         config = load_node_configuration(settings)
         definitions = _definitions(config, environ, debug)
         named = read_sockets(config)
         sockets.update(sockets_of(definitions, named, environ, sockets.wanted))
         fleet.reload(definitions)
 
+    actions = _actions(fleet, supervised, reload)
+    files = [os.path.realpath(path) for path in settings.configuration_files() or node_files()]
+    with stops_heard(lambda number: actions[number](), actions), steered(fleet, files):
+        set_title(f'lymph node: {", ".join(files)}')
+        ended_well = fleet.run(lambda: supervised.serving(_words(definitions)))
+    sockets.close()
+    if not ended_well:
+        raise Exit(FAILED)
+
+
+def _actions(
+    fleet: Fleet, supervised: Supervised, reload: Callable[[], None]
+) -> dict[int, Callable[[], object]]:
+    """Return what a node does at each signal.
+
+    SIGHUP reloads the configuration, or stops the node if its terminal has been closed.
+    """
     terminal = Terminal()
 
     def stop() -> None:
@@ -77,25 +96,18 @@ def run(settings: Settings, stop_timeout: float, debug: bool = False) -> None:
         if terminal.closed:
             stop()
         else:
-            _attempt(fleet, read_again, 'nothing was changed')
+            _attempt(fleet, reload, 'nothing was changed')
 
-    hear: dict[int, Callable[[], object]] = {
+    return {
         signal.SIGTERM: stop,
         signal.SIGINT: stop,
         signal.SIGHUP: hang_up,
         signal.SIGUSR2: lambda: _attempt(fleet, fleet.roll, 'the rolling restart ended'),
     }
-    files = [os.path.realpath(path) for path in settings.configuration_files() or node_files()]
-    with stops_heard(lambda number: hear[number](), hear), steered(fleet, files):
-        set_title(f'lymph node: {", ".join(files)}')
-        ended_well = fleet.run(lambda: supervised.serving(_words(definitions)))
-    sockets.close()
-    if not ended_well:
-        raise Exit(FAILED)
 
 
 def _words(definitions: Sequence[Definition]) -> str:
-    """Return what the node says it serves: `echo (2), demo`."""
+    """Return the text that tells a supervisor what the node runs: `echo (2), demo`."""
     return ', '.join(
         each.name if each.numprocesses == 1 else f'{each.name} ({each.numprocesses})'
         for each in definitions
@@ -105,7 +117,7 @@ def _words(definitions: Sequence[Definition]) -> str:
 def _definitions(
     config: Configuration, environ: Mapping[str, str], debug: bool
 ) -> list[Definition]:
-    """Return what a configuration defines, checked; raises ConfigurationError."""
+    """Return the validated definitions of a configuration; raises ConfigurationError."""
     definitions = read_definitions(config)
     check_commands(definitions, environ['PATH'])
     check_ports(definitions, environ)
@@ -119,7 +131,7 @@ def _debugged(definition: Definition) -> Definition:
 
 
 def _attempt(fleet: Fleet, action: Callable[[], object], outcome: str) -> None:
-    """Do what a signal asks for; why it cannot be done is a line of the node."""
+    """Run the action of a signal; if it fails, print why and the `outcome` as one line."""
     try:
         action()
     except ConfigurationError as error:
@@ -129,10 +141,10 @@ def _attempt(fleet: Fleet, action: Callable[[], object], outcome: str) -> None:
 
 
 def _allow_forks() -> None:
-    """Keep Python 3.12 and later from warning of forks in a process with threads.
+    """Silence the warning of Python 3.12 and later about forks in a process with threads.
 
-    A thread of a node writes to stdout and stderr, reads /proc or sleeps; between the fork and its
-    program, a child of gevent's Popen does neither, and takes no lock that such a thread holds.
+    The fork is safe here: the threads of a node only write to stdout and stderr, read /proc or
+    sleep, and a child of gevent's Popen takes none of their locks before it executes its program.
     """
     warnings.filterwarnings(
         'ignore', 'This process .* is multi-threaded, use of fork', DeprecationWarning
@@ -140,19 +152,19 @@ def _allow_forks() -> None:
 
 
 def _environ(settings: Settings) -> dict[str, str]:
-    """Return the environment of the instances: they share this node's files and its `lymph`."""
+    """Return the environment of the processes, with this node's configuration and `lymph`."""
     environ = dict(os.environ)
     environ['LYMPH_NODE_CONFIG'] = _absolute(settings.configuration_files() or node_files())
     if settings.variable_files():
         environ['LYMPH_VARS'] = _absolute(settings.variable_files())
-    # What a program in Python prints is to be seen when it is printed; `lymph` sees to it itself.
+    # Without it, other Python programs would buffer what they print; `lymph` never does.
     environ.setdefault('PYTHONUNBUFFERED', '1')
     environ['PATH'] = _search_path()
     return environ
 
 
 def _search_path() -> str:
-    """Return PATH, with the folder of this `lymph` before all others unless it is found anyhow."""
+    """Return PATH, with the folder of this `lymph` first unless PATH already leads to it."""
     path = os.environ.get('PATH', os.defpath)
     scripts = sysconfig.get_path('scripts')
     own = shutil.which('lymph', path=scripts)
