@@ -48,4 +48,5 @@ def command(
     period: float | None,
     as_json: bool,
 ) -> None:
+    """Run `lymph change-loglevel`."""
     _run(settings, address, logger, level, period, as_json)

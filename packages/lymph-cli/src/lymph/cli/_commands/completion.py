@@ -31,4 +31,5 @@ _run = lazy('lymph.cli._running.completion:run')
 @click.argument('shell', metavar='SHELL', type=click.Choice(('bash', 'zsh', 'fish')))
 @click.option('--answer', is_flag=True, hidden=True)  # what the script calls
 def command(shell: str, answer: bool) -> None:
+    """Run `lymph completion`."""
     _run(shell, answer)

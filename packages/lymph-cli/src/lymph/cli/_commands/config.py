@@ -27,4 +27,5 @@ _run = lazy('lymph.cli._running.config:run')
 @click.option('--show-secrets', is_flag=True, help='Print passwords and the like as they are.')
 @pass_settings
 def command(settings: Settings, key: str | None, as_json: bool, show_secrets: bool) -> None:
+    """Run `lymph config`."""
     _run(settings, key, as_json, show_secrets)

@@ -43,4 +43,5 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli._running.discover:run')
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document, instances included.')
 @pass_settings
 def command(settings: Settings, /, names: tuple[str, ...], as_json: bool, **shown: bool) -> None:
+    """Run `lymph discover`."""
     _run(settings, names, as_json, **shown)

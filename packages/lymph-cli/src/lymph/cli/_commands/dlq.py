@@ -56,7 +56,7 @@ def _choosing(function: Callable[..., Any]) -> Callable[..., Any]:
     """,
 )
 def command() -> None:
-    pass
+    """Group the subcommands of `lymph dlq`."""
 
 
 @command.command(

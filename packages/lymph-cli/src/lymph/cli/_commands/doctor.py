@@ -47,4 +47,5 @@ def _offer_checks(context: click.Context, param: click.Parameter, word: str) -> 
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, names: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Run `lymph doctor`."""
     _run(settings, names, timeout, as_json)

@@ -53,4 +53,5 @@ def command(
     trace_id: str | None,
     verbose: bool,
 ) -> None:
+    """Run `lymph emit`."""
     _run(settings, type, params, delay, trace_id, verbose)

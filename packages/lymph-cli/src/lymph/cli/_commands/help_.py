@@ -18,6 +18,7 @@ __all__ = ['command']
 @click.argument('names', nargs=-1, metavar='[COMMAND]...', shell_complete=commands)
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...]) -> None:
+    """Print the help of a command, or of lymph; raises UsageError for an unknown command."""
     root = context.find_root()
     if not names:
         click.echo(program.get_help(root))

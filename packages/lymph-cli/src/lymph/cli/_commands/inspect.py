@@ -31,4 +31,5 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli._running.inspect:run')
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, address: str, everything: bool, as_json: bool) -> None:
+    """Run `lymph inspect`."""
     _run(settings, address, everything, as_json)

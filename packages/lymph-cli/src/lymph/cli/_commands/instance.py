@@ -78,4 +78,5 @@ def instance_options(function: Function) -> Function:
 @instance_options
 @pass_settings
 def command(settings: Settings, /, **options: Any) -> None:
+    """Run `lymph instance`: RPC, HTTP and events, but no tasks."""
     run(settings, worker=False, **options)

@@ -20,4 +20,5 @@ _run = lazy('lymph.cli._running.list_:run')
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
+    """Run `lymph list`."""
     _run(settings, as_json)

@@ -23,4 +23,5 @@ _run = lazy('lymph.cli._running.new:run')
 )
 @click.argument('name')
 def command(name: str) -> None:
+    """Run `lymph new NAME`."""
     _run(name)

@@ -68,6 +68,7 @@ _MEANT = 'NAME is an entry of the configuration (echo), or one of its processes 
 @pass_settings
 @click.pass_context
 def command(context: click.Context, settings: Settings, stop_timeout: float, debug: bool) -> None:
+    """Run a node, unless a subcommand is given; raises UsageError for options before one."""
     if context.invoked_subcommand is None:
         _run(settings, stop_timeout, debug)
         return

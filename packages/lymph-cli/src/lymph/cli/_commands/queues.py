@@ -53,6 +53,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 @_filters
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
+    """List queues, unless a subcommand is given; raises UsageError for options before one."""
     if context.invoked_subcommand is None:
         _list(context.ensure_object(Settings), **given)
     elif any(given.values()):

@@ -92,4 +92,5 @@ _MOST_CALLERS = 10_000
 )
 @pass_settings
 def command(settings: Settings, /, subject: str, params: tuple[str, ...], **options: Any) -> None:
+    """Run `lymph request`."""
     _run(settings, subject, params, **options)

@@ -44,4 +44,5 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli._running.shell:run')
 )
 @pass_settings
 def command(settings: Settings, remote: str | None, token: str | None, shell: str | None) -> None:
+    """Run `lymph shell`."""
     _run(settings, remote, token, shell)

@@ -41,4 +41,5 @@ def command(
     timeout: float | None,
     as_json: bool,
 ) -> None:
+    """Run `lymph subscribe`."""
     _run(settings, types, count, timeout, as_json)

@@ -44,4 +44,5 @@ def command(
     trace: str | None,
     as_json: bool,
 ) -> None:
+    """Run `lymph tail`."""
     _run(settings, names, level, grep, trace, as_json)

@@ -30,4 +30,5 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli._running.why:run')
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, address: str, as_json: bool) -> None:
+    """Run `lymph why`."""
     _run(settings, address, as_json)

@@ -28,4 +28,5 @@ __all__ = ['command']
 @instance_options
 @pass_settings
 def command(settings: Settings, /, **options: Any) -> None:
+    """Run `lymph worker`: tasks alone."""
     run(settings, worker=True, **options)

@@ -68,6 +68,7 @@ class Known:
     complete: bool = False  # whether the methods are all there
 
     def dumps(self) -> str:
+        """Return the JSON document that `loads` reads."""
         return json.dumps(asdict(self))
 
     @classmethod

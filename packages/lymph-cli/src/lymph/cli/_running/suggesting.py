@@ -1,6 +1,7 @@
-"""Asks the registry or the service what somebody probably meant whose call failed.
+"""Suggests the name that the user of a failed call probably meant.
 
-That is done after the failure and here, so that it costs a service nothing while calls are right.
+The command asks the registry or the service only after a call has failed, so calls that succeed
+cost nothing more.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from lymph.exceptions import LookupFailure, LymphError, Refused, RpcError
 
 __all__ = ['meant_service', 'services_suggested', 'suggestion']
 
-_PATIENCE = 1.0  # seconds that an answer may take in all
-_TOLD = 'did you mean'  # in an error that names it already
+_PATIENCE = 1.0  # seconds for all questions together
+_TOLD = 'did you mean'  # in an error that already has a suggestion
 _WRONG_METHOD: Final[tuple[Reason, ...]] = ('unknown_interface', 'unknown_method')
 
 
 def suggestion(
     client: Client, address: str, subject: Subject, given: Iterable[str], error: RpcError
 ) -> str | None:
-    """Return what was probably meant by a call that ended with `error`; None if nobody can tell.
+    """Return what was probably meant by a call that ended with `error`; None without a suggestion.
 
-    `given` are the names of its arguments. Takes a second at most, and raises nothing.
+    `given` are the names of its arguments. Takes at most one second; raises no error of lymph.
     """
     if isinstance(error, LookupFailure):
         service = meant_service(client, error, (RPC,))
@@ -50,9 +51,9 @@ def suggestion(
 def meant_service(
     client: Client, error: LookupFailure, namespaces: Iterable[str] = (RPC, HTTP)
 ) -> str | None:
-    """Return the name of a service that was probably meant where nobody offers the one of `error`.
+    """Return the name of a service that is similar to the unknown one of `error`, or None.
 
-    Takes a second at most, and raises nothing.
+    Takes at most one second; raises no error of lymph.
     """
     if error.service is None or _TOLD in str(error):
         return None
@@ -63,7 +64,10 @@ def meant_service(
 
 @contextlib.contextmanager
 def services_suggested(client: Client) -> Iterator[None]:
-    """Have an error of the block about a service that nobody offers name the one that was meant."""
+    """Add a suggestion to an error of the block about an unknown service.
+
+    Raises LookupFailure with the suggestion, or the original error if no name is similar.
+    """
     try:
         yield
     except LookupFailure as error:
@@ -81,7 +85,7 @@ def _described(client: Client, address: str) -> Described:
 
 
 def _in_time(ask: Callable[[], Any]) -> Any:
-    """Return what `ask` does; None if that takes too long or fails."""
+    """Return the result of `ask`; None if it fails or takes more than `_PATIENCE` seconds."""
     with contextlib.suppress(LymphError), gevent.Timeout(_PATIENCE, False):  # type: ignore[arg-type]  # not in the stubs
         return ask()
     return None

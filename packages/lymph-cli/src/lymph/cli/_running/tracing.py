@@ -1,4 +1,4 @@
-"""The trace id of what a command does, named in every error so that logs can be searched for it."""
+"""The trace id of a command: every error names it, so that logs can be searched for it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def choose_trace_id(given: str | None) -> str:
 
 @contextmanager
 def traced(id: str, *, verbose: bool) -> Iterator[None]:
-    """Run a block with a trace id; `verbose` says it on stderr first.
+    """Run a block with the trace id `id`; with `verbose`, print the id on stderr first.
 
-    An error that leaves the block names the trace id: that of the call that failed, which the error
-    knows, or the one of the block. An invalid configuration is no such error: nothing has left this
-    process then.
+    Raises OperationFailed for any LymphError of the block: its text names the trace id of the
+    failed call, or `id` if the error has none. A ConfigurationError is raised unchanged, because
+    nothing has been sent with the trace id then.
     """
     if verbose:
         say(f'trace {id}')
@@ -51,7 +51,7 @@ def traced(id: str, *, verbose: bool) -> Iterator[None]:
 
 
 def _trace_id_of(error: LymphError) -> str | None:
-    """Return the trace id of the call that an error is about."""
+    """Return the trace id of the call that an error or its cause is about, or None."""
     for about in (error, error.__cause__):
         if isinstance(about, RpcError):
             return about.trace_id

@@ -1,11 +1,11 @@
 """Standard streams that never hold up a service, however slowly somebody reads them.
 
-A write to a pipe or a terminal waits while nobody reads (a paused `less`, Ctrl-S, a stopped log
-collector), and with it would wait all greenlets. So what such a stream has no room for is kept, up
-to `_KEPT` bytes, and written when there is room; lines beyond that are dropped, and counted in a
-line of their own. A stream whose reader has gone forgets what it is given.
+A write to a pipe or a terminal blocks while nobody reads (a paused `less`, Ctrl-S, a stopped log
+collector), and would block all greenlets. So output that does not fit is buffered, up to `_KEPT`
+bytes, and written when there is room; further lines are dropped, and a line says how many. After
+the reader has closed a stream, everything written to it is discarded.
 
-Files are left as they are: they always have room, or say at once that the disk is full.
+Files are not replaced: a write to a file succeeds at once, or fails because the disk is full.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gevent.monkey import get_original
 __all__ = ['UnblockedStream', 'unblock_streams']
 
 _KEPT = 1024 * 1024
-_FAREWELL = 1.0  # seconds that the end of the process waits for who reads
+_FAREWELL = 1.0  # seconds that the process waits at exit to write what is buffered
 _WRITABLE = 2  # as gevent's loop calls it
 
 _Lock: Any = get_original('threading', 'RLock')
@@ -36,7 +36,7 @@ _poll: Any = get_original('select', 'poll')
 
 
 def unblock_streams() -> None:
-    """Replace stdout and stderr of this process where a write to them may wait."""
+    """Replace stdout and stderr of this process where a write to them may block."""
     for name in ('stdout', 'stderr'):
         stream = getattr(sys, name)
         with contextlib.suppress(OSError, ValueError):  # closed, or not of a descriptor
@@ -48,7 +48,10 @@ def unblock_streams() -> None:
 
 
 class UnblockedStream(io.TextIOBase):
-    """Writes to the descriptor of `stream`; made in the thread whose loop writes what is kept."""
+    """Writes to the descriptor of `stream`, and buffers what does not fit.
+
+    Create it in the thread whose event loop is to write the buffer.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         stream.flush()
@@ -75,22 +78,25 @@ class UnblockedStream(io.TextIOBase):
 
     @property
     def errors(self) -> str | None:  # type: ignore[override]
-        """What becomes of characters that the encoding lacks."""
+        """The error handler of the encoding (`strict`, `backslashreplace`, ...)."""
         return self._stream.errors
 
     def fileno(self) -> int:
+        """Return the descriptor of the stream."""
         return self._number
 
     def isatty(self) -> bool:
+        """Tell whether the stream is a terminal; raises ValueError if it is closed."""
         return self._stream.isatty()
 
     def writable(self) -> bool:
+        """Return True."""
         return True
 
     def write(self, text: str) -> int:
-        """Write whole lines, or keep them until there is room.
+        """Write whole lines, or buffer them until there is room; return the length of `text`.
 
-        Never waits, and never raises OSError.
+        Never blocks, and never raises OSError.
         """
         with self._lock:
             lines, newline, self._partial = f'{self._partial}{text}'.rpartition('\n')
@@ -98,13 +104,13 @@ class UnblockedStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Write the line that is not complete."""
+        """Write the incomplete line."""
         with self._lock:
             text, self._partial = self._partial, ''
             self._write(text)
 
     def finish(self, timeout: float) -> None:
-        """Write what is kept, for at most `timeout` seconds. Blocks."""
+        """Write the buffer, blocking for at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
         self.flush()
         with self._lock:
@@ -132,12 +138,12 @@ class UnblockedStream(io.TextIOBase):
             self._size += len(data)
 
     def _put(self, data: bytes) -> bytes:
-        """Write what there is room for, and return the rest."""
+        """Write what fits, and return the rest."""
         while data and not self._gone:
             if not (self._never_waits or self._has_room(0)):
                 return data
             try:
-                # A pipe that has room has room for so much.
+                # poll() reports a pipe as writable only when PIPE_BUF bytes fit (pipe(7)).
                 part = data if self._never_waits else data[: select.PIPE_BUF]
                 written = os.write(self._descriptor, part)
             except BlockingIOError:

@@ -69,10 +69,11 @@ class Fleet:
         self.output.labels.add([NODE])
 
     def run(self, begun: Callable[[], object] = lambda: None) -> bool:
-        """Run everything; returns whether all ended well. Calls `begun()` once all have begun.
+        """Run all processes until they have ended; tell whether all ended well.
 
-        That is so if no process kept failing, none had to be killed, and each told to stop did so
-        with exit code 0 or by the signal that told it.
+        They have if no process kept failing, none had to be killed, and each that was told to stop
+        ended with exit code 0 or by the signal that told it. `begun` is called when all have been
+        started.
         """
         self._guard.start()
         try:

@@ -122,9 +122,10 @@ class Supervision:
         self._short_lives = 0
 
     def ended(self, exit_code: int, lived: float) -> Decision:
-        """Decide what follows a life of `lived` seconds that ended with `exit_code`.
+        """Decide what follows after a process has ended with `exit_code`, `lived` seconds old.
 
-        A negative code is the number of the signal that killed the process.
+        A negative code is the number of the signal that killed the process. Raises ValueError if
+        no process can end in this state.
         """
         if self.state not in ('starting', 'running', 'stopping'):
             raise ValueError(f'no process can end while {self.state}')
