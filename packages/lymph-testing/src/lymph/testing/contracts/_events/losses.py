@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 from gevent.event import Event as Signal
-from gevent.subprocess import Popen
 
 from lymph.core.events import Event
 from lymph.core.failures import Killed
 from lymph.events.base import Subscription
+from lymph.testing.contracts._events.children import exit_status
 from lymph.testing.contracts._events.harness import EventSystemHarness, Inbox
 
 __all__ = ['ExclusiveLossesContract', 'LossesContract']
@@ -31,8 +31,8 @@ class _Losses(EventSystemHarness):
             return
         module = 'lymph.testing.contracts._events.lost_consumer'
         arguments = [json.dumps(dict(section)), json.dumps(facts), str(attempt)]
-        with Popen([sys.executable, '-m', module, *arguments]) as process:
-            assert process.wait(timeout=60) == -signal.SIGKILL
+        status = exit_status([sys.executable, '-m', module, *arguments], timeout=60)
+        assert status == -signal.SIGKILL
 
     def _cut_a_consumer(self, attempt: int, subscription: Subscription) -> None:
         cut = Signal()
