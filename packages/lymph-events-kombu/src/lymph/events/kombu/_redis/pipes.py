@@ -9,21 +9,20 @@ command or reply may take longer: only silence counts.
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
 import redis
-from gevent import socket
 from gevent.event import AsyncResult, Event
 
 from lymph.core._system.refusals import made_before_fork
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
-from lymph.events.kombu._redis.brokers import BROKEN, CHUNK, RedisBroker
+from lymph.events.kombu._redis.brokers import BROKEN, RedisBroker
+from lymph.events.kombu._redis.connections import CHUNK
 from lymph.events.kombu._redis.names import bell
 from lymph.events.kombu._redis.scripts import SCRIPTS
 
@@ -150,12 +149,7 @@ class Pipe:
         if not self._lost.ready():
             self._lost.set(ConnectionResetError(made_before_fork('connection')))
         self._out.clear()
-        if self._connection.sock is not None:
-            # the loop still watches the descriptor: it becomes that of a connection which has ended
-            ended, other = socket.socketpair()
-            os.dup2(ended.fileno(), self._connection.sock.fileno(), inheritable=False)
-            ended.close()
-            other.close()
+        self._connection.abandon()
 
     def _pack(self, *command: Any) -> Sequence[bytes]:
         try:
@@ -194,6 +188,8 @@ class Pipe:
             log_failure(logger, error, '%s: cannot take a reply', self._broker)
 
     def _break(self, error: Exception) -> None:
+        if self._lost.ready():
+            return
         if not isinstance(error, (*BROKEN, IndexError)):  # IndexError: a reply for nobody
             log_failure(logger, error, '%s: the connection is made anew', self._broker)
         self.fail(error)
@@ -204,7 +200,7 @@ class Pipe:
         except _UNFIT:
             raise
         except redis.ResponseError as error:
-            if self._connection.sock is None:
+            if not self._connection.is_open:
                 raise
             return CommandRefused(self._broker, explain(error))
 
