@@ -1,4 +1,4 @@
-"""Who this process is to ZooKeeper, and who else may see and change what it registers."""
+"""The identity of this process in ZooKeeper, and the ACL of the nodes that it creates."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _ACLS: dict[str, list[Any]] = {
 
 @dataclass(frozen=True)
 class Access:
-    """A digest identity (``user:password``, or None) and the ACL of the nodes it makes.
+    """A digest identity and the ACL of the nodes that are created with it.
 
-    The ACL is 'private' (the same user alone), 'readable' (by everybody) or 'open'; by default
-    private with an identity, open without.
+    `digest` is ``user:password``, or None for no identity. `kind` is 'private' (only the same
+    user has access), 'readable' (everybody may read), 'open' (everybody may do everything), or
+    None: private with an identity, open without one.
     """
 
     digest: str | None = field(default=None, repr=False)
@@ -33,7 +34,11 @@ class Access:
 
     @classmethod
     def from_config(cls, config: ConfigView) -> Access:
-        """Read `auth` (`user`, `password`) and `acl`; raises ConfigurationError."""
+        """Return the access that `auth` (`user`, `password`) and `acl` configure.
+
+        Raises ConfigurationError for invalid values, and for an `acl` that needs a user when
+        `auth` is missing. The error never shows the password.
+        """
         digest = _read_digest(config)
         kind = config.get_choice('acl', tuple(_ACLS), None)
         if kind in ('private', 'readable') and digest is None:
@@ -42,11 +47,15 @@ class Access:
 
     @property
     def acl(self) -> list[Any]:
-        """The ACL in kazoo's terms."""
+        """The ACL as a list of kazoo's `ACL` objects."""
         return _ACLS[self.kind or ('private' if self.digest else 'open')]
 
     def authenticate(self, client: Any) -> None:
-        """Have `client` say who it is whenever it connects, or now if it is connected."""
+        """Make `client` send the identity each time it connects, and now if it is connected.
+
+        Does nothing without an identity. Does not wait for the server's answer: a refusal shows
+        up as an AuthFailedError of a later request.
+        """
         if self.digest is None:
             return
         if client.connected:
@@ -56,7 +65,7 @@ class Access:
 
 
 def _read_digest(config: ConfigView) -> str | None:
-    """Return ``user:password`` from `auth`; its errors do not show what may be a password."""
+    """Return ``user:password`` from `auth`, or None. The errors never show the password."""
     raw = config.get_raw('auth')
     if raw is None:
         return None

@@ -1,10 +1,11 @@
-"""The kazoo client of a registry: made from the configuration, or given and checked.
+"""The kazoo client of a registry: created from the configuration, or passed in and checked.
 
-What kazoo leaves open is decided here: callbacks run in greenlets, a lost connection is sought
-again for ever and at least once a second, credentials never reach a log. Of the client that is made
-here kazoo tells each of these attempts; they are logged when the level is DEBUG, because `session`
-tells once that a connection was lost, and why it was not made. What a client that was given writes
-with each attempt is written once a minute.
+This module makes the decisions that kazoo leaves to its users: callbacks run in greenlets, a lost
+connection is retried without end and at least once a second, and credentials never reach a log.
+
+kazoo logs every attempt to connect. A client that is created here logs them at level DEBUG only:
+`session` already logs once that the connection was lost, and why it cannot be restored. A client
+that was passed in logs each of these lines at most once a minute, unless its level is DEBUG.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ _WITH_EACH_ATTEMPT = (
 
 
 def client_from_config(config: ConfigView, key: str) -> Any:
-    """Return the client at `key`.
+    """Return the client that is configured at `key`.
 
-    It is a section with kazoo's arguments (`class` defaults to kazoo.client:KazooClient), or
-    `dep:name` with such a section under `dependencies`. Raises ConfigurationError.
+    The value is a section with the arguments of a kazoo client (`class` defaults to
+    kazoo.client:KazooClient), or `dep:name` with such a section under `dependencies`. Raises
+    ConfigurationError for any other value, and for arguments that kazoo rejects.
     """
     raw = config.get_raw(key)
     if isinstance(raw, dict):
@@ -66,9 +68,12 @@ def client_from_config(config: ConfigView, key: str) -> Any:
 
 
 def check_client(client: Any, where: Location | str | None = None) -> None:
-    """Raise ConfigurationError for what is no client, or for one that would block the hub.
+    """Check that `client` can be used, and adapt it to lymph.
 
-    A client that is none of these is made not to wait for name servers without a limit.
+    Afterwards its log shows no credentials and repeats itself at most once a minute, and its
+    look-ups of host names have a time limit. `where` is the place in the configuration for errors.
+    Raises ConfigurationError for an object that is not a kazoo client, and for a client whose
+    handler would block the hub.
     """
     if not isinstance(client, KazooClient):
         raise ConfigurationError(f'expected a kazoo client, found {described(client)}', where)
@@ -93,7 +98,7 @@ def _make(section: ConfigView, create: Any) -> Any:
     try:
         return create(options)
     except (TypeError, ValueError, KazooConfigurationError) as error:
-        # the error may show values, and a value may be a password
+        # kazoo's error may quote values, and a value may be a password
         given = ', '.join(key for key in section if key != 'class')
         raise section.error(
             (), f'kazoo takes no such client ({type(error).__name__}); check the options {given}'
@@ -109,12 +114,12 @@ def _factory(section: ConfigView) -> object:
 
 def _quiet_logger() -> logging.Logger:
     made = logging.getLogger('lymph.discovery.zookeeper.kazoo')
-    made.addFilter(_only_for_debugging)  # again is ignored
+    made.addFilter(_only_for_debugging)  # no effect if the logger already has it
     return made
 
 
 class _Attempts(logging.Filter):
-    """Lets through once a minute what kazoo writes with each attempt to connect."""
+    """Passes the lines that kazoo logs for each attempt to connect at most once a minute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,7 +137,7 @@ def _only_for_debugging(record: logging.LogRecord) -> bool:
 
 
 def _hide_credentials(record: logging.LogRecord) -> bool:
-    """Take the password out of what kazoo logs when it sends it."""
+    """Replace the password in the line that kazoo logs when it sends credentials."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             Auth(one.auth_type, one.scheme, '***') if isinstance(one, Auth) else one

@@ -1,7 +1,8 @@
-"""Where the servers of a kazoo client are: their names, looked up all at once and with an end.
+"""Resolve the host names of a kazoo client's servers concurrently and with a time limit.
 
-kazoo asks for one name after the other, in the loop itself if the standard library is not patched,
-and for as long as the C library takes. Where its look-up cannot be replaced, it stays.
+kazoo resolves one name after the other, without a time limit of its own, and blocks the loop if
+the standard library is not patched. If a version of kazoo has other private methods than expected,
+its own look-up stays in use.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ _Place = tuple[str, str, int]  # the name, its address, the port
 
 
 def bound_look_ups(client: Any) -> None:
-    """Make `client` look its servers up with a limit of time. kazoo has no option for that."""
+    """Make `client` resolve the names of its servers within 2 s. kazoo has no option for this."""
     if _REPLACEABLE:
         client._connection._expand_client_hosts = functools.partial(_places, client)  # noqa: SLF001
 
 
 def _places(client: Any) -> list[_Place]:
-    """Return the servers to try; those that are not found in time are left out."""
+    """Return the servers to try, without those whose names are not resolved in time."""
     asked = [gevent.spawn(_look_up, client, host.strip(), port) for host, port in client.hosts]
     gevent.joinall(asked)
     places = [place for each in asked for place in each.get()]

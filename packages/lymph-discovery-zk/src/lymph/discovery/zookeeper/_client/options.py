@@ -1,4 +1,4 @@
-"""The arguments of kazoo's client in a section of the configuration, each checked at its place.
+"""Read and check the arguments of a kazoo client in a section of the configuration.
 
 Source: the documentation of `kazoo.client.KazooClient` and `kazoo.retry.KazooRetry`.
 """
@@ -37,10 +37,10 @@ _MOST_TRIES = 1_000_000
 
 
 def read_options(section: ConfigView, factory: type[KazooClient]) -> dict[str, Any]:
-    """Return what replaces the values of the section as arguments of `factory`.
+    """Return the arguments for `factory` that replace the raw values of the section.
 
-    Raises ConfigurationError for unknown keys, unless the class is of somebody else's making, and
-    for values that kazoo would stumble over.
+    Raises ConfigurationError for values that kazoo rejects or fails on later, and for unknown
+    keys. A subclass of KazooClient may take further keys, which are not checked.
     """
     if factory is KazooClient:
         refuse_unknown(section, _DEFAULTS)

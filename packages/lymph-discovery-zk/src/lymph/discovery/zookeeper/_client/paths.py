@@ -1,4 +1,4 @@
-"""Paths of nodes and addresses of servers as people write them, checked before kazoo takes them."""
+"""Check the paths of nodes and the addresses of servers before they are passed to kazoo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lymph.core.addresses import join_address, parse_address
 
 __all__ = ['DEFAULT_CHROOT', 'check_path', 'read_hosts']
 
-DEFAULT_CHROOT = '/lymph-registry'  # that of lymph 0.15 is /lymph
+DEFAULT_CHROOT = '/lymph-registry'  # lymph 0.15 uses /lymph
 
 _PORT = 2181
 _RELATIVE = ('', '.', '..')
@@ -17,9 +17,9 @@ _REFUSED = ('Cc', 'Co', 'Cs')  # control characters, private use and surrogates,
 
 
 def check_path(text: str) -> str:
-    """Return the absolute path of a node without a slash at its end, so the root is empty.
+    """Return the absolute path of a node without its trailing slash; the root is empty text.
 
-    Raises ValueError for a path that ZooKeeper refuses.
+    Raises ValueError for a relative path, and for one that ZooKeeper refuses.
     """
     path = text[:-1] if text.endswith('/') else text
     characters = is_line(text) and not any(unicodedata.category(c) in _REFUSED for c in text)
@@ -38,10 +38,11 @@ def _is_name(segment: str) -> bool:
 
 
 def read_hosts(value: object) -> str:
-    """Return servers as kazoo takes them: ``host:port,host:port/path``.
+    """Return servers in kazoo's format: ``host:port,host:port/path``.
 
-    `value` is such text, or a list of servers of which the last may be or end in a path. Spaces
-    around servers and commas too many are left out. Raises ValueError for anything else.
+    `value` is text in that format, or a list of servers, of which the last may end in a path.
+    Missing ports become 2181; spaces around servers and superfluous commas are removed. Raises
+    ValueError for anything else.
     """
     *others, last = value if isinstance(value, list) and value else [value]
     if not all(isinstance(each, str) for each in (*others, last)):

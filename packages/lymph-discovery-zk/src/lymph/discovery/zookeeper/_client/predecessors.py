@@ -1,15 +1,17 @@
-"""The nodes that a crashed predecessor left: who registers an endpoint removes others with it.
+"""Remove the nodes of crashed predecessors: earlier processes with the endpoint of this one.
 
-A process that was killed and started again at the same port has a new identity, and its old nodes
-stand there until their session ends. An endpoint is one process, so they lead to the new one under
-a name that it does not have. Removed are:
+A process that was killed and restarted on the same port has a new identity, and the nodes of the
+old process remain until their session ends. They send calls to the new process, which does not
+have that identity and may not offer that service. When an instance is registered, these nodes are
+removed:
 
-- in a service that is registered: nodes of other identities with this endpoint,
-- in all other services: what these identities had registered with it.
+- in its service: the nodes of other identities that have its endpoint,
+- in all other services: the nodes of the identities found there, if they have this endpoint.
 
-Whoever was taken for a predecessor and lives makes its node again, as any node that is removed, and
-removes nothing then: two that announce one endpoint stand side by side instead of in turns. The
-nodes of this process are never removed: they have its identity, or its session.
+A live process that was mistaken for a predecessor creates its node again, as it does for every node
+that others remove, and this time removes nothing. So two processes that announce one endpoint
+both stay registered, instead of removing each other in turns. The nodes of this process are never
+removed: they have its identity, or belong to its session.
 """
 
 from __future__ import annotations
@@ -31,14 +33,21 @@ logger = logging.getLogger(__name__)
 
 
 class Predecessors:
-    """Removes what others have registered at an endpoint; `root` is above all namespaces."""
+    """Removes the nodes of other identities that have the endpoint of an instance.
+
+    `root` is the path of the node above all namespaces.
+    """
 
     def __init__(self, session: ZookeeperSession, root: str) -> None:
         self._session = session
         self._root = root
 
     def remove(self, path: str, instance: ServiceInstance) -> None:
-        """Remove the predecessors of `instance`, which was registered at `path`; raises Away."""
+        """Remove the predecessors of `instance`, which is registered at `path`.
+
+        Nodes that may not be removed are left, with a warning. Raises Away when the server does
+        not answer.
+        """
         folder = path.rpartition('/')[0]
         identities = self._remove_from(folder, self._children(folder), instance)
         if not identities:
@@ -57,7 +66,7 @@ class Predecessors:
                     self._session.client.delete_async(other)  # refused while others are in it
 
     def _remove_from(self, folder: str, children: list[str], instance: ServiceInstance) -> set[str]:
-        """Remove predecessors among `children`; returns the escaped identities of them."""
+        """Remove the predecessors among `children`; return their escaped identities."""
         found = set()
         for path, version, identity in self._predecessors(folder, children, instance):
             try:

@@ -1,4 +1,4 @@
-"""The check `zookeeper`: do all servers that the configuration names let us in."""
+"""The check `zookeeper`: whether all servers in the configuration accept connections."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ _TIMEOUT = 3.0  # seconds for a connection
 
 
 class ServersCheck(Check):
-    """Connects to each server of the ensemble: one that is away is not missed before the next."""
+    """Connects to each server of the ensemble.
+
+    The loss of one server goes unnoticed otherwise, until the ensemble loses its majority.
+    """
 
     about = 'all servers of ZooKeeper'
 
     def run(self, around: Surroundings) -> Iterable[Finding]:
-        """Connect; raises NotChecked for another registry."""
+        """Connect to all servers concurrently, for at most 3 s; return a finding for each failure.
+
+        Raises NotChecked if the registry in use is not in ZooKeeper.
+        """
         registry = around.registry
         if not isinstance(registry, ZookeeperServiceRegistry):
             raise NotChecked('the registry is not in ZooKeeper')
@@ -34,7 +40,10 @@ class ServersCheck(Check):
 
 
 def server_findings(troubles: Mapping[str, str | None]) -> Iterator[Finding]:
-    """Yield the servers that cannot be connected to; None is no trouble."""
+    """Yield a finding for each server that cannot be reached.
+
+    `troubles` has the reason for each server (``host:port``), or None if it can be reached.
+    """
     there = sum(trouble is None for trouble in troubles.values())
     for server, trouble in sorted(troubles.items()):
         if trouble is not None:

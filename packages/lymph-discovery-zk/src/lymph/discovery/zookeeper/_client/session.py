@@ -1,6 +1,7 @@
-"""A connection to ZooKeeper that is restored after a loss; every request and wait has a timeout.
+"""A connection to ZooKeeper that is restored after a loss, with a timeout for every request.
 
-Handlers of state changes only set events: kazoo calls them in the greenlet of the connection.
+The listener of state changes never waits, because kazoo calls it in the greenlet that serves the
+connection.
 """
 
 from __future__ import annotations
@@ -54,13 +55,14 @@ _FAREWELL = 2.0  # seconds to wait for the end of a session
 
 
 class Away(Exception):
-    """ZooKeeper does not answer now; the request may or may not have been executed."""
+    """ZooKeeper does not answer now; a request that was sent may have been executed."""
 
 
 class ZookeeperSession:
-    """Wraps `client`, a kazoo client; `on_connected()` is called for each new connection.
+    """Wraps `client`, a kazoo client.
 
-    It must not wait. `timeout` is in seconds, for one answer and for the return of the connection.
+    `timeout` is the number of seconds to wait for one answer, and for a connection.
+    `on_connected()` is called for each new connection and must not wait.
     """
 
     def __init__(self, client: Any, timeout: float, on_connected: Callable[[], object]) -> None:
@@ -74,13 +76,13 @@ class ZookeeperSession:
         self._last_id: int | None = None
         self._started = False
         self._lost = Event()
-        # The server hangs up on a client after it has refused its auth, and kazoo connects again:
-        # its state says so for a moment only. The next answer to a question ends it here.
+        # A server that refuses the auth of a client closes the connection, and kazoo reconnects,
+        # so kazoo's state shows the refusal only briefly. This flag stays until the next answer.
         self._refused = False
         self._restarting = Semaphore()
         self._supervisor: gevent.Greenlet[..., Any] | None = None
         self._reminder = Reminder()
-        self._told = False  # whether the log has that there is no connection
+        self._told = False  # whether a warning about the missing connection was logged
         prepare(client)
         abandon_in_children(self)
 
@@ -95,9 +97,9 @@ class ZookeeperSession:
 
     @property
     def id(self) -> int:
-        """The number of this session, which its ephemeral nodes carry.
+        """The number of this session, which ZooKeeper stores as the owner of ephemeral nodes.
 
-        Raises Away; AuthFailedError when the server has ended it for the auth of the client.
+        Raises Away if there is no session, AuthFailedError if the server refuses the client's auth.
         """
         client_id = self.client.client_id
         if client_id is None:
@@ -108,9 +110,10 @@ class ZookeeperSession:
 
     @property
     def lifetime(self) -> float:
-        """After so many seconds without a connection the server ends a session.
+        """The number of seconds without a connection after which the server ends the session.
 
-        It is what the client asks for; kazoo's default if the client does not show that.
+        This is the timeout that the client requests, or kazoo's default of 10 s if a version of
+        kazoo does not keep it where expected.
         """
         if not _SHOWS_TIMEOUT:
             return _DEFAULT_TIMEOUT
@@ -118,7 +121,12 @@ class ZookeeperSession:
         return milliseconds / 1000
 
     def start(self) -> None:
-        """Connect, unless the client is connected; raises Away when no answer comes in time."""
+        """Connect, unless the client is connected.
+
+        Raises Away when there is no connection within `timeout` seconds, for example because the
+        server refuses the client's auth, and when the path in the client's hosts does not exist.
+        Reading that path raises what `answer` raises.
+        """
         self.client.add_listener(self._state_changed)
         if self.client.connected:
             self._state_changed(KazooState.CONNECTED)
@@ -130,7 +138,10 @@ class ZookeeperSession:
             raise Away(f'{prefix!r}, the prefix in the hosts of {self}, does not exist; create it')
 
     def stop(self, farewell: float = _FAREWELL) -> None:
-        """End the session, if it was started here; wait up to `farewell` seconds for the server."""
+        """End the session if `start` began it; wait up to `farewell` seconds (2.0) for the server.
+
+        The session of a client that was already connected goes on.
+        """
         self.client.remove_listener(self._state_changed)
         self._connected.clear()
         if self._started and not self.forked:
@@ -138,18 +149,21 @@ class ZookeeperSession:
             gevent.spawn(self._end).join(farewell)
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait for a connection for `timeout` seconds (None: for ever).
+        """Wait up to `timeout` seconds for a connection, or without limit if it is None.
 
-        Raises Away; AuthFailedError when the server has ended it for the auth of the client.
+        Raises Away when there is none in time, AuthFailedError if the server refuses the client's
+        auth.
         """
         if not self._connected.wait(timeout):
             self._expect_login()
             raise Away(f'no connection to {self}')
 
     def answer(self, pending: Any) -> Any:
-        """Return the result of one of kazoo's asynchronous calls.
+        """Wait for the result of `pending`, one of kazoo's asynchronous calls, and return it.
 
-        Raises Away; AuthFailedError when the server refuses the auth of the client; or its error.
+        Raises Away when no answer comes within `timeout` seconds or the connection is lost,
+        AuthFailedError if the server refuses the client's auth, and otherwise the KazooException
+        with which the server answers.
         """
         pending.wait(self.timeout)
         if not pending.ready():
@@ -164,7 +178,7 @@ class ZookeeperSession:
         return result
 
     def abandon(self) -> None:
-        """Leave the connection to the parent, in a forked child, or it would lose its session."""
+        """Stop using the connection in a forked child, so that the parent keeps its session."""
         self.forked = True
         self._started = False
         self._connected.clear()
@@ -187,8 +201,9 @@ class ZookeeperSession:
     def _supervise(self) -> None:
         """Start a new session when the old one cannot be resumed.
 
-        A server that lost its data refuses clients that have seen more than it knows, and kazoo
-        may give up. After twice its lifetime a session is dead, so nothing is lost with it.
+        A server that lost its data refuses clients that have seen later transactions than it has,
+        and kazoo may give up. After twice its lifetime a session has certainly expired, so giving
+        it up loses nothing.
         """
         while True:
             self._lost.wait()
@@ -206,7 +221,7 @@ class ZookeeperSession:
                 self.client.start_async()
 
     def _warn(self, text: str) -> None:
-        """Log that there is no connection: once, then once a minute, however often it is lost."""
+        """Log that there is no connection, at most once a minute, however often it is lost."""
         if self._reminder.due(time.monotonic()):
             self._told = True
             logger.warning(text, self)
@@ -235,7 +250,7 @@ class ZookeeperSession:
         if self._connected.is_set():
             self._left = time.monotonic()
             self._connected.clear()
-            if not self._refused:  # that is an error at once
+            if not self._refused:  # a refused auth is raised as an error instead
                 self._warn('lost the connection to %s; trying to connect again')
         self._lost.set()
 
@@ -247,7 +262,10 @@ class ZookeeperSession:
         return last_id != self._last_id or time.monotonic() - left >= self.lifetime
 
     def _cause(self, deadline: float) -> str:
-        """Return why the server does not answer, from a plain connection: kazoo only logs it."""
+        """Return why the server does not answer.
+
+        kazoo only logs the reason, so this opens a connection of its own to find it.
+        """
         host, port = self.client.hosts[0]
         where = join_address(host, port)
         how = ' over TLS as configured' if self.client.use_ssl else ''

@@ -1,10 +1,10 @@
-"""Making a kazoo client of the parent harmless in a forked child, without a word to the server.
+"""Disable a kazoo client in a forked child without sending anything to the server.
 
-The child has a copy of the greenlet that keeps the connection. It has to find its socket closed,
-and must neither say goodbye, which would end the parent's session, nor connect again, which would
-take it over. kazoo has no method for that: `sever` uses the client's own socket and its own sign
-that it was stopped. Where these are not as expected, `prepare` notes the sockets that the client's
-handler opens from then on, and the handler opens no more of them in a child.
+The child has a copy of the greenlet that serves the connection. That copy must find its socket
+closed. It must not send a close request, which would end the parent's session, nor reconnect, which
+would take that session over. kazoo has no method for this, so `sever` uses the client's private
+socket and stop event. If a version of kazoo does not have them, `prepare` wraps the function with
+which the client's handler opens sockets: it remembers the last one, and opens none in a child.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _REACHABLE = as_expected('kazoo', 'KazooClient._stopped, ConnectionHandler._sock
 
 
 def prepare(client: Any) -> None:
-    """Make `client` ready for `sever`; to be called once, before it connects."""
+    """Prepare `client` for `sever`. Call this once, before the client connects."""
     if not _REACHABLE and not isinstance(client.handler.create_connection, _Connector):
         client.handler.create_connection = _Connector(client.handler.create_connection)
 
 
 def sever(client: Any) -> None:
-    """In a forked child: leave the connection of `client` to the parent."""
+    """Disable `client` in a forked child; the parent's connection and session are unaffected."""
     if _REACHABLE:
         client._stopped.set()  # noqa: SLF001
         _end(client._connection._socket)  # noqa: SLF001
@@ -51,7 +51,7 @@ def sever(client: Any) -> None:
 
 
 class _Connector:
-    """Stands in for `create_connection` of a kazoo handler, and knows the last socket."""
+    """Replaces `create_connection` of a kazoo handler and remembers the last socket."""
 
     def __init__(self, create_connection: Any) -> None:
         self._create_connection = create_connection
@@ -60,7 +60,7 @@ class _Connector:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._severed:
-            raise Killed  # ends the greenlet that keeps the connection
+            raise Killed  # ends the greenlet that serves the connection
         self._socket = self._create_connection(*args, **kwargs)
         return self._socket
 
@@ -70,7 +70,7 @@ class _Connector:
 
 
 def _end(connection: Any) -> None:
-    """Make the descriptor of a connection that of one which the peer has closed."""
+    """Replace the descriptor of a connection by one whose peer has closed it."""
     if connection is not None and connection.fileno() >= 0:
         here, there = socket.socketpair()
         os.dup2(here.fileno(), connection.fileno(), inheritable=False)

@@ -8,7 +8,7 @@ from lymph.core.services import Connector, ServiceInstance
 
 __all__ = ['FormerInstance', 'decode', 'encode']
 
-# the facts of lymph 0.15; those of this version have the time of the start, too
+# facts that lymph 0.15 writes; this version always writes `started` as well
 _OF_FORMER = frozenset(('backdoor_endpoint', 'log_endpoint', 'monitoring_endpoint'))
 _SIZE = 64 * 1024  # bytes; facts about one instance are a few hundred
 
@@ -18,15 +18,15 @@ class FormerInstance(ValueError):
 
 
 def encode(instance: ServiceInstance) -> bytes:
-    """Return the data of the node of an instance."""
+    """Return the data for the node of `instance`."""
     return json.dumps(instance.serialize()).encode()
 
 
 def decode(data: bytes, connector: Connector | None) -> ServiceInstance:
-    """Return the instance that the data of a node describe.
+    """Return the instance that the data of a node describes; it connects with `connector`.
 
-    `connector` is what it connects with. Raises ValueError for anything else, FormerInstance for
-    one of lymph 0.15.
+    Raises FormerInstance for an instance of lymph 0.15, and ValueError for more than 64 KiB and
+    for everything else that does not describe an instance.
     """
     if len(data) > _SIZE:
         raise ValueError(f'expected at most {_SIZE} bytes, found {len(data)}')

@@ -1,12 +1,12 @@
-"""The ephemeral nodes of this process: creates, repairs and deletes them until the server agrees.
+"""The ephemeral nodes of this process: create, repair and delete them on the server.
 
-An ephemeral node belongs to one session and is deleted with it. A wanted node that another session
-owns has one of two reasons. A predecessor that crashed, or a lost session of this process, has left
-it: then it is replaced. Or a successor took the name over: then it is left alone.
+An ephemeral node belongs to one session and is deleted with it. A wanted node may be owned by
+another session for one of two reasons. If a crashed predecessor or a lost session of this process
+left it, it is replaced. If a successor took the name over, it is left alone.
 
 The parent, the node of the service, is deleted with its last child. The server refuses to delete a
 node that has children, and a process that finds the parent missing between two steps creates it
-again; so no cleanup deletes a registration.
+again, so deleting parents never removes a registration.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ['Nodes']
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 10  # changes by others between two steps of one operation
+_ATTEMPTS = 10  # of one operation, each failing because others changed the node in between
 
 
 @dataclass
 class _WantedNode:
-    """A wanted node; `session` created it, `checked` tells whether it exists as wanted."""
+    """A wanted node: `session` owns it; `checked` means that it exists on the server as wanted."""
 
     data: bytes
     session: int | None = None
@@ -39,10 +39,10 @@ class _WantedNode:
 
 
 class Nodes:
-    """Keeps ephemeral nodes in place.
+    """Keeps the ephemeral nodes of this process on the server.
 
-    `wake()` is called when `settle` has something to do; `acl` is set on all nodes that are
-    created, parents included.
+    `wake()` is called when `settle` has something to do. All nodes that are created, parents
+    included, get `acl`.
     """
 
     def __init__(self, session: ZookeeperSession, acl: Any, wake: Callable[[], object]) -> None:
@@ -57,9 +57,10 @@ class Nodes:
         return path in self._wanted
 
     def put(self, path: str, data: bytes) -> None:
-        """Create the node, or change its data; a former owner loses it.
+        """Create the node, or change its data; a node of another session is replaced.
 
-        Raises Away or a KazooException; then it is as if nothing had been asked.
+        Raises Away when the server does not answer in time, and a KazooException when it refuses.
+        After an error the node is wanted exactly as it was before the call.
         """
         previous = self._wanted.get(path)
         node = _WantedNode(data)
@@ -76,7 +77,7 @@ class Nodes:
             raise
 
     def remove(self, path: str) -> None:
-        """Delete the node, now or as soon as the server is back; unknown ones are ignored."""
+        """Delete the node now, or when the connection is back. Unknown paths are ignored."""
         if self._wanted.pop(path, None) is None:
             return
         self._unwanted.add(path)
@@ -88,7 +89,7 @@ class Nodes:
             self._wake()
 
     def remove_all(self) -> None:
-        """Delete all nodes; without a connection they are deleted with their session."""
+        """Delete all nodes. Without a connection they stay until the server ends their session."""
         for path in tuple(self._wanted):
             if not self._session.connected:
                 break
@@ -97,12 +98,16 @@ class Nodes:
         self._unwanted.clear()
 
     def doubt_all(self) -> None:
-        """Have `settle` check all nodes. Never waits."""
+        """Make the next `settle` check all nodes. Never waits."""
         for node in self._wanted.values():
             node.checked = False
 
     def settle(self) -> None:
-        """Create and delete nodes until the server has the wanted ones; raises Away."""
+        """Create and delete nodes so that the server has exactly the wanted ones.
+
+        Nodes that the server refuses to change are logged as errors. Raises Away when it does not
+        answer in time.
+        """
         for path in tuple(self._unwanted):
             self._settle_unwanted(path)
         for path, node in tuple(self._wanted.items()):
@@ -133,16 +138,14 @@ class Nodes:
             previous.checked = False
             self._wanted[path] = previous
         else:
-            # it may have been created nevertheless
+            # the request may have been executed although it failed here
             del self._wanted[path]
             self._unwanted.add(path)
 
     def _publish(self, path: str, node: _WantedNode, take_over: bool) -> None:
         client, answer = self._session.client, self._session.answer
         for _ in range(_ATTEMPTS):
-            node.checked = (
-                True  # set before the request: an event that follows makes it False again
-            )
+            node.checked = True  # before the request: an event that arrives meanwhile resets it
             try:
                 answer(client.create_async(path, node.data, self._acl, ephemeral=True))
                 if node.session == self._session.id:
@@ -159,7 +162,12 @@ class Nodes:
         raise Away(f'{path} is changed by others all the time')
 
     def _take(self, path: str, node: _WantedNode, take_over: bool) -> bool:
-        """Turn an existing node into the wanted one; return False when it changed meanwhile."""
+        """Turn an existing node into the wanted one; return False if others changed it meanwhile.
+
+        A node of this session gets the wanted data. A node of another session is replaced in one
+        transaction if `take_over` is set or an earlier session of this process owns it; otherwise
+        it is left to its owner.
+        """
         client, answer = self._session.client, self._session.answer
         try:
             data, stat = answer(client.get_async(path))
@@ -189,7 +197,7 @@ class Nodes:
                 answer(client.delete_async(path, stat.version))
                 client.delete_async(path.rpartition('/')[0])  # refused while others are in it
         except (BadVersionError, NoNodeError):
-            pass  # it is a successor's, or gone
+            pass  # a successor owns it, or it is gone
 
     def _changed(self, event: WatchedEvent) -> None:
         node = self._wanted.get(event.path)

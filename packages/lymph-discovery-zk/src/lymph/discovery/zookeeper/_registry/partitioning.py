@@ -1,7 +1,8 @@
-"""The partitioner that finds the members of a group in ZooKeeper, whatever the registry in use.
+"""The partitioner that keeps the members of a group in ZooKeeper, independent of the registry.
 
-A member is an ephemeral node, ``<chroot>/serial/<group>/<member>``: it is gone with its session,
-so a process that stands still for longer than a session lasts is no member until it goes on.
+A member is an ephemeral node, ``<chroot>/serial/<group>/<member>``, and is deleted with its
+session. So a process that stops running for longer than the session's timeout is not a member
+until it runs again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ __all__ = ['ZookeeperPartitioner']
 class ZookeeperPartitioner(RegistryPartitioner):
     """Divides partitions among the members that joined through the same ZooKeeper.
 
-    `registry` is its own: it is started and stopped with the partitioner.
+    The partitioner owns `registry`: it starts and stops it.
     """
 
     def __init__(self, registry: ZookeeperServiceRegistry) -> None:
@@ -26,14 +27,18 @@ class ZookeeperPartitioner(RegistryPartitioner):
 
     @classmethod
     def from_config(cls, config: ConfigView, registry: BaseServiceRegistry) -> ZookeeperPartitioner:
-        """Make it from the options of the registry in ZooKeeper, such as `zkclient`.
+        """Make the partitioner from the options of a registry in ZooKeeper, such as `zkclient`.
 
-        Raises ConfigurationError as `ZookeeperServiceRegistry.from_config` does.
+        The registry in use, `registry`, is ignored. Raises ConfigurationError for unknown options
+        and for invalid values, as `ZookeeperServiceRegistry.from_config` does.
         """
         return cls(ZookeeperServiceRegistry.from_config(config))
 
     def on_start(self) -> None:
-        """Connect to the server; raises RegistrationFailure when it does not answer in time."""
+        """Connect to the server.
+
+        Raises RegistrationFailure when it does not answer within `connect_timeout` seconds.
+        """
         self._own.parent = self
         self._own.on_start()
 

@@ -1,12 +1,12 @@
-"""The registry in ZooKeeper: an instance is an ephemeral node, its facts are JSON in it.
+"""The registry in ZooKeeper: an ephemeral node for each instance, with its facts as JSON.
 
 ::
 
     <chroot>/services/<name>/<key>        instances that answer calls
-    <chroot>/<namespace>/<name>/<key>     those of other namespaces, such as http
+    <chroot>/<namespace>/<name>/<key>     instances of other namespaces, such as http
 
-While the server does not answer, services keep the instances that were known last. When it is back,
-the instances of this process are registered again, and all watched services are looked at again.
+While the server does not answer, services keep their last known instances. When the connection is
+back, the instances of this process are registered again and all watched services are read again.
 """
 
 from __future__ import annotations
@@ -59,14 +59,15 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
     """Registers instances through `zkclient`, a kazoo client with the gevent handler.
 
     ===================  ===========================================================================
-    `chroot`             the node above all others
-    `connect_timeout`    seconds to wait for the server, and for each of its answers
-    `access`             who may read and change the nodes
-    `where`              the place in the configuration that names the client, for errors
+    `chroot`             path of the node above all others; `/lymph-registry` by default
+    `connect_timeout`    seconds to wait for a connection, and for each answer; 10 by default
+    `access`             identity and ACL of the nodes; no identity and open by default
+    `where`              the place in the configuration that defines the client, for errors
     ===================  ===========================================================================
 
-    A client that is not started yet is started and stopped with the registry. Raises
-    ConfigurationError for a client with another handler.
+    The registry starts and stops a client that is not connected yet; a connected client stays
+    connected. Raises ConfigurationError for an object that is not a kazoo client, and for a client
+    with another handler.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
     def from_config(cls, config: ConfigView, **kwargs: Any) -> ZookeeperServiceRegistry:
         """Make the registry from `zkclient`, `chroot`, `connect_timeout`, `auth` and `acl`.
 
-        Raises ConfigurationError for other options and for values that cannot be used.
+        Raises ConfigurationError for other options and for invalid values.
         """
         refuse_unknown(config, ('acl', 'auth', 'chroot', 'connect_timeout', 'zkclient'))
         try:
@@ -116,15 +117,19 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
 
     @property
     def description(self) -> str:
+        """The servers and the path of the root node, for an operator."""
         return f'{self._session} below {self._session.client.chroot}{self._root or "/"}'
 
     @property
     def servers(self) -> list[tuple[str, int]]:
-        """The hosts and ports of all servers."""
+        """The hosts and ports of all servers of the client."""
         return list(self._session.client.hosts)
 
     def on_start(self) -> None:
-        """Connect to the server; raises RegistrationFailure when it does not answer in time."""
+        """Connect to the server.
+
+        Raises RegistrationFailure when it does not answer within `connect_timeout` seconds.
+        """
         try:
             self._session.start()
         except Away as error:
@@ -132,7 +137,10 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self._keeper = self.spawn(self._keep)
 
     def on_stop(self) -> None:
-        """Delete the nodes of this process, stop watching and end the session."""
+        """Delete the nodes of this process, stop watching and end the session.
+
+        Waits up to 2 s for the deletion; the server deletes what is left with the session.
+        """
         if self._keeper is not None:
             self._keeper.kill()
             self._keeper = None
@@ -144,6 +152,11 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self._log.close()
 
     def discover(self, namespace: str = RPC) -> set[str]:
+        """Return the names of all services that have an instance now, as the leader knows them.
+
+        Deletes the nodes of services without instances, which crashed processes leave. Raises
+        LookupFailure when the server does not answer in time or refuses, and in a forked child.
+        """
         folder = self._path(namespace)
         client, answer = self._session.client, self._session.answer
         with self._asking(f'discover {namespace}'):
@@ -162,6 +175,13 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         }
 
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        """Create the node of `instance`, and keep it until it is unregistered.
+
+        The first registration also removes the nodes of crashed predecessors: other identities
+        with this endpoint. Raises RegistrationFailure for an invalid name or facts (see
+        `check_registration`), when the server does not answer in time or refuses, and in a forked
+        child.
+        """
         check_registration(name, instance)
         path = self._path(namespace, name, instance.key)
         try:
@@ -172,22 +192,37 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
             raise RegistrationFailure(
                 f'cannot register {quoted(name)} in {self._session}: {_say(error)}'
             ) from error
-        # Members of a group have no endpoint that others could have.
+        # Members of a group have no endpoint, so they have no predecessors.
         if not again and namespace != SERIAL:
             self._remove_predecessors(path, instance)
 
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
+        """Delete the node of `instance` now, or when the connection is back.
+
+        An instance that is not registered is ignored, and a forked child does nothing.
+        """
         if not self._session.forked:
             self._nodes.remove(self._path(namespace, name, instance.key))
 
     def watch(self, service: Service, namespace: str) -> None:
+        """Fill `service` from its node and keep it up to date until `unwatch`.
+
+        Raises LookupFailure when the server does not answer in time or refuses, and in a forked
+        child.
+        """
         with self._asking(f'look up {quoted(service.name)}'):
             self._watching.add(service, self._path(namespace, service.name))
 
     def unwatch(self, service: Service, namespace: str) -> None:
+        """Stop changing `service`; one that is not watched is ignored."""
         self._watching.remove(service)
 
     def refresh(self, service: Service, namespace: str) -> None:
+        """Bring a watched service up to date with the leader of the ensemble.
+
+        Raises LookupFailure when the server does not answer in time or refuses, and in a forked
+        child.
+        """
         with self._asking(f'look up {quoted(service.name)}'):
             self._watching.look(service)
 
@@ -196,7 +231,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         return '/'.join((self._root, folder, *map(escape, names)))
 
     def _name_in(self, folder: str, part: str, stat: Any) -> str | None:
-        """Return the name of a service that has an instance; delete the node of one without."""
+        """Return the name of a service with instances, else None; delete a node without any."""
         path = f'{folder}/{part}'
         try:
             name = name_in(part)
@@ -221,7 +256,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         self._wake.set()
 
     def _keep(self) -> None:
-        """Do what waits for answers of the server, whenever something has changed."""
+        """Bring nodes and watched services up to date with the server after each change."""
         pause: float | None = None
         reminder = Reminder()
         while True:
@@ -232,9 +267,9 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
                 self._nodes.settle()
                 pause = self._watching.settle()
             except Away as error:
-                logger.debug('%s', error)  # the session tells when it is away
+                logger.debug('%s', error)  # the session logs that the server is away
                 pause = _PAUSE
-            except Exception:  # kazoo's own, on its way through
+            except Exception:  # any error of kazoo: this greenlet has to go on
                 if reminder.due(time.monotonic()):
                     logger.exception('cannot settle with %s; trying again', self._session)
                 pause = _PAUSE

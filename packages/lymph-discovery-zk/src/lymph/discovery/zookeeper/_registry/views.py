@@ -1,7 +1,7 @@
 """One watched service: its instances are the children of its node.
 
-ZooKeeper's watches report one change each and end with the connection. So every look sets them
-again, and after a new connection everything is looked at.
+A watch in ZooKeeper reports one change and ends with the connection. So every read sets the
+watches again, and after a new connection everything is read again.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ Watch = Callable[[WatchedEvent], None]
 
 
 class ServiceView:
-    """Keeps `service` up to date with the node at `path`; `watch` is called with kazoo's events.
+    """Keeps `service` up to date with the node at `path`.
 
-    `arm_parent()` sets a watch that reports nodes beside this one, while this one is missing; it
-    returns whether the watch was not set before. `log` gets one warning for each ignored child.
+    kazoo calls `watch` with its events. While the node is missing, `arm_parent()` sets a watch for
+    the children of its parent; it returns False if that watch is already set. `log` gets one
+    warning for each ignored child.
     """
 
     def __init__(
@@ -50,40 +51,44 @@ class ServiceView:
         log: OnceLog,
     ) -> None:
         self.path = path
-        self.stale = True  # something may have changed since the last look
-        self.missing = False  # the node was not there at the last look
-        self.keep_until = 0.0  # until then (monotonic) instances whose nodes are missing are kept
+        self.stale = True  # something may have changed since the last read
+        self.missing = False  # the node did not exist at the last read
+        self.keep_until = 0.0  # instances without nodes are kept until this monotonic time
         self._service = service
         self._session = session
         self._watch = watch
         self._arm_parent = arm_parent
         self._log = log
         self._lock = RLock()
-        self._known: dict[str, ServiceInstance | None] = {}  # child -> None: no instance in it
-        self._unreadable: set[str] = set()  # children; no event reports that they can be read
-        self._doubted: set[str] = set()
+        self._known: dict[str, ServiceInstance | None] = {}  # by child; None: not an instance
+        self._unreadable: set[str] = set()  # children; no event reports that they became readable
+        self._doubted: set[str] = set()  # children that may have changed since the last read
         self._closed = False
 
     def __repr__(self) -> str:
         return f'<ServiceView {self.path}>'
 
     def doubt(self, child: str | None = None) -> None:
-        """Note that a child (None: the node) has changed. Never waits."""
+        """Note that a child, or with None the node itself, may have changed. Never waits."""
         self.stale = True
         if child is not None:
             self._doubted.add(child)
 
     def doubt_all(self, keep_until: float) -> None:
-        """Note that changes may have been missed. Never waits.
+        """Note that events may have been missed. Never waits.
 
-        Until `keep_until` of the monotonic clock, instances whose nodes are missing are kept.
+        Instances whose nodes are missing are kept until `keep_until` on the monotonic clock.
         """
         self.stale = True
         self._doubted.update(self._known)
         self.keep_until = keep_until
 
     def look(self) -> None:
-        """Bring the service up to date; raises Away or a KazooException."""
+        """Read the node and the changed children, and update the service.
+
+        Raises Away when the server does not answer in time, and a KazooException when it refuses;
+        the view stays stale then.
+        """
         with self._lock:
             doubted, self._doubted = self._doubted, set()
             self.stale = False
@@ -100,7 +105,7 @@ class ServiceView:
                 self._apply(children, found)
 
     def close(self) -> None:
-        """Change the service no more."""
+        """Stop changing the service."""
         self._closed = True
 
     def _children(self) -> set[str]:
@@ -116,7 +121,7 @@ class ServiceView:
                     return set()
 
     def _instances(self, children: set[str]) -> dict[str, ServiceInstance | None]:
-        """Return the instances in the children, without those that are gone."""
+        """Return the instance in each child, or None; children that are gone are left out."""
         client = self._session.client
         asked = {child: client.get_async(f'{self.path}/{child}', self._watch) for child in children}
         found: dict[str, ServiceInstance | None] = {}
@@ -136,7 +141,7 @@ class ServiceView:
         try:
             instance = decode(answer[0], self._service.connector)
         except FormerInstance:
-            self._log.warn(self.path.rsplit('/', 2)[0] or '/', _FORMER)  # one line for all of them
+            self._log.warn(self.path.rsplit('/', 2)[0] or '/', _FORMER)  # one line for all nodes
             return None
         except ValueError as error:
             self._ignore(child, str(error))
@@ -160,7 +165,7 @@ class ServiceView:
         self._service.update(self._chosen())
 
     def _chosen(self) -> list[ServiceInstance]:
-        """Return the instances; of several with one key, the one whose node has its name."""
+        """Return the instances. Among several with one key, a node named after the key wins."""
         chosen: dict[str, ServiceInstance] = {}
         for child, instance in sorted(self._known.items()):
             if instance is not None:

@@ -1,7 +1,7 @@
-"""All watched services of a process: hands kazoo's events to their views.
+"""All watched services of a process, and the dispatch of kazoo's events to their views.
 
-For services that have no node yet, one watch on the node above reports their nodes, however many
-such services are looked up. So names that nobody offers leave nothing in ZooKeeper.
+Services without a node share one watch on the parent node, which reports when a node is created.
+So looking up names that nobody offers leaves nothing in ZooKeeper.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lymph.discovery.zookeeper._registry.views import ServiceView
 
 __all__ = ['Watching']
 
-_AT_ONCE = 32  # services that are looked at concurrently
+_AT_ONCE = 32  # services that are read concurrently
 
 
 class Watching:
     """Keeps services up to date while they are watched.
 
-    `wake()` is called when `settle` has to run; `log` gets one warning for each ignored node.
+    `wake()` is called when `settle` has work to do; `log` gets one warning for each ignored node.
     """
 
     def __init__(self, session: ZookeeperSession, wake: Callable[[], object], log: OnceLog) -> None:
@@ -42,7 +42,8 @@ class Watching:
     def add(self, service: Service, path: str) -> None:
         """Fill `service` from the node at `path` and keep it up to date.
 
-        Raises Away or a KazooException.
+        Raises Away when the server does not answer in time, and a KazooException when it refuses;
+        the service is not watched then.
         """
         parent = path.rpartition('/')[0]
         view = ServiceView(
@@ -58,7 +59,7 @@ class Watching:
             raise
 
     def remove(self, service: Service) -> None:
-        """Change `service` no more; unknown services are ignored."""
+        """Stop changing `service`. Unknown services are ignored."""
         view = self._views.pop(service, None)
         if view is not None:
             view.close()
@@ -68,19 +69,24 @@ class Watching:
                 del self._by_path[view.path]
 
     def look(self, service: Service) -> None:
-        """Bring `service` up to date with the leader; raises Away or a KazooException."""
+        """Bring `service` up to date with the leader of the ensemble.
+
+        Services that are not watched are ignored. Raises Away when the server does not answer in
+        time, and a KazooException when it refuses.
+        """
         view = self._views.get(service)
         if view is not None:
             self._session.wait(self._session.timeout)
-            # requests are answered in order: the next ones see all that the leader has now
+            # Requests are answered in order, so reads after a sync see the leader's present state.
             self._session.client.sync_async(view.path)
             view.look()
 
     def connected(self) -> None:
-        """Handle a new connection, which has no watches. Never waits.
+        """Handle a new connection, which has no watches yet. Never waits.
 
-        After an outage in which the sessions of others may have expired too, instances whose nodes
-        are missing are kept for the lifetime of a session: their owners are about to come back.
+        After an outage in which the sessions of others may have expired as well, instances whose
+        nodes are missing are kept for the lifetime of a session, because their owners are about to
+        register again.
         """
         self._armed.clear()
         if self._session.lapsed:
@@ -89,9 +95,10 @@ class Watching:
             view.doubt_all(self._keep_until)
 
     def settle(self) -> float | None:
-        """Look at the services that have changed; raises Away.
+        """Read the services that have changed.
 
-        Returns the seconds until the next call; None: not before `wake` is called.
+        Return the seconds until the next call is due, or None if none is due before `wake()` is
+        called. Raises Away when the server does not answer in time.
         """
         remaining = self._keep_until - time.monotonic()
         if self._keep_until and remaining <= 0:
@@ -116,11 +123,11 @@ class Watching:
             return error
         except KazooException as error:
             self._log.warn(view.path, f'stays as it was known: {type(error).__name__} {error}')
-            view.stale = False  # this user may not read it; the next event starts another look
+            view.stale = False  # this user may not read it; the next event causes another attempt
         return None
 
     def _arm(self, parent: str) -> bool:
-        """Watch for children of `parent`; return False when it was watched already."""
+        """Watch for new children of `parent`; return False if the watch was already set."""
         if parent in self._armed:
             return False
         client, answer = self._session.client, self._session.answer
@@ -134,7 +141,7 @@ class Watching:
     def _event(self, event: WatchedEvent) -> None:
         path: Any = event.path
         if path is None:
-            return  # about the connection
+            return  # the event is about the connection
         if path in self._armed:
             self._armed.discard(path)
             for view in self._views.values():
