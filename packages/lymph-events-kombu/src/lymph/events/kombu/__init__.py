@@ -1,7 +1,7 @@
 """Events through RabbitMQ or Redis.
 
-`KombuEventSystem` is loaded when it is first used: kombu imports this package for its serializers
-in every process that uses kombu, and those need no more than msgpack.
+`KombuEventSystem` is imported when it is first used. kombu imports this package for its serializers
+in every process that uses kombu, and these need nothing but msgpack.
 """
 
 from __future__ import annotations

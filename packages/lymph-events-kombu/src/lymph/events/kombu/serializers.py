@@ -1,7 +1,7 @@
-"""lymph's serializers as kombu's: `lymph-msgpack` and `lymph-json`.
+"""lymph's serializers for kombu: `lymph-msgpack` and `lymph-json`.
 
-kombu registers what it finds under the entry-point group ``kombu.serializers`` with the arguments
-that the entry point names: encoder, decoder, content type, content encoding.
+kombu registers the entry points of the group ``kombu.serializers``. Each one names a tuple of the
+arguments: encoder, decoder, content type, content encoding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ['SERIALIZERS', 'Serializer', 'decode', 'register_json', 'register_msg
 
 
 class Serializer(NamedTuple):
-    """What `kombu.serialization.register` is told of a serializer."""
+    """The arguments of `kombu.serialization.register` for one serializer."""
 
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
@@ -31,16 +31,16 @@ def _encode_json(value: Any) -> bytes:
 register_msgpack = Serializer(msgpack.pack, msgpack.unpack, 'application/x-lymph-msgpack', 'binary')
 register_json = Serializer(_encode_json, json.loads, 'application/x-lymph-json', 'utf-8')
 
-#: by the names under which the entry points publish them
+#: by the names of the entry points
 SERIALIZERS = {'lymph-msgpack': register_msgpack, 'lymph-json': register_json}
 
 _BY_CONTENT_TYPE = {each.content_type: each for each in SERIALIZERS.values()}
 
 
 def decode(data: bytes, content_type: str | None) -> Any:
-    """Return the value that a message of one of our content types holds.
+    """Return the value in the body of a message with one of lymph's content types.
 
-    Raises SerializationError for any other content type, and for bytes that are not what it says.
+    Raises SerializationError for any other content type, and for data that does not match it.
     """
     serializer = _BY_CONTENT_TYPE.get(content_type or '')
     if serializer is None:

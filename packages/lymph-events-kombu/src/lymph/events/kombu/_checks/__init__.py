@@ -1,1 +1,1 @@
-"""The checks of `lymph doctor` that look at RabbitMQ, one in each module."""
+"""The checks of RabbitMQ for `lymph doctor`, each in a module of its own."""

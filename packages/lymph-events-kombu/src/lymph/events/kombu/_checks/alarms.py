@@ -1,8 +1,9 @@
-"""The check `broker`: does RabbitMQ take messages, or has it an alarm of memory or disk.
+"""The check `broker`: whether RabbitMQ accepts messages, or has a memory or disk alarm.
 
-RabbitMQ tells a connection of an alarm when that publishes (connection.blocked), and reads nothing
-more from it. So a message that is routed nowhere is published over a connection of its own: either
-it is confirmed, or the connection is told why not. Source: RabbitMQ's guide to alarms.
+RabbitMQ reports an alarm to a connection that publishes (connection.blocked), and then stops
+reading from it. So this check publishes a message that is routed nowhere over a connection of its
+own: either it is confirmed, or the connection is blocked with a reason. Source: RabbitMQ's guide
+"Memory and disk alarms".
 """
 
 from __future__ import annotations
@@ -24,17 +25,21 @@ from lymph.events.kombu._rabbitmq.channels import AmqpChannel, AmqpConnection
 
 __all__ = ['BrokerCheck', 'alarm_finding', 'refusal']
 
-_PATIENCE = 5.0  # seconds for one or the other
+_PATIENCE = 5.0  # seconds for a confirmation or a reason
 _SILENT = 'no confirmation, and no word why'
 
 
 class BrokerCheck(Check):
-    """Publishes a message that is routed nowhere."""
+    """Publishes a message that is routed nowhere, and waits for its confirmation."""
 
     about = 'whether RabbitMQ takes messages, or has an alarm'
 
     def run(self, around: Surroundings) -> Iterable[Finding]:
-        """Publish; raises NotChecked without RabbitMQ."""
+        """Publish the message; return a finding if RabbitMQ does not confirm it within 5 s.
+
+        Raises NotChecked if events do not go through RabbitMQ, and BrokerError if there is no
+        connection or it fails.
+        """
         with open_link(rabbitmq(around), 'looking for alarms') as link:
             if link.connection is None:
                 raise BrokerError(f'no connection: {link.trouble}')
@@ -43,7 +48,7 @@ class BrokerCheck(Check):
 
 
 def alarm_finding(broker: str, reason: str) -> Finding:
-    """Return what an alarm means; `reason` is in the words of RabbitMQ."""
+    """Return the finding for an alarm, with advice; `reason` is RabbitMQ's own text."""
     advice = 'rabbitmqctl list_alarms and rabbitmq-diagnostics status tell more'
     if 'memory' in reason:
         advice = (
@@ -61,9 +66,10 @@ def alarm_finding(broker: str, reason: str) -> Finding:
 
 
 def refusal(connection: AmqpConnection) -> str | None:
-    """Publish a message that nobody gets; return None if it is confirmed, else why not.
+    """Publish a message that is routed nowhere; return None if it is confirmed, else the reason.
 
-    Raises BrokerError. A connection that is refused is of no more use.
+    Waits up to 5 s. A connection that was blocked cannot be used any more. Raises BrokerError when
+    the connection or the channel fails.
     """
     publishing = Greenlet.spawn(_publish, connection)
     either: list[Any] = [publishing, connection.why_blocked]

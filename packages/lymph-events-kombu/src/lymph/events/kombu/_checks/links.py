@@ -1,4 +1,4 @@
-"""A connection to RabbitMQ for a check alone."""
+"""Open a connection to RabbitMQ that serves a single check."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lymph.events.kombu._rabbitmq.system import RabbitmqEventSystem
 
 __all__ = ['open_link', 'rabbitmq']
 
-_CLOSE_TIMEOUT = 0.5  # seconds; RabbitMQ does not hear a connection that it blocks
+_CLOSE_TIMEOUT = 0.5  # seconds; RabbitMQ does not read from a connection that it blocks
 
 
 def rabbitmq(around: Surroundings) -> RabbitmqEventSystem:
-    """Return the event system over RabbitMQ; raises NotChecked for any other."""
+    """Return the event system in use; raises NotChecked if it is not RabbitMQ's."""
     events = around.events
     if not isinstance(events, RabbitmqEventSystem):
         raise NotChecked('the events do not go through RabbitMQ')
@@ -25,7 +25,10 @@ def rabbitmq(around: Surroundings) -> RabbitmqEventSystem:
 
 @contextmanager
 def open_link(events: RabbitmqEventSystem, purpose: str) -> Iterator[RabbitmqLink]:
-    """Connect for the duration of a `with` block; raises BrokerError."""
+    """Connect for the duration of a `with` block; `purpose` names the connection in the log.
+
+    Raises BrokerError when no address accepts the connection.
+    """
     link = RabbitmqLink(purpose, events.settings.brokers, _nothing)
     link.start()
     try:

@@ -1,8 +1,8 @@
 """The check `old-queues`: queues of lymph 0.15, of earlier versions or of another exchange.
 
-They are bound to what is emitted there, and go on collecting for nobody. AMQP cannot list queues,
-so names are tried that earlier versions gave to the queues there are now; with
-`container.events.management` RabbitMQ lists all of them.
+Such queues are still bound to the events that are emitted there, and collect them although nobody
+consumes them. AMQP cannot list queues, so the check tries the names that earlier versions gave to
+the present queues. With `container.events.management` RabbitMQ lists all queues.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ['Facts', 'OldQueue', 'OldQueuesCheck', 'former_names', 'old_queue_fin
 #: the exchange of lymph 0.15
 _FORMER_EXCHANGE = 'lymph'
 _DEAD = 'lymph.dead'
-_MOST = 200  # names that are tried
-_TIMEOUT = 5.0  # seconds for a connection
-_NAMED = 5  # queues in one finding
+_MOST = 200  # names to try
+_TIMEOUT = 5.0  # seconds for a channel
+_NAMED = 5  # queues that one finding names
 
 
 @dataclass(frozen=True)
 class OldQueue:
-    """A queue that nobody of this system has, and how much waits in it."""
+    """A queue that does not belong to this system, and the number of events that wait in it."""
 
     name: str
     waiting: int
@@ -43,28 +43,35 @@ class OldQueue:
 
 @dataclass
 class Facts:
-    """What is at the broker beside this system's own queues, without what is consumed."""
+    """The queues without consumers that do not belong to this system.
+
+    `former` are those of lymph 0.15 and earlier versions.
+    """
 
     virtual_host: str = '/'
     former: list[OldQueue] = field(default_factory=list)
-    #: whether there is the exchange of 0.15, and nobody could list its queues
+    #: whether the exchange of 0.15 exists and its queues could not be listed
     former_exchange: bool = False
-    #: queues that send dead letters to other exchanges, by these
+    #: queues of other systems, by the exchange that their dead letters go to
     others: dict[str, list[OldQueue]] = field(default_factory=dict)
 
 
 class OldQueuesCheck(Check):
-    """Looks for queues of others who were here before."""
+    """Looks for queues of earlier versions and of other exchanges."""
 
     about = 'queues of lymph 0.15, earlier versions and other exchanges'
 
     def run(self, around: Surroundings) -> Iterable[Finding]:
-        """Look; raises NotChecked without RabbitMQ."""
+        """Return a finding for each kind of old queues.
+
+        Raises NotChecked if events do not go through RabbitMQ or it accepts no messages, and
+        BrokerError if it cannot be reached or asked.
+        """
         return old_queue_findings(_look(rabbitmq(around)))
 
 
 def old_queue_findings(facts: Facts) -> Iterator[Finding]:
-    """Yield what goes on collecting events for nobody."""
+    """Yield a finding for each kind of queues that collect events without a consumer."""
     if facts.former:
         yield Finding(
             'no queues of lymph 0.15 or an earlier version without a consumer',
@@ -88,7 +95,10 @@ def old_queue_findings(facts: Facts) -> Iterator[Finding]:
 
 
 def former_names(queue: str) -> Sequence[str]:
-    """Return what earlier versions called a queue ``<interface>.<handler>`` or ``queue_name``."""
+    """Return the names that earlier versions gave to a queue.
+
+    `queue` is ``<interface>.<handler>``, or a `queue_name`, which never had another name.
+    """
     interface, _, handler = queue.partition('.')
     return [f'{interface}-{handler}', handler] if handler else []
 
@@ -106,7 +116,7 @@ def _delete(facts: Facts, queue: OldQueue) -> str:
 def _look(events: RabbitmqEventSystem) -> Facts:
     names, management = Names(events.settings.exchange), events.settings.management
     with open_link(events, 'looking for old queues') as link:
-        # who reads the record of queues writes it, too
+        # reading the record of queues also publishes, which would block
         if link.connection is not None and refusal(link.connection) is not None:
             raise NotChecked('RabbitMQ takes nothing that is published; see the check broker')
         own = events.queues.names()
@@ -142,11 +152,11 @@ def _add_listed(facts: Facts, management: Management, names: Names, own: frozens
             for name in sorted(bound)
             if name in idle and name not in known
         ]
-        facts.former_exchange = False  # what is to be told of it is told
+        facts.former_exchange = False  # its queues are listed now
 
 
 def _tried(link: RabbitmqLink, names: Names, own: frozenset[str]) -> Iterator[OldQueue]:
-    """Yield queues that have names of earlier versions and no consumer."""
+    """Yield the queues that have names of earlier versions and no consumer."""
     tried = (former for queue in sorted(own) for former in former_names(names.name_of(queue)))
     yield from _idle(link, dict.fromkeys(name for name in tried if name not in own))
 
@@ -154,7 +164,7 @@ def _tried(link: RabbitmqLink, names: Names, own: frozenset[str]) -> Iterator[Ol
 def _of_default_exchange(
     link: RabbitmqLink, names: Names, own: frozenset[str]
 ) -> dict[str, list[OldQueue]]:
-    """Return the queues that this system had before it got an exchange of its own."""
+    """Return the queues that this system had in the default exchange, by dead-letter exchange."""
     if names.events == DEFAULT_EXCHANGE:
         return {}
     found = list(_idle(link, [names.name_of(queue) for queue in sorted(own)]))
@@ -166,7 +176,7 @@ def _idle(link: RabbitmqLink, names: Iterable[str]) -> Iterator[OldQueue]:
         with link.channel(_TIMEOUT) as channel:
             try:
                 found = channel.queue_declare(name, passive=True)
-            except ChannelError:  # it is not there, or it is another connection's
+            except ChannelError:  # it does not exist, or it is exclusive to another connection
                 continue
             if not found.consumer_count:
                 yield OldQueue(name, found.message_count)

@@ -1,1 +1,1 @@
-"""What RabbitMQ and Redis share: addresses, options, TLS, and the connection that comes back."""
+"""The common parts of RabbitMQ and Redis: addresses, options, TLS and reconnecting."""

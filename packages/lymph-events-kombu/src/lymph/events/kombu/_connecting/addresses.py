@@ -1,4 +1,4 @@
-"""Addresses of brokers as people write them: URLs, hosts, several of either in one text."""
+"""Parse the addresses of brokers in the configuration: URLs, hosts, and lists of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REDIS = ('redis', 'rediss')
 TLS = ('amqps', 'rediss')
 TRANSPORTS = (*AMQP, *REDIS)
 
-_QUERY = ('connect_timeout', 'heartbeat')  # what may stand behind the `?` of a URL
+_QUERY = ('connect_timeout', 'heartbeat')  # the options allowed in the query of a URL
 _EXPECTED = (
     'expected a host and perhaps a port, such as rabbit1:5672, or a URL such as '
     'amqp://user:password@host:port/virtual_host, found something else'
@@ -29,9 +29,10 @@ _PARTS = ('hostname', 'password', 'port', 'userid', 'virtual_host')
 
 
 def split(value: object) -> list[str]:
-    """Return the addresses in a text, which semicolons part, or in a list of such texts.
+    """Return the addresses in a semicolon-separated text, or in a list of such texts.
 
-    Spaces around them are left out, and so are empty ones. Raises ValueError if there is none.
+    Spaces around addresses and empty addresses are removed. Raises ValueError if no address is
+    left, and for values of other types.
     """
     texts = value if isinstance(value, list) else [value]
     if all(isinstance(each, str) and each.strip() for each in texts):
@@ -42,19 +43,20 @@ def split(value: object) -> list[str]:
 
 
 def clean(transport: str) -> str:
-    """Return the name of a transport as kombu has it."""
+    """Return the name of a transport in kombu's spelling: without spaces, in lower case."""
     return transport.strip().lower()
 
 
 def scheme_of(address: str) -> str | None:
-    """Return the scheme of a URL, in small letters, None for a host."""
+    """Return the scheme of a URL in lower case, or None for a host."""
     return clean(address.partition('://')[0]) if '://' in address else None
 
 
 def parse(address: str) -> dict[str, Any]:
     """Return the arguments of `kombu.Connection` that an address sets.
 
-    Raises ValueError; its text never quotes the address, which may hold a password.
+    Raises ValueError for an invalid address or option. The text of the error never quotes the
+    address, which may contain a password.
     """
     scheme = scheme_of(address)
     if ',' in address.rpartition('@')[2]:
@@ -69,7 +71,7 @@ def parse(address: str) -> dict[str, Any]:
         raise ValueError(_expected(scheme))
     try:
         parts = parse_url(f'{scheme}://{rest}')
-    except (ValueError, LookupError, TypeError):  # TypeError: a part that the query sets again
+    except (ValueError, LookupError, TypeError):  # TypeError: the query repeats another part
         raise ValueError(_expected(scheme)) from None
     authority, _, path = rest.partition('/')
     if '@' in path and '@' not in authority:
@@ -94,7 +96,7 @@ def _host(text: str) -> dict[str, Any]:
 
 
 def _is_plain(rest: str) -> bool:
-    """Tell whether all that follows the scheme of a URL is read, and nothing is left out."""
+    """Return whether the parser uses everything after the scheme and ignores no part of it."""
     query = rest.rpartition('?')[2] if '?' in rest else None
     options = [] if query is None else [each.partition('=') for each in query.split('&')]
     return (

@@ -1,4 +1,4 @@
-"""How much may wait to be published, whatever kind of broker it goes to."""
+"""The limits of what waits to be published, the same for RabbitMQ and Redis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __all__ = ['Bounds']
 
 @dataclass(frozen=True)
 class Bounds:
-    """At most `events` events wait, and at most `size` bytes, unless a single event is larger."""
+    """At most `events` events wait, of at most `size` bytes together; a larger event waits alone.
+
+    The defaults are 10,000 events and 64 MiB.
+    """
 
     events: int = 10_000
     size: int = 64 << 20
@@ -22,5 +25,5 @@ class Bounds:
 
     @staticmethod
     def overflow(events: int, held: int, reason: str) -> BrokerError:
-        """Return the error for an event that may not; `reason` says why the others wait."""
+        """Return the error for an event that may not join; `reason` says why the others wait."""
         return BrokerError(f'{events} events with {held} bytes are waiting already: {reason}')

@@ -1,4 +1,4 @@
-"""Errors of the broker, and what py-amqp and the system raise in one line of plain words."""
+"""The errors of brokers, and the errors of py-amqp and the system described in one line."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from lymph.exceptions import LymphError
 
 __all__ = ['BROKEN', 'BrokerError', 'Unsendable', 'explain', 'refuses_login']
 
-#: what py-amqp raises when a connection or a channel does not do what it was asked to
+#: the errors of py-amqp when a connection or a channel fails
 BROKEN = (AMQPError, OSError)
 
-_LENGTH = 500  # characters that are told of an error of others
-_OWN_LENGTH = 2000  # and of one that has such an error and advice in it
+_LENGTH = 500  # characters of another library's error
+_OWN_LENGTH = 2000  # characters of a BrokerError, which may contain such an error and advice
 
 
 class BrokerError(LymphError):
-    """The broker cannot be reached, or refuses what it is asked for; names it without password."""
+    """The broker cannot be reached or refuses a request; the text never contains a password."""
 
 
 class Unsendable(BrokerError):
-    """A message that cannot be put into frames, now or later."""
+    """A message cannot be encoded, so sending it again fails as well."""
 
 
 def explain(error: BaseException) -> str:
-    """Return an error of py-amqp or the system as one printable line, without its class."""
+    """Return an error of py-amqp or the system as one printable line, without its class.
+
+    It has at most 500 characters, or 2000 for a BrokerError.
+    """
     length = _OWN_LENGTH if isinstance(error, BrokerError) else _LENGTH
     return printable(' '.join(_text_of(error).split()), length)
 
@@ -49,5 +52,5 @@ def _text_of(error: BaseException) -> str:
 
 
 def refuses_login(error: BaseException) -> bool:
-    """Tell whether the broker answered, and turned down the user or the virtual host."""
+    """Return whether the broker answered and refused the user or the virtual host."""
     return isinstance(error, (AccessRefused, NotAllowed))

@@ -1,4 +1,4 @@
-"""The event system `kombu`: what its two kinds share, and the choice between them.
+"""The event system `kombu`: the base class of its two kinds, and the choice between them.
 
 ============  =========================================================  ========================
 addresses     event system                                               needs
@@ -7,8 +7,8 @@ amqp, amqps   `lymph.events.kombu._rabbitmq.system:RabbitmqEventSystem`
 redis(s)      `lymph.events.kombu._redis.system:RedisEventSystem`        the extra ``[redis]``
 ============  =========================================================  ========================
 
-`KombuEventSystem` is the base of both. Each method of the contract checks here what concerns both,
-and then calls the one with an underscore that its broker defines.
+`KombuEventSystem` is the base of both. Its methods make the checks that both kinds need, and then
+call the method of the same name with an underscore, which each kind defines.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from lymph.exceptions import EmitFailure, SubscriptionError
 
 __all__ = ['KombuEventSystem']
 
-# imported when chosen, because redis-py may not be installed
+# imported when first called, because redis-py may not be installed
 _rabbitmq: Callable[..., KombuEventSystem] = lazy('lymph.events.kombu._rabbitmq.system:from_config')
 _redis: Callable[..., KombuEventSystem] = lazy('lymph.events.kombu._redis.system:from_config')
 
 
 class KombuEventSystem(BaseEventSystem):
-    """Carries events through RabbitMQ or Redis, whichever the addresses name.
+    """Carries events through RabbitMQ or Redis, depending on the addresses.
 
-    It is made by `from_config`, which returns one of its two subclasses. Source: the manual, 4.2.3.
+    Call `from_config`, which returns an instance of one of the two subclasses. Raises TypeError
+    when this class itself is called. Source: the manual, 4.2.3.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -48,12 +49,12 @@ class KombuEventSystem(BaseEventSystem):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> KombuEventSystem:
-        """Make the event system that speaks to the addresses of the section.
+        """Make the event system for the addresses in the section.
 
-        `kwargs` are those of a Component, and `backoff`: how long failed events wait.
+        `kwargs` are the arguments of a Component, and `backoff`, the delays of failed events.
 
-        Raises ConfigurationError for keys and values that are invalid, and when the addresses are
-        of Redis, whose client is not installed.
+        Raises ConfigurationError for unknown keys and invalid values, and for addresses of Redis
+        if redis-py is not installed.
         """
         if not Addresses.from_config(config).redis:
             return _rabbitmq(config, **kwargs)
@@ -68,8 +69,10 @@ class KombuEventSystem(BaseEventSystem):
     def subscribe(self, subscription: Subscription) -> None:
         """Declare and bind the queue and consume it.
 
-        Raises SubscriptionError when that cannot be had within the confirm timeout, and at once
-        when the queue exists with other arguments, or for an exclusive subscription over Redis.
+        Raises SubscriptionError when the broker does not do this within the confirm timeout, and
+        at once when the queue exists with other arguments, for an exclusive subscription over
+        Redis, and while the event system is not running. Raises WrongThread in another native
+        thread.
         """
         name = subscription.queue_name
         self._expect_own_thread(f'{name} was subscribed')
@@ -78,9 +81,9 @@ class KombuEventSystem(BaseEventSystem):
         self._subscribe(subscription)
 
     def declare(self, subscription: Subscription) -> None:
-        """Declare and bind the queue, so that it collects events for whoever consumes it later.
+        """Declare and bind the queue, so that it collects events for later consumers.
 
-        Raises SubscriptionError as `subscribe` does.
+        Raises SubscriptionError and WrongThread as `subscribe` does.
         """
         name = subscription.queue_name
         self._expect_own_thread(f'{name} was declared')
@@ -89,16 +92,22 @@ class KombuEventSystem(BaseEventSystem):
         self._declare(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop consuming; handlers that run are settled, a temporary queue is removed."""
+        """Stop consuming. The outcomes of running handlers count; a temporary queue is deleted.
+
+        Raises WrongThread in another native thread.
+        """
         name = subscription.queue_name
         self._expect_own_thread(f'{name} was unsubscribed')
         if self._subscribed(name) is subscription:
             self._unsubscribe(name)
 
     def emit(self, event: Event, delay: float = 0) -> None:
-        """Publish the event and wait until the broker has it, at most the confirm timeout.
+        """Publish the event and wait until the broker confirms it, at most the confirm timeout.
 
-        Raises as the contract says, and over RabbitMQ ValueError for a delay of more than 30 days.
+        `delay` is in seconds. Raises EmitFailure when the broker does not confirm the event in time
+        and while the event system is not running, SerializationError for a body that cannot be
+        packed, ValueError for an invalid event or delay (over RabbitMQ more than 30 days), and
+        WrongThread in another native thread.
         """
         self._expect_own_thread('an event was emitted')
         check_emission(event, delay)
@@ -113,10 +122,10 @@ class KombuEventSystem(BaseEventSystem):
                 f'{error}'
             ) from error
 
-    # What subclasses define.
+    # Subclasses define the following methods.
 
     def _subscribed(self, name: str) -> Subscription | None:
-        """Return the subscription that consumes a queue, by its name."""
+        """Return the subscription that consumes the queue of this name, or None."""
         raise NotImplementedError
 
     def _subscribe(self, subscription: Subscription) -> None:
@@ -133,9 +142,9 @@ class KombuEventSystem(BaseEventSystem):
         raise NotImplementedError
 
     def _publish(self, *packed: Any) -> None:
-        """Publish what was packed; raises BrokerError when it is not known to be safe."""
+        """Publish what `_pack` returned; raises BrokerError unless the broker confirms it."""
         raise NotImplementedError
 
     def _address(self) -> object:
-        """Return the broker that events are published to, for errors."""
+        """Return the broker that events are published to, for the text of errors."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Greenlets that go on: what nobody foresaw is logged, and after a pause they try again."""
+"""Loops that survive unexpected errors: log the error, pause, try again."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _PAUSE = 1.0  # seconds
 
 
 def go_on(logger: logging.Logger, purpose: str, step: Callable[[], object]) -> None:
-    """Call `step` again and again until it returns true, or the greenlet is killed.
+    """Call `step` repeatedly until it returns a true value or the greenlet is killed.
 
-    A step that raises is logged as failing at its `purpose`, and called again after a pause.
+    An error of a step is logged with `purpose`, and the next call follows after 1 s.
     """
     while True:
         try:
@@ -25,6 +25,6 @@ def go_on(logger: logging.Logger, purpose: str, step: Callable[[], object]) -> N
                 return
         except Killed:
             raise
-        except BaseException as error:  # noqa: BLE001 - nobody would begin the loop again
+        except BaseException as error:  # noqa: BLE001 - nothing would restart the loop
             log_failure(logger, error, '%s: failed, trying again in %g s', purpose, _PAUSE)
             gevent.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""The arguments of `kombu.Connection` in the section `container.events`, each checked at its place.
+"""Read and check the arguments of `kombu.Connection` in the section `container.events`.
 
 Source: the documentation of `kombu.Connection` and of `amqp.connection.Connection`, whose arguments
 are the `transport_options` of RabbitMQ.
@@ -24,10 +24,10 @@ __all__ = ['ARGUMENTS', 'read_amqp_options', 'read_arguments', 'read_seconds', '
 
 ARGUMENTS = frozenset(inspect.signature(Connection.__init__).parameters) - {'self', 'kwargs'}
 
-_HEARTBEAT = 10.0  # seconds; a dead connection is noticed after two of them
+_HEARTBEAT = 10.0  # seconds; a dead connection is noticed after two intervals
 _CONNECT_TIMEOUT = 5.0
-_SHORTEST_HEARTBEAT = 0.1  # seconds; the clock is looked at four times in it
-_LONGEST_HEARTBEAT = 65535  # seconds; AMQP has 16 bits for it
+_SHORTEST_HEARTBEAT = 0.1  # seconds; each interval is checked four times
+_LONGEST_HEARTBEAT = 65535  # seconds; an unsigned 16-bit field in AMQP
 _LONGEST_CONNECT = 24 * 3600
 _LOGIN_METHODS = ('PLAIN', 'AMQPLAIN', 'EXTERNAL', 'GSSAPI')
 _AMQP_OPTIONS = (
@@ -45,7 +45,11 @@ _LONG = 2**63 - 1
 
 
 def read_arguments(config: ConfigView) -> dict[str, Any]:
-    """Return the arguments that all addresses share, but for the transport and its options."""
+    """Return the arguments that all addresses share, without the transport and its options.
+
+    Raises ConfigurationError for invalid values, and for the login method GSSAPI if the
+    distribution gssapi is not installed.
+    """
     found = {
         'heartbeat': config.get_seconds(
             'heartbeat',
@@ -70,7 +74,10 @@ def read_arguments(config: ConfigView) -> dict[str, Any]:
 
 
 def read_seconds(query: Mapping[str, str], key: str) -> float:
-    """Return the seconds that a URL sets; raises ValueError with the words for what is expected."""
+    """Return the value in seconds of the option `key` in the query of a URL.
+
+    Raises ValueError with a text that says what is expected.
+    """
     try:
         return float(read_arguments(Configuration({key: query[key]}))[key])
     except ConfigurationError as error:
@@ -78,7 +85,11 @@ def read_seconds(query: Mapping[str, str], key: str) -> float:
 
 
 def read_amqp_options(config: ConfigView) -> dict[str, Any]:
-    """Return `transport_options` for RabbitMQ."""
+    """Return the `transport_options` for RabbitMQ.
+
+    Raises ConfigurationError for unknown options, for invalid values, and for `confirm_publish:
+    false`, because every event is confirmed.
+    """
     options = config.view('transport_options')
     refuse_unknown(options, _AMQP_OPTIONS, plain=True)
     if not options.get_bool('confirm_publish', True):
@@ -95,7 +106,11 @@ def read_amqp_options(config: ConfigView) -> dict[str, Any]:
 
 
 def read_tls(config: ConfigView) -> bool | dict[str, Any]:
-    """Return `ssl` as it is meant: false, true or the options of `tls.secure`."""
+    """Return the value of `ssl`: false, true or the options of `tls.secure`.
+
+    Raises ConfigurationError for unknown options, for files that cannot be read, and for options
+    with which no TLS context can be made.
+    """
     if not isinstance(config.get_raw('ssl'), Mapping):
         return config.get_bool('ssl', False)
     section = config.view('ssl')
@@ -142,7 +157,7 @@ def _requirement(section: ConfigView) -> str | None:
 def _virtual_host(config: ConfigView) -> str | None:
     value = config.get_raw('virtual_host')
     if isinstance(value, int) and not isinstance(value, bool):
-        # a database of Redis; for RabbitMQ it is refused where that is known
+        # a database of Redis; RabbitMQ's settings reject it
         return str(config.get_int('virtual_host', minimum=0, maximum=_INT))
     return config.get_line('virtual_host', None)
 
@@ -156,7 +171,7 @@ def _provider(config: ConfigView) -> Any:
 
 
 def _property(properties: ConfigView, name: str) -> object:
-    """Return a value of AMQP's tables: text, a truth value or a whole number of 64 bits."""
+    """Return a value that AMQP's tables can hold: text, a boolean or a 64-bit integer."""
     value = properties.get_raw([name])
     if isinstance(value, bool):
         return value
@@ -166,7 +181,10 @@ def _property(properties: ConfigView, name: str) -> object:
 
 
 def _socket_setting(settings: ConfigView, name: str) -> tuple[int, int]:
-    """Return an option of TCP, called as in the module `socket` or by its number, and its value."""
+    """Return the number and the value of a TCP option.
+
+    `name` is a constant of the module `socket` or a number.
+    """
     number = getattr(socket, name, None) if name.startswith('TCP_') else None
     if name.isdecimal() and len(name) < 5:
         number = int(name)

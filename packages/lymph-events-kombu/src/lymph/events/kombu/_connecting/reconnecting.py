@@ -1,12 +1,12 @@
-"""A connection that comes back, whatever is spoken over it.
+"""A connection that is restored after a loss, independent of its protocol.
 
-The owner, a greenlet, connects, watches, and connects again when the connection is lost: to one
-address after the other, and when all have failed after a growing, jittered delay, for as long as it
-takes. The next one after a connection that was lost within a second waits, too: whatever closed
-that may do so each time.
+A greenlet, the owner, watches the connection and connects again when it is lost. It tries one
+address after the other, and when all have failed, it waits with exponential backoff and jitter and
+tries again without end. After a connection that was lost within a second, it waits as well, because
+the cause may close the next one too.
 
-An outage is logged when it begins and then once a minute; connections that come and go are one
-outage.
+An outage is logged when it begins and then once a minute. Connections that are lost again at once
+count as one outage.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ __all__ = ['Reconnecting']
 logger = logging.getLogger(__name__)
 
 _BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
-_BRIEF = 1.0  # seconds; what lasts less is no reason to connect again at once
+_BRIEF = 1.0  # seconds; after a connection that lasted less, there is a pause
 _BACKOFF_AFTER_BRIEF = Backoff(first=0.1, longest=1.0, jitter=0.5)
 
 
 class _Connection(Protocol):
-    """What is kept."""
+    """A connection that `Reconnecting` restores."""
 
     def wait_lost(self) -> Exception:
         """Wait until the connection is lost, and return why."""
 
     def close(self) -> object:
-        """Close it in order. May wait."""
+        """Close the connection as its protocol requires. May wait."""
 
 
 B = TypeVar('B')
@@ -55,7 +55,7 @@ C = TypeVar('C', bound=_Connection)
 
 
 class _Misunderstood(BrokerError):
-    """What answers is no broker that anybody understands; its cause is for the log."""
+    """The answer is not that of a known broker; the cause has the details for the log."""
 
 
 class _TooLong(Exception):
@@ -67,10 +67,17 @@ def _nothing() -> None:
 
 
 class Reconnecting(ABC, Generic[B, C]):
-    """Keeps one connection to one of `brokers`; `purpose` names it in the log.
+    """Keeps one connection to one of `brokers`.
 
-    `on_down` is called when it is gone and never waits. Connections that share a `reminder` are
-    lost together as a rule, and then make one line.
+    ============  ==============================================================================
+    `purpose`     names the connection in the log
+    `brokers`     the addresses, tried in turn, or in random order with `shuffle`
+    `on_down()`   is called when the connection is lost, and must not wait
+    `reminder`    limits the log; connections that are lost together share one, for one line
+    ============  ==============================================================================
+
+    The attribute `connection` is None while there is no connection; `trouble` then says why.
+    The event `up` is set while there is one.
     """
 
     def __init__(
@@ -92,30 +99,34 @@ class Reconnecting(ABC, Generic[B, C]):
         self._abandoned = False
         self._thread = get_ident()
         self._owner: Greenlet | None = None
-        self._brief = 0  # connections in a row that did not last
-        self._since = 0.0  # when the connection was made
+        self._brief = 0  # number of brief connections in a row
+        self._since = 0.0  # monotonic time at which the connection was made
         self._reminder = reminder or Reminder()
-        self._told = False  # whether the log has that the connection was lost
-        self._forsaken: C | None = None  # what could not be let go of
+        self._told = False  # whether the loss was logged as a warning
+        self._forsaken: C | None = None  # a lost connection whose `_abandon` failed
 
     @abstractmethod
     def _open(self, broker: B) -> C:
-        """Return a connection that is ready for everybody; raises BrokerError.
+        """Return a connection to `broker` that is ready for use.
 
-        Any other error means that nobody understands what answers there.
+        Raises BrokerError when that fails. Any other error means that the answer was not that of a
+        known broker.
         """
 
     @abstractmethod
     def _abandon(self, connection: C) -> None:
-        """Let go of a connection and of all that belongs to it. Never waits for the broker."""
+        """Drop a connection and everything that belongs to it, without waiting for the broker."""
 
     def expect_own_thread(self) -> None:
-        """Raise WrongThread in another native thread than the one that made this."""
+        """Raise WrongThread in any native thread but the one that created this object."""
         if get_ident() != self._thread:
             raise WrongThread('an event system was used')
 
     def start(self) -> None:
-        """Connect, and keep connected; raises BrokerError when no address lets us in."""
+        """Connect, and restore the connection from now on.
+
+        Raises BrokerError, with the reasons, when no address accepts a connection at the start.
+        """
         errors = self._try_all()
         if self.connection is None:
             for error in errors:
@@ -124,7 +135,7 @@ class Reconnecting(ABC, Generic[B, C]):
         self._owner = Greenlet.spawn(go_on, logger, self._purpose, self._own)
 
     def stop(self, timeout: float) -> None:
-        """Close the connection in order, within `timeout` seconds, else without ceremony."""
+        """Close the connection; after `timeout` seconds drop it without the broker's answer."""
         if self._owner is not None:
             self._owner.kill()
             self._owner = None
@@ -137,7 +148,7 @@ class Reconnecting(ABC, Generic[B, C]):
             self._abandon(connection)
 
     def _own(self) -> bool:
-        """Watch a connection until it is lost, or make one; returns whether that was all."""
+        """Watch the connection until it is lost, or connect; return True in a forked child."""
         if self.connection is None:
             self._reconnect()
         else:
@@ -163,7 +174,7 @@ class Reconnecting(ABC, Generic[B, C]):
     def _reconnect(self) -> None:
         forsaken, self._forsaken = self._forsaken, None
         if forsaken is not None:
-            self._abandon(forsaken)  # once more, or those who use it would never hear of its end
+            self._abandon(forsaken)  # again, or its users would wait for ever
         if self._brief:
             gevent.sleep(_BACKOFF_AFTER_BRIEF.delay(self._brief, random.random()))
         attempt = 0
@@ -183,14 +194,14 @@ class Reconnecting(ABC, Generic[B, C]):
         _log(logging.WARNING if due else logging.DEBUG, error, text, *args)
 
     def _try_all(self) -> list[BrokerError]:
-        """Try every address once; returns the errors, caused by what nobody foresaw."""
+        """Try each address until one accepts the connection; return the errors of the others."""
         errors = []
         for broker in self._in_turn():
             try:
                 connection = self._open(broker)
             except BrokerError as error:
                 errors.append(error)
-            except Exception as error:  # noqa: BLE001 - the edge of clients that read anything
+            except Exception as error:  # noqa: BLE001 - clients may fail on any data they read
                 failure = _Misunderstood(
                     f'{broker}: cannot understand what answers ({error_line(error)})'
                 )
@@ -206,7 +217,7 @@ class Reconnecting(ABC, Generic[B, C]):
         return errors
 
     def _in_turn(self) -> list[B]:
-        """Return the addresses, the one that was tried first last time at the end."""
+        """Return the addresses rotated by one with each call, or shuffled."""
         if self._shuffle:
             return random.sample(self._brokers, len(self._brokers))
         turn, self._brokers = self._brokers, [*self._brokers[1:], self._brokers[0]]

@@ -1,7 +1,7 @@
-"""The section `container.events` as far as both brokers share it. Source: the manual, 4.2.3.
+"""The settings in `container.events` that both brokers share. Source: the manual, 4.2.3.
 
-Own keys are read here and in the settings of each broker; every other key is an argument of
-`kombu.Connection`, and one that it does not have is an error.
+This module and the settings of each broker read lymph's own keys. All other keys have to be
+arguments of `kombu.Connection`.
 """
 
 from __future__ import annotations
@@ -38,22 +38,23 @@ LONGEST_CONFIRM = 24 * 3600  #: seconds
 
 _SHUFFLE, _ROUND_ROBIN = 'shuffle', 'round-robin'
 _CONFIRM_TIMEOUT = 10.0  # seconds
-_LONGEST_EXCHANGE = 100  # bytes; names that begin with it have 255
+_LONGEST_EXCHANGE = 100  # bytes; AMQP limits the names that begin with it to 255
 _OWN = frozenset(
     (
         *('class', 'confirm_timeout', 'exchange', 'management', 'prefetch', 'queue_type'),
         *('serializer', 'urls'),
     )
 )
-# names that lymph or RabbitMQ keep for themselves
+# names that lymph or RabbitMQ reserve
 _TAKEN = re.compile(r'(.*\.)?lymph\.(dead|delay|delayed|queues)|amq\..*', re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """The brokers of a section, all of one kind: the arguments of `kombu.Connection` for each.
+    """The brokers of a section, all of one kind.
 
-    `redis` tells which kind that is. The arguments hold passwords, and no transport.
+    `redis` is true for Redis, false for RabbitMQ. `arguments` has those of `kombu.Connection` for
+    each address, without the transport. They contain passwords.
     """
 
     redis: bool
@@ -61,7 +62,11 @@ class Addresses:
 
     @classmethod
     def from_config(cls, config: ConfigView) -> Addresses:
-        """Read a section; raises ConfigurationError for keys and addresses that are invalid."""
+        """Return the addresses in a section.
+
+        Raises ConfigurationError for unknown keys, for invalid addresses and arguments, and for
+        addresses of both RabbitMQ and Redis.
+        """
         _refuse_unknown(config)
         found = list(_read(config))
         kinds = {arguments.pop('transport') in REDIS for arguments in found}
@@ -74,21 +79,25 @@ class Addresses:
 
 
 def read_shuffle(config: ConfigView) -> bool:
-    """Return whether the addresses are tried in random order, rather than in their own."""
+    """Return whether to try the addresses in random order; by default in the configured order."""
     return config.get_choice('failover_strategy', (_ROUND_ROBIN, _SHUFFLE), _ROUND_ROBIN) == (
         _SHUFFLE
     )
 
 
 def read_confirm_timeout(config: ConfigView) -> float:
-    """Return the seconds after which an event that is not confirmed is an error (default 10)."""
+    """Return the time in seconds within which an event has to be confirmed; 10 by default."""
     return config.get_seconds('confirm_timeout', _CONFIRM_TIMEOUT, maximum=LONGEST_CONFIRM)
 
 
 def read_exchange(
     config: ConfigView, default: str, allowed: Callable[[str], bool] = lambda name: True
 ) -> str:
-    """Return the name that tells a system from others; `allowed` is the broker's own rule."""
+    """Return `exchange`, the name that keeps systems at one broker apart.
+
+    `allowed(name)` is the broker's own rule. Raises ConfigurationError for a reserved name, for a
+    name of more than 100 bytes, and for one that is not allowed.
+    """
     exchange = config.get_line('exchange', default)
     fits = is_exchange(exchange) and len(exchange.encode()) <= _LONGEST_EXCHANGE
     if not (fits and allowed(exchange)):
@@ -101,7 +110,7 @@ def read_exchange(
 
 
 def is_exchange(name: str) -> bool:
-    """Tell whether a system may call its exchange `name`: neither lymph nor RabbitMQ uses it."""
+    """Return whether a system may call its exchange `name`: lymph and RabbitMQ reserve some."""
     return _TAKEN.fullmatch(name) is None
 
 

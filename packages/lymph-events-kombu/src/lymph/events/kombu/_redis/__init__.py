@@ -1,9 +1,9 @@
-"""Events through Redis: lymph's own queues there, which lose nothing that was emitted.
+"""Events through Redis, with queues of lymph's own that lose no emitted event.
 
-kombu's settings and addresses are used, its Redis transport is not. That takes an event out of its
-queue (BRPOP) before it notes who has it; what is under way at that moment, when the consumer is
-killed or the connection cut, is in neither place (its pull request 1733 draws it). It puts an
-event into one queue after the other, keeps no attempts, delays or dead letters, and waits in
-``select``, which stops all greenlets where the standard library is not patched. Here each of these
-steps is one script that Redis runs as a whole: see `scripts`.
+This package uses kombu's settings and addresses, but not its Redis transport. That transport takes
+an event out of its queue (BRPOP) before it records who has it, so the event is lost if the consumer
+is killed or the connection is cut in between (kombu's pull request 1733 draws this). It also puts
+an event into one queue after the other, keeps no attempts, delays or dead letters, and waits in
+``select``, which blocks all greenlets if the standard library is not patched. Here each of these
+steps is one script that Redis executes atomically: see `scripts`.
 """

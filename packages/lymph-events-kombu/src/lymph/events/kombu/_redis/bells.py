@@ -1,12 +1,13 @@
-"""Bells: over a connection of its own, Redis tells which queues have something.
+"""Bells: notifications from Redis that a queue has events, over a connection of their own.
 
-Redis closes the connection of a subscriber when 32 MiB wait for it (``client-output-buffer-limit
-pubsub``). That counts replies, too, and a few large events are as much as that. So nothing is read
-over this connection but bells.
+Redis closes the connection of a subscriber when 32 MiB of output wait for it
+(``client-output-buffer-limit pubsub``). Replies count as well, and a few large events are that
+large, so this connection carries notifications only.
 
-It is for speed alone. Whoever has subscribed to a bell, again perhaps, looks into the queue once. A
-connection that is lost is made again at once; when that fails, or the connection did not last,
-`failed` is told, because whatever is wrong is likely to concern the other connection, too.
+Bells reduce latency; no event depends on them. Each subscription, also a repeated one, rings the
+queue's bell once, so that notifications from before it are not missed. A lost connection is
+restored at once. If that fails, or if the connection lasted less than a second, `failed` is called,
+because the cause is likely to affect the connection for commands as well.
 """
 
 from __future__ import annotations
@@ -23,15 +24,21 @@ from lymph.events.kombu._redis.pipes import CommandRefused, Pipe
 
 __all__ = ['Bells']
 
-_BRIEF = 1.0  # seconds
-_LOOK = (b'message', b'subscribe')  # what rang before the subscription was not heard
+_BRIEF = 1.0  # seconds; a connection that lasts less is not restored
+_LOOK = (b'message', b'subscribe')  # a new subscription may have missed messages
 
 
 class Bells:
-    """Calls `ring` with the name of each of `queues`, and of those that it is told to listen to.
+    """Calls `ring(queue)` when one of `queues`, or of those added by `listen`, may have events.
 
-    `ring` and `failed` must not wait. Raises BrokerError when Redis cannot be reached, or does not
-    permit the user to listen.
+    ===============  ===========================================================================
+    `prefix`         how the names of all channels begin
+    `failed(error)`  is called when the connection cannot be restored
+    `timeout`        seconds for the first answer over each connection
+    ===============  ===========================================================================
+
+    `ring` and `failed` must not wait. Raises BrokerError when Redis cannot be reached, or when the
+    user may not subscribe.
     """
 
     def __init__(
@@ -55,27 +62,27 @@ class Bells:
         self._keeper = Greenlet.spawn(self._keep)
 
     def listen(self, queue: str) -> None:
-        """Listen to the bell of a queue. Never waits."""
+        """Subscribe to the bell of a queue. Never waits."""
         self._queues[queue] = None
         self._pipe.say('SUBSCRIBE', self._bell + queue)
 
     def ignore(self, queue: str) -> None:
-        """Listen to the bell of a queue no longer. Never waits."""
+        """Unsubscribe from the bell of a queue. Never waits."""
         self._queues.pop(queue, None)
         self._pipe.say('UNSUBSCRIBE', self._bell + queue)
 
     def end(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._keeper.kill()
         self._pipe.end()
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child, without a word to Redis."""
+        """Stop using the connection in a forked child, without sending anything to Redis."""
         self._abandoned = True
         self._pipe.abandon()
 
     def _keep(self) -> None:
-        """Make the connection again when it is lost, and end when that is in vain."""
+        """Restore the connection when it is lost; end when that fails."""
         while True:
             error = self._pipe.wait_lost()
             if self._abandoned:
@@ -85,7 +92,7 @@ class Bells:
                 if time.monotonic() - self._since < _BRIEF:
                     raise error
                 self._connect()
-            except Exception as failure:  # noqa: BLE001 - whatever it is, both are made again
+            except Exception as failure:  # noqa: BLE001 - any error makes both connections anew
                 self._failed(failure)
                 return
 
@@ -95,7 +102,7 @@ class Bells:
         try:
             for channel in (self._bell, *(self._bell + queue for queue in self._queues)):
                 pipe.say('SUBSCRIBE', channel)
-            # a subscription has no reply, unless it is refused: then that comes first
+            # a subscription has no reply unless it is refused, and then it comes before PING's
             pipe.call(self._timeout, 'PING')
         except CommandRefused as error:
             pipe.end()

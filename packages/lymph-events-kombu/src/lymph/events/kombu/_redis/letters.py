@@ -1,4 +1,4 @@
-"""The dead letters in Redis."""
+"""The dead letters in Redis, read and changed by scripts in batches."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from lymph.events.kombu._redis.links import RedisLink
 
 __all__ = ['RedisDeadLetters']
 
-# in one script, during which Redis does nothing else
-_BATCH = 100
-_BYTES = 2**20  # that are read, unless a single one has more
-_MOVED = 16 * 2**20  # bytes that are put back into their queues, which is done within Redis
+# Limits of one script: Redis executes nothing else while it runs.
+_BATCH = 100  # dead letters
+_BYTES = 2**20  # that are read; a larger dead letter is read alone
+_MOVED = 16 * 2**20  # bytes that are replayed, which stay within Redis
 
 
 class RedisDeadLetters(DeadLetters):
-    """Dead letters that are reached over `link`; every method raises BrokerError."""
+    """Dead letters of the Redis at `link`.
+
+    Each script has `timeout` seconds. Every method raises BrokerError when Redis does not answer in
+    time or refuses. The id of a dead letter is its number.
+    """
 
     def __init__(self, link: RedisLink, timeout: float) -> None:
         self._link = link
@@ -31,30 +35,43 @@ class RedisDeadLetters(DeadLetters):
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
+        """Return up to `limit` dead letters, of one queue or of all, the oldest first.
+
+        `after` is the id of a dead letter: the answer begins with the next one. An invalid id means
+        the beginning.
+        """
         return list(self._read(queue, limit, _number(after)))
 
     def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+        """Yield all dead letters, of one queue or of all, the oldest first."""
         yield from self._read(queue, sys.maxsize, 0)
 
     def oldest(
         self, queue: str | None = None, limit: int = 100
     ) -> tuple[Sequence[DeadLetter], int]:
+        """Return up to `limit` dead letters, the oldest first, and how many there are in all."""
         found = self.read(queue, limit)
         count = int(self._link.script(self._timeout, 'count', queue or ''))
         return found, max(count, len(found))
 
     def find(self, id: str) -> DeadLetter | None:
+        """Return the dead letter with this id, or None."""
         found = self.read(None, 1, str(_number(id) - 1)) if _number(id) else ()
         return found[0] if found and found[0].id == id else None
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
+        """Put dead letters back at the end of their queues, call `settled(id)`, return how many.
+
+        Unknown ids are ignored, and dead letters whose queue is gone stay.
+        """
         return self._settle(ids, settled, 'replay', _MOVED)
 
     def drop(self, *ids: str, settled: Settled = str) -> int:
+        """Delete dead letters, call `settled(id)` for each, and return how many there were."""
         return self._settle(ids, settled, 'drop')
 
     def _read(self, queue: str | None, limit: int, last: int) -> Iterator[DeadLetter]:
-        """Yield up to `limit` dead letters, those after number `last`, a few with each script."""
+        """Yield up to `limit` dead letters after number `last`, a batch with each script."""
         more = True
         while more and limit > 0:
             count = min(limit, _BATCH)
@@ -68,7 +85,10 @@ class RedisDeadLetters(DeadLetters):
             limit -= len(found)
 
     def _settle(self, ids: Sequence[str], settled: Settled, script: str, *args: object) -> int:
-        """Give ids to a script that returns how many it looked at, and those that it settled."""
+        """Run a script on batches of ids and return how many it settled.
+
+        The script returns how many ids it processed, and the ids that it settled among them.
+        """
         left = [id for id in ids if _number(id)]
         total = 0
         while left:
@@ -86,7 +106,7 @@ def _letter(id: bytes, *pairs: Any) -> DeadLetter:
     attempts = _number(fields.get(b'attempts'))
     try:
         event = unpack_event(data, attempts)
-    except Exception:  # noqa: BLE001 - anybody may have put anything there
+    except Exception:  # noqa: BLE001 - other programs may have written anything there
         event = None
     return DeadLetter(
         _text(id),
@@ -109,5 +129,5 @@ def _seconds(ms: bytes | None, ahead: int = 0) -> float | None:
 
 
 def _number(value: str | bytes | None) -> int:
-    """Return a whole number of up to 15 digits, or 0 where there is none."""
+    """Return a whole number of up to 15 digits, or 0 for anything else."""
     return int(value) if value and value.isascii() and value.isdigit() and len(value) < 16 else 0

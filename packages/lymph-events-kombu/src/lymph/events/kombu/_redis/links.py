@@ -1,4 +1,4 @@
-"""The connections to Redis that come back, and what a Redis has to be like to be trusted."""
+"""The connections to Redis, restored after a loss, and the checks of each Redis before its use."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ __all__ = ['RedisLink']
 
 logger = logging.getLogger(__name__)
 
-_OLDEST = 7  # the first that lets scripts run when it is full
-_TIMEOUT = 30.0  # seconds
+_OLDEST = 7  # the first version in which a script can declare that it runs without free memory
+_TIMEOUT = 30.0  # seconds for an answer
 
 
 class RedisLink(Reconnecting[RedisBroker, Pipe]):
-    """Keeps one connection for commands and, beside it, one for bells.
+    """Keeps one connection for commands and one for bells.
 
-    `prepare` gets each new one before anybody else, and may wait. `queues` tells which queues each
-    new one listens to. `ring` is called with the name of one that may have something; it must not
-    wait.
+    ===============  ===========================================================================
+    `brokers`        the addresses, tried in turn, or in random order with `shuffle`
+    `prefix`         how all keys and channels begin
+    `queues()`       returns the queues whose bells each new connection listens to
+    `ring(queue)`    is called when a queue may have events; must not wait
+    `prepare(pipe)`  is called with each new connection before its first use; may wait
+    ===============  ===========================================================================
     """
 
     def __init__(
@@ -48,7 +52,7 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
         self._bells: Bells | None = None
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child, without a word to Redis."""
+        """Stop using the connections in a forked child, without sending anything to Redis."""
         self._abandoned = True
         if self.connection is not None:
             self.connection.abandon()
@@ -56,19 +60,21 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
             self._bells.abandon()
 
     def listen(self, queue: str) -> None:
-        """Have the bell of a queue rung, and once at first. Never waits."""
+        """Listen to the bell of a queue, which rings once at the beginning. Never waits."""
         if self._bells is not None:
             self._bells.listen(queue)
 
     def ignore(self, queue: str) -> None:
-        """Have the bell of a queue rung no longer. Never waits."""
+        """Stop listening to the bell of a queue. Never waits."""
         if self._bells is not None:
             self._bells.ignore(queue)
 
     def script(self, timeout: float, name: str, *args: Any, strict: bool = False) -> Any:
-        """Run a script, again where a connection was lost; raises BrokerError after `timeout`.
+        """Run the script `name` and return its answer; run it again when a connection is lost.
 
-        It may take longer for as long as Redis answers something; not if `strict`.
+        Raises BrokerError when Redis refuses, and when there is no connection or no answer within
+        `timeout` seconds. Unless `strict`, the wait for an answer is extended while anything
+        arrives, such as a large reply. Raises WrongThread in another native thread.
         """
         self.expect_own_thread()
         deadline = time.monotonic() + timeout
@@ -87,7 +93,7 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
                 ) from None
             except Lost as error:
                 lost = f' ({error})'
-                gevent.sleep(0)  # the owner has to notice, too
+                gevent.sleep(0)  # let the greenlet that owns the connection notice it as well
 
     def _open(self, broker: RedisBroker) -> Pipe:
         pipe = Pipe(broker)
@@ -111,7 +117,7 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
 
 
 def _check(broker: RedisBroker, pipe: Pipe) -> None:
-    """Raise BrokerError for a Redis that would lose events by itself; warn of one that may."""
+    """Raise BrokerError for a Redis whose configuration loses events; warn if a crash would."""
     facts = _facts(broker, pipe)
     version = facts.get('redis_version', '0')
     if int(version.partition('.')[0]) < _OLDEST:

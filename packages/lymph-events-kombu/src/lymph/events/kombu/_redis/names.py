@@ -1,8 +1,8 @@
-"""How keys and channels in Redis begin: those of different exchanges never meet.
+"""The prefixes of keys and channels in Redis, which keep the systems there apart.
 
-They are ``<exchange>:<kind>`` or ``<exchange>:<kind>:<name>``, see `scripts`. So an exchange may
-hold colons, as in ``prod:shop``, but no kind behind one: keys of ``shop:ready`` could be those of
-``shop``.
+Keys are ``<exchange>:<kind>`` or ``<exchange>:<kind>:<name>``, see `scripts`. An exchange may
+contain colons, as in ``prod:shop``, but no kind after a colon: keys of ``shop:ready`` could be
+keys of ``shop``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _KINDS = frozenset([_BELL, *re.findall(r"\bkey\('(\w+)'", ''.join(SCRIPTS.values
 
 
 def bell(exchange: str, database: int) -> str:
-    """Return how the channels begin that tell of queues.
+    """Return the prefix of the channels for bells; the name of a queue follows.
 
-    All databases of a Redis have their channels in common, so another one than 0 is in the name.
+    All databases of a Redis share their channels, so the prefix contains a `database` other than 0.
     """
     return f'{exchange}:{_BELL}:{database}:' if database else f'{exchange}:{_BELL}:'
 
 
 def is_exchange(name: str) -> bool:
-    """Tell whether a system may begin its keys with `name`."""
+    """Return whether a system may use `name` as the prefix of its keys."""
     return _KINDS.isdisjoint(name.split(':')[1:])

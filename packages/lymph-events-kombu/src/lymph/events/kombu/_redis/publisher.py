@@ -1,7 +1,7 @@
-"""Emitting: which queues collect an event, and into all of them at once.
+"""Emit events: put each into all queues that collect its topic, in one step.
 
-Bindings are remembered with their version. The script that puts the event into its queues does
-nothing when that is another one by now, and tells the new bindings instead.
+The publisher caches the bindings with their version. If the version in Redis is another one by
+then, the script puts the event nowhere and returns the new bindings.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from lymph.events.topics import matches_any
 
 __all__ = ['RedisPublisher']
 
-_BOUNDS = Bounds()  # events whose outcome is not known
-_REMEMBERED = 4096  # topics whose queues are known without matching
+_BOUNDS = Bounds()  # of events whose outcome is not known yet
+_REMEMBERED = 4096  # topics whose queues are cached
 
 
 class RedisPublisher:
-    """Puts events into Redis over `link`, each within `timeout` seconds."""
+    """Puts events into Redis over `link`, with a timeout of `timeout` seconds for each."""
 
     def __init__(self, link: RedisLink, timeout: float) -> None:
         self._link = link
@@ -33,9 +33,12 @@ class RedisPublisher:
         self._bytes = 0
 
     def publish(self, topic: str, data: bytes, delay: float) -> None:
-        """Return when Redis has the event; raises BrokerError.
+        """Put an event into its queues, and return when Redis has confirmed it.
 
-        What was under way when a connection was lost is sent again, and may then be there twice.
+        `data` is the packed event, `delay` is in seconds. The event is sent again when the
+        connection is lost before the answer, so its queues may then have it twice. Raises
+        BrokerError when Redis refuses or does not confirm in time, and when 10,000 events or 64 MiB
+        are waiting already.
         """
         if not _BOUNDS.admit(self._events, self._bytes, len(data)):
             reason = 'Redis is slow' if self._link.up.ready() else self._link.trouble

@@ -1,4 +1,4 @@
-"""The queues in Redis, for an operator."""
+"""The queues in Redis: their state for an operator, and their deletion."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from lymph.events.queues import QueueInUse, Queues, QueueState
 
 __all__ = ['RedisQueues']
 
-_BATCH = 100  # queues in one script, during which Redis does nothing else
-_WEIGHED = 1000  # events in one script
-_MOST_WEIGHED = 100_000  # events of a queue: their sizes cannot be had but one by one
+_BATCH = 100  # queues in one script: Redis executes nothing else while it runs
+_WEIGHED = 1000  # events whose sizes one script adds up
+_MOST_WEIGHED = 100_000  # events of a queue, because each size takes a command of its own
 _GONE, _UNKNOWN = -2, -1
 
 
 class RedisQueues(Queues):
-    """The queues that are reached over `link`; every method raises BrokerError."""
+    """The queues of the Redis at `link`.
+
+    Each script has `timeout` seconds. Every method raises BrokerError when Redis does not answer in
+    time or refuses.
+    """
 
     def __init__(self, link: RedisLink, timeout: float) -> None:
         self._link = link
@@ -28,10 +32,18 @@ class RedisQueues(Queues):
 
     @property
     def note(self) -> str:
-        """What Redis did not permit, or what was too much to weigh, in the last reading."""
+        """What the last `read` or `glance` could not find out, and why; empty if nothing.
+
+        Either the user lacks a permission, or a queue has too many events to add up their sizes.
+        """
         return self._note
 
     def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        """Return the queues of these names, or all, sorted by name; unknown names are left out.
+
+        Reads the size of each event in queues of up to 100,000 events; `bytes` is None for larger
+        ones.
+        """
         self._note = ''
         wanted = None if names is None else sorted(set(names))
         found = self._survey(wanted)
@@ -48,10 +60,16 @@ class RedisQueues(Queues):
         return sorted(states, key=lambda state: state.queue)
 
     def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
+        """Return the queues of these names, sorted, with `running` and `bytes` left at None."""
         states = [self._state(*each) for each in self._survey(sorted(set(names)))]
         return sorted(states, key=lambda state: state.queue)
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
+        """Delete a queue with all events in it, and return whether it existed.
+
+        Its dead letters stay. Unless `forced`, raises QueueInUse if the queue has consumers, and
+        BrokerError if the user lacks the permission to count them.
+        """
         reply = self._script('drop_queue', name, int(forced))
         if reply == _UNKNOWN:
             raise BrokerError(

@@ -1,46 +1,47 @@
-"""What Redis does in one step: scripts in Lua, and the keys that they keep.
+"""The Lua scripts that Redis executes, each as one atomic step, and their keys.
 
-With the default `exchange` the keys are called like this (Q: a queue, I: the number of an event in
-it, O: an instance):
+With the default `exchange` these are the keys (Q: a queue, I: the number of an event, O: an
+instance as the owner of leased events):
 
 =====================  =============================================================================
-lymph:bindings         hash: Q -> its topics, parted by spaces
+lymph:bindings         hash: Q -> its topics, separated by spaces
 lymph:consumers:Q      hash: O -> the topics of an instance that consumes Q
-lymph:version          text that changes with the bindings, so that emitters may remember them
+lymph:version          text that changes with the bindings, so that emitters can cache them
 lymph:temporary        hash: Q -> O, for the queues that end with their instance
 lymph:ready:Q          list of I, the next one first
-lymph:due:Q            sorted set of I by the Unix time in ms when they are ready
+lymph:due:Q            sorted set of I by the Unix time in ms at which they become ready
 lymph:events:Q         hash: I -> time of its emission in ms, a space, the event
 lymph:attempts:Q       hash: I -> how often it was delivered
-lymph:losses:Q         hash: I -> how often it was lost with its instance
-lymph:suspects:O       hash: Q -> I, what may be ending instances; nothing else of Q is leased to O
-lymph:owners           sorted set of O by the time in ms until which they are taken for living
-lymph:epochs           hash: O -> its connection; what arrives late over an older one leases nothing
-lymph:owned:O          hash: I -> Q, what the instance has and has not settled
-lymph:looked           when somebody looked for dead instances last, in ms
-lymph:ahead            what is to be added to the clock of Redis, in ms
-lymph:spared           hash of the O that were silent while nobody looked, and have another lifetime
-lymph:ids              the last I
+lymph:losses:Q         hash: I -> how many instances died while they held it
+lymph:suspects:O       hash: Q -> I, a suspect (see below) that O holds; O leases nothing else of Q
+lymph:owners           sorted set of O by the time in ms until which they count as alive
+lymph:epochs           hash: O -> id of its connection; commands of earlier ones lease nothing
+lymph:owned:O          hash: I -> Q, the events that O has leased and not settled
+lymph:looked           time in ms of the last check for dead instances
+lymph:ahead            correction in ms that is added to the clock of Redis
+lymph:spared           hash of the O that were silent while nobody checked: one more lifetime each
+lymph:ids              the last number that was given to an event or a dead letter
 lymph:dead             sorted set of all dead letters by number
-lymph:buried:Q         the same, of one queue
+lymph:buried:Q         sorted set of the dead letters of one queue by number
 lymph:letter:I         hash: a dead letter
-lymph:bell:Q           channel: the queue was empty, and is not any more; see `names`
+lymph:bell:Q           channel: Q was empty and is not empty any more; see `names`
 =====================  =============================================================================
 
-An event that was lost twice is a suspect: an instance leases it when it has nothing else of its
-queue, and nothing else until it is settled. So it takes no others to the dead letters with it.
+An event that two instances held when they died is a suspect: it may be what ends them. An instance
+leases a suspect only when it holds no other event of that queue, and leases no other until the
+suspect is settled. So a suspect takes no other events to the dead letters with it.
 
-Nothing else happens in Redis while a script runs, and a reply is built as a whole before any of it
-leaves. So what reads, leases or moves events ends with the one that exceeds a number of bytes; one
-is always done, whatever its size. Whoever asked goes on with another script.
+Redis executes nothing else while a script runs, and builds the whole reply before it sends any of
+it. So scripts that read, lease or move events stop at a number of bytes, but process at least one
+event, whatever its size. The caller continues with another script.
 
-The clock is that of Redis, which is the wall clock of its machine. An instance looks at it several
-times in its lifetime. When it shows less than at the last look it was set back, and the difference
-is added from then on, so that delays and lifetimes go on. When it was set forward, nobody can tell
-that from time that has passed: delayed events come earlier by as much; no owner that lives is taken
-for dead.
+Time is the clock of Redis, which is the wall clock of its machine. Each instance reads it several
+times in a lifetime. If it shows less than at the last reading, it was set back: the difference is
+added from then on, so that delays and lifetimes go on. If it was set forward, no script can tell:
+delayed events become ready earlier by that difference, but no live owner is taken for dead.
 
-A full Redis refuses `PUT` as a whole and lets everything else go on.
+A Redis without free memory refuses the script `put` before it changes anything, and executes all
+other scripts.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from lymph.events.kombu._redis.surveys import DROP_QUEUE, RUNNING, SURVEY, WEIGH
 __all__ = ['SCRIPTS']
 
 _SUSPICIOUS = 2  # losses
-_ASIDE = 100  # ms before it is asked again whether a suspect may be leased, or others beside it
+_ASIDE = 100  # ms until the next lease from a queue in which a suspect makes others wait
 
 _COMMON = """
 local P, BELL = KEYS[1], KEYS[2]
@@ -62,7 +63,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 local ahead = tonumber(redis.call('GET', key('ahead')) or 0)
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ahead
 
--- whether there is a dead letter, and not what others have put in its place
+-- whether the key holds a dead letter, and not a value of another type that others wrote there
 local function sound(id) return redis.call('TYPE', key('letter', id)).ok == 'hash' end
 local function ring(queue) redis.call('PUBLISH', BELL .. queue, '') end
 
@@ -114,7 +115,7 @@ local function give_back(queue, id, uncounted)
     end
 end
 
--- an instance has an event no more
+-- an instance does not hold an event any more
 local function let_go(owner, queue, id)
     redis.call('HDEL', key('owned', owner), id)
     if redis.call('HGET', key('suspects', owner), queue) == id then
@@ -122,7 +123,7 @@ local function let_go(owner, queue, id)
     end
 end
 
--- calls with the id and queue of all that an instance has, the last one first
+-- calls call(id, queue) for each event that an instance holds, the highest id first
 local function each_owned(owner, call)
     local owned = redis.call('HGETALL', key('owned', owner))
     local ids, queues = {}, {}
@@ -138,7 +139,7 @@ local function changed()
     redis.call('SET', key('version'), redis.sha1hex(before .. time[1] .. '.' .. time[2]))
 end
 
--- has a queue collect these topics and those of its living consumers, and no others
+-- binds a queue to these topics and to those of its live consumers, and to no others
 local function bind(queue, topics)
     local found, known = {}, {}
     local function add(text)
@@ -191,16 +192,16 @@ local function dismiss(owner, lost)
         if temporary[at + 1] == owner then remove(temporary[at]) end
     end
     for _, queue in ipairs(redis.call('HKEYS', key('bindings'))) do
-        -- what the last consumer collects is collected on
+        -- the topics of the last consumer stay bound, so that its events are still collected
         local left = redis.call('HLEN', key('consumers', queue)) > 1
         if redis.call('HDEL', key('consumers', queue), owner) == 1 and left then bind(queue, '') end
     end
 end
 
--- an instance lives; it looks after those that do not
+-- records that an instance is alive, and dismisses those that are not
 local function live(owner, lifetime)
     local last = tonumber(redis.call('GET', key('looked')) or 0)
-    if now < last then -- the clock was set back; time goes on where it was
+    if now < last then -- the clock was set back; time continues at the last reading
         ahead, now = ahead + last - now, last
         redis.call('SET', key('ahead'), string.format('%.0f', ahead))
     end
@@ -208,9 +209,9 @@ local function live(owner, lifetime)
     redis.call('ZADD', key('owners'), now + lifetime, owner)
     redis.call('HDEL', key('spared'), owner)
     for _, other in ipairs(redis.call('ZRANGEBYSCORE', key('owners'), '-inf', now)) do
-        -- where nobody has looked, Redis itself may have been away, and the others could say no
-        -- word; they have another lifetime, but only one: where instances that emit come and go,
-        -- nobody looks for long
+        -- If nobody checked for a lifetime, Redis itself may have been away, so that the others
+        -- could not report. They get one more lifetime, but only one: a system whose instances
+        -- only emit now and then may go without a check for long.
         if now - last > lifetime and redis.call('HSETNX', key('spared'), other, 1) == 1 then
             redis.call('ZADD', key('owners'), now + lifetime, other)
         else
@@ -220,7 +221,8 @@ local function live(owner, lifetime)
 end
 """.replace('@LOSSES@', str(LOSSES))
 
-# version, event, delay in ms (0: none), queues; {0, version, bindings} when that is another version
+# Arguments: version of the bindings, event, delay in ms (0: none), queues.
+# Returns {1}, or {0, version, bindings} if the bindings have another version now.
 _PUT = """
 local version = redis.call('GET', key('version')) or ''
 if version ~= ARGV[1] then return {0, version, redis.call('HGETALL', key('bindings'))} end
@@ -230,7 +232,7 @@ for at = 4, #ARGV do put(ARGV[at], record, delay > 0 and now + delay) end
 return {1}
 """
 
-# queue, instance that consumes it ('': nobody yet), 1 if the queue ends with it, topics
+# Arguments: queue, instance that consumes it ('': none), 1 if the queue is temporary, topics.
 _DECLARE = """
 local queue, owner = ARGV[1], ARGV[2]
 local topics = table.concat(ARGV, ' ', 4)
@@ -240,16 +242,19 @@ bind(queue, topics)
 return 1
 """
 
+# Arguments: queue. Returns 1 if it exists, else 0.
 _EXISTS = """
 return redis.call('HEXISTS', key('bindings'), ARGV[1])
 """
 
+# Arguments: queue. Deletes it with all events in it.
 _WITHDRAW = """
 remove(ARGV[1])
 return 1
 """
 
-# instance, connection, its lifetime in ms, what it has; what else it owns it was never told of
+# Arguments: instance, id of its connection, its lifetime in ms, ids of the events that it holds.
+# Returns its other events to their queues: the answer with them was lost.
 _ENROLL = """
 local owner, held = ARGV[1], {}
 for at = 4, #ARGV do held[ARGV[at]] = true end
@@ -264,7 +269,8 @@ end)
 return 1
 """
 
-# instance, connection, lifetime in ms; 0 when it was taken for dead
+# Arguments: instance, id of its connection, its lifetime in ms.
+# Returns 1, or 0 if the instance was taken for dead.
 _LOOK = """
 local owner = ARGV[1]
 if redis.call('HGET', key('epochs'), owner) ~= ARGV[2] then return 0 end
@@ -272,13 +278,15 @@ live(owner, tonumber(ARGV[3]))
 return 1
 """
 
+# Arguments: instance. Returns its events to their queues and deletes its temporary queues.
 _DISMISS = """
 dismiss(ARGV[1])
 return 1
 """
 
-# instance, connection, bytes, then queues and how many of each; {1, {{id, queue, record,
-# attempt}...}, {queue, ms until it has more...}}, {0} when the instance was taken for dead
+# Arguments: instance, id of its connection, bytes, then pairs of a queue and a number of events.
+# Returns {1, {{id, queue, record, attempt}...}, {queue, ms until it has more, ...}}, or {0} if the
+# instance was taken for dead.
 _LEASE = """
 local owner = ARGV[1]
 if redis.call('HGET', key('epochs'), owner) ~= ARGV[2] then return {0} end
@@ -291,7 +299,7 @@ local function has_any_of(queue)
     return false
 end
 
--- takes what may be leased out of a queue; also returns whether the rest has to wait for a suspect
+-- takes ids that may be leased out of a queue; also returns whether a suspect makes others wait
 local function take(queue, count)
     if redis.call('EXISTS', key('losses', queue)) == 0 then
         return redis.call('LPOP', key('ready', queue), count) or {}, false
@@ -314,7 +322,7 @@ local function take(queue, count)
     return redis.call('LPOP', key('ready', queue), taken), first > 0
 end
 
--- puts back to the front what was taken and not leased
+-- puts ids that were taken, but not leased, back to the front
 local function put_back(queue, ids, first)
     for at = #ids, first, -1 do
         redis.call('LPUSH', key('ready', queue), ids[at])
@@ -324,7 +332,7 @@ local function put_back(queue, ids, first)
     end
 end
 
--- leases what there is room for; returns whether that is all
+-- leases the events that there is room for; returns whether these are all of them
 local function lease(queue, ids)
     for at, id in ipairs(ids) do
         local record = redis.call('HGET', key('events', queue), id)
@@ -343,7 +351,7 @@ local function lease(queue, ids)
     return true
 end
 
--- leases from a queue; returns in how many ms it has more, if ever
+-- leases from a queue; returns the ms until it has more, or nil
 local function visit(queue, count)
     if room <= 0 then return 0 end
     local late = redis.call('ZRANGEBYSCORE', key('due', queue), '-inf', now, 'LIMIT', 0, 256)
@@ -370,7 +378,8 @@ end
 return {1, leased, dues}
 """.replace('@SUSPICIOUS@', str(_SUSPICIOUS)).replace('@ASIDE@', str(_ASIDE))
 
-# instance, id, what becomes of it, and the delay in ms or the error; nothing if it has it no more
+# Arguments: instance, id of an event, its outcome, and the delay in ms or the error.
+# Changes nothing if the instance does not hold the event any more.
 _SETTLE = """
 local owner, id, fate = ARGV[1], ARGV[2], ARGV[3]
 local queue = redis.call('HGET', key('owned', owner), id)
@@ -390,8 +399,8 @@ end
 return 1
 """
 
-# queue ('': all), the number after which to begin, how many, bytes: {whether there may be more,
-# {id, field, value...}...}
+# Arguments: queue ('': all), number after which to begin, how many, bytes.
+# Returns {whether there may be more, {id, field, value, ...}...}.
 _LETTERS = """
 local index = ARGV[1] == '' and key('dead') or key('buried', ARGV[1])
 local ids = redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])
@@ -409,12 +418,13 @@ end
 return letters
 """
 
-# queue ('': all); returns how many dead letters there are
+# Arguments: queue ('': all). Returns the number of its dead letters.
 _COUNT = """
 return redis.call('ZCARD', ARGV[1] == '' and key('dead') or key('buried', ARGV[1]))
 """
 
-# bytes, ids of dead letters; returns how many were looked at, and those whose queues there are
+# Arguments: bytes, ids of dead letters.
+# Returns {how many ids were processed, ids of those that were put back into their queues...}.
 _REPLAY = """
 local replayed, room = {#ARGV - 1}, tonumber(ARGV[1])
 for at = 2, #ARGV do
@@ -434,7 +444,8 @@ end
 return replayed
 """
 
-# ids of dead letters; returns how many were looked at, and those that there were
+# Arguments: ids of dead letters.
+# Returns {how many ids were processed, ids of those that existed...}.
 _DROP = """
 local dropped = {#ARGV}
 for _, id in ipairs(ARGV) do
@@ -449,7 +460,7 @@ return dropped
 _REFUSED_WHEN_FULL = '#!lua\n'
 _ALLOWED_WHEN_FULL = '#!lua flags=allow-oom\n'
 
-#: by what they do
+#: by name
 SCRIPTS = {
     'put': _REFUSED_WHEN_FULL + _COMMON + _PUT,
     **{

@@ -1,4 +1,4 @@
-"""The section `container.events` for Redis."""
+"""The settings of events over Redis, read from the section `container.events`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from lymph.events.kombu.serializers import SERIALIZERS
 __all__ = ['RedisSettings']
 
 _VISIBILITY_TIMEOUT = 30.0  # seconds
-_DIGITS = 10  # of the number of a database
+_DIGITS = 10  # the number of a database has fewer
 
-# keys that mean something over RabbitMQ alone, and why
+# keys that have a meaning over RabbitMQ only, with the end of the error's sentence
 _REFUSED = (
     ('queue_type', 'Redis has one type of queues, which is not replicated by a quorum'),
     ('management', 'Redis tells all by itself'),
@@ -33,12 +33,12 @@ _REFUSED = (
 
 @dataclass(frozen=True)
 class RedisSettings:
-    """What the event system over Redis has to know.
+    """The settings of the event system over Redis.
 
     ==================  ======================================================================
-    arguments           those of `kombu.Connection` for each address, tried in this order
-    shuffle             whether they are tried in random order instead (default: no)
-    exchange            how all keys begin, by which systems are told apart; see `names`
+    arguments           those of `kombu.Connection` for each address, in the order of attempts
+    shuffle             whether to try the addresses in random order instead (default: no)
+    exchange            prefix of all keys, which keeps systems apart; see `names`
     confirm_timeout     seconds until an event that is not confirmed is an error (default 10)
     visibility_timeout  seconds after which a silent instance counts as dead (default 30)
     ==================  ======================================================================
@@ -52,7 +52,11 @@ class RedisSettings:
 
     @classmethod
     def from_config(cls, config: ConfigView) -> RedisSettings:
-        """Read a section; raises ConfigurationError for what is invalid, or needs RabbitMQ."""
+        """Return the settings of a section.
+
+        Raises ConfigurationError for unknown keys and invalid values, for keys that have a meaning
+        over RabbitMQ only, and for addresses of RabbitMQ.
+        """
         addresses = Addresses.from_config(config)
         if not addresses.redis:
             raise config.error('urls', 'expected Redis, found RabbitMQ; use class: kombu')
@@ -89,7 +93,7 @@ def _check_database(config: ConfigView, arguments: Mapping[str, Any]) -> None:
 
 
 def _visibility_timeout(config: ConfigView) -> float:
-    """Return the one option of kombu's Redis transport that means something here."""
+    """Return `visibility_timeout`, the only supported option of kombu's Redis transport."""
     options = config.view('transport_options')
     for name in options:
         if name != 'visibility_timeout':

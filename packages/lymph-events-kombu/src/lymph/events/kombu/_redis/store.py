@@ -1,13 +1,13 @@
-"""What one instance leases from Redis, and how it settles what it has leased.
+"""The events that one instance leases from Redis, and their outcomes.
 
-The instance is an owner there, for as long as it says every now and then that it lives. When it has
-not for `lifetime` seconds, whoever looks next gives what it had to the others, and ends its
-temporary queues. An answer may be lost with its connection; so each connection is an epoch:
+In Redis the instance is an owner that sends a sign of life at intervals. If it sends none for
+`lifetime` seconds, the next instance that checks returns its events to their queues and deletes its
+temporary queues. An answer may be lost with its connection, so each connection begins an epoch:
 
-- With a new one, the instance tells what it has. All else that it owns goes back: it was leased to
-  it by a command whose answer never came.
-- A lease of an earlier epoch that arrives late gives nothing.
-- Outcomes are sent until they are answered. They change nothing a second time.
+- With a new connection, the instance lists the events that it holds. Its other events go back to
+  their queues: they were leased by a command whose answer was lost.
+- A lease command of an earlier epoch that arrives late leases nothing.
+- Outcomes are sent again until they are answered. The second time they change nothing.
 """
 
 from __future__ import annotations
@@ -34,13 +34,23 @@ __all__ = ['RedisStore']
 
 logger = logging.getLogger(__name__)
 
-_LOOKS = 3  # in a lifetime
-_TIMEOUT = 30.0  # seconds
-_BYTES = 2**20  # of events in one lease, unless a single one has more
+_LOOKS = 3  # signs of life per lifetime
+_TIMEOUT = 30.0  # seconds for an answer
+_BYTES = 2**20  # of events in one lease; a larger event is leased alone
 
 
 class RedisStore:
-    """Leases for an owner; `keep_up` is called after each look around."""
+    """Leases and settles events as one owner.
+
+    ===========  ===============================================================================
+    `component`  spawns the greenlet that sends the signs of life
+    `link`       the connection to Redis
+    `lifetime`   seconds without a sign of life after which the owner counts as dead
+    `keep_up()`  is called after each sign of life and must not wait
+    ===========  ===============================================================================
+
+    It implements `lymph.events.leases.Store`: only `lease`, `enroll` and `stop` wait.
+    """
 
     def __init__(
         self,
@@ -57,21 +67,25 @@ class RedisStore:
         self._epoch = ''
         self._held: set[int] = set()
         self._numbers = count()
-        self._unanswered: dict[int, tuple[Any, ...]] = {}
-        self._refused: list[int] = []
+        self._unanswered: dict[int, tuple[Any, ...]] = {}  # by number: callback, script, arguments
+        self._refused: list[int] = []  # numbers of what Redis refused, to be sent again
         self._looking: Greenlet | None = None
         self._log = LimitedLog(logger)
 
     # The owner.
 
     def start(self) -> None:
-        """Say that it lives from now on, and look after the others."""
+        """Send signs of life from now on, and clean up after dead instances."""
         self._log = LimitedLog(logger)
         purpose = 'looking after the events of other instances'
         self._looking = self._component.spawn(go_on, logger, purpose, self._look)
 
     def stop(self, timeout: float) -> None:
-        """Hand what is leased to the others and end temporary queues, within `timeout` seconds."""
+        """Return leased events to their queues and delete temporary queues.
+
+        If Redis does not do it within `timeout` seconds, this is logged, and other instances do it
+        after `lifetime` seconds.
+        """
         if self._looking is not None:
             self._looking.kill()
             self._looking = None
@@ -85,7 +99,11 @@ class RedisStore:
         self._held.clear()
 
     def enroll(self, pipe: Pipe) -> None:
-        """Begin a new epoch with a connection, and send what was not answered. Waits."""
+        """Begin a new epoch with the connection `pipe`, and send unanswered outcomes again.
+
+        Waits for the answer to the first. Raises BrokerError when Redis refuses or does not answer
+        within 30 s, and Lost, one of its subclasses, when the connection is lost.
+        """
         self._epoch = secrets.token_hex(4)
         lifetime = int(self._lifetime * 1000)
         command = pipe.script('enroll', self.owner, self._epoch, lifetime, *self._held)
@@ -123,6 +141,12 @@ class RedisStore:
     # Leases.
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
+        """Lease up to `count` events of each queue, the oldest first; each has one more attempt.
+
+        Waits for a connection without limit. Raises BrokerError when Redis refuses or does not
+        answer within 30 s, and when other instances took this one for dead; then the connection is
+        closed, and the next one begins a new epoch.
+        """
         counts = [each for demand in demands for each in (demand.queue, demand.count)]
         pipe, reply = self._lease(counts)
         if not reply[0]:
@@ -138,7 +162,7 @@ class RedisStore:
         return Leased(deliveries, due)
 
     def _lease(self, counts: Sequence[Any]) -> tuple[Pipe, Any]:
-        """Return the answer and the connection that it came over, as soon as there is one."""
+        """Return the answer and its connection; try again when the connection is lost."""
         while True:
             self._link.up.wait()
             pipe = self._link.connection
@@ -148,43 +172,52 @@ class RedisStore:
                 lease = pipe.script('lease', self.owner, self._epoch, _BYTES, *counts)
                 return pipe, pipe.call(_TIMEOUT, *lease)
             except Lost:
-                gevent.sleep(0)  # the owner of the connection has to notice, too
+                gevent.sleep(0)  # let the greenlet that owns the connection notice it as well
             except BrokerError as error:
-                pipe.fail(error)  # it may have been done: the next epoch tells
+                pipe.fail(error)  # it may have leased events: the next epoch returns them
                 raise
 
     def acknowledge(self, delivery: Delivery) -> None:
+        """Delete an event that was handled. Never waits."""
         self._settle(delivery, 'handled')
 
     def retry(self, delivery: Delivery, delay: float) -> None:
+        """Put an event back, to be leased again after `delay` seconds. Never waits."""
         self._settle(delivery, 'failed', int(delay * 1000))
 
     def bury(self, delivery: Delivery, error: str) -> None:
-        # whatever it holds, Redis is told of the end of the event
+        """Move an event to the dead letters, with `error` as its reason. Never waits."""
+        # text that UTF-8 cannot encode must not prevent the outcome from being sent
         self._settle(delivery, 'dead', error.encode(errors='backslashreplace'))
 
     def release(self, deliveries: Iterable[Delivery], started: bool) -> None:
-        # each goes to the front, so the last one goes first
+        """Put events back at the front of their queues, to be leased at once. Never waits.
+
+        If not `started`, the attempt does not count.
+        """
+        # each is pushed to the front, so the last one has to be pushed first
         for delivery in reversed(list(deliveries)):
             self._settle(delivery, 'begun' if started else 'unbegun')
 
     def holds(self, claim: str) -> bool:
-        return False  # there are no claims: the event system refuses exclusive queues
+        """Return False: there are no claims, because exclusive queues are rejected over Redis."""
+        return False
 
     def let_go(self, queue: str, claim: str) -> None:
-        pass
+        """Do nothing: there are no claims."""
 
     def _settle(self, delivery: Delivery, *fate: Any) -> None:
         self.tell(
             'settle', self.owner, delivery.id, *fate, then=partial(self._held.discard, delivery.id)
         )
 
-    # What has to be said until it was heard.
+    # Commands that are repeated until they are answered.
 
     def tell(self, name: str, *args: Any, then: Callable[[], object] | None = None) -> None:
-        """Have a script run now, or over a later connection; `then` is called after it.
+        """Run a script now or over a later connection, as often as needed, without waiting.
 
-        Raises Unsendable for arguments that cannot be put into bytes.
+        `then()` is called when Redis has answered. Raises Unsendable for arguments that cannot be
+        encoded.
         """
         number = next(self._numbers)
         self._unanswered[number] = (then, name, *args)
@@ -192,7 +225,7 @@ class RedisStore:
             if self._link.connection is not None:
                 self._send(self._link.connection, number)
         except BaseException:
-            del self._unanswered[number]  # or no connection could be made any more
+            del self._unanswered[number]  # otherwise `enroll` would fail on it for ever
             raise
 
     def _send(self, pipe: Pipe, number: int) -> None:

@@ -1,10 +1,10 @@
-"""Scripts in Lua that look at queues as a whole; the keys are those of `scripts`."""
+"""Lua scripts for the state of whole queues, and for their deletion. `scripts` lists the keys."""
 
 from __future__ import annotations
 
 __all__ = ['DROP_QUEUE', 'RUNNING', 'SURVEY', 'WEIGH']
 
-# Consumers are those who listen to the queue's bell. A user may lack the permission to ask.
+# Counts the subscribers of the queue's bell; -1 if the user lacks the permission to count them.
 _CONSUMERS = """
 local function consumers(queue)
     local reply = redis.pcall('PUBSUB', 'NUMSUB', BELL .. queue)
@@ -12,8 +12,9 @@ local function consumers(queue)
 end
 """
 
-# queues, or nothing for all: {{queue, whether it is temporary, ready, due, late, consumers, dead
-# letters, ms since the oldest was emitted}...}, where -1 is not known
+# Arguments: names of queues, or none for all queues.
+# Returns {{queue, whether it is temporary, ready, due, due and late, consumers, dead letters,
+# ms since the oldest ready event was emitted}...}; -1 stands for unknown.
 SURVEY = (
     _CONSUMERS
     + """
@@ -45,7 +46,7 @@ return found
 """
 )
 
-# returns {queue, how many events of it instances have...}
+# Returns {queue, number of its events that instances hold, ...}.
 RUNNING = """
 local counts, found = {}, {}
 for _, owner in ipairs(redis.call('ZRANGE', key('owners'), 0, -1)) do
@@ -60,7 +61,8 @@ end
 return found
 """
 
-# queue, `ready` or `due`, the first and the last one to weigh; returns the bytes of their events
+# Arguments: queue; `ready` or `due`; positions of the first and the last event.
+# Returns the size of these events in bytes, without the time of emission in their records.
 WEIGH = """
 local queue, total = ARGV[1], 0
 local range = ARGV[2] == 'ready' and 'LRANGE' or 'ZRANGE'
@@ -72,8 +74,9 @@ end
 return total
 """
 
-# queue, 1 to drop it whoever consumes it; returns 0, or the number of consumers that prevent it
-# (-1: that cannot be known), or -2 if there is no such queue
+# Arguments: queue; 1 to delete it even if it has consumers.
+# Returns 0, or the number of consumers that prevent it (-1: unknown), or -2 if there is no such
+# queue.
 DROP_QUEUE = (
     _CONSUMERS
     + """

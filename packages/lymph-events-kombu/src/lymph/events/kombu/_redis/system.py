@@ -1,4 +1,4 @@
-"""The event system over Redis: it emits, leases and settles over one connection."""
+"""The event system over Redis: emits, leases and settles events over one connection."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ class _Consumed:
 
 
 class RedisEventSystem(KombuEventSystem):
-    """Carries events through Redis; `backoff` says how long failed events wait."""
+    """Carries events through Redis.
+
+    `backoff` gives the delays of failed events; `kwargs` are the arguments of a Component.
+    """
 
     dead_letters: RedisDeadLetters
     queues: RedisQueues
@@ -71,11 +74,18 @@ class RedisEventSystem(KombuEventSystem):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> RedisEventSystem:
-        """Make the event system from a section whose addresses are of Redis."""
+        """Make the event system from a section whose addresses are of Redis.
+
+        Raises ConfigurationError as `RedisSettings.from_config` does.
+        """
         return cls(RedisSettings.from_config(config), **kwargs)
 
     def on_start(self) -> None:
-        """Connect; raises BrokerError when no Redis lets us in, or when it would lose events."""
+        """Connect to Redis and start to send signs of life.
+
+        Raises BrokerError when no address accepts the connection, when the configuration of Redis
+        would lose events, and in a forked child.
+        """
         self._availability.check_fork(BrokerError)
         self._link.start()
         self._store.start()
@@ -83,7 +93,10 @@ class RedisEventSystem(KombuEventSystem):
         self._consumption.start()
 
     def on_stop(self) -> None:
-        """Hand what is leased to the others, end temporary queues and close the connection."""
+        """Return leased events to their queues, delete temporary queues and disconnect.
+
+        Waits up to 2 s for Redis, and up to 2 s more for the end of the connection.
+        """
         if not self._availability.running:
             return
         self._availability.stop()
@@ -93,7 +106,7 @@ class RedisEventSystem(KombuEventSystem):
         self._link.stop(_CLOSE_TIMEOUT)
 
     def abandon(self) -> None:
-        """Refuse from now on, in a forked child; the connection stays the parent's."""
+        """Refuse every use in a forked child; the parent keeps the connection."""
         self._availability.abandon()
         self._consumption.pause()
         self._link.abandon()
@@ -117,7 +130,12 @@ class RedisEventSystem(KombuEventSystem):
         self._make(_Consumed(subscription.queue_name, subscription), owner='')
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
-        """Make and bind the queues; temporary ones end with this instance."""
+        """Declare and bind queues before they are consumed; temporary ones end with this instance.
+
+        `consumed` are the subscriptions of this instance, `kept` those whose queues only collect
+        events. Raises SubscriptionError for an exclusive subscription, and when Redis refuses or
+        does not answer within the confirm timeout; WrongThread in another native thread.
+        """
         self._expect_own_thread('queues were prepared')
         for subscription in consumed:
             check_subscription(subscription, None)
@@ -126,7 +144,11 @@ class RedisEventSystem(KombuEventSystem):
             self.declare(subscription)
 
     def has_queue(self, name: str) -> bool:
-        """Tell whether there is a queue of that name; raises SubscriptionError."""
+        """Return whether there is a queue of this name.
+
+        Raises SubscriptionError when Redis does not answer within the confirm timeout, and
+        WrongThread in another native thread.
+        """
         self._expect_own_thread(f'{name} was looked for')
         return bool(self._run(name, 'exists', name))
 
@@ -147,7 +169,7 @@ class RedisEventSystem(KombuEventSystem):
         return self._link.broker
 
     def pause(self) -> None:
-        """Fetch no more events."""
+        """Stop leasing events; handlers that run go on."""
         self._consumption.pause()
 
     def _queue(self, subscription: Subscription) -> str:
@@ -165,7 +187,7 @@ class RedisEventSystem(KombuEventSystem):
         self._run(consumed.queue, 'declare', *self._declaration(consumed, owner))
 
     def _declaration(self, consumed: _Consumed, owner: str | None = None) -> tuple[str, ...]:
-        """Return the arguments of the script; `owner` is the consumer, by default this instance."""
+        """Return the arguments of the script `declare`; `owner` is this instance by default."""
         owner = self._store.owner if owner is None else owner
         subscription = consumed.subscription
         temporary = '1' if subscription.temporary else ''
@@ -181,7 +203,10 @@ class RedisEventSystem(KombuEventSystem):
             ) from error
 
     def _prepare(self, pipe: Pipe) -> None:
-        """Be there again, with all queues: Redis may have forgotten them, or taken us for dead."""
+        """Enroll with a new connection and declare all queues again.
+
+        Redis may have lost its data, or other instances may have taken this one for dead.
+        """
         self._store.enroll(pipe)
         for consumed in tuple(self._consumed.values()):
             pipe.call(self._timeout, *pipe.script('declare', *self._declaration(consumed)))
@@ -194,15 +219,15 @@ class RedisEventSystem(KombuEventSystem):
         self._consumption.ring(queue)
 
     def _keep_up(self) -> None:
-        """Look into every queue; declare it again in case that somebody has dropped it."""
+        """Declare all queues again, in case one was dropped, and poll them."""
         for consumed in tuple(self._consumed.values()):
             self._store.tell('declare', *self._declaration(consumed))
         self._ring_all()
 
     def _ring_all(self) -> None:
-        """Look into every queue, in case that a ring was lost."""
+        """Poll all queues in case a bell was missed."""
         for consumed in tuple(self._consumed.values()):
             self._ring(consumed.queue)
 
 
-from_config = RedisEventSystem.from_config  # for whoever imports it late, by name
+from_config = RedisEventSystem.from_config  # `event_system` imports this name lazily
