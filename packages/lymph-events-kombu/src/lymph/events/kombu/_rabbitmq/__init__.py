@@ -1,1 +1,1 @@
-"""Events through RabbitMQ, and through other brokers that kombu reaches over AMQP."""
+"""Events through RabbitMQ, or another broker that speaks AMQP 0-9-1."""

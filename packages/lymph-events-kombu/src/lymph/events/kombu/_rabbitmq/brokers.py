@@ -1,4 +1,4 @@
-"""One address of a broker: how to connect to it, and what to call it without its password."""
+"""One address of a broker: how to connect to it, and its name without the password."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ['Broker']
 
 
 class Broker:
-    """Where to connect; `params` are the arguments of `kombu.Connection` for this one address.
+    """One address; `params` are the arguments of `kombu.Connection` for it.
 
-    As text it reads ``amqp://user@host:port/virtual host``.
+    Its `str` is ``amqp://user@host:port/virtual host``, without the password.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -45,19 +45,20 @@ class Broker:
     def connect(self) -> AmqpConnection:
         """Return an open connection.
 
-        Raises BrokerError when there is none within the connect timeout, or when it is refused; any
-        other error is that of py-amqp, which cannot understand what answers.
+        Raises BrokerError when the connection is not open within the connect timeout (5 s by
+        default), or is refused. Any other error comes from py-amqp and means that the answer is not
+        that of a broker.
         """
         transport = self._client().transport
         try:
             connection: AmqpConnection = transport.establish_connection()
         except BROKEN as error:
-            # they hold what was sent, so they are not chained
+            # these errors may contain what was sent, such as passwords, so they are not chained
             raise BrokerError(self._failure(error)) from None
         return connection
 
     def _client(self) -> kombu.Connection:
-        # a new one each time: kombu writes its defaults into it
+        # a new object each time, because kombu writes its defaults into it
         return kombu.Connection(**self._params)  # type: ignore[no-untyped-call]
 
     def _failure(self, error: Exception) -> str:

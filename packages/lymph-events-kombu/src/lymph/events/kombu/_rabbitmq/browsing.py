@@ -22,7 +22,7 @@ from lymph.events.kombu._rabbitmq.channels import AmqpChannel
 
 __all__ = ['QueueBrowser']
 
-_PREFETCH = 65535  # the most that AMQP can say
+_PREFETCH = 65535  # AMQP's maximum
 _SILENCE = 0.1  # seconds after which the queue is asked whether it is empty
 
 
@@ -68,7 +68,7 @@ class QueueBrowser:
             if message is None:
                 message = self._channel.basic_get(self._queue)
                 if message is not None:
-                    self._consume()  # the consumers so far hold as many as they may
+                    self._consume()  # the present consumers have reached their prefetch
             if message is None:
                 message = self._next(0)
             if message is None:
@@ -77,7 +77,10 @@ class QueueBrowser:
             yield message
 
     def remove(self, message: amqp.Message) -> None:
-        """Take a message out of the queue for good. Never waits; raises OSError or AMQPError."""
+        """Remove a message from the queue. Never waits.
+
+        Raises OSError or AMQPError when the channel or the connection has ended.
+        """
         self._channel.basic_ack(message.delivery_tag)
 
     def _next(self, timeout: float) -> amqp.Message | None:

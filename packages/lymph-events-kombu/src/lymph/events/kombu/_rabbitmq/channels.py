@@ -1,17 +1,17 @@
 """One connection to RabbitMQ that many greenlets use at once, over py-amqp.
 
-py-amqp lets each caller that waits for a reply read the socket. Here one greenlet reads
+In py-amqp, each caller that waits for a reply reads the socket. Here one greenlet reads
 (`AmqpConnection.read`), and all others wait until it has read their reply:
 
 - Methods without a reply (publish, ack, nack) may be sent from any greenlet and from the hub, and
   never wait: `send` and `acknowledge`.
-- Methods with a reply wait; of each kind one at a time on a channel, never in the reader.
+- Methods with a reply wait. Only one of each kind may wait on a channel, and never in the reader.
 - When a channel ends, each caller that waits for a reply on it gets the error, and `on_closed` is
-  called with it once. py-amqp would open the channel again, but the delivery tags that are out
-  would then mean other messages.
+  called with it once. py-amqp would open the channel again, but then the delivery tags in use would
+  refer to other messages.
 
-These classes use what py-amqp's reference documents, and need a standard library that gevent has
-patched. `fast_channels` has faster ones, for versions of py-amqp that it knows.
+These classes use only what py-amqp documents, and require that gevent has patched the standard
+library. `fast_channels` has faster versions for known versions of py-amqp.
 """
 
 from __future__ import annotations
@@ -39,45 +39,55 @@ CLOSED = RecoverableConnectionError('the connection was closed')
 #: Seconds in which the broker may send nothing to a caller that waits for a reply; a quorum queue
 #: that elects a leader may take a while.
 _REPLY_TIMEOUT = 30.0
-#: Seconds that a caller waits for a reply while other frames arrive. Replies come behind what was
-#: sent before them, which over a slow connection may be many messages.
+#: Seconds that a caller waits for a reply while other frames arrive. A reply comes after everything
+#: that the broker sent before it: many messages, perhaps, over a slow connection.
 _LONGEST_WAIT = 300.0
 
 
 class AmqpChannel(pyamqp.Channel):
-    """A channel of one owner; `on_closed` is called with the error when it ends by itself."""
+    """A channel of one owner.
+
+    The attribute `on_closed`, a callback or None, is called with the error when the broker closes
+    the channel or the connection is lost.
+    """
 
     def __init__(self, connection: AmqpConnection, channel_id: Any = None, **kwargs: Any) -> None:
         self.on_closed: Callable[[Exception], None] | None = None
         self._reason: Exception | None = None
         self._was_opened = False
-        # bodies are bytes, and stay so
+        # py-amqp must not decode bodies to text
         super().__init__(connection, channel_id, **{**kwargs, 'auto_decode': False})
 
     @property
     def usable(self) -> bool:
-        """Whether methods sent on it may still reach the broker."""
+        """Whether methods that are sent now can still reach the broker."""
         connection = self.connection
         return bool(connection and connection.connected and self.is_open and not self.is_closing)
 
     def publication(
         self, message: amqp.Message, exchange: str, routing_key: str, mandatory: bool
     ) -> Any:
-        """Return what publishes a message when it is given to `send`.
+        """Return an object that publishes a message when it is passed to `send`.
 
-        Raises ValueError for a message that AMQP or lymph's frames cannot carry, and AMQPError when
-        the channel is closed.
+        Raises ValueError for a message that cannot be encoded (see `frames.publish`), and AMQPError
+        when the channel is closed.
         """
         limit = self.open_connection().frame_max
         frames.publish(self.channel_id, message, exchange, routing_key, mandatory, limit)
         return partial(self.basic_publish, message, exchange, routing_key, mandatory)
 
     def send(self, publication: Any) -> None:
-        """Send a publication without waiting; raises AMQPError or OSError when that is in vain."""
+        """Send a publication without waiting.
+
+        Raises AMQPError when the channel is closed, and OSError when the connection is.
+        """
         self.open_connection().soon(publication)
 
     def acknowledge(self, tag: int, multiple: bool = False) -> None:
-        """Acknowledge a delivery, or with `multiple` all up to it, without waiting."""
+        """Acknowledge a delivery, or with `multiple` all up to it, without waiting.
+
+        `tag` is the delivery tag. Raises as `send` does.
+        """
         self.open_connection().soon(partial(self.basic_ack, tag, multiple))
 
     def open_connection(self) -> Any:
@@ -87,7 +97,10 @@ class AmqpChannel(pyamqp.Channel):
         return self.connection
 
     def send_method(self, *args: Any, wait: Any = None, **kwargs: Any) -> Any:
-        """Send a method, whole; with `wait`, wait for one of the methods in reply."""
+        """Send a method without interleaving others; with `wait`, return the reply.
+
+        Raises AMQPError when the channel is closed, and as `wait` does.
+        """
         with self.open_connection().writing:
             sent = super().send_method(*args, **kwargs)
         if not wait:
@@ -97,8 +110,8 @@ class AmqpChannel(pyamqp.Channel):
     def wait(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         """Wait for the reply to a method that was sent, and return its arguments.
 
-        Raises the AMQPError with which the channel or the connection ended. The connection ends
-        when the broker sends nothing for 30 s, or other things than the reply for 300 s.
+        Raises the error with which the channel or the connection ended, as a rule an AMQPError. The
+        connection ends when nothing arrives for 30 s, or when the reply does not arrive for 300 s.
         """
         connection = self.open_connection()
         try:
@@ -107,9 +120,9 @@ class AmqpChannel(pyamqp.Channel):
             raise self._reason or connection.reason or error from None
 
     def open(self) -> Any:
-        """Open the channel, once.
+        """Open the channel; later calls do not open it again.
 
-        py-amqp calls this again for a channel that the broker has closed, before it raises the
+        py-amqp calls this again when the broker has closed the channel, just before it raises the
         error in the reader.
         """
         if self._was_opened:
@@ -119,17 +132,17 @@ class AmqpChannel(pyamqp.Channel):
         return super().open()
 
     def end(self, error: Exception) -> None:
-        """Forget the channel, which the broker has closed with an error."""
+        """Release the channel after the broker has closed it with an error."""
         self._reason = error
         self.collect()
 
     def fail(self, error: Exception) -> None:
-        """End the connection, which is made again: its state here is not understood."""
+        """End the connection, so that a new one is made: the state of the channel is unknown."""
         if self.connection is not None:
             self.connection.fail(error)
 
     def collect(self) -> None:
-        """Forget the channel, which is closed."""
+        """Release the channel after its end, and call `on_closed`."""
         connection = self.connection
         super().collect()
         on_closed, self.on_closed = self.on_closed, None
@@ -138,18 +151,26 @@ class AmqpChannel(pyamqp.Channel):
 
 
 class AmqpConnection(pyamqp.Connection):
-    """A connection that a reader and two more greenlets of its owner keep; see `links`."""
+    """A connection whose owner runs its reader and its heartbeats in greenlets; see `links`.
+
+    ===============  ============================================================================
+    blocked          whether the broker accepts no messages from us (connection.blocked)
+    why_blocked      result: the broker's reason when it blocked the connection first
+    when_unblocked   callbacks for the end of a block
+    lost             result: the error with which the connection ended
+    ===============  ============================================================================
+    """
 
     Channel = AmqpChannel
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.lost: AsyncResult[Exception] = AsyncResult()
-        self.blocked = False  # the broker takes no messages from us: RabbitMQ's connection.blocked
-        self.why_blocked: AsyncResult[str] = AsyncResult()  # the broker's words for the first time
-        self.heartbeats = 0  # those that have come, where they are told from other frames
+        self.blocked = False
+        self.why_blocked: AsyncResult[str] = AsyncResult()
+        self.heartbeats = 0  # heartbeats received; only the fast connection counts them
         self.when_unblocked: list[Callable[[], object]] = []
-        self.writing: Any = RLock()  # a method at a time
-        self._shared = False  # no longer in the hands of the one greenlet that connects
+        self.writing: Any = RLock()  # held while a method is sent
+        self._shared = False  # whether the handshake is over, so that several greenlets use it
         self._reader: Any = None
         self._replies: list[Event] = []  # set when a method has arrived
         self._closed_channel: AmqpChannel | None = None
@@ -160,7 +181,10 @@ class AmqpConnection(pyamqp.Connection):
         super().__init__(*args, **kwargs)
 
     def connect(self, callback: Any = None) -> None:
-        """Connect and shake hands; raises OSError or AMQPError, and then leaves nothing open."""
+        """Connect and make the handshake within the connect timeout.
+
+        Raises OSError or AMQPError when that fails; then nothing is left open.
+        """
         late = TimeoutError(f'no answer within {self.connect_timeout or 0:g} s')
         try:
             self.prepare()
@@ -172,7 +196,7 @@ class AmqpConnection(pyamqp.Connection):
             raise
 
     def prepare(self) -> None:
-        """Check that py-amqp's sockets wait in gevent; raises OSError."""
+        """Start the writer; raises OSError if py-amqp's sockets would block the hub."""
         if not is_module_patched('socket'):
             raise OSError(
                 'this version of py-amqp needs a patched standard library; call '
@@ -181,23 +205,27 @@ class AmqpConnection(pyamqp.Connection):
         self._writer = Greenlet.spawn(self._write)
 
     def soon(self, call: Callable[[], object]) -> None:
-        """Run `call`, which sends something, in a greenlet that may wait; raises OSError."""
+        """Run `call`, which sends something, in the writer, a greenlet that may wait.
+
+        Raises BrokenPipeError, an OSError, when the connection is closed.
+        """
         if not self.connected:
             raise BrokenPipeError('the connection is closed')
         self._unsent.append(call)
         self._wake.set()
 
     def send_heartbeat(self) -> None:
-        """Send a heartbeat, between two methods."""
+        """Send a heartbeat, never within the frames of a method."""
         with self.writing:
             super().send_heartbeat()
 
     # Reading.
 
     def read(self) -> None:
-        """Read until the connection ends; called by its one reader.
+        """Read until the connection ends. Only one greenlet, the reader, may call this.
 
-        Raises OSError or AMQPError when it breaks, anything else when it cannot be understood.
+        Raises OSError or AMQPError when the connection breaks; any other error means that the data
+        cannot be understood.
         """
         self._reader = getcurrent()
         next_frame = self.frames()
@@ -214,16 +242,17 @@ class AmqpConnection(pyamqp.Connection):
                 self._wake_all()
 
     def frames(self) -> Callable[[], bool]:
-        """Return what reads a frame and tells whether a method is complete with it."""
+        """Return a function that reads one frame and returns whether it completes a method."""
         return self.blocking_read  # type: ignore[no-any-return]  # py-amqp has no types
 
     def drain_events(self, timeout: float | None = None) -> None:
         """Return when another method has arrived; py-amqp calls this to wait for a reply.
 
-        Raises TimeoutError after `timeout` seconds, or the error with which the connection ends.
+        Raises TimeoutError after `timeout` seconds, and the error with which the connection ends.
+        Without a timeout, the connection ends when nothing arrives for 30 s.
         """
         if not self._shared or self._reader is getcurrent():
-            super().drain_events(timeout)  # while it shakes hands
+            super().drain_events(timeout)  # during the handshake
             return
         if self.lost.ready():
             raise self.wait_lost()
@@ -240,13 +269,14 @@ class AmqpConnection(pyamqp.Connection):
                 raise self.wait_lost()
 
     def wait(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        """Wait for a reply of the connection itself; see `AmqpChannel.wait`."""
+        """Wait for a reply to a method of the connection itself; raises as `AmqpChannel.wait`."""
         return self.bounded(super().wait, method, *args, **kwargs)
 
     def bounded(self, wait: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return `wait(...)`; if that takes too long, the connection ends.
+        """Return `wait(...)`; end the connection if this takes more than 300 s.
 
-        A late reply would be taken for the reply to the next method.
+        Otherwise a late reply would be taken for the reply to the next method. Raises the errors of
+        `wait`, and RecoverableConnectionError, an AMQPError, after 300 s.
         """
         late = RecoverableConnectionError(f'no reply within {_LONGEST_WAIT:g} s')
         try:
@@ -258,56 +288,56 @@ class AmqpConnection(pyamqp.Connection):
             raise
 
     def note_closed(self, channel: AmqpChannel) -> None:
-        """Note which channel the error concerns that py-amqp raises next."""
+        """Note the channel of the error that py-amqp raises next in the reader."""
         self._closed_channel = channel
 
     # Its end.
 
     @property
     def heard(self) -> int:
-        """The number of frames that have come, without heartbeats as far as these are counted."""
-        frames: int = self.bytes_recv  # py-amqp counts frames by that name
+        """The number of frames received, without the heartbeats that are counted."""
+        frames: int = self.bytes_recv  # in spite of its name, py-amqp counts frames here
         return frames - self.heartbeats
 
     @property
     def reason(self) -> Exception | None:
-        """Why it ended; None while it is open."""
+        """The error with which the connection ended; None while it is open."""
         return self.lost.get() if self.lost.ready() else None
 
     def wait_lost(self) -> Exception:
-        """Wait until it ends and return why."""
+        """Wait until the connection ends, and return the error."""
         return self.lost.get() or CLOSED
 
     def fail(self, error: Exception) -> None:
-        """Tell the owner, and all who wait for a reply, that this is the end. Never waits."""
+        """End the connection with `error` for its owner and all waiting callers. Never waits."""
         if not self.lost.ready():
             self.lost.set(error)
             self._wake_all()
 
     def collect(self) -> None:
-        """Close the socket and forget all channels."""
+        """Close the socket and release all channels."""
         self.fail(CLOSED)
         if self._writer is not None:
             self._writer.kill(block=False)
         super().collect()
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child: what is sent here would be the parent's."""
+        """Stop using the connection in a forked child, which shares it with the parent."""
         self._unsent.clear()
-        # The loop still watches the descriptor: it becomes that of a connection which has ended.
+        # The loop still watches the descriptor, so it is replaced by that of an ended connection.
         ended, other = socket.socketpair()
         os.dup2(ended.fileno(), self.sock.fileno(), inheritable=False)
         ended.close()
         other.close()
 
     def block(self, reason: object) -> None:
-        """Note that the broker takes no messages, and why."""
+        """Note that the broker accepts no messages, and its reason."""
         self.blocked = True
         if not self.why_blocked.ready():
             self.why_blocked.set(str(reason))
 
     def unblock(self) -> None:
-        """Note that the broker takes messages again."""
+        """Note that the broker accepts messages again, and call `when_unblocked`."""
         self.blocked = False
         for callback in self.when_unblocked:
             callback()
@@ -325,5 +355,5 @@ class AmqpConnection(pyamqp.Connection):
                 unsent, self._unsent = self._unsent, []
                 for call in unsent:
                     call()
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
+        except Exception as error:  # noqa: BLE001 - after any error the stream is incomplete
             self.fail(error)

@@ -1,19 +1,21 @@
-"""One subscription: from deliveries to its handler, and from the handler's end to the outcome.
+"""One subscription: passes deliveries to its handler and settles them by the handler's outcome.
 
-- At most as many handlers run as the broker may send ahead. That also holds across connections: a
-  handler called before the connection broke may still run when its event is delivered again.
-- What the broker may send ahead is the state in `flow`: narrow, wide, blocked, parked or paused.
-- A suspect (an event whose earlier deliveries were lost) begins when nothing else of this
-  subscription runs, and nothing begins while it runs. So a poisonous event takes no others with it
+- At most as many handlers run as the broker may send events ahead. This also holds across
+  connections: a handler that was called before the connection broke may still run when its event is
+  delivered again.
+- How many events the broker may send ahead is the state in `flow`: narrow, wide, blocked, parked or
+  paused.
+- A suspect (an event whose earlier deliveries were lost) begins only when no other handler of this
+  subscription runs, and no other begins while it runs. So a poisonous event takes no others with it
   to the dead letters. Classic queues do not count deliveries, so they have no suspects.
-- While workers are scarce (see `intake`), nothing is sent ahead and `fetch` takes one event at a
-  time.
-- A `once` subscription begins one event: while that waits for another attempt it is held, not
-  settled. If the connection breaks meanwhile, the broker delivers it again, before any other.
+- While workers are scarce (see `intake`), the broker sends nothing ahead, and `fetch` takes one
+  event at a time.
+- A `once` subscription begins one event. While that event waits for another attempt, it is held,
+  not settled. If the connection breaks meanwhile, the broker delivers it again before any other.
 
-What it does with a delivery that has not begun is one of two things: `give_back` (the broker
-delivers it to any consumer), or `put` it into the intake, from which it can be withdrawn. A
-delivery that has begun ends with `acknowledge`, directly or by `failures`.
+A delivery that has not begun either goes back to the broker, which delivers it to any consumer
+(`give_back`), or into the intake, from which it can be withdrawn (`put`). A delivery that has begun
+ends with `acknowledge`, called here or by `failures`.
 """
 
 from __future__ import annotations
@@ -43,13 +45,19 @@ from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 
 __all__ = ['Consumer']
 
-_SUSPICIOUS = 2  # lost deliveries; a connection may break now and then
+_SUSPICIOUS = 2  # lost deliveries; a single one may be due to a broken connection
 
 
 class Consumer:
-    """Consumes the queue of `subscription`; `finish` is called when it ends by itself.
+    """Consumes the queue of `subscription` with several handlers at once.
 
-    A temporary queue may be there already, as `queue`.
+    ====================  ======================================================================
+    `component`           spawns the greenlet that calls `finish`
+    `prefetch`            how many events the broker may send ahead; 1 for sequential and `once`
+                          subscriptions
+    `finish`              is called with a `once` subscription after its event
+    `queue`               the temporary queue, if it was declared before
+    ====================  ======================================================================
     """
 
     def __init__(
@@ -79,26 +87,30 @@ class Consumer:
         self._waiting: deque[AmqpDelivery] = deque()
         self._returns = Returns()
         self._begun: dict[AmqpDelivery, float] = {}  # when their handlers were called
-        self._running = 0  # begun, or given to the intake
-        self._settling = 0
+        self._running = 0  # deliveries that have begun, are held, or are in the intake
+        self._settling = 0  # deliveries whose outcome is on its way to the broker
         self._suspect_runs = False
         self._held: tuple[AmqpDelivery, Greenlet] | None = None
-        self._count = HeldAttempts()  # at the event of a `once` subscription
-        self.idle = Event()  # no handler runs, no outcome is on its way
+        self._count = HeldAttempts()  # for the event of a `once` subscription
+        self.idle = Event()  # set while no handler runs and no outcome is on its way
         self.idle.set()
 
     @property
     def queue(self) -> Queue:
-        """Its queue at the broker."""
+        """The queue at the broker."""
         return self._queue_consumer.queue
 
     def start(self, timeout: float) -> None:
-        """Consume; returns when the queue is bound. Raises SubscriptionError."""
+        """Start to consume; return when the queue is bound.
+
+        Raises SubscriptionError when this takes more than `timeout` seconds, and at once when the
+        broker refuses the queue.
+        """
         self._intake.join(self)
         self._queue_consumer.start(timeout)
 
     def pause(self) -> None:
-        """Have nothing more delivered and give back what has not begun. Never waits."""
+        """Stop deliveries and give back events that have not begun or are held. Never waits."""
         self._flow.pause()
         self._intake.leave(self)
         self._apply_flow()
@@ -116,16 +128,16 @@ class Consumer:
         self._note_idle()
 
     def stop(self) -> None:
-        """Consume no more; a temporary queue is deleted. Handlers that run are settled."""
+        """Stop consuming and delete a temporary queue. The outcomes of running handlers count."""
         self.pause()
         self._queue_consumer.stop()
 
     # While workers are scarce.
 
     def park(self) -> int:
-        """Have events sent one at a time, by `fetch`; what has not begun goes back.
+        """Stop deliveries until `resume`, and give back events that have not begun. Never waits.
 
-        Returns how many events went back. Never waits.
+        Return how many events went back. `fetch` takes single events meanwhile.
         """
         self._flow.park()
         self._apply_flow()
@@ -147,7 +159,10 @@ class Consumer:
         return returned
 
     def fetch(self) -> bool:
-        """Take an event out of the queue and begin it; returns whether there was one. Waits."""
+        """Take one event out of the queue and begin it; return whether there was one. Waits.
+
+        Return False, without asking the broker, while the running handlers leave no room for it.
+        """
         if self._waiting or self._suspect_runs or self._running >= self._limit:
             return False
         delivery = self._queue_consumer.fetch()
@@ -160,7 +175,7 @@ class Consumer:
         return True
 
     def resume(self) -> None:
-        """Have events sent ahead again. Never waits."""
+        """Let the broker send events ahead again. Never waits."""
         self._flow.resume(self._begun)
         self._apply_flow()
 
@@ -174,13 +189,13 @@ class Consumer:
     def _closed(self, error: Exception) -> None:
         self._failures.taken_back(self.subscription.queue_name, self._begun, error)
 
-    # What is delivered.
+    # Deliveries.
 
     def _deliver(self, delivery: AmqpDelivery) -> None:
         if self._flow.paused:
             delivery.give_back()
         elif self._flow.parked and not _suspicious(delivery) and self._returns.give_back(delivery):
-            pass  # it was on its way
+            pass  # it was on its way when the consumer was parked
         else:
             self._take(delivery)
 
@@ -212,7 +227,7 @@ class Consumer:
         return self._running < limit
 
     def handle(self, delivery: AmqpDelivery) -> None:
-        """Call the handler; its outcome decides what becomes of the event."""
+        """Call the handler and settle the delivery by its outcome. Called in a worker."""
         try:
             if delivery.live:
                 self._begun[delivery] = time.monotonic()
@@ -233,7 +248,7 @@ class Consumer:
                 self._apply_flow()
 
     def _attempt(self, delivery: AmqpDelivery) -> None:
-        """Make an attempt and settle the event, or hold it."""
+        """Make an attempt; then settle the event, or hold it for a `once` subscription."""
         subscription, message = self.subscription, delivery.message
         number = self._count.number(message)
         outcome = self._attempts.make(subscription, number, event_of, message)
@@ -255,7 +270,7 @@ class Consumer:
         self._attempts.report(subscription, number, outcome)
 
     def _hold(self, delivery: AmqpDelivery, number: int, delay: float) -> None:
-        """Try an event again after `delay` seconds, in which nothing else is begun."""
+        """Try an event again after `delay` seconds; no other event begins meanwhile."""
         self._count.hold(delivery.message, number)
         if self._flow.paused:
             return
@@ -274,7 +289,7 @@ class Consumer:
             self._failures.stopped(delivery, self.subscription, error)
         self._running -= 1
         self._note_idle()
-        self._advance()  # over a new connection it has come again
+        self._advance()  # it may have been delivered again over a new connection
 
     def _settled(self) -> None:
         self._settling -= 1

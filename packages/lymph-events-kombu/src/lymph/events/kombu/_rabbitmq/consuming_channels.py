@@ -1,14 +1,14 @@
-"""A channel that consumes one queue, and the deliveries that came over it.
+"""A channel that consumes one queue, and the deliveries that arrive over it.
 
-A delivery tag means something on its own channel only. A delivery therefore keeps its channel and
-is settled there or not at all: when the channel is gone, the broker delivers the event again.
+A delivery tag is valid on its own channel only. So a delivery keeps its channel and is settled
+there or not at all: when the channel is gone, the broker delivers the event again.
 
-What is acknowledged in one turn of the loop leaves at its end, and where everything before it is
-acknowledged too as one acknowledgement of all: a quorum queue then writes once for all of them.
+Acknowledgements of one turn of the loop are sent at its end. Those before which no delivery is
+unsettled are sent as a single one with `multiple`, for which a quorum queue writes once.
 
-The broker sends nothing before `widen`. The prefetch of a consumer cannot be changed, so the first
-event of the width is one consumer at the broker and the rest of it another: `lower` cancels the
-rest, or both. While the width is 0, `fetch` takes single events.
+The broker sends nothing before `widen`. The prefetch of a consumer cannot be changed. So there are
+up to two consumers at the broker, one for the first event of the width and one for the rest:
+`lower` cancels the second, or both. While the width is 0, `fetch` takes single events.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ __all__ = ['AmqpDelivery', 'ConsumingChannel']
 
 logger = logging.getLogger(__name__)
 
-_NO_HEARTBEAT = 10.0  # seconds for which an answer is good where nobody looks for silence
+_NO_HEARTBEAT = 10.0  # seconds for which an answer counts if heartbeats are off
 
 
 class ConsumingChannel:
-    """Consumes `queue` over `channel`: `deliver` gets what comes and never waits.
+    """Consumes `queue` over `channel`.
 
-    `cancelled` is called when the broker ends the consumer.
+    `deliver(delivery)` is called for each event and must not wait. `cancelled()` is called when the
+    broker ends the consumer.
     """
 
     def __init__(
@@ -54,20 +55,23 @@ class ConsumingChannel:
         self._queue = queue
         self._deliver = deliver
         self._cancelled = cancelled
-        self._tags: list[str] = []  # of the consumers at the broker, two at most
+        self._tags: list[str] = []  # of the consumers at the broker, at most two
         self._closing = False
         self._fetching = False
-        # tags of deliveries in their order; true: acknowledged in this turn
+        # delivery tags in their order; True: acknowledged in this turn of the loop
         self._unsettled: dict[int, bool] = {}
         self._acknowledged: list[int] = []
 
     @property
     def consuming(self) -> bool:
-        """Whether the broker sends events by itself."""
+        """Whether there is a consumer at the broker, so that it sends events by itself."""
         return bool(self._tags)
 
     def widen(self, width: int) -> None:
-        """Have up to `width` events under way, or more if that was asked for before. Waits."""
+        """Let the broker send up to `width` events ahead, but not fewer than before.
+
+        Waits for the broker. Raises OSError or AMQPError when the channel or the connection ends.
+        """
         if width > 0 and not self._tags:
             self._width = 1
             self._consume(1)
@@ -77,7 +81,7 @@ class ConsumingChannel:
             self._consume(more)
 
     def lower(self, width: int) -> None:
-        """Have one event at a time sent from now on, or (0) none. Never waits.
+        """Let the broker send one event at a time, or none with a `width` of 0. Never waits.
 
         A width of more than 1 changes nothing.
         """
@@ -87,7 +91,11 @@ class ConsumingChannel:
             self._width = min(self._width, width)
 
     def fetch(self) -> AmqpDelivery | None:
-        """Take one event out of the queue; None: there is none. Waits; one greenlet at a time."""
+        """Take one event out of the queue, or return None if it is empty.
+
+        Waits for the broker; only one greenlet may call this at a time. Raises OSError, AMQPError
+        or AttributeError when the channel or the connection ends.
+        """
         self._fetching = True
         try:
             message = self.channel.basic_get(self._queue)
@@ -100,41 +108,44 @@ class ConsumingChannel:
         return AmqpDelivery(self, message)
 
     def waiting(self) -> int:
-        """Return how many events wait in the queue. Waits for the broker."""
+        """Return how many events wait in the queue. Waits for the broker; raises as `fetch`."""
         count: int = self.channel.queue_declare(self._queue, passive=True).message_count
         return count
 
     def close_when_settled(self) -> None:
-        """Close the channel as soon as nothing is to be settled over it. Never waits."""
+        """Close the channel as soon as all its deliveries are settled. Never waits."""
         self._closing = True
         self._flush()
 
     def close(self) -> None:
-        """Close the channel at once; what is not settled goes back to its place. Never waits."""
+        """Close the channel now; unsettled events go back to their places. Never waits."""
         self._flush()
         if self.channel.usable:
             self.channel.on_closed = None
             Greenlet.spawn(_close, self.channel)
 
     def confirm(self) -> bool:
-        """Tell whether what came over the channel is still ours. Waits for the broker's word."""
+        """Return whether the broker still counts deliveries over this channel as ours.
+
+        Waits for an answer of the broker, which has to come within a heartbeat interval.
+        """
         asked = time.monotonic()
         try:
-            self.channel.basic_qos(0, 1, False)  # anything that is answered
+            self.channel.basic_qos(0, 1, False)  # any method with a reply would do
             lasting = self.channel.connection.heartbeat or _NO_HEARTBEAT
         except (*BROKEN, AttributeError):  # py-amqp forgets the connection of a closed channel
             return False
         return time.monotonic() - asked < lasting
 
     def acknowledge(self, tag: int) -> None:
-        """Have the broker forget a delivery, at the end of this turn of the loop. Never waits."""
+        """Acknowledge a delivery at the end of this turn of the loop. Never waits."""
         self._unsettled[tag] = True
         self._acknowledged.append(tag)
         if len(self._acknowledged) == 1:
             gevent.get_hub().loop.run_callback(self._flush)
 
     def give_back(self, tag: int) -> None:
-        """Have the broker deliver an event again, to whomever. Never waits."""
+        """Return an event, which the broker delivers again to any consumer. Never waits."""
         del self._unsettled[tag]
         if self.channel.usable:
             with suppress(*BROKEN):
@@ -146,7 +157,7 @@ class ConsumingChannel:
         if acknowledged and self.channel.usable:
             try:
                 self._send(acknowledged)
-            except Exception as error:  # noqa: BLE001 - the broker waits for what was not said
+            except Exception as error:  # noqa: BLE001 - only a new channel can settle these events
                 if not isinstance(error, BROKEN):
                     log_failure(logger, error, '%s: cannot acknowledge events', self._queue)
                 self.channel.fail(error)
@@ -155,7 +166,7 @@ class ConsumingChannel:
         self._close_if_done()
 
     def _send(self, acknowledged: list[int]) -> None:
-        # what is being fetched has a tag that is not noted yet
+        # an event that is being fetched has a tag that is not known here yet
         known = () if self._fetching else self._unsettled
         before = list(takewhile(self._unsettled.__getitem__, known))
         if before:
@@ -169,10 +180,10 @@ class ConsumingChannel:
     def _consume(self, prefetch: int) -> None:
         tag = f'{self._queue[:200]}.{secrets.token_hex(4)}'
         self._tags.append(tag)
-        # registered before, because deliveries may come before the reply is seen
+        # registered first: deliveries may arrive before the reply to basic.consume
         self.channel.callbacks[tag] = self._receive
         self.channel.basic_qos(0, prefetch, False)
-        if tag in self._tags:  # not cancelled meanwhile
+        if tag in self._tags:  # `lower` may have cancelled it meanwhile
             self.channel.basic_consume(
                 self._queue, consumer_tag=tag, callback=self._receive, on_cancel=self._ended
             )
@@ -180,7 +191,7 @@ class ConsumingChannel:
     def _cancel(self, tag: str) -> None:
         if self.channel.usable:
             with suppress(*BROKEN):
-                # answered, so that py-amqp forgets the tag; nobody waits for the answer
+                # with a reply, so that py-amqp forgets the tag; nothing waits for it
                 self.channel.send_method(spec.Basic.Cancel, 'sb', (tag, False))
 
     def _receive(self, message: Any) -> None:
@@ -197,13 +208,13 @@ class ConsumingChannel:
 
 
 class AmqpDelivery:
-    """An event that was delivered and has to be settled, once."""
+    """An event that was delivered and has to be settled exactly once."""
 
     __slots__ = ('_channel', 'message', 'returns')
 
     def __init__(self, channel: ConsumingChannel, message: Any) -> None:
         self.message = message
-        self.returns = 0  # earlier deliveries that were given back unbegun; see `returns`
+        self.returns = 0  # how often it was given back before it began; see `returns`
         self._channel: ConsumingChannel | None = channel
 
     @property
@@ -212,17 +223,17 @@ class AmqpDelivery:
         return self._channel is not None and self._channel.channel.usable
 
     def confirm(self) -> bool:
-        """Tell whether it is still ours to handle. Waits for the broker's word."""
+        """Return whether the broker still counts it as ours. Waits for an answer of the broker."""
         return self._channel is not None and self._channel.confirm()
 
     def acknowledge(self) -> None:
-        """Tell the broker to forget the event. Never waits."""
+        """Acknowledge the event: the broker deletes it. Never waits; the second call is ignored."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.acknowledge(self.message.delivery_tag)
 
     def give_back(self) -> None:
-        """Tell the broker to deliver the event again, to whomever. Never waits."""
+        """Return the event: the broker delivers it again, to any consumer. Never waits."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.give_back(self.message.delivery_tag)

@@ -44,8 +44,8 @@ from lymph.events.kombu._rabbitmq.topology import Topology
 
 __all__ = ['RabbitmqDeadLetters']
 
-# Events that are published at a time, and their bytes unless a single event is larger: well within
-# what a publisher lets wait (`_connecting.bounds`).
+# Events that are published at a time, and their bytes; a larger event is published alone. Both are
+# well below the limits of a publisher (`_connecting.bounds`).
 _AT_ONCE = 200
 _BYTES = 16 << 20
 
@@ -55,9 +55,9 @@ _Letter = tuple[str, amqp.Message]
 class RabbitmqDeadLetters(DeadLetters):
     """The dead letters of all queues of a system.
 
-    Every method raises BrokerError when there is no connection within `timeout` seconds, or when
-    the broker refuses what it is asked for. An id is made from the time of death, the queue and the
-    message, so that it is the same each time.
+    Every method raises BrokerError when there is no connection within `timeout` seconds, and when
+    the broker refuses a command. An id consists of the time of death and a hash of the queue and
+    the message, so that it is the same each time.
     """
 
     def __init__(
@@ -71,10 +71,19 @@ class RabbitmqDeadLetters(DeadLetters):
     def read(
         self, queue: str | None = None, limit: int = 100, after: str | None = None
     ) -> Sequence[DeadLetter]:
+        """Return up to `limit` dead letters, of one queue or of all, the oldest first.
+
+        `after` is the id of a dead letter: the answer begins with the next one. Reads all dead
+        letters, whatever the limit.
+        """
         later = (letter for letter in self.scan(queue) if after is None or letter.id > after)
         return nsmallest(limit, later, key=attrgetter('id'))
 
     def scan(self, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+        """Yield all dead letters, of one queue or of all, in no particular order.
+
+        Other processes cannot see dead letters until the generator is closed.
+        """
         with self._browse() as messages:
             for message in messages:
                 letter = self._letter(message)
@@ -82,9 +91,11 @@ class RabbitmqDeadLetters(DeadLetters):
                     yield letter
 
     def find(self, id: str) -> DeadLetter | None:
+        """Return the dead letter with this id, or None. Reads all dead letters."""
         return self.find_all([id]).get(id)
 
     def find_all(self, ids: Iterable[str]) -> dict[str, DeadLetter]:
+        """Return the dead letters that exist, by id. Reads all dead letters once."""
         wanted = set(ids)
         with self._browse() as messages:
             return {
@@ -94,6 +105,11 @@ class RabbitmqDeadLetters(DeadLetters):
             }
 
     def replay(self, *ids: str, settled: Settled = str) -> int:
+        """Put dead letters back at the end of their queues, call `settled(id)`, return how many.
+
+        Unknown ids are ignored, and dead letters whose queue is gone stay. Each one is removed
+        after its event is confirmed, so an interruption can leave it in both places.
+        """
         wanted, replayed = set(ids), 0
         with self._browse() as messages:
             found = [(id, message) for message in messages if (id := _id_of(message)) in wanted]
@@ -106,6 +122,7 @@ class RabbitmqDeadLetters(DeadLetters):
         return replayed
 
     def drop(self, *ids: str, settled: Settled = str) -> int:
+        """Delete dead letters, call `settled(id)` for each, and return how many there were."""
         wanted, dropped = set(ids), 0
         with self._browse() as messages:
             for message in messages:
@@ -116,9 +133,9 @@ class RabbitmqDeadLetters(DeadLetters):
         return dropped
 
     def _send_back_all(self, letters: Sequence[_Letter]) -> Iterator[_Letter]:
-        """Publish in this order and yield what is confirmed; the others have no queue any more.
+        """Publish dead letters in this order, and yield those that are confirmed.
 
-        Raises the BrokerError of the first that failed.
+        The others have no queue any more. Raises the BrokerError of the first that failed.
         """
         publishing = [Greenlet.spawn(self._send_back, message) for _, message in letters]
         try:
@@ -132,13 +149,13 @@ class RabbitmqDeadLetters(DeadLetters):
             gevent.killall(publishing)
 
     def _send_back(self, message: amqp.Message) -> bool | BrokerError:
-        """Publish to the event's queue; return whether that exists, or the error of the broker."""
-        queue = self._names.queue(self._name_of(message))  # never one of another system
+        """Publish to the event's queue; return whether it exists, or the error of the broker."""
+        queue = self._names.queue(self._name_of(message))  # never a queue of another system
         publication = Publication(again(message, {}), '', queue, mandatory=True)
         try:
             self._publisher.publish(publication, self._timeout)
         except Unsendable:
-            return False  # no queue can have such a name
+            return False  # the name is too long for any queue
         except BrokerError as error:
             return False if publication.state == 'unroutable' else error
         return True
@@ -194,7 +211,7 @@ def _id_of(message: amqp.Message) -> str:
 
 
 def _queue_of(message: amqp.Message) -> str:
-    """Return the queue that gave the event up, as the broker calls it."""
+    """Return the name at the broker of the queue that gave the event up."""
     queue: str = (
         header(message, QUEUE, str)
         or _of_death(message, 'queue', str)
@@ -206,7 +223,7 @@ def _queue_of(message: amqp.Message) -> str:
 def _event_or_none(message: amqp.Message) -> Event | None:
     try:
         return event_of(message, attempt_of(message))
-    except Exception:  # noqa: BLE001 - anybody may have put anything there
+    except Exception:  # noqa: BLE001 - other programs may have published anything here
         return None
 
 

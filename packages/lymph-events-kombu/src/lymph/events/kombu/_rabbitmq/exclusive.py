@@ -1,27 +1,29 @@
-"""One subscription that consumes its queue alone, in the order of the queue.
+"""One subscription that is the only active consumer of its queue and keeps the queue's order.
 
-The broker lets one consumer of the queue be active (``x-single-active-consumer``) and sends it one
-event at a time. What decides about order is how a consumer leaves; seen with RabbitMQ 3.10:
+The broker has one active consumer of the queue (``x-single-active-consumer``) and sends it one
+event at a time. The order depends on how a consumer leaves. Observed with RabbitMQ 3.10:
 
-- When a channel ends, quorum and classic queues put what it has not settled back to the front
-  before the next consumer is active. That holds for a lost connection too.
-- When the active consumer is cancelled, a quorum queue goes on with the next consumer and the next
-  event, though an event is still out. So a consumer that holds an event never cancels, it closes
-  its channel; only with an outcome in hand it cancels first, so that it is sent no further event.
+- When a channel ends, quorum and classic queues return its unsettled events to the front before
+  the next consumer becomes active. This also holds for a lost connection.
+- When the active consumer is cancelled, a quorum queue continues with the next consumer and the
+  next event, although an event is still unsettled. So a consumer with an event in hand does not
+  cancel, but closes its channel. Only when it has an outcome, it cancels first and acknowledges
+  then, so that the broker sends it no further event.
 
-A failed event is held until it is tried again, since whatever is put back may be given to another.
-Before each attempt the broker is asked over the channel whether it still stands. The answer is good
-for a heartbeat interval: the broker gives up a silent connection after twice that time at least.
+A failed event is held until its next attempt, because an event that is put back may go to another
+consumer. Before each attempt the consumer asks the broker over the channel whether the channel
+still exists. The answer is valid for a heartbeat interval, because the broker drops a silent
+connection after two intervals at the earliest.
 
 So the states of `flow` take effect only between events:
 
 ========  =========================================================================================
-narrow    it consumes, or stands by
-blocked   the channel was replaced while the handler runs: it stands by until that has ended
+narrow    the consumer is active, or stands by
+blocked   the channel was replaced while a handler runs: it does not consume until that has ended
 parked    it consumes only while a worker is free for its event (`fetch`), and cancels before it
-          acknowledges; an event that has not begun goes back by a new channel (`put_back`)
-paused    it leaves (`leave`) as soon as the handler that runs has ended; an event that has not
-          begun, or is held, goes back
+          acknowledges; an event that has not begun goes back with its channel (`put_back`)
+paused    it leaves (`leave`) as soon as a running handler has ended; an event that has not begun,
+          or is held, goes back
 ========  =========================================================================================
 """
 
@@ -50,11 +52,11 @@ from lymph.events.kombu._rabbitmq.topology import Queue, Topology
 
 __all__ = ['ExclusiveConsumer']
 
-_FETCH_TIMEOUT = 0.2  # seconds for an event that another consumer may have been sent
+_FETCH_TIMEOUT = 0.2  # seconds; the event may have gone to another consumer
 
 
 class ExclusiveConsumer:
-    """Consumes the queue of `subscription`."""
+    """Consumes the queue of `subscription` with one handler at a time, in the queue's order."""
 
     def __init__(
         self,
@@ -75,11 +77,11 @@ class ExclusiveConsumer:
         )
         self._returns = Returns()
         self._begun: dict[AmqpDelivery, float] = {}  # when the handler was called
-        self._expecting = False
+        self._expecting = False  # whether `fetch` waits for a delivery
         self._arrived = Event()
         self._next: AmqpDelivery | None = None
         self._count = HeldAttempts()
-        # the event that waits for a worker, is handled or held, or whose outcome is on its way
+        # the event in hand: in the intake, running, held, or with its outcome on its way
         self._current: AmqpDelivery | None = None
         self._retrying: Greenlet | None = None
         self.idle = Event()
@@ -87,16 +89,20 @@ class ExclusiveConsumer:
 
     @property
     def queue(self) -> Queue:
-        """Its queue at the broker."""
+        """The queue at the broker."""
         return self._queue_consumer.queue
 
     def start(self, timeout: float) -> None:
-        """Consume, or stand by; returns when the queue is bound. Raises SubscriptionError."""
+        """Start to consume, or to stand by; return when the queue is bound.
+
+        Raises SubscriptionError when this takes more than `timeout` seconds, and at once when the
+        broker refuses the queue.
+        """
         self._intake.join(self)
         self._queue_consumer.start(timeout)
 
     def pause(self) -> None:
-        """Leave the queue to others, as soon as the handler that runs has ended. Never waits."""
+        """Leave the queue to others, after the end of a running handler. Never waits."""
         if self._flow.paused:
             return
         self._flow.pause()
@@ -113,16 +119,16 @@ class ExclusiveConsumer:
     # While workers are scarce.
 
     def park(self) -> int:
-        """Leave the queue to others between events; what has not begun goes back to its front.
+        """Leave the queue to others between events until `resume`. Never waits.
 
-        Returns how many events went back. Never waits.
+        An event that has not begun goes back to the front. Return how many events went back.
         """
         self._flow.park()
         if self._current is None:
             self._apply_flow()
             return 0
         if self._retrying is not None:
-            return 0  # an attempt was made, and others follow it
+            return 0  # an attempt at it was made, so it stays here for the next one
         for delivery in self._intake.withdraw(self):
             if self._returns.give_back(delivery, self._queue_consumer.put_back):
                 self._end()
@@ -131,7 +137,7 @@ class ExclusiveConsumer:
         return 0
 
     def fetch(self) -> bool:
-        """Have an event delivered and begin it; returns whether there was one. Waits."""
+        """Ask the broker for one event and begin it; return whether one arrived. Waits."""
         if self._current is not None or self._flow.paused:
             return False
         self._arrived.clear()
@@ -145,7 +151,7 @@ class ExclusiveConsumer:
         return bool(fetched)
 
     def resume(self) -> None:
-        """Consume, or stand by, all the time again. Never waits."""
+        """Consume, or stand by, without interruption again. Never waits."""
         self._flow.resume(())
         if self._current is None:
             self._apply_flow()
@@ -161,7 +167,7 @@ class ExclusiveConsumer:
     def _closed(self, error: Exception) -> None:
         self._failures.taken_back(self.subscription.queue_name, self._begun, error)
 
-    # What is delivered.
+    # Deliveries.
 
     def _deliver(self, delivery: AmqpDelivery) -> None:
         if self._expecting:
@@ -171,11 +177,11 @@ class ExclusiveConsumer:
             and self._current is None
             and self._returns.give_back(delivery, self._queue_consumer.put_back)
         ):
-            return  # it was on its way
+            return  # it was on its way when the consumer was parked
         self._returns.correct(delivery)
         self._next = delivery
         if self._retrying is not None:
-            # it was held when the connection was lost, and has come back
+            # the event was held when the connection was lost, and is delivered again
             self._intake.withdraw(self)
             self._end()
         else:
@@ -197,13 +203,16 @@ class ExclusiveConsumer:
                 raise
 
     def handle(self, delivery: AmqpDelivery) -> None:
-        """Call the handler, if the event is still ours; its outcome decides what becomes of it."""
+        """Call the handler and settle the delivery by its outcome. Called in a worker.
+
+        Does nothing if the consumer was paused or the broker has taken the event back.
+        """
         self._retrying = None
         try:
             done = self._flow.paused or not _is_ours(delivery) or self._attempt(delivery)
         except Killed:
             if not self._flow.paused:
-                delivery.give_back()  # to the front, and to us
+                delivery.give_back()  # to the front, and again to this consumer
             self._end()
             raise
         except BaseException as error:  # noqa: BLE001 - logged; the queue must go on
@@ -213,7 +222,7 @@ class ExclusiveConsumer:
             self._end()
 
     def _attempt(self, delivery: AmqpDelivery) -> bool:
-        """Make an attempt; returns False while the event is not settled."""
+        """Make an attempt; return whether the event is settled already."""
         subscription, message = self.subscription, delivery.message
         number = self._count.number(message)
         since = self._begun[delivery] = time.monotonic()
@@ -230,13 +239,13 @@ class ExclusiveConsumer:
         else:
             if not delivery.live:
                 self._failures.late(subscription.queue_name, delivery, since)
-            self._apply_flow()  # before the acknowledgement, or it is sent another event
+            self._apply_flow()  # before the acknowledgement, after which the next event comes
             delivery.acknowledge()
         self._attempts.report(subscription, number, outcome)
         return isinstance(outcome, Handled)
 
     def _hold(self, delivery: AmqpDelivery, number: int, delay: float) -> None:
-        """Try an event again after `delay` seconds; who leaves gives it back instead."""
+        """Try an event again after `delay` seconds; give it back if the consumer is paused."""
         if self._flow.paused:
             self._end()
             return
@@ -253,7 +262,7 @@ class ExclusiveConsumer:
             self._end()
 
     def _end(self) -> None:
-        """Be done with an event; what is not settled by now goes back to its place."""
+        """End the work on the current event; it goes back to its place if it is not settled."""
         if self._retrying is not None:
             self._retrying.kill(block=False)
             self._retrying = None

@@ -1,8 +1,8 @@
-"""Carries out at RabbitMQ what was decided about a failed event: again, or a dead letter.
+"""Settle failed events at RabbitMQ: put them into delay queues or among the dead letters.
 
-A copy of the event is published and confirmed before the event is acknowledged. A process that ends
-in between leaves the event twice, but never loses it. An event that can be neither published nor
-acknowledged is given back.
+A copy of the event is published and confirmed before the event is acknowledged. If the process ends
+in between, the event exists twice, but it is never lost. An event whose copy cannot be published is
+given back.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ logger = logging.getLogger(__name__)
 
 _AFTER_ERROR = Backoff(first=0.5, longest=15.0)
 _NAMED = 5  # events in one line
-_AFTER_FAULT = 1.0  # seconds before an event is given back that something unforeseen has stopped
+_AFTER_FAULT = 1.0  # seconds before an event is given back after an unexpected error
 
 
 class Failures:
     """Publishes failed events: with a delay through `later`, as dead letters through `now`.
 
-    `timeout` is that of one publication, in seconds. `reminder` is shared with the connection, so
-    that an outage is logged once for everything that it stops.
+    `timeout` is the time for one publication, in seconds. `reminder` is shared with the connection,
+    so that one outage is logged once.
 
-    `retry` and `bury` never wait, because a broker that takes no events must not hold workers. Both
-    call `done()` when the delivery is settled or given back.
+    `retry` and `bury` never wait, because a broker that accepts no events must not occupy workers.
+    Both call `done()` when the delivery is settled or given back.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Failures:
         self._reminder = reminder
 
     def close(self) -> None:
-        """Log how many lines were left out."""
+        """Log how many lines the limit of the log left out."""
         self._log.close()
 
     def retry(
@@ -84,7 +84,10 @@ class Failures:
         delay: float,
         done: Callable[[], object],
     ) -> None:
-        """Put an event, of which attempt `number` failed, into a delay queue of `target`."""
+        """Put an event whose attempt `number` failed into a delay queue of `target`.
+
+        `delay` is in seconds.
+        """
         step = partial(self._retry, delivery, target, subscription.temporary, number, delay)
         self._settle(delivery, subscription, step, done)
 
@@ -96,7 +99,7 @@ class Failures:
         error: BaseException,
         done: Callable[[], object],
     ) -> None:
-        """Put an event, of which attempt `number` failed, among the dead letters."""
+        """Move an event whose attempt `number` failed to the dead letters, with `error`."""
         queue = self._topology.names.queue(subscription.queue_name)
         headers = {
             QUEUE: queue,
@@ -110,7 +113,7 @@ class Failures:
     def stopped(
         self, delivery: AmqpDelivery, subscription: Subscription, error: BaseException
     ) -> None:
-        """Report what nobody foresaw, and give the event back after a pause."""
+        """Report an unexpected error, and give the event back after 1 s. Waits."""
         try:
             self._attempts.report_unsettled(subscription, error)
             gevent.sleep(_AFTER_FAULT)
@@ -122,7 +125,11 @@ class Failures:
     def taken_back(
         self, queue_name: str, running: Mapping[AmqpDelivery, float], error: Exception
     ) -> None:
-        """Log that the broker did not wait for the handlers that run since `running` says."""
+        """Log it if the channel ended because handlers exceeded the broker's consumer_timeout.
+
+        `running` has the monotonic time at which each running handler was called. Other errors are
+        ignored.
+        """
         if isinstance(error, PreconditionFailed) and 'timed out' in explain(error):
             now = time.monotonic()
             events = [
@@ -138,7 +145,10 @@ class Failures:
             self._log.write(logging.ERROR, queue_name, text, queue_name, which, explain(error))
 
     def late(self, queue_name: str, delivery: AmqpDelivery, since: float) -> None:
-        """Log that an event was handled that the broker delivers again."""
+        """Log that an event was handled too late, so that the broker delivers it again.
+
+        `since` is the monotonic time at which the handler was called.
+        """
         text = (
             '%s: %s was handled in %.1f s, but its acknowledgement comes too late, over a channel '
             'that was closed meanwhile; it is delivered again'
@@ -190,7 +200,7 @@ class Failures:
             self._now,
             partial(Publication, copy, self._topology.names.dead, queue, mandatory=True),
             first=None,
-            later=partial(self._topology.declare_dead, nowait=True),  # it may have been deleted
+            later=partial(self._topology.declare_dead, nowait=True),  # in case it was deleted
         )
 
     def _hand_over(
@@ -202,9 +212,9 @@ class Failures:
         first: Callable[[AmqpChannel], object] | None,
         later: Callable[[AmqpChannel], object],
     ) -> None:
-        """Publish until that is confirmed or the broker has taken the delivery back.
+        """Publish the copy again until it is confirmed or the broker has taken the event back.
 
-        `first` and `later` declare what the first attempt needs, and those after a failed one.
+        `first` declares what the first attempt needs, `later` what all others need.
         """
         attempt, declare = 0, first
         while delivery.live:

@@ -1,14 +1,17 @@
-"""The classes of `channels`, made fast and lenient by parts of py-amqp that it does not promise.
+"""Faster and more tolerant versions of the classes in `channels`, based on internals of py-amqp.
+
+They replace these undocumented parts:
 
 ==================================  ================================================================
-`Connection.Transport`              our `Wire`: gevent's sockets without patching, writes never wait
-`Connection(frame_handler=...)`     `inbound`: no producer can break the connection by its headers
-`dispatch_method`                   names and keys that are not UTF-8, deliveries without detours,
-                                    the broker's reason of a block
+`Connection.Transport`              `Wire`: gevent's sockets without patching, writes never wait
+`Connection(frame_handler=...)`     `inbound`: headers from a producer cannot break the connection
+`dispatch_method`                   accepts names and keys that are not UTF-8, calls consumers
+                                    directly, keeps the broker's reason for a block
 ==================================  ================================================================
 
-Frames of publications and acknowledgements are our own (`frames`). `Transport` is the transport of
-kombu with the fast connection, or with the plain one where py-amqp is not as expected.
+They build the frames of publications and acknowledgements themselves (`frames`). `AmqpTransport` is
+kombu's transport with the fast connection, or with the plain one if a version of py-amqp does not
+have these parts as expected.
 """
 
 from __future__ import annotations
@@ -33,12 +36,12 @@ _CLOSING = (spec.Channel.Close, spec.Channel.CloseOk)
 
 
 class FastAmqpChannel(AmqpChannel):
-    """Writes frames of its own, and reads text that is not UTF-8."""
+    """A channel that builds its own frames, and accepts text that is not UTF-8."""
 
     def publication(
         self, message: amqp.Message, exchange: str, routing_key: str, mandatory: bool
     ) -> bytes:
-        """Return the frames of a message; see `AmqpChannel.publication`."""
+        """Return the frames of a message; raises as `AmqpChannel.publication` does."""
         limit = self.open_connection().frame_max
         return frames.publish(self.channel_id, message, exchange, routing_key, mandatory, limit)
 
@@ -51,9 +54,9 @@ class FastAmqpChannel(AmqpChannel):
         self.open_connection().write(frames.acknowledge(self.channel_id, tag, multiple))
 
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
-        """Handle what the reader has read for this channel."""
+        """Handle a method for this channel; called by the reader of the connection."""
         if self.is_closing and method_sig not in _CLOSING:
-            return  # py-amqp ignores it, too, with a line in the log
+            return  # py-amqp ignores it as well, with a line in the log
         if method_sig == spec.Basic.Deliver:
             self._deliver(content, *arguments(method_sig, payload))
         elif content is None:
@@ -74,40 +77,40 @@ class FastAmqpChannel(AmqpChannel):
         }
         callback = self.callbacks.get(consumer)
         if callback is None:
-            self.basic_reject(tag, requeue=True)  # its consumer was cancelled meanwhile
+            self.basic_reject(tag, requeue=True)  # the consumer was cancelled meanwhile
         else:
             callback(message)
 
 
 class FastAmqpConnection(AmqpConnection):
-    """A connection over our own sockets and frames."""
+    """A connection over gevent's sockets, with the frames of `frames` and `inbound`."""
 
     Channel = FastAmqpChannel
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, 'frame_handler': frame_handler})
-        self.writing = nullcontext()  # the wire mixes no methods
+        self.writing = nullcontext()  # the wire never mixes the frames of two methods
 
     def prepare(self) -> None:
-        """Do nothing: the wire has gevent's sockets, and a writer."""
+        """Do nothing: the wire uses gevent's sockets and has its own writer."""
 
     def write(self, frames: bytes) -> None:
         """Send whole frames; raises OSError when the connection is broken. Never waits."""
         self.transport.write(frames)
-        self.bytes_sent += 1  # py-amqp counts like that, to know when a heartbeat is due
+        self.bytes_sent += 1  # by this count py-amqp decides when a heartbeat is due
 
     def frames(self) -> Callable[[], bool]:
-        """Return what reads a frame and tells whether a method is complete with it."""
+        """Return a function that reads one frame and returns whether it completes a method."""
         read, dispatch = self.transport.read_frame, self.on_inbound_frame
         return lambda: dispatch(read())
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child."""
+        """Stop using the connection in a forked child."""
         self.transport.abandon()
         super().abandon()
 
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
-        """Handle what the reader has read for the connection itself."""
+        """Handle a method for the connection itself; called by its reader."""
         if method_sig == spec.Connection.Blocked:
             self.block(payload[5:].decode(errors='backslashreplace'))  # a short string
         else:
@@ -123,7 +126,7 @@ class FastAmqpConnection(AmqpConnection):
         socket_settings: Mapping[int, int] | None = None,
         **kwargs: Any,
     ) -> Wire:
-        """Return what reads and writes frames."""
+        """Return the wire to `host`. The timeouts are ignored: `connect` sets one for all steps."""
         return Wire(host, ssl, socket_settings)
 
 
@@ -146,6 +149,6 @@ _FAST = as_expected('amqp', 'Connection.Transport, frame_handler and dispatch_me
 
 
 class AmqpTransport(pyamqp.Transport):
-    """kombu's `amqp` transport over these connections."""
+    """kombu's `amqp` transport with these connections."""
 
     Connection = FastAmqpConnection if _FAST else AmqpConnection

@@ -1,7 +1,7 @@
-"""How many events RabbitMQ may send ahead to a consumer: its states, without a broker.
+"""The state of a consumer that decides how many events RabbitMQ may send it ahead. Pure.
 
-A consumer is in one of these states. The width is the number of events that the broker may have
-under way to it, unacknowledged.
+A consumer is in one of these states. The width is the number of unacknowledged events that the
+broker may have sent to it.
 
 =========  ====================  ==================================================================
 state      width                 moved there by
@@ -18,11 +18,11 @@ paused     0, for good           the event system that stops, an unsubscribe, or
                                  subscription (`pause`)
 =========  ====================  ==================================================================
 
-- A suspect is an event whose earlier deliveries were lost: it may be what ends its consumers. While
-  one is there, the broker sends no others that would be lost with it.
-- Handlers that run on while the channel is replaced, or whose events were fetched, are `old`: the
-  broker does not count their events against what it may send ahead, so it is allowed fewer until
-  all of them have ended.
+- A suspect is an event whose earlier deliveries were lost: it may be what kills its consumers.
+  While the consumer has one, the broker sends no others, which would be lost with it.
+- Handlers that still run after their channel was replaced, or whose events were fetched, are `old`.
+  The broker does not count their events against the width, so the width is smaller until all of
+  them have ended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Flow:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._room = limit  # what old handlers leave of it, while any of them runs
+        self._room = limit  # the limit less the old handlers, while any of them runs
         self._narrow = True
         self.old: set[Hashable] = set()
         self.parked = False
@@ -45,7 +45,7 @@ class Flow:
 
     @property
     def width(self) -> int:
-        """The number of events that the broker may send ahead; 0: none."""
+        """The number of events that the broker may send ahead."""
         if self.paused or self.parked:
             return 0
         if self._limit == 1:
@@ -53,13 +53,13 @@ class Flow:
         return 1 if self._narrow else max(self._room, 1)
 
     def opened(self, running: Iterable[Hashable]) -> None:
-        """Begin with a new channel, while the handlers of `running` still run."""
+        """Note a new channel, while the handlers of the deliveries `running` still run."""
         self._narrow = True
         self.old.update(running)
         self._room = self._limit - len(self.old)
 
     def arrived(self, suspect: bool) -> None:
-        """Note that an event was delivered."""
+        """Note that an event was delivered, and whether it is a suspect."""
         self._narrow = suspect
 
     def ended(self, delivery: Hashable) -> None:
@@ -69,14 +69,14 @@ class Flow:
             self._room = self._limit
 
     def park(self) -> None:
-        """Have nothing sent until `resume`."""
+        """Set the width to 0 until `resume`."""
         self.parked = True
 
     def resume(self, running: Iterable[Hashable]) -> None:
-        """Have events sent again, while the handlers of `running` still run."""
+        """End `park`, while the handlers of the deliveries `running` still run."""
         self.parked = False
         self.opened(running)
 
     def pause(self) -> None:
-        """Have nothing sent any more."""
+        """Set the width to 0 for good."""
         self.paused = True

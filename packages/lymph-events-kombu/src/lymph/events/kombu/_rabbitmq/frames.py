@@ -1,8 +1,8 @@
-"""The frames of what every event takes: its publishing and its acknowledgement.
+"""Build the frames of the two methods that each event needs: publish and acknowledge.
 
-py-amqp makes frames of anything; most of what publishing costs goes there. Here they are made of
-the messages that lymph makes (see `messages`) and of nothing else. A message of which there can be
-no frames is a ValueError before anything is sent. Source: AMQP 0-9-1, 4.2.3 to 4.2.6.
+py-amqp can encode any message, and that takes most of the time of publishing. This module encodes
+only the messages that lymph creates (see `messages`), and is faster. A message that cannot be
+encoded raises ValueError before anything is sent. Source: AMQP 0-9-1, 4.2.3 to 4.2.6.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ _START = Struct('>BHI').pack  # type, channel, size
 _METHOD, _HEADER, _BODY = 1, 2, 3
 _PUBLISH = b'\x00\x3c\x00\x28\x00\x00'  # class, method, a reserved field
 _ACKNOWLEDGE = Struct('>BHIHHQBB').pack
-_CONTENT = Struct('>HHQH').pack  # class, weight, size of the body, which properties follow
+_CONTENT = Struct('>HHQH').pack  # class, weight, size of the body, flags of the properties
 _BASIC = 60
 _ACK = 80
 _DOUBLE, _INT, _LONG, _SIZE = (Struct(f'>{each}').pack for each in 'diqI')
 _INTS = range(-(2**31) + 1, 2**31)
 _LONGS = range(-(2**63), 2**63)
 _OVERHEAD = 8  # bytes of a frame around its payload
-_SHORT = 255  # bytes that a short string can have
+_SHORT = 255  # bytes of the longest short string
 
 
 def publish(
     channel: int, message: amqp.Message, exchange: str, key: str, mandatory: bool, limit: int
 ) -> bytes:
-    """Return a method frame, a header and as many body frames as it takes.
+    """Return the frames that publish a message: method, header, and body in one or more frames.
 
-    `limit` is how long a frame may be, in bytes. Raises ValueError.
+    `limit` is the maximum size of a frame in bytes. Raises ValueError if a name or property is
+    longer than 255 bytes, if the header exceeds a frame, or if there are properties or types of
+    header values that lymph does not use.
     """
     body: bytes = message.body
     method = b'%b%b%b%c' % (_PUBLISH, _name(exchange), _name(key), mandatory)
@@ -56,7 +58,10 @@ def publish(
 
 
 def acknowledge(channel: int, tag: int, multiple: bool) -> bytes:
-    """Return the frame that acknowledges a delivery, or with `multiple` all up to it."""
+    """Return the frame that acknowledges a delivery, or with `multiple` all up to it.
+
+    `tag` is the delivery tag.
+    """
     return _ACKNOWLEDGE(_METHOD, channel, 13, _BASIC, _ACK, tag, multiple, _END[0])
 
 
@@ -79,7 +84,7 @@ def _short(text: str) -> bytes:
     return b'%c%b' % (len(data), data)
 
 
-_name = lru_cache(maxsize=1024)(_short)  # what comes again and again
+_name = lru_cache(maxsize=1024)(_short)  # for the few texts that most messages share
 
 
 def _octet(number: int) -> bytes:
@@ -87,7 +92,7 @@ def _octet(number: int) -> bytes:
 
 
 def _table(values: Mapping[str, Any]) -> bytes:
-    """Return a table of texts and numbers."""
+    """Return the encoded table; raises ValueError for values other than text and numbers."""
     parts = []
     for name, value in values.items():
         parts.append(_name(name))
@@ -104,7 +109,7 @@ def _table(values: Mapping[str, Any]) -> bytes:
     return _SIZE(len(entries)) + entries
 
 
-#: what messages of ours have, in the order of the flags
+#: the properties of lymph's messages, in the order of their flags
 _PROPERTIES: tuple[tuple[str, int, Callable[[Any], bytes]], ...] = (
     ('content_type', 0x8000, _name),
     ('content_encoding', 0x4000, _name),

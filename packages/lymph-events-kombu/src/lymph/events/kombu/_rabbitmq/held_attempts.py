@@ -1,10 +1,10 @@
-"""The count of attempts at an event that its consumer holds until it is tried again.
+"""The count of attempts at an event that its consumer holds between attempts.
 
-The broker counts deliveries, and an event that is held is delivered once, however often its handler
-is called. So the consumer counts the attempts itself. When the connection is lost meanwhile, the
-broker delivers the event again, and the consumer goes on counting where it was. When the consumer's
-process ends, its count is lost: another one begins with what the broker knows, so that everything
-the lost one tried counts as one attempt.
+The broker counts deliveries, and a held event is delivered once, however often its handler is
+called. So the consumer counts the attempts itself. If the connection is lost meanwhile, the broker
+delivers the event again, and the consumer continues its count. If the process of the consumer ends,
+its count is lost: the next consumer starts from the broker's count, in which all attempts of the
+lost process are one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ['HeldAttempts']
 
 
 class HeldAttempts:
-    """Counts for a consumer that handles one event at a time."""
+    """Counts the attempts of a consumer that handles one event at a time."""
 
     def __init__(self) -> None:
         self._message: amqp.Message | None = None
         self._number = 0
 
     def number(self, message: amqp.Message) -> int:
-        """Return which attempt at an event the next one is, from 1."""
+        """Return the number of the next attempt at an event, from 1."""
         held = self._message
         if held is None or not _same(held, message):
             return attempt_of(message)
@@ -35,7 +35,7 @@ class HeldAttempts:
         self._message, self._number = message, number
 
     def forget(self) -> None:
-        """Note that no other attempt follows: what comes with the same id is another event."""
+        """Note that no attempt follows, so a later message with this id is counted anew."""
         self._message = None
 
 

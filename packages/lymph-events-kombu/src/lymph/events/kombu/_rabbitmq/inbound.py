@@ -1,13 +1,14 @@
-"""Frames from the broker: methods, and the messages that some of them bring.
+"""Decode frames from the broker: methods, and the messages that some of them carry.
 
-Properties and headers of a message are written by its producer, and RabbitMQ passes them on as they
-are. py-amqp raises for some of them (text that is not UTF-8, times after the year 9999, thousands
-of nested tables, types of values that it does not know), which ends the connection, and the next
-one, over which the message is delivered again. So they are read here, and nothing is an error:
+The producer of a message writes its properties and headers, and RabbitMQ passes them on unchanged.
+py-amqp raises an error for some of them (text that is not UTF-8, times after the year 9999,
+thousands of nested tables, unknown types of values). That ends the connection, and then the next
+one, over which the message is delivered again. So this module decodes them without raising errors:
 
 - bytes that are not UTF-8 are escaped (``\\xff``);
-- times are Unix seconds; decimals are None, as are tables and arrays below `_DEPTH` others;
-- of properties or a table that break off, what comes before stays.
+- times are Unix seconds; decimals become None, and so do tables and arrays nested deeper than
+  `_DEPTH`;
+- of truncated properties or tables, the complete values before the end are kept.
 
 Source: AMQP 0-9-1, 4.2.5 and 4.2.6; for the types of values, RabbitMQ's table of errata.
 """
@@ -27,14 +28,14 @@ __all__ = ['arguments', 'frame_handler', 'properties', 'readable']
 
 _METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
 _SIGNATURE = Struct('>HH').unpack_from
-_CONTENT = Struct('>HHQH')  # class, weight, size of the body, which properties follow
+_CONTENT = Struct('>HHQH')  # class, weight, size of the body, flags of the properties
 _SIZE = Struct('>I').unpack_from
 _FLAGS = 2  # bytes at the end of `_CONTENT`
-_DEPTH = 4  # x-death is an array of tables with arrays
+_DEPTH = 4  # enough for x-death, an array of tables with arrays
 _DECIMAL = 5  # bytes
 _SHORT = 255  # bytes
 
-#: what brings a message, with the types of its arguments
+#: the methods that carry a message, with the types of their arguments
 _ARGUMENTS = {
     spec.Basic.Deliver: 'sLbss',
     spec.Basic.GetOk: 'Lbssl',
@@ -68,7 +69,7 @@ _TEXT, _BYTES, _ARRAY, _TABLE, _FIXED, _VOID = b'SxAFDV'
 
 
 class _PartialMessage:
-    """A message of which parts have arrived."""
+    """A message of which not all frames have arrived."""
 
     __slots__ = ('body', 'method', 'missing', 'payload', 'properties')
 
@@ -83,15 +84,17 @@ class _PartialMessage:
 def frame_handler(
     connection: amqp.Connection, callback: Callable[[int, tuple[int, int], bytes, Any], object]
 ) -> Callable[[tuple[int, int, bytes]], bool]:
-    """Return what takes each frame, and tells whether a method is complete with it.
+    """Return a function that handles a frame and returns whether it completes a method.
 
-    `callback` is called with its channel, its signature, its bytes and the message.
+    `callback` is called for each complete method with its channel, its signature, its bytes, and
+    the message or None. The function raises UnexpectedFrame for a frame that AMQP does not allow at
+    that point.
     """
     parts: dict[int, _PartialMessage] = {}  # by channel
 
     def on_frame(frame: tuple[int, int, bytes]) -> bool:
         kind, channel, payload = frame
-        connection.bytes_recv += 1  # by which py-amqp sees that the broker lives
+        connection.bytes_recv += 1  # by this count py-amqp notices that the broker is alive
         message = parts.get(channel)
         if kind == _METHOD and message is None:
             method = _SIGNATURE(payload)
@@ -122,7 +125,7 @@ def frame_handler(
 
 
 def arguments(method: tuple[int, int], payload: bytes) -> list[Any]:
-    """Return the arguments of a method that brings a message."""
+    """Return the arguments of a method that carries a message; `payload` is its bytes."""
     values, at = [], 4
     for letter in _ARGUMENTS[method]:
         value, at = _short(payload, at) if letter == 's' else _number(_NUMBERS[letter], payload, at)
@@ -131,9 +134,9 @@ def arguments(method: tuple[int, int], payload: bytes) -> list[Any]:
 
 
 def readable(method: tuple[int, int], payload: bytes) -> bytes:
-    """Return the bytes of a method that brings a message, with text that is UTF-8.
+    """Return the bytes of a method that carries a message, with all texts in valid UTF-8.
 
-    What is escaped is cut to what a short string can hold, 255 bytes.
+    Text that grows by escapes is cut to 255 bytes, the limit of a short string.
     """
     parts = [payload[:4]]
     for letter, value in zip(_ARGUMENTS[method], arguments(method, payload), strict=True):
@@ -146,7 +149,7 @@ def readable(method: tuple[int, int], payload: bytes) -> bytes:
 
 
 def properties(data: bytes, at: int = 0) -> dict[str, Any]:
-    """Return the properties whose flags stand at `at` in a content header."""
+    """Return the properties of a content header; `at` is the offset of their flags."""
     found: dict[str, Any] = {}
     try:
         flags, at = _number(_NUMBERS['B'], data, at)
@@ -154,7 +157,7 @@ def properties(data: bytes, at: int = 0) -> dict[str, Any]:
             if flags & 0x8000 >> place:
                 found[name], at = _READ[kind](data, at)
     except (struct.error, IndexError):
-        pass  # they break off
+        pass  # the data is truncated
     return found
 
 
@@ -191,7 +194,7 @@ def _table(data: bytes, at: int, end: int, depth: int) -> dict[str, Any]:
             name, at = _short(data, at)
             values[name], at = _value(data, at, depth)
     except (struct.error, LookupError):
-        pass  # it breaks off, or has a type that nobody knows the size of
+        pass  # the data is truncated, or a value has a type of unknown size
     return values
 
 

@@ -1,10 +1,10 @@
-"""From deliveries to workers: at once while there is room, else in order of arrival.
+"""Pass deliveries to workers: at once while a worker is free, else in order of arrival.
 
 The broker limits the time from a delivery to its acknowledgement (``consumer_timeout``) and takes
-back what is not acknowledged in time. So an event must not wait long for a worker. The broker sends
-ahead to each consumer as many events as the consumer may handle at once. That is right while
-handlers are fast, however many consumers share the workers. When an event has waited too long,
-workers are scarce:
+events back that are not acknowledged in time. So an event must not wait long for a worker. Usually
+the broker sends each consumer as many events ahead as the consumer may handle at once. This works
+while handlers are fast, however many consumers share the workers. When an event has waited too
+long, workers are scarce:
 
 - All consumers are parked (see `flow`): the broker sends nothing ahead, and events that have not
   begun go back.
@@ -35,9 +35,9 @@ __all__ = ['Handler', 'Intake']
 
 logger = logging.getLogger(__name__)
 
-_STUCK = 0.25  # seconds in which no worker becomes free
-_LONGEST_WAIT = 1.0  # seconds for which an event may wait while workers become free
-_CALM = 5.0  # seconds without being stuck, after which consumers resume
+_STUCK = 0.25  # seconds without a free worker after which workers are scarce
+_LONGEST_WAIT = 1.0  # seconds that an event may wait while workers become free
+_CALM = 5.0  # seconds in which workers became free quickly, after which consumers resume
 
 
 class Handler(Protocol):
@@ -47,13 +47,13 @@ class Handler(Protocol):
         """Handle a delivery, in a worker."""
 
     def park(self) -> int:
-        """Have events sent by `fetch` alone; returns how many went back. Never waits."""
+        """Stop deliveries until `resume`; return how many events went back. Never waits."""
 
     def fetch(self) -> bool:
-        """Fetch an event and begin it; returns whether there was one. Waits for the broker."""
+        """Take one event and begin it; return whether there was one. Waits for the broker."""
 
     def resume(self) -> None:
-        """Have events sent ahead again. Never waits."""
+        """Let the broker send events ahead again. Never waits."""
 
 
 class Intake:
@@ -79,23 +79,23 @@ class Intake:
             self._handlers.remove(handler)
 
     def put(self, handler: Handler, delivery: AmqpDelivery) -> None:
-        """Have a delivery handled as soon as a worker is free. Never waits."""
+        """Handle a delivery as soon as a worker is free. Never waits."""
         if self._waiting or not self._workers.try_start(handler.handle, delivery):
             self._waiting.append((handler, delivery, time.monotonic()))
             self._more.set()
 
     def withdraw(self, handler: Handler) -> list[AmqpDelivery]:
-        """Return what still waits for this handler; it will not be handled. Never waits."""
+        """Remove and return the deliveries that wait for this handler. Never waits."""
         withdrawn = [entry[1] for entry in self._waiting if entry[0] is handler]
         self._waiting = deque(entry for entry in self._waiting if entry[0] is not handler)
         return withdrawn
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start no more handlers."""
         self._feeder.kill()
 
     def _feed(self) -> bool:
-        """Start what waits; returns true when the workers are ended."""
+        """Start the waiting deliveries; return True when the workers have ended."""
         self._more.wait()
         self._more.clear()
         while self._waiting:
@@ -115,7 +115,10 @@ class Intake:
         return started
 
     def _ration(self) -> bool:
-        """Fetch an event for each worker that becomes free; returns true when they are ended."""
+        """Fetch an event for each worker that becomes free, until workers are not scarce any more.
+
+        Return True when the workers have ended.
+        """
         logger.info('handlers wait for workers; events are fetched one at a time')
         self._scarce = True
         try:
@@ -142,7 +145,7 @@ class Intake:
                 handler.resume()
 
     def _fetch(self) -> bool:
-        """Begin an event of whoever is next and has one; returns false when nobody has."""
+        """Begin an event of the next consumer that has one; return False if none has."""
         for _ in range(len(self._handlers)):
             if not self._handlers:
                 break

@@ -1,11 +1,8 @@
-"""A connection to RabbitMQ that comes back: its reader and its heartbeats.
+"""A connection to RabbitMQ that is restored after a loss, with its reader and its heartbeats.
 
-`prepare` is called with each new connection before anybody else sees it, and may wait; what it
-raises counts as a failed connection. `on_down` is called when the connection is gone; it never
-waits.
-
-Heartbeats have a greenlet of their own, so that neither an idle connection nor a busy one is lost
-for want of them. Source: RabbitMQ's guide to heartbeats: silence for two intervals is a dead peer.
+A greenlet of its own sends heartbeats, so that neither an idle nor a busy connection is lost for
+lack of them. A peer counts as dead after two intervals of silence. Source: RabbitMQ's guide
+"Detecting Dead TCP Connections with Heartbeats".
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ __all__ = ['RabbitmqLink']
 
 logger = logging.getLogger(__name__)
 
-_HEARTBEATS = 4  # looks at the clock in one heartbeat interval
+_HEARTBEATS = 4  # checks per heartbeat interval
 
 
 def _nothing() -> None:
@@ -36,7 +33,12 @@ def _nothing() -> None:
 
 
 class RabbitmqLink(Reconnecting[Broker, AmqpConnection]):
-    """Keeps one connection to one of `brokers`; `purpose` names it in the log."""
+    """Keeps one connection to one of `brokers`; `purpose` names it in the log.
+
+    `prepare(connection)` is called with each new connection before any other use, and may wait. Its
+    errors count as a failed connection. `on_down()` is called when the connection is lost, and must
+    not wait. `shuffle` and `reminder` are as in `Reconnecting`.
+    """
 
     def __init__(
         self,
@@ -52,17 +54,18 @@ class RabbitmqLink(Reconnecting[Broker, AmqpConnection]):
         self._greenlets: list[Greenlet] = []
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child, without a word to the broker."""
+        """Stop using the connection in a forked child, without sending anything to the broker."""
         self._abandoned = True
         if self.connection is not None:
             self.connection.abandon()
 
     @contextmanager
     def channel(self, timeout: float = 0) -> Iterator[AmqpChannel]:
-        """Lend a channel of its own for the duration of a `with` block.
+        """Open a channel for the duration of a `with` block.
 
-        Waits up to `timeout` seconds for a connection. Raises BrokerError when there is none, and
-        in place of the errors of py-amqp within the block.
+        Waits up to `timeout` seconds for a connection (0 by default). Raises BrokerError when there
+        is none, and in place of py-amqp's errors and OSError within the block; WrongThread in
+        another native thread.
         """
         self.expect_own_thread()
         self.up.wait(timeout)
@@ -89,7 +92,7 @@ class RabbitmqLink(Reconnecting[Broker, AmqpConnection]):
             self._prepare(connection)
         except BaseException as error:
             self._abandon(connection)
-            self._on_down()  # some may be ready, and have sent what is not confirmed any more
+            self._on_down()  # publishers may have used it already and wait for confirms
             if isinstance(error, BROKEN):
                 raise BrokerError(f'{broker}: {explain(error)}') from error
             raise
@@ -102,12 +105,12 @@ class RabbitmqLink(Reconnecting[Broker, AmqpConnection]):
 
 
 def _read(connection: AmqpConnection) -> None:
-    """Read until the connection ends, and say why."""
+    """Read until the connection ends, and end it with the reason."""
     try:
         connection.read()
     except BROKEN as error:
         connection.fail(error)
-    except Exception as error:  # noqa: BLE001 - the edge of py-amqp, which reads what others wrote
+    except Exception as error:  # noqa: BLE001 - py-amqp may fail on any data that it reads
         log_failure(logger, error, 'cannot understand the broker')
         connection.fail(error)
     else:
@@ -115,17 +118,17 @@ def _read(connection: AmqpConnection) -> None:
 
 
 def _keep_alive(connection: AmqpConnection) -> None:
-    """Send heartbeats and look for those of the broker."""
+    """Send heartbeats, and end the connection when those of the broker are missing."""
     interval = connection.heartbeat / _HEARTBEATS
     if not interval:
         return
     while True:
         gevent.sleep(interval)
-        # After a blocked loop the reader comes first: what has arrived meanwhile is no silence.
+        # After a blocked loop, the reader runs first and counts what has arrived meanwhile.
         gevent.sleep(0)
         try:
             connection.heartbeat_tick()
-        except Exception as error:  # noqa: BLE001 - without heartbeats it would be lost anyway
+        except Exception as error:  # noqa: BLE001 - without heartbeats the broker ends it anyway
             if not isinstance(error, BROKEN):
                 log_failure(logger, error, 'cannot send heartbeats')
             connection.fail(error)

@@ -1,8 +1,8 @@
-"""RabbitMQ's management API, as far as it tells more of queues than AMQP does.
+"""RabbitMQ's management API, for facts about queues that AMQP does not provide.
 
-It is a plugin that need not be there, so it is asked only where `container.events.management` says
-where it is. Its figures are as old as its statistics, 5 s by default. Source: the plugin's
-documentation of ``/api/queues``.
+The API is an optional plugin, so it is used only if `container.events.management` has its address.
+Its figures are updated every 5 s by default. Source: the plugin's documentation of
+``/api/queues``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,16 @@ _COLUMNS = 'name,arguments,message_bytes_ready,messages_unacknowledged,messages_
 
 @dataclass(frozen=True)
 class Figures:
-    """What the API tells of a queue; None where it has no statistics yet."""
+    """The API's figures about a queue; None where it has no statistics yet.
+
+    ====================  ====================================================================
+    bytes                 size of the events that wait
+    running               events that were delivered and are not settled
+    dead_letter_exchange  the exchange that its dead letters go to
+    waiting               events that wait
+    consumers             consumers of the queue
+    ====================  ====================================================================
+    """
 
     bytes: int | None
     running: int | None
@@ -46,7 +55,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Management:
-    """Where the API is, and who asks. As text it has no password."""
+    """The address of the API and the credentials for it. Its `str` contains no credentials."""
 
     scheme: str
     host: str
@@ -56,7 +65,11 @@ class Management:
 
     @classmethod
     def parse(cls, url: str) -> Management:
-        """Read ``http://user:password@host:port``, guest by default; raises ValueError."""
+        """Parse ``http(s)://user:password@host:port``.
+
+        User and password are `guest` by default, the port is 15672, or 15671 for https. Raises
+        ValueError for anything else.
+        """
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
         rest = parts.path.strip('/') or parts.query or parts.fragment
@@ -69,19 +82,26 @@ class Management:
         return f'{self.scheme}://{join_address(self.host, self.port)}'
 
     def read(self, virtual_host: str) -> Mapping[str, Figures]:
-        """Return the figures of all queues of a virtual host, by name; raises BrokerError."""
+        """Return the figures of all queues of a virtual host, by name.
+
+        Raises BrokerError when the API does not answer within 5 s, refuses, or answers something
+        else.
+        """
         path = f'queues/{quote(virtual_host, safe="")}?columns={_COLUMNS}'
         return self._read(path, lambda row: (row['name'], _figures(row)))
 
     def bound(self, virtual_host: str, exchange: str) -> Mapping[str, Any]:
-        """Return the names of the queues that an exchange is bound to; raises BrokerError."""
+        """Return a mapping whose keys are the names of the queues bound to an exchange.
+
+        Raises BrokerError as `read` does.
+        """
         host, name = quote(virtual_host, safe=''), quote(exchange, safe='')
         path = f'exchanges/{host}/{name}/bindings/source'
         found = self._read(path, lambda row: (str(row['destination']), row['destination_type']))
         return {name: kind for name, kind in found.items() if kind == 'queue'}
 
     def _read(self, path: str, pair: Callable[[Any], tuple[str, T]]) -> Mapping[str, T]:
-        """Return what `pair` makes of the rows that the API answers; raises BrokerError."""
+        """Return a mapping of `pair(row)` for each row of the answer; raises BrokerError."""
         late = TimeoutError(f'no answer within {_TIMEOUT:g} s')
         try:
             with gevent.Timeout(_TIMEOUT, late):

@@ -1,27 +1,28 @@
 """Events as AMQP messages.
 
-The body is the mapping of `lymph.events.envelope`, in one of our serializers. Properties:
+The body is the mapping of `lymph.events.envelope`, packed by one of lymph's serializers.
+Properties:
 
 ===================  =====================================================================
-content_type         which serializer
-delivery_mode        2: it is written to disk
+content_type         names the serializer
+delivery_mode        2: the broker writes the message to disk
 message_id           id of the event
 type                 type of the event
 ===================  =====================================================================
 
-Headers, so that the broker's own tools show them and a dead letter can be read without its body:
+Headers, for the broker's own tools, and for dead letters whose body cannot be decoded:
 
 ===================  =====================================================================
-lymph-trace-id       trace id of the event, where it has one
+lymph-trace-id       trace id of the event, if it has one
 lymph-emitted        Unix time of `emit`
 lymph-attempts       deliveries to handlers before it was put into this queue
 lymph-queue          dead letters: the queue that gave it up
-lymph-error          dead letters: one line
+lymph-error          dead letters: the error, in one line
 lymph-died           dead letters: Unix time
 ===================  =====================================================================
 
-What others have put into a queue may have anything in their place, or nothing: what cannot be meant
-is passed over, and never sent on.
+Messages of other programs may lack these headers or have any values there. Invalid values are
+ignored, and never passed on.
 """
 
 from __future__ import annotations
@@ -63,18 +64,22 @@ DIED = 'lymph-died'
 
 _DELIVERY_COUNT = 'x-delivery-count'  # quorum queues: earlier deliveries from this queue
 _PERSISTENT = 2
-_SHORT = 255  # bytes; of a property that is text
-_MOST = 1_000_000  # no event is delivered or fails more often
+_SHORT = 255  # bytes of a property that is text
+_MOST = 1_000_000  # attempts or deliveries; a larger number is invalid
 _KEPT = ('content_type', 'content_encoding', 'message_id', 'type')
 
 
 def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message:
-    """Return an event as a message; raises SerializationError, EventTooLarge among them."""
+    """Return an event as a message; `now` is the Unix time of `emit`.
+
+    Raises SerializationError for a body that cannot be packed, and EventTooLarge, one of its
+    subclasses, for one that exceeds the limit.
+    """
     body = encode_event(event, serializer.encode)
     headers: dict[str, Any] = {EMITTED: now}
     trace_id = event.headers.get('trace_id')
     if isinstance(trace_id, str) and len(trace_id) <= limits.TRACE_ID and trace_id.isascii():
-        headers[TRACE_ID] = trace_id  # whoever reads it looks more closely
+        headers[TRACE_ID] = trace_id  # the receiver validates it
     return amqp.Message(
         body,
         content_type=serializer.content_type,
@@ -87,15 +92,19 @@ def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message
 
 
 def event_of(message: amqp.Message, attempt: int) -> Event:
-    """Return the event that a message holds; raises SerializationError when it holds none."""
+    """Return the event in a message, with this number of its attempt.
+
+    Raises SerializationError when the message does not contain an event.
+    """
     value = decode(message.body, message.properties.get('content_type'))
     return event_from(value, attempt)
 
 
 def again(message: amqp.Message, headers: Mapping[str, Any], **properties: Any) -> amqp.Message:
-    """Return the message to be sent once more, with `headers` besides those that stay.
+    """Return a copy of a message to publish, with additional `headers` and `properties`.
 
-    It can be sent whatever the first one holds.
+    It keeps the body, the trace id, the time of `emit`, and the properties that identify the event.
+    Invalid or oversized values are left out or cut, so that the copy can always be sent.
     """
     kept: dict[str, Any] = {}
     if trace.is_valid(trace_id := header(message, TRACE_ID, str)):
@@ -113,11 +122,11 @@ def again(message: amqp.Message, headers: Mapping[str, Any], **properties: Any) 
 
 
 def attempt_of(message: amqp.Message) -> int:
-    """Return which delivery to a handler this is, from 1.
+    """Return the number of this delivery to a handler, from 1.
 
-    That is the count that a copy for another attempt carries, and what the broker adds for the
-    queue it is in: ``x-delivery-count`` in quorum queues. Classic queues do not count (RabbitMQ
-    issue 2013); they mark an event as redelivered, however often it was delivered before.
+    It is the sum of the count in the header of a copy for another attempt, and the broker's count
+    for the present queue: ``x-delivery-count`` in quorum queues. Classic queues do not count
+    (RabbitMQ issue 2013); they only mark an event as redelivered, however often it was delivered.
     """
     here = _count(message, _DELIVERY_COUNT)
     if here is None:
@@ -126,12 +135,12 @@ def attempt_of(message: amqp.Message) -> int:
 
 
 def losses_of(message: amqp.Message) -> int:
-    """Return how many deliveries from its queue ended without an outcome; 0 in classic queues."""
+    """Return how many deliveries from this queue ended without an outcome; 0 in classic queues."""
     return _count(message, _DELIVERY_COUNT) or 0
 
 
 def subtract_losses(message: amqp.Message, count: int) -> None:
-    """Have a delivered message count that many fewer earlier deliveries."""
+    """Reduce the broker's count of earlier deliveries in a message by `count`."""
     losses = _count(message, _DELIVERY_COUNT)
     if losses is not None:
         message.properties['application_headers'][_DELIVERY_COUNT] = max(losses - count, 0)
@@ -140,13 +149,13 @@ def subtract_losses(message: amqp.Message, count: int) -> None:
 
 
 def header(message: amqp.Message, name: str, kind: type) -> Any:
-    """Return a header, or None where there is none of that type."""
+    """Return the value of a header, or None if there is none of this type."""
     value = _headers(message).get(name)
     return value if isinstance(value, kind) else None
 
 
 def number(value: object) -> int | None:
-    """Return a value that can be a number of attempts, else None."""
+    """Return `value` if it can be a number of attempts (0 to 1,000,000), else None."""
     return value if isinstance(value, int) and 0 <= value <= _MOST else None
 
 
@@ -155,7 +164,7 @@ def _count(message: amqp.Message, name: str) -> int | None:
 
 
 def _short(text: str) -> str:
-    """Return text that fits into a property, cut where it does not."""
+    """Return text cut to the size of a property, 255 bytes."""
     if len(text) <= _SHORT and text.isascii():
         return text
     data = text.encode(errors='backslashreplace')

@@ -1,9 +1,10 @@
-"""What to do about a queue that exists with other arguments: it depends on the first that differs.
+"""The advice for a queue that exists with other arguments, based on the argument that differs.
 
 RabbitMQ names one argument: the first that differs, in an order that depends on the type of the
-queue (`queue_arguments` in its modules). In all of them where dead letters go comes before types
-and most limits. So a queue that differs in one of these sends its dead letters where this system's
-go, and is one of its own. Any other may be somebody else's, and nobody is told to delete it.
+queue (`queue_arguments` in its modules). In all these orders, the arguments for dead letters come
+before the type and most limits. So a queue that differs in its type or one of these limits sends
+its dead letters to this system, and belongs to it. Any other queue may belong to another program,
+so the advice is never to delete it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _DIFFERENCE = re.compile(
 _VALUE = re.compile(r"(?:the value )?'(.*)'(?: of type '[^']*')?", re.DOTALL)
 _TYPES = ('quorum', 'classic')
 _OF_A_TYPE = ('x-dead-letter-strategy', 'x-delivery-limit', 'x-overflow', 'x-queue-type')
-# compared after where dead letters go; in streams the limit of bytes comes first of all
+# compared after the arguments for dead letters; streams compare their limit of bytes first
 _COMPARED_LATER = (
     'x-max-in-memory-bytes',
     'x-max-in-memory-length',
@@ -48,7 +49,7 @@ _OWN_PLACE = 'a container.events.exchange or a virtual host of its own'
 
 @dataclass(frozen=True)
 class _Difference:
-    """The argument that differs, and its values; None where one is not set."""
+    """The argument that differs, with both values; None for one that is not set."""
 
     argument: str
     vhost: str
@@ -57,9 +58,9 @@ class _Difference:
 
 
 def advice(queue: str, queue_type: str, text: str) -> str:
-    """Return what to do about `queue`, which was to be of `queue_type`.
+    """Return the advice, part of a sentence, for `queue`, which was declared as `queue_type`.
 
-    `text` is that of the broker's PRECONDITION_FAILED or RESOURCE_LOCKED.
+    `text` is the broker's text of PRECONDITION_FAILED or RESOURCE_LOCKED.
     """
     found = _DIFFERENCE.search(text)
     if found is None:
@@ -88,7 +89,7 @@ def advice(queue: str, queue_type: str, text: str) -> str:
 
 
 def _elsewhere(queue: str) -> str:
-    if not is_exchange(queue):  # it is one for dead letters, or for delays
+    if not is_exchange(queue):  # it is lymph's queue for dead letters, delays or records
         return f'give this system {_OWN_PLACE}'
     handler = 'give the handler another name or queue_name'
     return f'{handler}; a system that is new here can have {_OWN_PLACE}'

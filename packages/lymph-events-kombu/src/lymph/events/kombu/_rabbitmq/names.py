@@ -1,7 +1,7 @@
-"""The names of exchanges and queues at RabbitMQ: those of different exchanges never meet.
+"""The names of exchanges and queues at RabbitMQ, which are different for each system.
 
-With the default `exchange`, and with another one that is called X (N: the queue name of a
-subscription, ``<interface>.<handler>``; `Level` in `delays` has MS and SLOT):
+With the default `exchange`, and with another one named X (N: the queue name of a subscription,
+``<interface>.<handler>``; MS and SLOT: the `Level` in `delays`):
 
 ===========  ======================  ========================
              default                 X
@@ -18,8 +18,8 @@ temporary    N.TOKEN                 X.N.TOKEN
 `lock`       lymph.queues.lock       X.lymph.queues.lock
 ===========  ======================  ========================
 
-No interface is called ``lymph``, so a handler that is called ``dead`` does not meet the dead
-letters. The default is not ``lymph``, which is the exchange of lymph 0.15.
+No interface can be named ``lymph``, so the queue of a handler named ``dead`` is never that of the
+dead letters. The default is not ``lymph``, because that is the exchange of lymph 0.15.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ['DEFAULT_EXCHANGE', 'Names']
 
 DEFAULT_EXCHANGE = 'lymph.events'
 
-_LONGEST_QUEUE = 200  # bytes; AMQP ends at 255, and names of retry queues are longer
+_LONGEST_QUEUE = 200  # bytes; AMQP's limit is 255, and the names of retry queues are longer
 _DEAD, _DELAY, _DELAYED = 'lymph.dead', 'lymph.delay', 'lymph.delayed'
 _QUEUES = 'lymph.queues'
 _RESERVED = re.compile(r'lymph\.(dead|delay|delayed|queues)(\..*)?|.*\.retry\.\d+\.\d+', re.DOTALL)
@@ -54,26 +54,30 @@ class Names:
         self.lock = f'{self.records}.lock'
 
     def queue(self, name: str, token: str = '') -> str:
-        """Return what the queue `name` of a subscription is called at the broker.
+        """Return the name at the broker of the queue `name` of a subscription.
 
-        `token` tells the temporary queue of one instance from those of others.
+        `token` makes the name of a temporary queue unique to an instance.
         """
         return f'{self._prefix}{name}.{token}' if token else f'{self._prefix}{name}'
 
     def name_of(self, queue: str) -> str:
-        """Return the queue name of the subscription whose queue is called `queue` at the broker."""
+        """Return the queue name of a subscription; `queue` is its name at the broker."""
         return queue.removeprefix(self._prefix)
 
     def retry(self, queue: str, level: Level) -> str:
-        """Return the queue where failed events of `queue` wait."""
+        """Return the name of the queue where failed events of `queue` wait."""
         return f'{queue}.retry.{level.suffix}'
 
     def waiting(self, level: Level) -> str:
-        """Return the queue where delayed events wait."""
+        """Return the name of the queue where delayed events wait."""
         return f'{self.delay}.{level.suffix}'
 
     def check(self, name: str) -> None:
-        """Raise SubscriptionError for a queue name that is lymph's own, or leaves no room."""
+        """Raise SubscriptionError for a queue name that cannot be used.
+
+        It is not printable, reserved by lymph or RabbitMQ, or longer than 200 bytes together with
+        the prefix of the exchange.
+        """
         if not name.isprintable():
             raise SubscriptionError(
                 f'expected a queue name that can be printed, found {quoted(name)}'

@@ -1,9 +1,9 @@
-"""Decides what is published when, and what becomes of it. Pure: no socket, clock or greenlet.
+"""Decides when each publication is sent and how it ends. Pure: no socket, clock or greenlet.
 
 The owner offers publications, sends what `next` returns, and reports what the broker answers. Times
 are passed in: seconds of a clock that never goes back. Every publication ends once, in a state
 marked with `*`. `acked`, `channel_lost` and `end_all` return what they end, so that the owner can
-wake whoever waits for it.
+wake the greenlets that wait for it.
 
 A publication (queued, sent and refused ones are under way):
 
@@ -17,7 +17,7 @@ A publication (queued, sent and refused ones are under way):
     sent             channel_lost                       queued; rejected * if it is the offender
     refused          tick: the pause is over            queued
     refused          channel_lost                       queued
-    under way        expired: nobody waits any more     expired *
+    under way        expired: its caller stops waiting  expired *
     under way        end_all: the owner stops           stopped *
 
 The channel:
@@ -77,7 +77,7 @@ _UNDER_WAY = ('queued', 'sent', 'refused')
 
 
 class OutboxItem:
-    """What an outbox knows of a publication of `size` bytes. Only an outbox changes it."""
+    """The state of a publication of `size` bytes. Only an outbox changes it."""
 
     __slots__ = ('number', 'reason', 'size', 'state', 'times_refused', 'times_sent')
 
@@ -100,17 +100,17 @@ T = TypeVar('T', bound=OutboxItem)
 
 
 class Outbox(Generic[T]):
-    """The publications of one channel at a time; none is open at first.
+    """The publications of one channel at a time; at first none is open.
 
-    `bounds` limits what is queued or refused, `window` and `window_bytes` what is sent and
-    unanswered.
+    `bounds` limits the queued and refused publications, `window` and `window_bytes` those that are
+    sent and unanswered.
     """
 
     def __init__(
         self, bounds: Bounds = _BOUNDS, window: int = _WINDOW, window_bytes: int = _WINDOW_BYTES
     ) -> None:
         self.channel: ChannelState = 'closed'
-        #: the bytes of what is queued or refused
+        #: bytes of the queued and refused publications
         self.waiting_bytes = 0
         self._bounds = bounds
         self._window = window
@@ -119,7 +119,7 @@ class Outbox(Generic[T]):
         self._queued: OrderedDict[T, None] = OrderedDict()
         self._unanswered: dict[int, T] = {}  # by delivery tag: all that is sent, some expired
         self._unanswered_bytes = 0
-        self._tag = 0  # of the last publication over this channel; the broker counts alike
+        self._tag = 0  # of the last publication over this channel; the broker counts the same way
         self._refused: dict[T, None] = {}
         self._suspects: set[T] = set()
         self._pause = _PAUSE
@@ -181,14 +181,14 @@ class Outbox(Generic[T]):
         return self._tag
 
     def unsendable(self, publication: T, reason: str) -> None:
-        """End what `next` returned and what cannot be put into frames."""
+        """End a publication that `next` returned and that cannot be encoded."""
         if publication.state == 'queued':
             self._unqueue(publication)
             publication.reason = reason
             self._end(publication, 'unsendable')
 
     def expired(self, publication: T) -> None:
-        """End what nobody waits for any more; one that has ended stays as it is."""
+        """End a publication that nobody waits for any more; one that has ended is unchanged."""
         if publication.state == 'queued':
             self._unqueue(publication)
         elif publication.state == 'refused':
@@ -210,18 +210,18 @@ class Outbox(Generic[T]):
     # The broker's answers. Each concerns `tag`, or with `multiple` all tags up to it.
 
     def acked(self, tag: int, multiple: bool) -> list[T]:
-        """Return what ends by this confirm. Tags that are not expected are ignored."""
+        """Handle a confirm and return the publications that it ends. Unknown tags are ignored."""
         ended = []
         for publication in self._answered(tag, multiple):
             if publication.times_refused:
-                self._pause = _PAUSE  # the broker takes again what it had refused
+                self._pause = _PAUSE  # the broker accepts what it refused before
             if publication.state == 'sent':
                 self._end(publication, 'unroutable' if publication.reason else 'confirmed')
                 ended.append(publication)
         return ended
 
     def nacked(self, tag: int, multiple: bool, now: float) -> None:
-        """Hold what the broker refuses until a pause is over."""
+        """Handle a refusal: hold the publications until a pause is over."""
         for publication in self._answered(tag, multiple):
             if publication.state != 'sent':
                 continue
@@ -235,7 +235,7 @@ class Outbox(Generic[T]):
                 self._wear_out(now)
 
     def returned(self, matches: Callable[[T], bool], reason: str) -> None:
-        """Note that no queue took what `matches`; its confirm comes next."""
+        """Note that the publications that match reached no queue; their confirm follows."""
         for publication in self._unanswered.values():
             if matches(publication):
                 publication.reason = reason
@@ -248,10 +248,10 @@ class Outbox(Generic[T]):
         self._tag = 0
 
     def channel_lost(self, offence: str | None = None) -> list[T]:
-        """Queue again what was sent or refused; return what is rejected.
+        """Queue sent and refused publications again; return those that are rejected.
 
-        `offence` is the broker's reason if it has closed the channel; without one the channel
-        ended for reasons that have nothing to do with the publications.
+        `offence` is the broker's reason if it has closed the channel. Without one, the channel
+        ended for a reason that is independent of the publications.
         """
         self.channel = 'closed'
         sent = [each for each in self._unanswered.values() if each.under_way]
@@ -283,7 +283,7 @@ class Outbox(Generic[T]):
         self.waiting_bytes -= publication.size
 
     def _queue_again(self, publications: Iterable[T]) -> None:
-        """Queue what was sent before or refused; all that is queued keeps the order of offers."""
+        """Queue publications that were sent or refused; the queue keeps the order of offers."""
         everything = sorted([*publications, *self._queued], key=attrgetter('number'))
         self._queued = OrderedDict.fromkeys(everything)
         for publication in everything:

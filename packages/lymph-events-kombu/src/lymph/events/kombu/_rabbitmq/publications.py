@@ -1,4 +1,4 @@
-"""A message on its way to RabbitMQ, and the greenlet that waits for what becomes of it."""
+"""A message on its way to RabbitMQ, and the greenlet that waits for its outcome."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ['Publication']
 
 
 class Publication(OutboxItem):
-    """A message for one `publish`; `state` says what became of it.
+    """A message for one `publish`; `state` is its state in the outbox.
 
-    With `mandatory`, a message that no queue takes is unroutable. `before` is called with the
-    channel each time just before the message is sent over it, and must not wait.
+    With `mandatory`, a message that reaches no queue ends as unroutable. `before(channel)` is
+    called each time just before the message is sent, and must not wait.
     """
 
     __slots__ = ('_waiting', 'before', 'exchange', 'mandatory', 'message', 'routing_key')
@@ -41,7 +41,7 @@ class Publication(OutboxItem):
 
     @property
     def history(self) -> str:
-        """How often it was sent and refused, for an error."""
+        """How often it was sent and refused, for the text of an error."""
         sent = {0: 'never sent', 1: 'sent once'}
         text = sent.get(self.times_sent, f'sent {self.times_sent} times')
         if self.times_refused:
@@ -57,7 +57,7 @@ class Publication(OutboxItem):
         )
 
     def wait(self) -> None:
-        """Wait for `wake` or `expire`; return at once if it is not under way."""
+        """Wait until `wake` or `expire` is called; return at once if it is not under way."""
         if self.under_way:
             self._waiting = getcurrent()
             try:
@@ -66,11 +66,11 @@ class Publication(OutboxItem):
                 self._waiting = None
 
     def wake(self) -> None:
-        """Have `wait` return in the next turn of the loop. Never waits."""
+        """Make `wait` return in the next turn of the loop. Never waits."""
         if self._waiting is not None:
             gevent.get_hub().loop.run_callback(self.expire)
 
     def expire(self) -> None:
-        """Have `wait` return now. Only the hub may call this."""
+        """Make `wait` return now. Only the hub may call this."""
         if self._waiting is not None:
             self._waiting.switch()

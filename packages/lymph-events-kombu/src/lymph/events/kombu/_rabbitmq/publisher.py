@@ -1,12 +1,12 @@
 """Publishing to RabbitMQ with confirms, many events under way at once.
 
-An `Outbox` decides what is sent when and what becomes of it; here are the channel that it goes
-over, the clock, and the greenlets that wait. Whoever publishes waits for its own confirm only, and
-what greenlets publish in one turn of the loop is written together. While there is no connection, or
-the broker blocks publishers, publications stay queued. What was sent over a connection that is lost
-is sent again, in the same order, and may arrive twice with the same id.
+An `Outbox` decides which publication is sent when, and how it ends. This module has the channel,
+the clock and the waiting greenlets. Each caller of `publish` waits for its own confirm only, and
+the publications of one turn of the loop are written together. While there is no connection, or the
+broker blocks publishers, publications stay queued. Those that were sent over a lost connection are
+sent again in the same order, and may arrive twice with the same id.
 
-Only `publish` and `prepare` wait. One timer serves all that wait.
+Only `publish`, `prepare` and `stop` wait. One timer serves all waiting greenlets.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _FAILED: dict[PublicationState, str] = {
 
 
 class _Trouble(Protocol):
-    """What a publisher knows of its link."""
+    """The part of a link that a publisher uses."""
 
     trouble: str  # why there is no connection
 
 
 class Publisher:
-    """Publishes over a channel of its own of each connection that it is given.
+    """Publishes over its own channel of the present connection.
 
-    `declare` is called with each new channel and may wait. `restore` is called, and may wait,
-    before another channel is opened in place of one that ended because an exchange was missing.
+    `declare(channel)` is called with each new channel and may wait. `restore()` is called when a
+    channel ended because an exchange was missing, before the next one is opened, and may wait.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Publisher:
         self._expirations = Expirations()
 
     def publish(self, publication: Publication, timeout: float) -> None:
-        """Return when the broker has confirmed the publication.
+        """Publish a message; return when the broker has confirmed it.
 
-        Raises Unsendable for a message that cannot be put into frames. Raises BrokerError when too
-        much waits already, when the broker rejects the message or returns it, when the publisher is
-        stopped, and after `timeout` seconds.
+        Raises Unsendable for a message that cannot be encoded. Raises BrokerError when too much
+        waits already (see `Bounds`), when the broker rejects the message or returns it, when the
+        publisher is stopped, and when there is no confirm within `timeout` seconds.
         """
         outbox = self._outbox
         if not outbox.offer(publication):
@@ -98,12 +98,12 @@ class Publisher:
         self._open(connection)
 
     def down(self) -> None:
-        """Keep what is under way for the next connection."""
+        """Handle the loss of the connection: keep publications for the next one. Never waits."""
         self._connection = None
         self._lose_channel()
 
     def stop(self) -> None:
-        """Fail what is under way."""
+        """End all publications that are under way; their `publish` raises BrokerError."""
         self.down()
         if self._reopening is not None:
             self._reopening.kill()
@@ -112,13 +112,13 @@ class Publisher:
         self._expirations.close()
 
     def expire(self) -> None:
-        """Called in the hub when the outbox has something due."""
+        """Handle what is due in the outbox, in a greenlet. Called in the hub by the timer."""
         Greenlet.spawn(self._tick)
 
     # From the outbox to the channel.
 
     def _pump(self) -> None:
-        """Send what may be sent."""
+        """Send the publications that the outbox allows now."""
         connection, channel, outbox = self._connection, self._channel, self._outbox
         if connection is None or channel is None or connection.blocked:
             return
@@ -134,7 +134,7 @@ class Publisher:
                     publication.before(channel)
             except Exception as error:
                 if not channel.usable:
-                    return  # it goes over the next one
+                    return  # it is sent over the next channel
                 if not isinstance(error, ValueError):
                     logger.exception('cannot send a message')
                 outbox.unsendable(publication, explain(error))
@@ -144,12 +144,12 @@ class Publisher:
             try:
                 channel.send(frames)
             except Exception as error:  # noqa: BLE001 - logged there
-                # perhaps the broker did not get it, and then its tags are not ours any more
+                # if the broker did not get it, its delivery tags differ from ours from now on
                 self._give_up_on(connection, error)
                 return
 
     def _go_on(self) -> None:
-        """Do what has become possible by an answer of the broker or by time."""
+        """Act on an answer of the broker, or on time that has passed."""
         if self._outbox.channel == 'drained':
             self._replace_channel()
         else:
@@ -161,7 +161,7 @@ class Publisher:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        """Have `expire` called when something is due; once is enough, however often this is."""
+        """Schedule the call of `expire` for what is due next; repeated calls are harmless."""
         due = self._outbox.due
         if due is not None:
             self._expirations.add(self, due)
@@ -208,7 +208,7 @@ class Publisher:
             publication.wake()
 
     def _on_closed(self, error: Exception) -> None:
-        """The broker closed the channel, or the connection is gone."""
+        """Handle the end of the channel: the broker closed it, or the connection is lost."""
         connection = self._connection
         if connection is None or not connection.connected:
             self._lose_channel()  # `down` comes next
@@ -219,7 +219,7 @@ class Publisher:
         self._reopening = Greenlet.spawn(self._reopen, connection, restore=restore)
 
     def _replace_channel(self) -> None:
-        """Give up a channel over which the broker keeps refusing."""
+        """Replace a channel over which the broker keeps refusing events."""
         connection, channel = self._connection, self._channel
         if connection is None or channel is None:
             return
@@ -233,7 +233,7 @@ class Publisher:
     def _reopen(
         self, connection: AmqpConnection, worn: AmqpChannel | None = None, restore: bool = False
     ) -> None:
-        """Open another channel of the connection, unless there is another connection by now."""
+        """Open another channel of the connection, unless it was replaced meanwhile."""
         try:
             if worn is not None:
                 with suppress(*BROKEN):
@@ -246,7 +246,7 @@ class Publisher:
             self._give_up_on(connection, error)
 
     def _give_up_on(self, connection: AmqpConnection, error: Exception) -> None:
-        """Ask for a new connection, which helps whatever the error is."""
+        """End the connection, so that the link makes a new one, whatever the error is."""
         if not isinstance(error, BROKEN):
             logger.exception('cannot publish over this connection any more')
         connection.fail(error)

@@ -1,20 +1,19 @@
-"""Consumes one queue, whatever becomes of connections, channels and nodes.
+"""Consume one queue across lost connections, closed channels and failed nodes.
 
 A greenlet declares the queue, binds and consumes it: on every new connection, and again when the
 broker closes the channel or ends the consumer (the queue was deleted, its node went down).
 
-These are all the ways to change what it does. `flow` is meant for the whole time, the others happen
-once:
+These are all its commands. `flow` sets a lasting state, the others are single actions:
 
 ==========  ======================================================================================
 start       begin; returns when the queue is bound
-flow        how many events the broker may send ahead (0: none); see `flow`
+flow        set how many events the broker may send ahead (0: none); see `flow`
 fetch       take one event out of the queue, while the flow is 0
-poll        have one event sent, while the flow is 0; for queues with a single active consumer,
-            from which the broker lets nobody fetch
-put_back    return to its place in the queue what is not settled, and go on over a new channel
-leave       return to its place in the queue what is not settled, and end
-stop        end; what was delivered can still be settled; a temporary queue is deleted
+poll        let the broker send one event, while the flow is 0; for queues with a single active
+            consumer, which reject `basic.get`
+put_back    return unsettled events to their places in the queue, and go on over a new channel
+leave       return unsettled events to their places in the queue, and end
+stop        end; unsettled events can still be settled; a temporary queue is deleted
 ==========  ======================================================================================
 """
 
@@ -49,15 +48,15 @@ __all__ = ['QueueConsumer']
 logger = logging.getLogger(__name__)
 
 _BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
-_HOPELESS = (BrokerError, AccessRefused)  # trying again will not help by itself
+_HOPELESS = (BrokerError, AccessRefused)  # another attempt would fail in the same way
 
 
 class QueueConsumer:
-    """Consumes the queue of `subscription`; `queue` is a temporary one that was declared before.
+    """Consumes the queue of `subscription`; `queue` is its temporary queue, if it exists already.
 
-    Three callbacks, none of which waits: `deliver` gets what the broker sends; `opened` is called
-    when a new channel begins, and returns the flow to begin with; `closed` is called with the error
-    when a channel ends by itself.
+    It has three callbacks, which must not wait. `deliver(delivery)` is called for each event.
+    `opened()` is called for each new channel, and returns the flow to begin with. `closed(error)`
+    is called when the broker or a lost connection ends a channel.
     """
 
     def __init__(
@@ -77,22 +76,22 @@ class QueueConsumer:
         self._opened = opened
         self._on_closed = closed
         self.queue = queue or self._named()
-        self._width = 0  # what is wanted; the channel follows
+        self._width = 0  # the wanted flow; the channel follows
         self._channel: ConsumingChannel | None = None
-        self._declared = False  # the queue, over this channel; others may use it now
+        self._declared = False  # whether the queue is declared over this channel
         self._wake = Event()
         self._lost = False
         self._trouble = ''
-        self._failures = 0  # in a row
+        self._failures = 0  # number of failures in a row
         self._reminder = Reminder()
         self._first: AsyncResult[Exception | None] = AsyncResult()
         self._greenlet: Greenlet | None = None
 
     def start(self, timeout: float) -> None:
-        """Consume; returns when the queue is bound.
+        """Start to consume; return when the queue is bound.
 
-        Raises SubscriptionError when that takes longer than `timeout` (seconds), and at once when
-        trying again would not help.
+        Raises SubscriptionError when this takes more than `timeout` seconds, and at once when the
+        queue exists with other arguments or the user lacks a permission.
         """
         self._greenlet = Greenlet.spawn(go_on, logger, self.queue.name, self._run)
         self._first.wait(timeout)
@@ -108,9 +107,10 @@ class QueueConsumer:
             ) from error
 
     def flow(self, width: int) -> None:
-        """Have up to `width` events sent ahead from now on; 0: none. Never waits.
+        """Let the broker send up to `width` events ahead from now on; 0: none. Never waits.
 
-        Less takes effect at once. More is up to the greenlet, which waits for the broker's replies.
+        A smaller width takes effect at once. A larger one is set by the greenlet, which waits for
+        the broker's replies.
         """
         more = width > self._width
         self._width = width
@@ -120,7 +120,10 @@ class QueueConsumer:
             self._channel.lower(width)
 
     def fetch(self) -> AmqpDelivery | None:
-        """Take one event out of the queue; None: it has none. Waits; one greenlet at a time."""
+        """Take one event out of the queue; return None if it is empty or cannot be asked.
+
+        Waits for the broker; only one greenlet may call this at a time.
+        """
         channel = self._idle_channel()
         if channel is None:
             return None
@@ -130,9 +133,9 @@ class QueueConsumer:
             return None
 
     def poll(self) -> bool:
-        """Have one event sent if the queue has one; returns whether it had. Waits.
+        """Let the broker send one event if the queue has one; return whether it has. Waits.
 
-        The broker goes on sending, one at a time, until `flow(0)`.
+        After this, the broker sends one event at a time until `flow(0)`.
         """
         channel = self._idle_channel()
         try:
@@ -144,17 +147,14 @@ class QueueConsumer:
         return True
 
     def put_back(self) -> None:
-        """Return what is not settled to its place in the queue; go on over a new channel.
-
-        Never waits.
-        """
+        """Return unsettled events to their places, and go on over a new channel. Never waits."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
             self._lose_channel()
 
     def leave(self) -> None:
-        """Return what is not settled to its place in the queue; consume no more. Never waits."""
+        """Return unsettled events to their places, and stop consuming. Never waits."""
         self._width = 0
         if not self._first.ready():
             self._first.set(BrokerError('the subscription was ended meanwhile'))
@@ -165,13 +165,16 @@ class QueueConsumer:
             channel.close()
 
     def stop(self) -> None:
-        """Consume no more; what was delivered can be settled. A temporary queue is deleted."""
+        """Stop consuming and delete a temporary queue. Waits for the broker.
+
+        Deliveries that are not settled yet can still be settled.
+        """
         self.flow(0)
         if self._greenlet is not None:
             self._greenlet.kill()
         channel, answered = self._channel, self._first.ready()
         if self._subscription.temporary and answered and channel and channel.channel.usable:
-            # what cannot be deleted now expires
+            # a temporary queue that cannot be deleted now expires later
             with suppress(*BROKEN):
                 channel.channel.queue_delete(self.queue.name)
         self._drop_channel()
@@ -181,7 +184,7 @@ class QueueConsumer:
             self._link.up.wait()
             connection = self._link.connection
             if connection is None:
-                continue  # it was lost between the signal and this turn
+                continue  # the connection was lost before this greenlet ran
             self._lost = self._declared = False
             try:
                 self._open(connection)
@@ -201,7 +204,7 @@ class QueueConsumer:
         self._declared = True
 
     def _follow(self) -> None:
-        """Widen the channel as far as is wanted, until it is lost."""
+        """Widen the channel to the wanted flow until the channel is lost."""
         while not self._lost:
             if self._channel is not None:
                 self._channel.widen(self._width)
@@ -233,7 +236,7 @@ class QueueConsumer:
                 self._channel.channel.fail(error)
             log_failure(logger, error, text, self.queue.name, self._trouble)
         if self._subscription.temporary and isinstance(error, NotFound):
-            # it lies on a node that is down
+            # the queue is on a node that is down
             self.queue = self._named()
 
     def _named(self) -> Queue:

@@ -1,4 +1,4 @@
-"""The queues at RabbitMQ, for an operator, as far as AMQP and perhaps its management API tell."""
+"""The queues at RabbitMQ: their state for an operator, from AMQP and the management API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lymph.events.queues import QueueInUse, Queues, QueueState
 
 __all__ = ['RabbitmqQueues']
 
-_COUNTED = 1000  # dead letters: to tell whose they are, each has to be taken and put back
+_COUNTED = 1000  # dead letters; to count them by queue, each has to be taken and put back
 _NOTE = (
     'over AMQP RabbitMQ tells no bytes, ages, delayed or running events; '
     'container.events.management names its management API, which knows bytes and what runs'
@@ -30,9 +30,11 @@ _NOTE_WITH_API = 'RabbitMQ tells no ages and no delayed events'
 
 
 class RabbitmqQueues(Queues):
-    """The queues in `records`; every method raises BrokerError when there is no broker.
+    """The queues in `records`, and with `management` also others of this exchange.
 
-    Names are those of subscriptions, without what the exchange puts before them.
+    Every method raises BrokerError when there is no connection within `timeout` seconds, and when
+    the broker refuses a command. Names are those of subscriptions, without the prefix of the
+    exchange.
     """
 
     def __init__(
@@ -51,17 +53,22 @@ class RabbitmqQueues(Queues):
         self._letters = letters
         self._timeout = timeout
         self._management = management
-        self._trouble = ''  # why the API did not answer the last time
-        self._many = 0
+        self._trouble = ''  # why the API did not answer the last request
+        self._many = 0  # the number of dead letters, if too large to count them by queue
 
     @property
     def note(self) -> str:
-        """What RabbitMQ does not tell."""
+        """The facts that the last `read` could not find out, and what would help."""
         dead = f'; {self._many} dead letters are too many to count by queue' if self._many else ''
         known = _NOTE if self._management is None else self._trouble or _NOTE_WITH_API
         return f'{known}{dead}'
 
     def read(self, names: Iterable[str] | None = None) -> Sequence[QueueState]:
+        """Return the queues of these names, or all, sorted by name; unknown names are left out.
+
+        Without `names`, queues that do not exist any more are removed from the record. Up to 1000
+        dead letters are read to count them by queue; `dead` is None if there are more.
+        """
         figures = self._ask_management()
         if names is None:
             ours = (name for name in figures if self._is_of_exchange(figures[name]))
@@ -82,14 +89,23 @@ class RabbitmqQueues(Queues):
         ]
 
     def names(self) -> frozenset[str]:
-        """Return the names of all queues in the record, as they are called at the broker."""
+        """Return the names at the broker of all queues in the record.
+
+        Raises BrokerError as `read` does.
+        """
         return frozenset(self._records.read())
 
     def glance(self, names: Iterable[str]) -> Sequence[QueueState]:
+        """Return the queues of these names, sorted, with `waiting` and `consumers` only."""
         known: Mapping[str, bool | None] = dict.fromkeys(map(self._names.queue, names))
         return self._states(dict(self._look(known)), known)
 
     def drop(self, name: str, *, forced: bool = False) -> bool:
+        """Delete a queue with all events in it, and return whether it existed.
+
+        Its dead letters stay. Raises BrokerError for a queue that lymph did not declare, and
+        QueueInUse if it has consumers, unless `forced`.
+        """
         queue = self._names.queue(name)
         found = dict(self._look([queue]))
         if queue not in found:
@@ -99,7 +115,7 @@ class RabbitmqQueues(Queues):
                 f'the queue {quoted(name)} was not declared by lymph; unless another program has '
                 f'it, delete it with rabbitmqctl delete_queue --if-unused {shlex.quote(queue)}'
             )
-        # RabbitMQ can make sure of that itself for classic queues alone
+        # RabbitMQ has an option for this check (if-unused), but for classic queues only
         _, consumers = found[queue] or (0, 0)
         if consumers and not forced:
             raise QueueInUse(name, consumers)
@@ -109,9 +125,9 @@ class RabbitmqQueues(Queues):
         return True
 
     def adopt(self, name: str) -> None:
-        """Note a queue that is there in the record, if lymph has declared it.
+        """Add an existing queue to the record if lymph declared it.
 
-        The record may not have it when an earlier version has.
+        The record lacks queues that earlier versions declared. Raises BrokerError as `read` does.
         """
         queue = self._names.queue(name)
         ours = None if queue in self._records.read() else self._ours(queue)
@@ -119,12 +135,12 @@ class RabbitmqQueues(Queues):
             self._records.note(ours)
 
     def _ours(self, name: str) -> Queue | None:
-        """Return the durable queue of that name if it is there just as lymph declares it."""
+        """Return the durable queue of this name if it exists exactly as lymph declares it."""
         for exclusive in (False, True):
             queue = self._topology.durable_queue(name, exclusive)
             try:
                 with self._link.channel(self._timeout) as channel:
-                    queue.declare(channel)  # with other arguments RabbitMQ refuses that
+                    queue.declare(channel)  # RabbitMQ refuses this if the arguments differ
             except BrokerError:
                 continue
             return queue
@@ -165,7 +181,10 @@ class RabbitmqQueues(Queues):
         return sorted(states, key=lambda state: state.queue)
 
     def _look(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | None]]:
-        """Yield the queues that are there with what waits and who consumes; None: not to be had."""
+        """Yield each existing queue with its numbers of waiting events and consumers.
+
+        The numbers are None for a queue whose node is down.
+        """
         left = list(names)
         while left:
             with self._link.channel(self._timeout) as channel:
@@ -176,10 +195,10 @@ class RabbitmqQueues(Queues):
                     except NotFound as error:
                         if not is_gone(error):
                             yield name, None
-                        break  # that was the end of the channel
+                        break  # the broker has closed the channel
 
     def _count_dead(self) -> Counter[str] | None:
-        """Return how many dead letters each queue has; None when that is too much to ask."""
+        """Return how many dead letters each queue has, or None if there are more than 1000."""
         with self._link.channel(self._timeout) as channel:
             total, _ = _counts(channel, self._names.dead)
         self._many = total if total > _COUNTED else 0

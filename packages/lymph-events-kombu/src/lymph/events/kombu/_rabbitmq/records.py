@@ -51,7 +51,10 @@ _Known = dict[str, bool]
 
 
 class Records:
-    """Reads and writes the record over `link`; each method that waits raises BrokerError."""
+    """Reads and writes the record over `link`, with a timeout of `timeout` seconds.
+
+    `read` and `remove` raise BrokerError; failures of `note` and `stop` are logged.
+    """
 
     def __init__(
         self, link: RabbitmqLink, topology: Topology, publisher: Publisher, timeout: float
@@ -119,7 +122,7 @@ class Records:
             self._add()
         except BrokerError as error:
             self._failures += 1
-            # the first may be an outage, which has its line already
+            # the first failure may be due to an outage, which is logged elsewhere
             due = self._failures >= _TOLD and self._link.connection is not None
             level = logging.WARNING if due and not self._warned else logging.DEBUG
             self._warned |= due
@@ -156,7 +159,7 @@ class Records:
                 return is_gone(error)
         return False
 
-    # The one way to the record.
+    # All access to the record.
 
     def _change(self, change: Callable[[_Known], _Known]) -> _Known:
         deadline = time.monotonic() + self._timeout
@@ -213,7 +216,7 @@ def is_gone(error: NotFound) -> bool:
 
 
 def _decoded(body: bytes) -> _Known:
-    """Return what a record says; nothing if it is malformed: anybody may write there."""
+    """Return the entries of a record; none if it is malformed: other programs can write there."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The section `container.events` for RabbitMQ."""
+"""The settings of events over RabbitMQ, read from the section `container.events`."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ['QUEUE_TYPES', 'RabbitmqSettings']
 
 QUEUE_TYPES = ('quorum', 'classic')
 
-_MOST_AHEAD = 65535  # AMQP has 16 bits for a prefetch
+_MOST_AHEAD = 65535  # the prefetch is an unsigned 16-bit field in AMQP
 
 
 @dataclass(frozen=True)
 class RabbitmqSettings:
-    """What the event system over RabbitMQ has to know.
+    """The settings of the event system over RabbitMQ.
 
     ===============  =========================================================================
-    brokers          the addresses, tried in this order
-    shuffle          whether they are tried in random order instead (default: no)
-    exchange         the topic exchange, by which systems are told apart; see `names`
+    brokers          the addresses, in the order of attempts
+    shuffle          whether to try the addresses in random order instead (default: no)
+    exchange         the topic exchange, which keeps systems apart; see `names`
     queue_type       ``quorum`` (default) or ``classic``
     serializer       ``lymph-msgpack`` (default) or ``lymph-json``
     confirm_timeout  seconds until an event that is not confirmed is an error (default 10)
-    prefetch         events fetched ahead for each handler; None: as many as may run
-    management       where the management API is, for `lymph queues`; None: it is not asked
+    prefetch         events sent ahead for each handler; None: as many as may run at once
+    management       the management API for `lymph queues`; None: it is not used
     ===============  =========================================================================
     """
 
@@ -51,12 +51,15 @@ class RabbitmqSettings:
 
     @classmethod
     def from_config(cls, config: ConfigView) -> RabbitmqSettings:
-        """Read a section; raises ConfigurationError for what is invalid."""
+        """Return the settings of a section.
+
+        Raises ConfigurationError for unknown keys and invalid values, and for addresses of Redis.
+        """
         addresses = Addresses.from_config(config)
         if addresses.redis:
             raise config.error('urls', 'expected RabbitMQ, found Redis; use class: kombu')
         options = read_amqp_options(config)
-        config.get_line('virtual_host', None)  # no number, which is a database of Redis
+        config.get_line('virtual_host', None)  # rejects numbers, which are databases of Redis
         arguments = [{**each, 'transport_options': options} for each in addresses.arguments]
         serializers = tuple(SERIALIZERS)
         return cls(

@@ -1,4 +1,4 @@
-"""The event system: two connections, what publishes over one and consumes over the other."""
+"""The event system over RabbitMQ: publishes over one connection and consumes over another."""
 
 from __future__ import annotations
 
@@ -43,13 +43,16 @@ from lymph.exceptions import SubscriptionError
 
 __all__ = ['RabbitmqEventSystem', 'from_config']
 
-_PREFETCH = 100  # where neither the configuration nor the workers say how many may run
+_PREFETCH = 100  # if neither the configuration nor the number of workers limits it
 _SETTLE_TIMEOUT = 3.0  # seconds to wait for outcomes at the stop
-_CLOSE_TIMEOUT = 2.0  # seconds to close a connection in order
+_CLOSE_TIMEOUT = 2.0  # seconds to wait for the broker when a connection is closed
 
 
 class RabbitmqEventSystem(KombuEventSystem):
-    """Carries events through RabbitMQ; `backoff` says how long failed events wait."""
+    """Carries events through RabbitMQ.
+
+    `backoff` gives the delays of failed events; `kwargs` are the arguments of a Component.
+    """
 
     queues: RabbitmqQueues
 
@@ -62,7 +65,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._serializer = SERIALIZERS[settings.serializer]
         self._topology = Topology(settings.exchange, settings.queue_type)
         self._consumers: dict[str, Consumer | ExclusiveConsumer] = {}
-        self._prepared: dict[str, Queue] = {}  # temporary ones, by the names of their subscriptions
+        self._prepared: dict[str, Queue] = {}  # temporary queues, by the name of the subscription
         self._starting = RLock()
         self._clock = SteadyClock()
         self._outage = outage = Reminder()
@@ -107,11 +110,17 @@ class RabbitmqEventSystem(KombuEventSystem):
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> RabbitmqEventSystem:
-        """Make the event system from a section whose addresses are of RabbitMQ."""
+        """Make the event system from a section whose addresses are of RabbitMQ.
+
+        Raises ConfigurationError as `RabbitmqSettings.from_config` does.
+        """
         return cls(RabbitmqSettings.from_config(config), **kwargs)
 
     def on_start(self) -> None:
-        """Connect for emitting; raises BrokerError when no broker lets us in."""
+        """Open the connection for emitting; the first subscription opens the one for consuming.
+
+        Raises BrokerError when no address accepts the connection, and in a forked child.
+        """
         self._availability.check_fork(BrokerError)
         self._emitting.start()
         self._upkeep.start()
@@ -128,7 +137,10 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._availability.start()
 
     def on_stop(self) -> None:
-        """Settle what was handled, give back the rest, and close within some seconds."""
+        """Stop consuming, settle handled events, give back the others, and disconnect.
+
+        Waits up to 3 s for running handlers, and then up to 2 s for each step of the disconnection.
+        """
         if not self._availability.running:
             return
         self._availability.stop()
@@ -151,7 +163,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._emitting.stop(_CLOSE_TIMEOUT)
 
     def abandon(self) -> None:
-        """Refuse from now on, in a forked child; the connections stay the parent's."""
+        """Refuse every use in a forked child; the parent keeps the connections."""
         self._availability.abandon()
         self._upkeep.stop()
         self._records.abandon()
@@ -169,7 +181,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         try:
             self._start_consuming(name)
             consumer.start(self.settings.confirm_timeout)
-        except BaseException:  # also of who is killed, or runs out of patience
+        except BaseException:  # also when the caller is killed or its timeout ends
             self._consumers.pop(name, None)
             consumer.stop()
             raise
@@ -189,7 +201,13 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._consumers.pop(name).stop()
 
     def prepare(self, consumed: Sequence[Subscription], kept: Sequence[Subscription] = ()) -> None:
-        """Declare and bind all queues over one channel; temporary ones are consumed later."""
+        """Declare and bind all queues over one channel, before they are consumed.
+
+        `consumed` are the subscriptions of this instance, `kept` those whose queues only collect
+        events. Raises SubscriptionError for an invalid name, for a queue that exists with other
+        arguments, when there is no connection within the confirm timeout, and while the event
+        system is not running; WrongThread in another native thread.
+        """
         self._expect_own_thread('queues were prepared')
         queues: list[tuple[Subscription, Queue]] = []
         for subscription in (*consumed, *kept):
@@ -212,7 +230,11 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._declared.update((subscription.queue_name, subscription) for subscription in kept)
 
     def has_queue(self, name: str) -> bool:
-        """Tell whether the broker has a queue of that name; raises SubscriptionError."""
+        """Return whether the broker has a queue of this name.
+
+        Raises SubscriptionError for an invalid name and when the broker cannot be asked,
+        WrongThread in another native thread.
+        """
         self._expect_own_thread(f'{name} was looked for')
         self._topology.names.check(name)
         try:
@@ -241,13 +263,13 @@ class RabbitmqEventSystem(KombuEventSystem):
         return self._emitting.broker
 
     def pause(self) -> None:
-        """Have no more events delivered; those that were not begun go back. Never waits."""
+        """Stop deliveries; events whose handlers have not begun go back. Never waits."""
         for consumer in self._consumers.values():
             consumer.pause()
 
     def _make_consumer(self, subscription: Subscription) -> Consumer | ExclusiveConsumer:
         intake, failures = self._intake, self._failures
-        assert intake is not None  # they are made by `on_start`
+        assert intake is not None  # `on_start` creates both
         assert failures is not None
         parts = (self._consuming, self._topology, intake, self._attempts, failures)
         if subscription.exclusive:
@@ -262,7 +284,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         )
 
     def _queues(self) -> Iterator[tuple[Queue, Subscription]]:
-        """Yield the queues that are to exist while this instance runs."""
+        """Yield the queues that have to exist while this instance runs."""
         for name, subscription in self._declared.items():
             if name not in self._consumers:
                 yield self._topology.queue(subscription, token=''), subscription
@@ -316,4 +338,4 @@ class RabbitmqEventSystem(KombuEventSystem):
         channel.close()
 
 
-from_config = RabbitmqEventSystem.from_config  # for whoever imports it late, by name
+from_config = RabbitmqEventSystem.from_config  # `event_system` imports this name lazily

@@ -16,13 +16,13 @@ lymph.delayed         topic exchange; passes on to lymph.events, and to the queu
 lymph.queues          queue of one message, the record of all queues (see `records`)
 ====================  ==============================================================================
 
-Quorum queues pass dead letters on at least once: they keep them until every queue that is to have
-them has confirmed. For that they want each of them routed somewhere, and a delayed event that
-nobody subscribes to is routed nowhere; hence `lymph.delayed`. Classic queues pass them on at most
-once: what is under way when the broker is killed may be lost.
+Quorum queues pass dead letters on at least once: they keep each one until every target queue has
+confirmed it. So each one has to be routed to a queue. A delayed event without subscribers would be
+routed to none, so `lymph.delayed` has a queue of its own. Classic queues pass dead letters on at
+most once: those under way when the broker is killed may be lost.
 
-A temporary queue is not exclusive, so that it goes on collecting while its instance reconnects; it
-ends with its subscription, or some minutes after its instance is gone.
+A temporary queue is not exclusive, so that it still collects events while its instance reconnects.
+It is deleted with its subscription, or 5 minutes after its last consumer is gone.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ __all__ = ['Queue', 'Topology']
 
 _TEMPORARY_EXPIRES = 300_000  # ms without a consumer
 _MATCH = 'lymph-delay'  # the header that picks a delay queue
-_UNLIMITED = 1_000_000_000  # RabbitMQ 3 knows no other way to say it, RabbitMQ 4 limits by itself
+_UNLIMITED = 1_000_000_000  # RabbitMQ 4 has a limit by default, RabbitMQ 3 has no other way
 _AT_LEAST_ONCE = {
     'x-dead-letter-strategy': 'at-least-once',
-    'x-overflow': 'reject-publish',  # asked for by the strategy; the queues have no limit
+    'x-overflow': 'reject-publish',  # the strategy requires it, although the queues have no limit
 }
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A durable queue as it is declared."""
+    """A durable queue: its name at the broker and the arguments of its declaration."""
 
     name: str
     arguments: dict[str, Any]
@@ -81,19 +81,20 @@ class Queue:
 
     @property
     def temporary(self) -> bool:
-        """Whether it ends by itself when nobody uses it."""
+        """Whether the broker deletes it when it is not used."""
         return 'x-expires' in self.arguments
 
     @property
     def type(self) -> str:
-        """`quorum` or `classic`."""
+        """The type of the queue, `quorum` or `classic`."""
         return str(self.arguments['x-queue-type'])
 
 
 class Topology:
-    """What is declared for one `exchange` name and type of queues.
+    """The exchanges and queues for one name of an exchange and one type of queues.
 
-    `declared` is called with each queue of a subscription that was declared, and never waits.
+    The attribute `declared` is a callback for each declared queue of a subscription; it must not
+    wait.
     """
 
     def __init__(self, exchange: str, queue_type: str) -> None:
@@ -103,9 +104,9 @@ class Topology:
         self._quorum = queue_type == 'quorum'
 
     def declare_exchanges(self, channel: AmqpChannel) -> None:
-        """Declare the exchange of events and what takes dead letters.
+        """Declare the exchange of events, and the exchange and queue of dead letters.
 
-        Raises BrokerError if an exchange or queue of that name differs.
+        Raises BrokerError if an exchange or queue of that name has other arguments.
         """
         self._exchange(channel, self.names.events, 'topic')
         self.declare_dead(channel)
@@ -117,9 +118,9 @@ class Topology:
         channel.queue_bind(self.names.dead, self.names.dead, '#', nowait=nowait)
 
     def declare_delay(self, channel: AmqpChannel) -> None:
-        """Declare what delayed events need besides the queues they wait in.
+        """Declare what delayed events need, except for the queues in which they wait.
 
-        Raises BrokerError if an exchange or queue of that name differs.
+        Raises BrokerError if an exchange or queue of that name has other arguments.
         """
         self._exchange(channel, self.names.delay, 'headers')
         if self._quorum:
@@ -154,7 +155,7 @@ class Topology:
         return self.durable_queue(self.names.queue(subscription.queue_name), subscription.exclusive)
 
     def durable_queue(self, name: str, exclusive: bool) -> Queue:
-        """Return the queue of a durable subscription that is called `name` at the broker."""
+        """Return the queue of a durable subscription; `name` is its name at the broker."""
         arguments: dict[str, Any] = {
             'x-dead-letter-exchange': self.names.dead,
             'x-dead-letter-routing-key': name,
@@ -185,26 +186,26 @@ class Topology:
         self.declared(queue)
 
     def retry_queue(self, target: str, temporary: bool, level: Level) -> Queue:
-        """Return the queue from which events go back to the queue `target`."""
+        """Return the queue in which failed events wait before they go back to `target`."""
         name = self.names.retry(target, level)
         arguments = {'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': target}
         if temporary:
-            # when the target is gone, so may be what was for it
+            # events for a temporary queue need not survive it
             return Queue(name, {'x-queue-type': 'classic', **_waiting(level), **arguments})
         return self._queue(name, {**self._waiting(level), **arguments})
 
     def delay_queue(self, level: Level) -> Queue:
-        """Return the queue where events wait to be emitted."""
+        """Return the queue in which delayed events wait."""
         target = self.names.delayed if self._quorum else self.names.events
         arguments = {**self._waiting(level), 'x-dead-letter-exchange': target}
         return self._queue(self.names.waiting(level), arguments)
 
     def delay_match(self, level: Level) -> dict[str, Any]:
-        """Return the headers by which events find their delay queue."""
+        """Return the headers that route an event to the delay queue of a level."""
         return {_MATCH: level.suffix}
 
     def bind_delay(self, channel: AmqpChannel, level: Level, nowait: bool = False) -> None:
-        """Bind the delay queue of a level."""
+        """Bind the delay queue of a level; with `nowait` the broker does not answer."""
         match = {'x-match': 'all', **self.delay_match(level)}
         channel.queue_bind(
             self.names.waiting(level), self.names.delay, nowait=nowait, arguments=match

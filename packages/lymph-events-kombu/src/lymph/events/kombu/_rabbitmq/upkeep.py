@@ -1,10 +1,10 @@
-"""Declares again what is deleted at the broker while instances run.
+"""Declare queues and exchanges again that were deleted at the broker while instances run.
 
-The broker tells a consumer that its queue is gone (see `keeper`), and a publisher that its exchange
-is. It tells nobody when a queue loses its bindings together with the exchange, or when the queues
-and exchanges of dead letters and delayed events are deleted. So everything is declared again about
-every 30 s, and at once when a publisher finds its exchange gone. Declaring what exists changes
-nothing.
+The broker notifies a consumer when its queue is gone (see `queue_consumer`), and a publisher when
+its exchange is gone. It notifies nobody when a queue loses its bindings together with the exchange,
+or when the queues and exchanges of dead letters and delayed events are deleted. So everything is
+declared again about every 30 s, and at once when a publisher finds its exchange gone. Declaring
+what exists changes nothing.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Upkeep:
             self._greenlet = None
 
     def restore(self) -> None:
-        """Declare everything now. Waits; what cannot be declared is tried again next time."""
+        """Declare everything now. Waits for the broker; failures are repeated next time."""
         self._try(self._report)
         self._try(self._topology.declare_exchanges)
         self._try(self._topology.declare_delay)
         for queue, subscription in tuple(self._queues()):
             topics = subscription.event_types
             if subscription.temporary:
-                self._try(queue.declare)  # it expires if nothing is done with it, even while parked
+                self._try(queue.declare)  # counts as use: it would expire while it is parked
             if not self._try(self._topology.bind, queue, topics):
                 self._try(self._topology.declare_queue, queue, topics)
 

@@ -1,13 +1,13 @@
-"""The bytes of a connection: frames in and frames out over gevent's own sockets.
+"""The transport of a connection: reads and writes frames over gevent's sockets.
 
-py-amqp reads and writes through an object of this shape. Rules:
+It has the interface of py-amqp's transports. Rules:
 
-- `write` never waits. What is written in one turn of the loop leaves in one system call, made in
-  the hub; what the socket does not take at once, and all of TLS, is sent by a greenlet of the wire.
-  So a method that expects no reply may be sent from any greenlet and even from the hub, and the
-  frames of two methods never mix.
-- `read_frame` waits, for one greenlet at a time.
-- Whoever writes keeps within bounds: the wire does not limit what it holds.
+- `write` never waits. The data of one turn of the loop is sent by one system call in the hub. The
+  greenlet of the wire sends what the socket does not accept at once, and everything over TLS. So
+  any greenlet and even the hub may send a method without a reply, and the frames of two methods
+  never mix.
+- `read_frame` waits; only one greenlet may call it at a time.
+- The caller limits the amount: the wire buffers whatever it is given.
 
 The sockets are gevent's whether or not the standard library is patched.
 """
@@ -38,15 +38,15 @@ logger = logging.getLogger(__name__)
 _HEADER = Struct('>BHI')  # type, channel, size: AMQP 0-9-1, 4.2.3
 _END = 0xCE
 _CHUNK = 65536
-_CONNECT = 60.0  # seconds; whoever connects has a timeout of their own around it
-_MOST = 1 << 21  # bytes in a frame; both sides agree on far less (131072)
+_CONNECT = 60.0  # seconds; callers have a shorter timeout of their own around it
+_MOST = 1 << 21  # bytes in a frame; usually both sides agree on 131072
 
 
 class Wire:
     """A TCP or TLS connection to `host` (host:port) that carries AMQP frames.
 
-    `ssl` is what kombu takes: true, or a mapping of options. `socket_settings` are further TCP
-    options by number.
+    `ssl` is true or a mapping of options, as in `kombu.Connection`. `socket_settings` has further
+    TCP options by number.
     """
 
     def __init__(
@@ -64,15 +64,18 @@ class Wire:
         self._in = b''
         self._at = 0
         self._out: list[bytes] = []
-        self._flushing = False  # a callback of this turn will send
-        self._sending = False  # the greenlet has taken what was written
+        self._flushing = False  # whether a callback will send at the end of this turn
+        self._sending = False  # whether the greenlet is sending
         self._soon = get_hub().loop.run_callback
         self._wake = Event()
         self._writer: Greenlet | None = None
-        self._broken: OSError | None = None  # why nothing can be written any more
+        self._broken: OSError | None = None  # why writing has failed
 
     def connect(self) -> None:
-        """Connect and send the protocol header; raises OSError."""
+        """Connect and send the protocol header.
+
+        Raises OSError when there is no connection within 60 s, and when the TLS handshake fails.
+        """
         self.sock = create_connection(self.address, _CONNECT)
         if self._ssl:
             self.sock = secure(self.sock, self._ssl, self.address[0])
@@ -85,16 +88,22 @@ class Wire:
         self.write(AMQP_PROTOCOL_HEADER)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Take bytes to be sent at the end of this turn of the loop; raises OSError when broken."""
+        """Send bytes at the end of this turn of the loop, without waiting.
+
+        Raises BrokenPipeError, an OSError, when the connection is closed or broken.
+        """
         if not self.connected:
             raise BrokenPipeError('the connection is closed')
-        self._out.append(bytes(data))  # py-amqp uses its buffer again
+        self._out.append(bytes(data))  # a copy, because py-amqp reuses its buffer
         if not self._flushing:
             self._flushing = True
             self._soon(self._flush)
 
     def read_frame(self) -> tuple[int, int, bytes]:
-        """Wait for a frame and return its type, channel and payload; raises OSError at the end."""
+        """Wait for a frame and return its type, channel and payload.
+
+        Raises OSError when the connection ends, and UnexpectedFrame for malformed data.
+        """
         while True:
             frame = self._next_frame()
             if frame is not None:
@@ -110,7 +119,7 @@ class Wire:
 
     @contextmanager
     def having_timeout(self, timeout: float | None) -> Iterator[Any]:
-        """Let reads within raise TimeoutError after `timeout` seconds."""
+        """Limit reads within a `with` block to `timeout` seconds; they raise TimeoutError then."""
         self.sock.settimeout(timeout)
         try:
             yield self.sock
@@ -119,7 +128,7 @@ class Wire:
                 self.sock.settimeout(None)
 
     def close(self) -> None:
-        """Close the socket; what is not sent yet gets one chance. Never waits."""
+        """Close the socket after one attempt to send what is left. Never waits."""
         self.connected = False
         if self._writer is not None:
             self._writer.kill(block=False)
@@ -133,7 +142,7 @@ class Wire:
         self.sock.close()
 
     def abandon(self) -> None:
-        """Send nothing any more, in a forked child."""
+        """Stop sending, in a forked child."""
         self.connected = False
         self._out.clear()
 
@@ -153,10 +162,10 @@ class Wire:
         return kind, channel, data[start:end]
 
     def _flush(self) -> None:
-        """Send what this turn has written, as far as that does not wait. Runs in the hub."""
+        """Send the data of this turn as far as the socket accepts it now. Runs in the hub."""
         self._flushing = False
         if not self._out or self._sending:
-            return  # closed, or the greenlet looks again when it is done
+            return  # closed, or the greenlet sends this as well when it is done
         if self._ssl:
             self._wake.set()
             return
@@ -182,7 +191,7 @@ class Wire:
                     self._sending = True
                     self.sock.sendall(b''.join(out))
                     self._sending = False
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
+        except Exception as error:  # noqa: BLE001 - after any error the stream is incomplete
             if isinstance(error, OSError):
                 self._break(error)
             else:
@@ -190,7 +199,7 @@ class Wire:
                 self._break(OSError(f'cannot send: {error_line(error)}'))
 
     def _break(self, error: OSError) -> None:
-        """Write nothing any more, and have the reader learn of it."""
+        """Stop writing, and end the read of the reader with this error."""
         self._broken = error
         self.connected = False
         with suppress(OSError):
