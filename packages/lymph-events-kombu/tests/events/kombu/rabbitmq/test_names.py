@@ -164,6 +164,7 @@ def test_a_queue_of_the_former_default_exchange_keeps_its_events_and_dead_letter
     channel.wait([amqp.spec.Basic.Ack])
     channel.basic_publish(message, exchange='lymph.dead', routing_key=bench.name)
     channel.wait([amqp.spec.Basic.Ack])
+    channel.exchange_delete('lymph')  # or `lymph doctor` would find it in a later test
     connection.close()
     handled: list[int] = []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
