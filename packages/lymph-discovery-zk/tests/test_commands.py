@@ -112,7 +112,7 @@ def failure_of(done):
     return done.stderr.splitlines()[-1]
 
 
-def test_what_an_instance_offers_is_discovered_with_all_that_is_known(
+def test_discover_shows_the_services_of_an_instance_with_all_facts(
     shell, zookeeper_server, client, chroot
 ):
     shell.configure(hosts=[zookeeper_server.hosts])
@@ -147,7 +147,7 @@ def test_a_call_finds_who_serves_its_version(shell, zookeeper_server, asked, ans
     assert json_of(done) == answered
 
 
-def test_a_version_that_nobody_serves_is_told_with_those_there_are(shell, zookeeper_server):
+def test_call_of_a_missing_version_names_the_existing_ones(shell, zookeeper_server):
     shell.configure(hosts=zookeeper_server.hosts)
     shell.start_instance()
     said = failure_of(shell.run('request', 'echo.version_asked_for@3'))
@@ -293,7 +293,7 @@ def test_instances_are_registered_and_found_over_tls(shell, tls):
     assert json_of(shell.run('request', 'echo.version_asked_for@2', '--json')) == '2.0.0'
 
 
-def test_a_server_that_cannot_prove_who_it_is_is_not_used(shell, tls, make_keys):
+def test_server_with_an_untrusted_certificate_is_not_used(shell, tls, make_keys):
     hosts, _ = tls
     _, other = make_keys()
     shell.configure(hosts=hosts, use_ssl=True, ca=str(other), verify_certs=True)
@@ -327,7 +327,7 @@ def test_the_doctor_finds_loopback_addresses_and_servers_that_are_away(shell, zo
     assert 'a loopback address, which no other machine reaches' in done.stdout
 
 
-def test_the_doctor_tells_once_that_the_registry_is_away(shell):
+def test_doctor_reports_an_unreachable_registry_once(shell):
     shell.configure(hosts=f'127.0.0.1:{free_port()}', connect_timeout=1)
     done = shell.run('doctor', '--timeout=10')
     assert done.returncode == 1

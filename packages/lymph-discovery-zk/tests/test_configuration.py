@@ -121,7 +121,7 @@ def test_options_of_kazoo_are_passed_on():
         ('{zkclient: {}, auth: {user: a}}', r'auth\.password: expected text'),
     ],
 )
-def test_what_cannot_be_used_is_an_error_that_names_the_place(registry, said):
+def test_invalid_values_are_errors_that_name_the_place(registry, said):
     with pytest.raises(ConfigurationError, match=said) as caught:
         configured(f'container: {{registry: {registry}}}')
     assert str(caught.value).startswith('<config>:1: container.registry')
@@ -183,7 +183,7 @@ def test_nodes_may_be_readable_for_everybody(start, client, chroot):
         stranger.register('echo', make_instance())
 
 
-def test_a_server_whose_name_gets_no_answer_does_not_hinder_the_next(zookeeper_server, start):
+def test_host_name_without_an_answer_does_not_delay_the_next_server(zookeeper_server, start):
     port = zookeeper_server.hosts.rpartition(':')[2]
     with SilentNames() as names:
         registry = start(f'zk1.silent:{port},zk2.here:{port}')
@@ -191,7 +191,7 @@ def test_a_server_whose_name_gets_no_answer_does_not_hinder_the_next(zookeeper_s
         assert names.asked['zk1.silent'] == 1
 
 
-def test_servers_whose_names_get_no_answer_are_told_in_time(make):
+def test_host_names_without_an_answer_are_an_error_in_time(make):
     registry = make('zk.silent:2181', connect_timeout=0.5)
     with (
         SilentNames(),

@@ -120,7 +120,7 @@ def test_a_server_that_is_killed_and_restarted_changes_nothing_for_a_live_view(s
     eventually(lambda: set(service) == {two}, LONG)
 
 
-def test_a_server_that_lost_everything_gets_it_again_and_no_view_is_emptied(
+def test_server_that_lost_its_data_gets_all_registrations_again_and_no_view_is_emptied(
     server, start, tmp_path
 ):
     owner, reader = start(hosts=server.hosts), start(hosts=server.hosts)
@@ -139,7 +139,7 @@ def test_a_server_that_lost_everything_gets_it_again_and_no_view_is_emptied(
     assert changes == [('added', two.key)]
 
 
-def test_who_went_while_the_server_was_away_leaves_the_view_after_a_session(server, start):
+def test_instances_that_ended_during_an_outage_leave_the_view_after_a_session(server, start):
     owner, leaver, reader = (start(hosts=server.hosts) for _ in range(3))
     owner.register('echo', one := make_instance())
     leaver.register('echo', two := make_instance())
@@ -169,7 +169,7 @@ def test_a_server_that_is_frozen_for_longer_than_a_session_changes_nothing(serve
     assert changes == [('added', two.key)]
 
 
-def test_while_the_server_is_away_what_needs_it_fails_in_time_and_what_does_not_goes_on(
+def test_during_an_outage_registrations_and_lookups_fail_in_time_and_known_services_stay(
     server, start
 ):
     owner, reader = (start(hosts=server.hosts, connect_timeout=1.0) for _ in range(2))

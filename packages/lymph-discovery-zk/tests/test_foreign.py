@@ -138,7 +138,7 @@ def test_an_instance_of_lymph_0_15_at_our_endpoint_is_left_alone(start, client, 
     assert client.exists(path)
 
 
-def test_the_default_is_not_where_lymph_0_15_keeps_its_instances(zookeeper_server, client):
+def test_default_chroot_differs_from_that_of_lymph_0_15(zookeeper_server, client):
     path = former(client, '/lymph/services', 'echo')
     registry = ZookeeperServiceRegistry.from_config(
         Configuration({'registry': {'zkclient': {'hosts': zookeeper_server.hosts}}}).view(
@@ -169,7 +169,7 @@ def test_nodes_that_are_not_named_as_services_hide_no_service(start, client, ser
         registry.get('mail')
 
 
-def test_a_node_with_data_that_has_no_instances_is_left_to_its_owner(start, client, services):
+def test_node_with_data_and_without_instances_is_not_deleted(start, client, services):
     registry = start()
     registry.register('echo', make_instance())
     client.create(f'{services}/notes', b'mine')
@@ -179,7 +179,7 @@ def test_a_node_with_data_that_has_no_instances_is_left_to_its_owner(start, clie
     eventually(lambda: sorted(client.get_children(services)) == ['echo', 'notes'])
 
 
-def test_who_has_no_permission_to_look_is_told_where_it_is_set(start, client, chroot):
+def test_missing_read_permission_is_an_error_that_names_the_settings(start, client, chroot):
     client.ensure_path(f'{chroot}/services')
     client.set_acls(f'{chroot}/services', [make_digest_acl('somebody', 'else', all=True)])
     with pytest.raises(LookupFailure, match=r'NoAuthError \(not allowed .*: see auth and acl\)$'):

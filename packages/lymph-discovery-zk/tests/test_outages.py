@@ -75,7 +75,7 @@ def lines(caplog: pytest.LogCaptureFixture, name: str = sessions.__name__) -> li
     return [each.getMessage() for each in caplog.records if each.name == name]
 
 
-def test_connections_that_come_and_go_are_told_once_a_minute(
+def test_repeated_losses_of_the_connection_are_logged_once_a_minute(
     client: Client, clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     session = ZookeeperSession(client, 1.0, bool)
@@ -94,7 +94,7 @@ def test_connections_that_come_and_go_are_told_once_a_minute(
     session.stop()
 
 
-def test_sessions_that_are_begun_anew_in_vain_are_told_once_a_minute(
+def test_failed_new_sessions_are_logged_once_a_minute(
     client: Client, clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     client.connected = False
@@ -113,7 +113,7 @@ def test_sessions_that_are_begun_anew_in_vain_are_told_once_a_minute(
     session.stop()
 
 
-def test_a_refused_login_is_named_also_while_kazoo_connects_again(client: Client) -> None:
+def test_refused_login_is_reported_while_kazoo_reconnects(client: Client) -> None:
     session = ZookeeperSession(client, 1.0, bool)
     session.start()
     client.client_state = KeeperState.AUTH_FAILED
@@ -126,7 +126,7 @@ def test_a_refused_login_is_named_also_while_kazoo_connects_again(client: Client
 
 
 @pytest.mark.parametrize('level', ['INFO', 'DEBUG'])
-def test_a_client_that_was_given_writes_each_line_of_its_attempts_once(
+def test_client_that_was_passed_in_logs_each_line_of_its_attempts_once(
     caplog: pytest.LogCaptureFixture, level: str
 ) -> None:
     name = f'of somebody else at {level}'

@@ -24,7 +24,7 @@ class TestZookeeperPartitioner(PartitionerContract):
     def make_partitioner(self):
         return ZookeeperPartitioner(self.make())
 
-    def test_a_member_whose_session_was_lost_is_back_with_a_new_one(
+    def test_member_with_a_lost_session_joins_again_with_a_new_one(
         self, client, chroot, zookeeper_server
     ):
         registry = self.make()
@@ -157,7 +157,7 @@ def test_as_in_the_manual_a_client_in_the_configuration_means_zookeeper(
     eventually(lambda: len(second.serial_events.handlers['shop.ship'].partitions) == 4)
 
 
-def test_a_client_that_cannot_be_had_is_an_error_that_names_file_and_key(build):
+def test_invalid_client_is_an_error_that_names_file_and_key(build):
     with pytest.raises(ConfigurationError, match='hosts'):
         build(hosts="''")
 

@@ -26,7 +26,7 @@ def leave(client, chroot):
     return leave
 
 
-def test_the_nodes_of_a_predecessor_go_from_the_service(start, leave):
+def test_nodes_of_a_predecessor_in_the_same_service_are_removed(start, leave):
     for version in (None, '1.0.0', '2.0.0'):
         leave(make_instance(identity='before', endpoint=ENDPOINT, version=version))
     leave(other := make_instance(endpoint='tcp://10.0.0.2:4123'))
@@ -38,7 +38,7 @@ def test_the_nodes_of_a_predecessor_go_from_the_service(start, leave):
     assert set(start().get('echo')) == {one, other}
 
 
-def test_what_it_offered_elsewhere_goes_too(start, leave, client, chroot):
+def test_nodes_of_a_predecessor_in_other_services_are_removed(start, leave, client, chroot):
     before = make_instance(identity='before', endpoint=ENDPOINT)
     leave(before)
     leave(before, 'mail')
@@ -79,13 +79,15 @@ def test_nodes_that_are_not_instances_are_left_alone(start, leave, client, data)
     assert client.get(path)[0] == data
 
 
-def test_a_node_without_a_session_goes_too(start, leave, client):
+def test_predecessor_node_without_a_session_is_removed(start, leave, client):
     path = leave(make_instance(endpoint=ENDPOINT), ephemeral=False)
     start().register('echo', make_instance(endpoint=ENDPOINT))
     assert client.exists(path) is None
 
 
-def test_who_lives_and_was_taken_for_a_predecessor_comes_back_and_stays(start, client, chroot):
+def test_live_process_that_was_mistaken_for_a_predecessor_registers_again_and_stays(
+    start, client, chroot
+):
     first, second = start(), start()
     first.register('echo', one := make_instance(endpoint=ENDPOINT))
     service = start().get('echo')
@@ -100,7 +102,7 @@ def test_who_lives_and_was_taken_for_a_predecessor_comes_back_and_stays(start, c
     assert ('removed', two.key) not in changes
 
 
-def test_those_who_start_at_the_same_time_with_one_endpoint_all_stand_there(start):
+def test_processes_that_start_at_once_with_one_endpoint_are_all_registered(start):
     registries = [start() for _ in range(4)]
     instances = [make_instance(endpoint=ENDPOINT) for _ in registries]
     gevent.joinall(

@@ -41,7 +41,7 @@ def test_an_instance_is_an_ephemeral_node_with_its_facts(start, client, chroot):
     assert client.get_children(f'{chroot}/services') == []
 
 
-def test_what_others_write_into_their_nodes_is_seen(start, client, chroot):
+def test_changes_of_other_processes_to_their_nodes_are_seen(start, client, chroot):
     one = make_instance()
     path = f'{chroot}/services/echo/{one.key}'
     client.create(path, json.dumps(one.serialize()).encode(), makepath=True)
@@ -51,7 +51,7 @@ def test_what_others_write_into_their_nodes_is_seen(start, client, chroot):
         eventually(lambda port=port: [i.http_port for i in service] == [port])
 
 
-def test_what_others_write_into_a_node_is_put_right_by_its_owner(start, client, chroot):
+def test_owner_restores_its_node_when_others_change_it(start, client, chroot):
     registry = start()
     registry.register('echo', one := make_instance())
     path = f'{chroot}/services/echo/{one.key}'
@@ -60,7 +60,7 @@ def test_what_others_write_into_a_node_is_put_right_by_its_owner(start, client, 
     assert list(start().get('echo')) == [one]
 
 
-def test_nodes_that_are_no_instances_are_ignored(start, client, chroot):
+def test_nodes_that_do_not_describe_instances_are_ignored(start, client, chroot):
     registry = start()
     registry.register('echo', one := make_instance())
     for name, data in {'empty': b'', 'list': b'[]', 'bytes': b'\xff', 'partial': b'{}'}.items():
@@ -86,7 +86,7 @@ def test_the_node_of_a_crashed_predecessor_is_replaced(start, client, chroot):
     assert stat.ephemeralOwner not in (0, stale)
 
 
-def test_a_node_that_somebody_removed_comes_back(start, client, chroot):
+def test_removed_node_is_created_again(start, client, chroot):
     registry = start()
     registry.register('echo', one := make_instance())
     path = f'{chroot}/services/echo/{one.key}'
@@ -98,7 +98,7 @@ def test_a_node_that_somebody_removed_comes_back(start, client, chroot):
 
 
 @pytest.mark.parametrize('level', ['services/echo', 'services', ''])
-def test_a_tree_that_somebody_removed_comes_back(start, client, chroot, level):
+def test_removed_parent_nodes_are_created_again(start, client, chroot, level):
     registry, reader = start(), start()
     registry.register('echo', one := make_instance(version='1.0'))
     registry.register('echo', two := make_instance(version='2.0'))
@@ -115,7 +115,7 @@ def test_a_tree_that_somebody_removed_comes_back(start, client, chroot, level):
     eventually(lambda: not len(service) and reader.discover() == set(), 30)
 
 
-def test_the_node_of_a_service_goes_with_its_last_instance(start, client, chroot):
+def test_node_of_a_service_is_deleted_with_its_last_instance(start, client, chroot):
     first, second = start(), start()
     first.register('echo', one := make_instance())
     second.register('echo', two := make_instance())
@@ -127,9 +127,7 @@ def test_the_node_of_a_service_goes_with_its_last_instance(start, client, chroot
     eventually(lambda: client.get_children(f'{chroot}/services') == [])
 
 
-def test_the_empty_node_of_a_service_that_crashed_is_taken_away_by_who_sees_it(
-    start, client, chroot
-):
+def test_empty_node_of_a_crashed_service_is_deleted_by_the_next_discovery(start, client, chroot):
     client.ensure_path(f'{chroot}/services/crashed')
     registry = start()
     registry.register('echo', make_instance())
@@ -137,7 +135,7 @@ def test_the_empty_node_of_a_service_that_crashed_is_taken_away_by_who_sees_it(
     eventually(lambda: client.get_children(f'{chroot}/services') == ['echo'])
 
 
-def test_those_who_come_while_the_last_ones_leave_are_registered(start, client, chroot):
+def test_instances_that_start_while_the_last_ones_leave_are_registered(start, client, chroot):
     owners, reader = [start() for _ in range(4)], start()
     staying = [make_instance() for _ in owners]
 
@@ -185,7 +183,7 @@ def test_a_thousand_instances_and_a_thousand_services(start, client, chroot):
         ('host.invalid:2181', 'no answer from ZooKeeper at host.invalid:2181 within 0.5 s '),
     ],
 )
-def test_a_server_that_is_not_there_is_an_error_at_start(make, hosts, said):
+def test_unreachable_server_is_an_error_at_start(make, hosts, said):
     registry = make(hosts=hosts, connect_timeout=0.5)
     with pytest.raises(RegistrationFailure, match=said):
         registry.on_start()
@@ -193,7 +191,7 @@ def test_a_server_that_is_not_there_is_an_error_at_start(make, hosts, said):
         registry.register('echo', make_instance())
 
 
-def test_hosts_may_be_a_list_and_one_of_them_be_away(start, zookeeper_server):
+def test_hosts_may_be_a_list_with_an_unreachable_server(start, zookeeper_server):
     registry = start(hosts=['127.0.0.1:1', zookeeper_server.hosts])
     registry.register('echo', one := make_instance())
     assert list(registry.get('echo')) == [one]
@@ -218,7 +216,7 @@ def test_a_prefix_in_the_hosts_that_is_missing_is_an_error_at_start(make, zookee
         registry.on_start()
 
 
-def test_a_client_that_runs_already_is_left_running(client, chroot):
+def test_connected_client_stays_connected_after_the_stop(client, chroot):
     registry = ZookeeperServiceRegistry(client, chroot=chroot)
     registry.on_start()
     registry.register('echo', one := make_instance())
@@ -246,7 +244,7 @@ def test_a_service_is_watched_once_however_often_it_is_looked_up(start):
     assert watches(registry) == before == 2  # its node, and that of its instance
 
 
-def test_names_that_nobody_offers_leave_no_watches_behind(start):
+def test_lookups_of_unknown_names_leave_no_watches(start):
     registry = start()
     with pytest.raises(LookupFailure):
         registry.get('first')

@@ -37,12 +37,12 @@ def test_the_addresses_choose_the_event_system(name: str, keys: dict[str, Any], 
 @pytest.mark.parametrize(
     ('kind', 'url'), [(RabbitmqEventSystem, 'redis://h'), (RedisEventSystem, 'amqp://h')]
 )
-def test_one_kind_alone_refuses_the_addresses_of_the_other(kind: Any, url: str) -> None:
+def test_each_kind_rejects_addresses_of_the_other(kind: Any, url: str) -> None:
     config = Configuration({'events': {'urls': url}})
     with pytest.raises(ConfigurationError, match=r'^events\.urls: expected .*; use class: kombu'):
         kind.from_config(config.view('events'))
 
 
-def test_nothing_but_its_configuration_makes_one_that_has_no_broker() -> None:
+def test_base_class_cannot_be_instantiated() -> None:
     with pytest.raises(TypeError, match='from_config, which chooses by the addresses'):
         KombuEventSystem()

@@ -145,7 +145,7 @@ def test_null_is_the_default(key: str) -> None:
         build(configuration(f'container.events.{key}', 'null', base('amqp')))
 
 
-def test_a_number_as_a_password_is_told_to_be_put_in_quotes() -> None:
+def test_number_as_a_password_is_an_error_that_advises_quotes() -> None:
     with pytest.raises(ConfigurationError, match='in quotes') as caught:
         build(configuration('container.events.password', '12345', base('amqp')))
     assert '12345' not in str(caught.value)

@@ -109,7 +109,7 @@ def test_a_connection_that_lasted_is_made_again_without_a_pause(
 @pytest.mark.parametrize(
     'failure', [BrokerError('nobody there'), ValueError('no broker')], ids=['refused', 'unforeseen']
 )
-def test_an_outage_is_told_once_and_then_once_a_minute(
+def test_outage_is_logged_once_and_then_once_a_minute(
     link: RabbitmqLink,
     pauses: list[float],
     failure: Exception,

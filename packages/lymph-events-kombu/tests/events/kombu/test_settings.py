@@ -73,7 +73,7 @@ def test_addresses_are_read_as_kombu_reads_them(keys: dict[str, Any], expected: 
     assert addresses(**keys) == expected
 
 
-def test_without_own_keys_the_safe_choices_are_made() -> None:
+def test_defaults_are_the_safe_choices() -> None:
     settings = read()
     assert settings.queue_type == 'quorum'
     assert settings.serializer == 'lymph-msgpack'
@@ -149,7 +149,7 @@ def test_without_own_keys_the_safe_choices_are_made() -> None:
         ),
     ],
 )
-def test_what_cannot_be_meant_is_an_error_that_says_where(keys: dict[str, Any], error: str) -> None:
+def test_invalid_settings_are_errors_that_name_the_place(keys: dict[str, Any], error: str) -> None:
     with pytest.raises(ConfigurationError, match=error):
         read(**keys)
 

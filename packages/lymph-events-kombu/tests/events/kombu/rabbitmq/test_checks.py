@@ -91,7 +91,7 @@ def test_queues_of_earlier_versions_are_found_where_nobody_consumes_them(
     assert "'lymph.events'" in other.expected
 
 
-def test_only_rabbitmq_is_looked_at() -> None:
+def test_checks_of_rabbitmq_skip_other_event_systems() -> None:
     for check in (BrokerCheck(), OldQueuesCheck()):
         with pytest.raises(NotChecked):
             found_by(check, NullEventSystem())
@@ -101,12 +101,12 @@ def test_an_alarm_of_the_disk_has_other_advice() -> None:
     assert 'disk_free_limit' in alarm_finding('amqp://here', 'low on disk').advice
 
 
-def test_names_of_earlier_versions_are_made_of_those_of_today() -> None:
+def test_names_of_earlier_versions_are_derived_from_present_names() -> None:
     assert former_names('shop.on_order') == ['shop-on_order', 'on_order']
     assert former_names('other') == []
 
 
-def test_what_is_listed_is_told_by_exchange_with_a_way_out() -> None:
+def test_listed_queues_are_reported_by_exchange_with_advice() -> None:
     others = {'eu.lymph.dead': [OldQueue('eu.shop.on order', 7)], 'lymph.dead': []}
     facts = Facts('/a b', others={'eu.lymph.dead': others['eu.lymph.dead']})
     [finding] = old_queue_findings(facts)

@@ -136,7 +136,7 @@ def test_a_consumer_comes_back_also_after_a_connection_that_is_lost_at_once(
 
 
 @pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)
-def test_who_gave_up_subscribing_consumes_nothing(
+def test_interrupted_subscription_consumes_nothing(
     bench: Any, proxy: Any, options: dict[str, Any]
 ) -> None:
     url = f'amqp://{proxy.address}//'

@@ -93,7 +93,7 @@ def test_a_large_number_is_read_as_it_was_written() -> None:
         (amqp.Message(b'x', priority=1), 'k', 'found priority too'),
     ],
 )
-def test_what_cannot_be_sent_is_an_error_before_anything_is(
+def test_unsendable_message_is_an_error_before_anything_is_sent(
     message: amqp.Message, key: str, error: str
 ) -> None:
     with pytest.raises(ValueError, match=error):

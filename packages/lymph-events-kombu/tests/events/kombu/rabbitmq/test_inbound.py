@@ -85,7 +85,7 @@ def test_headers_that_py_amqp_writes_are_read(written: dict[str, Any]) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_are_an_error(data: bytes) -> None:
+def test_no_bytes_raise_an_error(data: bytes) -> None:
     assert isinstance(properties(data), dict)
     assert isinstance(properties(b'\xff\xfc' + data), dict)
     assert isinstance(properties(b'\x20\x00' + a_table((b'a', data))), dict)
@@ -108,7 +108,7 @@ def test_no_bytes_are_an_error(data: bytes) -> None:
         (a_text(b'\xff\xed\xa0\x80'), '\\xff\\xed\\xa0\\x80'),
     ],
 )
-def test_a_value_is_read_and_so_is_the_one_behind_it(value: bytes, read: Any) -> None:
+def test_value_and_the_value_after_it_are_read(value: bytes, read: Any) -> None:
     table = a_table((b'\xff', value), (b'next', a_text(b'here')))
     assert headers(table) == {'\\xff': read, 'next': 'here'}
 
@@ -121,7 +121,7 @@ def test_deep_nesting_is_cut_and_what_comes_behind_is_read(letter: bytes) -> Non
 
 
 @pytest.mark.parametrize('value', [b'z', b'l\x00', b'S\x00\x00', b'A\x00', b''])
-def test_of_a_table_that_breaks_off_the_beginning_is_read(value: bytes) -> None:
+def test_complete_values_of_a_truncated_table_are_read(value: bytes) -> None:
     table = a_table((b'first', b'I\x00\x00\x00\x01'), (b'bad', value))
     found = properties(b'\x20\x80' + table + b'\x02id')
     assert found['application_headers']['first'] == 1
@@ -193,7 +193,7 @@ def test_frames_of_several_channels_make_their_messages() -> None:
         [(4, 1, b'')],
     ],
 )
-def test_a_frame_out_of_its_turn_is_the_end_of_the_connection(frames: list[Any]) -> None:
+def test_unexpected_frame_ends_the_connection(frames: list[Any]) -> None:
     broker = Broker()
     *before, last = frames
     for frame in before:

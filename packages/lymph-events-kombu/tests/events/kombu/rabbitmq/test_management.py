@@ -144,7 +144,7 @@ def test_without_an_answer_of_the_management_api_the_rest_is_told(
         5,
     ],
 )
-def test_an_address_that_is_none_is_refused_without_its_password(value: Any) -> None:
+def test_invalid_address_is_rejected_without_showing_its_password(value: Any) -> None:
     config = Configuration({'events': {'management': value}})
     with pytest.raises(ConfigurationError, match='management') as refused:
         RabbitmqSettings.from_config(config.view('events'))

@@ -149,7 +149,7 @@ def test_what_is_refused_later_waits_for_the_same_pause() -> None:
     assert list(send(outbox)) == items
 
 
-def test_what_no_queue_took_ends_by_its_confirm_with_the_reason() -> None:
+def test_returned_publication_ends_with_its_confirm_and_the_reason() -> None:
     outbox, (first, second) = opened(2)
     send(outbox)
     outbox.returned(lambda item: item is second, 'no route')
@@ -159,7 +159,7 @@ def test_what_no_queue_took_ends_by_its_confirm_with_the_reason() -> None:
     assert second.reason == 'no route'
 
 
-def test_what_was_returned_and_sent_again_has_another_chance() -> None:
+def test_returned_publication_that_is_sent_again_can_be_confirmed() -> None:
     outbox, (item,) = opened(1)
     send(outbox)
     outbox.returned(lambda item: True, 'no route')

@@ -63,7 +63,7 @@ for _ in range(200):
         (msgpack.pack({'type': 't', 'id': 'x', 'body': 1}), MSGPACK, 'expected a mapping as body'),
     ],
 )
-def test_what_is_no_event_is_a_dead_letter_and_the_next_one_is_handled(
+def test_message_that_is_not_an_event_becomes_a_dead_letter_and_the_next_is_handled(
     bench: Any, body: bytes, content_type: str | None, error: str
 ) -> None:
     system, handled = bench.start(), []

@@ -93,7 +93,7 @@ def test_the_record_forgets_temporary_queues_that_ended(
 @pytest.mark.parametrize(
     'junk', [b'', b'\xff', b'[1]', b'{"a": 5, "": true, "\\ud800": true}', b'[' * 100_000]
 )
-def test_what_is_no_record_is_dropped(bench: Any, start: Any, channel: Any, junk: bytes) -> None:
+def test_malformed_record_is_dropped(bench: Any, start: Any, channel: Any, junk: bytes) -> None:
     system = start()
     declare(system, 'queue')
     eventually(lambda: listed(system), PATIENCE)
@@ -117,7 +117,7 @@ def test_a_queue_that_was_dropped_under_its_consumer_is_declared_again(start: An
     eventually(arrives, PATIENCE)
 
 
-def test_a_queue_of_somebody_else_is_not_dropped(bench: Any, start: Any, channel: Any) -> None:
+def test_queue_of_another_program_is_not_dropped(bench: Any, start: Any, channel: Any) -> None:
     system = start()
     channel.queue_declare(f'{bench.name}.celery', durable=True, auto_delete=False)
     with pytest.raises(BrokerError, match=r"'celery' was not declared by lymph.*rabbitmqctl"):

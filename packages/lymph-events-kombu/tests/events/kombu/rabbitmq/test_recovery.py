@@ -158,7 +158,7 @@ def test_delays_and_retries_go_on_when_what_they_wait_in_was_deleted(bench: Any)
     eventually(lambda: attempts[2:] == [(2, 1), (2, 2)])
 
 
-def test_what_nobody_is_told_of_is_declared_again_from_time_to_time(
+def test_deletions_without_a_notification_are_repaired_periodically(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upkeep, '_INTERVAL', 0.2)

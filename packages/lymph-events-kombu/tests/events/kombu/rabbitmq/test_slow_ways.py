@@ -48,7 +48,7 @@ def test_a_reply_behind_many_messages_is_waited_for(
         assert len(arrived) == MESSAGES
 
 
-def test_heartbeats_are_no_reply(link: RabbitmqLink, proxy: FaultProxy) -> None:
+def test_heartbeats_do_not_count_as_a_reply(link: RabbitmqLink, proxy: FaultProxy) -> None:
     assert link.up.wait(PATIENCE)
     proxy.blackhole('to_server')
     with pytest.raises(BrokerError, match='no reply'), link.channel():

@@ -21,7 +21,7 @@ from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.waiting import eventually
 
 
-def test_a_broker_that_is_not_there_is_named(bench: Any) -> None:
+def test_unreachable_broker_is_named(bench: Any) -> None:
     with socket.socket() as nobody:
         nobody.bind(('127.0.0.1', 0))
         port = nobody.getsockname()[1]
@@ -42,12 +42,12 @@ def test_a_wrong_password_names_user_and_virtual_host_and_no_password(bench: Any
     assert 'hunter2' not in text
 
 
-def test_a_virtual_host_that_is_not_there_is_named(bench: Any) -> None:
+def test_missing_virtual_host_is_named(bench: Any) -> None:
     with pytest.raises(BrokerError, match=r"virtual host 'nowhere', found .*not found"):
         bench.start(urls=f'amqp://guest:guest@{bench.server.address}/nowhere')
 
 
-def test_a_broker_that_says_nothing_is_given_up_in_time(bench: Any, proxy: FaultProxy) -> None:
+def test_silent_broker_is_given_up_in_time(bench: Any, proxy: FaultProxy) -> None:
     proxy.blackhole()
     with pytest.raises(BrokerError, match=r'cannot connect: no answer within 0\.3 s'):
         bench.start(urls=f'amqp://{proxy.address}//', connect_timeout=0.3)
@@ -76,7 +76,7 @@ def test_an_address_that_swallows_everything_is_given_up_in_time(bench: Any) -> 
         (b'\2\0\0\0\0\0\1\0\xce', 'out of its turn'),
     ],
 )
-def test_something_that_is_no_broker_is_told_apart(
+def test_server_that_is_not_a_broker_is_an_error_of_its_own(
     bench: Any, caplog: pytest.LogCaptureFixture, greeting: bytes, error: str
 ) -> None:
     def greet(client: Any, address: object) -> None:

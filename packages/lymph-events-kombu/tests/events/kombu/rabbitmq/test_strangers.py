@@ -127,7 +127,7 @@ def deep_sets() -> bytes:
 
 @pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)
 @pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
-def test_messages_of_others_stop_no_consumer_and_can_be_sorted_out(
+def test_messages_of_other_programs_stop_no_consumer_and_become_dead_letters(
     bench: Any, stranger: Any, queue_type: str, options: dict[str, Any]
 ) -> None:
     exchange = f'{bench.name}.{queue_type}'
@@ -201,7 +201,7 @@ def test_an_event_with_a_key_that_is_not_text_is_handled(
         (ID, short(b'\xff' * 255)),
     ],
 )
-def test_a_letter_that_others_have_written_is_shown_and_dropped(
+def test_dead_letter_of_another_program_is_shown_and_dropped(
     bench: Any, stranger: Any, properties: tuple[int, bytes]
 ) -> None:
     exchange = 'lymph-strangers'

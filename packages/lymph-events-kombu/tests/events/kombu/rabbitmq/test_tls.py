@@ -95,13 +95,13 @@ def test_events_travel_over_tls(
     ],
     ids=str,
 )
-def test_a_broker_that_cannot_be_trusted_is_not_talked_to(
+def test_broker_with_an_untrusted_certificate_is_not_used(
     bench: Any, port: int, trusting: dict[str, str], options: dict[str, Any], error: str
 ) -> None:
     with pytest.raises(BrokerError, match=error):
         bench.start(urls=f'amqps://127.0.0.1:{port}//', ssl={**trusting, **options})
 
 
-def test_a_broker_without_tls_is_told_apart(bench: Any) -> None:
+def test_broker_without_tls_is_an_error_of_its_own(bench: Any) -> None:
     with pytest.raises(BrokerError, match='cannot connect'):
         bench.start(urls=f'amqps://{bench.server.address}//', connect_timeout=1)

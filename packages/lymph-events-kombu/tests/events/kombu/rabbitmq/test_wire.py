@@ -76,7 +76,7 @@ def test_a_frame_without_its_end_is_refused(connect: Callable[[], tuple[Wire, An
         wire.read_frame()
 
 
-def test_a_frame_beyond_all_measure_is_refused_before_it_is_read(
+def test_oversized_frame_is_rejected_before_it_is_read(
     connect: Callable[[], tuple[Wire, Any]],
 ) -> None:
     wire, peer = connect()

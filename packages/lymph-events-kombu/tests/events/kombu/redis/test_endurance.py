@@ -60,7 +60,7 @@ def test_a_queue_that_can_have_no_such_name_is_refused(bench: Any, name: str) ->
     assert not system.has_queue('no such queue')
 
 
-def test_a_reply_that_cannot_be_taken_is_the_loss_of_one(bench: Any) -> None:
+def test_reply_whose_callback_fails_affects_no_other_reply(bench: Any) -> None:
     system, told = bench.start(), []
 
     def fail(reply: Any) -> None:
@@ -97,7 +97,7 @@ def test_a_ring_that_cannot_be_taken_is_the_loss_of_the_connection(
     assert system._link._bells._pipe is not pipe
 
 
-def test_an_instance_looks_around_again_after_it_failed_to(
+def test_instance_sends_signs_of_life_again_after_a_failure(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look, looks = RedisStore._look, []
@@ -131,7 +131,7 @@ def test_an_error_that_is_no_text_of_redis_is_told_as_far_as_it_can_be(bench: An
     }
 
 
-def test_a_letter_of_which_fields_are_missing_is_shown_and_dropped(bench: Any) -> None:
+def test_dead_letter_with_missing_fields_is_shown_and_dropped(bench: Any) -> None:
     system = bench.start()
     for n, fields in enumerate(
         (

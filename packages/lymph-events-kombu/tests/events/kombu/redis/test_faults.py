@@ -94,7 +94,7 @@ def test_a_slow_way_loses_nothing(bench: Any, make_load: Any, proxy: FaultProxy)
     eventually(lambda: bench.left() == {}, PATIENCE)
 
 
-def test_a_refused_connection_is_tried_until_it_is_let_in(
+def test_refused_connection_is_tried_until_it_is_accepted(
     bench: Any, make_load: Any, proxy: FaultProxy
 ) -> None:
     load = make_load(bench.start())
@@ -107,7 +107,7 @@ def test_a_refused_connection_is_tried_until_it_is_let_in(
     eventually(lambda: bench.left() == {}, PATIENCE)
 
 
-def test_an_emitter_without_redis_is_told_in_time_and_why(bench: Any, proxy: FaultProxy) -> None:
+def test_emit_without_redis_fails_in_time_with_the_reason(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=1)
     proxy.refuse()
     proxy.cut()
@@ -115,7 +115,7 @@ def test_an_emitter_without_redis_is_told_in_time_and_why(bench: Any, proxy: Fau
         bench.emit(system, 1)
 
 
-def test_an_emitter_whose_redis_keeps_silent_is_told_in_time(bench: Any, proxy: FaultProxy) -> None:
+def test_emit_to_a_silent_redis_fails_in_time(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=0.5)
     proxy.blackhole()
     with pytest.raises(EmitFailure, match='not known to be safe'):
@@ -297,7 +297,7 @@ def test_a_temporary_queue_ends_some_time_after_its_killed_instance(
     bench.emit(system, 1)
 
 
-def test_an_instance_that_stood_still_loses_its_events_and_comes_back(
+def test_instance_that_was_stopped_loses_its_events_and_recovers(
     bench: Any, in_thread: Any
 ) -> None:
     emitter, handled = bench.start(), []
@@ -330,7 +330,7 @@ def set_clock(bench: Any, hours: int) -> None:
     assert bench.server.command('EVAL', SET_CLOCK, '0', ms, bench.name) == 'set'
 
 
-def test_a_clock_that_is_set_back_holds_up_no_event(bench: Any) -> None:
+def test_clock_that_is_set_back_delays_no_event(bench: Any) -> None:
     system, handled = bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     bench.emit(system, 'delayed', delay=1)

@@ -30,14 +30,16 @@ def let_expire(bench: Any, owner: str) -> None:
     bench.server.command('ZADD', f'{bench.name}:owners', '1', owner)
 
 
-def test_temporary_queues_of_the_dead_end_while_emitters_only_come_and_go(bench: Any) -> None:
+def test_temporary_queues_of_dead_instances_are_deleted_while_only_emitters_run(bench: Any) -> None:
     leave_a_dead_consumer(bench)
     assert temporary_queues(bench) == 1
     bench.start(exchange=bench.name)
     assert temporary_queues(bench) == 0
 
 
-def test_temporary_queues_of_the_dead_end_where_nobody_has_looked_for_long(bench: Any) -> None:
+def test_temporary_queues_of_dead_instances_are_deleted_after_a_long_time_without_a_check(
+    bench: Any,
+) -> None:
     owner = leave_a_dead_consumer(bench)
     for left in (1, 0):
         bench.server.command('SET', f'{bench.name}:looked', '1')
@@ -47,7 +49,7 @@ def test_temporary_queues_of_the_dead_end_where_nobody_has_looked_for_long(bench
         let_expire(bench, owner)
 
 
-def test_who_may_not_count_consumers_is_told_so(bench: Any) -> None:
+def test_missing_permission_to_count_consumers_is_noted(bench: Any) -> None:
     bench.start().declare(Subscription(bench.name, (bench.topic,), print))
     url = bench.user('~lymph:* &lymph:* +@all -pubsub')
     system = bench.start(urls=url)
@@ -59,7 +61,7 @@ def test_who_may_not_count_consumers_is_told_so(bench: Any) -> None:
     assert system.queues.drop(bench.name, forced=True)
 
 
-def test_many_events_are_not_weighed(bench: Any, monkeypatch: Any) -> None:
+def test_sizes_of_many_events_are_not_added_up(bench: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr('lymph.events.kombu._redis.queues._WEIGHED', 2)
     system = bench.start()
     system.declare(Subscription(bench.name, (bench.topic,), print))

@@ -134,7 +134,7 @@ def test_a_lease_is_bounded_by_bytes_and_serves_every_queue(
     assert system._link.connection is pipe
 
 
-def test_a_lost_connection_of_bells_is_made_again_and_nothing_else_is(bench: Any) -> None:
+def test_lost_connection_for_bells_is_restored_alone(bench: Any) -> None:
     system, emitter, handled = bench.start(), bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     pipe, bells = system._link.connection, system._link._bells._pipe

@@ -68,7 +68,7 @@ def setting(redis_server: RedisServer) -> Iterator[Callable[[str, str], None]]:
     ],
     ids=['another protocol', 'control characters', 'a huge size', 'no number', 'deep arrays'],
 )
-def test_what_is_no_redis_is_told_in_one_line(
+def test_server_that_is_not_redis_is_an_error_of_one_line(
     bench: Any, caplog: pytest.LogCaptureFixture, greeting: bytes
 ) -> None:
     def greet(client: Any, address: object) -> None:
@@ -110,7 +110,7 @@ def test_a_full_redis_refuses_events_and_hands_out_those_it_has(
     eventually(lambda: bench.left() == {})
 
 
-def test_a_password_is_used_and_told_nobody(
+def test_password_is_used_and_shown_nowhere(
     bench: Any, strict: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.start(urls=f'redis://:hunter2@{strict.address}/1')
@@ -153,7 +153,7 @@ def test_the_permissions_that_the_readme_names_are_enough(bench: Any) -> None:
     assert system.has_queue(bench.name)
 
 
-def test_a_redis_that_keeps_nothing_through_a_crash_is_warned_of(
+def test_redis_without_persistence_is_warned_of(
     bench: Any, strict: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.start()
@@ -162,7 +162,7 @@ def test_a_redis_that_keeps_nothing_through_a_crash_is_warned_of(
     assert 'appendonly is off: a crash of Redis loses the events' in caplog.text
 
 
-def test_an_outcome_that_redis_refuses_for_a_while_is_told_again(bench: Any) -> None:
+def test_outcome_that_redis_refuses_temporarily_is_sent_again(bench: Any) -> None:
     system, other, handled = bench.start(urls=bench.user('~* &* +@all')), bench.start(), []
 
     def forbid(event: Event) -> None:
@@ -178,12 +178,12 @@ def test_an_outcome_that_redis_refuses_for_a_while_is_told_again(bench: Any) -> 
     assert handled == [1]
 
 
-def test_a_user_who_may_not_hear_the_bells_is_told_so(bench: Any) -> None:
+def test_missing_permission_to_subscribe_is_an_error_with_advice(bench: Any) -> None:
     with pytest.raises(BrokerError, match=r'cannot subscribe to lymph:bell:\*.*permit the user'):
         bench.start(urls=bench.user('~* resetchannels +@all'))
 
 
-def test_no_redis_is_told_with_its_address(bench: Any) -> None:
+def test_unreachable_redis_is_an_error_with_its_address(bench: Any) -> None:
     with pytest.raises(BrokerError, match=r'redis://127.0.0.1:1/0: cannot connect: .*refused'):
         bench.start(urls='redis://127.0.0.1:1')
 
@@ -258,7 +258,7 @@ def test_more_events_than_may_wait_are_refused_at_once(bench: Any, proxy: FaultP
     gevent.killall(big)
 
 
-def test_what_subscribes_while_there_is_no_redis_is_told(bench: Any, proxy: FaultProxy) -> None:
+def test_subscribing_without_redis_is_an_error(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=0.5)
     proxy.refuse()
     proxy.cut()
@@ -321,7 +321,7 @@ _MAKE = (
 )
 
 
-def test_events_travel_over_tls_and_only_to_whom_is_trusted(bench: Any, tmp_path: Path) -> None:
+def test_events_over_tls_go_to_trusted_servers_only(bench: Any, tmp_path: Path) -> None:
     subprocess.run(_MAKE.split(), cwd=tmp_path, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / 'redis.pem', tmp_path / 'redis.key')
