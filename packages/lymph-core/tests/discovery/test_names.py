@@ -46,7 +46,7 @@ def test_every_name_comes_back_and_is_one_safe_part(name):
 
 
 @given(st.text(min_size=1, max_size=LENGTH // 4).filter(str.isprintable))
-def test_a_part_that_was_escaped_here_has_its_name_in_it(name):
+def test_escaped_name_can_be_read_back(name):
     assert name_in(escape(name)) == name
 
 

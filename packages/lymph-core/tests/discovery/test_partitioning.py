@@ -81,6 +81,6 @@ def test_without_a_client_the_members_are_found_in_the_registry_in_use(text, tmp
         ("{class: 'collections:OrderedDict'}", r'must be a subclass of lymph\.core\.partitioning'),
     ],
 )
-def test_a_partitioner_that_is_none_is_an_error(section, words, tmp_path):
+def test_invalid_partitioner_is_an_error(section, words, tmp_path):
     with pytest.raises(ConfigurationError, match=words):
         build(f'components: {{SerialEventHandler: {section}}}', tmp_path)

@@ -81,7 +81,7 @@ def test_what_is_no_address_is_an_error_that_names_the_place(services, said):
     assert str(caught.value).isprintable()
 
 
-def test_an_option_that_is_none_is_an_error():
+def test_unknown_option_is_an_error():
     with pytest.raises(ConfigurationError, match=r"registry\.service: .* did you mean 'services'"):
         configured('container: {registry: {class: static, service: {}}}')
 

@@ -153,7 +153,7 @@ def test_a_ring_during_a_lease_is_not_lost(consumption, store):
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_nothing_is_asked_for_until_something_can_be_had(consumption, store):
+def test_queue_is_leased_from_again_only_after_its_wake_up(consumption, store):
     inbox = Inbox()
     consumption.add('queue', subscription(inbox))
     eventually(lambda: len(store.demands) == 1)
@@ -333,7 +333,7 @@ def test_whatever_a_lease_raises_the_queue_is_looked_into_again(
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_an_event_whose_outcome_cannot_be_told_is_given_back_after_a_pause(
+def test_event_whose_outcome_cannot_be_stored_is_released_after_a_pause(
     consumption, store, monkeypatch, component
 ):
     def fail(delivery, *details):

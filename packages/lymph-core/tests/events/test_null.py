@@ -49,7 +49,7 @@ def test_it_is_made_from_the_configuration(name):
     assert isinstance(made, NullEventSystem)
 
 
-def test_a_key_it_does_not_know_is_refused():
+def test_unknown_option_is_rejected():
     config = Configuration({'events': {'class': 'null', 'path': '/tmp'}})
     with pytest.raises(ConfigurationError, match=r'^events\.path: unknown option'):
         config.create_instance('events', group='lymph.events')

@@ -260,7 +260,7 @@ def test_of_several_versions_in_a_container_the_newest_handles(world):
     assert log.seen == []
 
 
-def test_fewer_partitions_than_before_leave_none_behind(world):
+def test_partitions_above_a_lowered_count_are_still_consumed(world):
     class Fewer(lymph.Interface):
         @serial_event('order.*', partition_count=2, key=lambda self, event: event['key'])
         def ship(self, event):
@@ -280,7 +280,7 @@ def test_fewer_partitions_than_before_leave_none_behind(world):
     eventually(lambda: log.of('z') == [1])
 
 
-def test_a_partitioner_that_fails_to_leave_keeps_nobody_from_stopping(world):
+def test_partitioner_that_fails_to_leave_does_not_prevent_the_stop(world):
     container = world.container(Shop, start=False)
     leave = container.serial_events.partitioner.leave
 

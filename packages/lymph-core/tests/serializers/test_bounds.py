@@ -108,7 +108,7 @@ def test_what_is_nested_as_deep_as_may_be_travels(kinds, inner, key):
 
 @pytest.mark.parametrize('count', [DEPTH + 1, 200, 400])
 @pytest.mark.parametrize(('kinds', 'inner', 'key'), NESTED)
-def test_what_is_nested_deeper_is_refused_on_both_sides(kinds, inner, key, count):
+def test_deeper_nesting_is_rejected_on_both_sides(kinds, inner, key, count):
     value = nested(count, kinds, inner, key)
     with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
         wire.unpack(raw(value))

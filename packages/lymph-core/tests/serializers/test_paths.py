@@ -151,7 +151,7 @@ def test_a_list_that_changes_while_it_is_packed_harms_nothing(write, change):
     assert wire.unpack(wire.pack([1])) == [1]
 
 
-def test_text_that_is_none_is_named_by_its_path():
+def test_invalid_text_is_named_by_its_path():
     for write in (wire.pack, json.dumps):
         assert 'at a[0]: str: ' in refusal(write, {'a': ['\ud800']})
         assert "at (key '\\ud800'): str: " in refusal(write, {'\ud800': 1})

@@ -126,7 +126,7 @@ def test_an_owner_that_dies_while_it_is_read_is_not_kept(run, registry, monkeypa
         registry.get('echo')
 
 
-def test_killed_at_any_time_of_a_registration_nobody_leaves_a_ghost(run, registry, path):
+def test_process_killed_during_a_registration_leaves_no_instance(run, registry, path):
     code = """
         say('ready')
         for n in range(100_000):

@@ -99,7 +99,7 @@ def test_those_of_another_process_come_back_too(run, reader, path):
 
 
 @pytest.mark.parametrize('remove', [remove_bells, shutil.rmtree], ids=['bells', 'everything'])
-def test_who_watches_hears_of_changes_again(registry, reader, path, remove):
+def test_watcher_is_updated_after_its_socket_was_removed(registry, reader, path, remove):
     registry.register('echo', one := make_instance())
     service = reader.get('echo')
     bells = Path(path, 'registry', '.doorbells')
@@ -109,7 +109,9 @@ def test_who_watches_hears_of_changes_again(registry, reader, path, remove):
     eventually(lambda: set(service) == {one, two}, PATIENCE)
 
 
-def test_what_cannot_be_put_back_is_told_once_and_put_back_later(registry, reader, path, caplog):
+def test_file_that_cannot_be_restored_is_logged_once_and_restored_later(
+    registry, reader, path, caplog
+):
     registry.register('echo', one := make_instance())
     folder = Path(path, 'registry')
     shutil.rmtree(folder)

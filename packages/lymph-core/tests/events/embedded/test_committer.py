@@ -139,7 +139,7 @@ def test_several_writers_share_the_file(path):
     assert len(names(path)) == 200
 
 
-def test_one_that_fails_after_its_command_keeps_nobody_else_waiting(committer):
+def test_command_that_fails_after_its_commit_does_not_block_others(committer):
     def fail(result):
         raise RuntimeError('no good')
 

@@ -57,7 +57,7 @@ COUNTED = """
     """
 
 
-def test_what_a_killed_emitter_was_told_is_safe_arrives(run, start, subscribe):
+def test_confirmed_events_of_a_killed_emitter_arrive(run, start, subscribe):
     system, inbox = start(), Inbox()
     system.unsubscribe(subscribe(system, inbox))
     emitter = run(EMITTER, 'a', 20)
@@ -197,7 +197,7 @@ FULL = """
     """
 
 
-def test_a_full_disk_is_told_to_the_emitter_and_what_was_emitted_is_kept(run, start, subscribe):
+def test_full_disk_is_an_error_for_the_emitter_and_loses_no_stored_event(run, start, subscribe):
     emitter = run(FULL)
     emitted, error = int(emitter.hear()), emitter.hear()
     assert emitter.wait() == 0

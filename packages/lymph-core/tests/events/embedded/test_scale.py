@@ -55,9 +55,7 @@ def statements_of(system):
     return seen
 
 
-def test_no_statement_on_the_way_of_an_event_looks_through_a_table(
-    start, subscribe, emit, database
-):
+def test_no_statement_that_an_event_needs_scans_a_table(start, subscribe, emit, database):
     system = start()
     statements = statements_of(system)
 
@@ -203,7 +201,7 @@ def test_an_emitter_rings_for_the_queues_that_collect_the_event_alone(
         bell.close()
 
 
-def test_what_nobody_collects_is_not_stored(start, emit, database):
+def test_event_that_no_queue_collects_is_not_stored(start, emit, database):
     emit(start(), topic='nobody')
     assert rows(database, 'SELECT count(*) FROM events') == [(0,)]
 

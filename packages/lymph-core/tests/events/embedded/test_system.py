@@ -302,7 +302,7 @@ def sets_in_sets(count):
     ],
     ids=['no msgpack', 'sets in sets', 'deep', 'many members', 'long headers', 'long id'],
 )
-def test_what_is_no_event_becomes_a_dead_letter_and_holds_up_nobody(
+def test_invalid_event_becomes_a_dead_letter_and_blocks_no_other(
     start, subscribe, emit, database, data
 ):
     system, inbox = start(), Inbox()

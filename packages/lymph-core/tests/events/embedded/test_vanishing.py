@@ -154,7 +154,7 @@ ELSEWHERE = """
 
 
 @pytest.mark.parametrize('harm', [remove_directory, remove_log, remove_index, empty_log])
-def test_consumers_in_other_processes_notice_without_being_told(
+def test_consumers_in_other_processes_notice_without_a_wake_up(
     run, start, emit, emit_when_possible, database, harm
 ):
     consumer, emitter = run(ELSEWHERE), start()
