@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
-from gevent import socket, ssl
 from gevent.server import StreamServer
 
 import lymph
@@ -34,6 +33,13 @@ PERMISSIONS = (
 
 def _fail(event: Event) -> None:
     raise RuntimeError('broken')
+
+
+def _command(server: RedisServer, *words: str) -> None:
+    """Send a command to the server of `strict`."""
+    command = ['redis-cli', '-p', str(server.port), *words]
+    environment = {**os.environ, 'REDISCLI_AUTH': 'hunter2'}
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=10)
 
 
 @pytest.fixture(scope='module')
@@ -178,6 +184,34 @@ def test_outcome_that_redis_refuses_temporarily_is_sent_again(bench: Any) -> Non
     assert handled == [1]
 
 
+def test_read_only_replica_is_an_error_with_advice(bench: Any, strict: RedisServer) -> None:
+    bench.start(urls=f'redis://:hunter2@{strict.address}').on_stop()
+    replica = f'redis://:hunter2@{strict.address}'
+    _command(strict, 'REPLICAOF', '127.0.0.1', '1')
+    try:
+        with pytest.raises(BrokerError, match='found a read-only replica; use the address of'):
+            bench.start(urls=replica)
+        bench.start(urls=[replica, bench.server.url])
+    finally:
+        _command(strict, 'REPLICAOF', 'NO', 'ONE')
+
+
+@pytest.mark.parametrize(
+    ('permissions', 'refused'),
+    [
+        ('~lymph:* &*', "run the 'script|load' command"),
+        ('~other:* &* +@all', 'access one of the keys'),
+    ],
+)
+def test_missing_permission_is_an_error_with_advice(
+    bench: Any, permissions: str, refused: str
+) -> None:
+    with pytest.raises(BrokerError) as found:
+        bench.start(urls=bench.user(permissions))
+    assert refused in str(found.value)
+    assert "permissions that lymph-events-kombu's README lists" in str(found.value)
+
+
 def test_missing_permission_to_subscribe_is_an_error_with_advice(bench: Any) -> None:
     with pytest.raises(BrokerError, match=r'cannot subscribe to lymph:bell:\*.*permit the user'):
         bench.start(urls=bench.user('~* resetchannels +@all'))
@@ -313,42 +347,3 @@ def test_a_forked_child_is_refused_and_its_parent_goes_on(bench: Any, in_thread:
     assert f'{bench.name} was not emitted: this event system was made before a fork' in emit
     assert handled.split() == [str(n) for n in range(1, 31)]
     assert 'lost the connection' not in done.stderr
-
-
-_MAKE = (
-    'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'
-    ' -subj /CN=redis -addext subjectAltName=IP:127.0.0.1 -keyout redis.key -out redis.pem'
-)
-
-
-def test_events_over_tls_go_to_trusted_servers_only(bench: Any, tmp_path: Path) -> None:
-    subprocess.run(_MAKE.split(), cwd=tmp_path, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / 'redis.pem', tmp_path / 'redis.key')
-
-    def pump(source: Any, target: Any) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-
-    def serve(client: Any, address: object) -> None:
-        server = socket.create_connection(('127.0.0.1', bench.server.port))
-        gevent.joinall([gevent.spawn(pump, client, server), gevent.spawn(pump, server, client)])
-        server.close()
-
-    listener = StreamServer(('127.0.0.1', 0), serve, ssl_context=context)
-    listener.start()
-    url, handled = f'rediss://127.0.0.1:{listener.server_port}', []
-    try:
-        system = bench.start(urls=url, ssl={'ca_certs': str(tmp_path / 'redis.pem')})
-        bench.subscribe(system, lambda event: handled.append(event.body['n']))
-        bench.emit(system, 1)
-        eventually(lambda: handled == [1])
-        with pytest.raises(BrokerError, match='certificate verify failed'):
-            bench.start(urls=url)
-        bench.close()
-    finally:
-        listener.stop()

@@ -73,22 +73,25 @@ class RedisBroker:
         except BaseException as error:
             if connection is not None:
                 connection.disconnect()
-            if not isinstance(error, BROKEN):
+            if not isinstance(error, (*BROKEN, BrokerError)):
                 raise
             raise BrokerError(self._failure(error)) from None
         return connection
 
     def _failure(self, error: BaseException) -> str:
         why = explain(error)
+        if isinstance(error, BrokerError):
+            return f'{self}: {why}'
         if isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError)):
             user = self._options['username'] or 'default'
             return (
                 f'{self}: expected access for the user {user!r}, found {why}; '
                 'check userid and password'
             )
+        checks = 'the address, ssl and the certificate' if self._tls else 'the address'
         return (
             f'{self}: cannot connect: {why}; '
-            'check the address, and that Redis runs and can be reached from here'
+            f'check {checks}, and that Redis runs and can be reached from here'
         )
 
 

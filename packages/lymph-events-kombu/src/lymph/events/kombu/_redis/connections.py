@@ -21,6 +21,7 @@ from gevent.monkey import is_module_patched
 
 from lymph.core._system.connecting import create_connection
 from lymph.core._system.private_parts import as_expected, assigns, takes
+from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.tls import requirement, secure
 
 __all__ = ['CHUNK', 'GeventConnection', 'PublicConnection', 'RedisConnection']
@@ -131,12 +132,12 @@ class PublicConnection:
     `server_hostname`: redis-py would trust the system's authorities besides `ca_certs`, and cannot
     expect another name than the host's.
 
-    Raises OSError if the standard library is not patched, or for these options.
+    Raises BrokerError if the standard library is not patched, or for these options.
     """
 
     def __init__(self, tls: bool | Mapping[str, Any], **options: Any) -> None:
         if not is_module_patched('socket'):
-            raise OSError(
+            raise BrokerError(
                 'this version of redis-py needs a patched standard library; call '
                 'lymph.monkey.patch() before other imports'
             )
@@ -205,7 +206,7 @@ def _tls_arguments(tls: bool | Mapping[str, Any]) -> dict[str, Any]:
     options: Mapping[str, Any] = tls if isinstance(tls, Mapping) else {}
     refused = sorted({'ca_certs', 'server_hostname'} & set(options))
     if refused:
-        raise OSError(
+        raise BrokerError(
             f'ssl.{refused[0]} cannot be used with this version of redis-py; install one that '
             'docs/private-parts.md lists'
         )

@@ -147,7 +147,7 @@ def _facts(broker: RedisBroker, pipe: Pipe) -> dict[str, str]:
         sections.append(pipe.call(_TIMEOUT, 'INFO', 'persistence'))
     except CommandRefused as error:
         raise BrokerError(
-            f'{error}: cannot tell whether it keeps events; permit the user +info'
+            f'{broker}: {error.reason}: cannot tell whether it keeps events; permit the user +info'
         ) from None
     lines = (line for section in sections for line in section.decode().splitlines())
     return dict(line.split(':', 1) for line in lines if ':' in line)

@@ -30,7 +30,8 @@ __all__ = ['CommandRefused', 'Lost', 'NoAnswer', 'Pipe']
 
 logger = logging.getLogger(__name__)
 
-_UNFIT = (redis.exceptions.NoScriptError, redis.ReadOnlyError)  # another connection may be better
+
+_PERMIT = "give the user the permissions that lymph-events-kombu's README lists"
 
 
 class Lost(BrokerError):
@@ -42,10 +43,13 @@ class NoAnswer(BrokerError):
 
 
 class CommandRefused(BrokerError):
-    """Redis answered that it does not do it, and with which `reason`."""
+    """Redis answered a command with an error.
 
-    def __init__(self, broker: RedisBroker, reason: str) -> None:
-        super().__init__(f'{broker}: {reason}')
+    `reason` is the text of Redis; the error adds the address, and `advice` on what to do.
+    """
+
+    def __init__(self, broker: RedisBroker, reason: str, advice: str = '') -> None:
+        super().__init__(f'{broker}: {reason}' + (advice and f'; {advice}'))
         self.reason = reason
 
 
@@ -190,19 +194,25 @@ class Pipe:
     def _break(self, error: Exception) -> None:
         if self._lost.ready():
             return
-        if not isinstance(error, (*BROKEN, IndexError)):  # IndexError: a reply for nobody
+        # IndexError: a reply without a command
+        if not isinstance(error, (*BROKEN, BrokerError, IndexError)):
             log_failure(logger, error, '%s: the connection is made anew', self._broker)
         self.fail(error)
 
     def _reply(self) -> Any:
         try:
             return self._connection.read_response(push_request=True)
-        except _UNFIT:
-            raise
+        except redis.ReadOnlyError:
+            raise BrokerError(
+                'expected a primary, found a read-only replica; use the address of the primary'
+            ) from None
+        except redis.exceptions.NoScriptError:
+            raise  # the next connection loads the scripts again
         except redis.ResponseError as error:
             if not self._connection.is_open:
                 raise
-            return CommandRefused(self._broker, explain(error))
+            forbidden = isinstance(error, redis.exceptions.NoPermissionError)
+            return CommandRefused(self._broker, explain(error), _PERMIT if forbidden else '')
 
 
 def _chunks(data: bytes) -> Sequence[bytes | memoryview]:
