@@ -18,7 +18,7 @@ from lymph.core import trace
 from lymph.core.failures import Killed
 from lymph.exceptions import LookupFailure, RemoteError
 from lymph.web._answering.application import Application
-from lymph.web._answering.faults import AnswerBroken
+from lymph.web._answering.faults import AnswerAborted
 from lymph.web._answering.health import Health
 
 
@@ -276,7 +276,7 @@ def test_whatever_a_handler_raises_is_one_answer_and_one_report(
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
 def test_an_answer_that_fails_later_breaks_off_and_is_reported_once(client, site, error):
     site.error = error
-    with pytest.raises(AnswerBroken):
+    with pytest.raises(AnswerAborted):
         client.get('/later', buffered=True)
     assert len(site.reported) == 1
 

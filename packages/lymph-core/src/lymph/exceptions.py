@@ -43,7 +43,7 @@ name begins with an underscore never leave their file and are not drawn.
     │   ├── Lost                    events-kombu  the connection to Redis broke
     │   ├── NoAnswer                events-kombu  Redis did not answer in time
     │   └── CommandRefused          events-kombu  Redis answered with an error
-    ├── AnswerBroken                web           an answer failed after its beginning had left
+    ├── AnswerAborted               web           an answer failed after its first byte was sent
     │   └── ClientGone              web           the client left, or does not read its answer
     ├── AnswerError                 web           an application answers with what HTTP cannot carry
     ├── HeadError                   web           the head of a request is refused with a status

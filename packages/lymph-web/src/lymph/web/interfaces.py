@@ -118,7 +118,7 @@ class WebServiceInterface(Interface):
             view.view('healthcheck'),
             self._is_healthy,
             self._is_draining,
-            self._faults.tell_of_check,
+            self._faults.log_check_failure,
         )
 
     def is_healthy(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lymph.core.failures import Killed, error_line
-from lymph.web._answering.faults import AnswerBroken
+from lymph.web._answering.faults import AnswerAborted
 from lymph.web._http.opening import Opening, check_part, parts_of
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ['HandlerAnswer']
 
-Told = Callable[[BaseException], None]
+OnError = Callable[[BaseException], None]
 
 
 class HandlerAnswer:
     """Runs WSGI applications until one of them has begun to answer a request.
 
-    `begin` passes status and fields to the server; `tell` is called with later errors.
+    `begin` passes status and fields to the server; `on_error` is called with later errors.
     """
 
-    def __init__(self, begin: StartResponse, tell: Told) -> None:
+    def __init__(self, begin: StartResponse, on_error: OnError) -> None:
         self._begin = begin
-        self._tell = tell
+        self._on_error = on_error
         self._opening = Opening()
         self._write: Callable[[bytes], object] | None = None
 
@@ -43,14 +43,14 @@ class HandlerAnswer:
         """Call `application` and return the body of its answer.
 
         Raises what the application raises before the first part of the body. Later errors are
-        passed to `tell`; iterating over the body then raises AnswerBroken.
+        passed to `on_error`; iterating over the body then raises AnswerAborted.
         """
         self._opening = Opening()
         result = application(environ, self._start)
         if isinstance(result, (list, tuple)):
             self._send()
             return result
-        body = _Parts(result, self._tell)
+        body = _Parts(result, self._on_error)
         try:
             body.begin()
             self._send()
@@ -79,9 +79,9 @@ class HandlerAnswer:
 class _Parts:
     """The parts of a body, produced in the context of their request."""
 
-    def __init__(self, result: Iterable[bytes], tell: Told) -> None:
+    def __init__(self, result: Iterable[bytes], on_error: OnError) -> None:
         self._result = result
-        self._tell = tell
+        self._on_error = on_error
         self._context = contextvars.copy_context()
         self._first: list[bytes] = []
         self._parts: Iterator[bytes] = parts_of(result)
@@ -98,14 +98,14 @@ class _Parts:
             return self._first.pop()
         try:
             return self._context.run(next, self._parts)
-        except (StopIteration, Killed, AnswerBroken):
+        except (StopIteration, Killed, AnswerAborted):
             raise
         except BaseException as error:
-            self._tell(error)
-            raise AnswerBroken(error_line(error)) from error
+            self._on_error(error)
+            raise AnswerAborted(error_line(error)) from error
 
     def close(self) -> None:
-        """Close what the application returned; pass an error of that to `tell`."""
+        """Close what the application returned; pass an error of that to `on_error`."""
         close: Callable[[], None] | None = getattr(self._result, 'close', None)
         if close is None:
             return
@@ -114,7 +114,7 @@ class _Parts:
         except Killed:
             raise
         except BaseException as error:  # noqa: BLE001 - other people's code
-            self._tell(error)
+            self._on_error(error)
 
     def _make_first(self) -> None:
         for part in map(check_part, self._parts):

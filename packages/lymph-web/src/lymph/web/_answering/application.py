@@ -24,7 +24,7 @@ from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.faults import (
     TRACE_HEADER,
     TRACE_KEY,
-    AnswerBroken,
+    AnswerAborted,
     ErrorAnswers,
     path_of,
     trace_id_of,
@@ -55,7 +55,7 @@ class Site(Protocol):
         """The longest body that may be announced, in bytes."""
 
     def report(self, error: BaseException) -> None:
-        """Hear of an error that no handler expected."""
+        """Handle an error that no handler expected."""
 
 
 class Application:
@@ -63,7 +63,7 @@ class Application:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        #: tells of errors, also those of a server that runs this application
+        #: logs and reports errors, also for the server that runs this application
         self.faults = ErrorAnswers(self._report, self._is_debugging)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -79,13 +79,13 @@ class Application:
             fields = [field for field in headers if field[0].lower() != TRACE_HEADER.lower()]
             return start_response(status, [*fields, (TRACE_HEADER, trace_id)], exc_info)
 
-        def tell(error: BaseException) -> None:
-            self.faults.tell(error, environ)
+        def on_error(error: BaseException) -> None:
+            self.faults.log_and_report(error, environ)
 
-        answer = HandlerAnswer(begin, tell)
+        answer = HandlerAnswer(begin, on_error)
         try:
             return answer.run(self._dispatch(environ), environ)
-        except (Killed, AnswerBroken):
+        except (Killed, AnswerAborted):
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             return self._answer_instead(answer, error, environ)
@@ -97,13 +97,13 @@ class Application:
             try:
                 if error.response is not None or (error.code or 500) < 400:
                     return answer.run(error.get_response(environ), environ)
-            except (Killed, AnswerBroken):
+            except (Killed, AnswerAborted):
                 raise
             except BaseException as second:  # noqa: BLE001 - a subclass may do what it likes, too
                 error = second
         if answer.begun:
-            self.faults.tell(error, environ)
-            raise AnswerBroken(error_line(error)) from error
+            self.faults.log_and_report(error, environ)
+            raise AnswerAborted(error_line(error)) from error
         return answer.run(self.faults.answer(error, environ), environ)
 
     def _log(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     'TRACE_HEADER',
     'TRACE_KEY',
-    'AnswerBroken',
+    'AnswerAborted',
     'ClientGone',
     'ErrorAnswers',
     'path_of',
@@ -40,11 +40,11 @@ _EXPECTED = (HTTPException, RpcError)
 _SHOWN = 200  # characters of a path in the log
 
 
-class AnswerBroken(LymphError):
+class AnswerAborted(LymphError):
     """An answer failed after its first byte was sent; its error has been logged."""
 
 
-class ClientGone(AnswerBroken):
+class ClientGone(AnswerAborted):
     """The client has closed the connection, or does not read its answer."""
 
 
@@ -69,14 +69,14 @@ class ErrorAnswers:
 
         HTTP errors are answers that the handler chose: they are neither logged nor reported.
         """
-        if not issubclass(type(error), (HTTPException, AnswerBroken)):
-            self.tell(error, environ)
+        if not issubclass(type(error), (HTTPException, AnswerAborted)):
+            self.log_and_report(error, environ)
         trace_id = trace_id_of(environ)
         response = error_response(self._problem(error), environ, trace_id)
         response.headers[TRACE_HEADER] = trace_id
         return response
 
-    def tell(self, error: BaseException, environ: WSGIEnvironment) -> None:
+    def log_and_report(self, error: BaseException, environ: WSGIEnvironment) -> None:
         """Log `error`; report it unless the client or a called service caused it."""
         request = f'{printable(environ["REQUEST_METHOD"], _SHOWN)} {path_of(environ)}'
         kind = error_name(error)
@@ -93,7 +93,7 @@ class ErrorAnswers:
                 text = 'an error could not be reported'
                 self._log.write(logging.ERROR, 'report', text, exc_info=second)
 
-    def tell_of_check(self, error: BaseException) -> None:
+    def log_check_failure(self, error: BaseException) -> None:
         """Log that the health check raised `error`."""
         self._log.write(logging.ERROR, 'check', 'the health check failed', exc_info=error)
 

@@ -30,7 +30,7 @@ def _log(error: BaseException) -> None:
 class Health:
     """Answers requests for one path: 200 while the interface is healthy, 503 otherwise.
 
-    An interface is unhealthy while its container drains, and when its check raises; `tell` is
+    An interface is unhealthy while its container drains, and when its check raises; `log` is
     called with that error.
     """
 
@@ -38,7 +38,7 @@ class Health:
     is_draining: Callable[[], bool]
     endpoint: str = '/_health/'
     enabled: bool = True
-    tell: Callable[[BaseException], None] = _log
+    log: Callable[[BaseException], None] = _log
 
     @classmethod
     def from_config(
@@ -46,7 +46,7 @@ class Health:
         config: ConfigView,
         is_healthy: Callable[[], bool],
         is_draining: Callable[[], bool],
-        tell: Callable[[BaseException], None] = _log,
+        log: Callable[[BaseException], None] = _log,
     ) -> Health:
         """Read `enabled` and `endpoint`. Raises ConfigurationError for invalid values."""
         refuse_unknown(config, ('enabled', 'endpoint'), plain=True)
@@ -55,7 +55,7 @@ class Health:
             found = config.describe('endpoint')
             raise config.error('endpoint', f"expected a path like '/_health/', found {found}")
         enabled = config.get_bool('enabled', cls.enabled)
-        return cls(is_healthy, is_draining, endpoint, enabled, tell)
+        return cls(is_healthy, is_draining, endpoint, enabled, log)
 
     def answers(self, path: str) -> bool:
         """Return whether the health endpoint answers requests for `path`."""
@@ -82,5 +82,5 @@ class Health:
         except Killed:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-            self.tell(error)
+            self.log(error)
             return 'unhealthy'

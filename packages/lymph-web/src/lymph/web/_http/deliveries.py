@@ -64,7 +64,7 @@ class AnswerSender:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             if self._framing is not None:
-                self._faults.tell(error, environ)
+                self._faults.log_and_report(error, environ)
                 return not self._framing.takes_body and not self._framing.closes
             self._failed = True
             self._opening, self._length = Opening(), None
@@ -125,4 +125,4 @@ class AnswerSender:
         except (Killed, ClientGone):
             raise
         except BaseException as error:  # noqa: BLE001 - other people's code
-            self._faults.tell(error, environ)
+            self._faults.log_and_report(error, environ)
