@@ -19,6 +19,7 @@ from typing import Any
 
 from lymph.config import ConfigView
 from lymph.config.lazy import lazy
+from lymph.config.printable import object_name
 from lymph.core._system.refusals import Availability
 from lymph.core.events import Event
 from lymph.events.base import BaseEventSystem, Subscription
@@ -53,9 +54,17 @@ class KombuEventSystem(BaseEventSystem):
 
         `kwargs` are the arguments of a Component, and `backoff`, the delays of failed events.
 
-        Raises ConfigurationError for unknown keys and invalid values, and for addresses of Redis
-        if redis-py is not installed.
+        Raises ConfigurationError for unknown keys and invalid values, for addresses of Redis if
+        redis-py is not installed, and when a subclass inherits this method: it makes instances of
+        the two kinds above only.
         """
+        if cls is not KombuEventSystem:
+            raise config.error(
+                'class',
+                f'expected KombuEventSystem, found {object_name(cls)}, a subclass that inherits '
+                'from_config, which makes no instances of it; define from_config there, or use '
+                'class: kombu',
+            )
         if not Addresses.from_config(config).redis:
             return _rabbitmq(config, **kwargs)
         if find_spec('redis') is None:
