@@ -189,6 +189,34 @@ def test_of_those_under_way_when_the_broker_closes_channels_the_offender_is_foun
     assert list(send(outbox)) == later  # together again
 
 
+@pytest.mark.parametrize('end', ['confirmed', 'unsendable', 'expired'])
+def test_after_the_end_of_the_last_suspect_more_than_one_is_sent(end: str) -> None:
+    outbox, (suspect,) = opened(1)
+    send(outbox)
+    outbox.channel_lost('too large')
+    outbox.channel_opened()
+    others = [OutboxItem(1), OutboxItem(1)]
+    assert all(map(outbox.offer, others))
+    if end == 'confirmed':
+        assert list(send(outbox)) == [suspect]
+        outbox.acked(1, False)
+    elif end == 'unsendable':
+        outbox.unsendable(suspect, 'no frames')
+    else:
+        outbox.expired(suspect)
+    assert suspect.state == end
+    assert list(send(outbox)) == others
+
+
+def test_what_has_expired_meanwhile_stays_expired_when_it_cannot_be_sent() -> None:
+    outbox, (item, other) = opened(2)
+    assert outbox.next() is item
+    outbox.expired(item)
+    outbox.unsendable(item, 'no frames')
+    assert (item.state, item.reason) == ('expired', '')
+    assert list(send(outbox)) == [other]
+
+
 def test_a_single_loss_of_a_channel_rejects_nothing() -> None:
     outbox, (item,) = opened(1)
     send(outbox)
@@ -270,9 +298,10 @@ def test_no_more_is_sent_than_the_window_holds() -> None:
 class Item(OutboxItem):
     """A publication with a name for the output of hypothesis."""
 
-    def __init__(self, name: int, size: int) -> None:
+    def __init__(self, name: int, size: int, sendable: bool) -> None:
         super().__init__(size)
         self.name = name
+        self.sendable = sendable
 
     def __repr__(self) -> str:
         return f'#{self.name}'
@@ -288,96 +317,110 @@ class Model(RuleBasedStateMachine):
         self.unanswered: dict[int, Item] = {}  # at the broker
         self.tag = 0
         self.confirmable: set[Item] = set()  # the broker has confirmed it
+        self.sent: Counter[Item] = Counter()
         self.ended: Counter[Item] = Counter()
 
     @initialize(window=st.integers(1, 4), window_bytes=st.integers(1, 8), events=st.integers(1, 6))
     def begin(self, window: int, window_bytes: int, events: int) -> None:
-        self.window, self.bounds = window, Bounds(events, 12)
+        self.window, self.window_bytes, self.bounds = window, window_bytes, Bounds(events, 12)
         self.outbox: Outbox[Item] = Outbox(self.bounds, window, window_bytes)
+        self.outbox.channel_opened()
 
     # What the owner does.
 
-    @rule(size=st.integers(1, 5))
-    def offer(self, size: int) -> None:
-        item = Item(len(self.items), size)
+    @rule(size=st.integers(1, 5), sendable=st.sampled_from([True, True, True, True, False]))
+    def offer(self, size: int, sendable: bool) -> None:
+        item = Item(len(self.items), size, sendable)
         waiting = self.those('queued', 'refused')
         held = sum(each.size for each in waiting)
         room = len(waiting) < self.bounds.events and held + size <= max(self.bounds.size, size)
         assert self.outbox.offer(item) is room
         if room:
             self.items.append(item)
+        self.send()
 
-    @rule()
     def send(self) -> None:
-        item = self.outbox.next()
-        if item is not None:
+        """Send what may be sent, as the owner does after each event."""
+        while (item := self.outbox.next()) is not None:
             assert item is self.those('queued')[0], 'not in the order of offers'
             assert len(self.unanswered) < self.window
-            self.tag += 1
-            assert self.outbox.sent(item) == self.tag
-            self.unanswered[self.tag] = item
-        else:
-            may = self.outbox.channel == 'open' and not self.unanswered
-            assert not (may and self.those('queued')), 'nothing is sent, and nothing is unanswered'
+            assert sum(each.size for each in self.unanswered.values()) < self.window_bytes
+            if item.sendable:
+                self.tag += 1
+                self.sent[item] += 1
+                assert self.outbox.sent(item) == self.tag
+                self.unanswered[self.tag] = item
+            else:
+                self.outbox.unsendable(item, 'no frames')
+                self.ended[item] += 1
 
-    @rule()
-    def fail_to_send(self) -> None:
-        item = self.outbox.next()
-        if item is not None:
-            self.outbox.unsendable(item, 'no frames')
-            self.ended[item] += 1
-
-    @rule(data=st.data())
-    def expire(self, data: st.DataObject) -> None:
-        under_way = self.those('queued', 'sent', 'refused')
-        if items := under_way or self.items:
-            item = data.draw(st.sampled_from(items))
-            self.ended[item] += item.under_way
-            self.outbox.expired(item)
+    @precondition(lambda self: len(self.items) > 3)
+    @rule(data=st.data(), under_way=st.booleans())
+    def expire(self, data: st.DataObject, under_way: bool) -> None:
+        items = [item for item in self.items if item.under_way is under_way] or self.items
+        item = data.draw(st.sampled_from(items))
+        self.ended[item] += item.under_way
+        before = item.state
+        self.outbox.expired(item)
+        assert item.state == ('expired' if before in ('queued', 'sent', 'refused') else before)
 
     @precondition(lambda self: self.outbox.channel == 'closed')
     @rule()
     def open(self) -> None:
         self.outbox.channel_opened()
         assert self.outbox.next() is next(iter(self.those('queued')), None)
-
-    @precondition(lambda self: self.outbox.channel == 'drained')
-    @rule()
-    def replace(self) -> None:
-        assert self.outbox.next() is None
-        self.lose()
+        self.send()
 
     # What the broker and the network do.
 
-    @rule(data=st.data(), multiple=st.booleans(), nack=st.booleans())
-    def answer(self, data: st.DataObject, multiple: bool, nack: bool) -> None:
-        tag = data.draw(st.sampled_from([*self.unanswered, self.tag + 1]))
-        tags = [each for each in self.unanswered if each == tag or (multiple and each < tag)]
-        answered = [self.unanswered.pop(each) for each in tags]
+    @precondition(lambda self: self.unanswered)
+    @rule(data=st.data(), multiple=st.booleans())
+    def confirm(self, data: st.DataObject, multiple: bool) -> None:
+        tag = self.draw_tag(data)
+        answered = self.answered(tag, multiple)
+        self.confirmable.update(answered)
         waited_for = [item for item in answered if item.state == 'sent']
-        if nack:
-            self.outbox.nacked(tag, multiple, self.now)
-            assert [item for item in answered if item.state == 'refused'] == waited_for
-        else:
-            self.confirmable.update(answered)
-            assert self.outbox.acked(tag, multiple) == waited_for
-            self.ended.update(waited_for)
+        assert self.outbox.acked(tag, multiple) == waited_for
+        self.ended.update(waited_for)
+        self.send()
 
+    @precondition(lambda self: self.unanswered)
+    @rule(data=st.data(), multiple=st.booleans())
+    def refuse(self, data: st.DataObject, multiple: bool) -> None:
+        tag = self.draw_tag(data)
+        answered = self.answered(tag, multiple)
+        waited_for = [item for item in answered if item.state == 'sent']
+        self.outbox.nacked(tag, multiple, self.now)
+        assert [item for item in answered if item.state == 'refused'] == waited_for
+        self.send()
+
+    def draw_tag(self, data: st.DataObject) -> int:
+        """Draw a tag that is unanswered, or unknown."""
+        return data.draw(st.sampled_from([*self.unanswered, self.tag + 1]))
+
+    def answered(self, tag: int, multiple: bool) -> list[Item]:
+        """Take out what the broker answers with this tag."""
+        tags = [each for each in self.unanswered if each == tag or (multiple and each < tag)]
+        return [self.unanswered.pop(each) for each in tags]
+
+    @precondition(lambda self: self.unanswered)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
-        if self.unanswered:
-            item = data.draw(st.sampled_from(list(self.unanswered.values())))
-            self.outbox.returned(lambda each: each is item, 'no queue')
+        item = data.draw(st.sampled_from(list(self.unanswered.values())))
+        self.outbox.returned(lambda each: each is item, 'no queue')
 
-    @rule()
-    def lose(self) -> None:
+    @precondition(lambda self: self.outbox.channel != 'closed')
+    @rule(another=st.booleans())
+    def lose(self, another: bool) -> None:
         self.unanswered.clear()
         self.tag = 0
         assert self.outbox.channel_lost() == []
+        if another:
+            self.open()
 
-    @precondition(lambda self: self.outbox.channel != 'closed')
-    @rule()
-    def close(self) -> None:
+    @precondition(lambda self: self.unanswered)
+    @rule(another=st.booleans())
+    def close(self, another: bool) -> None:
         suspects = [item for item in self.unanswered.values() if item.state == 'sent']
         self.unanswered.clear()
         self.tag = 0
@@ -385,11 +428,18 @@ class Model(RuleBasedStateMachine):
         assert rejected in ([], suspects)
         assert len(rejected) <= 1
         self.ended.update(rejected)
+        if another:
+            self.open()
 
+    @precondition(lambda self: self.outbox.due is not None)
     @rule(seconds=st.sampled_from([0.05, 0.1, 0.5, 1, 3]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
+        due = self.outbox.due
         self.outbox.tick(self.now)
+        if due is None or due > self.now:
+            assert self.outbox.due == due, 'something was done before it was due'
+        self.send()
 
     # What always holds.
 
@@ -400,6 +450,15 @@ class Model(RuleBasedStateMachine):
         assert self.outbox.waiting_bytes == sum(item.size for item in waiting)
         assert set(self.those('sent')) <= set(self.unanswered.values())
         assert len(waiting) <= self.bounds.events + self.window
+
+    @invariant()
+    def what_is_queued_is_sent_while_nothing_is_unanswered(self) -> None:
+        if self.outbox.channel == 'open' and not self.unanswered:
+            assert not self.those('queued')
+
+    @invariant()
+    def nothing_is_sent_uncounted(self) -> None:
+        assert all(item.times_sent == self.sent[item] for item in self.items)
 
     @invariant()
     def each_publication_ends_once(self) -> None:
@@ -414,11 +473,10 @@ class Model(RuleBasedStateMachine):
         left = self.those('queued', 'sent', 'refused')
         for _ in range(2 * len(left) + 4):
             if self.outbox.channel == 'drained':
-                self.replace()
+                self.lose(another=True)
             if self.outbox.channel == 'closed':
                 self.open()
-            while self.outbox.next():
-                self.send()
+            self.send()
             self.unanswered.clear()
             self.confirmable.update(left)
             self.ended.update(self.outbox.acked(self.tag, True))
