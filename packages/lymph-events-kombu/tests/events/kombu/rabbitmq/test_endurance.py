@@ -19,7 +19,7 @@ from lymph.events.kombu._rabbitmq.consuming_channels import ConsumingChannel
 from lymph.events.kombu._rabbitmq.intake import Intake
 from lymph.events.kombu._rabbitmq.names import DEFAULT_EXCHANGE
 from lymph.events.kombu._rabbitmq.publications import Publication
-from lymph.exceptions import SubscriptionError
+from lymph.exceptions import EventRejected, SubscriptionError
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -153,6 +153,34 @@ def test_interrupted_subscription_consumes_nothing(
         bench.emit(before, n)
     eventually(lambda: len(first + second) == 6, PATIENCE)
     assert first == []
+
+
+@pytest.mark.parametrize('error', [None, RuntimeError, EventRejected, Killed])
+def test_an_outcome_after_the_end_of_its_subscription_leaves_no_channel_open(
+    bench: Any, error: type[BaseException] | None
+) -> None:
+    system, begun, go_on = bench.start(), [], Signal()
+
+    def handle(event: Event) -> None:
+        begun.append(event)
+        go_on.wait()
+        if error is not None:
+            raise error
+
+    kinds = {'once': {'once': True}, 'sequential': {'sequential': True}, 'all': {'broadcast': True}}
+    kinds |= {'alone': {'exclusive': True}, 'short': {'durable': False}}
+    subscriptions = [
+        Subscription(f'{bench.name}.{name}', (bench.topic,), handle, retry=1, **options)
+        for name, options in kinds.items()
+    ]
+    for subscription in subscriptions:
+        system.subscribe(subscription)
+    bench.emit(system)
+    eventually(lambda: len(begun) == len(subscriptions), PATIENCE)
+    for subscription in subscriptions:
+        system.unsubscribe(subscription)
+    go_on.set()
+    eventually(lambda: list(system._consuming.connection.channels) == [0], PATIENCE)
 
 
 def test_workers_that_cannot_be_waited_for_are_waited_for_again(

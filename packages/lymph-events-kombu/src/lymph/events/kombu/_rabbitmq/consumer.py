@@ -270,10 +270,14 @@ class Consumer:
         self._attempts.report(subscription, number, outcome)
 
     def _hold(self, delivery: AmqpDelivery, number: int, delay: float) -> None:
-        """Try an event again after `delay` seconds; no other event begins meanwhile."""
-        self._count.hold(delivery.message, number)
+        """Try an event again after `delay` seconds; no other event begins meanwhile.
+
+        Give it back if the consumer is paused.
+        """
         if self._flow.paused:
+            delivery.give_back()
             return
+        self._count.hold(delivery.message, number)
         self._running += 1
         waiting = Greenlet(self._try_again, delivery)
         self._held = delivery, waiting
