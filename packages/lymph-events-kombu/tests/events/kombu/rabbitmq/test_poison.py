@@ -13,6 +13,7 @@ import pytest
 from msgpack import ExtType, packb
 
 from lymph.core.events import Event
+from lymph.events.base import Subscription
 from lymph.events.deadletters import DeadLetter
 from lymph.events.kombu import KombuEventSystem
 from lymph.events.kombu._connecting import reconnecting
@@ -22,6 +23,8 @@ from lymph.serializers import msgpack
 from lymph.testing.faults.proxy import FaultProxy
 from lymph.testing.servers import RabbitmqServer
 from lymph.testing.waiting import eventually, let_pass
+
+PATIENCE = 30.0
 
 MSGPACK = 'application/x-lymph-msgpack'
 
@@ -129,6 +132,42 @@ def test_a_dead_letter_says_what_happened_and_when(bench: Any) -> None:
     assert letter.event.headers == event.headers
     assert letter.emitted is not None
     assert before <= letter.emitted <= letter.died <= time.time()
+
+
+def lose_a_consumer(server: RabbitmqServer, queue: str) -> None:
+    """Consume one event of a queue, and end the connection without an outcome."""
+    connection, delivered = amqp.Connection(server.address), []
+    connection.connect()
+    channel = connection.channel()
+    channel.basic_qos(0, 1, False)
+    channel.basic_consume(queue, callback=delivered.append)
+    while not delivered:
+        connection.drain_events(timeout=PATIENCE)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ('queue_type', 'attempts'), [('quorum', [4]), ('classic', [2, 3])], ids=['quorum', 'classic']
+)
+@pytest.mark.parametrize('options', [{}, {'exclusive': True}], ids=str)
+def test_losses_in_a_row_use_up_a_retry_each_or_in_classic_queues_one_together(
+    bench: Any, queue_type: str, attempts: list[int], options: dict[str, Any]
+) -> None:
+    system, handled = bench.start(queue_type=queue_type, exchange=bench.name), []
+
+    def fail(event: Event) -> None:
+        handled.append(event.attempt)
+        raise RuntimeError('no')
+
+    subscription = Subscription(bench.name, (bench.topic,), fail, retry=2, **options)
+    system.declare(subscription)
+    bench.emit(system)
+    for _ in range(3):
+        lose_a_consumer(bench.server, f'{bench.name}.{bench.name}')
+    system.subscribe(subscription)
+    (letter,) = eventually(lambda: letters(bench, system))
+    assert handled == attempts
+    assert letter.attempts == attempts[-1]
 
 
 def test_dead_letters_of_temporary_queues_stay(bench: Any) -> None:
