@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -154,6 +157,58 @@ def test_a_forked_child_takes_no_wakeups_from_its_parent(tmp_path):
     subprocess.run([sys.executable, '-c', textwrap.dedent(code)], check=True, timeout=60)
 
 
+def test_a_removed_socket_is_restored_under_another_name(tmp_path):
+    woken, directory = Event(), tmp_path / 'sockets'
+    directory.mkdir()
+    receiver = WakeupSocket(directory, 'queue', woken.set)
+    former = receiver.path
+    receiver.restore()
+    assert receiver.path == former
+    shutil.rmtree(directory)
+    receiver.restore()
+    assert receiver.path != former
+    assert wake(directory, 'queue') == 1
+    assert woken.wait(5)
+    receiver.close()
+    receiver.restore()
+    assert wake(directory) == 0
+
+
+def test_a_socket_that_cannot_be_restored_still_hears_when_its_file_comes_back(tmp_path):
+    woken, directory, away = Event(), tmp_path / 'sockets', tmp_path / 'away'
+    directory.mkdir()
+    receiver = WakeupSocket(directory, 'queue', woken.set)
+    directory.rename(away)
+    directory.write_text('in the way')
+    with pytest.raises(OSError, match='sockets'):
+        receiver.restore()
+    directory.unlink()
+    away.rename(directory)
+    assert wake(directory, 'queue') == 1
+    assert woken.wait(5)
+    receiver.close()
+
+
+def test_error_of_a_socket_that_cannot_be_bound_names_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="'nowhere/"):
+        WakeupSocket('nowhere', 'queue', int)
+
+
+def test_wake_up_without_free_descriptors_is_logged_and_raises_nothing(
+    tmp_path, receiver, woken, caplog
+):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        assert wake(tmp_path, 'queue') == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert 'cannot wake those who wait in' in caplog.text
+    assert wake(tmp_path, 'queue') == 1
+    assert woken.wait(5)
+
+
 # The Waker, for those who wake others often.
 
 
@@ -210,6 +265,25 @@ def test_the_directory_may_come_and_go(tmp_path):
     receiver = WakeupSocket(tmp_path / 'sockets', 'queue', int)
     assert waker.wake('queue') == 1
     receiver.close()
+
+
+@pytest.mark.parametrize('code', [errno.EMFILE, errno.EACCES])
+def test_a_directory_that_could_not_be_listed_is_listed_again(
+    tmp_path, receiver, woken, old, monkeypatch, code
+):
+    age, _ = old
+    age()
+    waker = Waker(tmp_path)
+
+    def fail(path):
+        raise OSError(code, os.strerror(code), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr('lymph.core._system.wakeups.os.listdir', fail)
+        waker.wake_soon('queue')
+        waker.flush()
+    assert waker.wake('queue') == 1
+    assert woken.wait(5)
 
 
 def test_names_given_in_one_turn_of_the_loop_are_woken_once(tmp_path):

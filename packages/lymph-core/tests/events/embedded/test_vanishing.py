@@ -13,6 +13,7 @@ from contextlib import closing
 import gevent
 import pytest
 
+from lymph.core._system.wakeups import is_deaf
 from lymph.events._embedded.database import open_database
 from lymph.events._embedded.leasing import lease
 from lymph.events._embedded.messages import acknowledge
@@ -307,6 +308,17 @@ def test_removed_wakeup_sockets_come_back_soon(start, subscribe, emit, tmp_path)
     eventually(lambda: bells.exists() and len(os.listdir(bells)) == 2)
     emit(emitter, 1)
     eventually(lambda: inbox.numbers == [1])
+
+
+def test_owner_hears_others_after_its_socket_was_out_of_reach(start, subscribe, tmp_path, caplog):
+    subscribe(start(), Inbox())
+    bells, away = tmp_path / 'events' / 'bells', tmp_path / 'away'
+    bells.rename(away)
+    bells.symlink_to('/proc/self')  # a directory in which nobody can bind a socket
+    eventually(lambda: 'cannot check whether other instances are alive' in caplog.text)
+    bells.unlink()
+    away.rename(bells)
+    assert not any(is_deaf(each) for each in bells.iterdir())
 
 
 def test_a_directory_that_cannot_be_made_again_fails_emitters_and_the_system_stops(

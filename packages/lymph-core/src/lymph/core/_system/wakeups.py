@@ -28,12 +28,15 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from pathlib import Path
+from typing import Any
 
 import gevent
 from gevent.monkey import get_original
 
 from lymph.core._system.clocks import file_age
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.state import make_private
 from lymph.core.failures import error_text
 
 __all__ = ['Waker', 'WakeupSocket', 'is_deaf', 'wake']
@@ -54,24 +57,17 @@ _Socket: type[socket.socket] = get_original('socket', 'socket')
 class WakeupSocket:
     """Calls `on_wakeup()` in the hub after each wake-up for `name` in `directory`.
 
-    Raises OSError when the directory is missing or cannot be written. In a forked child the copy is
-    closed; the socket stays the parent's.
+    Raises OSError, with the path, when the directory is missing or cannot be written. In a forked
+    child the copy is closed; the socket stays the parent's.
     """
 
     def __init__(
         self, directory: str | os.PathLike[str], name: str, on_wakeup: Callable[[], object]
     ) -> None:
-        self.path = os.path.join(directory, f'{_prefix(name)}{secrets.token_hex(8)}')
+        self._directory = directory
+        self._name = name
         self._on_wakeup = on_wakeup
-        self._socket = _datagram_socket()
-        try:
-            with _address(self.path) as address:
-                self._socket.bind(address)
-        except BaseException:
-            self._socket.close()
-            raise
-        self._watcher = gevent.get_hub().loop.io(self._socket.fileno(), _READ)
-        self._watcher.start(self._receive)
+        self._bind()
         abandon_in_children(self)
 
     def __repr__(self) -> str:
@@ -82,6 +78,20 @@ class WakeupSocket:
         """Whether the others find the socket: nobody has removed its file."""
         return os.path.exists(self.path)
 
+    def restore(self) -> None:
+        """Bind another socket if the file of this one was removed; make the directory if missing.
+
+        Raises OSError, and then this socket stays as it was: its file may come back. A closed
+        socket stays closed.
+        """
+        if self._socket.fileno() >= 0 and not self.in_place:
+            path, bound, watcher = self.path, self._socket, self._watcher
+            make_private(Path(self._directory))
+            self._bind()
+            _release(bound, watcher)
+            with suppress(OSError):
+                os.unlink(path)
+
     def close(self) -> None:
         """Close the socket and remove its file. Idempotent."""
         if self._socket.fileno() >= 0:
@@ -91,9 +101,22 @@ class WakeupSocket:
 
     def abandon(self) -> None:
         """Close the socket and leave its file to the owner, the parent process."""
-        self._watcher.stop()
-        self._watcher.close()
-        self._socket.close()
+        _release(self._socket, self._watcher)
+
+    def _bind(self) -> None:
+        path = os.path.join(self._directory, f'{_prefix(self._name)}{secrets.token_hex(8)}')
+        bound = _datagram_socket()
+        try:
+            with _address(path) as address:
+                bound.bind(address)
+        except BaseException as error:
+            bound.close()
+            if isinstance(error, OSError):
+                error.filename = path  # bind() does not name it
+            raise
+        self.path, self._socket = path, bound
+        self._watcher = gevent.get_hub().loop.io(bound.fileno(), _READ)
+        self._watcher.start(self._receive)
 
     def _receive(self) -> None:
         try:
@@ -107,12 +130,16 @@ class WakeupSocket:
 def wake(directory: str | os.PathLike[str], name: str | None = None) -> int:
     """Wake all sockets in `directory`, or those called `name`; return how many there were.
 
-    Never blocks, and never fails because of one socket: a directory that is missing or cannot be
-    listed has none.
+    Never blocks and raises nothing. A directory that is missing or cannot be listed has none; a
+    lack of this process, such as too many open files, is logged.
     """
     prefix = '' if name is None else _prefix(name)
-    sockets = [each for each in _list(directory) if each.startswith(prefix)]
-    return sum(_wake_one(os.path.join(directory, each)) for each in sockets)
+    try:
+        sockets = [each for each in _list(directory) or () if each.startswith(prefix)]
+        return sum(_wake_one(os.path.join(directory, each)) for each in sockets)
+    except OSError as error:
+        logger.warning('cannot wake those who wait in %s: %s', directory, error_text(error))
+        return 0
 
 
 class Waker:
@@ -132,13 +159,15 @@ class Waker:
         """Wake the sockets called `name`; return how many there were. Never blocks."""
         state = self._state()
         if state is None or state != self._listed:
-            # A change within the same tick of the file system's clock would not be seen.
-            settled = state is not None and file_age(state[1] / 1e9) > _COARSE
-            self._listed = state if settled else None
-            self._paths = {}
-            for each in _list(self._directory):
+            self._listed, self._paths = None, {}
+            names = _list(self._directory)
+            for each in names or ():
                 prefix = each[: each.find('.') + 1]
                 self._paths.setdefault(prefix, []).append(os.path.join(self._directory, each))
+            # A change within the same tick of the file system's clock would not be seen. Nor would
+            # the end of what prevents listing it, such as missing permissions.
+            if state is not None and names is not None and file_age(state[1] / 1e9) > _COARSE:
+                self._listed = state
         return sum(_wake_one(path) for path in self._paths.get(_prefix(name), ()))
 
     def wake_soon(self, name: str) -> None:
@@ -159,7 +188,7 @@ class Waker:
     def _state(self) -> tuple[int, int] | None:
         try:
             found = os.stat(self._directory)
-        except FileNotFoundError:
+        except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
 
@@ -171,12 +200,16 @@ def is_deaf(path: str | os.PathLike[str]) -> bool:
     return False
 
 
-def _list(directory: str | os.PathLike[str]) -> list[str]:
+def _list(directory: str | os.PathLike[str]) -> list[str] | None:
+    """Return the names in `directory`, None when it is missing or cannot be listed.
+
+    Raises OSError for a lack of this process.
+    """
     try:
         return os.listdir(directory)
     except OSError as error:
         if error.errno in _NO_DIRECTORY:
-            return []
+            return None
         raise
 
 
@@ -202,6 +235,12 @@ def _remove_deaf(path: str) -> None:
         # bind() makes the file a moment before the socket answers.
         if stat.S_ISSOCK(found.st_mode) and file_age(found.st_mtime) > _BINDING:
             os.unlink(path)
+
+
+def _release(bound: socket.socket, watcher: Any) -> None:
+    watcher.stop()
+    watcher.close()
+    bound.close()
 
 
 def _datagram_socket() -> socket.socket:

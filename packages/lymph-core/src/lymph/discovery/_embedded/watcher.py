@@ -96,12 +96,11 @@ class DirectoryWatcher:
             self._wake.set()
 
     def _listen(self) -> None:
-        old = self._socket
-        if old is None or not old.in_place:
+        if self._socket is None:
             make_private(self._sockets)
             self._socket = WakeupSocket(self._sockets, 'registry', self._wake.set)
-            if old is not None:
-                old.close()
+        else:
+            self._socket.restore()
         if self._greenlet is None or self._greenlet.dead:
             self._greenlet = self._spawn(self._run)
 

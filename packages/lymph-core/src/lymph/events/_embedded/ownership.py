@@ -28,7 +28,6 @@ from gevent.event import Event as Signal
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.lock_files import LockFile
 from lymph.core._system.processes import ProcessWatcher, pid_namespace
-from lymph.core._system.state import make_private
 from lymph.core._system.suspects import Suspects
 from lymph.core._system.wakeups import WakeupSocket, wake
 from lymph.core.components import Component
@@ -284,12 +283,9 @@ class Ownership:
         assert self._file is not None
         assert self._socket is not None
         if not self._file.in_place:
-            self._file.release()
-            self._file = self._make_file()
-        if not self._socket.in_place:
-            make_private(self._sockets)
-            self._socket.close()
-            self._socket = WakeupSocket(self._sockets, _SOCKET, self._wake.set)
+            removed, self._file = self._file, self._make_file()
+            removed.release()
+        self._socket.restore()
         return self._file.path.name
 
     def _watch(self, living: frozenset[int]) -> None:

@@ -194,7 +194,9 @@ class EmbeddedEventSystem(BaseEventSystem):
         try:
             with self._lock:
                 self._ownership.start(self._timeout)
-            consumed.socket = self._bind_socket(queue)
+            consumed.socket = WakeupSocket(
+                self._sockets, queue, partial(self._consumption.ring, queue)
+            )
             self._declare(consumed)
         except BaseException as error:
             del self._consumed[name]
@@ -311,9 +313,6 @@ class EmbeddedEventSystem(BaseEventSystem):
         for queue in queues:
             self._wake(queue)
 
-    def _bind_socket(self, queue: str) -> WakeupSocket:
-        return WakeupSocket(self._sockets, queue, partial(self._consumption.ring, queue))
-
     def _declare(self, consumed: _ConsumedQueue) -> None:
         queue, topics = consumed.queue, consumed.subscription.event_types
         temporary, owner = consumed.subscription.temporary, self._ownership.owner
@@ -353,9 +352,8 @@ class EmbeddedEventSystem(BaseEventSystem):
         names = [consumed.queue for consumed in self._consumed.values()]
         gone = set(names) if undeclared else self._run(lambda db: missing(db, names))
         for consumed in tuple(self._consumed.values()):
-            if consumed.socket is not None and not consumed.in_place:
-                consumed.close()
-                consumed.socket = self._bind_socket(consumed.queue)
+            if consumed.socket is not None:
+                consumed.socket.restore()
             if consumed.queue in gone:
                 self._declare(consumed)
             self._consumption.ring(consumed.queue)
