@@ -1,28 +1,59 @@
 """A pytest plugin that limits what a failure prints: `pytest -p lymph.testing.short_failures`.
 
-A failing test prints everything that it and its child processes logged and printed, which may be
-more than a terminal or a build log can hold. With this plugin a failure prints at most 200 such
-lines; longer text is cut in the middle, with a line that says how many lines were left out.
+A failing test prints its traceback and everything that it and its child processes logged and
+printed, which may be more than a terminal or a build log can hold. With this plugin a failure
+prints at most 200 lines; longer text is cut in the middle, with a line that says how many lines
+were left out.
 
 | text | lines |
 | --- | --- |
-| logged and printed until the test ended (all captured sections together) | 100 |
-| logged and printed by the teardown | 50 |
-| the message of the error, which may quote the output of a process | 50 |
+| the traceback with the message of the error, which may quote the output of a process | 100 |
+| of these, the message | 40 |
+| logged and printed until the test ended (all captured sections together) | 60 or more |
+| logged and printed by the teardown | 25 |
+| the message in pytest's summary, which is whole in verbose runs and builds | 1 |
 
-A line of more than 1,000 characters is cut at its end. Source lines of the traceback are not cut.
+What a traceback leaves of its lines goes to what was captured; the rest is for titles. A line of
+more than 1,000 characters is cut at its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from typing import Protocol
 
 import pytest
 
-__all__ = ['cut_lines', 'fair_shares', 'pytest_runtest_makereport']
+__all__ = [
+    'cut_lines',
+    'fair_shares',
+    'pytest_make_collect_report',
+    'pytest_runtest_makereport',
+]
 
-_CAPTURED, _TEARDOWN, _MESSAGE = 100, 50, 50  # lines
+_TRACEBACK, _MESSAGE, _CAPTURED, _TEARDOWN = 100, 40, 60, 25  # lines
 _LINE = 1000  # characters
+
+
+class _Terminal(Protocol):
+    def line(self, text: str, /) -> None:
+        """Print a line, or several."""
+
+
+class _Shown:
+    """What pytest shows of a failure, cut; `reprcrash` is where its summary reads the message."""
+
+    def __init__(self, lines: Sequence[str], reprcrash: object) -> None:
+        self._text = '\n'.join(lines)
+        if reprcrash is not None:
+            self.reprcrash = reprcrash
+
+    def __str__(self) -> str:
+        return self._text
+
+    def toterminal(self, out: _Terminal) -> None:
+        """Print the lines."""
+        out.line(self._text)
 
 
 def cut_lines(lines: Sequence[str], limit: int) -> list[str]:
@@ -50,18 +81,44 @@ def fair_shares(wanted: Sequence[int], limit: int) -> list[int]:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Cut the report of a test, of its setup or of its teardown."""
     report = yield
-    if report.failed:
-        _cut_message(report.longrepr)
-    # Also of a successful teardown: pytest prints it if the test has failed.
-    report.sections = _cut_sections(report.sections)
+    _cut(report)
     return report
 
 
-def _cut_sections(sections: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the one that adds what was captured
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Cut the report of a file that cannot be imported."""
+    report = yield
+    _cut(report)
+    return report
+
+
+def _cut(report: pytest.TestReport | pytest.CollectReport) -> None:
+    spare = _TRACEBACK
+    if report.failed:
+        _cut_message(report.longrepr)
+        spare -= _cut_traceback(report)
+    # Also of a successful teardown: pytest prints it if the test has failed.
+    report.sections = _cut_sections(report.sections, _CAPTURED + spare)
+
+
+def _cut_traceback(report: pytest.TestReport | pytest.CollectReport) -> int:
+    """Cut what pytest shows of an exception; return the number of lines that are left."""
+    whole = report.longreprtext.splitlines()
+    lines = cut_lines(whole, _TRACEBACK)
+    crash = getattr(report.longrepr, 'reprcrash', None)
+    if crash is not None:
+        crash.message = '\n'.join(cut_lines(crash.message.splitlines()[:1], 1))
+    if lines != whole:  # else it keeps its colors
+        report.longrepr = _Shown(lines, crash)  # type: ignore[assignment]  # their base is private
+    return len(lines)
+
+
+def _cut_sections(sections: Sequence[tuple[str, str]], captured: int) -> list[tuple[str, str]]:
     """Cut sections such as ('Captured log call', text)."""
     texts = [text.splitlines() for _, text in sections]
     cut: dict[int, str] = {}
-    for teardown, limit in ((False, _CAPTURED), (True, _TEARDOWN)):
+    for teardown, limit in ((False, captured), (True, _TEARDOWN)):
         chosen = [n for n, (title, _) in enumerate(sections) if ('teardown' in title) is teardown]
         shares = fair_shares([len(texts[n]) for n in chosen], limit)
         for n, share in zip(chosen, shares, strict=True):
@@ -72,7 +129,13 @@ def _cut_sections(sections: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 def _cut_message(shown: object) -> None:
     """Cut the messages of errors in what pytest shows of an exception and its causes."""
     chain = getattr(shown, 'chain', None) or [(getattr(shown, 'reprtraceback', None),)]
-    entries = [entry for link in chain for entry in getattr(link[0], 'reprentries', ())]
+    entries = [
+        entry
+        for link in chain
+        for entry in getattr(link[0], 'reprentries', ())
+        # a native one has the text of Python's traceback module, with newlines of its own
+        if getattr(entry, 'style', 'native') != 'native'
+    ]
     # an entry has the lines of the source first, then those of the message, marked with an E
     messages = []
     for entry in entries:
@@ -82,7 +145,8 @@ def _cut_message(shown: object) -> None:
         messages.append(0 if whole else marked[0] if marked else len(entry.lines))
     wanted = [len(entry.lines) - start for entry, start in zip(entries, messages, strict=True)]
     for entry, start, share in zip(entries, messages, fair_shares(wanted, _MESSAGE), strict=True):
-        message = cut_lines(entry.lines[start:], share)
+        # some of each; very many are cut with the traceback
+        message = cut_lines(entry.lines[start:], max(share, 2))
         entry.lines[start:] = [
             f'E   {line}' if start and line.startswith('... (') else line for line in message
         ]
