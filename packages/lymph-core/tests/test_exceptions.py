@@ -106,6 +106,10 @@ def test_a_peer_that_sends_no_name_gets_the_plain_class(name):
     assert (error.type, str(error)) == (name, 'text')
 
 
+class OwnKind(RemoteError.ValueError):
+    """A class of an author, below one that is made on demand."""
+
+
 ERRORS = [
     Timeout('late'),
     NotConnected('gone'),
@@ -115,6 +119,9 @@ ERRORS = [
     RemoteError('text', 'ValueError'),
     RemoteError.named('ValueError', 'no good'),
     RemoteError.named('SomethingRare', 'seldom'),
+    RemoteError.ValueError('raised here'),
+    RemoteError.ValueError('of another type', 'KeyError'),
+    OwnKind('of an author'),
 ]
 
 
@@ -129,3 +136,10 @@ def test_errors_can_be_copied_and_pickled(error, again):
     assert type(other) is type(error)
     assert str(other) == str(error)
     assert vars(other) == vars(error)
+
+
+def test_type_of_a_remote_error_is_the_name_of_its_class_unless_it_is_given():
+    assert RemoteError.ValueError('no good').type == 'ValueError'
+    assert OwnKind('no good').type == 'ValueError'
+    assert RemoteError.ValueError('no good', 'KeyError').type == 'KeyError'
+    assert RemoteError('no good').type == 'Exception'

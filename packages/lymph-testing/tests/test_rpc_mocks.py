@@ -101,7 +101,10 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
             container.request('a', 'stock.take', {}, retry=1)
 
     def test_an_exception_is_raised_whether_made_or_named(self):
-        for error in (KeyError('gone'), KeyError, RemoteError.named('KeyError', 'gone')):
+        remote = RemoteError.named('KeyError', 'gone')
+        for error in (
+            KeyError('gone'), KeyError, remote, RemoteError.KeyError('gone'), RemoteError.KeyError
+        ):  # fmt: skip
             self.update_rpc_mock('stock.take', error)
             with pytest.raises(RemoteError.KeyError):
                 self.client.check(article='sock')

@@ -282,7 +282,8 @@ class _RemoteErrors(type):
         known = cls._classes.get(name)
         if known is not None:
             return known
-        made: Any = _RemoteErrors(name, (RemoteError,), {'__module__': RemoteError.__module__})
+        names = {'__module__': RemoteError.__module__, '_type': name}
+        made: Any = _RemoteErrors(name, (RemoteError,), names)
         cls._classes[name] = made
         return cast('type[RemoteError]', made)
 
@@ -290,20 +291,24 @@ class _RemoteErrors(type):
 class RemoteError(RpcError, metaclass=_RemoteErrors):
     """The method raised an error that it declares; `type` is the name of its class there.
 
-    ``except RemoteError.ValueError`` catches the one kind, ``except RemoteError`` all.
+    ``except RemoteError.ValueError`` catches the one kind, ``except RemoteError`` all. Unless it is
+    given, the type of a ``RemoteError.ValueError`` is ``ValueError``, that of a RemoteError is
+    ``Exception``.
     """
 
     executed: ClassVar[Executed] = 'yes'
+    _type: ClassVar[str] = 'Exception'
 
-    def __init__(self, text: str = '', type: str = 'Exception', **facts: Any) -> None:
+    def __init__(self, text: str = '', type: str | None = None, **facts: Any) -> None:
         super().__init__(text, **facts)
-        self.type = type
+        self.type = self._type if type is None else type
 
     def __reduce__(self) -> Any:
-        # the classes of the names are found by no import
-        if type(self) is RemoteError:
+        name = type(self).__name__
+        if RemoteError._classes.get(name) is not type(self):
             return super().__reduce__()
-        return RemoteError.named, (self.type, str(self)), self.__dict__
+        # pickle cannot import a class that is made on demand
+        return RemoteError.named, (name, str(self)), self.__dict__
 
     @staticmethod
     def named(type: str, text: str, **facts: Any) -> RemoteError:
