@@ -13,6 +13,7 @@ import lymph
 from lymph.core import trace
 from lymph.core.container import ServiceContainer
 from lymph.exceptions import (
+    Expired,
     LookupFailure,
     Refused,
     RemoteError,
@@ -97,6 +98,9 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
             container.request('a', 'stock.take', {}, version='x')
         with pytest.raises(ValueError, match=r'^prices\.get: expected retries'):
             self.service.request('prices', 'prices.get', retries='x')
+        with pytest.raises(Expired) as caught:
+            container.request('a', 'stock.take', {}, timeout=0)
+        assert caught.value.subject == 'stock.take'
         with pytest.raises(TypeError, match=r"found 'retry'; did you mean 'retries'\?"):
             container.request('a', 'stock.take', {}, retry=1)
 

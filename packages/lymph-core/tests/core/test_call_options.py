@@ -8,6 +8,7 @@ from dataclasses import FrozenInstanceError, fields
 from fractions import Fraction
 from pathlib import Path
 
+import gevent
 import pytest
 from gevent.event import Event
 
@@ -15,6 +16,7 @@ import lymph
 from lymph.client import Client
 from lymph.core import trace
 from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
+from lymph.core.messages import REQ, Message
 from lymph.exceptions import ConnectionLost, Expired, LookupFailure, NotConnected, Refused, Timeout
 
 README = Path(__file__).parents[2] / 'README.md'
@@ -163,9 +165,35 @@ def test_options_are_checked_where_they_are_made(options, text):
         CallOptions(**options)
 
 
-@pytest.mark.parametrize('timeout', [1, 0.5, Fraction(1, 2), 1e9])
+class Seconds(float):
+    """A number of an author, which cannot be formatted."""
+
+    def __format__(self, form):
+        raise TypeError(form)
+
+
+@pytest.mark.parametrize('timeout', [1, 0.5, Fraction(1, 2), 1e9, Seconds(2)])
 def test_numbers_of_any_kind_are_timeouts(timeout):
     assert CallOptions(timeout=timeout).timeout == timeout
+
+
+@pytest.mark.parametrize('timeout', [Fraction(1, 50), Seconds(0.02)])
+def test_call_ends_in_time_whatever_kind_of_number_that_is(timeout, caller):
+    for call in WAYS.values():
+        with pytest.raises(Timeout, match=r'within 0\.02 s') as caught, gevent.Timeout(10):
+            call(caller, 'wait', {'timeout': timeout})
+        assert caught.value.timeout == pytest.approx(0.02)
+    container, message = caller.container, Message(REQ, 'echo.wait', {})
+    for sent in (
+        container.send_request('echo', 'echo.wait', timeout=timeout),
+        container.send_message('echo', message, timeout=timeout),
+    ):
+        with pytest.raises(Timeout):
+            sent.get(timeout=None)
+    with pytest.raises(Timeout):
+        container.send_request('echo', 'echo.wait').get(timeout=timeout)
+    with pytest.raises(Timeout):
+        caller.get_next_event('nothing', timeout=timeout)
 
 
 @pytest.mark.parametrize('timeout', [0, -1, -0.5])
@@ -178,6 +206,27 @@ def test_call_whose_time_is_used_up_has_expired(timeout, caller):
     for call in KEPT.values():
         with pytest.raises(ValueError, match='expected a timeout above 0 seconds, found'):
             call(caller, 'trace', {'timeout': timeout})
+
+
+def test_call_whose_time_is_used_up_names_the_trace_id_it_would_have_had(caller):
+    echo = caller.proxy('echo', trace_id='mine')
+    for changes, expected in (({}, 'mine'), ({'trace_id': 'other'}, 'other')):
+        with pytest.raises(Expired) as caught:
+            echo.with_options(timeout=0, **changes)
+        assert caught.value.trace_id == expected
+
+
+def test_invalid_option_is_told_although_the_time_is_used_up(caller):
+    for call in SINGLE.values():
+        with pytest.raises(ValueError, match='expected a trace id of'):
+            call(caller, 'trace', {'timeout': 0, 'trace_id': 'a b'})
+
+
+@pytest.mark.parametrize('timeout', [float('nan'), float('inf'), '3', True])
+def test_invalid_timeout_of_a_message_is_rejected(timeout, caller):
+    message = Message(REQ, 'echo.wait', {})
+    with pytest.raises(ValueError, match=r'^echo\.wait: expected a timeout in seconds, found'):
+        caller.container.send_message('echo', message, timeout=timeout)
 
 
 def test_errors_of_one_call_begin_with_what_was_called(caller):

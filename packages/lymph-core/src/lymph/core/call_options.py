@@ -39,8 +39,8 @@ class CallOptions:
     """The options of a call. Raises ValueError for a value that an option cannot have.
 
     ``timeout``
-        Seconds for the whole call, retries included; above 0. None is `container.rpc.timeout`.
-        Work that has a deadline itself never waits longer than that.
+        Seconds for the whole call, retries included; above 0, kept as a float. None is
+        `container.rpc.timeout`. Work that has a deadline itself never waits longer than that.
     ``version``
         The version of the interface, such as ``'1.2'``, which is served by 1.2.0 and later below
         2.0.0. None: the newest major version there is.
@@ -63,6 +63,8 @@ class CallOptions:
     def __post_init__(self) -> None:
         if self.timeout is not None:
             _check_timeout(self.timeout)
+            # before Python 3.12 a Fraction cannot be formatted, as the error of a late call does
+            object.__setattr__(self, 'timeout', float(self.timeout))
         if self.version is not None:
             _check_version(self.version)
         if self.retries is not None:
@@ -91,20 +93,21 @@ class CallOptions:
         unknown = [name for name in changes if name not in OPTIONS]
         if unknown:
             raise TypeError(f'{what}: {_unknown(unknown[0])}')
-        timeout = changes.get('timeout')
-        if _is_seconds(timeout) and timeout <= 0:
-            found = f'its timeout is {quoted(timeout)} s'
-            raise Expired(
-                f'{what}: no time left for the call, {found}',
-                subject=None if address is None else what,
-                endpoint=None if address is None else endpoint_of(address),
-                timeout=timeout,
-                trace_id=changes.get('trace_id') or trace.get_id(),
-            )
+        timeout = changes.get('timeout', self.timeout)
+        rest: CallKeywords = {**changes, 'timeout': None}
         try:
-            return replace(self, **changes)
+            others = replace(self, **rest)
+            if not (_is_seconds(timeout) and timeout <= 0):
+                return replace(others, timeout=timeout)
         except ValueError as error:
             raise ValueError(f'{what}: {error}') from None
+        raise Expired(
+            f'{what}: no time left for the call, its timeout is {quoted(timeout)} s',
+            subject=None if address is None else what,
+            endpoint=None if address is None else endpoint_of(address),
+            timeout=timeout,
+            trace_id=others.trace_id or trace.get_id(),
+        )
 
 
 # A program gives few different options, but gives them often.

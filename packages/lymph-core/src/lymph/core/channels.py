@@ -97,7 +97,7 @@ class RequestChannel:
                 frames = self.wait()
             else:
                 facts = {**self.facts, 'timeout': timeout}
-                late = Timeout(f'no reply from {self.what} within {timeout:.3g} s', **facts)
+                late = Timeout(f'no reply from {self.what} within {float(timeout):.3g} s', **facts)
                 with gevent.Timeout(timeout, late):
                     frames = self.wait()
             self._message = Message.from_frames(frames)

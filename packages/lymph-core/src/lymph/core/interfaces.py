@@ -221,8 +221,9 @@ class Interface(CallsServices, Component):
         try:
             return arrived.get(timeout=timeout)
         except Empty:
+            assert timeout is not None  # otherwise it is never empty
             types = ', '.join(event_types)
-            text = f'no event of type {types} within {timeout:.3g} s'
+            text = f'no event of type {types} within {float(timeout):.3g} s'
             raise Timeout(text, timeout=timeout, trace_id=trace.get_id()) from None
         finally:
             self.unsubscribe(on_event)

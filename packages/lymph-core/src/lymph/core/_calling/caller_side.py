@@ -15,7 +15,7 @@ from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
 from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
-from lymph.core.channels import RequestChannel
+from lymph.core.channels import RequestChannel, subject_text
 from lymph.core.components import Component, Componentized
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.events import Event
@@ -186,13 +186,15 @@ class CallerSide(Componentized):
         """Send a message as it is and return the channel its reply arrives on.
 
         The reply, if any, must arrive within `timeout` seconds. Raises LookupFailure, NotConnected,
-        Expired and MessageTooLong when nothing was sent.
+        Expired and MessageTooLong when nothing was sent, ValueError for an invalid timeout.
         """
         self._expect_own_thread(f'{msg} was sent')
-        call = Call(address, msg.subject, msg.packed_body, timeout, DEFAULT_OPTIONS)
+        options = DEFAULT_OPTIONS.changed(subject_text(msg.subject), {'timeout': timeout}, address)
+        seconds = options.timeout or _MESSAGE_TIMEOUT
+        call = Call(address, msg.subject, msg.packed_body, seconds, DEFAULT_OPTIONS)
         try:
             return self.rpc.connection_for(call).request(
-                msg.id, msg.subject, msg.packed_headers, msg.packed_body, call.deadline, timeout
+                msg.id, msg.subject, msg.packed_headers, msg.packed_body, call.deadline, seconds
             )
         except RpcError as error:
             call.trace_id = trace_id_in(msg.packed_headers) or ''

@@ -42,7 +42,7 @@ class EventMockTestCase(TestCase):
     No container delivers these events. Calls of tasks are events, too.
     """
 
-    #: the events emitted so far, oldest first, oldest first
+    #: the events emitted so far, oldest first
     events: list[EmittedEvent]
 
     def setUp(self) -> None:

@@ -135,7 +135,7 @@ class _RpcMocks:
                 return real(container, address, subject, body, options=options, **changes)
             if changes:
                 # invalid ones fail as they would on a real call
-                options = options.changed(subject, changes)
+                options = options.changed(subject, changes, address)
             try:
                 return self._answer(subject, body or {})
             except RpcError as error:
