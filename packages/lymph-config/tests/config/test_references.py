@@ -4,6 +4,7 @@ import collections
 import os.path
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from lymph.config import Location, PluginError, Position
 from lymph.config.references import is_reference, load_reference, split_reference
 
 Write = Callable[[str, str], object]
+Publish = Callable[..., Path]
 WHERE = Location('a.class', Position('conf.yml', 3))
 
 
@@ -104,3 +106,15 @@ def test_error_names_the_installed_module_that_hides_one_of_the_folder(
 def test_file_name_in_a_reference_is_answered_with_the_module() -> None:
     with pytest.raises(PluginError, match=r"names a file; name its module, 'echo:Echo'"):
         load_reference('echo.py:Echo')
+
+
+@pytest.mark.parametrize(
+    'source', ['raise SystemExit(3)', 'KNOWN = {5: "x"}', 'KNOWN = 5', 'KNOWN = {"b": 1, 2: 3}', '']
+)
+def test_damaged_packages_of_a_distribution_do_not_hide_the_error(
+    publish: Publish, module: Write, source: str
+) -> None:
+    module('odd_packages', source)
+    publish('odd-dist', '1', '[lymph.packages]\nodd = odd_packages:KNOWN\n')
+    with pytest.raises(PluginError, match="'nowhere_to_be:X': no module 'nowhere_to_be'; check"):
+        load_reference('nowhere_to_be:X')

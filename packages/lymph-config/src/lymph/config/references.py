@@ -159,8 +159,11 @@ def _known_packages() -> dict[str, str]:
         try:
             # Not by load_reference, which comes here when a module is missing.
             module, name = split_reference(entry.value)
-            found.update(getattr(importlib.import_module(module), name))
-        except Exception:  # noqa: BLE001 - of others; the error to show is that of the reference
+            known = dict(getattr(importlib.import_module(module), name))
+            found |= {str(package): str(provider) for package, provider in known.items()}
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - of others; the error to show is the reference's
             _logger(__name__).debug('packages of %s', printable(entry.distribution), exc_info=True)
     return found
 
