@@ -175,11 +175,21 @@ def test_two_plugins_of_one_name_are_an_error_only_when_loaded(publish: Publish)
     publish('two-dist', '2', f'[{GROUP}]\nsame = backends:Good\n')
     claim = (
         "plugin 'same' in group test.discovery is published by one-dist 1 and two-dist 2; "
-        'uninstall one, or name the class as pkg.mod:Name'
+        'uninstall one'
     )
-    assert error_of('same') == f'conf.yml:3: container.registry.class: {claim}'
+    assert error_of('same') == (
+        f'conf.yml:3: container.registry.class: {claim}, or name the class as pkg.mod:Name'
+    )
     assert installed(GROUP)['same'].broken == claim
     assert load_plugin(GROUP, 'mine') is load_plugin(GROUP, 'backends:Good')
+
+
+def test_one_distribution_that_publishes_a_name_twice_is_named_once(publish: Publish) -> None:
+    publish('one-dist', '1', f'[{GROUP}]\nsame = backends:Good\nsame = backends:Half\n')
+    assert error_of('same').endswith(
+        "plugin 'same' in group test.discovery is published more than once by one-dist 1; "
+        'uninstall it, or name the class as pkg.mod:Name'
+    )
 
 
 @pytest.mark.parametrize('name', ['twice_dist', 'Twice-Dist', 'twice.dist'])
@@ -259,14 +269,96 @@ def test_invalid_contract_is_an_error_that_names_its_distribution(
     assert f"plugin 'test.broken' in group lymph.contracts (from odd-owner 3) {error}" in found
 
 
+@pytest.mark.parametrize('name', ['good', 'backends:Good'])
 def test_two_contracts_of_one_group_are_an_error_that_names_both_distributions(
-    publish: Publish,
+    publish: Publish, name: str
 ) -> None:
+    publish('good-dist', '1', f'[{GROUP}]\ngood = backends:Good\n')
     publish('other-owner', '2', f'[lymph.contracts]\n{GROUP} = backends:Base\n')
-    assert error_of('backends:Good').startswith(
+    assert error_of(name) == (
         f'conf.yml:3: container.registry.class: plugin {GROUP!r} in group lymph.contracts is '
         'published by other-owner 2 and owner-of-test.discovery 1; uninstall one'
     )
+
+
+@pytest.mark.parametrize('name', ['good', 'backends:Good'])
+@pytest.mark.parametrize(
+    ('arguments', 'error'),
+    [
+        ("'ends_at_import:Base'", "'ends_at_import:Base' cannot be loaded: SystemExit: 3"),
+        ("'nowhere_to_be:X'", "'nowhere_to_be:X' cannot be loaded: 'nowhere_to_be:X': no module "),
+        ('5', '5 cannot be loaded: AttributeError'),
+    ],
+)
+def test_contract_whose_class_cannot_be_loaded_is_named_with_its_distribution(
+    publish: Publish, contract: Contracts, module: Write, name: str, arguments: str, error: str
+) -> None:
+    module('ends_at_import', 'raise SystemExit(3)')
+    contract('test.odd', arguments)
+    publish('good-dist', '1', '[test.odd]\ngood = backends:Good\n')
+    assert error_of(name, 'test.odd').startswith(
+        "conf.yml:3: container.registry.class: plugin 'test.odd' in group lymph.contracts "
+        f'(from owner-of-test.odd 1): {error}'
+    )
+
+
+@pytest.mark.parametrize('known', ['5', "{5: 'dist'}", "['dist']"])
+def test_contract_with_malformed_known_plugins_is_an_error_that_names_its_distribution(
+    contract: Contracts, known: str
+) -> None:
+    contract('test.odd', f"'backends:Base', known={known}")
+    assert error_of('good', 'test.odd').startswith(
+        "conf.yml:3: container.registry.class: plugin 'test.odd' in group lymph.contracts (from "
+        'owner-of-test.odd 1): expected a mapping of names to distributions as known, found '
+    )
+
+
+def test_class_that_cannot_be_compared_is_an_error_that_names_it(
+    publish: Publish, contract: Contracts, module: Write
+) -> None:
+    module(
+        'odd_classes',
+        'from typing import Protocol\n'
+        'class Unchecked(Protocol): ...\n'
+        'class Unbound:\n'
+        '    @property\n'
+        '    def __class__(self): raise SystemExit("outside of a request")\n'
+        'unbound = Unbound()\n',
+    )
+    contract('test.odd', "'odd_classes:Unchecked'")
+    publish('good-dist', '1', '[test.odd]\ngood = backends:Good\nodd = odd_classes:unbound\n')
+    for name in ('good', 'backends:Good'):
+        error = error_of(name, 'test.odd')
+        assert 'cannot be compared with odd_classes:Unchecked: TypeError: ' in error
+    with pytest.raises(PluginError, match='compared with builtins:int: SystemExit: outside of a r'):
+        installed('test.odd')['odd'].load_object(int)
+
+
+def test_error_whose_text_ends_the_process_is_named_by_its_class(
+    publish: Publish, module: Write
+) -> None:
+    module(
+        'deadly',
+        'class Deadly(Exception):\n    def __str__(self): raise SystemExit(9)\nraise Deadly',
+    )
+    publish('bad-dist', '1', f'[{GROUP}]\nbad = deadly:X\n')
+    assert error_of('bad').endswith('(from bad-dist 1) cannot be loaded: Deadly')
+
+
+@pytest.mark.parametrize('kind', ['text', (int, str), 5])
+def test_kind_that_is_no_class_is_a_mistake_of_the_caller(publish: Publish, kind: type) -> None:
+    publish('good-dist', '1', f'[{GROUP}]\ngood = backends:Good\n')
+    for name in ('good', 'backends:Good'):
+        with pytest.raises(TypeError, match='expected a class as kind, found '):
+            load_plugin(GROUP, name, kind=kind)
+
+
+@pytest.mark.parametrize('group', [GROUP, 'lymph.contracts'])
+def test_kind_is_checked_although_the_contract_is_damaged(publish: Publish, group: str) -> None:
+    publish('odd-owner', '3', f'[lymph.contracts]\n{group} = backends:Base\n')
+    publish('bad-dist', '1', f'[{group}]\nbad = backends:Base\n')
+    with pytest.raises(PluginError, match='must be a subclass of builtins:str, found the class '):
+        load_plugin(group, 'bad', kind=str)
 
 
 def test_a_kind_is_checked_instead_of_the_contract(publish: Publish) -> None:

@@ -57,9 +57,16 @@ class Contract(NamedTuple):
 
         `where` is the place that errors begin with.
 
-        Raises PluginError if the class cannot be found, or is not a class.
+        Raises PluginError, with its cause, if the class cannot be imported for any reason, or is
+        not a class.
         """
-        base = _load_reference(self.reference, where=where)
+        try:
+            base = _load_reference(self.reference)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # modules of others may raise anything, SystemExit too
+            named = quoted(self.reference, 200)
+            raise PluginError(f'{named} cannot be loaded: {_reason(error)}', where) from error
         if not isinstance(base, type):
             raise PluginError(f'{quoted(self.reference, 200)} is not a class', where)
         return _breach(found, base, self.instance, self.reference)
@@ -84,9 +91,10 @@ class InstalledPlugin(NamedTuple):
         `where` is the place that errors begin with.
 
         Raises PluginError, with its cause, if several distributions publish the name, if the
-        import fails for any reason, or if the contract is broken.
+        import fails for any reason, if the contract is broken, or if the contract itself cannot be
+        loaded.
         """
-        return self._loaded(lambda found: _contract_breach(self.group, found), where)
+        return self._loaded(lambda found: _contract_breach(self.group, found, where), where)
 
     def load_class(self, kind: type[T], *, where: Location | str | None = None) -> type[T]:
         """Return the class that the plugin publishes, a subclass of `kind` that is not abstract.
@@ -112,23 +120,24 @@ class InstalledPlugin(NamedTuple):
         `breach_of` returns the rule that an object breaks, or None.
         """
         if self.rivals:
-            claims = ' and '.join(sorted(plugin.origin for plugin in (self, *self.rivals)))
-            raise PluginError(
-                f'plugin {quoted(self.name)} in group {self.group} is published by {claims}; '
-                f'uninstall one, or name the class as pkg.mod:Name',
-                where,
-            )
+            raise PluginError(self._conflict(), where)
         try:
             found = _load_reference(self.reference)
-            breach = breach_of(found)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # modules of others may raise anything, SystemExit too
-            reason = error.text if isinstance(error, PluginError) else _first_line(error)
-            raise PluginError(f'{self} cannot be loaded: {reason}', where) from error
+            raise PluginError(f'{self} cannot be loaded: {_reason(error)}', where) from error
+        breach = breach_of(found)
         if breach:
             raise PluginError(f'{self} {breach}', where)
         return found
+
+    def _conflict(self) -> str:
+        origins = sorted({plugin.origin for plugin in (self, *self.rivals)})
+        named = f'plugin {quoted(self.name)} in group {self.group}'
+        if len(origins) == 1:
+            return f'{named} is published more than once by {origins[0]}; uninstall it'
+        return f'{named} is published by {" and ".join(origins)}; uninstall one'
 
     @property
     def broken(self) -> str | None:
@@ -173,6 +182,9 @@ def load_plugin(
     """
     plugin = installed(group).get(reference)
     if plugin:
+        if plugin.rivals:
+            conflict = plugin._conflict()  # noqa: SLF001 - its own module
+            raise PluginError(f'{conflict}, or name the class as pkg.mod:Name', where)
         return plugin.load(where=where) if kind is None else plugin.load_class(kind, where=where)
     if not _is_reference(reference):
         raise PluginError(_unknown(group, reference, where), where)
@@ -213,37 +225,66 @@ def _contract_of(group: str, where: Location | str | None = None) -> Contract | 
     return None if published is None else published.load_object(Contract, where=where)
 
 
-def _contract_breach(group: str, found: object, where: Location | str | None = None) -> str | None:
+def _contract_breach(group: str, found: object, where: Location | str | None) -> str | None:
     contract = _contract_of(group, where)
-    return None if contract is None else contract.breach(found, where)
+    if contract is None:
+        return None
+    try:
+        return contract.breach(found)
+    except PluginError as error:
+        # A mistake in the contract, not in what was found: name who published the contract.
+        raise PluginError(f'{installed(CONTRACTS)[group]}: {error.text}', where) from error
 
 
 def _kind_breach(group: str, found: object, kind: type, instance: bool) -> str | None:
+    """Return the rule of `kind` that an object breaks, or None. Raises TypeError for no class."""
+    if not isinstance(kind, type):
+        raise TypeError(f'expected a class as kind, found {object_name(kind)}')
     breach = _breach(found, kind, instance, f'{kind.__module__}:{kind.__qualname__}')
-    if breach is None:
-        return None
+    if breach is None or group == CONTRACTS:
+        return breach
     # The contract may have a better name for the same class: authors import `click:Command`, while
     # the class itself knows `click.core:Command` only.
-    contract = _contract_of(group)
-    if contract is not None and _load_reference(contract.reference) is kind:
-        return contract.breach(found)
+    try:
+        contract = _contract_of(group)
+        if contract is not None and _load_reference(contract.reference) is kind:
+            return _breach(found, kind, instance, contract.reference)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the class has its own name
+        pass
     return breach
 
 
 def _breach(found: object, base: type, instance: bool, named: str) -> str | None:
-    if instance:
-        is_kept = isinstance(found, base)
-        return None if is_kept else f'must be an instance of {named}, found {object_name(found)}'
-    if not (isinstance(found, type) and issubclass(found, base)):
-        return f'must be a subclass of {named}, found {object_name(found)}'
-    missing = ', '.join(sorted(getattr(found, '__abstractmethods__', ())))
+    """Return the rule that an object breaks, or None; `named` is what the rule calls `base`."""
+    try:
+        if instance:
+            if not isinstance(found, base):
+                return f'must be an instance of {named}, found {object_name(found)}'
+            return None
+        if not (isinstance(found, type) and issubclass(found, base)):
+            return f'must be a subclass of {named}, found {object_name(found)}'
+        missing = ', '.join(sorted(getattr(found, '__abstractmethods__', ())))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - classes of others may answer with anything
+        return f'cannot be compared with {named}: {_reason(error)}'
     return f'must define what {named} leaves open, misses {missing}' if missing else None
 
 
 def _unknown(group: str, name: str, where: Location | str | None) -> str:
-    """Return what an error says of a name that no installed distribution publishes."""
+    """Return what an error says of a name that no installed distribution publishes.
+
+    Raises PluginError if the contract of the group is damaged.
+    """
     contract = _contract_of(group, where)
     known = _NOTHING_KNOWN if contract is None else contract.known
+    if not (isinstance(known, Mapping) and all(isinstance(each, str) for each in known)):
+        expected = 'expected a mapping of names to distributions as known'
+        raise PluginError(
+            f'{installed(CONTRACTS)[group]}: {expected}, found {object_name(known)}', where
+        )
     if name in known:
         return f'{quoted(name)} is provided by {known[name]}, which is not installed'
     names = installed(group)
@@ -257,9 +298,14 @@ def _unknown(group: str, name: str, where: Location | str | None) -> str:
     return f'no plugin {quoted(name)} in group {group} ({listed}); {advice}'
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
+    """Return the text of a PluginError, or the class and the first line of another error."""
+    if isinstance(error, PluginError):
+        return error.text
     try:
         text = str(error).partition('\n')[0]
-    except Exception:  # noqa: BLE001 - the class is named all the same
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the class is named all the same
         text = ''
     return printable(f'{type(error).__name__}: {text}' if text else type(error).__name__, 300)
