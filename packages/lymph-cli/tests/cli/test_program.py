@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lymph.cli._program.program import program
+from lymph.config import PluginError
 
 COMMANDS = tuple(sorted(distribution('lymph-cli').entry_points.select(group='lymph.cli').names))
 
@@ -134,6 +135,59 @@ def test_a_broken_command_is_listed_with_its_reason_and_disturbs_no_other(
         [line] = done.stderr.splitlines()
         assert reason in line
         assert 'lymph-top 1.5' in line
+
+
+ODD_COMMANDS = """
+import click
+
+class Silent(click.Command):
+    def get_short_help_str(self, limit=45):
+        raise SystemExit(6)
+
+class Shy(click.Command):
+    hidden = property(lambda self: 1 / 0, lambda self, value: None)
+
+class Unbound(click.Command):
+    @property
+    def __class__(self):
+        raise SystemExit(4)
+
+number = click.Command('number', help=5)
+unbound = Unbound('unbound', help='Say nothing.')
+silent = Silent('silent')
+shy = Shy('shy')
+halfmade = click.Command.__new__(click.Command)
+"""
+
+
+def test_commands_that_cannot_describe_themselves_are_listed_as_broken(
+    shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.write('site/odd_commands.py', ODD_COMMANDS)
+    names = ('number', 'silent', 'shy', 'halfmade')
+    publish(shell, 'odd', **{name: f'odd_commands:{name}' for name in (*names, 'unbound')})
+    monkeypatch.syspath_prepend(shell.folder / 'site')
+    listed = CliRunner().invoke(program, ['list', '--json'], prog_name='lymph')
+    assert listed.exit_code == 0, listed.output
+    found = json.loads(listed.stdout)
+    assert {'name': 'unbound', 'help': 'Say nothing.', 'broken': None} in found
+    broken = {each['name']: each['broken'] for each in found if each['broken']}
+    reasons = {
+        'number': 'AttributeError',
+        'silent': 'SystemExit: 6',
+        'shy': 'ZeroDivisionError',
+        'halfmade': 'AttributeError',
+    }
+    assert broken.keys() == reasons.keys()
+    for name, reason in reasons.items():
+        origin = f'plugin {name!r} in group lymph.cli (from odd 1.5)'
+        assert broken[name].startswith(f'{origin} cannot be used: {reason}')
+    for arguments in (['--help'], ['help']):
+        shown = CliRunner().invoke(program, arguments, prog_name='lymph')
+        assert shown.exit_code == 0
+        assert '(broken)' in shown.stdout
+    run = CliRunner().invoke(program, ['halfmade'], prog_name='lymph', standalone_mode=False)
+    assert isinstance(run.exception, PluginError)
 
 
 def test_help_survives_a_broken_command(shell: Any) -> None:

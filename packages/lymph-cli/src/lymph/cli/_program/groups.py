@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-__all__ = ['Group']
+__all__ = ['SUMMARY', 'Group']
 
 #: Characters of what a command does, more than anybody should need.
-_SUMMARY = 200
+SUMMARY = 200
 
 
 class Group(click.Group):
@@ -22,5 +22,5 @@ class Group(click.Group):
         commands = sorted(self.described().items())
         with formatter.section('Commands'):
             formatter.write_dl(
-                [(name, each.get_short_help_str(_SUMMARY)) for name, each in commands]
+                [(name, each.get_short_help_str(SUMMARY)) for name, each in commands]
             )

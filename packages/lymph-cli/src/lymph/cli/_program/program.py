@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
 
 from lymph.cli._commands.summaries import SUMMARIES
 from lymph.cli._program.collecting import collect_again
-from lymph.cli._program.groups import Group
+from lymph.cli._program.groups import SUMMARY, Group
 from lymph.cli._program.signals import raise_interrupts
 from lymph.cli.lazy import lazy
 from lymph.cli.outcomes import INTERRUPTED, Interrupted
@@ -22,6 +23,7 @@ from lymph.config.suggestions import close_name
 __all__ = ['GROUP', 'BrokenCommand', 'program']
 
 _commands = lazy('lymph.cli._completing.offers:commands')
+_error_line: Callable[[BaseException], str] = lazy('lymph.core.failures:error_line')
 
 #: The entry-point group of subcommands; each is a click.Command.
 GROUP = 'lymph.cli'
@@ -63,7 +65,7 @@ class _Program(Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         plugin = installed(GROUP).get(cmd_name)
-        return None if plugin is None else add_global_options(_load(plugin))
+        return None if plugin is None else _prepared(plugin, add_global_options)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Offer commands, without loading ours, and options."""
@@ -95,18 +97,35 @@ class _Program(Group):
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def _load(plugin: InstalledPlugin) -> click.Command:
+def _prepared(
+    plugin: InstalledPlugin, prepare: Callable[[click.Command], click.Command]
+) -> click.Command:
+    """Return what `prepare` makes of a command, or a `BrokenCommand` if that fails."""
     try:
-        return plugin.load_object(click.Command)
+        command = plugin.load_object(click.Command)
     except PluginError as error:
         return BrokenCommand(plugin.name, error)
+    try:
+        return prepare(command)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - others' classes and attributes
+        return BrokenCommand(
+            plugin.name, PluginError(f'{plugin} cannot be used: {_error_line(error)}')
+        )
 
 
 def _described(plugin: InstalledPlugin) -> click.Command:
     summary = SUMMARIES.get(plugin.name)
     if summary is None or plugin.rivals or not _is_own(plugin):
-        return _load(plugin)
+        return _prepared(plugin, _summary)
     return click.Command(plugin.name, help=summary)
+
+
+def _summary(command: click.Command) -> click.Command:
+    """Return a command of ours that says in lists what a command of others says of itself."""
+    text = one_line(command.get_short_help_str(SUMMARY))
+    return click.Command(command.name, short_help=text, hidden=bool(command.hidden))
 
 
 def _is_own(plugin: InstalledPlugin | None) -> bool:

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import click
 
+from lymph.cli._program.groups import SUMMARY
 from lymph.cli._program.program import BrokenCommand, program
 from lymph.cli.printing import Printer, Text, line
 from lymph.cli.settings import Settings
 
 __all__ = ['run']
-
-#: Characters of a description that are shown.
-_LONGEST = 200
 
 
 def run(settings: Settings, as_json: bool) -> None:
@@ -28,10 +26,10 @@ def run(settings: Settings, as_json: bool) -> None:
 
 def _row(name: str, command: click.Command) -> Sequence[Text]:
     style = 'red' if isinstance(command, BrokenCommand) else ''
-    return line(name, f'bold {style}'), line(command.get_short_help_str(_LONGEST), style)
+    return line(name, f'bold {style}'), line(command.get_short_help_str(SUMMARY), style)
 
 
 def _facts(name: str, command: click.Command) -> dict[str, object]:
     if isinstance(command, BrokenCommand):
         return {'name': name, 'help': None, 'broken': command.error.text}
-    return {'name': name, 'help': command.get_short_help_str(_LONGEST), 'broken': None}
+    return {'name': name, 'help': command.get_short_help_str(SUMMARY), 'broken': None}
