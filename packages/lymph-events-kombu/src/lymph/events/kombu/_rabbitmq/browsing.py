@@ -4,6 +4,11 @@ AMQP has no command that reads a message without taking it. So the browser consu
 a channel of its own and gives it back at the end; if the process dies before, the broker gives it
 back. A quorum queue delivers to a consumer thirty times as fast as it answers `basic.get`, which is
 only used to find out whether the queue is empty.
+
+"Empty" may overtake messages. A channel of the broker that waits for a quorum queue's answer to
+`basic.get` leaves deliveries of that queue in its mailbox until it has passed the answer on. They
+come before the reply to the next command, so the browser waits for one more reply. Observed with
+RabbitMQ 3.10, in a third of the cases, when a queue of 2000 messages is read twice in a row.
 """
 
 from __future__ import annotations
@@ -59,17 +64,19 @@ class QueueBrowser:
             self._channel.send_method(spec.Basic.Nack, 'Lbb', (every, multiple, requeue))
 
     def __iter__(self) -> Iterator[amqp.Message]:
-        ready = self._channel.queue_declare(self._queue, passive=True).message_count
+        ready = self._count_ready()
         seen = 0
         self._consume()
         while True:
-            # In a cluster, and while others browse, the count may be wrong. It only saves waiting.
+            # The count may be wrong: in a cluster, while others browse, and when a quorum queue has
+            # not yet handled what was given back just now. It only saves waiting.
             message = self._next(_SILENCE if seen < ready else 0)
             if message is None:
                 message = self._channel.basic_get(self._queue)
                 if message is not None:
                     self._consume()  # the present consumers have reached their prefetch
             if message is None:
+                self._count_ready()  # messages that "empty" overtook come before this reply
                 message = self._next(0)
             if message is None:
                 return
@@ -82,6 +89,10 @@ class QueueBrowser:
         Raises OSError or AMQPError when the channel or the connection has ended.
         """
         self._channel.basic_ack(message.delivery_tag)
+
+    def _count_ready(self) -> int:
+        count: int = self._channel.queue_declare(self._queue, passive=True).message_count
+        return count
 
     def _next(self, timeout: float) -> amqp.Message | None:
         try:
