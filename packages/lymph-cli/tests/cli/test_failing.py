@@ -34,9 +34,9 @@ def test_events_that_cannot_be_read_are_one_line(
         ('amqp://me:pa55@127.0.0.1:1//', ('emit', 'x'), 'connection refused'),
         ('amqp://me:pa55@127.0.0.1:1//', ('subscribe', 'x'), 'connection refused'),
         ('amqp://me:pa55@no.such.invalid//', ('dlq', 'list'), 'unknown host'),
-        ('redis://me:pa55@127.0.0.1:1/0', ('subscribe', 'x'), 'Connection refused'),
+        ('redis://me:pa55@127.0.0.1:1/0', ('subscribe', 'x'), 'connection refused'),
         ('redis://me:pa55@no.such.invalid/0', ('dlq', 'list'), 'cannot connect'),
-        ('redis://me:pa55@127.0.0.1:1/0', ('queues',), 'Connection refused'),
+        ('redis://me:pa55@127.0.0.1:1/0', ('queues',), 'connection refused'),
     ],
 )
 def test_a_broker_that_is_away_is_one_line(

@@ -29,7 +29,8 @@ def test_unreachable_broker_is_named(bench: Any) -> None:
             bench.start(urls=f'amqp://someone:secret@127.0.0.1:{port}/shop')
     assert str(failure.value) == (
         f'amqp://someone@127.0.0.1:{port}/shop: cannot connect: connection refused; '
-        'check the address, and that the broker runs and can be reached from here'
+        'check the address, whether it expects TLS, '
+        'and that the broker runs and can be reached from here'
     )
 
 

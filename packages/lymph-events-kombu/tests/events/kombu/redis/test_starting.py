@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -40,6 +43,12 @@ def _command(server: RedisServer, *words: str) -> None:
     command = ['redis-cli', '-p', str(server.port), *words]
     environment = {**os.environ, 'REDISCLI_AUTH': 'hunter2'}
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=10)
+
+
+def _reset(client: Any) -> None:
+    """Close the connection of a client so that it is reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    client.close()
 
 
 @pytest.fixture(scope='module')
@@ -124,7 +133,7 @@ def test_password_is_used_and_shown_nowhere(
     system = bench.make(urls=f'redis://shop:hunter3@{strict.address}')
     with pytest.raises(BrokerError, match=r"access for the user 'shop'.*check userid and") as wrong:
         system.on_start()
-    with pytest.raises(BrokerError, match='check userid and password'):
+    with pytest.raises(BrokerError, match='found no password; check userid and password'):
         bench.start(urls=f'redis://{strict.address}')
     assert 'hunter' not in f'{wrong.value!r} {wrong.value.__cause__!r} {caplog.text}'
 
@@ -218,8 +227,46 @@ def test_missing_permission_to_subscribe_is_an_error_with_advice(bench: Any) -> 
 
 
 def test_unreachable_redis_is_an_error_with_its_address(bench: Any) -> None:
-    with pytest.raises(BrokerError, match=r'redis://127.0.0.1:1/0: cannot connect: .*refused'):
+    with pytest.raises(BrokerError) as failure:
         bench.start(urls='redis://127.0.0.1:1')
+    assert str(failure.value) == (
+        'redis://127.0.0.1:1/0: cannot connect: connection refused; check the address, '
+        'whether it expects TLS, and that Redis runs and can be reached from here'
+    )
+
+
+@pytest.mark.parametrize(
+    ('greet', 'scheme', 'why'),
+    [
+        (lambda client: client.recv(1000), 'redis', 'no answer within 0.2 s'),
+        (_reset, 'redis', 'Connection reset by peer'),
+        (
+            lambda client: client.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n'),
+            'rediss',
+            'expected TLS, found a server that speaks something else',
+        ),
+    ],
+    ids=['silence', 'reset', 'no TLS'],
+)
+def test_failed_connection_is_explained_without_the_words_of_redis_py(
+    bench: Any, greet: Callable[[Any], object], scheme: str, why: str
+) -> None:
+    def answer(client: Any, address: object) -> None:
+        greet(client)
+        with suppress(OSError):
+            client.recv(1000)
+
+    with StreamServer(('127.0.0.1', 0), answer) as server:
+        server.start()
+        address = f'{scheme}://127.0.0.1:{server.server_port}/0'
+        with pytest.raises(BrokerError) as failure:
+            bench.start(urls=address, connect_timeout=0.2)
+    assert str(failure.value).startswith(f'{address}: cannot connect: {why}; check the address, ')
+
+
+def test_missing_database_is_named(bench: Any) -> None:
+    with pytest.raises(BrokerError, match=r'answered .*out of range.; check .* the database, 99$'):
+        bench.start(urls=f'redis://{bench.server.address}/99')
 
 
 def test_without_its_client_the_extra_is_named(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
 
@@ -10,12 +11,21 @@ from lymph.config.printable import printable
 from lymph.core.failures import error_text
 from lymph.exceptions import LymphError
 
-__all__ = ['BROKEN', 'BrokerError', 'Unsendable', 'explain', 'refuses_login']
+__all__ = [
+    'BROKEN',
+    'BrokerError',
+    'Unsendable',
+    'cannot_connect',
+    'explain',
+    'refuses_login',
+]
 
 #: the errors of py-amqp when a connection or a channel fails
 BROKEN = (AMQPError, OSError)
 
 _LENGTH = 500  # characters of another library's error
+#: reasons of OpenSSL, of several versions, when the first bytes from the server are not TLS
+_NO_TLS = ('HTTP_REQUEST', 'PACKET_LENGTH_TOO_LONG', 'RECORD_LAYER_FAILURE', 'WRONG_VERSION_NUMBER')
 _OWN_LENGTH = 2000  # characters of a BrokerError, which may contain such an error and advice
 
 
@@ -40,6 +50,10 @@ def _text_of(error: BaseException) -> str:
     if isinstance(error, AMQPError):
         text = str(error.reply_text or type(error).__name__)
         return f'{text} ({error.reply_code})' if error.reply_code else text
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f'certificate verify failed: {error.verify_message}'
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return 'expected TLS, found a server that speaks something else'
     if isinstance(error, ConnectionRefusedError):
         return 'connection refused'
     if isinstance(error, socket.gaierror):
@@ -54,3 +68,15 @@ def _text_of(error: BaseException) -> str:
 def refuses_login(error: BaseException) -> bool:
     """Return whether the broker answered and refused the user or the virtual host."""
     return isinstance(error, (AccessRefused, NotAllowed))
+
+
+def cannot_connect(address: object, why: str, server: str, tls: bool) -> str:
+    """Return the text of a BrokerError: why there is no connection, and what to check.
+
+    `server` is what should run at the address.
+    """
+    secure = 'ssl and the certificate' if tls else 'whether it expects TLS'
+    return (
+        f'{address}: cannot connect: {why}; '
+        f'check the address, {secure}, and that {server} runs and can be reached from here'
+    )

@@ -9,7 +9,13 @@ from kombu import connection as kombu
 
 from lymph.config.printable import printable
 from lymph.core.addresses import join_address
-from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain, refuses_login
+from lymph.events.kombu._connecting.errors import (
+    BROKEN,
+    BrokerError,
+    cannot_connect,
+    explain,
+    refuses_login,
+)
 from lymph.events.kombu._rabbitmq.channels import AmqpConnection
 from lymph.events.kombu._rabbitmq.fast_channels import AmqpTransport
 
@@ -29,7 +35,8 @@ class Broker:
         user = client.userid or defaults['userid']
         host = client.hostname or defaults['hostname']
         port = client.port or defaults['port']
-        scheme = 'amqps' if client.ssl else 'amqp'
+        self._tls = bool(client.ssl)
+        scheme = 'amqps' if self._tls else 'amqp'
         self.user = user
         self.virtual_host = client.virtual_host
         self.connect_timeout = client.connect_timeout
@@ -69,7 +76,4 @@ class Broker:
                 f'{self.virtual_host!r}, found {why}; '
                 'check userid, password and virtual_host, and the permissions of the user'
             )
-        return (
-            f'{self}: cannot connect: {why}; '
-            'check the address, and that the broker runs and can be reached from here'
-        )
+        return cannot_connect(self, why, 'the broker', self._tls)

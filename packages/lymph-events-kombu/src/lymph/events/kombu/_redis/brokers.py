@@ -11,10 +11,10 @@ from kombu import connection as kombu
 
 from lymph.config.printable import printable
 from lymph.core.addresses import join_address
-from lymph.events.kombu._connecting.errors import BrokerError, explain
+from lymph.events.kombu._connecting.errors import BrokerError, cannot_connect, explain
 from lymph.events.kombu._redis.connections import RedisConnection
 
-__all__ = ['BROKEN', 'RedisBroker']
+__all__ = ['BROKEN', 'RedisBroker', 'system_error']
 
 _PORT = 6379
 
@@ -68,7 +68,7 @@ class RedisBroker:
                 socket_connect_timeout=self.connect_timeout,
                 **self._options,
             )
-            with gevent.Timeout(self.connect_timeout, TimeoutError('no answer in time')):
+            with gevent.Timeout(self.connect_timeout, TimeoutError()):
                 connection.connect()
         except BaseException as error:
             if connection is not None:
@@ -78,21 +78,36 @@ class RedisBroker:
             raise BrokerError(self._failure(error)) from None
         return connection
 
-    def _failure(self, error: BaseException) -> str:
-        why = explain(error)
+    def _failure(self, error: Exception) -> str:
+        if isinstance(error, (redis.TimeoutError, TimeoutError)):
+            why = f'no answer within {self.connect_timeout:g} s'
+        else:
+            why = explain(system_error(error))
         if isinstance(error, BrokerError):
             return f'{self}: {why}'
         if isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError)):
             user = self._options['username'] or 'default'
+            found = why if self._options['password'] else 'no password'
             return (
-                f'{self}: expected access for the user {user!r}, found {why}; '
+                f'{self}: expected access for the user {user!r}, found {found}; '
                 'check userid and password'
             )
-        checks = 'the address, ssl and the certificate' if self._tls else 'the address'
-        return (
-            f'{self}: cannot connect: {why}; '
-            f'check {checks}, and that Redis runs and can be reached from here'
-        )
+        if isinstance(error, redis.ResponseError):
+            return (
+                f'{self}: cannot connect: Redis answered {why!r}; '
+                f'check the address and the number of the database, {self.database}'
+            )
+        return cannot_connect(self, why, 'Redis', bool(self._tls))
+
+
+def system_error(error: Exception) -> Exception:
+    """Return the error of the system that redis-py has wrapped, or `error` itself.
+
+    redis-py's own text starts with the error number and repeats the address.
+    """
+    cause = error.__context__
+    wraps = type(error) in (redis.ConnectionError, redis.TimeoutError)
+    return cause if wraps and isinstance(cause, OSError) else error
 
 
 def database(virtual_host: str | None) -> int:

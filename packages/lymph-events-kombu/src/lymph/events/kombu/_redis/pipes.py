@@ -21,7 +21,7 @@ from lymph.core._system.refusals import made_before_fork
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
 from lymph.events.kombu._connecting.errors import BrokerError, Unsendable, explain
-from lymph.events.kombu._redis.brokers import BROKEN, RedisBroker
+from lymph.events.kombu._redis.brokers import BROKEN, RedisBroker, system_error
 from lymph.events.kombu._redis.connections import CHUNK
 from lymph.events.kombu._redis.names import bell
 from lymph.events.kombu._redis.scripts import SCRIPTS
@@ -128,6 +128,7 @@ class Pipe:
         """Take the connection for lost; whoever waits is told. Never waits."""
         if self._lost.ready():
             return
+        error = system_error(error)
         self._lost.set(error)
         waiting, self._waiting = self._waiting, deque()
         for done in waiting:
