@@ -149,7 +149,7 @@ def test_every_error_is_an_answer_in_json_with_the_trace_id(client, call, status
     assert 'secret' not in response.text
 
 
-def test_a_wrong_method_is_told_the_right_ones(client):
+def test_wrong_method_is_answered_with_the_allowed_methods(client):
     assert 'GET' in client.post('/hello/you/').headers['Allow']
 
 
@@ -164,7 +164,7 @@ def test_an_answer_that_the_handler_made_is_kept(client):
     assert client.get('/hello/you').status_code == 308
 
 
-def test_only_errors_that_nobody_expected_are_reported(client, site):
+def test_only_unexpected_errors_are_reported(client, site):
     for path in ('/nowhere', '/stop', '/away'):
         client.get(path)
     assert site.reported == []
@@ -175,7 +175,7 @@ def test_only_errors_that_nobody_expected_are_reported(client, site):
     ]  # fmt: skip
 
 
-def test_a_method_that_returns_no_answer_is_named(client, site):
+def test_method_that_returns_no_response_is_named(client, site):
     client.get('/text')
     message = 'expected Site.text to return a werkzeug Response, found str'
     assert str(site.reported[0]) == message
@@ -198,7 +198,7 @@ def test_an_answer_has_one_trace_id_even_if_a_handler_sets_another(client, site)
     assert response.headers.getlist('X-Trace-Id') == ['abc-1']
 
 
-def test_a_trace_id_that_comes_in_goes_to_the_handler_and_back(client):
+def test_trace_id_of_the_request_reaches_the_handler_and_the_answer(client):
     response = client.get('/trace_id', headers={'X-Trace-Id': 'abc-123'})
     assert response.text == response.headers['X-Trace-Id'] == 'abc-123'
 
@@ -206,7 +206,7 @@ def test_a_trace_id_that_comes_in_goes_to_the_handler_and_back(client):
 @pytest.mark.parametrize(
     'given', ['', 'a b', 'x' * 129, 'ä', 'a;b', 'a\x1b[2J', 'a,b', 'a\tb', '\u0661']
 )
-def test_what_cannot_be_a_trace_id_is_replaced(client, given):
+def test_invalid_trace_id_is_replaced(client, given):
     response = client.get('/trace_id', headers={'X-Trace-Id': given})
     assert response.headers['X-Trace-Id'] == response.text != given
     assert len(response.text) == 32
@@ -219,7 +219,7 @@ def test_each_request_has_a_context_of_its_own(client):
     assert trace.get_id() == 'mine'
 
 
-def test_the_parts_of_an_answer_are_made_in_its_context(client):
+def test_body_is_produced_in_the_context_of_its_request(client):
     response = client.get('/stream', headers={'X-Trace-Id': 'abc'})
     assert response.text == 'abcanother'
 
@@ -274,7 +274,7 @@ def test_whatever_a_handler_raises_is_one_answer_and_one_report(
 
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
-def test_an_answer_that_fails_later_breaks_off_and_is_reported_once(client, site, error):
+def test_answer_that_fails_after_its_first_byte_is_aborted_and_reported_once(client, site, error):
     site.error = error
     with pytest.raises(AnswerAborted):
         client.get('/later', buffered=True)
@@ -296,7 +296,7 @@ def test_a_report_that_fails_does_not_change_the_answer(client, site):
     assert client.get('/fail').status_code == 500
 
 
-def test_what_lymph_ends_itself_has_no_answer(client, site):
+def test_killed_request_gets_no_answer(client, site):
     site.error = Killed()
     for path in ('/raising', '/late', '/later'):
         with pytest.raises(Killed):
@@ -353,7 +353,7 @@ class NoNumber(HTTPException):
     ids=lambda value: str(value) if isinstance(value, int) else type(value).__name__,
 )
 @pytest.mark.parametrize('path', ['/raising', '/late'])
-def test_odd_errors_of_http_are_answers_all_the_same(client, site, error, status, path):
+def test_unusual_http_exceptions_are_answered(client, site, error, status, path):
     site.error = error
     response = client.get(path)
     assert response.status_code == status
@@ -378,7 +378,7 @@ def test_a_response_may_be_raised_at_any_point_before_the_first_byte(client, sit
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-def test_what_is_no_answer_is_an_error_that_says_so(client, site, answer):
+def test_invalid_response_is_an_error_and_reported(client, site, answer):
     site.answer = answer
     response = client.get('/given')
     assert response.status_code == 500
@@ -386,7 +386,7 @@ def test_what_is_no_answer_is_an_error_that_says_so(client, site, answer):
     assert len(site.reported) == 1
 
 
-def test_a_request_class_that_fails_is_an_error_like_any_other(client, site):
+def test_failing_request_class_is_answered_with_an_error(client, site):
     class Failing(Request):
         def __init__(self, environ):
             raise SystemExit(1)
@@ -395,7 +395,7 @@ def test_a_request_class_that_fails_is_an_error_like_any_other(client, site):
     assert client.get('/echo').json['status'] == 500
 
 
-def test_requests_are_logged_but_not_those_for_the_health(client, caplog):
+def test_requests_are_logged_except_health_checks(client, caplog):
     with caplog.at_level(logging.INFO, 'lymph.web.access'):
         client.get('/hello/you/')
         client.get('/_health/')

@@ -29,7 +29,7 @@ def test_a_name_or_an_address_with_or_without_a_port_is_a_host(text):
         'a' * 300, 'a' * 250 + ':' + '0' * 250 + '80',
     ],
 )  # fmt: skip
-def test_nothing_else_is_one(text):
+def test_malformed_hosts_are_rejected(text):
     assert not is_authority(text)
 
 

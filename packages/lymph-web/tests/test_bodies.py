@@ -53,7 +53,7 @@ FORMS = pytest.mark.parametrize('form', [plain, in_chunks])
 
 
 @FORMS
-def test_all_of_it_is_read_and_nothing_beyond(form):
+def test_body_is_read_to_its_end_and_no_further(form):
     read = form(b'hello')
     assert read.read() == b'hello'
     assert not read.unread
@@ -62,7 +62,7 @@ def test_all_of_it_is_read_and_nothing_beyond(form):
 
 
 @FORMS
-def test_it_is_read_in_pieces_and_lines(form):
+def test_body_is_read_in_pieces_and_lines(form):
     read = form(b'ab\ncd\nef')
     assert read.read(1) == b'a'
     assert read.readline() == b'b\n'
@@ -72,14 +72,14 @@ def test_it_is_read_in_pieces_and_lines(form):
 
 @FORMS
 @given(sizes=st.lists(st.integers(1, 7)))
-def test_any_pieces_add_up(form, sizes):
+def test_pieces_of_any_size_make_up_the_body(form, sizes):
     read = form(b'0123456789')
     pieces = [read.read(size) for size in sizes]
     assert b''.join([*pieces, read.read()]) == b'0123456789'
 
 
 @FORMS
-def test_what_nobody_reads_is_skipped(form):
+def test_unread_body_is_skipped(form):
     read = form(b'hello')
     read.read(2)
     assert not read.abandoned
@@ -88,7 +88,7 @@ def test_what_nobody_reads_is_skipped(form):
     assert read.rest == NEXT
 
 
-def test_without_a_length_there_is_nothing():
+def test_request_without_a_length_has_no_body():
     read = Read(NEXT, 'X: 1')
     assert read.read() == b''
     assert not read.unread
@@ -106,7 +106,7 @@ def test_without_a_length_there_is_nothing():
         (b'\r\n', 'Transfer-Encoding: chunked', BadRequest),
     ],
 )
-def test_what_cannot_be_read_fails_each_time_and_is_abandoned(data, form, error):
+def test_unreadable_body_fails_at_each_read_and_is_abandoned(data, form, error):
     read = Read(data, form, limit=10)
     for _ in range(2):
         with pytest.raises(error):
@@ -115,7 +115,7 @@ def test_what_cannot_be_read_fails_each_time_and_is_abandoned(data, form, error)
     assert read.abandoned
 
 
-def test_a_long_rest_is_abandoned():
+def test_long_unread_body_is_abandoned():
     read = Read(b'x' * 100_000, 'Content-Length: 100000', limit=1_000_000)
     assert read.abandoned
     read.read(50_000)

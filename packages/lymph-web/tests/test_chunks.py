@@ -60,7 +60,7 @@ def test_chunks_are_joined_whatever_the_pieces_they_arrive_in(data, body, size):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize('size', [None, 1])
-def test_anything_else_is_refused_as_soon_as_it_is_seen(data, size):
+def test_malformed_chunks_are_rejected_as_soon_as_they_are_seen(data, size):
     with pytest.raises(ChunkError) as caught:
         decode(data, size)
     assert caught.value.status == 400
@@ -81,19 +81,19 @@ def test_anything_else_is_refused_as_soon_as_it_is_seen(data, size):
         (b'1;a=bcdefghijklmnopqrstuvwxyz\r\nx\r\n' * 3_000, 400),
     ],
 )
-def test_too_much_is_refused(data, status):
+def test_chunks_beyond_the_limit_are_rejected(data, status):
     with pytest.raises(ChunkError) as caught:
         decode(data, 4096)
     assert caught.value.status == status
 
 
-def test_any_number_of_chunks_of_a_fair_size_is_taken():
+def test_any_number_of_large_enough_chunks_is_accepted():
     data = b'14\r\n' + b'x' * 20 + b'\r\n'
     assert decode(data * 40_000 + LAST, 4096) == (b'x' * 800_000, b'')
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=20), st.integers(1, 50))
-def test_what_was_put_into_chunks_comes_out(parts, size):
+def test_chunked_data_is_decoded(parts, size):
     data = b''.join(b'%x\r\n%b\r\n' % (len(part), part) for part in parts)
     assert decode(data + LAST + b'rest', size) == (b''.join(parts), b'rest')
 

@@ -151,7 +151,7 @@ def test_a_status_that_is_not_the_last_one_ends_the_connection_without_a_body(se
     assert 'content-length' not in fields
 
 
-def test_fields_for_the_connection_are_the_servers_business(server):
+def test_fields_for_the_connection_are_set_by_the_server_alone(server):
     fields = [('Transfer-Encoding', 'chunked'), ('Keep-Alive', 'timeout=9'), ('X-Own', '1')]
     _, found, rest = split(server.ask(answers(OK, fields, [b'0\r\n\r\n'])))
     assert found.keys() == {'content-length', 'date', 'x-own'}
@@ -256,7 +256,7 @@ FAILURES = {
 
 @pytest.mark.parametrize('application', FAILURES.values(), ids=FAILURES.keys())
 @pytest.mark.parametrize('accept', ['application/json', 'text/html'])
-def test_what_fails_before_its_first_byte_is_an_error_like_any_other(server, application, accept):
+def test_failure_before_the_first_byte_is_answered_with_an_error(server, application, accept):
     request = f'GET / HTTP/1.1\r\nAccept: {accept}\r\nX-Trace-Id: abc-1'
     status, fields, rest = split(server.ask(application, request))
     assert (status, fields['content-type'].partition(';')[0]) == (500, accept)
@@ -270,7 +270,7 @@ def test_what_fails_before_its_first_byte_is_an_error_like_any_other(server, app
     assert len(server.reported) == 1
 
 
-def test_an_answer_that_was_started_gives_way_to_an_error(server):
+def test_error_replaces_an_answer_that_was_started_but_not_sent(server):
     def application(environ, start_response):
         start_response(OK, FIVE)
         try:
@@ -290,7 +290,7 @@ def test_an_answer_that_was_started_gives_way_to_an_error(server):
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize('fields', [FIVE, []])
-def test_what_fails_later_ends_the_connection_without_an_end(server, error, fields):
+def test_failure_after_the_first_byte_closes_the_connection_amid_the_answer(server, error, fields):
     body = Body(b'01', error, b'23')
     status, found, rest = split(server.ask(answers(OK, fields, body)))
     assert (status, rest) == (200, b'01' if fields else b'2\r\n01\r\n')
@@ -328,14 +328,14 @@ def test_an_error_that_comes_too_late_to_be_an_answer_is_raised_again(server):
     ],
 )
 @pytest.mark.parametrize('method', ['GET', 'HEAD'])
-def test_what_is_returned_is_closed_once_whatever_happens(server, body, method):
+def test_iterable_of_the_application_is_closed_exactly_once(server, body, method):
     body.closed = 0
     server.ask(answers(OK, FIVE, body), f'{method} / HTTP/1.1')
     assert body.closed == 1
 
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_while_it_is_closed_hinders_nobody(server, error):
+def test_error_while_closing_the_iterable_affects_no_other_request(server, error):
     class Unclosable(Body):
         def close(self):
             raise error

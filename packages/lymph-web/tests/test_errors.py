@@ -43,7 +43,7 @@ def answer(error, accept=None, debug=False):
         (gevent.Timeout(7.25), 500),
     ],
 )
-def test_an_error_has_its_status_and_keeps_its_text_to_itself(error, status):
+def test_error_has_its_status_and_hides_its_text(error, status):
     response = answer(error)
     assert response.status_code == status
     assert str(error) not in response.get_data(as_text=True)
@@ -64,7 +64,7 @@ def test_json_is_the_answer_unless_html_is_preferred(accept):
 
 
 @pytest.mark.parametrize('accept', [';;;', 'a/b/c', ',', 'text/html;q=x', '\x80', 'q=1;=', ''])
-def test_a_malformed_accept_field_gets_an_answer_all_the_same(accept):
+def test_malformed_accept_field_gets_an_answer(accept):
     assert answer(NotFound(), accept).status_code == 404
 
 
@@ -79,7 +79,7 @@ def test_a_browser_gets_html_in_which_nothing_is_markup():
 
 
 @pytest.mark.parametrize('accept', ['application/json', 'text/html'])
-def test_a_description_of_any_kind_is_told_as_text(accept):
+def test_description_of_any_type_is_shown_as_text(accept):
     assert b'no such page' in answer(NotFound(KeyError('no such page')), accept).data
 
 
@@ -90,7 +90,7 @@ def test_headers_that_belong_to_an_error_are_kept():
 
 
 @pytest.mark.parametrize('accept', ['application/json', 'text/html'])
-def test_a_traceback_is_told_in_debug_mode_alone(accept):
+def test_traceback_is_shown_only_in_debug_mode(accept):
     try:
         raise ValueError('<secret>')
     except ValueError as error:

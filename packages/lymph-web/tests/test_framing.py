@@ -111,7 +111,7 @@ def test_a_body_where_none_may_be_is_an_error_except_for_head():
 
 
 @pytest.mark.parametrize('parts', [[b'abcdefgh'], [b'abc', b'defgh'], [b'abcde', b'f']])
-def test_what_is_longer_than_its_length_is_cut_and_an_error(parts):
+def test_body_longer_than_its_length_is_cut_and_an_error(parts):
     frame = framing(fields=FIVE)
     *first, last = parts
     data = b''
@@ -124,7 +124,7 @@ def test_what_is_longer_than_its_length_is_cut_and_an_error(parts):
     assert frame.closes
 
 
-def test_what_is_shorter_than_its_length_is_an_error():
+def test_body_shorter_than_its_length_is_an_error():
     frame = framing(fields=FIVE)
     with pytest.raises(AnswerError, match='says, found 3 less'):
         sent(frame, b'ab')

@@ -122,7 +122,7 @@ def test_a_later_minor_version_is_read_as_1_1():
         (431, head(*[f'X-{n}: 1' for n in range(100)])),
     ],
 )
-def test_what_is_not_exactly_one_head_is_refused(status, data):
+def test_malformed_head_is_rejected(status, data):
     with pytest.raises(HeadError) as caught:
         parse_head(data)
     assert caught.value.status == status

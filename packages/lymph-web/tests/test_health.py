@@ -64,14 +64,14 @@ def test_a_check_that_returns_what_is_neither_true_nor_false_means_unhealthy():
     assert Health(always(Undecided()), always(False)).respond(request()).status_code == 503
 
 
-def test_only_looking_is_allowed():
+def test_only_get_and_head_are_allowed():
     health = Health(always(True), always(False))
     assert health.respond(request('HEAD')).status_code == 200
     with pytest.raises(MethodNotAllowed):
         health.respond(request('POST'))
 
 
-def test_the_configuration_moves_it_and_turns_it_off():
+def test_configuration_moves_the_endpoint_and_turns_it_off():
     def configured(**values):
         return Health.from_config(Configuration(values), always(True), always(False))
 

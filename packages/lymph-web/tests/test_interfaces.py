@@ -261,7 +261,7 @@ def test_a_health_check_that_always_fails_does_not_fill_the_log(run, caplog):
 
 
 @pytest.mark.parametrize('host', ['web_1', 'example.com.', '[::1]:8080', '10.0.0.1:80'])
-def test_any_host_that_is_one_finds_the_pages(run, host):
+def test_any_valid_host_header_is_served(run, host):
     port = run(Hello).web.http_port
     with socket.create_connection(('127.0.0.1', port), timeout=WAIT) as sock:
         sock.sendall(
@@ -386,7 +386,7 @@ def test_a_failed_call_has_a_status_that_says_how_it_failed(run, path, status):
     assert b'backend' not in answer.body
 
 
-def test_an_error_is_hidden_from_the_client_and_told_to_the_error_hook(run):
+def test_error_is_hidden_from_the_client_and_passed_to_the_error_hook(run):
     running = run(Hello)
     seen = []
     running.container.error_hook.install(lambda error, **details: seen.append(error))
@@ -397,7 +397,7 @@ def test_an_error_is_hidden_from_the_client_and_told_to_the_error_hook(run):
 
 
 @pytest.mark.parametrize('error', [SystemExit(0), KeyboardInterrupt(), asyncio.CancelledError()])
-def test_a_handler_that_wants_to_end_everything_ends_its_request_alone(run, error):
+def test_handler_that_raises_a_base_exception_ends_only_its_request(run, error):
     running = run(Hello)
     seen = []
     running.container.error_hook.install(lambda error, **details: seen.append(error))
@@ -408,7 +408,7 @@ def test_a_handler_that_wants_to_end_everything_ends_its_request_alone(run, erro
     assert seen == [error]
 
 
-def test_a_wsgi_application_that_fails_is_told_to_the_error_hook_too(run):
+def test_error_of_a_wsgi_application_is_passed_to_the_error_hook(run):
     running = run(Hello)
     seen = []
     running.container.error_hook.install(lambda error, **details: seen.append(error))
@@ -422,7 +422,7 @@ def test_a_wsgi_application_that_fails_is_told_to_the_error_hook_too(run):
     assert len(seen) == 1
 
 
-def test_debug_mode_tells_the_traceback(run):
+def test_debug_mode_answers_with_the_traceback(run):
     answer = ask(run(Hello, config={'debug': True}).web.http_port, '/fail', 'Accept: text/html')
     assert b'ValueError: secret' in answer.body
 

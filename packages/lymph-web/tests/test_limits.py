@@ -8,7 +8,7 @@ from lymph.config import Configuration, ConfigurationError
 from lymph.web._http.limits import Limits
 
 
-def test_what_is_not_set_has_its_default():
+def test_limits_have_defaults():
     assert Limits.from_config(Configuration({})) == Limits()
 
 
@@ -23,6 +23,6 @@ def test_keys_set_limits_also_as_text_from_the_environment():
     ('key', 'value'),
     [('wsgi_pool_size', 0), ('max_headers', 1.5), ('stall_timeout', -1), ('max_body_size', 'big')],
 )
-def test_what_cannot_be_a_limit_is_an_error_that_names_the_key(key, value):
+def test_invalid_limit_is_an_error_that_names_the_key(key, value):
     with pytest.raises(ConfigurationError, match=f'^{key}: expected (a whole number|seconds)'):
         Limits.from_config(Configuration({key: value}))

@@ -13,7 +13,7 @@ from lymph.web._http.opening import AnswerError, Opening
 @pytest.mark.parametrize(
     ('status', 'code'), [('200 OK', 200), ('404 N\xf6', 404), ('299 ', 299), ('503', 503)]
 )
-def test_a_status_has_three_digits_and_perhaps_words(status, code):
+def test_status_has_three_digits_and_an_optional_phrase(status, code):
     opening = Opening()
     opening.start(status, [])
     assert (opening.status, opening.code, opening.length) == (status, code, None)
@@ -27,7 +27,7 @@ def test_a_status_has_three_digits_and_perhaps_words(status, code):
         200, 200.0, None, b'200 OK', http.HTTPStatus.OK,
     ],
 )  # fmt: skip
-def test_an_odd_status_is_refused(status):
+def test_malformed_status_is_rejected(status):
     with pytest.raises(AnswerError, match="expected a status such as '200 OK', found"):
         Opening().start(status, [])
 
@@ -68,7 +68,7 @@ def test_an_answer_is_started_once_unless_an_error_takes_its_place():
     assert opening.code == 500
 
 
-def test_an_error_after_the_beginning_has_left_is_raised_again():
+def test_error_after_the_first_byte_is_raised_again():
     opening = Opening()
     opening.start('200 OK', [])
     opening.send()

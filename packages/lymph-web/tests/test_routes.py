@@ -53,6 +53,6 @@ def test_a_rule_that_does_not_fit_is_an_error_that_says_what_to_do(rule, message
         check_routes(Site(), Map([rule]))
 
 
-def test_what_is_no_map_is_an_error():
+def test_url_map_of_another_type_is_an_error():
     with pytest.raises(ConfigurationError, match=r'expected a werkzeug\.routing\.Map, found list'):
         check_routes(Site(), [Rule('/', endpoint='hello')])

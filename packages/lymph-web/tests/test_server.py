@@ -130,7 +130,7 @@ def test_requests_sent_at_once_are_answered_in_order(serve, connect):
     assert client.at_end()
 
 
-def test_a_client_that_wants_to_close_is_told_so(serve, connect):
+def test_connection_close_of_a_client_is_confirmed(serve, connect):
     client = connect(serve())
     client.get('/', 'Connection: close')
     assert client.answer().closes
@@ -336,7 +336,7 @@ def test_a_head_that_trickles_in_is_cut_off_by_its_deadline(serve, connect):
     trickler.kill()
 
 
-def test_a_client_that_says_nothing_is_hung_up_on(serve, connect):
+def test_silent_client_is_disconnected(serve, connect):
     assert connect(serve(header_timeout=0.1)).at_end()
 
 
@@ -390,7 +390,7 @@ def test_the_time_that_an_application_takes_is_not_the_clients(serve, connect, p
     assert client.answer().body == b'ab'
 
 
-def test_nobody_is_asked_for_a_body_amid_the_answer(serve, connect):
+def test_no_100_continue_is_sent_amid_an_answer(serve, connect):
     client = connect(serve())
     client.get('/late_echo', 'Content-Length: 2', 'Expect: 100-continue', method='POST')
     assert client.file.readline() == b'HTTP/1.1 200 OK\r\n'
@@ -479,7 +479,7 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(serve, connect):
     assert len(server.pool) == 0
 
 
-def test_an_answer_that_breaks_off_ends_the_connection_and_tells_nothing(serve, connect):
+def test_aborted_answer_closes_the_connection_and_shows_no_error(serve, connect):
     client = connect(serve())
     client.get('/broken')
     data = client.file.read()
@@ -568,7 +568,7 @@ _PIECES = [
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.sampled_from(_PIECES), max_size=12))
-def test_whatever_one_client_sends_the_next_is_answered(serve, connect, pieces):
+def test_garbage_of_one_client_does_not_affect_the_next(serve, connect, pieces):
     server = serve(header_timeout=0.05, stall_timeout=0.05, idle_timeout=0.05)
     client = connect(server)
     with suppress(ConnectionError):

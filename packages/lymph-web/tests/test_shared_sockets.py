@@ -181,7 +181,9 @@ def test_socket_at_another_host_than_configured_is_an_error_that_names_both(cont
     )
 
 
-def test_port_in_use_tells_of_sockets_that_went_to_another_process(container, port, monkeypatch):
+def test_error_for_a_port_in_use_names_sockets_passed_to_another_process(
+    container, port, monkeypatch
+):
     monkeypatch.setenv('LISTEN_PID', '1')
     with pytest.raises(ConfigurationError, match=r'in use\); the sockets in LISTEN_FDS are for'):
         container(port=port).start()
