@@ -111,6 +111,14 @@ class Letters:
     def run(self, *arguments: str, **options: Any) -> Any:
         return self.shell.run('dlq', *arguments, **options)
 
+    def state(self, replaying: Any) -> str:
+        """Return what a replay has said so far, and what is in the queues meanwhile."""
+        queues = self.shell.run('queues')
+        return (
+            f'the replay said {replaying.stderr!r}, its exit code is {replaying.process.poll()}, '
+            f'`lymph queues` says {queues.stdout}{queues.stderr}'
+        )
+
     @contextmanager
     def handled(self) -> Iterator[Handled]:
         """Handle what comes back into the queue while the block runs."""
@@ -466,7 +474,7 @@ def test_a_replay_that_is_killed_loses_nothing(letters: Letters) -> None:
     letters.make(2000)
     with letters.handled() as handled:
         replaying = letters.shell.start('dlq', 'replay', '--all')
-        eventually(handled, PATIENCE)
+        eventually(handled, PATIENCE, lambda: f'first event; {letters.state(replaying)}')
         replaying.signal(signal.SIGKILL)
         replaying.end()
 
@@ -497,7 +505,7 @@ def test_a_replay_that_is_interrupted_says_how_far_it_came(
         with letters.handled() as handled:
             proxy.slow(100_000)
             replaying = shell.start('dlq', 'replay', '--all', '-c', 'slow.yml')
-            eventually(handled, PATIENCE, lambda: f'first event; it says {replaying.stderr!r}')
+            eventually(handled, PATIENCE, lambda: f'first event; {letters.state(replaying)}')
             replaying.signal(signal.SIGINT)
             # the proxy needs this process to go on
             eventually(lambda: replaying.process.poll() is not None, PATIENCE)
