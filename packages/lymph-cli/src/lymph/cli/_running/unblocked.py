@@ -30,7 +30,8 @@ _KEPT = 1024 * 1024
 _FAREWELL = 1.0  # seconds that the process waits at exit to write what is buffered
 _WRITABLE = 2  # as gevent's loop calls it
 
-_Lock: Any = get_original('threading', 'RLock')
+# The type in C: with older versions of gevent the other one fails when the interpreter finalizes.
+_Lock: Any = get_original('_thread', 'RLock')
 _get_ident: Any = get_original('threading', 'get_ident')
 _poll: Any = get_original('select', 'poll')
 
