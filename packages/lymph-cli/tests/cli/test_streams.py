@@ -79,9 +79,10 @@ def test_output_that_cannot_be_written_is_one_line(shell: Any, arguments: tuple[
 
 def test_an_unbuffered_stdout_that_is_full_is_one_line_too(shell: Any) -> None:
     shell.environ['PYTHONUNBUFFERED'] = '1'
-    done = shell.run_redirected('>/dev/full', 'queues', '--json')
-    assert done.exit_code == 1
-    assert done.stderr == 'lymph: cannot write to stdout: No space left on device\n'
+    for arguments in (('queues', '--json'), ('--help',)):
+        done = shell.run_redirected('>/dev/full', *arguments)
+        assert done.exit_code == 1
+        assert done.stderr == 'lymph: cannot write to stdout: No space left on device\n'
 
 
 @pytest.mark.parametrize('redirection', ['2>&-', '2>/dev/full', '<&- 2>&-'])
@@ -94,7 +95,8 @@ def test_stderr_that_cannot_be_written_changes_nothing(shell: Any, redirection: 
 def test_reader_who_has_gone_ends_a_command_without_words(shell: Any) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    for arguments in (('--help',), ('list',)):
+    for arguments, unbuffered in ((('--help',), ''), (('list',), ''), (('--help',), '1')):
+        shell.environ['PYTHONUNBUFFERED'] = unbuffered
         running = shell.start(*arguments, stdout=writing)
         assert running.end() == 141
         assert running.stderr == ''

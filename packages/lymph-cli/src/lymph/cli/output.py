@@ -84,12 +84,9 @@ def write(text: str) -> None:
 
     Raises click's Exit when whoever reads has gone, OperationFailed when the disk is full.
     """
-    try:
+    with stdout_explained():
         sys.stdout.write(text)
         sys.stdout.flush()
-    except OSError as error:
-        # an unbuffered stdout forgets what it could not write, and has no error any more
-        raise _explained(stdout_error() or error) from error
 
 
 @contextmanager

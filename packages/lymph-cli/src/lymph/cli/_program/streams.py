@@ -30,7 +30,7 @@ def open_streams() -> None:
             os.set_inheritable(os.open(os.devnull, mode), True)  # the lowest number that is free
     # Python has None where a stream was closed when it started.
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
-    sys.stdout = sys.stdout or os.fdopen(1, 'w', closefd=False)
+    sys.stdout = _buffered(sys.stdout or os.fdopen(1, 'w', closefd=False))
     sys.stderr = sys.stderr or os.fdopen(2, 'w', closefd=False)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -77,6 +77,17 @@ def _is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _buffered(stream: TextIO) -> TextIO:
+    """Return a stream that keeps what it could not write, so that `stdout_error` finds the error.
+
+    With PYTHONUNBUFFERED, Python's own forgets it.
+    """
+    raw = isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.RawIOBase)
+    if not raw:
+        return stream
+    return os.fdopen(stream.fileno(), 'w', encoding=stream.encoding, closefd=False)
 
 
 def _turn_off(stream: TextIO) -> None:
