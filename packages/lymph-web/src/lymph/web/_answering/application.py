@@ -1,8 +1,7 @@
-"""The WSGI application of an interface: one request in, one answer out, whatever happens between.
+"""The WSGI application of an interface: each request gets exactly one answer.
 
-Each request runs in a context of its own, also under another server and in tests: nothing that one
-sets is seen by the next. Its trace id comes from the client's ``X-Trace-Id``, or is new, and goes
-back with the answer.
+Each request runs in its own context (`contextvars`), also under another server and in tests. Its
+trace id comes from the client's ``X-Trace-Id``, or is new, and is sent back with the answer.
 """
 
 from __future__ import annotations
@@ -99,7 +98,7 @@ class Application:
                     return answer.run(error.get_response(environ), environ)
             except (Killed, AnswerAborted):
                 raise
-            except BaseException as second:  # noqa: BLE001 - a subclass may do what it likes, too
+            except BaseException as second:  # noqa: BLE001 - a subclass may raise anything as well
                 error = second
         if answer.begun:
             self.faults.log_and_report(error, environ)

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ['AnswerSender']
 
-_TOGETHER = 16 * 1024  # bytes of a body that leave with the head; more are not worth the copy
+_TOGETHER = 16 * 1024  # bytes of a body sent together with the head; more is not worth a copy
 
 
 class AnswerSender:
     """Answers the request of `head`, once.
 
-    `send` writes bytes to the client and raises ClientGone when that fails; `must_close` tells
-    whether the connection is to close after the answer; `faults` answers for an application that
+    `send` writes bytes to the client and raises ClientGone when that fails; `must_close` returns
+    whether to close the connection after the answer; `faults` makes the answer when the application
     fails.
     """
 
@@ -45,12 +45,12 @@ class AnswerSender:
         self._faults = faults
         self._failed = False
         self._opening = Opening()
-        self._framing: Framing | None = None  # from when the head leaves
+        self._framing: Framing | None = None  # None until the head is sent
         self._length: int | None = None
 
     @property
     def begun(self) -> bool:
-        """Whether a part of the answer has left."""
+        """Whether any byte of the answer was sent."""
         return self._framing is not None
 
     def run(self, application: WSGIApplication, environ: WSGIEnvironment) -> bool:

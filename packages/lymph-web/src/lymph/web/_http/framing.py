@@ -1,4 +1,4 @@
-"""How the body of an answer is told from what follows it (RFC 9112, section 6).
+"""How a client finds the end of an answer's body (RFC 9112, section 6).
 
 =========  ==============================================  =====================================
 form       when                                            the body
@@ -9,8 +9,8 @@ CHUNKED    HTTP/1.1                                        chunks, and one of si
 CLOSE      HTTP/1.0                                        all bytes up to the end of the connection
 =========  ==============================================  =====================================
 
-Fields that are for the connection alone (RFC 9110, section 7.6.1) are the server's business: those
-of an application are dropped, except that ``Connection: close`` closes it.
+Only the server sets fields that concern the connection (RFC 9110, section 7.6.1): those of an
+application are dropped, but its ``Connection: close`` closes the connection.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ _HOP_BY_HOP = frozenset(
 class Framing:
     """The frame around one answer, whose status and fields are in `opening`.
 
-    `length` is how long the body is if the application gives all of it at once; `close` tells that
-    the connection is to close after it. `closes` tells whether it does.
+    `length` is the size of the body in bytes if the application returns all of it at once. The
+    attribute `closes` says whether the connection closes after the answer: if `close` is true, if
+    the application asks for it, and if nothing else marks the end of the body.
     """
 
     def __init__(
@@ -52,13 +53,13 @@ class Framing:
         # a body would be a mistake, unless the answer is that to GET without its body
         self._unexpected = self._form is _NOTHING and method != 'HEAD'
         self._left = length or 0
-        told = any(
+        asked = any(
             'close' in re.split(r'[ \t]*,[ \t]*', value.lower().strip())
             for name, value in opening.fields
             if name.lower() == 'connection'
         )
-        # after a status of 1xx the client waits for an answer that nobody will give
-        self.closes = close or told or self._form is _CLOSE or opening.code < 200
+        # after a status of 1xx the client waits for a second answer, which never comes
+        self.closes = close or asked or self._form is _CLOSE or opening.code < 200
 
     @property
     def takes_body(self) -> bool:
@@ -89,7 +90,7 @@ class Framing:
         return '\r\n'.join((*lines, '', '')).encode('latin-1')
 
     def part(self, data: bytes) -> bytes:
-        """Return `data` as it is sent, without what there is no room for."""
+        """Return `data` as it is sent, without bytes beyond the length."""
         if self._form is _CHUNKED:
             return b'%x\r\n%b\r\n' % (len(data), data) if data else b''
         if self._form is _LENGTH:
@@ -97,7 +98,7 @@ class Framing:
         return data if self._form is _CLOSE else b''
 
     def count(self, data: bytes) -> None:
-        """Take note of a part that was sent; raises AnswerError for one that was too long."""
+        """Count a part that was sent; raises AnswerError if the body is too long."""
         if self._form is _NOTHING and self._unexpected and data:
             raise AnswerError(f'expected no body in an answer {self._opening.code}, found one')
         if self._form is _LENGTH:
@@ -110,7 +111,7 @@ class Framing:
                 )
 
     def end(self) -> bytes:
-        """Return what ends the body; raises AnswerError for one that was too short."""
+        """Return the bytes that end the body; raises AnswerError if it is too short."""
         if self._form is _LENGTH and self._left:
             self.closes = True
             raise AnswerError(

@@ -40,7 +40,7 @@ class Head:
     """What a head says.
 
     `path` is still percent-encoded; `content_length` is in bytes, None when there is no length;
-    `chunked` tells that the body ends where its last chunk does.
+    `chunked` is true for a body in chunks, which ends with its last chunk.
     """
 
     method: str

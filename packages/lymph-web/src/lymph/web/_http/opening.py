@@ -58,7 +58,7 @@ class Opening:
         self.fields, self.length = checked, length
 
     def send(self) -> None:
-        """Take note that status and fields leave; raises AnswerError if there are none."""
+        """Record that status and fields are sent; raises AnswerError if there are none."""
         if not self.status:
             raise AnswerError('expected a call of start_response before the body, found none')
         self.sent = True

@@ -51,9 +51,9 @@ _PAUSES = as_expected(
 class WebServer(WSGIServer):
     """Serves a WSGI application on `listener`: a listening socket, or an IP address and a port.
 
-    With a socket, other processes may accept connections from it, too, and it is closed in this one
-    alone. `draining` tells whether answers are to close their connections; `faults` answers for an
-    application that fails. `start` raises OSError when the address cannot be had.
+    Other processes may accept connections from the same socket; it is closed only in this one.
+    `draining` returns whether answers close their connections; `faults` makes the answer when the
+    application fails. `start` raises OSError when the address cannot be used.
     """
 
     pool: Pool
