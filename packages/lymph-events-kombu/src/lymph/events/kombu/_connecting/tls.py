@@ -4,12 +4,12 @@ The options are kombu's, as py-amqp documents them for `amqp.transport.SSLTransp
 those of PEM files:
 
 ====================  ========================================================================
-ca_certs              whom to trust (default: whom the system trusts)
-certfile, keyfile     who we are, where the broker asks
-server_hostname       the name that the certificate has to show (default: the broker's host)
-check_hostname        whether it has to (default: true, unless cert_reqs says otherwise)
-cert_reqs             ``required`` (default), ``optional`` or ``none``: no check at all
-ciphers               OpenSSL's list of ciphers
+ca_certs              the trusted authorities (default: those of the system)
+certfile, keyfile     the client's certificate and key, if the broker asks for one
+server_hostname       the name that the certificate must contain (default: the broker's host)
+check_hostname        whether the name is checked (default: true, unless cert_reqs is ``none``)
+cert_reqs             ``required`` (default), ``optional``, or ``none``: no check at all
+ciphers               the ciphers, as OpenSSL lists them
 ====================  ========================================================================
 """
 
@@ -36,7 +36,7 @@ OPTIONS = frozenset(
 
 FILES = ('ca_certs', 'certfile', 'keyfile')
 
-#: what `cert_reqs` may be; also with ``CERT_`` before it, as Python calls them
+#: the values of `cert_reqs`; the prefix ``CERT_`` of Python's names is accepted too
 REQUIREMENTS = {
     'none': ssl.CERT_NONE,
     'optional': ssl.CERT_OPTIONAL,
@@ -45,14 +45,14 @@ REQUIREMENTS = {
 
 
 def secure(sock: Any, options: bool | Mapping[str, Any], host: str) -> Any:
-    """Return a TLS socket over a connected one, after the handshake; raises OSError."""
+    """Return a TLS socket over a connected one, after the handshake. Raises OSError."""
     chosen: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
     name = chosen.get('server_hostname') or host
     return _context(chosen).wrap_socket(sock, server_hostname=name)
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Raise OSError or ValueError for options that no connection can be made with."""
+    """Raise OSError or ValueError for options that no connection can use."""
     _context(options)
 
 

@@ -1,4 +1,4 @@
-"""One address of a Redis: how to connect to it, and what to call it without its password."""
+"""One address of a Redis: how to connect to it, and its name without the password."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ['BROKEN', 'RedisBroker', 'system_error']
 
 _PORT = 6379
 
-#: what redis-py raises when a connection does not do what it was asked to
+#: the errors of redis-py when a connection fails
 BROKEN = (redis.RedisError, OSError)
 
 
 class RedisBroker:
-    """Where to connect; `params` are the arguments of `kombu.Connection` for this one address.
+    """One address; `params` are the arguments of `kombu.Connection` for it.
 
-    As text it reads ``redis://user@host:port/database``.
+    Its `str` is ``redis://user@host:port/database``, without the password.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        # without a transport of its own it is only read, never connected
+        # used to parse the arguments, never connected
         client = kombu.Connection(**{**params, 'transport': 'redis'})  # type: ignore[no-untyped-call]
         self._tls = params.get('ssl') or False
         self.heartbeat = float(client.heartbeat or 0)
@@ -55,9 +55,10 @@ class RedisBroker:
         return f'<RedisBroker {self}>'
 
     def connect(self) -> Any:
-        """Return an open `RedisConnection`; raises BrokerError, for a refusal too.
+        """Return an open `RedisConnection`.
 
-        Any other error is that of redis-py, which cannot understand what answers.
+        Raises BrokerError when the connection fails or is refused. Any other error comes from
+        redis-py and means that the answer is not that of a Redis.
         """
         connection: Any = None
         try:

@@ -1,11 +1,11 @@
-"""redis-py's connection over gevent's sockets, or over its own where redis-py is not as expected.
+"""redis-py's connection on gevent's sockets, or on its own sockets if redis-py is not as expected.
 
 ======================  ==========================================================================
 `GeventConnection`      overrides `redis.Connection._connect`, a method that redis-py does not
                         document; works with any standard library
-`PublicConnection`      uses redis-py's documented names alone; needs a patched standard library,
-                        see `PublicConnection` for what else it lacks
-`RedisConnection`       the one of both that this process uses
+`PublicConnection`      uses only documented names of redis-py; needs a patched standard library
+                        and lacks more, see there
+`RedisConnection`       the class that this process uses
 ======================  ==========================================================================
 """
 
@@ -28,7 +28,7 @@ __all__ = ['CHUNK', 'GeventConnection', 'PublicConnection', 'RedisConnection']
 
 CHUNK = 256 * 1024  #: bytes of a command that are sent at a time
 
-#: what each option of `tls` is called by `redis.SSLConnection`
+#: the argument of `redis.SSLConnection` for each option of `tls`
 _TLS_ARGUMENTS = {
     'certfile': 'ssl_certfile',
     'keyfile': 'ssl_keyfile',
@@ -38,7 +38,7 @@ _TLS_ARGUMENTS = {
 
 
 class GeventConnection(redis.Connection):
-    """A connection to Redis on a socket of gevent.
+    """A connection to Redis on a gevent socket.
 
     `tls` are the options of `tls.secure`, `options` the arguments of `redis.Connection`. `connect`
     raises RedisError or OSError.
@@ -66,7 +66,7 @@ class GeventConnection(redis.Connection):
 
     @property
     def is_open(self) -> bool:
-        """Whether the socket is connected, as far as is known."""
+        """Whether the socket is open; a loss is noticed only at the next read or write."""
         return self._watched is not None and self._watched.fileno() >= 0
 
     @property
@@ -75,10 +75,10 @@ class GeventConnection(redis.Connection):
         return self._watched.received if self._watched is not None else 0
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child, without sending anything."""
+        """Drop the connection in a forked child, without sending anything."""
         if self.is_open and self._watched is not None:
-            # The loop still watches the descriptor, so it is not closed but becomes that of a
-            # connection whose other end is closed.
+            # The loop still watches the descriptor, so it stays open and refers to a socket pair
+            # whose other end is closed.
             ended, other = socket.socketpair()
             os.dup2(ended.fileno(), self._watched.fileno(), inheritable=False)
             ended.close()
@@ -125,10 +125,10 @@ class _WatchedSocket:
 
 
 class PublicConnection:
-    """A connection to Redis over redis-py's own socket, with the arguments of `GeventConnection`.
+    """A connection to Redis on redis-py's own socket, with the arguments of `GeventConnection`.
 
-    It counts replies, not reads: a reply that takes longer than a call's timeout is no sign of
-    life. The send buffer keeps the system's size. TLS is refused with the options `ca_certs` and
+    It counts replies, not reads: a reply that takes longer than the timeout of its call counts as
+    silence. The send buffer keeps the system's size. TLS is refused with the options `ca_certs` and
     `server_hostname`: redis-py would trust the system's authorities besides `ca_certs`, and cannot
     expect another name than the host's.
 
@@ -161,7 +161,7 @@ class PublicConnection:
         self._connection.disconnect()
 
     def abandon(self) -> None:
-        """Let go of the connection in a forked child, without sending anything."""
+        """Drop the connection in a forked child, without sending anything."""
         self.disconnect()  # redis-py does not shut down a socket that another process made
 
     def pack_command(self, *command: Any) -> Any:

@@ -1,9 +1,9 @@
 """One connection to Redis, used by many greenlets at once.
 
-Commands leave together: all those of a loop turn are one write. Replies come in the order of the
-commands, and each is handed to whoever waits for it. What Redis pushes comes between them. A
-connection that says nothing for two heartbeats is lost; when it is idle, it is asked. A large
-command or reply may take longer: only silence counts.
+The commands of a loop turn are sent with one write. Replies arrive in the order of the commands,
+and the reader passes each to its waiter; messages that Redis pushes arrive between them. An idle
+connection is checked with PING after one heartbeat, and is lost after two heartbeats without any
+data. A large command or reply may take longer, as long as data arrives.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _PERMIT = "give the user the permissions that lymph-events-kombu's README lists"
 
 
 class Lost(BrokerError):
-    """The connection was lost before the answer: it may have been done."""
+    """The connection was lost before the reply; Redis may have run the command."""
 
 
 class NoAnswer(BrokerError):
-    """The connection stands, and there was no answer in time: it may have been done."""
+    """There was no reply in time on an open connection; Redis may have run the command."""
 
 
 class CommandRefused(BrokerError):
@@ -54,9 +54,9 @@ class CommandRefused(BrokerError):
 
 
 class Pipe:
-    """A connection to `broker`; `pushed` is called in its reader with what Redis pushes.
+    """A connection to `broker`. The reader calls `pushed` with each message that Redis pushes.
 
-    Raises BrokerError when it cannot be made.
+    Raises BrokerError if the connection fails.
     """
 
     def __init__(
@@ -83,28 +83,28 @@ class Pipe:
     def send(self, done: Callable[[Any], object], *command: Any) -> None:
         """Send a command without waiting; `done(reply_or_error)` is called by the reader.
 
-        It must not block. The error is a BrokerError. Raises Unsendable for a command that cannot
-        be put into bytes.
+        `done` must not block. The error is a BrokerError. Raises Unsendable for a command that
+        cannot be encoded.
         """
         if self._lost.ready():
             done(Lost(f'{self._broker}: the connection was lost'))
             return
         packed = self._pack(*command)
-        # from here on nothing can fail: who waits and what is sent have the same order
+        # Nothing below can fail, so waiters and commands stay in the same order.
         self._waiting.append(done)
         self._out.extend(packed)
         self._wake.set()
 
     def say(self, *command: Any) -> None:
-        """Send a command that has no reply of its own. Never waits; raises Unsendable."""
+        """Send a command that has no reply, without waiting. Raises Unsendable."""
         self._out.extend(self._pack(*command))
         self._wake.set()
 
     def call(self, timeout: float, *command: Any, strict: bool = False) -> Any:
-        """Send a command and return the reply; raises NoAnswer, Lost or Refused.
+        """Send a command and return the reply; raises NoAnswer, Lost or CommandRefused.
 
-        Redis may take longer than `timeout` seconds for as long as anything arrives, such as a
-        large reply; not if `strict`.
+        Waits `timeout` seconds, and again as long as data arrives, such as parts of a large reply;
+        with `strict`, only once.
         """
         reply: AsyncResult[Any] = AsyncResult()
         self.send(reply.set, *command)
@@ -125,14 +125,14 @@ class Pipe:
         return ('EVALSHA', self._scripts[name], 2, f'{self._prefix}:', self._bell, *args)
 
     def fail(self, error: Exception) -> None:
-        """Take the connection for lost; whoever waits is told. Never waits."""
+        """End the connection with `error`; all waiting commands fail with Lost. Never waits."""
         if self._lost.ready():
             return
         error = system_error(error)
         self._lost.set(error)
         waiting, self._waiting = self._waiting, deque()
         for done in waiting:
-            self._tell(done, Lost(f'{self._broker}: lost the connection: {explain(error)}'))
+            self._hand_over(done, Lost(f'{self._broker}: lost the connection: {explain(error)}'))
 
     def wait_lost(self) -> Exception:
         """Wait until the connection is lost, and return why."""
@@ -141,16 +141,16 @@ class Pipe:
         return error
 
     def close(self) -> None:
-        """Do nothing: what was sent and matters was waited for."""
+        """Do nothing: callers have waited for the replies that they need."""
 
     def end(self) -> None:
-        """Let go of the connection; whoever waits is told that it was lost."""
+        """Close the connection; all waiting commands fail with Lost."""
         self.fail(ConnectionResetError('it was closed'))
         gevent.killall(self._greenlets)
         self._connection.disconnect()
 
     def abandon(self) -> None:
-        """Let go of it in a forked child: what is sent here would be the parent's."""
+        """Drop the connection in a forked child, without sending anything: the parent uses it."""
         if not self._lost.ready():
             self._lost.set(ConnectionResetError(made_before_fork('connection')))
         self._out.clear()
@@ -172,7 +172,7 @@ class Pipe:
                 out, self._out = self._out, []
                 if out:
                     self._connection.send_packed_command(_chunks(b''.join(out)), check_health=False)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be sent
+        except Exception as error:  # noqa: BLE001 - after any error nothing more can be sent
             self._break(error)
 
     def _read(self) -> None:
@@ -180,16 +180,16 @@ class Pipe:
             while True:
                 reply = self._reply()
                 if self._pushed is not None and isinstance(reply, list):
-                    self._pushed(reply)  # over this connection no command has a list as its reply
+                    self._pushed(reply)  # no command on this connection replies with a list
                 else:
-                    self._tell(self._waiting.popleft(), reply)
-        except Exception as error:  # noqa: BLE001 - whatever it is, replies have no order any more
+                    self._hand_over(self._waiting.popleft(), reply)
+        except Exception as error:  # noqa: BLE001 - after any error replies cannot be matched
             self._break(error)
 
-    def _tell(self, done: Callable[[Any], object], reply: Any) -> None:
+    def _hand_over(self, done: Callable[[Any], object], reply: Any) -> None:
         try:
             done(reply)
-        except Exception as error:  # noqa: BLE001 - the others wait for theirs
+        except Exception as error:  # noqa: BLE001 - other greenlets wait for their replies
             log_failure(logger, error, '%s: cannot take a reply', self._broker)
 
     def _break(self, error: Exception) -> None:
@@ -217,7 +217,7 @@ class Pipe:
 
 
 def _chunks(data: bytes) -> Sequence[bytes | memoryview]:
-    """Return what is sent piece by piece, each with the time of one write."""
+    """Split `data` into pieces of at most CHUNK bytes; each may take the time of one write."""
     if len(data) <= CHUNK:
         return [data]
     view = memoryview(data)
