@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import logging
+from pathlib import Path
 
 import gevent
 import pytest
@@ -64,25 +65,38 @@ def test_a_client_may_be_a_dependency_that_others_share():
     assert client_of(registry).hosts == [('127.0.0.1', 2181), ('zk2', 2181)]
 
 
-def test_options_of_kazoo_are_passed_on():
-    _, registry = configured("""
+def test_options_of_kazoo_are_passed_on(tmp_path):
+    files = {name: str(tmp_path / name) for name in ('ca', 'cert', 'key')}
+    for file in files.values():
+        Path(file).touch()
+    _, registry = configured(f"""
         container:
             registry:
                 zkclient:
                     hosts: zk/prefix
                     use_ssl: true
-                    ca: /etc/ca.pem
-                    certfile: /etc/cert.pem
-                    keyfile: /etc/key.pem
-                    connection_retry: {max_delay: 7}
-                    command_retry: {max_tries: 3}
+                    ca: {files['ca']}
+                    certfile: {files['cert']}
+                    keyfile: {files['key']}
+                    connection_retry: {{max_delay: 7}}
+                    command_retry: {{max_tries: 3}}
         """)
     client = client_of(registry)
     assert client.chroot == '/prefix'
-    assert (client.use_ssl, client.ca) == (True, '/etc/ca.pem')
-    assert (client.certfile, client.keyfile) == ('/etc/cert.pem', '/etc/key.pem')
+    assert (client.use_ssl, client.ca) == (True, files['ca'])
+    assert (client.certfile, client.keyfile) == (files['cert'], files['key'])
     assert client._conn_retry.max_delay == 7
     assert client._retry.max_tries == 3
+
+
+@pytest.mark.parametrize('key', ['ca', 'certfile', 'keyfile'])
+def test_missing_file_for_tls_is_named_at_its_key(key):
+    with pytest.raises(ConfigurationError, match=rf"zkclient\.{key}: cannot read .*'/no/file'"):
+        configured(f"""
+            container:
+                registry:
+                    zkclient: {{hosts: zk, use_ssl: true, {key}: /no/file}}
+            """)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 from typing import Any
 
 import gevent
@@ -32,6 +33,7 @@ _DEFAULTS = {
 }
 _FLAGS = ('check_hostname', 'randomize_hosts', 'read_only', 'use_ssl', 'verify_certs')
 _TEXTS = ('ca', 'certfile', 'keyfile', 'keyfile_password')
+_FILES = ('ca', 'certfile', 'keyfile')
 _LONGEST_SESSION = 24 * 3600  # seconds; kazoo sends milliseconds in 32 bits
 _MOST_TRIES = 1_000_000
 
@@ -51,6 +53,9 @@ def read_options(section: ConfigView, factory: type[KazooClient]) -> dict[str, A
     }
     options |= {name: section.get_bool(name) for name in _present(section, _FLAGS)}
     options |= {name: section.get_line(name) for name in _present(section, _TEXTS)}
+    for name in _present(section, _FILES):
+        if not os.access(options[name], os.R_OK):
+            raise section.error(name, f'cannot read {section.describe(name)}; check the path')
     if _present(section, ('timeout',)):
         options['timeout'] = section.get_seconds('timeout', maximum=_LONGEST_SESSION)
     if _present(section, ('hosts',)):
