@@ -59,7 +59,8 @@ def _text_of(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f'unknown host ({error.strerror})'
     if isinstance(error, TimeoutError):
-        return error_text(error) or 'no answer in time'
+        text = error_text(error)
+        return 'no answer in time' if text in ('', 'timed out') else text  # as sockets say it
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return error_text(error).rstrip('.') or type(error).__name__
