@@ -23,6 +23,13 @@ def test_the_tables_are_found() -> None:
     assert len(promises()) > 30
 
 
+def test_no_promise_stands_twice_in_a_section() -> None:
+    sections = re.split(r'^#.*$', (ROOT / 'docs' / 'guarantees.md').read_text(), flags=re.MULTILINE)
+    for section in sections:
+        whens = [line.split(' | ')[0] for line in section.splitlines() if line.startswith('|')]
+        assert [when for when in whens if whens.count(when) > 1] == []
+
+
 @pytest.mark.parametrize('promise', promises(), ids=lambda row: row.split('|')[1].strip())
 def test_every_promise_names_tests_that_exist(promise: str) -> None:
     tests = NAMED.findall(promise.rstrip('| ').rpartition('|')[2])
