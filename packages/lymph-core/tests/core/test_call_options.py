@@ -237,6 +237,14 @@ def test_errors_of_one_call_begin_with_what_was_called(caller):
         caller.request('echo', 'echo.arguments', retries='many')
 
 
+def test_errors_of_one_call_quote_a_method_that_is_cut_and_printable(caller):
+    for options in ({'timeout': 'x'}, {'timeout': 0}, {'retry': 1}):
+        with pytest.raises((ValueError, TypeError, Expired)) as caught:
+            caller.container.request('echo', 'echo.\n\ud800' + 'x' * 10_000, **options)
+        assert str(caught.value).startswith(r'echo.\n\ud800xx')
+        assert len(str(caught.value)) < 500
+
+
 def test_unknown_options_are_named_with_what_was_meant(caller):
     with pytest.raises(TypeError, match=r"found 'retry'; did you mean 'retries'\?"):
         caller.proxy('echo').with_options(retry=3)

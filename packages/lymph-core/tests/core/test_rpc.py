@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 import gevent
@@ -13,7 +14,7 @@ from gevent.queue import Queue
 import lymph
 from lymph.core import trace
 from lymph.core._loop import deadlines
-from lymph.core.messages import Message
+from lymph.core.messages import REQ, Message
 from lymph.core.services import Service, ServiceInstance
 from lymph.discovery.static import StaticServiceRegistry
 from lymph.exceptions import (
@@ -242,6 +243,34 @@ def test_a_call_that_makes_no_sense_is_refused(caller, echo, subject, body, reas
         caller.request('echo', subject, body)
     assert (caught.value.reason, caught.value.executed) == (reason, 'no')
     assert echo.calls == 0
+
+
+@pytest.mark.parametrize('address', [None, 5, b'echo', ['echo'], {'echo'}])
+def test_address_that_is_not_text_is_named_in_one_line(caller, address):
+    expected = re.escape('expected the name of a service or an endpoint as text, found')
+    for call in (
+        lambda: caller.request(address, 'echo.upper'),
+        lambda: caller.send_request(address, 'echo.upper'),
+        lambda: caller.send_message(address, Message(REQ, 'echo.upper', {})),
+        lambda: caller.lookup(address),
+        lambda: caller.connect(address),
+    ):
+        with pytest.raises(TypeError, match=f'^{expected}'):
+            call()
+
+
+@pytest.mark.parametrize('subject', [None, 5, b'echo.upper', ['echo.upper']])
+def test_method_that_is_not_text_is_named_in_one_line(caller, subject):
+    for call in (caller.request, caller.send_request):
+        with pytest.raises(TypeError, match=r"^expected the method .* 'echo\.upper', found .*$"):
+            call('echo', subject)
+    with pytest.raises(ValueError, match=r"^expected the method .*, found 'echo\.\\ud800'$"):
+        caller.request('echo', 'echo.\ud800')
+
+
+def test_body_of_an_interface_that_is_not_a_mapping_is_named_in_one_line(other):
+    with pytest.raises(TypeError, match=r"^'echo\.upper': .* as a dict, found \['x'\]$"):
+        other.request('echo', 'echo.upper', ['x'])
 
 
 def test_a_service_that_nobody_offers_is_a_lookup_failure(caller):

@@ -12,9 +12,10 @@ from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Any, Final, TypedDict, TypeGuard
 
-from lymph.config.printable import quoted
+from lymph.config.printable import printable, quoted
 from lymph.config.suggestions import close_name
 from lymph.core import trace
+from lymph.core.limits import SUBJECT
 from lymph.core.transport.endpoints import endpoint_of
 from lymph.core.versioning import parse_version
 from lymph.exceptions import Expired
@@ -90,6 +91,7 @@ class CallOptions:
             return self._changed(what, changes, address)
 
     def _changed(self, what: str, changes: CallKeywords, address: str | None) -> CallOptions:
+        what = printable(what, SUBJECT) if isinstance(what, str) else quoted(what)
         unknown = [name for name in changes if name not in OPTIONS]
         if unknown:
             raise TypeError(f'{what}: {_unknown(unknown[0])}')

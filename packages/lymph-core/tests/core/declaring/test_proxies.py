@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import pytest
 
@@ -104,6 +105,25 @@ def test_errors_that_are_not_mapped_stay_as_they_are(container, error):
 def test_a_proxy_for_an_endpoint_needs_to_know_the_interface(container):
     with pytest.raises(ValueError, match='a proxy for tcp://there:1 needs a namespace'):
         lymph.Proxy(container, 'tcp://there:1')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [
+        ({'address': None}, 'expected the name of a service or an endpoint as text, found None'),
+        ({'namespace': 3}, 'a proxy for echo: expected the namespace, .* as text, found 3'),
+        ({'error_map': [KeyError]}, 'expected the error_map as a mapping, .*, found .<class'),
+        ({'error_map': {KeyError: KeyError}}, 'names of remote errors .* as text, found <class'),
+        ({'error_map': {'KeyError': 'KeyError'}}, "for 'KeyError' in its error_map, found 'KeyE"),
+        ({'error_map': {'KeyError': KeyError('gone')}}, r"expected a class .* found KeyError\('go"),
+        ({'error_map': {'KeyError': str}}, 'expected a class of exceptions .*, found <class'),
+    ],
+)
+def test_invalid_arguments_of_a_proxy_are_an_error_where_it_is_made(container, arguments, text):
+    arguments = {'address': 'echo', **arguments}
+    for make in (functools.partial(lymph.Proxy, container), lymph.proxy):
+        with pytest.raises(TypeError, match=text):
+            make(**arguments)
 
 
 def test_a_bad_version_is_an_error_before_the_first_call(container):

@@ -22,7 +22,7 @@ from lymph.core.events import Event
 from lymph.core.messages import Message
 from lymph.core.services import EndpointInstance, Service, ServiceInstance
 from lymph.core.transport.base import Transport
-from lymph.core.transport.endpoints import scheme_of
+from lymph.core.transport.endpoints import expect_address, scheme_of
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_delay
@@ -186,8 +186,10 @@ class CallerSide(Componentized):
         """Send a message as it is and return the channel its reply arrives on.
 
         The reply, if any, must arrive within `timeout` seconds. Raises LookupFailure, NotConnected,
-        Expired and MessageTooLong when nothing was sent, ValueError for an invalid timeout.
+        Expired and MessageTooLong when nothing was sent, ValueError for an invalid timeout,
+        TypeError for an address that is not text.
         """
+        expect_address(address)
         self._expect_own_thread(f'{msg} was sent')
         options = DEFAULT_OPTIONS.changed(subject_text(msg.subject), {'timeout': timeout}, address)
         seconds = options.timeout or _MESSAGE_TIMEOUT
@@ -204,8 +206,10 @@ class CallerSide(Componentized):
     def connect(self, address: str) -> Connection:
         """Return the connection to an endpoint; it may still be on its way up.
 
-        Raises NotConnected for an endpoint that the transport cannot reach.
+        Raises NotConnected for an endpoint that the transport cannot reach, TypeError for anything
+        but text.
         """
+        expect_address(address)
         self._expect_own_thread(f'{address} was connected to')
         return self.rpc.connect(address)
 

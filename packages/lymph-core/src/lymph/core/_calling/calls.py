@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._loop import deadlines
 from lymph.core._protocol.call_headers import pack_headers
 from lymph.core.call_options import CallOptions
 from lymph.core.channels import subject_text
-from lymph.core.transport.endpoints import endpoint_of
+from lymph.core.transport.endpoints import endpoint_of, expect_address
 from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import Expired, NotConnected, RpcError
 from lymph.serializers.msgpack import pack
@@ -74,21 +75,30 @@ class Call:
         """Return a call that begins now, with the seconds that its options give it.
 
         The current work may have less time left; then the call has no more than that. A `body` of
-        bytes has been packed. Raises SerializationError for a body that cannot travel, Expired when
-        no time is left.
+        bytes has been packed. Raises SerializationError for a body that cannot travel, TypeError
+        for an address or a method that is not text, ValueError for a method that cannot be encoded,
+        Expired when no time is left.
         """
+        if type(address) is not str:
+            expect_address(address)
+        try:
+            method = subject.encode()
+        except (AttributeError, UnicodeEncodeError) as error:
+            kind = TypeError if isinstance(error, AttributeError) else ValueError
+            found = f"such as 'echo.upper', found {quoted(subject)}"
+            raise kind(f'expected the method to call as text, {found}') from None
         packed = body if type(body) is bytes else pack({} if body is None else body)
         timeout = default_timeout if options.timeout is None else options.timeout
         seconds = deadlines.remaining(timeout)
         if seconds <= 0:
             raise Expired(
-                f'{subject}: no time left for the call',
-                subject=subject,
+                f'{subject_text(method)}: no time left for the call',
+                subject=subject_text(method),
                 endpoint=endpoint_of(address),
                 timeout=timeout,
                 trace_id=options.trace_id or trace.get_id(),
             )
-        return cls(address, subject.encode(), packed, seconds, options)
+        return cls(address, method, packed, seconds, options)
 
     def headers(self) -> bytes:
         """Return the packed headers of a request that leaves now."""

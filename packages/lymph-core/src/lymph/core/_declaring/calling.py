@@ -69,7 +69,8 @@ class CallsServices:
                     'trace_id': trace_id,
                 },
             )
-        return self.container.request(address, called, {**(body or {}), **params}, options=options)
+        arguments = _arguments(called, body, params) if body else params
+        return self.container.request(address, called, arguments, options=options)
 
     def proxy(
         self,
@@ -103,6 +104,17 @@ def _options_of(address: str, called: str, given: CallKeywords) -> CallOptions:
     except ValueError as error:
         name = 'an argument of the method that is called like an option goes into body'
         raise ValueError(f'{error}; {name}') from None
+
+
+def _arguments(called: str, body: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call, given as `body` and as keywords; raises TypeError."""
+    try:
+        return {**body, **params}
+    except TypeError:
+        if isinstance(body, Mapping):
+            raise  # what it raises itself
+        text = f'{quoted(called)}: expected the arguments as a dict, found {quoted(body)}'
+        raise TypeError(text) from None
 
 
 def _remote_method(method: str | None, subject: str | None) -> str:

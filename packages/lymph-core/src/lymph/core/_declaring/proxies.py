@@ -9,9 +9,10 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from lymph.config.printable import quoted
+from lymph.config.printable import printable, quoted
 from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
-from lymph.core.transport.endpoints import endpoint_of, scheme_of
+from lymph.core.limits import SUBJECT
+from lymph.core.transport.endpoints import endpoint_of, expect_address, scheme_of
 from lymph.exceptions import RemoteError
 from lymph.serializers.msgpack import pack
 
@@ -110,7 +111,8 @@ class Proxy:
     `address` is a service name, which is the namespace too unless one is given, or an endpoint.
     `timeout`, `version`, `retries`, `idempotent` and `trace_id` are the options of all calls, see
     `lymph.core.call_options`. `error_map` has local classes of exceptions for the names of remote
-    ones. Raises ValueError for an endpoint without a namespace and for an invalid option.
+    ones. Raises ValueError for an endpoint without a namespace and for an invalid option, TypeError
+    for an address or a namespace that is not text and for an invalid error map.
     """
 
     def __init__(
@@ -127,8 +129,7 @@ class Proxy:
         trace_id: str | None = None,
     ) -> None:
         options = CallOptions(timeout, version, retries, idempotent, trace_id)
-        namespace = _expect_namespace(address, namespace)
-        self._target = _Target(container, address, namespace, options, dict(error_map or {}))
+        self._target = _Target(container, *_checked(address, namespace, options, error_map))
 
     @classmethod
     def _of(cls, target: _Target) -> Proxy:
@@ -164,10 +165,29 @@ class Proxy:
         return f'<Proxy for {self._target.namespace} at {self._target.address}>'
 
 
-def _expect_namespace(address: str, namespace: str | None) -> str:
+def _checked(
+    address: Any, namespace: Any, options: CallOptions, error_map: Any
+) -> tuple[str, str, CallOptions, ErrorMap]:
+    """Return the fields of a `_Target` after its container; raises TypeError and ValueError."""
+    expect_address(address)
+    what = f'a proxy for {printable(address, SUBJECT)}'
     if namespace is None and scheme_of(address) is not None:
-        raise ValueError(f'a proxy for {address} needs a namespace: the name of the interface')
-    return namespace or address
+        raise ValueError(f'{what} needs a namespace: the name of the interface')
+    if namespace is not None and not isinstance(namespace, str):
+        found = f'the name of the interface, as text, found {quoted(namespace)}'
+        raise TypeError(f'{what}: expected the namespace, {found}')
+    if not isinstance(error_map, (Mapping, type(None))):
+        found = f"such as {{'KeyError': KeyError}}, found {quoted(error_map)}"
+        raise TypeError(f'{what}: expected the error_map as a mapping, {found}')
+    local_classes = dict(error_map or {})
+    for name, local in local_classes.items():
+        if not isinstance(name, str):
+            found = f'as text, found {quoted(name)}'
+            raise TypeError(f'{what}: expected the names of remote errors in its error_map {found}')
+        if not (isinstance(local, type) and issubclass(local, BaseException)):
+            found = f'for {quoted(name)} in its error_map, found {quoted(local)}'
+            raise TypeError(f'{what}: expected a class of exceptions {found}')
+    return address, namespace or address, options, local_classes
 
 
 class _HasContainer(Protocol):
@@ -210,5 +230,4 @@ def proxy(
     The arguments are those of `Proxy`; a wrong one is an error here.
     """
     options = CallOptions(timeout, version, retries, idempotent, trace_id)
-    namespace = _expect_namespace(address, namespace)
-    return ProxyDeclaration(address, namespace, options, dict(error_map or {}))
+    return ProxyDeclaration(*_checked(address, namespace, options, error_map))

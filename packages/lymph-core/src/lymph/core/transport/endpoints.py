@@ -7,7 +7,7 @@ import re
 from lymph.config.printable import quoted
 from lymph.core.addresses import join_address, numeric
 
-__all__ = ['endpoint_of', 'join_tcp', 'scheme_of', 'split_tcp']
+__all__ = ['endpoint_of', 'expect_address', 'join_tcp', 'scheme_of', 'split_tcp']
 
 _TCP = re.compile(
     r'tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w-]+)\]|(?P<host>[^/:\[\]@\s]+)):(?P<port>[0-9]{1,5})'
@@ -15,8 +15,21 @@ _TCP = re.compile(
 _SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://')
 
 
+def expect_address(address: object) -> None:
+    """Raise TypeError unless `address`, a name or an endpoint, is text."""
+    if not isinstance(address, str):
+        raise TypeError(
+            f'expected the name of a service or an endpoint as text, found {quoted(address)}'
+        )
+
+
 def scheme_of(address: str) -> str | None:
-    """Return the scheme of an endpoint, None when `address` is no endpoint but a name."""
+    """Return the scheme of an endpoint, None for the name of a service.
+
+    Raises TypeError for anything but text.
+    """
+    if type(address) is not str:
+        expect_address(address)
     if '://' not in address:
         return None
     match = _SCHEME.match(address)
@@ -24,7 +37,10 @@ def scheme_of(address: str) -> str | None:
 
 
 def endpoint_of(address: str) -> str | None:
-    """Return an address that is an endpoint, None for the name of a service."""
+    """Return an address that is an endpoint, None for the name of a service.
+
+    Raises TypeError for anything but text.
+    """
     return None if scheme_of(address) is None else address
 
 
