@@ -24,6 +24,7 @@ from lymph.exceptions import (
     RpcError,
     SerializationError,
     Timeout,
+    WrongThread,
 )
 
 
@@ -122,6 +123,7 @@ ERRORS = [
     RemoteError.ValueError('raised here'),
     RemoteError.ValueError('of another type', 'KeyError'),
     OwnKind('of an author'),
+    WrongThread('a call was made'),
 ]
 
 
@@ -132,6 +134,7 @@ ERRORS = [
     ids=['copy', 'deepcopy', 'pickle'],
 )
 def test_errors_can_be_copied_and_pickled(error, again):
+    error.__notes__ = ['added on the way']
     other = again(error)
     assert type(other) is type(error)
     assert str(other) == str(error)

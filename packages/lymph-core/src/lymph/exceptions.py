@@ -143,7 +143,7 @@ class WrongThread(LymphError, RuntimeError):
         self.what = what
 
     def __reduce__(self) -> Any:
-        return type(self), (self.what,)
+        return type(self), (self.what,), self.__dict__
 
 
 class RpcError(LymphError):

@@ -271,6 +271,12 @@ def test_no_event_in_time_is_a_timeout(listener):
     assert 'on_event' not in queues(listener)
 
 
+@pytest.mark.parametrize('timeout', [0, -1, -0.5])
+def test_budget_without_time_left_for_the_next_event_is_a_timeout(listener, timeout):
+    with pytest.raises(Timeout, match='no event of type dynamic within'):
+        listener.get_next_event('dynamic', timeout=timeout)
+
+
 def test_an_interface_calls_others(world, listener):
     caller = world.container((lymph.Interface, 'caller')).interfaces[0]
     caller.request('listener', 'listener.emit_it', {'type': 'done'}, payload={'x': 1})

@@ -210,7 +210,7 @@ class Interface(CallsServices, Component):
     def get_next_event(self, *event_types: str, timeout: float | None = None) -> Event:
         """Wait for the next event of these types, up to `timeout` seconds (None: for ever).
 
-        Raises Timeout.
+        Raises Timeout, also for what a budget has left when it is used up: 0 or less.
         """
         arrived: Queue[Event] = Queue()
 
@@ -219,7 +219,7 @@ class Interface(CallsServices, Component):
 
         self.subscribe(*event_types, once=True)(on_event)
         try:
-            return arrived.get(timeout=timeout)
+            return arrived.get(timeout=None if timeout is None else max(0, timeout))
         except Empty:
             assert timeout is not None  # otherwise it is never empty
             types = ', '.join(event_types)
