@@ -5,18 +5,15 @@ python -m bench.discovery [--quick] [--page docs/performance.md]
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import cores
+from bench.command import Command
 from bench.discovery.report import report
 from bench.discovery.standing import Changes, Lookups, Standing, Subject
-from bench.document import replace_section
 from bench.machine import describe
 from lymph import monkey
 from lymph.testing._servers.zookeeper import ZookeeperServer
@@ -24,7 +21,6 @@ from lymph.testing._servers.zookeeper import ZookeeperServer
 __all__ = ['main']
 
 _DISTRIBUTIONS = ('lymph-core', 'lymph-discovery-zk', 'gevent', 'kazoo')
-_SECTION = 'bench-discovery'
 _SIZES = 1, 100, 1000
 _SESSION = 4.0  # seconds; with ZooKeeper a killed process is gone after its session
 _FULL = 0.5, 7  # seconds of a slice, rounds
@@ -33,18 +29,15 @@ _QUICK = 0.1, 1
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure everything, print the tables and, unless it was a quick run, write the page."""
-    parser = argparse.ArgumentParser(prog='python -m bench.discovery', description=__doc__)
-    parser.add_argument('--quick', action='store_true', help='under a minute; writes no page')
-    parser.add_argument('--page', type=Path, default=Path('docs/performance.md'))
-    options = parser.parse_args(arguments)
-    seconds, rounds = _QUICK if options.quick else _FULL
+    command = Command('discovery', __doc__, arguments)
+    seconds, rounds = _QUICK if command.quick else _FULL
     monkey.patch()
     machine = describe(_DISTRIBUTIONS)  # before this process keeps to one core
     lookups: dict[Subject, list[Lookups]] = {}
     changes: dict[Subject, list[Changes]] = {}
-    with _standings() as standings:
+    with _standings(command) as standings:
         for number in range(rounds):
-            _tell(f'round {number + 1} of {rounds}')
+            command.progress(f'round {number + 1} of {rounds}')
             for standing in standings if number % 2 == 0 else reversed(standings):
                 found = standing.measure_lookups(seconds)
                 lookups.setdefault(standing.subject, []).append(found)
@@ -54,13 +47,11 @@ def main(arguments: list[str] | None = None) -> None:
         f'{machine}\nMedians of {rounds} rounds;'
         f' sessions with ZooKeeper end after {_SESSION:g} s.\n\n{tables}'
     )
-    sys.stdout.write(f'{text}\n')
-    if not options.quick:
-        replace_section(options.page, _SECTION, text)
+    command.publish(text)
 
 
 @contextmanager
-def _standings() -> Iterator[list[Standing]]:
+def _standings(command: Command) -> Iterator[list[Standing]]:
     """Have all subjects stand ready."""
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix='lymph-'))
@@ -69,7 +60,7 @@ def _standings() -> Iterator[list[Standing]]:
         standings = []
         for registry in ('embedded', 'zookeeper'):
             for size in _SIZES:
-                _tell(f'{size} instances, {registry}')
+                command.progress(f'{size} instances, {registry}')
                 sections: dict[str, dict[str, Any]] = {
                     'embedded': {'path': f'{folder}/{size}'},
                     'zookeeper': {
@@ -81,10 +72,6 @@ def _standings() -> Iterator[list[Standing]]:
                 standing = Standing(Subject(registry, size), section)
                 standings.append(stack.enter_context(closing(standing)))
         yield standings
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f'bench-discovery: {line}\n')
 
 
 if __name__ == '__main__':

@@ -5,17 +5,14 @@ python -m bench.events [--quick] [--page docs/performance.md]
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
 
+from bench.command import Command
 from bench.contest import Contest
-from bench.document import replace_section
 from bench.events.contenders import SUBJECTS, Orders
 from bench.events.pairs import Pair
 from bench.events.report import report
@@ -29,7 +26,6 @@ _DISTRIBUTIONS = (
     *('lymph-core', 'lymph-events-kombu', 'gevent', 'amqp', 'kombu', 'nameko', 'eventlet'),
     *('faststream', 'aio-pika'),
 )
-_SECTION = 'bench-events'
 # seconds of a slice, rounds
 _FULL = 1.5, 7
 _QUICK = 0.5, 2
@@ -37,26 +33,21 @@ _QUICK = 0.5, 2
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure everything, print the tables and, unless it was a quick run, write the page."""
-    parser = argparse.ArgumentParser(prog='python -m bench.events', description=__doc__)
-    parser.add_argument('--quick', action='store_true', help='under a minute; writes no page')
-    parser.add_argument('--page', type=Path, default=Path('docs/performance.md'))
-    options = parser.parse_args(arguments)
-    seconds, rounds = _QUICK if options.quick else _FULL
+    command = Command('events', __doc__, arguments)
+    seconds, rounds = _QUICK if command.quick else _FULL
     before = load()
     orders = Orders.of(seconds)
     contest: Contest[Slice, Result] = Contest()
     with RabbitmqServer() as server:
         version = server.control('version').strip()
         with _standing(server) as pairs:
-            contest.hold(pairs, orders.all(), rounds, orders.concern, _tell)
+            contest.hold(pairs, orders.all(), rounds, orders.concern, command.progress)
     text = (
         f'{describe(_DISTRIBUTIONS)}\nRabbitMQ {version}.\n'
         f'Medians of {rounds} rounds; load of the machine before: {before:.1f}.\n\n'
         f'{report(contest, orders)}'
     )
-    sys.stdout.write(f'{text}\n')
-    if not options.quick:
-        replace_section(options.page, _SECTION, text)
+    command.publish(text)
 
 
 @contextmanager
@@ -84,10 +75,6 @@ def _process_of(server: RabbitmqServer) -> int:
         if any(each.laddr.port == port for each in child.net_connections('tcp')):
             return child.pid
     raise RuntimeError(f'expected a process that listens at {server.address}, found none')
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f'bench-events: {line}\n')
 
 
 if __name__ == '__main__':
