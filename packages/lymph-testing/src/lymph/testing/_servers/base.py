@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from lymph.exceptions import LymphError
+from lymph.testing._servers.blocks import StartedInBlock
 from lymph.testing._servers.processes import GuardedProcess
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 __all__ = ['Server', 'ServerError', 'ServerFailed', 'ServerMissing']
 
@@ -35,7 +31,7 @@ class ServerFailed(ServerError):
     """A server ended or did not answer in time; the text has the end of its log."""
 
 
-class Server(ABC):
+class Server(StartedInBlock):
     """A private server with a folder of its own; a context manager that starts and closes it.
 
     Its methods block the calling thread.
@@ -127,22 +123,6 @@ class Server(ABC):
             return ''
         with self.log.open(encoding='utf-8', errors='replace') as log:
             return ''.join(deque(log, maxlen=lines)).rstrip()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @abstractmethod
     def _spawn(self) -> GuardedProcess:

@@ -6,21 +6,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from lymph.testing._servers.base import Server
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from lymph.testing._servers.blocks import StartedInBlock
 
 __all__ = ['ServerGroup']
 
 S = TypeVar('S', bound=Server)
 
 
-class ServerGroup(Generic[S]):
+class ServerGroup(StartedInBlock, Generic[S]):
     """Several servers of one kind; a context manager that starts and closes them.
 
     Arguments: `folder` for data and logs (None: a temporary one, which `close` removes);
@@ -48,19 +44,3 @@ class ServerGroup(Generic[S]):
                 stack.callback(self._temporary.cleanup)
             for server in self.servers:
                 stack.callback(server.close)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
