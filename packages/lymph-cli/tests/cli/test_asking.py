@@ -152,7 +152,7 @@ def test_waiting_in_vain_is_a_failure(shell: Any) -> None:
 
 
 @pytest.mark.parametrize('arguments', [['emit', 'a.*'], ['subscribe', 'a..b']])
-def test_a_type_that_is_none_is_wrong_usage(shell: Any, arguments: list[str]) -> None:
+def test_invalid_event_type_is_wrong_usage(shell: Any, arguments: list[str]) -> None:
     done = shell.run(*arguments)
     assert done.exit_code == 2
     assert len(done.stderr.splitlines()) == 1
@@ -167,7 +167,7 @@ def test_an_interruption_is_quiet(shell: Any) -> None:
     assert subscribed.stderr == said
 
 
-def test_a_reader_that_has_gone_is_no_matter_for_words(shell: Any) -> None:
+def test_reader_that_has_gone_causes_no_message(shell: Any) -> None:
     reading, writing = os.pipe()
     subscribed = shell.start('subscribe', 'x', stdout=writing)
     os.close(writing)

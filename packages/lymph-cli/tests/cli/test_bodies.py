@@ -87,7 +87,7 @@ def test_stdin_without_an_object_is_a_usage_error(text: str | bytes, complaint: 
 
 
 @pytest.mark.parametrize('terminal', [True, False])
-def test_who_is_to_type_the_object_is_told_so(
+def test_hint_to_end_the_input_is_shown_only_on_a_terminal(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stdin = io.TextIOWrapper(io.BytesIO(b'{"text": "foo"}'))

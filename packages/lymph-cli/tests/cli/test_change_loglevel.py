@@ -101,7 +101,7 @@ def test_more_than_an_hour_is_wrong_usage(shell: Any) -> None:
     assert '3600' in done.stderr
 
 
-def test_a_level_that_is_none_is_wrong_usage(shell: Any) -> None:
+def test_invalid_level_is_wrong_usage(shell: Any) -> None:
     done = shell.run('change-loglevel', 'talk', 'root', 'LOUD')
     assert done.exit_code == 2
     assert 'LOUD' in done.stderr

@@ -637,9 +637,7 @@ def test_a_long_replay_shows_how_far_it_is_on_a_terminal_only(letters: Letters, 
 
 
 @pytest.mark.parametrize('command', ['show', 'replay', 'drop'])
-def test_an_id_that_is_none_is_a_failure_that_changes_nothing(
-    letters: Letters, command: str
-) -> None:
+def test_unknown_id_is_a_failure_that_changes_nothing(letters: Letters, command: str) -> None:
     made = letters.make(1)
     yes = ['--yes'] if command == 'drop' else []
     done = letters.run(command, made[0]['id'], 'nonsense', *yes)

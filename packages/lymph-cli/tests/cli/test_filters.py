@@ -40,7 +40,7 @@ def test_all_conditions_have_to_hold(filters: dict[str, Any], matches: bool) -> 
     assert bool(Filters(**filters)) is bool(filters)
 
 
-def test_what_is_no_event_has_neither_type_nor_trace() -> None:
+def test_invalid_event_has_neither_type_nor_trace() -> None:
     broken = letter(event=None)
     assert not Filters(types=('#',)).match(broken)
     assert not Filters(trace='abc').match(broken)

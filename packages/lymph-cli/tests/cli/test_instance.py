@@ -131,7 +131,7 @@ def test_what_stands_before_the_command_is_checked_like_what_stands_behind_it(
 
 
 @pytest.mark.parametrize('ip', ['', 'a b', '127.0.0.1:80', '10.0.0.256'])
-def test_an_address_that_is_none_is_one_line_about_the_option(shell: Any, ip: str) -> None:
+def test_invalid_address_is_one_line_about_the_option(shell: Any, ip: str) -> None:
     done = shell.run('instance', '-c', 'echo.yml', f'--ip={ip}')
     assert done.exit_code == 2
     assert '--ip: expected an IP address or a host name' in done.stderr

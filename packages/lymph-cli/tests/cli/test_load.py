@@ -44,7 +44,7 @@ def test_failed_calls_are_told_by_outcome_and_in_the_exit_code(ask: Any) -> None
     assert 'raised ValueError: not today\n' in done.stdout
 
 
-def test_mistake_is_told_as_for_one_call(ask: Any) -> None:
+def test_mistake_is_reported_as_for_one_call(ask: Any) -> None:
     done = ask('request', 'echo.uper', 'text=foo', '-C4')
     assert (done.exit_code, done.stdout) == (1, '')
     [line] = done.stderr.splitlines()

@@ -33,7 +33,9 @@ def test_beginning_of_one_stands_for_it_and_a_whole_one_for_itself(given: str, m
         ('\x1b[2J', r"no thing '\x1b[2J'; look"),
     ],
 )
-def test_what_is_not_one_is_an_error_that_helps(given: str, complaint: str) -> None:
+def test_prefix_without_exactly_one_match_is_an_error_that_helps(
+    given: str, complaint: str
+) -> None:
     with pytest.raises(OperationFailed) as caught:
         expand(given, KNOWN, 'thing', 'look')
     assert str(caught.value) == complaint

@@ -209,7 +209,7 @@ def test_a_command_that_two_distributions_claim_is_nobodys(shell: Any) -> None:
 
 
 @pytest.mark.parametrize('arguments', [['--version'], ['request', '--version']])
-def test_the_version_is_told(shell: Any, arguments: list[str]) -> None:
+def test_version_is_printed(shell: Any, arguments: list[str]) -> None:
     assert re.fullmatch(r'lymph \d+\.\d+\.\d+\S*\n', shell.run(*arguments).stdout)
 
 

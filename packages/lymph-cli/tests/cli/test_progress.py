@@ -132,7 +132,7 @@ def test_bar_ends_with_its_block_also_by_an_error(open_terminal: Callable[[], Te
     assert sys.stderr is terminal.stderr
 
 
-def test_no_line_stays_if_none_is_wanted(open_terminal: Callable[[], Terminal]) -> None:
+def test_progress_line_is_erased_on_request(open_terminal: Callable[[], Terminal]) -> None:
     terminal = open_terminal()
     with Progress(Settings(), 'calling', 9, keep=False):
         pass

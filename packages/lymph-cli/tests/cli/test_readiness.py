@@ -103,7 +103,7 @@ def test_a_descriptor_that_cannot_be_written_to_is_one_line(
         assert 'expected a pipe, socket or file to write to' in line
 
 
-def test_an_empty_value_is_none(taken: Taken, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_value_counts_as_missing(taken: Taken, capsys: pytest.CaptureFixture[str]) -> None:
     taken('').tell()
     assert capsys.readouterr().err == ''
 

@@ -30,11 +30,11 @@ def test_time_has_a_number_and_perhaps_a_unit(text: str, seconds: float) -> None
 @pytest.mark.parametrize(
     'text', ['', 'x', 'nan', 'inf', '-1', '0', '1.2.3', '30 sec', '2d', '1e999', '\u0663', '1\x1b']
 )
-def test_anything_else_is_told_with_what_was_expected(text: str) -> None:
+def test_malformed_time_is_an_error_with_what_was_expected(text: str) -> None:
     with pytest.raises(click.BadParameter, match='expected') as caught:
         Seconds(86400).convert(text, None, None)
     assert str(caught.value).isprintable()
 
 
-def test_nothing_may_be_allowed() -> None:
+def test_zero_can_be_allowed() -> None:
     assert Seconds(60, positive=False).convert('0', None, None) == 0

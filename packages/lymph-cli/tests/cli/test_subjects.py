@@ -20,7 +20,7 @@ def test_a_subject_names_interface_method_and_version(text: str, subject: Subjec
 
 
 @pytest.mark.parametrize('text', ['', 'echo', 'echo.', '.upper', 'echo.upper@', '@1.2'])
-def test_what_is_no_subject_is_a_usage_error(text: str) -> None:
+def test_malformed_subject_is_a_usage_error(text: str) -> None:
     with pytest.raises(click.UsageError, match=r'INTERFACE\.METHOD'):
         parse_subject(text)
 
@@ -39,13 +39,13 @@ def test_a_service_may_be_named_with_a_version(text: str, service: object) -> No
 
 
 @pytest.mark.parametrize('text', ['echo@', '@1.2', 'echo@x', 'echo@1@2', 'echo@1.2.upper'])
-def test_what_is_no_service_with_a_version_is_a_usage_error(text: str) -> None:
+def test_malformed_service_with_a_version_is_a_usage_error(text: str) -> None:
     with pytest.raises(click.UsageError, match='expected'):
         parse_service(text)
 
 
 @pytest.mark.parametrize('version', ['x', '1.2.3.4', '1.', '-1'])
-def test_what_is_no_version_is_a_usage_error(version: str) -> None:
+def test_malformed_version_is_a_usage_error(version: str) -> None:
     with pytest.raises(click.UsageError, match='expected a version'):
         parse_subject(f'echo.upper@{version}')
 

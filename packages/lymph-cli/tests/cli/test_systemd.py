@@ -74,7 +74,7 @@ def test_facts_arrive_in_one_message_with_each_on_one_line(
 
 
 @pytest.mark.parametrize('address', ['path'], indirect=True)
-def test_the_watchdog_is_told_as_long_as_the_loop_turns(
+def test_watchdog_is_notified_while_the_loop_turns(
     taken: Taken, systemd: Systemd, address: str
 ) -> None:
     taken(address, '40000', str(os.getpid())).watch()
@@ -94,7 +94,7 @@ def test_the_watchdog_is_told_as_long_as_the_loop_turns(
 
 @pytest.mark.parametrize('address', ['path'], indirect=True)
 @pytest.mark.parametrize('process', ['1', 'x', str(os.getppid())])
-def test_the_watchdog_of_another_process_is_not_told(
+def test_watchdog_of_another_process_is_not_notified(
     taken: Taken, systemd: Systemd, address: str, process: str
 ) -> None:
     taken(address, '40000', process).watch()
@@ -104,7 +104,7 @@ def test_the_watchdog_of_another_process_is_not_told(
 
 @pytest.mark.parametrize('address', ['path'], indirect=True)
 @pytest.mark.parametrize('period', ['0', '-1', 'soon', '1.5', '9' * 40])
-def test_a_time_that_is_none_is_one_line_and_no_watchdog(
+def test_invalid_watchdog_time_is_one_line_and_disables_the_watchdog(
     taken: Taken, systemd: Systemd, address: str, capsys: pytest.CaptureFixture[str], period: str
 ) -> None:
     notifier = taken(address, period)
@@ -116,7 +116,7 @@ def test_a_time_that_is_none_is_one_line_and_no_watchdog(
 
 
 @pytest.mark.parametrize('value', ['vsock:2:1234', 'run/notify', '@', '/', '/nowhere/notify'])
-def test_a_socket_that_is_none_is_one_line_and_harms_nobody(
+def test_invalid_notify_socket_is_one_line_and_has_no_effect(
     taken: Taken, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:
     notifier = taken(value, '1000')
@@ -148,7 +148,7 @@ def test_what_systemd_has_no_room_for_arrives_later_and_holds_nobody_up(
 
 
 @pytest.mark.parametrize('address', ['path'], indirect=True)
-def test_a_child_that_is_forked_tells_nothing(taken: Taken, systemd: Systemd, address: str) -> None:
+def test_forked_child_sends_no_notifications(taken: Taken, systemd: Systemd, address: str) -> None:
     notifier = taken(address)
     child = os.fork()
     if child == 0:
@@ -160,7 +160,9 @@ def test_a_child_that_is_forked_tells_nothing(taken: Taken, systemd: Systemd, ad
     assert systemd.told() == [b'READY=1']
 
 
-def test_nobody_is_told_where_nobody_asks(taken: Taken, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_notify_socket_nothing_is_sent(
+    taken: Taken, capsys: pytest.CaptureFixture[str]
+) -> None:
     notifier = taken()
     notifier.tell('READY=1')
     notifier.watch()

@@ -208,7 +208,7 @@ def test_one_instance_is_told_and_its_whole_identity_is_not_needed(stage: Stage)
     assert 'an endpoint is written tcp://nowhere:4123' in done.stderr
 
 
-def test_who_does_not_answer_is_told_from_who_cannot_be_reached(stage: Stage) -> None:
+def test_silent_instance_is_distinguished_from_an_unreachable_one(stage: Stage) -> None:
     with socket.create_server(('127.0.0.1', 0)) as silent:
         address = f'tcp://127.0.0.1:{silent.getsockname()[1]}'
         services = {'shop': [stage.endpoint, 'tcp://127.0.0.1:1'], 'mute': [address] * 2}

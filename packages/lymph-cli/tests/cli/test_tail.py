@@ -223,7 +223,7 @@ GOOD = {
         [TOPIC, pack({**GOOD, 'exception': 5})],
     ],
 )
-def test_what_is_no_record_is_left_out(frames: list[bytes]) -> None:
+def test_invalid_record_is_left_out(frames: list[bytes]) -> None:
     assert read_record(frames) is None
 
 

@@ -100,7 +100,7 @@ def test_an_instance_that_does_not_answer_is_passed_over_with_a_reason_and_advic
         ('gone', 'protocol mismatch', 'who has the port'),
     ],
 )
-def test_what_says_nothing_is_told_apart_by_its_process(
+def test_silent_instance_is_explained_by_the_state_of_its_process(
     process: Process, short: str, advice: str
 ) -> None:
     waiting = 'no connection within 1 s, still waiting for the ZMTP handshake'
@@ -147,7 +147,7 @@ def test_the_conclusion_counts_and_says_what_to_do() -> None:
         ('shop', [], ['shop'], 'HTTP alone'),
     ],
 )
-def test_a_name_that_nobody_has_is_told_with_what_is_likely_meant(
+def test_unknown_name_is_an_error_with_the_closest_one(
     name: str, services: list[str], web: list[str], said: str
 ) -> None:
     text, others = unregistered(name, services, web)
@@ -174,7 +174,9 @@ def web_server() -> Iterator[int]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def test_real_instances_are_told_with_reasons_and_last_errors(shell: Any, web_server: int) -> None:
+def test_real_instances_are_listed_with_reasons_and_last_errors(
+    shell: Any, web_server: int
+) -> None:
     running = shell.start_echo()
     endpoint = re.search(r'tcp://\S+', running.stderr)[0]
     shell.run('request', 'echo.upper', 'text:=7')

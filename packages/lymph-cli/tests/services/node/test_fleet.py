@@ -96,7 +96,7 @@ def test_exit_code_2_has_failed_at_once(node: Any) -> None:
     assert node.stop() is False
 
 
-def test_what_is_told_to_end_by_hand_comes_back(node: Any) -> None:
+def test_process_that_is_ended_by_hand_is_started_again(node: Any) -> None:
     orderly = "trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done"
     fleet = node.start(command('one', orderly))
     slot = slot_of(fleet, 'one')
@@ -348,9 +348,7 @@ def test_scale_adds_ready_processes_and_takes_the_last_ones_away(node: Any, tmp_
 
 
 @pytest.mark.parametrize('count', [-1, 1001])
-def test_numbers_that_are_none_for_a_configuration_are_none_for_scale(
-    node: Any, count: int
-) -> None:
+def test_scale_rejects_the_numbers_that_a_configuration_rejects(node: Any, count: int) -> None:
     fleet = node.start(command('one', 'exec sleep 600'))
     with pytest.raises(ChangeRefused, match='expected a number of processes from 0 to 1000'):
         fleet.scale('one', count)

@@ -24,7 +24,7 @@ class Paused(io.StringIO):
         return super().write(text)
 
 
-def test_who_has_stopped_to_read_loses_lines_and_keeps_nobody_waiting(
+def test_reader_that_stops_reading_loses_lines_and_blocks_nobody(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paused = Paused()

@@ -49,7 +49,7 @@ def test_never_more_than_so_many_characters_are_kept(lengths: list[int]) -> None
         assert recent.forgotten(0) == recent.last - len(kept)
 
 
-def test_who_waits_hears_of_the_next_line() -> None:
+def test_waiting_reader_is_woken_by_the_next_line() -> None:
     recent = Recent()
     recent.add('x', 'a')
     recent.wait(0, 30)  # there is one

@@ -62,7 +62,7 @@ def test_without_an_address_for_all_sockets_are_for_this_machine(tmp_path: Path)
         ('{a: {port: 1}, b: {port: 1}}', '127.0.0.1:1 is that of sockets.a, too'),
     ],
 )
-def test_what_is_no_socket_is_a_configuration_error_with_its_place(
+def test_invalid_socket_is_a_configuration_error_with_its_place(
     section: str, complaint: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -111,9 +111,7 @@ def test_ps_as_json_has_all_facts(start: Start, capsys: pytest.CaptureFixture[st
     assert (facts['restarts'], facts['last_exit']) == (0, None)
 
 
-def test_ps_looks_again_and_again(
-    start: Start, node: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ps_with_watch_repeats(start: Start, node: Any, capsys: pytest.CaptureFixture[str]) -> None:
     start(sleeper('one'))
     capsys.readouterr()
     options = {'as_json': False, 'watch': True, 'interval': 0.1, 'pid': None}
@@ -284,7 +282,7 @@ def test_a_node_is_chosen_by_its_configuration_or_its_pid(
         assert str(caught.value).startswith(chosen)
 
 
-def test_a_node_that_does_not_answer_is_told_from_one_that_has_ended() -> None:
+def test_silent_node_is_distinguished_from_an_ended_one() -> None:
     process = subprocess.Popen(['sleep', '60'])
 
     def said() -> str:

@@ -90,7 +90,7 @@ def test_what_follows_an_end_depends_on_restart(
 
 @pytest.mark.parametrize('exit_code', [0, 1, 2, -15])
 @pytest.mark.parametrize('restart', ['always', 'on-failure', 'never'])
-def test_what_was_told_to_stop_stays_stopped(restart: Restart, exit_code: int) -> None:
+def test_stopped_process_stays_stopped(restart: Restart, exit_code: int) -> None:
     supervision = supervised(restart, 'start', 'ready', 'stop')
     assert supervision.ended(exit_code, lived=0) == Decision('stopped')
     assert not supervision.failing
@@ -117,7 +117,7 @@ def test_short_lives_that_end_in_order_are_not_repeated_without_pause() -> None:
     assert supervision.state == 'failed'
 
 
-def test_what_keeps_failing_raises_the_alarm_once() -> None:
+def test_process_that_keeps_failing_raises_one_alarm() -> None:
     supervision = supervised()
     alarms = [live(supervision, FAILED).alarm for _ in range(8)]
     assert alarms == [False, False, False, False, True, False, False, False]
@@ -143,7 +143,7 @@ def test_one_long_life_ends_the_alarm_and_makes_room_for_the_next() -> None:
 
 
 @pytest.mark.parametrize('event', ['forgive', 'replace', 'long life'])
-def test_what_kept_failing_may_start_afresh(event: str) -> None:
+def test_process_that_kept_failing_can_be_started_again(event: str) -> None:
     supervision = supervised('always')
     for _ in range(5):
         live(supervision, FAILED)
@@ -166,7 +166,7 @@ def test_what_kept_failing_may_start_afresh(event: str) -> None:
         max_size=300,
     ),
 )
-def test_whatever_happens_leads_to_a_state_with_a_way_out(
+def test_every_state_can_be_left(
     restart: Restart, happenings: list[Event | tuple[int, float]]
 ) -> None:
     supervision = supervised(restart)

@@ -43,7 +43,7 @@ def test_text_has_the_figures_of_the_document() -> None:
     assert sum(int(line.split()[3]) for line in bars) == 10
 
 
-def test_nothing_done_is_told_in_one_line_too() -> None:
+def test_doing_nothing_is_reported_in_one_line() -> None:
     document = figures(Tally(), 0.0, {**FACTS, 'interrupted': True, 'cut': 3})
     assert document['latency']['p50'] is None
     assert text(document).splitlines() == [
