@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import amqp
@@ -68,22 +69,14 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._prepared: dict[str, Queue] = {}  # temporary queues, by the name of the subscription
         self._starting = RLock()
         self._clock = SteadyClock()
-        self._outage = outage = Reminder()
-        self._emitting = RabbitmqLink(
-            'emitting events',
-            settings.brokers,
-            self._prepare_emitting,
-            self._emitting_down,
-            settings.shuffle,
-            outage,
+        self._outage = Reminder()
+        link = partial(
+            RabbitmqLink, brokers=settings.brokers, shuffle=settings.shuffle, reminder=self._outage
         )
-        self._consuming = RabbitmqLink(
-            'consuming events',
-            settings.brokers,
-            self._prepare_consuming,
-            shuffle=settings.shuffle,
-            reminder=outage,
+        self._emitting = link(
+            'emitting events', prepare=self._prepare_emitting, on_down=self._emitting_down
         )
+        self._consuming = link('consuming events', prepare=self._prepare_consuming)
         self._consuming_started = False
         self._declared: dict[str, Subscription] = {}
         self._upkeep = Upkeep(self._emitting, self._topology, self._queues)
