@@ -57,6 +57,15 @@ def test_nothing_is_sent_before_a_channel_is_open() -> None:
     assert outbox.next() is None
 
 
+def test_a_worn_channel_is_due_when_its_refused_publications_are() -> None:
+    outbox, _ = opened(2)
+    send(outbox)
+    now = wear_out(outbox)
+    assert outbox.due == pytest.approx(now + 0.2)  # the second pause
+    outbox.tick(now + 0.2)
+    assert outbox.due == pytest.approx(now + 1)  # the end of draining
+
+
 def test_a_reconnect_that_overtakes_the_renewal_of_a_channel_stalls_nothing() -> None:
     outbox, items = opened(3)
     send(outbox)
