@@ -210,6 +210,57 @@ def test_zip_files_and_other_importers_are_searched_as_python_does(
     assert names() == ['dist', 'in_zip']
 
 
+@pytest.mark.parametrize('failure', [SystemExit(5), RuntimeError('no index')])
+def test_importer_that_fails_does_not_hide_what_is_in_folders(
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failure: BaseException,
+) -> None:
+    class Importer(importlib.metadata.DistributionFinder):
+        def find_distributions(
+            self, context: importlib.metadata.DistributionFinder.Context | None = None
+        ) -> Iterator[importlib.metadata.Distribution]:
+            raise failure
+
+        def find_spec(self, *_: object) -> None:
+            return None
+
+    site.add('dist-1.0.dist-info')
+    monkeypatch.setattr(sys, 'path', [str(site.folder)])
+    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Importer()])
+    distributions.refresh()
+    assert {each[3] for each in found()} == {'dist'}
+    assert f'an importer failed: {type(failure).__name__}: {failure}' in caplog.text
+
+
+@pytest.mark.parametrize('failure', [SystemExit(5), RuntimeError('no index')])
+def test_importer_whose_distribution_fails_hides_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    class Odd(importlib.metadata.Distribution):
+        def read_text(self, filename: str) -> str | None:
+            raise failure
+
+        def locate_file(self, path: object) -> Path:
+            return Path('nowhere')
+
+    class Importer(importlib.metadata.DistributionFinder):
+        def find_distributions(
+            self, context: importlib.metadata.DistributionFinder.Context | None = None
+        ) -> Iterator[importlib.metadata.Distribution]:
+            yield Odd()
+
+        def find_spec(self, *_: object) -> None:
+            return None
+
+    site.add('dist-1.0.dist-info')
+    monkeypatch.setattr(sys, 'path', [str(site.folder)])
+    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Importer()])
+    distributions.refresh()
+    assert {each[3] for each in found()} == {'dist'}
+
+
 def test_results_are_those_of_importlib_metadata_here() -> None:
     distributions.refresh()
     for group in ('console_scripts', 'lymph.cli', 'lymph.events', 'pytest11', 'no.such.group'):

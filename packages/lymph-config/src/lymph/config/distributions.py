@@ -65,7 +65,8 @@ def entry_points(group: str) -> list[EntryPoint]:
 
     If a distribution is found twice (an editable install beside a wheel, a .pth file that doubles a
     folder), the first one counts, as it does for imports. If its metadata cannot be read, it is
-    left out with a warning in the log. The environment is searched once for each value of
+    left out with a warning in the log; if an importer of somebody else fails, only folders are
+    searched, with a warning. The environment is searched once for each value of
     `sys.path`; `refresh()` forgets the results.
     """
     return list(_published(group, tuple(map(str, sys.path))))
@@ -83,7 +84,9 @@ def version(name: str) -> str:
         try:
             if _name_in(place, read) == wanted:
                 return _facts(read)[1]
-        except Exception as error:  # noqa: BLE001 - importers of others may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - importers of others may raise anything
             _ignore(place, error)
     raise LookupError(f'the distribution {name} is not installed')
 
@@ -102,7 +105,9 @@ def _published(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
         if entries:
             try:
                 facts = _facts(distribution.read)
-            except Exception as error:  # noqa: BLE001 - as above
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - as above
                 _ignore(distribution.place, error)
                 continue
             found += [EntryPoint(group, *entry, *facts) for entry in entries]
@@ -123,20 +128,28 @@ def _search(path: tuple[str, ...]) -> tuple[_Distribution, ...]:
             text = read(_ENTRY_POINTS)
             if text:
                 found.append(_Distribution(place, read, _parsed(text)))
-        except Exception as error:  # noqa: BLE001 - as above
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - as above
             _ignore(place, error)
     return tuple(found)
 
 
 def _found(path: tuple[str, ...]) -> Iterator[tuple[str, _Read]]:
     """Yield the place of each distribution and a function that reads the files in it."""
-    if _is_plain(path):
-        for folder in path:
-            for place in _places(folder):
-                yield place, functools.partial(_read, place)
-    else:
-        for distribution in _importable():
-            yield str(distribution.locate_file('')), distribution.read_text
+    if not _is_plain(path):
+        try:
+            found = [(str(each.locate_file('')), each.read_text) for each in _importable()]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - importers of others may raise anything
+            _warn('distributions are looked for in folders alone, an importer failed', error)
+        else:
+            yield from found
+            return
+    for folder in path:
+        for place in _places(folder):
+            yield place, functools.partial(_read, place)
 
 
 def _is_plain(path: tuple[str, ...]) -> bool:
@@ -231,8 +244,11 @@ def _facts(read: _Read) -> tuple[str, str]:
     return found['name'], found.get('version', '')
 
 
-def _ignore(place: str, error: Exception) -> None:
+def _ignore(place: str, error: BaseException) -> None:
+    _warn(f'{printable(place)} is passed over, its metadata cannot be read', error)
+
+
+def _warn(text: str, error: BaseException) -> None:
     logger = _logger(__name__)
-    reason = printable(f'{type(error).__name__}: {error}', 300)
-    logger.warning('%s is passed over, its metadata cannot be read: %s', printable(place), reason)
-    logger.debug('the error in %s', printable(place), exc_info=error)
+    logger.warning('%s: %s', text, printable(f'{type(error).__name__}: {error}', 300))
+    logger.debug('the error behind it: %s', text, exc_info=error)
