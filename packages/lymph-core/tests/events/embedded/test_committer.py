@@ -115,6 +115,31 @@ def test_closing_does_not_wait_forever(path):
         committer.close(patience=0.1)
 
 
+def test_caller_of_a_closed_file_that_does_not_answer_runs_out_of_time(path):
+    committer = Committer(path)
+    committer.open(5)
+    with FileMutex(path.with_name('events.sqlite-turn')).hold():
+        caller = gevent.spawn(committer.run, insert('late'), 0.5)
+        gevent.sleep(0)
+        committer.close(patience=0.01)
+        with pytest.raises(StoreError, match=r'did not answer within 0\.5 s'):
+            caller.get(timeout=30)
+
+
+def test_callers_with_and_without_a_limit_wait_for_their_own_time(committer, path):
+    with FileMutex(path.with_name('events.sqlite-turn')).hold():
+        first = gevent.spawn(committer.run, insert('first'), None)
+        gevent.sleep(0)
+        late = [gevent.spawn(committer.run, insert('late'), 0.01) for _ in range(3)]
+        patient = gevent.spawn(committer.run, insert('patient'), 60)
+        gevent.joinall(late, timeout=30)
+        assert [type(each.exception) for each in late] == [StoreError] * 3
+        assert not first.ready()
+        assert not patient.ready()
+    gevent.joinall([first, patient], raise_error=True)
+    assert names(path) == ['first', 'patient']
+
+
 def test_a_closed_file_can_be_opened_again(path):
     committer = Committer(path)
     for n in range(2):

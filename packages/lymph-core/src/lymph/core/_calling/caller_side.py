@@ -106,9 +106,10 @@ class CallerSide(Componentized):
     def events(self) -> BaseEventSystem:
         """The event system, started if it has to be."""
         self._expect_own_thread('an event system was used')
+        events = self._events
         if self._on_demand:
-            self._start_now(self._events)
-        return self._events
+            self._start_now(events)
+        return events
 
     @property
     def _events(self) -> BaseEventSystem:
@@ -249,7 +250,7 @@ class CallerSide(Componentized):
         ValueError for an invalid delay.
         """
         self._expect_own_thread(f'{type} was emitted')
-        if payload is not None and not isinstance(payload, Mapping):
+        if payload is not None and not isinstance(payload, (dict, Mapping)):
             raise TypeError(f'expected the payload of {type} as a dict, found {quoted(payload)}')
         check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}

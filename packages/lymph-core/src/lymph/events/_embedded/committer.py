@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -28,6 +30,7 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from lymph.config.printable import quoted
+from lymph.core._loop.deadlines import Expirations
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.threads import get_ident
 from lymph.core.failures import log_failure
@@ -77,6 +80,17 @@ class Ticket(Generic[T]):
         self.error: BaseException | None = None
 
 
+class _Wait:
+    """A caller's wait for `result`; when its time is over, it ends with `error()`."""
+
+    def __init__(self, result: AsyncResult[Any], error: Callable[[], StoreError]) -> None:
+        self._result = result
+        self._error = error
+
+    def expire(self) -> None:
+        self._result.set_exception(self._error())  # a value that comes in time for the caller wins
+
+
 class Committer:
     """Runs commands against the database at `path`, from `open` to `close`.
 
@@ -91,6 +105,7 @@ class Committer:
         self._lost = lost
         self._owner = get_ident()
         self._pool: ThreadPool | None = None
+        self._expirations = Expirations()  # one timer for all callers
         # changed in the hub and in the thread: each change is one step of the interpreter
         self._waiting: OrderedDict[Ticket[Any], None] = OrderedDict()
         self._taking = False
@@ -144,6 +159,8 @@ class Committer:
             logger.error('the file is left to the end of the process: %s', error)
         self._taking = False
         self._pool = None
+        if not self._expirations:  # else somebody still waits for a thread that does not answer
+            self._expirations.close()
 
     def _finish(self, patience: float) -> None:
         try:
@@ -198,12 +215,18 @@ class Committer:
                 then(ticket.value)  # type: ignore[arg-type]
 
         ticket = self.submit(command, lasting, done)
+        if timeout is not None:
+            wait = _Wait(result, partial(self._timed_out, timeout))
+            expiry = self._expirations.add(wait, time.monotonic() + timeout)
         try:
-            return cast(T, self._within(timeout, result.get))
+            return cast(T, result.get())
         except BaseException:
             ticket.cancelled = True
             self._waiting.pop(ticket, None)
             raise
+        finally:
+            if timeout is not None:
+                self._expirations.discard(wait, expiry)
 
     def _within(self, seconds: float | None, wait: Callable[[], T]) -> T:
         mine = gevent.Timeout(seconds)
@@ -213,7 +236,10 @@ class Committer:
         except gevent.Timeout as error:
             if error is not mine:
                 raise
-        raise StoreError(
+        raise self._timed_out(seconds)
+
+    def _timed_out(self, seconds: float | None) -> StoreError:
+        return StoreError(
             f'{self.path} did not answer within {seconds} s; '
             'its disk is slow, or a stopped process holds it'
         )
