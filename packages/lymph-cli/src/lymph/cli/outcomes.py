@@ -7,7 +7,7 @@
 129  ended by SIGHUP
 130  interrupted with Ctrl-C
 143  ended by SIGTERM
-141  whoever read the output has gone
+141  the reader of the output has gone
 ==== =====================================================================================
 
 A command, ours or anybody's, returns when it is done and raises otherwise. Its error becomes one

@@ -82,7 +82,7 @@ def ask(question: str) -> None:
 def write(text: str) -> None:
     """Write text that is printable already to stdout.
 
-    Raises click's Exit when whoever reads has gone, OperationFailed when the disk is full.
+    Raises click's Exit when the reader has gone, OperationFailed when the disk is full.
     """
     with stdout_explained():
         sys.stdout.write(text)
@@ -91,7 +91,7 @@ def write(text: str) -> None:
 
 @contextmanager
 def stdout_explained() -> Iterator[None]:
-    """Raise what `write` does if stdout fails in the block, whoever writes."""
+    """Raise the errors of `write` if stdout fails in the block, also for other writers."""
     try:
         yield
     except OSError:
@@ -113,7 +113,7 @@ def cannot_write(error: OSError) -> str:
 
 
 def _tell(text: str) -> None:
-    # With a stderr that fails, there is nobody left to tell.
+    # If stderr fails as well, the error cannot be shown anywhere.
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(text)
         sys.stderr.flush()

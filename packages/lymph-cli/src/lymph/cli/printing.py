@@ -47,7 +47,7 @@ _MOST_ROWS = 500
 class Printer:
     """Prints data on stdout; every method writes at once what it is given.
 
-    All raise click's Exit when whoever reads has gone. Text comes from `line` and `lines`, which
+    All raise click's Exit when the reader has gone. Text comes from `line` and `lines`, which
     make it printable; rich takes none of it for markup.
     """
 

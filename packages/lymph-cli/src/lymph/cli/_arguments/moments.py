@@ -44,4 +44,4 @@ def timestamp(moment: float) -> str:
     try:
         return time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(moment))
     except (OverflowError, ValueError, OSError):
-        return f'{moment}'  # whoever wrote an event may claim any time
+        return f'{moment}'  # an event may claim any time

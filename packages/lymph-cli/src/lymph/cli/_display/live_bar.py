@@ -26,7 +26,7 @@ class LiveBar:
             console=_BarConsole(
                 file=sys.stderr, no_color=None if settings.color is None else not settings.color
             ),
-            auto_refresh=False,  # no thread: whoever advances it draws it
+            auto_refresh=False,  # no thread: each advance draws it
             transient=True,
             redirect_stdout=False,  # it would send data to stderr
         )

@@ -8,7 +8,7 @@ The section `logging` is in the form of `logging.config.dictConfig` and is merge
 formatters      `_trace`: `TraceFormatter`, which writes the trace id; `_json`:
                 `JsonFormatter`, which writes a JSON object a line
 handlers        `_console`, which writes to stderr or to --logfile whatever it is given;
-                `_zmqpub`, which hands records to whoever follows them, at
+                `_zmqpub`, which sends records to subscribers, at
                 `container.log_endpoint`
 root logger     at --loglevel, to both handlers
 =============== ==========================================================================
@@ -123,7 +123,7 @@ class _Failing:
     def tell(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            self._others(record)  # a mistake of whoever logs
+            self._others(record)  # a mistake in the code that logs
             return
         self._lost += 1
         if self._reminder.due(time.monotonic()):

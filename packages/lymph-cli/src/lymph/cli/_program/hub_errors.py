@@ -1,7 +1,7 @@
 """Errors that gevent would print on stderr by itself, logged instead.
 
 gevent prints whatever ends a greenlet or a callback of its loop, and also what a function raises
-that runs in a thread of its pool, although whoever waits for that function gets the error anyhow.
+that runs in a thread of its pool, although the caller of that function gets the error as well.
 """
 
 from __future__ import annotations

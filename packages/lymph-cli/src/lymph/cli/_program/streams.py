@@ -23,7 +23,7 @@ def open_streams() -> None:
 
     A closed descriptor is opened on /dev/null, since otherwise the next file or socket would get
     its number and whatever is printed. A closed stdout refuses what is written; a closed stderr
-    forgets it, for there is nobody left to tell.
+    forgets it, because the error cannot be shown anywhere.
     """
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         if not _is_open(descriptor):

@@ -45,7 +45,7 @@ class DescribedCall:
 
 
 def failure(client: Client, call: DescribedCall, error: RpcError) -> OperationFailed:
-    """Return what to tell of a call that failed, with the name that was probably meant."""
+    """Return the message for a failed call, with the name that was probably meant."""
     if isinstance(error, RemoteError):
         return OperationFailed(f'{error.subject or call.subject} raised {error.type}: {error}')
     meant = suggestion(client, call.address, call.subject, call.names, error)

@@ -21,7 +21,7 @@ from lymph.exceptions import LymphError
 
 __all__ = ['run']
 
-#: Seconds for an answer; whoever is to be looked into may be slow.
+#: Seconds for an answer; an instance that needs a look may be slow.
 _TIMEOUT = 5.0
 
 

@@ -26,5 +26,5 @@ def _answer(shell: str) -> str:
     breaks = ''.join(set(os.environ.get('LYMPH_COMPLETE_BREAKS', '')) & set('=:@'))
     try:
         return answer(line, breaks, described=shell != 'bash') + '\n'
-    except BaseException:  # noqa: BLE001 - there is nobody to tell in the middle of a prompt
+    except BaseException:  # noqa: BLE001 - a message would break the prompt
         return ''

@@ -29,7 +29,7 @@ __all__ = ['OK', 'Member', 'health', 'oldest']
 
 OK = 'ok'
 
-#: Errors of an instance that answers and has no status to tell, such as one of an older lymph.
+#: Errors of an instance that answers without a status, such as one of an older lymph.
 _ANSWERS = ('Refused', 'Failed', 'RemoteError', 'Wrong')
 #: Why there is no answer, in the words of `lymph why`.
 _WITHOUT = {'silent': 'silent', 'loop blocked': 'silent', 'protocol mismatch': 'foreign'}

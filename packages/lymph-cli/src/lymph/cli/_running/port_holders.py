@@ -15,7 +15,7 @@ _LONGEST = 100  # characters
 def port_holder(host: str, port: int) -> str | None:
     """Return the process that keeps `host` and `port` from being listened at.
 
-    None where the system does not tell: it may not show processes of other users.
+    None if the system does not show it, as for processes of other users.
     """
     try:
         for each in psutil.net_connections('tcp'):

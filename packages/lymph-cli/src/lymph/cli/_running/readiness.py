@@ -1,4 +1,4 @@
-"""Tells whoever started this process that it serves, through a descriptor it was given.
+"""Notifies the parent process through an inherited descriptor that this process serves.
 
 ``LYMPH_READY_FD`` is the number of an inherited descriptor: a pipe, a socket or a file, 3 or more.
 ``READY=1\\n`` is written to it once, then it is closed. A process that ends before it serves closes

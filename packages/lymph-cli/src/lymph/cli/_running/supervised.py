@@ -1,4 +1,4 @@
-"""What an instance tells whoever has started it and watches over it."""
+"""What an instance reports to the supervisor that started it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Notifier:
 
 
 def _watchdog(taken: dict[str, str]) -> float | None:
-    """Return the seconds in which this process is to tell that it lives, if it is."""
+    """Return the seconds of the watchdog, or None if this process has none."""
     value = taken.get('WATCHDOG_USEC', '')
     if not value or taken.get('WATCHDOG_PID', str(os.getpid())) != str(os.getpid()):
         return None

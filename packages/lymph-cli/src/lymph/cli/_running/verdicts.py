@@ -82,7 +82,7 @@ def judge(
 
 
 def announces_loopback(endpoint: str) -> bool:
-    """Tell whether an endpoint is this machine to whoever connects to it."""
+    """Return whether an endpoint is the machine of each client that connects to it."""
     if scheme_of(endpoint) != 'tcp':
         return False
     try:

@@ -69,7 +69,7 @@ class Fleet:
         self.output.labels.add([NODE])
 
     def run(self, begun: Callable[[], object] = lambda: None) -> bool:
-        """Run all processes until they have ended; tell whether all ended well.
+        """Run all processes until they have ended; return whether all ended well.
 
         They have if no process kept failing, none had to be killed, and each that was told to stop
         ended with exit code 0 or by the signal that told it. `begun` is called when all have been

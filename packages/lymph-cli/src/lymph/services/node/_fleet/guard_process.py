@@ -36,9 +36,9 @@ _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal
 class Family:
     """The processes of a session, and all that these have started, in sessions of their own too.
 
-    Not found are those that had moved to a session of their own and whose parent had ended before
-    anybody looked: whoever makes itself a daemon is none of the family. Where there is no /proc,
-    the family is the process group of the leader.
+    A process that moved to its own session and lost its parent before the next look is not found,
+    so daemons do not belong to the family. Without /proc, the family is the process group of the
+    leader.
     """
 
     def __init__(self, leader: int) -> None:

@@ -162,6 +162,6 @@ class Process:
         while data := nb_read(descriptor, _CHUNK):
             for line in splitter.feed(data):
                 self._show(line)
-            gevent.sleep(_TURN)  # whoever prints without end does not keep the loop for itself
+            gevent.sleep(_TURN)  # a process that prints without end must not block the loop
         for line in splitter.finish():
             self._show(line)

@@ -1,12 +1,12 @@
 """Listening sockets that a node keeps open while its processes come and go.
 
-A process is given those of its definition as descriptors 3, 4, ... and is told so in the way of
-systemd (see `lymph.core._system.inherited`). No other process has them. Two kinds:
+A process inherits the sockets of its definition as descriptors 3, 4, ..., with the environment
+variables of systemd (see `lymph.core._system.inherited`). No other process has them. Two kinds:
 
-- Those of the section `sockets` listen from the start of the node on.
-- Those found as the port of an instance are only bound, as far as that is possible. The instance
-  that uses one has it listen, and may as well open the port by itself. So nothing fails because of
-  a port that was found and is none to listen at, such as that of another machine's service.
+- Sockets of the section `sockets` listen from the start of the node on.
+- Sockets for the port of an instance, found in its configuration, are only bound, if that is
+  possible. The instance that uses one calls `listen`, or opens the port itself. So a port that was
+  found but cannot be used here, such as that of a service on another machine, is no error.
 """
 
 from __future__ import annotations

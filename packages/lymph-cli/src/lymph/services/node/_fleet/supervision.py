@@ -68,8 +68,9 @@ _NEXT: dict[tuple[State, Event], State] = {
 class Policy:
     """How patient a node is; times in seconds, `failing_after` in lives.
 
-    `failed_delay` is the time between two starts of what has failed. What does not say when it is
-    ready counts as ready after `ready_after`; whoever waits for that waits for `ready_timeout`.
+    `failed_delay` is the time between two starts of what has failed. A process that does not
+    report when it is ready counts as ready after `ready_after`; a rolling restart or a reload waits
+    `ready_timeout` for a process that does.
     """
 
     stable_after: float = 10.0

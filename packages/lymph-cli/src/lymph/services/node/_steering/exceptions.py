@@ -3,7 +3,7 @@
 ::
 
     LymphError
-      Denied       whoever asks has not its token
+      Denied       the request lacks the token of the node
       NotReady     a process that was to be started does not serve
       Refused      it cannot be done
       UnknownName  there is no definition and no process of that name
