@@ -336,6 +336,13 @@ def test_what_cannot_be_encoded_is_an_error_of_its_own_and_hinders_no_other(
     assert not waiting[0].ready()
 
 
+def test_what_cannot_be_encoded_fails_as_soon_as_it_would_be_sent(publisher: Any) -> None:
+    (hopeless,) = emit(publisher, b'unsendable', timeout=2 * PATIENCE)
+    publisher.prepare(FakeConnection())
+    with pytest.raises(Unsendable):
+        hopeless.get(timeout=PATIENCE)
+
+
 def test_each_time_a_message_is_sent_what_it_needs_is_declared_before(publisher: Any) -> None:
     first, second = FakeConnection(), FakeConnection()
     publisher.prepare(first)
