@@ -294,18 +294,21 @@ def test_another_channel_is_opened_when_the_broker_closes_one(
         emitter.get(timeout=PATIENCE)
 
 
-def test_end_of_a_channel_with_its_connection_opens_no_other(publisher: Any) -> None:
-    first, second = FakeConnection(), FakeConnection()
-    publisher.prepare(first)
+def test_end_of_a_channel_with_its_connection_opens_no_other_and_rejects_nothing(
+    publisher: Any,
+) -> None:
     (emitter,) = emit(publisher, b'1')
-    first.connected = False
     for _ in range(2):  # the end of a connection is no word about what was sent
-        first.channels[0].end(OSError('cut'))
-    publisher.down()
-    gevent.sleep(0)
-    assert (len(first.channels), first.failed) == (1, [])
-    publisher.prepare(second)
-    second.channels[0].answer('basic_ack', 1, False)
+        connection = FakeConnection()
+        publisher.prepare(connection)
+        connection.connected = False
+        for _ in range(2):
+            connection.channels[0].end(OSError('cut'))
+        publisher.down()
+        gevent.sleep(0)
+        assert (len(connection.channels), connection.failed) == (1, [])
+    publisher.prepare(last := FakeConnection())
+    last.channels[0].answer('basic_ack', 1, False)
     emitter.get(timeout=PATIENCE)
 
 
