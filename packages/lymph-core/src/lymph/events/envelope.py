@@ -9,8 +9,8 @@ headers  mapping; ``trace_id`` is one of them
 =======  ===========================================================
 
 Unknown keys are ignored, so that later versions can add keys. An invalid trace id is replaced by
-a new one, so that the event is not lost. Type, id, source, headers
-and, where an event is packed, its body have the bounds of `lymph.core.limits`.
+a new one, so that the event is not lost. Type, id, source and headers have the bounds of
+`lymph.core.limits`; so has the body, which is checked when the event is packed.
 """
 
 from __future__ import annotations

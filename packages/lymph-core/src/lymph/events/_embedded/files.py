@@ -1,7 +1,7 @@
 """The files of the database: are they still those that SQLite has open?
 
-SQLite goes on with files that were removed, replaced or cut off, and says nothing: nobody finds
-what it writes. There are three:
+SQLite keeps using files that were removed, replaced or cut off, without an error: nobody finds what
+it writes. There are three:
 
 ============  =====================================================================================
 the database  pages that were written back from the log

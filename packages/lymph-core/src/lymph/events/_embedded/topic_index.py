@@ -1,8 +1,8 @@
-"""Many patterns at once: which of them a topic matches, without trying each.
+"""Finds the patterns that match a topic, without trying each of them.
 
-The patterns are a tree of words. A topic is followed down it word by word along all branches that
-it matches, so the effort depends on these branches and not on how many patterns there are. What
-patterns stand for is told in `topics`.
+The patterns form a tree of words. A lookup follows the topic down the tree, word by word, along all
+branches that match. So its cost depends on the number of these branches, not on the number of
+patterns. The syntax of patterns is described in `topics`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ class _Node(Generic[T]):
     __slots__ = ('many', 'next', 'values')
 
     def __init__(self, many: bool) -> None:
-        self.many = many  # whether it stays where it is at any further word
+        self.many = many  # whether it matches any number of further words
         self.next: dict[str, _Node[T]] = {}
         self.values: list[T] = []
 
 
 class TopicIndex(Generic[T]):
-    """Values under patterns; each value is found once, however many of its patterns match."""
+    """Values under patterns; a lookup finds each value once, even if several patterns match."""
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node(False)
 
     def add(self, pattern: str, value: T) -> None:
-        """Put a value under a pattern; raises ValueError when it is none."""
+        """Put a value under a pattern; raises ValueError for an invalid pattern."""
         node = self._root
         for word in check_pattern(pattern).split('.'):
             following = node.next.get(word)
@@ -61,7 +61,7 @@ class TopicIndex(Generic[T]):
 
 
 def _enter(node: _Node[T] | None, reached: dict[_Node[T], None]) -> None:
-    """Note a node, and what follows it without a word, since # stands for none too."""
+    """Add a node, and the nodes that follow it without a word: # also matches zero words."""
     while node is not None and node not in reached:
         reached[node] = None
         node = node.next.get(_MANY)
