@@ -1,1 +1,1 @@
-"""Calls out: choose an instance, send, wait, try again."""
+"""Outgoing calls: choose an instance, send, wait, retry."""

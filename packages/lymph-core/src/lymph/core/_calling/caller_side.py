@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 __all__ = ['CallerSide']
 
-_MESSAGE_TIMEOUT = 60.0  # seconds for which the reply to a bare message is waited for
+_MESSAGE_TIMEOUT = 60.0  # seconds to wait for the reply to a message of `send_message`
 
 
 class CallerSide(Componentized):
     """The side of a container that makes calls and emits events.
 
-    `timeout` (seconds) and `retries` are the defaults of calls, `idle_timeout` and
-    `connect_timeout` (seconds) bound connections (see `Rpc`).
+    `timeout` (seconds) and `retries` are the defaults of calls. `idle_timeout` and
+    `connect_timeout` (seconds) limit connections (see `Rpc`).
 
-    With `on_demand`, registry and event system are started when they are first used: a client that
-    only makes calls starts no event system, and one that only emits starts no registry. `events`
-    may then be a function that makes the event system.
+    With `on_demand`, the registry and the event system are started when they are first used: a
+    client that only makes calls starts no event system, and one that only emits events starts no
+    registry. `events` may then be a function that makes the event system.
 
-    It belongs to the native thread that made it. In other threads all methods raise WrongThread
-    before anything happens.
+    A CallerSide belongs to the native thread that created it. Its methods raise WrongThread when
+    another thread calls them, before they have any effect.
     """
 
     #: the name of this process, unique among all processes
@@ -89,7 +89,7 @@ class CallerSide(Componentized):
         self.add_component(self.rpc)
         for backend in (registry, events):
             if not isinstance(backend, Component):
-                assert on_demand  # otherwise it is made at once
+                assert on_demand  # `events` is a function only then
             elif on_demand:
                 backend.parent = self
             else:
@@ -97,14 +97,14 @@ class CallerSide(Componentized):
 
     @property
     def registry(self) -> BaseServiceRegistry:
-        """The service registry, started if it has to be."""
+        """The service registry; with `on_demand`, reading it starts the registry if necessary."""
         if self._on_demand:
             self._start_now(self._registry)
         return self._registry
 
     @property
     def events(self) -> BaseEventSystem:
-        """The event system, started if it has to be."""
+        """The event system; with `on_demand`, reading it starts the event system if necessary."""
         self._expect_own_thread('an event system was used')
         events = self._events
         if self._on_demand:
@@ -133,17 +133,17 @@ class CallerSide(Componentized):
         options: CallOptions = DEFAULT_OPTIONS,
         **changes: Unpack[CallKeywords],
     ) -> Any:
-        """Call a method and return its result; the one way out for calls, where tests mock.
+        """Call a method and return its result. All calls pass here, so tests can mock this method.
 
         `address` is the name of a service or an endpoint (``tcp://host:port``), `subject` is
-        ``interface.method``. `body` has the arguments by their names, also packed with
-        `lymph.serializers.msgpack.pack`, for calls that are repeated. The keywords are those of
-        `CallOptions`; they change single ones of `options`.
+        ``interface.method``. `body` maps argument names to values. It may also be such a map
+        packed with `lymph.serializers.msgpack.pack`: a call that is made many times is packed
+        once. Keywords are those of `CallOptions` and override single fields of `options`.
 
         Returns or raises within `timeout` seconds: RemoteError for an error that the method
-        declares, other RpcErrors when there is no result, with `executed` telling whether the
-        method ran. Before anything is sent it raises SerializationError for arguments that cannot
-        travel, MessageTooLong, TypeError and ValueError for invalid options, WrongThread.
+        declares, another RpcError when there is no result; its `executed` tells whether the method
+        ran. Raises before anything is sent: SerializationError for arguments that cannot be
+        serialized, MessageTooLong, TypeError and ValueError for invalid options, WrongThread.
         """
         if get_ident() != self._thread:
             raise WrongThread(f'{subject} was called')
@@ -154,8 +154,9 @@ class CallerSide(Componentized):
     def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
         """Run `call` in the background, with the trace id and the deadline of the current work.
 
-        The AsyncResult gets what it returns or raises. `facts` are what is known of the call, for
-        the error it ends with when it is cut short: keyword arguments of `RpcError`.
+        Returns an AsyncResult, which gets what `call` returns or raises. `facts` are keyword
+        arguments of `RpcError`: they describe the call in the error that it ends with if the
+        container stops.
         """
         self._expect_own_thread('a call was deferred')
         return self.rpc.deferred.start(call, **facts)
@@ -170,11 +171,11 @@ class CallerSide(Componentized):
         version: str | None = None,
         trace_id: str | None = None,
     ) -> RequestChannel:
-        """Send a request once and return the channel its reply, of whatever type, arrives on.
+        """Send a request once, without retries, and return the channel that receives the reply.
 
-        The parameters are those of `request`. The channel ends as a Timeout after `timeout`
-        seconds. Raises what `request` raises before anything is sent, LookupFailure, NotConnected
-        and Expired.
+        The parameters are those of `request`. The channel raises Timeout after `timeout` seconds,
+        and returns replies of all types as messages, errors included. Raises the errors that
+        `request` raises before anything is sent, and LookupFailure, NotConnected and Expired.
         """
         self._expect_own_thread(f'{subject} was called')
         changes: CallKeywords = {'timeout': timeout, 'version': version, 'trace_id': trace_id}
@@ -184,11 +185,11 @@ class CallerSide(Componentized):
     def send_message(
         self, address: str, msg: Message, timeout: float = _MESSAGE_TIMEOUT
     ) -> RequestChannel:
-        """Send a message as it is and return the channel its reply arrives on.
+        """Send a message unchanged and return the channel that receives the reply.
 
-        The reply, if any, must arrive within `timeout` seconds. Raises LookupFailure, NotConnected,
-        Expired and MessageTooLong when nothing was sent, ValueError for an invalid timeout,
-        TypeError for an address that is not text.
+        The channel raises Timeout if no reply arrives within `timeout` seconds. Raises
+        LookupFailure, NotConnected, Expired and MessageTooLong, and then nothing was sent;
+        ValueError for an invalid timeout, TypeError for an address that is not text.
         """
         expect_address(address)
         self._expect_own_thread(f'{msg} was sent')
@@ -205,20 +206,20 @@ class CallerSide(Componentized):
             raise
 
     def connect(self, address: str) -> Connection:
-        """Return the connection to an endpoint; it may still be on its way up.
+        """Return the connection to an endpoint, without waiting until it is up.
 
-        Raises NotConnected for an endpoint that the transport cannot reach, TypeError for anything
-        but text.
+        Raises NotConnected for an endpoint that the transport cannot reach, TypeError for an
+        address that is not text.
         """
         expect_address(address)
         self._expect_own_thread(f'{address} was connected to')
         return self.rpc.connect(address)
 
     def lookup(self, address: str) -> Service | ServiceInstance:
-        """Return the service of a name, or the instance at an endpoint.
+        """Return the service with this name, or the instance at this endpoint.
 
-        Raises LookupFailure when nobody offers the service. An endpoint is connected to when
-        something of its instance is used; see `EndpointInstance`.
+        Raises LookupFailure when the service has no instance. For an endpoint nothing is looked up
+        or connected yet; see `EndpointInstance`.
         """
         self._expect_own_thread(f'{address} was looked up')
         if scheme_of(address) is not None:
@@ -228,7 +229,7 @@ class CallerSide(Componentized):
     def discover(self, namespace: str = RPC) -> set[str]:
         """Return the names of all services that have an instance now.
 
-        Raises LookupFailure when the registry cannot be asked.
+        Raises LookupFailure when the registry does not answer.
         """
         self._expect_own_thread('services were asked for')
         return self.registry.discover(namespace)
@@ -242,12 +243,13 @@ class CallerSide(Componentized):
         source: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Emit an event and return when the event system has made it safe.
+        """Emit an event; return when the event system has stored it safely.
 
-        The one way out for events, where tests mock. `delay` is in seconds, up to a hundred years;
-        `source` is this process unless it is given. Raises EmitFailure when the event may be lost,
-        SerializationError for a payload that cannot travel, TypeError for one that is no mapping,
-        ValueError for an invalid delay.
+        All events pass here, so tests can mock this method. The event is delivered after `delay`
+        seconds, at most a hundred years. `source` is the identity of this process by default.
+        `headers` are sent with it, next to its trace id. Raises EmitFailure when it may be lost,
+        SerializationError for a payload that cannot be serialized, TypeError for a payload that is
+        not a mapping, ValueError for an invalid delay.
         """
         self._expect_own_thread(f'{type} was emitted')
         if payload is not None and not isinstance(payload, (dict, Mapping)):
@@ -259,9 +261,9 @@ class CallerSide(Componentized):
     def subscribe(
         self, subscription: Subscription, ended: Callable[[], object] | None = None
     ) -> Subscription:
-        """Subscribe a handler and return the subscription that `unsubscribe` takes.
+        """Subscribe a handler; return the subscription to pass to `unsubscribe`.
 
-        `ended()` is called when a `once` subscription has ended by itself. Raises SubscriptionError
+        `ended()` is called when a `once` subscription has had its event. Raises SubscriptionError
         when the event system rejects the subscription.
         """
         self._expect_own_thread(f'{subscription.queue_name} was subscribed')
@@ -273,7 +275,7 @@ class CallerSide(Componentized):
                 ended()
 
         wrapped = hosted(subscription, stats, end)
-        self._handlers[wrapped] = stats  # before its first event, which may be its last
+        self._handlers[wrapped] = stats  # before `subscribe`: `end` may run inside it
         self.metrics.add(stats)
         try:
             self.events.subscribe(wrapped)
@@ -283,14 +285,14 @@ class CallerSide(Componentized):
         return wrapped
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """End a subscription that `subscribe` returned; others are ignored."""
+        """End a subscription that `subscribe` returned. Unknown subscriptions are ignored."""
         self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
         if subscription in self._handlers:
             self.events.unsubscribe(subscription)
             self._forget(subscription)
 
     def _identify(self, endpoint: str) -> str:
-        """Return the identity of the process that answers at `endpoint`; raises RpcError."""
+        """Ask the process at `endpoint` for its identity; raises RpcError."""
         status = self.request(endpoint, 'lymph.status')
         identity = status.get('identity') if isinstance(status, dict) else None
         if not isinstance(identity, str):
@@ -309,12 +311,12 @@ class CallerSide(Componentized):
             raise WrongThread(what)
 
     def on_stop(self) -> None:
-        """Stop all parts; from then on nothing is started on demand."""
+        """Stop all components; from then on nothing is started on demand."""
         self._ended = True
         super().on_stop()
 
     def _suspect(self, endpoint: str) -> None:
-        """Ask the registry to look again at an endpoint that was lost. Runs in the hub."""
+        """Ask the registry to check an endpoint whose connection was lost. Runs in the hub."""
         if self._registry in self.components:
             self._reported(self._registry.suspect_endpoint, 'told of a lost endpoint', endpoint)
 

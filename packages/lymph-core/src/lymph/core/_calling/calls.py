@@ -1,4 +1,4 @@
-"""One call, for as long as it is tried: what it asks, until when, and whom it has asked."""
+"""One call across all its attempts: the request, the deadline, and the endpoints tried so far."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from lymph.serializers.msgpack import pack
 
 __all__ = ['Call']
 
-_REASONS = 3  # that one error tells, of instances that cannot be reached
+_REASONS = 3  # of unreachable instances that one error message quotes
 
 _parsed = functools.lru_cache(maxsize=256)(parse_version)
 
 
 class Call:
-    """One call, for as long as it is tried.
+    """One call across all its attempts.
 
-    `packed` is its body. It ends `timeout` seconds after it was made; `options.timeout` is not read
-    here.
+    `packed` is the packed body. The deadline is `timeout` seconds after the Call is created;
+    `options.timeout` is ignored here, since `begin` has applied it.
     """
 
     __slots__ = (
@@ -55,13 +55,13 @@ class Call:
         self.timeout = timeout
         self.options = options
         self.deadline = time.monotonic() + timeout
-        #: the same for all tries; '' for none
+        #: the same for all attempts; '' for a message of `send_message` that has none
         self.trace_id = options.trace_id or trace.get_id() or trace.new_id()
         version = options.version
         self.wanted: Version | None = None if version is None else _parsed(version)
         self.tried: tuple[str, ...] = ()  # endpoints
-        self.known = 0  # instances there were to choose from at the last try
-        self.unreached: dict[str, str] = {}  # endpoint -> why
+        self.known = 0  # instances that the last attempt could choose from
+        self.unreached: dict[str, str] = {}  # endpoint -> why it could not be connected to
 
     @classmethod
     def begin(
@@ -72,12 +72,12 @@ class Call:
         options: CallOptions,
         default_timeout: float,
     ) -> Call:
-        """Return a call that begins now, with the seconds that its options give it.
+        """Return a call that begins now and has the timeout of its options.
 
-        The current work may have less time left; then the call has no more than that. A `body` of
-        bytes has been packed. Raises SerializationError for a body that cannot travel, TypeError
-        for an address or a method that is not text, ValueError for a method that cannot be encoded,
-        Expired when no time is left.
+        If the current work has less time left, the call gets only that time. A `body` of bytes is
+        taken as packed already. Raises SerializationError for a body that cannot be serialized,
+        TypeError for an address or a method that is not text, ValueError for a method that cannot
+        be encoded as UTF-8, Expired when no time is left.
         """
         if type(address) is not str:
             expect_address(address)
@@ -101,12 +101,12 @@ class Call:
         return cls(address, method, packed, seconds, options)
 
     def headers(self) -> bytes:
-        """Return the packed headers of a request that leaves now."""
+        """Return the packed headers of a request that is sent now, with the time left."""
         left = self.deadline - time.monotonic()
         return pack_headers(self.trace_id, left, self.options.version)
 
     def describe(self, error: RpcError) -> None:
-        """Give an error of this call the facts that it does not have yet."""
+        """Add the facts of this call to `error` where it lacks them."""
         error.add_facts(
             subject=subject_text(self.subject),
             endpoint=endpoint_of(self.address),
@@ -116,11 +116,11 @@ class Call:
 
     @property
     def exhausted(self) -> bool:
-        """Whether none of the instances that are known can be connected to."""
+        """Whether all known instances have failed to connect."""
         return 0 < max(1, self.known) <= len(self.unreached)
 
     def not_connected(self) -> NotConnected:
-        """Return what `unreached` means for the whole call."""
+        """Return the error for the whole call: how many instances are known, and why none works."""
         if not self.known:
             return NotConnected(*self.unreached.values())
         count = len(self.unreached)

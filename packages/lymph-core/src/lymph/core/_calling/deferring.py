@@ -1,7 +1,7 @@
-"""Calls in the background, each with an AsyncResult that gets its outcome, whatever happens.
+"""Calls in the background. Each has an AsyncResult that always gets an outcome.
 
-A deferred call belongs to the work that made it: it has the trace id of that work and ends by its
-deadline.
+A deferred call belongs to the work that started it: it has the trace id of that work, and must end
+by its deadline.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _ENDED = 'the greenlet of the call was ended'
 
 
 class DeferredCalls:
-    """Runs calls in greenlets that are used again, in the context of who asked for them."""
+    """Runs calls in reusable greenlets, each in a copy of the context of its caller."""
 
     def __init__(self) -> None:
         self._workers = Workers()
-        self._awaited: dict[AsyncResult[Any], dict[str, Any]] = {}  # with the facts of its call
+        self._awaited: dict[AsyncResult[Any], dict[str, Any]] = {}  # result -> facts of its call
         self._refusal = ''
 
     @property
@@ -36,9 +36,10 @@ class DeferredCalls:
         return self._workers.running
 
     def start(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
-        """Run `call`; what it returns or raises becomes the result, which may be ignored.
+        """Run `call` in the background; its return value or error becomes the result.
 
-        `facts` are what is known of it, for errors: the keyword arguments of `RpcError`.
+        Nobody needs to read the result. `facts` are keyword arguments of `RpcError`, used when the
+        call is ended: ConnectionLost if it was running, NotConnected after `close`.
         """
         result: AsyncResult[Any] = AsyncResult()
         facts['trace_id'] = facts.get('trace_id') or trace.get_id()
@@ -49,7 +50,7 @@ class DeferredCalls:
             except Killed:
                 result.set_exception(ConnectionLost(self._refusal or _ENDED, **facts))
                 raise
-            except BaseException as error:  # noqa: BLE001 - who gets the result gets the error
+            except BaseException as error:  # noqa: BLE001 - raised by `result.get()`
                 result.set_exception(error)
             finally:
                 self._awaited.pop(result, None)
@@ -61,10 +62,10 @@ class DeferredCalls:
         return result
 
     def close(self, reason: str) -> None:
-        """End what runs with ConnectionLost, and refuse what comes, because of `reason`."""
+        """End running calls with ConnectionLost and refuse new ones; `reason` is the error text."""
         self._refusal = reason
         awaited, self._awaited = self._awaited, {}
         self._workers.kill()
         for result, facts in awaited.items():
-            if not result.ready():  # its greenlet was ended before it began
+            if not result.ready():  # its greenlet was killed before `run` began
                 result.set_exception(ConnectionLost(reason, **facts))

@@ -1,8 +1,8 @@
-"""The connections of a container, one for each endpoint, and which endpoints to pass over.
+"""The connections of a container, one for each endpoint, and which endpoints to avoid.
 
-Calls use links that are up. Endpoints without one are connected to on the side, one at a time for
-each call that passes them over, and one that failed only after a pause (`protocol.reachability`):
-so nothing is tried for services that nobody calls.
+Calls use links that are up. When a call avoids endpoints that have no link, it starts to connect to
+one of them in the background; after a failure, an endpoint is tried again only after a pause
+(`_protocol.reachability`). So endpoints that nobody calls are never dialled.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from lymph.exceptions import NotConnected, Refused, RpcError
 
 __all__ = ['Dialer']
 
-_START = 1.0  # seconds for which an instance that is starting is passed over
-_FORGET = 60.0  # seconds after which a failure that nobody asked about counts no more
+_START = 1.0  # seconds for which an instance that is starting is avoided
+_FORGET = 60.0  # seconds after which a failure is forgotten if the endpoint was not tried again
 
 _chance = random.random
 
@@ -34,9 +34,10 @@ _chance = random.random
 class Dialer:
     """Makes connections on demand and forgets them when they go down.
 
-    `lost(endpoint)` is called in the hub when a connection went down that this side did not
-    close. One that nothing was sent on for `idle_timeout` seconds, up to twice that, is closed. One
-    that is not up after `connect_timeout` seconds has failed.
+    `lost(endpoint)` is called in the hub when a connection goes down that this side did not close.
+    A connection is closed after `idle_timeout` seconds without a request (up to twice that, since
+    connections are checked once in `idle_timeout`). A connection that is not up after
+    `connect_timeout` seconds has failed.
     """
 
     def __init__(
@@ -54,21 +55,21 @@ class Dialer:
         self._expirations = Expirations()
         self._availability = Availability('container', running=True)
         self._idle_timeout = idle_timeout
-        self._requests_seen: dict[Connection, int] = {}  # at the last sweep
+        self._requests_seen: dict[Connection, int] = {}  # `Connection.requests` at the last sweep
         self._sweeper = gevent.get_hub().loop.timer(idle_timeout, idle_timeout, ref=False)
-        #: endpoints that `usable` has denied since the last `approach`
+        #: endpoints for which `usable` returned False since the last `approach`
         self.passed_over: list[str] = []
 
     def connect(self, endpoint: str) -> Connection:
-        """Return the connection to `endpoint`, made now if there is none. Does not wait.
+        """Return the connection to `endpoint`; make one if there is none. Does not wait.
 
-        Raises NotConnected for an endpoint this transport cannot reach.
+        Raises NotConnected for an endpoint that this transport cannot reach, and after `close`.
         """
         connection = self._connections.get(endpoint)
         if connection is not None:
             if not connection.closing:
                 return connection
-            del self._connections[endpoint]  # it goes down in this turn of the loop
+            del self._connections[endpoint]  # it is about to go down
             self.way(endpoint).closed()
         self._availability.check(functools.partial(NotConnected, endpoint=endpoint), endpoint)
         try:
@@ -89,21 +90,21 @@ class Dialer:
         return connection
 
     def find(self, endpoint: str) -> Connection | None:
-        """Return the connection to `endpoint`, if there is one."""
+        """Return the connection to `endpoint`, or None."""
         return self._connections.get(endpoint)
 
     def ready(self, endpoint: str) -> Connection | None:
-        """Return the connection to `endpoint`, if calls can be sent and nothing speaks against."""
+        """Return the connection to `endpoint` if it is ready (see `Connection.ready`), or None."""
         connection = self._connections.get(endpoint)
         return connection if connection is not None and connection.ready else None
 
     def load(self, endpoint: str) -> int:
-        """Return the number of calls in flight to `endpoint`, those that wait for it included."""
+        """Return the number of calls in flight to `endpoint` or waiting for its connection."""
         connection = self._connections.get(endpoint)
         return 0 if connection is None else len(connection.pending) + connection.waiting
 
     def usable(self, endpoint: str) -> bool:
-        """Tell whether calls can be sent to `endpoint` now; if not, it is noted for `approach`."""
+        """Tell whether calls can be sent to `endpoint` now; if not, note it for `approach`."""
         connection = self._connections.get(endpoint)
         if connection is not None and connection.ready:
             return True
@@ -111,7 +112,7 @@ class Dialer:
         return False
 
     def approach(self) -> None:
-        """Begin to connect to one endpoint that was passed over, if it is time. Does not wait."""
+        """Begin to connect to one of `passed_over` that is due for a try. Does not wait."""
         passed_over, self.passed_over = self.passed_over, []
         now = time.monotonic()
         for endpoint in passed_over:
@@ -120,19 +121,19 @@ class Dialer:
                 return
 
     def may_dial(self, endpoint: str, now: float) -> bool:
-        """Tell whether to connect to `endpoint`; calls go elsewhere meanwhile if they can."""
+        """Tell whether `endpoint` may be dialled at the time `now`; see `Reachability.may_dial`."""
         way = self._ways.get(endpoint)
         return way is None or way.may_dial(now)
 
     def way(self, endpoint: str) -> Reachability:
-        """Return what is known of the way to `endpoint`."""
+        """Return the reachability of `endpoint`; make an entry if there is none."""
         way = self._ways.get(endpoint)
         if way is None:
             way = self._ways[endpoint] = Reachability()
         return way
 
     def try_to_connect(self, endpoint: str) -> str | None:
-        """Begin to connect to `endpoint`; return why not, if the transport cannot. Never waits."""
+        """Begin to connect to `endpoint`; return the reason if that is impossible. Never waits."""
         try:
             self.connect(endpoint)
         except NotConnected as error:
@@ -141,10 +142,10 @@ class Dialer:
         return None
 
     def failed(self, endpoint: str, error: RpcError) -> None:
-        """Note how a call to `endpoint` ended: pass over an instance that refuses all calls.
+        """Handle the error of a call to `endpoint`: avoid an instance that refuses all calls.
 
-        One that is stopping is passed over from now on; the registry says so too, to those that it
-        reaches. One that is starting is passed over for a while.
+        An instance that is stopping is avoided from now on, even if the registry does not report
+        yet that it is leaving. An instance that is starting is avoided for a second.
         """
         connection = self._connections.get(endpoint)
         if connection is None or not isinstance(error, Refused):
@@ -155,7 +156,10 @@ class Dialer:
             connection.rest(_START)
 
     def release(self, endpoint: str) -> None:
-        """Close the connection to an endpoint that nobody will call again, once it is quiet."""
+        """Close the connection to an endpoint that has left the registry, if no call is in flight.
+
+        Otherwise the connection stays open until it is idle.
+        """
         connection = self._connections.get(endpoint)
         if connection is None or not connection.pending:
             self._ways.pop(endpoint, None)
@@ -167,7 +171,7 @@ class Dialer:
         return [connection.stats() for connection in self._connections.values()]
 
     def unreachable(self) -> list[dict[str, Any]]:
-        """Return the endpoints that cannot be connected to: why, and how often that was tried."""
+        """Return the endpoints that cannot be connected to, each with reason and failure count."""
         return [
             {'endpoint': endpoint, 'reason': way.reason, 'failures': way.failures}
             for endpoint, way in self._ways.items()
@@ -185,9 +189,10 @@ class Dialer:
         self._ways.clear()
 
     def abandon(self) -> None:
-        """Forget all connections as they are, in a forked child, and make no new ones.
+        """In a forked child, forget all connections without closing them; make no new ones.
 
-        Copies of the parent's calls that are in flight never end, nor do those who wait for them.
+        In the child, calls that were in flight at the fork never end, and neither do the greenlets
+        that wait for them.
         """
         self._availability.abandon()
         self._sweeper.stop()
@@ -212,6 +217,7 @@ class Dialer:
             self._lost(endpoint)
 
     def _note_end(self, endpoint: str, reason: str, closing: bool) -> None:
+        """Update what is known of an endpoint whose connection is down; forget old failures."""
         if not self._availability.running:
             return
         now = time.monotonic()
@@ -227,7 +233,7 @@ class Dialer:
                 del self._ways[other]
 
     def _sweep(self) -> None:
-        """Close the connections that were idle since the last sweep."""
+        """Close the connections that have sent nothing since the last sweep and await no reply."""
         for connection in list(self._connections.values()):
             if connection.pending or self._requests_seen.get(connection) != connection.requests:
                 self._requests_seen[connection] = connection.requests

@@ -1,4 +1,4 @@
-"""From the frames of a reply to a result or an error."""
+"""Turning the frames of a reply into a result or an error."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lymph.serializers.msgpack import unpack
 
 __all__ = ['outcome']
 
-_TEXT = 64 * 1024  # characters of an error's text that a caller is told
-_NAME = 255  # characters of its class, or of a reason
+_TEXT = 64 * 1024  # characters of an error's text that are kept
+_NAME = 255  # characters of the name of its class, or of a reason
 
 
 def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
-    """Return the result that a reply carries; None for an ACK.
+    """Return the result in a reply; None for an ACK.
 
-    Raises RemoteError for an ERROR, Refused or Failed for a NACK; Failed also when the reply
-    cannot be read. `channel` names the call in errors.
+    Raises RemoteError for an ERROR; for a NACK, Failed with the reason ``failed`` and Refused with
+    any other; Failed for a reply that cannot be unpacked. `channel` names the call in errors.
     """
     type = frames[1]
     try:
@@ -47,10 +47,10 @@ def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
 
 
 def _reason(headers: bytes) -> Reason:
-    """Return the reason of a NACK; one that cannot be read means that the method may have run.
+    """Return the reason of a NACK; ``failed`` (the method may have run) if it cannot be read.
 
-    A newer peer may send one that is not in `Reason`. It stays as it is, and means like all of them
-    but `failed` that the method did not run.
+    A newer peer may send a reason that is not in `Reason`. It is kept, and means, like all reasons
+    except ``failed``, that the method did not run.
     """
     try:
         found = unpack_headers(headers).get('reason', FAILED)
@@ -60,5 +60,5 @@ def _reason(headers: bytes) -> Reason:
 
 
 def _text(value: Any, limit: int) -> str:
-    """Return what a peer sent as text, of at most `limit` characters."""
+    """Return what a peer sent where text belongs, as text of at most `limit` characters."""
     return value[:limit] if isinstance(value, str) else quoted(value, limit)

@@ -1,9 +1,10 @@
 """Waiting for a connection to one of several instances: the first that is up wins.
 
-Only calls that find no link up come here. One instance is tried first; when it is not up after a
-head start, another one is tried as well, then two more, then four, as long as there are any. So an
-address that swallows everything costs a call a moment, and many of them cost it little more. Tries
-that other calls have begun are waited for as well, and nothing is tried twice for one call.
+Only calls that find no usable link come here. One instance is tried first. If its link is not up
+after a head start, another one is tried as well, then two more, then four, and so on. So an address
+that drops all packets delays a call by a moment, and many such addresses delay it little more.
+Connections that other calls have begun are waited for as well; no endpoint is tried twice for one
+call.
 """
 
 from __future__ import annotations
@@ -26,21 +27,25 @@ _HEAD_START = 0.15  # seconds; a handshake on a busy machine takes less
 class Race:
     """The search of one call for a link among `endpoints`.
 
-    `patient` is whether to go on when a try has failed, with the endpoints that are left.
+    With `patient`, the search goes on with the remaining endpoints after a failure; otherwise it
+    ends when the connections that were begun have failed.
     """
 
     def __init__(self, dialer: Dialer, call: Call, endpoints: Iterable[str], patient: bool) -> None:
         self._dialer = dialer
         self._call = call
-        self._endpoints = tuple(dict.fromkeys(endpoints))  # one may serve several versions
+        self._endpoints = tuple(dict.fromkeys(endpoints))  # several instances may share one
         self._patient = patient
         self._untried = random.sample(self._endpoints, len(self._endpoints))
         self._running: dict[str, Connection] = {}
-        self._batch = 1
-        self._failed = False  # a try of this race
+        self._batch = 1  # endpoints to begin with at the next start
+        self._failed = False  # whether a connection of this race has failed
 
     def run(self) -> Connection:
         """Return a connection to send on; raises NotConnected when there is none in time."""
+        # Each pass of the loop: take a link that is up; wait also for connections that other calls
+        # began; begin new connections if the head start of the last ones is over; then wait until
+        # a connection has come up or failed. A silent peer gets the call if nothing is left to try.
         next_start = now = time.monotonic()
         while now < self._call.deadline:
             ready = self._ready()
@@ -69,7 +74,7 @@ class Race:
         return self._dialer.find(min(ready, key=self._dialer.load)) if ready else None
 
     def _standing(self) -> Connection | None:
-        """Return a link to a peer that is silent or stopping: better than none."""
+        """Return a link that is up although its peer is silent, starting or stopping, or None."""
         found = [self._dialer.find(endpoint) for endpoint in self._endpoints]
         standing = [c for c in found if c is not None and c.state == 'up']
         return random.choice(standing) if standing else None
@@ -85,7 +90,7 @@ class Race:
         self._running[endpoint] = connection
 
     def _start_some(self, now: float) -> bool:
-        """Begin to connect to the next instances; return whether there were any."""
+        """Begin to connect to the next endpoints; return whether there were any."""
         due = [e for e in self._untried if self._dialer.may_dial(e, now)][: self._batch]
         if not due and not self._running and self._standing() is None:
             due = self._insist(now)
@@ -97,14 +102,14 @@ class Race:
             else:
                 self._untried.remove(endpoint)
                 self._note_failure(endpoint, reason or endpoint)
-        if len(self._untried) < len(self._endpoints) - 1:
+        if len(self._untried) < len(self._endpoints) - 1:  # batches of 1, 1, 2, 4, ...
             self._batch *= 2
         return bool(due)
 
     def _insist(self, now: float) -> list[str]:
-        """Return the instance to try although it has just failed, for there is no other.
+        """Return an endpoint to try again before its pause is over, since there is no other.
 
-        Waits until that may be done.
+        Waits until it may be dialled (`Reachability.insist_at`).
         """
         if not self._untried:
             return []
@@ -114,7 +119,7 @@ class Race:
         return [endpoint]
 
     def _wait(self, until: float) -> None:
-        """Wait until one of the tries has ended, and note which of them have failed."""
+        """Wait until a connection is up or down; note those that have failed."""
         running = list(self._running.values())
         for connection in running:
             connection.waiting += 1

@@ -1,4 +1,4 @@
-"""Making calls: choose an instance, send, wait, and try again where that can do no harm.
+"""Making calls: choose an instance, send, wait, and retry where that is safe.
 
 Every call has exactly one outcome by its deadline (see `lymph.exceptions`).
 """
@@ -41,12 +41,12 @@ _chance = random.random
 
 
 class Rpc(Component):
-    """Makes the calls of a container, over connections that calls share.
+    """Makes the calls of a container, over connections that all calls share.
 
-    `registry()` returns the registry when it is needed. `suspect(endpoint)` is called in the hub
-    when a connection was lost. `retries` holds for calls whose options do not say otherwise. A
-    connection is given up when it is not up after `connect_timeout` seconds, and closed when
-    nothing was sent on it for `idle_timeout` seconds.
+    `registry()` returns the registry, and may have to start it. `suspect(endpoint)` is called in
+    the hub when a connection was lost. `retries` is the default for calls whose options do not set
+    it. A connection that is not up after `connect_timeout` seconds has failed; it is closed after
+    `idle_timeout` seconds without a request.
     """
 
     def __init__(
@@ -70,18 +70,25 @@ class Rpc(Component):
         self._new_id = id_source()
         self._calls = 0
         self._budget = RetryBudget()
-        # (address, subject) of methods that have said so: as many as this process's code calls
+        # (address, subject) of methods whose replies say that they are idempotent; the table cannot
+        # outgrow the number of methods that the code of this process calls
         self._idempotent: set[tuple[str, bytes]] = set()
 
     def request(self, call: Call) -> Any:
         """Make a call and return its result, or raise the RpcError it ended with.
 
-        A try that surely did not run (`executed` is ``no``) is repeated on another instance. One
-        that may have run is repeated if the call's options say ``idempotent`` or the method did in
-        an earlier reply, for a tenth of all calls at most (`RetryBudget`). The first repetition
-        follows at once, the next ones after pauses that grow from about 20 ms to half a second.
-        The error is raised when the retries are used up, when repeating cannot help (`may_retry`),
-        or when the next try would begin after the call's deadline.
+        The call is retried up to ``options.retries`` times, by default `retries` of this object:
+
+        - If the attempt certainly did not run (`executed` is ``no``), on another instance if there
+          is one.
+        - If it may have run, only when it is idempotent: the options say so, or the method said so
+          in an earlier reply. At most a tenth of all calls are repeated in this way
+          (`RetryBudget`).
+
+        The first retry follows at once, later ones after pauses that grow from about 20 ms to half
+        a second. The error is raised when no retries are left, when a retry cannot help
+        (`may_retry`), or when the next attempt would begin after the call's deadline. `options`
+        with a `version` restrict the call to instances that serve this version.
         """
         retries = call.options.retries
         if retries is None:
@@ -114,9 +121,9 @@ class Rpc(Component):
             retry += 1
 
     def send(self, call: Call) -> RequestChannel:
-        """Send a call to the next instance that is to be tried; its channel gets the reply.
+        """Send a call once, to an instance not tried yet if possible; return its channel.
 
-        Raises LookupFailure, NotConnected or Expired, and MessageTooLong; then nothing was sent.
+        Raises LookupFailure, NotConnected, Expired or MessageTooLong; then nothing was sent.
         """
         try:
             return self.connection_for(call).request(
@@ -132,15 +139,16 @@ class Rpc(Component):
             raise
 
     def connection_for(self, call: Call) -> Connection:
-        """Return the connection for the next try of a call, and note its endpoint as tried.
+        """Return the connection for the next attempt of a call; note its endpoint as tried.
 
-        Instances of a version that serves the call compete, those before all that were not tried
-        yet. Raises LookupFailure when there are none, NotConnected when none can be connected to
-        within the time of the call, Expired when the registry does not answer in that time.
+        The instance is chosen among those that serve the version of the call, and preferably among
+        those not tried yet. Raises LookupFailure when no instance serves it, NotConnected when no
+        connection comes up before the deadline, Expired when the registry does not answer by then.
         """
         address = call.address
         dialer = self._dialer
-        patient = call.options.retries is None  # then any number of instances may be connected to
+        # Connecting to another instance counts as a retry only if the caller has set `retries`.
+        patient = call.options.retries is None
         if '://' in address and scheme_of(address) is not None:
             return dialer.ready(address) or Race(dialer, call, (address,), patient).run()
         service = self.registry().known(address)
@@ -166,18 +174,18 @@ class Rpc(Component):
         return connection
 
     def connect(self, endpoint: str) -> Connection:
-        """Return the connection to an endpoint, made now if there is none. Does not wait.
+        """Return the connection to an endpoint; make one if there is none. Does not wait.
 
         Raises NotConnected for an endpoint that the transport cannot reach.
         """
         return self._dialer.connect(endpoint)
 
     def release(self, endpoint: str) -> None:
-        """Close the connection to `endpoint`, where the registry has no instance any more."""
+        """Close the connection to `endpoint`, which has left the registry, if it is not in use."""
         self._dialer.release(endpoint)
 
     def stats(self) -> dict[str, Any]:
-        """Return the connections, the endpoints that cannot be reached and what is deferred."""
+        """Return facts about connections, unreachable endpoints and the count of deferred calls."""
         return {
             'connections': self._dialer.stats(),
             'unreachable': self._dialer.unreachable(),
@@ -192,23 +200,26 @@ class Rpc(Component):
         self.deferred.close(reason)
 
     def abandon(self) -> None:
-        """Refuse in a forked child; the connections and the calls in flight stay the parent's."""
+        """In a forked child, refuse calls; connections and calls in flight stay the parent's."""
         self._dialer.abandon()
         self.registry = functools.partial(_no_registry, made_before_fork('container'))
 
     def _may_retry(self, call: Call, error: RpcError) -> bool:
-        """Tell whether to try a call again, by what its caller or its method said of repeating."""
+        """Tell whether to retry a call after `error`; uses up the retry budget where necessary."""
         idempotent = call.options.idempotent or (call.address, call.subject) in self._idempotent
         if not may_retry(error, idempotent) or (call.exhausted and self._has_waited(call)):
             return False
         return error.executed == 'no' or self._budget.spend(self._calls)
 
     def _has_waited(self, call: Call) -> bool:
-        """Tell whether a call has had the time of a connection; then there is no use in more."""
+        """Tell whether the call has waited about as long as a connection may take to come up.
+
+        If no instance was reachable in that time, another attempt would hardly find one.
+        """
         return call.deadline - time.monotonic() <= call.timeout - 0.9 * self._connect_timeout
 
     def _look_up(self, name: str, deadline: float) -> Service:
-        """Ask the registry, for as long as the call has time."""
+        """Ask the registry; raises Expired when it does not answer by `deadline`."""
         late = Expired(f'{name}: the registry did not answer by the deadline of the call')
         with gevent.Timeout(max(0.001, deadline - time.monotonic()), late):
             return self.registry().get(name)
