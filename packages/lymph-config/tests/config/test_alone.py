@@ -221,5 +221,6 @@ def test_plugin_whose_contract_is_not_installed_is_rejected(alone: Alone) -> Non
         '    print(error)\n'
     )
     assert printed == (
+        "plugin 'lymph.events' in group lymph.contracts (from owner 1): "
         "'lymph.events.base:BaseEventSystem' is provided by lymph-core, which is not installed"
     )

@@ -61,8 +61,8 @@ class Contract(NamedTuple):
         not a class.
         """
         try:
-            base = _load_reference(self.reference)
-        except KeyboardInterrupt:
+            base = _load_reference(self.reference, where=where)
+        except (KeyboardInterrupt, PluginError):
             raise
         except BaseException as error:  # modules of others may raise anything, SystemExit too
             named = quoted(self.reference, 200)
