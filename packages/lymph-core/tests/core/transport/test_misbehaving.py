@@ -121,8 +121,8 @@ class World:
                 assert count <= self._before[name], (name, self._before, counts)
             return True
 
-        # Megabytes of tiny messages may still be read. `as_before` would slow that down: it collects
-        # garbage each time, in the process that reads.
+        # Megabytes of tiny messages may still be read. `as_before` would slow that down:
+        # it collects garbage each time, in the process that reads.
         eventually(self._strangers_have_gone, 60)
         eventually(as_before, 20)
 
