@@ -1,8 +1,8 @@
-"""The options of a call: what is said about the call itself, beside the method and its arguments.
+"""The options of a call: what a caller sets besides the method and its arguments.
 
 Every way to make a call takes the same options: `Interface.request`, `Client.request` and
-`ServiceContainer.request` as keywords, `Proxy`, `lymph.proxy` and `self.proxy` for all calls of a
-proxy, `Proxy.with_options` for some of them. They are checked here and nowhere else.
+`ServiceContainer.request` as keywords; `Proxy`, `lymph.proxy` and `self.proxy` for all calls
+through a proxy; `Proxy.with_options` for single calls. They are checked only here.
 """
 
 from __future__ import annotations
@@ -37,22 +37,23 @@ class CallKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """The options of a call. Raises ValueError for a value that an option cannot have.
+    """The options of a call. Raises ValueError for an invalid value.
 
     ``timeout``
-        Seconds for the whole call, retries included; above 0, kept as a float. None is
-        `container.rpc.timeout`. Work that has a deadline itself never waits longer than that.
+        Seconds for the whole call, retries included; above 0, kept as a float. None means
+        `container.rpc.timeout`. If the caller itself has a deadline, the call ends by then.
     ``version``
-        The version of the interface, such as ``'1.2'``, which is served by 1.2.0 and later below
-        2.0.0. None: the newest major version there is.
+        The version of the interface. ``'1.2'`` means any version from 1.2.0 up to, but not
+        including, 2.0.0. None means the newest major version that an instance has.
     ``retries``
-        How often the call may be tried again, 0 or more. None is `container.rpc.retries`, where
-        instances that cannot be connected to do not count.
+        How often the call may be retried, 0 or more. None means `container.rpc.retries`; then
+        instances that cannot be connected to do not count as retries.
     ``idempotent``
-        True: running the method twice does no harm, so the call is tried again although it may have
-        run. False: this is so if the method is declared ``@lymph.rpc(idempotent=True)``.
+        True: running the method twice does no harm, so the call may be retried even if an attempt
+        may have run. False: only if the method is declared ``@lymph.rpc(idempotent=True)``.
     ``trace_id``
-        The trace id that the call carries. None: that of the current work, or a new one.
+        The trace id that the call carries: up to 128 letters, digits and ``._:-``. None means the
+        trace id of the current work, or a new one if it has none.
     """
 
     timeout: float | None = None
@@ -64,7 +65,7 @@ class CallOptions:
     def __post_init__(self) -> None:
         if self.timeout is not None:
             _check_timeout(self.timeout)
-            # before Python 3.12 a Fraction cannot be formatted, as the error of a late call does
+            # errors format the timeout, and before Python 3.12 a Fraction has no format
             object.__setattr__(self, 'timeout', float(self.timeout))
         if self.version is not None:
             _check_version(self.version)
@@ -76,18 +77,18 @@ class CallOptions:
             trace.check_id(self.trace_id)
 
     def changed(self, what: str, changes: CallKeywords, address: str | None = None) -> CallOptions:
-        """Return these options with `changes` for the call `what`, such as ``echo.upper``.
+        """Return a copy of these options with `changes`.
 
-        Errors begin with `what`: TypeError for an unknown option, ValueError for a value that an
-        option cannot have, and Expired for a timeout of 0 or less. Callers that work within a
-        budget pass what is left of it, so that is an outcome of the call and no mistake. With an
-        `address`, `what` is called there, and Expired has that as facts.
+        `what` names the call in errors, for example ``echo.upper``. Raises TypeError for an unknown
+        option, ValueError for an invalid value, Expired for a timeout of 0 or less. The latter is
+        an outcome of the call rather than a mistake: callers pass what is left of a time budget.
+        `address` is where `what` is called, if known; Expired gets both as facts.
         """
         try:
             if self is DEFAULT_OPTIONS:
                 return _known(**changes)
             return replace(self, **changes)
-        except (TypeError, ValueError):  # also for what cannot be a key of `_known`
+        except (TypeError, ValueError):  # TypeError also for unhashable values, from the cache
             return self._changed(what, changes, address)
 
     def _changed(self, what: str, changes: CallKeywords, address: str | None) -> CallOptions:
@@ -112,12 +113,12 @@ class CallOptions:
         )
 
 
-# A program gives few different options, but gives them often.
+# A program uses few different sets of options, but uses them often.
 _known = functools.lru_cache(maxsize=256, typed=True)(CallOptions)
 
 
 def _is_seconds(timeout: Any) -> TypeGuard[float]:
-    """Tell whether `timeout` is a number of at most three hundred years; booleans are rejected."""
+    """Tell whether `timeout` is a number of less than three hundred years; booleans are not."""
     kind = type(timeout)
     if kind is not float and kind is not int and (kind is bool or not isinstance(timeout, Real)):
         return False
@@ -156,5 +157,5 @@ def _unknown(name: str) -> str:
 #: the names of all options
 OPTIONS: Final = tuple(field.name for field in fields(CallOptions))
 
-#: the options of calls that are given none
+#: the options of calls that set none
 DEFAULT_OPTIONS: Final = CallOptions()

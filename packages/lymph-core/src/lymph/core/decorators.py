@@ -1,4 +1,4 @@
-"""The decorators that make methods of an interface reachable.
+"""The decorators that declare methods of an interface as callable, event handlers or tasks.
 
 Source: the manual, sections 4.4.3, 4.5.2 and 5.1.
 """
@@ -23,10 +23,13 @@ F = TypeVar('F', bound=Callable[..., Any])
 def rpc(
     raises: tuple[type[BaseException], ...] | type[BaseException] = (), idempotent: bool = False
 ) -> Callable[[F], F]:
-    """Make a method callable from elsewhere; it returns and raises as any other.
+    """Make a method callable from other processes: ``@lymph.rpc()``.
 
-    Callers see exceptions of the classes in `raises` as RemoteError, others as Failed.
-    `idempotent` allows callers to repeat a call that may have run.
+    Callers get exceptions of the classes in `raises` as RemoteError, all others as Failed.
+    `idempotent=True` says that running the method twice does no harm, so callers retry a call even
+    if it may have run. Raises TypeError without parentheses, for anything but exception classes in
+    `raises`, and for a function that cannot be such a method (async, generator, positional-only
+    parameters, or declared already).
     """
     if _is_method(raises):
         raise TypeError('write @lymph.rpc() with parentheses')
@@ -37,9 +40,10 @@ def rpc(
 
 
 def raw_rpc(*misused: object) -> Callable[[F], F]:
-    """Make a method callable that answers through the ReplyChannel it gets as first argument.
+    """Make a method callable that sends its answer itself: ``@lymph.raw_rpc()``.
 
-    Raises TypeError for the decorator without parentheses.
+    It gets a `ReplyChannel` as first argument after `self`. The caller gets a NACK if the method
+    returns without having answered or detached the channel. Raises TypeError as `rpc` does.
     """
     if misused:
         raise TypeError('write @lymph.raw_rpc() with parentheses')
@@ -54,19 +58,30 @@ def event(
     retry: int = 0,
     queue_name: str | None = None,
 ) -> Callable[[F], F]:
-    """Make a method the handler of events; it takes the event as its one argument.
+    """Make a method the handler of events: ``@lymph.event('task_done')``.
 
-    `event_types` may hold wildcards: ``*`` for one word, ``#`` for zero or more. With
-    `sequential` an instance handles one event at a time, with `broadcast` every instance handles
-    every event, with `once` only the first event is handled: no other one is begun, also while it
-    is tried again. Instances of the interface share the queue ``<interface name>.<method>``;
-    `queue_name` stands in place of the method, so that the method can be renamed.
+    The method takes the event as its one argument. The instances of the interface share the queue
+    ``<interface name>.<method>``, so each event is handled by one of them.
 
-    `retry` is how many attempts may follow the first. An event whose handler raises is delivered
-    again while its `attempt` is not more than `retry`, after growing delays; then it is a dead
-    letter. There is one count: an attempt that was lost with its process or its connection uses up
-    one of the retries, but never makes the event a dead letter before the handler has raised (or
-    eleven consumers were lost with it). See `lymph.events.deliveries`.
+    ``event_types``
+        Dot-separated types; ``*`` stands for one word, ``#`` for zero or more.
+    ``sequential``
+        Each instance handles one event at a time.
+    ``broadcast``
+        Every instance handles every event.
+    ``once``
+        Only the first event is handled. No other one is begun, even while the first is retried.
+    ``retry``
+        How many attempts may follow the first. An event whose handler raises is delivered again,
+        after growing delays, while its `attempt` is at most `retry`; then it becomes a dead letter.
+        Attempts that are lost with their process or connection use up retries too, but the event
+        becomes a dead letter only when the handler raises, or when eleven consumers were lost with
+        it. See `lymph.events.deliveries`.
+    ``queue_name``
+        Replaces the method's name in the name of the queue, so that the method can be renamed.
+
+    Raises TypeError without event types, for values of a wrong type, and for a function that cannot
+    be a handler; ValueError for an invalid event type, `retry` or `queue_name`.
     """
     if not event_types:
         raise TypeError('expected at least one event type, as in @lymph.event("task_done")')
@@ -90,9 +105,10 @@ def task(
 ) -> Callable[[Callable[..., Any]], Task]:
     """Make a method a task: ``self.method.apply(**arguments)`` queues it for a worker.
 
-    With `sequential` a worker runs one at a time, with `broadcast` every worker runs it. `retry`
-    is how many attempts may follow the first when the task raises; lost workers count, as in
-    `event`.
+    With `sequential` each worker runs one call of the task at a time. With `broadcast` every worker
+    runs it. `retry` is how many attempts may follow the first when the task raises; attempts that
+    are lost with their worker count too, as in `event`. Raises TypeError without parentheses and
+    for a function that cannot be a task, ValueError for a negative `retry`.
     """
     if _is_method(sequential):
         raise TypeError('write @lymph.task() with parentheses')
@@ -111,6 +127,6 @@ def task(
 
 
 def _is_method(found: object) -> bool:
-    """Tell whether a decorator was written without its parentheses."""
+    """Tell whether a decorator's first argument is a method: it was written without parentheses."""
     methods = (staticmethod, classmethod, property)
     return isinstance(found, methods) or (callable(found) and not isinstance(found, type))

@@ -13,9 +13,10 @@ __all__ = ['Event']
 class Event:
     """Something that happened: a type, a payload, and where it came from.
 
-    `headers` travel with the event; ``trace_id`` is one of them. `id` is unique to each emitted
-    event and stays the same through redeliveries; `attempt` counts deliveries to a handler, from
-    1, however they ended: also those that were lost with their consumer.
+    `body` is the payload, `source` the interface or process that emitted it. `headers` are sent
+    with the event; ``trace_id`` is one of them. `id` is unique to each emitted event and stays the
+    same when it is delivered again. `attempt` counts the deliveries of the event to a handler, from
+    1, including those that were lost with their consumer.
     """
 
     __slots__ = ('attempt', 'body', 'headers', 'id', 'source', 'type')
@@ -42,18 +43,18 @@ class Event:
         return self.type
 
     def __getitem__(self, name: str) -> Any:
-        """Return a parameter from the body; raises KeyError when it is not there."""
+        """Return a parameter from the body; raises KeyError if it is missing."""
         return self.body[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self.body
 
     def __iter__(self) -> NoReturn:
-        """Raise TypeError: without it Python would ask for the parameters 0, 1, 2 and so on."""
+        """Raise TypeError; otherwise Python would call `__getitem__` with 0, 1, 2 and so on."""
         raise TypeError('an event is not iterable; iterate event.body, the dict of its parameters')
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a parameter from the body, or `default`."""
+        """Return a parameter from the body, or `default` if it is missing."""
         return self.body.get(name, default)
 
     def __repr__(self) -> str:

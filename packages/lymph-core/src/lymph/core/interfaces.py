@@ -1,4 +1,7 @@
-"""The base class of what authors write. Source: the manual, section 5.1."""
+"""Interfaces: the base class of the services that authors write.
+
+Source: the manual, section 5.1.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +29,22 @@ Handler = TypeVar('Handler', bound=Callable[..., Any])
 _serial = itertools.count(1)
 
 
-# Functions, as a subclass may have methods of any name.
+# The framework's own operations are functions: methods could clash with those of a subclass.
 
 
 def configure(interface: Interface, section: Mapping[str, Any]) -> None:
-    """Give an interface its section of the configuration."""
+    """Set an interface's section of the configuration and call `apply_config` with it."""
     interface._section = section  # noqa: SLF001 - this module's own class
     interface.apply_config(section)
 
 
 def parts_of(interface: Interface) -> Componentized:
-    """Return what holds the components that were added to an interface."""
+    """Return the component that holds those added with `Interface.add_component`."""
     return interface._parts  # noqa: SLF001 - this module's own class
 
 
 def _parameters(func: Handler) -> int:
-    """Return the number of a function's parameters; 1 for builtins that do not tell them."""
+    """Return the number of a function's parameters; 1 for builtins without a signature."""
     try:
         return len(inspect.signature(func).parameters)
     except ValueError:
@@ -66,9 +69,9 @@ class InterfaceHost(Caller, Protocol):
     def subscribe(
         self, subscription: Subscription, ended: Callable[[], object] | None = None
     ) -> Subscription:
-        """Subscribe a handler; returns what `unsubscribe` takes.
+        """Subscribe a handler; return the subscription to pass to `unsubscribe`.
 
-        `ended()` is called when a `once` subscription has ended by itself.
+        `ended()` is called when a `once` subscription has had its event.
         """
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -76,13 +79,14 @@ class InterfaceHost(Caller, Protocol):
 
 
 class Interface(CallsServices, Component):
-    """A set of methods and event handlers, hosted by a container under a name.
+    """A set of methods, event handlers and tasks, hosted by a container under a name.
 
-    Subclasses declare methods with `lymph.rpc`, `lymph.raw_rpc`, `lymph.event` and `lymph.task`,
-    and proxies with `lymph.proxy`.
+    Subclasses declare methods with `lymph.rpc` and `lymph.raw_rpc`, event handlers with
+    `lymph.event`, tasks with `lymph.task` and proxies with `lymph.proxy`. The default `name` is the
+    name of the class in lower case.
     """
 
-    #: registry namespaces in which the interface is made known
+    #: registry namespaces in which the interface is registered
     namespaces: ClassVar[tuple[str, ...]] = (RPC,)
 
     methods: ClassVar[Mapping[str, RpcDeclaration]] = {}
@@ -101,7 +105,7 @@ class Interface(CallsServices, Component):
         super().__init__()
         if isinstance(container, Component):
             self.parent = (
-                container  # before it is added: what it uses until then is its container's
+                container  # until `add_component` sets it: `__init__` may use pool and error hook
             )
         self.container: InterfaceHost = container
         self.name = name or type(self).__name__.lower()
@@ -113,24 +117,27 @@ class Interface(CallsServices, Component):
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The interface's section of the configuration, as `apply_config` gets it."""
+        """The interface's section of the configuration, as passed to `apply_config`."""
         return self._section
 
     @config.setter
     def config(self, section: Mapping[str, Any]) -> None:
-        """Replace the section; `apply_config` is not called."""
+        """Replace the section without calling `apply_config`."""
         self._section = section
 
     def add_component(self, component: Component) -> None:
-        """Add a component, which has this interface as its parent.
+        """Add a component whose parent is this interface.
 
-        It starts before the interface and stops after it. If the interface runs or is starting, it
-        starts at once; see `Componentized.add_component`.
+        It starts before the interface and stops after it. If the interface is running or starting,
+        the component starts at once. Errors are those of `Componentized.add_component`.
         """
         self._parts.add_component(component)
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
-        """Called with the interface's section of the configuration before anything starts."""
+        """Called with the interface's section of the configuration, before anything starts.
+
+        Raise `lymph.ConfigurationError` for an invalid section.
+        """
 
     def instance_facts(self) -> dict[str, Any]:
         """Return facts to add to the `ServiceInstance` under which this interface is registered.
@@ -140,23 +147,25 @@ class Interface(CallsServices, Component):
         return {}
 
     def on_start(self) -> None:
-        """Called when the service is started, before it can be found and before events arrive.
+        """Called when the service starts, before it is registered and before events arrive.
 
-        The queues of its handlers and tasks exist already, those of all interfaces of the process:
-        what is emitted here arrives when everything has started. What is subscribed here with
-        `subscribe` gets its events at once.
+        The queues of the handlers and tasks of all interfaces of the process exist already: events
+        emitted here are delivered when everything has started. Functions subscribed here with
+        `subscribe` get their events at once. An error ends the start of the container.
         """
 
     def on_stop(self) -> None:
-        """Called when the service is stopped, after the last call and event were handled."""
+        """Called when the service stops, after the last call and event were handled."""
 
     def emit(
         self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
     ) -> None:
-        """Emit an event, delivered not before `delay` seconds; returns when it is safe.
+        """Emit an event; return when the event system has stored it safely.
 
-        Raises EmitFailure when that is not certain, SerializationError for a payload that cannot
-        travel.
+        `payload` is a map of parameters. Handlers get the event after `delay` seconds at the
+        earliest. Raises EmitFailure when the event may be lost, SerializationError for a payload
+        that cannot be serialized, TypeError for one that is not a mapping, ValueError for an
+        invalid delay.
         """
         self.container.emit_event(event_type, payload, delay=delay, source=self.name)
 
@@ -168,12 +177,13 @@ class Interface(CallsServices, Component):
         once: bool = False,
         retry: int = 0,
     ) -> Callable[[Handler], Handler]:
-        """Subscribe a function to events from now on until this instance stops.
+        """Return a decorator that subscribes a function to events until this instance stops.
 
-        A function of one parameter is called with the event, one of two with the interface and the
-        event. The queue is this instance's own: of several instances each gets the event. What is
-        returned raises SubscriptionError for a function that is subscribed already, as does this
-        without an event type.
+        A function with one parameter is called with the event, a function with two with the
+        interface and the event. The queue belongs to this instance: if several instances
+        subscribe, each of them gets the event. `sequential`, `once` and `retry` are those of
+        `lymph.event`. Raises SubscriptionError without an event type; the decorator raises it for a
+        function that is subscribed already, and when the event system rejects the subscription.
         """
         if not event_types:
             raise SubscriptionError('expected at least one event type to subscribe to')
@@ -202,7 +212,7 @@ class Interface(CallsServices, Component):
         return subscribe
 
     def unsubscribe(self, func: Callable[..., Any]) -> None:
-        """End a subscription made with `subscribe`; unknown functions are ignored."""
+        """End the subscription of a function made with `subscribe`; others are ignored."""
         subscription = self._subscriptions.pop(func, None)
         if subscription is not None:
             self.container.unsubscribe(subscription)
@@ -210,7 +220,8 @@ class Interface(CallsServices, Component):
     def get_next_event(self, *event_types: str, timeout: float | None = None) -> Event:
         """Wait for the next event of these types, up to `timeout` seconds (None: for ever).
 
-        Raises Timeout, also for what a budget has left when it is used up: 0 or less.
+        Raises Timeout if none arrives in time; at once for a timeout of 0 or less, so that callers
+        can pass what is left of a time budget. Raises SubscriptionError without an event type.
         """
         arrived: Queue[Event] = Queue()
 

@@ -1,4 +1,4 @@
-"""What can be declared as a method, checked where its author reads the error."""
+"""Checks of what a decorator is applied to, so that a mistake is reported at the decorator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ __all__ = ['check_retry', 'expect_method']
 
 
 def expect_method(func: object, kind: str) -> None:
-    """Raise TypeError unless `func` is a plain method, to be declared as a `kind` (rpc, event...).
+    """Raise TypeError unless `func` is a plain method; `kind` (rpc, event, ...) is for the error.
 
-    Methods run in greenlets: what waits lets others run, without `async` and `await`. A generator
-    function would return at its first line, and nothing would ever run the rest.
+    Async functions are rejected: methods run in greenlets, which wait without `async` and `await`.
+    Generator functions are rejected because calling one returns a generator, and nothing would run
+    its body.
     """
     name = getattr(func, '__qualname__', None) or described(func)
     problem = _problem(func)
@@ -22,7 +23,7 @@ def expect_method(func: object, kind: str) -> None:
 
 
 def check_retry(retry: object) -> None:
-    """Raise TypeError or ValueError unless `retry` can be a number of further attempts."""
+    """Check a number of retries: raise TypeError unless it is an int, ValueError if negative."""
     if not isinstance(retry, int) or isinstance(retry, bool):
         raise TypeError(f'expected retry as a whole number, found {described(retry)}')
     if retry < 0:
@@ -38,7 +39,7 @@ def _problem(func: object) -> str | None:
         return 'an async function; write `def` and call what waits directly'
     if inspect.isgeneratorfunction(func):
         return 'a generator function; return a list, or do the work in the method'
-    # only functions and the like are bound to their interface when they are looked up
+    # only descriptors such as functions are bound to their interface when they are looked up
     if not (callable(func) and hasattr(type(func), '__get__') and hasattr(func, '__name__')):
         return f'{described(func)}, which is no function'
     return None

@@ -19,7 +19,7 @@ __all__ = ['CallsServices']
 
 
 class CallsServices:
-    """Calls services through its container."""
+    """Base of interfaces and clients: calls services through `container`."""
 
     container: Caller
 
@@ -37,17 +37,30 @@ class CallsServices:
         subject: str | None = None,
         **params: Any,
     ) -> Any:
-        """Call `method` (``interface.method``) at a service name or endpoint; return the result.
+        """Call a method of a service and return its result.
 
-        Arguments are given as `body`, as keywords, or both. Those that are called like a parameter
-        of this method, such as ``retries``, go into `body`. `subject` is another name for `method`.
+        `address` is the name of a service or an endpoint, `method` is ``interface.method``;
+        `subject` is another name for `method`. Give the arguments as `body`, as keywords, or both.
+        An argument that is called like a parameter of `request`, such as ``retries``, has to be in
+        `body`.
 
-        `timeout` (seconds), `version`, `retries`, `idempotent` and `trace_id` are the options of
-        the call, see `lymph.core.call_options`.
+        The options of the call (details in `lymph.core.call_options`):
 
-        Raises an RpcError when there is no result, RemoteError when the method raised an error that
-        it declares. Before anything is sent it raises SerializationError for arguments that cannot
-        travel, TypeError without a method, ValueError for an invalid option.
+        ``timeout``
+            Seconds for the whole call, retries included. Default: `container.rpc.timeout`.
+        ``version``
+            The version of the interface, such as ``'1.2'``. Default: the newest major version.
+        ``retries``
+            How often the call may be retried. Default: `container.rpc.retries`.
+        ``idempotent``
+            True: retry also if an attempt may have run. Default: as the method is declared.
+        ``trace_id``
+            The trace id that the call carries. Default: that of the current work.
+
+        Raises RemoteError when the method raised an error that it declares, another RpcError when
+        there is no result. Raises before anything is sent: SerializationError for arguments that
+        cannot be serialized, TypeError without a method, ValueError for an invalid option,
+        WrongThread.
         """
         called = _remote_method(method, subject)
         options = DEFAULT_OPTIONS
@@ -84,7 +97,7 @@ class CallsServices:
         idempotent: bool = False,
         trace_id: str | None = None,
     ) -> Proxy:
-        """Return a proxy for a service; the arguments are those of `Proxy`."""
+        """Return a proxy for a service. Arguments and errors are those of `Proxy`."""
         return Proxy(
             self.container,
             address,
@@ -112,16 +125,13 @@ def _arguments(called: str, body: Any, params: dict[str, Any]) -> dict[str, Any]
         return {**body, **params}
     except TypeError:
         if isinstance(body, Mapping):
-            raise  # what it raises itself
+            raise  # the error of the mapping itself
         text = f'{quoted(called)}: expected the arguments as a dict, found {quoted(body)}'
         raise TypeError(text) from None
 
 
 def _remote_method(method: str | None, subject: str | None) -> str:
-    """Return what a request calls, given as `method` or as `subject`.
-
-    Raises TypeError for both and for neither.
-    """
+    """Return the method to call, given as `method` or as `subject`; raises TypeError otherwise."""
     called = subject if method is None else method
     if called is None:
         raise TypeError("expected the method to call, as in request('echo', 'echo.upper')")

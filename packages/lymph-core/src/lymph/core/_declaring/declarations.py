@@ -1,7 +1,7 @@
-"""What a decorator notes on a method, and how a class's notes are found again.
+"""Declarations: what decorators attach to methods, and how the declarations of a class are found.
 
-A decorated method stays the plain function it was, so that it can be called, overridden and
-tested as any other. A method is one thing: rpc, raw_rpc, event, task or serial_event.
+A decorated method stays a plain function, which can be called, overridden and tested like any
+other. Each method has one declaration: rpc, raw_rpc, event, task or serial_event.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ D = TypeVar('D')
 
 @dataclass(frozen=True)
 class RpcDeclaration:
-    """A method that can be called; `raises` are the exception classes its callers see."""
+    """A method that can be called from elsewhere.
+
+    `raw`: it answers through the ReplyChannel that it gets as first argument. `raises` are the
+    exception classes that callers get as RemoteError. `idempotent`: running it twice does no harm.
+    Raises TypeError for a function that cannot be such a method.
+    """
 
     kind = 'rpc'
 
@@ -36,7 +41,7 @@ class RpcDeclaration:
 
     def __post_init__(self) -> None:
         expect_method(self.func, 'raw_rpc' if self.raw else 'rpc')
-        filled = ('self', 'channel') if self.raw else ('self',)  # by the framework
+        filled = ('self', 'channel') if self.raw else ('self',)  # parameters not sent by callers
         expect_parameters(self.func, *filled)
         object.__setattr__(self, 'signature', Signature(self.func, len(filled)))
 
@@ -53,7 +58,10 @@ class RpcDeclaration:
 
 @dataclass(frozen=True)
 class EventDeclaration:
-    """A method that handles events; the fields are those of `lymph.events.base.Subscription`."""
+    """A method that handles events; the fields are those of `lymph.events.base.Subscription`.
+
+    Raises TypeError for a function that does not take self and one event.
+    """
 
     kind = 'event'
 
@@ -81,7 +89,7 @@ class _Declaration(Protocol):
 
 
 def declare(func: F, declaration: _Declaration) -> F:
-    """Note `declaration` on `func` and return it; raises TypeError if it has one already."""
+    """Attach `declaration` to `func` and return `func`; raises TypeError if it has one already."""
     known = getattr(func, _NOTE, None)
     if known is not None:
         raise TypeError(
@@ -93,15 +101,16 @@ def declare(func: F, declaration: _Declaration) -> F:
 
 
 def declaration_of(attribute: object) -> object:
-    """Return what was noted on an attribute of a class, None if nothing was."""
-    # looked up without asking the attribute, which may be anything that an author puts on a class
+    """Return the declaration attached to an attribute of a class, None if there is none."""
+    # static: `getattr` could run code of whatever object an author has put on the class
     return inspect.getattr_static(attribute, _NOTE, None)
 
 
 def declared(cls: type, kind: type[D]) -> dict[str, D]:
-    """Return the declarations of one kind on a class and its bases, by attribute name.
+    """Return the declarations of one kind in a class and its bases, by attribute name.
 
-    A method that is overridden counts as it stands in the subclass.
+    If a subclass overrides a method, only the declaration of the override counts; an override
+    without one removes it.
     """
     found = {}
     for name in dir(cls):

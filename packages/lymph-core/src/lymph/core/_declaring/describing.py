@@ -1,7 +1,7 @@
 """Signatures as text for people: annotations as their author wrote them, defaults as their repr.
 
-Annotations and defaults are objects of other people's code. Their text is printable and bounded;
-what has none, because its `repr` fails, is named by its type.
+Annotations and defaults are objects of other people's code. Their text is made printable and cut;
+an object whose `repr` raises is described by the name of its type.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ __all__ = ['annotation_text', 'parameter_text', 'value_text']
 
 _LONGEST: Final = 200  # characters of an annotation or a default
 _NAME: Final = 100  # characters of the name of a type
-#: a name with that of its module, or function (``f.<locals>.Name``), in front
+#: a name qualified by its module or function (``shop.models.Order``, ``f.<locals>.Order``)
 _DOTTED: Final = re.compile(
-    # matches begin with a word alone: a search from each of its characters would be quadratic
+    # a match begins at the start of a word: starting at each character would take quadratic time
     r'(?<![^\s\[\](){},|=\'"])[^\s\[\](){},|=\'"]+\.([^\W\d]\w*)'
 )
 
@@ -37,11 +37,11 @@ def parameter_text(func: Callable[..., Any], parameter: inspect.Parameter) -> st
 
 
 def annotation_text(func: Callable[..., Any], annotation: object) -> str | None:
-    """Return an annotation of a function, None where there is none.
+    """Return an annotation of a function as text, None where there is none.
 
-    Postponed annotations, and those in quotes, are text, which is not evaluated: names that exist
-    for a type checker alone are fine. Of others, a class has the name it has in the module of
-    `func`, and its full name if it is not known there.
+    Annotations that are strings (quoted, or postponed by ``from __future__``) are not evaluated, so
+    names that exist only for type checkers are fine. In other annotations a class is printed with
+    its short name if the module of `func` knows it by that name, otherwise with its full name.
     """
     if annotation is inspect.Parameter.empty:
         return None
@@ -61,7 +61,7 @@ def value_text(value: object) -> str | None:
 
 
 def _is_called(found: object, full_name: str) -> bool:
-    """Tell whether `found`, a global of a module, has this full name."""
+    """Tell whether `found`, a global of a module, is the class with this full name."""
     module, _, name = full_name.rpartition('.')
     if module == 'typing':
         return found is not None and found is getattr(typing, name, None)

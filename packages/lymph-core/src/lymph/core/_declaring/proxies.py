@@ -1,4 +1,4 @@
-"""Proxies: another service's methods as attributes.
+"""Proxies: the methods of another service as attributes of an object.
 
 Source: the manual, sections 4.5.4, 4.5.5, 4.8.1 and 5.2.
 """
@@ -28,7 +28,7 @@ ErrorMap = Mapping[str, type[BaseException]]
 
 
 class Caller(Protocol):
-    """What makes the calls of proxies, interfaces and clients: a container."""
+    """What proxies, interfaces and clients need of the container that makes their calls."""
 
     def request(
         self,
@@ -38,14 +38,14 @@ class Caller(Protocol):
         *,
         options: CallOptions = DEFAULT_OPTIONS,
     ) -> Any:
-        """Call and return the result; see `CallerSide.request`."""
+        """Make a call and return the result; see `CallerSide.request`."""
 
     def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
-        """Run a call in the background; `facts` are keyword arguments for its errors."""
+        """Run a call in the background; see `CallerSide.defer`."""
 
 
 class _Target(NamedTuple):
-    """Where the methods of a proxy are called, and how."""
+    """The container, address, namespace and options that all methods of a proxy share."""
 
     container: Caller
     address: str
@@ -64,19 +64,21 @@ class ProxyMethod:
         self._subject = f'{target.namespace}.{name}'
 
     def __call__(self, /, *args: Any, **arguments: Any) -> Any:
-        """Call the method and return its result; raises an RpcError (see `lymph.exceptions`).
+        """Call the method and return its result.
 
-        All keywords are arguments of the method, whatever they are called. Options of the call are
-        given with `Proxy.with_options`.
+        All keywords are arguments of the method, whatever their names; `Proxy.with_options` sets
+        options of the call. Raises the error of `error_map` for a remote error that is named there,
+        otherwise what `CallerSide.request` raises; TypeError for positional arguments.
         """
         if args:
             self._refuse(args)
         return self._call(arguments)
 
     def defer(self, /, *args: Any, **arguments: Any) -> AsyncResult[Any]:
-        """Call the method in the background; `get()` of what is returned gives the result.
+        """Call the method in the background and return an AsyncResult.
 
-        Raises SerializationError at once for arguments that cannot travel.
+        Its `get()` returns the result or raises the error of the call. Raises at once:
+        SerializationError for arguments that cannot be serialized, TypeError for positional ones.
         """
         if args:
             self._refuse(args)
@@ -108,11 +110,14 @@ class ProxyMethod:
 class Proxy:
     """Calls methods of the interface `namespace` at `address`: ``Proxy(...).upper(text='x')``.
 
-    `address` is a service name, which is the namespace too unless one is given, or an endpoint.
-    `timeout`, `version`, `retries`, `idempotent` and `trace_id` are the options of all calls, see
-    `lymph.core.call_options`. `error_map` has local classes of exceptions for the names of remote
-    ones. Raises ValueError for an endpoint without a namespace and for an invalid option, TypeError
-    for an address or a namespace that is not text and for an invalid error map.
+    `address` is the name of a service or an endpoint. `namespace` is the name of the interface; it
+    may be left out for a service, where it is the same as `address`. `timeout` (seconds),
+    `version`, `retries`, `idempotent` and `trace_id` are the options of all calls through this
+    proxy; see `lymph.core.call_options`. `error_map` maps names of remote exception classes to
+    local classes, which are raised instead of RemoteError.
+
+    Raises ValueError for an endpoint without a namespace and for an invalid option, TypeError for
+    an address or a namespace that is not text and for an invalid `error_map`.
     """
 
     def __init__(
@@ -140,9 +145,10 @@ class Proxy:
     def with_options(self, **changes: Unpack[CallKeywords]) -> Proxy:
         """Return a proxy with other options: ``echo.with_options(timeout=3).upper(text='x')``.
 
-        Options that are not given stay as they are; None stands for the default. A remote method
-        that is called ``with_options`` is called through `request`. Raises TypeError for anything
-        but options, ValueError for an invalid one, Expired for a timeout of 0 or less.
+        Options that are not given keep the values of this proxy; None stands for the default. Use
+        `request` to call a remote method whose own name is ``with_options``. Raises TypeError for
+        an unknown option and without any, ValueError for an invalid value, Expired for a timeout
+        of 0 or less.
         """
         target = self._target
         what = f'{target.namespace}.with_options'
@@ -154,8 +160,8 @@ class Proxy:
         return self._of(target._replace(options=target.options.changed(what, changes)))
 
     def __getattr__(self, name: str) -> ProxyMethod:
-        """Return a callable that executes the remote method of this name."""
-        if name.startswith('_'):  # protocols of Python (copy, pickle) are not remote methods
+        """Return the remote method of this name; raises AttributeError for ``_names``."""
+        if name.startswith('_'):  # `copy`, `pickle` and others look for special methods
             raise AttributeError(name)
         method = ProxyMethod(self._target, name)
         self.__dict__[name] = method
@@ -195,7 +201,7 @@ class _HasContainer(Protocol):
 
 
 class ProxyDeclaration:
-    """What `lymph.proxy` makes of a class attribute: a proxy of its own for each interface."""
+    """The descriptor that `lymph.proxy` returns: it makes one proxy for each interface object."""
 
     def __init__(
         self, address: str, namespace: str, options: CallOptions, error_map: ErrorMap
@@ -210,7 +216,7 @@ class ProxyDeclaration:
         if interface is None:
             return self
         made = Proxy._of(_Target(interface.container, *self._place))  # noqa: SLF001 - this file
-        interface.__dict__[self._name] = made  # found there first from now on
+        interface.__dict__[self._name] = made  # from now on Python finds it without this method
         return made
 
 
@@ -225,9 +231,10 @@ def proxy(
     idempotent: bool = False,
     trace_id: str | None = None,
 ) -> Any:
-    """Declare a proxy as a class attribute of an interface.
+    """Declare a proxy as a class attribute of an interface: ``echo = lymph.proxy('echo')``.
 
-    The arguments are those of `Proxy`; a wrong one is an error here.
+    Each interface object gets a `Proxy` of its own on first use. Arguments and errors are those of
+    `Proxy`; errors are raised here, when the class is defined.
     """
     options = CallOptions(timeout, version, retries, idempotent, trace_id)
     return ProxyDeclaration(*_checked(address, namespace, options, error_map))

@@ -16,7 +16,8 @@ __all__ = ['Signature', 'expect_parameters']
 class Signature:
     """The keyword arguments that a method takes.
 
-    `skip` is the number of leading parameters that the framework fills (self, channel).
+    `skip` is the number of leading parameters that the framework fills (self, channel). Raises
+    TypeError for a method with positional-only parameters, which callers could not fill.
     """
 
     def __init__(self, func: Callable[..., Any], skip: int = 1) -> None:
@@ -38,7 +39,7 @@ class Signature:
         self._required = frozenset(p.name for p in self.parameters if p.default is p.empty)
 
     def problem(self, arguments: Mapping[Any, Any]) -> str | None:
-        """Return what is wrong with `arguments` in words, None if they fit."""
+        """Return a sentence about what is wrong with `arguments`, None if they fit."""
         given = arguments.keys()
         if self._required <= given and (given <= self._names):
             return None
@@ -60,10 +61,11 @@ class Signature:
         return [parameter_text(self._func, parameter) for parameter in self.parameters]
 
     def facts(self) -> dict[str, Any]:
-        """Return all that is known of the parameters and of what is returned, as text.
+        """Return facts about the parameters and the return value for `lymph.inspect`.
 
-        `parameters` is a list of name, type and default; the latter are None where there is none.
-        `takes_any` tells whether other arguments are taken too, `returns` is a type or None.
+        `parameters` is a list of dicts with `name`, `type` and `default`, as text; type and default
+        are None if there is none. `takes_any` tells whether the method also takes other arguments
+        (``**``). `returns` is the return annotation as text, or None.
         """
         return {
             'parameters': [
@@ -92,7 +94,7 @@ def _named(parameter: inspect.Parameter) -> str:
 
 
 def expect_parameters(func: Callable[..., Any], *names: str) -> None:
-    """Raise TypeError unless `func` takes positional arguments for what `names` says."""
+    """Raise TypeError unless `func` takes one positional argument for each of `names`."""
     try:
         inspect.signature(func).bind_partial(*names)
     except TypeError:

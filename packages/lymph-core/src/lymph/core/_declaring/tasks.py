@@ -1,8 +1,8 @@
 """Tasks: methods whose calls are queued as events and run by a worker.
 
-Source: the manual, section 5.1. A task is an event of a type of its own,
-``lymph.task.NAME.METHOD``, with one durable queue that all workers of the service share; a
-broadcast one reaches the workers that run at the time.
+Source: the manual, section 5.1. Each task has its own event type, ``lymph.task.NAME.METHOD``, and
+one durable queue that all workers of the service share. A broadcast task goes to every worker that
+is running when it is queued, and to no others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Emitter(Protocol):
 
 
 class BoundTask:
-    """A task of one interface: calling it runs it here and now, `apply` queues it."""
+    """A task of an interface object: calling it runs it directly, `apply` queues it."""
 
     def __init__(self, task: Task, interface: _Emitter) -> None:
         functools.update_wrapper(self, task.func)
@@ -36,10 +36,10 @@ class BoundTask:
         return self._task.func(self._interface, *args, **kwargs)
 
     def apply(self, /, **arguments: Any) -> None:
-        """Queue the task for a worker; returns when that is safe.
+        """Queue the task for a worker; return when the event system has stored it safely.
 
-        Raises TypeError when the arguments do not fit the method, SerializationError for one that
-        cannot travel, EmitFailure when the task may be lost.
+        Raises TypeError when the arguments do not fit the method, SerializationError when they
+        cannot be serialized, EmitFailure when the task may be lost.
         """
         problem = self._task.signature.problem(arguments)
         if problem is not None:
@@ -48,7 +48,7 @@ class BoundTask:
 
 
 class Task:
-    """What `lymph.task` makes of a method."""
+    """The descriptor that `lymph.task` returns; see there for the parameters."""
 
     kind = 'task'
 
