@@ -296,7 +296,7 @@ def test_instances_are_registered_and_found_over_tls(shell, tls):
 def test_server_with_an_untrusted_certificate_is_not_used(shell, tls, make_keys):
     hosts, _ = tls
     _, other = make_keys()
-    shell.configure(hosts=hosts, use_ssl=True, ca=str(other), verify_certs=True)
+    shell.configure(hosts=hosts, use_ssl=True, ca=str(other), verify_certs=True, connect_timeout=6)
     done = shell.run('discover')
     assert 'over TLS as configured' in failure_of(done)
     assert 'CERTIFICATE_VERIFY_FAILED' in done.stderr
