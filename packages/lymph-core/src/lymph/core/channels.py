@@ -1,7 +1,7 @@
-"""The two ends of a call: where its outcome is waited for, and where it is answered.
+"""The two ends of a call: the caller's waits for the outcome, the service's sends the answer.
 
-Source: the manual, sections 4.5.3 and 5.2. A call has exactly one outcome on either side: whatever
-comes second is dropped.
+Source: the manual, sections 4.5.3 and 5.2. A call has exactly one outcome on either side; a second
+one is dropped.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from lymph.serializers.msgpack import pack
 __all__ = ['ReplyChannel', 'RequestChannel', 'Waiting', 'subject_text']
 
 _NACK_TEXT = 2000  # characters
-_SHORT_TEXT = 100  # where messages may not be long
+_SHORT_TEXT = 100  # characters, for transports whose messages must be short
 
 
 class Waiting(Protocol):
-    """The connection that a call waits on, as its channel knows it."""
+    """What a RequestChannel needs of its connection."""
 
     endpoint: str
     heard: int
     thread: int
 
     def forget(self, channel: RequestChannel) -> None:
-        """Drop a call."""
+        """Remove a call from the table of calls in flight."""
 
     def expired(self, channel: RequestChannel, error: Timeout) -> None:
-        """End a call whose deadline has passed."""
+        """End a call whose deadline has passed with `error`."""
 
 
 class RequestChannel:
     """The caller's end of one request.
 
-    The connection resolves it, from the hub: with the frames of a reply, or with an error when the
-    link breaks or the deadline passes. It is in its connection's table until then, and no longer;
-    `ticket` is what the connection got for its deadline.
+    The connection resolves it in the hub: with the frames of a reply, or with an error when the
+    link breaks or the deadline passes. Until then it is in the table of its connection. `ticket`
+    identifies its deadline in the connection's `Expirations`.
     """
 
     ticket: int
@@ -74,22 +74,23 @@ class RequestChannel:
         self.id = id
         self.subject = subject
         self._headers = headers  # packed, for errors
-        self.heard = connection.heard  # what had arrived on the connection when this was sent
-        #: the greenlet that hands the request over, which waits while the peer does not read
+        self.heard = connection.heard  # messages that had arrived before this request was sent
+        #: the greenlet that is sending the request; it waits while the peer does not read
         self.sending: greenlet | None = None
         self._connection = connection
-        self.timeout = timeout  # seconds the caller gave it, for errors
+        self.timeout = timeout  # seconds, as the caller set it, for errors
         self._frames: list[bytes] | None = None
         self._error: RpcError | None = None
         self._message: Message | None = None
         self._waiting: greenlet | None = None
 
     def get(self, timeout: float | None = 1) -> Message:
-        """Return the reply, waiting up to `timeout` seconds for it; again, the same one.
+        """Wait up to `timeout` seconds for the reply and return it; later calls return it again.
 
-        None sets no limit beside the timeout that the request was sent with. Raises Timeout when
-        there is no reply in time, ConnectionLost when the link broke. The reply may
-        be of any type; it is not turned into a result. Raises WrongThread in another native thread.
+        With None only the timeout of the request itself limits the wait. The reply is a message of
+        any reply type (REP, ACK, NACK or ERROR) and is not turned into a result or an error. Raises
+        Timeout when there is no reply in time, ConnectionLost when the link broke, WrongThread in
+        another native thread.
         """
         self._expect_own_thread()
         if self._message is None:
@@ -104,9 +105,9 @@ class RequestChannel:
         return self._message
 
     def wait(self) -> list[bytes]:
-        """Return the frames of the reply; raises the RpcError the call ended with.
+        """Wait for the reply and return its frames; raises the RpcError that the call ended with.
 
-        One greenlet may wait at a time; it cannot be the hub.
+        Raises RuntimeError while another greenlet waits. Must not be called in the hub.
         """
         if get_ident() != self._connection.thread:
             self._expect_own_thread()
@@ -125,12 +126,12 @@ class RequestChannel:
 
     @property
     def what(self) -> str:
-        """The call in words, for errors."""
+        """The call in words, for errors: ``echo.upper at tcp://127.0.0.1:4123``."""
         return f'{subject_text(self.subject)} at {self._connection.endpoint}'
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What errors of the call have as attributes: the keyword arguments of `RpcError`."""
+        """The facts of the call that its errors carry: keyword arguments of `RpcError`."""
         return {
             'subject': subject_text(self.subject),
             'endpoint': self._connection.endpoint,
@@ -139,12 +140,12 @@ class RequestChannel:
         }
 
     def cancel(self) -> None:
-        """Wait no longer: a reply that still arrives is dropped."""
+        """Give the call up: a reply that arrives later is dropped."""
         self._expect_own_thread()
         self._connection.forget(self)
 
     def resolve(self, frames: list[bytes] | None, error: RpcError | None) -> None:
-        """Give the call its outcome and let the waiting greenlet go on. Only for the hub."""
+        """Set the outcome of the call and resume the waiting greenlet. Only for the hub."""
         self._frames, self._error = frames, error
         if self._waiting is not None:
             self._waiting.switch()
@@ -152,7 +153,10 @@ class RequestChannel:
             self.sending.throw(error)
 
     def expire(self) -> None:
-        """Take the call's deadline as passed."""
+        """End the call because its deadline has passed; `Expirations` calls this.
+
+        Timeout if the request was sent. Expired if it is still being sent: then it did not run.
+        """
         if self.sending is None:
             text = f'no reply from {self.what} within {self.timeout:.3g} s'
             error = Timeout(text, **self.facts)
@@ -169,16 +173,16 @@ class RequestChannel:
 class ReplyChannel:
     """The service's end of one request: answer it with one of `reply`, `ack`, `nack`, `error`.
 
-    A second answer is an error of the method (RuntimeError), except with
-    ``unless_reply_sent=True``, which then does nothing. A caller that has gone away is no error.
-    It is answered in the native thread of its container; elsewhere that is a WrongThread.
+    All four raise RuntimeError for a second answer; with ``unless_reply_sent=True`` they do nothing
+    in this case. They raise WrongThread outside the native thread of the container. They do not
+    raise when the caller has disconnected: the answer is dropped.
     """
 
     __slots__ = ('_link', '_new_id', '_thread', 'detached', 'headers', 'message', 'reply_sent')
 
     def __init__(self, link: Link, message: Message, new_id: Callable[[], bytes]) -> None:
         self.message = message
-        self.headers = EMPTY_MAP  # of a reply, an acknowledgement or an error
+        self.headers = EMPTY_MAP  # packed, for a REP, ACK or ERROR
         self.reply_sent = False
         self.detached = False
         self._link = link
@@ -193,18 +197,18 @@ class ReplyChannel:
         self._send(REP, self.headers, pack(body))
 
     def ack(self, unless_reply_sent: bool = False) -> None:
-        """Send an acknowledgement, which carries no result."""
+        """Send an ACK: the caller's result is None."""
         if not (unless_reply_sent and self.reply_sent):
             self._send(ACK, self.headers, NIL)
 
     def nack(
         self, unless_reply_sent: bool = False, *, reason: Reason = FAILED, text: str = ''
     ) -> None:
-        """Send a NACK, which tells the caller that there is no result.
+        """Send a NACK: the caller gets an error, Failed or Refused, instead of a result.
 
-        `reason` tells whether the method ran, and whether callers try elsewhere; see
-        `lymph.core.reasons`. `text` is for a person to read; it is cut, and left out if it makes
-        the answer longer than a message may be.
+        `reason` says whether the method ran and whether callers try another instance; see
+        `lymph.core.reasons`. `text` is for people. It is cut to 2000 characters, to fewer if the
+        message would be too long for the transport.
         """
         if unless_reply_sent and self.reply_sent:
             return
@@ -218,10 +222,12 @@ class ReplyChannel:
         self._send(NACK, headers, NIL)
 
     def error(self, body: Mapping[str, Any] | str | None = None, **details: Any) -> None:
-        """Send an error: ``type`` is the name of its class, ``message`` its text.
+        """Send an ERROR: the caller gets a `RemoteError`.
 
-        A `body` that is text is the message. The caller gets a `RemoteError` of the given type, or
-        of the type ``Exception``. Raises TypeError for a `body` that is neither text nor a mapping.
+        ``type`` is the name of its class (``Exception`` by default), ``message`` its text. Give
+        them as keywords, as a mapping in `body`, or only the message as text in `body`. Raises
+        TypeError for a `body` that is neither text nor a mapping, and SerializationError or
+        MessageTooLong before anything is sent.
         """
         if isinstance(body, str):
             body = {'message': body}
@@ -233,7 +239,7 @@ class ReplyChannel:
         self._send(ERROR, self.headers, pack({**(body or {}), **details}))
 
     def detach(self) -> None:
-        """Keep the channel to answer after the handler has returned."""
+        """Allow an answer after the method has returned; without one the caller gets a Timeout."""
         self.detached = True
 
     def _send(self, type: bytes, headers: bytes, body: bytes) -> None:
@@ -247,21 +253,21 @@ class ReplyChannel:
         try:
             self._link.send((self._new_id(), type, self.message.id, headers, body))
         except LinkDown:
-            return  # a caller that has gone has its outcome without us
+            return  # the caller got ConnectionLost when the link went down
         except Killed:
-            raise  # while the caller did not read: another answer would only wait again
+            raise  # the caller does not read: another answer would only wait again
         except BaseException:
-            self.reply_sent = False  # too long, or interrupted while it waited to be handed over
+            self.reply_sent = False  # too long, or interrupted while waiting to be sent
             raise
 
 
 def subject_text(subject: bytes) -> str:
-    """Return the subject of a message as text for errors, cut and printable."""
+    """Return the subject of a message as text for errors, made printable and cut."""
     return printable(subject[:SUBJECT].decode(errors='replace'))
 
 
 def _nack_body(text: str, length: int) -> bytes:
-    """Return the body of a NACK with up to `length` characters of a text, printed or not."""
+    """Return the packed body of a NACK with up to `length` characters of `text`."""
     if not text:
         return NIL
     told = text[:length]

@@ -1,7 +1,7 @@
-"""Components: parts of a running container, as a tree with the container as its root.
+"""Components: parts of a running container, in a tree with the container as its root.
 
-Source: the manual, section 5.6. A component inherits what it is not given from its parent; the
-root gives what nobody else does.
+Source: the manual, section 5.6. A component that is not given an error hook, a pool and so on uses
+those of its parent; the root makes its own.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ T = TypeVar('T')
 class Component:
     """A part that is started and stopped with its container.
 
-    `error_hook` propagates exceptions of this component, `pool` holds its lasting greenlets,
-    `workers` runs its handlers, `metrics` collects its metrics; each defaults to the parent's.
+    `error_hook` is called for exceptions in this component, `pool` holds its long-running
+    greenlets, `workers` runs its handlers of calls and events, `metrics` collects its metrics. Each
+    defaults to that of the parent.
     """
 
     parent: Component | None = None
-    _spawn_log: LimitedLog | None = None  # of what is spawned; made when something fails
-    #: where the configuration describes it, for errors
+    _spawn_log: LimitedLog | None = None  # for errors of spawned greenlets; made for the first one
+    #: the place in the configuration that describes this component, for errors
     place: Location | None = None
 
     def __init__(
@@ -54,7 +55,7 @@ class Component:
 
     @property
     def error_hook(self) -> Hook:
-        """Called as ``error_hook(error, **details)`` for errors nobody else handles."""
+        """Called as ``error_hook(error, **details)`` for errors that nothing else handles."""
         if self._error_hook is None:
             self._error_hook = Hook('error_hook') if self.parent is None else self.parent.error_hook
         return self._error_hook
@@ -81,23 +82,24 @@ class Component:
         return self._metrics
 
     def on_start(self) -> None:
-        """Called when the container is started."""
+        """Called when the container is started. An error ends the start of the container."""
 
     def on_drain(self, timeout: float) -> int:
-        """Called before a graceful stop, when others have had time to notice.
+        """Called during a graceful stop, after the container has left the registry.
 
-        Finish what runs, for up to `timeout` seconds; return how much had to be cut short.
+        Finish running work within `timeout` seconds; return how many pieces of work were cut short.
         """
         return 0
 
     def on_stop(self) -> None:
-        """Called when the container is stopped; also after an `on_start` that failed."""
+        """Called when the container is stopped, and after an `on_start` that failed."""
 
     def spawn(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Greenlet:
-        """Run `func` in a new greenlet of the pool, without the deadline of who calls this.
+        """Run `func` in a new greenlet of the pool and return the greenlet.
 
-        What it raises goes to the error hook, whatever it is; only `Greenlet.kill` and the end of
-        the pool are no errors. Raises WrongThread in another native thread.
+        It gets the trace id of the caller but not its deadline. Any exception of `func` is logged
+        and passed to the error hook, except when the greenlet is killed or the pool ends. Raises
+        WrongThread in another native thread.
         """
 
         def run() -> Any:
@@ -111,19 +113,19 @@ class Component:
                 return None
 
         pool = self.pool
-        pool.check_thread()  # before the greenlet, which would get a loop of its own there
+        pool.check_thread()  # first: a greenlet made in another thread belongs to another loop
         greenlet = Greenlet(run)
         pool.start(greenlet)
         return greenlet
 
     def _log_spawned(self, error: BaseException) -> None:
         if self._spawn_log is None:
-            self._spawn_log = LimitedLog(logger)  # its timer ends by itself
+            self._spawn_log = LimitedLog(logger)  # needs no `close`: its timer ends by itself
         name, text = described(self), 'a greenlet of %s failed'
         self._spawn_log.write(logging.ERROR, name, text, name, exc_info=error)
 
     def _reported(self, function: Callable[..., T], what: str, *args: Any) -> T | None:
-        """Return what a function of a component returns; its error is reported, None returned."""
+        """Call a function of a component; on an error, log it, call the error hook, return None."""
         try:
             return function(*args)
         except Killed:
@@ -136,7 +138,7 @@ class Component:
 
 
 class Componentized(Component):
-    """A component made of components, started in the order they were added, stopped in reverse."""
+    """A component made of components: started in the order they were added, stopped in reverse."""
 
     def __init__(
         self,
@@ -152,10 +154,11 @@ class Componentized(Component):
         self._stops = 0
 
     def add_component(self, component: Component) -> None:
-        """Add `component` to the tree; it starts with the others, or at once if this runs.
+        """Add `component` to the tree; it starts with the others, or at once if this is running.
 
-        One that fails to start at once is stopped and not added; its error is raised. Raises
-        ValueError for one that was added before.
+        If it fails to start at once, it is stopped and not added, and its error is raised. Raises
+        ValueError for a component that was added before, LymphError if this is stopped while the
+        component starts.
         """
         if any(known is component for known in self.components):
             raise ValueError(f'{described(component)} was added before')
@@ -183,11 +186,11 @@ class Componentized(Component):
         self._started.append(component)
 
     def on_start(self) -> None:
-        """Start all added components; if one fails, stop what was started and raise its error."""
+        """Start all components; if one fails, stop those that were started and raise its error."""
         self._running = True
         for component in self.components:
             if any(known is component for known in self._started):
-                continue  # added, and started, by one before it
+                continue  # a component before it has added it, which has started it
             self._started.append(component)
             try:
                 with noted(component.place, 'on_start'):
@@ -197,9 +200,9 @@ class Componentized(Component):
                 raise
 
     def on_drain(self, timeout: float) -> int:
-        """Drain the started components within `timeout` seconds, all together.
+        """Drain the started components, within `timeout` seconds for all of them together.
 
-        One that fails is reported, the rest go on.
+        An error is logged and passed to the error hook; the other components are still drained.
         """
         end = time.monotonic() + timeout
         cut = 0
@@ -210,9 +213,10 @@ class Componentized(Component):
         return cut
 
     def on_stop(self) -> None:
-        """Stop the started components in reverse; one that fails is reported, the rest go on.
+        """Stop the started components in reverse order.
 
-        So they do when this is killed, which is raised afterwards.
+        An error is logged and passed to the error hook; the other components are still stopped, as
+        they are if this greenlet is killed meanwhile: `Killed` is raised afterwards.
         """
         self._running = False
         self._stops += 1

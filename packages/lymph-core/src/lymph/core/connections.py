@@ -1,7 +1,20 @@
 """A connection to one endpoint: its link, and the calls that wait for a reply on it.
 
-Source: the manual, section 5.2. A connection is used once: when its link goes down, all its calls
-get their outcome, and whoever needs the endpoint again makes a new connection.
+Source: the manual, section 5.2. A connection never reconnects: when its link goes down, all its
+calls get an outcome, and the next call to the endpoint makes a new connection.
+
+A host that loses power leaves its links up. So an expired call puts the peer in doubt:
+
+======  ========================================================================
+doubt   meaning
+======  ========================================================================
+none    no call has expired since the last message of the peer
+late    a call has expired that was sent before that message
+silent  a call has expired that was sent after it: nothing has arrived since
+======  ========================================================================
+
+Any message of the peer sets the doubt to none. Until then the connection is not `ready`, so calls
+go to other instances if there are any, and the peer is pinged every `PROBE_INTERVAL` seconds.
 """
 
 from __future__ import annotations
@@ -27,19 +40,18 @@ __all__ = ['DEFAULT_CONNECT_TIMEOUT', 'Connection']
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_CONNECT_TIMEOUT = 1.0  # seconds for look-up, TCP connection and handshake
-# Doubts about the peer since its last message: none; a call has expired; one has expired that was
-# sent after that message.
-_NONE, _LATE, _SILENT = 0, 1, 2
-PROBE_INTERVAL = 5.0  # seconds between two questions to a silent peer
+DEFAULT_CONNECT_TIMEOUT = 1.0  # seconds for look-up, TCP connection and handshake together
+_NONE, _LATE, _SILENT = 0, 1, 2  # doubt about the peer; see the table above
+PROBE_INTERVAL = 5.0  # seconds between two pings of a peer in doubt
 
 
 class Connection:
     """The caller's side of a link to `endpoint`.
 
-    `came_up(connection)` and `went_down(connection, reason)` are called in the hub, the latter
-    once, before the calls in flight end. A link that is not up after `connect_timeout` seconds goes
-    down.
+    `came_up(connection)` is called in the hub when the link is up, `went_down(connection, reason)`
+    once when it is down, before the calls in flight end. A link that is not up after
+    `connect_timeout` seconds is closed. Raises ValueError for an endpoint that the transport cannot
+    reach.
     """
 
     def __init__(
@@ -52,10 +64,10 @@ class Connection:
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
     ) -> None:
         self.endpoint = endpoint
-        self.thread = get_ident()  # where replies are waited for
+        self.thread = get_ident()  # the native thread in which replies are waited for
         self.pending: dict[bytes, RequestChannel] = {}
         self.down_reason: str | None = None
-        self._close_reason: str | None = None  # this side's, until the link is down
+        self._close_reason: str | None = None  # of `close`, until the link is down
         self._expirations = expirations
         self._came_up = came_up
         self._went_down = went_down
@@ -66,12 +78,12 @@ class Connection:
         self.requests = 0  # sent so far
         self.closing = False  # whether this side took it down
         self.heard = 0  # messages that have arrived
-        #: whether to call here: the link is up, and nothing speaks against it. Each call reads it,
-        #: so it is kept rather than computed.
+        #: whether calls should be sent here: the link is up, the peer is not in doubt, and it has
+        #: not said that it is starting or stopping. Stored because each call reads it.
         self.ready = False
         self._doubt = _NONE
         self._leaving = False  # whether the peer has said that it is stopping
-        self._resting = False  # whether it has said that it is starting
+        self._resting = False  # whether the peer has said lately that it is starting
         self._replies = self._timeouts = self._strays = 0
         self._probe_id = os.urandom(16)
         self._link = transport.connect(endpoint, self)
@@ -79,27 +91,28 @@ class Connection:
 
     @property
     def silent(self) -> bool:
-        """Whether a call expired and nothing at all has arrived since it was sent."""
+        """Whether a call has expired and nothing has arrived since it was sent."""
         return self._doubt == _SILENT
 
     @silent.setter
     def silent(self, silent: bool) -> None:
-        """Note whether the peer is silent; False also clears that a call expired."""
+        """Set the doubt about the peer to silent, or to none."""
         self._set_doubt(_SILENT if silent else _NONE)
 
     def leave(self) -> None:
-        """Note that the peer has said that it is stopping: call elsewhere from now on."""
+        """Note that the peer is stopping: it is not `ready` any more."""
         self._leaving = True
         self._set_doubt(self._doubt)
 
     def rest(self, seconds: float) -> None:
-        """Note that the peer has said that it is starting: call elsewhere for some seconds."""
+        """Note that the peer is starting: it is not `ready` for some seconds."""
         if not self._resting and self._link.up:
             self._resting = True
             self._ticket = self._expirations.add(self, time.monotonic() + seconds)
             self._set_doubt(self._doubt)
 
     def _set_doubt(self, doubt: int) -> None:
+        """Set the doubt about the peer and compute `ready` again."""
         self._doubt = doubt
         self.ready = self._link.up and not (doubt or self._leaving or self._resting or self.closing)
 
@@ -111,9 +124,9 @@ class Connection:
         return 'up' if self._link.up else 'connecting'
 
     def wait_up(self, deadline: float) -> None:
-        """Wait until messages can be sent.
+        """Wait until messages can be sent; `deadline` is a time of `time.monotonic`.
 
-        Raises NotConnected when the link goes down instead, or is not up by `deadline`.
+        Raises NotConnected when the link goes down, or is not up by `deadline`.
         """
         if self._link.up:
             return
@@ -123,7 +136,7 @@ class Connection:
 
     @property
     def why_not(self) -> str:
-        """Why nothing can be sent now."""
+        """Why nothing can be sent now, for errors."""
         reason = self.down_reason or self._close_reason
         return reason or f'no connection by the deadline of the call{self._still_waiting}'
 
@@ -132,7 +145,11 @@ class Connection:
         return f', still waiting for {self._link.stage}' if self._link.stage else ''
 
     def expire(self) -> None:
-        """Give up a link that is not up in time; end the rest of one that is."""
+        """Handle the one deadline of a connection; `Expirations` calls this.
+
+        Before the link is up it limits connecting, so the link is closed. Later it is the end of
+        the pause that `rest` has begun.
+        """
         if self._resting:
             self._resting = False
             self._set_doubt(self._doubt)
@@ -148,11 +165,12 @@ class Connection:
         deadline: float,
         timeout: float,
     ) -> RequestChannel:
-        """Send a request that ends by `deadline`, at the latest as a Timeout.
+        """Send a request and return its channel, which gets a reply or a Timeout by `deadline`.
 
-        `timeout` is what the caller asked for in seconds, to be named in that error. Waits while
-        the peer does not read, and raises Expired when it does not until the deadline. Raises
-        NotConnected when the link is not up.
+        `deadline` is a time of `time.monotonic`; `timeout` is what the caller asked for (seconds),
+        for the text of the error. Waits while the peer does not read; raises Expired when it has
+        not read the request by the deadline. Raises NotConnected when the link is not up,
+        MessageTooLong.
         """
         channel = RequestChannel(id, subject, headers, self, timeout)
         channel.ticket = self._expirations.add(channel, deadline)
@@ -171,16 +189,17 @@ class Connection:
         return channel
 
     def forget(self, channel: RequestChannel) -> None:
-        """Drop a call from the table; its reply will be ignored."""
+        """Remove a call from the table; its reply will be ignored."""
         if self.pending.pop(channel.id, None) is not None:
             self._expirations.discard(channel, channel.ticket)
 
     def expired(self, channel: RequestChannel, error: Timeout) -> None:
-        """End a call whose deadline has passed with `error`, and doubt that the peer is there."""
+        """End a call whose deadline has passed with `error`, and put the peer in doubt."""
         if self.pending.pop(channel.id, None) is None:
             return
         self._timeouts += 1
-        if channel.heard == self.heard:  # before the caller tries again
+        # before `resolve`, which resumes the caller: its retry should go elsewhere
+        if channel.heard == self.heard:
             self._set_doubt(_SILENT)
         elif self._doubt == _NONE:
             self._set_doubt(_LATE)
@@ -189,14 +208,14 @@ class Connection:
             self._probe()
 
     def close(self, reason: str = 'closed') -> None:
-        """Take the link down; calls in flight end with ConnectionLost."""
+        """Close the link; calls in flight end with ConnectionLost and the text `reason`."""
         self.closing = True
         self.ready = False
         self._close_reason = reason
         self._link.close(reason)
 
     def stats(self) -> dict[str, Any]:
-        """Return counts and ages (seconds) for an operator."""
+        """Return facts for an operator: state, counts, and the age in seconds."""
         return {
             'endpoint': self.endpoint,
             'state': self.state,
@@ -210,14 +229,14 @@ class Connection:
         }
 
     def link_up(self, link: Link) -> None:
-        """Let those go on who wait to send."""
+        """Handle that the link is up: resume the callers that wait to send."""
         self._expirations.discard(self, self._ticket)
         self._set_doubt(_NONE)
         self.settled.set()
         self._came_up(self)
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
-        """Give a reply to its call; strays (late, foreign or malformed) are counted."""
+        """Give a reply to its call; count strays (late, malformed, or for no known call)."""
         self.heard += 1
         if self._doubt:
             self._set_doubt(_NONE)
@@ -231,7 +250,7 @@ class Connection:
         channel.resolve(frames, None)
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Tell the owner, who forgets this connection, then end all calls in flight."""
+        """Handle the end of the link: call `went_down`, then end all calls in flight."""
         self.down_reason = reason
         self.ready = False
         self._expirations.discard(self, self._ticket)
@@ -239,19 +258,19 @@ class Connection:
         pending, self.pending = self.pending, {}
         try:
             self._went_down(self, reason)
-        except Exception as error:  # noqa: BLE001 - registries hear of it; the calls still end
+        except Exception as error:  # noqa: BLE001 - of a registry; the calls still have to end
             log_failure(logger, error, '%s: the end of the connection was not told', self.endpoint)
         for channel in pending.values():
             self._expirations.discard(channel, channel.ticket)
-            if channel.sending is None:  # else the link tells who is still sending
+            if channel.sending is None:  # otherwise `Link.send` raises in the sending greenlet
                 lost = ConnectionLost(f'{channel.what}: {reason}', **channel.facts)
                 channel.resolve(None, lost)
 
     def _probe(self) -> None:
-        """Ask a peer that may be gone for a sign of life, one question at a time.
+        """Ping a peer in doubt, unless a ping is in flight.
 
-        Whatever it says to whatever call ends its silence; so does the answer to this one, and when
-        it expires the next one follows.
+        Any message of the peer ends the doubt, the answer to the ping included. When the ping
+        expires, `expired` sends the next one.
         """
         if self._probe_id not in self.pending and self._link.up:
             until = time.monotonic() + PROBE_INTERVAL

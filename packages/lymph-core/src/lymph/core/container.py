@@ -1,8 +1,8 @@
-"""The container: one process, its endpoint, its interfaces, and the parts that serve them.
+"""The container: a process with its endpoint, its interfaces, and the parts that serve them.
 
-Order of a start: listen, backends, queues, plugins and components, `on_start` of the interfaces,
-event handlers, registry. A stop is the reverse. What fails on the way up takes down what was
-started and raises.
+A start does the following in this order, a stop undoes it in reverse order: listen, start the
+backends, prepare the queues, start plugins and components, call `on_start` of the interfaces,
+consume events, register. If a step fails, what was started is stopped and the error is raised.
 """
 
 from __future__ import annotations
@@ -58,15 +58,16 @@ __all__ = ['Container', 'ServiceContainer']
 
 logger = logging.getLogger(__name__)
 
-_CUT_TIMEOUT = 1.0  # seconds that handlers get to end after they were told to
+_CUT_TIMEOUT = 1.0  # seconds that killed handlers and greenlets get to end
 
 
 class ServiceContainer(CallerSide):
     """Hosts interfaces and carries their calls and events. Source: the manual, section 5.2.
 
-    A `worker` runs tasks and nothing else: it consumes no other events, and of calls it answers
-    those of the built-in interface; it is registered as ``<interface name>.worker``. With
-    `on_demand` it does not listen, and its backends start when they are first needed (see
+    `settings` are the plain values of the `container` section; `from_config` reads all of it. A
+    `worker` only runs tasks: it consumes no other events, and answers only calls of the built-in
+    interface; its interfaces are registered as ``<interface name>.worker``. With `on_demand` the
+    container does not listen, and its backends are started when they are first used (see
     `lymph.client`).
     """
 
@@ -95,10 +96,10 @@ class ServiceContainer(CallerSide):
             metrics=Aggregate(tags=settings.metrics_tags),
         )
         self.identity = os.urandom(8).hex()
-        #: what is announced: where others reach this container, not always where it listens
+        #: the announced endpoint: where others reach this container, not always where it listens
         self.endpoint: str | None = None
         self.worker = worker
-        #: whether the container is on its way down
+        #: whether the container is stopping, or has stopped
         self.draining = False
         self._transport = transport
         self._listener: Listener | None = None
@@ -133,16 +134,17 @@ class ServiceContainer(CallerSide):
 
     @classmethod
     def from_config(cls, config: ConfigView | None = None, **overrides: Any) -> ServiceContainer:
-        """Make a container from a `container` section; None is an empty one.
+        """Make a container from a `container` section; None stands for an empty one.
 
-        `overrides` replace what the section says: `ip`, `port`, the objects `registry`, `events`
-        and `transport`, and the keywords of the class. Raises ConfigurationError.
+        `overrides` take precedence over the section: `ip`, `port`, the objects `registry`, `events`
+        and `transport`, and the keywords of this class. Raises ConfigurationError.
         """
         config = Configuration() if config is None else config
         settings = read_settings(config, overrides.pop('ip', None), overrides.pop('port', None))
         events = overrides.pop('events', None)
         if events is None and overrides.get('on_demand') and 'events' not in config:
-            events = partial(read_events, config)  # nothing that could be wrong, and much to load
+            # the default section needs no check now, and a client may never use an event system
+            events = partial(read_events, config)
         return cls(
             overrides.pop('transport', None) or read_transport(config),
             overrides.pop('registry', None) or read_registry(config),
@@ -157,12 +159,12 @@ class ServiceContainer(CallerSide):
         return [c for c in self.components if isinstance(c, Interface)]
 
     def registered_name(self, interface: Interface) -> str:
-        """Return the name under which an interface is made known."""
+        """Return the name under which an interface is registered."""
         return self._registrations.name_of(interface)
 
     @property
     def registered(self) -> list[tuple[str, ServiceInstance]]:
-        """The names that are registered, with what is told of each; empty outside of a run."""
+        """The registered names and their instances; empty unless the container is running."""
         return self._registrations.entries
 
     def install_interface(
@@ -172,9 +174,11 @@ class ServiceContainer(CallerSide):
         version: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Interface:
-        """Add an interface and return it; to be done before the start (LymphError).
+        """Add an interface and return it.
 
-        Raises ConfigurationError when one of that name and version is there.
+        The default `name` is that of the class in lower case. `config` is passed to `apply_config`.
+        Raises LymphError when the container is running already, ConfigurationError when it has an
+        interface of the same name and version, and what the class raises.
         """
         if self._running:
             raise LymphError('interfaces are installed before the container is started')
@@ -191,24 +195,26 @@ class ServiceContainer(CallerSide):
     def install_plugin(self, cls: type[Plugin], config: Mapping[str, Any] | None = None) -> Plugin:
         """Add a plugin and return it; it starts before the interfaces that are added after it.
 
-        In a container that runs it is started at once.
+        If the container is running, the plugin is started at once; errors are those of
+        `add_component`.
         """
         plugin = cls(self, config)
         self.add_component(plugin)
         return plugin
 
     def allow_backdoor(self, settings: BackdoorSettings) -> None:
-        """Open a backdoor with the start; see `lymph.core._hosting.entering`."""
+        """Open a backdoor at the next start; see `lymph.core._hosting.entering`."""
         self._backdoor_settings = settings
 
     def start(self, register: bool = True) -> None:
-        """Start all parts and, with `register`, make the interfaces known.
+        """Start all components and, with `register`, register the interfaces.
 
-        Raises what a part raises, RegistrationFailure, OSError for a port that cannot be used,
-        LymphError when it is stopped meanwhile.
+        If a step fails, the container is stopped and the error is raised: that of a component,
+        RegistrationFailure, OSError for a port that cannot be used, ConfigurationError for an
+        address that cannot be used, LymphError when the container is stopped meanwhile.
         """
         self._expect_own_thread('a container was started')
-        self._server.refusing = STARTING  # until the interfaces are ready
+        self._server.refusing = STARTING  # until `on_start` of the interfaces has returned
         try:
             if not self._on_demand:
                 self._listen(register)
@@ -224,22 +230,25 @@ class ServiceContainer(CallerSide):
             raise
 
     def stop(self) -> int:
-        """Stop at once; returns how many running handlers were cut short. Idempotent."""
+        """Stop at once; return how many running handlers were cut short. Idempotent."""
         if self._stopped.is_set() or self._forked:
             return self._cut
         self._expect_own_thread('a container was stopped')
         return self._take_down()
 
     def drain(self) -> int:
-        """Leave the registry, finish what runs, then stop; returns how many handlers were cut.
+        """Stop gracefully; return how many running handlers were cut short.
 
-        Takes up to `drain_timeout` seconds until callers have noticed, and as long again for
-        handlers that still run, and until callers that noticed nothing have been refused.
+        Leaves the registry and goes on answering until no call has arrived for half a second, at
+        most `drain_timeout` seconds. Then refuses calls, and waits for running handlers, again at
+        most `drain_timeout` seconds. If calls still arrived at the end of the first step, it also
+        waits, within the same time, until no more of them arrive: callers that are refused call
+        other instances from then on.
         """
         self._expect_own_thread('a container was drained')
         if self.draining:
             if not self._forked:
-                self.join()  # whoever began it
+                self.join()  # another greenlet drains or stops the container
             return self._cut
         self.draining = True
         timeout = self.settings.drain_timeout
@@ -250,14 +259,14 @@ class ServiceContainer(CallerSide):
         self._server.refusing = DRAINING
         end = time.monotonic() + timeout
         cut = self.on_drain(timeout)
-        self._cut += cut  # in two steps: a stop may have counted meanwhile
+        self._cut += cut  # not in one step with `on_drain`: `stop` may add to it meanwhile
         self.workers.join(max(0.0, end - time.monotonic()))
-        if not noticed:  # whoever is refused now calls elsewhere from then on
+        if not noticed:  # callers that are refused now call other instances from then on
             wait_until_quiet(lambda: self._server.last_request, max(0.0, end - time.monotonic()))
         return self.stop()
 
     def abandon(self) -> None:
-        """Refuse in a forked child, and stop nothing there: everything stays the parent's."""
+        """In a forked child, refuse calls and stop nothing: everything stays the parent's."""
         self._forked = self.draining = True
         self.rpc.abandon()
 
@@ -266,14 +275,14 @@ class ServiceContainer(CallerSide):
         return bool(self._stopped.wait(timeout))
 
     def announced_host(self, ip: str) -> str:
-        """Return the host to announce for a port of this process that is listened at on `ip`.
+        """Return the host to announce for a port on which this process listens at `ip`.
 
-        See `Advertising.host`. Raises ConfigurationError when there is none that others reach.
+        See `Advertising.host`. Raises ConfigurationError when others reach none of its addresses.
         """
         return self._advertising.host(ip)
 
     def status(self) -> dict[str, Any]:
-        """Return facts for an operator, in serializable types."""
+        """Return facts for an operator, in serializable types: the answer to `lymph.status`."""
         return {
             'identity': self.identity,
             'endpoint': self.endpoint,
@@ -313,13 +322,13 @@ class ServiceContainer(CallerSide):
             raise LymphError('the container was stopped while it was starting')
 
     def _take_down(self) -> int:
-        """Stop whatever runs; returns how many running handlers were cut short.
+        """Stop everything that is running; return how many running handlers were cut short.
 
-        A step that fails, or is interrupted, keeps none of the others from being done.
+        All steps are done even if one of them raises or is interrupted.
         """
         self.draining = True
         self._server.refusing = DRAINING
-        with ExitStack() as steps:  # from the last one to the first
+        with ExitStack() as steps:  # it calls them in reverse: the last one below is the first
             steps.callback(self._stopped.set)
             if self._log is not None:
                 steps.callback(self._log.close)
@@ -340,7 +349,7 @@ class ServiceContainer(CallerSide):
 
     def _cut_handlers(self) -> None:
         cut = self.workers.kill(_CUT_TIMEOUT)
-        self._cut += cut  # in two steps: a stop may have counted meanwhile
+        self._cut += cut  # not in one step with `kill`, which waits: see `drain`
 
     def _listen(self, register: bool) -> None:
         settings = self.settings
@@ -355,14 +364,14 @@ class ServiceContainer(CallerSide):
             text = f'{settings.ip} is no address of this machine: {error.strerror or error}'
             raise ConfigurationError(text, settings.ip_at) from error
         listening = self._listener.endpoint
-        if not register:  # nobody reads it elsewhere
+        if not register:  # no other host reads the endpoint
             self._advertising = self._advertised(beyond_host=False)
         self.endpoint = self._advertising.endpoint(listening)
         if self.endpoint != listening:
             logger.info('listening at %s, announced as %s', listening, self.endpoint)
 
     def _names(self) -> dict[str, Any]:
-        """Return what a prompt in this process has."""
+        """Return the names that a prompt of the backdoor defines."""
         return {'container': self, 'interfaces': {i.name: i for i in self.interfaces}}
 
     def _announced(self, endpoint: str) -> str | None:

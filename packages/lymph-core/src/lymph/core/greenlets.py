@@ -1,7 +1,7 @@
 """Greenlets that inherit the context they were made in, and the group that ends them.
 
-The trace id goes on in a new greenlet; the deadline does not. What a handler starts in the
-background may take longer than the caller of the handler waits.
+A new greenlet inherits the trace id but not the deadline: background work that a handler starts may
+take longer than the caller of the handler waits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ['EndsByKilled', 'Greenlet', 'Pool']
 
 
 class EndsByKilled:
-    """Greenlets, and groups of them, that end by `Killed` unless another exception is named."""
+    """Mixin for greenlets and groups: `kill` raises `Killed` in them by default."""
 
     __slots__ = ()
 
@@ -33,13 +33,13 @@ class EndsByKilled:
         timeout: float | None = None,
     ) -> None:
         """Raise `exception` in every greenlet; see `gevent.Greenlet.kill` and `Group.kill`."""
-        super().kill(exception, block, timeout)  # type: ignore[misc]  # of the class beside this
+        super().kill(exception, block, timeout)  # type: ignore[misc]  # of the other base class
 
 
 class Greenlet(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only in the stubs
-    """A greenlet that starts with a copy of its maker's contextvars, without the deadline.
+    """A greenlet that starts with a copy of its creator's context, without the deadline.
 
-    gevent starts greenlets in an empty context, which would lose the trace id.
+    gevent starts greenlets in an empty context, where the trace id would be lost.
     """
 
     def __init__(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -50,9 +50,9 @@ class Greenlet(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only
 
 
 class Pool(EndsByKilled, Group):
-    """The lasting greenlets of a tree of components; `kill()` ends all of them.
+    """The long-running greenlets of a tree of components; `kill()` ends all of them.
 
-    Handlers of calls and events do not run here but in `lymph.core.workers.Workers`.
+    Handlers of calls and events run in `lymph.core.workers.Workers` instead.
     """
 
     greenlet_class = Greenlet
@@ -62,7 +62,7 @@ class Pool(EndsByKilled, Group):
         self._thread = get_ident()
 
     def check_thread(self) -> None:
-        """Raise WrongThread in another native thread than the one this was made in."""
+        """Raise WrongThread unless this is the native thread in which the pool was made."""
         if get_ident() != self._thread:
             raise WrongThread('a greenlet was started')
 

@@ -7,9 +7,9 @@ index  name      content
 =====  ========  ==========================================================================
 0      id        unique to the message
 1      type      REQ, REP, ACK, NACK or ERROR
-2      subject   REQ: ``interface.method``; else the id of the request that is answered
+2      subject   REQ: ``interface.method``; otherwise the id of the request that is answered
 3      headers   a msgpack map
-4      body      msgpack; of a REQ a map of arguments
+4      body      msgpack; in a REQ a map of arguments
 =====  ========  ==========================================================================
 """
 
@@ -50,14 +50,14 @@ REPLIES: Final = frozenset({REP, ACK, NACK, ERROR})
 TYPES: Final = REPLIES | {REQ}
 
 EMPTY_MAP: Final = pack({})
-IDEMPOTENT: Final = pack({'idempotent': True})  # headers of replies from methods that say so
+IDEMPOTENT: Final = pack({'idempotent': True})  # headers of replies from idempotent methods
 NIL: Final = pack(None)
 
 
 def id_source() -> Callable[[], bytes]:
-    """Return a function that makes message ids: a random prefix and a counter, 16 bytes.
+    """Return a function that makes message ids of 16 bytes: a random prefix and a counter.
 
-    A uuid4 costs ten times as much; the prefix keeps ids of different sources apart.
+    The prefix makes ids unique among all sources. A uuid4 would cost ten times as much.
     """
     prefix = os.urandom(8)
     counter = itertools.count(1)
@@ -70,8 +70,10 @@ _new_id = id_source()
 class Message:
     """A message; headers and body are unpacked when they are first read.
 
-    Reading `headers` or `body` raises SerializationError when the peer sent no msgpack, or more
-    than the bounds of `lymph.core.limits` allow.
+    Give a new message either `body` and `headers`, or the same already packed. Raises ValueError
+    for an unknown type, SerializationError for a body or headers that cannot be packed. Reading
+    `headers` or `body` raises SerializationError if the peer sent invalid msgpack, or more than the
+    bounds of `lymph.core.limits` allow.
     """
 
     __slots__ = ('_body', '_headers', 'id', 'packed_body', 'packed_headers', 'subject', 'type')
@@ -119,10 +121,10 @@ class Message:
 
     @classmethod
     def from_frames(cls, frames: Sequence[bytes]) -> Message:
-        """Make a message from what arrived; raises ValueError for a wrong count or type."""
+        """Make a message from received frames; raises ValueError for a wrong count or type."""
         if len(frames) != 5:
             raise ValueError(f'expected a message of 5 frames, found {len(frames)}')
-        message = cls.__new__(cls)  # every call makes one: without the choices of __init__
+        message = cls.__new__(cls)  # every call comes here: __init__ would cost more
         message.id, message.type, message.subject, message.packed_headers, message.packed_body = (
             frames
         )
@@ -132,11 +134,11 @@ class Message:
         return message
 
     def is_request(self) -> bool:
-        """Tell whether this asks for something."""
+        """Tell whether this is a REQ."""
         return self.type == REQ
 
     def is_reply(self) -> bool:
-        """Tell whether this answers a request."""
+        """Tell whether this answers a request: a REP, ACK, NACK or ERROR."""
         return self.type != REQ
 
     def __repr__(self) -> str:
@@ -144,11 +146,11 @@ class Message:
 
 
 _UNREAD: Final = object()
-_SHOWN: Final = 32  # bytes of an id that is printed
+_SHOWN: Final = 32  # bytes of an id that `repr` shows
 
 
 def unpack_headers(data: bytes) -> dict[str, Any]:
-    """Return headers; raises SerializationError when they are too long or no map."""
+    """Return unpacked headers; raises SerializationError if they are too long or not a map."""
     if len(data) > HEADERS:
         raise SerializationError(f'expected headers of at most {HEADERS} bytes, found {len(data)}')
     headers = unpack(data)

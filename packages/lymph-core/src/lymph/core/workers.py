@@ -4,16 +4,16 @@ Starting Python code in a fresh greenlet costs about ten times as much as in one
 before, since its frame stack has to be mapped first. So a greenlet that has finished a task waits
 for the next one. Rules:
 
-- every task runs in a context of its own: no contextvar set by one task is seen by the next. What
-  is local to a greenlet or a thread (`gevent.local`, `threading.local`) stays, as in any pool;
-- at most `size` tasks run at once; `try_start` refuses beyond that, `start` waits;
-- a task started from the hub runs at once, up to its first wait; from any other greenlet it is
-  handed to the hub, since a greenlet that switches away directly would never be resumed;
-- whatever a task raises, its greenlet goes on and its place is given back, once. Only `Killed`
-  ends a greenlet that runs a task;
-- a greenlet that something still refers to runs no other task: a `gevent.Timeout` that a task
-  started and never cancelled would be raised in the next one, and so would what is thrown by
-  whoever kept `gevent.getcurrent()`. The references are counted before a greenlet is used again.
+- Every task runs in a context of its own: a task does not see contextvars that another one has set.
+  Greenlet-local and thread-local data (`gevent.local`, `threading.local`) stay, as in any pool.
+- At most `size` tasks run at once. Beyond that `try_start` returns False, and `start` waits.
+- A task that is started from the hub runs at once, up to its first wait. From any other greenlet it
+  is handed to the hub, since a greenlet that switches away directly would never be resumed.
+- Whatever a task raises, its greenlet goes on and its place becomes free, exactly once. Only
+  `Killed` ends a greenlet that runs a task.
+- A greenlet that is still referenced runs no other task: a `gevent.Timeout` that a task started and
+  never cancelled would be raised in the next task, and so would an exception thrown by code that
+  has kept `gevent.getcurrent()`. The references are counted before a greenlet is reused.
 """
 
 from __future__ import annotations
@@ -44,7 +44,15 @@ _NOTHING: tuple[Callable[..., Any], tuple[Any, ...]] = (bool, ())
 
 
 class _Worker(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only in the stubs
-    """Runs one task after another for as long as its owner keeps it."""
+    """Runs one task after another until its owner does not keep it.
+
+    ========  ===============================  ===============================================
+    state     `task`                           next
+    ========  ===============================  ===============================================
+    busy      the task that it runs            idle; ended when killed, or not kept by `_keep`
+    idle      `_NOTHING`; waits in the hub     busy, by `try_start`; ended by `_let_go` or kill
+    ========  ===============================  ===============================================
+    """
 
     def __init__(self, owner: Workers) -> None:
         super().__init__()
@@ -68,13 +76,13 @@ class _Worker(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only 
                 owner._finished(self)  # noqa: SLF001 - its own class
             if not owner._keep(self):  # noqa: SLF001 - the same
                 return
-            while True:
+            while True:  # idle: wait for a task, whatever stray exceptions arrive
                 try:
                     wait_in_hub()
                 except Killed:
                     owner._gone(self)  # noqa: SLF001 - the same
                     raise
-                except BaseException:  # noqa: BLE001 - meant for a task that is over
+                except BaseException:  # noqa: BLE001 - thrown at a task that has ended
                     if self.task is _NOTHING:
                         owner._gone(self)  # noqa: SLF001 - the same
                         return
@@ -88,7 +96,8 @@ class _Worker(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only 
 class Workers:
     """Runs tasks in reusable greenlets, at most `size` at once (None: no bound).
 
-    A task that raises is logged; what becomes of its error otherwise is the task's own business.
+    The error of a task is logged; a task that has to report it otherwise does so itself. Raises
+    ValueError for a `size` below 1.
     """
 
     def __init__(self, size: int | None = None) -> None:
@@ -97,7 +106,7 @@ class Workers:
         self.size = size
         self.running = 0
         self._limit = float('inf') if size is None else size
-        self._unshared = 0  # references to an idle greenlet that nothing else refers to
+        self._unshared = 0  # reference count of an idle greenlet that only this object refers to
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._free = Event()
@@ -109,9 +118,9 @@ class Workers:
         self._thread = get_ident()
 
     def try_start(self, func: Callable[..., Any], *args: Any) -> bool:
-        """Start a task and return True, or return False when `size` tasks are running.
+        """Start a task and return True; return False if `size` tasks are running, or after `kill`.
 
-        Raises WrongThread in another native thread than the one these workers were made in.
+        Raises WrongThread unless called in the native thread in which these workers were made.
         """
         in_hub = getcurrent() is self._hub
         if not in_hub and get_ident() != self._thread:
@@ -141,9 +150,9 @@ class Workers:
         return True
 
     def start(self, func: Callable[..., Any], *args: Any) -> None:
-        """Start a task, waiting for a free place if there is none.
+        """Start a task; wait for a free place if there is none.
 
-        Raises Killed when the workers are ended meanwhile.
+        Raises Killed when the workers are killed meanwhile, WrongThread as `try_start` does.
         """
         while not self.try_start(func, *args):
             if self._closed:
@@ -160,17 +169,17 @@ class Workers:
         return bool(self._free.wait(timeout))
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait up to `timeout` seconds until no task runs; return whether that came true."""
+        """Wait up to `timeout` seconds until no task is running; return whether none is."""
         return bool(self._quiet.wait(timeout))
 
     def kill(self, timeout: float | None = None) -> int:
         """End all tasks and greenlets for good; return how many tasks were cut short.
 
         Waits up to `timeout` seconds for them to end (None: as long as they take). A task that
-        calls this goes on itself.
+        calls this method is not ended itself.
         """
         self._closed = True
-        self._free.set()  # whoever waits in start() learns of the end
+        self._free.set()  # greenlets that wait in `start` raise Killed
         victims = (self._busy | set(self._idle)) - {getcurrent()}
         cut = len(self._busy & victims)
         self._idle.clear()
@@ -182,17 +191,17 @@ class Workers:
         return cut
 
     def _begin(self, worker: _Worker) -> None:
-        """Run a task that a greenlet has handed over. In the hub."""
+        """Run a task that was started outside the hub. Runs in the hub."""
         if not self._unshared:
             self._count_references()
         if not self._closed:
             worker.switch()
 
     def _count_references(self) -> None:
-        """Learn how many references an idle greenlet has of itself. In the hub.
+        """Measure the reference count of an idle greenlet that is not shared. Runs in the hub.
 
-        The number depends on the versions of Python, gevent and greenlet. It is found with a
-        greenlet that has run nothing, before the first task.
+        The number depends on the versions of Python, gevent and greenlet. It is measured before the
+        first task, on a greenlet that has run no task.
         """
         worker = _Worker(self)
         worker.switch()
@@ -202,12 +211,12 @@ class Workers:
             self._idle.append(worker)
 
     def _let_go(self, worker: _Worker) -> None:
-        """End an idle greenlet, in the hub's next turn."""
+        """End an idle greenlet in the next turn of the hub."""
         worker.leaving = True
         self._hub.loop.run_callback(worker.switch)
 
     def _finished(self, worker: _Worker) -> None:
-        """Give a place back, once for each task."""
+        """Free the place of a task, exactly once for each task."""
         if worker not in self._busy:
             return
         self._busy.discard(worker)
@@ -217,13 +226,14 @@ class Workers:
             self._quiet.set()
 
     def _keep(self, worker: _Worker) -> bool:
+        """Put a greenlet that has finished a task among the idle ones; return False to end it."""
         if self._closed or len(self._idle) >= _KEEP_IDLE:
             return False
         self._idle.append(worker)
         return True
 
     def _gone(self, worker: _Worker) -> None:
-        """Forget a greenlet that was ended while it waited, maybe for the first step of a task."""
+        """Forget a greenlet that was ended while it was idle, or before its task had begun."""
         if worker in self._idle:
             self._idle.remove(worker)
         self._finished(worker)
