@@ -1,1 +1,1 @@
-"""Where what authors write meets what travels: calls in, events in, instances made known."""
+"""What a container does with its interfaces: serve calls, consume events, register instances."""

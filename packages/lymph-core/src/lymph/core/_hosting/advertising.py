@@ -1,4 +1,4 @@
-"""Which address others are told: what a container listens at need not be where it is reached."""
+"""Which address to announce: others may not reach a container at the address it listens at."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ logger = logging.getLogger(__name__)
 
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 
-# Addresses for documentation (RFC 5737, RFC 3849): they belong to nobody, and are routed like any
-# address far away. Port 9 is that of the discard protocol.
+# Addresses for documentation (RFC 5737, RFC 3849): no host has them, and they are routed like any
+# remote address. Port 9 is that of the discard protocol.
 _FAR_AWAY = {socket.AF_INET: ('192.0.2.1', 9), socket.AF_INET6: ('2001:db8::1', 9)}
 _LOOPBACK = {socket.AF_INET: '127.0.0.1', socket.AF_INET6: '::1'}
 
 
 def route_out(family: int) -> str | None:
-    """Return the address of this machine that its default route leaves from, None without a route.
+    """Return this machine's address on its default route, None without a usable one.
 
-    A UDP socket is connected, which chooses the route and sends nothing.
+    `family` is AF_INET or AF_INET6. Connecting a UDP socket chooses the route; it sends nothing.
     """
     try:
         with _Socket(family, socket.SOCK_DGRAM) as sock:
@@ -41,10 +41,11 @@ def route_out(family: int) -> str | None:
 
 
 class Advertising:
-    """Turns addresses that are listened at into those that are announced.
+    """Turns addresses that the container listens at into addresses to announce.
 
-    `ip` is `container.ip`, which stands at `where`; `advertise` is `container.advertise`, if that
-    is set. With `beyond_host`, what is announced is read on other machines.
+    `ip` is the setting `container.ip` and `where` its place in the configuration; `advertise` is
+    the setting `container.advertise`, or None. `beyond_host` tells whether other machines read what
+    is announced.
     """
 
     def __init__(
@@ -56,12 +57,12 @@ class Advertising:
         self._beyond_host = beyond_host
 
     def host(self, ip: str) -> str:
-        """Return the host to announce for a port that is listened at on `ip`.
+        """Return the host to announce for a port that this process listens on at `ip`.
 
-        That is the host of `container.advertise` where `ip` is that of the container or all
-        addresses of the machine, else `ip` itself. All addresses of the machine are announced as
-        the one its default route leaves from, without such a route as loopback, unless other
-        machines read it: then ConfigurationError is raised.
+        - With `container.advertise`: its host, if `ip` is the container's or a wildcard address.
+        - Otherwise `ip` itself, unless it is a wildcard address.
+        - For a wildcard address (``0.0.0.0``, ``::``): the machine's address on its default route.
+          Without a default route: loopback, or ConfigurationError if other machines read it.
         """
         if self._advertise is not None and (ip == self._ip or is_wildcard(ip)):
             return self._advertise.host
@@ -81,7 +82,7 @@ class Advertising:
         )
 
     def endpoint(self, endpoint: str) -> str:
-        """Return what is announced for an endpoint that is listened at; raises as `host` does."""
+        """Return the endpoint to announce for one that is listened at; raises as `host` does."""
         if scheme_of(endpoint) != 'tcp':
             return endpoint
         ip, port = split_tcp(endpoint)
@@ -89,7 +90,7 @@ class Advertising:
         return join_tcp(self.host(ip), announced or port)
 
     def warn_of_loopback(self, endpoint: str) -> None:
-        """Log a warning if an announced endpoint is read where nobody can connect to it."""
+        """Log a warning if a loopback endpoint is announced to other machines."""
         if not self._beyond_host or scheme_of(endpoint) != 'tcp':
             return
         if is_loopback(split_tcp(endpoint)[0]):

@@ -1,4 +1,4 @@
-"""The interface `lymph` of every container: is it alive, what can it do, how does it fare."""
+"""The built-in interface `lymph` of every container: liveness, status, metrics, log levels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ['BuiltinInterface']
 
 
 class BuiltinInterface(Interface):
-    """Answers for the container itself; it is not registered under its own name."""
+    """Answers for the container itself; it is not in the registry, since every instance has it."""
 
     namespaces = ()
 
@@ -71,6 +71,6 @@ class BuiltinInterface(Interface):
     def change_loglevel(self, logger: str, level: str, period: float | None = None) -> None:
         """Set the level of an existing logger, for example DEBUG; `root` is the root logger.
 
-        After `period` seconds, an hour at most and by default, it gets back the level it had.
+        After `period` seconds (by default and at most an hour) the logger gets back its old level.
         """
         self._loglevels.change(logger, level, period)

@@ -1,4 +1,4 @@
-"""Running one call: its context, its arguments, its method, its answer."""
+"""Running one call in the service: set its context, check its arguments, run it, answer it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ['logger', 'run_call']
 
 logger = logging.getLogger(__name__)
 
-_TOLD = 64 * 1024  # characters that a caller gets of a declared error's text
+_TOLD = 64 * 1024  # characters of a declared error's text that are sent to the caller
 
 
 def run_call(
@@ -35,10 +35,11 @@ def run_call(
 ) -> None:
     """Run `method` for the request of `channel` and answer it, whatever happens.
 
-    Runs in a worker, whose context is new. An exception that the method declares is sent as ERROR,
-    any other as NACK `failed`, its traceback staying here: `SystemExit` and all that are no
-    `Exception`, too. The caller is answered before the error is logged and hooks are called. `log`
-    bounds how many errors of one class are logged for a method.
+    Runs in a worker, in an empty context. `deadline` is a time of `time.monotonic`. An exception
+    that the method declares is sent as ERROR; any other, `SystemExit` included, as NACK with the
+    reason ``failed``, while its traceback is only logged here. The caller is answered before the
+    error is logged and `error_hook` is called. `log` limits how often errors of one class are
+    logged for a method.
     """
     trace.go_on(trace_id)
     deadlines.set_current(deadline)
@@ -67,6 +68,7 @@ def run_call(
 
 
 def _invoke(method: HostedMethod, channel: ReplyChannel, body: dict[str, Any]) -> None:
+    """Call the method with its arguments; send its result, or an error that it declares."""
     if method.declaration.raw:
         method.func(channel, **body)
         if not channel.reply_sent and not channel.detached:
@@ -89,13 +91,14 @@ def _failed(
     error_hook: Hook,
     log: LimitedLog,
 ) -> None:
+    """Handle an error that the method does not declare: send a NACK, log the error, call hooks."""
     name = error_name(error)
     told = log.admit(logging.ERROR, f'{method.subject} ({name})')
     entry = f'for trace {trace.get_id()}' if told else 'for the first of many'
     text = f'{name} (see the log of the service {entry})'
     try:
         channel.nack(unless_reply_sent=True, text=text)
-    finally:  # also when this is ended while the caller does not read
+    finally:  # also when this greenlet is killed while the caller does not read
         if told:
             log_failure(logger, error, '%s failed', method.subject)
         error_hook(error, method=method.subject)
@@ -104,7 +107,7 @@ def _failed(
 def _arguments(
     method: HostedMethod, channel: ReplyChannel, deadline: float | None, now: float
 ) -> dict[str, Any]:
-    """Return the checked arguments; raises Refused."""
+    """Return the arguments of the request if they fit the method; raises Refused if they do not."""
     if deadline is not None and deadline <= now:
         raise Refused('the deadline of the call has passed', 'expired')
     try:
@@ -121,7 +124,7 @@ def _arguments(
 
 
 def _about_options(signature: Signature, body: dict[str, Any]) -> str:
-    """Return what to say where an argument was taken for an option of the call, or the reverse."""
+    """Return a hint if the caller has confused an argument with an option of the call."""
     names = {parameter.name for parameter in signature.parameters}
     required = {each.name for each in signature.parameters if each.default is each.empty}
     for option in OPTIONS:
@@ -136,6 +139,6 @@ def _about_options(signature: Signature, body: dict[str, Any]) -> str:
 
 
 def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> None:
-    """Answer with a NACK that says the method did not run."""
+    """Send a NACK with the reason of `error`: the method did not run."""
     method.refused[error.reason] = method.refused.get(error.reason, 0) + 1
     channel.nack(reason=error.reason, text=str(error))

@@ -1,7 +1,7 @@
-"""What an instance says of its interfaces when it is asked with `lymph.inspect`.
+"""What an instance answers about its interfaces to `lymph.inspect`.
 
-Everything is text, a number, a boolean or None. Keys that are added later are for those who know
-them: whoever asks goes by the keys it finds.
+All values are text, numbers, booleans, None, or lists and dicts of them. Later versions may add
+keys, so readers must ignore keys that they do not know and cope without those they expect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ['describe_events', 'describe_interface', 'describe_method', 'describe
 
 
 def describe_interface(interface: Interface) -> dict[str, Any]:
-    """Return name, version, class and the docstring of the class itself."""
+    """Return name, version, class name and the class's own docstring (not an inherited one)."""
     cls = type(interface)
     doc = vars(cls).get('__doc__')
     return {
@@ -32,7 +32,10 @@ def describe_interface(interface: Interface) -> dict[str, Any]:
 
 
 def describe_method(method: HostedMethod) -> dict[str, Any]:
-    """Return all that a caller has to know; `raises` are the names of RemoteError's subclasses."""
+    """Return what a caller has to know of a method.
+
+    `raises` are class names, which are also the names of the RemoteErrors that callers get.
+    """
     declaration = method.declaration
     return {
         'name': method.subject,

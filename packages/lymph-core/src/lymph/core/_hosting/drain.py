@@ -1,4 +1,4 @@
-"""Leaving gracefully: how long to go on answering after the registry was left."""
+"""Stopping gracefully: how long to go on answering after leaving the registry."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import gevent
 
 __all__ = ['wait_until_quiet']
 
-QUIET = 0.5  # seconds without a request after which callers are taken to have noticed
+QUIET = 0.5  # seconds without a request, after which callers seem to know of the stop
 
 
 def wait_until_quiet(last_request: Callable[[], float], timeout: float) -> bool:
-    """Return when nothing has arrived for half a second, or after `timeout` seconds.
+    """Wait until no request has arrived for half a second, at most `timeout` seconds.
 
-    Tells whether it is quiet. `last_request` returns the time (`time.monotonic`) of the latest
-    request.
+    Returns False if requests still arrived when `timeout` was over. `last_request()` returns the
+    time (`time.monotonic`) of the latest request.
     """
     end = time.monotonic() + timeout
     since = time.monotonic()

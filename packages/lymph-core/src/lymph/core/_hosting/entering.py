@@ -1,4 +1,4 @@
-"""The backdoor of a container: whether there is one, and opening it."""
+"""The backdoor of a container: reading its settings, and opening it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lymph.core.options import refuse_unknown
 __all__ = ['BackdoorSettings', 'OpenBackdoor', 'open_backdoor', 'read_backdoor']
 
 _LOOPBACK = '127.0.0.1'
-_SHORTEST = 16  # characters of a token that somebody has made up
+_SHORTEST = 16  # characters of a token from the configuration
 
 # Imported on first use: few containers open a backdoor.
 _new_token: Callable[[], str] = lazy('lymph.core._backdoor.tokens:new_token')
@@ -23,16 +23,16 @@ _complete_namespace: Callable[[dict[str, Any]], dict[str, Any]] = lazy(
 
 
 class OpenBackdoor(Protocol):
-    """What a container knows of its backdoor."""
+    """What a container needs of its open backdoor."""
 
     endpoint: str
 
     def close(self) -> None:
-        """End the port and all prompts."""
+        """Close the port and end all prompts."""
 
 
 class BackdoorSettings(NamedTuple):
-    """Where a backdoor listens, and its token if somebody has made one up."""
+    """Where a backdoor listens, its token (None: a random one), and where `ip` is configured."""
 
     ip: str = _LOOPBACK
     token: str | None = None
@@ -43,9 +43,11 @@ _open: Callable[..., OpenBackdoor] = lazy('lymph.core._backdoor.server:Backdoor'
 
 
 def read_backdoor(debug: ConfigView, asked: bool = False) -> BackdoorSettings | None:
-    """Return what a `debug` section says; None where neither it nor `asked` wants a backdoor.
+    """Return the settings of a `debug` section; None if no backdoor is to be opened.
 
-    Raises ConfigurationError.
+    One is opened if the section has `backdoor_ip`, or with `asked` (the option --debug). Raises
+    ConfigurationError for an unknown key, an invalid address and a token of less than 16
+    characters.
     """
     refuse_unknown(debug, ('backdoor_ip', 'backdoor_token'), plain=True)
     ip = debug.get_line('backdoor_ip', None)
@@ -63,7 +65,10 @@ def read_backdoor(debug: ConfigView, asked: bool = False) -> BackdoorSettings | 
 def open_backdoor(
     settings: BackdoorSettings, identity: str, names: Callable[[], dict[str, Any]]
 ) -> OpenBackdoor:
-    """Open a backdoor; `names()` returns what its prompts have. Raises ConfigurationError."""
+    """Open a backdoor; `names()` returns the names that its prompts define.
+
+    Raises ConfigurationError if the address cannot be listened at.
+    """
     token = _new_token() if settings.token is None else settings.token
     try:
         return _open(settings.ip, identity, token, lambda: _complete_namespace(names()))

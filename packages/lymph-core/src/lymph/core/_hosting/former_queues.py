@@ -1,4 +1,4 @@
-"""Queues of an earlier version: a `queue_name` was the whole name of a queue then."""
+"""Queues of earlier versions, where `queue_name` was the whole name of a queue."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ logger = logging.getLogger(__name__)
 def warn_of_former_queues(
     interfaces: Iterable[Interface], has_queue: Callable[[str], bool]
 ) -> None:
-    """Warn of each queue that a handler consumed before, and that still collects its events.
+    """Warn of each queue that a handler consumed in earlier versions and that still exists.
 
-    `has_queue` is that of the event system; it is asked where a handler has a `queue_name`.
+    Nothing consumes such a queue, and it still collects events. `has_queue` is that of the event
+    system; it is called only for handlers with a `queue_name`.
     """
     for interface in interfaces:
         for handler in interface.event_handlers.values():
@@ -46,5 +47,5 @@ def warn_of_former_queues(
 def _exists(has_queue: Callable[[str], bool], queue: str) -> bool:
     try:
         return has_queue(queue)
-    except LymphError:  # no queue can have that name, or the subscription will tell
+    except LymphError:  # an impossible name, or a fault that the subscription will report
         return False

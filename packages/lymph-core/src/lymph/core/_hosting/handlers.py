@@ -1,8 +1,8 @@
 """The event handlers and tasks of a container's interfaces: first their queues, then their events.
 
-The queues exist before `on_start` of anything that an author wrote: what a part emits while it
-starts, to itself or to another part of the same process, waits there. Events are delivered when
-everything has started.
+The queues are made before any `on_start` of the author's code: an event that a component emits
+while it starts, to itself or to another component of the process, waits in its queue. Events are
+delivered when everything has started.
 
 ==================  ================  ====================
 queue of            in an instance    in a worker
@@ -12,7 +12,7 @@ a serial handler    consumed          kept for instances
 a task              kept for workers  consumed
 ==================  ================  ====================
 
-Queues that end with whoever consumes them (broadcast, once) exist only there.
+Temporary queues (broadcast, once) exist only where they are consumed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ['Handlers', 'HandlersHost']
 
 
 class HandlersHost(Protocol):
-    """What the handlers need of their container."""
+    """What `Handlers` needs of its container."""
 
     @property
     def events(self) -> BaseEventSystem:
@@ -50,7 +50,7 @@ class HandlersHost(Protocol):
 
 
 class Handlers(Component):
-    """Prepares the queues when it starts; `consume` begins to deliver."""
+    """Makes the queues when it starts; `consume` begins to deliver events."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Handlers(Component):
         self._figures: QueueMetrics | None = None
 
     def on_start(self) -> None:
-        """Make and bind all queues; raises SubscriptionError."""
+        """Make and bind all queues of the table above; raises SubscriptionError."""
         interfaces = newest_first(self._interfaces())
         for interface in interfaces:
             check_queues(interface)
@@ -88,13 +88,13 @@ class Handlers(Component):
             self.metrics.add(self._figures)
 
     def on_stop(self) -> None:
-        """Tell figures of the queues no more."""
+        """Remove the metrics of the queues."""
         if self._figures is not None:
             self.metrics.remove(self._figures)
             self._figures = None
 
     def consume(self) -> None:
-        """Begin to consume; raises SubscriptionError."""
+        """Begin to consume events and tasks; raises SubscriptionError."""
         for subscription in self._consumed:
             self._host.subscribe(subscription)
         if not self._worker:

@@ -1,4 +1,4 @@
-"""Which method answers a subject: the interfaces of a container by name and version."""
+"""Finding the method for a request among the interfaces of a container, by name and version."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ['HostedMethod', 'MethodTable']
 
 @dataclass(eq=False)
 class HostedMethod:
-    """A method of an installed interface, with what is counted of its calls."""
+    """A method of an installed interface, with the counts of its calls."""
 
     subject: str
     interface: Interface
     declaration: RpcDeclaration
     func: Callable[..., Any]
-    vital: bool = False  # answered also when the container is full or on its way down
+    vital: bool = False  # answered even when the container is full, starting or stopping
     running: int = 0
     handled: int = 0
     failed: int = 0
-    seconds: float = 0.0
-    refused: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0  # spent in all calls together
+    refused: dict[str, int] = field(default_factory=dict)  # reason -> calls
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield the counts as metrics."""
@@ -48,21 +48,23 @@ class HostedMethod:
 class MethodTable:
     """Finds methods by subject and version.
 
-    Of several versions that serve a request each counts as an instance of its own, as it would in
-    a process of its own: they take turns.
+    If several installed versions serve a request, they take turns, as if each of them ran in a
+    process of its own.
     """
 
     def __init__(self) -> None:
         self.interfaces: dict[tuple[str, Version | None], Interface] = {}
-        self._found: dict[tuple[bytes, str | None], HostedMethod] = {}
-        self._turns: dict[tuple[HostedMethod, ...], Iterator[HostedMethod]] = {}
-        self._taking_turns: dict[tuple[bytes, str | None], Iterator[HostedMethod]] = {}
         self._methods: dict[tuple[str, Version | None, str], HostedMethod] = {}
+        # Results of earlier searches, by subject and wanted version: the one method that serves the
+        # request, or a cycle of several. Requests that mean the same methods share one cycle.
+        self._found: dict[tuple[bytes, str | None], HostedMethod] = {}
+        self._taking_turns: dict[tuple[bytes, str | None], Iterator[HostedMethod]] = {}
+        self._turns: dict[tuple[HostedMethod, ...], Iterator[HostedMethod]] = {}
 
     def add(self, interface: Interface, vital: bool = False) -> None:
-        """Install an interface; a `vital` one is answered whatever the state of the container.
+        """Install an interface; a `vital` one is answered in every state of the container.
 
-        Raises ConfigurationError when one of the same name and version is there.
+        Raises ConfigurationError for a second interface of the same name and version.
         """
         version = None if interface.version is None else parse_version(interface.version)
         key = interface.name, version
@@ -81,10 +83,11 @@ class MethodTable:
         return iter(tuple(self._methods.values()))
 
     def find(self, subject: bytes, version: str | None) -> HostedMethod:
-        """Return the method for a subject, of an interface that serves `version`.
+        """Return a method for `subject` from an interface that serves `version`.
 
-        None stands for the newest major version here. Raises Refused with the reason
-        unknown_interface, unknown_version, unknown_method or, for a long subject, malformed.
+        None stands for the newest major version installed here. Raises Refused with the reason
+        unknown_interface, unknown_version, unknown_method or, for a subject that is too long,
+        malformed.
         """
         key = subject, version
         method = self._found.get(key)
@@ -94,7 +97,7 @@ class MethodTable:
         if turns is None:
             methods = self._search(subject, version)
             turns = self._turns.setdefault(methods, itertools.cycle(methods))
-            # only what exists is remembered, so that callers cannot fill the table with subjects
+            # only existing versions are stored, so that callers cannot fill the tables
             if version is None or any(version == each.interface.version for each in methods):
                 if len(methods) == 1:
                     self._found[key] = methods[0]

@@ -1,4 +1,4 @@
-"""What an operator asks of any process: its version, its clock, how many files it has open."""
+"""Facts about the process for an operator: version, clock, open descriptors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def process_facts() -> dict[str, Any]:
     """Return facts about this process, in serializable types.
 
     =============  ============================================================================
-    `version`      of lymph-core; None where it is not installed
-    `time`         what its clock says: Unix time in seconds
-    `descriptors`  `open`, how many there are (None where the system does not tell), and `limit`
+    `version`      of lymph-core; None if the distribution is not installed
+    `time`         its wall clock: Unix time in seconds
+    `descriptors`  `open`, their number (None if the system does not tell); `limit`, RLIMIT_NOFILE
     =============  ============================================================================
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -34,10 +34,10 @@ def process_facts() -> dict[str, Any]:
 
 
 def open_descriptors() -> int | None:
-    """Return how many descriptors this process has open, None where the system does not tell."""
+    """Return the number of open descriptors of this process, None if the system does not tell."""
     for folder in _DESCRIPTORS:
         try:
-            return len(os.listdir(folder)) - 1  # without the one that lists
+            return len(os.listdir(folder)) - 1  # `listdir` itself has one open
         except OSError:
             continue
     return None
@@ -45,7 +45,7 @@ def open_descriptors() -> int | None:
 
 @functools.cache
 def _version() -> str | None:
-    metadata: Any = import_module('importlib.metadata')  # takes its time, and few ask
+    metadata: Any = import_module('importlib.metadata')  # slow to import, and rarely needed
     try:
         return str(metadata.version('lymph-core'))
     except metadata.PackageNotFoundError:

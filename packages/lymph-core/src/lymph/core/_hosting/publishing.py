@@ -1,12 +1,12 @@
-"""Publishing the log of a container where `container.log_endpoint` says.
+"""Publishing the log of a container at the endpoint `container.log_endpoint`.
 
 ===========================  =====================================================================
 setting                      meaning
 ===========================  =====================================================================
-``tcp://HOST:PORT``          a port of one address, or with ``*`` of all addresses of the machine
-``tcp://HOST``               the same, any free port; ``tcp://HOST:*`` and ``tcp://HOST:0``, too
+``tcp://HOST:PORT``          a port at one address, or at all addresses if HOST is ``*``
+``tcp://HOST``               any free port; so are ``tcp://HOST:*`` and ``tcp://HOST:0``
 ``ipc://PATH``               a Unix domain socket
-``inproc://NAME``            for others in this process; it is not announced
+``inproc://NAME``            for readers in this process; it is not announced
 ===========================  =====================================================================
 """
 
@@ -28,25 +28,25 @@ __all__ = ['OpenLog', 'announced_endpoint', 'check_log_endpoint', 'publish_log']
 
 _TCP = re.compile(r'tcp://(?P<host>\[[^\[\]\s]+\]|[^\[\]:/\s]+)(?::(?P<port>[0-9]{1,5}|\*))?')
 _LOCAL = re.compile(r'(?:ipc|inproc)://[^\x00-\x1f]+')
-_LONGEST = 255  # characters: what a registry takes
-_LOOK_UP = 5.0  # seconds for a name server
+_LONGEST = 255  # characters, as `lymph.core.facts` allows in a registry
+_LOOK_UP = 5.0  # seconds to look up a host name
 
 
 class OpenLog(Protocol):
-    """What a container knows of its `LogPublisher`."""
+    """What a container needs of its `LogPublisher`."""
 
     endpoint: str
 
     def close(self) -> None:
-        """Send what is queued, and end. Idempotent."""
+        """Send what is queued, then close the socket. Idempotent."""
 
 
-# Imported on first use: a container whose log nobody follows does without libzmq.
+# Imported on first use: a container that does not publish its log does not load libzmq.
 _publish: Callable[[str, str], OpenLog] = lazy('lymph.core._monitoring.log_publisher:LogPublisher')
 
 
 def check_log_endpoint(value: object) -> str:
-    """Return a setting that says where a log is published; raises ValueError for anything else."""
+    """Return `value` if it is a valid setting `log_endpoint`; raises ValueError if it is not."""
     if isinstance(value, str) and len(value) <= _LONGEST and _is_endpoint(value):
         return value
     raise ValueError(
@@ -56,9 +56,10 @@ def check_log_endpoint(value: object) -> str:
 
 
 def publish_log(setting: str, identity: str, where: Location | str) -> OpenLog:
-    """Publish the log of this process; raises ConfigurationError when it cannot be done there.
+    """Publish the log of this process at the endpoint `setting`; return the open publisher.
 
-    `where` is the place of the setting.
+    `where` is the place of the setting. Raises ConfigurationError if the host is unknown or the
+    endpoint cannot be listened at.
     """
     try:
         return _publish(_address(setting), identity)
@@ -70,9 +71,9 @@ def publish_log(setting: str, identity: str, where: Location | str) -> OpenLog:
 
 
 def announced_endpoint(endpoint: str, announced_host: Callable[[str], str]) -> str | None:
-    """Return the endpoint at which others reach what this process listens at with `endpoint`.
+    """Return the endpoint to announce for one that this process listens at; None for ``inproc``.
 
-    `announced_host(ip)` returns the host by which they reach an address. None if they cannot.
+    `announced_host(ip)` returns the host to announce for an address; see `Advertising.host`.
     """
     scheme = scheme_of(endpoint)
     if scheme != 'tcp':
@@ -95,7 +96,10 @@ def _is_endpoint(text: str) -> bool:
 
 
 def _address(setting: str) -> str:
-    """Return a setting as libzmq takes it, whose own look-up of names would hold up the loop."""
+    """Return a setting as libzmq takes it: its host looked up, its port a number or ``*``.
+
+    libzmq would look up the name itself, which blocks the loop. Raises socket.gaierror.
+    """
     match = _TCP.fullmatch(setting)
     if match is None:
         return setting

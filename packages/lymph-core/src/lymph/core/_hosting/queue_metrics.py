@@ -1,7 +1,8 @@
-"""What is in the queues of an instance, as metrics.
+"""Metrics of the queues of an instance.
 
-The event system is asked when the metrics are read and never otherwise. Whoever reads them waits a
-moment for the answer; without one, figures are left out rather than made up.
+The event system is asked only when the metrics are read. The reader waits up to half a second for
+the answer. Without one, the metrics of an earlier answer are given while it is recent; after that,
+there are none.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ __all__ = ['QueueMetrics']
 logger = logging.getLogger(__name__)
 
 _FIGURES = ('waiting', 'delayed', 'bytes', 'oldest', 'running', 'consumers', 'dead')
-_PATIENCE = 0.5  # seconds; half of what a call waits for its answer by default
-_STALE = 10.0  # seconds after which an answer says nothing about now
+_PATIENCE = 0.5  # seconds to wait for the event system; half of the default timeout of a call
+_STALE = 10.0  # seconds after which an answer is out of date
 
 
 class QueueMetrics:
-    """Yields ``queues.waiting`` and so on, tagged with the queue, for the queues called `names`.
+    """Yields ``queues.waiting`` and so on, tagged with the queue, for the queues in `names`.
 
-    `component` runs what asks; `queues` returns whom to ask, or None.
+    `component` spawns the greenlet that asks. `queues()` returns the queues of the event system, or
+    None if it has no counts.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class QueueMetrics:
         self._thread = get_ident()
         self._asking: Greenlet | None = None
         self._states: Sequence[QueueState] = ()
-        self._asked = 0.0  # when the states were true, by the monotonic clock
+        self._asked = 0.0  # `time.monotonic` at the request of these states
 
     def __iter__(self) -> Iterator[Sample]:
-        """Yield what is known of each queue; of what nobody can tell, nothing."""
+        """Yield the known counts of each queue; unknown ones are left out."""
+        # only where it is possible to wait; otherwise give the last answer
         if get_ident() == self._thread and getcurrent() is not gevent.get_hub():
             self._ask()
         if time.monotonic() - self._asked < _STALE:

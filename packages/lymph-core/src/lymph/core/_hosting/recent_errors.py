@@ -1,7 +1,7 @@
-"""The last errors of a container's handlers, for an operator: what failed, not what it said.
+"""The last errors of a container's handlers, for an operator: where and which, without their text.
 
-Whoever can connect may read them, so the text of an error stays in the log of the service, as it
-does for the caller of a method that failed. The trace id leads from here to there.
+Everybody who can connect may read them, so the text of an error is only in the log of the service.
+The trace id helps to find it there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lymph.core.failures import error_name
 __all__ = ['RecentErrors']
 
 _KEPT = 10
-_LENGTH = 200  # characters of a name
+_LENGTH = 200  # characters kept of a name
 
 
 class RecentErrors:
@@ -26,7 +26,7 @@ class RecentErrors:
         self._errors: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
     def __call__(self, error: BaseException, **details: Any) -> None:
-        """Remember an error; `details` are those of the hook."""
+        """Store an error; `details` are those that the error hook was called with."""
         self._errors.append(
             {
                 'where': _where(details),
@@ -41,9 +41,9 @@ class RecentErrors:
 
         ==========  =========================================================================
         `where`     the method, handler or component that failed
-        `error`     the class of the error
+        `error`     the name of the error's class
         `time`      Unix time in seconds
-        `trace_id`  of the work that failed, where it had one
+        `trace_id`  of the work that failed, or None
         ==========  =========================================================================
         """
         return list(self._errors)

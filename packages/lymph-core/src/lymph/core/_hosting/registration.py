@@ -1,4 +1,4 @@
-"""Making the interfaces of a container known, and taking them back."""
+"""Registering the interfaces of a container in the registry, and taking them out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ['Registrations', 'host_facts']
 
 logger = logging.getLogger(__name__)
 
-_FULL_NAME = 1.0  # seconds
+_FULL_NAME = 1.0  # seconds to look up the full name of the host
 
 Registered = tuple[str, ServiceInstance, str]
 
@@ -32,10 +32,10 @@ def host_facts(
     log_endpoint: str | None = None,
     backdoor_endpoint: str | None = None,
 ) -> ServiceInstance:
-    """Return what all instances of this process have in common.
+    """Return the facts that all instances of this process have in common.
 
-    Waits, without blocking the hub, for the host's full name, which may take a name server; one
-    that says nothing for a second is not waited for.
+    Waits, without blocking the hub, up to a second for the full name of the host, since looking it
+    up may need a name server.
     """
     return ServiceInstance(
         identity=identity,
@@ -53,7 +53,8 @@ def host_facts(
 class Registrations:
     """The entries of one container in the registry.
 
-    Those of a `worker` are called ``<name>.worker``, and answer no HTTP.
+    Interfaces of a `worker` are registered as ``<name>.worker``, and only in the namespace of
+    calls.
     """
 
     def __init__(self, registry: BaseServiceRegistry, worker: bool = False) -> None:
@@ -64,8 +65,8 @@ class Registrations:
     def register(self, interfaces: Iterable[Interface], facts: ServiceInstance) -> None:
         """Register each interface in each of its namespaces.
 
-        Raises RegistrationFailure, also for a name or for facts that are not valid; what was
-        registered until then is taken back.
+        Raises RegistrationFailure when the registry fails, and for invalid facts; what was
+        registered before the error is taken out again.
         """
         try:
             for interface in interfaces:
@@ -80,7 +81,7 @@ class Registrations:
 
     @property
     def entries(self) -> list[tuple[str, ServiceInstance]]:
-        """What is registered: names, and what is told of each, once for all namespaces."""
+        """The registered names and their instances, each once for all its namespaces."""
         return list(dict.fromkeys((name, instance) for name, instance, _ in self._entries))
 
     def name_of(self, interface: Interface) -> str:
@@ -88,7 +89,7 @@ class Registrations:
         return f'{interface.name}.worker' if self._worker else interface.name
 
     def withdraw(self) -> None:
-        """Take all entries back; what the registry fails to take out is logged."""
+        """Take all entries out of the registry; failures are logged."""
         while self._entries:
             name, instance, namespace = self._entries.pop()
             try:

@@ -1,7 +1,7 @@
-"""Requests in: what arrives at the endpoint is checked, refused or given to a worker.
+"""Incoming requests: each message at the endpoint is dropped, refused, or given to a worker.
 
-Runs in the hub, so nothing here waits. Whatever a peer sends, the loop goes on: what cannot be a
-request is counted and dropped, what can be answered gets a NACK with its reason.
+Runs in the hub, so nothing here waits. A message that is not a request is counted and dropped. A
+request that cannot be served is answered with a NACK that carries the reason.
 """
 
 from __future__ import annotations
@@ -33,18 +33,22 @@ __all__ = ['RequestServer']
 logger = logging.getLogger(__name__)
 
 _SAID: Final = {STARTING: 'this instance is starting', DRAINING: 'this instance is stopping'}
-_VITAL = 16  # calls of the built-in interface that run at once, beside the handlers
+_VITAL = 16  # calls of the built-in interface that may run at once; `pool_size` does not count them
 
-# what optional headers may be
+# types of optional headers
 _TEXT = (str, type(None))
 _SECONDS = (float, int, type(None))
 
 
 class RequestServer:
-    """The link handler of a container's endpoint."""
+    """The link handler of a container's endpoint.
+
+    Calls of the built-in interface (`vital` methods) have workers of their own and are never
+    refused because of the state of the container: an operator can always ask for its status.
+    """
 
     def __init__(self, methods: MethodTable, workers: Workers, error_hook: Hook) -> None:
-        #: why calls of handlers are refused now: the container starts, or stops; None: they are not
+        #: why calls are refused: the container is starting, or stopping; None: they are served
         self.refusing: Reason | None = None
         self.last_request = time.monotonic()
         self.links: set[Link] = set()
@@ -57,11 +61,11 @@ class RequestServer:
         self._dropped: dict[str, int] = {}
 
     def link_up(self, link: Link) -> None:
-        """Remember a caller."""
+        """Add a caller."""
         self.links.add(link)
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Forget a caller; what runs for it goes on, its replies go nowhere."""
+        """Remove a caller; calls that run for it go on, and their replies are dropped."""
         self.links.discard(link)
         logger.debug('%s: %s', link.peer, reason)
 
@@ -79,7 +83,7 @@ class RequestServer:
             method, trace_id, deadline = self._open(message)
         except Refused as error:
             if len(message.id) > HEADERS:
-                self._drop('id')  # the answer would repeat it
+                self._drop('id')  # the answer would contain it
                 return
             self._drop(error.reason)
             channel.nack(reason=error.reason, text=str(error))
@@ -94,12 +98,12 @@ class RequestServer:
             refuse(method, channel, Refused(text, 'overloaded'))
 
     def close(self) -> None:
-        """End what still runs for operators; tell how many errors were not logged."""
+        """End running calls of the built-in interface; log how many error lines were left out."""
         self._vital_workers.kill()
         self._log.close()
 
     def __iter__(self) -> Iterator[Sample]:
-        """Yield counts of what could not be served, and of callers."""
+        """Yield the number of callers, of dropped messages, and the counts of each method."""
         yield 'rpc.callers', len(self.links), {}
         for reason, count in self._dropped.items():
             yield 'rpc.dropped', count, {'reason': reason}

@@ -1,4 +1,4 @@
-"""From event handlers and tasks of an interface to subscriptions of the event system."""
+"""Subscriptions of the event system for the event handlers and tasks of an interface."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class HandlerStats:
-    """Counts of one queue's events, as metrics."""
+    """Counts of the events that were handled from one queue, as metrics."""
 
     def __init__(self, queue_name: str) -> None:
         self.queue_name = queue_name
@@ -52,10 +52,10 @@ class HandlerStats:
 def of_newest(
     interfaces: Iterable[Interface], subscriptions: Callable[[Interface], list[Subscription]]
 ) -> Iterator[Subscription]:
-    """Yield the subscriptions of all interfaces.
+    """Yield the subscriptions of all interfaces, each queue for one version only.
 
-    Versions of one interface share its queues, as they do in processes of their own; of those in
-    one process, the newest that has the handler consumes.
+    Versions of an interface share its queues. If a process has several versions of an interface,
+    the newest one that has the handler consumes.
     """
     owners: dict[str, Interface] = {}
     for interface in newest_first(interfaces):
@@ -77,7 +77,8 @@ def _version(interface: Interface) -> Version:
 def check_queues(interface: Interface) -> None:
     """Raise SubscriptionError if two handlers or tasks of an interface have the same queue.
 
-    One of them may run in a worker, elsewhere, so that the event system sees no more than one.
+    The event system cannot check this: tasks run in workers, so it may see one of the two in each
+    process.
     """
     serial = {
         queue_name(interface.name, name): name
@@ -142,10 +143,11 @@ def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
 def hosted(
     subscription: Subscription, stats: HandlerStats, ended: Callable[[], object]
 ) -> Subscription:
-    """Return the subscription with a handler that has a context and is counted.
+    """Return the subscription with its handler wrapped: it sets the context and counts events.
 
-    Its error goes on to the event system, which reports it and decides what becomes of the event.
-    `ended()` is called when the one event of a `once` subscription will not come again.
+    The wrapper sets the trace id of the event and no deadline. Errors of the handler are counted
+    and raised again; the event system reports them and decides about the event. `ended()` is
+    called when the event of a `once` subscription was handled or has failed for good.
     """
     handler = subscription.handler
 

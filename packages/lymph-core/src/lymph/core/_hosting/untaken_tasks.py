@@ -1,4 +1,4 @@
-"""Tells once that nobody takes the tasks of an instance: they would wait without a word."""
+"""A warning when no worker consumes the tasks of an instance, which would wait unnoticed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ['warn_of_untaken_tasks']
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before each look; a worker that is started together with the instance is there by then.
+#: Seconds before each check; a worker that is started with the instance is connected by then.
 _PATIENCE = 10.0
-#: A worker that is being replaced, or connected anew, is missed by one look, not by two.
+#: Checks without a consumer before the warning; a worker that restarts or reconnects misses one.
 _LOOKS = 2
 
 
 def warn_of_untaken_tasks(queues: Queues, names: Sequence[str]) -> None:
-    """Look now and then who consumes these queues of tasks, and warn if nobody does.
+    """Check twice whether these queues of tasks have consumers; warn if one of them has none.
 
-    Ends as soon as somebody takes each of them, with the warning, and where the event system cannot
-    tell consumers. While it cannot be asked, that says nothing about workers.
+    Returns without a warning as soon as each queue has a consumer, or if the event system does not
+    count consumers. Checks that the event system does not answer do not count.
     """
     looks = 0
     while looks < _LOOKS:
