@@ -1,7 +1,7 @@
-"""The names that authors of services write, each loaded from its home when it is first used.
+"""The names that authors of services use; each is imported from its module on first use.
 
-The one `__init__.py` of the namespace: other distributions add folders beside it. Nothing of lymph
-is imported here, so that ``import lymph`` costs nothing and loads no gevent.
+This is the only `__init__.py` of the namespace; other distributions add packages to it. Nothing of
+lymph is imported here, so ``import lymph`` is fast and does not load gevent.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ else:
         else:
             if name.startswith('_'):
                 raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-            # subpackages (lymph.core, lymph.config, ...) become attributes when they are asked for
+            # subpackages (lymph.core, lymph.config, ...) are imported when they are first used
             try:
                 return import_module(f'{__name__}.{name}')
             except ModuleNotFoundError as error:
@@ -155,7 +155,7 @@ else:
         return sorted({*globals(), *_HOMES, '__version__'})
 
     def _version():
-        metadata = import_module('importlib.metadata')  # takes longer than all the rest of this
+        metadata = import_module('importlib.metadata')  # slower than all other imports here
         try:
             return metadata.version(_DISTRIBUTION)
         except metadata.PackageNotFoundError as error:

@@ -16,8 +16,8 @@ __all__ = ['Client']
 class Client(CallsServices):
     """Calls services and emits events without being a service.
 
-    Registry and event system are started when they are first used. Close a client, or use it as a
-    context manager.
+    The registry and the event system are started when they are first used. Call `close`, or use the
+    client as a context manager. `request` and `proxy` are the same as those of `Interface`.
     """
 
     def __init__(self, container: ServiceContainer) -> None:
@@ -26,9 +26,9 @@ class Client(CallsServices):
 
     @classmethod
     def from_config(cls, config: Configuration | None = None, **overrides: Any) -> Client:
-        """Make a client from a configuration; None is the default one, with the embedded backends.
+        """Make a client from a configuration; None stands for one with the embedded backends.
 
-        Raises ConfigurationError.
+        `overrides` are those of `ServiceContainer.from_config`. Raises ConfigurationError.
         """
         section = None if config is None else config.view('container')
         return cls(ServiceContainer.from_config(section, on_demand=True, **overrides))
@@ -36,15 +36,17 @@ class Client(CallsServices):
     def emit(
         self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
     ) -> None:
-        """Emit an event and return when it is safe; it is delivered after `delay` seconds.
+        """Emit an event; return when the event system has stored it safely.
 
-        Raises EmitFailure when that is not certain, SerializationError for a payload that cannot
-        travel.
+        `payload` is a map of parameters. Handlers get the event after `delay` seconds at the
+        earliest. Raises EmitFailure when the event may be lost, SerializationError for a payload
+        that cannot be serialized, TypeError for one that is not a mapping, ValueError for an
+        invalid delay.
         """
         self.container.emit_event(event_type, payload, delay=delay)
 
     def close(self) -> None:
-        """Close all connections. Idempotent."""
+        """Close all connections and stop the backends. Idempotent."""
         self.container.stop()
 
     def __enter__(self) -> Client:

@@ -16,9 +16,10 @@ __all__ = ['patch']
 
 
 def patch() -> None:
-    """Replace what blocks in the standard library by gevent's; to be called before other imports.
+    """Replace the blocking functions of the standard library by those of gevent.
 
-    `lymph` does it for the commands that run services. Idempotent.
+    Call it before any other import. The command `lymph` calls it for commands that run services.
+    Idempotent.
     """
     if not monkey.is_module_patched('socket'):
         with _quick_look_at_plugins() if _is_replaceable() else nullcontext():
@@ -36,10 +37,10 @@ def _is_asked_by_the_patching() -> bool:
 
 @contextmanager
 def _quick_look_at_plugins() -> Iterator[None]:
-    """Let gevent find its plugins as lymph finds its own.
+    """Let gevent look for its plugins in the way lymph looks for its own, which is faster.
 
-    It asks `importlib.metadata`, which reads all that is installed, before and after each of a
-    dozen modules: that takes longer than all of the patching.
+    For each of a dozen modules gevent asks `importlib.metadata` twice, which reads the metadata of
+    everything that is installed: this takes longer than the patching itself.
     """
     gevent: Any = events  # its types do not know the name
     ask = gevent.notify_and_call_entry_points
@@ -51,7 +52,7 @@ def _quick_look_at_plugins() -> Iterator[None]:
 
 
 def _notify(event: Any) -> None:
-    """Tell subscribers and plugins of an event; they may raise `gevent.events.DoNotPatch`."""
+    """Send an event to subscribers and plugins; they may raise `gevent.events.DoNotPatch`."""
     events.notify(event)  # type: ignore[attr-defined]  # its types do not know it
     for plugin in entry_points(event.ENTRY_POINT_NAME):
         subscriber: Any = load_reference(plugin.value.partition('[')[0].strip())

@@ -24,10 +24,10 @@ __all__ = [
 ]
 
 _LONGEST = 253  # characters of a host name: RFC 1035, 2.3.4
-_LABEL = r'\w(?:[\w-]*\w)?'  # letters of all scripts; what resolvers take is for them to say
+_LABEL = r'\w(?:[\w-]*\w)?'  # letters of all scripts; resolvers reject what they cannot look up
 _NAME = re.compile(rf'{_LABEL}(?:\.{_LABEL})*\.?')
 _SCOPE = re.compile(r'[\w.-]+')
-# Resolvers read 10.1, 010.0.0.1 and 0x7f000001 as IPv4 addresses, each in a way of its own.
+# Resolvers also read 10.1, 010.0.0.1 and 0x7f000001 as IPv4 addresses, but differently.
 _LOOKS_NUMERIC = re.compile(r'(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?')
 _WITH_PORT = re.compile(r'(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?')
 
@@ -40,7 +40,7 @@ class Address(NamedTuple):
 
 
 def numeric(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return a host as the IP address that it is, None for a host name."""
+    """Return the IP address that a host is; None for a host name."""
     if '%' in host and not _SCOPE.fullmatch(host.partition('%')[2]):
         return None
     try:
@@ -50,7 +50,7 @@ def numeric(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def check_host(text: object) -> str:
-    """Return a host without brackets; raises ValueError for anything that cannot be one."""
+    """Return a host without brackets; raises ValueError for an invalid host."""
     if isinstance(text, str):
         host = text[1:-1] if text.startswith('[') and text.endswith(']') else text
         if numeric(host) is not None and (host == text or ':' in host):
@@ -62,9 +62,9 @@ def check_host(text: object) -> str:
 
 
 def parse_address(text: object) -> Address:
-    """Return the host and the port of an address; the port may be left out.
+    """Return the host and the port of an address; the port is None if it is left out.
 
-    Raises ValueError, which tells what was expected.
+    Raises ValueError for an invalid host, and for a port that is not from 1 to 65535.
     """
     if isinstance(text, str):
         if numeric(text) is not None:
@@ -84,7 +84,7 @@ def parse_address(text: object) -> Address:
 
 
 def in_brackets(host: str) -> str:
-    """Return a host as it stands in a URL: an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    """Return a host as it is written in a URL: IPv6 addresses in brackets (RFC 3986, 3.2.2)."""
     return f'[{host}]' if ':' in host else host
 
 
@@ -100,7 +100,7 @@ def is_wildcard(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine to whoever asks (``127.*``, ``::1``, ``localhost``)."""
+    """Tell whether a host means the machine that uses it (``127.*``, ``::1``, ``localhost``)."""
     address = _unmapped(host)
     if address is not None:
         return address.is_loopback
@@ -109,7 +109,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _unmapped(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address; of an IPv4 address in the form of IPv6, that one."""
+    """Return the IP address of a host, an IPv4-mapped IPv6 address as IPv4; None for a name."""
     address = numeric(host)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address if mapped is None else mapped

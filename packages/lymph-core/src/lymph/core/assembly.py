@@ -1,4 +1,4 @@
-"""From a whole configuration to a container with its plugins, components and interfaces."""
+"""Building a container, with its plugins, components and interfaces, from a configuration."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ _SERIAL_EVENTS = 'SerialEventHandler'  # the component of the manual, section 4.
 
 
 def build_container(config: Configuration, **overrides: Any) -> ServiceContainer:
-    """Make a container and install what `plugins`, `components` and `interfaces` name.
+    """Make a container and install what the sections plugins, components and interfaces name.
 
-    `overrides` are those of `ServiceContainer.from_config`. With ``worker=True`` only interfaces
-    with tasks are installed, with ``only=`` those with one of these keys. With ``debug=True`` there
-    is a backdoor, if only at loopback. Nothing is started. Raises ConfigurationError.
+    `overrides` are those of `ServiceContainer.from_config`, and:
+
+    ``worker=True``
+        Install only interfaces that have tasks.
+    ``only=KEYS``
+        Install only interfaces with one of these keys.
+    ``debug=True``
+        Open a backdoor at the start; at loopback unless `debug.backdoor_ip` is set.
+
+    Nothing is started. Raises ConfigurationError, and what the installed classes raise.
     """
     only: Collection[str] | None = overrides.pop('only', None)
     check_sections(config)
@@ -79,7 +86,10 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
 
 
 def _partitioner(components: ConfigView, container: ServiceContainer) -> Partitioner:
-    """Make what divides serial events: in ZooKeeper for a section with `zkclient` and no class."""
+    """Make the partitioner of serial events.
+
+    A section with `zkclient` but without a class stands for the one that uses ZooKeeper.
+    """
     default = 'zookeeper' if 'zkclient' in components.view([_SERIAL_EVENTS]) else 'registry'
     partitioner = components.create_instance(
         [_SERIAL_EVENTS], default, group='lymph.partitioners', registry=container.registry
@@ -94,9 +104,10 @@ def _partitioner(components: ConfigView, container: ServiceContainer) -> Partiti
 def install_interfaces(
     container: ServiceContainer, config: Configuration, only: Collection[str] | None = None
 ) -> None:
-    """Install what `interfaces` names, in a worker those with tasks, of them `only` these keys.
+    """Install the interfaces of the section `interfaces`, in a worker only those with tasks.
 
-    Raises ConfigurationError, also when a worker would have nothing to run.
+    With `only`, interfaces with other keys are left out. Raises ConfigurationError, also if a
+    worker would have no tasks to run.
     """
     interfaces = config.view('interfaces')
     chosen = [key for key in interfaces if only is None or key in only]

@@ -1,9 +1,9 @@
-"""Building blocks for backends and servers that other distributions bring.
+"""Building blocks for backends and servers in other distributions.
 
 What a registry, an event system or an HTTP server needs of the event loop and the operating system
-beyond its contract: connections and host names without blocking the loop, clocks that nobody sets,
-sockets that the process was started with, the rules for objects that were stopped or that were made
-before a fork, and checks of the private parts of libraries that a backend relies on.
+beyond its contract: connecting and looking up host names without blocking the loop, monotonic
+clocks, inherited sockets, rules for objects that were stopped or made before a fork, and checks of
+private parts of libraries.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What the plugins of each group are, and which distributions of lymph provide the known ones.
+"""The contract of each group of plugins, and which distributions of lymph provide known plugins.
 
-These are data, published in the entry-point groups `lymph.contracts` and `lymph.packages`, which
-`lymph.config.plugins` and `lymph.config.references` describe. Nothing is imported for them: a
-contract names its class by reference.
+These are data, published in the entry-point groups `lymph.contracts` and `lymph.packages` (see
+`lymph.config.plugins` and `lymph.config.references`). They import nothing: a contract names its
+class by a reference.
 
-A backend of another distribution is known here because a distribution that is not installed
-publishes nothing: whoever names it is told what to install.
+Backends of other distributions are listed here because a distribution that is not installed cannot
+publish them: the error for such a backend then says which distribution to install.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ REGISTRIES: Final = Contract(
 EVENT_SYSTEMS: Final = Contract(
     'lymph.events.base:BaseEventSystem', known={'kombu': 'lymph-events-kombu'}
 )
-#: Group `lymph.partitioners`: which instance consumes which partition of a serial event.
+#: Group `lymph.partitioners`: they decide which instance consumes which partition of serial events.
 PARTITIONERS: Final = Contract(
     'lymph.core.partitioning:Partitioner', known={'zookeeper': _ZOOKEEPER}
 )
 #: Group `lymph.transports`: links that carry frames between hosts.
 TRANSPORTS: Final = Contract('lymph.core.transport.base:Transport')
-#: Group `lymph.plugins`: what the section `plugins` installs into a container.
+#: Group `lymph.plugins`: plugins that the section `plugins` installs into a container.
 PLUGINS: Final = Contract('lymph.core.plugins:Plugin')
 #: Group `lymph.doctor`: checks of `lymph doctor`.
 CHECKS: Final = Contract('lymph.core.diagnosis:Check')
-#: Group `lymph.shell`: functions that get the names of a prompt, and return more names.
+#: Group `lymph.shell`: functions that get the names of a prompt and return additional ones.
 SHELL_NAMES: Final = Contract('collections.abc:Callable', instance=True)
 
-#: The packages of lymph that other distributions provide.
+#: The packages of lymph that other distributions provide: package -> distribution.
 PACKAGES: Final = {
     'lymph.cli': 'lymph-cli',
     'lymph.discovery.zookeeper': _ZOOKEEPER,

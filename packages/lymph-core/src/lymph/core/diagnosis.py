@@ -1,13 +1,13 @@
-"""The contract of checks: what is wrong here, and what to do about it.
+"""The contract of the checks of `lymph doctor`: they find what is wrong and what to do about it.
 
 `lymph doctor` runs all checks that distributions publish in the entry-point group `lymph.doctor`::
 
     [project.entry-points."lymph.doctor"]
     mail = "shop.checks:MailCheck"
 
-A check has two halves: `run` finds facts, waits and may fail; a pure function makes findings of
-them. Checks run side by side, each within a time of its own. What one of them raises, or that it
-does not end, is told for that one alone.
+A check should have two halves: `run` collects facts, so it may wait and fail; a pure function turns
+the facts into findings. Checks run at the same time, each with a time limit of its own. A check
+that raises or does not end is reported, and does not affect the others.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ class Finding:
 
 
 class NotChecked(LymphError):
-    """A check has nothing to look at here, or what it needs is away; the text says why."""
+    """A check has nothing to look at, or what it needs is not reachable; the text says why."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a running instance said of itself when it was asked for `lymph.status`.
+    """The answer of a running instance to `lymph.status`.
 
     ==========  ==========================================================================
-    members     what is registered at its endpoint: names, and the instance of each
+    members     the services registered at its endpoint: (name, instance)
     status      the answer; None without one, and then `error` says why
-    asked       Unix time in seconds right before
-    answered    and right after
+    asked       Unix time in seconds when it was asked
+    answered    Unix time in seconds when it answered
     ==========  ==========================================================================
 
-    What is in `status` was written by the other side: `number`, `text` and `sequence` give what is
-    of the type that it has to be.
+    The content of `status` comes from the other process and may have any type. `number`, `text` and
+    `sequence` return a value only if it has the expected type.
     """
 
     members: tuple[tuple[str, ServiceInstance], ...]
@@ -61,43 +61,43 @@ class Answer:
     error: str = ''
     asked: float = 0.0
     answered: float = 0.0
-    #: the class of the error
+    #: the name of the error's class
     kind: str = field(default='', repr=False)
 
     @property
     def instance(self) -> ServiceInstance:
-        """The first of the instances: all of them have its identity, endpoint, host and process."""
+        """The first instance; all have the same identity, endpoint, host and process."""
         return self.members[0][1]
 
     @property
     def services(self) -> frozenset[tuple[str, str | None]]:
-        """The names that are registered there, and their versions."""
+        """The registered names and their versions."""
         return frozenset((name, instance.version) for name, instance in self.members)
 
     @property
     def names(self) -> str:
-        """The names that are registered there, in a row."""
+        """The registered names, separated by commas."""
         return ', '.join(sorted({name for name, _ in self.members}))
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence."""
+        """How to name the instance in a sentence: ``echo at tcp://10.0.0.5:4000 on host1``."""
         host = f' on {self.instance.hostname}' if self.instance.hostname else ''
         return f'{self.names} at {self.instance.endpoint}{host}'
 
     def number(self, *path: str) -> float | None:
-        """Return the number at a path of the status, None where there is no such number."""
+        """Return the number at a path of keys in the status; None if there is no number."""
         found = self._at(path)
         is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
         return found if is_number else None
 
     def text(self, *path: str) -> str | None:
-        """Return the text at a path of the status, None where there is no such text."""
+        """Return the text at a path of keys in the status; None if there is no text."""
         found = self._at(path)
         return found if isinstance(found, str) else None
 
     def sequence(self, *path: str) -> Sequence[Any]:
-        """Return the list at a path of the status, an empty one where there is no such list."""
+        """Return the list at a path of keys in the status; an empty one if there is no list."""
         found = self._at(path)
         return found if isinstance(found, list) else ()
 
@@ -111,47 +111,51 @@ class Answer:
 class Surroundings(Protocol):
     """What a check may look at.
 
-    Everything but `config` may wait. What is away is a NotChecked, whose cause is the error.
+    Reading anything but `config` may wait, and raises NotChecked if it is not reachable; the cause
+    of NotChecked is the original error.
     """
 
     @property
     def config(self) -> Configuration:
-        """The configuration; raises NotChecked when it cannot be read."""
+        """The configuration; raises NotChecked if it cannot be read."""
 
     @property
     def registry(self) -> BaseServiceRegistry:
-        """The registry, started; raises NotChecked."""
+        """The registry, which has been started; raises NotChecked."""
 
     @property
     def events(self) -> BaseEventSystem:
-        """The event system, started; raises NotChecked."""
+        """The event system, which has been started; raises NotChecked."""
 
     def problem(self) -> LymphError | None:
-        """Return what keeps the configuration from being used, apart from the backends."""
+        """Return the error in the configuration, None if a container can be made from it.
+
+        Backends are not started for this, so their errors are not included.
+        """
 
     def fleet(self) -> Sequence[Answer]:
-        """Return what all registered instances say of themselves; raises NotChecked.
+        """Return the answers of all registered instances; raises NotChecked.
 
-        They are asked once, for all checks.
+        The instances are asked once, for all checks together.
         """
 
 
 class Check(ABC):
-    """One look at one kind of fault."""
+    """Looks for one kind of fault."""
 
-    #: whether it looks before the registry and the event system are opened, which tidy up: then
-    #: only the configuration is there
+    #: whether to run before the registry and the event system are started, because these remove
+    #: files of dead processes; an early check can use only the configuration
     early: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def about(self) -> str:
-        """What is looked at, in a few words."""
+        """What the check looks at, in a few words."""
 
     @abstractmethod
     def run(self, around: Surroundings) -> Iterable[Finding]:
-        """Look, and return what is wrong.
+        """Return what is wrong; nothing if all is well.
 
-        Raises NotChecked where there is nothing to look at. Any other error is told as one of the
-        check itself.
+        Raises NotChecked if there is nothing to look at. Any other error is reported as a failure
+        of the check itself.
         """

@@ -1,20 +1,20 @@
-"""The facts about an instance: what each of them may be, checked wherever they are read.
+"""The facts about an instance in a registry, and the rules that each of them has to follow.
 
-What a registry has on an instance was written by some other process, or by anybody. All registries
-check it here, before anything of it is called, kept or shown:
+Other processes have written what a registry contains, perhaps programs that are not lymph. All
+registries check facts here before they use, store or show them:
 
 =======================  =======  ======================================================
-``identity``             text     1 to 255 characters; names the process
+``identity``             text     1 to 255 characters; unique to the process
 ``endpoint``             text     ``tcp://host:port``, or an address with another scheme
 ``version``              text     ``1``, ``1.2`` or ``1.2.3``
 ``hostname``             text     the name of the host
-``fqdn``                 text     the same, in full
-``ip``                   text     the address it listens at
+``fqdn``                 text     the full name of the host
+``ip``                   text     the address at which others reach it
 ``pid``                  integer  1 to 2**31 - 1
 ``http_port``            integer  1 to 65535
-``log_endpoint``         text     where its log can be followed
+``log_endpoint``         text     where it publishes its log
 ``monitoring_endpoint``  text     set by lymph 0.15
-``backdoor_endpoint``    text     where `lymph shell --remote` enters it
+``backdoor_endpoint``    text     where `lymph shell --remote` connects to
 ``started``              number   a Unix time in seconds, up to the year 9999
 =======================  =======  ======================================================
 
@@ -43,9 +43,9 @@ _STARTED_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that datetime c
 
 
 def check_facts(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the known facts in `data`, without those that are null.
+    """Return the known facts in `data`, without those that are None.
 
-    Raises ValueError, in one line, for the first that is missing or is not what it has to be.
+    Raises ValueError, with a text of one line, for the first fact that is missing or breaks a rule.
     """
     facts = {name: data.get(name) for name in _RULES}
     for name, value in facts.items():
@@ -61,14 +61,14 @@ def check_facts(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_endpoint(endpoint: object) -> str:
-    """Return `endpoint` if it is an address of a known form; raises ValueError."""
+    """Return `endpoint` if it follows the rule for `endpoint`; raises ValueError if not."""
     if isinstance(endpoint, str) and _is_endpoint(endpoint):
         return endpoint
     raise ValueError(f'expected an endpoint like tcp://127.0.0.1:4123, found {quoted(endpoint)}')
 
 
 def check_name(name: object) -> str:
-    """Return `name` if a service or a group can be called that; raises ValueError."""
+    """Return `name` if it is valid for a service or a group; raises ValueError if not."""
     if isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= LENGTH:
         return name
     raise ValueError(
@@ -111,13 +111,13 @@ def _is_version(value: str) -> bool:
 
 
 def _is_time(value: float) -> bool:
-    return 0 <= value <= _STARTED_MAX  # nor is it infinite, or NaN
+    return 0 <= value <= _STARTED_MAX  # False for infinity and NaN, too
 
 
 _KINDS: dict[str, Any] = {'text': str, 'integer': int, 'number': (int, float)}
 _TEXT = ('text', f'printable text of at most {LENGTH} characters', _is_text)
 
-# fact -> its type, what it has to be, and whether a value of that type is
+# fact -> its type, the rule in words, and a function that checks a value of that type
 _RULES: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     'identity': ('text', f'printable text of 1 to {LENGTH} characters', _is_identity),
     'endpoint': ('text', 'an address like tcp://127.0.0.1:4123', _is_endpoint),

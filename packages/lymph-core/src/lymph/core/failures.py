@@ -1,8 +1,8 @@
-"""What the code of others raises, told apart from our own ending of it, and put into words.
+"""Catching and describing whatever other people's code raises, but for our own `Killed`.
 
-Handlers, hooks, plugins and methods may raise anything, `SystemExit`, `asyncio.CancelledError` and
-`GeneratorExit` included, and their errors may have no text that could be made, encoded or printed.
-At every edge where such code is called stands::
+Handlers, hooks, plugins and methods may raise anything, including `SystemExit`,
+`asyncio.CancelledError` and `GeneratorExit`. The text of their errors may be impossible to make,
+encode or print. Wherever lymph calls such code, it uses this pattern::
 
     try:
         handler(event)
@@ -11,8 +11,8 @@ At every edge where such code is called stands::
     except BaseException as error:
         ...  # an outcome like any other
 
-and whatever is told of `error` comes from the functions here, which let nothing but `Killed` out.
-The outcome is recorded first, then the error is logged, then hooks are called.
+and describes `error` only with the functions of this module, which raise nothing but `Killed`. It
+records the outcome first, then logs the error, then calls hooks.
 """
 
 from __future__ import annotations
@@ -39,25 +39,28 @@ __all__ = [
     'traceback_text',
 ]
 
-ERROR_LENGTH = 2000  # characters kept of an error's text; headers of AMQP fit into one frame
+ERROR_LENGTH = 2000  # characters kept of an error's text, so that AMQP headers fit into a frame
 _TRACEBACK_LENGTH = 100_000  # characters kept of a traceback, from its end
 _DESCRIBED = 120  # characters of a component or a callback in a log line
 
-# read from the slots of `type` and `BaseException`: a class may override both names
+# taken from `type` and `BaseException` themselves, since a class may override both names
 _name_of_class = type.__dict__['__name__'].__get__
 _traceback_of = BaseException.__dict__['__traceback__'].__get__
 
 
 class Killed(gevent.GreenletExit):
-    """Thrown into a greenlet that lymph ends, a worker or one of a pool.
+    """Thrown by lymph into a greenlet that it ends: one of `Workers` or of a `Pool`.
 
-    The one exception that is no outcome of the code it interrupts. Code that raises
-    `gevent.GreenletExit` itself has failed like any other.
+    It is the only exception that does not count as an outcome of the code it interrupts. Code that
+    raises `gevent.GreenletExit` itself has failed like any other.
     """
 
 
 def another(error: BaseException) -> BaseException:
-    """Return a copy of an error, to be raised to somebody else; itself where it has no copies."""
+    """Return a copy of an error, to raise it in a second place; the error itself if copying fails.
+
+    Cause and traceback are kept.
+    """
     try:
         copied = copy.copy(error)
     except Killed:
@@ -76,15 +79,15 @@ def error_name(error: BaseException) -> str:
 
 
 def error_text(error: BaseException, limit: int = ERROR_LENGTH) -> str:
-    """Return the text of an error for whoever handles it: encodable, of at most `limit` characters.
+    """Return the text of an error, encodable as UTF-8 and of at most `limit` characters.
 
-    Line breaks stay; lone surrogates are escaped. An error whose text cannot be made is described.
+    Line breaks are kept, lone surrogates are escaped. If `str(error)` raises, the text says so.
     """
     try:
         text = str.__getitem__(str(error), slice(limit))  # a `str`, also from one of a subclass
     except Killed:
         raise
-    except BaseException as second:  # noqa: BLE001 - the text is the only thing of it that is used
+    except BaseException as second:  # noqa: BLE001 - `str` runs code of the error's class
         text = f'(its text cannot be made: {error_name(second)})'
     return text.encode(errors='backslashreplace').decode()[:limit]
 
@@ -97,19 +100,20 @@ def error_line(error: BaseException, limit: int = ERROR_LENGTH) -> str:
 
 
 def described(value: object, limit: int = _DESCRIBED) -> str:
-    """Return the `repr` of anything, shortened and printable, or its class if that raises."""
+    """Return the `repr` of anything, cut and made printable; its class if `repr` raises."""
     try:
         return quoted(value, limit)
     except Killed:
         raise
-    except BaseException:  # noqa: BLE001 - there is nothing else to tell of it
+    except BaseException:  # noqa: BLE001 - `repr` runs code of the value's class
         return f'<{printable(_name_of_class(type(value)))} without a repr>'
 
 
 def traceback_text(error: BaseException) -> str:
-    """Return the traceback of an error and of its causes as encodable text.
+    """Return the traceback of an error and its causes as text that can be encoded as UTF-8.
 
-    An error that cannot be printed is told with its frames and one line, or with that line alone.
+    If it cannot be formatted, return its frames and one line about the error; if that fails too,
+    only the line.
     """
 
     def whole() -> str:
@@ -138,10 +142,11 @@ def log_failure(
     level: int = logging.ERROR,
     stacklevel: int = 1,
 ) -> None:
-    """Log `error` with its traceback, whatever its class does; never raises but for `Killed`.
+    """Log `error` with its traceback; raises nothing but `Killed`, whatever the error's class does.
 
-    The record holds the finished text of the traceback, which formatters use as it is. `args` are
-    texts and numbers; other people's objects go through `described`.
+    `text % args` is the message. `args` must be strings and numbers; pass other people's objects
+    through `described`. The traceback is formatted here, and formatters use that text unchanged.
+    `stacklevel` is 1 for the caller of this function, 2 for its caller, and so on.
     """
     if not logger.isEnabledFor(level):
         return
@@ -156,7 +161,7 @@ def log_failure(
         logger.handle(record)
     except Killed:
         raise
-    except BaseException as second:  # noqa: BLE001 - a filter, a handler or a formatter of others
-        with contextlib.suppress(Exception):  # nobody is left to tell
+    except BaseException as second:  # noqa: BLE001 - other people's filters and handlers ran
+        with contextlib.suppress(Exception):  # there is no other place to report it
             line = f'{text % args}: {error_line(error)} (cannot be logged: {error_line(second)})'
             sys.stderr.write(f'{line}\n')

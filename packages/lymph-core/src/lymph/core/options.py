@@ -1,4 +1,4 @@
-"""Which keys a section of the configuration may have: a misspelt one is an error, not a default."""
+"""Rejecting unknown keys in a section of the configuration, so that a typo is not ignored."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lymph.config.suggestions import close_name
 
 __all__ = ['refuse_near_misses', 'refuse_unknown']
 
-# As `difflib` measures it: one or two slips in a long name. A shorter name may be a user's own.
+# A ratio of `difflib`: one or two typos in a long name. Shorter names may be a user's own.
 _ALIKE = 0.9
 _SHORTEST = 8  # characters
 
 
 def refuse_unknown(config: ConfigView, known: Collection[str], *, plain: bool = False) -> None:
-    """Raise ConfigurationError for the first key of `config` that is not known.
+    """Raise ConfigurationError for the first key of `config` that is not in `known`.
 
-    `class` is known, unless the section is `plain`: it does not describe an object.
+    The key `class` is allowed too, unless the section is `plain`: one that describes no object.
     """
     for key in config:
         if key not in known and (plain or key != 'class'):
@@ -28,9 +28,9 @@ def refuse_unknown(config: ConfigView, known: Collection[str], *, plain: bool = 
 
 
 def refuse_near_misses(config: ConfigView, known: Collection[str]) -> None:
-    """Raise ConfigurationError for a key of `config` that is almost one of those that lymph reads.
+    """Raise ConfigurationError for a key of `config` that is probably a typo of one in `known`.
 
-    For sections whose other keys are a user's own: what is meant for lymph would be ignored.
+    For sections where users have keys of their own, so that unknown keys cannot be rejected.
     """
     names = [name for name in known if len(name) >= _SHORTEST]
     for key in config:

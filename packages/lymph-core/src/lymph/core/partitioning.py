@@ -1,8 +1,8 @@
-"""The contract of a partitioner: which partitions of a group each of its members is to consume.
+"""The contract of a partitioner: it assigns the partitions of a group to the group's members.
 
-It is for balance alone. That no two consume a partition at the same time is what the event system
-promises (see `lymph.events.base`, exclusive), so members may disagree for a while: what a member
-thinks it has to consume, it stands by for until whoever consumes it has let go.
+Partitioners only balance the load. That two members never consume a partition at the same time is
+guaranteed by the event system (see `lymph.events.base`, exclusive). So members may disagree for a
+while: a member waits for its new partition until the former consumer has released it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ['Assigned', 'Partitioner']
 
-#: called with the partitions that are the member's now; must not wait
+#: called with the numbers of all partitions that the member has now; must not wait
 Assigned = Callable[[frozenset[int]], object]
 
 
@@ -28,23 +28,23 @@ class Partitioner(Component, ABC):
 
     @classmethod
     def from_config(cls, config: ConfigView, registry: BaseServiceRegistry) -> Partitioner:
-        """Make it from the section `components.SerialEventHandler`.
+        """Make a partitioner from the section `components.SerialEventHandler`.
 
-        `registry` is the one in use. Raises ConfigurationError for keys and values it does not
-        know.
+        `registry` is the one of the container. Raises ConfigurationError for unknown keys and
+        invalid values.
         """
         raise NotImplementedError(f'{cls.__name__} cannot be configured')
 
     @abstractmethod
     def join(self, group: str, member: str, count: int, assigned: Assigned) -> None:
-        """Make `member` one of the group, and tell which of the `count` partitions are its own.
+        """Add `member` to the group and assign its share of the partitions 0 to `count` - 1.
 
-        `assigned` is called before this returns, and again soon after members have come or gone.
-        Every partition is given to one member; no member has two more than another. The members of
-        a group are to agree on `count`. Raises RegistrationFailure or LookupFailure when the
-        members cannot be known.
+        `assigned` is called before this returns, and again whenever members have joined or left.
+        Each partition is assigned to one member; the numbers of two members differ by at most one.
+        All members of a group must give the same `count`. Raises RegistrationFailure or
+        LookupFailure if the registry cannot be used.
         """
 
     @abstractmethod
     def leave(self, group: str, member: str) -> None:
-        """Take the member out and call its `assigned` no more; unknown ones are ignored."""
+        """Remove a member; its `assigned` is not called any more. Unknown members are ignored."""

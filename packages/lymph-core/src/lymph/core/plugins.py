@@ -1,4 +1,4 @@
-"""Plugins: components that hook into a container without being one of its interfaces."""
+"""Plugins: components that extend a container without being one of its interfaces."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ __all__ = ['Plugin']
 
 
 class Plugin(Component):
-    """Named under `plugins:` in the configuration; hooks in when it is installed or started.
+    """Base of the plugins that the section `plugins` of the configuration names.
 
-    `container.error_hook.install(callback)` hears of errors that handlers raise.
+    A plugin does its work in `__init__`, or in `on_start` and `on_stop`. For example,
+    ``container.error_hook.install(callback)`` has ``callback(error, **details)`` called for each
+    error in a handler. `config` is the plugin's section.
     """
 
     def __init__(self, container: CallerSide, config: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        self.parent = container  # before it is added: what it uses until then is the container's
+        self.parent = container  # until `add_component` sets it: `__init__` may use its error hook
         self.container = container
         self.config = config or {}

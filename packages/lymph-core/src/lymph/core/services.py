@@ -1,7 +1,7 @@
 """Services and their instances as a registry knows them.
 
-Source: the manual, section 5.2. A `Service` is a live view: a registry changes it, observers hear
-of each change.
+Source: the manual, section 5.2. A `Service` is a live view: the registry updates it and observers
+are called for each change.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ Connector = Callable[[str], 'Connection']
 
 @dataclass(frozen=True)
 class ServiceInstance:
-    """One version of one interface in one process, with what is known about that process.
+    """One version of one interface in one process, with facts about that process.
 
-    `identity` names the process, `endpoint` is where it answers calls (``tcp://host:port``),
-    `started` is a Unix time in seconds.
+    `identity` is unique to the process; `endpoint` is where it answers calls (``tcp://host:port``);
+    `started` is a Unix time in seconds. `lymph.core.facts` describes all fields. `connector` makes
+    a connection to an endpoint; it is None unless a container has looked the instance up.
     """
 
     identity: str
@@ -49,18 +50,21 @@ class ServiceInstance:
 
     @property
     def key(self) -> str:
-        """What tells it from others of its service: the identity, or identity@version."""
+        """The key of the instance within its service: ``identity`` or ``identity@version``."""
         return self.identity if self.version is None else f'{self.identity}@{self.version}'
 
     def connect(self) -> Connection:
-        """Return the connection to it; raises NotConnected if it came from no container."""
+        """Return the connection to the instance, without waiting until it is up.
+
+        Raises NotConnected if the transport cannot reach it, or if no container has looked it up.
+        """
         if self.connector is None:
             text = f'{self.endpoint} was not looked up through a container'
             raise NotConnected(text, endpoint=self.endpoint)
         return self.connector(self.endpoint)
 
     def serialize(self) -> dict[str, Any]:
-        """Return the known facts as JSON serializable data."""
+        """Return the facts that are not None, as JSON serializable data."""
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != 'connector'}
         return {name: value for name, value in facts.items() if value is not None}
 
@@ -68,23 +72,23 @@ class ServiceInstance:
     def deserialize(
         cls, data: Mapping[str, Any], connector: Connector | None = None
     ) -> ServiceInstance:
-        """Make an instance from what `serialize` gave; unknown keys are ignored.
+        """Make an instance from the result of `serialize`; unknown keys are ignored.
 
-        Raises ValueError for facts that are not what `lymph.core.facts` says they have to be.
+        Raises ValueError for facts that break a rule of `lymph.core.facts`.
         """
         return cls(**check_facts(data), connector=connector)
 
 
 class EndpointInstance(ServiceInstance):
-    """The instance at an endpoint that no registry gave: what answers there, whoever it is.
+    """The instance at an endpoint that is known from elsewhere than a registry.
 
-    Its `identity` is asked for when it is first read, with `identify(endpoint)`, whose error is
-    raised; the answer is kept. Two of them are equal when their endpoints are.
+    When `identity` is first read, `identify(endpoint)` asks the process for it; its errors are
+    raised, its result is kept. Two such instances are equal if their endpoints are.
     """
 
     def __init__(self, endpoint: str, connector: Connector, identify: Callable[[str], str]) -> None:
         super().__init__('', endpoint, connector=connector)
-        del self.__dict__['identity']  # what is in there would be found before the property
+        del self.__dict__['identity']  # otherwise Python would find it before the property
         self.__dict__['_identify'] = identify
 
     @cached_property
@@ -104,7 +108,7 @@ class EndpointInstance(ServiceInstance):
 
 
 class Service:
-    """All known instances of one service; a registry keeps it true while it is watched."""
+    """All known instances of one service; the registry keeps it up to date."""
 
     def __init__(self, name: str, connector: Connector | None = None) -> None:
         self.name = name
@@ -126,21 +130,21 @@ class Service:
         return f'<Service {self.name} with {len(self)} instances>'
 
     def match(self, version: Version | None = None) -> tuple[ServiceInstance, ...]:
-        """Return the instances that serve requests for `version`.
+        """Return the instances that serve requests for `version` (see `Version.serves`).
 
-        None stands for the newest major version that an instance has; instances without a version
-        serve requests without one.
+        None stands for the newest major version that an instance has, and for all instances without
+        a version.
         """
         found = self._matching.get(version)
         if found is None:
             known = [(_version(instance), instance) for instance in self._instances.values()]
             found = tuple(serving(known, version))
-            if found:  # only versions that exist are remembered, so callers cannot fill the table
+            if found:  # only existing versions are stored, so that callers cannot fill the table
                 self._matching[version] = found
         return found
 
     def lacks(self, version: Version | None) -> LookupFailure:
-        """Return the error of a request for `version` that no instance serves."""
+        """Return the error for a request for `version` when no instance serves it."""
         versions = ', '.join(sorted({instance.version or 'none' for instance in self}))
         return LookupFailure(
             f'no instance of {self.name} serves {version} (versions: {versions}); '
@@ -148,20 +152,20 @@ class Service:
         )
 
     def connect(self) -> Connection:
-        """Return a connection to one of the instances.
+        """Return a connection to the first instance, without waiting until it is up.
 
-        Raises NotConnected when there are none.
+        Raises NotConnected if there are no instances, and as `ServiceInstance.connect` does.
         """
         for instance in self:
             return instance.connect()
         raise NotConnected(f'{self.name} has no instances')
 
     def observe(self, observer: Callable[[Change, ServiceInstance], Any]) -> Callable[[], None]:
-        """Call `observer(change, instance)` at each change; the returned function ends that."""
+        """Call `observer(change, instance)` at each change; return a function that ends this."""
         return self._observers.install(observer)
 
     def update(self, instances: Iterable[ServiceInstance]) -> None:
-        """Make `instances` all that is known; observers hear of each change."""
+        """Replace all known instances by `instances`; call the observers for each difference."""
         new = {instance.key: instance for instance in instances}
         for key in self._instances.keys() - new.keys():
             self.remove(key)
@@ -169,7 +173,7 @@ class Service:
             self.add(instance)
 
     def add(self, instance: ServiceInstance) -> None:
-        """Add an instance, or replace the one with the same key."""
+        """Add an instance or replace the one with the same key; call the observers of a change."""
         old = self._instances.get(instance.key)
         if old == instance:
             return
@@ -178,7 +182,7 @@ class Service:
         self._observers('added' if old is None else 'updated', instance)
 
     def remove(self, key: str) -> None:
-        """Remove the instance with this key; one that is not there is ignored."""
+        """Remove the instance with this key and call the observers; unknown keys are ignored."""
         old = self._instances.pop(key, None)
         if old is not None:
             self._matching.clear()

@@ -33,8 +33,8 @@ _KEYS = {
     'metrics': 'tags',
 }
 
-_SHORTEST_BLOCK = 0.01  # seconds; a thread looks that often
-_SHORTEST_SILENCE = 0.1  # seconds; peers are asked three times in it
+_SHORTEST_BLOCK = 0.01  # seconds; the watchdog's thread wakes up once in this time
+_SHORTEST_SILENCE = 0.1  # seconds; a silent peer is pinged three times in this time
 _DAY = 24 * 3600  # seconds; libzmq counts milliseconds in 32 bits
 _MANY = 1_000_000  # handlers at once: more than any process has memory for
 _LARGEST_MESSAGE = 2**31 - 1  # bytes; msgpack's own limit of what is unpacked
@@ -43,12 +43,15 @@ _LARGEST_BUFFERS = 2**50  # bytes: more than any machine has
 
 @dataclass(frozen=True)
 class ContainerSettings:
-    """Plain values of a container; times in seconds, sizes in bytes."""
+    """The plain values of a `container` section; times are in seconds.
+
+    The README of lymph-core describes all settings.
+    """
 
     ip: str = '127.0.0.1'  # or a host name; IPv6 without brackets
-    port: int = 0
-    advertise: Address | None = None  # None: what is listened at
-    pool_size: int | None = None
+    port: int = 0  # 0: any free port
+    advertise: Address | None = None  # None: the address that is listened at
+    pool_size: int | None = None  # handlers that run at once; None: no limit
     drain_timeout: float = 5.0
     block_threshold: float = 1.0  # 0: no watchdog
     rpc_timeout: float = DEFAULT_TIMEOUT
@@ -57,9 +60,9 @@ class ContainerSettings:
     rpc_connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     metrics_tags: dict[str, str] = field(default_factory=dict)
     log_endpoint: str | None = None
-    #: where `ip` stands, for errors
+    #: the place of `ip` in the configuration, for errors
     ip_at: Location | str = field(default='ip', compare=False, repr=False)
-    #: where `log_endpoint` stands, for errors
+    #: the place of `log_endpoint` in the configuration, for errors
     log_endpoint_at: Location | str = field(default='log_endpoint', compare=False, repr=False)
 
 
@@ -68,7 +71,7 @@ def read_settings(
 ) -> ContainerSettings:
     """Return the plain values of a `container` section; raises ConfigurationError.
 
-    `ip` and `port` replace what the section says, and are checked in the same way.
+    `ip` and `port` take precedence over those of the section, and are checked in the same way.
     """
     for section, keys in _KEYS.items():
         refuse_unknown(
@@ -102,7 +105,7 @@ def read_settings(
 
 
 def _tags(tags: ConfigView) -> dict[str, str]:
-    """Return tags as text; YAML's dates, booleans and the like have to be in quotes."""
+    """Return tags as text; dates, booleans and other YAML values must be quoted to be text."""
     return {name: _tag(tags, name) for name in tags}
 
 
@@ -149,9 +152,11 @@ def _overridden(settings: ContainerSettings, ip: str | None, port: int | None) -
 
 
 def read_registry(config: ConfigView) -> BaseServiceRegistry:
-    """Make the registry: `embedded` without a section, ZooKeeper for one without a class.
+    """Make the registry of a `container` section.
 
-    Raises ConfigurationError for an invalid section, and for an object that is no registry.
+    Without a `registry` section it is `embedded`; a section without a class stands for
+    `zookeeper`. Raises ConfigurationError for an invalid section, and for an object that is not a
+    registry.
     """
     default = 'zookeeper' if 'registry' in config else 'embedded'
     _expect_class(config, 'registry')
@@ -162,19 +167,22 @@ def read_registry(config: ConfigView) -> BaseServiceRegistry:
 
 
 def _expect_class(config: ConfigView, kind: str) -> None:
-    """Raise ConfigurationError for a class of nothing, which would be the default one."""
+    """Raise ConfigurationError for ``class: null``, which would mean the default class.
+
+    Someone who writes null probably means the null backend, whose name has to be quoted in YAML.
+    """
     if isinstance(config.get_raw(kind), str):
-        return  # a dependency
+        return  # a reference to a dependency, not a section
     section = config.view(kind)
     if 'class' in section and section.get_raw('class') is None:
         raise section.error('class', 'expected a name, found nothing; null is a name in quotes')
 
 
 def read_events(config: ConfigView) -> BaseEventSystem:
-    """Make the event system: `embedded` without a section.
+    """Make the event system of a `container` section; without an `events` section, `embedded`.
 
-    Raises ConfigurationError for an invalid section, such as one without a class, and for an object
-    that is no event system.
+    Raises ConfigurationError for an invalid section, for one without a class, and for an object
+    that is not an event system.
     """
     dependency = isinstance(config.get_raw('events'), str)
     _expect_class(config, 'events')
@@ -188,10 +196,10 @@ def read_events(config: ConfigView) -> BaseEventSystem:
 
 
 def read_transport(config: ConfigView) -> Transport:
-    """Make the transport: `zmtp` unless `rpc.transport` names another.
+    """Make the transport of a `container` section: `rpc.transport`, by default `zmtp`.
 
-    Raises ConfigurationError for an unknown transport, and for a value outside of its range, such
-    as a `rpc.max_buffered` that holds too few messages.
+    Raises ConfigurationError for an unknown transport, for a value outside of its range, and for an
+    `rpc.max_buffered` of less than two messages of `rpc.max_message_size`.
     """
     name = config.get_line('rpc.transport', 'zmtp')
     size = config.get_int(

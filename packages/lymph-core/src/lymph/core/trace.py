@@ -1,4 +1,4 @@
-"""The trace id: names one request through all calls and events that it causes."""
+"""Trace ids: the same id marks a request and all calls and events that it causes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lymph.core.limits import TRACE_ID
 
 __all__ = ['RULE', 'check_id', 'get_id', 'go_on', 'is_valid', 'new_id', 'set_id']
 
-#: what an id is, in words
+#: the rule for a trace id, in words
 RULE = f'1 to {TRACE_ID} letters, digits and ._:-'
 _VALID = re.compile(rf'[A-Za-z0-9._:-]{{1,{TRACE_ID}}}')
 
@@ -20,14 +20,14 @@ _trace_id: ContextVar[str | None] = ContextVar('lymph_trace_id', default=None)
 
 
 def get_id() -> str | None:
-    """Return the trace id of the current context, None outside of any."""
+    """Return the trace id of the current context, None if it has none."""
     return _trace_id.get()
 
 
 def set_id(id: str | None = None) -> str:
-    """Make `id`, or a new one, the trace id of the current context and return it.
+    """Set the trace id of the current context to `id`, or to a new one for None; return it.
 
-    Raises ValueError for an id that is not valid.
+    Raises ValueError for an invalid id.
     """
     if id is None:
         id = new_id()
@@ -38,40 +38,42 @@ def set_id(id: str | None = None) -> str:
 
 
 def go_on(id: str | None) -> None:
-    """Make `id`, which is valid, or a new one, the trace id of the current context."""
+    """Set the trace id of the current context to `id`, or to a new one for None.
+
+    Does not check `id`: the caller has done so.
+    """
     _trace_id.set(new_id() if id is None else id)
 
 
 def new_id() -> str:
     """Return a new trace id of 32 hexadecimal digits (the form of W3C Trace Context).
 
-    Half of it is random and one for the process, half a counter: reading 16 random bytes for each
-    id would cost more than packing the message that carries it.
+    The first half is random and the same for the whole process, the second half is a counter:
+    reading 16 random bytes for each id would cost more than packing the message that carries it.
     """
     return f'{_source.prefix}{next(_source.counter):016x}'
 
 
 def check_id(id: object) -> None:
-    """Raise ValueError for what cannot be a trace id (see `RULE`)."""
+    """Raise ValueError unless `id` is a valid trace id (see `RULE`)."""
     if not is_valid(id):
         raise ValueError(f'expected a trace id of {RULE}, found {quoted(id)}')
 
 
 def is_valid(id: object) -> bool:
-    """Tell whether `id` can be a trace id: 1 to 128 letters, digits, and ``._:-``.
+    """Tell whether `id` is a valid trace id: 1 to 128 letters, digits, and ``._:-``.
 
-    Whatever arrives from outside is checked, since trace ids are repeated in every log line and
-    every further call.
+    Ids from outside are checked, since they are copied into log lines and further calls.
     """
     if not isinstance(id, str) or len(id) > TRACE_ID:
         return False
     if id.isalnum() and id.isascii():
-        return True  # as lymph's own, and much faster
+        return True  # lymph's own ids end here: much faster than the regular expression
     return _VALID.fullmatch(id) is not None
 
 
 class _Source:
-    """Where this process's ids come from; a forked child has a prefix of its own."""
+    """Prefix and counter of this process's ids; a forked child gets a prefix of its own."""
 
     def __init__(self) -> None:
         self.renew()

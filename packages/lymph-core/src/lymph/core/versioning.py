@@ -1,9 +1,9 @@
 """Interface versions, as in ``echo@1.5.0``, and which of them serves a request.
 
 A request for ``1.2`` is served by >= 1.2.0 and < 2.0.0: same major version, not older. A request
-without a version is served by the newest major version there is, and by what has no version. Of
-several that serve a request any does, wherever they run: minor versions are compatible, and the
-first instance of a new one gets its share of the calls, not all of them.
+without a version is served by the newest major version there is, and by interfaces without a
+version. If several versions serve a request, any of them may get it. Minor versions are compatible,
+so the first instance of a new one gets its share of the calls and not all of them.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Version(NamedTuple):
         return f'{self.major}.{self.minor}.{self.patch}'
 
     def serves(self, wanted: Version) -> bool:
-        """Tell whether an interface of this version answers requests for `wanted`."""
+        """Tell whether an interface of this version serves requests for `wanted`."""
         return self.major == wanted.major and self >= wanted
 
 
 def serving(candidates: Iterable[tuple[Version | None, T]], wanted: Version | None) -> list[T]:
-    """Return the candidates, each given with its version, that serve requests for `wanted`.
+    """Return the candidates that serve requests for `wanted`; each is given with its version.
 
-    Without a wanted version these are all of the newest major version, and what has no version; the
-    latter serves no requests for a version.
+    If `wanted` is None, these are all candidates of the newest major version and all without a
+    version. Candidates without a version do not serve requests for a version.
     """
     known = list(candidates)
     if wanted is not None:
@@ -50,7 +50,7 @@ def serving(candidates: Iterable[tuple[Version | None, T]], wanted: Version | No
 
 
 def parse_version(text: str) -> Version:
-    """Read ``1``, ``1.2`` or ``1.2.3``; raises ValueError for anything else."""
+    """Return the version in ``1``, ``1.2`` or ``1.2.3``; raises ValueError for other text."""
     match = _VERSION.fullmatch(text)
     if match is None:
         raise ValueError(f'expected a version like 1.2 or 1.2.3, found {quoted(text)}')
@@ -58,9 +58,9 @@ def parse_version(text: str) -> Version:
 
 
 def parse_name(text: str) -> tuple[str, Version | None]:
-    """Split ``name@version`` (also ``name.method@version``); no version gives None.
+    """Split ``name@version`` or ``name.method@version``; without ``@`` the version is None.
 
-    Raises ValueError for an empty name or a bad version.
+    Raises ValueError for an empty name and for an invalid version.
     """
     name, at, version = text.partition('@')
     if not name:

@@ -1,1 +1,1 @@
-"""What a running container tells about itself."""
+"""Metrics and limits for logs."""

@@ -1,11 +1,11 @@
-"""Bounds for the log lines that one peer or one failing method can cause.
+"""Limits for the log lines that one peer or one failing method can cause.
 
-A peer that sends junk, or a method that fails on each call, causes a line each time: thousands a
-second fill the disk and hide everything else. Of each cause at most `LINES` lines are written in
-`WINDOW` seconds; then one line says how many were left out.
+A peer that sends junk, or a method that fails on each call, causes a line each time. Thousands of
+lines a second would fill the disk and hide everything else. So at most `LINES` lines with the same
+cause are written in `WINDOW` seconds; then one line says how many were left out.
 
-A server that is away causes a line with each attempt to reach it, for as long as that lasts: a
-`Reminder` admits the first, then one a minute.
+A server that cannot be reached causes a line with each attempt: a `Reminder` admits the first line,
+then one a minute.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ __all__ = ['LINES', 'OTHERS', 'REMIND', 'WINDOW', 'LimitedLog', 'LineCounts', 'R
 
 LINES: Final = 10
 WINDOW: Final = 1.0  # seconds
-REMIND: Final = 60.0  # seconds between two lines about something that lasts
-OTHERS: Final = 'others'  # the cause that all stand for which no longer fit into the table
+REMIND: Final = 60.0  # seconds between two lines about a lasting problem
+OTHERS: Final = 'others'  # the common cause of lines whose own cause does not fit into the table
 
-_CAUSES = 256
+_CAUSES = 256  # entries of the table
 _NAMED = 100  # characters of a cause in the line with its count
 
 
 class LineCounts:
-    """Decides which lines are written. Takes the time (seconds, monotonic) as an argument.
+    """Decides which lines are written: at most `lines` for each cause in `window` seconds.
 
-    The table never has more than `causes` + 1 entries.
+    The table has at most `causes` + 1 entries. `now` is a time in seconds of a monotonic clock.
     """
 
     def __init__(self, lines: int = LINES, window: float = WINDOW, causes: int = _CAUSES) -> None:
@@ -48,9 +48,9 @@ class LineCounts:
         return len(self._counts)
 
     def admit(self, cause: Hashable, level: int, now: float) -> bool:
-        """Count a line of `cause`; return whether it is to be written.
+        """Count a line of `cause`; return whether to write it.
 
-        A cause of which lines were left out writes nothing more until they are collected.
+        Once a line of a cause was left out, all its lines are, until `collect` returns their count.
         """
         count = self._counts.get(cause) or self._add(cause, now)
         if now >= count.until and not count.left_out:
@@ -64,8 +64,11 @@ class LineCounts:
         return False
 
     def collect(self, now: float) -> list[tuple[Hashable, int, int]]:
-        """Return (cause, highest level, lines left out) of causes whose window is over."""
-        entries = list(self._counts.items())  # native threads may add to them
+        """Return (cause, highest level, lines left out) of causes whose window is over; reset them.
+
+        Causes without lines left out are not returned.
+        """
+        entries = list(self._counts.items())  # a copy: other native threads may add entries
         over = [(c, n) for c, n in entries if n.left_out and n.until <= now]
         for cause, _ in over:
             self._counts.pop(cause, None)
@@ -73,7 +76,7 @@ class LineCounts:
 
     @property
     def pending(self) -> bool:
-        """Whether lines were left out that are still to be collected."""
+        """Whether lines were left out that `collect` has not returned."""
         return any(count.left_out for count in list(self._counts.values()))
 
     def _add(self, cause: Hashable, now: float) -> _Count:
@@ -81,7 +84,7 @@ class LineCounts:
             for old, count in list(self._counts.items()):
                 if count.until <= now and not count.left_out:
                     self._counts.pop(old, None)
-            self._full_until = now + self._window  # a flood of causes does not search each time
+            self._full_until = now + self._window  # do not search the table again for each cause
         if len(self._counts) >= self._causes:
             cause = OTHERS
         return self._counts.setdefault(cause, _Count(now + self._window))
@@ -96,15 +99,15 @@ class _Count:
 
 
 class LimitedLog:
-    """A logger for lines of which one cause can make many.
+    """A logger for lines that one cause can produce in large numbers.
 
     ::
 
         log = LimitedLog(logging.getLogger(__name__))
         log.write(logging.WARNING, peer, '%s: %s', peer, error)
 
-    Its owner closes it. A timer of the loop, which keeps no loop alive, runs while lines have been
-    left out, and writes their number; the next line of any cause does so, too.
+    Its owner should `close` it. While lines have been left out, a timer of the loop (which does not
+    keep the loop alive) writes their number; so does the next line of any cause.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -118,10 +121,11 @@ class LimitedLog:
     def write(
         self, level: int, cause: Hashable, text: str, *args: object, exc_info: Any = None
     ) -> bool:
-        """Write a line unless `cause`, such as the address of a peer, made too many of late.
+        """Write a line unless `cause`, such as the address of a peer, has made too many lately.
 
-        Returns False for a line that is left out; a level that is off is none. `str(cause)` names
-        it in the line with the count.
+        Returns False if the line is left out, True otherwise, even if the logger has `level` turned
+        off. `exc_info` is that of `logging.Logger.log`. `str(cause)` is written in the line that
+        says how many lines were left out.
         """
         if not self._logger.isEnabledFor(level):
             return True
@@ -134,7 +138,7 @@ class LimitedLog:
         return True
 
     def admit(self, level: int, cause: Hashable) -> bool:
-        """Count a line that the caller writes if this returns True."""
+        """Count a line of `cause`; return whether the caller is to write it."""
         now = time.monotonic()
         if self._pending:
             self._report(now)
@@ -146,7 +150,7 @@ class LimitedLog:
         return False
 
     def close(self) -> None:
-        """Write the numbers that are still due and stop the timer."""
+        """Write how many lines were left out and stop the timer."""
         self._closed = True
         self._stop()
         self._report(float('inf'))
@@ -174,11 +178,10 @@ class LimitedLog:
 
 
 class Reminder:
-    """Decides which lines about something that lasts are written: one, then one in `every` seconds.
+    """Admits the first line about a lasting problem, then one in `every` seconds.
 
-    What ends and begins again within that time is one thing, so that a server which comes and goes
-    causes no more lines than one that stays away. Takes the time (seconds, monotonic) as an
-    argument.
+    A problem that ends and begins again within that time is the same problem: a server that comes
+    and goes causes no more lines than one that stays away.
     """
 
     def __init__(self, every: float = REMIND) -> None:
@@ -186,7 +189,7 @@ class Reminder:
         self._next = float('-inf')
 
     def due(self, now: float) -> bool:
-        """Return whether a line is to be written; then the next one is not, for a while."""
+        """Return whether to write a line at the time `now` (seconds of a monotonic clock)."""
         if now < self._next:
             return False
         self._next = now + self._every

@@ -1,4 +1,4 @@
-"""Metrics: anything that yields (name, value, tags) triples, as often as it is asked.
+"""Metrics: objects that yield (name, value, tags) triples whenever they are iterated.
 
 Source: the manual, section 5.7.
 """
@@ -24,7 +24,7 @@ M = TypeVar('M', bound=Iterable[Sample])
 
 
 class Metric(ABC):
-    """The abstract base of metrics of a single series: subclasses define `__iter__`."""
+    """The abstract base of metrics with one name; subclasses define `__iter__`."""
 
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         self.name = name
@@ -43,7 +43,7 @@ class Gauge(Metric):
         self.value = value
 
     def set(self, value: float) -> None:
-        """Make `value` the gauge's value."""
+        """Set the value of the gauge."""
         self.value = value
 
     def __iter__(self) -> Iterator[Sample]:
@@ -80,7 +80,7 @@ class Counter(Metric):
 
 
 class TaggedCounter(Metric):
-    """One counter for each combination of tags that was counted."""
+    """A counter for each combination of tags, created when it is first incremented."""
 
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         super().__init__(name, tags)
@@ -102,9 +102,9 @@ class TaggedCounter(Metric):
 
 
 class Aggregate:
-    """A collection of metrics with tags that are added to all of them.
+    """A collection of metrics, with tags that are added to all of them.
 
-    A metric that raises when it is read, or yields anything but samples, is logged and left out.
+    A metric that raises when it is read, or yields an invalid sample, is left out and logged.
     """
 
     def __init__(self, metrics: Iterable[Iterable[Sample]] = (), tags: Tags | None = None) -> None:
@@ -117,11 +117,11 @@ class Aggregate:
         return metric
 
     def remove(self, metric: Iterable[Sample]) -> None:
-        """Take a metric object out; one that is not there is ignored."""
+        """Remove a metric object; one that was not added is ignored."""
         self._metrics = [known for known in self._metrics if known is not metric]
 
     def add_tags(self, **tags: str) -> None:
-        """Add tags to all metrics, also to those added later."""
+        """Add tags to all metrics, including those added later."""
         self.tags.update(tags)
 
     def __iter__(self) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""Warnings about things that stay as they are: one for each thing and each reason."""
+"""Warnings about lasting conditions: one for each thing and reason, not one for each check."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lymph.core.monitoring.log_limits import LimitedLog
 
 __all__ = ['OnceLog']
 
-_REMEMBERED = 4096  # things; beyond that a warning may come a second time
-_LENGTH = 500  # characters; names in paths may be escaped and thrice as long
+_REMEMBERED = 4096  # things; beyond that a warning may be repeated
+_LENGTH = 500  # characters; a path may have names of 255 bytes, escaped to three times the length
 
 
 class OnceLog:
-    """Warns through `logger`, and not again while there is nothing new to say.
+    """Writes a warning to `logger` unless it is the same as the last one about the same thing.
 
-    What is wrong with thousands of things makes a few lines and a count, see `LimitedLog`; `cause`
-    names it there. Its owner closes it.
+    All warnings share the limit of one `cause` (see `LimitedLog`): if something is wrong with
+    thousands of things, a few lines and a count are written. Its owner should `close` it.
     """
 
     def __init__(self, logger: logging.Logger, cause: str) -> None:
@@ -26,7 +26,7 @@ class OnceLog:
         self._told: dict[str, str] = {}
 
     def warn(self, thing: str, text: str) -> None:
-        """Write ``thing: text`` as one printable line, unless that was the last about `thing`."""
+        """Write ``thing: text`` as one printable line, unless `text` is as before for `thing`."""
         if self._told.get(thing) == text:
             return
         if len(self._told) >= _REMEMBERED:
@@ -36,9 +36,9 @@ class OnceLog:
         self._log.write(logging.WARNING, self._cause, '%s: %s', *line)
 
     def forget(self, thing: str) -> None:
-        """Warn again should something be wrong with `thing` later: it has gone, or is right now."""
+        """Forget the last warning about `thing`: the problem is solved, or the thing is gone."""
         self._told.pop(thing, None)
 
     def close(self) -> None:
-        """Write the counts that are still due."""
+        """Write how many warnings were left out."""
         self._log.close()
