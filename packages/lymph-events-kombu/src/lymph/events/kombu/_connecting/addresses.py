@@ -35,6 +35,7 @@ def split(value: object) -> list[str]:
     left, and for values of other types.
     """
     texts = value if isinstance(value, list) else [value]
+    # Empty parts between semicolons are harmless, but an empty item of a list is a mistake.
     if all(isinstance(each, str) and each.strip() for each in texts):
         found = [each.strip() for text in texts for each in str(text).split(';')]
         if any(found):
@@ -97,6 +98,7 @@ def _host(text: str) -> dict[str, Any]:
 
 def _is_plain(rest: str) -> bool:
     """Return whether the parser uses everything after the scheme and ignores no part of it."""
+    # kombu's parser drops a fragment, and options without a name or a value.
     query = rest.rpartition('?')[2] if '?' in rest else None
     options = [] if query is None else [each.partition('=') for each in query.split('&')]
     return (

@@ -124,11 +124,13 @@ def read_tls(config: ConfigView) -> bool | dict[str, Any]:
         if found[key] is not None and not os.access(found[key], os.R_OK):
             raise section.error(key, f'cannot read {section.describe(key)}; check the path')
     found = {key: value for key, value in found.items() if value is not None}
+    # First each option by itself, so that the error names the one at fault.
     for key, expected in _TLS_FILES.items():
         if key in found and not _usable({name: found.get(name) for name in (key, 'keyfile')}):
             raise section.error(key, f'expected {expected}, found {section.describe(key)}')
-    alone = 'keyfile' in found and 'certfile' not in found
-    if alone or not _usable(found):
+    # `_usable` accepts a keyfile without a certfile: nothing would read it.
+    keyfile_alone = 'keyfile' in found and 'certfile' not in found
+    if keyfile_alone or not _usable(found):
         raise section.error(
             (), 'these options cannot be used together; check certfile, keyfile and cert_reqs'
         )

@@ -135,6 +135,7 @@ def _read(config: ConfigView) -> Iterator[dict[str, Any]]:
     given = {key: config.get_raw(key) for key in ('urls', 'hostname', 'alternates')}
     if given['urls'] is not None and given['hostname'] is not None:
         raise config.error('urls', 'expected either urls or hostname, found both; keep one')
+    # `alternates` are tried after either of them, and after the default host too.
     if given['urls'] is None and given['hostname'] is None:
         yield {**common, 'hostname': 'localhost'}
     for key, value in given.items():
@@ -159,6 +160,8 @@ def _parsed(
         given = parse(address)
     except ValueError as error:
         raise config.error(key, str(error)) from None
+    # A URL sets its own transport and a host takes that of the section. `ssl` comes from the
+    # section unless the scheme demands TLS: `amqp://` does not turn it off.
     if scheme is not None:
         given['transport'] = scheme
     if scheme in TLS:

@@ -166,13 +166,15 @@ class ConsumingChannel:
         self._close_if_done()
 
     def _send(self, acknowledged: list[int]) -> None:
-        # an event that is being fetched has a tag that is not known here yet
+        # One frame acknowledges all tags up to the first that is still open, the others need one
+        # each. An event that is being fetched has a tag that is not known here yet, and may be
+        # lower than those known, so meanwhile each tag is acknowledged by itself.
         known = () if self._fetching else self._unsettled
-        before = list(takewhile(self._unsettled.__getitem__, known))
-        if before:
-            self.channel.acknowledge(before[-1], multiple=len(before) > 1)
-        if len(before) < len(acknowledged):
-            last = before[-1] if before else 0
+        leading = list(takewhile(self._unsettled.__getitem__, known))
+        if leading:
+            self.channel.acknowledge(leading[-1], multiple=len(leading) > 1)
+        if len(leading) < len(acknowledged):
+            last = leading[-1] if leading else 0
             for tag in acknowledged:
                 if tag > last:
                     self.channel.acknowledge(tag)

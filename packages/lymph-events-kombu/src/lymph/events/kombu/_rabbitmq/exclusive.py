@@ -146,6 +146,8 @@ class ExclusiveConsumer:
             fetched = self._queue_consumer.poll() and self._arrived.wait(_FETCH_TIMEOUT)
         finally:
             self._expecting = False
+        # `poll` lets the broker send one event at a time, so that has to end: an event that came
+        # later would find no worker.
         if not fetched and self._current is None and not self._flow.paused:
             self._apply_flow()
         return bool(fetched)
@@ -188,6 +190,10 @@ class ExclusiveConsumer:
             self._advance()
 
     def _advance(self) -> None:
+        """Pass the next event to the intake if none is in hand and the consumer is not paused.
+
+        One that the broker has taken back is forgotten: it is delivered again.
+        """
         delivery, self._next = self._next, None
         if self._current is not None or self._flow.paused:
             self._next = delivery
@@ -197,6 +203,7 @@ class ExclusiveConsumer:
             try:
                 self._intake.put(self, delivery)
             except BaseException:
+                # no handler will call `_end`, so without this the queue would stand still
                 delivery.give_back()
                 self._current = None
                 self.idle.set()

@@ -101,6 +101,8 @@ def _table(values: Mapping[str, Any]) -> bytes:
             parts += b'S', _SIZE(len(text)), text
         elif isinstance(value, float):
             parts += b'd', _DOUBLE(value)
+        # Signed numbers of 32 and 64 bits; the types are those of RabbitMQ's errata to AMQP 0-9-1,
+        # the bounds those of py-amqp.
         elif isinstance(value, int) and value in _LONGS:
             parts += (b'I', _INT(value)) if value in _INTS else (b'l', _LONG(value))
         else:

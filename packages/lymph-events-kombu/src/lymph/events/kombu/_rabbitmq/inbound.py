@@ -216,6 +216,7 @@ def _value(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     if letter == _VOID:
         return None, at
     if letter == _FIXED:
+        # lymph uses no decimals; their size is known, so what follows can still be read.
         return None, at + _DECIMAL
     start = at + 4
     end = start + _SIZE(data, at)[0]
@@ -223,6 +224,8 @@ def _value(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         return _text(data[start:end]), end
     if letter == _BYTES:
         return data[start:end], end
+    # LookupError for an unknown type, whose size is unknown too. What is nested too deep is
+    # skipped.
     read = _NESTED[letter]
     return (read(data, start, end, depth + 1) if depth < _DEPTH else None), end
 

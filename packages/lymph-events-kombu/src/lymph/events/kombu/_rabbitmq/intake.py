@@ -122,23 +122,29 @@ class Intake:
         logger.info('handlers wait for workers; events are fetched one at a time')
         self._scarce = True
         try:
+            # events that went back and were not fetched again
             owed = sum(handler.park() for handler in tuple(self._handlers))
             calm_since = time.monotonic()
             while True:
                 asked = time.monotonic()
                 self._workers.wait_free()
                 now = time.monotonic()
+                # A worker that was not free for so long means that workers are still scarce.
                 if now - asked > _STUCK:
                     calm_since = now
+                # What could not go back, or was on its way when the consumers were parked, goes
+                # first. If it is refused although a worker is free, the workers have been killed.
                 if self._waiting:
                     if not self._start_first() and self._workers.free >= 1:
                         return True
+                # All queues are empty, or workers have become free quickly for long enough.
                 elif not self._fetch() or (owed <= 0 and now - calm_since > _CALM):
                     return False
                 else:
                     owed -= 1
         finally:
             self._scarce = False
+            # `_feed` has cleared the signal; what still waits is started by its next call.
             if self._waiting:
                 self._more.set()
             for handler in tuple(self._handlers):

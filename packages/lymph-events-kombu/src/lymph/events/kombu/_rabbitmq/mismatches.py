@@ -63,6 +63,7 @@ def advice(queue: str, queue_type: str, text: str) -> str:
     `text` is the broker's text of PRECONDITION_FAILED or RESOURCE_LOCKED.
     """
     found = _DIFFERENCE.search(text)
+    # RESOURCE_LOCKED names no argument: another connection has the queue for itself.
     if found is None:
         return f'it is a queue of one connection of another program: {_elsewhere(queue)}'
     difference = _Difference(
@@ -80,8 +81,9 @@ def advice(queue: str, queue_type: str, text: str) -> str:
             'the handler is serial in one version of the service and not in another: '
             f'give the new one another name or queue_name; {_when_empty(queue, difference)}'
         )
-    ours = difference.argument in _COMPARED_LATER
-    way_out = _when_empty(queue, difference) if ours else _elsewhere(queue)
+    # RabbitMQ compares these after the arguments for dead letters, so those are ours.
+    is_ours = difference.argument in _COMPARED_LATER
+    way_out = _when_empty(queue, difference) if is_ours else _elsewhere(queue)
     return (
         f'set {difference.argument.removeprefix("x-")} by a policy (rabbitmqctl set_policy), which '
         f'is no part of the declaration; {way_out}'

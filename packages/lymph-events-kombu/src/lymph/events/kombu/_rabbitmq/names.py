@@ -82,6 +82,7 @@ class Names:
             raise SubscriptionError(
                 f'expected a queue name that can be printed, found {quoted(name)}'
             )
+        # The broker reserves `amq.` at the beginning of a name: behind a prefix it is harmless.
         if _RESERVED.fullmatch(name) or self.queue(name).startswith(_OF_THE_BROKER):
             owner = 'RabbitMQ' if name.startswith(_OF_THE_BROKER) else 'lymph'
             raise SubscriptionError(

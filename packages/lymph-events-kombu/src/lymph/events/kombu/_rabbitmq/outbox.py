@@ -159,6 +159,7 @@ class Outbox(Generic[T]):
         if self.channel != 'open' or not self._queued:
             return None
         unanswered = self._unanswered
+        # One at a time, so that a channel that is closed tells which one was the offender.
         if self._suspects:
             if unanswered:
                 return None

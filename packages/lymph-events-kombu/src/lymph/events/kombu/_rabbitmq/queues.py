@@ -71,6 +71,8 @@ class RabbitmqQueues(Queues):
         """
         figures = self._ask_management()
         if names is None:
+            # By name at the broker: whether the queue is temporary, None if that is not known. The
+            # API also shows queues that earlier versions declared, which are not in the record.
             ours = (name for name in figures if self._is_of_exchange(figures[name]))
             known: Mapping[str, bool | None] = {
                 **dict.fromkeys(ours, False),
@@ -79,6 +81,7 @@ class RabbitmqQueues(Queues):
         else:
             known = dict.fromkeys(self._names.queue(name) for name in names)
         found = dict(self._look(known))
+        # A queue whose node is down was found, and stays in the record.
         gone = [name for name in known if name not in found]
         if names is None and gone:
             self._records.remove(gone)

@@ -210,16 +210,18 @@ class RabbitmqEventSystem(KombuEventSystem):
             self._topology.names.check(name)
             token = secrets.token_hex(8)
             queues.append((subscription, self._topology.queue(subscription, token)))
-        name = ', '.join(subscription.queue_name for subscription, _ in queues)
+        # what an error is about: all queues, then the one that is being declared
+        concerned = ', '.join(subscription.queue_name for subscription, _ in queues)
         try:
             with self._emitting.channel(self.settings.confirm_timeout) as channel:
                 for subscription, queue in queues:
-                    name = subscription.queue_name
+                    concerned = subscription.queue_name
                     self._topology.declare_queue(channel, queue, subscription.event_types)
                     if subscription.temporary:
-                        self._prepared[name] = queue
+                        # Its name has a random token, so the consumer has to be given this queue.
+                        self._prepared[concerned] = queue
         except BrokerError as error:
-            raise SubscriptionError(f'{name}: cannot keep events: {error}') from error
+            raise SubscriptionError(f'{concerned}: cannot keep events: {error}') from error
         self._declared.update((subscription.queue_name, subscription) for subscription in kept)
 
     def has_queue(self, name: str) -> bool:

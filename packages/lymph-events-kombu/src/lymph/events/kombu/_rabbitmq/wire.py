@@ -111,6 +111,7 @@ class Wire:
             try:
                 data = self.sock.recv(_CHUNK)
             except OSError as error:
+                # Where a write has failed, its error tells more than what it makes of the read.
                 raise self._broken or error from None
             if not data:
                 raise ConnectionResetError('the broker closed the connection')

@@ -84,6 +84,7 @@ class RedisBroker:
             why = f'no answer within {self.connect_timeout:g} s'
         else:
             why = explain(system_error(error))
+        # These already say what to do.
         if isinstance(error, BrokerError):
             return f'{self}: {why}'
         if isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError)):
@@ -93,6 +94,7 @@ class RedisBroker:
                 f'{self}: expected access for the user {user!r}, found {found}; '
                 'check userid and password'
             )
+        # For instance the number of a database that this Redis does not have.
         if isinstance(error, redis.ResponseError):
             return (
                 f'{self}: cannot connect: Redis answered {why!r}; '

@@ -115,6 +115,7 @@ class Pipe:
                 break
             if strict or received == self._connection.received:
                 raise NoAnswer(f'{self._broker}: no answer within {timeout:g} s')
+        # the reader passes errors as values: they are raised here, where somebody waits
         value = reply.get()
         if isinstance(value, BrokerError):
             raise value

@@ -122,16 +122,18 @@ class RedisStore:
             command = pipe.script('look', self.owner, self._epoch, lifetime)
             known = pipe.call(self._lifetime, *command)
         except Lost:
-            return
+            return  # the link connects again, and its next connection enrolls
         except BrokerError as error:
             logger.error('cannot look after the events of other instances: %s', error)
             return
         if known:
+            # Redis refuses again what it cannot do yet: `_answered` adds it to the new list.
             refused, self._refused = self._refused, []
             for number in refused:
                 self._send(pipe, number)
             self._keep_up()
         else:
+            # this owner was taken for dead, and its events are back in their queues
             self._forgotten(pipe)
 
     def _forgotten(self, pipe: Pipe) -> None:
@@ -154,6 +156,7 @@ class RedisStore:
             raise BrokerError('other instances took this one for dead')
         _, leased, dues = reply
         deliveries = [
+            # a record is the time of emission, a space, and the data of the event
             Delivery(int(id), queue.decode(), record.partition(b' ')[2], attempt)
             for id, queue, record, attempt in leased
         ]
