@@ -182,6 +182,7 @@ def _environment(view: ConfigView) -> dict[str, str]:
             raise view.error([name], 'expected the name of an environment variable')
         if name in _SET_BY_NODE:
             raise view.error([name], 'the node sets it; remove it')
+        # Booleans are rejected: YAML reads `yes`, `on` and `true` alike, so the text is lost.
         if isinstance(value, bool) or not isinstance(value, (str, int)) or '\0' in str(value):
             raise view.error(
                 [name], f'expected text, found {quoted(value)}; put it between quotation marks'

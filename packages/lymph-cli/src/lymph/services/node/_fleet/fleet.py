@@ -149,7 +149,8 @@ class Fleet:
     def scale(self, name: str, count: int) -> list[str]:
         """Run a definition `count` times; waits, and returns the processes that there are then.
 
-        Lasts until the configuration has another number. Raises NotReady, UnknownName, Refused.
+        Lasts until the configuration has another number. Raises NotReady, UnknownName and
+        ChangeRefused.
         """
         with self._change():
             definition = self._definitions.get(name)
@@ -159,6 +160,7 @@ class Fleet:
                 raise ChangeRefused(
                     f'expected a number of processes from 0 to {MOST}, found {count}'
                 )
+            # A single process may have a fixed port or a pid file.
             port = self._fixed_port(definition) if count > 1 else None
             if port is not None:
                 raise ChangeRefused(f'{count} processes of {name} cannot all listen at {port}')
@@ -179,6 +181,7 @@ class Fleet:
             wanted = {definition.name: definition for definition in definitions}
             removed = [name for name in self._definitions if name not in wanted]
             changed = []
+            # First, and until they have ended: what is added may need the same ports.
             self._remove(removed)
             for name, definition in wanted.items():
                 before = self._definitions.get(name)
@@ -188,13 +191,16 @@ class Fleet:
                         slot.begin()
                     changed.append(f'added {name}')
                 else:
+                    # A slot keeps the definition of its process; `_differing` compares the two.
                     self._definitions[name] = definition
                     if not before.says_the_same(definition):
                         changed.append(f'changed {name}')
+                    # Compared with the former configuration: a number that `scale` has set stays.
                     if before.numprocesses != definition.numprocesses:
                         for slot in self._resize(definition, definition.numprocesses):
                             slot.begin()
             changed += [f'removed {name}' for name in removed]
+            # Before the roll, which may take minutes and may raise NotReady.
             self.output.say(f'read the configuration again: {", ".join(changed) or "no change"}')
             self._roll(self._differing(), also_halted=False)
 

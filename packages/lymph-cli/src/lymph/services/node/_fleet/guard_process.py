@@ -51,6 +51,8 @@ class Family:
         running = _running()
         if running is None:
             return _signal_group(self._leader, 0)
+        # A child in a session of its own is recognized by its parent (below) or, when that has
+        # ended, because it was in the family at the last look.
         found = {
             key
             for key, each in running.items()
@@ -68,6 +70,7 @@ class Family:
         """Send SIGTERM to all, once to each; returns whether anybody lives."""
         if not self.look():
             return False
+        # Somebody lives, but nobody is known: without /proc there is only the process group.
         if not self._known and not self._told:
             _signal_group(self._leader, signal.SIGTERM)
             self._told.add((self._leader, 0))
@@ -106,7 +109,9 @@ def _end(sessions: dict[int, float]) -> None:
         late = time.monotonic() - begun
         for session, family in families.items():
             if late >= sessions[session]:
+                # Again in every round: a process may fork just before it is killed.
                 family.kill()
+        # Nobody is left, or only processes that the system holds, which SIGKILL does not end.
         if all(late >= sessions[session] + _KILLING for session in families):
             return
         time.sleep(_LOOK_AGAIN)

@@ -145,6 +145,7 @@ def _write(batch: list[_Line]) -> OSError | None:
             stream.write(''.join(line.text for line in lines))
             stream.flush()
         except OSError as error:
+            # If stderr fails, there is nowhere to say so.
             if printed:
                 failure = error
     return failure

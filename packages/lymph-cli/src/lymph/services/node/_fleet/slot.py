@@ -224,22 +224,27 @@ class Slot:
             if decision.delay is not None:
                 self._woken.wait(decision.delay)
             elif self._offer is None:
+                # Otherwise a process was offered while this one ended: it runs next.
                 break
         if self._stop.is_set():
+            # From `waiting` or `failed`; after an end that was asked for, it is `stopped` already.
             self.supervision.happened('stop')
             self._decline()
         else:
+            # Spawned, because `at_rest` is true only after this greenlet has ended.
             gevent.spawn(self._around.settled)
 
     def _live(self) -> tuple[int, float]:
         """Run the command once; returns its exit code and how long it lived."""
         self.starts += 1
+        # `start` and `restart` launch a process themselves, wait for it to be ready, and offer it.
         process = self._take()
         if process is None:
             try:
                 process = self._around.start(self.name, self.definition)
             except OSError as error:
                 self._say(why_not_run(self.definition, error))
+                # Treated as a short life, so it is tried again: the program may be there by then.
                 self.last_exit = CANNOT_RUN
                 return CANNOT_RUN, 0.0
         self._watch(process)
@@ -253,6 +258,8 @@ class Slot:
                 process = successor
                 self._watch(process)
         if self._stop.is_set():
+            # Before `close`, which may take as long as the patience: `lymph node ps` shows
+            # `stopping` meanwhile, and the end does not count as a failure.
             self.supervision.happened('stop')
         self._orderly = process.close()
         self.process = None

@@ -62,7 +62,9 @@ class Sockets:
         Raises ConfigurationError for a socket that cannot be had, and changes nothing then.
         """
         everything = [each for sockets in wanted.values() for each in sockets]
+        # Not the ports that were found: `of` binds them, where a failure is no error.
         defined = {_address(each): each for each in everything if not each.found}
+        # Everything new is opened before anything else changes, so that an error changes nothing.
         opened: dict[_Address, socket.socket] = {}
         try:
             for address, each in defined.items():
@@ -72,6 +74,7 @@ class Sockets:
             for sock in opened.values():
                 sock.close()
             raise
+        # The backlog may differ, and a socket that was found before does not listen yet.
         for address, each in defined.items():
             if address in self._open:
                 self._open[address].listen(each.backlog)

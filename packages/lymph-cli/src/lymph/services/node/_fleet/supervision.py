@@ -137,6 +137,8 @@ class Supervision:
     def _decide(self, exit_code: int, lived: float) -> Decision:
         policy = self._policy
         stable = lived >= policy.stable_after
+        # An end that was asked for is no failure. A long life still clears earlier ones: a process
+        # that recovered long ago would fail the whole node otherwise (see `Slot.orderly`).
         if self.state == 'stopping':
             if stable:
                 self._short_lives = 0
@@ -144,15 +146,19 @@ class Supervision:
         if exit_code == 0 and self.restart != 'always':
             self._short_lives = 0
             return Decision('finished')
+        # The alarm is raised once, when the process begins to fail.
         before = self.failing
         if exit_code == _WRONG or self.restart == 'never':
+            # Counts as failing often enough already: another quick start would end the same way.
             self._short_lives = max(self._short_lives, policy.failing_after)
         else:
             self._short_lives = 0 if stable else min(self._short_lives + 1, _MANY)
         if self.failing:
             delay = None if self.restart == 'never' else policy.failed_delay
             return Decision('failed', delay, alarm=not before)
+        # Only with `always`: somebody let an instance drain (`kill PID`), so nothing is wrong.
         if stable and exit_code == 0:
             return Decision('waiting', 0.0)
+        # The first short life, and a crash after a long one, wait for `first_delay` itself.
         doublings = max(self._short_lives - 1, 0)
         return Decision('waiting', min(policy.first_delay * 2.0**doublings, policy.longest_delay))

@@ -105,6 +105,7 @@ class Node(Interface):
         `last`. `lost` is how many lines have been forgotten since then.
         """
         self._check(token)
+        # Only to raise UnknownName. The lines of the node itself belong to no slot.
         self._fleet.slots([name for name in names or () if name != NODE])
         wanted = None if not names else frozenset(names)
         recent = self._fleet.output.recent
@@ -117,8 +118,11 @@ class Node(Interface):
             found = recent.after(after, wanted, _LINES)
             left = end - time.monotonic()
             if found or lost or left <= 0:
+                # More lines may follow a full page. Any other covers all lines up to the newest,
+                # so the next call skips those of processes that are not wanted.
                 full = len(found) == _LINES
                 return _page(found, found[-1].number if full else last_seen, lost)
+            # No line up to here is wanted: skip them in the next look.
             after = last_seen
             recent.wait(after, left)
 
