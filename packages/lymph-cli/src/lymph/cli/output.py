@@ -145,6 +145,8 @@ def child_line(text: str) -> str:
 
 def json_text(text: str) -> str:
     """Return a JSON document with escapes for what cannot be printed or written to stdout."""
+    # JSON has such characters only inside strings, where an escape means the same. `[1:-1]` takes
+    # the quotes off.
     if not text.replace('\n', '').isprintable():
         text = ''.join(c if c.isprintable() or c == '\n' else _dumps(c)[1:-1] for c in text)
     encoding = getattr(sys.stdout, 'encoding', None) or 'utf-8'

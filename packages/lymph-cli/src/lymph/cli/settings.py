@@ -121,6 +121,7 @@ def global_options() -> list[click.Option]:
 def add_global_options(command: click.Command) -> click.Command:
     """Return a copy of a subcommand that takes the options too, and so do its own subcommands."""
     own = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    # A copy: the command belongs to its author, who may run it without `lymph`, too.
     added = copy.copy(command)
     options = [option for option in global_options() if _keep(option, own)]
     for option in options:

@@ -36,6 +36,7 @@ def parse_body(
 
     Raises UsageError for anything else, and for a name that two pairs have.
     """
+    # A list counts as one, so that the error says that an object is expected.
     documents = [word for word in words if word == _STDIN or word.lstrip()[:1] in ('{', '[')]
     if len(documents) > 1:
         found = ' and '.join(map(quoted, documents[:2]))

@@ -95,6 +95,7 @@ def parse_address(text: str) -> str:
             if not split_tcp(text)[1]:
                 raise ValueError(f'expected a port from 1 to 65535, found {quoted(text)}')
         elif '://' not in text:
+            # Only for its errors. A version passes here, and is rejected below with advice.
             parse_wanted(check_name(text))
     except ValueError as error:
         raise click.UsageError(f'--address: {error}') from error

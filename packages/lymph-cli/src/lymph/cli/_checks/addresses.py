@@ -31,6 +31,7 @@ def address_findings(fleet: Iterable[Answer]) -> Iterator[Finding]:
     by_host: dict[str, list[str]] = {}
     for answer in fleet:
         host = answer.instance.hostname or 'an unknown host'
+        # Each address once, although all services of an instance have the same endpoint.
         addresses = dict.fromkeys(
             each for _, member in answer.members for each in _loopbacks(member)
         )

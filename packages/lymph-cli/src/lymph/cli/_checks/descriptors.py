@@ -49,6 +49,7 @@ class DescriptorsCheck(Check):
 def descriptor_findings(found: Iterable[Descriptors]) -> Iterator[Finding]:
     """Yield who may open few files, and who has nearly used up what it may open."""
     for whose, opened, limit in found:
+        # There is no limit, or the instance does not tell it.
         if limit is None:
             continue
         advice = 'raise the limit: ulimit -n, LimitNOFILE= of systemd'

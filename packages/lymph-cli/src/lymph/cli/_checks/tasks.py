@@ -37,9 +37,12 @@ class TasksCheck(Check):
 def queue_findings(states: Iterable[QueueState], tasks: frozenset[str]) -> Iterator[Finding]:
     """Yield queues of tasks that no worker takes, and others in which events wait for nobody."""
     for state in states:
+        # None: the backend cannot tell. A temporary queue ends with its instance.
         if state.consumers != 0 or state.temporary:
             continue
         waiting = (state.waiting or 0) + (state.delayed or 0)
+        # Running instances call this task, so it needs a worker even while nothing waits. Another
+        # queue may be left over from a handler that is gone: it matters only with events in it.
         if state.queue in tasks:
             yield Finding(
                 f'a worker for the tasks of {state.queue}',

@@ -32,9 +32,11 @@ def version_findings(fleet: Iterable[Answer]) -> Iterator[Finding]:
     lymph: dict[str, Counter[str]] = {}
     for answer in fleet:
         for name, version in answer.services:
+            # Known from the registry, also of an instance that does not answer.
             if version is not None:
                 own.setdefault(name, Counter())[version] += 1
         if answer.status is not None:
+            # Once for each name, even if the instance has several versions of the service.
             for name in {name for name, _ in answer.services}:
                 lymph.setdefault(name, Counter())[answer.text('version') or _OLDER] += 1
     for name, versions in sorted(own.items()):

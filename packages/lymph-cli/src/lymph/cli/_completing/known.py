@@ -107,11 +107,14 @@ def _ask(settings: Settings, path: Path | None, methods: bool, end: float) -> Kn
             _be_alone()
             _tell(settings, path, theirs)
         finally:
+            # Whatever was raised: the child must never go on in the code of its parent.
             os._exit(0)
+    # Otherwise the end of the child would not end the pipe.
     os.close(theirs)
     answer = None
     pending = b''
     with contextlib.suppress(*_DAMAGED):
+        # The services come in a first line, at once; the methods in a second one.
         while answer is None or (methods and not answer.complete):
             if not select.select([ours], [], [], max(end - time.monotonic(), 0))[0]:
                 break

@@ -70,6 +70,7 @@ def parameters(
     """Offer the parameters of the method that is given as `subject`, as `name=`."""
     subject = (context.params.get('subject') or '').partition('@')[0]
     found = known(context.ensure_object(Settings), methods=True)
+    # Of `name=text` and `name:=json`.
     given = {word.partition('=')[0].rstrip(':') for word in context.params.get('params') or ()}
     return [
         CompletionItem(f'{name}=')

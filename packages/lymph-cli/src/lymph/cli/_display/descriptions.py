@@ -57,6 +57,7 @@ class Description(NamedTuple):
     def of_service(self, name: str, version: Version | None) -> Description:
         """Return what belongs to a service; to its workers, ``NAME.worker``, its tasks belong."""
         known = {each['name'] for each in self.interfaces or ()}
+        # An interface may have such a name itself. A worker has no methods and no events.
         if name.endswith(_WORKER) and name not in known:
             name = name.removesuffix(_WORKER)
             own = Description(self.identity, self.interfaces, [], None, self.tasks)
@@ -93,6 +94,7 @@ def _facts(reply: Mapping[str, Any], key: str) -> list[Fact] | None:
 def _checked(key: str, found: Any) -> Fact:
     if not isinstance(found, dict) or not isinstance(found.get('name'), str):
         raise _wrong(f'{key} with a name', found)
+    # Name and version first, also in JSON; a version that was found replaces None.
     fact = {'name': found['name'], 'version': None, **found}
     fact.setdefault('help', '')
     if key == 'methods':

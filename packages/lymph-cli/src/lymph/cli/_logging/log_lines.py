@@ -58,6 +58,7 @@ class TraceFormatter(logging.Formatter):
 
     def _details(self, record: logging.LogRecord) -> Iterator[str]:
         if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
+            # Kept in the record for other handlers, as by the formatter of `logging`.
             record.exc_text = traceback_text(record.exc_info[1])
         for text in (record.exc_text, record.stack_info):
             if text:

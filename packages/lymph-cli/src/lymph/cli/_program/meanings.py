@@ -43,6 +43,7 @@ def read_methods(reply: Any) -> Iterator[DescribedMethod]:
             continue
         text, params = method.get('help'), method.get('params')
         matches = (
+            # A parameter is described as its author wrote it: `text: str = 'x'`.
             _NAME.match(param)
             for param in (params if isinstance(params, list) else ())
             if isinstance(param, str)
@@ -67,6 +68,7 @@ def read_parameters(reply: Any) -> Described:
 
 def meant_method(subject: Subject, methods: Described) -> str | None:
     """Return the subject of a method that exists and is like one that does not."""
+    # It exists, so something else is wrong, such as the version.
     if str(subject) in methods:
         return None
     interfaces = {name.rpartition('.')[0] for name in methods}

@@ -139,9 +139,12 @@ def _begin(context: click.Context, /, **given: Any) -> None:
     if name is None:
         click.echo(context.get_help())
         return
+    # Commands of others expect KeyboardInterrupt and the garbage collector. Ours end at once on a
+    # signal until they handle it, and `lazy` turns the collector on for them.
     if not _is_own(installed(GROUP).get(name)):
         raise_interrupts()
         collect_again()
+    # None and () stand for options that were not given.
     given = {option: value for option, value in given.items() if value not in (None, ())}
     command = program.get_command(context, name) if given else None
     if command is None:
@@ -151,6 +154,7 @@ def _begin(context: click.Context, /, **given: Any) -> None:
         if option not in known:
             shown = option.replace('_', '-')
             context.fail(f'--{shown} is for commands that listen, such as instance; not for {name}')
+    # As defaults, so that the same option behind the name of the command wins.
     context.default_map = {name: given}
 
 

@@ -75,6 +75,7 @@ def _service_row(
 ) -> list[str | Text]:
     spaces = dict.fromkeys(space for each in members for space in each.namespaces)
     healthy = sum(each.health == OK for each in members)
+    # With --no-health nobody was asked, and the cell stays empty.
     known = any(each.health is not None for each in members)
     return [
         line(name, 'bold'),

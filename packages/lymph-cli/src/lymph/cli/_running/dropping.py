@@ -47,6 +47,7 @@ def run_drop(
     for state in states:
         if state.dead and not as_json:
             say(f'{_count(state.dead, "dead letter")} of {quoted(state.queue)} stay')
+    # `drop` has not found a queue that was there a moment ago.
     if not dry_run and len(dropped) < len(states):
         gone = ', '.join(quoted(state.queue) for state in states if state.queue not in dropped)
         say(f'somebody else has dropped {gone}')
@@ -63,6 +64,8 @@ def _choose(queues: Queues, names: Sequence[str], forced: bool) -> list[QueueSta
         advice = f'did you mean {quoted(close)}?' if close else '`lymph queues` shows which'
         listed = ', '.join(map(quoted, missing))
         raise OperationFailed(f'no queue {listed}; {advice}; nothing was dropped')
+    # Checked for all of them first, so that nothing is dropped if one is in use. `drop` checks
+    # again, because a consumer may come meanwhile.
     used = [state for state in found.values() if state.consumers and not forced]
     if used:
         raise _in_use(QueueInUse(used[0].queue, used[0].consumers), [])

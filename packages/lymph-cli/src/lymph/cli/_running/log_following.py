@@ -164,6 +164,7 @@ def watch(registry: BaseServiceRegistry, name: str, wants: Wants, reader: LogRea
                 told = str(error)
                 say(f'waiting for {name}: {told}')
         gevent.sleep(_LOOK_AGAIN)
+    # Before the loop, so that no instance is missed; `reader.add` ignores those it knows.
     service.observe(changed)
     for instance in service:
         if wants(instance):
@@ -181,12 +182,14 @@ def read_record(frames: list[bytes]) -> dict[str, Any] | None:
     if not isinstance(facts, dict):
         return None
     known = {name: facts[name] for name in _FACTS if name in facts}
+    # In Python a bool is an int, but none of the facts is one.
     fitting = all(
         isinstance(value, _FACTS[name]) and not isinstance(value, bool)
         for name, value in known.items()
     )
     if not fitting or not _FACTS.keys() - _OPTIONAL <= known.keys():
         return None
+    # This rejects NaN too, which compares as False.
     return known if _TIMES[0] <= known['time'] <= _TIMES[1] else None
 
 

@@ -79,21 +79,22 @@ def choose(nodes: Sequence[RunningNode], files: Sequence[str], pid: int | None) 
     """
     if pid is not None:
         fitting = [node for node in nodes if node.pid == pid]
-        missing = f'no node has pid {pid}'
+        problem = f'no node has pid {pid}'
     elif files:
         fitting = [node for node in nodes if node.card.config == tuple(files)]
-        missing = f'no node runs {", ".join(files)}'
+        problem = f'no node runs {", ".join(files)}'
     else:
         fitting = list(nodes)
-        missing = ''
+        # Never shown: without any node, the error below comes first.
+        problem = ''
     if len(fitting) == 1:
         return fitting[0]
     if not nodes:
         raise OperationFailed('no node is running; `lymph node` starts one')
     shown = '; '.join(f'pid {node.pid} runs {", ".join(node.card.config)}' for node in nodes)
     if fitting:
-        missing = f'{len(fitting)} nodes run'
-    raise OperationFailed(f'{missing}; say which one with --pid or --config ({shown})')
+        problem = f'{len(fitting)} nodes run'
+    raise OperationFailed(f'{problem}; say which one with --pid or --config ({shown})')
 
 
 def _fate(pid: int) -> str:

@@ -50,6 +50,7 @@ def run_ps(
             if as_json:
                 printer.json(processes, line=watch)
             else:
+                # After the call, so that the screen is not empty while the node is asked.
                 if watch and sys.stdout.isatty():
                     write(_CLEAR)
                 printer.listing(_TITLES, [_row(each) for each in processes])

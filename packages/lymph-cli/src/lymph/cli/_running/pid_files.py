@@ -106,6 +106,7 @@ class PidFile:
         """
         while True:
             try:
+                # O_NONBLOCK: to open a device, such as a serial line, may block.
                 descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
             except FileNotFoundError:
                 yield False
@@ -120,6 +121,8 @@ class PidFile:
                         f'it is that of process {content.decode().strip()}, which runs; stop that, '
                         'or name another file'
                     )
+                # The file may have been replaced between `open` and `lock`. Then the lock is on the
+                # old one, and the new one has to be looked at.
                 if is_at(descriptor, self._path):
                     yield True
                     return

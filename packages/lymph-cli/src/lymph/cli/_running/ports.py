@@ -118,9 +118,11 @@ def _web_ports(config: Configuration, words: Sequence[str]) -> Iterator[FixedPor
     for name in interfaces:
         section = interfaces.view([name])
         number = _number(section)
+        # `--interface=echo` chooses all versions of it: echo@1.2 and echo@2.0.
         if number and (not chosen or chosen & {name, name.partition('@')[0]}):
             ip = section.get_raw('ip')
             host = _host(config.view('container'), words) if ip is None else check_host(ip)
+            # Without a host, the node can make no socket for the processes to share.
             yield FixedPort(number, section.locate('port'), host, shared=host is not None)
 
 
@@ -144,6 +146,7 @@ def _values(words: Sequence[str], option: str) -> Iterator[str]:
     """Yield what an option is given: ``--config=FILE``, ``--config FILE``, ``-cFILE``."""
     for number, word in enumerate(words):
         if word == option:
+            # Nothing if it is the last word.
             yield from words[number + 1 : number + 2]
         elif option.startswith('--') and word.startswith(f'{option}='):
             yield word.partition('=')[2]

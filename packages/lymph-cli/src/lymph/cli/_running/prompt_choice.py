@@ -36,6 +36,7 @@ def choose_prompt(asked: str | None) -> Interact:
                 try:
                     return _load(kind)
                 except UsageError as error:
+                    # Nobody asked for it, so a broken one is passed over.
                     say(f'{error.message}')
     return _load(_PLAIN)
 

@@ -29,9 +29,11 @@ def run_list(
             state
             for state in queues.read()
             if (not patterns or any(fnmatchcase(state.queue, each) for each in patterns))
+            # None (the backend cannot tell) matches neither option.
             and not (unconsumed and state.consumers != 0)
             and not (waiting and not state.waiting)
         ]
+        # The note is about the last `read`.
         note = queues.note
     printer = Printer(settings)
     if as_json:

@@ -71,10 +71,13 @@ def why_no_answer(answer: Answer, process: Process) -> Reason | None:
     """Return why an instance has not answered; None for one that has."""
     if answer.status is not None:
         return None
+    # Before the class of the error, which is NotConnected as for a refused connection. Here the
+    # system has accepted the connection: a process holds the port, and does not read.
     if _HANDSHAKE.search(answer.error):
         return _silent('loop blocked', _SILENT, answer, process)
     if answer.kind in ('Timeout', 'Expired', 'ConnectionLost'):
         return _silent('silent', f'it does not answer: {answer.error}', answer, process)
+    # Something answers, but not with a status: another version of lymph, or none at all.
     if answer.kind in ('Refused', 'Failed', 'RemoteError', 'Wrong'):
         return Reason('protocol mismatch', answer.error, _FAILED)
     for pattern, short, advice in _CAUSES:

@@ -50,7 +50,9 @@ def find_backdoor(client: Client, remote: str, token: str | None) -> OpenInstanc
     except UsageError as error:
         raise UsageError(f'--remote: {error.message}') from error
     name = wanted.name
+    # By identity, since one process may have several versions of the service.
     known = {each.identity: each for each in find_instances(client.container.registry, wanted)}
+    # Without any, `find_instances` has raised LookupFailure.
     if len(known) != 1:
         names = listed(sorted(f'{name}:{identity}' for identity in known))
         raise OperationFailed(f'--remote={remote}: several instances fit, name one: {names}')
@@ -126,6 +128,7 @@ class _ShellSession:
 
     def interact(self) -> None:
         """Read lines until the end of the input; raises OSError."""
+        # At the prompt Ctrl-C discards the lines; while code runs there, `run` passes it on.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         lines: list[str] = []
         with history(self._complete):
@@ -142,6 +145,7 @@ class _ShellSession:
                 if not lines and line.strip() in _ENDS:
                     return
                 lines.append(line)
+                # The backdoor keeps no lines: it gets the whole block until that is complete.
                 if self.run('\n'.join(lines)) != MORE:
                     lines.clear()
 

@@ -70,6 +70,7 @@ def find_members(
 def _members(registry: BaseServiceRegistry, wanted: Wanted, spaces: Sequence[str]) -> list[Member]:
     """Return the instances of a service that are meant, the oldest first."""
     service = Service(wanted.name)
+    # An instance that serves calls and HTTP is in both namespaces, and is one member.
     inside: dict[str, list[str]] = {}
     away: LookupFailure | None = None
     for space in spaces:
@@ -79,6 +80,7 @@ def _members(registry: BaseServiceRegistry, wanted: Wanted, spaces: Sequence[str
                 inside.setdefault(instance.key, []).append(space)
         except LookupFailure as error:
             away = error
+    # To be missing in one namespace is no failure where another has it.
     if away is not None and not len(service):
         raise away
     now = time.time()

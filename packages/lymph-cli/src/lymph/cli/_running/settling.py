@@ -64,6 +64,7 @@ def replay(settings: Settings, **choice: Any) -> None:
     with open_dead_letters(settings) as letters:
         queues = chosen.queues(letters)
         done = set() if chosen.dry_run else _settle(settings, queues, letters.replay, 'replayed')
+        # What was not replayed and is not there any more was settled by somebody else.
         left = {} if chosen.dry_run else letters.find_all(queues.keys() - done)
     _tell(settings, chosen, queues, done, 'replay')
     if left:

@@ -36,6 +36,7 @@ def run(settings: Settings, remote: str | None, token: str | None, shell: str | 
         raise UsageError(
             f'--shell={shell}: lines typed with --remote run in the instance, whose prompt is plain'
         )
+    # With --shell, even if a script on stdin needs no prompt: a missing one is a mistake.
     interact = choose_prompt(shell) if remote is None and (shell or sys.stdin.isatty()) else None
     show_greenlets()
     config = load_configuration(settings)
@@ -46,6 +47,7 @@ def run(settings: Settings, remote: str | None, token: str | None, shell: str | 
     if remote is not None:
         with client, services_suggested(client):
             found = find_backdoor(client, remote, token)
+        # Without the client: the address and the token are all that it takes.
         enter(found)
         return
     with client:

@@ -37,6 +37,7 @@ def suggestion(
     if isinstance(error, LookupFailure):
         service = meant_service(client, error, (RPC,))
         if service is None or address != subject.interface:
+            # With --address the name of the service stood there, and not in the subject.
             return service
         return f'{service}.{subject.method}'
     if not isinstance(error, Refused) or _TOLD in str(error):

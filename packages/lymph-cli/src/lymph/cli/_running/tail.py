@@ -49,6 +49,7 @@ def run(
         registry = client.container.registry
         watchers = [
             gevent.spawn(watch, registry, *watched, reader)
+            # A list: the errors of `_watched` are raised here, and not in a greenlet.
             for watched in [_watched(registry, each) for each in services]
         ]
         try:
@@ -71,6 +72,7 @@ def _watched(registry: BaseServiceRegistry, wanted: Wanted) -> tuple[str, Wants]
 
 
 def _filter(level: str | None, grep: str | None, trace: str | None) -> Matches:
+    # Given a name, `getLevelName` returns the number.
     lowest = 0 if level is None else int(logging.getLevelName(level.upper()))
     try:
         pattern = None if grep is None else re.compile(grep)

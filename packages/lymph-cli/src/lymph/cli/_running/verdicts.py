@@ -64,6 +64,9 @@ def judge(
     loopback = beyond_host and announces_loopback(instance.endpoint)
     elsewhere = bool(instance.hostname) and instance.hostname != hostname
     foreign = _foreign(instance, answer)
+    # The loopback address of another machine leads every caller to its own machine. That explains
+    # why nobody answers there, or somebody else. Where the instance itself answers (one machine
+    # with two host names, such as a container), the address is only worth a note.
     if loopback and elsewhere and (silence or foreign):
         reasons.append(_loopback(instance))
     elif silence is not None:
@@ -71,6 +74,7 @@ def judge(
     elif foreign is not None:
         reasons.append(foreign)
     else:
+        # Only in this case is the status that of the instance itself.
         reasons += _of_status(name, answer)
     if loopback and not (elsewhere and (silence or foreign)):
         notes.append('it announces a loopback address, which no other machine reaches')
@@ -123,6 +127,7 @@ def _of_status(name: str, answer: Answer) -> list[Reason]:
         advice = 'call the service itself; if it has no instance, start one: lymph instance'
         reasons.append(Reason('worker', 'a worker runs tasks and answers no calls', advice))
     elif name and name not in _interfaces(answer):
+        # `name` is '' where an endpoint was given: any service may be there.
         text = f'it offers {", ".join(sorted(_interfaces(answer)))[:200] or "nothing"}, not {name}'
         advice = 'it was started with another configuration: restart it, or correct the address'
         reasons.append(Reason('other service', text, advice))
@@ -148,6 +153,7 @@ def conclusion(asked: str, verdicts: Sequence[Verdict]) -> str:
     called = sum(verdict.called for verdict in verdicts)
     count = f'{len(verdicts)} instance{"" if len(verdicts) == 1 else "s"}'
     passed_over = [verdict.reasons for verdict in verdicts if not verdict.called]
+    # Each instance counts once, under its first reason: `judge` puts the version first.
     causes = Counter(reasons[0].short for reasons in passed_over)
     summary = ', '.join(f'{short} ({number})' for short, number in causes.most_common())
     if called == len(verdicts):

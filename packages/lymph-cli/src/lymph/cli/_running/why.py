@@ -74,11 +74,13 @@ def _details(found: Explanation) -> Iterator[str]:
     verdicts = found.verdicts
     for verdict in verdicts:
         where = verdict.instance.endpoint
+        # What the first line says is not repeated.
         for reason in verdict.reasons:
             if reason.text not in found.conclusion:
                 yield f'{where}: {reason.text}; {reason.advice}'
         for note in verdict.notes:
             yield f'{where}: {note}'
+    # Once for each instance, even if it has several versions of the service.
     for endpoint, answer in {v.instance.endpoint: v.answer for v in verdicts}.items():
         for error in errors_of(answer)[-_ERRORS:]:
             age = short_duration(answer.answered - error['time'])

@@ -28,4 +28,5 @@ def plan_of(requests: int | None, concurrency: int | None, duration: float | Non
     if requests is None and duration is None:
         requests = DEFAULT_REQUESTS
     callers = concurrency or 1
+    # More callers than calls would have nothing to do.
     return Plan(requests, callers if requests is None else min(callers, requests), duration)

@@ -39,6 +39,7 @@ def run_load(
     except Interrupted as error:
         interrupted = error
     except RpcError as error:
+        # Only the first call raises, for a mistake that all others would repeat.
         raise failure(client, call, error) from error
     facts = {
         'subject': str(call.subject),
