@@ -82,9 +82,15 @@ class Expectation:
     def _guess(self, call: Call, position: int) -> str:
         """Return the likely reason why an expected call was not found."""
         missing = f'no {self.noun} {show_call(call)}'
+        # The first case that applies:
+        #
+        # the same call is there earlier        it came too early: name the call it was to follow
+        # calls of the same name are there      show how the closest differs; later ones go first
+        # no call of the name is there          suggest a similar name, if there is one
         earlier = self._find(call, 0, position)
         if earlier is not None:
             last = f'{missing} after {self.noun} {position}, {show_call(self.made[position - 1])}'
+            # Right before, it is the call that `last` shows already.
             return last if earlier == position - 1 else f'{last}; there is one before it'
         same_name = [made for made in self.made if _name(made) == _name(call)]
         later = [made for made in self.made[position:] if _name(made) == _name(call)]

@@ -69,6 +69,7 @@ class SilentNames:
         self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[Any]:
         """Stand in for `socket.getaddrinfo`. Raises `socket.gaierror` for names without address."""
+        # No name server is asked for an address.
         if flags & socket.AI_NUMERICHOST:
             return self._numeric(host, port, family, type, proto, flags)
         name = (host if isinstance(host, bytes) else host.encode('idna')).decode()

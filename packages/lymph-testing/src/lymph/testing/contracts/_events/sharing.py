@@ -22,6 +22,7 @@ class SharingContract(EventSystemHarness):
             self.subscribe(system, gate)
         for n in range(4):
             self.emit(emitter, n)
+        # An instance whose two places are taken fetches no more, so each has two of the four.
         self.eventually(lambda: [len(gate.inside) for gate in gates] == [2, 2])
         for gate in gates:
             gate.open()

@@ -64,6 +64,7 @@ def broken_promises(record: Record, emitted: Mapping[str, int], gone: Gone) -> l
     found = []
     for key, count in emitted.items():
         steps = [step for step in record.steps if step.key == key]
+        # An event whose process was killed is begun again, so only its first beginning counts here.
         firsts = list(dict.fromkeys(step.n for step in steps if step.begins))
         if sorted(firsts) != list(range(count)):
             missing = sorted(set(range(count)) - set(firsts))

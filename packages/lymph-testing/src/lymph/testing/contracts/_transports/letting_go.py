@@ -38,11 +38,13 @@ class LettingGoContract(TransportHarness):
             eventually(lambda: calling.known, self.patience)
             sent = []
 
+            # The link is an argument: a closure would keep it after `del link`.
             def send(link: Link) -> None:
                 try:
                     while True:
                         link.send([bytes(16 * 1024)])
                         sent.append(16 * 1024)
+                        # Twice the bound of the contract: this link never fills up.
                         if sum(sent) > 2 * self.most_on_the_way:
                             return
                 except LinkDown:
