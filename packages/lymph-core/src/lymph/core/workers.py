@@ -123,6 +123,7 @@ class Workers:
         Raises WrongThread unless called in the native thread in which these workers were made.
         """
         in_hub = getcurrent() is self._hub
+        # the hub is that of the right thread; everybody else has to be asked
         if not in_hub and get_ident() != self._thread:
             raise WrongThread('a task was started')
         if self.running >= self._limit or self._closed:
@@ -134,6 +135,7 @@ class Workers:
             self._free.clear()
         while self._idle:
             worker = self._idle.pop()
+            # What still refers to a greenlet could throw an exception into its next task.
             if getrefcount(worker) <= self._unshared:
                 break
             self._let_go(worker)
@@ -142,6 +144,7 @@ class Workers:
         self._busy.add(worker)
         worker.task = (func, args)
         if in_hub:
+            # This can be measured in the hub only; for others, `_begin` does it.
             if not self._unshared:
                 self._count_references()
             worker.switch()

@@ -159,6 +159,7 @@ def _read(section: ConfigView, name: str) -> Iterator[ServiceInstance]:
     except ValueError as error:
         raise section.error([name], str(error)) from error
     listed = section.get_raw([name])
+    # One address need not be in a list; then an error points at the name itself.
     for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
         where: tuple[str | int, ...] = (name, index) if isinstance(listed, list) else (name,)
         if isinstance(entry, dict):

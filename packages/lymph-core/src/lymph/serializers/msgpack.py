@@ -62,6 +62,12 @@ def pack(value: Any) -> bytes:
     try:
         data = pack_value(value)
         size = len(data)
+        # Most small values need no check. These may, as their bytes or the converter tell:
+        #
+        # size > SMALL     there may be many members, or many keys of one hash
+        # noted            keys may be equal, or a key not hashable, when they arrive
+        # not ASCII        there may be an extension type of the user's with a code of ours
+        # more than DEPTH  there may be too many containers inside each other
         if (
             size > SMALL
             or converter.noted
@@ -70,7 +76,7 @@ def pack(value: Any) -> bytes:
         ):
             packing.check_packed(value, data, converter)
             if size > packing.BIG:
-                return data
+                return data  # and drop the encoder, whose buffer has grown
     except Exception as error:
         raise SerializationError(
             explain(value, error, converter.dumps, _misfit, _any_key)
@@ -91,8 +97,10 @@ def unpack(data: bytes) -> Any:
             return read_large(bytes(data))
         try:
             value = unpackb(data, ext_hook=revive, strict_map_key=False, timestamp=AS_DATETIME)
-        except TypeError:
+        except TypeError:  # a key is an array or a set, which cannot be hashed
             value = read_again(data)
+        # Each container takes a byte at least. Where looking at the members is cheaper than looking
+        # at the bytes, it comes first; only if both find it possible is the whole value looked at.
         if size > DEPTH:
             if size <= _SHORT:
                 nests = True

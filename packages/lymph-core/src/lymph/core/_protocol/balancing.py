@@ -31,6 +31,7 @@ def choose(
         return candidates[0]
     first = int(chance() * count)
     second = int(chance() * (count - 1))
+    # One of the others, each with the same chance: the two are never the same.
     if second >= first:
         second += 1
     one, other = candidates[first], candidates[second]
@@ -40,5 +41,6 @@ def choose(
         return one
     if usable(other):
         return other
+    # Neither of the two may be called, but perhaps another one.
     rest = [candidate for candidate in candidates if usable(candidate)]
     return rest[int(chance() * len(rest))] if rest else one

@@ -35,9 +35,11 @@ def divide(members: Iterable[str], count: int) -> dict[str, frozenset[int]]:
     free = set(range(count))
     for _, name, partition in pairs:
         mine = owned[name]
+        # A member that is full stays full, so a pair that is passed over is never needed again, and
+        # one pass over the pairs gives every partition an owner.
         if partition not in free or len(mine) > least or (len(mine) == least and not extra):
             continue
-        extra -= len(mine) == least
+        extra -= len(mine) == least  # the one that this member has beyond the least
         mine.add(partition)
         free.remove(partition)
     return {name: frozenset(partitions) for name, partitions in owned.items()}

@@ -98,12 +98,16 @@ class Buffers:
         elif renewed or not before:
             holding.since = self._clock()
             self._holdings.add(holding)
+        # A turn ends with the message that it was for: one more message was received, or all that
+        # was to be sent has left. Bytes to be sent that are renewed and more than before are that
+        # message itself, which was put into an empty buffer.
         done = renewed and (holding.received or size <= before)
         passed_on = holding is self._turn and (done or not size)
         if passed_on:
             self._turn = None
         if size < before:
             self._released += before - size
+        # While the sum is high and the turn is taken, those who wait could not go on anyway.
         if size < before or passed_on:
             if (self._on_hold or self._waiting) and (passed_on or self.held <= self._tight):
                 self._wake()
@@ -172,12 +176,14 @@ class Buffers:
             self._timer.stop()
             return
         turn = self._turn
+        # The holding has the same size as a look ago: it does not use its turn.
         if turn is not None and self._seen == (turn, turn.size):
             self._turn = None
         self._seen = (turn, turn.size if turn is not None else 0)
         self._looks += 1
         if self._looks % _STALL == 0:
             released, self._released = self._released, 0
+            # Next to nothing came free in 2 s, so those whose bytes are older block the others.
             if released < self.limit // 16:
                 self._relieve(self._tight // 2, self._clock() - _STALL * _TICK)
         self._wake()

@@ -52,6 +52,7 @@ def split_tcp(endpoint: str) -> tuple[str, int]:
     match = _TCP.fullmatch(endpoint)
     if match is not None and int(match['port']) <= 65535:
         host, port = match['v6'] or match['host'], int(match['port'])
+        # The pattern takes more for an IPv6 address than there is; `numeric` decides.
         if host.isprintable() and (match['v6'] is None or (':' in host and numeric(host))):
             return host, port
     raise ValueError(

@@ -40,6 +40,7 @@ def open_regular(path: Path) -> tuple[int, os.stat_result]:
         if stat.S_ISREG(found.st_mode):
             descriptor = os.open(path, _HOW)
             found = os.fstat(descriptor)
+            # once more: it may have been replaced before it was opened
             if stat.S_ISREG(found.st_mode):
                 return descriptor, found
             os.close(descriptor)

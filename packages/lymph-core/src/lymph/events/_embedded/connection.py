@@ -114,6 +114,7 @@ class StoreConnection:
             if problem is None or files.is_harmless():
                 self._transact(connection, run, 'FULL' if lasting else 'NORMAL')
                 return
+            # The connection is given up first, whatever goes wrong while it is saved.
             self._connection = self._mutex = None
             files.save_and_close()
         mutex.close()

@@ -107,6 +107,12 @@ def _without_suspects(
     rows = _ready(db, queue, demand, leased, room)
     if not rows:
         return []
+    # first       leased by this owner from this queue   now leased
+    # ----------  -------------------------------------  ------------------------------------
+    # any event   a suspect                              nothing, until it is settled
+    # a suspect   others                                 nothing, until these are settled
+    # a suspect   nothing                                the suspect alone
+    # another     others or nothing                      those in front of the first suspect
     if db.execute(_SUSPECTED, (owner, queue)).fetchone():
         return _lease_no_more(demand, leased)
     count = next((n for n, row in enumerate(rows) if row[3] >= _SUSPICIOUS), len(rows))
@@ -135,10 +141,13 @@ def _ready(
     now = db.now()
     (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
     if due is not None and due <= now:
+        # There may be more of them than become ready at once: those are due now.
         db.execute(_PROMOTE, (queue, now, _PROMOTED))
         (due,) = db.execute(_FIRST_DUE, (queue,)).fetchone()
     rows = _first_of(db.execute(_READY, (queue, demand.count)), room)
     if demand.claim is not None:
+        # A failed event keeps its place in an exclusive queue: while it is the first and waits for
+        # its next attempt, nothing behind it is leased.
         failed = db.execute(_FIRST_FAILED, (queue,)).fetchone()
         if failed is not None and (not rows or failed[0] < rows[0][0]):
             rows, due = [], failed[1]

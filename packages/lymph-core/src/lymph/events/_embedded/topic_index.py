@@ -51,7 +51,7 @@ class TopicIndex(Generic[T]):
             reached: dict[_Node[T], None] = {}
             for node in nodes:
                 if node.many:
-                    _enter(node, reached)
+                    _enter(node, reached)  # `#` takes this word as well
                 for branch in (word, _ONE):
                     following = node.next.get(branch)
                     if following is not None:

@@ -68,7 +68,7 @@ def serial_event(
     if key is None:
         key = _type_of
     expect_parameters(key, 'interface', 'event')
-    of_event = key
+    of_event = key  # for mypy: within the lambda, `key` might be None
     return lambda func: declare(
         func, SerialDeclaration(func, event_types, partition_count, of_event, retry)
     )

@@ -63,13 +63,14 @@ def _containers_in(level: list[Any]) -> list[Any]:
             continue
         kind = type(container)
         if kind is not dict and not isinstance(container, MEMBERS):
-            container = dict(container.items())
+            container = dict(container.items())  # another mapping, as it is sent
             kind = dict
         if kind is not dict:
             found += _among(container)
             continue
         if not _FLAT.issuperset(map(type, container.values())):
             found += _among(container.values())
+        # Python salts the hashes of text and bytes, so nobody can choose them to be equal.
         if not _TEXTS.issuperset(map(type, container)):
             check_hashes(container)
             found += _among(container)

@@ -78,6 +78,7 @@ def _special(data: bytes, position: int, first: int) -> tuple[int, int, int]:
         width = _MAPS[first]
         count = _number(data, start, width)
         return start + width, count, 2 * count
+    # what is left begins with its size: 0x80 to 0x8f a map, 0x90 to 0x9f an array
     count = first & 0x0F
     return start, count, count if first & 0x10 else 2 * count
 

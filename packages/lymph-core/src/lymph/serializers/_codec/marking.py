@@ -72,6 +72,7 @@ class Marker(_Writer):
             return self._object(value, depth)
         if kind is list or kind is tuple:
             self.enter(len(value), depth)
+            # in a set this is a tuple, which is hashable if all its members are
             return [self.mark(member, depth - 1, hashed) for member in value]
         if kind is set or kind is frozenset:
             self.enter(len(value), depth)
@@ -107,6 +108,7 @@ class Plainer(_Writer):
         kind = type(value)
         if kind is dict:
             self.enter(len(value), depth)
+            # of keys with the same text, such as 1 and '1', the last one is shown
             return {
                 key if isinstance(key, str) else str(self.known(key)): self.plain(member, depth - 1)
                 for key, member in value.items()

@@ -27,6 +27,7 @@ def check_hashes(members: Collection[Any]) -> None:
     """
     if len(members) <= COLLISIONS or _shared(members) <= COLLISIONS:
         return
+    # Numbers may share hashes by chance, since they are not salted: 1 and 2**61 do.
     others = [m for m in members if type(m) is not int and type(m) is not float]
     if _shared(others) > COLLISIONS or _shared(members) > _OF_NUMBERS:
         raise ValueError(f'more than {COLLISIONS} members or keys share a hash')

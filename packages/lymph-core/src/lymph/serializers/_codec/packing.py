@@ -60,9 +60,11 @@ class Converter:
             self.extensions += 1
             self.sets = True
             return ExtType(SET, self._members(value))
-        if kind in KNOWN:
+        if kind in KNOWN:  # an integer beyond 64 bits: the Packer packs all others itself
             return _last(value)
         value = as_known(value, self.dumps)
+        # What is dumped may equal another key when it arrives. A mapping that is hashable may be a
+        # key or a member of a set, but arrives as a dict, which cannot.
         hashable = kind.__hash__ is not None
         self.noted = self.noted or bool(self.dumps) or (hashable and type(value) is dict)
         return self(value) if type(value) in _OTHERS else _last(value)

@@ -73,6 +73,8 @@ class _Search:
 
         `hashed` is for keys and for members of sets, which must be hashable when they arrive.
         """
+        # `culprit` is the value, or what its `_lymph_dump_` returned, and `steps` lead there;
+        # `known` is what that travels as, None with an error.
         culprit, steps, known, error = self._known(value)
         if error is None and type(known) not in CONTAINERS:
             error = self._scalar(known)
@@ -85,7 +87,7 @@ class _Search:
         for step, member, is_key in _members(known):
             found = self.first(member, depth - 1, hashed or is_key or _hashes(known))
             if found is not None:
-                found[0].extend((step, steps))
+                found[0].extend((step, steps))  # from the inside out: ours come last
                 return found
         return None
 

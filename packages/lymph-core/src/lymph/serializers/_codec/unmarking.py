@@ -51,6 +51,10 @@ class Unmarker:
         return value
 
     def _object(self, value: dict[str, Any], depth: int) -> Any:
+        # {"$object": {...}}         an object whose only key looks like a mark
+        # {"$set": [...]}            a set
+        # {"$date": "2016-02-19"}    another marked value, see `_READERS`
+        # all else                   an object
         if len(value) == 1:
             mark, inner = next(iter(value.items()))
             if mark == '$object' and isinstance(inner, dict):

@@ -133,6 +133,7 @@ def _checked_keys(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     for index, (key, value) in enumerate(pairs):
         if type(key) is list or type(key) is set:
             pairs[index] = hashable(key), value
+    # Fewer keys cannot be too many of one hash.
     if len(pairs) > COLLISIONS:
         check_hashes([key for key, _ in pairs])
     return dict(pairs)
@@ -168,6 +169,7 @@ def _note(sets: list[bytes], code: int, payload: bytes) -> Any:
 def _members(level: int, payload: bytes) -> tuple[Any, ...]:
     if level >= DEPTH:
         raise too_deep()
+    # 0xdc and 0xdd begin long arrays, for which msgpack makes room before their members come.
     if len(payload) > SMALL and (b'\xdc' in payload or b'\xdd' in payload):
         _check_complete(payload)
     members = (unpackb if level < _ON_STACK else _unpack_on_heap)(

@@ -178,6 +178,7 @@ def _read_header(flags: int, data: bytes, position: int) -> tuple[int, int]:
 
     The start lies beyond the end of `data` when the size is not yet known. Raises ProtocolError.
     """
+    # The higher bits are reserved, and a command is always a single frame.
     if flags > MORE | LONG | COMMAND or (flags & COMMAND and flags & MORE):
         raise ProtocolError(f'a frame with the flags 0x{flags:02x}')
     if flags & LONG:

@@ -37,6 +37,7 @@ def check_greeting(start: bytes) -> None:
     Raises ProtocolError as soon as they cannot become the greeting of a ZMTP 3 peer with the NULL
     mechanism.
     """
+    # The low bit of the tenth byte tells a greeting from the first frame of ZMTP 1.0.
     if start[:1] not in (b'', b'\xff') or (len(start) > 9 and not start[9] & 1):
         raise ProtocolError(f'{start[:10]!r}, which is no ZMTP greeting')
     if len(start) > 10 and start[10] < 3:

@@ -175,6 +175,7 @@ class MemoryLink(Link):
             self._wait_for_late()
 
     def _deliver(self) -> None:
+        """Give the handler what has arrived, up to a fair number of messages. Runs in the hub."""
         limit = self._side.max_message_size
         for _ in range(_PER_TURN):
             if not self._inbox or self._down_reason is not None:
@@ -182,14 +183,17 @@ class MemoryLink(Link):
             message = self._inbox.popleft()
             size = sum(map(len, message))
             self._held -= size
+            # a quarter, so that a sender who waits can send more than one message when it goes on
             if self._held <= _HIGH_WATER // 4:
                 self._room.set()
+            # the sender has compared it with its own limit, which may be larger
             if size > limit:
                 self.cut(f'a message of {size} bytes (max_message_size is {limit})')
             else:
                 self._side.edge.tell(self._handler.message_arrived, self, message)
         if self._inbox and self._down_reason is None:
             self._next_turn.ask()
+        # The other end has closed; what it sent with a delay still arrives before the link ends.
         elif self._ending is not None and not self._late:
             self.lost(self._ending)
 

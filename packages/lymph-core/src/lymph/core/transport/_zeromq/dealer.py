@@ -163,6 +163,7 @@ class DealerLink(ZeromqLink):
         elif event in HANDSHAKE_FAILED:
             self.lost('connection failed: the peer is no ROUTER of ZMTP 3 with the NULL mechanism')
         elif event == DISCONNECTED and self.up:
-            self.leave('closed by the peer')
+            self.leave('closed by the peer')  # after what has arrived is delivered
         elif event in (DISCONNECTED, CLOSED) and self.leaving is None:
+            # it was never up: the next address of the host, if there is one
             self._failed('nobody listens, or the peer hung up')

@@ -38,6 +38,7 @@ def receive_frames(first: zmq.Frame, socket: Socket, limit: int) -> tuple[list[b
     its limit and counts none, so a message may have any number of them.
     """
     frames, frame = [first.bytes], first
+    # Nearly all messages end here. libzmq bounds each frame, so a few may be held unchecked.
     while frame.more and len(frames) < _UNCHECKED:
         frame = socket.recv(_NOBLOCK, False)
         frames.append(frame.bytes)
@@ -84,6 +85,7 @@ class ZeromqLink(Link):
     def send(self, frames: Sequence[bytes]) -> None:
         """Send a message; raises LinkDown and MessageTooLong, see `Link.send`."""
         size = sum(map(len, frames))
+        # a link that is down raises LinkDown instead, in `_try_send_up`
         if size > self._limit and self.up:
             raise MessageTooLong(size, self._limit)
         tired_at: float | None = None
@@ -92,8 +94,10 @@ class ZeromqLink(Link):
             self.sent - self._taken > _HIGH_WATER and not self._has_room()
         ) or not self._try_send_up(frames):
             if getcurrent() is self._hub:
-                return
+                return  # dropped, since the hub cannot wait
             now = time.monotonic()
+            # The peer has `patience` seconds to take something, and as many again each time it did.
+            # A link that is closed here makes the next attempt raise LinkDown.
             if tired_at is None or taken != self._taken:
                 tired_at, taken = now + self.patience, self._taken
             elif now >= tired_at:

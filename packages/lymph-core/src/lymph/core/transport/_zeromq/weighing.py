@@ -138,12 +138,15 @@ class _Scale:
         delivered = one.link.delivered if one.link is not None else 0
         sent = one.link.sent if one.link is not None else 0
         self._unsettled = 0 if one.settled else self._unsettled + 1
+        # Complete messages that wait for the loop would count as held, so they are waited for.
         if self._unsettled == 0 or self._unsettled > _PATIENCE:
             self._weigh_received(traffic.received, delivered)
         unsent = sent - traffic.acknowledged - self._off_out
+        # Frames take more than was counted; the difference is put right for all later looks.
         if unsent < 0:
             self._off_out += unsent
             unsent = 0
+        # Less than before: the peer took something, so what is left counts as new.
         _set(self._unsent, unsent, unsent < self._unsent.size)
 
     def _weigh_received(self, received: int, delivered: int) -> None:

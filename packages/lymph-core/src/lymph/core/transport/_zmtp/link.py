@@ -211,11 +211,15 @@ class ZmtpLink(Link):
         if session.answers:
             answers, session.answers = session.answers, []
             self._write_aside(b''.join(answers))
+        # before the messages: the first of them may have come together with READY
         if not self.up and session.ready:
             self._now_up()
         if messages:
             self._completed = True
+            # A chunk that is not full has emptied the kernel's buffer: another call would be in
+            # vain.
             return self._deliver(messages) and len(data) == size
+        # `link_up` may have closed the link
         return len(data) == size and self._down_reason is None
 
     def _deliver(self, messages: list[list[bytes]]) -> bool:
