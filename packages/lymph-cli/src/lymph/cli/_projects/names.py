@@ -40,6 +40,7 @@ def read_name(text: str) -> ProjectName:
         )
     taken = _taken(name)
     if taken:
+        # Not `test_..._service`, which is taken for the same reason.
         other = f'{name.removeprefix("test_")}_service'
         raise ValueError(f'{name!r} is {taken}; choose another name, such as {other}')
     words = [word for word in name.split('_') if word]

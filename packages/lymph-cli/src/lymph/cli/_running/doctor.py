@@ -59,6 +59,7 @@ def _print(printer: Printer, outcomes: Sequence[Outcome]) -> None:
         for finding in outcome.findings:
             printer.show(Text.assemble(line(outcome.name, 'bold red'), ': ', line(str(finding))))
     for outcome in outcomes:
+        # What it found before it failed is above; it is in neither of the lists below.
         if outcome.state == 'failed':
             name = line(outcome.name, 'bold red')
             printer.show(Text.assemble(name, ': the check failed: ', line(outcome.reason)))

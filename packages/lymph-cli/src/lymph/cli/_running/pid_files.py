@@ -113,6 +113,7 @@ class PidFile:
                 return
             try:
                 regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+                # Only a regular file is read, since a device may block; `-` is no pid.
                 content = os.read(descriptor, _LONGEST + 1) if regular else b'-'
                 if re.fullmatch(rb'\s*[0-9]*\s*', content) is None or len(content) > _LONGEST:
                     raise self._unusable('there is a file that is no pid file; name another one')

@@ -29,6 +29,7 @@ def port_holder(host: str, port: int) -> str | None:
 
 
 def _meet(wanted: str, taken: str) -> bool:
+    # A host name may stand for any address of this machine.
     named = numeric(wanted) is None
     return named or wanted == taken or is_wildcard(wanted) or is_wildcard(taken)
 

@@ -75,11 +75,13 @@ def fixed_ports(definition: Definition, environ: Mapping[str, str]) -> list[Fixe
     `environ` is the environment of the processes of the node.
     """
     words = service_words(definition.command)
+    # Neither an instance nor a worker: where it listens is unknown.
     if words is None:
         return []
     files = (*_values(words, '--config'), *_values(words, '-c'))
     variables = tuple(_values(words, '--vars'))
     folder = definition.cwd or ''
+    # LYMPH_CONFIG and LYMPH_VARS may be set for this definition alone.
     environ = {**environ, **definition.env}
     given = Settings(config=files, vars=variables)
     here = Settings(
@@ -91,6 +93,7 @@ def fixed_ports(definition: Definition, environ: Mapping[str, str]) -> list[Fixe
         readers = (_rpc_port, _log_port, _web_ports)
         return [port for reader in readers for port in reader(config, words)]
     except (ConfigurationError, ValueError):
+        # Unlike an empty list, None lets the definition keep the sockets that it has.
         return None
 
 

@@ -54,6 +54,7 @@ class LettingGoContract(TransportHarness):
             eventually(lambda: sum(sent) > 0, self.patience)
             gevent.get_hub().loop.run_callback(link.close)
             gevent.joinall(senders, timeout=self.patience)
+            # Nothing here may keep the link, neither the name nor the greenlets that send.
             del link
             senders.clear()
             eventually(lambda: calling.gone and accepting.gone, self.patience)
