@@ -1,51 +1,51 @@
 """Every error that lymph raises on purpose, as one tree.
 
-The second column is the distribution that defines and raises it, without ``lymph-``. Classes whose
-name begins with an underscore never leave their file and are not drawn.
+The second column is the distribution that defines the class, without ``lymph-``. Classes whose name
+begins with an underscore are caught in the file that defines them, and are not drawn.
 
 ::
 
     LymphError                      config        the base of all
     ├── ConfigurationError          config        a file, a key path, what to do
-    │   ├── MissingKeyError         config        a key that has to be there is not; also a KeyError
+    │   ├── MissingKeyError         config        a required key is missing; also a KeyError
     │   └── PluginError             config        a plugin is missing, broken or of the wrong kind
-    ├── SerializationError          core          a value cannot travel; names the path to it
+    ├── SerializationError          core          a value cannot be packed; names the path to it
     │   └── EventTooLarge           core          larger than any event may be; also a ValueError
-    ├── RegistrationFailure         core          the registry did not take an instance
-    ├── EmitFailure                 core          an event is not known to be safe
+    ├── RegistrationFailure         core          the registry did not accept an instance
+    ├── EmitFailure                 core          an event may be lost
     ├── EventRejected               core          raised by a handler: no attempt can handle it
     ├── SubscriptionError           core          a handler cannot be subscribed as declared
     ├── WrongThread                 core          used in another native thread; nothing was done
     ├── RpcError                    core          a call did not return a result
-    │   ├── NotSent                 core          executed = no: try again as you like
-    │   │   ├── LookupFailure       core          nobody offers the service
-    │   │   ├── NotConnected        core          somebody does, but nobody could be reached
+    │   ├── NotSent                 core          executed = no: the call is safe to repeat
+    │   │   ├── LookupFailure       core          the service has no instance
+    │   │   ├── NotConnected        core          it has instances, but none could be reached
     │   │   └── Expired             core          no time was left to send it; also a Timeout
     │   ├── Timeout                 core          executed = maybe: no answer by the deadline
     │   ├── ConnectionLost          core          executed = maybe: the link broke meanwhile
-    │   ├── Nack                    core          the peer answered that there is no result
+    │   ├── Nack                    core          the peer answered with a NACK
     │   │   ├── Refused             core          executed = no: overloaded, unknown method, ...
     │   │   └── Failed              core          executed = yes: an undeclared error of the method
     │   └── RemoteError             core          executed = yes: an error declared in `raises`;
     │                                             ``RemoteError.<Name>`` is made on demand
     ├── MessageTooLong              core          over `max_message_size`; also a ValueError
     ├── LinkDown                    core          a link was used that is not up
-    ├── ProtocolError               core          a peer does not speak ZMTP as it is specified
+    ├── ProtocolError               core          a peer violates the ZMTP specification
     ├── SocketMismatch              core          an inherited socket listens elsewhere; an OSError
     ├── Cancelled                   core          a look-up was ended before it had a result
     ├── QueueInUse                  core          a queue that is to be dropped has consumers
     ├── NotHandled                  core          an event of a type for another version
     ├── StoreError                  core          the embedded events cannot be read or written
     │   └── UnknownOwner            core          the store has dropped this process as dead
-    ├── NotChecked                  core          a check of `lymph doctor` cannot look
-    ├── BrokerError                 events-kombu  the broker is away, or refuses something
+    ├── NotChecked                  core          a check of `lymph doctor` cannot run
+    ├── BrokerError                 events-kombu  the broker cannot be reached, or refuses something
     │   ├── Unsendable              events-kombu  an event that AMQP cannot carry
     │   ├── Lost                    events-kombu  the connection to Redis broke
     │   ├── NoAnswer                events-kombu  Redis did not answer in time
     │   └── CommandRefused          events-kombu  Redis answered with an error
     ├── AnswerAborted               web           an answer failed after its first byte was sent
     │   └── ClientGone              web           the client left, or does not read its answer
-    ├── AnswerError                 web           an application answers with what HTTP cannot carry
+    ├── AnswerError                 web           an application's answer cannot be sent as HTTP
     ├── HeadError                   web           the head of a request is refused with a status
     ├── ChunkError                  web           a chunked body is malformed
     ├── OperationFailed             cli           exit code 1, and its text as one line on stderr
@@ -53,7 +53,7 @@ name begins with an underscore never leave their file and are not drawn.
     ├── Unusable                    cli           a part that a check needs could not be made
     ├── Denied                      cli           the token of a call is not that of the node
     ├── NotReady                    cli           a process that a node starts does not serve
-    ├── ChangeRefused               cli           a node cannot do what it was asked for
+    ├── ChangeRefused               cli           a node cannot do what it was asked to do
     ├── UnknownName                 cli           a node has no such definition and no such process
     ├── ServerError                 testing       a private server does not run
     │   ├── ServerMissing           testing       its program is not installed
@@ -105,7 +105,7 @@ Executed = Literal['no', 'maybe', 'yes']
 
 
 class SerializationError(LymphError, TypeError):
-    """A value cannot be packed or unpacked."""
+    """A value cannot be packed, or received bytes cannot be unpacked."""
 
 
 class EventTooLarge(SerializationError, ValueError):
@@ -113,15 +113,15 @@ class EventTooLarge(SerializationError, ValueError):
 
 
 class RegistrationFailure(LymphError):
-    """The registry did not take an instance."""
+    """The registry did not accept an instance."""
 
 
 class EmitFailure(LymphError):
-    """An event was not confirmed as safe; it may or may not reach its handlers."""
+    """The event system did not confirm an event: it may or may not reach its handlers."""
 
 
 class EventRejected(LymphError):
-    """An event that no attempt can handle: raised by its handler, it is a dead letter at once."""
+    """Raised by a handler: no attempt can handle the event, so it becomes a dead letter at once."""
 
 
 class SubscriptionError(LymphError):
@@ -129,9 +129,9 @@ class SubscriptionError(LymphError):
 
 
 class WrongThread(LymphError, RuntimeError):
-    """Something was done in another native thread than the one that made the container.
+    """An object was used in another native thread than the one that made its container or client.
 
-    `what` was done, in words. Nothing has happened: no call or event was sent.
+    `what` says in words what was attempted. It had no effect: no call or event was sent.
     """
 
     def __init__(self, what: str) -> None:
@@ -147,23 +147,23 @@ class WrongThread(LymphError, RuntimeError):
 
 
 class RpcError(LymphError):
-    """A call did not return a result. Its attributes say what is known of the call.
+    """A call did not return a result. Its attributes are the facts of the call.
 
     ============ ===============================================================================
-    ``executed`` whether the method ran: ``no``, ``maybe`` or ``yes``; of every class one of them
+    ``executed`` whether the method ran: ``no``, ``maybe`` or ``yes``; the same for a whole class
     ``subject``  the method, ``interface.method``
     ``endpoint`` the instance that the call was sent to, or that could not be reached
-    ``timeout``  the seconds that the call had
-    ``trace_id`` the trace id of the call, to be looked for in the logs of all services
-    ``reason``   of a `Nack`, why; see `lymph.core.reasons`
+    ``timeout``  the timeout of the call in seconds
+    ``trace_id`` the trace id of the call, which finds it in the logs of all services
+    ``reason``   of a `Nack`, why there is no result; see `lymph.core.reasons`
     ============ ===============================================================================
 
-    An attribute is None where there is no such fact: a call that was sent to nobody has no
-    endpoint, the look-up of a service has no subject. They survive copying and pickling.
+    An attribute is None if there is no such fact: a call that was not sent has no endpoint, the
+    look-up of a service has no subject. Attributes survive copying and pickling.
     """
 
     executed: ClassVar[Executed] = 'maybe'
-    # also of subclasses that do not call __init__
+    # class attributes, so that subclasses that do not call __init__ have them too
     subject: str | None = None
     endpoint: str | None = None
     timeout: float | None = None
@@ -188,7 +188,7 @@ class RpcError(LymphError):
         timeout: float | None = None,
         trace_id: str | None = None,
     ) -> None:
-        """Set those attributes that are None; what is known already stays."""
+        """Set the attributes that are None; others keep their values."""
         if self.subject is None:
             self.subject = subject
         if self.endpoint is None:
@@ -200,7 +200,7 @@ class RpcError(LymphError):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The keyword arguments that make another error about the same call."""
+        """The facts as keyword arguments, to make another error about the same call."""
         return {
             'subject': self.subject,
             'endpoint': self.endpoint,
@@ -210,13 +210,13 @@ class RpcError(LymphError):
 
 
 class NotSent(RpcError):
-    """The request never left this process."""
+    """The request was not sent, so the method did not run."""
 
     executed: ClassVar[Executed] = 'no'
 
 
 class LookupFailure(NotSent):
-    """Nobody offers the service; `service` is its name where the registry knows no such service."""
+    """No instance serves the call; `service` is its name if the registry knows no such service."""
 
     def __init__(self, text: str = '', service: str | None = None, **facts: Any) -> None:
         super().__init__(text, **facts)
@@ -234,7 +234,7 @@ class Timeout(RpcError):
 
 
 class Expired(NotSent, Timeout):
-    """The deadline of the call passed before anything was sent."""
+    """The deadline of the call passed before the request was sent."""
 
     executed: ClassVar[Executed] = 'no'
 
@@ -246,7 +246,10 @@ class ConnectionLost(RpcError):
 
 
 class Nack(RpcError):
-    """The peer answered with a NACK; `reason` is one of `lymph.core.reasons`, or a newer one."""
+    """The peer answered with a NACK.
+
+    `reason` is one of `lymph.core.reasons`, or another text from a peer with a newer version.
+    """
 
     reason: Reason
 
@@ -262,15 +265,15 @@ class Refused(Nack):
 
 
 class Failed(Nack):
-    """The method ran and raised something that it does not declare."""
+    """The method ran and raised an error that it does not declare, or its reply is unreadable."""
 
     executed: ClassVar[Executed] = 'yes'
 
 
 class _RemoteErrors(type):
-    """Makes ``RemoteError.ValueError`` a subclass of RemoteError, one for each name."""
+    """Metaclass that makes ``RemoteError.<Name>`` a subclass of RemoteError, one for each name."""
 
-    # weak: a name that no `except` clause and no live error refers to is forgotten
+    # weak: a class that no code and no live error refers to is forgotten
     _classes: ClassVar[WeakValueDictionary[str, type[RemoteError]]] = WeakValueDictionary()
 
     def __getattr__(cls, name: str) -> type[RemoteError]:
@@ -289,11 +292,11 @@ class _RemoteErrors(type):
 
 
 class RemoteError(RpcError, metaclass=_RemoteErrors):
-    """The method raised an error that it declares; `type` is the name of its class there.
+    """The method raised an error that it declares; `type` is the name of the error's class.
 
-    ``except RemoteError.ValueError`` catches the one kind, ``except RemoteError`` all. Unless it is
-    given, the type of a ``RemoteError.ValueError`` is ``ValueError``, that of a RemoteError is
-    ``Exception``.
+    ``except RemoteError.ValueError`` catches errors of this name, ``except RemoteError`` catches
+    all. The default of `type` is ``ValueError`` for a ``RemoteError.ValueError`` and so on, and
+    ``Exception`` for a RemoteError itself.
     """
 
     executed: ClassVar[Executed] = 'yes'
@@ -307,15 +310,15 @@ class RemoteError(RpcError, metaclass=_RemoteErrors):
         name = type(self).__name__
         if RemoteError._classes.get(name) is not type(self):
             return super().__reduce__()
-        # pickle cannot import a class that is made on demand
+        # pickle could not import a class that is made on demand
         return RemoteError.named, (name, str(self)), self.__dict__
 
     @staticmethod
     def named(type: str, text: str, **facts: Any) -> RemoteError:
-        """Return the error for a class name that arrived from a peer.
+        """Return the error for a class name that a peer has sent.
 
-        It is of the class ``RemoteError.<type>``, or RemoteError where `type` is no identifier.
-        `facts` are the keyword arguments of `RpcError`.
+        Its class is ``RemoteError.<type>``, or RemoteError if `type` is not an identifier. `facts`
+        are keyword arguments of `RpcError`.
         """
         cls = RemoteError._named(type) if type.isidentifier() else RemoteError
         return cls(text, type, **facts)

@@ -1,1 +1,1 @@
-"""A Python prompt inside of a running container, for whoever has its token."""
+"""A Python prompt inside a running container, for users who have its token."""

@@ -1,4 +1,4 @@
-"""Runs what somebody types in the process of a container, and gives back what that prints."""
+"""Running the code that a user types, in the process of a container, and capturing its output."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from lymph.core.failures import Killed, traceback_text
 __all__ = ['Console', 'EvaluationInterrupted']
 
 _FILE = '<shell>'
-_NAMES = 200  # completions of one text
+_NAMES = 200  # completions returned for one text
 
 Write = Callable[[str], object]
 
-# where the prints of the current context go; None: where they always go
+# where output of the current context goes; None: to the standard streams
 _writer: ContextVar[Write | None] = ContextVar('lymph_backdoor_writer', default=None)
 
 
 class EvaluationInterrupted(gevent.GreenletExit):
-    """The user has pressed Ctrl-C. With a KeyboardInterrupt gevent would end the process."""
+    """The user has pressed Ctrl-C. gevent would end the process for a KeyboardInterrupt."""
 
 
 class Console:
-    """A namespace in which code runs; what it prints goes to `write`."""
+    """A namespace in which code runs; its output goes to `write`."""
 
     def __init__(self, namespace: dict[str, Any], write: Write) -> None:
         self.namespace = {'__name__': '__console__', '__builtins__': __builtins__, **namespace}
         self._write = write
 
     def run(self, source: str, last: bool = False) -> str:
-        """Run source and return its outcome; see `wire`. Raises nothing but `Killed`.
+        """Run source and return its outcome (see `wire`). Raises nothing but `Killed`.
 
-        The value of a last line that is an expression is printed, and is called ``_`` then.
+        If the last statement is an expression, its value is printed and stored as ``_``. Without
+        `last` the source may be incomplete; then nothing runs and the outcome is ``more``.
         """
         _redirect()
         token = _writer.set(self._write)
@@ -51,7 +52,8 @@ class Console:
             self._execute(ast.parse(source, _FILE))
         except Killed:
             raise
-        except BaseException as error:  # noqa: BLE001 - of code that somebody typed
+        except BaseException as error:  # noqa: BLE001 - of the user's code
+            # show only frames of the user's code; none for an error in the source itself
             frames = error.__traceback__
             own = isinstance(error, SyntaxError) and frames is not None
             while frames is not None and (own or frames.tb_frame.f_code.co_filename != _FILE):
@@ -63,7 +65,7 @@ class Console:
         return OK
 
     def names(self, text: str) -> list[str]:
-        """Return what a name, or a dotted one, may go on as."""
+        """Return the completions of a name or a dotted name."""
         completer = rlcompleter.Completer(self.namespace)
         found: list[str] = []
         try:
@@ -71,7 +73,7 @@ class Console:
                 found.append(name)
         except Killed:
             raise
-        except BaseException:  # noqa: BLE001 - of properties that it reads
+        except BaseException:  # noqa: BLE001 - the completer reads properties
             return []
         return found
 
@@ -90,11 +92,11 @@ def _is_incomplete(source: str) -> bool:
     try:
         return codeop.compile_command(source, _FILE, 'single') is None
     except (SyntaxError, ValueError, OverflowError):
-        return False  # several lines at once, or wrong: the parser tells
+        return False  # several statements, or invalid: the parser reports it
 
 
 class _Redirected(io.TextIOBase):
-    """A standard stream from which the prints of consoles are taken."""
+    """A standard stream that diverts the output of consoles to their `write`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -115,7 +117,7 @@ class _Redirected(io.TextIOBase):
 
 
 def _redirect() -> None:
-    """Take the prints of consoles from the standard streams, from the first console on."""
+    """Replace the standard streams so that the output of consoles is captured. Idempotent."""
     if sys.stdout is not None and not isinstance(sys.stdout, _Redirected):
         sys.stdout = _Redirected(sys.stdout)
     if sys.stderr is not None and not isinstance(sys.stderr, _Redirected):

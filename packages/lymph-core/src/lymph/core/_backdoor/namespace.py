@@ -1,7 +1,7 @@
-"""What a prompt has by its names: ours, and what plugins add.
+"""The names that a prompt defines: those of lymph, and those that plugins add.
 
-A plugin is a function under the entry point group `lymph.shell`; it is called with the namespace,
-and returns a dict of what it adds to it.
+A plugin is a function in the entry-point group `lymph.shell`. It is called with a copy of the
+namespace and returns a dict of names to add.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ GROUP = 'lymph.shell'
 
 
 def complete_namespace(names: dict[str, Any]) -> dict[str, Any]:
-    """Return `names` with the module `lymph`, the `interfaces` in it by their names, and plugins'.
+    """Return `names`, the module `lymph`, each of ``names['interfaces']``, and names of plugins.
 
-    Plugins that fail are logged.
+    An interface gets its own name, with ``_`` for characters that an identifier cannot have. A
+    plugin that raises is logged and adds nothing.
     """
     interfaces: Mapping[str, Interface] = names.get('interfaces', {})
     by_name = {re.sub(r'\W|^(?=\d)', '_', name): each for name, each in interfaces.items()}
@@ -37,6 +38,6 @@ def complete_namespace(names: dict[str, Any]) -> dict[str, Any]:
             found = {**found, **add(dict(found))}
         except Killed:
             raise
-        except BaseException as error:  # noqa: BLE001 - of somebody else's code
+        except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             log_failure(logger, error, 'the plugin %s adds nothing to the shell', plugin)
     return found

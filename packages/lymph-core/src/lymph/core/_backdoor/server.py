@@ -1,8 +1,8 @@
-"""The port of a backdoor: whoever has the token gets a prompt in this process.
+"""The port of a backdoor: clients that send the token get a prompt in this process.
 
-Source: the manual, Debugging Configuration. There is one only where `debug.backdoor_ip` or --debug
-ask for it. Who knows the token can do whatever the process can; nothing is encrypted, so it listens
-at loopback unless it is told otherwise.
+Source: the manual, Debugging Configuration. A container opens a backdoor only if
+`debug.backdoor_ip` is set or --debug is given. A client with the token can do whatever the process
+can. Nothing is encrypted, so by default it listens at loopback.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ __all__ = ['Backdoor']
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 5.0  # seconds for the token
+_PATIENCE = 5.0  # seconds that a client has to send the token
 _BACKLOG = 8
-_STRANGERS = 8  # connections at once that have shown no token
+_STRANGERS = 8  # connections at once that have not sent the token yet
 _OUTPUT = 65536  # characters of one message
 
 
 class Backdoor:
-    """Listens at `ip`, on any free port, from its making until `close`; raises OSError.
+    """Listens at `ip`, on any free port, until `close`.
 
-    `namespace()` returns what a prompt has. The token is kept for the user of this process; see
-    `tokens`.
+    `namespace()` returns the names that a prompt defines. The token is stored in a file that only
+    the user of this process can read; see `tokens`. Raises OSError if `ip` cannot be listened at,
+    OSError or ConfigurationError if the file cannot be made.
     """
 
     def __init__(
@@ -64,14 +65,14 @@ class Backdoor:
         logger.warning('there is a backdoor at %s for whoever has its token', self.endpoint)
 
     def close(self) -> None:
-        """End the port and all prompts."""
+        """Close the port and end all prompts."""
         self._server.close()
         self._file.release()
         self._pool.kill()
         self._log.close()
 
     def abandon(self) -> None:
-        """Close the port in a forked child; it stays the parent's."""
+        """In a forked child, close the copy of the port; it stays the parent's."""
         self._server.close()
 
     def _serve(self, sock: Any, address: Any) -> None:
@@ -109,7 +110,7 @@ class Backdoor:
 
 
 class _PromptSession:
-    """One prompt: reads requests, and lets code be interrupted while it runs."""
+    """One prompt: reads requests, also while code runs, so that the code can be interrupted."""
 
     def __init__(self, sock: Any, namespace: dict[str, Any]) -> None:
         self._sock = sock
@@ -118,7 +119,7 @@ class _PromptSession:
         self._running: Any = None
 
     def run(self) -> None:
-        """Serve until the end of the connection, which ends what runs."""
+        """Serve requests until the connection ends; then end the code that is running."""
         try:
             while (message := receive(self._sock, LARGEST)) is not None:
                 self._obey(message)
@@ -141,7 +142,7 @@ class _PromptSession:
             raise OSError('expected a request')
 
     def _done(self, ran: Any) -> None:
-        """Tell the outcome; one that was interrupted before it began has none of its own."""
+        """Send the outcome of code that ended; ``failed`` if it was interrupted before it began."""
         self._running = None
         self._send({'done': ran.value if isinstance(ran.value, str) else FAILED})
 
@@ -155,4 +156,4 @@ class _PromptSession:
             with self._lock:
                 send(self._sock, message)
         except OSError:
-            self._sock.close()  # whoever reads learns that the client has gone
+            self._sock.close()  # so that `run` notices that the client is gone

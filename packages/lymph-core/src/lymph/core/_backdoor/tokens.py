@@ -1,8 +1,8 @@
-"""The token of a backdoor: kept where only the user of its process can read it.
+"""The token of a backdoor, in a file that only the user of its process can read.
 
-It is the content of a lock file in the state directory that is named after the identity of the
-container (`lymph.core._system.lock_files`). Who is logged in as that user needs to be told no
-token; all others do.
+The file is a lock file in the state directory (`lymph.core._system.lock_files`), named after the
+identity of the container. So `lymph shell` finds the token itself for this user on this machine;
+all others have to be given it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lymph.core._system.state import state_directory
 __all__ = ['known_token', 'new_token', 'token_file']
 
 _FOLDER = 'backdoor'
-_LONGEST = 1000  # characters of a file
+_LONGEST = 1000  # characters read from a file
 
 
 def new_token() -> str:
@@ -24,9 +24,9 @@ def new_token() -> str:
 
 
 def token_file(identity: str, token: str) -> LockFile:
-    """Make the file with the token of a container, and remove those of dead containers.
+    """Make the file with the token of a container; remove those of dead containers.
 
-    Raises OSError or ConfigurationError when it cannot be made.
+    Raises OSError or ConfigurationError if the file cannot be made.
     """
     folder = state_directory(_FOLDER)
     remove_dead(folder)
@@ -34,8 +34,8 @@ def token_file(identity: str, token: str) -> LockFile:
 
 
 def known_token(identity: str) -> str | None:
-    """Return the token of a container of this user on this machine, None of any other."""
-    if not identity.isalnum():  # it came from a registry, and is about to be part of a path
+    """Return the token of a container of this user on this machine; None for any other one."""
+    if not identity.isalnum():  # it came from a registry, and becomes part of a path
         return None
     try:
         return (state_directory(_FOLDER) / identity).read_text(encoding='ascii')[:_LONGEST]

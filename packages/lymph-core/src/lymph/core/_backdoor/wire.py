@@ -1,19 +1,19 @@
-"""What a backdoor and its client send each other: msgpack maps behind their length in four bytes.
+"""The protocol of a backdoor: msgpack maps, each preceded by its length in four bytes, big-endian.
 
-The client sends its token first, then one request after another; while code runs it may send
-`interrupt`, and nothing else.
+The client sends its token first, then one request after another. While code runs, it may send only
+`interrupt`.
 
 =================================== ==============================================================
 client                              backdoor
 =================================== ==============================================================
-``{'token': text}``                 ``{'welcome': text}``, or ``{'refused': text}`` and the end
+``{'token': text}``                 ``{'welcome': text}``, or ``{'refused': text}`` and it closes
 ``{'run': source, 'last': bool}``   any number of ``{'output': text}``, then ``{'done': outcome}``
-``{'interrupt': true}``             (raises KeyboardInterrupt in the code that runs)
+``{'interrupt': true}``             nothing; raises EvaluationInterrupted in the running code
 ``{'complete': text}``              ``{'names': [text, ...]}``
 =================================== ==============================================================
 
-`outcome` is one of ``ok``, ``failed``, and ``more`` where the source is not complete, which it
-always is with `last`.
+`outcome` is ``ok``, ``failed``, or ``more`` if the source is incomplete. With `last` the source is
+run as it is, and the outcome is never ``more``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lymph.serializers.msgpack import pack, unpack
 __all__ = ['FAILED', 'LARGEST', 'MORE', 'OK', 'TOKEN_LARGEST', 'receive', 'send']
 
 LARGEST: Final = 4 * 1024 * 1024  # bytes of a message
-TOKEN_LARGEST: Final = 1024  # bytes of the first one
+TOKEN_LARGEST: Final = 1024  # bytes of the first message
 OK, FAILED, MORE = 'ok', 'failed', 'more'
 
 _LENGTH: Final = 4  # bytes
@@ -40,10 +40,10 @@ def send(sock: socket, message: dict[str, Any]) -> None:
 
 
 def receive(sock: socket, largest: int = LARGEST) -> dict[str, Any] | None:
-    """Return the next message, None at the end.
+    """Return the next message; None when the peer has closed the connection.
 
-    Raises OSError, also for a message of more than `largest` bytes and for anything else that is
-    none.
+    Raises OSError, also for a message of more than `largest` bytes and for bytes that are not a
+    msgpack map.
     """
     head = _read(sock, _LENGTH)
     if head is None:

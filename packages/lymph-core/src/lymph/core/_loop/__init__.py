@@ -1,1 +1,1 @@
-"""The event loop: deadlines, turns, callbacks, work shared by those who wait."""
+"""The event loop: deadlines, turns, callbacks, and work that several greenlets wait for."""

@@ -1,8 +1,8 @@
-"""Deadlines: how long the current work may still take, and one timer for all who wait.
+"""Deadlines: until when the current work may run, and one timer for everything that expires.
 
-Deadlines are times of `time.monotonic`. They travel between processes as the remaining seconds,
-never as a time of day. A deferred call has the deadline of the work that made it; a greenlet that
-is spawned has none (see `lymph.core.greenlets`).
+Deadlines are times of `time.monotonic`. Between processes they are sent as remaining seconds, never
+as a time of day. A deferred call has the deadline of the work that started it; a spawned greenlet
+has none (see `lymph.core.greenlets`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _deadline: ContextVar[float | None] = ContextVar('lymph_deadline', default=None)
 
-_TICK = 0.01  # seconds; expirations are rounded up to it so that one timer event serves many
+_TICK = 0.01  # seconds; deadlines are rounded up to multiples, so one timer event serves many
 
 
 def current() -> float | None:
@@ -33,12 +33,15 @@ def current() -> float | None:
 
 
 def set_current(deadline: float | None) -> None:
-    """Give the current context a deadline."""
+    """Set the deadline of the current context; None removes it."""
     _deadline.set(deadline)
 
 
 def remaining(timeout: float) -> float:
-    """Return `timeout`, shortened to what the current work has left (not below 0)."""
+    """Return `timeout` or the seconds that the current work has left, whichever is less; 0 or more.
+
+    Without a deadline `timeout` is returned unchanged.
+    """
     deadline = _deadline.get()
     if deadline is None:
         return timeout
@@ -46,17 +49,17 @@ def remaining(timeout: float) -> float:
 
 
 class Expirable(Protocol):
-    """Something that waits."""
+    """Something that waits until a deadline."""
 
     def expire(self) -> None:
-        """Called in the hub when its time has come."""
+        """Called in the hub when the deadline has passed. Must not wait."""
 
 
 class Expirations:
-    """Expires many with one timer.
+    """Expires many objects with one timer.
 
-    Waiting ends are kept in buckets of 10 ms; adding and removing one is a set operation. The timer
-    runs to the earliest bucket and stands still when there is none.
+    Objects are kept in buckets of 10 ms by deadline, so adding and removing one is a set operation.
+    The timer is set to the earliest bucket, and stopped when there is none.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,7 +73,7 @@ class Expirations:
         return sum(map(len, self._buckets.values()))
 
     def add(self, waiting: Expirable, deadline: float) -> int:
-        """Expire `waiting` at `deadline`; the returned ticket is for `discard`."""
+        """Call `waiting.expire()` at `deadline`; return a ticket for `discard`."""
         tick = int(deadline / _TICK) + 1
         bucket = self._buckets.get(tick)
         if bucket is None:
@@ -81,22 +84,22 @@ class Expirations:
         return tick
 
     def discard(self, waiting: Expirable, ticket: int) -> None:
-        """Take back an `add`; one that has expired is ignored."""
+        """Undo an `add`; one that has expired is ignored."""
         bucket = self._buckets.get(ticket)
         if bucket is not None:
             bucket.discard(waiting)
             if not bucket:
-                bucket.clear()  # gives back what a set keeps after it was large
+                bucket.clear()  # frees the memory that a set keeps after it was large
 
     def close(self) -> None:
-        """Forget all and stop the timer."""
+        """Forget all objects and stop the timer."""
         self._timer.stop()
         self._armed = None
         self._buckets.clear()
         self._ticks.clear()
 
     def _arm_by(self, tick: int) -> None:
-        """Have the timer fire at `tick`, unless it does so earlier."""
+        """Set the timer to `tick`, unless it is set to an earlier one."""
         if self._armed is not None and self._armed <= tick:
             return
         self._armed = tick
@@ -112,10 +115,10 @@ class Expirations:
             for waiting in self._buckets.pop(heapq.heappop(self._ticks)):
                 try:
                     waiting.expire()
-                except Exception as error:  # noqa: BLE001 - the others wait for their end, too
+                except Exception as error:  # noqa: BLE001 - the others still have to expire
                     log_failure(logger, error, '%s did not expire', described(waiting))
         while self._ticks and not self._buckets[self._ticks[0]]:
-            del self._buckets[heapq.heappop(self._ticks)]  # all of them were served in time
-        # those who expired may have added others meanwhile, later than what is waiting here
+            del self._buckets[heapq.heappop(self._ticks)]  # all in it were discarded
+        # `expire` may have called `add` meanwhile, and so set the timer to a later bucket
         if self._ticks:
             self._arm_by(self._ticks[0])

@@ -1,6 +1,6 @@
-"""One run for all who ask for the same at the same time.
+"""Single flight: greenlets that ask for the same thing at the same time share one run.
 
-The run has a greenlet of its own, so an asker that gives up takes nothing from the others.
+The run has a greenlet of its own, so it goes on for the others if one of them gives up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Cancelled(LymphError):
 
 
 class Flights(Generic[T]):
-    """Runs in the air, one for each key; `spawn(func)` starts a greenlet for one."""
+    """The runs that have not ended, one for each key; `spawn(func)` starts a greenlet for a run."""
 
     def __init__(self, spawn: Callable[[Callable[[], Any]], gevent.Greenlet[..., Any]]) -> None:
         self._spawn = spawn
@@ -33,15 +33,15 @@ class Flights(Generic[T]):
         return len(self._flights)
 
     def join(self, key: Hashable, run: Callable[[], T]) -> T:
-        """Return what `run()` returns or raises, or what the run in the air for `key` will.
+        """Return the result of `run()`, or that of the run that is in progress for `key`.
 
-        Each asker gets an error of its own, where it can be copied: whoever catches one adds to it.
-        Raises Cancelled when the greenlet of the run is killed.
+        Raises the error of the run. Each caller gets a copy of it, if it can be copied, since a
+        caller may add facts to its error. Raises Cancelled when the greenlet of the run is killed.
         """
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = self._spawn(lambda: _outcome(run))
-            # also called when it is killed before it began
+            # also called if the greenlet is killed before `run` begins
             flight.rawlink(lambda _: self._flights.pop(key))
         outcome = flight.get()
         if isinstance(outcome, gevent.GreenletExit):
@@ -58,5 +58,5 @@ def _outcome(run: Callable[[], T]) -> tuple[T | None, BaseException | None]:
         return run(), None
     except Killed:
         raise
-    except BaseException as error:  # noqa: BLE001 - the askers get it
+    except BaseException as error:  # noqa: BLE001 - raised in the greenlets that wait
         return None, error

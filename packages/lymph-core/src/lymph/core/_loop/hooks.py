@@ -1,4 +1,4 @@
-"""Hooks: lists of callbacks that outlive any one of them failing."""
+"""Hooks: lists of callbacks that are all called, even if some of them raise."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class Hook:
-    """Calls every installed callback with the arguments it is called with.
+    """Calls every installed callback with the arguments that it is called with itself.
 
-    A callback that raises, whatever it is, is logged with its traceback; the others still run.
+    Whatever a callback raises is logged with its traceback; the other callbacks still run.
     """
 
     def __init__(self, name: str = 'hook') -> None:
@@ -27,7 +27,7 @@ class Hook:
         self._log: LimitedLog | None = None
 
     def install(self, callback: Callable[..., Any]) -> Callable[[], None]:
-        """Add `callback`; the returned function takes it out again."""
+        """Add `callback`; return a function that removes it."""
         place = object()  # the same callback may be installed twice
         self._callbacks[place] = callback
         return functools.partial(self._uninstall, place)
@@ -46,7 +46,7 @@ class Hook:
 
     def _failed(self, callback: Callable[..., Any], error: BaseException) -> None:
         if self._log is None:
-            self._log = LimitedLog(logger)  # its timer ends by itself
+            self._log = LimitedLog(logger)  # needs no `close`: its timer ends by itself
         name = described(callback)
         text = '%s: callback %s failed'
         self._log.write(logging.ERROR, name, text, self.name, name, exc_info=error)

@@ -1,7 +1,7 @@
-"""Going on in the next iteration of the loop, when others have had their turn.
+"""Continuing work in the next iteration of the loop, so that other events are handled in between.
 
-`loop.run_callback` does not do for that: gevent runs up to 50 callbacks before it looks at the
-clock, those that are added meanwhile included, and only then at descriptors.
+`loop.run_callback` does not do this: gevent runs up to 50 callbacks, including those added
+meanwhile, before it checks the clock, and only then polls descriptors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ['NextTurn']
 
 
 class NextTurn:
-    """Calls `func` in the hub, once for each iteration of the loop in which it was asked to."""
+    """Calls `func` in the hub in the next iteration of the loop, once for several requests."""
 
     def __init__(self, func: Callable[[], None]) -> None:
         self._func = func
@@ -23,7 +23,7 @@ class NextTurn:
         self._closed = False
 
     def ask(self) -> None:
-        """Have it called in the next iteration."""
+        """Request a call in the next iteration."""
         if self._closed:
             return
         if self._timer is None:
@@ -32,7 +32,7 @@ class NextTurn:
             self._timer.start(self._func)
 
     def close(self) -> None:
-        """Call it no more, and let go of it."""
+        """Do not call `func` any more, and drop the reference to it."""
         self._closed = True
         self._func = _nothing
         if self._timer is not None:
@@ -41,4 +41,4 @@ class NextTurn:
 
 
 def _nothing() -> None:
-    """Stand in for a function that was let go of."""
+    """Replace `func` after `close`."""

@@ -1,4 +1,4 @@
-"""The log of this process on a ZeroMQ PUB socket, for whoever follows it.
+"""Publishing the log of this process on a ZeroMQ PUB socket.
 
 Source: the manual, Logging Configuration. Each record is a message of two frames: ``lymph.log`` and
 a msgpack map with the facts of `monitoring.log_records`, and
@@ -6,13 +6,13 @@ a msgpack map with the facts of `monitoring.log_records`, and
 ============  =======  ======================================================================
 fact          type     content
 ============  =======  ======================================================================
-``identity``  text     of the container
-``number``    integer  counts the records of this container from 1; a gap is what was lost
+``identity``  text     the identity of the container
+``number``    integer  counts the records of this container from 1; a gap means lost records
 ============  =======  ======================================================================
 
-Nobody who logs ever waits. Records of other native threads are queued for the loop, `_QUEUED` of
-them at most, and for a subscriber that reads too slowly libzmq keeps `_SENT_AHEAD`. Beyond that
-they are left out, which the number tells.
+Code that logs never waits. Records of other native threads are queued for the loop, at most
+`_QUEUED`; libzmq queues at most `_SENT_AHEAD` records for a subscriber that reads too slowly.
+Further records are dropped, which shows as a gap in the numbers.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ TOPIC: Final = b'lymph.log'
 
 _QUEUED: Final = 2_000  # records
 _SENT_AHEAD: Final = 1_000  # records for one subscriber
-_AT_ONCE: Final = 100  # records; then others get their turn of the loop
-_LINGER: Final = 300  # milliseconds that the last records get to leave
+_AT_ONCE: Final = 100  # queued records sent in one turn of the loop
+_LINGER: Final = 300  # milliseconds to send the last records when the socket is closed
 
 
 class LogPublisher:
-    """Publishes the log of this process at `endpoint` from its making until `close`.
+    """Publishes the log of this process at `endpoint` until `close`.
 
-    `endpoint` is one of libzmq's, its host an IP address or ``*``, its port a number or ``*``; it
-    tells the port in use from then on. Raises OSError when it cannot be used. To be made and closed
-    in the thread of its container.
+    `endpoint` is one of libzmq; the host must be an IP address or ``*``, the port a number or
+    ``*``. Afterwards the attribute `endpoint` has the real port. Raises OSError if the endpoint
+    cannot be used. Create and close a publisher in the thread of its container.
     """
 
     def __init__(self, endpoint: str, identity: str) -> None:
@@ -67,34 +67,34 @@ class LogPublisher:
             self._socket.bind(endpoint)
         except zmq.ZMQError as error:
             self._socket.close(0)
-            self._context.term()  # nothing is on its way: this does not wait
+            self._context.term()  # nothing was sent, so this does not wait
             raise OSError(error.errno, error.strerror) from error
         self.endpoint = str(self._socket.get_string(zmq.LAST_ENDPOINT))
         self._unfollow = LogStreamHandler.follow(self._publish)
         abandon_in_children(self)
 
     def close(self) -> None:
-        """Send what is queued, and end. Idempotent."""
+        """Send what is queued, then close the socket. Idempotent."""
         if self._closed:
             return
         self._closed = True
         self._unfollow()
         self._send_some(len(self._waiting))
         self._socket.close()
-        in_thread(self._context.term)  # waits for as long as the records linger
+        in_thread(self._context.term)  # waits up to `_LINGER` for records that are being sent
 
     def abandon(self) -> None:
-        """Publish no more in a forked child; the socket stays the parent's."""
+        """In a forked child, stop publishing; the socket stays the parent's."""
         self._closed = True
         self._unfollow()
 
     def _publish(self, facts: dict[str, Any]) -> None:
-        """Send a record, or queue it; called in any thread."""
+        """Send a record, or queue it; may be called in any thread."""
         if get_ident() == self._thread and not self._sending:
             self._send_some(len(self._waiting))
             self._send(facts)
             return
-        # from another thread, or logged by a destructor while a record is sent
+        # another thread logs, or a destructor logs while a record is being sent
         if len(self._waiting) >= _QUEUED:
             self._left_out += 1
             return
@@ -125,6 +125,6 @@ class LogPublisher:
             packed = pack({'identity': self._identity, 'number': self._number, **facts})
             self._socket.send_multipart((TOPIC, packed), zmq.NOBLOCK)
         except (SerializationError, zmq.ZMQError):
-            pass  # the number tells that it is missing
+            pass  # the gap in the numbers shows that it is missing
         finally:
             self._sending = False

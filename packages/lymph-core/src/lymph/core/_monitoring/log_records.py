@@ -1,15 +1,15 @@
-"""Log records as plain facts, for those who follow the log of this process from elsewhere.
+"""Log records as plain facts, for readers of the log in other processes.
 
 =============  =======  ====================================================================
 fact           type     content
 =============  =======  ====================================================================
 ``time``       number   when it was logged, a Unix time in seconds
-``level``      text     ``INFO``, or whatever the level is called
-``levelno``    integer  its number: 20 for INFO
+``level``      text     the name of the level, such as ``INFO``
+``levelno``    integer  the number of the level: 20 for INFO
 ``logger``     text     the name of the logger
 ``message``    text     at most 10,000 characters
-``trace_id``   text     of the context that it was logged in, or null
-``exception``  text     the traceback, at most its last 50,000 characters; only if there is one
+``trace_id``   text     the trace id of the context that logged it, or null
+``exception``  text     the traceback, at most its last 50,000 characters; missing without one
 =============  =======  ====================================================================
 """
 
@@ -30,18 +30,18 @@ _TRACEBACK: Final = 50_000
 
 Follower = Callable[[dict[str, Any]], object]
 
-# those who follow the log of this process; replaced, never changed, since any thread may log
+# a tuple, replaced and never changed, since any thread may log at the same time
 _followers: tuple[Follower, ...] = ()
 
 
 class LogStreamHandler(logging.Handler):
-    """Hands the facts of each record to all who follow the log of this process.
+    """Passes the facts of each record to all followers of this process's log.
 
-    Without anybody it does nothing. It never waits, and raises nothing but `Killed`.
+    Without followers it does nothing. It never waits, and raises nothing but `Killed`.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand over a record."""
+        """Pass the facts of a record to all followers."""
         if not _followers:
             return
         facts = record_facts(record)
@@ -50,14 +50,14 @@ class LogStreamHandler(logging.Handler):
                 follower(facts)
             except Killed:
                 raise
-            except BaseException:  # noqa: BLE001 - there is nowhere to report it: this is the log
+            except BaseException:  # noqa: BLE001 - this is the log: nothing else can report it
                 self.handleError(record)
 
     @staticmethod
     def follow(follower: Follower) -> Callable[[], None]:
-        """Call `follower(facts)` for each record, in the thread that logs; return what ends that.
+        """Call `follower(facts)` for each record, in the thread that logs; return a function.
 
-        It must not wait, nor log.
+        The returned function ends this. `follower` must not wait and must not log.
         """
         global _followers
         _followers = (*_followers, follower)
@@ -70,7 +70,7 @@ class LogStreamHandler(logging.Handler):
 
 
 def record_facts(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what others are told of a record; see the table above."""
+    """Return the facts of a record; see the table above."""
     facts: dict[str, Any] = {
         'time': record.created,
         'level': printable(str(record.levelname), _LONGEST),
@@ -88,16 +88,16 @@ def record_facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """Return the message of a record; one that cannot be formatted is told as far as possible."""
+    """Return the message of a record; if it cannot be formatted, its text and arguments."""
     try:
         return record.getMessage()
     except Killed:
         raise
-    except BaseException as error:  # noqa: BLE001 - of whatever the arguments are
+    except BaseException as error:  # noqa: BLE001 - formatting runs code of the arguments
         reason = f'cannot be formatted: {error_name(error)}'
         return f'{described(record.msg)} with {described(record.args)} ({reason})'
 
 
 def _encodable(text: str) -> str:
-    """Return text with escapes for lone surrogates, which file names may hold."""
+    """Return text with lone surrogates escaped, which file names may contain."""
     return text.encode(errors='backslashreplace').decode()

@@ -1,4 +1,4 @@
-"""Levels of loggers, changed for a while by whoever can reach the process."""
+"""Changing the levels of loggers for a limited time, as `lymph.change_loglevel` does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lymph.core.greenlets import Greenlet
 __all__ = ['LEVELS', 'LONGEST_PERIOD', 'LogLevels']
 
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
-LONGEST_PERIOD = 3600  # seconds that a change lasts at most, and without a period
+LONGEST_PERIOD = 3600  # seconds; the longest and the default period of a change
 
 
 class LogLevels:
@@ -21,15 +21,15 @@ class LogLevels:
 
     def __init__(self, spawn: Callable[..., Greenlet]) -> None:
         self._spawn = spawn
-        #: loggers whose level will be changed back: to which one, and by whom
+        #: logger -> the level to restore, and the greenlet that will restore it
         self._lent: dict[logging.Logger, tuple[int, Greenlet]] = {}
 
     def change(self, name: str, level: str, period: float | None = None) -> None:
-        """Set the level of a logger; after `period` seconds it gets back the one it had.
+        """Set the level of an existing logger; restore the old level after `period` seconds.
 
-        The names `root` and '' mean the root logger. Another change within the period ends it; the
-        level from before the first of them comes back in the end. The period is an hour at most,
-        and by default. No logger is made.
+        The names `root` and '' mean the root logger. The period is by default, and at most, an
+        hour. A change within the period of another one replaces it; at its end the level from
+        before the first change is restored.
 
         Raises ValueError for a logger that does not exist, an unknown level, or an invalid period.
         """
@@ -46,7 +46,7 @@ class LogLevels:
     def _restore(self, logger: logging.Logger, seconds: float) -> None:
         try:
             gevent.sleep(seconds)
-        finally:  # also when the container stops meanwhile: loggers are the whole process's
+        finally:  # also when the container stops, since the process may go on without it
             before, restoring = self._lent.get(logger, (logging.NOTSET, None))
             if restoring is gevent.getcurrent():
                 del self._lent[logger]
@@ -56,7 +56,7 @@ class LogLevels:
 def _existing(name: object) -> logging.Logger:
     if not isinstance(name, str):
         raise ValueError(f'expected the name of a logger, found {quoted(name)}')
-    # What is a placeholder there has loggers below it, so that people take it for one.
+    # `loggerDict` also has placeholders for parents of loggers; these are accepted too.
     if name in ('', 'root') or name in logging.root.manager.loggerDict:
         return logging.getLogger(name)
     raise ValueError(f'no logger {quoted(name)}; loggers exist once their module is imported')

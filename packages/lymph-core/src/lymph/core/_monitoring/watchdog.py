@@ -1,9 +1,9 @@
 """The watchdog: a native thread that notices when one greenlet keeps the loop from running.
 
-Theory: every `threshold` seconds the thread asks the loop for a sign of life. Where none has come
-by the next time, it looks at what the loop's thread executes: that stack is the greenlet that
-blocks, since nothing else can run. A block is reported once, while it lasts, and counted when it
-ends. The loop pays one wake-up for each question; a call pays nothing.
+Theory: every `threshold` seconds the thread asks the loop for a sign of life. If none has come by
+the next time, it reads the stack that the loop's thread executes: this is the greenlet that blocks
+the loop, since nothing else can run. A block is logged once, while it lasts, and counted when it
+ends. The cost is one wake-up of the loop for each question; calls cost nothing extra.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ['Watchdog']
 
 logger = logging.getLogger(__name__)
 
-# the real ones: under monkey patching the module's names are greenlets, which a blocked loop blocks
+# not monkey-patched: gevent's versions are greenlets, which a blocked loop would block as well
 _start_thread = monkey.get_original('_thread', 'start_new_thread')
 _new_lock = monkey.get_original('_thread', 'allocate_lock')
 
@@ -40,8 +40,8 @@ class Watchdog(Component):
         self.blocks = 0
         self.blocked_seconds = 0.0
         self._asked = self._answered = 0.0
-        self._running = _new_lock()  # held by this side until the thread is to end
-        self._ended = _new_lock()  # held by the thread
+        self._running = _new_lock()  # held by this object until the thread is to end
+        self._ended = _new_lock()  # held until the thread has ended
 
     def on_start(self) -> None:
         """Start the thread."""
@@ -57,7 +57,7 @@ class Watchdog(Component):
         """End the thread."""
         if self._running.locked():
             self._running.release()
-            # it may be waiting for a lock of this loop, to log; it is a daemon then
+            # not longer: the thread may be waiting for a logging lock that a greenlet holds
             self._ended.acquire(True, 1.0)
             self.metrics.remove(self)
             self._sign_of_life.stop()
@@ -73,7 +73,7 @@ class Watchdog(Component):
         return {'blocks': self.blocks, 'blocked_seconds': self.blocked_seconds}
 
     def _answer(self) -> None:
-        """Give the sign of life. Runs in the hub."""
+        """Answer the thread's question. Runs in the hub."""
         now = time.monotonic()
         if now - self._asked >= self.threshold:
             self.blocks += 1
@@ -81,7 +81,7 @@ class Watchdog(Component):
         self._answered = now
 
     def _watch(self) -> None:
-        """Ask and look. Runs in the thread."""
+        """Ask for signs of life and report missing ones. Runs in the thread."""
         reported = False
         try:
             while not self._running.acquire(True, self.threshold):

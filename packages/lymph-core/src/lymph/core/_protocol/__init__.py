@@ -1,1 +1,1 @@
-"""Protocol logic that gets bytes and facts and returns decisions: no socket, greenlet or clock."""
+"""Pure protocol logic: takes bytes and facts, returns decisions; no sockets, greenlets, clocks."""

@@ -1,8 +1,8 @@
-"""Which instance gets the next call: the less loaded of two picked at random.
+"""Choosing the instance for a call: the less loaded of two that are picked at random.
 
-Pure: loads, health and chance come in. Two random choices keep the most loaded instance's share
-close to the average without anybody knowing all loads (Mitzenmacher, "The Power of Two Choices",
-2001).
+Pure: loads, health and randomness are arguments. Two random choices keep the most loaded instance
+close to the average although no caller knows the load of all (Mitzenmacher, "The Power of Two
+Choices", 2001).
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ def choose(
     usable: Callable[[T], bool],
     chance: Callable[[], float],
 ) -> T:
-    """Return the candidate that is to be called.
+    """Return the candidate to call.
 
-    `load` counts calls in flight, `usable` is False for those to be passed over; when nobody is
-    usable all are tried again. `chance` gives numbers in [0, 1). `candidates` must not be empty.
+    `load` returns the number of calls in flight. Candidates for which `usable` returns False are
+    avoided; if none is usable, one of them is returned. `chance` returns numbers in [0, 1).
+    `candidates` must not be empty.
     """
     count = len(candidates)
     if count == 1:

@@ -1,8 +1,8 @@
 """The headers of a call: its trace id, the seconds it has left, and the version it asks for.
 
-Nearly every call has an id of 32 characters and no version. Its headers are the same 61 bytes of
-msgpack but for the values, so they are written and read in place; any others, of other peers too,
-go through the serializer.
+Nearly every call has a trace id of 32 characters and no version. Such usual headers are 61 bytes of
+msgpack that differ only in the values, so they are written and read directly. All others go through
+the serializer.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def pack_headers(trace_id: str, timeout: float, version: str | None) -> bytes:
 
 
 def read_usual(data: bytes) -> tuple[str, float] | None:
-    """Return trace id and timeout (seconds) of usual headers, None if they are not usual or wrong.
+    """Return trace id and timeout (seconds) of usual headers; None for unusual or invalid ones.
 
-    The id has only letters and digits; the timeout is a number.
+    The trace id has been checked to consist of letters and digits, the timeout not to be NaN.
     """
     if len(data) != _SIZE:
         return None
@@ -47,7 +47,7 @@ def read_usual(data: bytes) -> tuple[str, float] | None:
 
 
 def trace_id_in(data: bytes) -> str | None:
-    """Return the trace id in the packed headers of a request; None without a valid one."""
+    """Return the trace id in the packed headers of a request; None if there is no valid one."""
     usual = read_usual(data)
     if usual is not None:
         return usual[0]

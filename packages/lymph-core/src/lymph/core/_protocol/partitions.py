@@ -1,11 +1,11 @@
-"""Which partition a key belongs to, and which member of a group each partition.
+"""Which partition a key belongs to, and which member of a group a partition belongs to.
 
-- A key's partition depends on the key and the number of partitions alone, on every machine and in
-  every version: CRC-32 of its UTF-8, modulo the number.
-- Every member computes the same division from the same set of members, without talking to others.
-- Rendezvous hashing: each pair of partition and member has a score; the best pairs are matched
-  first, while the member may still have one. So few partitions move when members come and go, and
-  no member has two more than another.
+- The partition of a key depends only on the key and the number of partitions, on every machine and
+  in every version: CRC-32 of the key's UTF-8, modulo the number.
+- Every member computes the same division from the same set of members, without communication.
+- Rendezvous hashing: each pair of partition and member has a score. The best pairs are matched
+  first, until a member has its share. So few partitions move when members join or leave, and the
+  numbers of two members differ by at most one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def partition_of(key: str, count: int) -> int:
 
 
 def divide(members: Iterable[str], count: int) -> dict[str, frozenset[int]]:
-    """Divide the partitions from 0 to `count` - 1 among `members`."""
+    """Return the partitions (of 0 to `count` - 1) of each of `members`."""
     names = sorted(set(members))
     if not names:
         return {}

@@ -1,24 +1,24 @@
-"""What a caller knows of the way to one endpoint, and when to try it again.
+"""What a caller knows of the reachability of one endpoint, and when to dial it again.
 
-Pure: times and chance come in. States and transitions:
+Pure: times and randomness are arguments. States and transitions:
 
 ==========  ================  ==========================================================
 state       event             next state
 ==========  ================  ==========================================================
 idle        `dial`            connecting
 connecting  `came_up`         up
-connecting  `failed`          failed, to be tried again after a pause
-up          `went_down`       failed, with the first pause: nobody knows what happened
-up          `closed`          idle: this side did not need it any more
-failed      `dial`            probing, when the pause is over, or for want of another
+connecting  `failed`          failed, to be dialled again after a pause
+up          `failed`          failed, with the first pause, since the reason is unknown
+up          `closed`          idle: this side did not need the link any more
+failed      `dial`            probing, when the pause is over or there is no other instance
 probing     `came_up`         up
 probing     `failed`          failed, with twice the pause
 connecting  `closed`          idle, or failed as before
 probing     `closed`          idle, or failed as before
 ==========  ================  ==========================================================
 
-A link that goes down soon after it came up counts as a failure after those before it, or a peer
-that greets and hangs up would be called again and again.
+A link that goes down within a second after it came up is one more failure in a row. Otherwise a
+peer that accepts connections and closes them at once would be dialled again and again.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = ['FIRST_PAUSE', 'LONGEST_PAUSE', 'Reachability', 'State']
 
 State = Literal['idle', 'connecting', 'up', 'failed', 'probing']
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
-_SOON = 1.0  # seconds; a link that stood for less proves nothing
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two dials
+_SOON = 1.0  # seconds; a link that was up for less does not show that the peer works
 
 
 class Reachability:
-    """The way to one endpoint; times are of one clock, in seconds."""
+    """The reachability of one endpoint. All times are seconds of the same monotonic clock."""
 
     __slots__ = ('_up_since', 'ended', 'failures', 'reason', 'state', 'until')
 
@@ -43,18 +43,19 @@ class Reachability:
         self.state: State = 'idle'
         self.failures = 0  # in a row
         self.reason = ''  # of the last failure
-        self.ended = 0.0  # when that was
-        self.until = 0.0  # before this it is not tried while others serve
+        self.ended = 0.0  # time of the last failure
+        self.until = 0.0  # not dialled before this time while other instances can serve
         self._up_since = 0.0
 
     def may_dial(self, now: float) -> bool:
-        """Tell whether to connect now; calls go elsewhere meanwhile if they can."""
+        """Tell whether to connect at the time `now`: not while connecting or in a pause."""
         return self.state == 'idle' or (self.state == 'failed' and now >= self.until)
 
     def insist_at(self) -> float:
-        """Return when somebody who has nobody else to call may connect.
+        """Return the time from which a call that has no other instance may connect.
 
-        One failure in a row may be chance; after more, tries keep the first pause between them.
+        A single failure may be chance, so there is no pause. After several in a row, the first
+        pause has to pass since the last one.
         """
         return self.ended + FIRST_PAUSE if self.failures > 1 else self.ended
 
@@ -68,9 +69,10 @@ class Reachability:
         self._up_since = now
 
     def failed(self, now: float, reason: str, chance: Callable[[], float]) -> None:
-        """Note that no connection was made, or that one that was up is lost.
+        """Note that connecting has failed, or that a link that was up is lost.
 
-        `chance` gives numbers in [0, 1), so that many callers do not come back at one time.
+        `chance` returns numbers in [0, 1); it varies the pause by a quarter, so that many callers
+        do not dial again at the same time.
         """
         if self.state == 'up' and now - self._up_since >= _SOON:
             self.failures = 0

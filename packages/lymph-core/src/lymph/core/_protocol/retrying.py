@@ -1,7 +1,7 @@
-"""Whether a failed call may be tried again, and when.
+"""Whether a failed call may be retried, and when.
 
-Pure: errors and chance come in. A call that surely did not run may be repeated anywhere; one that
-may have run only if its author says that running twice does no harm.
+Pure: errors and randomness are arguments. A call that certainly did not run may be retried. A call
+that may have run is retried only if it is idempotent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FIRST, _LONGEST = 0.01, 0.5  # seconds
 
 
 def may_retry(error: RpcError, idempotent: bool) -> bool:
-    """Tell whether a call that ended with `error` may be tried on another instance."""
+    """Tell whether to retry a call that ended with `error`; `idempotent`: it may run twice."""
     if isinstance(error, (LookupFailure, Expired)):
         return False
     if isinstance(error, Nack) and error.reason in NOT_REPEATED:
@@ -28,7 +28,11 @@ def may_retry(error: RpcError, idempotent: bool) -> bool:
 
 
 def backoff(attempt: int, chance: Callable[[], float]) -> float:
-    """Return the seconds to wait after `attempt` retries; the first retry is made at once."""
+    """Return the seconds to wait before the next retry, after `attempt` retries.
+
+    The first retry follows at once. Later pauses double up to 0.5 s; `chance` (numbers in [0, 1))
+    shortens each by up to a half.
+    """
     if not attempt:
         return 0.0
     ceiling: float = min(_LONGEST, _FIRST * 2**attempt)
@@ -36,10 +40,10 @@ def backoff(attempt: int, chance: Callable[[], float]) -> float:
 
 
 class RetryBudget:
-    """How many calls that may have run may be repeated: a share of all calls.
+    """Limits retries of calls that may have run: to `share` of all calls, after `burst` retries.
 
-    When everything fails, repeating everything doubles the load on whatever is left. Repeats of
-    calls that surely did not run are not counted here.
+    If everything fails, unlimited retries would double the load on the instances that are left.
+    Retries of calls that certainly did not run are not limited here.
     """
 
     def __init__(self, share: float = 0.1, burst: float = 100.0) -> None:
@@ -49,7 +53,7 @@ class RetryBudget:
         self._calls_seen = 0
 
     def spend(self, calls: int) -> bool:
-        """Tell whether one more may be repeated; `calls` is how many were made so far."""
+        """Tell whether one more call may be retried; `calls` is the number of calls made so far."""
         self._left = min(self._burst, self._left + (calls - self._calls_seen) * self._share)
         self._calls_seen = calls
         if self._left < 1:

@@ -1,1 +1,1 @@
-"""What the operating system gives: clocks, sockets, processes, threads, files."""
+"""Uses of the operating system: clocks, sockets, processes, threads, files."""

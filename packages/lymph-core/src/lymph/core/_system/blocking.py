@@ -1,4 +1,4 @@
-"""Blocking work in a native thread, while the loop goes on."""
+"""Running blocking functions in a native thread, while the loop goes on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar('T')
 
 
 def in_thread(func: Callable[..., T], *args: Any) -> T:
-    """Run `func(*args)` in a thread of the hub's pool; returns its result or raises its error.
+    """Run `func(*args)` in a thread of the hub's pool; return its result or raise its error.
 
-    `func` must not use gevent. An error that left the thread by itself would be printed by gevent
-    with its traceback, whatever the caller makes of it.
+    `func` must not use gevent.
     """
+    # errors are returned by the thread: gevent prints the traceback of those that are raised there
     pool: Any = gevent.get_hub().threadpool
     result: T
     result, error = pool.apply(_attempt, (func, args))

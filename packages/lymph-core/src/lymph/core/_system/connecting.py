@@ -1,4 +1,4 @@
-"""TCP connections to a host by name or number, made within a time that covers the look-up too."""
+"""TCP connections to a host name or IP address, with one timeout that includes the look-up."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ['create_connection']
 
 
 def create_connection(address: tuple[str, int], timeout: float) -> gevent_socket:
-    """Return a socket of gevent that is connected to a host and a port.
+    """Return a gevent socket that is connected to `address`, a host and a port.
 
-    The addresses of a host are tried in turn; each has an equal share of what is left of `timeout`
-    seconds. Raises OSError, with a `strerror`, when there is no connection by then.
+    The addresses of the host are tried in turn; each gets an equal share of the time that is left
+    of `timeout` seconds. Raises OSError, with a `strerror`, if none can be connected to in time.
     """
     end = time.monotonic() + timeout
     addresses = resolver().addresses(*address, timeout)
@@ -27,7 +27,7 @@ def create_connection(address: tuple[str, int], timeout: float) -> gevent_socket
     for number, (family, where) in enumerate(addresses):
         share = (end - time.monotonic()) / (len(addresses) - number)
         sock = gevent_socket(family, socket.SOCK_STREAM)
-        limit = gevent.Timeout(max(0.001, share))  # its own class: callers have timeouts, too
+        limit = gevent.Timeout(max(0.001, share))  # compared below: callers have timeouts too
         try:
             with limit:
                 sock.connect(where)
@@ -35,7 +35,7 @@ def create_connection(address: tuple[str, int], timeout: float) -> gevent_socket
             sock.close()
             if error is limit:
                 failure = OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            elif isinstance(error, OSError) and error.errno is not None:  # from the system
+            elif isinstance(error, OSError) and error.errno is not None:  # of a system call
                 failure = error
             else:
                 raise

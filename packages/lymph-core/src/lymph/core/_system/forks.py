@@ -1,6 +1,6 @@
-"""What a forked child must not share with its parent: locks and sockets that speak for the parent.
+"""Forks: a child must let go of the locks and sockets that it shares with its parent.
 
-A descriptor that was open at a fork is the same lock, the same socket in both processes. Closing it
+A descriptor that was open at a fork refers to the same lock or socket in both processes. Closing it
 in the child changes nothing for the parent; unlocking it or reading from it would.
 """
 
@@ -19,21 +19,24 @@ logger = logging.getLogger(__name__)
 
 
 class Abandonable(Protocol):
-    """Something that can be let go of without undoing it."""
+    """An object that must not be used in a forked child."""
 
     def abandon(self) -> None:
-        """Close what is open and refuse from now on; files, locks and peers stay as they are."""
+        """In a forked child, close descriptors and refuse further use.
+
+        Must not change files, release locks, or send anything to peers: they are the parent's.
+        """
 
 
 def abandon_in_children(thing: Abandonable) -> None:
-    """Call `thing.abandon()` in every child that this process forks while `thing` lives.
+    """Call `thing.abandon()` in every child that this process forks while `thing` exists.
 
-    Children that `exec` have nothing to abandon: Python opens descriptors with O_CLOEXEC.
+    Children that call `exec` need nothing: Python opens descriptors with O_CLOEXEC.
     """
     _abandoned_in_children.add(thing)
 
 
-# One table for the process: a function given to `os.register_at_fork` can never be taken out again.
+# One table for the process, since `os.register_at_fork` has no way to remove a function.
 _abandoned_in_children: WeakSet[Abandonable] = WeakSet()
 
 
@@ -41,7 +44,7 @@ def _abandon_all() -> None:
     for thing in tuple(_abandoned_in_children):
         try:
             thing.abandon()
-        except BaseException as error:  # noqa: BLE001 - the others still have to be let go of
+        except BaseException as error:  # noqa: BLE001 - the others still have to be abandoned
             log_failure(logger, error, '%s could not be abandoned after a fork', described(thing))
     _abandoned_in_children.clear()
 

@@ -1,18 +1,18 @@
-"""Listening sockets that this process was started with, by a node or by systemd.
+"""Listening sockets that this process has inherited from a node or from systemd.
 
 The protocol is that of systemd's socket activation, sd_listen_fds(3):
 
 =================  ==========================================================================
-LISTEN_FDS         how many sockets there are; their descriptors are 3, 4, 5, ...
-LISTEN_PID         the process they are for; it is another's in children, which ignore them
-LISTEN_FDNAMES     their names, with colons between them
+LISTEN_FDS         the number of sockets; their descriptors are 3, 4, 5, ...
+LISTEN_PID         the process they are for; children have another id, and ignore them
+LISTEN_FDNAMES     their names, separated by colons
 =================  ==========================================================================
 
-Whoever listens at the address of an inherited socket uses a duplicate of it. The socket itself
-stays open until the process ends, so a program that replaces this one finds it again.
+Code that listens at the address of an inherited socket gets a duplicate of it. The socket itself
+stays open until the process ends, so a program that replaces this one (exec) finds it again.
 
-Other processes may accept connections from the same socket, and whoever made it keeps it open:
-connections that nobody has accepted yet wait for the next one who does.
+Other processes may accept connections from the same socket, and the process that made it keeps it
+open: connections that were not accepted wait until some process accepts them.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ __all__ = [
     'unused_sockets',
 ]
 
-#: Connections that may wait to be accepted while no process listens; Linux allows 4096 at most.
+#: Connections that may wait until they are accepted; Linux allows at most 4096.
 BACKLOG = 1024
 FIRST_DESCRIPTOR = 3
-_MOST = 1024  # sockets: as many descriptors as a process usually has
-_LOOK_UP = 5.0  # seconds
+_MOST = 1024  # sockets; the usual limit of open descriptors
+_LOOK_UP = 5.0  # seconds to look up a host name
 
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 
 
 class SocketMismatch(LymphError, OSError):
-    """The inherited socket for a port listens at another host than was asked for."""
+    """The inherited socket for a port is bound to another address than the requested one."""
 
 
 class Inherited(NamedTuple):
-    """A TCP socket that this process was started with, and where it is bound."""
+    """An inherited TCP socket, and the address that it is bound to."""
 
     descriptor: int
     name: str
@@ -70,9 +70,9 @@ class Inherited(NamedTuple):
 
 
 def read_environment(environ: Mapping[str, str], pid: int) -> list[tuple[int, str]]:
-    """Return the descriptors that `environ` announces to the process `pid`, with their names.
+    """Return the descriptors that `environ` passes to the process `pid`, with their names.
 
-    A name is empty where there is none. What cannot be read announces nothing.
+    The name is empty for a socket without one. Invalid variables count as no sockets.
     """
     count = environ.get('LISTEN_FDS', '')
     if environ.get('LISTEN_PID') != str(pid) or not (count.isascii() and count.isdecimal()):
@@ -84,9 +84,10 @@ def read_environment(environ: Mapping[str, str], pid: int) -> list[tuple[int, st
 
 
 def inherited_sockets() -> list[Inherited]:
-    """Return the TCP sockets that this process was started with.
+    """Return the TCP sockets that this process has inherited.
 
-    From now on programs that it starts do not inherit them, unless they replace it (`keep_open`).
+    From now on, programs that it starts do not inherit them. Call `keep_open` before replacing this
+    program.
     """
     found = []
     for descriptor, name in read_environment(os.environ, os.getpid()):
@@ -94,7 +95,7 @@ def inherited_sockets() -> list[Inherited]:
             os.set_inheritable(descriptor, False)
             sock = _duplicate(descriptor)
         except OSError:
-            continue  # it is not open, or no socket
+            continue  # the descriptor is not open, or not a socket
         with sock:
             if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
                 host, port = sock.getsockname()[:2]
@@ -103,17 +104,18 @@ def inherited_sockets() -> list[Inherited]:
 
 
 def keep_open() -> None:
-    """Leave the inherited sockets to the program that replaces this one."""
+    """Pass the inherited sockets on to the program that replaces this one (exec)."""
     for each in inherited_sockets():
         os.set_inheritable(each.descriptor, True)
 
 
 def adopt(host: str, port: int) -> socket.socket | None:
-    """Return the inherited socket for a port, None if there is none.
+    """Return a duplicate of the inherited socket for a host and a port, None if there is none.
 
-    It listens, is plain and non-blocking, and is the caller's to close. Raises SocketMismatch if it
-    listens at another host, OSError if something in this process listens at it already or it
-    cannot be listened at, and what looking up a host name raises.
+    It is a non-blocking socket of the standard library, it listens, and the caller has to close it.
+    Raises SocketMismatch if a listening inherited socket has the port but another address, OSError
+    if this process uses the socket already or cannot listen at it, socket.gaierror if the host name
+    cannot be looked up.
     """
     found = [each for each in inherited_sockets() if each.port == port] if port else []
     if not found:
@@ -123,7 +125,7 @@ def adopt(host: str, port: int) -> socket.socket | None:
         if any(_covers(each, ip) for ip in wanted):
             return _take(each)
     for each in found:
-        if _listens(each.descriptor):  # else it is in nobody's way
+        if _listens(each.descriptor):  # otherwise another socket can be bound to the port
             bound = join_address(each.host, port)
             text = f'the socket for it that this process was started with is at {bound}'
             raise SocketMismatch(errno.EADDRNOTAVAIL, text)
@@ -131,14 +133,14 @@ def adopt(host: str, port: int) -> socket.socket | None:
 
 
 def unused_sockets() -> list[Inherited]:
-    """Return the inherited sockets at which clients wait in vain: nobody here accepts them."""
+    """Return the inherited sockets that listen but are not used: clients would wait in vain."""
     return [
         each for each in inherited_sockets() if not _is_in_use(each) and _listens(each.descriptor)
     ]
 
 
 def misdirected() -> str:
-    """Return a hint if sockets were meant for another process than this one, else nothing."""
+    """Return a hint if the environment has sockets for another process; empty text if not."""
     pid = os.environ.get('LISTEN_PID', '')
     if not os.environ.get('LISTEN_FDS') or pid == str(os.getpid()):
         return ''
@@ -148,7 +150,7 @@ def misdirected() -> str:
     )
 
 
-# What this process listens at. One table for the process, as there is one set of descriptors.
+# descriptor -> the duplicate in use. One table for the process, like its descriptors.
 _adopted: WeakValueDictionary[int, socket.socket] = WeakValueDictionary()
 
 
@@ -158,7 +160,7 @@ def _take(each: Inherited) -> socket.socket:
     sock = _duplicate(each.descriptor)
     try:
         sock.setblocking(False)
-        if not _listens(sock.fileno()):  # else its backlog is what its maker has chosen
+        if not _listens(sock.fileno()):  # otherwise keep the backlog that it was made with
             sock.listen(BACKLOG)
     except OSError:
         sock.close()
@@ -187,7 +189,7 @@ def _listens(descriptor: int) -> bool:
 
 
 def _covers(each: Inherited, ip: str) -> bool:
-    """Tell whether a socket listens where one that is bound to `ip` would."""
+    """Tell whether a socket covers the same addresses as one that is bound to `ip`."""
     if numeric(each.host) == numeric(ip):
         return True
     # systemd's `ListenStream=8080` is one socket for all addresses of both families

@@ -1,4 +1,4 @@
-"""The check `state`: what dead processes, other users and other versions left on this machine."""
+"""The check `state`: files of dead processes, other users and other versions on this machine."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _OTHERS_WRITE = 0o022
 
 
 class StateCheck(Check):
-    """Looks into the state directory, and into those that a `path` of a backend names."""
+    """Looks into the state directory, and into directories that `path` of a backend names."""
 
     early = True
     about = 'files in the state directory'
 
     def run(self, around: Surroundings) -> Iterable[Finding]:
-        """Look at all files; raises NotChecked when there are none."""
+        """Check all files; raises NotChecked if no state directory exists."""
         found: list[Finding] = []
         bases = [base for base in state_bases(around.config) if base.is_dir()]
         if not bases:
@@ -38,7 +38,7 @@ class StateCheck(Check):
 
 
 def state_bases(config: ConfigView) -> Sequence[Path]:
-    """Return the state directories that a configuration means; they need not be there."""
+    """Return the state directories of a configuration; they may not exist yet."""
     paths: list[str | None] = [None]
     for key in ('container.registry.path', 'container.events.path'):
         path = config.get_raw(key)

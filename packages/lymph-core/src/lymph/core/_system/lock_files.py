@@ -1,20 +1,19 @@
-"""Lock files: how a process shows the others on its machine that it is alive.
+"""Lock files: a process shows the other processes of its machine that it is alive.
 
 A lock file has one owner, which holds an exclusive lock on it (flock(2)) until it ends:
 
-- The kernel releases the lock when the process ends, in whatever way. So whoever can lock the file
-  knows that its owner is dead, and may remove it.
-- Readers try a shared lock: two of them at the same time do not take each other for the owner.
-- The file is written and locked under a temporary name and then renamed. Whoever finds it under its
-  own name finds all of its content, and a held lock. A temporary file that a crash has left can be
-  locked and is removed like any other; an owner whose temporary file is removed before it is locked
-  makes another one.
-- No name is used twice. So removing the file of a dead owner never removes that of a live one.
+- The kernel releases the lock when the process ends, in whatever way. A process that can lock the
+  file therefore knows that its owner is dead, and may remove the file.
+- Readers try a shared lock, so two readers at the same time do not take each other for the owner.
+- The file is written and locked under a temporary name and then renamed. Under its final name it is
+  always complete and locked. A temporary file that a crash has left can be locked, and is removed
+  like any other; an owner whose temporary file is removed before it is locked makes another one.
+- Names are never reused, so removing the file of a dead owner cannot remove that of a live one.
 - The lock belongs to the open file, which forked children share. They close it
   (`lymph.core._system.forks`), but a child between fork and exec may hold the lock for a moment
-  longer than its parent lives: check several times after a death (`lymph.core._system.suspects`).
+  after its parent has died: check several times after a death (`lymph.core._system.suspects`).
 
-Locks need a file system that keeps them; some network file systems grant every lock.
+The file system has to support locks; some network file systems grant every lock.
 """
 
 from __future__ import annotations
@@ -43,23 +42,23 @@ __all__ = [
     'remove_dead',
 ]
 
-#: How the name of a file begins that its owner has not finished.
+#: The beginning of the names of files that their owners have not finished.
 TEMPORARY = '.new-'
-_ATTEMPTS = 20  # readers must remove as many temporary files, each within microseconds
-# A link or a pipe in place of the file must not be followed, or waited for.
+_ATTEMPTS = 20  # it fails only if readers remove so many files, each within microseconds
+# Do not follow a link, and do not wait for a pipe, in place of the file.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
-#: 'unknown': there is something, but it cannot be opened now (too many open files, permissions), or
-#: it is no regular file. Nobody is taken for dead on a doubt.
+#: 'unknown': the file cannot be opened now (too many open files, permissions), or is not a regular
+#: file. Such an owner must not be treated as dead.
 OwnerState = Literal['alive', 'dead', 'missing', 'unknown']
 
 
 class LockFile:
-    """A file at `path` with `data` in it, locked from now on until `release` or the process's end.
+    """A file at `path` that contains `data`, locked until `release` or the end of the process.
 
-    Directories that are missing are made, with mode 0700; the file has mode 0600. Raises OSError
-    when it cannot be made, written or locked: ENOLCK where the file system does not keep locks,
-    EAGAIN when other processes keep removing the temporary file.
+    Missing directories are made, with mode 0700; the file has mode 0600. Raises OSError if it
+    cannot be made, written or locked: ENOLCK if the file system does not support locks, EAGAIN if
+    other processes keep removing the temporary file.
 
     In a forked child the copy is closed, and the parent keeps the lock.
     """
@@ -85,9 +84,9 @@ class LockFile:
             self.abandon()
 
     def abandon(self) -> None:
-        """Close the file and leave it where it is. Idempotent.
+        """Close the file without removing it. Idempotent.
 
-        A parent or child process that has it open keeps the lock.
+        The lock is held as long as a parent or child process has the file open.
         """
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
@@ -95,11 +94,11 @@ class LockFile:
 
 
 class FileMutex:
-    """Lets one thread of all processes on this machine at a time do something.
+    """A mutex for all threads of all processes on this machine that use the file at `path`.
 
     Waiting threads sleep in the kernel, which wakes them in order. The lock belongs to this object,
-    not to the process: two objects for one path exclude each other within a process, too. A process
-    that ends releases it. Raises OSError when the file at `path` cannot be opened or made.
+    not to the process: two objects for one path exclude each other within a process, too. The end
+    of a process releases its locks. Raises OSError if the file cannot be opened or made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,7 +120,7 @@ class FileMutex:
         if descriptor >= 0:
             os.close(descriptor)
 
-    abandon = close  # an open copy in a child would keep the lock of a parent that is killed
+    abandon = close  # an open copy in a child would still hold the lock of a killed parent
 
 
 def owner_state(path: Path) -> OwnerState:
@@ -141,9 +140,9 @@ def owner_state(path: Path) -> OwnerState:
 
 
 def is_locked(descriptor: int) -> bool:
-    """Tell whether a lock file that is open here is locked by its owner, or may be.
+    """Tell whether an open lock file is locked by its owner; True if that is unknown.
 
-    If not, `descriptor` has a shared lock afterwards, until it is closed.
+    If it is not locked, `descriptor` holds a shared lock afterwards, until it is closed.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -170,7 +169,7 @@ def remove_dead(directory: Path) -> None:
 
 
 def _publish(path: Path, data: bytes) -> int:
-    """Make `path`, complete and locked; return the descriptor that holds the lock."""
+    """Make the file at `path`, complete and locked; return the descriptor that holds the lock."""
     for _ in range(_ATTEMPTS):
         temporary = path.with_name(f'{TEMPORARY}{secrets.token_hex(8)}')
         try:
@@ -183,7 +182,7 @@ def _publish(path: Path, data: bytes) -> int:
             os.rename(temporary, path)
             return descriptor
         except (BlockingIOError, FileNotFoundError):
-            os.close(descriptor)  # a reader found it before it was locked, and removes it
+            os.close(descriptor)  # a reader has locked or removed it before it was locked here
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -193,6 +192,7 @@ def _publish(path: Path, data: bytes) -> int:
 
 
 def _fill(descriptor: int, path: Path, data: bytes) -> None:
+    """Lock and write a new file, and check that the file system enforces the lock."""
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     rest = memoryview(data)
     while rest:

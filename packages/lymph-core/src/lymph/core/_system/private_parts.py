@@ -1,14 +1,14 @@
-"""Parts of other libraries that these do not promise: checked before they are used.
+"""Checks of private parts of other libraries before lymph uses them.
 
-Where lymph uses such a part, it asks `as_expected` once, when the module is imported, and has a
-second way that needs the library's public names alone. docs/private-parts.md lists all of them::
+Code that uses such a part calls `as_expected` once, when its module is imported, and falls back to
+the public names of the library. docs/private-parts.md lists all parts::
 
     if as_expected('gevent', 'Hub.print_exception', lambda: takes(Hub.print_exception, 'self')):
         ...  # the part
     else:
-        ...  # what is public
+        ...  # the public names
 
-The environment variable `LYMPH_PUBLIC_PARTS_ONLY` forces the public ways: names of distributions,
+The environment variable `LYMPH_PUBLIC_PARTS_ONLY` forces the fall-back: names of distributions,
 separated by commas (``amqp,redis``), or ``all``.
 """
 
@@ -29,11 +29,11 @@ _logger = lazy('logging:getLogger')
 
 
 def as_expected(distribution: str, part: str, check: Callable[[], bool]) -> bool:
-    """Tell whether a part of an installed library may be used.
+    """Tell whether a private part of an installed library is as expected and may be used.
 
-    `check()` looks at the part; false, AttributeError, ImportError and TypeError mean that it is
-    not as expected. That is logged as a warning with the library's name and version. Without a
-    warning the answer is False when `LYMPH_PUBLIC_PARTS_ONLY` names the distribution.
+    `check()` examines the part. If it returns False or raises AttributeError, ImportError or
+    TypeError, a warning with the library's name and version is logged and False is returned. If
+    `LYMPH_PUBLIC_PARTS_ONLY` names the distribution, False is returned without a warning.
     """
     forced = os.environ.get(VARIABLE)
     if forced and not {'all', distribution}.isdisjoint(forced.replace(' ', '').split(',')):
@@ -54,16 +54,16 @@ def as_expected(distribution: str, part: str, check: Callable[[], bool]) -> bool
 
 
 def takes(function: Any, *names: str) -> bool:
-    """Tell whether a function of Python has parameters of these names, in this order at first.
+    """Tell whether the first parameters of a Python function have these names, in this order.
 
-    Reads the code object: importing `inspect` would take longer than all checks.
+    Reads the code object, since importing `inspect` would take longer than all checks.
     """
     code = _innermost(function).__code__
     return bool(code.co_varnames[: code.co_argcount][: len(names)] == names)
 
 
 def assigns(function: Any, *names: str) -> bool:
-    """Tell whether a function of Python uses or sets attributes of these names."""
+    """Tell whether a Python function reads or sets attributes (or globals) of these names."""
     return set(names) <= set(_innermost(function).__code__.co_names)
 
 

@@ -1,8 +1,8 @@
-"""Other processes: watches them and reports their deaths at once, where the platform can.
+"""Watching other processes: their deaths are reported at once if the platform supports it.
 
-Linux can, since 5.3 (pidfd_open(2)). A report is a reason to check a lock, not the truth: the
-number may belong to another process by now. Where a death cannot be reported, the locks alone tell
-(`lymph.core._system.lock_files`).
+Linux does, since 5.3 (pidfd_open(2)). A report is a reason to check a lock, not a proof of death:
+the process id may have been reused when the watch began. Without reports, only the locks show that
+a process is dead (`lymph.core._system.lock_files`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ['ProcessWatcher', 'pid_namespace']
 logger = logging.getLogger(__name__)
 
 _READ = 1  # libev's EV_READ
-_SHARE = 4  # one in so many of the descriptors that this process may open
+_SHARE = 4  # a quarter of the descriptors that this process may open
 
 
 class ProcessWatcher:
@@ -45,10 +45,10 @@ class ProcessWatcher:
         return pid in self._watched
 
     def watch(self, pid: int) -> bool:
-        """Watch `pid` until `unwatch` is called as often; return False when that is impossible.
+        """Watch `pid` until `unwatch` was called as often as this; return False if impossible.
 
-        It is for a process that is gone, on a platform that cannot report deaths, and when too many
-        descriptors are in use.
+        It is impossible if the process is gone, if the platform cannot report deaths, and if too
+        many descriptors are in use.
         """
         process = self._watched.get(pid)
         if process is None:
@@ -68,7 +68,7 @@ class ProcessWatcher:
                 self._watched.pop(pid).close()
 
     def close(self) -> None:
-        """Watch no process any more. Idempotent."""
+        """Stop watching all processes. Idempotent."""
         while self._watched:
             self._watched.popitem()[1].close()
 
@@ -84,7 +84,7 @@ class ProcessWatcher:
         try:
             return os.pidfd_open(pid)
         except OSError as error:
-            # It is gone already, or the kernel or a sandbox does not offer it.
+            # ESRCH: the process is gone; the others: the kernel or a sandbox forbids pidfd_open.
             if error.errno not in (errno.ESRCH, errno.ENOSYS, errno.EPERM):
                 logger.warning('cannot watch process %s: %s', pid, error)
             return None
@@ -93,7 +93,7 @@ class ProcessWatcher:
 def pid_namespace() -> str | None:
     """Return the namespace in which the process ids of this process are valid.
 
-    Containers on one machine have their own (pid_namespaces(7)). None where the platform has none.
+    Containers on one machine have their own (pid_namespaces(7)). None if the platform has none.
     """
     try:
         return os.readlink('/proc/self/ns/pid')

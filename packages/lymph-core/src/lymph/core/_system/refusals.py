@@ -1,6 +1,6 @@
-"""Why an object that is stopped, or that a fork has copied, refuses to be used.
+"""Refusing to use objects that are stopped, or that are copies in a forked child.
 
-Each object that may refuse has one `Availability`, in one of four states:
+Each such object has one `Availability`, in one of four states:
 
 =========  =====================================================================  ===============
 state      `refusal`                                                              left by
@@ -12,8 +12,8 @@ closed     this WHAT was stopped; make a new one                                
 forked     this WHAT was made before a fork; make a new one in the child process  nothing
 =========  =====================================================================  ===============
 
-A method that many callers hurry through compares one attribute before anything happens, and puts
-the text into an error of its own::
+A method on the path of every call or event only compares one attribute, and puts the text into an
+error of its own::
 
     if self._availability.refusal is not None:
         raise EmitFailure(f'{event.type} was not emitted: {self._availability.refusal}')
@@ -27,19 +27,19 @@ __all__ = ['Availability', 'made_before_fork', 'was_stopped']
 
 
 def made_before_fork(what: str) -> str:
-    """Return why the copy of an object in a forked child refuses; `what` is its kind."""
+    """Return the refusal of an object's copy in a forked child; `what` is its kind."""
     return f'this {what} was made before a fork; make a new one in the child process'
 
 
 def was_stopped(what: str) -> str:
-    """Return why an object that was stopped for good refuses; `what` is its kind."""
+    """Return the refusal of an object that was stopped for good; `what` is its kind."""
     return f'this {what} was stopped; make a new one'
 
 
 class Availability:
-    """Whether an object may be used; `what` is its kind, in the words of an error.
+    """Whether an object may be used; `what` names its kind in errors.
 
-    `running` is how it begins: an object that needs no start is running at once.
+    With `running`, the first state is running instead of idle: the object needs no start.
     """
 
     __slots__ = ('_closed', '_what', 'forked', 'refusal')
@@ -47,7 +47,7 @@ class Availability:
     def __init__(self, what: str, *, running: bool = False) -> None:
         self._what = what
         self._closed = False
-        #: whether this is the copy of a forked child
+        #: whether this is a copy in a forked child
         self.forked = False
         #: why the object must not be used, with what to do about it; None while it is running
         self.refusal: str | None = None
@@ -81,11 +81,11 @@ class Availability:
         self.refusal = made_before_fork(self._what)
 
     def check(self, error: Callable[[str], Exception], about: str = '') -> None:
-        """Raise `error(text)` unless the object is running; `about: ` precedes the text."""
+        """Raise `error(text)` unless the object is running; `about` is put before the text."""
         if self.refusal is not None:
             raise error(f'{about}: {self.refusal}' if about else self.refusal)
 
     def check_fork(self, error: Callable[[str], Exception], about: str = '') -> None:
-        """Raise `error(text)` as `check` does, but in a forked child alone."""
+        """Raise `error(text)` as `check` does, but only in a forked child."""
         if self.forked:
             self.check(error, about)

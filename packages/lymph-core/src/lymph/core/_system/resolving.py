@@ -1,22 +1,20 @@
-"""Host names, looked up with an end and without hindering others.
+"""Looking up host names with a timeout, and without blocking other look-ups.
 
-The C library asks its name servers without a limit that a caller could set, and takes 10 s and more
-for servers that say nothing. So it is asked in threads, and whoever waits stops when their time is
-over. Rules:
+The C library has no timeout that a caller could set, and waits 10 s or more for name servers that
+do not answer. So it is called in threads, and callers wait only until their timeout. Rules:
 
-- A numeric address needs no thread: no resolver hears of it.
-- A name holds one thread at most, however many ask for it.
-- There are `THREADS` threads. Names that were not found in time lately share `SLOW_THREADS` of
-  them, so there is always one for other names.
-- A name that was not found is not asked for again for `NEGATIVE` seconds.
+- A numeric address is returned without a thread and without a resolver.
+- A name uses one thread at most, however many greenlets ask for it.
+- There are `THREADS` threads. Names that were lately not found in time share `SLOW_THREADS` of
+  them, so that other names always get a thread.
+- After a failure, a name is not looked up again for `NEGATIVE` seconds.
 
-The threads are not those of gevent's pool, which files and databases use as well: ten names would
-keep all of it.
+gevent's thread pool is not used: it has ten threads, which files and databases need as well.
 """
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401 - a thread of ours would have to wait for its import
+import encodings.idna  # noqa: F401 - otherwise a look-up thread would have to import it
 import socket
 import time
 from collections import deque
@@ -34,19 +32,19 @@ from lymph.core.addresses import numeric
 
 __all__ = ['Resolver', 'SocketAddress', 'resolver']
 
-THREADS = 64  # each waits in a system call
+THREADS = 64  # they cost little: each waits in a system call
 SLOW_THREADS = 48
 NEGATIVE = 1.0  # seconds
 _SLOW = 60.0  # seconds for which a name counts as slow
 
-#: a family and what `connect` and `bind` take for it
+#: an address family, and an address in the form that `connect` and `bind` take
 SocketAddress = tuple[int, tuple[Any, ...]]
 _Found = list[SocketAddress]
 _Outcome = tuple[Any, 'OSError | None']
 
 
 class _LookUp:
-    """One look-up, for all who wait for it."""
+    """One look-up, shared by all greenlets that wait for it."""
 
     def __init__(self, key: str, ask: Callable[[], Any]) -> None:
         self.key = key
@@ -66,14 +64,14 @@ class Resolver:
     def _reset(self) -> None:
         self._running: dict[str, _LookUp] = {}
         self._queued: dict[str, _LookUp] = {}
-        self._queues: tuple[deque[_LookUp], ...] = (deque(), deque())  # slow ones second
-        self._failed: dict[str, tuple[float, OSError]] = {}  # until when, why
-        self._slow: dict[str, float] = {}  # until when
+        self._queues: tuple[deque[_LookUp], ...] = (deque(), deque())  # of normal and slow names
+        self._failed: dict[str, tuple[float, OSError]] = {}  # name -> until when, the error
+        self._slow: dict[str, float] = {}  # name -> until when it counts as slow
 
     def addresses(self, host: str, port: int, timeout: float) -> _Found:
-        """Return where a host is, in the order in which to try (RFC 6724).
+        """Return the addresses of a host in the order in which to try them (RFC 6724).
 
-        Raises `socket.gaierror` when it cannot be found, or not within `timeout` seconds.
+        Raises `socket.gaierror` if the host is not found, or not within `timeout` seconds.
         """
         address = numeric(host)
         if address is not None:
@@ -84,7 +82,10 @@ class Resolver:
         return [(family, (where[0], port, *where[2:])) for family, where in found]
 
     def full_name(self, timeout: float) -> str:
-        """Return the full name of this host, or its plain one if that takes too long."""
+        """Return the full name of this host; the plain one if the look-up fails or takes too long.
+
+        Waits up to `timeout` seconds.
+        """
         name = socket.gethostname()
         try:
             known, aliases, _ = self._wait(f'{name}/', lambda: _ask_by_name(name), timeout)
@@ -93,7 +94,7 @@ class Resolver:
         return next((each for each in (known, *aliases) if '.' in each), known or name)
 
     def abandon(self) -> None:
-        """Forget the threads, which a forked child does not have."""
+        """In a forked child, forget the threads, which do not exist there."""
         self._reset()
 
     def _raise_if_failed(self, host: str) -> None:
@@ -106,7 +107,7 @@ class Resolver:
         raise type(known[1])(*known[1].args)
 
     def _wait(self, key: str, ask: Callable[[], Any], timeout: float) -> Any:
-        """Return what `ask()` returns in a thread, or raise its error."""
+        """Run `ask()` in a thread, or join a look-up for `key`; return its result or raise."""
         look_up = self._running.get(key) or self._queued.get(key) or self._queue(_LookUp(key, ask))
         look_up.waiting += 1
         try:
@@ -117,7 +118,7 @@ class Resolver:
         finally:
             look_up.waiting -= 1
             if not look_up.waiting and self._queued.get(key) is look_up:
-                del self._queued[key]  # its place in the queue is skipped
+                del self._queued[key]  # nobody waits: `_start_queued` will skip it
         outcome = look_up.outcome.get()
         assert outcome is not None
         found, error = outcome
@@ -152,9 +153,9 @@ class Resolver:
                 outcome = look_up.ask(), None
             except OSError as error:
                 outcome = None, error
-            except Exception as error:  # noqa: BLE001 - UnicodeError: a name that no host can have
+            except Exception as error:  # noqa: BLE001 - UnicodeError for an impossible host name
                 outcome = None, socket.gaierror(socket.EAI_NONAME, str(error))
-            with suppress(Exception):  # the loop may be gone: nobody waits any more
+            with suppress(Exception):  # the loop may have ended, and then nobody waits
                 hub.loop.run_callback_threadsafe(self._finished, look_up, outcome)
 
         try:
@@ -163,14 +164,14 @@ class Resolver:
             self._finished(look_up, (None, socket.gaierror(socket.EAI_AGAIN, str(error))))
 
     def _finished(self, look_up: _LookUp, outcome: _Outcome) -> None:
-        """Take the result of a thread, in the hub."""
+        """Handle the result of a thread. Runs in the hub."""
         if self._running.get(look_up.key) is look_up:
             del self._running[look_up.key]
         now = time.monotonic()
         if outcome[1] is not None:
             self._failed = {k: known for k, known in self._failed.items() if known[0] > now}
             self._failed[look_up.key] = now + NEGATIVE, outcome[1]
-        elif look_up.waiting:  # in time
+        elif look_up.waiting:  # found in time
             self._slow.pop(look_up.key, None)
         self._slow = {k: until for k, until in self._slow.items() if until > now}
         look_up.outcome.set(outcome)
@@ -178,7 +179,7 @@ class Resolver:
 
 
 def _ask(host: str, port: int | None, flags: int) -> _Found:
-    # the standard library's own, also when that is patched: the function waits in a thread
+    # not gevent's, even under monkey patching, since it runs in a native thread
     ask = get_original('socket', 'getaddrinfo')
     found = ask(host, port, type=socket.SOCK_STREAM, flags=flags)
     return [(int(family), address) for family, _, _, _, address in found]
@@ -198,5 +199,5 @@ def resolver() -> Resolver:
     return found
 
 
-# One for each loop, because the bound on threads is one of the process and not of a transport.
+# One for each loop rather than for each transport, so that the limit of threads is a common one.
 _resolvers: WeakKeyDictionary[Any, Resolver] = WeakKeyDictionary()

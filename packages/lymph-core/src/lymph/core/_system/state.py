@@ -1,11 +1,11 @@
-"""Where lymph keeps what outlives a process on one machine: the state directory.
+"""The state directory: where lymph keeps files that outlive a process on a machine.
 
-It is `LYMPH_STATE_DIR`, else ``$XDG_STATE_HOME/lymph``, else ``~/.local/state/lymph``; the `path`
-of a backend's configuration goes before all of them. Source: the XDG Base Directory Specification.
+It is `LYMPH_STATE_DIR`, or else ``$XDG_STATE_HOME/lymph``, or else ``~/.local/state/lymph``. The
+`path` of a backend's configuration takes precedence. Source: the XDG Base Directory Specification.
 
-Whoever can write to it can pretend to be any instance, and can read and change all events. So it
-belongs to the user of this process and nobody else can write to it, as ssh wants it of ``~/.ssh``;
-anything else is refused, and never changed.
+A user who can write to it can pretend to be any instance, and can read and change all events. So it
+has to belong to the user of this process, and nobody else may have permission to write to it, as
+ssh requires of ``~/.ssh``. Other directories are rejected; lymph never changes their permissions.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _LENGTH = 300  # characters of a path in an error
 def state_directory(
     *parts: str, path: str | None = None, where: Location | str | None = None
 ) -> Path:
-    """Return the state directory, or the directory `parts` in it, made with mode 0700 if missing.
+    """Return the state directory, or the directory `parts` in it. A missing one gets mode 0700.
 
-    `path` is what the configuration says and `where` it says so, for the error. Raises
-    ConfigurationError when the directory cannot be made, when nothing can be written to it, or when
-    it is not this user's alone.
+    `path` is the setting of a backend (None: not set), `where` its place in the configuration.
+    Raises ConfigurationError if the directory cannot be made or written to, if it belongs to
+    another user, or if other users can write to it.
     """
     base, source = _base(path, where)
     if not base.is_absolute():
@@ -66,12 +66,12 @@ def state_directory(
 
 
 def state_base(path: str | None = None) -> Path:
-    """Return the state directory, or what `path` names in place of it; it need not be there."""
+    """Return the state directory, or the one that `path` names instead; it may not exist."""
     return _base(path, None)[0]
 
 
 def make_private(directory: Path) -> None:
-    """Make `directory` and all that is missing above it, with mode 0700; raises OSError."""
+    """Make `directory` and missing parents, with mode 0700; raises OSError."""
     if not directory.is_dir():
         make_private(directory.parent)
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -84,13 +84,13 @@ def _base(path: str | None, where: Location | str | None) -> tuple[Path, Locatio
     if named:
         return Path(os.path.expanduser(named)), 'LYMPH_STATE_DIR'
     xdg = os.environ.get('XDG_STATE_HOME', '')
-    if os.path.isabs(xdg):  # the specification has relative ones ignored
+    if os.path.isabs(xdg):  # the specification says to ignore relative paths
         return Path(xdg, 'lymph'), 'XDG_STATE_HOME'
     return Path(os.path.expanduser('~/.local/state/lymph')), 'LYMPH_STATE_DIR is not set'
 
 
 def _make(directory: Path, base: Path) -> None:
-    """Make `directory`, in a parent that exists unless it is `base`, for the owner alone."""
+    """Make `directory` with mode 0700; for `base`, also its missing parents."""
     if directory == base and not directory.is_dir():
         directory.parent.mkdir(parents=True, exist_ok=True)
     if not directory.is_dir():
@@ -98,7 +98,7 @@ def _make(directory: Path, base: Path) -> None:
 
 
 def _others(directory: Path) -> str:
-    """Return who else has power over `directory`, as half a sentence; empty for nobody."""
+    """Return why others control `directory`, as the beginning of an error's advice; '' if not."""
     found = directory.stat()
     if found.st_uid != os.geteuid():
         owner, user = _user(found.st_uid), _user(os.geteuid())

@@ -10,7 +10,7 @@
     backdoor/<identity>                                   lock file of a container
     node/<identity>                                       lock file of a node
 
-The names of lock files that are not complete begin with ``.new-``.
+The names of incomplete lock files begin with ``.new-``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ __all__ = ['StateFile', 'read_state']
 
 Kind = Literal['directory', 'file', 'socket', 'other']
 
-_MOST = 20_000  # files that are read
-#: Seconds after which whoever has made a file has also locked it, or bound its socket.
+_MOST = 20_000  # files that are examined
+#: Seconds within which a process that makes a file also locks it, or binds its socket.
 _SETTLED = 10.0
 _TEMPORARY = f'{re.escape(TEMPORARY)}[0-9a-f]+'
 _LOCKED = re.compile(
@@ -49,8 +49,8 @@ _OURS = re.compile(r'(registry|events|backdoor|node)(/.*)?')
 class StateFile:
     """A file or directory: its `path` below the state directory, owner and mode.
 
-    `known` tells whether this version of lymph keeps such a file there, `dead` whether the process
-    that made it is gone.
+    `known` tells whether this version of lymph makes such files there, `dead` whether the process
+    that made this one has ended.
     """
 
     path: str
@@ -62,9 +62,9 @@ class StateFile:
 
 
 def read_state(base: Path) -> list[StateFile]:
-    """Return lymph's files in the directory `base`, at most 20,000. Blocks.
+    """Return lymph's files in the directory `base`, at most 20,000. Blocks the native thread.
 
-    Files that cannot be read are left out, and so are those of other programs.
+    Files that cannot be read, and those outside lymph's directories, are left out.
     """
     found = []
     for path, name in _walk(base):

@@ -1,9 +1,9 @@
-"""Owners that may have died, and when to check their locks. No clock, no file.
+"""Owners of locks that may have died, and when to check their locks. Pure: no clock, no files.
 
-A dying process may hold its last lock for a moment longer than its connections, or than the kernel
-needs to report its death: a child between fork and exec holds it too. So one suspicion leads to
-`CHECKS` checks: the first at once, the second after `FIRST_INTERVAL`, each later one after twice
-the interval before it, 1.3 s in all.
+The lock of a process may be released a moment after its connections are closed and its death is
+reported, for example because a child between fork and exec holds it too. So each suspicion leads
+to `CHECKS` checks: the first at once, the second after `FIRST_INTERVAL`, each later one after twice
+the previous interval; they take 1.3 s in all.
 
 =============  ============================================  ========================
 state          entered by                                    left for
@@ -27,7 +27,7 @@ FIRST_INTERVAL = 0.02  # seconds
 
 
 class Suspects(Generic[Owner]):
-    """Those who are suspected, under any hashable name: a process id, the key of an instance."""
+    """The suspected owners, each by a hashable name: a process id, the key of an instance."""
 
     def __init__(self) -> None:
         self._left: dict[Owner, int] = {}  # checks
@@ -37,24 +37,24 @@ class Suspects(Generic[Owner]):
         self._left.setdefault(owner, CHECKS)
 
     def current(self) -> frozenset[Owner]:
-        """Return who is suspected now."""
+        """Return the suspected owners."""
         return frozenset(self._left)
 
     def checked(self, owners: Collection[Owner]) -> None:
-        """Count one check of each of `owners`; after the last one it is suspected no more."""
+        """Count one check of each of `owners`; an owner is trusted again after the last check."""
         for owner in owners:
             left = self._left.pop(owner, 0) - 1
             if left > 0:
                 self._left[owner] = left
 
     def clear(self) -> None:
-        """Suspect nobody any more."""
+        """Trust all owners."""
         self._left.clear()
 
     def interval(self) -> float | None:
-        """Return the seconds until the next check; None when nobody is suspected.
+        """Return the seconds until the next check; None if no owner is suspected.
 
-        The newest suspicion decides: it is the one that is checked most often.
+        The newest suspicion decides, since its intervals are the shortest.
         """
         if not self._left:
             return None

@@ -1,8 +1,8 @@
-"""Native threads: what is made in one of them belongs to it.
+"""Native threads: an object of lymph may be used only in the thread that made it.
 
-gevent has a loop of its own for each native thread. What another thread does to an object of lymph
-would wake the wrong loop, or none: a call is sent and its answer lost. So each way into lymph
-compares one number and raises `lymph.exceptions.WrongThread` before anything happens::
+gevent has a loop of its own for each native thread. If another thread used an object of lymph, it
+would wake the wrong loop or none: a call would be sent and its answer lost. So each public method
+compares one number, and raises `lymph.exceptions.WrongThread` before it has any effect::
 
     if get_ident() != self._thread:
         raise WrongThread('an event was emitted')
@@ -16,5 +16,6 @@ from gevent.monkey import get_original
 
 __all__ = ['get_ident']
 
-#: the number of the native thread; under monkey patching, `threading.get_ident` is the greenlet's
+#: returns the id of the native thread, even under monkey patching, where `threading.get_ident`
+#: returns that of the greenlet
 get_ident: Callable[[], int] = get_original('_thread', 'get_ident')

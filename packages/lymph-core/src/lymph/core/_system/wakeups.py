@@ -1,20 +1,20 @@
-"""Wake-ups: how processes of one machine tell each other that a shared file has changed.
+"""Wake-ups: processes of one machine notify each other that a shared file has changed.
 
-A process that waits binds a Unix datagram socket in a directory that all of them know. A wake-up
-carries no data, it says "look again": the receiver reads the files, and several wake-ups count as
-one. The sockets are files::
+A process that waits binds a Unix datagram socket in a directory that all processes know. A wake-up
+carries no data: it makes the receiver read the files again. Several wake-ups may count as one. The
+sockets are files::
 
     <directory>/<hash of the name>.<random>
 
 - `on_wakeup` runs in gevent's hub, soon after a wake-up and never before the constructor of the
-  socket has returned. It must not wait; it sets an event or starts a greenlet.
-- Nobody waits for anybody. The socket of a stopped or busy process holds a few unread wake-ups and
-  drops the others, which is no loss: its owner is going to look anyway.
+  socket has returned. It must not wait; it may set an event or start a greenlet.
+- Sending never blocks. The socket of a stopped or busy process holds a few unread wake-ups, and
+  further ones are dropped. That loses nothing, since its owner will read the files anyway.
 - Several sockets may have the same name (the consumers of one queue); `wake` reaches all of them.
   A name is any text.
 - The socket of a dead process is removed by the first wake-up that finds it.
-- To miss nothing, bind the socket first and then read the files; change the files first and then
-  wake the others.
+- To miss nothing, bind the socket before you read the files, and change the files before you wake
+  others.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ __all__ = ['Waker', 'WakeupSocket', 'is_deaf', 'wake']
 logger = logging.getLogger(__name__)
 
 _READ = 1  # libev's EV_READ
-_READS = 64  # wake-ups read at once; the kernel keeps about ten (net.unix.max_dgram_qlen)
-_PATH_LIMIT = 103  # bytes of a socket's path that every Unix takes (Linux 107, macOS 103)
-_COARSE = 1.0  # seconds; more than the ticks of a file system's clock
+_READS = 64  # wake-ups read at once; the kernel queues about ten (net.unix.max_dgram_qlen)
+_PATH_LIMIT = 103  # bytes of a socket's path that every Unix accepts (Linux 107, macOS 103)
+_COARSE = 1.0  # seconds; longer than one tick of a file system's clock
 _NO_DIRECTORY = (errno.EACCES, errno.ELOOP, errno.ENOENT, errno.ENOTDIR)
-_BINDING = 10.0  # seconds for which a socket that does not answer may be one that is being bound
+_BINDING = 10.0  # seconds; a younger socket that refuses datagrams may not be bound yet
 
-# Never gevent's: these sockets do not block, and gevent's are heavier.
+# Not gevent's, even under monkey patching: these sockets never block, and gevent's cost more.
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 
 
 class WakeupSocket:
     """Calls `on_wakeup()` in the hub after each wake-up for `name` in `directory`.
 
-    Raises OSError, with the path, when the directory is missing or cannot be written. In a forked
+    Raises OSError, with the path, if the directory is missing or cannot be written to. In a forked
     child the copy is closed; the socket stays the parent's.
     """
 
@@ -75,13 +75,13 @@ class WakeupSocket:
 
     @property
     def in_place(self) -> bool:
-        """Whether the others find the socket: nobody has removed its file."""
+        """Whether others still find the socket: its file was not removed."""
         return os.path.exists(self.path)
 
     def restore(self) -> None:
-        """Bind another socket if the file of this one was removed; make the directory if missing.
+        """Bind a new socket if the file of this one was removed; make the directory if missing.
 
-        Raises OSError, and then this socket stays as it was: its file may come back. A closed
+        If this raises OSError, the old socket stays in use, since its file may come back. A closed
         socket stays closed.
         """
         if self._socket.fileno() >= 0 and not self.in_place:
@@ -112,7 +112,7 @@ class WakeupSocket:
         except BaseException as error:
             bound.close()
             if isinstance(error, OSError):
-                error.filename = path  # bind() does not name it
+                error.filename = path  # bind() does not set it
             raise
         self.path, self._socket = path, bound
         self._watcher = gevent.get_hub().loop.io(bound.fileno(), _READ)
@@ -128,10 +128,10 @@ class WakeupSocket:
 
 
 def wake(directory: str | os.PathLike[str], name: str | None = None) -> int:
-    """Wake all sockets in `directory`, or those called `name`; return how many there were.
+    """Wake all sockets in `directory`, or those called `name`; return how many were woken.
 
-    Never blocks and raises nothing. A directory that is missing or cannot be listed has none; a
-    lack of this process, such as too many open files, is logged.
+    Never blocks and raises nothing. A directory that is missing or cannot be listed counts as
+    empty. Errors of this process, such as too many open files, are logged.
     """
     prefix = '' if name is None else _prefix(name)
     try:
@@ -143,20 +143,23 @@ def wake(directory: str | os.PathLike[str], name: str | None = None) -> int:
 
 
 class Waker:
-    """Wakes the sockets of a directory often; lists the directory only when it has changed.
+    """Wakes sockets of one directory often; lists the directory only when it has changed.
 
-    So a wake-up costs as much among a thousand sockets as it does alone.
+    So the cost of a wake-up does not depend on the number of sockets in the directory.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = directory
-        self._listed: tuple[int, int] | None = None  # the state of the directory that is known
-        self._paths: dict[str, list[str]] = {}
-        self._names: set[str] = set()  # to be woken at the end of this turn of the loop
+        self._listed: tuple[int, int] | None = None  # state of the directory when it was listed
+        self._paths: dict[str, list[str]] = {}  # hash of a name -> paths of its sockets
+        self._names: set[str] = set()  # to wake at the end of this turn of the loop
         self._hub = gevent.get_hub()
 
     def wake(self, name: str) -> int:
-        """Wake the sockets called `name`; return how many there were. Never blocks."""
+        """Wake the sockets called `name`; return how many were woken. Never blocks.
+
+        Raises OSError for a lack of resources in this process, such as too many open files.
+        """
         state = self._state()
         if state is None or state != self._listed:
             self._listed, self._paths = None, {}
@@ -164,8 +167,8 @@ class Waker:
             for each in names or ():
                 prefix = each[: each.find('.') + 1]
                 self._paths.setdefault(prefix, []).append(os.path.join(self._directory, each))
-            # A change within the same tick of the file system's clock would not be seen. Nor would
-            # the end of what prevents listing it, such as missing permissions.
+            # Do not store the list if the directory may change again within the same tick of the
+            # file system's clock, which would not change `state`, nor if it could not be listed.
             if state is not None and names is not None and file_age(state[1] / 1e9) > _COARSE:
                 self._listed = state
         return sum(_wake_one(path) for path in self._paths.get(_prefix(name), ()))
@@ -177,12 +180,12 @@ class Waker:
         self._names.add(name)
 
     def flush(self) -> None:
-        """Do now what `wake_soon` was called for. Failures are logged, never raised."""
+        """Wake the sockets that `wake_soon` has collected. Failures are logged, never raised."""
         names, self._names = self._names, set()
         for name in names:
             try:
                 self.wake(name)
-            except Exception as error:  # noqa: BLE001 - the others look by themselves in time
+            except Exception as error:  # noqa: BLE001 - consumers also poll the files in time
                 logger.warning('cannot wake those who wait for %s: %s', name, error_text(error))
 
     def _state(self) -> tuple[int, int] | None:
@@ -194,16 +197,16 @@ class Waker:
 
 
 def is_deaf(path: str | os.PathLike[str]) -> bool:
-    """Tell whether the process that bound the socket at `path` is gone. Nothing is sent."""
+    """Tell whether the process that bound the socket at `path` has ended. Sends nothing."""
     with suppress(OSError), _datagram_socket() as sender, _address(os.fspath(path)) as address:
         return sender.connect_ex(address) == errno.ECONNREFUSED
     return False
 
 
 def _list(directory: str | os.PathLike[str]) -> list[str] | None:
-    """Return the names in `directory`, None when it is missing or cannot be listed.
+    """Return the names in `directory`; None if it is missing or cannot be listed.
 
-    Raises OSError for a lack of this process.
+    Raises OSError for a lack of resources in this process, such as too many open files.
     """
     try:
         return os.listdir(directory)
@@ -214,14 +217,14 @@ def _list(directory: str | os.PathLike[str]) -> list[str] | None:
 
 
 def _wake_one(path: str) -> bool:
-    # A socket for each: unread datagrams count against the buffer of their sender, so one socket
-    # for all would fall silent as soon as a few hundred receivers were slow.
+    # A new socket for each wake-up: unread datagrams count against the buffer of their sender, so a
+    # shared socket could not send any more once a few hundred receivers were slow.
     with _datagram_socket() as sender:
         try:
             with _address(path) as address:
                 sender.sendto(b'!', address)
         except BlockingIOError:
-            return True  # it holds as many unread wake-ups as it can
+            return True  # its queue is full of unread wake-ups
         except OSError as error:
             if error.errno == errno.ECONNREFUSED:
                 _remove_deaf(path)
@@ -232,7 +235,7 @@ def _wake_one(path: str) -> bool:
 def _remove_deaf(path: str) -> None:
     with suppress(OSError):
         found = os.lstat(path)
-        # bind() makes the file a moment before the socket answers.
+        # bind() makes the file a moment before the socket accepts datagrams.
         if stat.S_ISSOCK(found.st_mode) and file_age(found.st_mtime) > _BINDING:
             os.unlink(path)
 
