@@ -74,6 +74,7 @@ def _read_digest(config: ConfigView) -> str | None:
     auth = config.view('auth')
     refuse_unknown(auth, ('password', 'user'), plain=True)
     user, password = raw.get('user'), raw.get('password')
+    # ZooKeeper's scheme `digest` ends the user at the first colon.
     if not isinstance(user, str) or not is_line(user) or ':' in user:
         raise auth.error('user', 'expected a name without a colon, as text')
     if not isinstance(password, str) or not is_line(password):

@@ -46,6 +46,7 @@ def read_options(section: ConfigView, factory: type[KazooClient]) -> dict[str, A
     """
     if factory is KazooClient:
         refuse_unknown(section, _DEFAULTS)
+    # A key without a value means kazoo's default, which is often another one than None.
     options: dict[str, Any] = {
         name: _DEFAULTS[name]
         for name in section
@@ -70,6 +71,7 @@ def read_options(section: ConfigView, factory: type[KazooClient]) -> dict[str, A
     if logger is not None:
         options['logger'] = logger
     else:
+        # kazoo's default is None, which would replace the logger that the caller has for this
         options.pop('logger', None)
     options['handler'] = (
         _object(section, 'handler', SequentialGeventHandler) or SequentialGeventHandler()
@@ -95,6 +97,7 @@ def _auth_data(section: ConfigView) -> list[tuple[str, str]]:
     pairs = [tuple(each) for each in value if isinstance(each, list)] if _listed(value) else []
     texts = all(isinstance(text, str) and is_line(text) for pair in pairs for text in pair)
     if not texts or not _listed(value) or any(len(pair) != 2 for pair in pairs):
+        # The error does not show what was found: it has credentials in it.
         raise section.error(
             'auth_data', 'expected a list of [scheme, credential], such as [[digest, "user:word"]]'
         )

@@ -24,6 +24,7 @@ def check_path(text: str) -> str:
     path = text[:-1] if text.endswith('/') else text
     characters = is_line(text) and not any(unicodedata.category(c) in _REFUSED for c in text)
     segments = path.split('/')
+    # `/` is the root, with an empty path; empty text has one too, but is no path.
     absolute = segments[0] == '' and text.startswith('/')
     if characters and absolute and all(map(_is_name, segments[1:])):
         return path
@@ -44,10 +45,12 @@ def read_hosts(value: object) -> str:
     Missing ports become 2181; spaces around servers and superfluous commas are removed. Raises
     ValueError for anything else.
     """
+    # An empty list is as wrong as a value of another type.
     *others, last = value if isinstance(value, list) and value else [value]
     if not all(isinstance(each, str) for each in (*others, last)):
         raise ValueError(_EXPECTED)
     final, slash, path = str(last).partition('/')
+    # kazoo reads the path from the end of the text, so this server would be a part of it.
     if ',' in path:
         raise ValueError(_ONE_PATH)
     servers = [each.strip() for text in (*others, final) for each in text.split(',')]

@@ -172,6 +172,7 @@ class Nodes:
         try:
             data, stat = answer(client.get_async(path))
             if stat.ephemeralOwner == self._session.id:
+                # ours already: its creation succeeded, but the answer was lost
                 node.session = stat.ephemeralOwner
                 if data != node.data:
                     answer(client.set_async(path, node.data))
@@ -179,6 +180,7 @@ class Nodes:
                 exchange = client.transaction()
                 exchange.delete(path, stat.version)
                 exchange.create(path, node.data, self._acl, ephemeral=True)
+                # kazoo returns the errors of a transaction instead of raising them.
                 for result in answer(exchange.commit_async()):
                     if isinstance(result, Exception):
                         raise result

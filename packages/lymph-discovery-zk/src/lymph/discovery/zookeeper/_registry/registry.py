@@ -161,6 +161,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         client, answer = self._session.client, self._session.answer
         with self._asking(f'discover {namespace}'):
             self._session.wait(self._session.timeout)
+            # Requests are answered in order, so what follows is as new as the leader at the sync.
             client.sync_async(folder)
             try:
                 parts = answer(client.get_children_async(folder))
@@ -171,6 +172,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         return {
             name
             for part, stat in stats.items()
+            # None: its node was deleted after the list was read
             if stat and (name := self._name_in(folder, part, stat)) is not None
         }
 

@@ -123,13 +123,14 @@ class ServiceView:
     def _instances(self, children: set[str]) -> dict[str, ServiceInstance | None]:
         """Return the instance in each child, or None; children that are gone are left out."""
         client = self._session.client
+        # Ask for all before waiting for the first answer: one round trip instead of many.
         asked = {child: client.get_async(f'{self.path}/{child}', self._watch) for child in children}
         found: dict[str, ServiceInstance | None] = {}
         for child, pending in asked.items():
             try:
                 found[child] = self._instance(child, self._session.answer(pending))
             except NoNodeError:
-                continue
+                continue  # it was deleted after the children were listed
             except KazooException as error:
                 self._unreadable.add(child)
                 self._ignore(child, type(error).__name__)

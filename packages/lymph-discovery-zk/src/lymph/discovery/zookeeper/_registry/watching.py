@@ -101,12 +101,14 @@ class Watching:
         called. Raises Away when the server does not answer in time.
         """
         remaining = self._keep_until - time.monotonic()
+        # 0: nothing is kept. When the time is over, the views read again and drop what is missing.
         if self._keep_until and remaining <= 0:
             self._keep_until = 0.0
             for view in self._views.values():
                 view.doubt()
         stale = [view for view in self._views.values() if view.stale]
         failures = [one for one in Pool(_AT_ONCE).map(self._look, stale) if one is not None]
+        # Only now, so that one failure does not keep the other services out of date.
         if failures:
             raise failures[0]
         return max(remaining, 0.0) if self._keep_until else None
