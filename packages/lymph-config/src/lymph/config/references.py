@@ -83,6 +83,7 @@ def load_reference(reference: str, *, where: Location | str | None = None) -> ob
                 found = getattr(found, segment)
             except AttributeError as error:
                 advice = close_names(segment, dir(found)) or '; check the name'
+                # This may be another module, which hides the one that was meant.
                 if found is module:
                     advice = _advice_on_hidden(module_name) or advice
                 raise PluginError(

@@ -112,7 +112,7 @@ class Substitution:
             found = self._variable(rest, where)
             return hide(found) if is_secret_path(parse_key(rest)) else found
         if _is_hidden(where):
-            name = '...'
+            name = '...'  # a secret may have `$(` in it, and more of it behind that
         raise ConfigurationError(
             f'$({name}) is neither $(env.NAME) nor $(var.NAME); for plain text write $$({name})',
             where,
@@ -173,7 +173,7 @@ def _as_text(node: ValueNode, name: str, where: Location) -> str:
     """
     value = node.value
     if value is not None and not isinstance(value, (dict, list)):
-        if node.text is not None:
+        if node.text is not None:  # None: the value is not from a file
             return node.text
         if isinstance(value, bool):
             return 'true' if value else 'false'

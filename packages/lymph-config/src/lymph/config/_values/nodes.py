@@ -233,6 +233,7 @@ def _step(
     Raises ConfigurationError as `find` does.
     """
     if node.value is None or isinstance(node.value, dict):
+        # null counts as a mapping without keys
         return _child(node, segment) if node.value else None
     if isinstance(node.value, list) and (isinstance(segment, int) or segment.isdecimal()):
         return _child(node, segment)
@@ -253,11 +254,13 @@ def _assign(
     if depth == len(path):
         return value
     segment = path[depth]
+    # A mapping that is missing, or has no value, is made.
     if node is None or node.value is None:
         node = ValueNode({}, node.position if node else None)
     child = _assign(root, path, depth + 1, _step(root, path, depth, node, segment), value)
     if isinstance(node.value, dict):
         return node._replace(value={**node.value, str(segment): child})
+    # A list, since `_step` has raised for all but mappings and lists.
     index = _index(node, segment)
     if index is None:
         raise ConfigurationError(

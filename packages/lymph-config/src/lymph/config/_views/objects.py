@@ -70,6 +70,7 @@ class SharedState:
                 (*path, 'class'),
                 f'expected a class or a function, found {describe(factory)}',
             )
+        # Values that `extra` replaces are not even looked at: a `dep:` among them is not made.
         own: dict[str, ValueNode] = (node.value if node else None) or {}
         arguments = {
             key: self._argument(child, (*path, key))
@@ -118,6 +119,7 @@ class SharedState:
         path = (_DEPENDENCIES, name)
         if find(self.tree, path) is None:
             section = find(self.tree, path[:1])
+            # `dependencies:` may be missing, or have no value
             defined = {} if section is None or section.value is None else section.value
             if not isinstance(defined, dict):
                 text = f'expected a mapping, found {describe(defined)}'
@@ -168,6 +170,7 @@ class SharedState:
         """
         at = (*path, 'class')
         node = find(self.tree, at)
+        # `class:` without a value counts as no class.
         chosen = default if node is None or node.value is None else node.value
         where = locate(self.tree, at)
         if isinstance(chosen, str):
