@@ -232,6 +232,7 @@ class WebServiceInterface(Interface):
                 f'set {self._ip_at.key} to the host of that socket, or bind the socket to {ip}',
                 self._ip_at,
             )
+        # gaierror has numbers of its own, and gevent adds the address to the text of other errors.
         resolved = not isinstance(error, gaierror)
         reason = os.strerror(error.errno) if resolved and error.errno else error.strerror or error
         if not resolved or error.errno == errno.EADDRNOTAVAIL:

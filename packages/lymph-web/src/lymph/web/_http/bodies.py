@@ -87,7 +87,7 @@ class Body:
     def readline(self, size: int | None = None) -> bytes:
         """Return up to the next line feed, at most `size` bytes, empty at the end."""
         limit = None if size is None or size < 0 else size
-        seen = 0
+        seen = 0  # bytes that were searched: a long line is not searched again with each arrival
         while True:
             end = self._ready.find(b'\n', seen, limit)
             if end >= 0:
@@ -128,9 +128,11 @@ class Body:
     def _more(self) -> bool:
         """Wait for more to be `_ready`; return False at the end."""
         if self._fault is not None:
+            # the same error each time, whose traceback would grow
             raise self._fault.with_traceback(None)
         if self._length > self._limits.max_body_size:
             raise self._failed(RequestEntityTooLarge())
+        # First what has arrived already, perhaps together with the head.
         while not self._source.ended:
             try:
                 data = self._source.take(self._incoming.buffer)
@@ -146,6 +148,7 @@ class Body:
     def _receive(self) -> None:
         started = time.monotonic()
         try:
+            # Only now, when the application asks for the body, and once.
             if self._proceed is not None:
                 proceed, self._proceed = self._proceed, None
                 proceed()
@@ -157,6 +160,7 @@ class Body:
             raise self._failed(ClientDisconnected()) from error
         self._time_left -= time.monotonic() - started
         if not arrived:
+            # The client went away, or the time for the whole body was over before this was called.
             raise self._failed(ClientDisconnected() if timeout > 0 else RequestTimeout())
 
     def _failed(self, fault: HTTPException) -> HTTPException:

@@ -110,12 +110,14 @@ class HttpConnection:
             self._refuse(error)
             return False
         except OSError:
-            return False
+            return False  # it was idle for too long, or is broken
         if head is None:
-            return False
+            return False  # the client has closed the connection, or `end` has
         body = Body(head, self._incoming, self.server.limits, self._proceed)
         reusable = self._answer(head, body)
         self.served += 1
+        # A short rest of the body is read, so that the next request can follow. A longer one ends
+        # the connection, but not before the client had time to read its answer.
         if body.unread:
             with self.server.idle(self):
                 body.skip()

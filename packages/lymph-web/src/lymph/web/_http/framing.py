@@ -69,10 +69,13 @@ class Framing:
     def head(self) -> bytes:
         """Return the status line and all header fields, with the empty line behind them."""
         status = self._opening.status
+        # The space behind the code is needed even without a phrase (RFC 9112, section 4).
         lines = [f'HTTP/1.1 {status}' if ' ' in status else f'HTTP/1.1 {status} ']
         names = set()
         for name, value in self._opening.fields:
             lower = name.lower()
+            # The length of an answer to HEAD or of a 304 stays: it is that of the body to a GET
+            # (RFC 9110, section 8.6).
             if lower in _HOP_BY_HOP or (lower == 'content-length' and self._has_no_length):
                 continue
             names.add(lower)
@@ -85,7 +88,7 @@ class Framing:
             lines.append('Transfer-Encoding: chunked')
         if self.closes:
             lines.append('Connection: close')
-        elif self._version == 'HTTP/1.0':
+        elif self._version == 'HTTP/1.0':  # a client of HTTP/1.1 expects this unasked
             lines.append('Connection: keep-alive')
         return '\r\n'.join((*lines, '', '')).encode('latin-1')
 

@@ -132,6 +132,7 @@ def _target(method: str, target: str, host: str | None) -> tuple[str | None, str
     """Return the authority (None unless the target has one), the path and the query."""
     if method == 'CONNECT':
         raise HeadError(501, 'this server is no proxy')
+    # the four forms of a target: RFC 9112, section 3.2
     if target == '*' and method == 'OPTIONS':
         return None, '*', ''
     authority = None
@@ -140,8 +141,10 @@ def _target(method: str, target: str, host: str | None) -> tuple[str | None, str
         scheme, authority, target = absolute.groups()
         if not is_authority(authority):
             raise HeadError(400, 'expected a host name, and a port if any, in the target')
+        # Of two servers in a row, one might go by the target and the other by the field.
         if host is not None and not same_authority(authority, host, scheme.lower()):
             raise HeadError(400, 'expected the host of the target in header field Host')
+        # the path may be missing, also in front of a query
         target = target if target.startswith('/') else f'/{target}'
     if not target.startswith('/'):
         raise HeadError(400, 'expected a target that starts with a slash')
