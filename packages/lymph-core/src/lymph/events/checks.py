@@ -51,7 +51,7 @@ def check_emission(event: Event, delay: object) -> None:
 def check_subscription(subscription: Subscription, consuming: Subscription | None) -> None:
     """Raise SubscriptionError for bad topics, and when the queue is consumed already.
 
-    `consuming` is the subscription of this instance that consumes the queue of that name.
+    `consuming` is the subscription of this instance that consumes the queue of that name, or None.
     """
     name = subscription.queue_name
     if not name or not isinstance(name, str) or not name.isprintable():

@@ -112,7 +112,8 @@ class Substitution:
             found = self._variable(rest, where)
             return hide(found) if is_secret_path(parse_key(rest)) else found
         if _is_hidden(where):
-            name = '...'  # a secret may have `$(` in it, and more of it behind that
+            # a secret that happens to have `$(` in it: what is behind that is part of it
+            name = '...'
         raise ConfigurationError(
             f'$({name}) is neither $(env.NAME) nor $(var.NAME); for plain text write $$({name})',
             where,

@@ -108,6 +108,7 @@ def without_secrets(node: ValueNode, path: Path, text: str) -> str:
         for segment, child in children:
             text = without_secrets(child, (*path, segment), text)
     elif node.shown is not None or is_secret_path(path):
+        # as errors quote it, with escapes, and as it is
         for form in _forms(node.value):
             if len(form) > _PARTICLE:
                 text = text.replace(form, MASK)

@@ -225,7 +225,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         self._expect_own_thread('queues were prepared')
         queues = [*consumed, *kept]
         for subscription in queues:
-            check_subscription(subscription, None)
+            check_subscription(subscription, None)  # nothing is consumed yet
 
         def declare_all(db: Database) -> None:
             for each in consumed:

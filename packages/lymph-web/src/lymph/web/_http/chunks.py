@@ -95,7 +95,7 @@ class Chunks:
             if not used:
                 break
             at += used
-        del buffer[:at]  # once: each removal from the front moves all that is behind it
+        del buffer[:at]
         return b''.join(parts)
 
     # Each of these returns how many bytes it used, 0 when it needs more.

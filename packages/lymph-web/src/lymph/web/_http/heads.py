@@ -130,9 +130,9 @@ def _field(line: str) -> tuple[str, str]:
 
 def _target(method: str, target: str, host: str | None) -> tuple[str | None, str, str]:
     """Return the authority (None unless the target has one), the path and the query."""
+    # The four forms of a target: RFC 9112, section 3.2.
     if method == 'CONNECT':
         raise HeadError(501, 'this server is no proxy')
-    # the four forms of a target: RFC 9112, section 3.2
     if target == '*' and method == 'OPTIONS':
         return None, '*', ''
     authority = None

@@ -50,7 +50,7 @@ def read_hosts(value: object) -> str:
     if not all(isinstance(each, str) for each in (*others, last)):
         raise ValueError(_EXPECTED)
     final, slash, path = str(last).partition('/')
-    # kazoo reads the path from the end of the text, so this server would be a part of it.
+    # For kazoo, all behind the first slash is the path: another server there would be part of it.
     if ',' in path:
         raise ValueError(_ONE_PATH)
     servers = [each.strip() for text in (*others, final) for each in text.split(',')]

@@ -172,7 +172,7 @@ class Nodes:
         try:
             data, stat = answer(client.get_async(path))
             if stat.ephemeralOwner == self._session.id:
-                # ours already: its creation succeeded, but the answer was lost
+                # still there, or made by a request whose answer was lost
                 node.session = stat.ephemeralOwner
                 if data != node.data:
                     answer(client.set_async(path, node.data))

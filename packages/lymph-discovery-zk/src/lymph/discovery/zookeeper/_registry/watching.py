@@ -101,7 +101,7 @@ class Watching:
         called. Raises Away when the server does not answer in time.
         """
         remaining = self._keep_until - time.monotonic()
-        # 0: nothing is kept. When the time is over, the views read again and drop what is missing.
+        # `_keep_until` is 0 while nothing is kept. When it is over, the views drop what is missing.
         if self._keep_until and remaining <= 0:
             self._keep_until = 0.0
             for view in self._views.values():

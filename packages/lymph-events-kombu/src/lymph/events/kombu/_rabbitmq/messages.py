@@ -92,7 +92,7 @@ def message_of(event: Event, serializer: Serializer, now: float) -> amqp.Message
 
 
 def event_of(message: amqp.Message, attempt: int) -> Event:
-    """Return the event in a message, with this number of its attempt.
+    """Return the event in a message; `attempt` is the number of this attempt, from 1.
 
     Raises SerializationError when the message does not contain an event.
     """

@@ -205,7 +205,7 @@ class RabbitmqEventSystem(KombuEventSystem):
         queues: list[tuple[Subscription, Queue]] = []
         for subscription in (*consumed, *kept):
             name = subscription.queue_name
-            check_subscription(subscription, None)
+            check_subscription(subscription, None)  # nothing is consumed yet
             self._availability.check(SubscriptionError, name)
             self._topology.names.check(name)
             token = secrets.token_hex(8)
