@@ -131,6 +131,23 @@ def test_found_port_is_bound_and_left_to_who_listens_at_it(sockets: Sockets) -> 
         assert is_open(port)
 
 
+def test_found_port_at_which_an_instance_listens_cannot_be_defined_and_nothing_changes(
+    sockets: Sockets,
+) -> None:
+    port, new = free_port(), free_port()
+    before = {'shop': [defined(port, 'shop', found=True)]}
+    sockets.update(before)
+    (bound,) = sockets.of('shop')
+    with socket.create_server(('127.0.0.1', port)):  # an instance that opens the port itself
+        with pytest.raises(
+            ConfigurationError, match=rf'cannot listen at 127.0.0.1:{port} .*in use'
+        ):
+            sockets.update({'shop': [defined(new, 'new'), defined(port)]})
+        assert not is_open(new)
+    assert sockets.wanted == before
+    assert sockets.of('shop') == [bound]
+
+
 def test_found_port_in_use_is_tried_again_for_the_next_process(sockets: Sockets) -> None:
     with socket.create_server(('127.0.0.1', 0)) as taken:
         sockets.update({'web': [defined(taken.getsockname()[1], found=True)]})

@@ -70,14 +70,14 @@ class Sockets:
             for address, each in defined.items():
                 if address not in self._open:
                     opened[address] = _open(each)
+                else:
+                    # The backlog may differ, and a socket that was found before does not listen
+                    # yet. It cannot, while an instance that opened the port itself listens there.
+                    _listen(self._open[address], each)
         except ConfigurationError:
             for sock in opened.values():
                 sock.close()
             raise
-        # The backlog may differ, and a socket that was found before does not listen yet.
-        for address, each in defined.items():
-            if address in self._open:
-                self._open[address].listen(each.backlog)
         addresses = {_address(each) for each in everything}
         for address in self._open.keys() - addresses:
             self._open[address].close()
@@ -153,13 +153,24 @@ def _open(each: SocketDefinition) -> socket.socket:
     try:
         return adopt(each.host, each.port) or _bind(each)
     except OSError as error:
-        advice = {
-            errno.EADDRINUSE: 'end what uses it, or choose another port',
-            errno.EACCES: 'choose a port from 1024 on, or allow this user that one',
-        }.get(error.errno or 0, 'name an address of this machine')
-        reason = error.strerror or str(error)
-        text = f'cannot listen at {each} ({reason}); {advice}'
-        raise ConfigurationError(text, each.where) from error
+        raise _explained(each, error) from error
+
+
+def _listen(sock: socket.socket, each: SocketDefinition) -> None:
+    """Let a bound socket listen; raises ConfigurationError."""
+    try:
+        sock.listen(each.backlog)
+    except OSError as error:
+        raise _explained(each, error) from error
+
+
+def _explained(each: SocketDefinition, error: OSError) -> ConfigurationError:
+    advice = {
+        errno.EADDRINUSE: 'end what uses it, or choose another port',
+        errno.EACCES: 'choose a port from 1024 on, or allow this user that one',
+    }.get(error.errno or 0, 'name an address of this machine')
+    reason = error.strerror or str(error)
+    return ConfigurationError(f'cannot listen at {each} ({reason}); {advice}', each.where)
 
 
 def _bind(each: SocketDefinition) -> socket.socket:
