@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import signal
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import zmq
 
-from lymph.cli._running.log_following import read_record
+from lymph.cli._running.log_following import LogReader, read_record, watch
 from lymph.core._monitoring.log_publisher import TOPIC
+from lymph.core.services import Service, ServiceInstance
 from lymph.serializers.msgpack import pack
 from lymph.testing.waiting import eventually
 
@@ -229,3 +231,66 @@ def test_invalid_record_is_left_out(frames: list[bytes]) -> None:
 
 def test_a_record_is_read() -> None:
     assert read_record([TOPIC, pack({**GOOD, 'more': 1})]) == GOOD
+
+
+# Which instances are followed.
+
+
+class Registered:
+    """A registry that knows one service, which a test changes."""
+
+    def __init__(self, *instances: ServiceInstance) -> None:
+        self.service = Service('shop')
+        self.service.update(instances)
+
+    def get(self, name: str, kind: str) -> Service:
+        return self.service
+
+
+def instance(version: str | None, port: int = 1) -> ServiceInstance:
+    return ServiceInstance(
+        'a' * 32, 'tcp://127.0.0.1:9', version, log_endpoint=f'tcp://127.0.0.1:{port}'
+    )
+
+
+@pytest.fixture
+def reader() -> Iterator[LogReader]:
+    with LogReader() as reader:
+        yield reader
+
+
+def test_instance_is_followed_until_its_last_wanted_version_is_gone(
+    reader: LogReader, capsys: Any
+) -> None:
+    one, two, three = instance('1.0.0'), instance('2.0.0'), instance('3.0.0')
+    registry: Any = Registered(one, two, three)
+    watch(registry, 'shop', lambda each: each.version != '3.0.0', reader)
+    registry.service.remove(one.key)
+    registry.service.remove(three.key)
+    assert capsys.readouterr().err == 'following shop aaaaaaaa at tcp://127.0.0.1:1\n'
+    registry.service.remove(two.key)
+    assert capsys.readouterr().err == 'shop aaaaaaaa is gone\n'
+
+
+def test_instance_is_followed_while_another_service_of_it_is_wanted(
+    reader: LogReader, capsys: Any
+) -> None:
+    shop, stock = (Registered(instance(None)) for _ in range(2))
+    watch(cast(Any, shop), 'shop', lambda each: True, reader)
+    watch(cast(Any, stock), 'stock', lambda each: True, reader)
+    shop.service.update([])
+    assert 'gone' not in capsys.readouterr().err
+    stock.service.update([])
+    assert 'is gone' in capsys.readouterr().err
+
+
+def test_instance_is_followed_to_another_endpoint(reader: LogReader, capsys: Any) -> None:
+    registry: Any = Registered(instance(None))
+    watch(registry, 'shop', lambda each: True, reader)
+    registry.service.update([instance(None, 2)])
+    registry.service.update([])
+    assert capsys.readouterr().err.splitlines() == [
+        'following shop aaaaaaaa at tcp://127.0.0.1:1',
+        'following shop aaaaaaaa at tcp://127.0.0.1:2',
+        'shop aaaaaaaa is gone',
+    ]

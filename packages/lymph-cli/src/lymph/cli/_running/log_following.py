@@ -8,7 +8,7 @@ the connection was down.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import gevent
@@ -54,12 +54,17 @@ Wants = Callable[[ServiceInstance], bool]
 
 @dataclass
 class Followed:
-    """An instance whose log is followed: what it is called, and the number of its last record."""
+    """An instance whose log is followed: what it is called, and the number of its last record.
+
+    `wanted` has the services, with their keys of the instance, for which it is followed: an
+    instance may offer several services, and several versions of one.
+    """
 
     name: str
     identity: str
     endpoint: str
     number: int | None = None
+    wanted: set[tuple[str, str]] = field(default_factory=set)
 
 
 class LogReader:
@@ -90,9 +95,13 @@ class LogReader:
         self._context.destroy(linger=0)
 
     def add(self, name: str, instance: ServiceInstance) -> None:
-        """Follow an instance; one that is followed already, under another name too, is ignored."""
-        if instance.identity in self._followed:
+        """Follow an instance, at its present endpoint; it may be followed under another name."""
+        followed = self._followed.get(instance.identity)
+        if followed is not None and followed.endpoint == instance.log_endpoint:
+            followed.wanted.add((name, instance.key))
             return
+        if followed is not None:
+            self._leave(followed)
         if instance.log_endpoint is None:
             say(f'{_named(name, instance.identity)} publishes no log; see container.log_endpoint')
             return
@@ -104,16 +113,28 @@ class LogReader:
             where = f'{_named(name, instance.identity)} at {quoted(instance.log_endpoint)}'
             say(f'{where} cannot be followed: {error.strerror}')
             return
-        followed = Followed(name, instance.identity, instance.log_endpoint)
+        wanted = (
+            {(name, instance.key)} if followed is None else {*followed.wanted, (name, instance.key)}
+        )
+        followed = Followed(name, instance.identity, instance.log_endpoint, wanted=wanted)
         self._followed[instance.identity] = followed
         say(f'following {_named(name, instance.identity)} at {instance.log_endpoint}')
 
-    def remove(self, instance: ServiceInstance) -> None:
-        """Follow an instance no more; unknown ones are ignored."""
-        followed = self._followed.pop(instance.identity, None)
-        if followed is None:
+    def remove(self, name: str, instance: ServiceInstance) -> None:
+        """Stop following an instance for a service; what was not added is ignored.
+
+        An instance that was added for another service or version too is still followed.
+        """
+        followed = self._followed.get(instance.identity)
+        if followed is None or (name, instance.key) not in followed.wanted:
             return
-        say(f'{_named(followed.name, followed.identity)} is gone')
+        followed.wanted.remove((name, instance.key))
+        if not followed.wanted:
+            self._leave(followed)
+            say(f'{_named(followed.name, followed.identity)} is gone')
+
+    def _leave(self, followed: Followed) -> None:
+        del self._followed[followed.identity]
         if not self._uses(followed.endpoint):
             self._socket.disconnect(followed.endpoint)
 
@@ -151,7 +172,7 @@ def watch(registry: BaseServiceRegistry, name: str, wants: Wants, reader: LogRea
 
     def changed(change: Change, instance: ServiceInstance) -> None:
         if change == 'removed':
-            reader.remove(instance)
+            reader.remove(name, instance)
         elif wants(instance):
             reader.add(name, instance)
 
