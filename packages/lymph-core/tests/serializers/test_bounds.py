@@ -116,6 +116,15 @@ def test_deeper_nesting_is_rejected_on_both_sides(kinds, inner, key, count):
         wire.pack(value)
 
 
+@pytest.mark.parametrize('length', [0, 60, 100, 200, 1000])
+def test_deeper_nesting_in_a_key_is_rejected_whatever_stands_beside_it(length):
+    value = {nested(DEPTH, (), ('tuple',), False): 'x' * length}
+    with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
+        wire.unpack(raw(value))
+    with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
+        wire.pack(value)
+
+
 def test_sets_as_deep_as_may_be_are_read_with_a_small_stack():
     program = (
         'import sys, threading\n'
