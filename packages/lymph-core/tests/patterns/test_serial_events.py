@@ -327,6 +327,7 @@ def test_the_method_stays_a_plain_one():
         (('a..b',), {}, ValueError),
         (('a',), {'partition_count': 0}, ValueError),
         (('a',), {'partition_count': '4'}, ValueError),
+        (('a',), {'partition_count': True}, ValueError),
         (('a',), {'retry': -1}, ValueError),
         (('a',), {'key': lambda event: ''}, TypeError),
     ],

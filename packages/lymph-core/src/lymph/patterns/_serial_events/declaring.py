@@ -61,7 +61,8 @@ def serial_event(
         raise TypeError('write @serial_event("type") with event types as text')
     for event_type in event_types:
         check_pattern(event_type)
-    if not isinstance(partition_count, int) or partition_count < 1:
+    whole = isinstance(partition_count, int) and not isinstance(partition_count, bool)
+    if not whole or partition_count < 1:
         found = described(partition_count)
         raise ValueError(f'expected a partition_count of at least 1, found {found}')
     check_retry(retry)
