@@ -49,6 +49,8 @@ def addresses(**keys: Any) -> list[str]:
         ({'transport': 'amqps', 'hostname': 'h'}, ['amqps://guest@h:5671//']),
         ({'hostname': 'h', 'ssl': True}, ['amqps://guest@h:5671//']),
         ({'hostname': 'h', 'ssl': {'ciphers': 'HIGH'}}, ['amqps://guest@h:5671//']),
+        ({'hostname': 'h', 'ssl': {}}, ['amqps://guest@h:5671//']),
+        ({'hostname': 'h', 'ssl': {'ca_certs': None}}, ['amqps://guest@h:5671//']),
         ({'hostname': 'h:1234'}, ['amqp://guest@h:1234//']),
         ({'hostname': '[::1]:1234'}, ['amqp://guest@[::1]:1234//']),
         (

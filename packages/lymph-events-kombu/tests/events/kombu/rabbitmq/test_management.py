@@ -138,6 +138,7 @@ def test_without_an_answer_of_the_management_api_the_rest_is_told(
     [
         'localhost:15672',
         'ftp://me:pa55@broker',
+        'ftp://me:pa55@broker:80',
         'http://',
         'http://broker:x',
         'http://broker/api',

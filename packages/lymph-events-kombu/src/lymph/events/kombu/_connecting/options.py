@@ -108,8 +108,8 @@ def read_amqp_options(config: ConfigView) -> dict[str, Any]:
 def read_tls(config: ConfigView) -> bool | dict[str, Any]:
     """Return the value of `ssl`: false, true or the options of `tls.secure`.
 
-    Raises ConfigurationError for unknown options, for files that cannot be read, and for options
-    with which no TLS context can be made.
+    A section without any option is true: it asks for TLS. Raises ConfigurationError for unknown
+    options, for files that cannot be read, and for options with which no TLS context can be made.
     """
     if not isinstance(config.get_raw('ssl'), Mapping):
         return config.get_bool('ssl', False)
@@ -134,7 +134,7 @@ def read_tls(config: ConfigView) -> bool | dict[str, Any]:
         raise section.error(
             (), 'these options cannot be used together; check certfile, keyfile and cert_reqs'
         )
-    return found
+    return found or True
 
 
 def _usable(options: Mapping[str, Any]) -> bool:

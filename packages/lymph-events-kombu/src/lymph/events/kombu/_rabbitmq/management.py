@@ -71,10 +71,10 @@ class Management:
         ValueError for anything else.
         """
         parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
         rest = parts.path.strip('/') or parts.query or parts.fragment
-        if not port or not parts.hostname or rest:
+        if parts.scheme not in _PORTS or not parts.hostname or rest:
             raise ValueError('expected http(s)://user:password@host:port')
+        port = parts.port or _PORTS[parts.scheme]
         user, password = parts.username or 'guest', parts.password or 'guest'
         return cls(parts.scheme, parts.hostname, port, unquote(user), unquote(password))
 
