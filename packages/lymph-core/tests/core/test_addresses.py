@@ -30,7 +30,7 @@ from lymph.core.addresses import (
         ('[fe80::1%eth0]:4000', 'fe80::1%eth0', 4000),
     ],
 )
-def test_an_address_has_a_host_and_perhaps_a_port(text, host, port):
+def test_address_has_a_host_and_an_optional_port(text, host, port):
     assert parse_address(text) == Address(host, port)
 
 
@@ -69,14 +69,14 @@ def test_an_address_has_a_host_and_perhaps_a_port(text, host, port):
         (True, 'found True'),
     ],
 )
-def test_what_is_no_address_is_refused_with_what_was_found(text, said):
+def test_invalid_address_is_rejected_with_the_value_found(text, said):
     with pytest.raises(ValueError, match='expected') as caught:
         parse_address(text)
     assert said in str(caught.value)
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_an_address_that_reads_the_same_again_or_is_refused(text):
+def test_any_text_is_rejected_or_survives_a_round_trip(text):
     try:
         address = parse_address(text)
     except ValueError:
@@ -87,7 +87,7 @@ def test_any_text_is_an_address_that_reads_the_same_again_or_is_refused(text):
 
 
 @pytest.mark.parametrize('text', ['10.0.0.5:1', '::1:x', '[::1]:1', '', 5, None, 'a,b', '*'])
-def test_a_host_has_no_port(text):
+def test_host_with_a_port_is_rejected(text):
     with pytest.raises(ValueError, match='expected an IP address or a host name, found'):
         check_host(text)
 
@@ -109,5 +109,5 @@ def test_a_host_has_no_port(text):
         ('svc.example', False, False),
     ],
 )
-def test_hosts_that_mean_all_addresses_or_this_machine(host, wildcard, loopback):
+def test_wildcard_and_loopback_hosts_are_recognised(host, wildcard, loopback):
     assert (is_wildcard(host), is_loopback(host)) == (wildcard, loopback)

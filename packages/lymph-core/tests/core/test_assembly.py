@@ -110,7 +110,7 @@ def test_an_empty_configuration_makes_an_empty_container():
     assert build('').interfaces == []
 
 
-def test_a_container_may_be_of_a_class_of_ones_own():
+def test_container_may_be_of_a_custom_class():
     config = Configuration(
         {
             'container': {
@@ -192,7 +192,7 @@ interfaces:
         ),
     ],
 )
-def test_what_is_wrong_is_an_error_that_names_file_line_and_key(text, said):
+def test_error_names_file_line_and_key(text, said):
     with pytest.raises(ConfigurationError, match=rf'^<config>:\d+: {said}'):
         build(text)
 
@@ -209,7 +209,7 @@ interfaces:
         build(text)
 
 
-def test_a_component_that_is_none_is_an_error_that_names_file_and_key():
+def test_invalid_component_is_an_error_that_names_file_and_key():
     with pytest.raises(
         ConfigurationError, match=r'^<config>:\d+: components\.c\.class: expected a component'
     ):

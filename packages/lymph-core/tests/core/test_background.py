@@ -103,7 +103,7 @@ def test_a_task_has_the_trace_of_the_call_and_no_deadline(world, start, starter)
     assert worker.results.get(timeout=10) == (['done', id], None)
 
 
-def test_a_deferred_call_ends_with_the_deadline_of_the_work_that_made_it(start, starter):
+def test_deferred_call_ends_by_the_deadline_of_its_caller(start, starter):
     start('deferred')
     result = starter.results.get(timeout=10)
     with pytest.raises(Expired):

@@ -150,7 +150,7 @@ def test_every_way_to_call_takes_every_option(way, caller, echo):
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_invalid_option_is_one_line_before_anything_is_sent(way, caller):
+def test_invalid_option_is_an_error_of_one_line_before_anything_is_sent(way, caller):
     for options, text in WRONG:
         with pytest.raises(ValueError, match=re.escape(text)) as caught:
             WAYS[way](caller, 'trace', options)
@@ -160,7 +160,7 @@ def test_invalid_option_is_one_line_before_anything_is_sent(way, caller):
 
 
 @pytest.mark.parametrize(('options', 'text'), WRONG, ids=[str(o)[:40] for o, _ in WRONG])
-def test_options_are_checked_where_they_are_made(options, text):
+def test_options_are_checked_when_they_are_created(options, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         CallOptions(**options)
 
@@ -173,12 +173,12 @@ class Seconds(float):
 
 
 @pytest.mark.parametrize('timeout', [1, 0.5, Fraction(1, 2), 1e9, Seconds(2)])
-def test_numbers_of_any_kind_are_timeouts(timeout):
+def test_timeout_may_be_any_kind_of_number(timeout):
     assert CallOptions(timeout=timeout).timeout == timeout
 
 
 @pytest.mark.parametrize('timeout', [Fraction(1, 25), Seconds(0.04)])
-def test_call_ends_in_time_whatever_kind_of_number_that_is(timeout, caller):
+def test_call_ends_in_time_whatever_the_type_of_its_timeout(timeout, caller):
     for call in WAYS.values():
         call(caller, 'trace', {'timeout': 10})  # so that none of the time is spent on connecting
         with pytest.raises(Timeout, match=r'within 0\.04 s') as caught, gevent.Timeout(10):
@@ -217,7 +217,7 @@ def test_call_whose_time_is_used_up_names_the_trace_id_it_would_have_had(caller)
         assert caught.value.trace_id == expected
 
 
-def test_invalid_option_is_told_although_the_time_is_used_up(caller):
+def test_invalid_option_is_reported_even_if_the_time_is_used_up(caller):
     for call in SINGLE.values():
         with pytest.raises(ValueError, match='expected a trace id of'):
             call(caller, 'trace', {'timeout': 0, 'trace_id': 'a b'})
@@ -230,7 +230,7 @@ def test_invalid_timeout_of_a_message_is_rejected(timeout, caller):
         caller.container.send_message('echo', message, timeout=timeout)
 
 
-def test_errors_of_one_call_begin_with_what_was_called(caller):
+def test_errors_begin_with_the_name_of_the_call(caller):
     for call in (caller.request, caller.client.request, caller.container.request):
         with pytest.raises(ValueError, match=r"^echo\.upper: expected retries as .* found 'x'"):
             call('echo', 'echo.upper', {'text': 'x'}, retries='x')
@@ -238,7 +238,7 @@ def test_errors_of_one_call_begin_with_what_was_called(caller):
         caller.request('echo', 'echo.arguments', retries='many')
 
 
-def test_errors_of_one_call_quote_a_method_that_is_cut_and_printable(caller):
+def test_errors_quote_the_method_cut_and_printable(caller):
     for options in ({'timeout': 'x'}, {'timeout': 0}, {'retry': 1}):
         with pytest.raises((ValueError, TypeError, Expired)) as caught:
             caller.container.request('echo', 'echo.\n\ud800' + 'x' * 10_000, **options)
@@ -246,14 +246,14 @@ def test_errors_of_one_call_quote_a_method_that_is_cut_and_printable(caller):
         assert len(str(caught.value)) < 500
 
 
-def test_unknown_options_are_named_with_what_was_meant(caller):
+def test_unknown_option_is_rejected_with_a_suggestion(caller):
     with pytest.raises(TypeError, match=r"found 'retry'; did you mean 'retries'\?"):
         caller.proxy('echo').with_options(retry=3)
     with pytest.raises(TypeError, match=r"echo\.upper: expected options of a call .*'text'; arg"):
         caller.container.request('echo', 'echo.upper', text='x')
 
 
-def test_options_of_a_proxy_stay_unless_they_are_changed(caller):
+def test_with_options_keeps_options_that_are_not_given(caller):
     base = caller.proxy('echo', timeout=5, version='1.2', trace_id='base')
     changed = base.with_options(trace_id='changed', timeout=None)
     assert (base.trace(), changed.trace()) == ('base', 'changed')
@@ -278,7 +278,7 @@ def test_deferred_call_that_is_cut_short_names_its_trace_id(caller):
     assert caught.value.trace_id == 'mine'
 
 
-def test_options_are_given_by_name(caller):
+def test_options_are_keyword_only(caller):
     with pytest.raises(TypeError, match='positional'):
         caller.container.request('echo', 'echo.trace', {}, 3)
 
@@ -329,7 +329,7 @@ def test_readme_has_a_table_of_all_options():
     assert rows == [(field.name, str(field.default)) for field in fields(CallOptions)]
 
 
-def test_options_do_not_change():
+def test_options_are_immutable():
     with pytest.raises(FrozenInstanceError):
         DEFAULT_OPTIONS.timeout = 3
     assert CallOptions() == DEFAULT_OPTIONS

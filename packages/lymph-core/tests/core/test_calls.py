@@ -10,7 +10,7 @@ from lymph.serializers.msgpack import pack, unpack
 
 @pytest.mark.parametrize('trace_id', ['a' * 32, 'a' * 31, 'a.b_c:d-' * 4, 'x' * 128, None])
 @pytest.mark.parametrize('version', [None, '1.2'])
-def test_headers_hold_the_trace_the_time_that_is_left_and_the_version(trace_id, version):
+def test_headers_have_the_trace_id_the_remaining_time_and_the_version(trace_id, version):
     trace.set_id(trace_id)
     call = Call.begin('echo', 'echo.upper', {}, CallOptions(version=version), 5.0)
     headers = unpack(call.headers())
@@ -22,14 +22,14 @@ def test_headers_hold_the_trace_the_time_that_is_left_and_the_version(trace_id, 
     assert headers == ({} if version is None else {'version': version})
 
 
-def test_all_tries_of_a_call_have_one_trace_id():
+def test_all_attempts_of_a_call_have_one_trace_id():
     trace._trace_id.set(None)
     call = Call.begin('echo', 'echo.upper', {}, DEFAULT_OPTIONS, 5.0)
     first, second = (unpack(call.headers())['trace_id'] for _ in range(2))
     assert first == second == call.trace_id
 
 
-def test_trace_id_of_the_options_comes_before_that_of_the_work():
+def test_trace_id_of_the_options_takes_precedence_over_the_context():
     trace.set_id('work')
     call = Call.begin('echo', 'echo.upper', {}, CallOptions(trace_id='mine'), 5.0)
     assert unpack(call.headers())['trace_id'] == 'mine'
@@ -37,6 +37,6 @@ def test_trace_id_of_the_options_comes_before_that_of_the_work():
     trace._trace_id.set(None)
 
 
-def test_packed_body_travels_as_it_is():
+def test_packed_body_is_sent_unchanged():
     body = pack({'text': 'x'})
     assert Call.begin('echo', 'echo.upper', body, DEFAULT_OPTIONS, 5.0).packed is body

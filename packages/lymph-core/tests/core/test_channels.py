@@ -75,7 +75,7 @@ def test_an_answer_names_the_request_it_answers(channel, link, answer, type, hea
 
 @pytest.mark.parametrize('second', ANSWERS)
 @pytest.mark.parametrize('first', ANSWERS)
-def test_a_request_is_answered_once(channel, link, first, second):
+def test_request_cannot_be_answered_twice(channel, link, first, second):
     ANSWERS[first](channel)
     with pytest.raises(RuntimeError, match=r'echo\.upper has been answered already'):
         ANSWERS[second](channel)
@@ -83,13 +83,13 @@ def test_a_request_is_answered_once(channel, link, first, second):
 
 
 @pytest.mark.parametrize('answer', ['ack', 'nack'])
-def test_unless_reply_sent_answers_only_what_was_not_answered(channel, link, answer):
+def test_unless_reply_sent_skips_answered_requests(channel, link, answer):
     for _ in range(3):
         getattr(channel, answer)(unless_reply_sent=True)
     assert len(link.sent) == 1
 
 
-def test_a_nack_tells_its_reason_and_a_text(channel, link):
+def test_nack_has_a_reason_and_a_text(channel, link):
     channel.nack(reason='overloaded', text='come back later')
     (message,) = link.sent
     assert message.headers == {'reason': 'overloaded'}
@@ -104,7 +104,7 @@ def test_a_nack_is_short_and_can_be_read(channel, link, text):
 
 
 @pytest.mark.parametrize('limit', [2000, 200, 120])
-def test_a_nack_fits_into_what_may_be_sent(channel, link, limit):
+def test_nack_fits_into_the_largest_message(channel, link, limit):
     link.limit = limit
     channel.nack(text='x' * 10**6)
     (message,) = link.sent
@@ -128,14 +128,14 @@ def test_an_error_of_plain_text_may_have_a_type(channel, link):
 
 
 @pytest.mark.parametrize('body', [['text'], 5, b'text', ValueError('text'), False])
-def test_an_error_of_another_kind_leaves_the_request_unanswered(channel, link, body):
+def test_invalid_error_body_leaves_the_request_unanswered(channel, link, body):
     with pytest.raises(TypeError, match=r'expected an error as text, as a mapping like .*, found'):
         channel.error(body)
     assert link.sent == []
     channel.error('again')
 
 
-def test_a_body_that_cannot_travel_leaves_the_request_unanswered(channel, link):
+def test_unserializable_body_leaves_the_request_unanswered(channel, link):
     with pytest.raises(SerializationError):
         channel.reply(object())
     assert not channel.reply_sent
@@ -143,7 +143,7 @@ def test_a_body_that_cannot_travel_leaves_the_request_unanswered(channel, link):
     assert len(link.sent) == 1
 
 
-def test_a_caller_that_has_gone_is_no_error(channel, link):
+def test_answering_a_disconnected_caller_is_not_an_error(channel, link):
     link.up = False
     channel.reply(1)
     assert channel.reply_sent
@@ -269,7 +269,7 @@ def test_the_first_answer_counts(raw, caplog):
     assert 'raw.twice has been answered already' in caplog.text
 
 
-def test_a_raw_method_without_an_answer_has_failed(raw):
+def test_raw_method_that_returns_without_an_answer_has_failed(raw):
     with pytest.raises(Failed, match=r'raw\.silent returned without an answer'):
         raw.silent()
 
@@ -313,7 +313,7 @@ def reply(body):
     return Message(Message.REP, b'id', body).frames()
 
 
-def test_a_reply_is_waited_for_and_kept(request_channel):
+def test_reply_is_waited_for_and_can_be_read_again(request_channel):
     resolve_soon(request_channel, reply('x'))
     message = request_channel.get(timeout=5)
     assert isinstance(message, Message)
@@ -327,7 +327,7 @@ def test_a_reply_that_arrived_before_is_there_at_once(request_channel):
     assert request_channel.get(timeout=0.001).body == 'x'
 
 
-def test_no_reply_is_a_timeout_and_may_still_come(request_channel):
+def test_reply_can_be_read_after_a_timeout(request_channel):
     with pytest.raises(Timeout, match=r'no reply from echo\.upper at memory://1 within 0\.01 s'):
         request_channel.get(timeout=0.01)
     resolve_soon(request_channel, reply('late'))
@@ -345,7 +345,7 @@ def test_without_a_timeout_the_deadline_of_the_call_still_ends_it(request_channe
         request_channel.get(timeout=None)
 
 
-def test_a_lost_connection_is_told_each_time(request_channel):
+def test_lost_connection_is_raised_each_time(request_channel):
     resolve_soon(request_channel, error=ConnectionLost('cut'))
     for _ in range(2):
         with pytest.raises(ConnectionLost, match='cut'):
@@ -375,6 +375,6 @@ def test_a_greenlet_killed_while_it_waits_leaves_the_reply_to_another(request_ch
     assert request_channel.get(timeout=5).body == 'x'
 
 
-def test_who_cancels_is_forgotten(request_channel):
+def test_cancelled_call_is_removed_from_the_table(request_channel):
     request_channel.cancel()
     assert request_channel._connection.forgotten == [request_channel]

@@ -24,7 +24,7 @@ def test_processes_share_the_boot_and_the_time_since_then():
 
 
 @pytest.mark.parametrize('hours', [-1, 1])
-def test_a_steady_clock_is_not_set(monkeypatch, hours):
+def test_steady_clock_does_not_follow_the_wall_clock(monkeypatch, hours):
     really = time.time
     clock = SteadyClock()
     assert clock.now() == pytest.approx(really(), abs=60)

@@ -44,7 +44,7 @@ def tree(journal, *names, **fails_at):
 
 
 @pytest.mark.parametrize('attribute', ['error_hook', 'pool', 'metrics', 'workers'])
-def test_what_a_component_is_not_given_it_has_from_its_parent(attribute):
+def test_component_uses_the_parts_of_its_parent_by_default(attribute):
     root, middle, leaf = Componentized(), Componentized(), Component()
     root.add_component(middle)
     middle.add_component(leaf)
@@ -56,7 +56,7 @@ def test_what_a_component_is_not_given_it_has_from_its_parent(attribute):
     ('attribute', 'make'),
     [('error_hook', Hook), ('pool', Pool), ('metrics', Aggregate), ('workers', Workers)],
 )
-def test_what_a_component_is_given_it_keeps(attribute, make):
+def test_component_keeps_the_parts_it_is_given(attribute, make):
     given = make()
     root, leaf = Componentized(), Component(**{attribute: given})
     root.add_component(leaf)
@@ -81,7 +81,7 @@ def test_components_stop_once():
     assert journal == ['start a', 'stop a']
 
 
-def test_trees_nest():
+def test_component_trees_can_be_nested():
     journal = []
     root, inner = tree(journal, 'a'), tree(journal, 'b', 'c')
     root.add_component(inner)
@@ -93,13 +93,13 @@ def test_trees_nest():
     ]
 
 
-def test_what_was_never_started_is_not_stopped():
+def test_component_that_was_never_started_is_not_stopped():
     journal = []
     tree(journal, 'a').on_stop()
     assert journal == []
 
 
-def test_a_failure_on_the_way_up_takes_down_what_was_started():
+def test_failure_during_start_stops_what_was_started():
     journal = []
     root = tree(journal, 'a', 'b', 'c', b='start')
     with pytest.raises(RuntimeError, match='b does not start'):
@@ -107,7 +107,7 @@ def test_a_failure_on_the_way_up_takes_down_what_was_started():
     assert journal == ['start a', 'start b', 'stop b', 'stop a']
 
 
-def test_a_greenlet_killed_on_the_way_up_takes_down_what_was_started():
+def test_kill_during_start_stops_what_was_started():
     journal = []
     root = tree(journal, 'a')
     root.add_component(Part('b', journal, 'start', gevent.GreenletExit))
@@ -116,7 +116,7 @@ def test_a_greenlet_killed_on_the_way_up_takes_down_what_was_started():
     assert journal == ['start a', 'start b', 'stop b', 'stop a']
 
 
-def test_one_that_cannot_be_stopped_is_reported_and_the_rest_go_on(caplog):
+def test_error_in_on_stop_is_reported_and_the_rest_are_stopped(caplog):
     journal, errors = [], []
     root = tree(journal, 'a', 'b', 'c', b='stop')
     root.error_hook.install(lambda error, **details: errors.append((str(error), details)))
@@ -168,7 +168,7 @@ def test_the_error_of_a_spawned_greenlet_goes_to_the_error_hook(caplog):
     assert 'RuntimeError: no good' in caplog.text
 
 
-def test_a_greenlet_that_is_ended_with_its_pool_is_no_error():
+def test_greenlet_killed_with_its_pool_reports_no_error():
     component, errors = Component(), []
     component.error_hook.install(lambda error, **details: errors.append(error))
     greenlet = component.spawn(gevent.sleep, 60)
@@ -185,7 +185,7 @@ def test_metrics_added_before_the_start_are_those_of_the_tree():
     assert list(root.metrics) == [('a', 1, {})]
 
 
-def test_components_drain_within_one_timeout_and_tell_what_was_cut(caplog):
+def test_components_drain_within_one_timeout_and_count_what_was_cut(caplog):
     class Drains(Part):
         def on_drain(self, timeout):
             self.journal.append(timeout)
@@ -212,7 +212,7 @@ def test_components_drain_within_one_timeout_and_tell_what_was_cut(caplog):
 # Components that are added while others run.
 
 
-def test_a_component_added_to_what_runs_starts_at_once_and_stops_with_the_rest():
+def test_component_added_to_a_running_tree_starts_at_once_and_stops_with_it():
     journal = []
     root = tree(journal, 'a')
     root.on_start()
@@ -222,7 +222,7 @@ def test_a_component_added_to_what_runs_starts_at_once_and_stops_with_the_rest()
     assert journal == ['start a', 'start b', 'stop b', 'stop a']
 
 
-def test_a_tree_without_components_runs_too():
+def test_tree_without_components_can_run():
     journal, root = [], Componentized()
     root.on_start()
     root.add_component(tree(journal, 'a', 'b'))
@@ -230,7 +230,7 @@ def test_a_tree_without_components_runs_too():
 
 
 @pytest.mark.parametrize('error', [RuntimeError, SystemExit, gevent.GreenletExit])
-def test_one_that_does_not_start_leaves_nothing(error):
+def test_component_that_fails_to_start_leaves_nothing_behind(error):
     journal = []
     root = tree(journal, 'a')
     root.on_start()
@@ -258,7 +258,7 @@ def test_a_component_may_add_others_while_it_starts():
     assert journal == ['start inner', 'start outer', 'start next']
 
 
-def test_what_is_stopped_while_it_starts_is_not_added(spawn):
+def test_component_stopped_while_it_starts_is_not_added(spawn):
     journal, gate = [], Flag()
     root = tree(journal, 'a')
     root.on_start()
@@ -278,7 +278,7 @@ def test_what_is_stopped_while_it_starts_is_not_added(spawn):
     assert len(root.components) == 1
 
 
-def test_what_was_stopped_starts_nothing_until_it_is_started_again():
+def test_stopped_tree_starts_no_component_until_it_is_restarted():
     journal = []
     root = tree(journal)
     root.on_start()
@@ -289,7 +289,7 @@ def test_what_was_stopped_starts_nothing_until_it_is_started_again():
     assert journal == ['start a']
 
 
-def test_a_component_is_added_once():
+def test_component_cannot_be_added_twice():
     journal = []
     root, part = Componentized(), Part('a', journal)
     root.add_component(part)

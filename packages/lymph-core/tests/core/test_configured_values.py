@@ -99,16 +99,16 @@ def state(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(('key', 'values', 'base'), REFUSED, ids=[key for key, _, _ in REFUSED])
-def test_a_bad_value_is_refused_at_its_place(key, values, base):
+def test_invalid_value_is_rejected_with_its_place(key, values, base):
     check_refused(key, values, build, base)
 
 
 @pytest.mark.parametrize(('key', 'base'), {key: base for key, _, base in REFUSED}.items(), ids=str)
-def test_no_value_is_more_than_a_configuration_error(key, base):
+def test_any_invalid_value_raises_configuration_error(key, base):
     check_taken_or_refused(key, build, base)
 
 
-def test_a_dependency_of_another_kind_is_refused():
+def test_dependency_of_the_wrong_kind_is_rejected():
     for key, expected in (
         ('container.registry', 'expected a registry, found'),
         ('container.events', 'expected an event system, found'),
@@ -118,7 +118,7 @@ def test_a_dependency_of_another_kind_is_refused():
             build(configuration(key, 'dep:other', base))
 
 
-def test_tags_are_text_and_numbers():
+def test_tags_may_be_text_or_numbers():
     config = configuration('container.metrics.tags', '{env: prod, rack: 5, load: 0.5}', MEMORY)
     container = build_container(config)
     assert container.settings.metrics_tags == {'env': 'prod', 'rack': '5', 'load': '0.5'}
@@ -126,12 +126,12 @@ def test_tags_are_text_and_numbers():
 
 
 @pytest.mark.parametrize('key', ['container.log_endpoint', 'debug.backdoor_ip'])
-def test_null_is_no_setting(key, caplog):
+def test_null_counts_as_not_set(key, caplog):
     build(configuration(key, 'null', MEMORY))
     assert not caplog.records
 
 
-def test_every_key_of_the_manual_is_taken():
+def test_every_key_of_the_manual_is_accepted():
     config = Configuration(
         {
             'container': {

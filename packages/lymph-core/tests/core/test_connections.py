@@ -76,7 +76,7 @@ def stats(container, endpoint):
     return found
 
 
-def test_a_connection_is_used_for_all_calls_to_an_endpoint(caller, peer, spawn):
+def test_all_calls_to_an_endpoint_share_a_connection(caller, peer, spawn):
     calls = [spawn(caller.request, peer.endpoint, 'a.b', {'n': n}, timeout=5) for n in range(10)]
     requests = [peer.next() for _ in calls]
     assert stats(caller, peer.endpoint)['pending'] == 10
@@ -97,7 +97,7 @@ def test_a_connection_is_used_for_all_calls_to_an_endpoint(caller, peer, spawn):
     }
 
 
-def test_the_headers_carry_trace_and_time_and_the_version_if_there_is_one(caller, peer, spawn):
+def test_headers_carry_trace_id_and_timeout_and_the_version_if_given(caller, peer, spawn):
     spawn(caller.request, peer.endpoint, 'a.b', timeout=5, version='1.2')
     headers = peer.next().headers
     assert len(headers.pop('trace_id')) == 32
@@ -118,7 +118,7 @@ def junk(request):
 
 
 @pytest.mark.parametrize('kind', junk(Message(b'REQ', 'a.b')))
-def test_what_is_no_reply_to_a_call_is_counted_and_dropped(caller, peer, spawn, kind):
+def test_messages_that_answer_no_call_are_counted_and_dropped(caller, peer, spawn, kind):
     call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
     request = peer.next()
     peer.links[0].send(junk(request)[kind])
@@ -127,7 +127,7 @@ def test_what_is_no_reply_to_a_call_is_counted_and_dropped(caller, peer, spawn, 
     assert stats(caller, peer.endpoint)['strays'] == 1
 
 
-def test_a_reply_counts_once(caller, peer, spawn):
+def test_second_reply_is_dropped(caller, peer, spawn):
     call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
     request = peer.next()
     peer.answer(request, 'first')
@@ -136,7 +136,7 @@ def test_a_reply_counts_once(caller, peer, spawn):
     eventually(lambda: stats(caller, peer.endpoint)['strays'] == 1)
 
 
-def test_a_connection_that_is_closed_ends_its_calls(caller, peer, spawn):
+def test_closing_a_connection_ends_its_calls(caller, peer, spawn):
     calls = [spawn(caller.request, peer.endpoint, 'a.b', timeout=5) for _ in range(3)]
     for _ in calls:
         peer.next()
@@ -147,7 +147,7 @@ def test_a_connection_that_is_closed_ends_its_calls(caller, peer, spawn):
     assert caller.rpc.stats()['connections'] == []
 
 
-def test_a_link_that_goes_down_on_its_way_up_is_not_connected(world, caller, peer):
+def test_link_that_fails_to_come_up_raises_not_connected(world, caller, peer):
     assert caller.connect(peer.endpoint).state == 'connecting'
     world.network.cut()
     with pytest.raises(NotConnected, match='cut'):
@@ -155,7 +155,7 @@ def test_a_link_that_goes_down_on_its_way_up_is_not_connected(world, caller, pee
     assert caller.rpc.stats()['connections'] == []
 
 
-def test_a_peer_that_says_nothing_is_asked_and_counts_as_silent(caller, peer, monkeypatch):
+def test_peer_that_sends_nothing_is_pinged_and_counts_as_silent(caller, peer, monkeypatch):
     monkeypatch.setattr(connections, 'PROBE_INTERVAL', 0.02)
     with pytest.raises(Timeout):
         caller.request(peer.endpoint, 'a.b', timeout=0.02)
@@ -178,7 +178,7 @@ def test_a_peer_that_answers_others_is_not_silent(caller, peer, spawn):
     assert not stats(caller, peer.endpoint)['silent']
 
 
-def test_others_are_called_while_an_instance_is_silent(world, caller, spawn):
+def test_other_instances_are_called_while_one_is_silent(world, caller, spawn):
     silent, good = (world.container((Echo, 'echo')) for _ in range(2))
     caller.request(silent.endpoint, 'echo.echo')
     connection = caller.connect(silent.endpoint)
@@ -194,7 +194,7 @@ def test_others_are_called_while_an_instance_is_silent(world, caller, spawn):
     assert silent.interfaces[0].calls > before + 1
 
 
-def test_calls_with_different_deadlines_end_at_their_own(caller, peer, spawn):
+def test_each_call_ends_at_its_own_deadline(caller, peer, spawn):
     """The question to a silent peer must not hold up the calls that still wait."""
     ended = []
 
@@ -209,7 +209,7 @@ def test_calls_with_different_deadlines_end_at_their_own(caller, peer, spawn):
     assert ended == ['first', 'second', 'third']
 
 
-def test_a_connection_that_nobody_uses_is_closed(world, peer, spawn):
+def test_idle_connection_is_closed(world, peer, spawn):
     caller = world.container(rpc_idle_timeout=0.05)
     call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
     request = peer.next()
@@ -222,7 +222,7 @@ def test_a_connection_that_nobody_uses_is_closed(world, peer, spawn):
     assert peer.next().subject == b'a.b'
 
 
-def test_a_connection_that_was_lost_is_forgotten_for_good(world, peer, spawn):
+def test_lost_connection_is_not_reused(world, peer, spawn):
     caller, ended = world.container(rpc_idle_timeout=0.02), Queue()
 
     def call():
@@ -293,7 +293,7 @@ def congested(caller):
     return Congested(caller._transport)
 
 
-def test_a_call_to_a_peer_that_does_not_read_ends_by_its_deadline(caller, peer, congested, spawn):
+def test_call_to_a_peer_that_does_not_read_ends_by_its_deadline(caller, peer, congested, spawn):
     call = spawn(caller.request, peer.endpoint, 'a.b', timeout=0.05)
     with pytest.raises(Expired, match=r'a\.b at .*: the peer read nothing for 0\.05 s') as caught:
         call.get(timeout=5)
@@ -303,7 +303,7 @@ def test_a_call_to_a_peer_that_does_not_read_ends_by_its_deadline(caller, peer, 
     assert stats(caller, peer.endpoint)['pending'] == 1  # the question whether it is alive
 
 
-def test_a_call_goes_out_when_the_peer_reads_again(caller, peer, congested, spawn):
+def test_call_is_sent_when_the_peer_reads_again(caller, peer, congested, spawn):
     call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
     eventually(lambda: congested.waiting == 1)
     congested.room.set()
@@ -323,7 +323,7 @@ def test_a_call_whose_link_breaks_before_it_was_sent_did_not_run(
     assert peer.arrived.empty()
 
 
-def test_a_caller_killed_while_it_sends_leaves_nothing_behind(caller, peer, congested, spawn):
+def test_caller_killed_while_sending_leaves_no_state_behind(caller, peer, congested, spawn):
     call = spawn(caller.request, peer.endpoint, 'a.b', timeout=5)
     eventually(lambda: congested.waiting == 1)
     call.kill()

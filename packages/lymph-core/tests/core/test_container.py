@@ -107,7 +107,7 @@ def test_an_interface_is_given_its_name_version_and_configuration(world):
     assert container.install_interface(Noted).name == 'noted'
 
 
-def test_an_interface_of_the_same_name_and_version_is_refused(world):
+def test_interface_of_the_same_name_and_version_is_rejected(world):
     container = world.container((Noted, 'noted', '1.2'), (Noted, 'noted'), start=False)
     with pytest.raises(ConfigurationError, match='the interface noted is installed twice'):
         container.install_interface(Noted, 'noted')
@@ -116,12 +116,12 @@ def test_an_interface_of_the_same_name_and_version_is_refused(world):
     assert len(container.interfaces) == 2
 
 
-def test_a_version_that_is_none_is_refused(world):
+def test_malformed_version_is_rejected(world):
     with pytest.raises(ValueError, match='expected a version like'):
         world.container((Noted, 'noted', 'x'), start=False)
 
 
-def test_metrics_that_an_interface_adds_before_the_start_are_the_containers(world):
+def test_metrics_that_an_interface_adds_before_the_start_belong_to_the_container(world):
     class Measured(lymph.Interface):
         def apply_config(self, config):
             self.metrics.add([('early', 1, {})])
@@ -170,7 +170,7 @@ def test_a_plugin_installed_in_a_running_container_starts_at_once(world):
     assert journal == ['start']
 
 
-def test_an_interface_is_not_installed_in_a_running_container(world):
+def test_interface_cannot_be_installed_in_a_running_container(world):
     container = world.container()
     with pytest.raises(LymphError, match='installed before the container is started'):
         container.install_interface(Noted, 'noted')
@@ -178,7 +178,7 @@ def test_an_interface_is_not_installed_in_a_running_container(world):
 
 
 @pytest.mark.parametrize('moment', ['__init__', 'apply_config', 'on_start', 'running'])
-def test_components_of_an_interface_start_before_it_is_found_and_stop_after_it(world, moment):
+def test_components_of_an_interface_start_before_it_is_registered_and_stop_after_it(world, moment):
     journal = []
 
     class Composed(lymph.Interface):
@@ -218,7 +218,7 @@ def test_an_interface_has_its_section_of_the_configuration(world):
     assert container.install_interface(lymph.Interface, 'empty').config == {}
 
 
-def test_what_an_interface_calls_config_is_its_own(world):
+def test_interface_may_have_its_own_attribute_config(world):
     class Keeping(lymph.Interface):
         def apply_config(self, config):
             self.config = {**config, 'more': 2}
@@ -233,7 +233,7 @@ def test_what_an_interface_calls_config_is_its_own(world):
     assert container.request('serving', 'serving.config') == 'served'
 
 
-def test_an_interface_can_be_found_and_called_after_the_start_only(world):
+def test_interface_can_be_found_and_called_only_after_the_start(world):
     caller = world.container()
     container = world.container((Noted, 'noted'), start=False)
     with pytest.raises(LookupFailure):
@@ -262,7 +262,7 @@ def test_an_interface_may_call_and_emit_while_it_starts_and_stops(world):
     assert early.answer == 'down'
 
 
-def test_a_container_that_is_not_to_be_registered_is_called_at_its_endpoint(world):
+def test_unregistered_container_can_be_called_at_its_endpoint(world):
     container = world.container((Noted, 'noted'), start=False)
     container.start(register=False)
     caller = world.container()
@@ -270,7 +270,7 @@ def test_a_container_that_is_not_to_be_registered_is_called_at_its_endpoint(worl
     assert caller.request(container.endpoint, 'noted.echo', {'text': 'x'}) == 'x'
 
 
-def test_calls_that_arrive_before_all_is_ready_are_refused(world):
+def test_calls_during_the_start_are_refused(world):
     caller = world.container()
 
     class Slow(lymph.Interface):
@@ -289,7 +289,7 @@ def test_calls_that_arrive_before_all_is_ready_are_refused(world):
 
 
 @pytest.mark.parametrize('when', ['component', 'interface', 'event handler', 'registry'])
-def test_what_fails_on_the_way_up_takes_down_what_was_started(world, when):
+def test_failure_during_start_stops_what_was_started(world, when):
     journal = []
 
     class Fails(lymph.Interface):
@@ -339,7 +339,7 @@ def test_a_container_leaves_the_registry_before_its_interfaces_stop(world):
     assert container.interfaces[0].found == set()
 
 
-def test_stopping_is_idempotent_and_ends_whoever_joins(world, spawn):
+def test_stop_is_idempotent_and_ends_join(world, spawn):
     container = world.container((Noted, 'noted'))
     joining = spawn(container.join)
     assert not container.join(0)
@@ -355,7 +355,7 @@ def test_a_container_that_was_never_started_can_be_stopped(world):
     assert container.interfaces[0].journal == ['config {}']
 
 
-def test_a_registry_that_fails_keeps_nobody_from_stopping(world):
+def test_registry_that_fails_does_not_prevent_the_stop(world):
     class Fails(StaticServiceRegistry):
         def unregister(self, name, instance, namespace='rpc'):
             super().unregister(name, instance, namespace)
@@ -369,7 +369,7 @@ def test_a_registry_that_fails_keeps_nobody_from_stopping(world):
         assert world.network.listeners == {}
 
 
-def test_stopping_cuts_what_runs_and_tells_how_many(world, spawn):
+def test_stop_ends_running_handlers_and_returns_their_number(world, spawn):
     container, caller = world.container((Noted, 'noted')), world.container()
     calls = [spawn(caller.request, 'noted', 'noted.wait', timeout=30) for _ in range(3)]
     noted = container.interfaces[0]
@@ -382,7 +382,7 @@ def test_stopping_cuts_what_runs_and_tells_how_many(world, spawn):
             call.get(timeout=5)
 
 
-def test_a_handler_that_will_not_end_cannot_hold_up_the_stop(world, spawn):
+def test_handler_that_does_not_end_cannot_block_the_stop(world, spawn):
     class Stubborn(lymph.Interface):
         begun = Event()
         gate = Event()
@@ -405,7 +405,7 @@ def test_a_handler_that_will_not_end_cannot_hold_up_the_stop(world, spawn):
         call.get(timeout=5)
 
 
-def test_the_lasting_greenlets_of_all_parts_end_with_the_container(world):
+def test_long_running_greenlets_of_all_parts_end_with_the_container(world):
     class Spawns(lymph.Interface):
         def on_start(self):
             self.lasting = self.spawn(gevent.sleep, 1000)
@@ -433,7 +433,7 @@ def test_a_method_may_stop_its_own_container(world):
 # Draining.
 
 
-def test_a_drain_finishes_what_runs(world, spawn):
+def test_drain_finishes_running_handlers(world, spawn):
     container, caller = world.container((Noted, 'noted'), drain_timeout=10), world.container()
     call = spawn(caller.request, 'noted', 'noted.wait', timeout=30)
     noted = container.interfaces[0]
@@ -451,7 +451,7 @@ def test_a_drain_finishes_what_runs(world, spawn):
     assert container.join(0)
 
 
-def test_a_draining_container_refuses_new_calls_and_says_why(world, spawn):
+def test_draining_container_refuses_new_calls_with_the_reason(world, spawn):
     container = world.container((Noted, 'noted'), drain_timeout=2)
     caller = world.container()
     call = spawn(caller.request, container.endpoint, 'noted.wait', timeout=30)
@@ -471,7 +471,7 @@ def test_a_draining_container_refuses_new_calls_and_says_why(world, spawn):
     assert drain.get(timeout=30) == 0
 
 
-def test_a_drain_cuts_what_does_not_end_and_tells_how_many(world, spawn):
+def test_drain_cuts_handlers_that_do_not_end_and_returns_their_number(world, spawn):
     container, caller = world.container((Noted, 'noted'), drain_timeout=0.05), world.container()
     call = spawn(caller.request, 'noted', 'noted.wait', timeout=30)
     container.interfaces[0].begun.get(timeout=5)
@@ -619,7 +619,7 @@ class Later(Versioned):
         ('1.0.1', ['1.0', '1.1', '1.10'], {'1.1', '1.10'}),
     ],
 )
-def test_all_that_serve_a_call_share_the_calls_in_one_process_as_in_several(
+def test_versions_that_serve_a_call_share_the_calls_in_one_process_as_in_several(
     world, layout, wanted, versions, answering
 ):
     interfaces = [(Versioned, 'versioned', version) for version in versions]
@@ -639,7 +639,7 @@ def test_all_that_serve_a_call_share_the_calls_in_one_process_as_in_several(
         ask()
 
 
-def test_versions_of_one_process_take_turns_for_what_they_have(world):
+def test_versions_in_one_process_take_turns_for_methods_they_have(world):
     world.container((Versioned, 'v', '1.0'), (Later, 'v', '1.1'), (Later, 'v', '2.0'))
     proxy = lymph.Proxy(world.container(), 'v', version='1')
     assert sorted(proxy.tell() for _ in range(10)) == ['1.0'] * 5 + ['1.1'] * 5
@@ -668,7 +668,7 @@ def test_an_event_reaches_one_of_several_versions(world):
 # What a container tells about itself.
 
 
-def test_the_status_tells_what_an_operator_asks(world):
+def test_status_has_the_facts_for_an_operator(world):
     container = world.container((Noted, 'noted', '1.2'), pool_size=7)
     status = world.container().request(container.endpoint, 'lymph.status')
     assert status['identity'] == container.identity
@@ -691,7 +691,7 @@ def test_the_status_tells_what_an_operator_asks(world):
     assert status['loop'] is None  # there is no watchdog here
 
 
-def test_the_status_names_the_last_errors_and_not_what_they_said(world):
+def test_status_names_the_last_errors_without_their_text(world):
     container, caller = world.container((Secretive, 'secretive')), world.container()
     for number in range(12):
         with pytest.raises(Failed):
@@ -739,7 +739,7 @@ def test_a_drain_waits_for_its_parts_and_adds_what_they_cut(world):
     assert world.container((Busy, 'busy'), drain_timeout=0.01).drain() == 3
 
 
-def test_a_part_that_fails_to_drain_keeps_nobody_from_stopping(world):
+def test_part_that_fails_to_drain_does_not_prevent_the_stop(world):
     class Fails(lymph.Interface):
         def on_drain(self, timeout):
             raise RuntimeError('cannot drain')

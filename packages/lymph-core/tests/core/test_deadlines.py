@@ -27,7 +27,7 @@ def test_work_without_a_deadline_has_the_whole_timeout():
     assert in_new_context(deadlines.remaining, 3.0) == 3.0
 
 
-def test_a_deadline_shortens_every_timeout():
+def test_deadline_limits_every_timeout():
     assert 0 < in_new_context(remaining_of, time.monotonic() + 0.5, 60) <= 0.5
     assert in_new_context(remaining_of, time.monotonic() + 60, 0.5) == 0.5
 
@@ -54,7 +54,7 @@ def expirations():
     expirations.close()
 
 
-def test_what_waits_expires_at_its_deadline(expirations):
+def test_objects_expire_at_their_deadline(expirations):
     expired = []
     waiting = Waiting(expired)
     deadline = time.monotonic() + 0.02
@@ -65,7 +65,7 @@ def test_what_waits_expires_at_its_deadline(expirations):
     assert len(expirations) == 0
 
 
-def test_the_earliest_expires_first_whatever_came_first(expirations):
+def test_earliest_deadline_expires_first_in_any_order_of_adding(expirations):
     expired, now = [], time.monotonic()
     late, early, middle = Waiting(expired), Waiting(expired), Waiting(expired)
     expirations.add(late, now + 0.09)
@@ -80,7 +80,7 @@ def test_a_deadline_that_has_passed_expires_in_the_next_turn(expirations):
     eventually(lambda: len(expired) == 1)
 
 
-def test_what_was_taken_back_does_not_expire(expirations):
+def test_discarded_object_does_not_expire(expirations):
     expired, deadline = [], time.monotonic() + 0.02
     gone, kept = Waiting(expired), Waiting(expired)
     ticket = expirations.add(gone, deadline)
@@ -90,7 +90,7 @@ def test_what_was_taken_back_does_not_expire(expirations):
     eventually(lambda: expired == [kept])
 
 
-def test_taking_back_what_has_expired_is_ignored(expirations):
+def test_discarding_an_expired_object_is_ignored(expirations):
     expired = []
     waiting = Waiting(expired)
     ticket = expirations.add(waiting, time.monotonic())
@@ -98,7 +98,7 @@ def test_taking_back_what_has_expired_is_ignored(expirations):
     expirations.discard(waiting, ticket)
 
 
-def test_one_that_waits_longer_does_not_hold_up_those_before_it(expirations):
+def test_later_deadline_does_not_delay_earlier_ones(expirations):
     """What expires may wait again, for longer, while others wait for less."""
     expired, now = [], time.monotonic()
     again = Waiting(expired)
@@ -110,7 +110,7 @@ def test_one_that_waits_longer_does_not_hold_up_those_before_it(expirations):
     assert len(expirations) == 1
 
 
-def test_what_expires_may_wait_again_at_once(expirations):
+def test_expired_object_may_be_added_again_at_once(expirations):
     expired = []
 
     def again():
@@ -121,7 +121,7 @@ def test_what_expires_may_wait_again_at_once(expirations):
     eventually(lambda: len(expired) == 5)
 
 
-def test_what_expires_may_take_back_another_of_the_same_moment(expirations):
+def test_expiring_object_may_discard_another_of_the_same_tick(expirations):
     expired, tickets = [], {}
 
     def take_back_all():
@@ -135,7 +135,7 @@ def test_what_expires_may_take_back_another_of_the_same_moment(expirations):
     eventually(lambda: len(expired) >= 1 and len(expirations) == 0)
 
 
-def test_nothing_expires_after_the_end(expirations):
+def test_nothing_expires_after_close(expirations):
     ended, expired, later = Expirations(), [], []
     ended.add(Waiting(expired), time.monotonic() + 0.01)
     ended.close()
@@ -148,7 +148,7 @@ def test_nothing_expires_after_the_end(expirations):
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=20))
-def test_exactly_those_expire_that_were_not_taken_back(plan):
+def test_exactly_the_objects_that_were_not_discarded_expire(plan):
     expirations, expired, expected = Expirations(), [], []
     now = time.monotonic()
     for hundredths, taken_back in plan:
@@ -179,7 +179,7 @@ def test_the_loop_is_not_woken_before_something_expires():
     expirations.close()
 
 
-def test_one_that_fails_to_expire_keeps_no_other_from_it(caplog):
+def test_error_in_expire_does_not_affect_other_objects(caplog):
     class Waiting:
         def __init__(self, error=None):
             self.error, self.expired = error, Event()

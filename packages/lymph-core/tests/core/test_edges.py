@@ -96,7 +96,7 @@ def call(caller, method, **arguments):
 
 
 @pytest.mark.parametrize('method', ['fail', 'fail_raw', 'detach_and_fail'])
-def test_whatever_a_method_raises_is_a_failure_that_is_logged_and_told(
+def test_whatever_a_method_raises_is_logged_and_sent_as_a_failure(
     method, caller, service, errors, caplog
 ):
     for n, kind in enumerate(KINDS):
@@ -110,7 +110,7 @@ def test_whatever_a_method_raises_is_a_failure_that_is_logged_and_told(
     assert service.workers.running == 0
 
 
-def test_what_is_raised_after_the_answer_is_logged_and_told(caller, errors):
+def test_error_after_the_answer_is_logged_and_reported(caller, errors):
     for n in range(len(KINDS)):
         assert call(caller, 'answer_and_fail', n=n) == 'answered'
     assert errors == KINDS
@@ -128,7 +128,7 @@ def test_a_declared_error_may_be_of_any_kind(caller, errors):
     assert errors == []
 
 
-def test_a_service_that_stops_is_no_declared_error(caller, service, spawn):
+def test_stop_of_a_service_is_not_a_declared_error(caller, service, spawn):
     calling = spawn(call, caller, 'wait')
     service.interfaces[0].seen.get(timeout=5)
     service.stop()
@@ -136,11 +136,11 @@ def test_a_service_that_stops_is_no_declared_error(caller, service, spawn):
         calling.get(timeout=5)
 
 
-def test_a_caller_inside_of_a_method_goes_on_after_the_failure_of_another(caller):
+def test_method_goes_on_after_the_failure_of_its_own_call(caller):
     assert call(caller, 'ask', n=KINDS.index('SystemExit')) == 'went on'
 
 
-def test_a_failing_error_hook_and_a_failing_log_keep_no_caller_waiting(caller, service):
+def test_failing_error_hook_and_log_do_not_delay_the_answer(caller, service):
     class Failing(logging.Handler):
         def emit(self, record):
             raise SystemExit(6)
@@ -171,7 +171,7 @@ def test_a_deferred_call_ends_with_whatever_it_raises(n, caller):
     assert caller.rpc.stats()['deferred'] == 0
 
 
-def test_a_deferred_call_whose_greenlet_is_ended_has_an_outcome(caller):
+def test_deferred_call_whose_greenlet_is_killed_has_an_outcome(caller):
     running = Queue()
 
     def wait():
@@ -199,7 +199,7 @@ class HalfSent:
 
 
 @pytest.mark.parametrize('interruption', [gevent.Timeout(1), RuntimeError(), KeyboardInterrupt()])
-def test_an_answer_that_was_interrupted_before_it_left_can_be_given_again(interruption):
+def test_answer_that_was_interrupted_before_it_was_sent_can_be_repeated(interruption):
     message = Message(b'REQ', 'raising.fail')
     link = HalfSent(interruption)
     channel = ReplyChannel(link, message, lambda: b'id')
@@ -213,7 +213,7 @@ def test_an_answer_that_was_interrupted_before_it_left_can_be_given_again(interr
 
 
 @pytest.mark.parametrize('n', range(len(KINDS)), ids=KINDS)
-def test_the_error_hook_hears_whatever_a_spawned_greenlet_raises(n):
+def test_error_hook_gets_whatever_a_spawned_greenlet_raises(n):
     component, heard = Component(), []
     component.error_hook.install(lambda error, **details: heard.append((error, details)))
     error = RAISED[n]()
@@ -230,7 +230,7 @@ def test_the_error_hook_hears_whatever_a_spawned_greenlet_raises(n):
 @pytest.mark.parametrize(
     'end', [lambda p, g: g.kill(), lambda p, g: p.killone(g), lambda p, g: p.kill()]
 )
-def test_a_spawned_greenlet_that_is_ended_is_no_error(end):
+def test_killed_greenlet_reports_no_error(end):
     component, heard = Component(), []
     component.error_hook.install(lambda error, **details: heard.append(error))
     greenlet = component.spawn(gevent.sleep, 60)
@@ -241,7 +241,7 @@ def test_a_spawned_greenlet_that_is_ended_is_no_error(end):
 
 
 @pytest.mark.parametrize('n', range(len(KINDS)), ids=KINDS)
-def test_a_callback_that_raises_anything_keeps_no_other_from_being_called(n):
+def test_callback_that_raises_anything_does_not_stop_the_others(n):
     hook, called = Hook(), []
 
     def fail():
@@ -268,7 +268,7 @@ def test_a_callback_without_a_repr_is_logged_too(caplog):
     assert 'RuntimeError: no good' in caplog.text
 
 
-def test_a_hook_whose_greenlet_is_ended_ends():
+def test_kill_of_a_greenlet_ends_its_hook():
     hook, waiting = Hook(), Event()
     hook.install(lambda: waiting.set() or gevent.sleep(60))
     component = Component()
@@ -303,7 +303,7 @@ class Part(Component):
 
 
 @pytest.mark.parametrize('n', range(len(KINDS)), ids=KINDS)
-def test_whatever_a_part_raises_in_the_end_the_others_are_drained_and_stopped(n):
+def test_other_components_are_drained_and_stopped_whatever_one_raises(n):
     for step in ('drain', 'stop'):
         root, journal, heard = Componentized(), [], []
         root.error_hook.install(lambda error, heard=heard, **details: heard.append(error))
@@ -317,7 +317,7 @@ def test_whatever_a_part_raises_in_the_end_the_others_are_drained_and_stopped(n)
         assert heard == [error]
 
 
-def test_the_others_are_stopped_although_the_one_who_stops_them_is_ended():
+def test_components_are_stopped_even_if_the_stopping_greenlet_is_killed():
     root, journal = Componentized(), []
     for part in (Part(journal), Part(journal, 'stop', Killed()), Part(journal)):
         root.add_component(part)
@@ -349,7 +349,7 @@ def test_a_start_that_raises_anything_stops_cleanly_and_raises_it(n, world):
     assert container.join(0)
 
 
-def test_an_event_system_that_does_not_pause_keeps_nothing_from_stopping(world, monkeypatch):
+def test_event_system_that_fails_to_pause_does_not_prevent_the_stop(world, monkeypatch):
     container = world.container((Raising, 'raising'))
 
     def fail():
@@ -360,7 +360,7 @@ def test_an_event_system_that_does_not_pause_keeps_nothing_from_stopping(world, 
     assert container.join(0)
 
 
-def test_facts_that_cannot_be_had_leave_nothing_registered(world):
+def test_error_in_instance_facts_leaves_nothing_registered(world):
     class Failing(lymph.Interface):
         def instance_facts(self):
             raise SystemExit(8)
@@ -370,7 +370,7 @@ def test_facts_that_cannot_be_had_leave_nothing_registered(world):
         container.start()
 
 
-def test_a_registry_that_fails_when_it_hears_of_a_lost_endpoint_leaves_no_call_waiting(
+def test_registry_that_fails_on_a_lost_endpoint_leaves_no_call_waiting(
     world, service, caller, spawn, monkeypatch
 ):
     def fail(endpoint):
@@ -421,5 +421,5 @@ def test_a_metric_that_raises_anything_is_left_out(n):
      [('name', 1, {'tag': object()})], [('name', object(), {})]],
     ids=str,
 )  # fmt: skip
-def test_what_is_no_sample_is_left_out(samples):
+def test_invalid_sample_is_left_out(samples):
     assert list(Aggregate([samples, Gauge('good', 1)])) == [('good', 1, {})]

@@ -320,7 +320,7 @@ def test_error_has_the_trace_id_that_was_made_for_its_call(setting):
     assert setting.echo.traces == [caught.value.trace_id]
 
 
-def test_all_tries_of_a_call_have_one_trace_id(setting, spawn):
+def test_errors_of_all_attempts_have_one_trace_id(setting, spawn):
     def cut_each_try():
         while True:
             setting.echo.begun.get(timeout=5)
@@ -345,7 +345,7 @@ def test_message_without_a_trace_id_fails_without_one(setting):
     assert caught.value.trace_id is None
 
 
-def test_lookups_at_the_same_time_fail_with_errors_of_their_own(world, spawn):
+def test_concurrent_lookups_fail_with_separate_errors(world, spawn):
     registry = StaticServiceRegistry()
     watch, go_on = registry.watch, Event()
     registry.watch = lambda *arguments: (go_on.wait(5), watch(*arguments))
@@ -362,7 +362,7 @@ def test_lookups_at_the_same_time_fail_with_errors_of_their_own(world, spawn):
     assert {error.service for error in errors} == {'nobody'}
 
 
-def test_event_that_is_waited_for_in_vain_tells_for_how_long(setting):
+def test_missing_event_is_a_timeout_that_names_its_seconds(setting):
     with pytest.raises(Timeout) as caught:
         setting.echo.get_next_event('nothing', timeout=0.01)
     assert caught.value.timeout == 0.01
@@ -426,13 +426,13 @@ def test_error_without_a_call_has_no_facts():
     assert (error.reason, error.executed) == (None, 'maybe')
 
 
-def test_facts_that_are_known_already_stay():
+def test_known_facts_are_not_replaced():
     error = Timeout('late', subject='echo.echo', timeout=1.0)
     error.add_facts(subject='other.other', endpoint='memory://1', timeout=5.0)
     assert (error.subject, error.endpoint, error.timeout) == ('echo.echo', 'memory://1', 1.0)
 
 
-def test_class_of_somebody_else_has_the_attributes_too():
+def test_subclass_without_init_has_the_attributes_too():
     class OwnError(LookupFailure):
         def __init__(self, name):
             self.name = name

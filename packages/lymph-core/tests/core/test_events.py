@@ -27,7 +27,7 @@ def test_an_event_without_payload_has_an_empty_body():
     assert Event('a').headers == {}
 
 
-def test_an_event_does_not_share_what_it_was_given():
+def test_event_copies_its_payload_and_headers():
     body, headers = {'a': 1}, {'h': 1}
     event = Event('a', body, headers=headers)
     body['a'] = headers['h'] = 2
@@ -47,12 +47,12 @@ def test_an_event_prints_its_type_and_body():
     'read',
     [list, dict, tuple, sorted, lambda event: [*event], lambda event: 'x' in list(event)],
 )
-def test_iterating_an_event_says_what_to_iterate(read):
+def test_iterating_an_event_is_an_error_with_advice(read):
     with pytest.raises(TypeError, match=r'not iterable; iterate event\.body'):
         read(Event('type', {'x': 1}))
 
 
-def test_an_event_tells_which_parameters_it_has_and_is_always_true():
+def test_event_knows_its_parameters_and_is_always_true():
     event = Event('type', {'x': 1})
     assert 'x' in event
     assert 'y' not in event
@@ -61,6 +61,6 @@ def test_an_event_tells_which_parameters_it_has_and_is_always_true():
 
 
 @pytest.mark.parametrize('read', [len, reversed, lambda event: {**event}])
-def test_an_event_is_no_collection(read):
+def test_event_is_not_a_collection(read):
     with pytest.raises(TypeError):
         read(Event('type', {'x': 1}))

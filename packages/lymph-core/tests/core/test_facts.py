@@ -32,7 +32,7 @@ valid = st.fixed_dictionaries(
 
 
 @given(valid)
-def test_what_an_instance_may_be_survives_the_registry(known):
+def test_valid_facts_survive_the_registry(known):
     instance = ServiceInstance(**known)
     data = json.loads(json.dumps(instance.serialize()))
     assert ServiceInstance.deserialize(data) == instance
@@ -81,7 +81,7 @@ def test_what_an_instance_may_be_survives_the_registry(known):
         ),
     ],
 )
-def test_a_fact_that_is_not_what_it_has_to_be_is_an_error_of_one_line(name, value):
+def test_invalid_fact_is_an_error_of_one_line(name, value):
     with pytest.raises(ValueError, match=f'^expected {name} as ') as caught:
         check_facts({**GOOD, name: value})
     text = str(caught.value)
@@ -120,7 +120,7 @@ def test_addresses_of_a_known_form_are_endpoints(endpoint):
 
 
 @pytest.mark.parametrize('endpoint', ['echo', '', None, 5, ['tcp://x:1'], 'tcp://x' + 'x' * 9999])
-def test_anything_else_is_no_endpoint(endpoint):
+def test_other_addresses_are_rejected(endpoint):
     with pytest.raises(ValueError, match=r'^expected an endpoint like tcp://127\.0\.0\.1:4123'):
         check_endpoint(endpoint)
 
@@ -133,7 +133,7 @@ def test_printable_text_is_a_name(name):
 @pytest.mark.parametrize(
     'name', ['', 'a\nb', 'a\x00', '\x1b[2J', '\u202e', '\ud800', 'x' * 256, 'ä' * 128, None, 5]
 )
-def test_what_cannot_be_printed_or_is_too_long_is_no_name(name):
+def test_unprintable_or_long_names_are_rejected(name):
     with pytest.raises(ValueError, match='expected a name of 1 to 255 bytes') as caught:
         check_name(name)
     assert str(caught.value).isprintable()

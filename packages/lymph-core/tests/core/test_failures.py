@@ -59,7 +59,7 @@ def test_an_error_has_a_text_that_can_be_encoded(error, text):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_is_told_in_one_printable_line(error, line):
+def test_error_line_is_one_printable_line(error, line):
     assert error_line(error) == line
 
 
@@ -148,7 +148,7 @@ odd_errors = pytest.mark.parametrize('name', ODD)
 
 
 @odd_errors
-def test_an_odd_error_is_told_as_text_that_can_be_encoded(name):
+def test_odd_error_has_a_text_that_can_be_encoded(name):
     odd = raised(ODD[name]())
     for told in (error_name(odd), error_line(odd), error_text(odd), traceback_text(odd)):
         assert type(told) is str
@@ -179,7 +179,7 @@ def test_an_odd_error_is_logged_with_its_frames(name, tmp_path):
 
 
 @pytest.mark.parametrize('second', [RuntimeError('full'), SystemExit(1), KeyboardInterrupt()])
-def test_a_log_that_fails_keeps_nobody_from_going_on(second, monkeypatch):
+def test_failing_log_raises_nothing(second, monkeypatch):
     class Failing(logging.Handler):
         def emit(self, record):
             raise second
@@ -200,7 +200,7 @@ def test_an_ordinary_error_has_its_ordinary_traceback():
     assert text.endswith('ValueError: wrong')
 
 
-def test_being_killed_goes_through():
+def test_killed_is_not_caught():
     class Killing(Exception):
         def __str__(self):
             raise Killed
@@ -213,6 +213,6 @@ def test_being_killed_goes_through():
             tell(error)
 
 
-def test_what_has_no_repr_is_described_by_its_class():
+def test_object_without_a_repr_is_described_by_its_class():
     assert described(Unprintable()) == '<Unprintable without a repr>'
     assert described('\x1b') == "'\\x1b'"

@@ -13,7 +13,7 @@ def flights():
     return Flights(gevent.spawn)
 
 
-def test_who_asks_while_it_runs_gets_the_same_result(flights):
+def test_callers_during_a_run_get_the_same_result(flights):
     gate, runs = Event(), []
 
     def run():
@@ -30,7 +30,7 @@ def test_who_asks_while_it_runs_gets_the_same_result(flights):
     assert not len(flights)
 
 
-def test_keys_do_not_wait_for_each_other(flights):
+def test_runs_of_different_keys_are_independent(flights):
     gate = Event()
     waiting = gevent.spawn(flights.join, 'slow', gate.wait)
     assert flights.join('fast', lambda: 1) == 1
@@ -38,7 +38,7 @@ def test_keys_do_not_wait_for_each_other(flights):
     waiting.get(timeout=5)
 
 
-def test_an_error_reaches_everybody_and_the_next_asker_tries_again(flights):
+def test_error_reaches_all_callers_and_the_next_call_runs_again(flights):
     gate = Event()
 
     def fail():
@@ -59,7 +59,7 @@ def _error_of(flights, run):
         return error
 
 
-def test_an_asker_that_gives_up_does_not_end_the_run(flights):
+def test_caller_that_gives_up_does_not_end_the_run(flights):
     gate = Event()
     impatient = gevent.spawn(flights.join, 'key', gate.wait)
     patient = gevent.spawn(flights.join, 'key', gate.wait)
@@ -70,7 +70,7 @@ def test_an_asker_that_gives_up_does_not_end_the_run(flights):
 
 
 @pytest.mark.parametrize('begun', [True, False])
-def test_a_run_that_is_killed_tells_its_askers(begun):
+def test_killed_run_raises_cancelled_in_its_callers(begun):
     spawned = []
 
     def spawn(func):

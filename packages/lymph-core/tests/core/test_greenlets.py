@@ -17,7 +17,7 @@ def pool():
     pool.kill(timeout=5)
 
 
-def test_a_greenlet_starts_with_its_makers_context(pool):
+def test_greenlet_inherits_the_context_of_its_creator(pool):
     def maker():
         colour.set('red')
         made = pool.spawn(colour.get)
@@ -27,7 +27,7 @@ def test_a_greenlet_starts_with_its_makers_context(pool):
     assert Context().run(maker).get(timeout=5) == 'red'
 
 
-def test_a_greenlet_keeps_what_it_sets_to_itself(pool):
+def test_context_changes_stay_in_the_greenlet(pool):
     def maker():
         colour.set('red')
         pool.spawn(colour.set, 'blue').join(5)
@@ -36,7 +36,7 @@ def test_a_greenlet_keeps_what_it_sets_to_itself(pool):
     assert Context().run(maker) == 'red'
 
 
-def test_the_context_follows_into_greenlets_of_greenlets(pool):
+def test_context_is_inherited_by_nested_greenlets(pool):
     def maker():
         colour.set('red')
         return pool.spawn(lambda: pool.spawn(colour.get).get(timeout=5))
@@ -44,7 +44,7 @@ def test_the_context_follows_into_greenlets_of_greenlets(pool):
     assert Context().run(maker).get(timeout=5) == 'red'
 
 
-def test_a_pool_ends_all_its_greenlets(pool):
+def test_killing_a_pool_ends_all_its_greenlets(pool):
     ended = []
 
     def wait():
@@ -61,5 +61,5 @@ def test_a_pool_ends_all_its_greenlets(pool):
     assert len(pool) == 0
 
 
-def test_greenlets_of_a_pool_are_ours(pool):
+def test_pool_spawns_greenlets_of_lymph(pool):
     assert type(pool.spawn(int)) is Greenlet

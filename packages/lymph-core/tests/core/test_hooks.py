@@ -11,7 +11,7 @@ def test_every_callback_gets_what_the_hook_is_called_with():
     assert heard == [(1, ('a',), {'key': 'b'}), (2, ('a',), {'key': 'b'})]
 
 
-def test_a_callback_that_fails_is_logged_and_the_others_run(caplog):
+def test_callback_that_fails_is_logged_and_the_others_run(caplog):
     hook, heard = Hook('my hook'), []
 
     def fails():
@@ -25,7 +25,7 @@ def test_a_callback_that_fails_is_logged_and_the_others_run(caplog):
     assert 'RuntimeError: no' in caplog.text
 
 
-def test_a_callback_can_leave_also_twice():
+def test_callback_can_be_removed_twice():
     hook, heard = Hook(), []
     leave = hook.install(lambda: heard.append(1))
     assert hook
@@ -36,7 +36,7 @@ def test_a_callback_can_leave_also_twice():
     assert not hook
 
 
-def test_a_callback_may_leave_while_the_hook_runs():
+def test_callback_may_be_removed_while_the_hook_runs():
     hook, heard = Hook(), []
 
     def once():
@@ -50,7 +50,7 @@ def test_a_callback_may_leave_while_the_hook_runs():
     assert heard == ['once', 'always', 'always']
 
 
-def test_one_who_leaves_takes_nobody_else_along():
+def test_removing_a_callback_keeps_an_equal_one():
     hook, heard = Hook(), []
 
     def callback():

@@ -78,17 +78,17 @@ def inherit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inherit]:
         ({'LISTEN_FDS': '', 'LISTEN_PID': '7'}, []),
     ],
 )
-def test_environment_announces_descriptors_from_three_on_to_one_process(
+def test_environment_passes_descriptors_from_three_on_to_one_process(
     environ: dict[str, str], announced: list[tuple[int, str]]
 ) -> None:
     assert read_environment(environ, 7) == announced
 
 
-def test_no_number_of_descriptors_is_too_large_to_be_read() -> None:
+def test_excessive_number_of_descriptors_is_cut() -> None:
     assert len(read_environment({'LISTEN_FDS': '9' * 50, 'LISTEN_PID': '7'}, 7)) == 1024
 
 
-def test_socket_for_a_port_is_used_by_one_at_a_time(inherit: Inherit) -> None:
+def test_inherited_socket_has_one_user_at_a_time(inherit: Inherit) -> None:
     port = inherit()
     first = adopt('127.0.0.1', port)
     assert first is not None
@@ -103,7 +103,7 @@ def test_socket_for_a_port_is_used_by_one_at_a_time(inherit: Inherit) -> None:
         accepted.close()
 
 
-def test_connections_wait_while_nobody_accepts_them(inherit: Inherit) -> None:
+def test_connections_wait_until_they_are_accepted(inherit: Inherit) -> None:
     port = inherit()
     before = adopt('127.0.0.1', port)
     assert before is not None
@@ -121,7 +121,7 @@ def test_other_ports_are_not_inherited(inherit: Inherit, port: int) -> None:
     assert adopt('127.0.0.1', port) is None
 
 
-def test_socket_that_does_not_listen_yet_does_so_when_it_is_used(inherit: Inherit) -> None:
+def test_socket_that_does_not_listen_yet_listens_once_it_is_used(inherit: Inherit) -> None:
     port = inherit(listening=False)
     assert unused_sockets() == []
     with pytest.raises(ConnectionRefusedError):
@@ -133,7 +133,7 @@ def test_socket_that_does_not_listen_yet_does_so_when_it_is_used(inherit: Inheri
 
 
 @pytest.mark.parametrize(('bound', 'asked'), [('0.0.0.0', '127.0.0.1'), ('127.0.0.1', '0.0.0.0')])
-def test_socket_at_another_host_is_an_error_that_names_it(
+def test_socket_at_another_host_raises_an_error_that_names_it(
     inherit: Inherit, bound: str, asked: str
 ) -> None:
     port = inherit(bound)
@@ -141,12 +141,12 @@ def test_socket_at_another_host_is_an_error_that_names_it(
         adopt(asked, port)
 
 
-def test_socket_at_another_host_that_does_not_listen_is_left_alone(inherit: Inherit) -> None:
+def test_socket_at_another_host_that_does_not_listen_is_ignored(inherit: Inherit) -> None:
     port = inherit(listening=False)
     assert adopt('0.0.0.0', port) is None
 
 
-def test_socket_for_all_addresses_of_both_families_is_one_for_all_of_ipv4(inherit: Inherit) -> None:
+def test_dual_stack_socket_is_used_for_all_ipv4_addresses(inherit: Inherit) -> None:
     port = inherit('::')
     for host in ('0.0.0.0', '::'):
         sock = adopt(host, port)
@@ -156,7 +156,7 @@ def test_socket_for_all_addresses_of_both_families_is_one_for_all_of_ipv4(inheri
         adopt('127.0.0.1', port)
 
 
-def test_what_is_no_socket_for_tcp_is_left_alone(inherit: Inherit) -> None:
+def test_descriptors_other_than_tcp_sockets_are_ignored(inherit: Inherit) -> None:
     port = inherit(listening=False, kind=socket.SOCK_DGRAM)
     assert inherited_sockets() == []
     assert adopt('127.0.0.1', port) is None
@@ -164,7 +164,7 @@ def test_what_is_no_socket_for_tcp_is_left_alone(inherit: Inherit) -> None:
     assert inherited_sockets() == []
 
 
-def test_sockets_that_nothing_accepts_from_are_named(inherit: Inherit) -> None:
+def test_unused_sockets_are_reported(inherit: Inherit) -> None:
     used, unused = inherit(name='web'), inherit(name='admin')
     sock = adopt('127.0.0.1', used)
     assert sock is not None
@@ -172,7 +172,7 @@ def test_sockets_that_nothing_accepts_from_are_named(inherit: Inherit) -> None:
         assert [str(each) for each in unused_sockets()] == [f'admin (127.0.0.1:{unused})']
 
 
-def test_programs_that_are_started_do_not_inherit_them_unless_they_take_over(
+def test_started_programs_inherit_no_sockets_unless_they_replace_the_process(
     inherit: Inherit,
 ) -> None:
     inherit()
@@ -189,7 +189,7 @@ def test_programs_that_are_started_do_not_inherit_them_unless_they_take_over(
     assert inherits()
 
 
-def test_who_is_not_the_process_that_sockets_are_meant_for_is_told_so(
+def test_process_that_the_sockets_are_not_for_gets_a_hint(
     inherit: Inherit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert misdirected() == ''

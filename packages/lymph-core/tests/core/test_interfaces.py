@@ -72,7 +72,7 @@ def nothing_more(emitter, interface):
     return take(interface).get('last')
 
 
-def test_a_handler_hears_its_events(emitter, listener):
+def test_handler_gets_its_events(emitter, listener):
     emitter.emit('done', {'a': 1})
     event = take(listener)
     assert isinstance(event, Event)
@@ -83,7 +83,7 @@ def test_a_handler_hears_its_events(emitter, listener):
     assert nothing_more(emitter, listener)
 
 
-def test_a_delay_that_is_no_number_of_seconds_is_refused_by_all_that_emit(world, emitter, listener):
+def test_invalid_delay_is_rejected_by_all_ways_to_emit(world, emitter, listener):
     client = Client(world.container(on_demand=True, start=False))
     for emit in (emitter.emit, emitter.container.emit_event, client.emit):
         for delay in NO_DELAYS:
@@ -94,12 +94,12 @@ def test_a_delay_that_is_no_number_of_seconds_is_refused_by_all_that_emit(world,
 
 
 @pytest.mark.parametrize('retry', [-1, '1', 1.5, None, True])
-def test_a_retry_that_is_no_number_of_attempts_is_refused_at_runtime_too(listener, retry):
+def test_invalid_retry_is_rejected_at_runtime_too(listener, retry):
     with pytest.raises(SubscriptionError, match='expected retry as a whole number >= 0, found'):
         listener.subscribe('other', retry=retry)(print)
 
 
-def test_a_client_whose_delay_is_refused_starts_no_event_system(world):
+def test_invalid_delay_does_not_start_the_event_system_of_a_client(world):
     client = Client(world.container(on_demand=True, start=False))
     with pytest.raises(ValueError, match='expected the delay'):
         client.emit('done', delay='5')
@@ -122,7 +122,7 @@ def test_sequential_events_are_handled_one_by_one(emitter, listener):
     assert heard == [(what, n) for n in range(5) for what in ('begin', 'end')]
 
 
-def test_a_trace_follows_an_event_and_a_deadline_does_not(world, emitter, listener):
+def test_events_carry_the_trace_id_and_no_deadline(world, emitter, listener):
     trace.set_id('mine')
     emitter.emit('context')
     assert take(listener) == ('mine', None)
@@ -131,7 +131,7 @@ def test_a_trace_follows_an_event_and_a_deadline_does_not(world, emitter, listen
     trace._trace_id.set(None)
 
 
-def test_the_error_of_a_handler_is_logged_and_told_once(emitter, listener, caplog):
+def test_error_of_a_handler_is_logged_and_reported_once(emitter, listener, caplog):
     errors = []
     listener.container.error_hook.install(lambda error, **details: errors.append(str(error)))
     emitter.emit('fails')
@@ -142,7 +142,7 @@ def test_the_error_of_a_handler_is_logged_and_told_once(emitter, listener, caplo
     assert failed['listener.on_fails'] == 1
 
 
-def test_what_cannot_travel_is_not_emitted(emitter):
+def test_unserializable_payload_is_not_emitted(emitter):
     with pytest.raises(SerializationError):
         emitter.emit('done', {'a': object()})
     with pytest.raises(TypeError, match='expected the payload of done as a dict, found 5'):
@@ -174,7 +174,7 @@ def test_a_function_is_subscribed_at_runtime(emitter, listener):
     assert (event.type, event['x']) == ('dynamic.a.b', 1)
 
 
-def test_an_unbound_handler_gets_the_interface_too(emitter, listener):
+def test_handler_with_two_parameters_gets_the_interface_too(emitter, listener):
     heard = Queue()
 
     @listener.subscribe('dynamic')
@@ -185,7 +185,7 @@ def test_an_unbound_handler_gets_the_interface_too(emitter, listener):
     assert heard.get(timeout=5) == (listener, 'dynamic')
 
 
-def test_every_instance_hears_what_it_subscribed_to(world, emitter, listener):
+def test_every_instance_gets_events_it_subscribed_to(world, emitter, listener):
     other = world.container((Listener, 'listener')).interfaces[0]
     heard = Queue()
     for interface in (listener, other):
@@ -194,7 +194,7 @@ def test_every_instance_hears_what_it_subscribed_to(world, emitter, listener):
     assert {heard.get(timeout=5), heard.get(timeout=5)} == {listener, other}
 
 
-def test_who_unsubscribes_hears_nothing_more(emitter, listener):
+def test_unsubscribed_function_gets_no_more_events(emitter, listener):
     heard = []
     handler = listener.subscribe('done')(heard.append)
     listener.unsubscribe(handler)
@@ -217,7 +217,7 @@ def queues(interface):
     return {queue.split('.')[1] for queue in counted}
 
 
-def test_a_function_is_subscribed_once_at_a_time(emitter, listener):
+def test_function_cannot_be_subscribed_twice_at_the_same_time(emitter, listener):
     heard = Queue()
     handler = listener.subscribe('dynamic')(heard.put)
     with pytest.raises(SubscriptionError, match='is subscribed already; unsubscribe it first'):
@@ -229,7 +229,7 @@ def test_a_function_is_subscribed_once_at_a_time(emitter, listener):
 
 
 @pytest.mark.parametrize('types', [(), ('a..b',), ('',), ('a.b*',)])
-def test_a_topic_that_is_none_cannot_be_subscribed_to(listener, types):
+def test_invalid_topic_cannot_be_subscribed_to(listener, types):
     with pytest.raises(SubscriptionError):
         listener.subscribe(*types)(lambda event: None)
     assert queues(listener) == {
@@ -241,7 +241,7 @@ def test_a_topic_that_is_none_cannot_be_subscribed_to(listener, types):
     }
 
 
-def test_a_subscription_for_one_event_ends_with_it(emitter, listener):
+def test_once_subscription_ends_with_its_event(emitter, listener):
     heard = Queue()
 
     def handler(event):
@@ -265,14 +265,14 @@ def test_the_next_event_is_waited_for(emitter, listener, spawn):
     assert 'on_event' not in queues(listener)
 
 
-def test_no_event_in_time_is_a_timeout(listener):
+def test_missing_event_is_a_timeout(listener):
     with pytest.raises(Timeout, match=r'no event of type dynamic within 0\.01 s'):
         listener.get_next_event('dynamic', timeout=0.01)
     assert 'on_event' not in queues(listener)
 
 
 @pytest.mark.parametrize('timeout', [0, -1, -0.5])
-def test_budget_without_time_left_for_the_next_event_is_a_timeout(listener, timeout):
+def test_timeout_of_zero_or_less_for_the_next_event_is_a_timeout(listener, timeout):
     with pytest.raises(Timeout, match='no event of type dynamic within'):
         listener.get_next_event('dynamic', timeout=timeout)
 
@@ -309,7 +309,7 @@ def test_a_request_names_its_method_and_body(world, listener, asking, ask):
         ({'method': 'a.b', 'subject': 'a.b'}, 'expected method or subject, .* found both'),
     ],
 )
-def test_a_request_has_one_method(world, names, said):
+def test_request_needs_exactly_one_method(world, names, said):
     caller = world.container((lymph.Interface, 'caller')).interfaces[0]
     with pytest.raises(TypeError, match=said):
         caller.request('listener', **names)
@@ -326,7 +326,7 @@ def test_arguments_called_like_parameters_of_request_go_into_the_body(world):
     assert caller.request('web', 'web.get', body) == ['GET', 's']
 
 
-def test_the_name_of_an_interface_is_that_of_its_class_unless_it_is_given_one(world):
+def test_default_name_of_an_interface_is_that_of_its_class(world):
     assert world.container(Listener).interfaces[0].name == 'listener'
 
 
@@ -369,7 +369,7 @@ def test_a_handler_may_be_declared_for_one_event_or_a_queue_of_its_own(world, em
 
 
 @pytest.mark.parametrize('junk', [5, None, [], b'x'])
-def test_a_trace_id_of_a_stranger_that_is_no_text_is_replaced(world, emitter, junk):
+def test_foreign_trace_id_that_is_not_text_is_replaced(world, emitter, junk):
     class Calls(lymph.Interface):
         heard = Queue()
 
@@ -418,7 +418,7 @@ def test_two_interfaces_of_a_container_that_name_the_same_queue_each_have_one(wo
     assert [take(each) for each in interfaces] == [1, 1]
 
 
-def test_a_queue_that_an_earlier_version_called_by_its_queue_name_alone_is_told(world, caplog):
+def test_queue_named_as_in_earlier_versions_causes_a_warning(world, caplog):
     class Hears(lymph.Interface):
         @lymph.event('thing', queue_name='former')
         def on_thing(self, event):

@@ -118,7 +118,7 @@ def test_thousands_of_calls_with_every_outcome_leave_nothing_behind(world):
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_on_a_bad_network_every_call_has_one_outcome_and_no_call_anothers(world, seed):
+def test_every_call_on_a_bad_network_has_one_outcome_and_it_is_its_own(world, seed):
     for _ in range(3):
         world.container((Echo, 'echo'))
     caller = world.container()

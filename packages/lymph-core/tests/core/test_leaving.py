@@ -49,7 +49,7 @@ def calls(caller, instances, spawn):
     return callers
 
 
-def test_callers_that_know_nothing_of_it_fail_no_call(world, caller, instances, calls):
+def test_stop_fails_no_call_of_callers_that_do_not_know_of_it(world, caller, instances, calls):
     world.network.faults = Faults(delay=0.05)  # so that there are always requests on their way
     leaver, stayer = instances
     assert leaver.drain() == 0
@@ -57,7 +57,7 @@ def test_callers_that_know_nothing_of_it_fail_no_call(world, caller, instances, 
     assert caller.request('echo', 'echo.echo') == stayer.identity
 
 
-def test_who_is_stopping_is_asked_no_more(caller, instances):
+def test_stopping_instance_gets_no_more_calls(caller, instances):
     leaver, stayer = instances
     leaver._server.refusing = DRAINING
 
@@ -72,7 +72,7 @@ def test_who_is_stopping_is_asked_no_more(caller, instances):
         assert caller.request('echo', 'echo.echo', retries=0) == stayer.identity
 
 
-def test_who_is_stopping_and_alone_is_asked_all_the_same(caller, instances):
+def test_stopping_instance_is_called_if_it_is_the_only_one(caller, instances):
     for instance in instances:
         instance._server.refusing = DRAINING
     for _ in range(5):
@@ -90,7 +90,7 @@ def refusals(caller):
     return []
 
 
-def test_instance_that_is_starting_is_passed_over_until_it_has_started(caller, instances):
+def test_starting_instance_is_avoided_until_it_has_started(caller, instances):
     starter, stayer = instances
     starter._server.refusing = STARTING
     assert {caller.request('echo', 'echo.echo') for _ in range(20)} == {stayer.identity}
@@ -100,7 +100,7 @@ def test_instance_that_is_starting_is_passed_over_until_it_has_started(caller, i
     eventually(lambda: caller.request('echo', 'echo.echo', retries=0) == starter.identity)
 
 
-def test_instance_that_is_starting_and_alone_is_asked_all_the_same(caller, instances):
+def test_starting_instance_is_called_if_it_is_the_only_one(caller, instances):
     for instance in instances:
         instance._server.refusing = STARTING
     for _ in range(5):

@@ -71,27 +71,27 @@ def test_nothing_is_found_in_a_directory_that_is_in_use(base):
         'node/.new-0123456789abcdef',
     ],
 )
-def test_files_of_the_dead_are_found_and_left_as_they_are(base, name):
+def test_files_of_dead_processes_are_found_and_not_changed(base, name):
     path = plant(base, name)
     assert found_in(base) == [f'1 file of processes that were killed: {name}']
     assert path.exists()
 
 
-def test_sockets_of_the_dead_are_found(base):
+def test_sockets_of_dead_processes_are_found(base):
     bell = WakeupSocket(base / 'registry' / '.doorbells', 'echo', lambda: None)
     bell.abandon()
     os.utime(bell.path, (OLD, OLD))
     assert 'registry/.doorbells/' in found_in(base)[0]
 
 
-def test_files_that_are_none_of_this_version_are_found(base):
+def test_files_of_other_versions_are_found(base):
     for name in ('events/events.db', 'registry/rpc/echo/README', 'registry/odd.json'):
         plant(base, name)
     [found] = found_in(base)
     assert found.startswith('3 files that are not: ')
 
 
-def test_owner_and_mode_are_judged(tmp_path):
+def test_files_of_other_users_and_writable_files_are_found(tmp_path):
     files = [
         StateFile('', 'directory', 7, 0o700, known=True),
         StateFile('events', 'directory', 7, 0o770, known=True),
@@ -106,7 +106,7 @@ def test_owner_and_mode_are_judged(tmp_path):
     assert f'chmod -R go-w {tmp_path}' in mode.advice
 
 
-def test_the_directories_that_a_configuration_names_are_looked_into(tmp_path, monkeypatch):
+def test_directories_of_the_configuration_are_checked(tmp_path, monkeypatch):
     monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path / 'state'))
     config = Configuration(
         {'container': {'registry': {'path': str(tmp_path / 'other')}, 'events': {'path': 7}}}

@@ -108,14 +108,14 @@ def locked(path):
         os.close(descriptor)
 
 
-def test_the_file_and_the_directories_above_it_belong_to_the_owner_alone(tmp_path):
+def test_file_and_made_directories_are_private(tmp_path):
     lock = LockFile(tmp_path / 'a' / 'b' / 'lock')
     assert (tmp_path / 'a' / 'b' / 'lock').stat().st_mode & 0o777 == 0o600
     assert (tmp_path / 'a').stat().st_mode & 0o777 == 0o700
     lock.release()
 
 
-def test_a_released_file_is_gone_and_stays_released(tmp_path):
+def test_released_file_is_removed_and_stays_released(tmp_path):
     lock = LockFile(tmp_path / 'lock')
     lock.release()
     (tmp_path / 'lock').write_text('of somebody else')
@@ -138,7 +138,7 @@ def test_an_owner_notices_that_its_file_was_removed_or_replaced(tmp_path):
 
 
 @pytest.mark.parametrize('kind', ['directory', 'pipe', 'link', 'unreadable'])
-def test_of_what_is_no_lock_file_nothing_is_known_and_it_stays(tmp_path, kind, monkeypatch):
+def test_state_of_other_files_is_unknown_and_they_stay(tmp_path, kind, monkeypatch):
     path = tmp_path / 'odd'
     match kind:
         case 'directory':
@@ -160,7 +160,7 @@ def too_many_open_files(*args):
     raise OSError(errno.EMFILE, 'Too many open files')
 
 
-def test_two_readers_at_the_same_time_agree_that_an_owner_is_dead(tmp_path):
+def test_concurrent_readers_agree_that_an_owner_is_dead(tmp_path):
     (tmp_path / 'lock').write_text('')
     with open(tmp_path / 'lock') as reader:
         assert not is_locked(reader.fileno())
@@ -207,7 +207,7 @@ def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_system_that_grants_every_lock_is_refused(tmp_path, monkeypatch):
+def test_file_system_that_grants_every_lock_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, 'flock', lambda descriptor, how: None)
     with pytest.raises(OSError, match='does not keep locks; use a local one'):
         LockFile(tmp_path / 'lock')

@@ -17,7 +17,7 @@ from lymph.serializers.msgpack import pack, unpack
     st.dictionaries(st.text(st.characters(exclude_categories=['Cs'])), st.integers(0, 9)),
     st.dictionaries(st.text(st.characters(exclude_categories=['Cs'])), st.booleans()),
 )
-def test_a_message_comes_back_from_its_frames(type, subject, headers, body):
+def test_message_survives_a_round_trip_through_frames(type, subject, headers, body):
     sent = Message(type, subject, body, headers)
     arrived = Message.from_frames(sent.frames())
     assert (arrived.id, arrived.type, arrived.subject) == (sent.id, type, subject.encode())
@@ -38,7 +38,7 @@ def test_the_types_have_names():
 
 
 @pytest.mark.parametrize('type', [REP, ACK, NACK, ERROR])
-def test_all_but_requests_are_replies(type):
+def test_all_types_but_req_are_replies(type):
     message = Message(type, b'id')
     assert message.is_reply()
     assert not message.is_request()
@@ -47,18 +47,18 @@ def test_all_but_requests_are_replies(type):
 
 
 @pytest.mark.parametrize('count', [0, 1, 4, 6])
-def test_a_wrong_count_of_frames_is_no_message(count):
+def test_wrong_number_of_frames_is_rejected(count):
     with pytest.raises(ValueError, match=f'expected a message of 5 frames, found {count}'):
         Message.from_frames([b'REQ'] * count)
 
 
 @pytest.mark.parametrize('type', [b'', b'req', b'NOPE'])
-def test_an_unknown_type_is_no_message(type):
+def test_unknown_type_is_rejected(type):
     with pytest.raises(ValueError, match='expected REQ, REP, ACK, NACK or ERROR, found'):
         Message.from_frames([b'i', type, b's', b'\x80', b'\x80'])
 
 
-def test_junk_is_an_error_when_it_is_read_and_not_before():
+def test_invalid_msgpack_is_an_error_only_when_it_is_read():
     message = Message.from_frames([b'i', REQ, b'\xff', b'\xc1', b'\xc1'])
     for _ in range(2):
         with pytest.raises(SerializationError):
@@ -68,18 +68,18 @@ def test_junk_is_an_error_when_it_is_read_and_not_before():
 
 
 @pytest.mark.parametrize('headers', [[], None, 'text', 5])
-def test_headers_are_a_map(headers):
+def test_headers_must_be_a_map(headers):
     message = Message.from_frames([b'i', REQ, b's', pack(headers), pack(None)])
     with pytest.raises(SerializationError, match='expected headers as a map, found'):
         _ = message.headers
 
 
-def test_a_body_that_cannot_travel_is_an_error_at_once():
+def test_unserializable_body_is_an_error_at_once():
     with pytest.raises(SerializationError):
         Message(REQ, 'a.b', {'x': object()})
 
 
-def test_a_message_prints_what_it_is():
+def test_repr_of_a_message_names_type_and_subject():
     assert repr(Message(REQ, 'a.b', id=b'\x01')) == "<Message REQ b'a.b' id=01>"
     assert 'REP' in repr(Message(REP, b'\xff'))
 
@@ -91,6 +91,6 @@ def test_ids_differ_within_and_between_sources():
     assert {len(id) for id in ids} == {16}
 
 
-def test_messages_have_ids_of_their_own():
+def test_messages_have_unique_ids():
     ids = {Message(REQ, 'a.b').id for _ in itertools.repeat(None, 100)}
     assert len(ids) == 100

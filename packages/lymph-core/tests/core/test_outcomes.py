@@ -29,7 +29,7 @@ def test_a_reply_gives_its_body(value):
     assert outcome(frames(REP, value), Call()) == value
 
 
-def test_an_acknowledgement_gives_nothing():
+def test_acknowledgement_gives_none():
     assert outcome(frames(ACK, 'ignored'), Call()) is None
 
 
@@ -63,7 +63,7 @@ def test_an_error_is_a_class_of_its_name():
 
 
 @pytest.mark.parametrize('body', [None, [], 'text', {}, {'type': None, 'message': 5}])
-def test_an_error_without_details_is_an_error_still(body):
+def test_error_without_details_is_a_remote_error(body):
     with pytest.raises(RemoteError) as caught:
         outcome(frames(ERROR, body), Call())
     assert caught.value.type == 'Exception'
@@ -77,7 +77,7 @@ def test_an_error_or_a_refusal_may_have_plain_text_as_its_body():
 
 
 @pytest.mark.parametrize('type', ['a\0b', 'no name', '', 'x' * 10_000, '__init__', 'class'])
-def test_a_name_that_no_class_can_have_is_an_error_still(type):
+def test_error_with_an_invalid_class_name_is_a_remote_error(type):
     with pytest.raises(RemoteError, match='text'):
         outcome(frames(ERROR, {'type': type, 'message': 'text'}), Call())
 
@@ -111,7 +111,7 @@ def test_a_service_cannot_harm_its_callers_with_a_reply(type, data):
 
 
 @pytest.mark.parametrize('said', ['x' * 10**7, list(range(10**5)), {'x' * 10**6: 1}], ids=type)
-def test_what_a_service_says_of_an_error_is_cut(said):
+def test_text_of_an_error_is_cut(said):
     with pytest.raises(RemoteError) as caught:
         outcome(frames(ERROR, {'type': said, 'message': said}), Call())
     assert len(caught.value.type) <= 255
@@ -125,6 +125,6 @@ def test_what_a_service_says_of_an_error_is_cut(said):
 
 
 @given(st.sampled_from(sorted(REPLIES)), st.binary(max_size=30), st.binary(max_size=30))
-def test_whatever_arrives_is_a_result_or_an_error_of_ours(type, headers, body):
+def test_any_reply_is_a_result_or_an_error_of_lymph(type, headers, body):
     with contextlib.suppress(RpcError):
         outcome([b'id', type, b'of', headers, body], Call())

@@ -39,7 +39,7 @@ def test_a_part_that_has_changed_is_one_warning_with_library_version_and_part(
     assert f'gevent {gevent.__version__}: Hub.secret is not as expected' in record.getMessage()
 
 
-def test_a_part_as_expected_is_used_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+def test_part_as_expected_is_used_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     assert as_expected('gevent', 'Hub.switch', lambda: True)
     assert not caplog.records
 

@@ -111,13 +111,13 @@ def endpoints(transport):
     return {endpoint.removeprefix('puppet://') for endpoint in transport.links}
 
 
-def test_a_caller_without_links_connects_to_one_instance_and_no_more(reach, transport):
+def test_caller_without_links_connects_to_one_instance_only(reach, transport):
     rpc = reach('up1', 'up2', 'up3', 'up4')
     send(rpc)
     assert len(transport.tries) == 1
 
 
-def test_an_instance_that_takes_its_time_makes_the_call_try_others_too(reach, transport, spawn):
+def test_slow_instance_makes_the_call_try_others_too(reach, transport, spawn):
     rpc = reach('a', 'b', 'c', 'd')
     call = spawn(send, rpc)
     eventually(lambda: len(transport.links) == 4)
@@ -127,7 +127,7 @@ def test_an_instance_that_takes_its_time_makes_the_call_try_others_too(reach, tr
     assert len(transport.tries) == 4
 
 
-def test_calls_wait_for_the_same_tries(reach, transport, spawn):
+def test_calls_share_connections_that_are_being_made(reach, transport, spawn):
     rpc = reach('a', 'b')
     calls = [spawn(send, rpc) for _ in range(20)]
     eventually(lambda: len(transport.links) == 2)
@@ -138,7 +138,7 @@ def test_calls_wait_for_the_same_tries(reach, transport, spawn):
     assert len(transport.tries) == 2
 
 
-def test_links_that_are_up_are_used_while_others_are_made_on_the_side(reach, transport):
+def test_links_that_are_up_are_used_while_others_connect_in_the_background(reach, transport):
     rpc = reach('up', 'a', 'b')
     for _ in range(50):
         send(rpc)
@@ -155,7 +155,7 @@ def test_a_link_that_comes_up_is_used_from_then_on(reach, transport):
     eventually(lambda: send(rpc) and transport.links['puppet://a'].sent)
 
 
-def test_an_endpoint_that_failed_is_left_alone_for_a_pause(reach, transport):
+def test_failed_endpoint_is_not_dialled_during_its_pause(reach, transport):
     rpc = reach('up', 'refused')
     while len(transport.tries) < 2:
         send(rpc)
@@ -168,7 +168,7 @@ def test_an_endpoint_that_failed_is_left_alone_for_a_pause(reach, transport):
     assert (unreachable['endpoint'], unreachable['reason']) == ('puppet://refused', 'refused')
 
 
-def test_a_link_that_is_not_up_in_time_is_given_up_and_says_what_it_waited_for(reach, transport):
+def test_link_that_is_not_up_in_time_fails_and_names_what_it_waited_for(reach, transport):
     rpc = reach('a', connect_timeout=0.05)
     said = r'^1 instance of x known, none reachable: puppet://a: no connection within 0\.05 s, '
     with gevent.Timeout(10), pytest.raises(NotConnected, match=said + 'still waiting for a sign'):
@@ -177,9 +177,7 @@ def test_a_link_that_is_not_up_in_time_is_given_up_and_says_what_it_waited_for(r
     assert rpc.stats()['connections'] == []
 
 
-def test_a_call_with_less_time_than_a_connection_ends_in_time_and_leaves_it_to_the_next(
-    reach, transport
-):
+def test_call_with_little_time_ends_in_time_and_leaves_its_connection_to_the_next(reach, transport):
     rpc = reach('a')
     with pytest.raises(NotConnected, match='no connection by the deadline of the call') as caught:
         rpc.request(call_of('x', 0.05))
@@ -197,7 +195,7 @@ def test_all_instances_are_tried_before_a_call_gives_up(reach, transport):
     assert set(transport.tries) == {f'puppet://{name}' for name in names}
 
 
-def test_one_good_instance_among_many_bad_ones_is_found(reach, transport, spawn):
+def test_one_reachable_instance_among_many_is_found(reach, transport, spawn):
     rpc = reach(*(f'refused{n}' for n in range(12)), *'abcdefghijkl', 'up')
     call = spawn(rpc.request, call_of('x', 30))
     eventually(lambda: 'puppet://up' in transport.links and transport.links['puppet://up'].sent)
@@ -216,7 +214,7 @@ def test_the_only_instance_is_tried_again_with_pauses_when_it_fails(reach, trans
     assert len(transport.tries) == 5
 
 
-def test_a_silent_peer_is_better_than_none(reach, transport, spawn):
+def test_silent_peer_is_called_if_it_is_the_only_one(reach, transport, spawn):
     rpc = reach('up', 'a')
     rpc.connect('puppet://up')
     eventually(lambda: transport.links['puppet://up'].up)
@@ -226,9 +224,7 @@ def test_a_silent_peer_is_better_than_none(reach, transport, spawn):
     assert endpoints(transport) == {'up', 'a'}
 
 
-def test_a_peer_is_passed_over_from_the_first_call_without_an_answer_until_it_says_something(
-    reach, transport
-):
+def test_peer_is_avoided_from_its_first_unanswered_call_until_it_sends_something(reach, transport):
     rpc = reach('up1', 'up2')
     late = rpc.send(call_of('puppet://up1', 0.05))
     answered = rpc.send(call_of('puppet://up1', 30))

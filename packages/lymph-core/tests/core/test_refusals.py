@@ -32,7 +32,7 @@ def make(state):
     ('state', 'verb', 'refusal'),
     [(state, verb, refusal) for state, verbs in TO.items() for verb, refusal in verbs.items()],
 )
-def test_each_state_has_one_refusal_and_a_fork_is_never_undone(state, verb, refusal):
+def test_each_state_has_one_refusal_and_forked_is_final(state, verb, refusal):
     made = make(state)
     getattr(made, verb)()
     assert made.refusal == refusal
@@ -40,7 +40,7 @@ def test_each_state_has_one_refusal_and_a_fork_is_never_undone(state, verb, refu
     assert made.forked == (refusal == FORKED)
 
 
-def test_a_check_raises_the_error_of_its_caller_with_what_it_was_about():
+def test_check_raises_the_given_error_with_its_subject():
     made = make('idle')
     with pytest.raises(EmitFailure) as caught:
         made.check(EmitFailure, 'thing.done')
@@ -51,7 +51,7 @@ def test_a_check_raises_the_error_of_its_caller_with_what_it_was_about():
     made.check(EmitFailure)
 
 
-def test_a_check_for_forks_lets_stopped_objects_pass():
+def test_check_for_forks_accepts_stopped_objects():
     made = make('closed')
     made.check_fork(ValueError)
     made.abandon()

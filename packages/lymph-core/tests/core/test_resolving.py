@@ -30,24 +30,24 @@ def resolver(names):
 
 
 @pytest.mark.parametrize('host', ['127.0.0.1', '::1', 'fe80::1%lo'])
-def test_a_number_is_asked_of_nobody(names, resolver, host):
+def test_numeric_address_is_not_looked_up(names, resolver, host):
     ((family, address),) = resolver.addresses(host, 80, 0)
     assert family == (socket.AF_INET6 if ':' in host else socket.AF_INET)
     assert address[:2] == (host.partition('%')[0], 80)
     assert names.asked == {}
 
 
-def test_a_name_has_its_addresses_in_order_with_the_port_that_was_asked_for(resolver):
+def test_name_has_its_addresses_in_order_with_the_given_port(resolver):
     found = [address for _, address in resolver.addresses('two.here', 4000, 5)]
     assert found == [('127.0.0.2', 4000), ('127.0.0.1', 4000)]
 
 
-def test_a_look_up_ends_in_time_and_says_so(resolver):
+def test_look_up_ends_with_an_error_after_its_timeout(resolver):
     with pytest.raises(socket.gaierror, match=r'the name a\.silent was not looked up within 0\.01'):
         resolver.addresses('a.silent', 1, 0.01)
 
 
-def test_a_name_that_is_not_found_is_not_asked_for_again_at_once(names, resolver):
+def test_name_that_is_not_found_is_not_looked_up_again_at_once(names, resolver):
     for _ in range(5):
         with pytest.raises(socket.gaierror, match='Name or service not known'):
             resolver.addresses('a.gone', 1, 5)
@@ -55,12 +55,12 @@ def test_a_name_that_is_not_found_is_not_asked_for_again_at_once(names, resolver
 
 
 @pytest.mark.parametrize('name', ['a..b', 'x' * 64, '\udcff'])
-def test_a_name_that_no_host_can_have_is_not_found(resolver, name):
+def test_impossible_name_is_not_found(resolver, name):
     with pytest.raises(socket.gaierror):
         resolver.addresses(name, 1, 5)
 
 
-def test_a_name_holds_one_thread_however_many_ask_for_it(names, resolver, spawn):
+def test_name_uses_one_thread_for_any_number_of_callers(names, resolver, spawn):
     askers = [spawn(resolver.addresses, 'a.silent', port, 0.05) for port in range(20)]
     gevent.joinall(askers)
     with pytest.raises(socket.gaierror):
@@ -91,7 +91,7 @@ def test_a_name_that_waits_for_a_thread_gets_it_when_one_is_free(names, resolver
     assert waiting.get(timeout=30)
 
 
-def test_a_name_that_nobody_waits_for_any_more_is_not_asked_for(names, resolver, spawn):
+def test_queued_name_without_waiting_callers_is_not_looked_up(names, resolver, spawn):
     ask_in_vain(resolver, THREADS, spawn)
     with pytest.raises(socket.gaierror):
         resolver.addresses('late.here', 1, 0.01)
@@ -100,7 +100,7 @@ def test_a_name_that_nobody_waits_for_any_more_is_not_asked_for(names, resolver,
     assert names.asked['late.here'] == 0
 
 
-def test_a_host_whose_full_name_is_not_told_in_time_has_its_plain_name(names, resolver):
+def test_host_whose_full_name_is_not_found_in_time_has_its_plain_name(names, resolver):
     assert resolver.full_name(0.01) == socket.gethostname()
     names.speak()
     assert resolver.full_name(5) == f'{socket.gethostname()}.example'
@@ -138,7 +138,7 @@ def test_a_start_does_not_wait_for_a_silent_name_server(names, service):
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
-def test_peers_whose_names_are_not_found_do_not_hinder_others(names, service, spawn, transport):
+def test_peers_with_unknown_names_do_not_affect_others(names, service, spawn, transport):
     service.start()
     port = service.endpoint.rpartition(':')[2]
     section = {'rpc': {'transport': transport}, 'registry': {'class': 'static'}}

@@ -159,13 +159,13 @@ def test_a_declared_error_arrives_with_its_name_and_text(proxy):
     assert str(caught.value) == 'no good'
 
 
-def test_an_error_of_a_declared_class_is_declared(proxy):
+def test_subclass_of_a_declared_error_is_declared(proxy):
     with pytest.raises(RemoteError.IsADirectoryError):
         proxy.declared(name='IsADirectoryError')
 
 
 @pytest.mark.parametrize('text', ['\udcff', ''])
-def test_a_declared_error_whose_text_cannot_travel_arrives_still(service, caller, text):
+def test_declared_error_whose_text_cannot_be_encoded_still_arrives(service, caller, text):
     class Odd(lymph.Interface):
         @lymph.rpc(raises=OSError)
         def read(self):
@@ -175,7 +175,7 @@ def test_a_declared_error_whose_text_cannot_travel_arrives_still(service, caller
         call_of(Odd, caller).read()
 
 
-def test_a_declared_error_whose_text_cannot_be_made_arrives_under_its_name(service, caller):
+def test_declared_error_whose_text_raises_arrives_with_its_name(service, caller):
     class Unspeakable(ValueError):
         def __str__(self):
             raise RuntimeError('cannot be shown')
@@ -202,7 +202,7 @@ def _reachable_world(request):
         request.getfixturevalue('caller').world = request.getfixturevalue('world')
 
 
-def test_any_other_error_is_a_failure_that_keeps_its_secrets(proxy, caplog):
+def test_undeclared_error_is_a_failure_without_its_text(proxy, caplog):
     with pytest.raises(Failed, match=r'echo\.declared at memory://\d+: KeyError') as caught:
         proxy.declared(name='KeyError', text='secret')
     assert 'secret' not in str(caught.value)
@@ -219,12 +219,12 @@ def test_the_error_of_a_method_reaches_the_error_hook(service, proxy):
 
 
 @pytest.mark.parametrize('method', ['odd', 'late'])
-def test_results_that_cannot_travel_and_timeouts_that_escape_are_failures(proxy, method, caplog):
+def test_unserializable_results_and_escaped_timeouts_are_failures(proxy, method, caplog):
     with pytest.raises(Failed):
         getattr(proxy, method)()
 
 
-def test_arguments_that_cannot_travel_are_an_error_before_anything_is_sent(proxy, echo):
+def test_unserializable_arguments_raise_before_anything_is_sent(proxy, echo):
     with pytest.raises(SerializationError, match='at text: object'):
         proxy.echo(text=object())
     assert echo.calls == 0
@@ -238,7 +238,7 @@ def test_arguments_that_cannot_travel_are_an_error_before_anything_is_sent(proxy
         ('echo.echo', {'txt': 1}, 'invalid_arguments'),
     ],
 )
-def test_a_call_that_makes_no_sense_is_refused(caller, echo, subject, body, reason):
+def test_invalid_call_is_refused(caller, echo, subject, body, reason):
     with pytest.raises(Refused) as caught:
         caller.request('echo', subject, body)
     assert (caught.value.reason, caught.value.executed) == (reason, 'no')
@@ -273,14 +273,14 @@ def test_body_of_an_interface_that_is_not_a_mapping_is_named_in_one_line(other):
         other.request('echo', 'echo.upper', ['x'])
 
 
-def test_a_service_that_nobody_offers_is_a_lookup_failure(caller):
+def test_service_without_instances_is_a_lookup_failure(caller):
     with pytest.raises(LookupFailure, match="'nobody'") as caught:
         caller.request('nobody', 'nobody.a')
     assert caught.value.executed == 'no'
 
 
 @pytest.mark.parametrize('endpoint', ['memory://nowhere', 'tcp://127.0.0.1:1', 'nonsense://x'])
-def test_an_endpoint_where_nobody_listens_is_not_connected(caller, endpoint):
+def test_endpoint_without_a_listener_raises_not_connected(caller, endpoint):
     with pytest.raises(NotConnected) as caught:
         caller.request(endpoint, 'echo.echo', retries=0)
     assert caught.value.executed == 'no'
@@ -295,9 +295,7 @@ def test_an_endpoint_where_nobody_listens_is_not_connected(caller, endpoint):
         (5, r'^5 instances of gone known, 3 not reachable: memory://gone\d: [^;]+(; [^;]+){2}$'),
     ],
 )
-def test_a_service_that_is_known_and_not_reachable_is_not_connected_with_counts(
-    world, caller, count, said
-):
+def test_unreachable_instances_raise_not_connected_with_their_number(world, caller, count, said):
     registry = world.registry_hub.create_registry()
     for number in range(count):
         registry.register('gone', ServiceInstance(f'{number}', f'memory://gone{number}'))
@@ -316,7 +314,7 @@ def test_a_service_that_is_known_and_not_reachable_is_not_connected_with_counts(
         registry.on_stop()
 
 
-def test_no_answer_in_time_is_a_timeout(caller, echo):
+def test_missing_answer_is_a_timeout(caller, echo):
     with pytest.raises(Timeout, match=r'no reply from echo\.wait at .* within') as caught:
         caller.request('echo', 'echo.wait', timeout=0.05)
     assert caught.value.executed == 'maybe'
@@ -324,7 +322,7 @@ def test_no_answer_in_time_is_a_timeout(caller, echo):
     assert pending(caller) <= 1  # the question whether the peer is alive
 
 
-def test_a_reply_that_comes_late_is_dropped(caller, echo):
+def test_late_reply_is_dropped(caller, echo):
     with pytest.raises(Timeout):
         caller.request('echo', 'echo.wait', timeout=0.05)
     before = total(caller, 'strays')
@@ -333,7 +331,7 @@ def test_a_reply_that_comes_late_is_dropped(caller, echo):
     assert caller.request('echo', 'echo.echo', {'text': 'next'}) == 'next'
 
 
-def test_a_connection_that_breaks_during_a_call_is_lost(world, caller, echo, spawn):
+def test_broken_connection_ends_calls_with_connection_lost(world, caller, echo, spawn):
     call = spawn(caller.request, 'echo', 'echo.wait', timeout=5)
     echo.begun.get(timeout=5)
     world.network.cut()
@@ -342,7 +340,7 @@ def test_a_connection_that_breaks_during_a_call_is_lost(world, caller, echo, spa
     assert caught.value.executed == 'maybe'
 
 
-def test_who_calls_again_after_a_lost_connection_gets_a_new_one(world, caller, echo, spawn):
+def test_call_after_a_lost_connection_uses_a_new_one(world, caller, echo, spawn):
     def insist():
         try:
             caller.request('echo', 'echo.wait', timeout=5)
@@ -355,7 +353,7 @@ def test_who_calls_again_after_a_lost_connection_gets_a_new_one(world, caller, e
     assert call.get(timeout=5) == 'again'
 
 
-def test_a_caller_killed_while_it_waits_leaves_nothing_behind(caller, echo, spawn):
+def test_caller_killed_while_waiting_leaves_no_state_behind(caller, echo, spawn):
     call = spawn(caller.request, 'echo', 'echo.wait', timeout=60)
     echo.begun.get(timeout=5)
     assert pending(caller) == 1
@@ -365,7 +363,7 @@ def test_a_caller_killed_while_it_waits_leaves_nothing_behind(caller, echo, spaw
     eventually(lambda: total(caller, 'strays') == 1)
 
 
-def test_a_gevent_timeout_of_the_caller_is_the_callers(caller, echo):
+def test_gevent_timeout_of_the_caller_is_raised_unchanged(caller, echo):
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.02):
         caller.request('echo', 'echo.wait', timeout=60)
     assert pending(caller) == 0
@@ -383,14 +381,14 @@ def other(world, caller):
     ('subject', 'text'),
     [('other.nothing', None), ('other.declared', 5), ('nothing.at_all', None), ('other.odd', None)],
 )
-def test_a_method_whose_own_call_goes_wrong_has_failed(proxy, other, subject, text):
+def test_method_whose_own_call_fails_has_failed(proxy, other, subject, text):
     """Its caller must not think that nothing ran."""
     with pytest.raises(Failed) as caught:
         proxy.relay(subject=subject, text=text)
     assert caught.value.executed == 'yes'
 
 
-def test_a_method_whose_own_call_finds_nobody_has_failed(proxy):
+def test_method_whose_own_look_up_fails_has_failed(proxy):
     with pytest.raises(Failed):
         proxy.relay(subject='other.echo')
 
@@ -404,19 +402,19 @@ def test_a_trace_follows_a_call_and_the_calls_it_makes(proxy, other):
     trace._trace_id.set(None)
 
 
-def test_calls_outside_of_any_trace_begin_one_each(proxy, other):
+def test_calls_outside_of_a_trace_each_begin_one(proxy, other):
     trace._trace_id.set(None)
     (one, inner), (two, _) = proxy.relayed_context(), proxy.relayed_context()
     assert one['trace_id'] == inner['trace_id'] != two['trace_id']
     assert trace.get_id() is None
 
 
-def test_a_deadline_shrinks_with_each_service_on_the_way(caller, other):
+def test_remaining_time_shrinks_with_each_nested_call(caller, other):
     outer, inner = caller.request('echo', 'echo.relayed_context', timeout=5)
     assert 0 < inner['left'] <= outer['left'] <= 5
 
 
-def test_a_method_may_not_wait_longer_than_its_caller(caller, other):
+def test_nested_call_waits_no_longer_than_its_caller(caller, other):
     with pytest.raises(Timeout):
         caller.request('echo', 'echo.relay', {'subject': 'other.wait'}, timeout=0.1)
     eventually(lambda: pending(other.container) == 0)
@@ -427,7 +425,7 @@ def test_a_method_may_not_wait_longer_than_its_caller(caller, other):
     eventually(lambda: relaying.workers.running == 0)
 
 
-def test_work_whose_deadline_has_passed_calls_nobody(caller, echo):
+def test_work_after_its_deadline_makes_no_calls(caller, echo):
     def overdue():
         deadlines.set_current(time.monotonic() - 1)
         with pytest.raises(Expired) as caught:
@@ -438,7 +436,7 @@ def test_work_whose_deadline_has_passed_calls_nobody(caller, echo):
     assert echo.calls == 0
 
 
-def test_work_whose_caller_has_given_up_calls_nobody_two_services_down(caller, echo, other):
+def test_work_for_an_expired_caller_makes_no_calls_two_services_down(caller, echo, other):
     with pytest.raises((Timeout, Failed)):
         caller.request('echo', 'echo.dawdle', timeout=0.05)
     assert echo.gave_up.get(timeout=5) == 'other.echo: no time left for the call'
@@ -469,7 +467,7 @@ def test_a_deferred_call_gives_its_error(proxy):
         proxy.nothing.defer().get(timeout=5)
 
 
-def test_a_deferred_call_that_cannot_be_made_gives_its_error_too(caller):
+def test_deferred_call_that_cannot_be_sent_gives_its_error_too(caller):
     with pytest.raises(ValueError, match='expected a version'):
         caller.defer(lambda: caller.request('echo', 'echo.echo', version='nonsense')).get(timeout=5)
 
@@ -482,7 +480,7 @@ def test_a_deferred_call_maps_its_error_like_any_other(caller, service):
         mapped.declared.defer().get(timeout=5)
 
 
-def test_a_deferred_call_is_refused_here_when_its_arguments_cannot_travel(proxy):
+def test_deferred_call_with_unserializable_arguments_raises_at_once(proxy):
     with pytest.raises(SerializationError):
         proxy.echo.defer(text=object())
 
@@ -535,7 +533,7 @@ def test_calls_are_spread_over_the_instances(chooser, instances):
     assert min(calls(instances)) > 0
 
 
-def test_a_call_that_is_refused_is_tried_elsewhere(chooser, instances, spawn):
+def test_refused_call_is_retried_on_another_instance(chooser, instances, spawn):
     busy = instances[0].interfaces[0]
     waiting = spawn(chooser.request, instances[0].endpoint, 'echo.wait', timeout=30)
     busy.begun.get(timeout=5)
@@ -546,7 +544,7 @@ def test_a_call_that_is_refused_is_tried_elsewhere(chooser, instances, spawn):
     assert busy.calls == 1
 
 
-def test_without_retries_a_refusal_is_the_outcome(world, caller, service, spawn):
+def test_refusal_without_retries_is_raised(world, caller, service, spawn):
     full = world.container((Echo, 'full'), pool_size=1)
     waiting = spawn(caller.request, 'full', 'full.wait', timeout=30)
     full.interfaces[0].begun.get(timeout=5)
@@ -557,7 +555,7 @@ def test_without_retries_a_refusal_is_the_outcome(world, caller, service, spawn)
     assert waiting.get(timeout=5) == 'waited'
 
 
-def test_an_instance_that_is_gone_is_passed_over(world, chooser, instances):
+def test_instance_that_is_gone_is_avoided(world, chooser, instances):
     for _ in range(9):
         chooser.request('echo', 'echo.echo')
     (listener,) = (
@@ -573,7 +571,7 @@ def test_an_instance_that_is_gone_is_passed_over(world, chooser, instances):
     assert calls(instances)[0] == before
 
 
-def test_a_call_that_may_have_run_is_not_repeated(world, chooser, instances, spawn):
+def test_call_that_may_have_run_is_not_retried(world, chooser, instances, spawn):
     call = spawn(chooser.request, 'echo', 'echo.wait', timeout=5)
     eventually(lambda: sum(calls(instances)) == 1)
     world.network.cut()
@@ -582,7 +580,7 @@ def test_a_call_that_may_have_run_is_not_repeated(world, chooser, instances, spa
     assert sum(calls(instances)) == 1
 
 
-def test_a_call_that_may_be_repeated_is_tried_elsewhere(world, chooser, instances, spawn):
+def test_idempotent_call_is_retried_on_another_instance(world, chooser, instances, spawn):
     call = spawn(chooser.request, 'echo', 'echo.look', timeout=5, idempotent=True)
     eventually(lambda: sum(calls(instances)) == 1)
     for instance in instances:
@@ -592,7 +590,7 @@ def test_a_call_that_may_be_repeated_is_tried_elsewhere(world, chooser, instance
     assert sum(calls(instances)) == 2
 
 
-def test_a_method_that_says_it_is_idempotent_is_repeated_once_it_has_said_so(
+def test_method_declared_idempotent_is_retried_once_a_reply_has_said_so(
     world, chooser, instances, spawn
 ):
     for instance in instances:
@@ -619,7 +617,7 @@ def test_a_full_instance_still_answers_its_operator(world, caller, spawn):
     assert waiting.get(timeout=5) == 'waited'
 
 
-def test_an_error_of_the_method_is_never_repeated(chooser, instances):
+def test_error_of_the_method_is_never_retried(chooser, instances):
     with pytest.raises(RemoteError.ValueError):
         chooser.request('echo', 'echo.declared')
     with pytest.raises(Failed):
@@ -627,17 +625,17 @@ def test_an_error_of_the_method_is_never_repeated(chooser, instances):
     assert sum(calls(instances)) == 2
 
 
-def test_retries_end_with_the_last_error(chooser, instances):
+def test_last_error_is_raised_when_no_retries_are_left(chooser, instances):
     with pytest.raises(NotConnected):
         chooser.request('memory://nowhere', 'echo.echo', retries=5, timeout=5)
 
 
-def test_retries_end_with_the_deadline(chooser):
+def test_deadline_ends_the_retries(chooser):
     with pytest.raises(NotConnected):
         chooser.request('memory://nowhere', 'echo.echo', retries=1000_000, timeout=0.05)
 
 
-def test_the_version_decides_who_is_asked(world, caller):
+def test_version_decides_which_instance_is_called(world, caller):
     old = world.container((Echo, 'many', '1.2')).interfaces[0]
     new = world.container((Echo, 'many', '2.0')).interfaces[0]
     for _ in range(5):
@@ -653,7 +651,7 @@ def test_the_version_decides_who_is_asked(world, caller):
         caller.request('many', 'many.echo', version='x')
 
 
-def test_without_a_version_a_call_is_tried_at_no_older_major_version(world, caller):
+def test_call_without_a_version_is_not_retried_on_an_older_major_version(world, caller):
     old = world.container((Echo, 'many', '1.2')).interfaces[0]
     for version in ('2.0', '2.1'):
         world.container((Echo, 'many', version))
@@ -717,7 +715,7 @@ def test_the_identity_at_an_endpoint_is_asked_for_when_it_is_read(caller):
         nobody.identity  # noqa: B018 - reading it is what fails
 
 
-def test_whatever_was_looked_up_connects(caller, service):
+def test_services_and_instances_that_were_looked_up_connect(caller, service):
     connection = caller.connect(service.endpoint)
     assert caller.lookup('echo').connect() is connection
     assert caller.lookup(service.endpoint).connect() is connection
@@ -726,7 +724,7 @@ def test_whatever_was_looked_up_connects(caller, service):
     assert connection.state == 'up'
 
 
-def test_connecting_to_no_endpoint_is_an_error(caller):
+def test_connecting_to_an_invalid_endpoint_is_an_error(caller):
     with pytest.raises(NotConnected, match='expected an endpoint like'):
         caller.connect('tcp://127.0.0.1:1')
 
@@ -736,7 +734,7 @@ def test_the_names_of_services_are_discovered(world, caller, service):
     assert caller.discover() == {'echo', 'second'}
 
 
-def test_nothing_is_called_from_a_stopped_container(caller, service):
+def test_stopped_container_makes_no_calls(caller, service):
     caller.request('echo', 'echo.echo')
     caller.stop()
     with pytest.raises((NotConnected, LookupFailure)):
@@ -795,13 +793,13 @@ def test_a_timeout_is_a_number_of_seconds(caller, service, timeout):
 
 
 @pytest.mark.parametrize('timeout', [0, -1])
-def test_a_call_without_any_time_is_not_made(caller, echo, timeout):
+def test_call_without_time_left_is_not_sent(caller, echo, timeout):
     with pytest.raises(Expired, match='no time left for the call'):
         caller.request('echo', 'echo.echo', timeout=timeout)
     assert echo.calls == 0
 
 
-def test_the_timeout_of_the_configuration_holds_for_calls_without_one(world, echo):
+def test_configured_timeout_is_the_default_of_calls(world, echo):
     caller = world.container(rpc_timeout=0.05)
     with pytest.raises(Timeout, match=r'within 0\.05 s'):
         caller.request('echo', 'echo.wait')

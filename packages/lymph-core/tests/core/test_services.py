@@ -40,7 +40,7 @@ def test_a_service_without_instances_is_still_a_service(service):
     assert list(service) == []
 
 
-def test_versions_of_one_process_are_instances_of_their_own(service):
+def test_versions_in_one_process_are_separate_instances(service):
     service.add(make('a', version='1.0'))
     service.add(make('a', version='2.0'))
     assert len(service) == 2
@@ -99,7 +99,7 @@ def test_a_new_major_version_takes_over_while_it_is_there(service):
     assert endpoints(service) == ['old']
 
 
-def test_what_matches_follows_every_change(service):
+def test_matching_instances_are_updated_with_every_change(service):
     assert endpoints(service, '1') == []
     service.add(make('a', 'one', version='1.0'))
     assert endpoints(service, '1') == ['one']
@@ -110,7 +110,7 @@ def test_what_matches_follows_every_change(service):
     assert endpoints(service) == []
 
 
-def test_observers_hear_of_each_change_once(service, heard):
+def test_observers_are_called_once_for_each_change(service, heard):
     service.add(make('a'))
     service.add(make('a'))  # the same again is no change
     service.add(make('a', pid=7))
@@ -119,14 +119,14 @@ def test_observers_hear_of_each_change_once(service, heard):
     assert heard == [('added', 'a'), ('updated', 'a'), ('removed', 'a')]
 
 
-def test_an_update_tells_what_went_and_what_came(service, heard):
+def test_update_reports_removed_and_added_instances(service, heard):
     service.update([make('a'), make('b'), make('c')])
     del heard[:]
     service.update([make('b'), make('c', pid=7), make('d')])
     assert sorted(heard) == [('added', 'd'), ('removed', 'a'), ('updated', 'c')]
 
 
-def test_an_observer_that_left_hears_nothing_more(service):
+def test_removed_observer_is_not_called(service):
     heard = []
     leave = service.observe(lambda change, instance: heard.append(change))
     service.add(make('a'))
@@ -136,7 +136,7 @@ def test_an_observer_that_left_hears_nothing_more(service):
     assert heard == ['added']
 
 
-def test_an_observer_that_fails_keeps_nobody_from_hearing(service):
+def test_observer_that_fails_does_not_affect_others(service):
     def fails(change, instance):
         raise RuntimeError('observer failed')
 
@@ -148,18 +148,18 @@ def test_an_observer_that_fails_keeps_nobody_from_hearing(service):
     assert len(service) == 1
 
 
-def test_another_connector_is_no_change(service, heard):
+def test_another_connector_is_not_a_change(service, heard):
     service.add(make('a'))
     service.add(make('a', connector=lambda endpoint: None))
     assert heard == [('added', 'a')]
 
 
-def test_connecting_asks_the_container_it_was_looked_up_through(service):
+def test_instance_connects_through_the_container_that_looked_it_up(service):
     service.add(make('a', 'tcp://there:1', connector=lambda endpoint: ('link to', endpoint)))
     assert service.connect() == ('link to', 'tcp://there:1')
 
 
-def test_there_is_no_connection_to_nobody(service):
+def test_connecting_without_instances_is_an_error(service):
     with pytest.raises(NotConnected, match='echo has no instances'):
         service.connect()
     with pytest.raises(NotConnected, match='was not looked up through a container'):
@@ -178,6 +178,6 @@ def test_facts_of_a_newer_release_are_ignored():
     assert instance.connector is None
 
 
-def test_what_is_no_instance_is_an_error():
+def test_invalid_instance_is_rejected():
     with pytest.raises(ValueError, match='expected endpoint as text, found None'):
         ServiceInstance.deserialize({'identity': 'a'})

@@ -118,7 +118,7 @@ def test_every_setting_is_read():
         ('{metrics: {tags: 5}}', 'container.metrics.tags: expected'),
     ],
 )
-def test_a_bad_setting_is_an_error_that_names_file_and_key(text, said):
+def test_invalid_setting_is_an_error_that_names_file_and_key(text, said):
     with pytest.raises(ConfigurationError, match=f'^<config>:1: {said}'):
         read_settings(section(text))
 
@@ -140,7 +140,7 @@ def test_a_bad_setting_is_an_error_that_names_file_and_key(text, said):
         ('{rpc: {transport: "lymph.events.null:NullEventSystem"}}', r'container\.rpc\.transport: '),
     ],
 )
-def test_a_bad_transport_is_an_error_that_names_file_and_key(text, said):
+def test_invalid_transport_is_an_error_that_names_file_and_key(text, said):
     with pytest.raises(ConfigurationError, match=f'^<config>:1: {said}'):
         read_transport(section(text))
 
@@ -207,13 +207,13 @@ def test_backends_are_chosen_by_their_names():
     ],
 )
 @pytest.mark.usefixtures('state')
-def test_a_bad_backend_is_an_error_that_names_file_and_key(text, said):
+def test_invalid_backend_is_an_error_that_names_file_and_key(text, said):
     with pytest.raises(ConfigurationError, match=f'^<config>:1: {said}'):
         ServiceContainer.from_config(section(text))
 
 
 @pytest.mark.usefixtures('state')
-def test_what_the_caller_gives_replaces_what_the_section_says():
+def test_overrides_take_precedence_over_the_section():
     registry, events, transport = StaticServiceRegistry(), LocalEventSystem(), MemoryTransport()
     container = ServiceContainer.from_config(
         section('{ip: 10.0.0.1, port: 1, registry: {class: nonsense}}'),
@@ -230,7 +230,7 @@ def test_what_the_caller_gives_replaces_what_the_section_says():
     container.stop()
 
 
-def test_overrides_that_are_none_are_no_overrides():
+def test_override_of_none_is_ignored():
     container = ServiceContainer.from_config(
         section('{ip: 127.0.0.3, registry: {class: static}, events: {class: local}}'),
         ip=None,
@@ -242,13 +242,13 @@ def test_overrides_that_are_none_are_no_overrides():
     container.stop()
 
 
-def test_overrides_leave_the_configuration_as_it_was():
+def test_overrides_do_not_change_the_configuration():
     config = section('{ip: 127.0.0.3, registry: {class: static}, events: {class: local}}')
     ServiceContainer.from_config(config, ip='127.0.0.4').stop()
     assert config.get('ip') == '127.0.0.3'
 
 
-def test_the_container_has_a_short_name():
+def test_container_is_an_alias_of_service_container():
     assert Container is ServiceContainer
 
 
@@ -260,11 +260,11 @@ def test_the_container_has_a_short_name():
         ({'port': 70000}, '^port: expected a port from 0 to 65535, found 70000'),
     ],
 )
-def test_what_replaces_a_setting_is_checked_as_the_setting_is(given, said):
+def test_overrides_are_checked_like_settings(given, said):
     with pytest.raises(ConfigurationError, match=said):
         ServiceContainer.from_config(section('{}'), **given)
 
 
-def test_an_ipv6_address_may_stand_in_brackets():
+def test_ipv6_address_may_be_in_brackets():
     assert read_settings(section('{ip: "[::1]"}')).ip == '::1'
     assert read_settings(section('{}'), ip='[::1]').ip == '::1'

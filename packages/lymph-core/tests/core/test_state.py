@@ -32,7 +32,7 @@ def environ(monkeypatch, tmp_path):
         ({'LYMPH_STATE_DIR': '{}/state'}, '~/path', 'home/path'),
     ],
 )
-def test_the_directory_is_found_and_made(environ, tmp_path, environment, path, expected):
+def test_state_directory_is_found_and_made(environ, tmp_path, environment, path, expected):
     for name, value in environment.items():
         environ.setenv(name, value.format(tmp_path))
     found = state_directory(path=path and path.format(tmp_path))
@@ -41,7 +41,7 @@ def test_the_directory_is_found_and_made(environ, tmp_path, environment, path, e
     assert state_directory(path=path and path.format(tmp_path)) == found
 
 
-def test_it_and_what_is_in_it_belong_to_the_owner_alone(tmp_path):
+def test_state_directory_and_its_contents_are_private(tmp_path):
     made = state_directory('registry', 'rpc', path=str(tmp_path / 'new' / 'state'))
     assert made == tmp_path / 'new' / 'state' / 'registry' / 'rpc'
     for directory in (made, made.parent, made.parent.parent):
@@ -57,7 +57,7 @@ def test_it_and_what_is_in_it_belong_to_the_owner_alone(tmp_path):
         ('/proc/lymph', 'events.path: cannot keep state in /proc/lymph: '),
     ],
 )
-def test_a_place_that_cannot_be_used_is_named_with_a_way_out(tmp_path, path, said):
+def test_unusable_directory_is_an_error_that_says_what_to_do(tmp_path, path, said):
     (tmp_path / 'file').write_text('')
     with pytest.raises(ConfigurationError) as caught:
         state_directory(path=path.format(tmp_path), where='events.path')
@@ -72,7 +72,7 @@ def test_without_a_configured_path_the_error_names_the_variable(environ, tmp_pat
         state_directory()
 
 
-def test_a_directory_without_the_right_to_write_is_refused():
+def test_directory_without_write_permission_is_rejected():
     child = os.fork()
     if not child:
         try:
@@ -102,7 +102,7 @@ def give_away(monkeypatch):
 
 
 @pytest.mark.parametrize('which', ['state', 'state/registry', 'state/registry/.doorbells'])
-def test_a_directory_that_belongs_to_somebody_else_is_refused(tmp_path, give_away, which):
+def test_directory_of_another_user_is_rejected(tmp_path, give_away, which):
     parts = ('registry', '.doorbells')
     state_directory(*parts, path=str(tmp_path / 'state'))
     give_away(tmp_path / which)
@@ -119,7 +119,7 @@ def test_a_directory_that_belongs_to_somebody_else_is_refused(tmp_path, give_awa
 
 @pytest.mark.parametrize('mode', [0o770, 0o720, 0o707, 0o702, 0o1777])
 @pytest.mark.parametrize('which', ['state', 'state/events'])
-def test_a_directory_that_others_can_write_to_is_refused_and_left_as_it_is(tmp_path, which, mode):
+def test_directory_that_others_can_write_to_is_rejected_and_not_changed(tmp_path, which, mode):
     state_directory('events', path=str(tmp_path / 'state'))
     (tmp_path / which).chmod(mode)
     with pytest.raises(
@@ -139,7 +139,7 @@ def test_a_directory_that_others_can_only_read_is_used(tmp_path, mode):
 @pytest.mark.parametrize(
     'path', ['{}/\0', '{}/\ud800', '{}/' + 'x' * 300, '{}/' + 'x/' * 3000, '{}/loop', '{}/pipe']
 )
-def test_a_path_that_cannot_be_is_an_error_of_one_short_line(tmp_path, path):
+def test_impossible_path_is_an_error_of_one_short_line(tmp_path, path):
     (tmp_path / 'loop').symlink_to('loop')
     os.mkfifo(tmp_path / 'pipe')
     with pytest.raises(ConfigurationError, match=r'^a: cannot keep state in ') as caught:
@@ -149,7 +149,7 @@ def test_a_path_that_cannot_be_is_an_error_of_one_short_line(tmp_path, path):
 
 
 @pytest.mark.parametrize('number', [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
-def test_a_disk_that_takes_nothing_is_an_error_of_one_line(tmp_path, monkeypatch, number):
+def test_directory_that_cannot_be_made_is_an_error_of_one_line(tmp_path, monkeypatch, number):
     def fails(*args, **kwargs):
         raise OSError(number, os.strerror(number))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lymph.core._system.suspects import CHECKS, FIRST_INTERVAL, Suspects
 
 
-def test_nobody_is_checked_without_a_suspicion():
+def test_no_owner_is_checked_without_a_suspicion():
     suspects = Suspects()
     assert suspects.interval() is None
     assert suspects.current() == frozenset()
@@ -49,7 +49,7 @@ def test_an_owner_that_was_suspected_after_a_check_began_is_not_counted_with_it(
     assert suspects.interval() == 0.0
 
 
-def test_after_clear_nobody_is_suspected():
+def test_no_owner_is_suspected_after_clear():
     suspects = Suspects()
     suspects.add('a')
     suspects.clear()

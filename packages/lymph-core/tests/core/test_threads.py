@@ -89,7 +89,7 @@ USES = {
 
 
 @pytest.mark.parametrize('use', USES)
-def test_in_another_thread_nothing_is_done_and_the_error_says_what_to_do(use, echo):
+def test_use_in_another_thread_has_no_effect_and_raises_with_advice(use, echo):
     before = echo.container.rpc.stats()
     with pytest.raises(WrongThread, match=r'in another native thread.*threadpool'):
         elsewhere(USES[use], echo)
@@ -98,14 +98,14 @@ def test_in_another_thread_nothing_is_done_and_the_error_says_what_to_do(use, ec
     assert echo.heard == []
 
 
-def test_a_subscription_is_not_ended_in_another_thread(service):
+def test_subscription_cannot_be_ended_in_another_thread(service):
     subscription = service.subscribe(Subscription('queue', ('thing',), print))
     with pytest.raises(WrongThread, match='queue was unsubscribed'):
         elsewhere(service.unsubscribe, subscription)
     service.unsubscribe(subscription)
 
 
-def test_a_call_is_answered_in_its_own_thread_alone(world, echo, spawn):
+def test_call_can_be_answered_only_in_its_own_thread(world, echo, spawn):
     caller = world.container()
     calling = spawn(caller.request, 'echo', 'echo.later', timeout=10)
     channel = echo.channels.get(timeout=5)
@@ -116,7 +116,7 @@ def test_a_call_is_answered_in_its_own_thread_alone(world, echo, spawn):
     assert calling.get(timeout=5) == 'here'
 
 
-def test_a_reply_is_waited_for_in_its_own_thread_alone(world, service):
+def test_reply_can_be_awaited_only_in_its_own_thread(world, service):
     caller = world.container()
     channel = caller.send_request('echo', 'echo.echo', {'text': 'x'})
     for wait in (channel.get, channel.wait, channel.cancel):
@@ -125,7 +125,7 @@ def test_a_reply_is_waited_for_in_its_own_thread_alone(world, service):
     assert channel.get(timeout=5).body == 'x'
 
 
-def test_what_a_thread_returns_can_be_used_by_a_method(world, service):
+def test_method_can_use_the_result_of_a_thread(world, service):
     caller = world.container()
     assert caller.request('echo', 'echo.threaded', {'text': 'x'}, timeout=5) == 'X'
 

@@ -14,11 +14,11 @@ def in_new_context(func):
     return contextvars.Context().run(func)
 
 
-def test_there_is_no_trace_id_outside_of_any_request():
+def test_trace_id_is_none_outside_of_requests():
     assert in_new_context(trace.get_id) is None
 
 
-def test_the_id_that_is_set_is_got():
+def test_get_id_returns_the_id_that_was_set():
     def work():
         assert trace.set_id('mine') == 'mine'
         return trace.get_id()
@@ -37,7 +37,7 @@ def test_a_new_id_is_made_when_none_is_given():
     assert re.fullmatch('[0-9a-f]{32}', one)
 
 
-def test_a_greenlet_inherits_the_id_and_keeps_its_own_to_itself():
+def test_greenlet_inherits_the_id_and_may_set_its_own():
     def work():
         trace.set_id('outer')
         greenlet = Greenlet(lambda: (trace.get_id(), trace.set_id('inner')))
@@ -64,19 +64,19 @@ def test_a_forked_child_makes_ids_of_its_own():
 
 
 @pytest.mark.parametrize('id', ['a', '0123456789abcdef', 'a.b_c:d-E', 'x' * 128])
-def test_a_trace_id_has_letters_digits_and_some_punctuation(id):
+def test_trace_id_may_have_letters_digits_and_some_punctuation(id):
     assert trace.is_valid(id)
 
 
 @pytest.mark.parametrize(
     'id', ['', 'x' * 129, 'a b', 'a\n', '\na', 'a\x1b', 'é', '\u0660', 'a/b', None, 5, b'a']
 )
-def test_anything_else_is_not_a_trace_id(id):
+def test_anything_else_is_an_invalid_trace_id(id):
     assert not trace.is_valid(id)
 
 
 @pytest.mark.parametrize('id', ['', 'a b', 'a\nb', 'x' * 129, 'ä', 5, b'abc', '\x1b[31m'], ids=repr)
-def test_code_cannot_set_an_id_that_is_not_valid(id):
+def test_setting_an_invalid_id_is_rejected(id):
     before = trace.set_id()
     with pytest.raises(ValueError, match='expected a trace id of 1 to 128 letters, digits and'):
         trace.set_id(id)
@@ -84,5 +84,5 @@ def test_code_cannot_set_an_id_that_is_not_valid(id):
 
 
 @pytest.mark.parametrize('id', ['a', 'x' * 128, 'a.b_c:d-e', '0' * 32])
-def test_code_sets_any_valid_id(id):
+def test_any_valid_id_can_be_set(id):
     assert trace.set_id(id) == trace.get_id() == id

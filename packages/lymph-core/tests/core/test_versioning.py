@@ -48,7 +48,7 @@ def test_missing_numbers_are_zero(text, version):
         '1.\u0662',
     ],
 )
-def test_what_is_no_version_is_an_error_that_shows_it(text):
+def test_malformed_version_is_rejected_and_quoted(text):
     with pytest.raises(ValueError, match='expected a version like') as caught:
         parse_version(text)
     assert repr(text) in str(caught.value)
@@ -65,7 +65,7 @@ def test_the_error_is_one_short_printable_line(text):
 
 
 @given(versions)
-def test_a_version_is_read_as_it_is_written(version):
+def test_version_survives_a_round_trip(version):
     assert parse_version(str(version)) == version
 
 
@@ -85,17 +85,17 @@ def test_a_version_is_read_as_it_is_written(version):
         ('0.9', '0.1', True),
     ],
 )
-def test_the_same_major_version_serves_what_is_not_newer(installed, wanted, serves):
+def test_version_serves_the_same_major_version_up_to_itself(installed, wanted, serves):
     assert parse_version(installed).serves(parse_version(wanted)) is serves
 
 
 @given(small, small)
-def test_versions_that_serve_each_other_are_the_same(one, other):
+def test_versions_that_serve_each_other_are_equal(one, other):
     assert (one.serves(other) and other.serves(one)) == (one == other)
 
 
 @given(small, small, small)
-def test_what_serves_a_version_serves_all_that_it_serves(one, other, wanted):
+def test_serving_is_transitive(one, other, wanted):
     if one.serves(other) and other.serves(wanted):
         assert one.serves(wanted)
 
@@ -113,6 +113,6 @@ def test_a_name_may_carry_a_version(text, parts):
 
 
 @pytest.mark.parametrize('text', ['', '@1', 'echo@', 'echo@x', 'echo@1@2'])
-def test_a_name_without_name_or_with_half_a_version_is_an_error(text):
+def test_empty_name_or_incomplete_version_is_rejected(text):
     with pytest.raises(ValueError, match='expected'):
         parse_name(text)

@@ -75,7 +75,7 @@ def test_without_a_name_all_sockets_are_woken_and_sockets_may_share_a_name(recei
         one.close()
 
 
-def test_a_socket_nobody_reads_does_not_keep_wakeups_from_the_others(tmp_path):
+def test_socket_that_is_not_read_does_not_block_wakeups_of_others(tmp_path):
     stuck = [WakeupSocket(tmp_path, f'stuck{n}', lambda: None) for n in range(400)]
     for one in stuck:
         one._watcher.stop()
@@ -101,27 +101,27 @@ def test_the_socket_of_a_dead_process_is_removed(tmp_path, age):
     assert not dead.exists()
 
 
-def test_a_closed_socket_is_gone(receiver, tmp_path):
+def test_closed_socket_leaves_no_file(receiver, tmp_path):
     receiver.close()
     receiver.close()
     assert list(tmp_path.iterdir()) == []
     assert wake(tmp_path) == 0
 
 
-def test_files_that_are_not_sockets_are_left_alone(receiver, tmp_path):
+def test_files_that_are_not_sockets_are_ignored(receiver, tmp_path):
     (tmp_path / 'notes').write_text('x')
     os.utime(tmp_path / 'notes', (0, 0))
     assert wake(tmp_path) == 1
     assert (tmp_path / 'notes').read_text() == 'x'
 
 
-def test_a_missing_directory_has_no_sockets_and_takes_none(tmp_path):
+def test_missing_directory_counts_as_empty_and_cannot_be_bound_in(tmp_path):
     assert wake(tmp_path / 'nowhere') == 0
     with pytest.raises(FileNotFoundError):
         WakeupSocket(tmp_path / 'nowhere', 'queue', lambda: None)
 
 
-def test_a_directory_may_be_deeper_than_a_socket_address_is_long(tmp_path, woken):
+def test_directory_path_may_be_longer_than_a_socket_address(tmp_path, woken):
     deep = tmp_path.joinpath(*['directory'] * 20)
     deep.mkdir(parents=True)
     receiver = WakeupSocket(deep, 'queue', woken.set)
@@ -131,7 +131,7 @@ def test_a_directory_may_be_deeper_than_a_socket_address_is_long(tmp_path, woken
     assert list(deep.iterdir()) == []
 
 
-def test_a_forked_child_takes_no_wakeups_from_its_parent(tmp_path):
+def test_forked_child_does_not_read_wakeups_of_its_parent(tmp_path):
     code = f"""
         import os, signal
         import gevent
@@ -174,7 +174,7 @@ def test_a_removed_socket_is_restored_under_another_name(tmp_path):
     assert wake(directory) == 0
 
 
-def test_a_socket_that_cannot_be_restored_still_hears_when_its_file_comes_back(tmp_path):
+def test_socket_that_cannot_be_restored_works_when_its_file_comes_back(tmp_path):
     woken, directory, away = Event(), tmp_path / 'sockets', tmp_path / 'away'
     directory.mkdir()
     receiver = WakeupSocket(directory, 'queue', woken.set)
@@ -230,7 +230,7 @@ def old(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('seconds', [60, -3600], ids=['old', 'of before the clock was set back'])
-def test_a_directory_that_has_not_changed_is_listed_once(tmp_path, receiver, woken, old, seconds):
+def test_unchanged_directory_is_listed_once(tmp_path, receiver, woken, old, seconds):
     age, listed = old
     age(seconds)
     waker = Waker(tmp_path)
@@ -286,7 +286,7 @@ def test_a_directory_that_could_not_be_listed_is_listed_again(
     assert woken.wait(5)
 
 
-def test_names_given_in_one_turn_of_the_loop_are_woken_once(tmp_path):
+def test_names_are_woken_once_per_turn_of_the_loop(tmp_path):
     heard = []
     sockets = [WakeupSocket(tmp_path, name, lambda n=name: heard.append(n)) for name in 'ab']
     waker = Waker(tmp_path)
@@ -298,7 +298,7 @@ def test_names_given_in_one_turn_of_the_loop_are_woken_once(tmp_path):
         each.close()
 
 
-def test_the_socket_of_a_process_that_is_gone_is_deaf(tmp_path, receiver):
+def test_socket_of_a_dead_process_is_recognised(tmp_path, receiver):
     assert not is_deaf(receiver.path)
     receiver.abandon()
     assert is_deaf(receiver.path)

@@ -105,7 +105,7 @@ def test_every_task_has_a_context_of_its_own(make):
     assert seen == ['none', 'dirty'] * 2
 
 
-def test_greenlets_are_used_again(make):
+def test_greenlets_are_reused(make):
     workers, numbers = make(), []
     for _ in range(10):
         workers.start(lambda: numbers.append(tasks_so_far()))
@@ -130,7 +130,7 @@ def fail(started):
 
 @pytest.mark.parametrize('task', [wait, give_up_in_time, fail])
 @pytest.mark.parametrize('starter', [in_hub, lambda start, *args: start(*args)])
-def test_a_greenlet_whose_task_left_nothing_behind_is_used_again(make, starter, task):
+def test_greenlet_that_is_not_referenced_is_reused(make, starter, task):
     workers, started, numbers = make(), Queue(), []
     for _ in range(3):
         starter(workers.start, task, started)
@@ -141,7 +141,7 @@ def test_a_greenlet_whose_task_left_nothing_behind_is_used_again(make, starter, 
 
 
 @pytest.mark.parametrize('starter', [in_hub, lambda start, *args: start(*args)])
-def test_a_timeout_that_a_task_forgot_hits_no_later_task(make, starter):
+def test_timeout_that_a_task_never_cancelled_hits_no_later_task(make, starter):
     workers, done = make(), Queue()
     forgotten = gevent.Timeout(0.05)
 
@@ -161,7 +161,7 @@ def test_a_timeout_that_a_task_forgot_hits_no_later_task(make, starter):
     assert done.get(timeout=5) == 'second'
 
 
-def test_what_is_thrown_by_whoever_kept_the_greenlet_of_a_task_hits_no_later_task(make):
+def test_exception_thrown_through_a_kept_greenlet_hits_no_later_task(make):
     workers, kept, done = make(), [], Queue()
     workers.start(lambda: kept.append(gevent.getcurrent()))
     assert workers.join(5)
@@ -175,7 +175,7 @@ def test_what_is_thrown_by_whoever_kept_the_greenlet_of_a_task_hits_no_later_tas
     eventually(lambda: kept[0].dead)
 
 
-def test_a_task_that_fails_is_logged_and_spoils_nothing(any_workers, caplog):
+def test_task_that_fails_is_logged_and_affects_no_other(any_workers, caplog):
     done = Queue()
 
     def fails():
@@ -201,7 +201,7 @@ def test_a_timeout_that_escapes_from_a_task_is_logged_too(any_workers, caplog):
     assert 'gevent.timeout.Timeout' in caplog.text
 
 
-def test_no_more_than_size_run_at_once(make):
+def test_at_most_size_tasks_run_at_once(make):
     workers, gate = make(3), Event()
     running, most = 0, 0
 
@@ -234,7 +234,7 @@ def test_tasks_that_are_refused_do_not_run(make):
     assert ran == []
 
 
-def test_without_a_bound_all_run(make):
+def test_all_tasks_run_without_a_limit(make):
     workers, gate = make(), Event()
     for _ in range(1000):
         assert workers.try_start(gate.wait, 5)
@@ -263,7 +263,7 @@ def test_joining_gives_up_after_its_timeout(make):
     assert workers.join(5)
 
 
-def test_killing_cuts_what_runs_and_tells_how_many(make):
+def test_kill_ends_running_tasks_and_returns_their_number(make):
     workers, begun, cut = make(), [], []
 
     def task():
@@ -284,7 +284,7 @@ def test_killing_cuts_what_runs_and_tells_how_many(make):
     assert workers.kill() == 0
 
 
-def test_a_task_that_has_not_begun_is_cut_too(make):
+def test_task_that_has_not_begun_is_killed_too(make):
     workers, ran = make(), []
     workers.start(ran.append, 'never')
     assert workers.kill() == 1
@@ -294,7 +294,7 @@ def test_a_task_that_has_not_begun_is_cut_too(make):
     assert workers.join(0)
 
 
-def test_a_reused_greenlet_that_has_not_begun_is_cut_too(make):
+def test_reused_greenlet_that_has_not_begun_is_killed_too(make):
     workers, ran = make(), []
     workers.start(int)
     assert workers.join(5)
@@ -305,7 +305,7 @@ def test_a_reused_greenlet_that_has_not_begun_is_cut_too(make):
     assert workers.running == 0
 
 
-def test_a_task_may_end_all_workers_and_go_on(make):
+def test_task_may_kill_all_workers_and_continue(make):
     workers, done = make(), Queue()
     workers.start(gevent.sleep, 60)
 
@@ -320,7 +320,7 @@ def test_a_task_may_end_all_workers_and_go_on(make):
     eventually(lambda: workers.running == 0)
 
 
-def test_a_task_that_will_not_end_holds_nobody_up(make):
+def test_task_that_does_not_end_delays_no_other(make):
     workers, gate, begun, stubborn = make(), Event(), Event(), Event()
 
     def task():
@@ -340,7 +340,7 @@ def test_a_task_that_will_not_end_holds_nobody_up(make):
     eventually(lambda: workers.running == 0)
 
 
-def test_nothing_starts_after_the_end(make):
+def test_nothing_starts_after_kill(make):
     workers = make(1)
     workers.kill()
     assert not workers.try_start(int)
@@ -348,7 +348,7 @@ def test_nothing_starts_after_the_end(make):
         workers.start(int)
 
 
-def test_whoever_waits_to_start_learns_of_the_end(make):
+def test_kill_ends_a_waiting_start(make):
     workers, ran = make(1), []
     workers.start(gevent.sleep, 60)
     waiting = gevent.spawn(workers.start, ran.append, 'never')
@@ -358,7 +358,7 @@ def test_whoever_waits_to_start_learns_of_the_end(make):
     assert ran == []
 
 
-def test_a_task_that_is_killed_gives_its_place_back(make):
+def test_killed_task_frees_its_place(make):
     workers, running = make(1), Queue()
 
     def task():
@@ -373,7 +373,7 @@ def test_a_task_that_is_killed_gives_its_place_back(make):
     assert done.get(timeout=5) == 'next'
 
 
-def test_an_idle_greenlet_holds_nothing_of_its_last_task(make):
+def test_idle_greenlet_keeps_no_reference_to_its_last_task(make):
     class Argument:
         pass
 
@@ -386,13 +386,13 @@ def test_an_idle_greenlet_holds_nothing_of_its_last_task(make):
     assert gone() is None
 
 
-def test_a_bound_below_one_is_refused():
+def test_size_below_one_is_rejected():
     with pytest.raises(ValueError, match='expected a pool size of at least 1, found 0'):
         Workers(0)
 
 
 @pytest.mark.parametrize('n', range(len(RAISED)))
-def test_whatever_a_task_raises_its_greenlet_goes_on_and_its_place_is_free(n, caplog):
+def test_greenlet_is_reusable_whatever_its_task_raises(n, caplog):
     workers, done = Workers(1), Queue()
 
     def task():
@@ -411,7 +411,7 @@ def test_whatever_a_task_raises_its_greenlet_goes_on_and_its_place_is_free(n, ca
 
 
 @pytest.mark.parametrize('late', [gevent.GreenletExit, gevent.Timeout, SystemExit, Killed])
-def test_what_is_thrown_into_a_greenlet_without_a_task_harms_no_task(late, make):
+def test_exception_thrown_into_an_idle_greenlet_affects_no_task(late, make):
     workers, done = make(1), Queue()
     workers.start(lambda: done.put(gevent.getcurrent()))
     greenlet = done.get(timeout=5)
@@ -425,7 +425,7 @@ def test_what_is_thrown_into_a_greenlet_without_a_task_harms_no_task(late, make)
     assert workers.running == 0
 
 
-def test_what_is_thrown_between_two_tasks_does_not_lose_the_second(make):
+def test_exception_thrown_between_two_tasks_does_not_lose_the_second(make):
     workers, done = make(1), Queue()
     workers.start(lambda: done.put(gevent.getcurrent()))
     greenlet = done.get(timeout=5)
@@ -437,7 +437,7 @@ def test_what_is_thrown_between_two_tasks_does_not_lose_the_second(make):
     assert workers.running == 0
 
 
-def test_a_killed_task_gives_its_place_back_once(make):
+def test_killed_task_frees_its_place_once(make):
     workers, running = make(2), Queue()
 
     def task():

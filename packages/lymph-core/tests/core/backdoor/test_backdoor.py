@@ -89,7 +89,7 @@ Visit = Callable[..., Visitor]
 
 
 @pytest.mark.parametrize('token', ['', 'wrong', TOKEN[:-1], TOKEN + 'x', 5, None, [TOKEN], 'ü'])
-def test_nobody_enters_without_the_token(visit: Visit, token: Any) -> None:
+def test_no_prompt_without_the_token(visit: Visit, token: Any) -> None:
     visitor = visit(token=token)
     if token is None:
         send(visitor.socket, {'run': 'answer'})
@@ -97,7 +97,7 @@ def test_nobody_enters_without_the_token(visit: Visit, token: Any) -> None:
     assert visitor.answer() is None
 
 
-def test_a_stranger_who_sends_too_much_or_nothing_is_hung_up_on(
+def test_client_that_sends_too_much_or_nothing_is_disconnected(
     visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('lymph.core._backdoor.server._PATIENCE', 0.2)
@@ -110,7 +110,7 @@ def test_a_stranger_who_sends_too_much_or_nothing_is_hung_up_on(
     assert visit().run('answer') == ('42\n', 'ok')
 
 
-def test_strangers_take_no_more_than_a_few_places(visit: Visit) -> None:
+def test_unauthenticated_connections_are_limited(visit: Visit) -> None:
     silent = [visit(token=None) for _ in range(8)]
     eventually(
         lambda: visit(token='x').answer() == {'refused': 'too many connect at once; try again'}
@@ -144,7 +144,7 @@ def test_code_runs_with_the_names_of_the_container(visit: Visit) -> None:
         ('class A(BaseException): __str__ = None\nraise A', 'A'),
     ],
 )
-def test_an_error_is_shown_and_ends_nothing(visit: Visit, source: str, words: str) -> None:
+def test_error_is_shown_and_does_not_end_the_prompt(visit: Visit, source: str, words: str) -> None:
     visitor = visit()
     printed, outcome = visitor.run(source, last=True)
     assert outcome == 'failed'
@@ -153,7 +153,9 @@ def test_an_error_is_shown_and_ends_nothing(visit: Visit, source: str, words: st
     assert visitor.run('answer') == ('42\n', 'ok')
 
 
-def test_prints_go_to_who_caused_them(visit: Visit, capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_goes_to_the_prompt_that_caused_it(
+    visit: Visit, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second = visit(), visit()
     assert first.run('gevent.sleep(0.01); print("first")') == ('first\n', 'ok')
     assert second.run('import sys; print("second", file=sys.stderr)') == ('second\n', 'ok')
@@ -168,7 +170,7 @@ def test_long_and_odd_output_arrives(visit: Visit) -> None:
     assert visitor.run('print("\\udcff")') == ('\\udcff\n', 'ok')
 
 
-def test_what_runs_is_interrupted_and_the_process_goes_on(visit: Visit) -> None:
+def test_running_code_can_be_interrupted_without_ending_the_process(visit: Visit) -> None:
     visitor = visit()
     other = visit()
     other.run('import lymph.core._backdoor as place; place.begun = []')
@@ -187,7 +189,7 @@ def test_what_runs_is_interrupted_and_the_process_goes_on(visit: Visit) -> None:
     assert visitor.run('answer') == ('42\n', 'ok')
 
 
-def test_what_runs_ends_with_its_connection(visit: Visit) -> None:
+def test_running_code_ends_with_its_connection(visit: Visit) -> None:
     visitor = visit()
     other = visit()
     other.run('import lymph.core._backdoor as place; place.begun, place.ended = [], []')
@@ -214,7 +216,7 @@ def test_names_are_completed(visit: Visit) -> None:
     assert visitor.answer() == {'names': []}
 
 
-def test_the_token_is_kept_for_the_user_of_the_process(backdoor: Backdoor, state: Path) -> None:
+def test_token_is_readable_only_by_the_user_of_the_process(backdoor: Backdoor, state: Path) -> None:
     path = state / 'backdoor' / 'abc123'
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert known_token('abc123') == TOKEN
@@ -262,7 +264,7 @@ def build(section: dict[str, Any], **more: Any) -> tuple[ServiceContainer, Stati
         ({'backdoor_token': 'x' * 16}, {}, False),
     ],
 )
-def test_there_is_a_backdoor_only_where_it_was_asked_for(
+def test_backdoor_is_opened_only_on_request(
     debug: dict[str, Any], options: dict[str, Any], there: bool
 ) -> None:
     container, registry = build(debug, **options)
@@ -314,7 +316,9 @@ def test_a_prompt_has_the_container_its_interfaces_and_what_plugins_add(
         ({'backdoor_pi': '::1'}, "did you mean 'backdoor_ip'?"),
     ],
 )
-def test_a_mistake_is_a_configuration_error_of_one_line(debug: dict[str, Any], words: str) -> None:
+def test_invalid_setting_is_a_configuration_error_of_one_line(
+    debug: dict[str, Any], words: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         build(debug, debug=True)[0].start()
     assert words in str(caught.value)

@@ -48,7 +48,7 @@ def test_declarations_are_found_by_kind():
     assert declared(Base, Task) == Base.tasks
 
 
-def test_a_declaration_holds_what_was_declared():
+def test_declaration_has_the_arguments_of_its_decorator():
     call, raw = Base.methods['call'], Base.methods['raw']
     assert isinstance(call, RpcDeclaration)
     assert (call.name, call.raw, call.raises) == ('call', False, (KeyError, ValueError))
@@ -62,12 +62,12 @@ def test_a_declaration_holds_what_was_declared():
     assert (work.name, work.sequential, work.broadcast, work.retry) == ('work', False, True, 2)
 
 
-def test_a_declared_method_stays_the_function_it_was():
+def test_declared_method_stays_a_plain_function():
     assert Base.call(None, 'x') == 'x'
     assert Base.on_a(None, 'event') == 'event'
 
 
-def test_one_class_may_stand_for_raises():
+def test_raises_may_be_a_single_class():
     @lymph.rpc(raises=ValueError)
     def method(self):
         pass
@@ -75,7 +75,7 @@ def test_one_class_may_stand_for_raises():
     assert method._lymph_declaration.raises == (ValueError,)
 
 
-def test_a_subclass_inherits_and_adds():
+def test_subclass_inherits_declarations_and_adds_its_own():
     class Derived(Base):
         @lymph.rpc()
         def more(self):
@@ -87,7 +87,7 @@ def test_a_subclass_inherits_and_adds():
     assert set(Base.methods) == {'call', 'raw'}
 
 
-def test_an_override_counts_as_it_stands():
+def test_override_replaces_the_declaration():
     class Derived(Base):
         def raw(self, channel, text=None):
             pass
@@ -109,7 +109,7 @@ def test_an_override_counts_as_it_stands():
     assert Derived.tasks == {}
 
 
-def test_several_bases_add_up():
+def test_declarations_of_several_bases_are_merged():
     class Other:
         @lymph.rpc()
         def other(self):
@@ -139,7 +139,7 @@ def test_a_decorator_around_a_declared_method_keeps_the_declaration():
     assert Loud.call(None, 'x') == 'X'
 
 
-def test_attributes_that_answer_to_every_name_declare_nothing():
+def test_attributes_with_dynamic_getattr_declare_nothing():
     class Anything:
         def __getattr__(self, name):
             raise RuntimeError('not now')
@@ -151,7 +151,7 @@ def test_attributes_that_answer_to_every_name_declare_nothing():
 
 
 @pytest.mark.parametrize(('outer', 'inner'), list(product(DECORATORS, DECORATORS)))
-def test_a_method_is_declared_once(outer, inner):
+def test_method_cannot_be_declared_twice(outer, inner):
     def method(self, event):
         pass
 
@@ -167,7 +167,7 @@ def test_a_method_is_declared_once(outer, inner):
         (lymph.event, r'write @lymph.event\("type"\)'),
     ],
 )
-def test_forgotten_parentheses_are_named(decorator, said):
+def test_decorator_without_parentheses_is_rejected(decorator, said):
     with pytest.raises(TypeError, match=said):
 
         @decorator
@@ -175,7 +175,7 @@ def test_forgotten_parentheses_are_named(decorator, said):
             pass
 
 
-def test_forgotten_parentheses_of_raw_rpc_are_named():
+def test_raw_rpc_without_parentheses_is_rejected():
     with pytest.raises(TypeError, match=r'write @lymph.raw_rpc\(\) with parentheses'):
 
         @lymph.raw_rpc
@@ -184,7 +184,7 @@ def test_forgotten_parentheses_of_raw_rpc_are_named():
 
 
 @pytest.mark.parametrize('raises', [[ValueError], 'ValueError', (ValueError, 'x'), (5,), int])
-def test_raises_are_exception_classes(raises):
+def test_raises_accepts_only_exception_classes(raises):
     with pytest.raises(TypeError, match='expected exception classes in raises, found'):
         lymph.rpc(raises=raises)
 
@@ -199,17 +199,17 @@ def test_raises_are_exception_classes(raises):
         (('a',), {'retry': -1}, 'expected retry >= 0, found -1'),
     ],
 )
-def test_event_handlers_with_impossible_options_are_refused(arguments, options, error):
+def test_event_handlers_with_invalid_options_are_rejected(arguments, options, error):
     with pytest.raises((TypeError, ValueError), match=error):
         lymph.event(*arguments, **options)
 
 
-def test_a_task_is_retried_a_number_of_times():
+def test_task_accepts_only_whole_numbers_for_retry():
     with pytest.raises(ValueError, match='expected retry >= 0, found -1'):
         lymph.task(retry=-1)
 
 
-def test_a_raw_method_needs_a_channel():
+def test_raw_method_must_take_a_channel():
     with pytest.raises(TypeError, match=r'method: expected the parameters self and channel'):
 
         @lymph.raw_rpc()
@@ -217,7 +217,7 @@ def test_a_raw_method_needs_a_channel():
             pass
 
 
-def test_an_event_handler_takes_the_event():
+def test_event_handler_must_take_the_event():
     with pytest.raises(TypeError, match=r'on_a: expected the parameters self and event'):
 
         @lymph.event('a')
@@ -256,7 +256,7 @@ def method(self, event): ...
         ('name', 'no function'),
     ],
 )
-def test_what_is_no_method_is_refused_where_it_is_declared(kind, func, found):
+def test_anything_but_a_method_is_rejected_by_the_decorator(kind, func, found):
     with pytest.raises(TypeError, match=f'expected a method to declare as {kind}, found .*{found}'):
         DECORATORS[kind](func)
 
@@ -288,12 +288,12 @@ def test_decorator_without_parentheses_says_how_to_write_it(decorator, advice, f
         ({'queue_name': 'a\nb'}, 'expected queue_name as printable text'),
     ],
 )
-def test_options_of_a_wrong_type_are_refused(options, expected):
+def test_options_of_a_wrong_type_are_rejected(options, expected):
     with pytest.raises((TypeError, ValueError), match=expected):
         lymph.event('a', **options)
 
 
-def test_function_that_is_wrapped_is_a_method():
+def test_wrapped_function_is_accepted_as_a_method():
     @functools.wraps(coroutine)
     def wrapper(self, event):
         return event

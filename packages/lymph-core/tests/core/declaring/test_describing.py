@@ -47,7 +47,7 @@ method.__annotations__ = {
 }
 
 
-def test_parameters_are_text_as_their_author_wrote_them():
+def test_parameters_are_described_as_written():
     parameters = inspect.signature(method).parameters.values()
     assert [parameter_text(method, each) for each in parameters] == [
         'plain',
@@ -69,12 +69,12 @@ def test_parameters_are_text_as_their_author_wrote_them():
 @pytest.mark.parametrize(
     'error', [ValueError('no'), RecursionError(), SystemExit(1), KeyboardInterrupt()]
 )
-def test_object_whose_repr_fails_is_named_by_its_type(error):
+def test_object_whose_repr_raises_is_named_by_its_type(error):
     assert value_text(Evil(error)) == '<Evil without a repr>'
     assert annotation_text(method, Evil(error)) == '<Evil without a repr>'
 
 
-def test_text_is_printable_and_bounded():
+def test_text_is_printable_and_cut():
     class Colored:
         def __repr__(self) -> str:
             return '\x1b[31mred\nand more'
@@ -86,14 +86,14 @@ def test_text_is_printable_and_bounded():
     assert value_text(10**10_000).startswith(('1000', '<int'))
 
 
-def test_name_of_a_type_without_a_repr_is_printable_and_bounded():
+def test_name_of_a_type_without_a_repr_is_printable_and_cut():
     named = type('\x1b[31m\n' * 100, (Evil,), {})
     text = value_text(named(ValueError('no')))
     assert text.isprintable()
     assert len(text) <= 200
 
 
-def test_long_annotation_takes_time_in_proportion_to_its_length():
+def test_long_annotation_takes_linear_time():
     class Long:
         def __repr__(self) -> str:
             return 'x' * 1_000_000  # an hour, if the time were quadratic
@@ -102,13 +102,13 @@ def test_long_annotation_takes_time_in_proportion_to_its_length():
     assert annotation_text(method, typing.Literal['x' * 1_000_000]).startswith("Literal['xxx")
 
 
-def test_class_that_another_one_hides_has_its_full_name():
+def test_shadowed_class_has_its_full_name():
     hidden = type('Decimal', (), {'__module__': 'shop.money'})
     assert annotation_text(method, hidden) == 'shop.money.Decimal'
     assert annotation_text(method, decimal.Decimal) == 'Decimal'
 
 
-def test_none_is_told_from_nothing():
+def test_none_differs_from_a_missing_annotation_or_default():
     assert annotation_text(method, None) == 'None'
     assert annotation_text(method, inspect.Parameter.empty) is None
     assert value_text(None) == 'None'

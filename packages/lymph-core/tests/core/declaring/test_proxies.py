@@ -38,18 +38,18 @@ def container():
     return Container()
 
 
-def test_an_attribute_is_a_method_of_the_service(container):
+def test_attribute_of_a_proxy_calls_the_remote_method(container):
     assert lymph.Proxy(container, 'echo').upper(text='x') == 'result'
     assert container.asked == [('echo', 'echo.upper', {'text': 'x'}, None, None)]
 
 
-def test_namespace_timeout_and_version_go_into_every_call(container):
+def test_namespace_timeout_and_version_apply_to_every_call(container):
     proxy = lymph.Proxy(container, 'tcp://there:1', 'echo', timeout=3, version='1.2')
     proxy.upper()
     assert container.asked == [('tcp://there:1', 'echo.upper', {}, 3, '1.2')]
 
 
-def test_arguments_may_be_called_like_anything(container):
+def test_arguments_may_have_any_name(container):
     lymph.Proxy(container, 'echo').upper(self=1, address=2, subject=3, timeout=4, args=5, call=6)
     assert container.asked[0][2] == {
         'self': 1,
@@ -62,7 +62,7 @@ def test_arguments_may_be_called_like_anything(container):
 
 
 @pytest.mark.parametrize('call', [lambda m: m('x'), lambda m: m.defer('x')], ids=['call', 'defer'])
-def test_arguments_travel_by_name(container, call):
+def test_positional_arguments_are_rejected(container, call):
     with pytest.raises(
         TypeError, match=r"echo\.upper: arguments travel by name, found 'x' without"
     ):
@@ -70,7 +70,7 @@ def test_arguments_travel_by_name(container, call):
     assert container.asked == []
 
 
-def test_a_deferred_call_is_the_same_call(container):
+def test_deferred_call_sends_the_same_request(container):
     deferred = lymph.Proxy(container, 'echo', timeout=3).upper.defer(text='x')
     assert deferred == ('deferred', 'result')
     assert container.asked == [('echo', 'echo.upper', {'text': 'x'}, 3, None)]
@@ -84,7 +84,7 @@ def test_arguments_of_a_deferred_call_are_packed_once(container):
         proxy.upper.defer(text=object())
 
 
-def test_errors_become_local_ones_by_name(container):
+def test_remote_errors_are_mapped_to_local_classes_by_name(container):
     proxy = lymph.Proxy(container, 'echo', error_map={'ValueError': LookupError})
     container.error = RemoteError.named('ValueError', 'no good')
     with pytest.raises(LookupError, match='no good') as caught:
@@ -95,14 +95,14 @@ def test_errors_become_local_ones_by_name(container):
 
 
 @pytest.mark.parametrize('error', [RemoteError.named('KeyError', 'x'), Timeout('late')])
-def test_errors_that_are_not_mapped_stay_as_they_are(container, error):
+def test_errors_that_are_not_mapped_are_unchanged(container, error):
     container.error = error
     with pytest.raises(type(error)) as caught:
         lymph.Proxy(container, 'echo', error_map={'ValueError': LookupError}).upper()
     assert caught.value is error
 
 
-def test_a_proxy_for_an_endpoint_needs_to_know_the_interface(container):
+def test_proxy_for_an_endpoint_needs_a_namespace(container):
     with pytest.raises(ValueError, match='a proxy for tcp://there:1 needs a namespace'):
         lymph.Proxy(container, 'tcp://there:1')
 
@@ -119,14 +119,14 @@ def test_a_proxy_for_an_endpoint_needs_to_know_the_interface(container):
         ({'error_map': {'KeyError': str}}, 'expected a class of exceptions .*, found <class'),
     ],
 )
-def test_invalid_arguments_of_a_proxy_are_an_error_where_it_is_made(container, arguments, text):
+def test_invalid_arguments_of_a_proxy_raise_when_it_is_created(container, arguments, text):
     arguments = {'address': 'echo', **arguments}
     for make in (functools.partial(lymph.Proxy, container), lymph.proxy):
         with pytest.raises(TypeError, match=text):
             make(**arguments)
 
 
-def test_a_bad_version_is_an_error_before_the_first_call(container):
+def test_malformed_version_is_rejected_before_the_first_call(container):
     with pytest.raises(ValueError, match='expected a version like'):
         lymph.Proxy(container, 'echo', version='x')
 
@@ -140,12 +140,12 @@ def test_private_names_are_not_methods(container):
     assert copy.copy(proxy).upper() == 'result'
 
 
-def test_a_method_is_made_once(container):
+def test_proxy_creates_each_method_once(container):
     proxy = lymph.Proxy(container, 'echo')
     assert proxy.upper is proxy.upper
 
 
-def test_a_proxy_prints_where_it_goes(container):
+def test_repr_of_a_proxy_names_its_address(container):
     assert repr(lymph.Proxy(container, 'echo')) == '<Proxy for echo at echo>'
     assert 'tcp://x:1' in repr(lymph.Proxy(container, 'tcp://x:1', 'echo'))
 

@@ -39,7 +39,7 @@ def raw(self, channel, text=None):
         (anything, {'text': 1, 'more': 2}),
     ],
 )
-def test_arguments_that_fit_are_no_problem(func, arguments):
+def test_fitting_arguments_are_accepted(func, arguments):
     assert Signature(func).problem(arguments) is None
 
 
@@ -66,11 +66,11 @@ def test_arguments_that_fit_are_no_problem(func, arguments):
         (one, {'self': 1, 'text': 2}, "unexpected argument 'self' (takes: text)"),
     ],
 )
-def test_a_problem_is_told_in_words(func, arguments, problem):
+def test_problem_is_described_in_words(func, arguments, problem):
     assert Signature(func).problem(arguments) == problem
 
 
-def test_what_the_framework_fills_is_no_argument():
+def test_parameters_filled_by_the_framework_are_not_arguments():
     signature = Signature(raw, 2)
     assert [p.name for p in signature.parameters] == ['text']
     assert signature.problem({'channel': 1}) == "unexpected argument 'channel' (takes: text=None)"
@@ -93,7 +93,7 @@ FUNCTIONS = [nothing, one, some, anything]
     st.sampled_from(FUNCTIONS),
     st.dictionaries(st.sampled_from(['text', 'limit', 'strict', 'other', 'self']), st.none()),
 )
-def test_there_is_no_problem_exactly_when_python_could_call_it(func, arguments):
+def test_arguments_are_accepted_exactly_if_python_would_accept_them(func, arguments):
     try:
         inspect.signature(func).bind(None, **arguments)
         callable_so = True
@@ -102,7 +102,7 @@ def test_there_is_no_problem_exactly_when_python_could_call_it(func, arguments):
     assert (Signature(func).problem(arguments) is None) == callable_so
 
 
-def test_parameters_are_described_as_their_author_wrote_them():
+def test_described_parameters_are_as_written():
     def method(self, plain, text: str, number: int = 5, *, flag=None):
         pass
 

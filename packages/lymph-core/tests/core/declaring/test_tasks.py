@@ -93,19 +93,19 @@ def test_of_several_workers_one_runs_a_task_and_all_a_broadcast(world, service, 
     eventually(lambda: len(worker.done) + len(other.done) == 1)
 
 
-def test_a_worker_consumes_tasks_and_nothing_else(world, service, worker):
+def test_worker_consumes_only_tasks(world, service, worker):
     service.emit('something')
     assert take(service) == 'heard'
     assert worker.done.empty()
 
 
-def test_a_worker_is_no_instance_of_the_service(world, service, worker):
+def test_worker_is_not_an_instance_of_the_service(world, service, worker):
     caller = world.container()
     assert [i.endpoint for i in caller.lookup('mail')] == [service.container.endpoint]
     assert [i.endpoint for i in caller.lookup('mail.worker')] == [worker.container.endpoint]
 
 
-def test_a_task_that_fails_is_tried_again_and_reported(world, service, worker):
+def test_task_that_fails_is_retried_and_reported(world, service, worker):
     errors = []
     worker.container.error_hook.install(lambda error, **details: errors.append(str(error)))
     service.flaky.apply(journal_entry='try')
@@ -114,7 +114,7 @@ def test_a_task_that_fails_is_tried_again_and_reported(world, service, worker):
     assert len(world.event_hub.dead_letters.read()) == 1
 
 
-def test_calling_a_task_runs_it_here_and_now(service):
+def test_calling_a_task_runs_it_directly(service):
     assert service.send('a', text='b') == 'a'
     assert take(service)[:2] == ('a', 'b')
 
@@ -126,12 +126,12 @@ def test_calling_a_task_runs_it_here_and_now(service):
         ({'to': 1, 'txt': 2}, r"mail\.send: unexpected argument 'txt' .* did you mean 'text'\?"),
     ],
 )
-def test_arguments_that_do_not_fit_are_an_error_where_the_task_is_queued(service, arguments, said):
+def test_wrong_arguments_raise_when_the_task_is_queued(service, arguments, said):
     with pytest.raises(TypeError, match=said):
         service.send.apply(**arguments)
 
 
-def test_arguments_that_cannot_travel_are_an_error_where_the_task_is_queued(service):
+def test_unserializable_arguments_raise_when_the_task_is_queued(service):
     with pytest.raises(SerializationError):
         service.send.apply(to=object())
 
@@ -151,12 +151,12 @@ def test_arguments_that_cannot_travel_are_an_error_where_the_task_is_queued(serv
         Decimal('12.50'),
     ],
 )
-def test_arguments_of_every_serializable_type_arrive_as_they_were(service, worker, value):
+def test_arguments_of_every_serializable_type_arrive_unchanged(service, worker, value):
     service.send.apply(to=value, text={'nested': [value]})
     assert take(worker)[:2] == (value, {'nested': [value]})
 
 
-def test_the_path_to_an_argument_that_cannot_travel_is_named(service):
+def test_error_names_the_path_to_an_unserializable_argument(service):
     with pytest.raises(SerializationError, match=r'text\.a\[1\]'):
         service.send.apply(to='a', text={'a': [1, object()]})
 
@@ -174,7 +174,7 @@ def test_a_sequential_task_runs_one_at_a_time_in_each_worker(service, worker):
             assert take(worker) == ('begun', n + 1)
 
 
-def test_a_class_hosted_under_two_names_has_tasks_of_two_names(world):
+def test_class_hosted_under_two_names_has_separate_tasks(world):
     names = (Mail, 'mail'), (Mail, 'post')
     mail, post = world.container(*names).interfaces
     post.send.apply(to='before any worker')
@@ -185,7 +185,7 @@ def test_a_class_hosted_under_two_names_has_tasks_of_two_names(world):
     assert workers['post'].done.empty()
 
 
-def test_a_task_that_keeps_failing_is_a_dead_letter_that_can_be_replayed(world, service, worker):
+def test_task_that_keeps_failing_becomes_a_dead_letter_that_can_be_replayed(world, service, worker):
     service.flaky.apply(journal_entry='x')
     assert take(worker) == take(worker) == 'x'
     (letter,) = eventually(world.event_hub.dead_letters.read)
@@ -199,7 +199,7 @@ def test_a_task_that_keeps_failing_is_a_dead_letter_that_can_be_replayed(world, 
     assert take(worker) == take(worker) == 'x'
 
 
-def test_a_task_takes_the_interface_first():
+def test_task_must_take_self():
     with pytest.raises(TypeError, match='work: expected the parameters self'):
 
         @lymph.task()
@@ -207,15 +207,15 @@ def test_a_task_takes_the_interface_first():
             pass
 
 
-def test_arguments_travel_by_name(service):
+def test_positional_arguments_are_rejected(service):
     with pytest.raises(TypeError):
         service.send.apply('a')
 
 
-def test_a_task_looks_like_its_method():
+def test_task_has_the_name_and_docstring_of_its_method():
     assert isinstance(Mail.send, Task)
     assert (Mail.send.__name__, Mail.send.__doc__) == ('send', 'Send a mail.')
 
 
-def test_a_bound_task_looks_like_its_method(service):
+def test_bound_task_has_the_name_and_docstring_of_its_method(service):
     assert (service.send.__name__, service.send.__doc__) == ('send', 'Send a mail.')

@@ -57,7 +57,7 @@ def announced(endpoint, ip, advertise=None, beyond_host=True):
         ('::', None, 'tcp://[2001:db8::7]:4000'),
     ],
 )
-def test_what_is_announced_is_advertise_or_the_route_out_or_what_is_listened_at(
+def test_announced_host_is_advertise_or_the_default_route_or_the_listening_one(
     routes, ip, advertise, expected
 ):
     routes.update({socket.AF_INET: '192.0.2.7', socket.AF_INET6: '2001:db8::7'})
@@ -65,7 +65,7 @@ def test_what_is_announced_is_advertise_or_the_route_out_or_what_is_listened_at(
     assert announced(listening, ip, advertise) == expected
 
 
-def test_without_a_route_for_ipv6_all_addresses_are_announced_as_that_of_ipv4(routes):
+def test_wildcard_without_an_ipv6_route_is_announced_as_the_ipv4_address(routes):
     routes[socket.AF_INET] = '192.0.2.7'
     assert announced('tcp://[::]:1', '::') == 'tcp://192.0.2.7:1'
 
@@ -77,7 +77,7 @@ def test_without_a_route_for_ipv6_all_addresses_are_announced_as_that_of_ipv4(ro
         ('::', 'tcp://[::]:1', 'tcp://[::1]:1'),
     ],
 )
-def test_without_any_route_all_addresses_cannot_be_announced_to_other_machines(
+def test_wildcard_without_any_route_cannot_be_announced_to_other_machines(
     routes, ip, endpoint, loopback
 ):
     with pytest.raises(ConfigurationError, match=r'^container\.ip: .*set container\.advertise'):
@@ -96,7 +96,7 @@ def test_another_port_of_the_process_is_announced_by_the_same_rule(routes):
 
 
 @pytest.mark.parametrize('endpoint', ['memory://1', 'ipc:///a/b'])
-def test_what_is_no_tcp_endpoint_is_announced_as_it_is(endpoint):
+def test_endpoint_other_than_tcp_is_announced_unchanged(endpoint):
     assert announced(endpoint, '0.0.0.0', '10.0.0.5') == endpoint
 
 
@@ -140,7 +140,7 @@ def call(endpoint, transport):
         ('127.0.0.1', 'localhost'),
     ],
 )
-def test_a_container_registers_and_answers_at_what_it_announces(start, transport, ip, advertise):
+def test_container_answers_at_the_endpoint_it_announces(start, transport, ip, advertise):
     container = start(ip=ip, transport=transport, advertise=advertise)
     (instance,) = container.registry.get('echo')
     host = advertise or ip
@@ -152,7 +152,7 @@ def test_a_container_registers_and_answers_at_what_it_announces(start, transport
     assert call(container.endpoint, transport) == 'x'
 
 
-def test_the_port_that_is_announced_may_be_another_than_is_listened_at(start):
+def test_announced_port_may_differ_from_the_listening_port(start):
     container = start(advertise='[2001:db8::1]:4000')
     assert container.endpoint == 'tcp://[2001:db8::1]:4000'
     (instance,) = container.registry.get('echo')
@@ -174,7 +174,7 @@ def test_loopback_announced_to_other_machines_is_a_warning_that_says_what_to_set
         (SharedRegistry, True, '10.0.0.5'),
     ],
 )
-def test_what_other_machines_do_not_read_or_can_reach_is_no_warning(
+def test_reachable_or_unread_endpoint_causes_no_warning(
     start, caplog, registry, register, advertise
 ):
     start(registry, register=register, advertise=advertise)
@@ -182,6 +182,6 @@ def test_what_other_machines_do_not_read_or_can_reach_is_no_warning(
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
-def test_a_host_name_that_does_not_resolve_is_an_error_of_the_configuration(start, transport):
+def test_unknown_host_name_is_a_configuration_error(start, transport):
     with pytest.raises(ConfigurationError, match=r'^container\.ip: nowhere\.invalid'):
         start(ip='nowhere.invalid', transport=transport)

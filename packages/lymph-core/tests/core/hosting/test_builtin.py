@@ -99,7 +99,7 @@ def test_a_loglevel_is_changed(builtin):
     assert logger.level == logging.ERROR
 
 
-def test_a_loglevel_is_changed_for_a_while(builtin):
+def test_loglevel_is_changed_for_a_period(builtin):
     logger = logging.getLogger('tests.of.builtin')
     logger.setLevel(logging.WARNING)
     builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=0.2)
@@ -107,7 +107,7 @@ def test_a_loglevel_is_changed_for_a_while(builtin):
     eventually(lambda: logger.level == logging.WARNING)
 
 
-def test_the_level_before_all_changes_comes_back(builtin):
+def test_level_before_the_first_change_is_restored(builtin):
     logger = logging.getLogger('tests.of.builtin')
     logger.setLevel(logging.WARNING)
     builtin.change_loglevel(logger='tests.of.builtin', level='DEBUG', period=600)
@@ -116,7 +116,7 @@ def test_the_level_before_all_changes_comes_back(builtin):
     eventually(lambda: logger.level == logging.WARNING)
 
 
-def test_change_without_a_period_replaces_one_for_a_while_and_ends_with_the_container(
+def test_change_without_a_period_replaces_a_timed_one_and_ends_with_the_container(
     world, service, builtin
 ):
     logger = logging.getLogger('tests.of.builtin')
@@ -140,7 +140,7 @@ def test_change_without_a_period_lasts_an_hour(period, seconds):
     assert (logger.name, after) == ('tests.of.builtin', seconds)
 
 
-def test_root_logger_has_one_level_whatever_it_is_called(builtin):
+def test_root_logger_may_be_called_root_or_empty(builtin):
     before = logging.root.level
     builtin.change_loglevel(logger='root', level='ERROR', period=600)
     builtin.change_loglevel(logger='', level='CRITICAL', period=0.2)
@@ -148,7 +148,7 @@ def test_root_logger_has_one_level_whatever_it_is_called(builtin):
     eventually(lambda: logging.root.level == before)
 
 
-def test_logger_that_does_not_exist_is_refused_and_not_made(builtin):
+def test_logger_that_does_not_exist_is_rejected_and_not_created(builtin):
     for name in ('tests.of.nobody', 'x' * 100_000, '\n'):
         with pytest.raises(RemoteError.ValueError, match='no logger') as caught:
             builtin.change_loglevel(logger=name, level='DEBUG')
@@ -179,6 +179,6 @@ def test_unknown_level_is_an_error(builtin, level):
 
 
 @pytest.mark.parametrize('logger', [5, None, ['a']])
-def test_a_logger_is_named_by_a_text(builtin, logger):
+def test_logger_name_must_be_text(builtin, logger):
     with pytest.raises(RemoteError.ValueError, match='expected the name of a logger'):
         builtin.change_loglevel(logger=logger, level='DEBUG')

@@ -88,7 +88,7 @@ def test_interfaces_are_described_alike_by_instances_and_workers(described):
     assert events['shop.on_stock']['retry'] == 1
 
 
-def test_method_tells_what_its_callers_have_to_know(world):
+def test_method_is_described_with_all_that_callers_need(world):
     service = world.container((Shop, 'shop'))
     methods = lymph.Proxy(world.container(), service.endpoint, 'lymph', timeout=5).inspect()
     [price] = [each for each in methods['methods'] if each['name'] == 'shop.price']

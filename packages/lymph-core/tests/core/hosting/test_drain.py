@@ -27,18 +27,18 @@ def waits(monkeypatch):
     assert gevent.sleep is not sleep
 
 
-def test_it_ends_when_nothing_arrives_for_half_a_second(waits):
+def test_wait_ends_when_no_request_arrives_for_half_a_second(waits):
     wait_until_quiet(lambda: 0.0, 5)
     assert waits == [0.5]
 
 
-def test_a_request_begins_the_half_second_anew(waits):
+def test_request_restarts_the_half_second(waits):
     requests = iter([1000.0, 1000.3, 1000.6, 1000.6])
     wait_until_quiet(lambda: next(requests), 5)
     assert sum(waits) == pytest.approx(1.1)
 
 
-def test_it_ends_at_the_latest_with_its_timeout(waits):
+def test_wait_ends_at_the_timeout(waits):
     wait_until_quiet(lambda: 1_000_000.0, 2)
     assert sum(waits) == pytest.approx(2)
 

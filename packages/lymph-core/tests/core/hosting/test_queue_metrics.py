@@ -34,7 +34,7 @@ def figures(container, queue='shop.on_order'):
     }
 
 
-def test_the_figures_of_the_queues_are_metrics(world):
+def test_counts_of_the_queues_are_metrics(world):
     container = world.container((Shop, 'shop'))
     for _ in range(3):
         container.emit_event('order.placed', {'gate': True})
@@ -46,21 +46,23 @@ def test_the_figures_of_the_queues_are_metrics(world):
     assert figures(container, 'shop.send')['consumers'] == 0
 
 
-def test_only_durable_queues_of_the_instance_are_told(world):
+def test_metrics_include_only_durable_queues_of_the_instance(world):
     container = world.container((Shop, 'shop'))
     world.container((Shop, 'other'))
     names = {tags['queue'] for name, _, tags in container.metrics if name.startswith('queues.')}
     assert names == {'shop.on_order', 'shop.send'}
 
 
-def test_what_nobody_can_tell_is_left_out(world):
+def test_unknown_counts_are_left_out(world):
     container = world.container((Shop, 'shop'))
     assert 'oldest' not in figures(container)
     assert figures(world.container((Shop, 'shop'), events=False)) == {}
 
 
 @pytest.mark.parametrize('outcome', ['fails', 'is silent'])
-def test_an_event_system_that_cannot_be_asked_leaves_the_other_metrics(world, monkeypatch, outcome):
+def test_event_system_that_does_not_answer_does_not_affect_other_metrics(
+    world, monkeypatch, outcome
+):
     container = world.container((Shop, 'shop'))
 
     def glance(names):
@@ -75,7 +77,7 @@ def test_an_event_system_that_cannot_be_asked_leaves_the_other_metrics(world, mo
         assert not any(name.startswith('queues.') for name in names)
 
 
-def test_queues_are_looked_at_only_when_metrics_are_read(world, monkeypatch):
+def test_event_system_is_asked_only_when_metrics_are_read(world, monkeypatch):
     container = world.container((Shop, 'shop'), start=False)
     looks = []
     really = container.events.queues.glance
@@ -90,7 +92,7 @@ def test_queues_are_looked_at_only_when_metrics_are_read(world, monkeypatch):
     assert looks == [1]
 
 
-def test_a_stopped_container_tells_no_queues(world):
+def test_stopped_container_has_no_queue_metrics(world):
     container = world.container((Shop, 'shop'))
     container.stop()
     assert not any(name.startswith('queues.') for name, _, _ in container.metrics)

@@ -61,7 +61,7 @@ def test_a_worker_is_registered_under_a_name_of_its_own(hub):
     assert registrations.name_of(interface('w')) == 'w.worker'
 
 
-def test_what_is_withdrawn_is_gone(hub):
+def test_withdrawn_entries_are_removed(hub):
     registry = StaticServiceRegistry(hub)
     registrations = Registrations(registry)
     registrations.register([interface('a'), interface('w', None, (RPC, HTTP))], FACTS)
@@ -70,7 +70,7 @@ def test_what_is_withdrawn_is_gone(hub):
     assert registry.discover(RPC) == registry.discover(HTTP) == set()
 
 
-def test_when_one_cannot_be_registered_none_is(hub):
+def test_failure_to_register_one_interface_registers_none(hub):
     class Refuses(StaticServiceRegistry):
         def register(self, name, instance, namespace=RPC):
             if name == 'c':
@@ -97,7 +97,7 @@ def test_when_one_cannot_be_registered_none_is(hub):
         (interface('b', http_port='80'), "expected http_port as integer, found '80'"),
     ],
 )
-def test_what_others_would_not_accept_is_not_registered(hub, wrong, said):
+def test_invalid_facts_are_not_registered(hub, wrong, said):
     registry = StaticServiceRegistry(hub)
     with pytest.raises(RegistrationFailure, match=said) as caught:
         Registrations(registry).register([interface('a'), wrong], FACTS)
@@ -105,7 +105,7 @@ def test_what_others_would_not_accept_is_not_registered(hub, wrong, said):
     assert registry.discover() == set()
 
 
-def test_the_facts_of_a_process_are_its_hosts(world):
+def test_facts_of_a_process_include_those_of_its_host(world):
     container = world.container((Web, 'web', '1.2'))
     (instance,) = world.container().lookup('web')
     assert (instance.identity, instance.endpoint) == (container.identity, container.endpoint)

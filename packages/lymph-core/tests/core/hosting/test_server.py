@@ -102,7 +102,7 @@ def metrics(service):
     return {(name, tags.get('reason')): value for name, value, tags in service.metrics}
 
 
-def test_five_frames_are_all_that_a_call_needs(stranger):
+def test_call_needs_nothing_but_five_frames(stranger):
     answer = stranger.ask(body={'text': 'x'})
     assert (answer.type, answer.body) == (REP, 'x')
 
@@ -196,7 +196,9 @@ def test_unknown_headers_are_ignored(stranger):
     ],
     ids=lambda v: v if isinstance(v, str) and ' ' not in v else '',
 )
-def test_what_cannot_be_done_is_refused_with_its_reason(service, stranger, request_, reason, said):
+def test_request_that_cannot_be_served_is_refused_with_its_reason(
+    service, stranger, request_, reason, said
+):
     answer = stranger.ask(**request_)
     assert (answer.type, answer.headers) == (NACK, {'reason': reason})
     assert said in answer.body['message']
@@ -227,7 +229,7 @@ COSTLY = [
 
 
 @pytest.mark.parametrize('request_', COSTLY, ids=range(len(COSTLY)))
-def test_what_is_refused_is_not_quoted_at_length(service, stranger, request_, caplog):
+def test_quotes_in_refusals_are_cut(service, stranger, request_, caplog):
     answer = stranger.ask(**request_)
     assert answer.type == NACK
     assert len(answer.packed_body) < 500
@@ -236,7 +238,7 @@ def test_what_is_refused_is_not_quoted_at_length(service, stranger, request_, ca
     assert stranger.ask(body={'text': 'still here'}).body == 'still here'
 
 
-def test_names_of_many_bytes_are_compared_with_none(stranger, monkeypatch):
+def test_long_names_get_no_suggestion(stranger, monkeypatch):
     monkeypatch.setattr('difflib.get_close_matches', lambda *_, **__: pytest.fail('compared'))
     for request_ in (
         {'subject': b'echo.' + b'x' * 100},
@@ -246,14 +248,14 @@ def test_names_of_many_bytes_are_compared_with_none(stranger, monkeypatch):
         assert stranger.ask(**request_).type == NACK
 
 
-def test_an_id_that_an_answer_cannot_repeat_is_dropped(service, stranger):
+def test_request_whose_id_is_too_long_for_an_answer_is_dropped(service, stranger):
     stranger.send(b'i' * 100_000, REQ, b'echo.echo', b'\x80', b'\x80')
     assert stranger.ask(body={'text': 'x'}).body == 'x'
     assert metrics(service)['rpc.dropped', 'id'] == 1
 
 
 @pytest.mark.parametrize('timeout', [1, 5.5, None, float('inf'), 2**63])
-def test_any_time_that_is_left_is_enough(stranger, timeout):
+def test_any_positive_timeout_is_accepted(stranger, timeout):
     assert stranger.ask(headers={'timeout': timeout}, body={'text': 'x'}).body == 'x'
 
 
@@ -269,13 +271,13 @@ def test_any_time_that_is_left_is_enough(stranger, timeout):
         ([b'i', b'', b's', b'\x80', b'\x80'], 'type'),
     ],
 )
-def test_what_is_no_request_is_dropped_and_counted(service, stranger, frames, counted):
+def test_messages_that_are_not_requests_are_dropped_and_counted(service, stranger, frames, counted):
     stranger.send(*frames)
     assert stranger.ask(body={'text': 'x'}).body == 'x'
     assert metrics(service)['rpc.dropped', counted] == 1
 
 
-def test_callers_are_counted_while_they_are_there(world, service):
+def test_callers_are_counted_while_they_are_connected(world, service):
     strangers = [Stranger(world.network, service.endpoint) for _ in range(3)]
     for stranger in strangers:
         stranger.ask()
@@ -285,7 +287,7 @@ def test_callers_are_counted_while_they_are_there(world, service):
     eventually(lambda: metrics(service)['rpc.callers', None] == 0)
 
 
-def test_strangers_cannot_fill_a_table_with_subjects_or_versions(service, stranger):
+def test_unknown_subjects_and_versions_fill_no_table(service, stranger):
     table = service._methods
     for number in range(100):
         stranger.ask(subject=b'echo.%d' % number)
@@ -303,7 +305,7 @@ frames = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(frames, max_size=5))
-def test_whatever_a_stranger_sends_the_service_goes_on(stranger, junk):
+def test_service_goes_on_whatever_a_peer_sends(stranger, junk):
     for frames in junk:
         stranger.send(*frames)
     stranger.link.send(Message(REQ, 'echo.echo', {'text': 'x'}, id=b'the last one').frames())

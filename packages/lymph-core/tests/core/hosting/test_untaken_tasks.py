@@ -62,7 +62,7 @@ def looks(container, monkeypatch):
     return seen
 
 
-def test_tasks_that_nobody_takes_are_told_once(world, warnings, monkeypatch):
+def test_tasks_without_a_worker_cause_one_warning(world, warnings, monkeypatch):
     container = world.container((Mailer, 'mailer'), start=False)
     seen = looks(container, monkeypatch)
     container.start()
@@ -75,7 +75,7 @@ def test_tasks_that_nobody_takes_are_told_once(world, warnings, monkeypatch):
     assert (len(seen), len(warnings())) == (count, 1)
 
 
-def test_a_worker_that_comes_a_moment_later_is_no_reason_to_warn(world, warnings, monkeypatch):
+def test_worker_that_starts_a_moment_later_prevents_the_warning(world, warnings, monkeypatch):
     container = world.container((Mailer, 'mailer'), start=False)
     seen = looks(container, monkeypatch)
     container.start()
@@ -86,7 +86,7 @@ def test_a_worker_that_comes_a_moment_later_is_no_reason_to_warn(world, warnings
     assert (len(seen), warnings()) == (2, [])
 
 
-def test_tasks_that_a_worker_takes_are_looked_at_once(world, warnings, monkeypatch):
+def test_tasks_with_a_worker_are_checked_once(world, warnings, monkeypatch):
     world.container((Mailer, 'mailer'), worker=True)
     container = world.container((Mailer, 'mailer'), start=False)
     seen = looks(container, monkeypatch)
@@ -96,7 +96,7 @@ def test_tasks_that_a_worker_takes_are_looked_at_once(world, warnings, monkeypat
     assert (len(seen), warnings()) == (1, [])
 
 
-def test_a_silent_event_system_says_nothing_about_workers(world, warnings, monkeypatch):
+def test_event_system_that_does_not_answer_causes_no_warning(world, warnings, monkeypatch):
     container = world.container((Mailer, 'mailer'), start=False)
     failures = []
 
@@ -112,7 +112,7 @@ def test_a_silent_event_system_says_nothing_about_workers(world, warnings, monke
     eventually(warnings)
 
 
-def test_neither_workers_nor_instances_without_queues_for_them_look(world, warnings, monkeypatch):
+def test_workers_and_instances_without_tasks_check_nothing(world, warnings, monkeypatch):
     container = world.container((Quiet, 'quiet'), start=False)
     seen = looks(container, monkeypatch)
     container.start()

@@ -23,14 +23,14 @@ def test_the_first_lines_of_a_cause_are_written():
     assert admitted(counts, 'b', [0.0] * 10) == 3
 
 
-def test_a_cause_that_stays_below_the_bound_is_never_cut():
+def test_cause_below_the_limit_loses_no_lines():
     counts = LineCounts(lines=3)
     times = [second / 3 for second in range(300)]
     assert admitted(counts, 'a', times) == 300
     assert counts.collect(1000.0) == []
 
 
-def test_what_was_left_out_is_collected_when_its_window_is_over():
+def test_count_of_omitted_lines_is_collected_after_the_window():
     counts = LineCounts(lines=3)
     admitted(counts, 'a', [0.0] * 10)
     assert counts.pending
@@ -40,21 +40,21 @@ def test_what_was_left_out_is_collected_when_its_window_is_over():
     assert admitted(counts, 'a', [1.0] * 10) == 3
 
 
-def test_the_highest_level_left_out_is_told():
+def test_count_has_the_highest_level_of_the_omitted_lines():
     counts = LineCounts(lines=1)
     for level in (WARNING, WARNING, ERROR, WARNING):
         counts.admit('a', level, 0.0)
     assert counts.collect(1.0) == [('a', ERROR, 3)]
 
 
-def test_more_causes_than_the_table_holds_count_as_one():
+def test_causes_beyond_the_table_size_share_one_limit():
     counts = LineCounts(lines=1, causes=3)
     assert sum(admitted(counts, number, [0.0]) for number in range(1000)) == 4
     assert len(counts) == 4
     assert counts.collect(1.0) == [(OTHERS, ERROR, 996)]
 
 
-def test_causes_that_are_quiet_make_room():
+def test_quiet_causes_are_removed_from_the_table():
     counts = LineCounts(lines=1, causes=3)
     assert sum(admitted(counts, number, [number * 2.0]) for number in range(1000)) == 1000
     assert len(counts) <= 3
@@ -83,7 +83,7 @@ def lines(caplog):
     return [record.getMessage() for record in caplog.records]
 
 
-def test_a_flood_is_cut_and_its_size_told_when_it_has_stopped(log, caplog):
+def test_flood_is_limited_and_its_size_logged_when_it_stops(log, caplog):
     written = [log.write(ERROR, 'a peer', 'line %d', number) for number in range(1000)]
     assert written == [True] * LINES + [False] * (1000 - LINES)
     eventually(lambda: len(caplog.records) > LINES)
@@ -92,7 +92,7 @@ def test_a_flood_is_cut_and_its_size_told_when_it_has_stopped(log, caplog):
     assert caplog.records[0].filename == 'test_log_limits.py'
 
 
-def test_the_end_tells_what_is_due(log, caplog):
+def test_closing_writes_the_pending_counts(log, caplog):
     for number in range(LINES + 5):
         log.write(WARNING, 'a peer', 'line %d', number)
     log.close()
@@ -115,7 +115,7 @@ def test_lines_of_a_level_that_is_off_are_not_counted(log, caplog):
     assert lines(caplog) == []
 
 
-def test_a_flood_from_a_native_thread_is_told_as_well(log, caplog):
+def test_flood_from_a_native_thread_is_limited_too(log, caplog):
     def flood():
         for _ in range(LINES + 5):
             log.write(ERROR, 'a thread', 'line')
@@ -124,12 +124,12 @@ def test_a_flood_from_a_native_thread_is_told_as_well(log, caplog):
     eventually(lambda: 'a thread: 5 more lines were left out' in lines(caplog))
 
 
-def test_what_lasts_is_told_at_once_and_then_once_a_minute():
+def test_lasting_problem_is_logged_at_once_and_then_every_minute():
     reminder = Reminder()
     assert [now for now in range(1000, 1180) if reminder.due(now)] == [1000, 1060, 1120]
 
 
-def test_what_ends_and_begins_again_is_told_no_more_often():
+def test_recurring_problem_is_logged_no_more_often():
     reminder = Reminder(every=10.0)
     assert reminder.due(0.0)
     assert not reminder.due(9.0)

@@ -129,7 +129,7 @@ def test_records_arrive_with_their_facts_and_numbers(
 
 
 @pytest.mark.parametrize('message', ['lone \udcff', 'x' * 1_000_000, 'two\nlines', '\x1b[2J'])
-def test_any_message_arrives_within_its_bounds(
+def test_any_message_arrives_cut_to_its_limit(
     publisher: LogPublisher, follow: Follow, message: str
 ) -> None:
     subscriber = follow(publisher.endpoint)
@@ -150,7 +150,7 @@ def test_native_threads_log_without_waiting(publisher: LogPublisher, follow: Fol
     assert subscriber.read()['message'] == 'from a thread'
 
 
-def test_a_thread_that_logs_too_much_loses_records_which_the_numbers_tell(
+def test_records_dropped_from_a_busy_thread_leave_a_gap_in_the_numbers(
     publisher: LogPublisher, follow: Follow
 ) -> None:
     subscriber = follow(publisher.endpoint, ahead=100_000)
@@ -174,7 +174,7 @@ def test_a_thread_that_logs_too_much_loses_records_which_the_numbers_tell(
     assert last['number'] == publisher._number
 
 
-def test_a_subscriber_that_does_not_read_costs_a_bounded_amount_of_memory_and_no_time(
+def test_subscriber_that_does_not_read_costs_bounded_memory_and_no_waiting(
     publisher: LogPublisher, follow: Follow
 ) -> None:
     subscriber = follow(publisher.endpoint, ahead=1)
@@ -189,7 +189,7 @@ def test_a_subscriber_that_does_not_read_costs_a_bounded_amount_of_memory_and_no
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
 
 
-def test_the_last_records_leave_before_the_end(follow: Follow) -> None:
+def test_last_records_are_sent_before_the_socket_closes(follow: Follow) -> None:
     publisher = LogPublisher('tcp://127.0.0.1:*', 'me')
     subscriber = follow(publisher.endpoint)
     subscriber.join()
@@ -242,7 +242,7 @@ def start(endpoint: str, **more: Any) -> tuple[ServiceContainer, StaticServiceRe
         ('tcp://[::1]:*', 'tcp://[::1]:'),
     ],
 )
-def test_a_container_registers_where_its_log_is_followed(setting: str, announced: str) -> None:
+def test_container_registers_the_endpoint_of_its_log(setting: str, announced: str) -> None:
     container, registry = start(setting)
     try:
         (instance,) = registry.get('shop')
@@ -272,7 +272,7 @@ def test_a_unix_socket_is_announced_by_its_path(tmp_path: Any, follow: Follow) -
         container.stop()
 
 
-def test_a_place_that_cannot_be_used_is_a_configuration_error_of_one_line() -> None:
+def test_unusable_endpoint_is_a_configuration_error_of_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         taken.listen()
@@ -291,7 +291,7 @@ def test_a_place_that_cannot_be_used_is_a_configuration_error_of_one_line() -> N
             assert '\n' not in text
 
 
-def test_a_stopped_container_publishes_no_more() -> None:
+def test_stopped_container_publishes_nothing() -> None:
     container, _ = start('tcp://127.0.0.1')
     assert container._log is not None
     endpoint = container._log.endpoint

@@ -72,7 +72,7 @@ def test_a_metrics_own_tag_wins():
     assert list(Aggregate([Gauge('a', 1, {'t': 'own'})], {'t': 'all'})) == [('a', 1, {'t': 'own'})]
 
 
-def test_aggregates_nest():
+def test_aggregates_can_be_nested():
     inner = Aggregate([Gauge('a', 1)], {'inner': 'i'})
     assert list(Aggregate([inner], {'outer': 'o'})) == [('a', 1, {'inner': 'i', 'outer': 'o'})]
 
@@ -88,7 +88,7 @@ def test_anything_that_yields_triples_is_a_metric():
     assert list(aggregate) == [('rows', 7, {})]
 
 
-def test_what_was_taken_out_is_not_read():
+def test_removed_metric_is_not_read():
     gauge, twin = Gauge('a', 1), Gauge('a', 1)
     aggregate = Aggregate([gauge])
     aggregate.remove(twin)
@@ -106,12 +106,12 @@ def test_metrics_do_not_share_the_tags_they_were_given():
     assert list(gauge) == [('x', 1, {'a': 'b'})]
 
 
-def test_a_metric_by_itself_is_abstract():
+def test_metric_base_class_is_abstract():
     with pytest.raises(TypeError, match=r'abstract class Metric .*__iter__'):
         Metric('x')
 
 
-def test_a_metric_of_ones_own_is_a_subclass_that_yields_a_triple():
+def test_custom_metric_is_a_subclass_that_yields_triples():
     class Doubled(Metric):
         def __iter__(self):
             yield self.name, 2, self.tags
@@ -119,14 +119,14 @@ def test_a_metric_of_ones_own_is_a_subclass_that_yields_a_triple():
     assert list(Doubled('x', {'a': 'b'})) == [('x', 2, {'a': 'b'})]
 
 
-def test_what_is_added_to_an_aggregate_is_returned():
+def test_add_returns_the_metric():
     aggregate = Aggregate()
     gauge = aggregate.add(Gauge('x', 1))
     gauge.set(5)
     assert list(aggregate) == [('x', 5, {})]
 
 
-def test_a_metric_that_cannot_be_read_takes_no_other_along(caplog):
+def test_metric_that_cannot_be_read_does_not_affect_others(caplog):
     aggregate = Aggregate([Gauge('a', 1), Callable('broken', lambda: 1 / 0), Gauge('b', 2)])
     assert list(aggregate) == [('a', 1, {}), ('b', 2, {})]
     assert 'ZeroDivisionError' in caplog.text

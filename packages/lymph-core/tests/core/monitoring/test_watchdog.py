@@ -30,7 +30,7 @@ def metrics(watchdog):
     return {name: value for name, value, _ in watchdog.metrics}
 
 
-def test_what_blocks_the_loop_is_named_once_while_it_lasts(watchdog, caplog):
+def test_block_of_the_loop_is_reported_once_while_it_lasts(watchdog, caplog):
     a_handler_that_blocks(4 * THRESHOLD)
     assert 'the loop has been blocked for' in caplog.text  # it did not wait for the loop
     assert 'a_handler_that_blocks' in caplog.text
@@ -47,14 +47,14 @@ def test_each_block_is_reported(watchdog, caplog):
     assert len(caplog.records) == 2
 
 
-def test_a_loop_that_runs_is_left_alone(watchdog, caplog):
+def test_running_loop_is_not_reported(watchdog, caplog):
     eventually(lambda: watchdog._answered > 0)
     before = watchdog._answered
     eventually(lambda: watchdog._answered > before)  # it was asked again, and not much of it
     assert caplog.records == []
 
 
-def test_a_watchdog_that_was_stopped_watches_nothing(caplog):
+def test_stopped_watchdog_reports_nothing(caplog):
     root, watchdog = Componentized(), Watchdog(THRESHOLD)
     root.add_component(watchdog)
     root.on_start()

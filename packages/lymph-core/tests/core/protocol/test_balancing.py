@@ -24,23 +24,23 @@ def pick(candidates, load=None, usable=None, chance=random.random):
 @given(
     st.integers(1, 8), st.lists(chances, min_size=3, max_size=3), st.sets(st.sampled_from(NAMES))
 )
-def test_one_of_the_candidates_is_chosen_and_a_usable_one_if_there_is_any(count, draws, usable):
+def test_usable_candidate_is_chosen_if_there_is_one(count, draws, usable):
     candidates = NAMES[:count]
     chosen = pick(candidates, usable=usable, chance=iter(draws).__next__)
     assert chosen in candidates
     assert chosen in usable or not usable & set(candidates)
 
 
-def test_a_single_candidate_is_taken_whatever_its_state():
+def test_single_candidate_is_chosen_whatever_its_state():
     assert pick(['only'], {'only': 1000}, usable=()) == 'only'
 
 
-def test_of_two_the_less_loaded_is_taken_always():
+def test_less_loaded_of_two_is_always_chosen():
     load = {'busy': 3, 'idle': 2}
     assert {pick(['busy', 'idle'], load) for _ in range(100)} == {'idle'}
 
 
-def test_equals_share_equally():
+def test_equally_loaded_candidates_share_equally():
     chance = random.Random(7).random
     counts = Counter(pick(NAMES, chance=chance) for _ in range(8000))
     assert set(counts) == set(NAMES)
@@ -77,5 +77,5 @@ def test_the_only_usable_one_is_found():
     assert {pick(NAMES, usable='h') for _ in range(200)} == {'h'}
 
 
-def test_when_nobody_is_usable_all_are_tried_again():
+def test_all_candidates_are_chosen_from_if_none_is_usable():
     assert {pick(NAMES, usable='') for _ in range(500)} == set(NAMES)

@@ -21,7 +21,7 @@ USUAL = pack_headers(ID, 1.5, None)
 )
 @example(ID, 1.5, None)
 @example('\xe9' * 16, 1.5, None)
-def test_headers_are_what_the_serializer_reads(
+def test_headers_are_readable_by_the_serializer(
     trace_id: str, timeout: float, version: str | None
 ) -> None:
     expected = {'trace_id': trace_id, 'timeout': timeout}
@@ -31,12 +31,12 @@ def test_headers_are_what_the_serializer_reads(
 
 
 @given(st.text('0123456789abcdefXYZ', min_size=32, max_size=32), st.floats(allow_nan=False))
-def test_usual_headers_are_read_in_place(trace_id: str, timeout: float) -> None:
+def test_usual_headers_are_read_directly(trace_id: str, timeout: float) -> None:
     assert read_usual(pack_headers(trace_id, timeout, None)) == (trace_id, timeout)
 
 
 @given(st.integers(0, len(USUAL) - 1), st.integers(0, 255))
-def test_one_wrong_byte_is_left_to_the_serializer_or_in_a_value(position: int, byte: int) -> None:
+def test_headers_with_one_changed_byte_are_left_to_the_serializer(position: int, byte: int) -> None:
     data = USUAL[:position] + bytes([byte]) + USUAL[position + 1 :]
     found = read_usual(data)
     if found is not None:

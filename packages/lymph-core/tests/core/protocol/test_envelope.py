@@ -11,7 +11,7 @@ from lymph.serializers.msgpack import pack
 WHOLE = {'type': 'thing', 'id': 'x', 'body': {}, 'source': 'shop', 'headers': {}}
 
 
-def test_an_event_survives_the_journey():
+def test_event_survives_a_round_trip():
     sent = Event('thing', {'n': {1, 2}}, source='shop', headers={'trace_id': 'abc'})
     event = unpack_event(pack_event(sent), attempt=3)
     assert (event.type, event.id, event.source) == ('thing', sent.id, 'shop')
@@ -26,7 +26,7 @@ def test_source_and_headers_may_be_missing_and_unknown_keys_are_ignored():
 
 
 @pytest.mark.parametrize('value', [None, 7, 'thing', [], ['thing'], {}])
-def test_what_is_no_event(value):
+def test_malformed_event_is_rejected(value):
     with pytest.raises(SerializationError, match='expected'):
         event_from(value)
 
@@ -43,7 +43,7 @@ def test_what_is_no_event(value):
         ('headers', 'x', 'expected a mapping as headers of an event, found str'),
     ],
 )
-def test_a_wrong_member_is_named(key, value, words):
+def test_invalid_member_is_named(key, value, words):
     with pytest.raises(SerializationError, match=words):
         event_from({**WHOLE, key: value})
 
@@ -56,25 +56,25 @@ def test_a_wrong_member_is_named(key, value, words):
         (Event('thing', source=7), 'expected text as source of an event, found int'),
     ],
 )
-def test_what_its_receiver_would_refuse_is_not_packed(event, words):
+def test_event_that_receivers_would_reject_is_not_packed(event, words):
     with pytest.raises(SerializationError, match=words):
         pack_event(event)
 
 
 @pytest.mark.parametrize('data', [b'', b'\xc1', b'\x81', pack(WHOLE)[:-1], pack([WHOLE])])
-def test_bytes_that_hold_no_event(data):
+def test_bytes_without_an_event_are_rejected(data):
     with pytest.raises(SerializationError):
         unpack_event(data)
 
 
 @pytest.mark.parametrize('id', ['a\nb', '', 'x' * 129, 5, None, ['x'] * 1000], ids=repr)
-def test_a_trace_id_that_is_not_valid_is_replaced_and_the_event_kept(id):
+def test_invalid_trace_id_is_replaced_and_the_event_kept(id):
     event = event_from({**WHOLE, 'headers': {'trace_id': id, 'other': 1}})
     assert trace.is_valid(event.headers['trace_id'])
     assert event.headers['other'] == 1
 
 
-def test_an_event_without_a_trace_id_is_given_none():
+def test_event_without_a_trace_id_gets_none():
     assert event_from(WHOLE).headers == {}
 
 
@@ -90,7 +90,7 @@ def test_an_event_without_a_trace_id_is_given_none():
     ],
     ids=lambda value: '' if len(str(value)) > 10 else value,
 )
-def test_what_is_too_long_is_refused_on_both_sides(key, value, words):
+def test_values_over_a_limit_are_rejected_on_both_sides(key, value, words):
     with pytest.raises(SerializationError, match=words) as caught:
         event_from({**WHOLE, key: value})
     assert len(str(caught.value)) < 300

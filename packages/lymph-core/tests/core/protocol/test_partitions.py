@@ -21,12 +21,12 @@ counts = st.integers(min_value=1, max_value=64)
         ('123456789', 1 << 32, 0xCBF43926),  # the check value of CRC-32
     ],
 )
-def test_the_partition_of_a_key_is_the_same_everywhere_and_for_ever(key, count, partition):
+def test_partition_of_a_key_never_changes(key, count, partition):
     assert partition_of(key, count) == partition
 
 
 @given(st.text(), counts)
-def test_a_partition_is_one_of_them(key, count):
+def test_partition_is_below_the_count(key, count):
     assert 0 <= partition_of(key, count) < count
 
 
@@ -38,7 +38,7 @@ def test_every_partition_has_one_member(names, count):
 
 
 @given(members, counts)
-def test_no_member_has_two_more_than_another(names, count):
+def test_shares_of_members_differ_by_at_most_one(names, count):
     sizes = [len(owned) for owned in divide(names, count).values()]
     assert max(sizes) - min(sizes) <= 1
 
@@ -50,7 +50,7 @@ def test_the_division_does_not_depend_on_the_order_or_on_repetitions(names, coun
     assert divide(names, count) == divide(shuffled, count)
 
 
-def test_nobody_has_nothing():
+def test_no_members_have_no_partitions():
     assert divide([], 12) == {}
 
 

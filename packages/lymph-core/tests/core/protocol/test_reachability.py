@@ -41,18 +41,18 @@ def way(*events, at=100.0):
         (['dial', 'failed', 'dial', 'up', 'closed'], 'idle'),
     ],
 )
-def test_states_and_transitions(events, state):
+def test_states_and_transitions_are_those_of_the_table(events, state):
     assert way(*events).state == state
 
 
-def test_who_was_never_tried_may_be_connected_to_and_who_is_being_tried_not():
+def test_endpoint_may_be_dialled_unless_a_connection_is_being_made():
     assert way().may_dial(0)
     assert not way('dial').may_dial(1e9)
     assert not way('dial', 'up').may_dial(1e9)
     assert not way('dial', 'failed', 'dial').may_dial(1e9)
 
 
-def test_who_failed_is_left_alone_for_a_pause():
+def test_failed_endpoint_is_not_dialled_during_its_pause():
     failed = way('dial', 'failed', at=100.0)
     assert not failed.may_dial(100.0)
     assert failed.may_dial(100.0 + FIRST_PAUSE)
@@ -69,7 +69,7 @@ def test_pauses_double_up_to_the_longest():
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 50))
-def test_pauses_differ_by_chance_and_are_never_none(draw, failures):
+def test_pauses_vary_at_random_and_are_never_zero(draw, failures):
     failing = Reachability()
     for _ in range(failures):
         failing.failed(100.0, 'why', lambda: draw)
@@ -77,18 +77,18 @@ def test_pauses_differ_by_chance_and_are_never_none(draw, failures):
     assert 0.75 * FIRST_PAUSE <= pause <= 1.25 * LONGEST_PAUSE
 
 
-def test_a_link_that_stood_makes_the_failures_before_it_count_no_more():
+def test_stable_link_resets_the_failures():
     stood = way(*['dial', 'failed'] * 5, 'dial', 'up', at=100.0)
     stood.failed(200.0, 'why', middle)
     assert (stood.failures, stood.until) == (1, 200.0 + FIRST_PAUSE)
 
 
-def test_a_link_that_goes_down_at_once_counts_as_one_more_failure():
+def test_short_lived_link_counts_as_one_more_failure():
     flapping = way(*['dial', 'up', 'failed'] * 5)
     assert flapping.failures == 5
 
 
-def test_who_has_nobody_else_may_try_again_at_once_after_one_failure_and_with_pauses_after_more():
+def test_only_endpoint_may_be_dialled_at_once_after_one_failure_and_with_pauses_after_more():
     assert way('dial', 'failed', at=100.0).insist_at() == 100.0
     assert way(*['dial', 'failed'] * 2, at=100.0).insist_at() == 100.0 + FIRST_PAUSE
     assert way(*['dial', 'failed'] * 20, at=100.0).insist_at() == 100.0 + FIRST_PAUSE

@@ -45,7 +45,7 @@ from lymph.exceptions import (
         f'{type(v).__name__}-{getattr(v, "reason", "")}' if not isinstance(v, bool) else ''
     ),
 )
-def test_only_what_can_do_no_harm_is_tried_again(error, plain, idempotent):
+def test_only_calls_that_are_safe_to_repeat_are_retried(error, plain, idempotent):
     assert may_retry(error, False) is plain
     assert may_retry(error, True) is idempotent
 
@@ -61,11 +61,11 @@ def test_the_pause_grows():
     assert len(set(itertools.islice(pauses, 5))) == 5
 
 
-def test_callers_that_fail_together_do_not_come_back_together():
+def test_pauses_of_callers_that_fail_together_differ():
     assert backoff(3, lambda: 0.0) < backoff(3, lambda: 0.9)
 
 
-def test_repeats_of_calls_that_may_have_run_are_a_share_of_all_calls():
+def test_retries_of_calls_that_may_have_run_are_limited_to_a_share():
     budget = RetryBudget(share=0.1, burst=3)
     assert [budget.spend(0) for _ in range(5)] == [True, True, True, False, False]
     assert [budget.spend(20) for _ in range(3)] == [True, True, False]

@@ -20,7 +20,7 @@ def a_pattern(words):
 
 
 @given(st.lists(a_pattern(['a', 'b', '*', '#']), max_size=12), a_pattern(['a', 'b', 'c']))
-def test_what_is_found_is_what_matches(patterns, topic):
+def test_index_finds_exactly_the_matching_values(patterns, topic):
     expected = {pattern for pattern in patterns if matches(pattern, topic)}
     found = index_of(*patterns).find(topic)
     assert set(found) == expected
@@ -34,6 +34,6 @@ def test_a_value_with_several_patterns_that_match_is_found_once():
     assert index.find('order.paid') == ('queue',)
 
 
-def test_what_is_no_pattern_is_an_error():
+def test_invalid_pattern_is_rejected():
     with pytest.raises(ValueError, match='words of their own'):
         TopicIndex().add('a*', 1)

@@ -43,7 +43,7 @@ def impatient_world(monkeypatch):
     world.buffers.close()
 
 
-def test_the_sum_is_that_of_all_holdings(world):
+def test_held_bytes_are_the_sum_of_all_holdings(world):
     one, two = world.holding('one', 100), world.holding('two', 50, received=False)
     assert world.buffers.held == 150
     one.set(20)
@@ -56,13 +56,13 @@ def test_the_sum_is_that_of_all_holdings(world):
     assert world.closed == []
 
 
-def test_while_there_is_room_for_all_everything_may_grow(world):
+def test_all_holdings_may_grow_while_there_is_room(world):
     holdings = [world.holding(number, 160) for number in range(3)]
     assert not any(holding.excessive() for holding in holdings)
     assert not world.holding('other', received=False).excessive(20)
 
 
-def test_above_that_one_after_another_may_grow_and_those_of_less_than_a_share(world):
+def test_above_the_limit_only_one_at_a_time_and_small_holdings_may_grow(world):
     large = [world.holding(number, 170) for number in range(3)]
     small = world.holding('small', 25)
     assert [holding.excessive() for holding in large] == [False, True, True]
@@ -72,7 +72,7 @@ def test_above_that_one_after_another_may_grow_and_those_of_less_than_a_share(wo
     assert [holding.excessive() for holding in reversed(large)] == [False, True, True]
 
 
-def test_who_is_on_hold_goes_on_when_it_is_its_turn(world):
+def test_holding_on_hold_resumes_when_its_turn_comes(world):
     large = [world.holding(number, 180) for number in range(3)]
     went_on = []
     assert [holding.excessive() for holding in large] == [False, True, True]
@@ -87,7 +87,7 @@ def test_who_is_on_hold_goes_on_when_it_is_its_turn(world):
     assert world.closed == []
 
 
-def test_who_is_on_hold_and_closed_does_not_go_on(world):
+def test_closed_holding_does_not_resume(world):
     one, two = world.holding('one', 300), world.holding('two', 300)
     went_on = []
     two.hold(lambda: went_on.append('two'))
@@ -139,7 +139,7 @@ def test_a_message_of_less_than_a_share_never_waits(world):
     assert not other.excessive(25)
 
 
-def test_beyond_the_limit_the_greediest_gives_way_at_once(world):
+def test_greediest_link_is_closed_at_once_beyond_the_limit(world):
     world.holding('long', 300)
     world.now = 10.0
     world.holding('new', 320)
@@ -152,14 +152,14 @@ def test_beyond_the_limit_the_greediest_gives_way_at_once(world):
     assert last.size == 180
 
 
-def test_a_closed_link_holds_nothing_whatever_it_says(world):
+def test_closed_link_holds_no_bytes(world):
     one = world.holding('one', LIMIT + 1)
     assert world.closed == ['one']
     one.set(300)
     assert world.buffers.held == 0
 
 
-def test_a_standstill_ends_with_the_greediest(impatient_world):
+def test_standstill_closes_the_greediest_link(impatient_world):
     world = impatient_world
     for number in range(4):
         world.now = float(number)
@@ -175,7 +175,7 @@ def test_a_standstill_ends_with_the_greediest(impatient_world):
     assert world.buffers.held == 190
 
 
-def test_who_waits_does_not_give_way_to_end_a_standstill(impatient_world):
+def test_waiting_link_is_not_closed_to_end_a_standstill(impatient_world):
     world = impatient_world
     waiting = [world.holding(number, 200) for number in range(2)]
     world.now = 10.0
@@ -214,7 +214,7 @@ def test_a_turn_that_is_not_used_is_passed_on(impatient_world):
     assert world.closed == []
 
 
-def test_nobody_gives_way_while_much_comes_free(impatient_world):
+def test_no_link_is_closed_while_enough_bytes_come_free(impatient_world):
     world = impatient_world
     coming = [world.holding(number, 100, received=False) for number in range(6)]
     waiting = world.holding('waiting', 150)

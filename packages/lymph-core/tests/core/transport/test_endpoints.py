@@ -17,7 +17,7 @@ from lymph.core.transport.endpoints import join_tcp, scheme_of, split_tcp
         ('tcp://[fe80::1%eth0]:4123', 'fe80::1%eth0', 4123),
     ],
 )
-def test_hosts_and_ports(endpoint, host, port):
+def test_tcp_endpoints_are_split_into_host_and_port(endpoint, host, port):
     assert split_tcp(endpoint) == (host, port)
     assert join_tcp(host, port) == endpoint
 
@@ -44,14 +44,14 @@ def test_hosts_and_ports(endpoint, host, port):
         'tcp://host:1\n',
     ],
 )
-def test_what_is_no_tcp_endpoint(text):
+def test_invalid_tcp_endpoints_are_rejected(text):
     with pytest.raises(ValueError, match='expected an endpoint like') as caught:
         split_tcp(text)
     assert repr(text) in str(caught.value)
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_split_or_refused(text):
+def test_any_text_is_split_or_rejected(text):
     for candidate in (text, f'tcp://{text}', f'tcp://{text}:1'):
         try:
             host, port = split_tcp(candidate)
@@ -73,5 +73,5 @@ def test_any_text_is_split_or_refused(text):
         ('', None),
     ],
 )
-def test_endpoints_are_told_from_names_by_their_scheme(address, scheme):
+def test_endpoints_are_recognised_by_their_scheme(address, scheme):
     assert scheme_of(address) == scheme

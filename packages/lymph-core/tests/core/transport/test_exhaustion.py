@@ -70,7 +70,7 @@ def test_without_descriptors_links_and_listeners_fail_and_later_ones_work(kind, 
 
 
 @pytest.mark.parametrize('kind', [ZmtpTransport, ZeromqTransport], ids=['zmtp', 'zeromq'])
-def test_a_service_that_can_accept_nobody_says_so_and_goes_on_by_itself(kind, exhausted, caplog):
+def test_service_that_cannot_accept_connections_logs_it_and_recovers(kind, exhausted, caplog):
     caplog.set_level(logging.WARNING)
     service = ServiceContainer(
         kind(), StaticServiceRegistryHub().create_registry(), NullEventSystem(), ContainerSettings()

@@ -64,7 +64,7 @@ def joined(transport):
     return listener, accepting, link, handler
 
 
-def test_a_child_refuses_and_the_parent_goes_on(transport, joined, fork):
+def test_links_refuse_in_a_child_and_still_work_in_the_parent(transport, joined, fork):
     listener, accepting, link, handler = joined
 
     def try_everything():
@@ -98,7 +98,7 @@ def test_a_child_refuses_and_the_parent_goes_on(transport, joined, fork):
     eventually(lambda: again.ups, 10)
 
 
-def test_a_child_holds_neither_connections_nor_the_port(transport, joined, fork):
+def test_child_keeps_neither_connections_nor_the_port(transport, joined, fork):
     listener, _, _, _ = joined
 
     def stay():
@@ -124,7 +124,7 @@ def test_a_child_holds_neither_connections_nor_the_port(transport, joined, fork)
         eventually(refused, 10)
 
 
-def test_a_child_may_make_its_own(transport, fork):
+def test_child_may_make_a_transport_of_its_own(transport, fork):
     def own():
         gevent.reinit()
         fresh = type(transport)()

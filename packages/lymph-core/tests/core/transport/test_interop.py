@@ -86,7 +86,7 @@ def receive(sock):
 
 @pytest.mark.parametrize('options', [{}, HEARTBEATS], ids=['', 'heartbeats'])
 @pytest.mark.parametrize('identity', [b'', b'me'], ids=['', 'identity'])
-def test_a_dealer_of_libzmq_talks_to_our_listener(transport, raw, options, identity):
+def test_libzmq_dealer_can_call_our_listener(transport, raw, options, identity):
     handler = RecordingHandler(echoes=True)
     dealer = raw(zmq.DEALER, {**options, zmq.ROUTING_ID: identity} if identity else options)
     dealer.connect(transport.listen('tcp://127.0.0.1:0', handler).endpoint)
@@ -104,7 +104,7 @@ def test_a_dealer_of_libzmq_talks_to_our_listener(transport, raw, options, ident
 
 
 @pytest.mark.parametrize('options', [{}, HEARTBEATS], ids=['', 'heartbeats'])
-def test_our_link_talks_to_a_router_of_libzmq(transport, raw, options):
+def test_our_link_can_call_a_libzmq_router(transport, raw, options):
     router, handler = raw(zmq.ROUTER, options), RecordingHandler()
     port = router.bind_to_random_port('tcp://127.0.0.1')
     link = transport.connect(f'tcp://127.0.0.1:{port}', handler)
@@ -148,7 +148,7 @@ def test_our_heartbeats_are_answered_by_libzmq(raw):
 
 
 @pytest.mark.parametrize('kind', [zmq.PUB, zmq.PULL, zmq.REP])
-def test_a_socket_of_another_kind_is_refused(transport, raw, kind):
+def test_socket_of_another_type_is_refused(transport, raw, kind):
     handler = RecordingHandler()
     other = raw(kind)
     relay = Relay(transport.listen('tcp://127.0.0.1:0', handler).endpoint)

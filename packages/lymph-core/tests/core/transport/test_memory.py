@@ -42,7 +42,7 @@ def faults(**chances):
     return Faults(chance=random.Random(7), **chances)
 
 
-def test_listeners_get_names_of_their_own():
+def test_listeners_get_unique_names():
     network = MemoryNetwork()
     transport = MemoryTransport(network=network)
     transport.listen('memory://1', RecordingHandler())
@@ -51,7 +51,7 @@ def test_listeners_get_names_of_their_own():
     transport.close()
 
 
-def test_transports_without_a_network_meet_each_other_and_nobody_else():
+def test_transports_without_a_network_share_one_network():
     one, two = MemoryTransport(), MemoryTransport()
     listener = one.listen('memory://', RecordingHandler())
     handler, elsewhere = RecordingHandler(), RecordingHandler()
@@ -64,7 +64,7 @@ def test_transports_without_a_network_meet_each_other_and_nobody_else():
     two.close()
 
 
-def test_messages_are_dropped_by_chance(pair):
+def test_messages_are_dropped_at_random(pair):
     pair.network.faults = faults(drop=0.5)
     pair.send(MANY)
     pair.network.faults = None
@@ -75,7 +75,7 @@ def test_messages_are_dropped_by_chance(pair):
     assert arrived == [message for message in MANY if message in arrived]
 
 
-def test_messages_are_duplicated_by_chance(pair):
+def test_messages_are_duplicated_at_random(pair):
     pair.network.faults = faults(duplicate=0.5)
     pair.send(MANY)
     eventually(lambda: MANY[-1] in pair.accepting.messages)
@@ -84,7 +84,7 @@ def test_messages_are_duplicated_by_chance(pair):
     assert [m for n, m in enumerate(arrived) if n == 0 or arrived[n - 1] != m] == MANY
 
 
-def test_messages_are_overtaken_by_chance(pair):
+def test_messages_are_reordered_at_random(pair):
     pair.network.faults = faults(reorder=0.5)
     pair.send(MANY)
     eventually(lambda: len(pair.accepting.messages) == len(MANY))
@@ -101,7 +101,7 @@ def test_messages_are_delayed_and_keep_their_order(pair):
     assert pair.accepting.messages == [[b'overtakes'], *MANY]
 
 
-def test_what_was_delayed_still_arrives_before_the_link_goes_down(pair):
+def test_delayed_messages_arrive_before_the_link_goes_down(pair):
     pair.network.faults = faults(delay=0.05)
     pair.send(MANY)
     pair.link.close()
@@ -109,7 +109,7 @@ def test_what_was_delayed_still_arrives_before_the_link_goes_down(pair):
     assert pair.accepting.messages == MANY
 
 
-def test_a_cut_takes_both_ends_down_and_loses_what_is_on_its_way(pair):
+def test_cut_closes_both_ends_and_loses_messages_in_flight(pair):
     pair.network.faults = faults(delay=0.01)
     pair.send(MANY)
     pair.network.cut('memory://elsewhere')
@@ -122,7 +122,7 @@ def test_a_cut_takes_both_ends_down_and_loses_what_is_on_its_way(pair):
         pair.link.send([b'x'])
 
 
-def test_a_cut_of_everything(pair):
+def test_cut_without_an_endpoint_closes_all_links(pair):
     pair.network.cut()
     eventually(lambda: pair.handler.downs and pair.accepting.downs)
     assert pair.network.links == set()

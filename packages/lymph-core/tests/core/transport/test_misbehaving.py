@@ -153,7 +153,7 @@ def request(number, subject=b'echo.echo', headers=b'\x80', body=b'\x80', kind=b'
 
 
 @pytest.mark.parametrize('words', [b'', GREETING[:30], GREETING])
-def test_peers_that_stop_in_the_middle_of_a_greeting(world, peer, words):
+def test_peers_that_stop_within_their_greeting_are_tolerated(world, peer, words):
     peers = [peer(world.endpoint) for _ in range(100)]
     for one in peers:
         one.send(words)
@@ -164,7 +164,7 @@ def test_peers_that_stop_in_the_middle_of_a_greeting(world, peer, words):
     world.recovers()
 
 
-def test_ten_thousand_malformed_messages(world, peer):
+def test_ten_thousand_malformed_messages_are_tolerated(world, peer):
     malformed = [
         [b''],
         [b'', b'', b'', b'', b''],
@@ -214,7 +214,7 @@ def test_ten_thousand_malformed_messages(world, peer):
     world.recovers()
 
 
-def test_a_length_of_two_gibibytes(world, peer):
+def test_announced_length_of_two_gibibytes_ends_the_link(world, peer):
     for flags in (b'\x02', b'\x03'):
         rude = peer(world.endpoint).shake_hands()
         rude.send(flags + (2**31).to_bytes(8, 'big') + bytes(100))
@@ -225,7 +225,7 @@ def test_a_length_of_two_gibibytes(world, peer):
 
 # libzmq compares frames with its limit, not messages.
 @pytest.mark.parametrize('world', [ZmtpTransport], indirect=True, ids=['zmtp'])
-def test_a_message_of_many_frames_that_grows_without_end(world, peer):
+def test_endless_message_of_many_frames_ends_the_link(world, peer):
     rude = peer(world.endpoint).shake_hands()
     beginning = encode_message([bytes(60_000), b''])[:-2] * 100
     with pytest.raises(OSError, match=r'(?i)reset|broken'):
@@ -235,7 +235,7 @@ def test_a_message_of_many_frames_that_grows_without_end(world, peer):
 
 
 @pytest.mark.parametrize('size', [10, 10_000])
-def test_a_peer_that_calls_without_reading(world, peer, size):
+def test_peer_that_calls_without_reading_is_tolerated(world, peer, size):
     rude = peer(world.endpoint, small_buffers=True).shake_hands()
     data = encode_message(request(1, body=pack({'text': 'x' * size}))) * 1000
 
@@ -252,7 +252,7 @@ def test_a_peer_that_calls_without_reading(world, peer, size):
     world.recovers()
 
 
-def test_peers_that_leave_while_they_are_answered(world, peer):
+def test_peers_that_disconnect_while_they_are_answered_are_tolerated(world, peer):
     data = encode_message(request(1, body=pack({'text': 'x' * 10_000}))) * 5
     for _ in range(200):
         rude = peer(world.endpoint).shake_hands()
@@ -261,7 +261,7 @@ def test_peers_that_leave_while_they_are_answered(world, peer):
     world.recovers()
 
 
-def test_hostile_conversations_hold_up_nobody_and_leave_nothing(world):
+def test_hostile_conversations_block_no_other_peer_and_leave_nothing_behind(world):
     address = split_tcp(world.endpoint)
 
     def converse(number, data):
@@ -290,7 +290,7 @@ def test_hostile_conversations_hold_up_nobody_and_leave_nothing(world):
     world.recovers()
 
 
-def test_peers_that_connect_and_reset_at_once(world):
+def test_peers_that_connect_and_reset_at_once_are_tolerated(world):
     for _ in range(500):
         with socket.socket() as sock:
             sock.connect(split_tcp(world.endpoint))
@@ -323,7 +323,7 @@ def test_a_flood_of_tiny_messages_is_handled_in_turns(world, peer, data):
     world.recovers()
 
 
-def test_thousands_of_short_lived_callers(world, peer):
+def test_thousands_of_short_lived_callers_are_served(world, peer):
     for number in range(2000):
         caller = peer(world.endpoint).shake_hands()
         caller.send_message(*request(number, body=pack({'text': number})))

@@ -47,7 +47,7 @@ def feed_in_pieces(decoder, stream, cuts):
         ([b'', bytes(65536)], b'\x01\x00\x02\0\0\0\0\0\x01\0\0' + bytes(65536)),
     ],
 )
-def test_the_bytes_of_a_message(message, stream):
+def test_message_has_the_bytes_of_the_specification(message, stream):
     assert encode_message(message) == stream
     assert FrameDecoder(LIMIT).feed(stream) == [message]
 
@@ -60,7 +60,7 @@ def test_the_bytes_of_a_message(message, stream):
         (bytes(256), b'\x06\0\0\0\0\0\0\x01\x00' + bytes(256)),
     ],
 )
-def test_the_bytes_of_a_command(body, stream):
+def test_command_has_the_bytes_of_the_specification(body, stream):
     assert encode_command(body) == stream
     decoder = FrameDecoder(LIMIT)
     assert decoder.feed(stream) == []
@@ -68,7 +68,7 @@ def test_the_bytes_of_a_command(body, stream):
 
 
 @given(st.lists(messages, max_size=4), st.lists(st.integers(0, 300_000), max_size=8))
-def test_messages_arrive_as_they_were_sent_however_the_stream_is_cut(sent, cuts):
+def test_messages_arrive_unchanged_however_the_stream_is_split(sent, cuts):
     stream = b''.join(map(encode_message, sent))
     assert feed_in_pieces(FrameDecoder(LIMIT), stream, cuts) == sent
 
@@ -80,7 +80,7 @@ def test_a_long_length_for_a_short_frame_is_understood(parts, data):
     assert feed_in_pieces(FrameDecoder(LIMIT), stream, cuts) == [[*(p for p, _ in parts), b'']]
 
 
-def test_a_stream_cut_at_every_place_gives_the_same_messages_and_commands():
+def test_stream_split_anywhere_gives_the_same_messages_and_commands():
     sent = [[b'a', b'', bytes(300)], [b'x'], [bytes(256)]]
     ping = b'\x04PING\0\0'
     stream = b''.join((encode_message(sent[0]), encode_command(ping), encode_command(bytes(256))))
@@ -98,7 +98,7 @@ def test_a_stream_cut_at_every_place_gives_the_same_messages_and_commands():
     st.lists(st.lists(st.tuples(frames, st.lists(commands, max_size=2)), min_size=1, max_size=4)),
     st.lists(st.integers(0, 300_000), max_size=8),
 )
-def test_commands_between_the_frames_of_a_message_are_no_part_of_it(conversation, cuts):
+def test_commands_between_the_frames_of_a_message_are_not_part_of_it(conversation, cuts):
     stream, sent, between = b'', [], []
     for parts in conversation:
         message = [frame for frame, _ in parts]
@@ -118,7 +118,7 @@ def test_commands_between_the_frames_of_a_message_are_no_part_of_it(conversation
 
 
 @pytest.mark.parametrize('flags', [f for f in range(256) if f not in (0, 1, 2, 3, 4, 6)])
-def test_reserved_flags_and_commands_that_want_more_are_refused(flags):
+def test_reserved_flags_and_commands_with_the_more_flag_are_rejected(flags):
     with pytest.raises(ProtocolError, match=f'the flags 0x{flags:02x}'):
         FrameDecoder(LIMIT).feed(bytes((flags, 1, 0)))
     with pytest.raises(ProtocolError, match=f'the flags 0x{flags:02x}'):
@@ -127,7 +127,7 @@ def test_reserved_flags_and_commands_that_want_more_are_refused(flags):
 
 @pytest.mark.parametrize('size', [LIMIT + 1, 2**31, 2**32, 2**63, 2**64 - 1])
 @pytest.mark.parametrize('flags', [b'\x02', b'\x03'])
-def test_a_frame_over_the_limit_is_refused_when_its_header_is_there(size, flags):
+def test_frame_over_the_limit_is_rejected_once_its_header_is_known(size, flags):
     decoder = FrameDecoder(LIMIT)
     header = flags + size.to_bytes(8, 'big')
     for byte in header[:-1]:
@@ -152,12 +152,12 @@ def test_one_message_after_another_may_have_the_size_of_the_limit():
 
 
 @pytest.mark.parametrize('size', [65_537, 2**31, 2**64 - 1])
-def test_a_command_over_its_own_limit_is_refused(size):
+def test_command_over_its_own_limit_is_rejected(size):
     with pytest.raises(ProtocolError, match=f'a command of {size} bytes'):
         FrameDecoder(2**70).feed(b'\x06' + size.to_bytes(8, 'big'))
 
 
-def test_a_message_has_at_most_so_many_frames():
+def test_number_of_frames_is_limited():
     assert FrameDecoder(LIMIT).feed(encode_message([b''] * MAX_FRAMES)) == [[b''] * MAX_FRAMES]
     stream = encode_message([b''] * (MAX_FRAMES + 1))
     for cut in (0, 1, 100, len(stream) - 2):
@@ -166,7 +166,7 @@ def test_a_message_has_at_most_so_many_frames():
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
-def test_rubbish_is_decoded_alike_however_it_is_cut(rubbish, cuts):
+def test_invalid_bytes_are_decoded_alike_however_they_are_split(rubbish, cuts):
     def outcome(cuts):
         decoder, found = FrameDecoder(1000), []
         edges = [0, *sorted(cuts), len(rubbish)]
@@ -199,7 +199,7 @@ def test_a_peer_that_sends_two_bytes_at_a_time_costs_no_more_memory_than_it_send
 
 
 @pytest.mark.parametrize('body', [b'', b'\x05READY', bytes(255), bytes(256), bytes(65_536)])
-def test_a_command_is_taken_when_it_is_whole(body):
+def test_command_is_returned_once_it_is_complete(body):
     stream = encode_command(body)
     for cut in {0, 1, 2, 8, 9, len(stream) - 1} & set(range(len(stream))):
         assert take_command(stream[:cut]) == (None, stream[:cut])
@@ -217,6 +217,6 @@ def test_a_command_is_taken_when_it_is_whole(body):
         (b'\x06\xff\xff\xff\xff\xff\xff\xff\xff', 'a command of 18446744073709551615 bytes'),
     ],
 )
-def test_what_is_no_command_is_refused(start, words):
+def test_invalid_command_is_rejected(start, words):
     with pytest.raises(ProtocolError, match=words):
         take_command(start)

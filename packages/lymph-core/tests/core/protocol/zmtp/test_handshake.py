@@ -29,7 +29,7 @@ def ready(*pairs):
 # The greeting.
 
 
-def test_our_greeting_is_that_of_zmtp_3_1_with_the_null_mechanism():
+def test_greeting_is_that_of_zmtp_3_1_with_the_null_mechanism():
     assert len(GREETING) == GREETING_SIZE == 64
     assert GREETING[:12] == bytes.fromhex('ff 00 00 00 00 00 00 00 01 7f 03 01')
     assert GREETING[12:32] == b'NULL' + bytes(16)
@@ -47,7 +47,7 @@ def test_our_greeting_is_that_of_zmtp_3_1_with_the_null_mechanism():
     ],
     ids=['3.1', '3.0', 'padding of zeros', 'a later version, with padding and filler of its own'],
 )
-def test_greetings_of_zmtp_3_are_taken_byte_by_byte(greeting):
+def test_greetings_of_zmtp_3_are_accepted_byte_by_byte(greeting):
     for end in range(GREETING_SIZE + 1):
         check_greeting(greeting[:end])
 
@@ -69,7 +69,7 @@ def test_greetings_of_zmtp_3_are_taken_byte_by_byte(greeting):
         (GREETING[:12] + bytes(20), 32, "mechanism b''"),
     ],
 )
-def test_other_peers_are_recognised_as_early_as_can_be(greeting, seen_after, words):
+def test_other_protocols_are_recognised_as_early_as_possible(greeting, seen_after, words):
     check_greeting(greeting[: seen_after - 1])
     with pytest.raises(ProtocolError, match=words):
         check_greeting(greeting[:seen_after])
@@ -79,14 +79,14 @@ def test_other_peers_are_recognised_as_early_as_can_be(greeting, seen_after, wor
 
 
 @pytest.mark.parametrize(('ours', 'theirs'), [('DEALER', 'ROUTER'), ('ROUTER', 'DEALER')])
-def test_our_own_ready_is_understood(ours, theirs):
+def test_own_ready_command_is_understood(ours, theirs):
     assert read_ready(encode_ready(theirs), ours) == {
         'socket-type': theirs.encode(),
         'identity': b'',
     }
 
 
-def test_the_bytes_of_ready():
+def test_ready_has_the_bytes_of_the_specification():
     assert encode_ready('DEALER') == (
         b'\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER\x08Identity\x00\x00\x00\x00'
     )
@@ -107,7 +107,7 @@ def test_the_bytes_of_ready():
           (b'PUB', b'SUB', b'XPUB', b'PUSH', b'PULL', b'PAIR', b'dealer', b'\xff', b'')),
     ],
 )  # fmt: skip
-def test_socket_types_that_go_together(ours, theirs, fits):
+def test_compatible_socket_types_are_accepted(ours, theirs, fits):
     body = ready((b'Socket-Type', theirs))
     if fits:
         assert read_ready(body, ours)['socket-type'] == theirs
@@ -116,7 +116,7 @@ def test_socket_types_that_go_together(ours, theirs, fits):
             read_ready(body, ours)
 
 
-def test_names_of_properties_are_compared_without_case_and_others_are_kept():
+def test_property_names_are_case_insensitive_and_unknown_ones_are_kept():
     body = ready((b'SOCKET-type', b'DEALER'), (b'X-Later', b'\0\xff'), (b'Identity', b'me'))
     assert read_ready(body, 'ROUTER') == {
         'socket-type': b'DEALER',
@@ -125,13 +125,13 @@ def test_names_of_properties_are_compared_without_case_and_others_are_kept():
     }
 
 
-def test_a_ready_without_a_socket_type_is_refused():
+def test_ready_without_a_socket_type_is_rejected():
     for body in (ready(), ready((b'Identity', b'DEALER'))):
         with pytest.raises(ProtocolError, match="the socket type ''"):
             read_ready(body, 'ROUTER')
 
 
-def test_a_ready_that_is_cut_anywhere_is_refused():
+def test_truncated_ready_is_rejected():
     whole = ready((b'Identity', b'x'), (b'Socket-Type', b'DEALER'))
     for end in range(len(whole)):
         with pytest.raises(ProtocolError):
@@ -150,7 +150,7 @@ def test_a_ready_that_is_cut_anywhere_is_refused():
         b'\x0bSocket-Type\x00\x00\x00\x06DEALER\x00\x00\x00\x01',
     ],
 )
-def test_properties_whose_lengths_lie_are_refused(garbage):
+def test_properties_with_wrong_lengths_are_rejected(garbage):
     with pytest.raises(ProtocolError, match='a READY command that ends within a property'):
         read_ready(b'\x05READY' + garbage, 'ROUTER')
 
@@ -169,13 +169,13 @@ def test_properties_whose_lengths_lie_are_refused(garbage):
         (b'\x04PING\0\0', 'instead of READY'),
     ],
 )
-def test_another_command_in_place_of_ready_is_refused(body, words):
+def test_other_command_instead_of_ready_is_rejected(body, words):
     with pytest.raises(ProtocolError, match=words):
         read_ready(body, 'ROUTER')
 
 
 @given(st.binary(max_size=100))
-def test_whatever_stands_in_ready_is_read_or_refused(rubbish):
+def test_any_bytes_of_ready_are_read_or_rejected(rubbish):
     try:
         found = read_ready(b'\x05READY' + rubbish, 'ROUTER')
     except ProtocolError:

@@ -52,7 +52,7 @@ def test_two_sessions_understand_each_other():
     assert service.receive(encode_message(REQUEST)) == [REQUEST]
 
 
-def test_a_conversation_cut_at_every_place_is_the_same():
+def test_conversation_is_the_same_wherever_its_bytes_are_split():
     sent = [REQUEST, [b''], [b'x', b'y']]
     stream = HELLO + encode_message(sent[0]) + ping(5, b'context')
     stream += encode_message(sent[1]) + encode_message(sent[2])
@@ -92,7 +92,7 @@ def test_a_session_is_ready_with_the_last_byte_of_the_handshake(cuts):
         (GREETING + b'\x05\x00', 'the flags 0x05'),
     ],
 )
-def test_a_peer_that_begins_wrongly_is_refused_however_its_bytes_come(stream, words):
+def test_peer_with_a_wrong_beginning_is_refused_however_its_bytes_are_split(stream, words):
     for cuts in ((), range(len(stream)), (64,), (len(stream) - 1,)):
         session = ZmtpSession('ROUTER', LIMIT)
         with pytest.raises(ProtocolError, match=words):
@@ -100,14 +100,14 @@ def test_a_peer_that_begins_wrongly_is_refused_however_its_bytes_come(stream, wo
         assert not session.ready
 
 
-def test_a_caller_that_meets_a_caller_of_the_wrong_kind_says_what_it_found():
+def test_peer_of_an_incompatible_socket_type_is_named_in_the_error():
     session = ZmtpSession('DEALER', LIMIT)
     with pytest.raises(ProtocolError, match=r"the peer sent the socket type 'SUB', which does not"):
         session.receive(GREETING + encode_command(encode_ready('SUB')))
 
 
 @given(st.binary(max_size=300), st.booleans(), st.lists(st.integers(0, 300), max_size=4))
-def test_rubbish_means_the_same_however_it_is_cut(rubbish, greeted, cuts):
+def test_invalid_bytes_have_the_same_result_however_they_are_split(rubbish, greeted, cuts):
     def outcome(*cuts):
         session = ZmtpSession('ROUTER', LIMIT)
         if greeted:
@@ -141,7 +141,7 @@ def test_pings_between_the_frames_of_a_message_are_answered(session):
 @pytest.mark.parametrize(
     ('ttl', 'seconds'), [(0, None), (1, 0.1), (30, 3.0), (65535, 6553.5)], ids=str
 )
-def test_the_ttl_of_a_ping_is_known_in_seconds(session, ttl, seconds):
+def test_ttl_of_a_ping_is_returned_in_seconds(session, ttl, seconds):
     assert session.peer_ttl is None
     session.receive(ping(ttl))
     assert session.peer_ttl == seconds
@@ -154,7 +154,7 @@ def test_a_later_ping_changes_the_ttl(session):
 
 
 @pytest.mark.parametrize('body', [b'\x04PING', b'\x04PING\x00'])
-def test_a_ping_without_a_ttl_is_refused(session, body):
+def test_ping_without_a_ttl_is_rejected(session, body):
     with pytest.raises(ProtocolError, match='a PING without a TTL'):
         session.receive(encode_command(body))
 
@@ -170,18 +170,18 @@ def test_other_commands_are_ignored(session, body):
 @pytest.mark.parametrize(
     ('seconds', 'tenths'), [(0, 0), (0.1, 1), (3, 30), (6553.5, 65535), (99999, 65535)]
 )
-def test_our_ping_says_its_ttl_in_tenths_of_a_second(seconds, tenths):
+def test_own_ping_has_its_ttl_in_tenths_of_a_second(seconds, tenths):
     assert encode_ping(seconds) == ping(tenths)
 
 
-def test_our_ping_is_answered_by_another_session(session):
+def test_own_ping_is_answered_by_another_session(session):
     session.receive(encode_ping())
     assert session.answers == [pong()]
     assert session.peer_ttl is None
 
 
 @pytest.mark.parametrize(('minor', 'answers'), [(0, False), (1, True), (2, True)])
-def test_who_answers_a_ping_is_told_by_the_version(minor, answers):
+def test_version_shows_whether_a_peer_answers_pings(minor, answers):
     session = ZmtpSession('ROUTER', LIMIT)
     session.receive(HELLO[:11] + bytes((minor,)) + HELLO[12:])
     assert session.answers_ping is answers
@@ -189,6 +189,6 @@ def test_who_answers_a_ping_is_told_by_the_version(minor, answers):
     assert session.answers_ping
 
 
-def test_a_message_over_the_limit_is_refused_when_its_length_is_there(session):
+def test_message_over_the_limit_is_rejected_once_its_length_is_known(session):
     with pytest.raises(ProtocolError, match=r'2147483648 bytes .*max_message_size is 10000'):
         session.receive(b'\x02' + (2**31).to_bytes(8, 'big'))

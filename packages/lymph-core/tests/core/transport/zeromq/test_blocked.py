@@ -69,7 +69,7 @@ def found_by(process):
     return int(process.stdout.readline() or -1)
 
 
-def test_a_caller_that_leaves_a_full_queue_behind_does_not_end_the_service(blocked, raw):
+def test_caller_that_leaves_a_full_queue_does_not_stop_the_service(blocked, raw):
     service = blocked('listener')
     caller = raw(zmq.DEALER)
     caller.connect(service.stdout.readline().strip())
@@ -79,7 +79,7 @@ def test_a_caller_that_leaves_a_full_queue_behind_does_not_end_the_service(block
     assert found_by(service) >= 1000
 
 
-def test_a_service_that_leaves_many_replies_behind_does_not_end_its_caller(blocked, raw):
+def test_service_that_leaves_many_replies_does_not_stop_its_caller(blocked, raw):
     service = raw(zmq.ROUTER)
     port = service.bind_to_random_port('tcp://127.0.0.1')
     caller = blocked('caller', f'tcp://127.0.0.1:{port}')

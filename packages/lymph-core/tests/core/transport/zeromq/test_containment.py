@@ -68,9 +68,7 @@ def answered(caller, text):
     ],
     ids=['2.0', '2.0 with identity', '2.0 with an id of libzmq', '2.0 REQ', '1.0', '1.0 identity'],
 )
-def test_messages_of_peers_that_speak_an_older_zmtp_are_dropped_and_counted(
-    service, caller, opening
-):
+def test_messages_of_peers_with_an_older_zmtp_are_dropped_and_counted(service, caller, opening):
     listener, handler = service
     answered(caller, b'before')
     with socket.create_connection(split_tcp(listener.endpoint)) as old:
@@ -86,7 +84,7 @@ def test_messages_of_peers_that_speak_an_older_zmtp_are_dropped_and_counted(
     assert listener.trouble is None
 
 
-def test_a_flood_of_an_older_zmtp_makes_few_lines_of_log(service, caller, caplog):
+def test_flood_from_peers_with_an_older_zmtp_makes_few_log_lines(service, caller, caplog):
     listener, _ = service
     with socket.create_connection(split_tcp(listener.endpoint)) as old:
         old.sendall(zmtp_2())
@@ -97,7 +95,7 @@ def test_a_flood_of_an_older_zmtp_makes_few_lines_of_log(service, caller, caplog
     assert 1 <= len(lines) < 2000
 
 
-def test_a_peer_of_an_older_zmtp_that_takes_the_identity_of_another_is_not_heard(service):
+def test_peer_with_an_older_zmtp_and_the_identity_of_another_is_ignored(service):
     listener, handler = service
     context = zmq.Context()
     with context.socket(zmq.DEALER) as dealer:
@@ -125,7 +123,7 @@ def test_a_peer_of_an_older_zmtp_that_takes_the_identity_of_another_is_not_heard
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize('failures', [1, 2, 3])
-def test_a_listener_goes_on_after_errors_in_the_middle_of_messages(
+def test_listener_recovers_from_errors_within_messages(
     service, caller, monkeypatch, error, failures
 ):
     receive, left = link.receive_frames, [error] * failures
@@ -146,9 +144,7 @@ def test_a_listener_goes_on_after_errors_in_the_middle_of_messages(
     assert service[0].trouble is None
 
 
-def test_a_listener_that_stands_still_says_why_and_when_it_goes_on(
-    service, caller, monkeypatch, caplog
-):
+def test_blocked_listener_logs_why_and_when_it_recovers(service, caller, monkeypatch, caplog):
     listener, failing = service[0], [True]
     receive = listener.channel._receive
 
@@ -170,7 +166,7 @@ def test_a_listener_that_stands_still_says_why_and_when_it_goes_on(
     assert sum('receives again' in text for text in told) == 1
 
 
-def test_callers_are_known_after_errors_in_what_the_monitor_tells(service, monkeypatch):
+def test_callers_are_known_after_errors_in_monitor_events(service, monkeypatch):
     listener, handler = service
     happened, left = router.RouterListener._happened, [MemoryError(), SystemExit(), ValueError()]
 
@@ -195,7 +191,7 @@ def test_callers_are_known_after_errors_in_what_the_monitor_tells(service, monke
     transport.close()
 
 
-def test_callers_are_known_after_libzmq_failed_to_tell_of_one(service, monkeypatch):
+def test_callers_are_known_after_libzmq_lost_a_monitor_event(service, monkeypatch):
     listener, handler = service
     take, left = monitor.Monitor._next, [zmq.ZMQError(errno.EINTR), MemoryError()]
 

@@ -54,13 +54,13 @@ def world():
 
 
 @pytest.mark.parametrize('own', [{}, {'secret_key': OTHER_SECRET}], ids=['no key', 'own key'])
-def test_who_knows_the_public_key_of_a_service_reaches_it(world, own):
+def test_caller_with_the_public_key_of_a_service_reaches_it(world, own):
     world(Echo, secret_key=SECRET)
     caller = world(on_demand=True, server_key=PUBLIC, **own)
     assert caller.request('echo', 'echo.echo', {'text': 'x'}, timeout=10) == 'x'
 
 
-def test_who_does_not_know_it_reaches_nobody_and_others_still_do(world):
+def test_caller_without_the_public_key_reaches_no_service_and_others_do(world):
     world(Echo, secret_key=SECRET)
     for strangers in ({}, {'secret_key': SECRET, 'server_key': OTHER_PUBLIC}):
         with pytest.raises(NotConnected):
@@ -69,7 +69,7 @@ def test_who_does_not_know_it_reaches_nobody_and_others_still_do(world):
     assert caller.request('echo', 'echo.echo', {'text': 'x'}, timeout=10) == 'x'
 
 
-def test_a_caller_with_keys_does_not_talk_to_a_service_without(world):
+def test_caller_with_keys_does_not_call_a_service_without_keys(world):
     world(Echo)
     with pytest.raises(NotConnected):
         world(server_key=PUBLIC, secret_key=SECRET).request('echo', 'echo.echo', timeout=2)
@@ -87,7 +87,7 @@ def test_calling_without_the_key_of_the_services_says_what_is_missing(world):
 
 
 @pytest.mark.parametrize('key', ['short', 'x' * 41, '\u00e4' * 40, '"' * 40])
-def test_a_key_that_is_none_is_an_error_that_does_not_tell_it(key):
+def test_invalid_key_is_an_error_that_does_not_reveal_it(key):
     config = Configuration({'rpc': {'transport': 'zeromq', 'curve': {'secret_key': key}}})
     with pytest.raises(ConfigurationError, match='40 characters of Z85') as caught:
         read_transport(config)

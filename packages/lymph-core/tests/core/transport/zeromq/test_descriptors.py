@@ -25,13 +25,13 @@ def no_connection(request):
         os.close(descriptor)
 
 
-def test_what_is_no_connection_any_more_has_no_peer_and_leaves_no_descriptor(no_connection):
+def test_closed_connection_has_no_peer_and_leaves_no_descriptor(no_connection):
     before = descriptors()
     assert peer_of(no_connection) is None
     assert descriptors() == before
 
 
-def test_what_is_no_connection_any_more_is_left_as_it_is(no_connection):
+def test_closed_connection_is_not_changed(no_connection):
     before, inode = descriptors(), inode_of(no_connection)
     shut_down(no_connection, inode)
     assert descriptors() == before

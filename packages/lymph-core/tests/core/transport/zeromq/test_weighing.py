@@ -51,7 +51,7 @@ def works(caller, size=10, count=5):
     assert all(message == [b'echo', bytes(size)] for message in handler.messages)
 
 
-def test_the_kernel_counts_what_a_connection_carries(monkeypatch):
+def test_kernel_counts_the_bytes_of_a_connection(monkeypatch):
     server = socket.socket()
     server.bind(('127.0.0.1', 0))
     server.listen(1)
@@ -74,7 +74,7 @@ def test_the_kernel_counts_what_a_connection_carries(monkeypatch):
 
 
 @pytest.mark.parametrize('first', [b'', encode_message([b'hello'])], ids=['unknown', 'known'])
-def test_frames_without_end_are_hung_up_on_and_others_are_served(
+def test_peer_with_endless_frames_is_disconnected_and_others_are_served(
     service, caller, peer, caplog, first
 ):
     transport, listener, handler = service
@@ -100,7 +100,7 @@ def test_frames_without_end_are_hung_up_on_and_others_are_served(
         assert 'container.rpc.max_buffered' in reason
 
 
-def test_peers_that_do_not_read_are_hung_up_on_and_others_are_served(service, caller, peer):
+def test_peers_that_do_not_read_are_disconnected_and_others_are_served(service, caller, peer):
     transport, listener, handler = service
     works(caller)
     deaf = peer(listener.endpoint, small_buffers=True).shake_hands()
@@ -115,7 +115,7 @@ def test_peers_that_do_not_read_are_hung_up_on_and_others_are_served(service, ca
 
 
 @pytest.mark.parametrize(('size', 'count'), [(1, 900), (300, 900), (900_000, 8)])
-def test_callers_that_behave_are_not_held_for_greedy(service, caller, size, count):
+def test_well_behaved_callers_are_not_disconnected(service, caller, size, count):
     transport, _, handler = service
     for _ in range(10):
         works(caller, size, count)
@@ -123,7 +123,7 @@ def test_callers_that_behave_are_not_held_for_greedy(service, caller, size, coun
     assert handler.downs == []
 
 
-def test_a_sender_waits_until_its_peer_has_taken_most_of_it(service, caller, monkeypatch):
+def test_sender_waits_until_its_peer_has_read_most_of_it(service, caller, monkeypatch):
     monkeypatch.setattr(link_module, '_HIGH_WATER', 2_000_000)
     _, _, handler = service
     handler.echoes = False
@@ -133,7 +133,7 @@ def test_a_sender_waits_until_its_peer_has_taken_most_of_it(service, caller, mon
     assert caller[0].up
 
 
-def test_peers_that_leave_hold_nothing(service, peer):
+def test_disconnected_peers_hold_no_bytes(service, peer):
     transport, listener, _ = service
     rude = peer(listener.endpoint).shake_hands()
     rude.send(ENDLESS * 50)

@@ -59,7 +59,7 @@ def receive(sock):
     return sock.recv_multipart(zmq.NOBLOCK)
 
 
-def test_a_peer_that_chose_its_identity_comes_back_as_a_new_link(make, raw):
+def test_peer_with_its_own_identity_reconnects_as_a_new_link(make, raw):
     handler = RecordingHandler(echoes=True)
     listener = make().listen('tcp://127.0.0.1:0', handler)
     for number in range(1, 6):
@@ -74,7 +74,7 @@ def test_a_peer_that_chose_its_identity_comes_back_as_a_new_link(make, raw):
     assert handler.violations == []
 
 
-def test_a_peer_that_comes_back_while_the_loop_is_blocked_takes_its_own_place(make, raw):
+def test_peer_that_reconnects_while_the_loop_is_blocked_replaces_its_old_link(make, raw):
     handler = RecordingHandler(echoes=True)
     listener = make().listen('tcp://127.0.0.1:0', handler)
     for number in range(5):
@@ -88,7 +88,7 @@ def test_a_peer_that_comes_back_while_the_loop_is_blocked_takes_its_own_place(ma
     assert handler.violations == []
 
 
-def test_peers_that_come_and_go_while_the_loop_is_blocked_are_heard_and_forgotten(make, raw):
+def test_peers_that_come_and_go_while_the_loop_is_blocked_are_served_and_forgotten(make, raw):
     handler = RecordingHandler()
     listener = make().listen('tcp://127.0.0.1:0', handler)
     for number in range(5):
@@ -102,7 +102,7 @@ def test_peers_that_come_and_go_while_the_loop_is_blocked_are_heard_and_forgotte
     assert handler.violations == []
 
 
-def test_peers_that_leave_with_their_first_message_are_heard_and_forgotten(make, raw):
+def test_peers_that_disconnect_after_their_first_message_are_served_and_forgotten(make, raw):
     handler = RecordingHandler()
     listener = make().listen('tcp://127.0.0.1:0', handler)
     for number in range(200):
@@ -115,7 +115,7 @@ def test_peers_that_leave_with_their_first_message_are_heard_and_forgotten(make,
     assert handler.violations == []
 
 
-def test_peers_that_never_send_are_no_links_and_leave_nothing(make):
+def test_peers_that_never_send_make_no_links_and_leave_nothing_behind(make):
     handler = RecordingHandler()
     listener = make(handshake_timeout=0.2).listen('tcp://127.0.0.1:0', handler)
     port = int(listener.endpoint.rpartition(':')[2])
@@ -141,7 +141,7 @@ def test_a_link_knows_where_its_caller_is(make):
     assert handler.ups[0].peer != listener.endpoint
 
 
-def test_a_closed_listener_hangs_up_on_newcomers_and_ends_with_its_last_link(make):
+def test_closed_listener_rejects_new_peers_and_ends_with_its_last_link(make):
     transport, handler, accepting = make(), RecordingHandler(), RecordingHandler(echoes=True)
     listener = transport.listen('tcp://127.0.0.1:0', accepting)
     port = int(listener.endpoint.rpartition(':')[2])
@@ -183,7 +183,7 @@ def test_a_peer_behind_a_cut_cable_is_noticed_on_both_sides(make, direction):
         eventually(lambda: handler.downs and accepting.downs, 20)
 
 
-def test_a_caller_that_does_not_read_is_hung_up_on(make, raw):
+def test_caller_that_does_not_read_is_disconnected(make, raw):
     accepting = RecordingHandler()
     listener = make().listen('tcp://127.0.0.1:0', accepting)
     dealer = raw(zmq.DEALER)
@@ -205,7 +205,7 @@ def test_a_caller_that_does_not_read_is_hung_up_on(make, raw):
     assert other.messages == []
 
 
-def test_a_message_that_comes_while_another_cannot_be_sent_is_received(make, raw):
+def test_message_is_received_while_another_cannot_be_sent(make, raw):
     accepting = RecordingHandler()
     listener = make().listen('tcp://127.0.0.1:0', accepting)
     deaf, other = raw(zmq.DEALER), raw(zmq.DEALER)
@@ -235,7 +235,7 @@ def test_a_message_that_comes_while_another_cannot_be_sent_is_received(make, raw
         (b'', 'connection failed: '),
     ],
 )
-def test_strangers_in_place_of_a_service_are_recognised(make, words, reason):
+def test_other_protocols_instead_of_a_service_are_recognised(make, words, reason):
     def answer(sock, address):
         sock.sendall(words)
         sock.recv(1000)
@@ -264,7 +264,7 @@ def test_strangers_in_place_of_a_service_are_recognised(make, words, reason):
         'inproc://nobody',
     ],
 )
-def test_who_cannot_be_reached_is_known_at_once(make, endpoint):
+def test_unreachable_peer_is_reported_at_once(make, endpoint):
     handler = RecordingHandler()
     link = make(connect_timeout=1000).connect(endpoint, handler)
     eventually(lambda: handler.lost == [link], 10)
@@ -279,7 +279,7 @@ def test_names_of_hosts_are_looked_up(make):
     eventually(lambda: link.up, 10)
 
 
-def test_an_ipc_file_of_a_listener_that_lives_is_not_taken_over(make, tmp_path):
+def test_ipc_file_of_a_live_listener_is_not_taken_over(make, tmp_path):
     path = tmp_path / 'socket'
     with socket.socket(constants.AF_UNIX) as other:
         other.bind(str(path))
@@ -292,19 +292,19 @@ def test_an_ipc_file_of_a_listener_that_lives_is_not_taken_over(make, tmp_path):
     eventually(lambda: link.up, 10)
 
 
-def test_where_nobody_may_listen_is_an_error_that_names_the_place(make, tmp_path):
+def test_unusable_address_is_an_error_that_names_it(make, tmp_path):
     for endpoint in (f'ipc://{tmp_path}/none/socket', 'tcp://192.0.2.1:0'):
         with pytest.raises(OSError, match=endpoint[:20]):
             make().listen(endpoint, RecordingHandler())
 
 
 @pytest.mark.parametrize('endpoint', ['ipc://', 'inproc://', 'udp://127.0.0.1:1', 'tcp://a:b'])
-def test_what_is_no_endpoint_says_how_one_looks(make, endpoint):
+def test_invalid_endpoint_is_an_error_with_an_example(make, endpoint):
     with pytest.raises(ValueError, match='expected an endpoint like'):
         make().connect(endpoint, RecordingHandler())
 
 
-def test_hundreds_of_links_out_of_one_process(make):
+def test_one_process_can_have_hundreds_of_links(make):
     accepting = RecordingHandler(echoes=True)
     listener, transport = make().listen('tcp://127.0.0.1:0', accepting), make()
     handlers = [RecordingHandler() for _ in range(400)]  # libzmq's own limit would be 341

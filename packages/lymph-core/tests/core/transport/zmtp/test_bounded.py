@@ -55,7 +55,7 @@ def large_call(caller):
     assert caller.receive() == [b'echo', *message]
 
 
-def test_peers_that_leave_large_messages_incomplete_are_hung_up_on(service, peer, caplog):
+def test_peers_that_leave_large_messages_incomplete_are_disconnected(service, peer, caplog):
     _, listener, handler, most = service
     healthy = peer(listener.endpoint).shake_hands()
     small_calls(healthy, 1)
@@ -83,7 +83,7 @@ def test_many_large_messages_at_once_are_served_one_after_another(service, peer)
     assert handler.downs == []
 
 
-def test_peers_that_do_not_read_their_answers_are_hung_up_on(service, peer):
+def test_peers_that_do_not_read_their_answers_are_disconnected(service, peer):
     _, listener, handler, most = service
     healthy = peer(listener.endpoint).shake_hands()
     small_calls(healthy, 1)
@@ -98,7 +98,7 @@ def test_peers_that_do_not_read_their_answers_are_hung_up_on(service, peer):
     assert handler.ups[0] not in handler.lost
 
 
-def test_peers_that_hold_little_are_not_hung_up_on_whatever_others_do(service, peer):
+def test_peers_that_hold_little_are_never_disconnected_for_others(service, peer):
     _, listener, handler, _ = service
     slow = [peer(listener.endpoint).shake_hands() for _ in range(50)]
     for each in slow:
@@ -112,7 +112,7 @@ def test_peers_that_hold_little_are_not_hung_up_on_whatever_others_do(service, p
         assert each.receive() == [b'echo', bytes(1000)]
 
 
-def test_an_announced_message_costs_what_has_arrived_of_it(transport, peer):
+def test_announced_message_costs_only_the_bytes_that_have_arrived(transport, peer):
     one = transport()
     listener = one.listen('tcp://127.0.0.1:0', RecordingHandler())
     for _ in range(20):

@@ -33,7 +33,7 @@ def service(transport):
     ],
     ids=['read', 'deliver', 'write'],
 )
-def test_an_error_within_a_link_ends_that_link_alone(
+def test_error_within_a_link_ends_only_that_link(
     service, peer, monkeypatch, error, owner, method, reason
 ):
     listener, handler = service
@@ -61,7 +61,7 @@ def test_an_error_within_a_link_ends_that_link_alone(
 
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_in_one_look_at_a_link_hinders_no_other_look(service, peer, monkeypatch, error):
+def test_error_in_one_liveness_check_does_not_affect_others(service, peer, monkeypatch, error):
     listener, _ = service
     verdict, left = Liveness.question_due, [error]
 
@@ -76,7 +76,7 @@ def test_an_error_in_one_look_at_a_link_hinders_no_other_look(service, peer, mon
     assert not left
 
 
-def test_links_that_cannot_be_written_to_hinder_no_other_link(monkeypatch):
+def test_links_that_cannot_be_written_to_do_not_affect_others(monkeypatch):
     flusher, flushed = Flusher(), []
 
     class Broken:

@@ -47,7 +47,7 @@ def flood(transport, peer):
 @pytest.mark.parametrize(
     'data', [PING * 3000, encode_message([bytes(100)] * 5) * 100, encode_message([bytes(30_000)])]
 )
-def test_a_peer_that_floods_without_reading_fills_no_memory_and_hinders_nobody(flood, peer, data):
+def test_flood_without_reading_fills_no_memory_and_affects_no_other_peer(flood, peer, data):
     listener, handler, caller, flooding = flood(data)
     link = handler.ups[0]
     eventually(lambda: link.buffered > FULL, 30)
@@ -62,7 +62,7 @@ def test_a_peer_that_floods_without_reading_fills_no_memory_and_hinders_nobody(f
     eventually(lambda: handler.lost == [link], 10)
 
 
-def test_a_peer_that_reads_at_last_gets_all_replies(flood):
+def test_peer_that_finally_reads_gets_all_replies(flood):
     message = [b'x' * 1000]
     _, handler, caller, flooding = flood(encode_message(message))
     eventually(lambda: handler.ups[0].buffered > FULL, 30)
@@ -90,7 +90,7 @@ def test_a_peer_that_floods_and_reads_slowly_is_alive(flood, transport, peer):
     assert link.up
 
 
-def test_a_peer_that_neither_reads_nor_stops_sending_is_given_up(flood):
+def test_peer_that_sends_but_never_reads_is_disconnected(flood):
     options = {'heartbeat_interval': 0.02, 'unresponsive_timeout': 0.2}
     _, handler, _, flooding = flood(encode_message([bytes(1000)]), **options)
     eventually(lambda: handler.downs, 30)
@@ -98,7 +98,7 @@ def test_a_peer_that_neither_reads_nor_stops_sending_is_given_up(flood):
     eventually(lambda: flooding.dead, 10)
 
 
-def test_a_sender_waits_for_a_peer_that_does_not_read_and_learns_of_its_end(transport, peer):
+def test_sender_waits_for_a_peer_that_does_not_read_until_it_disconnects(transport, peer):
     handler = RecordingHandler()
     listener = transport().listen('tcp://127.0.0.1:0', handler)
     caller = peer(listener.endpoint, small_buffers=True).shake_hands()

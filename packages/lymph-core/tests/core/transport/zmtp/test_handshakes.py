@@ -41,7 +41,7 @@ def call(transport):
 
 
 @pytest.mark.parametrize(('words', 'reason'), STRANGERS)
-def test_a_caller_names_what_it_found_in_place_of_a_service(call, listening_peer, words, reason):
+def test_caller_names_what_answers_instead_of_a_service(call, listening_peer, words, reason):
     def answer(peer):
         peer.send(words)
         peer.read_to_the_end()
@@ -50,7 +50,7 @@ def test_a_caller_names_what_it_found_in_place_of_a_service(call, listening_peer
 
 
 @pytest.mark.parametrize(('words', 'reason'), STRANGERS)
-def test_a_service_hangs_up_on_strangers_at_once(transport, peer, words, reason):
+def test_service_disconnects_peers_of_other_protocols_at_once(transport, peer, words, reason):
     handler = RecordingHandler()
     listener = transport().listen('tcp://127.0.0.1:0', handler)
     stranger = peer(listener.endpoint)
@@ -62,7 +62,7 @@ def test_a_service_hangs_up_on_strangers_at_once(transport, peer, words, reason)
 @pytest.mark.parametrize(
     'words', [b'', GREETING[:1], GREETING[:40], GREETING, GREETING + READY[:9]]
 )
-def test_a_peer_that_stops_within_its_handshake_is_given_up(call, listening_peer, words):
+def test_peer_that_stops_within_its_handshake_is_disconnected(call, listening_peer, words):
     def answer(peer):
         peer.send(words)
         peer.read_to_the_end()
@@ -71,7 +71,7 @@ def test_a_peer_that_stops_within_its_handshake_is_given_up(call, listening_peer
     assert reason == 'no ZMTP handshake from the peer within 0.1 s'
 
 
-def test_the_time_for_a_handshake_does_not_start_again_with_each_byte(call, listening_peer):
+def test_handshake_timeout_is_not_extended_by_each_byte(call, listening_peer):
     def answer(peer):
         for byte in GREETING:
             peer.send(bytes((byte,)))
@@ -81,7 +81,7 @@ def test_the_time_for_a_handshake_does_not_start_again_with_each_byte(call, list
     assert reason == 'no ZMTP handshake from the peer within 0.2 s'
 
 
-def test_peers_that_say_nothing_are_forgotten_by_the_service(transport, peer):
+def test_service_disconnects_peers_that_send_nothing(transport, peer):
     handler = RecordingHandler()
     one = transport(handshake_timeout=0.1)
     listener = one.listen('tcp://127.0.0.1:0', handler)
@@ -106,11 +106,11 @@ def test_peers_that_say_nothing_are_forgotten_by_the_service(transport, peer):
         ('tcp://a..b:1', 'connection failed: '),
     ],
 )
-def test_who_cannot_be_reached_is_told_from_who_does_not_answer(call, endpoint, reason):
+def test_unreachable_peers_differ_from_peers_that_do_not_answer(call, endpoint, reason):
     assert call(endpoint).startswith(reason)
 
 
-def test_a_connection_that_ends_where_it_begins_is_refused(call, monkeypatch):
+def test_connection_to_itself_is_rejected(call, monkeypatch):
     # The kernel may give a caller the very port that it connects to, when nobody listens there.
     def connect_to_itself(address, timeout):
         sock = socket.socket()

@@ -74,7 +74,7 @@ ENDS = [closed_by_the_service, closed_by_the_peer, reset_by_the_peer, against_th
 
 @pytest.mark.parametrize('end', ENDS)
 @pytest.mark.parametrize('beginning', [BEGINNING, FRAMES], ids=['one frame', 'many frames'])
-def test_the_beginning_of_a_message_is_let_go_of(transport, peer, memory, beginning, end):
+def test_incomplete_message_is_freed(transport, peer, memory, beginning, end):
     handler = Handler()
     one = transport()
     listener = one.listen('tcp://127.0.0.1:0', handler)
@@ -88,7 +88,7 @@ def test_the_beginning_of_a_message_is_let_go_of(transport, peer, memory, beginn
     assert one.buffered == 0
 
 
-def test_a_silent_peer_is_let_go_of_with_the_beginning_of_its_message(transport, peer, memory):
+def test_silent_peer_is_freed_with_its_incomplete_message(transport, peer, memory):
     handler = Handler()
     one = transport(heartbeat_interval=0.02, unresponsive_timeout=0.2)
     caller = peer(one.listen('tcp://127.0.0.1:0', handler).endpoint).shake_hands()
@@ -97,7 +97,7 @@ def test_a_silent_peer_is_let_go_of_with_the_beginning_of_its_message(transport,
     eventually(lambda: not handler.links and memory() < 1_000_000, 10, lambda: f'{memory()} bytes')
 
 
-def test_half_a_handshake_is_let_go_of(transport, peer, memory):
+def test_incomplete_handshake_is_freed(transport, peer, memory):
     one = transport(handshake_timeout=1)
     listener = one.listen('tcp://127.0.0.1:0', Handler())
     half = GREETING + b'\x06' + (60_000).to_bytes(8, 'big') + bytes(59_000)
@@ -111,7 +111,7 @@ def test_half_a_handshake_is_let_go_of(transport, peer, memory):
 
 
 @pytest.mark.parametrize('end', [closed_by_the_service, closed_by_the_peer, reset_by_the_peer])
-def test_what_could_not_be_sent_is_let_go_of(transport, peer, memory, end):
+def test_unsent_messages_are_freed(transport, peer, memory, end):
     handler = Handler()
     one = transport()
     listener = one.listen('tcp://127.0.0.1:0', handler)

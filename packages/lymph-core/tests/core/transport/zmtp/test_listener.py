@@ -46,9 +46,7 @@ def works(service, peer):
 
 
 @pytest.mark.parametrize('code', [errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.EPERM])
-def test_connections_that_end_before_they_are_accepted_hold_up_no_others(
-    service, peer, caplog, code
-):
+def test_connections_that_end_before_they_are_accepted_block_no_others(service, peer, caplog, code):
     listener, _ = service
     listener._sock = failing = Failing(listener._sock, [of(code)] * 20)
     works(service, peer)
@@ -72,9 +70,7 @@ def test_connections_that_end_before_they_are_accepted_hold_up_no_others(
     ],
     ids=lambda error: errno.errorcode.get(getattr(error, 'errno', 0), type(error).__name__),
 )
-def test_a_listener_that_cannot_accept_says_so_once_and_goes_on_by_itself(
-    service, peer, caplog, error
-):
+def test_listener_that_cannot_accept_logs_it_once_and_recovers(service, peer, caplog, error):
     caplog.set_level(logging.WARNING)
     listener, _ = service
     listener._sock = failing = Failing(listener._sock, [error] * 3)
@@ -91,7 +87,7 @@ def test_a_listener_that_cannot_accept_says_so_once_and_goes_on_by_itself(
     assert 'accepts connections again' in told[1]
 
 
-def test_a_listener_is_well_again_although_nobody_waits_any_more(service, peer):
+def test_listener_recovers_even_if_no_connection_is_waiting(service, peer):
     listener, _ = service
     listener._sock = failing = Failing(listener._sock, [of(errno.EMFILE)] * 3)
     peer(listener.endpoint).close()
@@ -100,7 +96,7 @@ def test_a_listener_is_well_again_although_nobody_waits_any_more(service, peer):
     assert not failing.failures
 
 
-def test_a_connection_that_cannot_be_taken_is_closed_and_holds_up_no_others(
+def test_connection_that_cannot_be_accepted_is_closed_and_blocks_no_others(
     service, peer, monkeypatch
 ):
     prepare, left = zmtp_transport.prepare, [MemoryError(), SystemExit(), of(errno.EINVAL)]
@@ -117,7 +113,7 @@ def test_a_connection_that_cannot_be_taken_is_closed_and_holds_up_no_others(
     assert service[0].trouble is None
 
 
-def test_a_closed_listener_that_stood_still_does_not_go_on(service, peer):
+def test_blocked_listener_does_not_recover_after_its_close(service, peer):
     listener, _ = service
     listener._sock = failing = Failing(listener._sock, [of(errno.EMFILE)] * 1000)
     peer(listener.endpoint)

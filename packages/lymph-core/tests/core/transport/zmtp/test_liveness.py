@@ -15,7 +15,7 @@ PONG = encode_command(b'\x04PONG')
 GREETING_3_0 = GREETING[:11] + b'\x00' + GREETING[12:]
 
 
-def test_an_idle_link_is_asked_and_stays_up_while_it_answers(transport, peer):
+def test_idle_link_is_pinged_and_stays_up_while_it_answers(transport, peer):
     handler = RecordingHandler(echoes=True)
     caller = peer(transport(**QUICK).listen('tcp://127.0.0.1:0', handler).endpoint).shake_hands()
     for _ in range(30):  # three times the limit
@@ -62,7 +62,7 @@ def test_a_peer_behind_a_cut_cable_is_noticed_on_both_sides(transport, direction
         assert 'the peer has been silent for 0.2 s' in reasons
 
 
-def test_a_peer_that_says_nothing_is_given_up(transport, peer):
+def test_silent_peer_is_disconnected(transport, peer):
     handler = RecordingHandler()
     caller = peer(transport(**QUICK).listen('tcp://127.0.0.1:0', handler).endpoint).shake_hands()
     caller.read_to_the_end()
@@ -71,7 +71,7 @@ def test_a_peer_that_says_nothing_is_given_up(transport, peer):
     assert caller.received.count(PING) >= 3
 
 
-def test_the_limit_that_a_peer_sets_for_itself_is_kept(transport, peer):
+def test_ttl_of_a_peer_is_respected(transport, peer):
     handler = RecordingHandler()
     options = {'heartbeat_interval': 0.1, 'unresponsive_timeout': 1000}
     caller = peer(transport(**options).listen('tcp://127.0.0.1:0', handler).endpoint).shake_hands()
@@ -81,7 +81,7 @@ def test_the_limit_that_a_peer_sets_for_itself_is_kept(transport, peer):
     assert handler.downs[0][1] == 'the peer has been silent for 0.2 s, its own limit'
 
 
-def test_a_peer_of_zmtp_3_0_is_neither_asked_nor_given_up(transport, peer):
+def test_zmtp_3_0_peer_is_neither_pinged_nor_disconnected(transport, peer):
     handler = RecordingHandler(echoes=True)
     listener = transport(**QUICK).listen('tcp://127.0.0.1:0', handler)
     old = peer(listener.endpoint)
@@ -95,7 +95,7 @@ def test_a_peer_of_zmtp_3_0_is_neither_asked_nor_given_up(transport, peer):
     assert b'PING' not in old.received
 
 
-def test_a_blocked_loop_blames_nobody(transport):
+def test_blocked_loop_disconnects_no_peer(transport):
     accepting, handler = RecordingHandler(echoes=True), RecordingHandler()
     listener = transport(**QUICK).listen('tcp://127.0.0.1:0', accepting)
     link = transport(**QUICK).connect(listener.endpoint, handler)

@@ -8,7 +8,7 @@ from gevent.server import StreamServer
 from lymph.core.transport._zmtp.sockets import connects_to_itself, prepare
 
 
-def test_a_connection_to_oneself_is_told_from_others():
+def test_connection_to_itself_is_recognised():
     with socket.socket() as alone:
         alone.bind(('127.0.0.1', 0))
         alone.connect(alone.getsockname())

@@ -65,7 +65,7 @@ def packets(make):
     return make(socket.SOCK_SEQPACKET)
 
 
-def test_the_writes_of_one_loop_turn_leave_in_one_system_call(packets):
+def test_writes_of_one_loop_turn_are_sent_in_one_system_call(packets):
     for letter in (b'a', b'b', b'c'):
         packets.writer.write(letter)
     assert packets.received() == []
@@ -75,7 +75,7 @@ def test_the_writes_of_one_loop_turn_leave_in_one_system_call(packets):
     assert packets.received() == [b'abc', b'd']
 
 
-def test_the_writes_of_a_batch_leave_at_its_end(packets):
+def test_writes_of_a_batch_are_sent_at_its_end(packets):
     packets.flusher.begin_batch()
     packets.writer.write(b'a')
     packets.writer.write(b'b')
@@ -87,7 +87,7 @@ def test_the_writes_of_a_batch_leave_at_its_end(packets):
     assert packets.received() == [b'c']
 
 
-def test_what_the_kernel_does_not_take_follows_in_order(make):
+def test_bytes_that_the_kernel_does_not_accept_are_sent_later_in_order(make):
     end = make()
     sent = [bytes([number % 256]) * (number * 7919 % 200_000) for number in range(100)]
     for data in sent:
@@ -99,7 +99,7 @@ def test_what_the_kernel_does_not_take_follows_in_order(make):
     assert end.owner.failures == []
 
 
-def test_those_who_wait_go_on_when_most_of_a_full_buffer_is_written(make):
+def test_waiting_senders_resume_when_most_of_a_full_buffer_is_written(make):
     end, went_on = make(), []
     end.writer.write(bytes(2 * HIGH_WATER))
     waiting = [
@@ -114,7 +114,7 @@ def test_those_who_wait_go_on_when_most_of_a_full_buffer_is_written(make):
     gevent.joinall(waiting)
 
 
-def test_those_who_wait_go_on_when_the_writer_is_closed(make):
+def test_waiting_senders_resume_when_the_writer_is_closed(make):
     end = make()
     end.writer.write(bytes(2 * HIGH_WATER))
     waiting = gevent.spawn(end.writer.wait_for_room, 1)
@@ -126,7 +126,7 @@ def test_those_who_wait_go_on_when_the_writer_is_closed(make):
     assert end.writer.buffered == 0
 
 
-def test_a_broken_socket_is_told_to_the_owner_once(make):
+def test_broken_socket_is_reported_once(make):
     end = make()
     end.theirs.close()
     end.writer.write(b'x')
