@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lymph.events.kombu._rabbitmq.wire import Wire
+from lymph.testing.waiting import eventually
 
 Peer = Callable[[Any], object]
 
@@ -133,3 +134,15 @@ def test_a_reader_learns_why_nothing_can_be_written(
     assert isinstance(reader.exception, OSError)
     assert 'another greenlet' not in str(reader.exception)
     wire.close()
+
+
+def test_reader_that_comes_after_a_failed_write_gets_the_error_of_the_write(
+    connect: Callable[[], tuple[Wire, Any]],
+) -> None:
+    wire, peer = connect()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack('ii', 1, 0))
+    peer.close()
+    wire.write(b'x')
+    eventually(lambda: not wire.connected)
+    with pytest.raises(OSError, match='reset by peer'):
+        wire.read_frame()

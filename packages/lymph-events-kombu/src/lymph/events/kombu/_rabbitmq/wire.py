@@ -114,7 +114,7 @@ class Wire:
                 # Where a write has failed, its error tells more than what it makes of the read.
                 raise self._broken or error from None
             if not data:
-                raise ConnectionResetError('the broker closed the connection')
+                raise self._broken or ConnectionResetError('the broker closed the connection')
             self._in = self._in[self._at :] + data
             self._at = 0
 
