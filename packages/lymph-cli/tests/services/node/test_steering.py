@@ -83,17 +83,19 @@ def running(fleet: Fleet) -> list[int]:
 def test_ps_shows_what_runs_and_how_it_ended(
     start: Start, node: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fleet = start(sleeper('one'), Definition('bad', ('sh', '-c', 'exit 2'), 1, Location('bad')))
+    # With `never` it stays failed; these tests start what has failed again after a moment.
+    bad = Definition('bad', ('sh', '-c', 'exit 2'), 1, Location('bad'), restart='never')
+    fleet = start(sleeper('one'), bad)
     node.said('bad.1: has failed')
     eventually(lambda: fleet.slots()[0].supervision.state == 'running', PATIENCE, 'one.1')
     capsys.readouterr()
     run_ps(Settings(), [], as_json=False, watch=False, interval=1, pid=None)
-    titles, one, bad = capsys.readouterr().out.splitlines()
+    titles, one, failed = capsys.readouterr().out.splitlines()
     assert titles.split()[:7] == ['NAME', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY']
     assert one.split()[:2] == ['one.1', 'running']
     assert one.split()[-1] == '-'
-    assert bad.split()[:5] == ['bad.1', 'failed', '-', '-', '0']
-    assert bad.endswith('ended with exit code 2')
+    assert failed.split()[:5] == ['bad.1', 'failed', '-', '-', '0']
+    assert failed.endswith('ended with exit code 2')
 
 
 def test_ps_as_json_has_all_facts(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
