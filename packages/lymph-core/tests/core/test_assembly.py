@@ -59,7 +59,7 @@ not_a_class = 5
 
 @pytest.fixture
 def home(request, monkeypatch):
-    """Make this file importable by a name, as authors' modules are."""
+    """Make this file importable by name, like the modules of authors."""
     monkeypatch.setitem(__import__('sys').modules, 'authors', request.module)
 
 

@@ -1,4 +1,4 @@
-"""What a handler starts goes on after it: with its trace id, without its caller's deadline."""
+"""Background work of a handler has its trace id, but not the deadline of its caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lymph.exceptions import Expired
 
 
 class Starter(lymph.Interface):
-    """Starts work that goes on when the caller has given up."""
+    """Starts work that goes on after the call has timed out."""
 
     starter = lymph.proxy('starter', timeout=5)
 
@@ -73,7 +73,7 @@ def starter(world):
 
 @pytest.fixture
 def start(world, starter):
-    """Have a method start something and outlive its caller's patience; return its trace id."""
+    """Call a method that starts work and exceeds the timeout; return the trace id."""
 
     def start(how):
         caller, id = world.container(), trace.new_id()

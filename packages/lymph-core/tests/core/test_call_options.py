@@ -1,4 +1,4 @@
-"""The options of a call: what they may be, and that every way to call takes all of them."""
+"""The options of a call: their valid values, and that every way to call takes all of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WRONG = [
 
 
 class Echo(lymph.Interface):
-    """Shows in its answers, or in how often it is called, which options a call had."""
+    """Its answers, or the number of its calls, show which options a call had."""
 
     calls = 0
     gate = Event()
@@ -166,7 +166,7 @@ def test_options_are_checked_when_they_are_created(options, text):
 
 
 class Seconds(float):
-    """A number of an author, which cannot be formatted."""
+    """A custom number type, which cannot be formatted."""
 
     def __format__(self, form):
         raise TypeError(form)
@@ -199,7 +199,7 @@ def test_call_ends_in_time_whatever_the_type_of_its_timeout(timeout, caller):
 
 @pytest.mark.parametrize('timeout', [0, -1, -0.5])
 def test_call_whose_time_is_used_up_has_expired(timeout, caller):
-    """Callers that have a budget pass what is left of it."""
+    """Callers with a time budget pass what is left of it, which may be 0 or less."""
     for way, call in SINGLE.items():
         with pytest.raises(Expired, match=r'echo\.\w+: no time left for the call'):
             call(caller, 'trace', {'timeout': timeout})

@@ -15,7 +15,7 @@ from lymph.testing.waiting import eventually
 
 
 class Link:
-    """Keeps what is sent."""
+    """Records what is sent."""
 
     peer = 'memory://caller'
     up = True
@@ -150,7 +150,7 @@ def test_answering_a_disconnected_caller_is_not_an_error(channel, link):
 
 
 class Raw(lymph.Interface):
-    """Answers as it is asked to."""
+    """Answers as its arguments say."""
 
     channels = ()
 
@@ -181,7 +181,7 @@ class Raw(lymph.Interface):
 
 
 class TooLong(lymph.Interface):
-    """Answers with more than a message may have."""
+    """Answers with more than the largest message."""
 
     @lymph.rpc(raises=(ValueError,))
     def result(self):
@@ -284,7 +284,7 @@ def test_a_detached_channel_answers_after_the_method_has_returned(raw):
 
 
 class Connection:
-    """What a RequestChannel needs of one."""
+    """What a RequestChannel needs of its connection."""
 
     endpoint = 'memory://1'
 

@@ -15,7 +15,7 @@ from lymph.testing.waiting import eventually
 
 
 class Part(Component):
-    """Notes what is done to it in a journal."""
+    """Records its starts and stops in a journal."""
 
     def __init__(self, name, journal, fails_at=None, error=RuntimeError):
         super().__init__()

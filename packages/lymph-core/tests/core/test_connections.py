@@ -35,7 +35,7 @@ class Echo(lymph.Interface):
 
 
 class Peer:
-    """A service without lymph that answers when it is told to."""
+    """A service that answers when the test says so."""
 
     def __init__(self, network):
         self.arrived = Queue()
@@ -195,7 +195,7 @@ def test_other_instances_are_called_while_one_is_silent(world, caller, spawn):
 
 
 def test_each_call_ends_at_its_own_deadline(caller, peer, spawn):
-    """The question to a silent peer must not hold up the calls that still wait."""
+    """The ping of a silent peer must not delay the deadlines of other calls."""
     ended = []
 
     def call(name, timeout):
@@ -263,7 +263,7 @@ def test_calls_in_flight_to_an_instance_that_left_are_finished(world, caller, sp
 
 
 class Congested:
-    """Lets the links of a transport wait as they do when the other side does not read."""
+    """Makes sending wait, as it does when the other side does not read."""
 
     def __init__(self, transport):
         self.room = Event()

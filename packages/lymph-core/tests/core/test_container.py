@@ -25,7 +25,7 @@ from lymph.testing.waiting import eventually
 
 
 class Secretive(lymph.Interface):
-    """Fails with an error whose text is nobody's business."""
+    """Fails with an error whose text is secret."""
 
     @lymph.rpc()
     def fail(self, number):
@@ -33,7 +33,7 @@ class Secretive(lymph.Interface):
 
 
 class Noted(lymph.Interface):
-    """Notes in a journal what happens to it."""
+    """Records in a journal what happens to it."""
 
     journal: list
 
@@ -527,7 +527,7 @@ def test_a_second_drain_is_ignored(world, spawn):
 
 
 class Slow(lymph.Interface):
-    """Takes its time to start."""
+    """Starts only when the test lets it."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -99,7 +99,7 @@ def test_discarding_an_expired_object_is_ignored(expirations):
 
 
 def test_later_deadline_does_not_delay_earlier_ones(expirations):
-    """What expires may wait again, for longer, while others wait for less."""
+    """An expired object may be added again, with a later deadline than those that wait."""
     expired, now = [], time.monotonic()
     again = Waiting(expired)
     first = Waiting(expired, then=lambda: expirations.add(again, now + 60))

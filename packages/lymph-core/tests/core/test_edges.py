@@ -1,4 +1,4 @@
-"""Where code of others runs: whatever it raises, there is one outcome, at once."""
+"""The edges to other people's code: whatever it raises, there is one outcome, at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE = 10.0  # seconds; far more than an outcome takes, and so the timeout o
 
 
 class Raising(lymph.Interface):
-    """Raises what it is asked to."""
+    """Raises the error that its arguments name."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -82,7 +82,7 @@ def caller(world, service):
 
 @pytest.fixture
 def errors(service):
-    """What the error hook of the service hears."""
+    """The errors that the error hook of the service gets."""
     heard = []
     service.error_hook.install(lambda error, **details: heard.append(type(error).__name__))
     return heard
@@ -185,7 +185,7 @@ def test_deferred_call_whose_greenlet_is_killed_has_an_outcome(caller):
 
 
 class HalfSent:
-    """A link that is interrupted once before it takes a message."""
+    """A link on which the first `send` is interrupted before anything is sent."""
 
     def __init__(self, interruption):
         self.interruption = interruption

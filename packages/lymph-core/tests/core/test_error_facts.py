@@ -1,4 +1,4 @@
-"""Whatever a call fails with: its error says of which call, where, with which time and trace."""
+"""The error of a failed call has the facts of the call: method, endpoint, timeout, trace id."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ class Setting:
         self.proxy = lymph.Proxy(self.caller, self.service.endpoint, 'echo', timeout=5)
 
     def call(self, method, **options):
-        """Call a method of the service at its endpoint, with 5 seconds."""
+        """Call a method of the service at its endpoint, with a timeout of 5 seconds."""
         options.setdefault('timeout', 5)
         options.setdefault('retries', 0)
         self.caller.request(self.service.endpoint, f'echo.{method}', **options)
 
     def cut_after(self, call):
-        """Cut all links as soon as the service has begun with a call."""
+        """Cut all links as soon as the service has begun to run a call."""
 
         def cut():
             self.echo.begun.get(timeout=5)
@@ -105,7 +105,7 @@ class Setting:
         return self.world.container(registry=StaticServiceRegistry(services={'echo': known}))
 
     def fill(self):
-        """Have the service run as many handlers as it may."""
+        """Make the service run as many handlers as it may."""
         for _ in range(5):
             self.caller.send_request(self.service.endpoint, 'echo.wait', timeout=60)
             self.echo.begun.get(timeout=5)
@@ -179,7 +179,7 @@ def sent_request(it, timeout, wait):
 
 
 class Case(NamedTuple):
-    """A failure and what its error has to know; the endpoint HERE is that of the service."""
+    """A failure and the facts that its error must have; HERE is the endpoint of the service."""
 
     fail: Any
     kind: type[RpcError]

@@ -92,7 +92,7 @@ class OddText(Exception):
 
 
 class Unprintable(Exception):
-    """Raises wherever printing a traceback asks."""
+    """Raises in every method that printing a traceback calls."""
 
     def __str__(self):
         raise SystemExit(3)

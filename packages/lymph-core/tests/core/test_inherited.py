@@ -1,4 +1,4 @@
-"""Sockets that a process was started with: the protocol, and which is used for an address."""
+"""Inherited sockets: the protocol, and which socket is used for an address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Inherit = Callable[..., int]
 
 @pytest.fixture
 def inherit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inherit]:
-    """Have this process be started with a bound socket; returns its port."""
+    """Let this process inherit a bound socket; return its port."""
     monkeypatch.setattr(inherited, 'FIRST_DESCRIPTOR', _FIRST)
     monkeypatch.setenv('LISTEN_PID', str(os.getpid()))
     monkeypatch.setenv('LISTEN_FDNAMES', '')

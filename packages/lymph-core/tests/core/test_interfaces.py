@@ -17,7 +17,7 @@ from lymph.testing.waiting import eventually
 
 
 class Listener(lymph.Interface):
-    """Puts what it hears into a queue."""
+    """Puts the events that it gets into a queue."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -67,7 +67,7 @@ def take(interface):
 
 
 def nothing_more(emitter, interface):
-    """Tell whether nothing was heard before an event that is emitted now."""
+    """Tell whether no event was handled before one that is emitted now."""
     emitter.emit('done', {'last': True})
     return take(interface).get('last')
 
@@ -212,7 +212,7 @@ def test_unsubscribed_function_gets_no_more_events(emitter, listener):
 
 
 def queues(interface):
-    """Return the handlers of an interface that are counted."""
+    """Return the names of handlers (the ends of their queues' names) that the metrics count."""
     counted = {tags['queue'] for name, _, tags in interface.metrics if name == 'events.running'}
     return {queue.split('.')[1] for queue in counted}
 

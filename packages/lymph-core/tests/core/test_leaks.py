@@ -1,4 +1,4 @@
-"""What many calls leave behind: nothing, whatever they ended with and whatever the network did."""
+"""Many calls leave nothing behind, whatever their outcomes and whatever the network does."""
 
 from __future__ import annotations
 

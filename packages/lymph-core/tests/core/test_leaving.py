@@ -1,4 +1,4 @@
-"""Instances that stop or start while callers do not hear of it from the registry."""
+"""Instances that stop or start while the registry does not tell callers."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_stopping_instance_is_called_if_it_is_the_only_one(caller, instances):
 
 
 def refusals(caller):
-    """Call once without retries; return the reason, or nothing after a result."""
+    """Call once without retries; return the reason of the refusal, None after a result."""
     try:
         caller.request('echo', 'echo.echo', retries=0)
     except Refused as error:

@@ -1,4 +1,4 @@
-"""The check `state`: what is found in a state directory, and what it means."""
+"""The check `state`: its findings in a state directory."""
 
 from __future__ import annotations
 

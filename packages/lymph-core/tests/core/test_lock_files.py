@@ -1,4 +1,4 @@
-"""Lock files and what others learn from them, with real processes where processes matter."""
+"""Lock files and what others learn from them, with real processes where these matter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BEGIN = """
 
 @pytest.fixture
 def run(tmp_path):
-    """Start a program with the path of a lock file; it says a word when it is ready."""
+    """Start a program with the path of a lock file; it prints a word when it is ready."""
     processes = []
 
     def run(code):

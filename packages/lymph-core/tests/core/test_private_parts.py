@@ -1,4 +1,4 @@
-"""A part of another library that has changed is noticed, told of once, and not used."""
+"""A changed private part of another library is noticed, reported once, and not used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which links a call waits for, and which are made, over links that the test takes up and down."""
+"""Which links a call waits for and makes; the test decides when links come up and go down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why objects that are stopped or forked refuse: all states, and all ways between them."""
+"""The refusals of stopped and forked objects, in all states and after all transitions."""
 
 from __future__ import annotations
 

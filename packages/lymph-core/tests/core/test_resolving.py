@@ -1,4 +1,4 @@
-"""Names are looked up with an end, whatever the name servers do."""
+"""Names are looked up within a timeout, whatever the name servers do."""
 
 from __future__ import annotations
 

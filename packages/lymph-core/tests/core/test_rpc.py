@@ -1,4 +1,4 @@
-"""Calls between containers: each has exactly one outcome, and nothing of it stays behind."""
+"""Calls between containers: each has exactly one outcome and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from lymph.testing.waiting import eventually
 
 
 class Echo(lymph.Interface):
-    """Does what its callers ask for."""
+    """A service with methods for all outcomes."""
 
     other = lymph.proxy('other')
 
@@ -382,7 +382,7 @@ def other(world, caller):
     [('other.nothing', None), ('other.declared', 5), ('nothing.at_all', None), ('other.odd', None)],
 )
 def test_method_whose_own_call_fails_has_failed(proxy, other, subject, text):
-    """Its caller must not think that nothing ran."""
+    """Otherwise its caller would believe that the method did not run."""
     with pytest.raises(Failed) as caught:
         proxy.relay(subject=subject, text=text)
     assert caught.value.executed == 'yes'

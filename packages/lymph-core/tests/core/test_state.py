@@ -89,7 +89,7 @@ def test_directory_without_write_permission_is_rejected():
 
 @pytest.fixture
 def give_away(monkeypatch):
-    """Makes a directory somebody else's: for root by chown, for a user by being another one."""
+    """Makes a directory belong to another user: as root by chown, else by faking the user id."""
 
     def give_away(directory):
         if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""How often, and how soon, a suspected owner is checked."""
+"""How often and when a suspected owner is checked."""
 
 from __future__ import annotations
 

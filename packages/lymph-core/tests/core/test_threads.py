@@ -1,4 +1,4 @@
-"""A container belongs to the native thread that made it."""
+"""A container can be used only in the native thread that made it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Echo(lymph.Interface):
 
 
 def elsewhere(func, *args, **kwargs):
-    """Return or raise what `func` does in a native thread."""
+    """Run `func` in a native thread; return its result or raise its error."""
     return gevent.get_hub().threadpool.apply(func, args, kwargs)
 
 

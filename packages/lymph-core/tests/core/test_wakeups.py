@@ -214,7 +214,7 @@ def test_wake_up_without_free_descriptors_is_logged_and_raises_nothing(
 
 @pytest.fixture
 def old(tmp_path, monkeypatch):
-    """Make the directory look unchanged for long, so that it is listed once."""
+    """Make the directory look unchanged for a long time, so that its list is stored."""
     listed = []
     found = os.listdir
 

@@ -1,4 +1,4 @@
-"""A prompt in a container: who gets it, and what it may do."""
+"""The backdoor of a container: who gets a prompt, and what a prompt can do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def backdoor() -> Iterator[Backdoor]:
 
 
 class Visitor:
-    """Whoever connects to a backdoor."""
+    """A client that is connected to a backdoor."""
 
     def __init__(self, endpoint: str, token: Any = TOKEN) -> None:
         self.socket: Any = green.create_connection(split_tcp(endpoint), WAIT)
@@ -59,7 +59,7 @@ class Visitor:
             return None
 
     def run(self, source: str, last: bool = False) -> tuple[str, str]:
-        """What code prints, and its outcome."""
+        """Run code and return its output and outcome."""
         send(self.socket, {'run': source, 'last': last})
         return self.rest()
 

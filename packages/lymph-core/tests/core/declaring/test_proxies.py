@@ -12,7 +12,7 @@ from lymph.serializers.msgpack import pack, unpack
 
 
 class Container:
-    """Notes what it is asked for."""
+    """Records the requests that it gets."""
 
     def __init__(self):
         self.asked = []

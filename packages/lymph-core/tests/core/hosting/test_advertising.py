@@ -1,4 +1,4 @@
-"""What is announced of a container; real routes are tested in `faults/test_vanished_hosts.py`."""
+"""The announced addresses of a container; `faults/test_vanished_hosts.py` tests real routes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Echo(lymph.Interface):
 
 @pytest.fixture
 def routes(monkeypatch):
-    """The addresses of the routes out, by family; empty at first."""
+    """The addresses of the default routes, by family; empty at first."""
     routes = {}
     monkeypatch.setattr(advertising, 'route_out', routes.get)
     return routes
@@ -102,7 +102,7 @@ def test_endpoint_other_than_tcp_is_announced_unchanged(endpoint):
 
 @pytest.fixture
 def start():
-    """Start a container on TCP with a registry that is read on other machines, or is not."""
+    """Start a container on TCP, with a registry that other machines read or do not read."""
     containers = []
 
     def start(registry=SharedRegistry, transport='zmtp', register=True, **section):

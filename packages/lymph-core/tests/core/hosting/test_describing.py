@@ -1,4 +1,4 @@
-"""What `lymph.inspect` tells of an interface."""
+"""What `lymph.inspect` answers about an interface."""
 
 from __future__ import annotations
 

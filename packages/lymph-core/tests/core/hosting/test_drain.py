@@ -11,7 +11,7 @@ from lymph.core._hosting.drain import wait_until_quiet
 
 @pytest.fixture
 def waits(monkeypatch):
-    """Yield the pauses that were made, in a time that passes by them alone."""
+    """Yield the list of pauses, with a fake clock that only they advance."""
     clock, pauses = [1000.0], []
 
     def sleep(seconds):

@@ -1,4 +1,4 @@
-"""What is in the queues of an instance, as metrics."""
+"""Metrics of the queues of an instance."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shop(lymph.Interface):
 
 
 def figures(container, queue='shop.on_order'):
-    """Return the figures of a queue as they are read over the network."""
+    """Return the metrics of a queue as `lymph.get_metrics` returns them."""
     samples = container.request(container.endpoint, 'lymph.get_metrics')
     return {
         name.partition('.')[2]: value

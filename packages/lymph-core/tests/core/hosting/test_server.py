@@ -21,7 +21,7 @@ class Echo(lymph.Interface):
 
 
 class Stranger:
-    """A peer that speaks frames, not lymph."""
+    """A peer that sends plain frames without the code of lymph."""
 
     def __init__(self, network, endpoint):
         self.arrived = Queue()
@@ -65,7 +65,7 @@ def stranger(world, service):
 
 
 class Failing(lymph.Interface):
-    """Fails as often as it is called."""
+    """Fails each time it is called."""
 
     @lymph.rpc()
     def fail(self):
@@ -77,7 +77,7 @@ class Failing(lymph.Interface):
 
 
 def lines_told(caplog):
-    """How many failures are in the log, those included of which it has the number alone."""
+    """The number of failures in the log, including those that are only counted there."""
     texts = [record.getMessage() for record in caplog.records]
     counts = [int(text.split()[-6]) for text in texts if text.endswith('lines were left out')]
     return sum(counts) + sum(text.endswith(' failed') for text in texts)

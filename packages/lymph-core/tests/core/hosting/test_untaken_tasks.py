@@ -1,4 +1,4 @@
-"""An instance with tasks says once that no worker takes them."""
+"""An instance with tasks warns once if no worker consumes them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def warnings(caplog):
 
 
 def looks(container, monkeypatch):
-    """Count the looks at the queues of a container."""
+    """Count how often the queues of a container are checked."""
     seen = []
     really = container.events.queues.glance
 

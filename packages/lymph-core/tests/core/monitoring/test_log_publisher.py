@@ -33,7 +33,7 @@ Follow = Callable[[str], 'Subscriber']
 
 @pytest.fixture(autouse=True)
 def handler() -> Iterator[None]:
-    """Have what `shop` logs published, and nowhere else."""
+    """Publish the log of the logger `shop`, and write it nowhere else."""
     shop = logging.getLogger('shop')
     handler = LogStreamHandler()
     shop.addHandler(handler)
@@ -53,7 +53,7 @@ def publisher() -> Iterator[LogPublisher]:
 
 
 class Subscriber:
-    """A subscriber in another part of the world."""
+    """A plain ZeroMQ subscriber."""
 
     def __init__(self, endpoint: str, ahead: int = 1000) -> None:
         self.context = zmq.green.Context()
@@ -71,7 +71,7 @@ class Subscriber:
         return facts
 
     def join(self) -> None:
-        """Log until this hears the last of it, and has read all that came before."""
+        """Log until this subscriber is connected, and read all earlier records."""
         poller = zmq.green.Poller()
         poller.register(self.socket, zmq.POLLIN)
         asked = itertools.count()

@@ -12,7 +12,7 @@ def middle():
 
 
 def way(*events, at=100.0):
-    """Return a way to which `events` happened at one time, given by the letters below."""
+    """Return a Reachability after `events` at one time; the letters are those below."""
     way = Reachability()
     for event in events:
         {

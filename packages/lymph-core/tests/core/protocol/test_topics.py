@@ -37,7 +37,7 @@ def test_pattern_matches_only_its_topics(pattern, inside, outside):
 
 
 def reference(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:
-    """The definition, word by word, without any care for speed."""
+    """The definition, implemented word by word without regard to speed."""
     if not pattern:
         return not topic
     if pattern[0] == '#':

@@ -13,7 +13,7 @@ from lymph.core.transport.zmtp import ZmtpTransport
 
 
 class Peer:
-    """The other side of a link, byte by byte: it does what it is told and nothing else."""
+    """The other side of a link, byte by byte; it does only what the test says."""
 
     def __init__(self, sock, socket_type='DEALER'):
         sock.settimeout(30)
@@ -35,7 +35,7 @@ class Peer:
         return self
 
     def receive(self):
-        """Return the next message; EOFError when the link is closed instead."""
+        """Return the next message; raises EOFError if the link is closed."""
         while not self._messages:
             self._read()
         return self._messages.pop(0)
@@ -64,7 +64,7 @@ class Peer:
 
 @pytest.fixture
 def transport():
-    """Make ZMTP transports that are closed in the end."""
+    """Make ZMTP transports, which are closed after the test."""
     made = []
 
     def transport(**options):
@@ -96,7 +96,7 @@ def peer():
 
 @pytest.fixture
 def listening_peer():
-    """Let peers listen: `behave(peer)` runs for each connection, with a ROUTER's session."""
+    """Listen as a peer: `behave(peer)` runs for each connection, with a ROUTER's session."""
     servers = []
 
     def listening_peer(behave):

@@ -1,4 +1,4 @@
-"""Who waits, and who gives way, when all links together hold too much."""
+"""Which links wait, and which are closed, when all links together hold too much."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from lymph.testing.waiting import eventually
 
 @pytest.fixture
 def exhausted():
-    """Call it to use all descriptors up, and what it returns to give them back."""
+    """A function that uses up all descriptors; the function it returns frees them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = []
 
@@ -81,7 +81,7 @@ def test_service_that_cannot_accept_connections_logs_it_and_recovers(kind, exhau
     eventually(lambda: warm.up, 10)
 
     def listener():
-        """Ask the service, over a connection that it has."""
+        """Ask the service for its listener, over an existing connection."""
         count = len(handler.messages)
         warm.send([b'%d' % count, b'REQ', b'lymph.status', b'\x80', b'\x80'])
         eventually(lambda: len(handler.messages) > count, 10)

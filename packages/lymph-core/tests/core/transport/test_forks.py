@@ -1,4 +1,4 @@
-"""What a forked child does with the transports of its parent: nothing."""
+"""A forked child does not use the transports of its parent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def transport(request):
 
 @pytest.fixture
 def fork():
-    """Run a function in a forked child and return what it says; one called `stay` stays."""
+    """Run a function in a forked child and return its result; a function `stay` keeps it alive."""
     children = []
 
     def fork(func):

@@ -25,7 +25,7 @@ HEARTBEATS = {zmq.HEARTBEAT_IVL: 10, zmq.HEARTBEAT_TIMEOUT: 300, zmq.HEARTBEAT_T
 
 
 class Relay:
-    """Passes connections on and remembers what it saw."""
+    """Relays connections and records their bytes."""
 
     def __init__(self, endpoint):
         self.to_server = self.to_client = b''

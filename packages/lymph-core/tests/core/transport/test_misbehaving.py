@@ -1,4 +1,4 @@
-"""Peers that misbehave against a whole service: it goes on, and nothing of them is left."""
+"""Misbehaving peers and a whole service: it goes on, and nothing is left of the peers."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ class World:
         )
 
     def _all_handlers_run(self):
-        """Have the service make all the greenlets that it keeps for handlers."""
+        """Make the service create all the greenlets that it keeps for handlers."""
         calls = [
             gevent.spawn(self.caller.request, 'echo', 'echo.meet', timeout=10) for _ in range(POOL)
         ]
         gevent.joinall(calls, raise_error=True)
 
     def works(self):
-        """Have the service answer several calls at once."""
+        """Check that the service answers several calls at once."""
         calls = [
             gevent.spawn(self.caller.request, 'echo', 'echo.echo', {'text': n}, timeout=10)
             for n in range(POOL)
@@ -89,7 +89,7 @@ class World:
         assert [call.get() for call in calls] == list(range(POOL))
 
     def works_by_now(self):
-        """Tell whether the service has a handler for others."""
+        """Tell whether the service has a free handler for other callers."""
         try:
             self.works()
         except lymph.Refused:

@@ -16,7 +16,7 @@ from lymph.core._protocol.zmtp.handshake import (
 
 
 def properties(*pairs):
-    """The properties of a READY command, each with the length of its name and of its value."""
+    """The properties of a READY command, each with the lengths of its name and value."""
     return b''.join(
         bytes((len(name),)) + name + len(value).to_bytes(4, 'big') + value for name, value in pairs
     )

@@ -34,7 +34,7 @@ def feed(session, stream, *cuts):
 
 @pytest.fixture
 def session():
-    """A ROUTER's side that has shaken hands."""
+    """A session of a ROUTER after its handshake."""
     session = ZmtpSession('ROUTER', LIMIT)
     session.receive(HELLO)
     return session

@@ -55,7 +55,7 @@ def raw():
 
 
 def fill(sock, *address):
-    """Send until nothing goes any more."""
+    """Send until nothing more can be sent."""
     try:
         for _ in range(MANY):
             sock.send_multipart([*address, bytes(1000)])

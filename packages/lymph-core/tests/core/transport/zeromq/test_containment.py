@@ -1,4 +1,4 @@
-"""Errors on the way from libzmq to a handler: none of them ends a listener or a link for good."""
+"""Errors between libzmq and a handler: none of them ends a listener or a link for good."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def zmtp_1(identity=b''):
 
 @pytest.fixture
 def service():
-    """A listener that echoes, and what it heard."""
+    """A listener that echoes, and the messages that it got."""
     transport, handler = ZeromqTransport(), RecordingHandler(echoes=True)
     listener = transport.listen('tcp://127.0.0.1:0', handler)
     yield listener, handler
@@ -42,7 +42,7 @@ def service():
 
 @pytest.fixture
 def caller(service):
-    """A link to the service, and what it heard."""
+    """A link to the service, and the messages that it got."""
     transport, handler = ZeromqTransport(), RecordingHandler()
     link = transport.connect(service[0].endpoint, handler)
     eventually(lambda: link.up, 10)

@@ -1,4 +1,4 @@
-"""Connections that are encrypted and whose services prove who they are."""
+"""Encrypted connections to authenticated services."""
 
 from __future__ import annotations
 

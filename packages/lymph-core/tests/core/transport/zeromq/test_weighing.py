@@ -1,4 +1,4 @@
-"""What libzmq holds for connections is known from outside, and bounded."""
+"""The bytes that libzmq holds for connections are measured from outside, and limited."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDLESS = encode_message([bytes(60_000), b''])[:-2]
 
 @pytest.fixture
 def service(monkeypatch):
-    """A transport that is weighed often, its listener that echoes, and what that heard."""
+    """A transport that is measured often, its echoing listener, and the messages that it got."""
     monkeypatch.setattr(weighing, '_INTERVAL', 0.05)
     transport = ZeromqTransport(max_message_size=MESSAGE, max_buffered=LIMIT)
     handler = RecordingHandler(echoes=True)

@@ -1,4 +1,4 @@
-"""What is libzmq's own: routing ids, descriptors, ipc files, heartbeats."""
+"""What is specific to libzmq: routing ids, descriptors, ipc files, heartbeats."""
 
 from __future__ import annotations
 

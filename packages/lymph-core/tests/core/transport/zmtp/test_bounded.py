@@ -1,4 +1,4 @@
-"""All links together hold at most `max_buffered`; greedy peers pay for it, not healthy ones."""
+"""All links together hold at most `max_buffered`; greedy peers are disconnected, not others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Echo(RecordingHandler):
 
 @pytest.fixture
 def service(transport, monkeypatch):
-    """A transport whose links echo, the listener, what it heard, and the most that was held."""
+    """A transport whose links echo, its listener, the messages, and the most bytes held."""
     monkeypatch.setattr(buffers, '_TICK', 0.05)
     change, most = Buffers.change, [0]
 

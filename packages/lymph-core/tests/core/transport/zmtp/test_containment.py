@@ -1,4 +1,4 @@
-"""Errors that no peer and no handler made take one link down, and nothing else."""
+"""Errors that neither a peer nor a handler causes end one link and nothing else."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ PING = encode_command(b'\x04PING\0\0' + bytes(16))
 
 
 class Forgetful(RecordingHandler):
-    """Echoes, and counts what it heard instead of keeping it."""
+    """Echoes messages and counts them instead of storing them."""
 
     count = 0
 
@@ -24,7 +24,7 @@ class Forgetful(RecordingHandler):
 
 @pytest.fixture
 def flood(transport, peer):
-    """A peer whose greenlet sends without end and reads nothing, until its link is full."""
+    """A peer whose greenlet sends without reading, until its link is full."""
     made = []
 
     def flood(data, **options):

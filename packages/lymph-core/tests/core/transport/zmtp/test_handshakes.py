@@ -26,7 +26,7 @@ STRANGERS = [
 
 @pytest.fixture
 def call(transport):
-    """Connect to an endpoint and return the reason for which the link goes down."""
+    """Connect to an endpoint and return the reason why the link goes down."""
 
     def call(endpoint, **options):
         handler = RecordingHandler()

@@ -1,4 +1,4 @@
-"""The bytes that a link holds are free when it goes down, not when the garbage collector runs."""
+"""The bytes that a link holds are freed when it goes down, not by the garbage collector."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Handler:
 
 @pytest.fixture
 def memory():
-    """Call it for the bytes in use since the test began; the garbage collector does not run."""
+    """A function that returns the bytes allocated since the test began; no garbage collection."""
     gc.collect()
     gc.disable()
     tracemalloc.start(1)

@@ -14,7 +14,7 @@ from lymph.testing.waiting import eventually
 
 
 class Failing:
-    """A listening socket whose `accept` fails as it is told."""
+    """A listening socket whose `accept` fails as the test says."""
 
     def __init__(self, sock, failures):
         self._sock = sock
