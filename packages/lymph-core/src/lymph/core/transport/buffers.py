@@ -1,30 +1,30 @@
-"""How many bytes all links of a transport hold together, and who waits or gives way for it.
+"""Limiting the bytes that all links of a transport hold: which links wait, which are closed.
 
-Theory: each direction of a link has a *holding*: what of an incomplete message has arrived, or what
-is still to be sent. Healthy peers hold little, or much for a moment; greedy ones hold much for
-long. The sum of all holdings has a limit, of which three parts are set aside:
+Theory: each direction of a link has a *holding*: the bytes of an incomplete message that have
+arrived, or the bytes that are still to be sent. Healthy peers hold little, or much for a moment;
+greedy peers hold much for a long time. The limit of the sum of all holdings has three parts:
 
-- the largest message there may be, for the link whose *turn* it is;
+- the size of the largest message, for the link whose *turn* it is;
 - an eighth, for small holdings: each may have its *share*, this eighth divided by their number;
-- the rest, in which everybody does as he likes.
+- the rest, which all links may use freely.
 
 ==========================================  ======================================================
 sum                                         what happens
 ==========================================  ======================================================
 up to the rest                              nothing
 above                                       links that hold more than a share are not read from,
-                                            and messages of more than a share are not sent, but
-                                            for the one whose turn it is: they get it one by one,
-                                            and lose it when they do nothing for 1/4 s
-the same, and in 2 s less than 1/16 of the  the greediest link is closed, and more of them until
-limit came free                             the sum is half the rest
+                                            and messages of more than a share are not sent, except
+                                            for the link whose turn it is: links get the turn one
+                                            by one, and lose it if they do nothing for 1/4 s
+the same, and less than 1/16 of the limit   the greediest link is closed, and more of them until
+was freed in 2 s (a *standstill*)           the sum is half the rest
 above the limit                             the greediest link is closed at once
 ==========================================  ======================================================
 
-The *greediest* link is, of those that nobody keeps from going on and that hold at least their
-average, the one with the most bytes times seconds since the oldest of these bytes came. So a link
-that holds less than others, that waits for its turn or uses it, is not closed; nor is, to end a
-standstill, one whose oldest byte came in the last 2 s.
+Links that wait for their turn, or use it, are not closed. Of the others, the *greediest* link is,
+among those that hold at least the average, the one with the most bytes times seconds since its
+oldest byte arrived. So links that hold less than others are not closed either. To end a standstill,
+links whose oldest byte arrived in the last 2 s are spared as well.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from gevent.event import Event
 
 __all__ = ['BufferedBytes', 'Buffers', 'by_greed']
 
-_TICK = 0.25  # seconds between two looks, while somebody waits
-_STALL = 8  # looks
-_CLOSED_AT_ONCE = 500  # links; then the loop gets its turn
-_STEP = 1024 * 1024  # bytes that a link may read before it is looked at again
+_TICK = 0.25  # seconds between two checks, while a link waits
+_STALL = 8  # checks after which a standstill is looked for: 2 s
+_CLOSED_AT_ONCE = 500  # links closed in one turn of the loop
+_STEP = 1024 * 1024  # bytes that a resumed link may read before it is checked again
 
 
 class Buffers:
-    """Counts what the links of a transport hold; lives in the hub.
+    """Counts the bytes that the links of a transport hold, and keeps them below `limit`.
 
-    `limit` and `largest`, the size of the largest message, in bytes; the limit is twice the latter
-    or more.
+    `limit` and `largest`, the size of the largest message, are in bytes; `limit` must be at least
+    twice `largest`.
     """
 
     def __init__(
@@ -59,37 +59,37 @@ class Buffers:
         #: whether the sum is so high that links wait for their turn
         self.tight = False
         self._clock = clock
-        self._small = limit // 8  # what is set aside for small holdings
+        self._small = limit // 8  # the part for small holdings
         self._tight = max(0, limit - largest - self._small)
-        self._holdings: set[BufferedBytes] = set()  # those of more than nothing
+        self._holdings: set[BufferedBytes] = set()  # those that are not empty
         self._turn: BufferedBytes | None = None
-        self._on_hold: dict[BufferedBytes, Callable[[], None]] = {}  # how each is read again
+        self._on_hold: dict[BufferedBytes, Callable[[], None]] = {}  # functions that resume reading
         self._waiting = 0  # senders
         self._room = Event()
-        self._released = 0  # bytes, since the last look
+        self._released = 0  # bytes, since the last check for a standstill
         self._loop = gevent.get_hub().loop
         self._timer = self._loop.timer(_TICK, _TICK, ref=False)
         self._looking = False
         self._looks = 0
-        self._seen: tuple[BufferedBytes | None, int] = (None, 0)  # whose turn it was, and its size
+        self._seen: tuple[BufferedBytes | None, int] = (None, 0)  # the turn at the last check, size
 
     def holding(self, give_way: Callable[[str], None], received: bool = False) -> BufferedBytes:
-        """Return a new holding; `give_way(reason)` closes its link.
+        """Return a new holding; `give_way(reason)` must close its link.
 
-        `received` tells that it is of incomplete messages, not of messages to be sent.
+        `received` is True for bytes of incomplete messages, False for bytes to be sent.
         """
         return BufferedBytes(self, give_way, received)
 
     def close(self) -> None:
-        """Let everybody go on."""
+        """Let all waiting links go on, and stop checking."""
         self._timer.stop()
         self._looking = False
         self._wake()
 
-    # for holdings alone
+    # only for BufferedBytes
 
     def change(self, holding: BufferedBytes, size: int, renewed: bool) -> None:
-        """Note that a holding has `size` bytes; `renewed`: the oldest of them just came."""
+        """Set the size of a holding; with `renewed`, its oldest byte has just arrived."""
         before, holding.size = holding.size, size
         self.held += size - before
         self.tight = self.held > self._tight
@@ -98,16 +98,16 @@ class Buffers:
         elif renewed or not before:
             holding.since = self._clock()
             self._holdings.add(holding)
-        # A turn ends with the message that it was for: one more message was received, or all that
-        # was to be sent has left. Bytes to be sent that are renewed and more than before are that
-        # message itself, which was put into an empty buffer.
+        # A turn ends with the message that it was for: the message is complete, or everything was
+        # sent. If bytes to be sent are renewed and more than before, they are that message itself,
+        # which was put into an empty buffer, so the turn goes on.
         done = renewed and (holding.received or size <= before)
         passed_on = holding is self._turn and (done or not size)
         if passed_on:
             self._turn = None
         if size < before:
             self._released += before - size
-        # While the sum is high and the turn is taken, those who wait could not go on anyway.
+        # while the sum is high and the turn is taken, waiting links could not go on anyway
         if size < before or passed_on:
             if (self._on_hold or self._waiting) and (passed_on or self.held <= self._tight):
                 self._wake()
@@ -115,7 +115,7 @@ class Buffers:
             self._relieve(self.limit)
 
     def excessive(self, holding: BufferedBytes, more: int) -> bool:
-        """Tell whether a holding may not grow at the moment by `more` bytes."""
+        """Tell whether a holding must not grow by `more` bytes now; take the turn if it is free."""
         if self.held + more <= self._tight:
             return False
         sharing = len(self._holdings) + (not holding.size)
@@ -126,7 +126,7 @@ class Buffers:
         return self._turn is not holding
 
     def has_turn(self, holding: BufferedBytes) -> bool:
-        """Tell whether it is the turn of a holding."""
+        """Tell whether a holding has the turn."""
         return holding is self._turn
 
     def hold(self, holding: BufferedBytes, resume: Callable[[], None]) -> None:
@@ -135,7 +135,7 @@ class Buffers:
         self._look_out()
 
     def wait(self) -> None:
-        """Wait until something came free."""
+        """Wait until bytes are freed or the turn is passed on."""
         self._waiting += 1
         self._look_out()
         try:
@@ -154,7 +154,7 @@ class Buffers:
             self._wake()
 
     def _wake(self) -> None:
-        """Let senders look, and read again from as many links as there is room for."""
+        """Wake all senders, and resume reading from as many links as there is room for."""
         room, self._room = self._room, Event()
         room.set()
         for _ in range(max(0, self._tight - self.held) // _STEP + 1):
@@ -170,30 +170,31 @@ class Buffers:
             self._timer.again(self._look)
 
     def _look(self) -> None:
-        """Pass on a turn that nobody uses, and end a standstill."""
+        """Pass on a turn that is not used, and end a standstill. Called every `_TICK`."""
         if not self._on_hold and not self._waiting:
             self._looking = False
             self._timer.stop()
             return
         turn = self._turn
-        # The holding has the same size as a look ago: it does not use its turn.
+        # same size as at the last check: the link does not use its turn
         if turn is not None and self._seen == (turn, turn.size):
             self._turn = None
         self._seen = (turn, turn.size if turn is not None else 0)
         self._looks += 1
         if self._looks % _STALL == 0:
             released, self._released = self._released, 0
-            # Next to nothing came free in 2 s, so those whose bytes are older block the others.
+            # a standstill: links whose bytes are older than 2 s block the others
             if released < self.limit // 16:
                 self._relieve(self._tight // 2, self._clock() - _STALL * _TICK)
         self._wake()
 
     def _relieve(self, goal: int, before: float = math.inf) -> None:
-        """Close greedy links until no more than `goal` bytes are held, or only others are left.
+        """Close greedy links until at most `goal` bytes are held or only spared links are left.
 
-        Others are those who wait, whose turn it is, or whose oldest byte came after `before`.
+        Spared are links that wait or have the turn, and those whose oldest byte arrived after
+        `before`. If more than the limit is held, they are closed as well.
         """
-        # Looked for before the first is closed: each closing wakes some of those who wait.
+        # collected before the first is closed, since closing a link resumes some that wait
         free = [
             holding
             for holding in self._holdings
@@ -210,7 +211,7 @@ class Buffers:
             for holding in by_greed(free, self._clock()):
                 if self.held <= goal or closed >= _CLOSED_AT_ONCE:
                     return
-                if holding.size:  # else its link was closed for what its other direction held
+                if holding.size:  # otherwise its link was closed because of its other direction
                     self._close(holding)
                     closed += 1
             free = [holding for holding in free if holding.size]
@@ -231,7 +232,7 @@ class BufferedBytes:
         self, buffers: Buffers, give_way: Callable[[str], None], received: bool = False
     ) -> None:
         self.size = 0
-        #: when the oldest byte came, seconds by the clock of the buffers
+        #: when the oldest byte arrived, in seconds of the clock of the buffers
         self.since = 0.0
         self.received = received
         self.give_way = give_way
@@ -239,29 +240,29 @@ class BufferedBytes:
         self._ended = False
 
     def set(self, size: int, renewed: bool = False) -> None:
-        """Note that there are `size` bytes; `renewed`: none of those that were there before."""
+        """Set the number of bytes; `renewed`: they include none of the former ones."""
         if not self._ended and (size != self.size or renewed):
             self._buffers.change(self, size, renewed)
 
     def excessive(self, more: int = 0) -> bool:
-        """Tell whether `more` bytes are too many to be added at the moment."""
+        """Tell whether `more` bytes must not be added now."""
         return self._buffers.excessive(self, more)
 
     @property
     def may_grow(self) -> bool:
-        """Whether there is room for much more, or it is this one's turn."""
+        """Whether there is room for much more, or this holding has the turn."""
         return not self._buffers.tight or self._buffers.has_turn(self)
 
     def hold(self, resume: Callable[[], None]) -> None:
-        """Call `resume` in the hub when there may be more; once, unless the holding ends."""
+        """Call `resume` once in the hub when the holding may grow; never if it ends before."""
         self._buffers.hold(self, resume)
 
     def wait(self) -> None:
-        """Wait until there may be more, or the holding ends; look again afterwards."""
+        """Wait until the holding may be able to grow, or has ended; check again afterwards."""
         self._buffers.wait()
 
     def end(self) -> None:
-        """Hold nothing, for good. Idempotent."""
+        """Free all bytes for good. Idempotent."""
         if not self._ended:
             self._buffers.forget(self)
             self._ended = True
@@ -269,7 +270,7 @@ class BufferedBytes:
 
 
 def by_greed(holdings: Sequence[BufferedBytes], now: float) -> list[BufferedBytes]:
-    """Return the holdings of average size or more, that of the most bytes times seconds first."""
+    """Return the holdings of at least average size, those of most bytes times seconds first."""
     average = sum(holding.size for holding in holdings) / len(holdings)
     return sorted(
         (holding for holding in holdings if holding.size >= average),
@@ -279,4 +280,4 @@ def by_greed(holdings: Sequence[BufferedBytes], now: float) -> list[BufferedByte
 
 
 def _ignore(reason: str) -> None:
-    """Close a link that is closed."""
+    """Replace `give_way` of a holding that has ended."""

@@ -1,8 +1,8 @@
-"""The edge between a transport and the code it calls: whatever that raises ends here.
+"""The edge between a transport and the code that it calls: all exceptions of that code end here.
 
-A callback of the loop must not raise: gevent stops the watcher that it ran for, and the descriptor
-is never looked at again. Neither may `SystemExit`, `KeyboardInterrupt`, `gevent.Timeout` or
-`GreenletExit` leave a callback: nobody ends the hub with them, so they are errors like any other.
+A callback of the loop must not raise: gevent would stop its watcher, and the descriptor would never
+be polled again. This includes `SystemExit`, `KeyboardInterrupt`, `gevent.Timeout` and
+`GreenletExit`: none of them can be meant to end the hub, so they are errors like any other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ['DEAF', 'Edge']
 
 
 class Edge:
-    """Calls link handlers and logs what they raise, a bounded number of lines a second."""
+    """Calls link handlers and logs what they raise, with a limit of lines per second."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._log = LimitedLog(logger)
@@ -45,17 +45,17 @@ class Edge:
         )
 
     def loop_failed(self, what: str, error: BaseException) -> None:
-        """Log an error that no handler raised: libzmq's, the kernel's or our own. Never raises."""
+        """Log an error of libzmq, the kernel or the transport itself. Never raises."""
         self.log(logging.ERROR, what, '%s failed: %s', what, error_line(error), error=error)
 
     def turn(self, level: int, text: str, name: str, *args: str) -> None:
-        """Log that something called `name` stands still, or goes on. Never raises."""
+        """Log that `name`, such as a listener, is blocked or has recovered. Never raises."""
         self.log(level, f'{name} ({text})', text, name, *args)
 
     def log(
         self, level: int, cause: str, text: str, *args: object, error: BaseException | None = None
     ) -> None:
-        """Write a line unless `cause` made too many of late. Never raises."""
+        """Write a line unless `cause` has made too many lately. Never raises."""
         safe = [printable(arg) if isinstance(arg, str) else arg for arg in args]
         with suppress(BaseException):
             self._log.write(level, cause, text, *safe, exc_info=error)
@@ -67,7 +67,7 @@ class Edge:
 
 
 class _Deaf:
-    """A link handler that hears nothing."""
+    """A link handler that ignores all events."""
 
     def link_up(self, link: Link) -> None:
         """Do nothing."""
@@ -79,5 +79,5 @@ class _Deaf:
         """Do nothing."""
 
 
-#: takes the place of a link's handler when the link is down, so that the two let go of each other
+#: replaces the handler of a link that is down, so that the two do not refer to each other
 DEAF = _Deaf()

@@ -16,7 +16,7 @@ _SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://')
 
 
 def expect_address(address: object) -> None:
-    """Raise TypeError unless `address`, a name or an endpoint, is text."""
+    """Raise TypeError unless `address` (the name of a service or an endpoint) is text."""
     if not isinstance(address, str):
         raise TypeError(
             f'expected the name of a service or an endpoint as text, found {quoted(address)}'
@@ -37,7 +37,7 @@ def scheme_of(address: str) -> str | None:
 
 
 def endpoint_of(address: str) -> str | None:
-    """Return an address that is an endpoint, None for the name of a service.
+    """Return `address` if it is an endpoint, None if it is the name of a service.
 
     Raises TypeError for anything but text.
     """
@@ -45,14 +45,14 @@ def endpoint_of(address: str) -> str | None:
 
 
 def split_tcp(endpoint: str) -> tuple[str, int]:
-    """Return host and port of a ``tcp://`` endpoint; an IPv6 address loses its brackets.
+    """Return host and port of a ``tcp://`` endpoint, an IPv6 address without its brackets.
 
-    Raises ValueError for anything else and for ports above 65535.
+    Raises ValueError for other text and for ports above 65535.
     """
     match = _TCP.fullmatch(endpoint)
     if match is not None and int(match['port']) <= 65535:
         host, port = match['v6'] or match['host'], int(match['port'])
-        # The pattern takes more for an IPv6 address than there is; `numeric` decides.
+        # the pattern also matches invalid IPv6 addresses; `numeric` decides
         if host.isprintable() and (match['v6'] is None or (':' in host and numeric(host))):
             return host, port
     raise ValueError(
