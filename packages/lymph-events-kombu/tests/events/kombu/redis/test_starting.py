@@ -209,7 +209,7 @@ def test_read_only_replica_is_an_error_with_advice(bench: Any, strict: RedisServ
     ('permissions', 'refused'),
     [
         ('~lymph:* &*', "run the 'script|load' command"),
-        ('~other:* &* +@all', 'No permissions to access'),
+        ('~other:* &* +@all', 'no permissions to access'),
     ],
 )
 def test_missing_permission_is_an_error_with_advice(
@@ -217,7 +217,7 @@ def test_missing_permission_is_an_error_with_advice(
 ) -> None:
     with pytest.raises(BrokerError) as found:
         bench.start(urls=bench.user(permissions))
-    assert refused in str(found.value)
+    assert refused in str(found.value).lower()  # versions of Redis say it with or without a subject
     assert "permissions that lymph-events-kombu's README lists" in str(found.value)
 
 
