@@ -8,7 +8,7 @@ __all__ = ['ProtocolError']
 
 
 class ProtocolError(LymphError):
-    """The peer sent what the protocol does not allow; the link has to be closed."""
+    """The peer has violated the protocol; the link has to be closed."""
 
     def __init__(self, found: str) -> None:
         super().__init__(f'the peer sent {found}')

@@ -1,7 +1,7 @@
 """Frames of ZMTP 3: a flags byte, a length of one or eight bytes, a body.
 
 Source: RFC 23/ZMTP, "Framing". The decoder never trusts a length: a message that would exceed the
-limit is refused when its header is seen, before anything of it is kept.
+limit is rejected when its header arrives, before any of it is stored.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ __all__ = ['MAX_FRAMES', 'FrameDecoder', 'encode_command', 'encode_message', 'ta
 
 MORE, LONG, COMMAND = 1, 2, 4
 MAX_FRAMES = 255  # frames a message; keeps a flood of empty frames from filling memory
-MAX_COMMAND = 65536  # bytes; ours have less than 100, others may add properties
-_FRAME = 64  # bytes that a frame takes beside its own
-_SMALL = 4096  # bytes of a chunk below which it is joined with the one before it
+MAX_COMMAND = 65536  # bytes; ours have less than 100, other implementations may add properties
+_FRAME = 64  # bytes of memory that a frame takes in addition to its content
+_SMALL = 4096  # bytes; smaller chunks are joined with the previous one
 
 # the headers of short frames by their size
 _MORE = tuple(bytes((MORE, size)) for size in range(256))
@@ -42,7 +42,7 @@ def encode_message(frames: Sequence[bytes]) -> bytes:
                     e,
                 )
             )
-        except IndexError:  # one of them is long
+        except IndexError:  # one of the frames is not short
             pass
     *first, last = frames
     parts = [part for frame in first for part in (_header(frame, MORE), frame)]
@@ -63,10 +63,10 @@ def encode_command(body: bytes) -> bytes:
 
 
 def take_command(data: bytes) -> tuple[bytes | None, bytes]:
-    """Return the body of the command that `data` begins with, and what follows it.
+    """Return the body of the command at the beginning of `data`, and the bytes after it.
 
-    Returns None and `data` while the command is not whole. Raises ProtocolError when `data` begins
-    with anything else.
+    Returns None and `data` while the command is incomplete. Raises ProtocolError if `data` does not
+    begin with a command.
     """
     if data and not data[0] & COMMAND:
         raise ProtocolError('a message before its READY')
@@ -79,10 +79,10 @@ def take_command(data: bytes) -> tuple[bytes | None, bytes]:
 
 
 class FrameDecoder:
-    """Cuts a stream of bytes into messages and commands.
+    """Splits a stream of bytes into messages and commands.
 
-    Commands may stand between the frames of a message (libzmq puts heartbeats there); they are
-    never taken for a part of it.
+    Commands may come between the frames of a message (libzmq puts heartbeats there); they are not
+    part of it. `max_message_size` is in bytes, for all frames together.
     """
 
     def __init__(self, max_message_size: int) -> None:
@@ -90,17 +90,19 @@ class FrameDecoder:
         self.commands: list[bytes] = []
         self._chunks: list[bytes] = []
         self._have = 0  # bytes in chunks
-        self._need = 0  # bytes without which decoding cannot go on
+        self._need = 0  # bytes in chunks that are needed before decoding can continue
         self._frames: list[bytes] = []
         self._size = 0  # bytes in frames
         #: bytes of memory that an incomplete message takes so far
         self.held = 0
 
     def feed(self, data: bytes) -> list[list[bytes]]:
-        """Return the messages that `data` completes; commands are added to `commands`.
+        """Return the messages that `data` completes; append commands to `commands`.
 
-        Raises ProtocolError; the decoder cannot be used after that.
+        Raises ProtocolError; after that the decoder must not be used.
         """
+        # One loop with few calls, since every message passes here. `need` is the number of bytes
+        # from `position` that the next step requires: a header, or a whole frame.
         if self._chunks:
             if not self._enough_with(data):
                 return []
@@ -112,7 +114,7 @@ class FrameDecoder:
         last = end - 2
         while position <= last:
             flags = data[position]
-            if flags <= MORE:  # a short frame: nearly all there are
+            if flags <= MORE:  # a short frame, as nearly all frames are
                 start = position + 2
                 size = data[position + 1]
             else:
@@ -153,15 +155,14 @@ class FrameDecoder:
         return messages
 
     def release(self) -> None:
-        """Drop what is incomplete; the decoder cannot be used after that."""
+        """Free all incomplete data; after that the decoder must not be used."""
         self._chunks, self._frames, self.commands = [], [], []
         self.held = 0
 
     def _enough_with(self, data: bytes) -> bool:
-        """Keep a chunk and tell whether decoding can go on.
+        """Store a chunk and tell whether decoding can continue.
 
-        Small chunks are joined: a peer that sends byte by byte must not cost many times the memory
-        of what it sends.
+        Small chunks are joined, so that a peer that sends single bytes does not cause many objects.
         """
         chunks = self._chunks
         if len(data) < _SMALL and len(chunks[-1]) < _SMALL:
@@ -174,11 +175,11 @@ class FrameDecoder:
 
 
 def _read_header(flags: int, data: bytes, position: int) -> tuple[int, int]:
-    """Return where the body of a long frame or a command starts, and its size.
+    """Return the start and the size of the body of a long frame or a command.
 
-    The start lies beyond the end of `data` when the size is not yet known. Raises ProtocolError.
+    If the header is incomplete, the start is beyond the end of `data`. Raises ProtocolError.
     """
-    # The higher bits are reserved, and a command is always a single frame.
+    # the higher bits are reserved, and a command always has a single frame
     if flags > MORE | LONG | COMMAND or (flags & COMMAND and flags & MORE):
         raise ProtocolError(f'a frame with the flags 0x{flags:02x}')
     if flags & LONG:

@@ -1,10 +1,10 @@
-"""What two ZMTP peers tell each other before the first message: a greeting, then READY.
+"""The handshake of two ZMTP peers before the first message: a greeting, then READY.
 
 Source: RFC 23/ZMTP, "Connection greeting" and "The NULL security mechanism"; 37/ZMTP for 3.1.
 
 The greeting has 64 bytes: signature (10), version major and minor (2), mechanism (20), as-server
-(1), filler (31). Each part is checked as soon as it is there, so that a peer of another protocol
-is recognised at its first bytes.
+(1), filler (31). Each part is checked as soon as it arrives, so that a peer with another protocol
+is recognised by its first bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
 
 GREETING_SIZE = 64
 GREETING = (
-    b'\xff' + bytes(7) + b'\x01\x7f'  # signature; the eighth byte is 1 as libzmq sends it
+    b'\xff' + bytes(7) + b'\x01\x7f'  # signature; the 1 before its last byte is as in libzmq
     b'\x03\x01' + b'NULL'.ljust(20, b'\0') + bytes(1 + 31)
 )
 _READY = b'\x05READY'
@@ -32,12 +32,12 @@ _PARTNERS = {'DEALER': {'ROUTER', 'DEALER', 'REP'}, 'ROUTER': {'DEALER', 'ROUTER
 
 
 def check_greeting(start: bytes) -> None:
-    """Look at the bytes of a greeting that have arrived so far.
+    """Check the bytes of a greeting that have arrived so far.
 
-    Raises ProtocolError as soon as they cannot become the greeting of a ZMTP 3 peer with the NULL
-    mechanism.
+    Raises ProtocolError if they cannot be the beginning of the greeting of a ZMTP 3 peer with the
+    NULL mechanism.
     """
-    # The low bit of the tenth byte tells a greeting from the first frame of ZMTP 1.0.
+    # the low bit of the tenth byte distinguishes a greeting from the first frame of ZMTP 1.0
     if start[:1] not in (b'', b'\xff') or (len(start) > 9 and not start[9] & 1):
         raise ProtocolError(f'{start[:10]!r}, which is no ZMTP greeting')
     if len(start) > 10 and start[10] < 3:
@@ -49,20 +49,20 @@ def check_greeting(start: bytes) -> None:
 
 
 def minor_version(greeting: bytes) -> int:
-    """Return the second number of the version that a greeting offers."""
+    """Return the minor version of the protocol in a complete greeting."""
     return greeting[11]
 
 
 def encode_ready(socket_type: str) -> bytes:
-    """Return the body of our READY command."""
+    """Return the body of the READY command of a socket of this type."""
     return _READY + _property('Socket-Type', socket_type.encode()) + _property('Identity', b'')
 
 
 def read_ready(body: bytes, socket_type: str) -> Mapping[str, bytes]:
-    """Return the properties of a peer's READY command, names in lower case.
+    """Return the properties of a peer's READY command, with names in lower case.
 
     Raises ProtocolError for an ERROR command, another command, malformed properties, and a socket
-    type that does not go with ours.
+    type that is not compatible with `socket_type`, that of this side.
     """
     if body.startswith(b'\x05ERROR'):
         raise ProtocolError(f'ERROR {body[7 : 7 + body[6]] if len(body) > 6 else b""!r}')
@@ -85,7 +85,7 @@ def _property(name: str, value: bytes) -> bytes:
 
 
 def _take(body: bytes, position: int, width: int) -> tuple[bytes, int]:
-    """Return the bytes that a length of `width` bytes announces, and where they end."""
+    """Read a value after its length, a number of `width` bytes; return it and where it ends."""
     start = position + width
     end = start + int.from_bytes(body[position:start], 'big')
     if start > len(body) or end > len(body):

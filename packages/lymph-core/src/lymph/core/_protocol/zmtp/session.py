@@ -1,10 +1,10 @@
 """One side of a ZMTP connection from its first byte to its last.
 
 Theory: both sides send a greeting, then READY, then messages. The owner of a session sends
-`opening()` once, gives every received chunk to `receive`, delivers the messages it returns, and
-sends whatever stands in `answers`. `receive` raises ProtocolError when the link has to be closed;
-the session cannot be used after that. It never waits and knows no clock: how long a handshake or a
-silence may take is its owner's business.
+`opening()` once, passes every received chunk to `receive`, delivers the messages that it returns,
+and sends the bytes in `answers`. `receive` raises ProtocolError if the link has to be closed; after
+that the session must not be used. A session never waits and has no clock: its owner enforces the
+time limits of the handshake and of silence.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ['ZmtpSession', 'encode_ping']
 
 _PING, _PONG = b'\x04PING', b'\x04PONG'
 _PING_SIZE = len(_PING) + 2  # bytes of a PING without a context
-_PING_CONTEXT = 16  # bytes of a PING that its PONG returns at most (RFC 37/ZMTP)
+_PING_CONTEXT = 16  # bytes of a PING's context that its PONG returns at most (RFC 37/ZMTP)
 
 
 def encode_ping(ttl: float = 0.0) -> bytes:
-    """Return a PING; after `ttl` seconds of silence the peer is to close (0: never)."""
+    """Return a PING. The peer should close the link after `ttl` seconds of silence (0: never)."""
     return encode_command(_PING + min(int(ttl * 10), 65535).to_bytes(2, 'big'))
 
 
@@ -38,35 +38,35 @@ class ZmtpSession:
     def __init__(self, socket_type: str, max_message_size: int) -> None:
         self.ready = False
         self.answers: list[bytes] = []
-        #: whether the peer answers a PING: those of ZMTP 3.0 need not know it
+        #: whether the peer answers a PING; peers with ZMTP 3.0 may not know it
         self.answers_ping = False
-        #: seconds of silence after which the peer wants the link closed; None: it did not say
+        #: seconds of silence after which the peer wants the link closed; None: it has not said so
         self.peer_ttl: float | None = None
-        #: bytes that were received and belong to nothing complete yet
+        #: bytes of incomplete commands and messages that were received
         self.held = 0
         self._socket_type = socket_type
         self._decoder = FrameDecoder(max_message_size)
         self._greeted = False
-        self._start = b''  # what arrived and is no whole greeting, or no whole command, yet
+        self._start = b''  # the received part of an incomplete greeting or READY
 
     def release(self) -> None:
-        """Drop what was received; the session cannot be used after that."""
+        """Free all received data; after that the session must not be used."""
         self._start = b''
         self.held = 0
         self.answers.clear()
         self._decoder.release()
 
     def opening(self) -> bytes:
-        """Return what has to be sent first.
+        """Return the bytes to send first: greeting and READY.
 
-        Greeting and READY together: a peer whose greeting turns out unfit ends the link anyway.
+        READY does not wait for the peer's greeting: if that is invalid, the link is closed anyway.
         """
         return GREETING + encode_command(encode_ready(self._socket_type))
 
     def receive(self, data: bytes) -> list[list[bytes]]:
-        """Take a received chunk and return the messages that it completes.
+        """Process a received chunk and return the messages that it completes.
 
-        Raises ProtocolError.
+        Raises ProtocolError if the link has to be closed.
         """
         if not self.ready:
             data = self._shake_hands(data)
@@ -83,7 +83,7 @@ class ZmtpSession:
         return messages
 
     def _shake_hands(self, data: bytes) -> bytes:
-        """Take what belongs to greeting and READY; return what follows them."""
+        """Process the bytes of greeting and READY; return the bytes after them."""
         start = self._start + data
         if not self._greeted:
             check_greeting(start[:GREETING_SIZE])
@@ -110,4 +110,4 @@ class ZmtpSession:
             self.peer_ttl = int.from_bytes(command[5:_PING_SIZE], 'big') / 10 or None
             context = command[_PING_SIZE : _PING_SIZE + _PING_CONTEXT]
             self.answers.append(encode_command(_PONG + context))
-        # PONG proves life by having arrived; unknown commands are ignored, as the RFC asks
+        # a PONG needs no action, since any data shows life; the RFC says to ignore other commands

@@ -26,23 +26,27 @@ from lymph.core.transport.edge import DEAF, Edge
 
 __all__ = ['ZmtpLink']
 
-_READ_SIZE = 65536  # bytes asked for in one system call
-_CAREFUL_SIZE = 4096  # the same while all links together hold so much that they take turns
-# What a batch has produced is sent after so many messages or bytes, not only at its end: the peer
-# works on it meanwhile, where the two would otherwise take turns.
+_READ_SIZE = 65536  # bytes read in one system call
+_CAREFUL_SIZE = 4096  # the same while links have to take turns because of `max_buffered`
+# Within a batch, answers are sent after so many messages or bytes, and not only at its end, so that
+# the peer can process them at the same time.
 _FLUSH_EVERY = 16
 _FLUSH_SIZE = 65536
-_READS_PER_TURN = 16  # then other links get their turn, or after so many seconds
+_READS_PER_TURN = 16  # after so many reads, or `_TURN` seconds, other links get their turn
 _TURN = 0.01
-_PING = encode_ping()  # without a TTL: what our silence means is for the peer to say
+_PING = encode_ping()  # without a TTL: the peer applies its own limit to our silence
 
 
 class ZmtpLink(Link):
     """One side of a connection; `attach` gives it its socket.
 
-    `ended(link)` is called once when the link is gone, for its owner's tables. A link that
-    `answers` takes no more messages while its peer does not read. The side that asks must go on
-    reading, or two full buffers would wait for each other.
+    `ended(link)` is called once when the link is down, so that its owner can forget it. A link that
+    `answers` (of a service) stops reading while its peer does not read. The calling side always
+    reads on; otherwise both sides could wait with full buffers for each other.
+
+    Reading stops for two independent reasons: `_paused` (the peer does not read, or others get
+    their turn), with received messages in `_backlog`, and `_on_hold` (all links together hold too
+    much). It resumes when neither is set.
     """
 
     def __init__(
@@ -72,16 +76,19 @@ class ZmtpLink(Link):
         self._paused = False
         self._backlog: list[list[bytes]] = []  # messages that arrived before a pause
         self._behind = 0  # bytes in the backlog
-        self._completed = False  # whether a message was completed since the last count
-        self._on_hold = False  # whether all links together hold too much for this one to be read
+        self._completed = False  # whether a message was completed since the last `_count_received`
+        self._on_hold = False  # not read because all links together hold too much
         self._down_reason: str | None = None
         self._sock: socket.socket | None = None
-        self._heard = False  # since the last look
-        self._taken = 0  # bytes that a peer had taken at the last look, if it is slow
+        self._heard = False  # whether data has arrived since the last look
+        self._taken = 0  # bytes that a slow peer had acknowledged at the last look
         self._silent_looks = 0
 
     def attach(self, sock: socket.socket, handshake_timeout: float) -> None:
-        """Speak ZMTP on a connected, non-blocking socket, which belongs to the link from now on."""
+        """Start the handshake on a connected, non-blocking socket, which the link owns from now on.
+
+        The link goes down if the handshake takes more than `handshake_timeout` seconds.
+        """
         if self._down_reason is not None:
             sock.close()
             return
@@ -101,7 +108,7 @@ class ZmtpLink(Link):
 
     @property
     def buffered(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Bytes that were sent by callers but not yet accepted by the kernel."""
         return self._writer.buffered if self._sock is not None else 0
 
     def send(self, frames: Sequence[bytes]) -> None:
@@ -121,13 +128,13 @@ class ZmtpLink(Link):
         writer.write(data)
 
     def close(self, reason: str = 'closed') -> None:
-        """Write what the kernel takes at once, then take the link down."""
+        """Write what the kernel accepts at once, then take the link down."""
         if self._sock is not None and self._down_reason is None:
             self._writer.flush()
         self._lost(reason)
 
     def look(self, liveness: Liveness) -> None:
-        """Judge whether the peer still lives; called every `liveness.tick` seconds."""
+        """Check whether the peer is alive; called every `liveness.tick` seconds."""
         if not self.up:
             return
         if self._shows_life():
@@ -142,10 +149,10 @@ class ZmtpLink(Link):
             self._write_aside(_PING)
 
     def _shows_life(self) -> bool:
-        """Tell whether the peer was heard since the last look, or took what it was slow to take.
+        """Tell whether data arrived since the last look, or a slow peer has read some of ours.
 
-        Only bytes count for which there was no room before: the kernel of a peer takes others even
-        while its process stands still.
+        Acknowledged bytes count only while there is a backlog of unsent ones: otherwise the peer's
+        kernel may have acknowledged them although its process is stopped.
         """
         heard, self._heard = self._heard, False
         assert self._sock is not None
@@ -154,7 +161,7 @@ class ZmtpLink(Link):
         return heard or self._taken > before or self._on_hold
 
     def abandon(self) -> None:
-        """Let go of the socket in a forked child; the connection stays the parent's."""
+        """In a forked child, close the copy of the socket; the connection stays the parent's."""
         if self._down_reason is None:
             self._release(made_before_fork('link'))
             if self._sock is not None:
@@ -162,16 +169,16 @@ class ZmtpLink(Link):
                 self._sock.close()
 
     def has_room(self) -> None:
-        """Take messages again, if that was paused."""
+        """Resume reading if it was paused; called by the writer."""
         if self._paused:
             gevent.get_hub().loop.run_callback(self._go_on)
 
     def write_failed(self, reason: str) -> None:
-        """Take the link down."""
+        """Take the link down; called by the writer."""
         self._lost(reason)
 
     def _read(self) -> None:
-        """Deliver what has arrived. Runs in the hub; writes wait for the end of the batch."""
+        """Read and deliver messages. Runs in the hub; writes wait for the end of the batch."""
         self._heard = True
         self._flusher.begin_batch()
         try:
@@ -216,14 +223,13 @@ class ZmtpLink(Link):
             self._now_up()
         if messages:
             self._completed = True
-            # A chunk that is not full has emptied the kernel's buffer: another call would be in
-            # vain.
+            # a chunk smaller than `size` has emptied the kernel's buffer: no need to read again
             return self._deliver(messages) and len(data) == size
         # `link_up` may have closed the link
         return len(data) == size and self._down_reason is None
 
     def _deliver(self, messages: list[list[bytes]]) -> bool:
-        """Give messages to the handler; return whether more may be read."""
+        """Pass messages to the handler; return whether to read more."""
         remaining = iter(messages)
         ends = 0.0
         for count, message in enumerate(remaining, 1):
@@ -247,7 +253,7 @@ class ZmtpLink(Link):
         return self._down_reason is None
 
     def _write_aside(self, command: bytes) -> None:
-        """Write a heartbeat; a peer that does not read gets none."""
+        """Write a heartbeat, unless the peer does not read."""
         if self._writer.buffered <= HIGH_WATER:
             self._writer.write(command)
 
@@ -276,7 +282,7 @@ class ZmtpLink(Link):
             self._flusher.end_batch()
 
     def _count_received(self) -> None:
-        """Tell what is held now; read no more if that is too much, until others hold less."""
+        """Report the bytes held now; stop reading if all links hold too much, until they do not."""
         renewed, self._completed = self._completed, False
         self._received.set(self._session.held + self._behind, renewed)
         if not self._on_hold and self._received.excessive() and self._down_reason is None:
@@ -291,12 +297,12 @@ class ZmtpLink(Link):
                 self._readable.start(self._read)
 
     def _give_way(self, reason: str) -> None:
-        """Take the link down, which holds more of the memory of all than others."""
+        """Take the link down because it is the greediest one; see `Buffers`."""
         self._edge.log(logging.WARNING, 'max_buffered', '%s: closed; %s', self.peer, reason)
         self._lost(reason)
 
     def _failed(self, error: BaseException) -> None:
-        """Take the link down after an error that no handler raised; others go on."""
+        """Take the link down after an error of the transport itself; other links go on."""
         self._edge.loop_failed(self.peer, error)
         self._lost(f'reading failed: {error_line(error)}')
 
@@ -322,7 +328,7 @@ class ZmtpLink(Link):
             hub.loop.run_callback(self._edge.tell, handler.link_down, self, reason)
 
     def _release(self, reason: str) -> None:
-        """Mark the link as down, stop its watchers and let go of all that was received."""
+        """Mark the link as down, stop its watchers and free all received data."""
         self._down_reason = reason
         self.up = False
         self._backlog = []

@@ -1,8 +1,8 @@
 """Accepting TCP connections in the hub.
 
 Theory: a listening socket stays readable while a connection waits, so an `accept` that fails for
-lack of descriptors or memory would be tried again at once, for ever. The listener stands still
-instead, says so, and tries again after a growing pause; nobody has to start it again.
+lack of descriptors or memory would be tried again at once, for ever. Instead, the listener stops
+accepting, logs the reason, and tries again after growing pauses until it succeeds.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from lymph.core.transport.endpoints import join_tcp
 
 __all__ = ['ZmtpListener']
 
-_BACKLOG = 1024  # connections the kernel holds while the loop is busy
-_PER_TURN = 100  # connections; then others get their turn
+_BACKLOG = 1024  # connections that the kernel queues while the loop is busy
+_PER_TURN = 100  # connections accepted in one turn of the loop
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds
 
-# What accept(2) reports of a connection that has ended already; the listener itself is well.
+# Errors of accept(2) that concern only a connection that has ended already.
 _OF_ONE_CONNECTION = frozenset(
     getattr(errno, name)
     for name in (
@@ -51,9 +51,10 @@ _Accepted = Callable[[socket.socket, tuple[str, int]], None]
 
 
 class ZmtpListener(Listener):
-    """Hands the sockets of new connections to `accepted(socket, address)`, in the hub.
+    """Passes the sockets of new connections to `accepted(socket, address)`, in the hub.
 
-    `closed(listener)` is called once, for its owner's table. Raises OSError.
+    `closed(listener)` is called by `close`, so that the owner can forget it. Raises OSError if the
+    address cannot be listened at.
     """
 
     def __init__(
@@ -78,16 +79,16 @@ class ZmtpListener(Listener):
 
     @property
     def trouble(self) -> str | None:
-        """Why nobody is accepted at the moment."""
+        """Why no connections are accepted at the moment; None if they are."""
         return self._trouble
 
     def close(self) -> None:
-        """Accept no more links."""
+        """Stop accepting links."""
         self.abandon()
         self._closed(self)
 
     def abandon(self) -> None:
-        """Let go of the socket in a forked child."""
+        """In a forked child, close the copy of the socket."""
         self._readable.stop()
         self._readable.close()
         self._retry.stop()
@@ -95,14 +96,14 @@ class ZmtpListener(Listener):
         self._sock.close()
 
     def _accept(self) -> None:
-        """Accept who waits, up to a fair number. Never raises."""
+        """Accept the connections that wait, up to a fair number. Never raises."""
         for _ in range(_PER_TURN):
             try:
                 sock, address = self._sock.accept()
             except BlockingIOError:
                 self._go_on()
                 return
-            except BaseException as error:  # noqa: BLE001 - the listener says so
+            except BaseException as error:  # noqa: BLE001 - logged by `_stand_still`
                 if isinstance(error, OSError) and error.errno in _OF_ONE_CONNECTION:
                     continue
                 self._stand_still(error)
@@ -115,7 +116,7 @@ class ZmtpListener(Listener):
                 self._edge.loop_failed(self.endpoint, error)
 
     def _stand_still(self, error: BaseException) -> None:
-        """Accept nobody until the next try."""
+        """Stop accepting until a pause is over; log the reason at the first failure."""
         text = error.strerror if isinstance(error, OSError) else None
         reason = text or error_line(error)
         if self._trouble is None:
@@ -131,7 +132,7 @@ class ZmtpListener(Listener):
 
     def _try_again(self) -> None:
         self._readable.start(self._accept)
-        self._accept()  # nobody may be waiting any more
+        self._accept()  # at once: if no connection waits any more, this clears the trouble
 
     def _go_on(self) -> None:
         if self._trouble is None:

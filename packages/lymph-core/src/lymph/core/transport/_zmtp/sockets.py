@@ -1,4 +1,4 @@
-"""What is done to a TCP socket before ZMTP is spoken on it."""
+"""Preparing TCP sockets for ZMTP."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lymph.core.transport.endpoints import join_tcp
 
 __all__ = ['connects_to_itself', 'listen', 'prepare', 'unacknowledged']
 
-# A link waits with watchers of its own, so gevent's layer above the socket would only cost time.
+# Links have watchers of their own, so gevent's socket class would only cost time.
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 
-_LOOK_UP = 5.0  # seconds
+_LOOK_UP = 5.0  # seconds to look up a host name
 
-# Peers that do not answer PING are left to the kernel's probes: silent for 10 s, then every 5 s.
+# For peers that do not answer PING the kernel sends probes: after 10 s of silence, then every 5 s.
 _OPTIONS = (
     (socket.IPPROTO_TCP, 'TCP_NODELAY', 1),
     (socket.SOL_SOCKET, 'SO_KEEPALIVE', 1),
@@ -34,8 +34,8 @@ _OPTIONS = (
 def listen(host: str, port: int, backlog: int) -> socket.socket:
     """Return a plain, non-blocking socket that listens; raises OSError.
 
-    That is the one that this process was started with for the port, if there is one. A host name is
-    looked up without blocking the loop; of several addresses, IPv4 is taken.
+    If the process has inherited a socket for the port, it is used. A host name is looked up without
+    blocking the loop; an IPv4 address is preferred.
     """
     inherited = adopt(host, port)
     if inherited is not None:
@@ -55,13 +55,13 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
 
 
 def prepare(sock: socket.socket) -> socket.socket:
-    """Return a plain, non-blocking socket in place of gevent's, with our options."""
+    """Return a plain, non-blocking socket for the connection of `sock`, with our options set."""
     plain = _Socket(sock.family, sock.type, sock.proto, sock.detach())
     plain.setblocking(False)
     for level, name, value in _OPTIONS:
-        option = getattr(socket, name, None)  # not every platform has all of them
+        option = getattr(socket, name, None)  # some platforms lack some of them
         if option is not None:
-            with suppress(OSError):  # a connection that has ended is found out by reading
+            with suppress(OSError):  # if the connection has ended, reading will report it
                 plain.setsockopt(level, option, value)
     return plain
 
@@ -69,7 +69,7 @@ def prepare(sock: socket.socket) -> socket.socket:
 def connects_to_itself(sock: socket.socket) -> bool:
     """Tell whether a connection begins and ends at the same socket.
 
-    TCP allows it: who connects to a free port of the ephemeral range may be given that very port.
+    TCP allows it: connecting to a free port of the ephemeral range may use that port as the source.
     """
     try:
         return bool(sock.getsockname() == sock.getpeername())
@@ -78,9 +78,9 @@ def connects_to_itself(sock: socket.socket) -> bool:
 
 
 def unacknowledged(sock: socket.socket) -> int:
-    """Return how many bytes the kernel holds that the peer has no room for, or has not confirmed.
+    """Return the bytes in the kernel's send buffer that the peer has not acknowledged.
 
-    0 on platforms that do not tell.
+    Returns 0 on platforms without TIOCOUTQ.
     """
     try:
         answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, struct.pack('i', 0))

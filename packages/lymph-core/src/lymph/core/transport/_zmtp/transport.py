@@ -37,13 +37,16 @@ __all__ = ['ZmtpTransport']
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_INTERVAL = 10.0  # seconds of silence after which a peer is asked
-HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the peer's READY
+HEARTBEAT_INTERVAL = 10.0  # seconds of silence after which a peer is pinged
+HANDSHAKE_TIMEOUT = 10.0  # seconds from the TCP connection to the peer's READY
 CONNECT_TIMEOUT = 5.0  # seconds for name resolution and the TCP connection
 
 
 class ZmtpTransport(Transport):
-    """DEALER links out, ROUTER links in, NULL mechanism; times are in seconds."""
+    """Outgoing links are DEALERs, incoming links ROUTERs, without encryption (NULL).
+
+    All times are in seconds.
+    """
 
     schemes = ('tcp',)
 
@@ -74,12 +77,15 @@ class ZmtpTransport(Transport):
 
     @property
     def buffered(self) -> int:
-        """Bytes that all links hold of incomplete messages and of messages to be sent."""
+        """Bytes of incomplete and of unsent messages that all links hold."""
         return self._buffers.held
 
     @classmethod
     def from_config(cls, config: ConfigView, **common: Any) -> Transport:
-        """Make the transport; a longer `connect_timeout` than its own limits raises those."""
+        """Make the transport; if `connect_timeout` exceeds the default limits, they are raised.
+
+        Raises ConfigurationError.
+        """
         given = config.get_float('connect_timeout', 0.0)
         if given > CONNECT_TIMEOUT:
             common |= {'connect_timeout': given, 'handshake_timeout': HANDSHAKE_TIMEOUT + given}
@@ -107,7 +113,7 @@ class ZmtpTransport(Transport):
         return listener
 
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
-        """Begin a link to a ``tcp://`` endpoint; see `Transport.connect`."""
+        """Begin to connect to a ``tcp://`` endpoint; see `Transport.connect`."""
         self._availability.check(ValueError)
         address = split_tcp(endpoint)
         link = self._new_link(endpoint, 'DEALER', handler)
@@ -127,7 +133,7 @@ class ZmtpTransport(Transport):
         self._edge.close()
 
     def abandon(self) -> None:
-        """Let go of all sockets in a forked child and refuse from now on."""
+        """In a forked child, close the copies of all sockets and refuse further use."""
         self._availability.abandon()
         self._looks.stop()
         self._buffers.close()

@@ -1,8 +1,8 @@
-"""The bytes a link still has to write, bounded.
+"""The bytes that a link still has to write, with limits.
 
-A buffer over its high water is *full*: then a link that answers reads no more questions, and the
-senders of a link that asks wait. Whoever answers waits only at a higher bound. A handler with a
-reply in its hands would keep that reply in memory anyway, and its place from callers who do read.
+A buffer above `HIGH_WATER` is *full*: then a link of a service stops reading requests, and senders
+on a link of a caller wait. Senders of replies wait only above `ANSWERS_BOUND`: a waiting handler
+would hold its reply in memory anyway, and would occupy a place of the pool.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from lymph.core.transport.buffers import BufferedBytes
 __all__ = ['ANSWERS_BOUND', 'HIGH_WATER', 'SMALL', 'Writer', 'WriterOwner']
 
 HIGH_WATER = 4 * 1024 * 1024  # bytes buffered above which the buffer is full
-LOW_WATER = HIGH_WATER // 4  # bytes below which those who waited go on
-ANSWERS_BOUND = 4 * HIGH_WATER  # bytes above which senders of answers wait, too
+LOW_WATER = HIGH_WATER // 4  # bytes below which waiting senders resume
+ANSWERS_BOUND = 4 * HIGH_WATER  # bytes above which senders of replies wait, too
 _CHUNK = 256 * 1024  # bytes joined for one system call
-SMALL = 64 * 1024  # bytes of a message up to which the sum of all links is not asked
-_UNCOUNTED = 1024 * 1024  # bytes that a buffer may grow by, in one turn, without being counted
+SMALL = 64 * 1024  # bytes; smaller messages do not wait for the limit of all links
+_UNCOUNTED = 1024 * 1024  # bytes that a buffer may grow by before it is counted again
 
 
 class WriterOwner(Protocol):
-    """Hears from a writer, in the hub or in the greenlet that flushed."""
+    """What a writer needs of its link; called in the hub or in the greenlet that flushes."""
 
     def write_failed(self, reason: str) -> None:
-        """The socket is broken."""
+        """Handle a broken socket."""
 
     def has_room(self) -> None:
-        """The buffer, which was over its high water, has room again."""
+        """Handle that a buffer that was full has room again."""
 
 
 class _Nobody:
-    """The owner of a closed writer: the link is let go of with its socket."""
+    """Replaces the owner of a closed writer, so that the writer does not refer to the link."""
 
     def write_failed(self, reason: str) -> None:
         """Do nothing."""
@@ -56,7 +56,7 @@ _NOBODY = _Nobody()
 class Writer:
     """Collects bytes and writes them without waiting; senders wait above `bound` bytes.
 
-    `unsent` counts what the buffer takes from the sum of all links.
+    `unsent` reports the size of the buffer to the limit of all links.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Writer:
         self._sock = sock
         self._unsent = unsent
         self._sent_of_first = 0  # bytes; the first piece stays in memory until all of it is sent
-        self._count_above = _UNCOUNTED  # what `buffered` may be before it is counted again
-        self._renewed_at = 0  # what `sent` has to be when all that is counted now has been sent
+        self._count_above = _UNCOUNTED  # value of `buffered` above which to count again
+        self._renewed_at = 0  # value of `sent` at which all bytes counted now will have been sent
         self._flusher = flusher
         self._owner = owner
-        self.bound = bound  # bytes; nobody has to wait for a small message below it
+        self.bound = bound  # bytes; below it, senders of small messages do not wait
         self._queue: deque[bytes | memoryview] = deque()
         self._dirty = False
         self._closed = False
@@ -83,10 +83,10 @@ class Writer:
         self._hub = gevent.get_hub()
         self._writable = self._hub.loop.io(sock.fileno(), 2)
         self.buffered = 0  # bytes
-        self.sent = 0  # bytes that the kernel has taken so far
+        self.sent = 0  # bytes that the kernel has accepted so far
 
     def write(self, data: bytes) -> None:
-        """Add bytes to what is sent at the end of this loop turn."""
+        """Add bytes to the buffer, which is flushed at the end of this turn of the loop."""
         self._queue.append(data)
         self.buffered += len(data)
         if self.buffered > self._count_above:
@@ -98,9 +98,9 @@ class Writer:
             self._flusher.mark(self)
 
     def wait_for_room(self, size: int) -> bool:
-        """Wait until there is room for `size` bytes; in the hub, tell whether there is.
+        """Wait until there is room for `size` bytes; in the hub, return False instead of waiting.
 
-        An empty buffer has room for a message of any size, as far as the other links leave it.
+        An empty buffer has room for a message of any size, unless all links together hold too much.
         """
         while not self._closed:
             if self.buffered > self.bound:
@@ -115,7 +115,10 @@ class Writer:
         return True
 
     def flush(self) -> None:
-        """Write what the kernel takes now; the rest follows when it takes more. Never raises."""
+        """Write what the kernel accepts now, and the rest when the socket is writable again.
+
+        Never raises: an error of the socket is reported to the owner.
+        """
         self._dirty = False
         try:
             while self._queue and not self._closed:
@@ -131,7 +134,7 @@ class Writer:
                 else:
                     self._sent_of_first += sent
                     self._queue.appendleft(memoryview(data)[sent:])
-                    self._dirty = True  # the watcher flushes, not the end of a turn
+                    self._dirty = True  # `_writable` will flush, so do not mark the link again
                     self._writable.start(self._resume)
                     break
             if self.buffered or self._unsent.size:
@@ -139,17 +142,17 @@ class Writer:
             if self.buffered <= LOW_WATER and not self._room.is_set():
                 self._room.set()
                 self._owner.has_room()
-        except BaseException as error:  # noqa: BLE001 - the link goes down with it as its reason
+        except BaseException as error:  # noqa: BLE001 - the reason why the link goes down
             text = error.strerror if isinstance(error, OSError) else None
             self._owner.write_failed(f'write failed: {text or error_line(error)}')
 
     def close(self) -> None:
-        """Forget what is buffered and let waiting senders go."""
+        """Free the buffer and resume waiting senders."""
         self.abandon()
         self._room.set()
 
     def abandon(self) -> None:
-        """Forget what is buffered and write no more."""
+        """Free the buffer and stop writing."""
         self._closed = True
         self._owner = _NOBODY
         self._queue.clear()
@@ -159,7 +162,7 @@ class Writer:
         self._writable.close()
 
     def _count(self) -> None:
-        """Tell what the buffer holds now, and whether all that it held before is sent."""
+        """Report the size of the buffer, and whether all bytes of an earlier count were sent."""
         renewed = self.sent >= self._renewed_at
         if renewed:
             self._renewed_at = self.sent + self.buffered
@@ -172,7 +175,7 @@ class Writer:
         self.flush()
 
     def _next_chunk(self) -> bytes | memoryview:
-        """Take buffered pieces off the queue, joined up to the size of a chunk."""
+        """Remove pieces from the queue and return them, joined up to the size of a chunk."""
         queue = self._queue
         first = queue.popleft()
         if not queue or len(first) >= _CHUNK:
