@@ -1,7 +1,8 @@
 """The transport `memory`: links within one process, with faults on demand.
 
 Tests run the whole stack on it. Endpoints are ``memory://name``; a listener at ``memory://`` gets a
-name of its own. Containers meet on a `MemoryNetwork`; those that are given none share one.
+unique name. Containers can connect if they use the same `MemoryNetwork`; all transports that are
+not given one share a common one.
 """
 
 from __future__ import annotations

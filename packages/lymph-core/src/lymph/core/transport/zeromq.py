@@ -1,8 +1,8 @@
-"""ZeroMQ through libzmq: the transport that brings ``ipc://`` and ``inproc://``.
+"""ZeroMQ through libzmq: the transport that also supports ``ipc://`` and ``inproc://``.
 
-Plain sockets of pyzmq in gevent's loop, never `zmq.green`: every socket has one watcher on its
-descriptor and is drained without waiting. libzmq's own thread does the reading, the writing and the
-heartbeats; a monitor on each socket tells of connections that come and go.
+It uses plain sockets of pyzmq in gevent's loop, not `zmq.green`: every socket has one watcher on
+its descriptor and is drained without waiting. libzmq's own thread reads, writes and sends
+heartbeats; a monitor on each socket reports new and ended connections.
 """
 
 from __future__ import annotations

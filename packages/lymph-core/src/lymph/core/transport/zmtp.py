@@ -1,7 +1,8 @@
-"""ZMTP spoken on gevent sockets: the default transport.
+"""ZMTP on TCP sockets in gevent's loop: the default transport.
 
-Its peers are DEALER and ROUTER sockets of any ZeroMQ library. Everything on a link happens in the
-hub: one reader callback decodes and delivers, one writer sends what a loop turn produced.
+Its peers may be DEALER and ROUTER sockets of any ZeroMQ library. All work of a link is done in the
+hub: a reader callback decodes and delivers messages, a writer sends the output of each turn of the
+loop.
 """
 
 from __future__ import annotations

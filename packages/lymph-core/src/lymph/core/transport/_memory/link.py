@@ -20,13 +20,13 @@ from lymph.core.transport.edge import DEAF, Edge
 
 __all__ = ['MemoryLink', 'Side']
 
-_PER_TURN = 100  # messages; then others get their turn
-_HIGH_WATER = 4 * 1024 * 1024  # bytes on their way above which senders wait
+_PER_TURN = 100  # messages delivered in one turn of the loop
+_HIGH_WATER = 4 * 1024 * 1024  # undelivered bytes above which senders wait
 
 
 @dataclass(frozen=True)
 class Side:
-    """What the links of one transport have in common."""
+    """What all links of one transport share."""
 
     network: MemoryNetwork
     max_message_size: int
@@ -35,7 +35,7 @@ class Side:
 
 
 class MemoryLink(Link):
-    """One end; `other` is the other one, None before and after the two are joined."""
+    """One end of a link; `other` is the other end, None before `join` and when the link is down."""
 
     def __init__(self, peer: str, side: Side, handler: LinkHandler) -> None:
         self.peer = peer
@@ -49,7 +49,7 @@ class MemoryLink(Link):
         self._room = Event()
         self._room.set()
         self._hub = gevent.get_hub()
-        self._late: list[tuple[float, int, list[bytes], int]] = []  # a heap: when, number, ...
+        self._late: list[tuple[float, int, list[bytes], int]] = []  # a heap of delayed messages
         self._numbers = itertools.count()
         self._next_turn = NextTurn(self._deliver)
         self._next_late = self._hub.loop.timer(0)
@@ -58,7 +58,7 @@ class MemoryLink(Link):
         side.network.links.add(self)
 
     def join(self, other: MemoryLink) -> None:
-        """Make `other` the other end; both come up in the next loop turn."""
+        """Make `other` the other end; both come up in the next turn of the loop."""
         self.other, other.other = other, self
         for link in (self, other):
             self._hub.loop.run_callback(link.now_up)
@@ -83,27 +83,27 @@ class MemoryLink(Link):
             other.arrive_later(delay, list(frames), size)
 
     def close(self, reason: str = 'closed') -> None:
-        """Take both ends down, the other one after what was sent to it has arrived."""
+        """Take both ends down, the other one after it has got all messages sent to it."""
         other = self.other
         self.lost(reason)
         if other is not None:
             other.end('closed by the peer')
 
     def cut(self, reason: str) -> None:
-        """Take both ends down at once; what is on its way is lost."""
+        """Take both ends down at once; undelivered messages are lost."""
         other = self.other
         self.lost(reason)
         if other is not None:
             other.lost(reason)
 
     def now_up(self) -> None:
-        """Tell the handler that messages may be sent."""
+        """Come up, unless the link has gone down already."""
         if self._down_reason is None:
             self.up = True
             self._side.edge.tell(self._handler.link_up, self)
 
     def wait_for_room(self) -> bool:
-        """Wait until the inbox has room; in the hub, tell whether it has."""
+        """Wait until the inbox has room; in the hub, return False instead of waiting."""
         while self._held > _HIGH_WATER:
             if getcurrent() is self._hub:
                 return False
@@ -111,7 +111,7 @@ class MemoryLink(Link):
         return True
 
     def arrive_later(self, delay: float, message: list[bytes], size: int) -> None:
-        """Take a message from the other end that arrives after `delay` seconds."""
+        """Accept a message from the other end that arrives after `delay` seconds."""
         if self._down_reason is not None:
             return
         if not delay:
@@ -123,7 +123,7 @@ class MemoryLink(Link):
             self._wait_for_late()
 
     def arrive(self, message: list[bytes], size: int) -> None:
-        """Take a message from the other end, to be delivered in the hub."""
+        """Accept a message from the other end, which will be delivered in the hub."""
         if self._down_reason is not None:
             return
         self._held += size
@@ -134,13 +134,13 @@ class MemoryLink(Link):
             self._hub.loop.run_callback(self._deliver)
 
     def end(self, reason: str) -> None:
-        """Go down when everything that is on its way has been delivered."""
+        """Go down when all messages have been delivered."""
         self.up = False
         self._ending = reason
         self._hub.loop.run_callback(self._deliver)
 
     def lost(self, reason: str) -> None:
-        """Take this end down."""
+        """Take this end down at once. Idempotent."""
         if self._down_reason is not None:
             return
         self._down_reason = reason
@@ -175,7 +175,7 @@ class MemoryLink(Link):
             self._wait_for_late()
 
     def _deliver(self) -> None:
-        """Give the handler what has arrived, up to a fair number of messages. Runs in the hub."""
+        """Pass messages to the handler, up to a fair number in one turn. Runs in the hub."""
         limit = self._side.max_message_size
         for _ in range(_PER_TURN):
             if not self._inbox or self._down_reason is not None:
@@ -183,7 +183,7 @@ class MemoryLink(Link):
             message = self._inbox.popleft()
             size = sum(map(len, message))
             self._held -= size
-            # a quarter, so that a sender who waits can send more than one message when it goes on
+            # at a quarter, so that a waiting sender can send more than one message when it resumes
             if self._held <= _HIGH_WATER // 4:
                 self._room.set()
             # the sender has compared it with its own limit, which may be larger
@@ -193,7 +193,7 @@ class MemoryLink(Link):
                 self._side.edge.tell(self._handler.message_arrived, self, message)
         if self._inbox and self._down_reason is None:
             self._next_turn.ask()
-        # The other end has closed; what it sent with a delay still arrives before the link ends.
+        # The other end has closed; delayed messages still arrive before this end goes down.
         elif self._ending is not None and not self._late:
             self.lost(self._ending)
 

@@ -1,4 +1,4 @@
-"""Where the links of one process meet, and what becomes of messages on the way."""
+"""The network that links of one process share, and the faults of its messages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ SCHEME = 'memory://'
 
 @dataclass
 class Faults:
-    """What happens to messages: chances from 0 to 1, delays in seconds."""
+    """The faults of a network: probabilities from 0 to 1, delays in seconds."""
 
     drop: float = 0.0
     duplicate: float = 0.0
-    reorder: float = 0.0  # chance that a message is overtaken by those of the next 10 ms
+    reorder: float = 0.0  # probability that messages of the next 10 ms overtake a message
     delay: float = 0.0
     chance: random.Random = field(default_factory=random.Random)
 
     def plan(self) -> list[float]:
-        """Return the delays after which copies of a message arrive; none when it is dropped."""
+        """Return a delay for each copy of a message; an empty list if it is dropped."""
         if self.chance.random() < self.drop:
             return []
         copies = 2 if self.chance.random() < self.duplicate else 1
@@ -37,20 +37,20 @@ class Cuttable(Protocol):
     peer: str
 
     def cut(self, reason: str) -> None:
-        """Take both ends down at once; what is on its way is lost."""
+        """Take both ends down at once; undelivered messages are lost."""
 
 
 class Acceptor(Protocol):
-    """Somebody who listens."""
+    """A listener of the network."""
 
     endpoint: str
 
     def accept(self, link: Cuttable) -> None:
-        """Give the link of a caller its other end."""
+        """Make the other end of a caller's link."""
 
 
 class MemoryNetwork:
-    """Where the listeners of one process are found by name."""
+    """Finds the listeners of one process by name, and can cut links."""
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.faults = faults
@@ -67,7 +67,7 @@ class MemoryNetwork:
         )
 
     def cut(self, endpoint: str | None = None) -> None:
-        """Take down all links to `endpoint`, or all there are."""
+        """Take down all links to `endpoint`; None: all links of the network."""
         for link in list(self.links):
             if endpoint in (None, link.peer):
                 link.cut('cut')

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class MemoryListener(Listener):
-    """Accepts links under its name; `closed(listener)` is called for its owner's table."""
+    """Accepts links at its endpoint; `close` calls `closed(listener)` for its owner."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class MemoryListener(Listener):
         side.network.listeners[endpoint] = self
 
     def accept(self, link: Cuttable) -> None:
-        """Give the link of a caller its other end."""
+        """Make the other end of a caller's link."""
         assert isinstance(link, MemoryLink)
         link.join(MemoryLink('memory://caller', self._side, self._handler))
 
     def close(self) -> None:
-        """Accept no more links."""
+        """Stop accepting links."""
         if self._side.network.listeners.get(self.endpoint) is self:
             del self._side.network.listeners[self.endpoint]
             self._closed(self)
@@ -57,7 +57,7 @@ class MemoryTransport(Transport):
     """Links within one process."""
 
     schemes = ('memory',)
-    #: where transports meet that are given no network of their own
+    #: the network of transports that are not given one
     shared_network: ClassVar[MemoryNetwork] = MemoryNetwork()
 
     def __init__(
@@ -74,7 +74,7 @@ class MemoryTransport(Transport):
         self._listeners: set[MemoryListener] = set()
 
     def address(self, ip: str, port: int) -> str:
-        """Return an endpoint whose name is made when it is listened at."""
+        """Return ``memory://``; `listen` then makes a unique name."""
         return SCHEME
 
     def listen(self, endpoint: str, handler: LinkHandler) -> Listener:
@@ -89,7 +89,7 @@ class MemoryTransport(Transport):
         return listener
 
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
-        """Begin a link to ``memory://name``; see `Transport.connect`."""
+        """Begin to connect to ``memory://name``; see `Transport.connect`."""
         link = MemoryLink(self._checked(endpoint), self._side, handler)
         listener = self.network.listeners.get(endpoint)
         if listener is None:

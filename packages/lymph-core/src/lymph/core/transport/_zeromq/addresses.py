@@ -1,4 +1,4 @@
-"""Endpoints as libzmq takes them, and where they may be."""
+"""Endpoints in the form that libzmq accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATHS = ('ipc', 'inproc')
 
 
 def check(endpoint: str) -> str:
-    """Return the scheme of an endpoint; raises ValueError for none of ours."""
+    """Return the scheme of an endpoint; raises ValueError unless it is tcp, ipc or inproc."""
     scheme = scheme_of(endpoint)
     if scheme in _PATHS and len(endpoint) > len(f'{scheme}://'):
         return scheme
@@ -30,27 +30,30 @@ def check(endpoint: str) -> str:
 
 
 def resolve(endpoint: str, timeout: float) -> list[str]:
-    """Return where a ``tcp://`` endpoint is, with numeric hosts, in the order in which to try.
+    """Return the numeric endpoints of a ``tcp://`` endpoint, in the order in which to try them.
 
-    libzmq would ask a name server in its only thread, and never tell that it failed. Raises
-    OSError, also when there is no answer within `timeout` seconds.
+    libzmq would look up names in its only thread, and would not report failures. Raises OSError if
+    the host is not found within `timeout` seconds.
     """
     host, port = split_tcp(endpoint)
     if numeric(host) is not None:
-        return [endpoint]  # with its scope, if it has one
+        return [endpoint]  # unchanged, which keeps the scope of an IPv6 address
     found = resolver().addresses(host, port, timeout)
     return [join_tcp(str(address[0]), port) for _, address in found]
 
 
 def is_ipv6(endpoint: str) -> bool:
-    """Tell whether libzmq needs its IPv6 option, with which IPv4 peers have strange addresses."""
+    """Tell whether libzmq needs its option IPV6.
+
+    It is not always set, because with it the addresses of IPv4 peers are IPv4-mapped ones.
+    """
     return endpoint.startswith('tcp://[')
 
 
 def refuse_taken(endpoint: str) -> None:
-    """Raise OSError when somebody listens at an ``ipc://`` endpoint.
+    """Raise OSError if a process listens at an ``ipc://`` endpoint.
 
-    libzmq removes the socket file of another listener and takes its place.
+    Without this check libzmq would remove the socket file of the other listener and replace it.
     """
     path = endpoint.removeprefix('ipc://')
     with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
@@ -58,7 +61,7 @@ def refuse_taken(endpoint: str) -> None:
         try:
             sock.connect(path)
         except BlockingIOError:
-            pass  # it listens, and has a full backlog
+            pass  # there is a listener, and its backlog is full
         except OSError:
             return
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), endpoint)

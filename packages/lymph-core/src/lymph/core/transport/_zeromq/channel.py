@@ -1,13 +1,13 @@
-"""A libzmq socket in gevent's loop: drained without waiting, written to without waiting.
+"""A libzmq socket in gevent's loop, read and written without waiting.
 
-Theory: the descriptor of a libzmq socket becomes readable when something has happened inside, and
-any call into the socket may use up that sign. So after everything that was received or sent the
-socket is asked again: at the end of a drain, or once in the loop turn in which something was sent.
-Only libzmq's own methods are used, with plain integers: the layers of Python above them and the
-arithmetic of enumerations cost more than all the rest.
+Theory: the descriptor of a libzmq socket is edge-triggered: it becomes readable when the state of
+the socket has changed, and any call into the socket may clear that signal. So the socket is checked
+again after everything that was received or sent: at the end of a drain, or once in the turn of the
+loop in which something was sent. Only libzmq's own methods are used, with plain integers: the
+Python layers above them and the arithmetic of enumerations would cost more than all the rest.
 
-No error leaves a look at the socket, for the sign would be lost with it: the error is logged, and
-the socket is looked at again, at once after a first error and later while it fails.
+No exception may leave a check of the socket, because the signal would be lost: the error is logged,
+and the socket is checked again, at once after a first error and after growing pauses later.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ logger = logging.getLogger(__name__)
 
 _NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _EVENTS, _POLLIN, _RCVMORE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVMORE)
-_TURN = 0.01  # seconds; then others get their turn
-_PER_LOOK = 50  # messages between two looks at the clock
-_SKIPPED_PER_TURN = 10_000  # frames of a message that is not wanted
-_RETRIES = (0.0, 0.01, 0.1, 1.0)  # seconds before a look that follows one, two, ... failures
-# Seconds after which a sender that waits looks by itself: libzmq says that one of a ROUTER's peers
-# has room again but not which, and the sign may be used up by the attempt of another one.
+_TURN = 0.01  # seconds for which messages are received in one turn of the loop
+_PER_LOOK = 50  # messages between two readings of the clock
+_SKIPPED_PER_TURN = 10_000  # frames of a rejected message
+_RETRIES = (0.0, 0.01, 0.1, 1.0)  # seconds before a check that follows one, two, ... failures
+# Seconds after which a waiting sender tries again by itself: libzmq signals that some peer of a
+# ROUTER has room again, but not which one, and the attempt of another sender may clear the signal.
 _RETRY = 0.1
 
 
 class Unroutable(Exception):
-    """A ROUTER does not know the peer, or no longer."""
+    """A ROUTER does not know the peer, or does not know it any more."""
 
 
 def descriptor_of(socket: Socket) -> int:
-    """Return the descriptor that becomes readable when something has happened in a socket."""
+    """Return the descriptor that becomes readable when the state of a socket has changed."""
     return cast(int, socket.get(int(zmq.FD)))
 
 
@@ -56,11 +56,11 @@ def _nothing(socket: Socket) -> None:
 
 
 class SocketOwner:
-    """Owns a socket of type `kind`; raises `zmq.ZMQError` when there is none to be had.
+    """Owns a socket of type `kind`; raises `zmq.ZMQError` if it cannot be created.
 
-    `receive(socket)` is called in the hub to take one message; it
-    raises `zmq.Again` when there is none. `drained(finished)` is called after each look, with
-    whether nothing is left.
+    `receive(socket)` is called in the hub; it must receive one message, and raise `zmq.Again` if
+    there is none. `drained(finished)` is called after each check; `finished` tells whether all
+    messages have been received.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class SocketOwner:
         self.socket = Socket(shared_context(), kind)
         for option, value in options:
             self.socket.set(int(option), value)
-        #: what logs call it
+        #: the name of the socket in logs
         self.name = name
-        #: why nothing is received at the moment; None: all is well
+        #: why nothing is received at the moment; None if it is
         self.trouble: str | None = None
         self._edge = edge
         self._receive = receive
@@ -85,24 +85,24 @@ class SocketOwner:
         self._room = Event()
         self._waiting = False  # whether senders wait for room
         self._closed = False
-        self._scheduled = False  # a look at the socket at the end of this loop turn
+        self._scheduled = False  # whether a check will run at the end of this turn of the loop
         self._draining = False
-        self._skipping = False  # whether frames of an unwanted message are still to be received
-        self._failures = 0  # looks in a row that failed
+        self._skipping = False  # whether frames of a rejected message are still to be received
+        self._failures = 0  # consecutive checks that failed
         self._loop = gevent.get_hub().loop
         self._readable = self._loop.io(descriptor_of(self.socket), 1)
         self._retry = self._loop.timer(0)
         self._next_turn = NextTurn(self.drain)
 
     def start(self) -> None:
-        """Receive from now on."""
+        """Start receiving."""
         self._readable.start(self.drain)
         self._look_later()
 
     def send(self, first: bytes, rest: Sequence[bytes]) -> bool:
-        """Send a message and return True, or False when there is no room for it.
+        """Send a message and return True; return False if there is no room for it.
 
-        Raises Unroutable.
+        Raises Unroutable if a ROUTER does not know the peer.
         """
         send = self.socket.send
         try:
@@ -117,29 +117,29 @@ class SocketOwner:
             if error.errno == errno.EHOSTUNREACH:
                 raise Unroutable from error
             raise
-        finally:  # an attempt that failed may have used up the sign as well
+        finally:  # a failed attempt may have cleared the signal as well
             if not self._scheduled and not self._draining:
                 self._look_later()
         return True
 
     @property
     def settled(self) -> bool:
-        """Whether everything that is complete has been received."""
+        """Whether all complete messages have been received."""
         try:
             return self._closed or not self._readable_now()
         except zmq.ZMQError:
             return False
-        finally:  # asking may have used up the sign
+        finally:  # the check may have cleared the signal
             self._look_later()
 
     def wait_for_room(self) -> None:
-        """Wait until it is worth trying to send again; never to be called in the hub."""
+        """Wait until sending may succeed. Must not be called in the hub."""
         room = self._room
         self._waiting = True
         room.wait(_RETRY)
 
     def drain(self) -> None:
-        """Receive what there is, up to a fair number of messages, in the hub. Never raises."""
+        """Receive messages, up to a fair number in one turn. Runs in the hub. Never raises."""
         if self._draining or self._closed:
             return
         self._draining = True
@@ -153,19 +153,19 @@ class SocketOwner:
         self._seen(finished)
 
     def skip_rest(self) -> None:
-        """Drop those frames of the current message that have not been received."""
+        """Drop the remaining frames of the current message."""
         self._skipping = True
 
     def close(self, linger: int = 0) -> None:
-        """Close the socket; libzmq goes on writing what it was given for up to `linger` ms."""
+        """Close the socket; libzmq goes on sending what it has queued for up to `linger` ms."""
         if not self._closed:
             self.abandon()
             self.socket.close(linger)
             self._let_senders_try()
-            self._receive, self._drained = _nothing, None  # or the link would never be let go of
+            self._receive, self._drained = _nothing, None  # so that the link can be freed
 
     def abandon(self) -> None:
-        """Leave the socket alone from now on."""
+        """Stop using the socket, without closing it."""
         self._closed = True
         self._readable.stop()
         self._readable.close()
@@ -174,7 +174,7 @@ class SocketOwner:
         self._next_turn.close()
 
     def _receive_some(self) -> bool:
-        """Return whether everything was received."""
+        """Receive messages for up to `_TURN` seconds; return whether all were received."""
         receive, socket = self._receive, self.socket
         received, ends = 0, 0.0
         while True:
@@ -187,7 +187,7 @@ class SocketOwner:
             if self._closed:
                 return True
             received += 1
-            # Asking is cheaper than an exception, when there was one message only.
+            # after a single message, checking costs less than the exception of another `recv`
             if received == 1 and not self._readable_now():
                 return True
             if received % _PER_LOOK == 0:
@@ -197,7 +197,7 @@ class SocketOwner:
                     return False
 
     def _skip_some(self) -> bool:
-        """Drop frames of the current message; return whether that was all of them."""
+        """Drop frames of the current message; return whether all have been dropped."""
         socket = self.socket
         for _ in range(_SKIPPED_PER_TURN):
             if not socket.get(_RCVMORE):
@@ -229,7 +229,7 @@ class SocketOwner:
             self._seen(True)
 
     def _seen(self, finished: bool) -> None:
-        """Tell whoever waits for it that the socket was looked at."""
+        """Handle a successful check of the socket: call `drained`, wake waiting senders."""
         if self._failures:
             self._failures = 0
             if self.trouble is not None:
@@ -246,7 +246,7 @@ class SocketOwner:
             self._let_senders_try()
 
     def _failed(self, error: BaseException) -> None:
-        """Note that a look at the socket failed, and plan another one."""
+        """Handle a failed check of the socket: log the error and schedule another check."""
         self._skipping = True  # it may have failed in the middle of a message
         delay = _RETRIES[min(self._failures, len(_RETRIES) - 1)]
         self._failures += 1
@@ -272,8 +272,8 @@ class SocketOwner:
                 send(part, _MORE)
             send(parts[-1], _NOBLOCK)
         except zmq.Again:
-            # Room is counted in whole messages, so the connection went away in the middle of one:
-            # libzmq has taken the message back, and the monitor is about to tell.
+            # Room is counted in whole messages, so the connection has ended within this one: libzmq
+            # has dropped the message, and the monitor is about to report the end.
             logger.debug('a message was lost with its connection')
 
     def _let_senders_try(self) -> None:

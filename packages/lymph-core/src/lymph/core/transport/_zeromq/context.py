@@ -1,6 +1,6 @@
-"""libzmq's context: one for all transports of a process, so that ``inproc://`` joins them.
+"""libzmq's context: one for all transports of a process, so that ``inproc://`` connects them.
 
-`Socket` is the class of pyzmq's backend, which `zmq.Socket` adds layers of Python to.
+`Socket` is the class of pyzmq's backend, without the Python layers that `zmq.Socket` adds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     Socket = backend.Socket if as_expected('pyzmq', 'backend.Socket', _has_backend) else zmq.Socket
 
-_MAX_SOCKETS = 32768  # each link out takes three: itself, and the two ends of its monitor
+_MAX_SOCKETS = 32768  # an outgoing link needs three: its own, and the two ends of its monitor
 
 
 def shared_context() -> zmq.Context[zmq.Socket[bytes]]:

@@ -1,8 +1,8 @@
-"""CURVE: connections that are encrypted, and whose services prove who they are.
+"""CURVE: encrypted connections to authenticated services.
 
-Source: RFC 26/CURVEZMQ. Services have a secret key; whoever calls them knows the public key that
-belongs to it, and reaches nobody else. Callers need no key of their own: they get a new one when
-they have none. Keys are written as 40 characters of Z85, as `zmq.curve_keypair()` makes them.
+Source: RFC 26/CURVEZMQ. All services share a secret key. Callers know its public key, and can
+connect only to services that have the secret key. Callers need no key of their own: without one, a
+new one is made. Keys are written as 40 characters of Z85, as `zmq.curve_keypair()` makes them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ _Z85 = 40  # characters of a key
 
 @dataclass(frozen=True)
 class CurveKeys:
-    """The keys of one side: `secret` its own, `server` the public one of the services it calls."""
+    """The keys of one side: its own `secret` one, and `server`, the public one of the services."""
 
     secret: str | None = None
     server: str | None = None
 
     @classmethod
     def from_config(cls, config: ConfigView) -> CurveKeys:
-        """Read a `curve` section: `secret_key`, `server_key`; raises ConfigurationError."""
+        """Read a `curve` section with `secret_key`, `server_key` or both.
+
+        Raises ConfigurationError for invalid keys, and if libzmq has no CURVE.
+        """
         refuse_unknown(config, ('secret_key', 'server_key'), plain=True)
         keys = cls(_key(config, 'secret_key'), _key(config, 'server_key'))
         if keys.secret is None and keys.server is None:
@@ -38,10 +41,7 @@ class CurveKeys:
         return keys
 
     def listening(self) -> list[tuple[int, int | bytes]]:
-        """Return the options of a socket that is connected to.
-
-        Raises ConfigurationError without a key of its own.
-        """
+        """Return the options of a listening socket; raises ConfigurationError without `secret`."""
         if self.secret is None:
             raise ConfigurationError(
                 'expected a key: a service needs one to prove who it is',
@@ -50,7 +50,7 @@ class CurveKeys:
         return [(zmq.CURVE_SERVER, 1), (zmq.CURVE_SECRETKEY, self.secret.encode())]
 
     def connecting(self) -> list[tuple[int, int | bytes]]:
-        """Return the options of a socket that connects; raises ValueError without `server`."""
+        """Return the options of a connecting socket; raises ValueError without `server`."""
         if self.server is None:
             raise ValueError('expected curve.server_key: the public key of the services to call')
         if self.secret is None:
@@ -75,7 +75,7 @@ def _key(config: ConfigView, name: str) -> str | None:
             return text
     except (ValueError, UnicodeError, zmq.ZMQError):
         pass
-    # not told in the error: it may be a secret
+    # the error does not quote the key, which may be secret
     raise config.error(
         name, f'expected {_Z85} characters of Z85, as zmq.curve_keypair() makes them'
     )

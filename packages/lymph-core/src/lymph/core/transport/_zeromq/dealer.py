@@ -1,9 +1,9 @@
-"""A link out: a DEALER with one connection, which is never made again.
+"""An outgoing link: a DEALER with one connection, which never reconnects.
 
-libzmq would make it again by itself; it is given so long an interval that it does not come to it.
-Told never to (an interval of -1), or to queue nothing for a connection that is not there
-(`IMMEDIATE`, which `Link.up` takes care of here), it would throw away what was received and not yet
-read when a connection ends: the last replies of a service that stops.
+libzmq reconnects by default; here it gets so long an interval that it never does. With an interval
+of -1 (never), or with `IMMEDIATE` (queue nothing without a connection, which `Link.up` ensures
+here), libzmq would drop received messages that were not read yet when a connection ends: the last
+replies of a service that stops.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ _NEVER = 2**31 - 1  # milliseconds, 24 days; links are closed as soon as their c
 
 
 class DealerLink(ZeromqLink):
-    """The connecting side of a connection; `closed(link)` is called once, for its owner's table."""
+    """The connecting side of a connection.
+
+    `closed(link)` is called once when the link is down, so that its owner can forget it.
+    """
 
     def __init__(
         self,
@@ -62,9 +65,9 @@ class DealerLink(ZeromqLink):
         self._deadline.start(self.lost, f'connection failed: not up within {terms.patience:g} s')
 
     def open(self, *addresses: str) -> None:
-        """Begin to connect to an endpoint as libzmq writes it; hosts are numbers.
+        """Begin to connect to endpoints in libzmq's form, with numeric hosts.
 
-        Several addresses are those of one host: they are tried in turn, and share the time.
+        Several addresses belong to one host: they are tried in turn and share the timeout.
         """
         self._share = self._terms.for_each(len(addresses))
         self._untried = list(addresses)
@@ -73,7 +76,7 @@ class DealerLink(ZeromqLink):
 
     @property
     def weighed(self) -> Weighed:
-        """The connection, to be weighed."""
+        """The connection, for `Weighing`."""
         return Weighed(*self._connection, self, self._channel.settled, self.give_way)
 
     @property
@@ -82,7 +85,7 @@ class DealerLink(ZeromqLink):
         return self._connection
 
     def close(self, reason: str = 'closed') -> None:
-        """Take the link down; what was sent still leaves, unless the peer does not read."""
+        """Take the link down; messages sent before still leave, unless the peer does not read."""
         self.lost(reason)
 
     def lost(self, reason: str) -> None:
@@ -96,20 +99,20 @@ class DealerLink(ZeromqLink):
             self.ended(reason)
 
     def begin(self) -> None:
-        """Send and receive from now on."""
+        """Come up: start sending and receiving."""
         self._deadline.stop()
         self.now_up()
         self._channel.start()
 
     def leave(self, reason: str) -> None:
-        """Take the link down when all that was received is delivered."""
+        """Take the link down when all received messages have been delivered."""
         if self.down_reason is None:
             self.up = False
             self.leaving = reason
             self._channel.drain()
 
     def abandon(self) -> None:
-        """Leave the sockets to the parent, in a forked child."""
+        """In a forked child, stop using the sockets; they stay the parent's."""
         if self.down_reason is None:
             super().abandon()
             self._deadline.stop()
@@ -120,7 +123,7 @@ class DealerLink(ZeromqLink):
     def _try_next(self) -> None:
         socket = self._channel.socket
         if self._trying:
-            with suppress(zmq.ZMQError):  # libzmq has given it up by itself
+            with suppress(zmq.ZMQError):  # libzmq may have given up the connection itself
                 socket.disconnect(self._trying)
         self._trying = self._untried.pop(0)
         self.stage = 'the TCP connection'
@@ -165,5 +168,5 @@ class DealerLink(ZeromqLink):
         elif event == DISCONNECTED and self.up:
             self.leave('closed by the peer')  # after what has arrived is delivered
         elif event in (DISCONNECTED, CLOSED) and self.leaving is None:
-            # it was never up: the next address of the host, if there is one
+            # it was never up: try the next address of the host, if there is one
             self._failed('nobody listens, or the peer hung up')

@@ -1,8 +1,8 @@
 """The connections that libzmq holds, seen through their file descriptors.
 
-libzmq has no call that ends one connection of a ROUTER. To shut its socket down from outside has
-the same effect as a peer that leaves: libzmq cleans up and its monitor tells so. The descriptor
-itself stays libzmq's; its inode shows whether it is still the connection that was meant.
+libzmq has no call that ends one connection of a ROUTER. Shutting its socket down from outside has
+the same effect as a peer that disconnects: libzmq cleans up and its monitor reports the end. The
+descriptor stays libzmq's; its inode shows whether it still is the same connection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _Socket: type[socket.socket] = get_original('socket', 'socket')
 
 
 def inode_of(descriptor: int) -> int | None:
-    """Return what tells this connection from others that get the same descriptor later."""
+    """Return the inode of a connection, None if it is closed.
+
+    It distinguishes the connection from others that get the same descriptor later.
+    """
     try:
         return os.fstat(descriptor).st_ino
     except OSError:
@@ -30,7 +33,7 @@ def inode_of(descriptor: int) -> int | None:
 
 
 def peer_of(descriptor: int) -> str | None:
-    """Return the ``tcp://`` endpoint of the other side, None when it has none."""
+    """Return the ``tcp://`` endpoint of the other side, None if it has none."""
     try:
         with _copy_of(descriptor) as sock:
             address = sock.getpeername()
@@ -40,17 +43,17 @@ def peer_of(descriptor: int) -> str | None:
 
 
 def shut_down(descriptor: int, inode: int | None) -> None:
-    """End a connection, unless `descriptor` is another one by now."""
+    """End a connection, unless `descriptor` belongs to another one by now."""
     with suppress(OSError), _copy_of(descriptor) as sock:
         if inode is not None and inode_of(sock.fileno()) == inode:
             sock.shutdown(socket.SHUT_RDWR)
 
 
 def close_inherited(descriptor: int, inode: int | None) -> None:
-    """Close a forked child's copy of a connection, unless `descriptor` is another one by now.
+    """Close a forked child's copy of a connection, unless `descriptor` belongs to another one.
 
-    libzmq does not run in the child; open copies would keep the parent's peers from noticing that
-    the parent has ended.
+    libzmq does not run in the child. If copies stayed open, the parent's peers would not notice the
+    end of the parent.
     """
     if inode is not None and inode_of(descriptor) == inode:
         os.close(descriptor)
@@ -58,9 +61,10 @@ def close_inherited(descriptor: int, inode: int | None) -> None:
 
 @contextmanager
 def _copy_of(descriptor: int) -> Iterator[socket.socket]:
-    """Lend a socket of its own for a connection; raises OSError for what is none any more.
+    """Yield a socket for a duplicate of a connection; raises OSError if it is closed.
 
-    libzmq's threads may close the descriptor at any moment, and it may be that of a file then.
+    A duplicate is used because libzmq's threads may close the descriptor at any moment; then it may
+    even belong to a file.
     """
     copy = os.dup(descriptor)
     try:

@@ -1,8 +1,8 @@
-"""A process without file descriptors: libzmq says nothing when it can accept nobody.
+"""Noticing that the process has no free file descriptors, so that libzmq cannot accept connections.
 
-It tries again by itself, in its own thread, as fast as it can, so its listener goes on as soon as
-there are descriptors. Its monitor would tell of each try, hundreds of thousands a second; looking
-once a second whether there is a descriptor costs next to nothing.
+libzmq does not report this. It tries again in its own thread, as fast as it can, so its listener
+recovers as soon as there are descriptors. Its monitor could report each attempt, hundreds of
+thousands a second; trying once a second to open a descriptor costs next to nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INTERVAL = 1.0  # seconds
 
 
 class DescriptorWatch:
-    """Logs when the listener `name` has no descriptors to accept with, and when it has."""
+    """Logs when the listener `name` has no descriptors to accept connections, and when it has."""
 
     def __init__(self, name: str, edge: Edge) -> None:
         self._name = name
@@ -31,12 +31,12 @@ class DescriptorWatch:
 
     @property
     def trouble(self) -> str | None:
-        """Why nobody is accepted right now; None: there are descriptors."""
+        """Why no connection can be accepted now; None if there are descriptors."""
         self._look()
         return self._trouble
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._timer.stop()
         self._timer.close()
 

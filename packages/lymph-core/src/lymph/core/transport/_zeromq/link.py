@@ -23,22 +23,22 @@ from lymph.core.transport.edge import DEAF, Edge
 __all__ = ['StillbornLink', 'Unfit', 'ZeromqLink', 'receive_frames']
 
 _NOBLOCK = int(zmq.NOBLOCK)
-_UNCHECKED = 8  # frames of a message that are received before it is looked at
-_HIGH_WATER = 16 * 1024 * 1024  # bytes that a link gives to libzmq before the peer has taken them
+_UNCHECKED = 8  # frames of a message that are received before its size is checked
+_HIGH_WATER = 16 * 1024 * 1024  # bytes in libzmq and the kernel, above which senders wait
 
 
 class Unfit(Exception):
-    """A message is over a limit; some of its frames are still to be received."""
+    """A message exceeds a limit; some of its frames may still have to be received."""
 
 
 def receive_frames(first: zmq.Frame, socket: Socket, limit: int) -> tuple[list[bytes], int]:
     """Return the frames of a message whose first one has been received, and their size.
 
-    Raises Unfit for more than `limit` bytes or too many frames. libzmq compares single frames with
-    its limit and counts none, so a message may have any number of them.
+    Raises Unfit for more than `limit` bytes or too many frames. libzmq's own limit applies only to
+    single frames, and it does not limit their number.
     """
     frames, frame = [first.bytes], first
-    # Nearly all messages end here. libzmq bounds each frame, so a few may be held unchecked.
+    # nearly all messages end here; libzmq limits each frame, so a few may be stored unchecked
     while frame.more and len(frames) < _UNCHECKED:
         frame = socket.recv(_NOBLOCK, False)
         frames.append(frame.bytes)
@@ -55,9 +55,9 @@ def receive_frames(first: zmq.Frame, socket: Socket, limit: int) -> tuple[list[b
 
 
 class ZeromqLink(Link):
-    """One side of a connection that libzmq holds; `channel` is what it sends through."""
+    """One side of a connection of libzmq; messages are sent through `channel`."""
 
-    #: seconds for which a sender waits for room before the link is given up
+    #: seconds that a sender waits for the peer to read something before the link is closed
     patience = math.inf
 
     def __init__(
@@ -71,11 +71,11 @@ class ZeromqLink(Link):
         self.peer = peer
         self.up = False
         self.down_reason: str | None = None
-        #: why the link goes down as soon as all that was received is delivered
+        #: why the link goes down as soon as all received messages are delivered; None: it does not
         self.leaving: str | None = None
-        #: bytes given to the handler, and to libzmq, with what frames take at least
+        #: bytes passed to the handler, and to libzmq, with the minimal overhead of frames
         self.delivered = self.sent = 0
-        self._taken = 0  # bytes that the peer had acknowledged when that was looked at
+        self._taken = 0  # bytes that the peer had acknowledged at the last check
         self._handler: LinkHandler = handler
         self._channel = channel
         self._limit = max_message_size
@@ -85,7 +85,7 @@ class ZeromqLink(Link):
     def send(self, frames: Sequence[bytes]) -> None:
         """Send a message; raises LinkDown and MessageTooLong, see `Link.send`."""
         size = sum(map(len, frames))
-        # a link that is down raises LinkDown instead, in `_try_send_up`
+        # for a link that is down, `_try_send_up` raises LinkDown instead
         if size > self._limit and self.up:
             raise MessageTooLong(size, self._limit)
         tired_at: float | None = None
@@ -96,8 +96,8 @@ class ZeromqLink(Link):
             if getcurrent() is self._hub:
                 return  # dropped, since the hub cannot wait
             now = time.monotonic()
-            # The peer has `patience` seconds to take something, and as many again each time it did.
-            # A link that is closed here makes the next attempt raise LinkDown.
+            # The peer has `patience` seconds to read something, and again each time it has. If the
+            # link is closed here, the next attempt raises LinkDown.
             if tired_at is None or taken != self._taken:
                 tired_at, taken = now + self.patience, self._taken
             elif now >= tired_at:
@@ -111,20 +111,20 @@ class ZeromqLink(Link):
         """The descriptor of the connection, and its inode."""
 
     def _has_room(self) -> bool:
-        """Ask the kernel whether the peer has taken enough for libzmq to be given more.
+        """Tell whether the peer has read enough, by the counts of the kernel, to send more.
 
-        libzmq bounds its queue in messages alone, which may be large. Without a TCP connection
-        there is no other bound.
+        libzmq limits its queue only in messages, which may be large. Without a TCP connection that
+        is the only limit, and this returns True.
         """
         traffic = traffic_of(*self.connection) if self.up else None
         if traffic is None:
             return True
         self._taken = traffic.acknowledged
-        self.sent = max(self.sent, self._taken)  # frames take more than was counted
+        self.sent = max(self.sent, self._taken)  # the real overhead of frames may be larger
         return self.sent - self._taken <= _HIGH_WATER
 
     def _try_send_up(self, frames: Sequence[bytes]) -> bool:
-        """Give a message to libzmq, if it has room; raises LinkDown."""
+        """Pass a message to libzmq; return False if it has no room. Raises LinkDown."""
         if not self.up:
             reason = self.down_reason or self.leaving or 'the connection is not up yet'
             raise LinkDown(f'cannot send to {self.peer}: {reason}')
@@ -135,20 +135,20 @@ class ZeromqLink(Link):
 
     @abstractmethod
     def _try_send(self, frames: Sequence[bytes]) -> bool:
-        """Give a message to libzmq, or return False when there is no room for it."""
+        """Pass a message to libzmq; return False if it has no room."""
 
     def now_up(self) -> None:
-        """Tell the handler that messages may be sent."""
+        """Come up: tell the handler that messages may be sent."""
         self.up = True
         self._edge.tell(self._handler.link_up, self)
 
     def arrived(self, frames: list[bytes], size: int) -> None:
-        """Give a message of `size` bytes to the handler."""
+        """Pass a message of `size` bytes to the handler."""
         self.delivered += size + FRAME * len(frames)
         self._edge.tell(self._handler.message_arrived, self, frames)
 
     def ended(self, reason: str) -> None:
-        """Tell the handler, once and in the hub, that the link is down."""
+        """Mark the link as down and tell the handler, once and in the hub."""
         if self.down_reason is not None:
             return
         self.down_reason = reason
@@ -160,18 +160,18 @@ class ZeromqLink(Link):
             self._hub.loop.run_callback(self._edge.tell, handler.link_down, self, reason)
 
     def give_way(self, reason: str) -> None:
-        """Take the link down, which holds more of the memory of all than others."""
+        """Take the link down because it is the greediest one; see `Buffers`."""
         self._edge.log(logging.WARNING, 'max_buffered', '%s: closed; %s', self.peer, reason)
         self.close(reason)
 
     def abandon(self) -> None:
-        """Refuse from now on, in a forked child."""
+        """In a forked child, refuse further use."""
         self.up = False
         self.down_reason = made_before_fork('link')
 
 
 class StillbornLink(Link):
-    """A link for which there was not even a socket; it goes down in the next turn of the loop."""
+    """A link whose socket could not be created; it goes down in the next turn of the loop."""
 
     def __init__(self, peer: str, handler: LinkHandler, reason: str, edge: Edge) -> None:
         self.peer = peer
@@ -184,4 +184,4 @@ class StillbornLink(Link):
         raise LinkDown(f'cannot send to {self.peer}: {self._reason}')
 
     def close(self, reason: str = 'closed') -> None:
-        """Do nothing: it is down."""
+        """Do nothing, since the link is down."""

@@ -1,7 +1,8 @@
 """``inproc://``: links within a process through libzmq's own queues.
 
-libzmq tells nothing of such connections, but both sides are at hand here: the caller's link tells
-the listener when it comes and goes, under a number below zero in place of a descriptor.
+libzmq's monitor does not report such connections, but both sides are in this process: the caller's
+link tells the listener when it connects and disconnects, with a negative number instead of a
+descriptor.
 """
 
 from __future__ import annotations
@@ -48,19 +49,19 @@ class LocalListener(RouterListener):
         self.all[address] = self
 
     def close(self) -> None:
-        """Accept no more links."""
+        """Stop accepting links."""
         self.all.pop(self.endpoint, None)
         super().close()
 
     def end(self, reason: str) -> None:
-        """Take all links down as well."""
+        """Stop accepting links and take all links down."""
         self.all.pop(self.endpoint, None)
         super().end(reason)
         for number in list(self._callers):
             self.hang_up(number, None)
 
     def abandon(self) -> None:
-        """Be found no more, in a forked child."""
+        """In a forked child, stop using the sockets, and make the endpoint free again."""
         self.all.pop(self.endpoint, None)
         super().abandon()
 
@@ -71,12 +72,12 @@ class LocalListener(RouterListener):
             gevent.get_hub().loop.run_callback(caller.leave, 'closed by the peer')
 
     def entered(self, caller: LocalDealerLink) -> None:
-        """Know a caller that has connected."""
+        """Add a caller that has connected."""
         self._callers[caller.number] = caller
         self._happened(ACCEPTED, caller.number)
 
     def left(self, caller: LocalDealerLink) -> None:
-        """Forget a caller that has gone; called from anywhere."""
+        """Remove a caller that has disconnected; may be called in any greenlet."""
         if self._callers.pop(caller.number, None) is not None:
             gevent.get_hub().loop.run_callback(self._happened, DISCONNECTED, caller.number)
 

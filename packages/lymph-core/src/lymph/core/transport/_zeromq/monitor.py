@@ -1,4 +1,4 @@
-"""What a libzmq socket says of its connections.
+"""The events of the connections of a libzmq socket.
 
 Source: zmq_socket_monitor(3). An event has two frames: its number (16 bits) with a value (32 bits,
 here a file descriptor), and the endpoint.
@@ -44,7 +44,7 @@ _ALL |= sum(HANDSHAKE_FAILED)
 _NOBLOCK = int(zmq.NOBLOCK)
 _EVENT = struct.Struct('=Hi')
 _numbers = itertools.count(1)
-_RETRY = 0.1  # seconds before events are taken again after that failed
+_RETRY = 0.1  # seconds before events are read again after an error
 
 
 def _ignore(event: int, descriptor: int) -> None:
@@ -54,7 +54,7 @@ def _ignore(event: int, descriptor: int) -> None:
 class Monitor:
     """Calls `happened(event, descriptor)` in the hub for each event of `socket`, in order.
 
-    `name` is what logs call it.
+    `name` is the name of the socket in logs.
     """
 
     def __init__(
@@ -68,17 +68,17 @@ class Monitor:
         endpoint = f'inproc://monitor-{next(_numbers)}'
         socket.monitor(endpoint, _ALL)
         self._socket = Socket(shared_context(), int(zmq.PAIR))
-        # Without a bound: libzmq's thread waits for room, and with it all traffic would.
+        # no limit: otherwise libzmq's thread would wait for room, and all traffic with it
         self._socket.set(int(zmq.RCVHWM), 0)
         self._socket.connect(endpoint)
         self._loop = gevent.get_hub().loop
         self._readable = self._loop.io(descriptor_of(self._socket), 1)
         self._retry = self._loop.timer(_RETRY)
         self._readable.start(self.drain)
-        self.drain()  # the descriptor tells only who has once found nothing
+        self.drain()  # the descriptor signals events only after a first empty read
 
     def drain(self) -> None:
-        """Take all events that there are. Never raises."""
+        """Handle all pending events. Never raises."""
         while not self._closed:
             try:
                 event, descriptor = self._next()
@@ -94,7 +94,7 @@ class Monitor:
                 self._edge.loop_failed(self.name, error)
 
     def _drain_later(self) -> None:
-        """Plan another look after a failed one, which has used up the sign of the descriptor."""
+        """Schedule another drain after a failed one, which has cleared the descriptor's signal."""
         self._retry.stop()
         self._retry.close()
         self._retry = self._loop.timer(_RETRY)
@@ -107,18 +107,18 @@ class Monitor:
         return event, descriptor
 
     def close(self) -> None:
-        """Hear no more; to be called before the socket itself is closed.
+        """Stop monitoring; to be called before the socket itself is closed.
 
-        Told in this order, since libzmq's thread would wait for ever to tell somebody who is gone.
+        The order matters: libzmq's thread would wait for ever to send events to a closed socket.
         """
         if not self._closed:
             self.abandon()
             self._watched.monitor(None, 0)
             self._socket.close(0)
-            self._happened = _ignore  # or the link would never be let go of
+            self._happened = _ignore  # so that the link can be freed
 
     def abandon(self) -> None:
-        """Leave the socket alone from now on."""
+        """Stop using the socket, without closing it."""
         self._closed = True
         self._readable.stop()
         self._readable.close()

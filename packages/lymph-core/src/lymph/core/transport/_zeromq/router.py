@@ -1,16 +1,17 @@
-"""A listener: a ROUTER, and the links of those who connected to it.
+"""A listener: a ROUTER, and the links of the peers that have connected to it.
 
-Theory: a ROUTER knows its peers by routing ids and tells nobody when one leaves; its monitor knows
-connections by file descriptors. The two are brought together by the first message of a peer, which
-carries the descriptor that it was read from:
+Theory: a ROUTER identifies its peers by routing ids and does not report when one disconnects; its
+monitor reports connections by file descriptors. The first message of a peer, which has the
+descriptor that it was read from as metadata, connects the two:
 
-- The monitor keeps `_open` true: the descriptors of connections that stand.
+- The events of the monitor keep `_open` up to date: the descriptors of open connections.
 - A message with an unknown routing id makes a link for its descriptor, after the monitor has been
-  drained; so a descriptor that was used before belongs to the link that came last.
-- A descriptor that closes ends its link, once the messages that were read from it are delivered.
-  A link whose descriptor is closed already when its first message is found ends in the same way.
+  drained. So a descriptor that was used before belongs to the newest link.
+- When a descriptor is closed, its link ends once the messages that were read from it have been
+  delivered. If it is closed already when the first message is received, the link ends in the same
+  way.
 
-So the table holds nothing that is not connected. A peer that never sends anything has no link.
+So the tables contain only connected peers. A peer that never sends anything has no link.
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ from lymph.core.transport.edge import Edge
 __all__ = ['RouterListener']
 
 _NOBLOCK, _SOURCE = int(zmq.NOBLOCK), int(zmq.SRCFD)
-_GRACE = 0.1  # seconds for libzmq to write what it was given before a link is cut
-_DRAINS = 50  # looks at a busy socket, for the last messages of a connection that has ended
+_GRACE = 0.1  # seconds that libzmq has to write queued messages before a connection is cut
+_DRAINS = 50  # drains of a busy socket to receive the last messages of a closed connection
 _CLOSED_BY_PEER = 'closed by the peer'
 
 
 class RouterLink(ZeromqLink):
-    """The accepting side of a connection, known by its routing id.
+    """The accepting side of a connection, identified by its routing id.
 
-    A ROUTER cannot stop to read from one peer. So one that asks and asks but does not read would
-    soon keep all handlers waiting to answer it; it is hung up on before long.
+    A ROUTER cannot stop reading from one peer. A peer that keeps sending requests but does not read
+    would soon make all handlers wait to answer it, so it is disconnected after `patience` seconds.
     """
 
     patience = 1.0
@@ -76,19 +77,20 @@ class RouterLink(ZeromqLink):
     def close(self, reason: str = 'closed') -> None:
         """Take the link down and cut the connection a moment later.
 
-        The link stays in the listener's table, deaf, until the monitor tells that this is done.
+        The link stays in the listener's table, ignoring messages, until the monitor reports the end
+        of the connection.
         """
         if self.down_reason is None:
             self.ended(reason)
             self._grace.start(self.cut)
 
     def cut(self) -> None:
-        """End the connection, if it still stands."""
+        """End the connection, if it is still open."""
         self.release()
         self._listener.hang_up(self.descriptor, self._inode)
 
     def release(self) -> None:
-        """Let go of the timer."""
+        """Free the timer."""
         self._grace.stop()
         self._grace.close()
 
@@ -97,9 +99,10 @@ class RouterLink(ZeromqLink):
 
 
 class RouterListener(Listener):
-    """Accepts links at an endpoint as libzmq writes it; `finished(listener)` is called at its end.
+    """Accepts links at an endpoint in libzmq's form.
 
-    Raises OSError.
+    `finished(listener)` is called when the listener and all its links have ended. Raises OSError if
+    the endpoint cannot be listened at.
     """
 
     def __init__(
@@ -116,14 +119,14 @@ class RouterListener(Listener):
         self._finished = finished
         self._links: dict[bytes, RouterLink] = {}
         self._by_descriptor: dict[int, RouterLink] = {}
-        self._leaving: dict[RouterLink, int] = {}  # link -> drains it still gets
-        self._open: dict[int, int | None] = {}  # descriptors of connections, their inodes
-        self._bound: tuple[int, int | None] = (-1, None)  # where connections are accepted
+        self._leaving: dict[RouterLink, int] = {}  # link -> drains before it is removed
+        self._open: dict[int, int | None] = {}  # descriptor -> inode of open connections
+        self._bound: tuple[int, int | None] = (-1, None)  # descriptor and inode of the listener
         self._listening, self._ended = True, False
         options = [
             *terms.listening(),
-            (zmq.ROUTER_MANDATORY, 1),  # an error for peers that are gone, instead of silence
-            (zmq.ROUTER_HANDOVER, 1),  # who comes back with its identity is not ignored
+            (zmq.ROUTER_MANDATORY, 1),  # sending to a disconnected peer is an error
+            (zmq.ROUTER_HANDOVER, 1),  # a peer that reconnects with its identity is not ignored
             (zmq.IPV6, is_ipv6(address)),
         ]
         try:
@@ -143,7 +146,7 @@ class RouterListener(Listener):
 
     @property
     def trouble(self) -> str | None:
-        """Why nobody is accepted, or nothing received, at the moment."""
+        """Why nothing is accepted or received at the moment; None if all is well."""
         return self.channel.trouble or self._descriptors.trouble
 
     def _bind(self, address: str) -> None:
@@ -155,7 +158,7 @@ class RouterListener(Listener):
 
     @property
     def weighed(self) -> Iterator[Weighed]:
-        """The connections, to be weighed."""
+        """The open connections, for `Weighing`."""
         settled = self.channel.settled
         for descriptor, inode in list(self._open.items()):
             link = self._by_descriptor.get(descriptor)
@@ -163,10 +166,10 @@ class RouterListener(Listener):
             yield Weighed(descriptor, inode, link, settled, give_way)
 
     def close(self) -> None:
-        """Accept no more links.
+        """Stop accepting links.
 
-        libzmq cannot stop listening without ending all connections. So while there are some, the
-        endpoint stays bound and newcomers are hung up on; it is free when the last one has left.
+        libzmq cannot stop listening without ending all connections. So while there are connections,
+        the endpoint stays bound and new ones are closed at once; it is freed with the last one.
         """
         if self._listening:
             self._listening = False
@@ -174,7 +177,7 @@ class RouterListener(Listener):
             self._end_if_unused()
 
     def end(self, reason: str) -> None:
-        """Take all links down as well; what was sent on them still leaves."""
+        """Stop accepting and take all links down; messages sent before still leave."""
         self._listening, self._ended = False, True
         self._descriptors.close()
         self._close_sockets(self.terms.linger)
@@ -183,7 +186,7 @@ class RouterListener(Listener):
         self._finished(self)
 
     def abandon(self) -> None:
-        """Leave the sockets to the parent, in a forked child."""
+        """In a forked child, stop using the sockets; they stay the parent's."""
         for link in self._links.values():
             link.abandon()
         self._descriptors.close()
@@ -193,13 +196,13 @@ class RouterListener(Listener):
             close_inherited(descriptor, inode)
 
     def hang_up(self, descriptor: int, inode: int | None) -> None:
-        """End a connection, if it still stands."""
+        """End a connection, if it is still open."""
         shut_down(descriptor, inode)
 
     def _source_of(self, id: bytes, frame: zmq.Frame) -> int | None:
         """Return the descriptor of the connection that a frame was read from.
 
-        None when libzmq does not tell: peers of ZMTP 1.0 and 2.0 have no metadata.
+        None if libzmq does not know it: peers with ZMTP 1.0 or 2.0 have no metadata.
         """
         try:
             return int(frame.get(_SOURCE))
@@ -217,8 +220,8 @@ class RouterListener(Listener):
             self.channel.skip_rest()
             unfit = str(error)
         link = self._links.get(id)
-        # Ids that libzmq gave begin with a zero and are never given twice; others may come back,
-        # and with them the very descriptor.
+        # Ids that libzmq has made begin with a zero and are never reused. Ids that peers have
+        # chosen may come back, even with the same descriptor.
         if link is None or id[0]:
             source = self._source_of(id, first)
             if source is None:
@@ -233,7 +236,7 @@ class RouterListener(Listener):
             link.arrived(frames, size)
 
     def _give_way(self, descriptor: int, inode: int | None, reason: str) -> None:
-        """Hang up on a connection, which holds more of the memory of all than others."""
+        """End a connection because it is the greediest one; see `Buffers`."""
         link = self._by_descriptor.get(descriptor)
         if link is not None:
             link.give_way(reason)
@@ -243,16 +246,16 @@ class RouterListener(Listener):
         self.hang_up(descriptor, inode)
 
     def _drop(self) -> None:
-        """Count a message that belongs to no link: there would be no telling when its peer left."""
+        """Count a message without a descriptor: the end of its connection would go unnoticed."""
         self.dropped += 1
         text = '%s: dropped a message of a peer that does not speak ZMTP 3'
         self.edge.log(logging.WARNING, 'peers of ZMTP 2', text, self.endpoint)
 
     def _link_of(self, id: bytes, descriptor: int) -> RouterLink:
-        """Return the link of a routing id on a connection, a new one if need be."""
+        """Return the link of a routing id on a connection; make one if there is none."""
         self._monitor.drain()
         link = self._links.get(id)
-        # One that is leaving and whose descriptor is open has a successor there.
+        # a link that is leaving although its descriptor is open has been replaced by a new peer
         stays = link is not None and (descriptor in self._open) == (link.leaving is None)
         if link is not None and link.descriptor == descriptor and stays:
             return link
@@ -284,7 +287,7 @@ class RouterListener(Listener):
                 self._end_if_unused()
 
     def _drained(self, finished: bool) -> None:
-        """End the links whose last messages have been delivered, or that got enough time."""
+        """Remove the leaving links whose last messages are delivered, or that had enough drains."""
         for link, drains in list(self._leaving.items()):
             if finished or drains <= 1:
                 self._remove(link, _CLOSED_BY_PEER)

@@ -1,16 +1,17 @@
-"""What holds for all sockets of a transport, and how a peer that is gone is noticed.
+"""Settings of all sockets of a transport, and how a dead peer is noticed.
 
-Theory: libzmq stops to read from a connection while the socket's queue is full. If the peer leaves
-meanwhile, the next heartbeat of libzmq for that connection fails an assertion and ends the whole
-process (libzmq issues 3596, 4364 and 4767; all releases up to 4.3.5). So no socket may have both a
-bounded queue and heartbeats of its own:
+Theory: libzmq stops reading from a connection while the socket's queue is full. If the peer
+disconnects meanwhile, libzmq's next heartbeat on that connection fails an assertion and aborts the
+whole process (libzmq issues 3596, 4364 and 4767; all releases up to 4.3.5). So no socket may have
+both a bounded queue and heartbeats of its own:
 
-- A listener has the bound, for anybody may write to it. Callers that send heartbeats tell how long
-  they may be silent (ZMTP's TTL); the others are found dead by TCP: keep-alive, user timeout.
-- A caller has the heartbeats and no bound: what arrives are the replies that it asked for.
+- A listener has a bounded queue, since any peer may write to it. Callers that send heartbeats also
+  send how long they may be silent (ZMTP's TTL); other dead callers are noticed by TCP: keep-alive,
+  user timeout.
+- A caller has heartbeats and an unbounded queue, which contains only replies to its own requests.
 
-What remains is a caller's own PING, read from a full queue after that caller has gone; it fails the
-same assertion. The transport `zmtp` knows nothing of the kind.
+One case remains: a caller's own PING, read from a full queue after that caller has disconnected,
+fails the same assertion. The transport `zmtp` does not have this problem.
 """
 
 from __future__ import annotations
@@ -36,21 +37,21 @@ class Terms:
     heartbeat_interval: float
     handshake_timeout: float
     connect_timeout: float
-    #: milliseconds that libzmq may go on writing what it was given before a link was closed
+    #: milliseconds for which libzmq goes on sending queued messages after a link was closed
     linger: int = 1000
     curve: CurveKeys | None = None
 
     @property
     def patience(self) -> float:
-        """Seconds from the beginning of a connection to the end of its handshake."""
+        """Seconds that connecting and the handshake may take together."""
         return self.connect_timeout + self.handshake_timeout
 
     def for_each(self, count: int) -> int:
-        """Return how long each of `count` addresses of a host is tried, in milliseconds."""
+        """Return the milliseconds for which each of `count` addresses of a host is tried."""
         return _milliseconds(self.connect_timeout / max(1, count))
 
     def listening(self) -> list[tuple[int, int | bytes]]:
-        """Return the options of a socket that is connected to."""
+        """Return the options of a listening socket."""
         return [
             *self._options(),
             (zmq.TCP_KEEPALIVE, 1),
@@ -61,7 +62,7 @@ class Terms:
         ]
 
     def connecting(self) -> list[tuple[int, int | bytes]]:
-        """Return the options of a socket that connects."""
+        """Return the options of a connecting socket."""
         return [
             *self._options(),
             (zmq.RCVHWM, 0),

@@ -42,7 +42,7 @@ _CONNECT_TIMEOUT = 5.0  # seconds for the look-up and the TCP connection
 
 
 class ZeromqTransport(Transport):
-    """A DEALER for each link out, a ROUTER for each listener; times are in seconds."""
+    """A DEALER for each outgoing link, a ROUTER for each listener; times are in seconds."""
 
     schemes = ('tcp', 'ipc', 'inproc')
 
@@ -78,7 +78,10 @@ class ZeromqTransport(Transport):
 
     @classmethod
     def from_config(cls, config: ConfigView, **common: Any) -> ZeromqTransport:
-        """Make the transport from an `rpc` section, which may have `curve` keys."""
+        """Make the transport from an `rpc` section, which may have `curve` keys.
+
+        A `connect_timeout` above the default of 5 s is used here too. Raises ConfigurationError.
+        """
         keys = CurveKeys.from_config(config.view('curve')) if 'curve' in config else None
         given = config.get_float('connect_timeout', 0.0)
         if given > _CONNECT_TIMEOUT:
@@ -87,7 +90,7 @@ class ZeromqTransport(Transport):
 
     @property
     def buffered(self) -> int:
-        """Bytes that libzmq held for TCP connections when they were looked at last."""
+        """Bytes that libzmq held for TCP connections at the last check, up to a second ago."""
         return self._buffers.held
 
     def address(self, ip: str, port: int) -> str:
@@ -103,7 +106,7 @@ class ZeromqTransport(Transport):
         address = endpoint
         if scheme == 'tcp':
             found = resolve(endpoint, self._terms.connect_timeout)
-            address = min(found, key=is_ipv6)  # of both, IPv4
+            address = min(found, key=is_ipv6)  # prefer IPv4
         kind = LocalListener if scheme == 'inproc' else RouterListener
         listener = kind(address, handler, self._terms, self._edge, self._listeners.discard)
         if scheme == 'tcp':
@@ -114,13 +117,13 @@ class ZeromqTransport(Transport):
         return listener
 
     def connect(self, endpoint: str, handler: LinkHandler) -> Link:
-        """Begin a link to an endpoint; see `Transport.connect`."""
+        """Begin to connect to an endpoint; see `Transport.connect`."""
         self._availability.check(ValueError)
         scheme = check(endpoint)
         kind = LocalDealerLink if scheme == 'inproc' else DealerLink
         try:
             link = kind(endpoint, handler, self._terms, self._edge, self._forget)
-        except zmq.ZMQError as error:  # the process has no descriptors left, or libzmq no sockets
+        except zmq.ZMQError as error:  # no free descriptors, or too many sockets for libzmq
             reason = f'connection failed: {error.strerror}'
             return StillbornLink(endpoint, handler, reason, self._edge)
         self._links.add(link)
@@ -145,7 +148,7 @@ class ZeromqTransport(Transport):
         self._edge.close()
 
     def abandon(self) -> None:
-        """Leave all sockets to the parent, in a forked child, and refuse from now on."""
+        """In a forked child, stop using all sockets and refuse further use."""
         self._availability.abandon()
         self._weighing.stop()
         self._buffers.close()

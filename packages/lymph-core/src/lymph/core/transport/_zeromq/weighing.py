@@ -1,16 +1,17 @@
-"""What libzmq holds for each TCP connection, worked out from what the kernel has counted.
+"""Estimating the bytes that libzmq holds for each TCP connection from the counts of the kernel.
 
-Theory: libzmq bounds its queues in messages, not in bytes, counts no incomplete message, and tells
-nobody what it holds. But the kernel counts the bytes of a connection (`TCP_INFO`): those that have
-arrived, less those of messages that were delivered, are in libzmq; those that were given to libzmq,
-less those that the peer has acknowledged, are in libzmq or on their way. Once a second is enough to
-find who fills memory, and costs a call nothing; meanwhile a peer can add what the network carries.
+Theory: libzmq limits its queues in messages rather than bytes, does not count incomplete messages,
+and does not report what it holds. But the kernel counts the bytes of a connection (`TCP_INFO`).
+Bytes received minus those of delivered messages are in libzmq. Bytes passed to libzmq minus those
+that the peer has acknowledged are in libzmq or in flight. One check per second is enough to find
+peers that fill memory, and costs calls nothing; between checks a peer can add only what the network
+carries.
 
-What frames take beside their content is known by and large. So the difference is put right by up to
-half of what was delivered since the look before, and whenever it is below zero. A message that is
-never completed gains nothing by that: nothing is delivered behind it. Messages that are complete
-and wait for a loop that is busy are nobody's fault; while there are any, only what is to be sent is
-looked at, for a while.
+The overhead of frames is known only roughly. So the estimate of received bytes is corrected by up
+to half of what was delivered since the last check, and whenever it is negative. An incomplete
+message cannot benefit from this, since nothing is delivered after it. Complete messages that wait
+for a busy loop are not the peer's fault: while there are any, only unsent bytes are checked, for up
+to `_PATIENCE` checks.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from lymph.core.transport.edge import Edge
 
 __all__ = ['FRAME', 'Traffic', 'Weighed', 'Weighing', 'traffic_of']
 
-FRAME = 2  # bytes that a frame takes beside its content, at least
-_INTERVAL = 1.0  # seconds
-_PATIENCE = 10  # looks at a socket that always has messages for us
-_NOISE = 64 * 1024  # bytes that are not worth counting
+FRAME = 2  # bytes; the minimal overhead of a frame
+_INTERVAL = 1.0  # seconds between two checks
+_PATIENCE = 10  # checks for which a socket may have undelivered messages each time
+_NOISE = 64 * 1024  # bytes; smaller amounts count as nothing
 _Socket: type[socket.socket] = get_original('socket', 'socket')
 # Linux: struct tcp_info has tcpi_bytes_acked and tcpi_bytes_received at 120 (since 4.2)
 _TCP_INFO = getattr(socket, 'TCP_INFO', None)
@@ -40,31 +41,31 @@ _COUNTS, _AT = struct.Struct('=QQ'), 120
 
 
 class Traffic(NamedTuple):
-    """Bytes of a TCP connection so far."""
+    """Bytes of a TCP connection since it was made."""
 
     acknowledged: int
     received: int
 
 
 class Carried(Protocol):
-    """What a link has carried so far: bytes with what frames take at least."""
+    """Bytes that a link has delivered and sent, with the minimal overhead of frames."""
 
     delivered: int
     sent: int
 
 
 class Weighed(NamedTuple):
-    """A connection that libzmq holds."""
+    """A connection of libzmq, as `Weighing` needs it."""
 
     descriptor: int
     inode: int | None
     link: Carried | None  # None: nothing was delivered yet
-    settled: bool  # whether all that is complete has been delivered
+    settled: bool  # whether all complete messages have been delivered
     give_way: Callable[[str], None]  # closes it
 
 
 def traffic_of(descriptor: int, inode: int | None) -> Traffic | None:
-    """Return what the kernel has counted, None for what is no such TCP connection any more."""
+    """Return the counts of the kernel; None if the connection is closed, or is not TCP on Linux."""
     if _TCP_INFO is None or inode is None or inode_of(descriptor) != inode:
         return None
     try:  # libzmq's threads may close the descriptor at any moment
@@ -76,12 +77,12 @@ def traffic_of(descriptor: int, inode: int | None) -> Traffic | None:
     except OSError:
         return None
     finally:
-        sock.detach()  # it is libzmq's
+        sock.detach()  # the descriptor is libzmq's
     return Traffic(*_COUNTS.unpack_from(info, _AT)) if len(info) == _AT + _COUNTS.size else None
 
 
 class Weighing:
-    """Keeps `buffers` true for `connections()`, once a second from `start` on."""
+    """Updates `buffers` for all `connections()` once a second after `start`."""
 
     def __init__(
         self, buffers: Buffers, edge: Edge, connections: Callable[[], Iterable[Weighed]]
@@ -94,13 +95,13 @@ class Weighing:
         self._running = False
 
     def start(self) -> None:
-        """Look from now on, as long as there are connections."""
+        """Start checking. Idempotent."""
         if not self._running:
             self._running = True
             self._timer.again(self._look)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._running = False
         self._timer.stop()
 
@@ -124,7 +125,7 @@ class Weighing:
 
 
 class _Scale:
-    """What one connection holds, and how far the counts of its bytes are off."""
+    """The bytes that one connection holds, and the corrections of its counts."""
 
     def __init__(self, buffers: Buffers) -> None:
         self._received: BufferedBytes = buffers.holding(self._give_way, received=True)
@@ -133,20 +134,20 @@ class _Scale:
         self._delivered = self._off_in = self._off_out = self._unsettled = 0
 
     def weigh(self, traffic: Traffic, one: Weighed) -> None:
-        """Work out what is held now."""
+        """Compute the bytes that are held now."""
         self._close = one.give_way
         delivered = one.link.delivered if one.link is not None else 0
         sent = one.link.sent if one.link is not None else 0
         self._unsettled = 0 if one.settled else self._unsettled + 1
-        # Complete messages that wait for the loop would count as held, so they are waited for.
+        # complete messages that wait for the loop would count as held, so skip this check
         if self._unsettled == 0 or self._unsettled > _PATIENCE:
             self._weigh_received(traffic.received, delivered)
         unsent = sent - traffic.acknowledged - self._off_out
-        # Frames take more than was counted; the difference is put right for all later looks.
+        # the overhead of frames was larger than counted: correct all later checks
         if unsent < 0:
             self._off_out += unsent
             unsent = 0
-        # Less than before: the peer took something, so what is left counts as new.
+        # less than before: the peer has read something, so the rest counts as new
         _set(self._unsent, unsent, unsent < self._unsent.size)
 
     def _weigh_received(self, received: int, delivered: int) -> None:
@@ -159,7 +160,7 @@ class _Scale:
         _set(self._received, held, new > 0)
 
     def end(self) -> None:
-        """Hold nothing any more."""
+        """Free all bytes for good."""
         self._close = _nothing
         self._received.end()
         self._unsent.end()
@@ -175,4 +176,4 @@ def _set(holding: BufferedBytes, size: int, renewed: bool) -> None:
 
 
 def _nothing(reason: str) -> None:
-    """Close a connection that is gone."""
+    """Replace the closing function of a connection that has ended."""
