@@ -1,11 +1,11 @@
-"""The contract of a service registry: who offers a service, and where.
+"""The contract of a service registry: which instances a service has, and where.
 
 A registry keeps one live `Service` for each name that was looked up. A backend implements five
-methods; what it learns it writes into the service with `Service.add`, `remove` and `update`.
-What others wrote is never trusted: an entry that `ServiceInstance.deserialize` rejects, or that
-cannot be read, is left out with one warning, and hides no other entry.
-Everything here may wait (it runs in a greenlet), nothing may block the hub. While a registry's
-server is away, services keep the instances that were known last.
+methods, and reports changes to the service with `Service.add`, `remove` and `update`. It must not
+trust entries of other processes: an entry that cannot be read, or that
+`ServiceInstance.deserialize` rejects, is left out with one warning and does not affect other
+entries. All methods run in greenlets and may wait, but must not block the hub. While a registry's
+server cannot be reached, services keep the instances that were known last.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HTTP = 'http'  # the namespace of interfaces that answer HTTP requests
 
 
 def check_registration(name: str, instance: ServiceInstance) -> None:
-    """Raise RegistrationFailure for a name or facts that other processes would not accept."""
+    """Raise RegistrationFailure for an invalid name, or facts that other processes would reject."""
     try:
         check_name(name)
         check_facts(instance.serialize())
@@ -39,31 +39,31 @@ def check_registration(name: str, instance: ServiceInstance) -> None:
 
 
 class BaseServiceRegistry(Component, ABC):
-    """Finds services by name and makes instances known."""
+    """Finds services by name and registers instances."""
 
-    #: whether what is registered here is found from other machines
+    #: whether other machines can find what is registered here
     beyond_host: ClassVar[bool] = True
-    #: hands looked-up services what they need to connect; set by the container
+    #: connects to endpoints, for services that were looked up; set by the container
     connector: Connector | None = None
-    #: is told the endpoint of each instance that went; set by the container
+    #: called with the endpoint of each instance that was removed; set by the container
     released: Callable[[str], None] | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # the live views; a service that has never had an instance has none
+        # the live views; there is none for a service that has never had an instance
         self._services: dict[tuple[str, str], Service] = {}
         self._lookups: Flights[Service] = Flights(lambda run: self.pool.spawn(run))
 
     @property
     def description(self) -> str:
-        """Which registry this is and where, in words for an operator."""
+        """The kind of the registry and its location, as text for an operator."""
         return type(self).__name__
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseServiceRegistry:
         """Make the registry from its section of the configuration.
 
-        Raises ConfigurationError for keys and values the backend does not know.
+        Raises ConfigurationError for unknown keys and invalid values.
         """
         raise NotImplementedError(f'{cls.__name__} cannot be configured')
 
@@ -71,7 +71,7 @@ class BaseServiceRegistry(Component, ABC):
         """Return the live view of a service; the same object each time.
 
         A view stays live until `forget`, even while it is empty. Raises LookupFailure if the
-        service has no instance now, and if the registry cannot be asked or was stopped.
+        service has no instance now, and if the registry does not answer or was stopped.
         """
         service = self.known(name, namespace)
         if service is not None:
@@ -84,7 +84,7 @@ class BaseServiceRegistry(Component, ABC):
             ) from error
 
     def known(self, name: str, namespace: str = RPC) -> Service | None:
-        """Return a service that has been looked up and has instances, else None. Never waits."""
+        """Return a service that was looked up and has instances, or None. Never waits."""
         service = self._services.get((namespace, name))
         return service if service is not None and len(service) else None
 
@@ -105,21 +105,21 @@ class BaseServiceRegistry(Component, ABC):
                     self.suspect(instance)
 
     def refresh(self, service: Service, namespace: str) -> None:
-        """Bring a watched service up to date now, where the backend can do that.
+        """Bring a watched service up to date now, if the backend supports it.
 
-        Raises LookupFailure if the registry cannot be asked.
+        Raises LookupFailure if the registry does not answer.
         """
 
     @abstractmethod
     def discover(self, namespace: str = RPC) -> set[str]:
         """Return the names of all services that have an instance now.
 
-        Raises LookupFailure when the registry cannot be asked.
+        Raises LookupFailure if the registry does not answer.
         """
 
     @abstractmethod
     def register(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
-        """Make `instance` findable under `name` until it is unregistered or its process ends.
+        """Register `instance` under `name` until it is unregistered or its process ends.
 
         Registering the same name and `instance.key` again replaces the facts. Raises
         RegistrationFailure for an invalid name or facts (see `check_registration`), and if the
@@ -130,14 +130,15 @@ class BaseServiceRegistry(Component, ABC):
     def unregister(self, name: str, instance: ServiceInstance, namespace: str = RPC) -> None:
         """Unregister `instance`; one that this registry did not register is ignored.
 
-        While the registry's server is away this returns at once, and is done when it is back.
+        While the registry's server cannot be reached, this returns at once; the instance is
+        unregistered when the server is back.
         """
 
     @abstractmethod
     def watch(self, service: Service, namespace: str) -> None:
         """Fill `service` before returning and keep it up to date until `unwatch`.
 
-        Raises LookupFailure when the registry cannot be asked.
+        Raises LookupFailure if the registry does not answer.
         """
 
     @abstractmethod

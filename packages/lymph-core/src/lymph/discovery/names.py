@@ -1,7 +1,7 @@
-"""Names as one safe part of a path: in a directory, and in a tree of ZooKeeper's.
+"""Names as safe parts of a path, in a directory and in ZooKeeper.
 
-Ordinary names stay as they are. Bytes that mean something in a path, a dot at the beginning and
-whatever is not plain ASCII are written as ``%XX``; the empty name is ``%``.
+Ordinary names are unchanged. Bytes with a meaning in paths, a dot at the beginning and everything
+but plain ASCII are written as ``%XX``; the empty name is ``%``.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def unescape(part: str) -> str:
 
 
 def name_in(part: str) -> str:
-    """Return the name of a service that `part`, found in a directory or a tree, stands for.
+    """Return the name of the service that `part` of a path stands for.
 
-    Raises ValueError for a part that `escape` makes of no name: lymph has not written it.
+    Raises ValueError for a part that `escape` cannot have made, so that lymph has not written it.
     """
     try:
         name = unescape(part)

@@ -1,7 +1,7 @@
 """The partitioner that finds the members of a group in a service registry.
 
-A group is a name in the registry's namespace ``serial``, a member an instance there: a registry
-knows for itself when one comes, leaves, or dies with its process.
+A group is a name in the registry's namespace ``serial``, a member is an instance there: so the
+registry reports members that join, leave, or die with their process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Membership:
 
 
 class RegistryPartitioner(Partitioner):
-    """Divides partitions among those who joined through the same service registry."""
+    """Divides partitions among the members that have joined through the same service registry."""
 
     def __init__(self, registry: BaseServiceRegistry) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class RegistryPartitioner(Partitioner):
 
     @classmethod
     def from_config(cls, config: ConfigView, registry: BaseServiceRegistry) -> RegistryPartitioner:
-        """Make it for the registry in use; raises ConfigurationError for any option."""
+        """Make a partitioner for `registry`; raises ConfigurationError for any option."""
         refuse_unknown(config, ())
         return cls(registry)
 
@@ -47,7 +47,7 @@ class RegistryPartitioner(Partitioner):
         Raises RegistrationFailure or LookupFailure if the registry cannot be used; then the member
         has not joined.
         """
-        # an address of its own: the one for calls is lost when the service leaves the registry
+        # not the endpoint for calls, whose connections are closed when the service unregisters
         instance = ServiceInstance(member, f'{SERIAL}://{member}')
         membership = self._memberships[group, member] = _Membership(instance)
         try:
@@ -58,7 +58,7 @@ class RegistryPartitioner(Partitioner):
             raise
 
         def tell() -> None:
-            # this member too, even while the registry does not show it
+            # including this member, even if the registry does not show it yet
             members = {member, *(each.identity for each in service)}
             assigned(divide(members, count)[member])
 

@@ -1,6 +1,6 @@
-"""Values as msgpack, with extension types for what msgpack does not know.
+"""Values as msgpack, with extension types for types that msgpack does not have.
 
-Source: the manual, section 4.7. A peer in another language meets these extension types:
+Source: the manual, section 4.7. Peers in other languages have to know these extension types:
 
 ====  ===========================  ==============================================================
 code  value                        payload
@@ -13,17 +13,18 @@ code  value                        payload
 6     Decimal                      text: 12.50
 ====  ===========================  ==============================================================
 
-The second time of a clock that was set back (`fold=1`) has ``[fold=1]`` behind its text.
+The second occurrence of a time when a clock was set back (`fold=1`) has ``[fold=1]`` after its
+text.
 
-What `pack` accepts `unpack` returns equal, and `pack` accepts whatever `unpack` returns. A tuple
-arrives as a list, except as a key or in a set; bytearrays and memoryviews arrive as bytes, other
-mappings than dicts as dicts, instances of subclasses as their base. An object with a method
-`_lymph_dump_` travels as whatever that returns. msgpack's own timestamp arrives as an aware
-datetime, extension types with other codes as `msgpack.ExtType`.
+`unpack` returns values equal to those that `pack` accepts, and `pack` accepts everything that
+`unpack` returns. Some types change: tuples become lists, except as keys and in sets; bytearrays and
+memoryviews become bytes, other mappings dicts, instances of subclasses their base class. For an
+object with a method `_lymph_dump_`, the value that it returns is packed. msgpack's own timestamp
+becomes an aware datetime, extension types with other codes become `msgpack.ExtType`.
 
-`lymph.core.limits` has the bounds: `DEPTH` containers inside each other, `ITEMS` members in all of
-them together. Of more than 16 members of one set, or keys of one map, no more than 16 may have
-hashes that others have, too; maps in less than 256 bytes are not looked at for that.
+`lymph.core.limits` has the limits: `DEPTH` levels of nested containers, `ITEMS` members in all
+containers together. If a set has more than 16 members, or a map more than 16 keys, at most 16 of
+them may share their hashes with others; maps of less than 256 bytes are not checked for this.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ WAIT = 20.0
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path))
-    # each backdoor takes the prints of its own from what stands there
+    # a backdoor replaces these streams; monkeypatch restores them
     monkeypatch.setattr(sys, 'stdout', sys.stdout)
     monkeypatch.setattr(sys, 'stderr', sys.stderr)
     return tmp_path

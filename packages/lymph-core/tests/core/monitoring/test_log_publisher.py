@@ -179,7 +179,7 @@ def test_subscriber_that_does_not_read_costs_bounded_memory_and_no_waiting(
 ) -> None:
     subscriber = follow(publisher.endpoint, ahead=1)
     subscriber.join()
-    # not through the logger: pytest keeps what it hears
+    # not through the logger, whose records pytest would keep
     handler, record = LogStreamHandler(), logging.makeLogRecord({'name': 'shop', 'msg': 'x' * 1000})
     for _ in range(5_000):
         handler.handle(record)

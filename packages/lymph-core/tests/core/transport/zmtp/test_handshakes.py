@@ -91,7 +91,7 @@ def test_service_disconnects_peers_that_send_nothing(transport, peer):
         sock.read_to_the_end()
         sock.close()
     eventually(lambda: open_descriptors() <= descriptors, 10)
-    # A link that never came up concerns nobody.
+    # The handler is not told of links that never came up.
     assert handler.ups == []
     peer(listener.endpoint).shake_hands()
     eventually(lambda: len(handler.ups) == 1, 10)
@@ -111,7 +111,7 @@ def test_unreachable_peers_differ_from_peers_that_do_not_answer(call, endpoint, 
 
 
 def test_connection_to_itself_is_rejected(call, monkeypatch):
-    # The kernel may give a caller the very port that it connects to, when nobody listens there.
+    # If no process listens at a port, the kernel may use it as the source port of the caller.
     def connect_to_itself(address, timeout):
         sock = socket.socket()
         sock.bind(('127.0.0.1', 0))
