@@ -28,14 +28,14 @@ def test_services_are_discovered_with_their_instances(shell: Any, echo: Any) -> 
     assert facts['endpoint'] in echo.stderr
 
 
-def test_nothing_to_discover_is_no_failure(shell: Any) -> None:
+def test_empty_registry_is_not_a_failure(shell: Any) -> None:
     done = shell.run('discover')
     assert (done.exit_code, done.stdout) == (0, '')
     assert 'no service is running' in done.stderr
     assert json.loads(shell.run('discover', '--json').stdout) == {}
 
 
-def test_a_service_that_was_asked_for_and_is_away_is_a_failure(shell: Any, echo: Any) -> None:
+def test_requested_service_without_instances_is_a_failure(shell: Any, echo: Any) -> None:
     done = shell.run('discover', 'echo', 'nobody')
     assert (done.exit_code, done.stdout) == (1, '')
     assert "'nobody'" in done.stderr
@@ -52,7 +52,7 @@ def test_methods_are_shown_with_signature_and_documentation(shell: Any, echo: An
     assert 'lymph.ping' in shell.run('inspect', 'echo', '--all').stdout
 
 
-def test_an_endpoint_is_inspected_as_well_as_a_service(shell: Any, echo: Any) -> None:
+def test_endpoint_can_be_inspected_like_a_service(shell: Any, echo: Any) -> None:
     endpoint = re.search(r'tcp://\S+', echo.stderr)[0]
     by_endpoint = json.loads(shell.run('inspect', endpoint, '--json').stdout)
     assert by_endpoint == json.loads(shell.run('inspect', 'echo', '--json').stdout)
@@ -89,7 +89,7 @@ def versions(shell: Any) -> Any:
     return shell
 
 
-def test_a_service_is_inspected_and_discovered_by_its_version(versions: Any) -> None:
+def test_service_can_be_inspected_and_discovered_by_version(versions: Any) -> None:
     for wanted, name, version in (('1.2', 'old', '1.5.0'), ('2', 'new', '2.0.0')):
         shown = versions.run('inspect', f'echo@{wanted}').stdout
         assert shown.split() == [f'echo.{name}@{version}()']
@@ -100,7 +100,7 @@ def test_a_service_is_inspected_and_discovered_by_its_version(versions: Any) -> 
 
 
 @pytest.mark.parametrize('command', ['inspect', 'discover'])
-def test_a_version_that_nobody_serves_is_a_failure(versions: Any, command: str) -> None:
+def test_version_without_instances_is_a_failure(versions: Any, command: str) -> None:
     done = versions.run(command, 'echo@3')
     assert (done.exit_code, done.stdout) == (1, '')
     assert 'no instance of echo serves 3.0.0 (versions: 1.5.0, 2.0.0)' in done.stderr
@@ -112,7 +112,7 @@ def test_a_version_that_nobody_serves_is_a_failure(versions: Any, command: str) 
 # emit and subscribe
 
 
-def test_events_that_are_emitted_are_seen_by_who_subscribed(shell: Any) -> None:
+def test_emitted_events_are_seen_by_subscribers(shell: Any) -> None:
     everything = shell.start('subscribe', '#', '--count=3', '--json')
     some = shell.start('subscribe', 'task.*', 'b', '--count=2')
     everything.said('subscribed to #')
@@ -145,7 +145,7 @@ def test_an_event_can_be_delayed(shell: Any) -> None:
     assert sorted(subscribed.stdout.splitlines()) == ['later: {}', 'now: {}']
 
 
-def test_waiting_in_vain_is_a_failure(shell: Any) -> None:
+def test_timeout_without_an_event_is_a_failure(shell: Any) -> None:
     done = shell.run('subscribe', 'never', '--timeout=0.1')
     assert (done.exit_code, done.stdout) == (1, '')
     assert 'no event within 0.1 s' in done.stderr
@@ -167,7 +167,7 @@ def test_an_interruption_is_quiet(shell: Any) -> None:
     assert subscribed.stderr == said
 
 
-def test_reader_that_has_gone_causes_no_message(shell: Any) -> None:
+def test_closed_pipe_causes_no_message(shell: Any) -> None:
     reading, writing = os.pipe()
     subscribed = shell.start('subscribe', 'x', stdout=writing)
     os.close(writing)

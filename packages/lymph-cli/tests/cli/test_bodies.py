@@ -63,7 +63,7 @@ def test_dash_reads_the_body_from_stdin(text: str | bytes) -> None:
         (['text=\udcff'], 'text: expected text in the encoding of the terminal'),
     ],
 )
-def test_words_that_make_no_body_are_a_usage_error(words: list[str], complaint: str) -> None:
+def test_malformed_body_is_a_usage_error(words: list[str], complaint: str) -> None:
     with pytest.raises(click.UsageError) as caught:
         parse_body(words, lambda: pytest.fail('stdin was read'))
     assert complaint in str(caught.value)

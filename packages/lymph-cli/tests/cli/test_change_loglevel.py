@@ -40,7 +40,9 @@ def endpoint_of(instance: Any) -> str:
     return re.search(r'tcp://\S+', instance.stderr)[0]
 
 
-def test_all_instances_of_a_service_are_told(shell: Any, instances: list[Any]) -> None:
+def test_loglevel_of_all_instances_of_a_service_is_changed(
+    shell: Any, instances: list[Any]
+) -> None:
     for each in instances:
         shell.run('request', 'talk.say', 'text=before', '-a', endpoint_of(each))
     done = shell.run('change-loglevel', 'talk', 'talk', 'debug')
@@ -53,7 +55,9 @@ def test_all_instances_of_a_service_are_told(shell: Any, instances: list[Any]) -
         assert 'before' not in each.stderr
 
 
-def test_one_instance_is_told_by_its_endpoint(shell: Any, instances: list[Any]) -> None:
+def test_loglevel_of_one_instance_is_changed_by_its_endpoint(
+    shell: Any, instances: list[Any]
+) -> None:
     told, other = instances
     done = shell.run('change-loglevel', endpoint_of(told), 'root', 'DEBUG', '--json')
     assert json.loads(done.stdout) == [{'endpoint': endpoint_of(told), 'error': None}]
@@ -63,7 +67,7 @@ def test_one_instance_is_told_by_its_endpoint(shell: Any, instances: list[Any]) 
     assert 'small talk' not in other.stderr
 
 
-def test_the_level_is_changed_back_after_a_while(shell: Any, instances: list[Any]) -> None:
+def test_level_is_restored_after_the_period(shell: Any, instances: list[Any]) -> None:
     one = instances[0]
     shell.run('change-loglevel', endpoint_of(one), 'talk', 'debug', '--period=1')
 
@@ -75,13 +79,13 @@ def test_the_level_is_changed_back_after_a_while(shell: Any, instances: list[Any
     eventually(says_nothing, PATIENCE)
 
 
-def test_a_service_that_is_away_is_a_failure(shell: Any) -> None:
+def test_service_without_instances_is_a_failure(shell: Any) -> None:
     done = shell.run('change-loglevel', 'nobody', 'root', 'DEBUG')
     assert (done.exit_code, done.stdout) == (1, '')
     assert "'nobody'" in done.stderr
 
 
-def test_an_instance_that_does_not_answer_is_a_failure(shell: Any) -> None:
+def test_instance_that_does_not_answer_is_a_failure(shell: Any) -> None:
     done = shell.run('change-loglevel', 'tcp://127.0.0.1:1', 'root', 'DEBUG')
     assert (done.exit_code, done.stdout) == (1, '')
     [line] = done.stderr.splitlines()

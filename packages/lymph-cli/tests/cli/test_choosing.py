@@ -24,7 +24,7 @@ CONFIG = Configuration({'interfaces': {'echo@1.2': {}, 'echo@2': {}, 'site': {},
         (['echo@2', 'mail', 'mail'], {'echo@2', 'mail'}),
     ],
 )
-def test_interfaces_are_chosen_by_their_names(names: list[str], chosen: set[str] | None) -> None:
+def test_interfaces_are_selected_by_name(names: list[str], chosen: set[str] | None) -> None:
     assert chosen_interfaces(CONFIG, names) == chosen
 
 
@@ -38,9 +38,7 @@ def test_interfaces_are_chosen_by_their_names(names: list[str], chosen: set[str]
         ('', 'there are'),
     ],
 )
-def test_a_name_that_the_configuration_lacks_is_refused_with_the_nearest(
-    name: str, advice: str
-) -> None:
+def test_unknown_interface_is_rejected_with_a_suggestion(name: str, advice: str) -> None:
     with pytest.raises(UsageError) as refused:
         chosen_interfaces(CONFIG, ['site', name])
     assert f'--interface: no {name!r} in' in str(refused.value)

@@ -71,7 +71,7 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         ('lymph', ['words']),
     ],
 )
-def test_what_fits_the_line_is_offered(offer: Any, line: str, offered: list[str]) -> None:
+def test_matching_words_are_offered(offer: Any, line: str, offered: list[str]) -> None:
     assert offer(line) == offered
 
 
@@ -83,7 +83,7 @@ def test_what_fits_the_line_is_offered(offer: Any, line: str, offered: list[str]
         ('lymph request echo.up', ['words', 'echo.upper']),
     ],
 )
-def test_what_bash_takes_for_another_word_is_left_out(
+def test_part_before_a_word_break_of_bash_is_left_out(
     offer: Any, line: str, offered: list[str]
 ) -> None:
     assert offer(line, '=:@') == offered
@@ -102,13 +102,13 @@ def test_names_of_the_configuration_are_offered(
     assert offer('lymph discover echo e') == ['words', 'echo.worker']
 
 
-def test_options_that_are_given_are_not_offered_again_unless_they_may_be(offer: Any) -> None:
+def test_given_options_are_not_offered_again_unless_repeatable(offer: Any) -> None:
     offered = offer('lymph --logfile=x -c a.yml discover --json --')
     assert '--json' not in offered
     assert '--config' in offered
 
 
-def test_names_that_a_shell_would_read_as_more_than_a_word_are_not_offered(offer: Any) -> None:
+def test_names_that_a_shell_would_split_are_not_offered(offer: Any) -> None:
     names = ('ok', '$(reboot)', '`id`', 'a b', 'x;y', "it's", 'a\nb', 'glob*', '~root', '\x1b[2J')
     methods = tuple(Method(f'{name}.do', 'one\n\x1b[2Jtwo', (name,)) for name in names)
     found = Known(names, methods, complete=True)
@@ -143,7 +143,7 @@ def asking(forking: Any, shell: Any) -> Asking:
     return Asking(forking, shell.folder, shell.environ)
 
 
-def test_services_and_methods_that_run_are_offered(shell: Any, asking: Asking) -> None:
+def test_running_services_and_methods_are_offered(shell: Any, asking: Asking) -> None:
     shutil.copytree(FILES, shell.folder, dirs_exist_ok=True)
     shell.start('instance', '--config=echo.yml').said(' at tcp://')
     help_ = 'Return the text in capital letters.'
@@ -179,7 +179,7 @@ def test_registry_that_never_answers_is_not_waited_for(
         {'state': 'a file'},
     ],
 )
-def test_what_keeps_names_from_being_found_is_silent(
+def test_errors_while_names_are_looked_up_are_silent(
     shell: Any, asking: Asking, files: dict[str, str]
 ) -> None:
     for name, text in files.items():
@@ -187,7 +187,7 @@ def test_what_keeps_names_from_being_found_is_silent(
     assert asking('lymph inspect e') == ['words']
 
 
-def test_damaged_memory_of_names_is_overwritten(shell: Any, asking: Asking) -> None:
+def test_damaged_cache_of_names_is_overwritten(shell: Any, asking: Asking) -> None:
     asking('lymph inspect e')
     folder = shell.folder / 'state' / 'completion'
     [path] = eventually(lambda: list(folder.glob('*.json')))
@@ -243,7 +243,7 @@ def bash(shell: Any) -> Iterator[Bash]:
     bash.close()
 
 
-def test_bash_completes_what_is_typed(shell: Any, bash: Bash) -> None:
+def test_bash_completes_the_typed_word(shell: Any, bash: Bash) -> None:
     shell.write('some.yml', '')
     bash.shows('ready: ')
     bash.types('lymph requ\t', 'lymph request ')
@@ -253,11 +253,11 @@ def test_bash_completes_what_is_typed(shell: Any, bash: Bash) -> None:
 
 
 @pytest.mark.parametrize('methods', [5, True, 0.5, 'text', {'name': 'a.b'}, [None, 5, {'name': 5}]])
-def test_service_that_describes_itself_wrongly_has_no_methods(methods: Any) -> None:
+def test_service_with_an_invalid_description_has_no_methods(methods: Any) -> None:
     assert service_methods({'methods': methods}, 'a') == []
 
 
-def test_methods_of_the_own_interface_are_offered_with_the_first_line_of_their_help() -> None:
+def test_methods_of_an_own_interface_are_offered_with_the_first_line_of_their_help() -> None:
     wrong = {'name': 'a.c', 'help': 5, 'params': 5}
     right = {'name': 'a.b', 'help': '\n Does it.\nAt once.', 'params': ['x: int = 5', '**', None]}
     reply = {'methods': [{'name': 'lymph.ping'}, right, wrong]}

@@ -41,7 +41,7 @@ def test_the_configuration_in_effect_is_printed_with_secrets_masked(configured: 
     }
 
 
-def test_secrets_are_shown_to_who_insists(configured: Any) -> None:
+def test_secrets_are_shown_on_request(configured: Any) -> None:
     shown = configured.run('config', 'container.registry.password', '--show-secrets')
     assert shown.stdout == 'hunter2\n'
     assert configured.run('config', 'container.registry.password').stdout == "'***'\n"
@@ -60,13 +60,13 @@ def test_the_value_of_a_key_is_printed_as_yaml(configured: Any, key: str, printe
     assert configured.run('config', key).stdout == printed
 
 
-def test_a_key_that_is_not_there_is_an_error_that_knows_better(configured: Any) -> None:
+def test_missing_key_is_an_error_with_a_suggestion(configured: Any) -> None:
     done = configured.run('config', 'container.pool_sze')
     assert done.exit_code == 2
     assert "not set, but 'pool_size' is; check the spelling" in done.stderr
 
 
-def test_colors_are_for_terminals_and_for_who_asks(configured: Any) -> None:
+def test_output_is_colored_on_terminals_and_on_request(configured: Any) -> None:
     assert '\x1b' not in configured.run('config').stdout
     assert '\x1b' in configured.run('config', '--color').stdout
     configured.environ['NO_COLOR'] = '1'

@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_an_instance_has_the_nodes_container_as_its_default(folder: Path) -> None:
+def test_container_section_of_the_node_is_the_default_of_an_instance(folder: Path) -> None:
     (folder / '.lymph.yml').write_text(NODE)
     config = load_configuration(Settings(config=('echo.yml',), vars=('vars.yml',)))
     assert config.get_raw(()) == {
@@ -46,7 +46,7 @@ def test_an_instance_has_the_nodes_container_as_its_default(folder: Path) -> Non
     }
 
 
-def test_the_nodes_configuration_is_where_the_environment_says(
+def test_environment_variable_names_the_node_configuration(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / '.lymph.yml').write_text('container: {ip: 10.9.9.9}\n')
@@ -56,7 +56,7 @@ def test_the_nodes_configuration_is_where_the_environment_says(
     assert load_node_configuration(Settings())['container']['ip'] == '10.0.0.1'
 
 
-def test_a_nodes_configuration_that_is_named_but_not_there_is_an_error(
+def test_missing_node_configuration_is_an_error_if_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv('LYMPH_NODE_CONFIG', 'nowhere.yml')
@@ -68,38 +68,38 @@ def test_without_any_file_the_configuration_is_empty() -> None:
     assert load_configuration(Settings()) == {}
 
 
-def test_a_node_without_any_file_is_an_error() -> None:
+def test_node_without_a_configuration_file_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match=r'expected \.lymph\.yml'):
         load_node_configuration(Settings())
 
 
-def test_a_node_reads_what_it_is_given_instead_of_its_own(folder: Path) -> None:
+def test_node_reads_the_given_files_instead_of_the_default_one(folder: Path) -> None:
     (folder / '.lymph.yml').write_text(NODE)
     config = load_node_configuration(Settings(config=('echo.yml',), vars=('vars.yml',)))
     assert set(config) == {'container', 'interfaces'}
 
 
-def test_of_several_files_the_later_wins(folder: Path) -> None:
+def test_later_file_wins(folder: Path) -> None:
     (folder / 'more.yml').write_text('container: {port: 5000}\n')
     settings = Settings(config=('echo.yml', 'more.yml'), vars=('vars.yml',))
     assert load_configuration(settings)['container'] == {'port': 5000, 'pool_size': 7}
 
 
 @pytest.mark.parametrize('name', ['.lymph.yml', 'echo.yml'])
-def test_a_section_that_would_be_ignored_is_an_error_in_every_file(name: str, folder: Path) -> None:
+def test_ignored_section_is_an_error_in_every_file(name: str, folder: Path) -> None:
     (folder / '.lymph.yml').write_text('container: {ip: 10.0.0.1}\n')
     (folder / name).write_text('mine: {a: 1}\nregistry: {class: static}\n')
     with pytest.raises(ConfigurationError, match=rf'{name}:2: registry: .*container\.registry'):
         load_configuration(Settings(config=('echo.yml',)))
 
 
-def test_a_node_refuses_such_a_section_too(folder: Path) -> None:
+def test_node_rejects_ignored_sections_too(folder: Path) -> None:
     (folder / '.lymph.yml').write_text('contaner: {ip: 10.0.0.1}\ninstances: {}\n')
     with pytest.raises(ConfigurationError, match="did you mean 'container'"):
         load_node_configuration(Settings())
 
 
-def test_what_is_not_shared_need_not_be_complete(folder: Path) -> None:
+def test_sections_that_are_not_shared_may_have_missing_variables(folder: Path) -> None:
     (folder / '.lymph.yml').write_text('instances: {echo: {command: $(var.missing)}}\n')
     config = load_configuration(Settings(config=('echo.yml',), vars=('vars.yml',)))
     assert 'instances' not in config

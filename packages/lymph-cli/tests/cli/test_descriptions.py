@@ -28,7 +28,7 @@ def names(facts: list[dict[str, Any]] | None) -> list[str]:
     return [f'{each["name"]}@{each["version"]}' for each in facts or ()]
 
 
-def test_what_belongs_to_a_service_is_sorted_by_name_and_version() -> None:
+def test_parts_of_a_service_are_sorted_by_name_and_version() -> None:
     shop = read_description(ANSWER).of_service('shop', None)
     assert names(shop.methods) == ['shop.price@2.0', 'shop.price@10.0']
     assert names(shop.events) == ['shop.on_order@2.0']
@@ -43,13 +43,13 @@ def test_tasks_belong_to_the_workers_of_a_service() -> None:
     assert (worker.methods, worker.events) == ([], None)
 
 
-def test_what_lymph_does_not_know_is_kept() -> None:
+def test_unknown_facts_are_kept() -> None:
     tasks = read_description(ANSWER).tasks
     assert tasks is not None
     assert tasks[0]['more'] == {'later': 1}
 
 
-def test_what_an_older_version_does_not_send_is_not_known() -> None:
+def test_facts_that_an_older_version_does_not_send_are_unknown() -> None:
     old = {'name': 'shop.price', 'version': None, 'params': ['text: str'], 'help': 'Tell it.'}
     shown = read_description({'methods': [old]}).of_service('shop', None)
     assert shown.methods == [old]
@@ -69,7 +69,7 @@ def test_what_an_older_version_does_not_send_is_not_known() -> None:
         ({'events': [{'name': 'x.y', 'retry': 'x' * 10**6}]}, 'retry of events as a number'),
     ],
 )
-def test_answer_of_another_form_is_one_line(changed: dict[str, Any], complaint: str) -> None:
+def test_malformed_answer_is_one_line(changed: dict[str, Any], complaint: str) -> None:
     with pytest.raises(OperationFailed) as caught:
         read_description({**ANSWER, **changed})
     assert complaint in str(caught.value)

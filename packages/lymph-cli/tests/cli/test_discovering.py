@@ -30,7 +30,7 @@ def fixed(shell: Any, endpoint: str) -> Any:
     return shell
 
 
-def test_fixed_addresses_are_services(fixed: Any, endpoint: str) -> None:
+def test_services_with_fixed_addresses_are_listed(fixed: Any, endpoint: str) -> None:
     titles, echo, gone = fixed.run('discover').stdout.splitlines()
     assert titles.split() == ['SERVICE', 'INSTANCES', 'HEALTHY', 'AGE']
     assert echo.split()[:3] == ['echo', '1', '1']
@@ -43,13 +43,13 @@ def test_a_service_is_called_at_its_fixed_address(fixed: Any) -> None:
     assert fixed.run('request', 'echo.upper', 'text=foo').stdout == "'FOO'\n"
 
 
-def test_those_that_are_known_and_not_reachable_are_counted(fixed: Any) -> None:
+def test_unreachable_instances_are_counted(fixed: Any) -> None:
     done = fixed.run('request', 'gone.a')
     assert (done.exit_code, done.stdout) == (1, '')
     assert '2 instances of gone known, none reachable: tcp://127.0.0.1:' in done.stderr
 
 
-def test_only_those_of_the_version_that_is_asked_for_count(fixed: Any) -> None:
+def test_only_instances_of_the_requested_version_are_counted(fixed: Any) -> None:
     done = fixed.run('request', 'gone.a@1.2')
     assert '1 instance of gone known, none reachable: tcp://127.0.0.1:2: ' in done.stderr
     done = fixed.run('request', 'gone.a@2')

@@ -319,7 +319,7 @@ def embedded(shell: Any) -> Letters:
 # list and show
 
 
-def test_dead_letters_are_listed_with_what_is_known_of_them(letters: Letters) -> None:
+def test_dead_letters_are_listed_with_their_facts(letters: Letters) -> None:
     first, second = letters.make(2)
     assert first['queue'] == letters.queue
     assert {each['type'] for each in (first, second)} == {
@@ -340,7 +340,7 @@ def test_dead_letters_are_listed_with_what_is_known_of_them(letters: Letters) ->
     assert lines[0].endswith(f'ValueError: cannot handle {number}')
 
 
-def test_looking_changes_nothing(letters: Letters) -> None:
+def test_list_show_and_dry_run_change_nothing(letters: Letters) -> None:
     before = letters.make(20)
     letters.run('list')
     letters.run('show', before[7]['id'])
@@ -348,7 +348,7 @@ def test_looking_changes_nothing(letters: Letters) -> None:
     assert letters.list() == before
 
 
-def test_filters_are_combined_and_a_limit_takes_the_oldest(letters: Letters) -> None:
+def test_filters_are_combined_and_a_limit_selects_the_oldest(letters: Letters) -> None:
     everything = letters.make(10)
     even = [each for each in everything if each['type'].endswith('.even')]
     assert letters.list('--type', '*.even') == even
@@ -363,7 +363,7 @@ def test_filters_are_combined_and_a_limit_takes_the_oldest(letters: Letters) -> 
     assert '2 of 5 dead letters' in done.stderr
 
 
-def test_all_that_is_known_of_a_dead_letter_is_shown(letters: Letters) -> None:
+def test_all_facts_of_a_dead_letter_are_shown(letters: Letters) -> None:
     letter = letters.make(1)[0]
     done = letters.run('show', letter['id'])
     assert done.exit_code == 0
@@ -396,7 +396,7 @@ def nested(count: int, around: Callable[[bytes], bytes]) -> bytes:
     ],
     ids=['no msgpack', 'sets in sets', 'deep'],
 )
-def test_an_event_that_makes_no_sense_is_listed_shown_and_dropped_too(
+def test_malformed_event_is_listed_shown_and_dropped_too(
     embedded: Letters, shell: Any, data: bytes
 ) -> None:
     embedded.make(1)
@@ -410,7 +410,7 @@ def test_an_event_that_makes_no_sense_is_listed_shown_and_dropped_too(
     assert embedded.list() == []
 
 
-def test_an_event_as_deep_as_may_be_is_shown(embedded: Letters, shell: Any) -> None:
+def test_event_of_the_greatest_allowed_depth_is_shown(embedded: Letters, shell: Any) -> None:
     embedded.make(1)
     deepest = nested(29, lambda data: b'\x91' + data)  # in the body, in the event
     body = {'a': msgpack.unpackb(deepest)}
@@ -420,7 +420,7 @@ def test_an_event_as_deep_as_may_be_is_shown(embedded: Letters, shell: Any) -> N
     assert 'thing' in embedded.run('show', letter['id']).stdout
 
 
-def test_no_dead_letters_are_no_failure(embedded: Letters) -> None:
+def test_no_dead_letters_is_not_a_failure(embedded: Letters) -> None:
     done = embedded.run('list')
     assert (done.exit_code, done.stdout, done.stderr) == (0, '', 'no dead letters\n')
     done = embedded.run('list', '--queue=x', '--json')
@@ -430,7 +430,7 @@ def test_no_dead_letters_are_no_failure(embedded: Letters) -> None:
 # replay
 
 
-def test_a_replayed_event_is_handled_as_if_it_was_new(letters: Letters) -> None:
+def test_replayed_event_is_handled_like_a_new_one(letters: Letters) -> None:
     made = letters.make(3)
     wanted, other, third = made
     with letters.handled() as handled:
@@ -445,7 +445,7 @@ def test_a_replayed_event_is_handled_as_if_it_was_new(letters: Letters) -> None:
     assert letters.list() == [other]
 
 
-def test_what_matches_is_replayed_and_counted(letters: Letters) -> None:
+def test_matching_dead_letters_are_replayed_and_counted(letters: Letters) -> None:
     letters.make(10)
     done = letters.run('replay', '--type=#.odd', '--limit=3', '--dry-run', '--json')
     expected = {'found': 3, 'replayed': 0, 'queues': {letters.queue: 3}, 'dry_run': True}
@@ -458,7 +458,7 @@ def test_what_matches_is_replayed_and_counted(letters: Letters) -> None:
         eventually(lambda: handled.numbers() == Counter([1, 3, 5, 7, 9]), PATIENCE)
 
 
-def test_dead_letters_whose_queue_is_gone_stay(letters: Letters) -> None:
+def test_dead_letters_of_a_missing_queue_are_kept(letters: Letters) -> None:
     letters.make(3, 'passing')
     done = letters.run('replay', '--all')
     assert done.exit_code == 1
@@ -470,7 +470,7 @@ def test_dead_letters_whose_queue_is_gone_stay(letters: Letters) -> None:
         eventually(lambda: handled.numbers() == Counter([0, 1, 2]), PATIENCE)
 
 
-def test_a_replay_that_is_killed_loses_nothing(letters: Letters) -> None:
+def test_killed_replay_loses_nothing(letters: Letters) -> None:
     letters.make(2000)
     with letters.handled() as handled:
         replaying = letters.shell.start('dlq', 'replay', '--all')
@@ -485,9 +485,7 @@ def test_a_replay_that_is_killed_loses_nothing(letters: Letters) -> None:
         eventually(nothing_is_lost, PATIENCE)
 
 
-def test_a_replay_that_is_interrupted_says_how_far_it_came(
-    shell: Any, rabbitmq_server: Any
-) -> None:
+def test_interrupted_replay_reports_its_progress(shell: Any, rabbitmq_server: Any) -> None:
     with FaultProxy('127.0.0.1', rabbitmq_server.port) as proxy:
         name = f'dlq-{os.urandom(4).hex()}'
         shell.write(
@@ -526,7 +524,7 @@ def test_a_replay_that_is_interrupted_says_how_far_it_came(
             assert letters.list() == []
 
 
-def test_an_interrupted_replay_is_taken_up_again_and_replays_nothing_twice(
+def test_interrupted_replay_can_be_resumed_and_replays_nothing_twice(
     embedded: Letters, shell: Any
 ) -> None:
     embedded.make(1000)
@@ -551,7 +549,7 @@ def test_an_interrupted_replay_is_taken_up_again_and_replays_nothing_twice(
     assert embedded.list() == []
 
 
-def test_a_replay_is_chosen_by_several_filters_after_a_look_that_changes_nothing(
+def test_replay_takes_several_filters_and_a_dry_run_changes_nothing(
     letters: Letters,
 ) -> None:
     before = letters.make(30)
@@ -570,7 +568,7 @@ def test_a_replay_is_chosen_by_several_filters_after_a_look_that_changes_nothing
 # drop
 
 
-def test_what_is_dropped_is_gone(letters: Letters) -> None:
+def test_dropped_dead_letters_are_gone(letters: Letters) -> None:
     made = letters.make(5)
     done = letters.run('drop', made[0]['id'], made[3]['id'], '--yes')
     assert (done.exit_code, done.stdout) == (0, '')
@@ -582,7 +580,7 @@ def test_what_is_dropped_is_gone(letters: Letters) -> None:
     assert letters.list() == []
 
 
-def test_nothing_is_dropped_unasked(embedded: Letters) -> None:
+def test_nothing_is_dropped_without_confirmation(embedded: Letters) -> None:
     made = embedded.make(2)
     done = embedded.run('drop', '--all')
     assert done.exit_code == 2
@@ -595,7 +593,7 @@ def test_nothing_is_dropped_unasked(embedded: Letters) -> None:
 @pytest.mark.parametrize(
     ('answer', 'left', 'exit_code'), [('n\n', 2, 1), ('\n', 2, 1), ('y\n', 0, 0), ('\x03', 2, 130)]
 )
-def test_on_a_terminal_it_is_asked_before_anything_is_dropped(
+def test_confirmation_is_requested_on_a_terminal_before_dropping(
     embedded: Letters, shell: Any, answer: str, left: int, exit_code: int
 ) -> None:
     embedded.make(2)
@@ -615,7 +613,7 @@ def test_on_a_terminal_it_is_asked_before_anything_is_dropped(
 # both
 
 
-def test_a_long_replay_shows_how_far_it_is_on_a_terminal_only(letters: Letters, shell: Any) -> None:
+def test_long_replay_shows_its_progress_only_on_a_terminal(letters: Letters, shell: Any) -> None:
     letters.make(200)
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 24, 100, 0, 0))
@@ -676,7 +674,7 @@ def test_wrong_usage_is_one_line(shell: Any, arguments: list[str], complaint: st
         ('dlq', 'list', '-c', 'x.yml'),
     ],
 )
-def test_an_event_system_that_keeps_nothing_is_an_error(shell: Any, arguments: list[str]) -> None:
+def test_event_system_without_dead_letters_is_an_error(shell: Any, arguments: list[str]) -> None:
     shell.write('x.yml', 'container: {events: {class: "null"}}\n')
     done = shell.run(*arguments)
     assert done.exit_code == 2
@@ -684,7 +682,7 @@ def test_an_event_system_that_keeps_nothing_is_an_error(shell: Any, arguments: l
     assert 'NullEventSystem keeps no dead letters' in line
 
 
-def test_a_broker_that_cannot_be_reached_is_one_line(shell: Any) -> None:
+def test_unreachable_broker_is_one_line(shell: Any) -> None:
     shell.write('.lymph.yml', 'container: {events: {class: kombu, urls: "amqp://127.0.0.1:1//"}}\n')
     done = shell.run('dlq', 'list')
     assert (done.exit_code, done.stdout) == (1, '')

@@ -51,7 +51,7 @@ def at(endpoint: str, **facts: Any) -> Answer:
         ('ipc:///tmp/socket', {}, []),
     ],
 )
-def test_addresses_that_nobody_else_reaches_are_found(
+def test_addresses_unreachable_from_other_machines_are_found(
     endpoint: str, facts: dict[str, Any], found: list[str]
 ) -> None:
     assert [each.found for each in address_findings([at(endpoint, **facts)])] == found
@@ -108,7 +108,7 @@ def test_disks_that_are_nearly_full_are_found(volume: Volume, expected: list[str
         (250, 256, ['250 of 256']),
     ],
 )
-def test_short_descriptors_are_found(
+def test_low_limits_of_file_descriptors_are_found(
     opened: float | None, limit: float | None, found: list[str]
 ) -> None:
     findings = descriptor_findings([Descriptors('shop', opened, limit)])
@@ -132,7 +132,7 @@ def test_mixed_versions_are_found_by_service() -> None:
     assert mail.found == '0.16.0 (1 instance), one that does not tell, so before 0.16 (1 instance)'
 
 
-def test_queues_that_nobody_consumes_are_found() -> None:
+def test_queues_without_consumers_are_found() -> None:
     states = [
         QueueState('shop.bill', consumers=0, waiting=0),
         QueueState('shop.on_order', consumers=0, waiting=1, delayed=1),
@@ -215,7 +215,7 @@ class Elsewhere(Sound):
         raise NotChecked('nothing here')
 
 
-def test_no_check_hides_the_others() -> None:
+def test_failing_check_does_not_affect_the_others() -> None:
     kinds = (Early, Busy, Sound, Raising, Hanging, Halfway, Strange, Elsewhere)
     Early.ran.clear()
     around: Any = None
@@ -299,7 +299,7 @@ def test_faults_of_a_machine_and_its_instances_are_found_together(shell: Any) ->
     assert 'mixed@1' in found['versions'][0]['advice']
 
 
-def test_a_state_directory_that_cannot_be_written_is_a_finding_of_both_backends(
+def test_unwritable_state_directory_is_a_finding_of_both_backends(
     shell: Any,
 ) -> None:
     shell.write('file', '')
@@ -332,7 +332,7 @@ def test_a_full_disk_is_found(shell: Any) -> None:
     assert 'make room' in first
 
 
-def test_a_configuration_that_cannot_be_used_is_a_finding_and_the_machine_is_looked_at(
+def test_invalid_configuration_is_a_finding_and_the_machine_is_still_checked(
     shell: Any,
 ) -> None:
     shell.write('.lymph.yml', 'container: {rpc: {timeout: soon}}\n')

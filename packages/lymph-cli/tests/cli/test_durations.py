@@ -21,7 +21,5 @@ from lymph.cli._arguments.durations import short_duration
         (400 * 86400, '400d'),
     ],
 )
-def test_duration_is_told_in_the_largest_unit_of_which_there_are_two(
-    seconds: float, words: str
-) -> None:
+def test_duration_is_shown_in_the_largest_unit_that_fits_twice(seconds: float, words: str) -> None:
     assert short_duration(seconds) == words

@@ -26,7 +26,7 @@ def registry(shell: Any) -> Path:
     return Path(shell.environ['LYMPH_STATE_DIR'], 'registry')
 
 
-def test_no_entry_hides_another_and_each_is_one_line(shell: Any, registry: Path) -> None:
+def test_entries_do_not_hide_each_other_and_each_is_one_line(shell: Any, registry: Path) -> None:
     for make, place in (
         (links_to_itself, 'rpc/echo/k~0123456789abcdef.json'),
         (links_to_itself, 'rpc/mail'),
@@ -44,7 +44,7 @@ def test_no_entry_hides_another_and_each_is_one_line(shell: Any, registry: Path)
 
 
 @pytest.mark.parametrize('command', COMMANDS, ids=lambda command: command[0])
-def test_a_registry_that_cannot_be_read_is_one_line(shell: Any, command: tuple[str, ...]) -> None:
+def test_unreadable_registry_is_one_line(shell: Any, command: tuple[str, ...]) -> None:
     shell.write('echo_service.py', 'import lymph\nclass Echo(lymph.Interface): pass\n')
     shell.write('echo.yml', 'interfaces: {echo: {class: "echo_service:Echo"}}\n')
     assert shell.run('discover').stderr == 'no service is running\n'
@@ -57,7 +57,7 @@ def test_a_registry_that_cannot_be_read_is_one_line(shell: Any, command: tuple[s
 
 
 @pytest.mark.parametrize('command', COMMANDS, ids=lambda command: command[0])
-def test_a_state_directory_that_others_can_write_to_is_one_line(
+def test_state_directory_writable_by_others_is_one_line(
     shell: Any, command: tuple[str, ...]
 ) -> None:
     shell.write('echo_service.py', 'import lymph\nclass Echo(lymph.Interface): pass\n')
@@ -80,9 +80,7 @@ def test_a_running_instance_comes_back_when_the_directory_is_removed(
     assert list(json.loads(shell.run('discover', '--json').stdout)) == ['echo']
 
 
-def test_an_instance_that_is_killed_and_started_again_stands_there_once(
-    shell: Any, registry: Path
-) -> None:
+def test_restarted_instance_is_listed_once_after_a_kill(shell: Any, registry: Path) -> None:
     (before,) = json.loads(shell.run('discover', '--json').stdout)['echo']
     os.kill(before['pid'], 9)
     port = before['endpoint'].rpartition(':')[2]

@@ -18,9 +18,7 @@ def expect_one_line(done: Any, exit_code: int, words: str) -> None:
 @pytest.mark.parametrize(
     'command', [('emit', 'x'), ('dlq', 'list'), ('queues',), ('subscribe', 'x')]
 )
-def test_events_that_cannot_be_read_are_one_line(
-    quick_shell: Any, command: tuple[str, ...]
-) -> None:
+def test_unreadable_event_store_is_one_line(quick_shell: Any, command: tuple[str, ...]) -> None:
     store = quick_shell.write('state/events/events.sqlite', 'no database ' * 100)
     expect_one_line(quick_shell.run(*command), 2, 'events.sqlite is damaged or no events database')
     store.unlink()
@@ -39,7 +37,7 @@ def test_events_that_cannot_be_read_are_one_line(
         ('redis://me:pa55@127.0.0.1:1/0', ('queues',), 'connection refused'),
     ],
 )
-def test_a_broker_that_is_away_is_one_line(
+def test_unreachable_broker_is_one_line(
     quick_shell: Any, url: str, command: tuple[str, ...], words: str
 ) -> None:
     quick_shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
@@ -48,9 +46,7 @@ def test_a_broker_that_is_away_is_one_line(
     assert 'pa55' not in done.stderr
 
 
-def test_a_broker_that_refuses_the_password_is_one_line(
-    quick_shell: Any, rabbitmq_server: Any
-) -> None:
+def test_rejected_password_of_a_broker_is_one_line(quick_shell: Any, rabbitmq_server: Any) -> None:
     url = f'amqp://guest:pa55@{rabbitmq_server.address}//'
     quick_shell.write('.lymph.yml', f'container: {{events: {{class: kombu, urls: "{url}"}}}}\n')
     done = quick_shell.run('emit', 'x')
@@ -58,7 +54,7 @@ def test_a_broker_that_refuses_the_password_is_one_line(
     assert 'pa55' not in done.stderr
 
 
-def test_reason_is_logged_where_it_is_asked_for(quick_shell: Any) -> None:
+def test_reason_is_logged_on_request(quick_shell: Any) -> None:
     quick_shell.write('state/events/events.sqlite', 'no database ' * 100)
     done = quick_shell.run('emit', 'x', '--loglevel=debug')
     assert 'DatabaseError: file is not a database' in done.stderr
@@ -83,7 +79,7 @@ def test_reason_is_logged_where_it_is_asked_for(quick_shell: Any) -> None:
         (('emit', 'a\x1b[2J'), 2),
     ],
 )
-def test_name_that_cannot_be_one_is_one_line(
+def test_invalid_name_is_one_line(
     quick_shell: Any, command: tuple[str, ...], exit_code: int
 ) -> None:
     expect_one_line(quick_shell.run(*command), exit_code, 'expected')
@@ -129,7 +125,7 @@ def test_bug_in_a_greenlet_or_a_thread_is_logged(shell: Any) -> None:
         (('node',), 2, 'expected .lymph.yml'),
     ],
 )
-def test_deleted_working_directory_is_no_reason_for_a_traceback(
+def test_deleted_working_directory_causes_no_traceback(
     shell: Any, command: tuple[str, ...], exit_code: int, words: str | None
 ) -> None:
     shell.write('echo.yml', 'interfaces: {echo: {class: "echo_service:Echo"}}\n')
@@ -156,15 +152,13 @@ def test_deleted_working_directory_is_no_reason_for_a_traceback(
         ('logging: {handelrs: {}}', "did you mean 'handlers'?"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_one_line(
-    quick_shell: Any, section: str, words: str
-) -> None:
+def test_invalid_value_is_one_line(quick_shell: Any, section: str, words: str) -> None:
     quick_shell.write('.lymph.yml', f'{section}\n')
     done = quick_shell.run('discover')
     expect_one_line(done, 2, words)
     assert done.stderr.startswith('lymph: .lymph.yml:1: ')
 
 
-def test_a_logfile_that_cannot_be_written_is_one_line(quick_shell: Any) -> None:
+def test_unwritable_logfile_is_one_line(quick_shell: Any) -> None:
     done = quick_shell.run('--logfile=/nope/x', 'discover')
     expect_one_line(done, 2, "--logfile: cannot write to '/nope/x': No such file or directory")

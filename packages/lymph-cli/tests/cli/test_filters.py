@@ -35,7 +35,7 @@ def letter(**facts: Any) -> DeadLetter:
         ({'queue': 'shop.on_order', 'error': 'KeyError'}, False),
     ],
 )
-def test_all_conditions_have_to_hold(filters: dict[str, Any], matches: bool) -> None:
+def test_all_conditions_must_hold(filters: dict[str, Any], matches: bool) -> None:
     assert Filters(**filters).match(letter()) is matches
     assert bool(Filters(**filters)) is bool(filters)
 

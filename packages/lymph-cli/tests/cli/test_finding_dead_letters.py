@@ -40,13 +40,13 @@ def found(*ids: str, whole: bool = False) -> list[str]:
     return [letter.id for letter in find(Kept(), ids, whole=whole)]
 
 
-def test_ids_and_their_beginnings_find_each_letter_once_and_in_order() -> None:
+def test_ids_and_prefixes_find_each_letter_once_and_in_order() -> None:
     assert found('17', '00064e3a-5f1c') == ['17', '00064e3a-5f1c']
     assert found('00064e3b', '0006', '00064e3b-a') == ['00064e3b-a0b1', '0006']
     assert found('1') == ['17']
 
 
-def test_number_has_to_be_whole_where_something_is_changed() -> None:
+def test_number_must_be_complete_for_commands_that_change_something() -> None:
     assert found('00064e3b', '17', whole=True) == ['00064e3b-a0b1', '17']
     with pytest.raises(OperationFailed, match=r"^no dead letter '1'; did you mean '17'\?"):
         found('1', whole=True)
@@ -60,7 +60,7 @@ def test_number_has_to_be_whole_where_something_is_changed() -> None:
         ('9', "no dead letter '9-gone'"),
     ],
 )
-def test_what_finds_none_is_an_error_before_anything_is_done(id: str, complaint: str) -> None:
+def test_unknown_id_is_an_error_before_anything_is_done(id: str, complaint: str) -> None:
     with pytest.raises(OperationFailed) as caught:
         found('17', id)
     assert complaint in str(caught.value)

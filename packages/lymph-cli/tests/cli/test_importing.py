@@ -34,7 +34,7 @@ def trapped(shell: Any) -> Any:
         ('subscribe', 'x', '--timeout=0.01'),
     ],
 )
-def test_commands_that_ask_import_nothing_from_the_current_folder(
+def test_client_commands_import_nothing_from_the_current_folder(
     trapped: Any, arguments: tuple[str, ...]
 ) -> None:
     done = trapped.run(*arguments)
@@ -60,7 +60,7 @@ def test_safe_path_of_python_is_honoured(shell: Any, command: str) -> None:
     assert not (shell.folder / 'trapped').exists()
 
 
-def test_module_that_an_installed_one_hides_is_named(shell: Any) -> None:
+def test_shadowed_module_is_named(shell: Any) -> None:
     shell.write('code.py', 'class Echo: ...\n')
     shell.write('conf.yml', 'interfaces: {a: {class: "code:Echo"}}\n')
     done = shell.run('instance', '-c', 'conf.yml')

@@ -14,7 +14,7 @@ from lymph.testing.waiting import eventually
 PATIENCE = 30.0
 
 
-def test_an_instance_listens_where_it_is_told(shell: Any) -> None:
+def test_instance_listens_at_the_given_address(shell: Any) -> None:
     with socket.create_server(('127.0.0.1', 0)) as probe:
         port = probe.getsockname()[1]
     echo = shell.start_echo('--ip=127.0.0.1', f'--port={port}')
@@ -23,7 +23,7 @@ def test_an_instance_listens_where_it_is_told(shell: Any) -> None:
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_call_that_runs_is_finished_before_the_end(shell: Any, number: int) -> None:
+def test_running_call_is_finished_before_the_end(shell: Any, number: int) -> None:
     echo = shell.start_echo()
     asking = shell.start('request', 'echo.take', 'seconds:=1.5', '--timeout=60')
     echo.said('taking')
@@ -34,7 +34,7 @@ def test_a_call_that_runs_is_finished_before_the_end(shell: Any, number: int) ->
     assert shell.run('discover').stdout == ''
 
 
-def test_a_second_signal_cuts_what_runs(shell: Any) -> None:
+def test_second_signal_interrupts_running_calls(shell: Any) -> None:
     echo = shell.start_echo()
     asking = shell.start('request', 'echo.take', 'seconds:=600', '--timeout=600')
     echo.said('taking')
@@ -46,7 +46,7 @@ def test_a_second_signal_cuts_what_runs(shell: Any) -> None:
     assert len(asking.stderr.splitlines()) == 1
 
 
-def test_what_does_not_finish_in_time_is_cut(shell: Any) -> None:
+def test_call_that_does_not_finish_in_time_is_interrupted(shell: Any) -> None:
     shell.write('.lymph.yml', 'container: {drain_timeout: 0.5}\n')
     echo = shell.start_echo()
     shell.start('request', 'echo.take', 'seconds:=600', '--timeout=600')
@@ -93,7 +93,7 @@ def test_a_start_can_be_interrupted(shell: Any) -> None:
         ('interfaces: [a', 'not valid YAML'),
     ],
 )  # fmt: skip
-def test_a_configuration_that_cannot_be_used_is_one_line_with_its_place(
+def test_invalid_configuration_is_one_line_with_its_place(
     shell: Any, text: str, complaint: str
 ) -> None:
     shell.write('conf.yml', text)
@@ -104,7 +104,7 @@ def test_a_configuration_that_cannot_be_used_is_one_line_with_its_place(
     assert complaint in line
 
 
-def test_address_and_port_stand_before_the_command_too(shell: Any) -> None:
+def test_address_and_port_are_accepted_before_the_command_too(shell: Any) -> None:
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
         shell.write('a.yml', 'interfaces: {echo: {class: "echo_service:Echo"}}\n')
@@ -115,14 +115,14 @@ def test_address_and_port_stand_before_the_command_too(shell: Any) -> None:
         assert f'cannot listen at 127.0.0.1:{port}: ' in done.stderr
 
 
-def test_address_and_port_are_refused_before_commands_that_do_not_listen(shell: Any) -> None:
+def test_address_and_port_are_rejected_before_commands_that_do_not_listen(shell: Any) -> None:
     done = shell.run('--port=4123', 'discover')
     assert done.exit_code == 2
     assert '--port is for commands that listen, such as instance; not for discover' in done.stderr
 
 
 @pytest.mark.parametrize('arguments', [('--port=70000', 'worker'), ('--ip=a b', 'instance')])
-def test_what_stands_before_the_command_is_checked_like_what_stands_behind_it(
+def test_options_before_the_command_are_checked_like_those_after_it(
     shell: Any, arguments: tuple[str, ...]
 ) -> None:
     done = shell.run(*arguments, '-c', 'a.yml')
@@ -137,7 +137,7 @@ def test_invalid_address_is_one_line_about_the_option(shell: Any, ip: str) -> No
     assert '--ip: expected an IP address or a host name' in done.stderr
 
 
-def test_a_port_that_is_taken_is_one_line_and_exit_code_1(shell: Any) -> None:
+def test_port_in_use_is_one_line_and_exit_code_1(shell: Any) -> None:
     shell.start_echo()
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]

@@ -21,7 +21,7 @@ def _calls(path: Path) -> set[str]:
     return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
 
 
-def test_only_one_module_writes_and_only_one_makes_text_for_rich() -> None:
+def test_only_one_module_writes_and_only_one_creates_text_for_rich() -> None:
     for path in (*_CLI.rglob('*.py'), *_NODE.rglob('*.py')):
         calls = _calls(path)
         if path not in _WRITE:

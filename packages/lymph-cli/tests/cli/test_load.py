@@ -25,7 +25,7 @@ def ask(forking: Any, shared_shell: Any, echo: Any) -> Any:
     return lambda *arguments: forking.piped(arguments, shared_shell.folder, shared_shell.environ)
 
 
-def test_figures_are_one_document(ask: Any) -> None:
+def test_result_is_one_json_document(ask: Any) -> None:
     done = ask('request', 'echo.upper', 'text=foo', '-N300', '-C7', '--json')
     assert (done.exit_code, done.stderr) == (0, '')
     document = json.loads(done.stdout)
@@ -36,7 +36,7 @@ def test_figures_are_one_document(ask: Any) -> None:
     assert 0 < latency['min'] <= latency['p50'] <= latency['p99'] <= latency['max']
 
 
-def test_failed_calls_are_told_by_outcome_and_in_the_exit_code(ask: Any) -> None:
+def test_failed_calls_are_counted_by_outcome_and_set_the_exit_code(ask: Any) -> None:
     done = ask('request', 'echo.refuse', '-N20', '-C4')
     assert done.exit_code == 1
     assert done.stderr.startswith('lymph: 20 of 20 calls failed (trace ')
@@ -44,7 +44,7 @@ def test_failed_calls_are_told_by_outcome_and_in_the_exit_code(ask: Any) -> None
     assert 'raised ValueError: not today\n' in done.stdout
 
 
-def test_mistake_is_reported_as_for_one_call(ask: Any) -> None:
+def test_wrong_usage_is_reported_as_for_one_call(ask: Any) -> None:
     done = ask('request', 'echo.uper', 'text=foo', '-C4')
     assert (done.exit_code, done.stdout) == (1, '')
     [line] = done.stderr.splitlines()
@@ -52,9 +52,7 @@ def test_mistake_is_reported_as_for_one_call(ask: Any) -> None:
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_load_that_is_ended_early_prints_what_was_done(
-    shared_shell: Any, echo: Any, number: int
-) -> None:
+def test_interrupted_load_prints_its_results(shared_shell: Any, echo: Any, number: int) -> None:
     before = echo.stdout.count('taking')
     asking = shared_shell.start(
         'request', 'echo.take', 'seconds:=0.01', '--duration=1h', '-C3', '--json'
@@ -70,7 +68,9 @@ def test_load_that_is_ended_early_prints_what_was_done(
     assert asking.stderr == ''
 
 
-def test_terminal_shows_how_the_load_fares(forking: Any, shared_shell: Any, echo: Any) -> None:
+def test_terminal_shows_the_progress_of_the_load(
+    forking: Any, shared_shell: Any, echo: Any
+) -> None:
     shown = forking.on_terminal(
         # longer than it takes until the bar is drawn again
         ['request', 'echo.take', 'seconds:=0.3', '-N3'],

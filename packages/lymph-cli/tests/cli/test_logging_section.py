@@ -64,17 +64,17 @@ def restored() -> Iterator[None]:
 
 
 @pytest.mark.parametrize('key', REFUSED)
-def test_a_bad_value_is_refused_at_its_place(key: str) -> None:
+def test_invalid_value_is_rejected_with_its_place(key: str) -> None:
     check_refused(key, REFUSED[key], set_up)
 
 
 @pytest.mark.parametrize('key', REFUSED)
-def test_no_value_is_more_than_a_configuration_error(key: str) -> None:
+def test_any_invalid_value_raises_configuration_error(key: str) -> None:
     check_taken_or_refused(key, set_up)
 
 
 @pytest.mark.parametrize('file', ['/nope/x', '/', ''])
-def test_a_logfile_that_cannot_be_written_is_named_in_one_line(file: str) -> None:
+def test_unwritable_logfile_is_named_in_one_line(file: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         set_up_logging(Settings(logfile=file), Configuration())
     assert str(caught.value).startswith(f'--logfile: cannot write to {file!r}: ')

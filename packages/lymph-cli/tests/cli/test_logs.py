@@ -44,25 +44,25 @@ def test_lines_carry_the_trace_id_and_go_to_stderr() -> None:
     assert line.endswith('INFO     shop.orders [abc123] a thing')
 
 
-def test_the_loglevel_of_the_command_line_holds() -> None:
+def test_loglevel_of_the_command_line_is_applied() -> None:
     assert 'a small thing' in log({'loglevel': 'DEBUG'}, {})[1]
     assert log({'loglevel': 'ERROR'}, {})[1] == ''
 
 
-def test_a_logfile_takes_the_lines(tmp_path: Path) -> None:
+def test_lines_are_written_to_the_logfile(tmp_path: Path) -> None:
     file = tmp_path / 'x.log'
     assert log({'logfile': str(file)}, {}) == ('', '')
     assert 'a thing' in file.read_text()
 
 
-def test_the_section_logging_is_merged_over_what_is_there() -> None:
+def test_logging_section_is_merged_over_the_defaults() -> None:
     section = {'formatters': {'_trace': {'fmt': '<%(trace_id)s> %(message)s'}}}
     assert log({}, {'logging': section})[1] == '<abc123> a thing\n'
     section = {'loggers': {'shop': {'level': 'WARNING'}}}
     assert log({}, {'logging': section})[1] == ''
 
 
-def test_a_handler_may_write_a_json_object_a_line() -> None:
+def test_handler_may_write_one_json_object_per_line() -> None:
     section = {'handlers': {'_console': {'formatter': '_json'}}}
     [line] = log({}, {'logging': section})[1].splitlines()
     entry = json.loads(line)
@@ -75,7 +75,7 @@ def test_a_handler_may_write_a_json_object_a_line() -> None:
     }
 
 
-def test_a_logger_is_heard_from_its_own_level_on() -> None:
+def test_records_are_logged_from_the_level_of_their_logger() -> None:
     section = {'loggers': {'shop': {'level': 'DEBUG'}}}
     assert 'a small thing' in log({'loglevel': 'ERROR'}, {'logging': section})[1]
 
@@ -88,7 +88,7 @@ def test_a_logger_is_heard_from_its_own_level_on() -> None:
         ({'handlers': {'x': {'class': 'no.such.Handler'}}}, 'no.such.Handler'),
     ],
 )
-def test_a_section_that_cannot_be_used_is_a_configuration_error(
+def test_invalid_section_is_a_configuration_error(
     section: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=complaint) as caught:
@@ -208,7 +208,7 @@ def test_format_with_a_field_that_records_lack_loses_no_record() -> None:
     assert log({}, {'logging': section})[1] == 'INFO shop.orders a thing (format: ValueError)\n'
 
 
-def test_a_log_that_cannot_be_written_is_one_line() -> None:
+def test_unwritable_log_is_one_line() -> None:
     settings = {'logfile': '/dev/full', 'loglevel': 'DEBUG'}
     said = 'cannot write the log to /dev/full: No space left on device; records lost: 1\n'
     assert log(settings, {})[1] == said

@@ -28,7 +28,7 @@ METHODS = {
         (Subject('zzz', 'zzz'), None),
     ],
 )
-def test_methods_are_meant_by_names_like_theirs(subject: Subject, meant: str | None) -> None:
+def test_similar_method_is_suggested(subject: Subject, meant: str | None) -> None:
     assert meant_method(subject, METHODS) == meant
 
 
@@ -42,13 +42,11 @@ def test_methods_are_meant_by_names_like_theirs(subject: Subject, meant: str | N
         (['text'], 'no_such', None),
     ],
 )
-def test_parameters_are_meant_by_names_like_theirs(
-    given: list[str], method: str, meant: str | None
-) -> None:
+def test_similar_parameters_are_suggested(given: list[str], method: str, meant: str | None) -> None:
     assert meant_parameters(given, Subject('echo', method), METHODS) == meant
 
 
-def test_description_is_read_as_authors_write_parameters() -> None:
+def test_parameters_are_read_as_their_authors_write_them() -> None:
     params = ['text', 'number=3', "name: str = 'x'", 'day: datetime.date']
     reply = {'methods': [{'name': 'echo.upper', 'params': params}]}
     assert read_parameters(reply) == {'echo.upper': {'text', 'number', 'name', 'day'}}
@@ -66,10 +64,10 @@ def test_description_is_read_as_authors_write_parameters() -> None:
         {'methods': [None, {}, {'name': 3}]},
     ],
 )
-def test_answer_of_another_form_describes_nothing(reply: Any) -> None:
+def test_malformed_answer_describes_nothing(reply: Any) -> None:
     assert read_parameters(reply) == {}
 
 
-def test_parameters_of_another_form_are_left_out() -> None:
+def test_malformed_parameters_are_left_out() -> None:
     reply = {'methods': [{'name': 'a.b', 'params': [3, None, '', '*', 'x']}, {'name': 'a.c'}]}
     assert read_parameters(reply) == {'a.b': {'x'}, 'a.c': set()}

@@ -39,11 +39,11 @@ def answered(status: dict[str, Any]) -> Answer:
         (Answer(REGISTERED, error='not asked'), None),
     ],
 )
-def test_health_is_what_an_answer_says(answer: Answer, state: str | None) -> None:
+def test_health_is_taken_from_the_answer(answer: Answer, state: str | None) -> None:
     assert health(ANNOUNCED, answer) == state
 
 
-def test_address_of_the_configuration_has_an_identity_that_nobody_knows() -> None:
+def test_configured_address_has_an_unknown_identity() -> None:
     assert health(CONFIGURED, answered({'identity': '5f1c'})) == 'ok'
 
 
@@ -56,7 +56,7 @@ def test_address_of_the_configuration_has_an_identity_that_nobody_knows() -> Non
         (CONFIGURED, {'uptime': 'long'}, 1300.0, None),
     ],
 )
-def test_age_is_that_of_the_registry_or_what_the_instance_says(
+def test_age_is_taken_from_the_registry_or_the_instance(
     instance: ServiceInstance, status: dict[str, Any], now: float, age: float | None
 ) -> None:
     member = Member('echo', ('rpc',), instance, answered(status), now)

@@ -56,13 +56,13 @@ def test_name_is_that_of_a_module_and_a_class(text: str, name: str, cls: str) ->
         *('click', 'gevent', 'test_shop', 'conftest', 'pytest'),
     ],
 )
-def test_name_that_python_or_pytest_takes_otherwise_is_refused(text: str) -> None:
+def test_name_with_a_meaning_for_python_or_pytest_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r'expected|choose another name'):
         read_name(text)
 
 
 @pytest.mark.parametrize('other', ['folder', 'file', 'link to nowhere'])
-def test_what_exists_is_left_alone(tmp_path: Path, monkeypatch: Any, other: str) -> None:
+def test_existing_files_are_left_alone(tmp_path: Path, monkeypatch: Any, other: str) -> None:
     monkeypatch.chdir(tmp_path)
     shop = tmp_path / 'shop'
     if other == 'folder':
@@ -92,13 +92,13 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: Any) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_in_which_nothing_can_be_made_is_told(monkeypatch: Any) -> None:
+def test_unwritable_folder_is_an_error(monkeypatch: Any) -> None:
     monkeypatch.chdir('/proc')
     with pytest.raises(OperationFailed, match='cannot make shop in this folder: '):
         run('shop')
 
 
-def test_files_are_those_of_anybody_who_makes_files(tmp_path: Path) -> None:
+def test_new_files_have_the_usual_permissions(tmp_path: Path) -> None:
     make_project(tmp_path / 'shop', project_files(read_name('shop')))
     (tmp_path / 'plain').mkdir()
     (tmp_path / 'plain' / 'file').touch()
@@ -126,7 +126,7 @@ def test_new_service_passes_its_test_and_answers_with_the_commands_that_are_prin
     running.said('greeted Ada')
 
 
-def test_new_files_have_nothing_to_complain_about(tmp_path: Path) -> None:
+def test_new_files_pass_the_linters(tmp_path: Path) -> None:
     make_project(tmp_path / 'shop', project_files(read_name('shop')))
     for rules in (['check', '--extend-select=I,UP,B,SIM'], ['format', '--check']):
         done = subprocess.run(

@@ -34,7 +34,7 @@ from lymph.services.node._fleet.socket_definitions import SocketDefinition
         ),
     ],
 )
-def test_a_port_that_each_process_needs_for_itself_is_refused_at_the_start(
+def test_port_that_processes_cannot_share_is_rejected_at_the_start(
     shell: Any, files: dict[str, str], command: str, port: int, place: str
 ) -> None:
     for name, text in files.items():
@@ -119,7 +119,7 @@ def found(*definitions: Definition, named: tuple[SocketDefinition, ...] = ()) ->
     ],
 )
 @pytest.mark.usefixtures('files')
-def test_processes_are_given_a_socket_for_each_port_that_can_be_shared(
+def test_processes_get_a_socket_for_each_port_that_can_be_shared(
     words: str, processes: int, sockets: list[str]
 ) -> None:
     (made,) = found(instance(words, processes)).values()
@@ -127,7 +127,7 @@ def test_processes_are_given_a_socket_for_each_port_that_can_be_shared(
 
 
 @pytest.mark.usefixtures('files')
-def test_ports_are_those_that_the_environment_of_the_processes_makes_them() -> None:
+def test_ports_are_read_with_the_environment_of_the_processes() -> None:
     Path('node.yml').write_text('container: {ip: 0.0.0.0}')
     Path('env.yml').write_text('interfaces: {web: {class: "x:X", port: $(env.PORT)}}')
     command = ('lymph', 'instance', '-c', 'env.yml')
@@ -138,7 +138,7 @@ def test_ports_are_those_that_the_environment_of_the_processes_makes_them() -> N
 
 
 @pytest.mark.usefixtures('files')
-def test_definition_that_names_no_socket_in_a_list_is_given_none() -> None:
+def test_definition_with_an_empty_list_of_sockets_gets_none() -> None:
     assert found(instance('-c web.yml', 2, sockets=())) == {'web': []}
 
 
@@ -149,7 +149,7 @@ def test_ports_of_interfaces_are_not_those_of_workers() -> None:
 
 
 @pytest.mark.usefixtures('files')
-def test_port_of_two_definitions_is_given_to_neither() -> None:
+def test_port_of_two_definitions_is_passed_to_neither() -> None:
     other = instance('-c web.yml --interface=web', 1, 'other')
     made = found(instance('-c web.yml'), other)
     assert made == {'web': [('interfaces.hooks.port', '[::1]:8081')], 'other': []}
@@ -162,7 +162,7 @@ def test_port_of_two_definitions_is_given_to_neither() -> None:
 
 @pytest.mark.parametrize('ip', ['127.0.0.1', '0.0.0.0'])
 @pytest.mark.usefixtures('files')
-def test_port_that_processes_cannot_share_for_another_definition_is_refused(ip: str) -> None:
+def test_port_not_shareable_because_of_another_definition_is_rejected(ip: str) -> None:
     other = instance(f'-c web.yml --interface=web --ip={ip}', 1, 'other')
     with pytest.raises(ConfigurationError) as caught:
         found(instance('-c web.yml', 2), other)
@@ -181,7 +181,7 @@ def test_definition_whose_files_cannot_be_read_keeps_its_sockets() -> None:
 
 
 @pytest.mark.usefixtures('files')
-def test_defined_sockets_go_to_those_who_name_them_or_have_their_port() -> None:
+def test_defined_sockets_are_passed_to_processes_that_name_them_or_use_their_port() -> None:
     front = SocketDefinition('front', '127.0.0.1', 8080, Location('sockets.front.port'))
     admin = SocketDefinition('admin', '127.0.0.1', 9090, Location('sockets.admin.port'))
     web = instance('-c web.yml --interface=web', 2)
@@ -195,7 +195,7 @@ def test_defined_sockets_go_to_those_who_name_them_or_have_their_port() -> None:
 
 
 @pytest.mark.usefixtures('files')
-def test_sockets_of_no_process_do_not_listen() -> None:
+def test_unused_sockets_do_not_listen() -> None:
     front = SocketDefinition('front', '127.0.0.1', 8080, Location('sockets.front.port'))
     made = sockets_of([instance('', 0, sockets=(front,))], {'front': front}, {})
     assert [each.found for each in made['web']] == [True]

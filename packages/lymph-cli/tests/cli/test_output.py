@@ -25,13 +25,13 @@ def test_line_is_one_line_of_printable_characters(text: str) -> None:
 
 
 @given(TEXTS)
-def test_block_keeps_line_breaks_and_nothing_else_that_is_not_printable(text: str) -> None:
+def test_block_keeps_line_breaks_as_its_only_unprintable_characters(text: str) -> None:
     assert block(text).replace('\n', '').isprintable()
     assert block(text).count('\n') == text.count('\n')
 
 
 @given(TEXTS)
-def test_line_of_a_child_keeps_tabs_and_nothing_else_that_is_not_printable(text: str) -> None:
+def test_line_of_a_child_keeps_tabs_as_its_only_unprintable_characters(text: str) -> None:
     assert child_line(text).replace('\t', '').isprintable()
     assert child_line(text).count('\t') == text.count('\t')
 
@@ -48,7 +48,7 @@ def test_json_stays_the_same_document(text: str) -> None:
 
 
 @pytest.mark.parametrize('encoding', ['ascii', 'latin-1', 'utf-8'])
-def test_json_holds_only_what_stdout_can_write(
+def test_json_has_only_characters_that_stdout_can_encode(
     monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
     class Stdout:

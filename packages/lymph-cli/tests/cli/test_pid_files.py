@@ -24,7 +24,7 @@ sys.stdin.read()
 """
 
 
-def test_the_file_is_there_while_the_process_runs(tmp_path: Path) -> None:
+def test_pid_file_exists_while_the_process_runs(tmp_path: Path) -> None:
     path = tmp_path / 'echo.pid'
     file = PidFile(str(path))
     assert not path.exists()
@@ -35,7 +35,7 @@ def test_the_file_is_there_while_the_process_runs(tmp_path: Path) -> None:
     file.remove()
 
 
-def test_the_file_of_a_process_that_runs_is_refused_and_that_of_a_killed_one_replaced(
+def test_pid_file_of_a_running_process_is_rejected_and_that_of_a_killed_one_replaced(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / 'echo.pid'
@@ -59,7 +59,7 @@ def test_the_file_of_a_process_that_runs_is_refused_and_that_of_a_killed_one_rep
 
 
 @pytest.mark.parametrize('content', ['', '1\n', '  4711', OWN, '99999999999'])
-def test_a_file_that_nobody_holds_is_replaced_whoever_has_its_number_by_now(
+def test_unlocked_pid_file_is_replaced_although_its_pid_is_in_use(
     tmp_path: Path, content: str
 ) -> None:
     path = tmp_path / 'echo.pid'
@@ -71,7 +71,7 @@ def test_a_file_that_nobody_holds_is_replaced_whoever_has_its_number_by_now(
     assert not path.exists()
 
 
-def test_a_file_that_somebody_else_has_written_since_is_left(tmp_path: Path) -> None:
+def test_pid_file_overwritten_by_another_process_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / 'echo.pid'
     file = PidFile(str(path))
     file.write()
@@ -81,7 +81,7 @@ def test_a_file_that_somebody_else_has_written_since_is_left(tmp_path: Path) -> 
     assert path.read_text() == '4711\n'
 
 
-def test_a_child_that_is_forked_neither_holds_nor_removes_the_file(tmp_path: Path) -> None:
+def test_forked_child_neither_locks_nor_removes_the_pid_file(tmp_path: Path) -> None:
     path = tmp_path / 'echo.pid'
     file = PidFile(str(path))
     file.write()
@@ -95,7 +95,7 @@ def test_a_child_that_is_forked_neither_holds_nor_removes_the_file(tmp_path: Pat
     assert not path.exists()
 
 
-def test_a_file_that_is_no_pid_file_is_not_replaced(tmp_path: Path) -> None:
+def test_other_file_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / 'echo.yml'
     for content in ('interfaces: {}', '1' * 100):
         path.write_text(content)
@@ -106,9 +106,7 @@ def test_a_file_that_is_no_pid_file_is_not_replaced(tmp_path: Path) -> None:
         PidFile(os.devnull)
 
 
-def test_a_path_that_cannot_be_used_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unusable_path_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OperationFailed, match=r"there is no folder '/.*/none'"):
         PidFile(str(tmp_path / 'none' / 'echo.pid'))
     for folder in (str(tmp_path), ''):

@@ -19,7 +19,7 @@ KNOWN = ['5f1c00', '5f1d00', '5f1d', 'a0', '42']
     ('given', 'meant'),
     [('5f1c00', '5f1c00'), ('5f1c', '5f1c00'), ('a', 'a0'), ('5f1d', '5f1d'), ('4', '42')],
 )
-def test_beginning_of_one_stands_for_it_and_a_whole_one_for_itself(given: str, meant: str) -> None:
+def test_unique_prefix_and_exact_name_are_expanded(given: str, meant: str) -> None:
     assert expand(given, KNOWN, 'thing', 'look') == meant
 
 
@@ -41,19 +41,19 @@ def test_prefix_without_exactly_one_match_is_an_error_that_helps(
     assert str(caught.value) == complaint
 
 
-def test_candidates_are_listed_whole_and_not_without_end() -> None:
+def test_candidates_are_listed_uncut_and_in_limited_number() -> None:
     known = [f'{number:050}' for number in range(100)]
     with pytest.raises(OperationFailed, match=r'and 90 more$') as caught:
         expand('0', known, 'thing', 'look')
     assert all(name in str(caught.value) for name in known[:10])
 
 
-def test_nothing_is_the_beginning_of_nothing() -> None:
+def test_empty_prefix_is_a_usage_error() -> None:
     with pytest.raises(click.UsageError):
         expand('', ['only'], 'thing', 'look')
 
 
-def test_number_has_no_beginning_where_it_is_to_be_whole() -> None:
+def test_prefix_of_a_number_is_rejected_where_it_must_be_complete() -> None:
     assert expand('42', KNOWN, 'thing', 'look', whole=True) == '42'
     assert expand('5f1c', KNOWN, 'thing', 'look', whole=True) == '5f1c00'
     assert expand('000', ['42', '0006-5f'], 'thing', 'look', whole=True) == '0006-5f'
@@ -78,7 +78,7 @@ def test_instances_are_named_by_service_version_and_identity(text: str, wanted: 
     'text',
     ['', ':5f', 'echo:', 'echo@x', '@1', 'echo@:5f', '127.0.0.1:1', '[::1]:1', 'localhost:1'],
 )
-def test_what_names_no_instances_is_wrong_usage(text: str) -> None:
+def test_malformed_instance_name_is_a_usage_error(text: str) -> None:
     with pytest.raises(click.UsageError):
         parse_wanted(text)
 
@@ -99,7 +99,7 @@ def service() -> Service:
         ('echo@2:5f', ['5f1c@2.0']),
     ],
 )
-def test_those_that_are_meant_are_chosen(text: str, keys: list[str]) -> None:
+def test_matching_instances_are_chosen(text: str, keys: list[str]) -> None:
     assert [each.key for each in choose(service(), parse_wanted(text))] == keys
 
 
@@ -111,7 +111,7 @@ def test_those_that_are_meant_are_chosen(text: str, keys: list[str]) -> None:
         ('echo@3', LookupFailure, r'no instance of echo serves 3\.0\.0'),
     ],
 )
-def test_what_nobody_is_called_is_an_error(
+def test_name_without_exactly_one_instance_is_an_error(
     text: str, error: type[Exception], complaint: str
 ) -> None:
     with pytest.raises(error, match=complaint):

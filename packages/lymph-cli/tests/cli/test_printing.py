@@ -37,7 +37,7 @@ def printed(
     return stdout.getvalue()
 
 
-def test_value_is_one_line_as_python_writes_it_where_there_is_no_terminal(
+def test_value_is_its_repr_on_one_line_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert printed(monkeypatch, io.StringIO(), 'value', ITEMS) == f'{ITEMS!r}\n'
@@ -49,12 +49,12 @@ def test_value_is_laid_out_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(text.splitlines()) >= len(ITEMS)
 
 
-def test_value_that_nobody_can_read_is_not_laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_long_value_is_not_laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
     many = ITEMS * 100
     assert printed(monkeypatch, Terminal(), 'value', many) == f'{many!r}\n'
 
 
-def test_rows_are_wrapped_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_wrapped_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(line('one'), line('x ' * 30 + 'end')), (line('two'), line('y'))]
     assert printed(monkeypatch, io.StringIO(), 'table', rows) == f'one  {"x " * 30}end\ntwo  y\n'
     assert max(map(len, printed(monkeypatch, Terminal(), 'table', rows).splitlines())) <= 40
@@ -84,7 +84,7 @@ def test_table_has_the_same_lines_on_a_terminal_of_any_width_as_in_a_pipe(
     assert [text.rstrip() for text in plain.splitlines()] == piped.splitlines()
 
 
-def test_line_of_a_log_runs_over_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_of_a_log_is_not_wrapped_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     text = 'shop 5f1c9a00 ' + 'a word ' * 20 + 'tcp://127.0.0.1:4123'
     for color in (False, True):
         shown = printed(monkeypatch, Terminal(), 'show', line(text), color=color)
@@ -131,7 +131,7 @@ def test_table_has_titles_and_no_empty_cell(rows: list[list[str]], text: str) ->
     ('text', 'columns'),
     [('', 0), ('abc', 3), ('\u00e9', 1), ('e\u0301', 1), ('\u4f60', 2), ('\uff21b', 3)],
 )
-def test_width_of_text_is_what_a_terminal_gives_it(text: str, columns: int) -> None:
+def test_width_of_text_is_its_width_on_a_terminal(text: str, columns: int) -> None:
     assert text_width(text) == columns
 
 

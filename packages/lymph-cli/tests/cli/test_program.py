@@ -82,13 +82,13 @@ def test_service_without_docstrings_is_inspected_without_help(shell: Any) -> Non
     assert 'echo.upper(text=None)\n\n' in shell.run('inspect', 'echo').stdout
 
 
-def test_help_of_a_command_is_what_the_command_says_itself(shell: Any) -> None:
+def test_help_of_a_command_comes_from_the_command(shell: Any) -> None:
     assert shell.run('help', 'request') == shell.run('request', '--help')
     assert shell.run('help', 'dlq', 'replay') == shell.run('dlq', 'replay', '--help')
     assert shell.run('help') == shell.run('--help')
 
 
-def test_all_commands_are_listed_with_what_they_do(shell: Any) -> None:
+def test_all_commands_are_listed_with_a_summary(shell: Any) -> None:
     listed = [line.split(maxsplit=1) for line in shell.run('list').stdout.splitlines()]
     assert tuple(name for name, _ in listed) == COMMANDS
     assert all(len(words) > 10 for _, words in listed)
@@ -119,7 +119,7 @@ def test_commands_of_other_distributions_are_listed_and_take_the_global_options(
         ('tops:command', 'def command(): pass', 'click:Command'),
     ],
 )
-def test_a_broken_command_is_listed_with_its_reason_and_disturbs_no_other(
+def test_broken_command_is_listed_with_its_reason_and_does_not_affect_others(
     shell: Any, reference: str, source: str | None, reason: str
 ) -> None:
     if source is not None:
@@ -198,7 +198,7 @@ def test_help_survives_a_broken_command(shell: Any) -> None:
     assert "no module 'tops'" in done.stderr
 
 
-def test_a_command_that_two_distributions_claim_is_nobodys(shell: Any) -> None:
+def test_command_that_two_distributions_define_is_an_error_that_names_both(shell: Any) -> None:
     shell.write('site/tops.py', TOP)
     publish(shell, 'lymph-top', top='tops:command')
     publish(shell, 'lymph-htop', top='tops:command')
@@ -218,7 +218,7 @@ def test_lymph_alone_shows_its_help(shell: Any) -> None:
 
 
 @pytest.mark.parametrize('arguments', [['--help'], ['list'], ['help', 'instance'], ['config']])
-def test_what_only_tells_about_lymph_loads_nothing_heavy(shell: Any, arguments: list[str]) -> None:
+def test_informational_commands_load_nothing_heavy(shell: Any, arguments: list[str]) -> None:
     shell.write(
         'site/sitecustomize.py',
         'import atexit, sys\n'

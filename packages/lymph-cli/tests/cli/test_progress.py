@@ -102,7 +102,7 @@ def test_bar_is_drawn_ten_times_a_second_at_most(open_terminal: Callable[[], Ter
         assert '501/1000' in words(terminal.shown())
 
 
-def test_words_appear_above_the_bar(open_terminal: Callable[[], Terminal]) -> None:
+def test_text_is_printed_above_the_bar(open_terminal: Callable[[], Terminal]) -> None:
     terminal = open_terminal()
     with Progress(Settings(), 'calling', 4):
         terminal.shown()
@@ -123,7 +123,7 @@ def test_bar_shows_text_of_others_as_it_is_and_printable(
     assert not re.search('\x1b\\[[0-9;]*3[0-9]', shown)  # colors
 
 
-def test_bar_ends_with_its_block_also_by_an_error(open_terminal: Callable[[], Terminal]) -> None:
+def test_bar_ends_with_its_block_also_on_an_error(open_terminal: Callable[[], Terminal]) -> None:
     terminal = open_terminal()
     with contextlib.suppress(KeyboardInterrupt), Progress(Settings(), 'calling', 9) as bar:
         bar.update(5)
@@ -139,7 +139,7 @@ def test_progress_line_is_erased_on_request(open_terminal: Callable[[], Terminal
     assert 'calling' not in terminal.shown().rpartition(ERASE)[2]
 
 
-def test_terminal_that_goes_away_disturbs_nothing(open_terminal: Callable[[], Terminal]) -> None:
+def test_closed_terminal_causes_no_error(open_terminal: Callable[[], Terminal]) -> None:
     terminal = open_terminal()
     ticks = itertools.count()
     with Progress(Settings(), 'calling', 9, clock=lambda: next(ticks)) as bar:

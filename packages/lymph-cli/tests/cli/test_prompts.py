@@ -25,7 +25,7 @@ PATIENCE = 30.0
         (['--shell=ptpython'], '>>>', 'state/ptpython_history'),
     ],
 )
-def test_the_prompt_of_a_library_lets_the_loop_turn_and_can_be_interrupted_and_ended(
+def test_prompt_of_a_library_does_not_block_the_loop_and_can_be_interrupted_and_ended(
     shell: Any, at_terminal: Callable[..., Any], options: list[str], prompt: str, history: str
 ) -> None:
     home, ipython = str(shell.folder), str(shell.folder / 'ipython')
@@ -85,7 +85,7 @@ def chosen(asked: str | None = None) -> str:
     return choose_prompt(asked).__module__.rpartition('.')[2]
 
 
-def test_without_a_choice_it_is_the_first_that_is_installed(
+def test_first_installed_prompt_is_the_default(
     missing: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_on_terminal(monkeypatch)
@@ -98,7 +98,7 @@ def test_without_a_choice_it_is_the_first_that_is_installed(
 
 
 @pytest.mark.parametrize(('name', 'module'), [('ipython', 'IPython'), ('ptpython', 'ptpython')])
-def test_one_that_is_asked_for_and_not_installed_is_an_error(
+def test_requested_prompt_that_is_not_installed_is_an_error(
     missing: set[str], name: str, module: str
 ) -> None:
     missing.add(module)
@@ -109,7 +109,7 @@ def test_one_that_is_asked_for_and_not_installed_is_an_error(
     )
 
 
-def test_one_that_is_broken_is_passed_over_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_prompt_is_skipped_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_terminal(monkeypatch)
     monkeypatch.delitem(sys.modules, 'lymph.cli._running.ipython_prompt', raising=False)
     monkeypatch.setitem(sys.modules, 'traitlets.config', None)
@@ -119,6 +119,6 @@ def test_one_that_is_broken_is_passed_over_with_a_line(monkeypatch: pytest.Monke
         chosen('ipython')
 
 
-def test_where_there_is_no_terminal_it_is_the_plain_one(missing: set[str]) -> None:
+def test_prompt_without_a_terminal_is_the_plain_one(missing: set[str]) -> None:
     assert not os.isatty(0)
     assert chosen() == 'plain_prompt'

@@ -113,7 +113,7 @@ def embedded(shell: Any) -> Shop:
     return Shop(shell)
 
 
-def test_a_queue_that_nobody_consumes_is_listed_with_what_waits_in_it(embedded: Shop) -> None:
+def test_queue_without_a_consumer_is_listed_with_its_waiting_events(embedded: Shop) -> None:
     embedded.fill(3)
     state = embedded.state()
     assert (state['queue'], state['waiting'], state['consumers']) == (embedded.queue, 3, 0)
@@ -124,7 +124,7 @@ def test_a_queue_that_nobody_consumes_is_listed_with_what_waits_in_it(embedded: 
     assert embedded.run().stdout.splitlines()[0] == header
 
 
-def test_a_queue_with_a_consumer_is_only_dropped_by_force(shop: Shop) -> None:
+def test_queue_with_a_consumer_is_dropped_only_with_force(shop: Shop) -> None:
     shop.fill(3)
     with shop.consumed():
         eventually(lambda: shop.state()['waiting'] == 2, PATIENCE)
@@ -148,7 +148,7 @@ def test_a_queue_is_dropped_with_its_events(shop: Shop) -> None:
     assert shop.list() == []
 
 
-def test_a_queue_that_is_not_there_is_named_with_one_like_it(embedded: Shop) -> None:
+def test_missing_queue_is_named_with_a_suggestion(embedded: Shop) -> None:
     embedded.fill(0)
     done = embedded.run('drop', f'{embedded.queue}s', '--yes')
     assert (done.exit_code, done.stderr.count('\n')) == (1, 1)
@@ -178,7 +178,7 @@ def test_filters_are_combined(embedded: Shop) -> None:
     assert nothing.stderr == 'no queues like that\n'
 
 
-def test_all_that_is_known_is_in_the_json_document(embedded: Shop) -> None:
+def test_json_document_has_all_known_facts(embedded: Shop) -> None:
     embedded.fill(2)
     state = embedded.state()
     assert state.pop('bytes') > 0
@@ -194,7 +194,7 @@ def test_all_that_is_known_is_in_the_json_document(embedded: Shop) -> None:
     }
 
 
-def test_nothing_is_dropped_if_one_of_several_is_not_there(embedded: Shop) -> None:
+def test_nothing_is_dropped_if_one_of_several_is_missing(embedded: Shop) -> None:
     embedded.fill(1, 'shop.on_order')
     done = embedded.run('drop', 'shop.on_order', 'no.such', '--yes')
     assert done.exit_code == 1
@@ -229,7 +229,7 @@ def test_on_a_terminal_the_answer_decides(embedded: Shop, answer: str, left: int
     os.close(leader)
 
 
-def test_options_of_the_list_do_not_stand_before_drop(embedded: Shop) -> None:
+def test_options_of_the_list_are_rejected_before_drop(embedded: Shop) -> None:
     done = embedded.run('--json', 'drop', 'shop.on_order')
     assert done.exit_code == 2
     assert 'behind drop' in done.stderr
@@ -242,7 +242,7 @@ def test_options_of_the_list_do_not_stand_before_drop(embedded: Shop) -> None:
         ('{class: local}', 0, 'in the memory of the process that has them'),
     ],
 )
-def test_event_systems_without_queues_of_others_say_so(
+def test_event_system_that_cannot_list_queues_says_so(
     shell: Any, events: str, exit_code: int, words: str
 ) -> None:
     shell.write('.lymph.yml', f'container: {{events: {events}}}\n')

@@ -29,7 +29,7 @@ class Slow(lymph.Interface):
 """
 
 
-def test_whoever_started_it_is_told_when_it_serves_and_no_child_is(shell: Any) -> None:
+def test_readiness_is_reported_once_it_serves_and_not_to_child_processes(shell: Any) -> None:
     shell.write('slow.py', SLOW)
     shell.write('slow.yml', 'interfaces: {slow: {class: "slow:Slow"}}\n')
     os.mkfifo(shell.folder / 'go')
@@ -72,7 +72,7 @@ Taken = Callable[[str], Readiness]
 @pytest.mark.parametrize(
     'value', ['x', '-1', '3.0', '٣', ' 3', '1', '2', '999999', '9' * 30, '9' * 5000, '1\n', '\x1b']
 )
-def test_a_value_that_names_no_descriptor_is_one_line(
+def test_invalid_descriptor_is_one_line(
     taken: Taken, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:
     taken(value).tell()
@@ -92,7 +92,7 @@ def test_a_descriptor_of_this_process_is_not_touched(
         assert told.read() == b''
 
 
-def test_a_descriptor_that_cannot_be_written_to_is_one_line(
+def test_unwritable_descriptor_is_one_line(
     taken: Taken, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for path in (os.devnull, tmp_path):
@@ -108,7 +108,7 @@ def test_empty_value_counts_as_missing(taken: Taken, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == ''
 
 
-def test_whoever_has_gone_or_does_not_read_is_one_line_and_holds_nobody_up(
+def test_closed_or_full_pipe_is_one_line_and_does_not_block(
     taken: Taken, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reading, writing = os.pipe()

@@ -36,14 +36,14 @@ def ask(forking: Any, shared_shell: Any, echo: Any) -> Any:
     return run
 
 
-def test_reply_is_printed_as_python_writes_it_or_as_json(ask: Any) -> None:
+def test_reply_is_printed_as_its_repr_or_as_json(ask: Any) -> None:
     assert ask('request', 'echo.upper', '{"text": "foo"}').stdout == "'FOO'\n"
     assert ask('request', 'echo.upper', 'text=foo', '--json').stdout == '"FOO"\n'
     merged = ask('request', 'echo.upper', '-', 'text=bar', input='{"text": "foo"}')
     assert merged.stdout == "'BAR'\n"
 
 
-def test_values_that_json_lacks_come_through(ask: Any) -> None:
+def test_values_without_a_json_type_are_converted(ask: Any) -> None:
     value = (
         'value:={"day": {"$date": "2024-02-29"}, "set": {"$set": [1]}, "raw": {"$bytes": "AA=="}}'
     )
@@ -53,14 +53,14 @@ def test_values_that_json_lacks_come_through(ask: Any) -> None:
     assert json.loads(done.stdout) == {'day': '2024-02-29', 'set': [1], 'raw': 'AA=='}
 
 
-def test_characters_that_the_locale_lacks_are_escaped(
+def test_characters_missing_from_the_locale_are_escaped(
     shared_shell: Any, echo: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(shared_shell.environ, 'PYTHONIOENCODING', 'ascii')
     assert shared_shell.run('request', 'echo.upper', 'text=\u00e9').stdout == "'\\xc9'\n"
 
 
-def test_reply_that_is_no_json_is_an_error_only_where_json_is_asked_for(ask: Any) -> None:
+def test_reply_that_json_cannot_represent_is_an_error_only_with_json(ask: Any) -> None:
     assert ask('request', 'echo.measure').stdout == 'nan\n'
     done = ask('request', 'echo.measure', '--json')
     assert (done.exit_code, done.stdout) == (1, '')
@@ -99,7 +99,7 @@ def test_endpoint_is_called_without_a_registry_and_headers_are_shown(
         (['echo.take', 'seconds:=60', '--timeout=1ms', '-N1'], '1 of 1 calls failed'),
     ],
 )
-def test_call_that_fails_is_one_line_with_the_trace_id(
+def test_failed_call_is_one_line_with_the_trace_id(
     ask: Any, endpoint: str, arguments: list[str], complaint: str
 ) -> None:
     arguments = [endpoint if each == 'ENDPOINT' else each for each in arguments]
@@ -112,7 +112,9 @@ def test_call_that_fails_is_one_line_with_the_trace_id(
     assert line.count('(trace ops-17)') == 1
 
 
-def test_event_that_is_not_safe_is_one_line_with_the_trace_id(ask: Any, shared_shell: Any) -> None:
+def test_event_that_cannot_be_sent_is_one_line_with_the_trace_id(
+    ask: Any, shared_shell: Any
+) -> None:
     shared_shell.write(
         'away.yml', 'container: {events: {class: kombu, urls: "amqp://127.0.0.1:1//"}}'
     )
@@ -154,7 +156,7 @@ def test_wrong_usage_is_one_line_that_names_the_command(
     assert complaint in line
 
 
-def test_call_that_waits_can_be_interrupted(shared_shell: Any) -> None:
+def test_waiting_call_can_be_interrupted(shared_shell: Any) -> None:
     with socket.create_server(('127.0.0.1', 0)) as silent:
         endpoint = f'tcp://127.0.0.1:{silent.getsockname()[1]}'
         asking = shared_shell.start('request', 'x.y', '-a', endpoint, '--timeout=600')

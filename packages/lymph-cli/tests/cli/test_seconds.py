@@ -23,7 +23,7 @@ from lymph.cli._arguments.seconds import Seconds
         ('1d', 86400),
     ],
 )
-def test_time_has_a_number_and_perhaps_a_unit(text: str, seconds: float) -> None:
+def test_time_has_a_number_and_an_optional_unit(text: str, seconds: float) -> None:
     assert Seconds(86400).convert(text, None, None) == pytest.approx(seconds)
 
 

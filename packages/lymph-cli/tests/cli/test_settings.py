@@ -32,19 +32,19 @@ def settings_of(*arguments: str, command: click.Command = show) -> str:
          '--no-color'),
     ],
 )  # fmt: skip
-def test_options_count_before_and_after_the_command_and_later_ones_win(
+def test_options_are_accepted_before_and_after_the_command_and_later_ones_win(
     arguments: tuple[str, ...],
 ) -> None:
     expected = Settings(vars=('v.yml',), loglevel='DEBUG', logfile='x.log', color=False)
     assert settings_of(*arguments) == f"{expected} ('a',)"
 
 
-def test_configuration_files_add_up_in_their_order() -> None:
+def test_configuration_files_are_collected_in_order() -> None:
     expected = Settings(config=('a.yml', 'b.yml', 'c.yml'))
     assert settings_of('-c', 'a.yml', '--config=b.yml', 'show', '-c', 'c.yml') == f'{expected} ()'
 
 
-def test_nothing_said_is_nothing_set() -> None:
+def test_settings_are_unset_without_options() -> None:
     assert settings_of('show') == f'{Settings()} ()'
 
 
@@ -64,7 +64,7 @@ def test_a_command_is_not_changed_by_the_options_it_is_given() -> None:
     assert [param.name for param in show.params] == before
 
 
-def test_files_come_from_the_environment_unless_they_are_given() -> None:
+def test_files_default_to_those_of_the_environment() -> None:
     environ = {
         'LYMPH_CONFIG': os.pathsep.join(['a.yml', 'b.yml']),
         'LYMPH_VARS': 'v.yml',

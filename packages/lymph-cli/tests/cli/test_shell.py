@@ -63,7 +63,7 @@ def test_a_script_on_stdin_runs_in_an_instance(shell: Any) -> None:
     assert 'backdoor: 127.0.0.1:' in running.stderr
 
 
-def test_nobody_enters_an_instance_that_has_no_backdoor(shell: Any) -> None:
+def test_instance_without_a_backdoor_has_no_prompt(shell: Any) -> None:
     start(shell)
     done = shell.run('shell', '--remote=shop', input='1')
     assert done.exit_code == 1
@@ -74,7 +74,7 @@ def test_nobody_enters_an_instance_that_has_no_backdoor(shell: Any) -> None:
     )
 
 
-def test_nobody_enters_without_the_token(shell: Any) -> None:
+def test_no_prompt_without_the_token(shell: Any) -> None:
     start(shell, debug='debug: {backdoor_ip: 127.0.0.1, backdoor_token: open sesame for me}')
     done = shell.run('shell', '--remote=shop', '--token=wrong', input='1')
     assert done.exit_code == 1
@@ -108,7 +108,7 @@ def test_one_of_several_instances_is_named_by_its_identity(shell: Any) -> None:
     assert 'none is registered' in shell.run('shell', '--remote=nobody', input='1').stderr
 
 
-def test_the_loop_turns_while_somebody_types(shell: Any, at_terminal: Open) -> None:
+def test_loop_keeps_running_while_the_prompt_waits_for_input(shell: Any, at_terminal: Open) -> None:
     terminal = at_terminal('shell', '--shell=plain')
     terminal.shows('Ctrl-D ends.')
     terminal.shows('>>> ')
@@ -125,7 +125,7 @@ def test_the_loop_turns_while_somebody_types(shell: Any, at_terminal: Open) -> N
     assert terminal.end() == 0
 
 
-def test_ctrl_c_ends_the_line_or_what_runs_and_not_the_prompt(
+def test_ctrl_c_ends_the_line_or_the_running_code_and_not_the_prompt(
     shell: Any, at_terminal: Open
 ) -> None:
     terminal = at_terminal('shell', '--shell=plain')
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_the_line_or_what_runs_and_not_the_prompt(
     assert terminal.end() == 0
 
 
-def test_a_prompt_in_an_instance_is_like_one_of_its_own(shell: Any, at_terminal: Open) -> None:
+def test_remote_prompt_behaves_like_a_local_one(shell: Any, at_terminal: Open) -> None:
     running = start(shell, '--debug')
     terminal = at_terminal('shell', '--remote=shop')
     terminal.shows('container and interfaces are there. Ctrl-D ends.')

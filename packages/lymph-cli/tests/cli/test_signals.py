@@ -120,7 +120,7 @@ def test_interrupt_at_any_moment_is_a_clean_end(shell: Any, arguments: tuple[str
 
 
 @pytest.mark.parametrize('number', ENDING)
-def test_command_that_asks_cleans_up_and_tells_the_signal(shell: Any, number: int) -> None:
+def test_client_command_cleans_up_and_exits_by_the_signal(shell: Any, number: int) -> None:
     shell.write('.lymph.yml', 'container: {events: {class: embedded}}')
     subscribed = shell.start('subscribe', 'order.placed')
     subscribed.said('subscribed')
@@ -129,7 +129,7 @@ def test_command_that_asks_cleans_up_and_tells_the_signal(shell: Any, number: in
     assert len(subscribed.stderr.splitlines()) == 1
 
 
-def test_command_of_others_gets_its_keyboard_interrupt(shell: Any) -> None:
+def test_third_party_command_gets_its_keyboard_interrupt(shell: Any) -> None:
     shell.write('site/own.py', OWN)
     shell.write('site/own-1.dist-info/METADATA', 'Metadata-Version: 2.1\nName: own\nVersion: 1')
     shell.write('site/own-1.dist-info/entry_points.txt', '[lymph.cli]\nown = own:command\n')
@@ -142,7 +142,7 @@ def test_command_of_others_gets_its_keyboard_interrupt(shell: Any) -> None:
     assert own.stderr == ''
 
 
-def test_signal_that_a_process_is_to_ignore_stays_ignored(shell: Any) -> None:
+def test_ignored_signal_stays_ignored(shell: Any) -> None:
     shell.write('echo_service.py', BUSY)
     shell.write('busy.yml', 'interfaces: {busy: {class: "echo_service:Busy"}}\n')
     script = 'trap "" HUP; exec "$@"'
@@ -155,7 +155,7 @@ def test_signal_that_a_process_is_to_ignore_stays_ignored(shell: Any) -> None:
     assert busy.end() == 0
 
 
-def test_stacks_are_shown_on_request_and_everything_goes_on(shell: Any) -> None:
+def test_stacks_are_shown_on_request_and_the_process_continues(shell: Any) -> None:
     shell.write('busy_service.py', BUSY)
     shell.write('busy.yml', 'interfaces: {busy: {class: "busy_service:Busy"}}\n')
     busy = shell.start('instance', '-c', 'busy.yml')

@@ -41,7 +41,7 @@ def modules(shell: Any, *arguments: str) -> set[str]:
 @pytest.mark.parametrize(
     'arguments', [['--help'], ['list'], ['list', '--color'], ['--version'], ['help']]
 )
-def test_what_tells_of_commands_loads_none_of_them(shell: Any, arguments: list[str]) -> None:
+def test_help_list_and_version_load_no_command(shell: Any, arguments: list[str]) -> None:
     loaded = modules(shell, *arguments)
     own = {'_commands', '_commands.summaries', f'_commands.{arguments[0]}_'}
     commands = {name for name in loaded if name.startswith('lymph.cli._commands')}
@@ -58,7 +58,7 @@ sys.stderr.write('\\n' + ' '.join(sys.modules))
 """
 
 
-def test_help_of_commands_loads_none_of_what_they_need_to_run(shell: Any) -> None:
+def test_help_of_commands_loads_none_of_their_runtime_dependencies(shell: Any) -> None:
     done = shell.python(ALL_HELP, *installed('lymph.cli'))
     assert done.exit_code == 0, done.stderr
     loaded = set(done.stderr.splitlines()[-1].split())
@@ -81,7 +81,7 @@ UNUSED = {
 }
 
 
-def test_commands_that_ask_services_load_only_what_they_need(shell: Any) -> None:
+def test_client_commands_load_only_what_they_need(shell: Any) -> None:
     shell.start_echo()
     for arguments in (['discover'], ['request', 'echo.upper', 'text=a'], ['inspect', 'echo']):
         loaded = modules(shell, *arguments)

@@ -118,7 +118,7 @@ def test_descriptions_keep_line_breaks_and_no_other_control_character(stranger: 
     assert json.loads(done.stdout)['methods'] == [method]
 
 
-def test_description_of_a_wrong_form_is_one_line(stranger: Any) -> None:
+def test_malformed_description_is_one_line(stranger: Any) -> None:
     for answer in WRONG:
         done = ask(stranger, answer, 'inspect', 'echo')
         assert (done.exit_code, done.stdout) == (1, '')

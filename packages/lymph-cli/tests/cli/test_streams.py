@@ -77,7 +77,7 @@ def test_output_that_cannot_be_written_is_one_line(shell: Any, arguments: tuple[
         assert done.stderr == f'lymph: cannot write to stdout: {reason}\n'
 
 
-def test_an_unbuffered_stdout_that_is_full_is_one_line_too(shell: Any) -> None:
+def test_full_unbuffered_stdout_is_one_line_too(shell: Any) -> None:
     shell.environ['PYTHONUNBUFFERED'] = '1'
     for arguments in (('queues', '--json'), ('--help',)):
         done = shell.run_redirected('>/dev/full', *arguments)
@@ -86,13 +86,13 @@ def test_an_unbuffered_stdout_that_is_full_is_one_line_too(shell: Any) -> None:
 
 
 @pytest.mark.parametrize('redirection', ['2>&-', '2>/dev/full', '<&- 2>&-'])
-def test_stderr_that_cannot_be_written_changes_nothing(shell: Any, redirection: str) -> None:
+def test_unwritable_stderr_changes_nothing(shell: Any, redirection: str) -> None:
     assert shell.run_redirected(redirection, 'list').exit_code == 0
     assert shell.run_redirected(redirection, 'discover').exit_code == 0
     assert shell.run_redirected(redirection, 'no-such-command').exit_code == 2
 
 
-def test_reader_who_has_gone_ends_a_command_without_words(shell: Any) -> None:
+def test_closed_pipe_ends_a_command_silently(shell: Any) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     for arguments, unbuffered in ((('--help',), ''), (('list',), ''), (('--help',), '1')):
@@ -103,7 +103,7 @@ def test_reader_who_has_gone_ends_a_command_without_words(shell: Any) -> None:
     os.close(writing)
 
 
-def test_output_of_other_peoples_commands_is_checked_at_the_end(shell: Any) -> None:
+def test_output_of_third_party_commands_is_checked_at_the_end(shell: Any) -> None:
     shell.write(
         'site/quiet.py', 'import click\n@click.command()\ndef command(): print("x", end="")'
     )

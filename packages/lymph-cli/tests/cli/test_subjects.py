@@ -15,7 +15,7 @@ from lymph.core.versioning import Version
         ('shop.orders.place@2', Subject('shop.orders', 'place', '2')),
     ],
 )
-def test_a_subject_names_interface_method_and_version(text: str, subject: Subject) -> None:
+def test_subject_has_interface_method_and_version(text: str, subject: Subject) -> None:
     assert parse_subject(text) == subject
 
 
@@ -74,7 +74,7 @@ def test_address_is_an_endpoint_or_the_name_of_a_service(address: str) -> None:
         ('\udcff', 'expected a name'),
     ],
 )
-def test_address_that_nobody_can_have_is_a_usage_error(address: str, complaint: str) -> None:
+def test_impossible_address_is_a_usage_error(address: str, complaint: str) -> None:
     with pytest.raises(click.UsageError) as caught:
         parse_address(address)
     assert complaint in str(caught.value)

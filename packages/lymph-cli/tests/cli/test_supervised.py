@@ -60,7 +60,7 @@ def systemd(shell: Any) -> Any:
         yield listening
 
 
-def test_an_instance_is_told_of_and_seen_by_those_who_watch_it(shell: Any, systemd: Any) -> None:
+def test_instance_supports_pid_file_title_and_systemd(shell: Any, systemd: Any) -> None:
     shell.environ['WATCHDOG_USEC'] = '100000'
     running = shell.start(
         '--pidfile=site.pid', '--isolated', 'instance', '--config=site.yml',
@@ -94,7 +94,7 @@ def test_an_instance_is_told_of_and_seen_by_those_who_watch_it(shell: Any, syste
     assert not (shell.folder / 'site.pid').exists()
 
 
-def test_a_worker_takes_the_same_options_and_starts_again_under_the_same_watch(
+def test_worker_takes_the_same_options_and_restarts_under_the_same_supervision(
     shell: Any, systemd: Any
 ) -> None:
     running = shell.start(

@@ -127,7 +127,7 @@ def test_invalid_notify_socket_is_one_line_and_has_no_effect(
     assert line.startswith('NOTIFY_SOCKET: ')
 
 
-def test_what_systemd_has_no_room_for_arrives_later_and_holds_nobody_up(
+def test_notification_that_does_not_fit_is_sent_later_without_blocking(
     taken: Taken, systemd: Systemd, address: str
 ) -> None:
     notifier = taken(address)

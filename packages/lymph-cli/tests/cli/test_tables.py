@@ -117,7 +117,7 @@ def stage(forking: Any, shared_shell: Any, tmp_path_factory: Any) -> Stage:
 # discover
 
 
-def test_services_are_listed_with_the_number_of_those_that_are_well(stage: Stage) -> None:
+def test_services_are_listed_with_the_number_of_healthy_instances(stage: Stage) -> None:
     titles, *rows = stage.table('discover')
     assert titles == ['SERVICE', 'INSTANCES', 'HEALTHY', 'AGE']
     assert [row[:3] for row in rows] == [['echo', '1', '1'], ['shop', '2', '2']]
@@ -152,7 +152,7 @@ def test_all_facts_of_an_instance_are_shown(stage: Stage) -> None:
     assert known['health'] == 'ok'
 
 
-def test_groups_of_serial_handlers_are_listed_where_all_is_asked_for(stage: Stage) -> None:
+def test_groups_of_serial_handlers_are_listed_with_all(stage: Stage) -> None:
     titles, *rows = stage.table('discover', '--all')
     assert titles == ['SERVICE', 'NAMESPACES', 'INSTANCES', 'HEALTHY', 'AGE']
     assert [row[:4] for row in rows] == [
@@ -162,7 +162,7 @@ def test_groups_of_serial_handlers_are_listed_where_all_is_asked_for(stage: Stag
     ]
 
 
-def test_one_instance_is_named_by_the_beginning_of_its_identity(stage: Stage) -> None:
+def test_instance_is_named_by_a_prefix_of_its_identity(stage: Stage) -> None:
     name = f'shop@10:{stage.identity[:3]}'
     _, row = stage.table('discover', name, '--no-health')
     assert row == [name, '1', '-', row[3]]
@@ -175,9 +175,7 @@ def test_one_instance_is_named_by_the_beginning_of_its_identity(stage: Stage) ->
     'command',
     [['discover'], ['inspect'], ['change-loglevel', 'root', 'DEBUG'], ['shell', '--remote']],
 )
-def test_service_that_is_away_is_a_failure_with_a_name_like_it(
-    stage: Stage, command: list[str]
-) -> None:
+def test_missing_service_is_a_failure_with_a_suggestion(stage: Stage, command: list[str]) -> None:
     done = stage.run(command[0], *_named(command, 'shpo'))
     assert (done.exit_code, done.stdout) == (1, '')
     [line] = done.stderr.splitlines()
@@ -190,7 +188,7 @@ def _named(command: list[str], name: str) -> list[str]:
     return [*command[1:], name] if command[0] == 'shell' else [name, *command[1:]]
 
 
-def test_one_instance_is_told_and_its_whole_identity_is_not_needed(stage: Stage) -> None:
+def test_one_instance_is_addressed_by_a_prefix_of_its_identity(stage: Stage) -> None:
     done = stage.run('change-loglevel', f'shop:{stage.identity[:2]}', 'root', 'WARNING')
     assert (done.exit_code, done.stderr) == (0, '')
     assert done.stdout.split() == [stage.endpoint, 'root', 'WARNING']
@@ -227,7 +225,7 @@ def test_silent_instance_is_distinguished_from_an_unreachable_one(stage: Stage) 
 # inspect
 
 
-def test_a_service_is_described_with_all_that_its_callers_and_operators_ask(stage: Stage) -> None:
+def test_service_is_described_with_everything_callers_and_operators_need(stage: Stage) -> None:
     shown = stage.run('inspect', 'shop@10').stdout
     assert shown == DESCRIBED
     for columns in (40, 80):
@@ -321,14 +319,14 @@ def dead(stage: Stage) -> list[str]:
     return ids()
 
 
-def test_queues_are_a_table_with_whole_names(stage: Stage, dead: list[str]) -> None:
+def test_queues_are_a_table_with_uncut_names(stage: Stage, dead: list[str]) -> None:
     titles, *rows = stage.table('queues')
     assert titles[:2] == ['QUEUE', 'WAITING']
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
     assert {'shop.mail', 'shop.orders'} <= {row[0] for row in rows}
 
 
-def test_dead_letters_are_a_table_with_whole_ids(stage: Stage, dead: list[str]) -> None:
+def test_dead_letters_are_a_table_with_uncut_ids(stage: Stage, dead: list[str]) -> None:
     titles, *rows = stage.table('dlq', 'list')
     assert titles == ['ID', 'DIED', 'QUEUE', 'TYPE', 'ATTEMPTS', 'ERROR']
     assert [row[0] for row in rows] == dead
@@ -337,7 +335,7 @@ def test_dead_letters_are_a_table_with_whole_ids(stage: Stage, dead: list[str]) 
     assert len(json.loads(since.stdout)) == 12
 
 
-def test_dead_letter_is_shown_by_the_beginning_of_its_id_and_settled_by_a_whole_number(
+def test_dead_letter_is_shown_by_a_prefix_of_its_id_and_settled_by_a_complete_number(
     stage: Stage, dead: list[str]
 ) -> None:
     assert {'1', '12'} <= set(dead)

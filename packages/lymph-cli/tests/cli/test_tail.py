@@ -70,7 +70,7 @@ def follow(shop: Any, *options: str) -> Any:
     return tail
 
 
-def test_records_of_all_instances_are_printed_as_they_come(shop: Any) -> None:
+def test_records_of_all_instances_are_printed_as_they_arrive(shop: Any) -> None:
     start(shop)
     tail = follow(shop)
     shop.run('request', 'shop.order', '{"what": "coffee\\u001b[2J"}')
@@ -106,7 +106,7 @@ def test_a_traceback_follows_its_line_indented(shop: Any) -> None:
     assert '  ValueError: no sugar' in lines
 
 
-def test_filters_choose_what_is_printed(shop: Any) -> None:
+def test_filters_select_records(shop: Any) -> None:
     start(shop)
     warnings = follow(shop, '--level=warning')
     sugar = follow(shop, '--grep=no s.gar', '--json')
@@ -129,7 +129,7 @@ def test_filters_choose_what_is_printed(shop: Any) -> None:
     assert traced.stdout == ''
 
 
-def test_a_service_that_nobody_offers_yet_is_waited_for(shop: Any) -> None:
+def test_service_without_instances_is_waited_for(shop: Any) -> None:
     tail = shop.start('tail', 'shop')
     tail.said("waiting for shop: expected an instance of service 'shop', none is registered")
     start(shop)
@@ -167,7 +167,7 @@ def test_a_restart_at_the_same_endpoint_is_followed_and_nothing_is_printed_twice
     assert tail.stdout.count('one cup') == 1
 
 
-def test_a_reader_that_stops_is_told_what_it_lost_and_costs_the_service_nothing(
+def test_stopped_reader_learns_what_it_lost_and_does_not_block_the_service(
     shop: Any,
 ) -> None:
     start(shop)
@@ -186,7 +186,7 @@ def test_a_reader_that_stops_is_told_what_it_lost_and_costs_the_service_nothing(
     assert tail.process.poll() is None
 
 
-def test_the_fixed_endpoint_of_several_processes_is_refused_by_the_node(shop: Any) -> None:
+def test_fixed_endpoint_for_several_processes_is_rejected_by_the_node(shop: Any) -> None:
     shop.write('shop.yml', CONFIG.format(endpoint='tcp://127.0.0.1:4126'))
     shop.write(
         '.lymph.yml', "instances:\n  a: {command: 'lymph instance -c shop.yml', numprocesses: 2}\n"
@@ -229,7 +229,7 @@ def test_invalid_record_is_left_out(frames: list[bytes]) -> None:
     assert read_record(frames) is None
 
 
-def test_a_record_is_read() -> None:
+def test_record_is_parsed() -> None:
     assert read_record([TOPIC, pack({**GOOD, 'more': 1})]) == GOOD
 
 

@@ -185,7 +185,7 @@ def test_command_prints_what_its_transcript_shows(stage: Stage, command: str, re
 
 
 @pytest.mark.parametrize('command', COMMANDS)
-def test_help_loses_nothing_on_a_narrow_terminal(command: str) -> None:
+def test_help_is_complete_on_a_narrow_terminal(command: str) -> None:
     path = transcript(command)
     shown = blocks(path.read_text()) if path.exists() else {}
     for line in shown.keys() & set(helps(command)):

@@ -27,7 +27,7 @@ def test_the_title_is_one_line_and_the_process_stays_lymph_by_name() -> None:
     assert done.stdout == 'lymph instance 12: echo site\nlymph\n'
 
 
-def test_a_title_that_cannot_be_set_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_to_set_the_title_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_title: str) -> None:
         raise OSError('no')
 

@@ -65,7 +65,7 @@ def pipe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     pipe.close()
 
 
-def test_what_there_is_no_room_for_is_written_when_there_is_room(pipe: Pipe) -> None:
+def test_output_that_does_not_fit_is_written_later(pipe: Pipe) -> None:
     for line in LINES:
         pipe.stream.write(line)
     read = [pipe.read()]
@@ -78,7 +78,7 @@ def test_what_there_is_no_room_for_is_written_when_there_is_room(pipe: Pipe) -> 
     eventually(everything, PATIENCE)
 
 
-def test_lines_that_cannot_be_kept_are_counted(pipe: Pipe) -> None:
+def test_dropped_lines_are_counted(pipe: Pipe) -> None:
     count = 20_000
     for number in range(count):
         pipe.stream.write(f'{number} {"x" * 100}\n')
@@ -94,7 +94,7 @@ def test_lines_that_cannot_be_kept_are_counted(pipe: Pipe) -> None:
     assert [int(line.split()[0]) for line in lines] == list(range(len(lines)))
 
 
-def test_a_line_leaves_when_it_is_complete_or_flushed(pipe: Pipe) -> None:
+def test_line_is_written_when_it_is_complete_or_flushed(pipe: Pipe) -> None:
     print('one', 'line', file=pipe.stream)
     print('more', end='', file=pipe.stream)
     assert pipe.read() == 'one line\n'
@@ -102,13 +102,13 @@ def test_a_line_leaves_when_it_is_complete_or_flushed(pipe: Pipe) -> None:
     assert pipe.read() == 'more'
 
 
-def test_a_reader_who_has_gone_is_no_error(pipe: Pipe) -> None:
+def test_closed_pipe_is_not_an_error(pipe: Pipe) -> None:
     os.close(pipe.reading)
     for line in LINES:
         pipe.stream.write(line)
 
 
-def test_a_thread_may_write_while_there_is_no_room(pipe: Pipe) -> None:
+def test_thread_may_write_while_the_pipe_is_full(pipe: Pipe) -> None:
     threads: Any = gevent.get_hub().threadpool
     threads.apply(lambda: [pipe.stream.write(line) for line in LINES])
     read: list[str] = []
@@ -120,7 +120,7 @@ def test_a_thread_may_write_while_there_is_no_room(pipe: Pipe) -> None:
     eventually(everything, PATIENCE)
 
 
-def test_a_service_whose_output_nobody_reads_answers_and_ends(shell: Any) -> None:
+def test_service_with_unread_output_answers_and_ends(shell: Any) -> None:
     shell.write('loud.py', LOUD)
     shell.write('loud.yml', 'interfaces: {loud: {class: "loud:Loud"}}\n')
     reading, writing = os.pipe()

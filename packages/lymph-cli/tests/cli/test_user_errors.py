@@ -122,7 +122,7 @@ def test_everything_is_shown_at_debug(quick_shell: Any) -> None:
     assert 'service.py", line 1' in done.stderr
 
 
-def test_call_that_fails_in_on_start_is_a_failure_with_its_place(quick_shell: Any) -> None:
+def test_failed_call_in_on_start_is_a_failure_with_its_place(quick_shell: Any) -> None:
     quick_shell.write('conf.yml', CONFIG)
     quick_shell.write(
         'service.py',

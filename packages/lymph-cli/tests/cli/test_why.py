@@ -49,7 +49,7 @@ def silence(error: str, kind: str = 'NotConnected') -> Answer:
         (dict.fromkeys(STATUS, 'of some other kind'), ['foreign address']),
     ],
 )
-def test_an_instance_that_answers_is_judged_by_what_it_says(
+def test_instance_that_answers_is_judged_by_its_answer(
     changes: dict[str, Any], short: list[str]
 ) -> None:
     verdict = judge('echo', ECHO, answer(**changes))
@@ -83,7 +83,7 @@ def test_an_instance_that_answers_is_judged_by_what_it_says(
         ('something new', 'NotConnected', 'not reachable', 'log'),
     ],
 )  # fmt: skip
-def test_an_instance_that_does_not_answer_is_passed_over_with_a_reason_and_advice(
+def test_unreachable_instance_is_skipped_with_a_reason_and_advice(
     error: str, kind: str, short: str, advice: str
 ) -> None:
     [reason] = judge('echo', ECHO, silence(error, kind)).reasons
@@ -110,7 +110,7 @@ def test_silent_instance_is_explained_by_the_state_of_its_process(
     assert advice in reason.advice
 
 
-def test_a_loopback_address_of_another_machine_is_the_reason_whatever_answers_here() -> None:
+def test_loopback_address_of_another_machine_is_the_reason_even_if_something_answers_here() -> None:
     far = ServiceInstance('one', 'tcp://127.0.0.1:4123', hostname='far', pid=7)
     for found in (silence('connection failed: Connection refused'), answer(identity='two')):
         [reason] = judge('echo', far, found, beyond_host=True, hostname='here').reasons
@@ -122,7 +122,7 @@ def test_a_loopback_address_of_another_machine_is_the_reason_whatever_answers_he
     assert not judge('echo', far, answer(), beyond_host=False, hostname='far').notes
 
 
-def test_the_conclusion_counts_and_says_what_to_do() -> None:
+def test_conclusion_has_counts_and_advice() -> None:
     good = judge('echo', ECHO, answer())
     old = judge('echo', ECHO, answer(), other_version('echo', '1.5.0', None, '2.x'))
     refused = judge('echo', ECHO, silence('connection failed: Connection refused'))

@@ -79,14 +79,14 @@ def test_tasks_that_are_queued_before_any_worker_runs_are_run_by_the_first(
     assert 'early' not in mail.stdout
 
 
-def test_names_of_one_class_have_tasks_of_their_own(shell: Any, mail: Any) -> None:
+def test_class_hosted_under_two_names_has_separate_tasks(shell: Any, mail: Any) -> None:
     shell.run('request', 'post.order', 'to=b')
     worker = start_worker(shell)
     worker.said('post has sent to b')
     assert 'mail sends' not in worker.stdout
 
 
-def test_a_task_that_is_called_runs_where_it_is_called(shell: Any, mail: Any) -> None:
+def test_called_task_runs_in_the_process_of_its_caller(shell: Any, mail: Any) -> None:
     assert shell.run('request', 'mail.send_now', 'to=c').exit_code == 0
     assert 'mail has sent to c' in mail.stdout
 
@@ -99,7 +99,7 @@ def test_a_broadcast_task_is_run_by_every_worker(shell: Any, mail: Any) -> None:
     assert 'hears' not in mail.stdout
 
 
-def test_a_worker_is_registered_under_names_of_its_own(shell: Any, mail: Any) -> None:
+def test_worker_is_registered_under_its_own_names(shell: Any, mail: Any) -> None:
     worker = start_worker(shell)
     found = json.loads(shell.run('discover', '--json').stdout)
     assert {name: [each['pid'] for each in members] for name, members in found.items()} == {
@@ -130,7 +130,7 @@ def test_a_worker_answers_the_built_in_calls_and_no_others(shell: Any, mail: Any
     assert "no interface 'mail'" in done.stderr
 
 
-def test_a_task_that_runs_is_finished_before_the_end(shell: Any, mail: Any) -> None:
+def test_running_task_is_finished_before_the_end(shell: Any, mail: Any) -> None:
     worker = start_worker(shell)
     shell.run('request', 'mail.order', 'to=f', 'seconds:=1.5')
     worker.said('mail sends to f')
@@ -140,7 +140,7 @@ def test_a_task_that_runs_is_finished_before_the_end(shell: Any, mail: Any) -> N
     eventually(lambda: 'mail.worker' not in shell.run('discover').stdout, PATIENCE)
 
 
-def test_a_task_that_is_cut_goes_to_another_worker(shell: Any, mail: Any) -> None:
+def test_interrupted_task_is_given_to_another_worker(shell: Any, mail: Any) -> None:
     worker = start_worker(shell)
     shell.run('request', 'mail.order', 'to=g', 'seconds:=2')
     worker.said('mail sends to g')
@@ -152,7 +152,7 @@ def test_a_task_that_is_cut_goes_to_another_worker(shell: Any, mail: Any) -> Non
     assert 'has sent to g' not in worker.stdout
 
 
-def test_a_worker_that_is_killed_loses_no_task(shell: Any, mail: Any) -> None:
+def test_killed_worker_loses_no_task(shell: Any, mail: Any) -> None:
     worker = start_worker(shell)
     shell.run('request', 'mail.order', 'to=h', 'seconds:=2')
     worker.said('mail sends to h')

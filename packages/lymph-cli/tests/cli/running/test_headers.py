@@ -60,7 +60,7 @@ def world() -> Iterator[World]:
     made.stop()
 
 
-def test_headers_of_request_and_reply_are_told_in_order(world: World) -> None:
+def test_headers_of_request_and_reply_are_shown_in_order(world: World) -> None:
     told: list[str] = []
     trace.set_id('abc')
     client = world.client('echo.upper', told)
@@ -71,7 +71,7 @@ def test_headers_of_request_and_reply_are_told_in_order(world: World) -> None:
     assert told[3:] == [f'< REP from {endpoint}', '< idempotent: True']
 
 
-def test_refusal_is_told_with_its_reason(world: World) -> None:
+def test_rejection_is_shown_with_its_reason(world: World) -> None:
     told: list[str] = []
     client = world.client('echo.upper', told)
     with pytest.raises(lymph.exceptions.Refused):
@@ -80,14 +80,14 @@ def test_refusal_is_told_with_its_reason(world: World) -> None:
     assert told[-1] == '< reason: invalid_arguments'
 
 
-def test_calls_of_other_subjects_pass_unseen(world: World) -> None:
+def test_calls_of_other_subjects_are_not_shown(world: World) -> None:
     told: list[str] = []
     client = world.client('echo.upper', told)
     assert client.request('echo', 'lymph.ping', {'payload': 3}) == 3
     assert told == []
 
 
-def test_calls_that_fail_fail_as_without_it(world: World) -> None:
+def test_failed_calls_raise_the_same_error_as_without_it(world: World) -> None:
     told: list[str] = []
     client = world.client('echo.sleep', told)
     with pytest.raises(Timeout, match=r'no reply from echo\.sleep'):

@@ -42,7 +42,7 @@ def ask(client: Any, error: RpcError, subject: str = 'ehco.upper') -> str | None
     return suggesting.suggestion(client, 'ehco', wanted, ['txet'], error)
 
 
-def test_registry_is_asked_about_a_service_that_nobody_offers() -> None:
+def test_registry_is_asked_about_an_unknown_service() -> None:
     registry = Asked({'echo', 'mail'})
     assert ask(registry, LookupFailure('nobody', 'ehco')) == 'echo.upper'
     assert ask(registry, LookupFailure('nobody', 'ehco'), 'mail.send') == 'echo'
@@ -66,7 +66,7 @@ def test_service_is_asked_about_its_methods_and_their_parameters() -> None:
     assert service.questions == ['lymph.inspect at ehco'] * 3
 
 
-def test_nobody_is_asked_about_other_failures() -> None:
+def test_other_failures_cause_no_lookup() -> None:
     client = Asked(REPLY)
     for error in (
         Timeout('late'),
@@ -80,7 +80,7 @@ def test_nobody_is_asked_about_other_failures() -> None:
 
 
 @pytest.mark.parametrize('error', [LookupFailure('no', 'ehco'), Refused('no', 'unknown_method')])
-def test_who_cannot_answer_adds_nothing_to_the_error(
+def test_failed_lookup_adds_nothing_to_the_error(
     error: RpcError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suggesting, '_PATIENCE', 0.01)

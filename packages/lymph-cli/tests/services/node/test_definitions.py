@@ -31,7 +31,7 @@ def read(text: str, tmp_path: Path) -> Configuration:
     return config
 
 
-def test_instances_are_commands_and_how_often_they_run(tmp_path: Path) -> None:
+def test_definition_has_a_command_and_a_number_of_processes(tmp_path: Path) -> None:
     echo, broker = read_definitions(read(SECTION, tmp_path))
     assert echo.command == ('lymph', 'instance', '--config=conf/my echo.yml')
     assert list(echo.processes()) == ['echo.1', 'echo.2']
@@ -39,7 +39,7 @@ def test_instances_are_commands_and_how_often_they_run(tmp_path: Path) -> None:
     assert list(broker.processes()) == ['broker.1']
 
 
-def test_how_processes_run_may_be_said_and_has_defaults(tmp_path: Path) -> None:
+def test_optional_settings_of_a_definition_have_defaults(tmp_path: Path) -> None:
     echo, broker = read_definitions(read(SECTION, tmp_path))
     assert echo.env == {'POOL': '8', 'NAME': 'a=b'}
     assert (echo.cwd, echo.restart, echo.stop_timeout) == ('/', 'on-failure', 2.5)
@@ -59,7 +59,7 @@ def test_how_processes_run_may_be_said_and_has_defaults(tmp_path: Path) -> None:
         ('instance lymph', 'on-failure'),
     ],
 )
-def test_instances_and_workers_of_lymph_are_restarted_always(
+def test_default_of_restart_is_always_for_lymph_instances_and_workers(
     command: str, restart: str, tmp_path: Path
 ) -> None:
     section = {'instances': {'x': {'command': command}}}
@@ -103,7 +103,7 @@ def test_instances_and_workers_of_lymph_are_restarted_always(
         ('{echo: {command: x, env: {LYMPH_READY_FD: 7}}}', 'the node sets it'),
     ],
 )
-def test_what_cannot_be_run_is_a_configuration_error_with_its_place(
+def test_invalid_definition_is_a_configuration_error_with_its_place(
     section: str, complaint: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -113,23 +113,23 @@ def test_what_cannot_be_run_is_a_configuration_error_with_its_place(
 
 
 @pytest.mark.parametrize('key', ['instances', 'instances.x', 'instances.x.command'])
-def test_no_value_is_more_than_a_configuration_error(key: str) -> None:
+def test_any_invalid_value_raises_configuration_error(key: str) -> None:
     check_taken_or_refused(key, read_definitions)
 
 
 @pytest.mark.parametrize('key', ['env', 'env.A', 'cwd', 'restart', 'stop_timeout'])
-def test_no_way_to_run_is_more_than_a_configuration_error(key: str) -> None:
+def test_any_invalid_optional_setting_raises_configuration_error(key: str) -> None:
     base = {'instances': {'x': {'command': 'y'}}}
     check_taken_or_refused(f'instances.x.{key}', read_definitions, base)
 
 
-def test_no_number_of_processes_is_more_than_a_configuration_error() -> None:
+def test_any_invalid_number_of_processes_raises_configuration_error() -> None:
     base = {'instances': {'x': {'command': 'y'}}}
     check_refused('instances.x.numprocesses', (*NUMBERS, '0.5', '1001'), read_definitions, base)
     check_taken_or_refused('instances.x.numprocesses', read_definitions, base)
 
 
-def test_a_program_that_is_not_there_is_found_before_anything_starts(tmp_path: Path) -> None:
+def test_missing_program_is_reported_before_anything_starts(tmp_path: Path) -> None:
     definitions = read_definitions(read(SECTION, tmp_path))
     with pytest.raises(
         ConfigurationError, match=r"4: instances\.echo\.command: no program 'lymph'"
@@ -145,7 +145,7 @@ def test_a_program_that_is_not_there_is_found_before_anything_starts(tmp_path: P
         ('bin/run', "no program 'bin/run'"),
     ],
 )
-def test_programs_are_looked_for_where_they_will_run(
+def test_programs_are_searched_in_the_folder_they_run_in(
     program: str, complaint: str | None, tmp_path: Path
 ) -> None:
     (tmp_path / 'run').touch(mode=0o755)
@@ -159,7 +159,7 @@ def test_programs_are_looked_for_where_they_will_run(
             check_commands([definition], os.devnull)
 
 
-def test_a_folder_that_is_not_there_is_found_before_anything_starts(tmp_path: Path) -> None:
+def test_missing_folder_is_reported_before_anything_starts(tmp_path: Path) -> None:
     definition = Definition('x', ('true',), 1, Location('x'), cwd=str(tmp_path / 'no'))
     with pytest.raises(ConfigurationError, match='no folder'):
         check_commands([definition], os.defpath)

@@ -76,7 +76,7 @@ def expect_gone(*pids: int) -> None:
         eventually(lambda pid=pid: is_gone(pid), PATIENCE, f'end of {pid}')
 
 
-def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Any, tmp_path: Path) -> None:
+def test_crash_loop_ends_in_failed_and_is_retried_slowly(node: Any, tmp_path: Path) -> None:
     mended = tmp_path / 'mended'
     fleet = node.start(command('bad', f'test -e {mended} || exit 3; exec sleep 600'))
     bad = slot_of(fleet, 'bad')
@@ -89,14 +89,14 @@ def test_a_crash_loop_ends_in_failed_and_is_tried_again_slowly(node: Any, tmp_pa
     assert bad.starts > 3
 
 
-def test_exit_code_2_has_failed_at_once(node: Any) -> None:
+def test_exit_code_2_fails_at_once(node: Any) -> None:
     fleet = node.start(command('bad', 'exit 2'))
     node.said('bad.1: has failed: exit code 2')
     assert slot_of(fleet, 'bad').starts == 1
     assert node.stop() is False
 
 
-def test_process_that_is_ended_by_hand_is_started_again(node: Any) -> None:
+def test_process_that_is_killed_manually_is_restarted(node: Any) -> None:
     orderly = "trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done"
     fleet = node.start(command('one', orderly))
     slot = slot_of(fleet, 'one')
@@ -110,7 +110,7 @@ def test_process_that_is_ended_by_hand_is_started_again(node: Any) -> None:
     assert node.stop() is True
 
 
-def test_a_node_ends_when_all_has_finished_or_failed_for_good(node: Any) -> None:
+def test_node_ends_when_all_processes_have_finished_or_failed_permanently(node: Any) -> None:
     node.start(
         command('done', 'exit 0', 2, restart='on-failure'),
         command('once', 'exit 4', restart='never'),
@@ -134,7 +134,7 @@ def test_processes_run_in_their_folder_with_their_environment(node: Any, tmp_pat
     assert node.end() is True
 
 
-def test_stop_timeout_of_a_definition_goes_before_that_of_the_node(node: Any) -> None:
+def test_stop_timeout_of_a_definition_overrides_that_of_the_node(node: Any) -> None:
     deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done"
     fleet = node.start(command('deaf', deaf, stop_timeout=0.1))
     [pid] = running(fleet)
@@ -146,7 +146,7 @@ def test_stop_timeout_of_a_definition_goes_before_that_of_the_node(node: Any) ->
 @pytest.mark.parametrize(
     ('at_the_end', 'in_order'), [('exit 0', True), ('exit 143', True), ('exit 1', False)]
 )
-def test_whether_a_node_has_ended_well_depends_on_how_processes_stop(
+def test_result_of_stopping_a_node_depends_on_how_its_processes_stop(
     node: Any, at_the_end: str, in_order: bool
 ) -> None:
     fleet = node.start(
@@ -167,7 +167,7 @@ def test_a_second_stop_kills_at_once(node: Any) -> None:
     expect_gone(pid)
 
 
-def test_children_of_a_process_end_with_it_wherever_they_have_moved(
+def test_children_of_a_process_end_with_it_in_any_group_or_session(
     node: Any, tmp_path: Path
 ) -> None:
     marks = tmp_path / 'marks'
@@ -196,7 +196,7 @@ def test_children_of_a_process_end_with_it_wherever_they_have_moved(
     expect_gone(*after)
 
 
-def test_readiness_comes_with_the_word_of_an_instance(node: Any, tmp_path: Path) -> None:
+def test_instance_is_ready_when_it_says_so(node: Any, tmp_path: Path) -> None:
     go = tmp_path / 'go'
     waits = f'until test -e {go}; do sleep 0.02; done; {SERVES}'
     fleet = node.start(lymph_like(tmp_path, 'web', waits), command('other', 'exec sleep 600'))
@@ -208,7 +208,7 @@ def test_readiness_comes_with_the_word_of_an_instance(node: Any, tmp_path: Path)
     becomes(web, 'running')
 
 
-def test_an_instance_that_closes_the_descriptor_is_ready_after_a_while(
+def test_instance_that_closes_the_descriptor_is_ready_after_a_delay(
     node: Any, tmp_path: Path
 ) -> None:
     program = "exec bash -c 'exec {LYMPH_READY_FD}>&-; exec sleep 600'"
@@ -228,7 +228,7 @@ def test_stop_and_start_of_a_definition_or_a_process(node: Any) -> None:
     assert node.stop() is True
 
 
-def test_what_does_not_get_ready_is_an_error_of_its_start(node: Any) -> None:
+def test_start_fails_if_a_process_does_not_become_ready(node: Any) -> None:
     fleet = node.start(
         command('bad', 'exit 3'), policy=dataclasses.replace(node.policy, ready_after=5)
     )
@@ -237,7 +237,7 @@ def test_what_does_not_get_ready_is_an_error_of_its_start(node: Any) -> None:
         fleet.start(['bad'])
 
 
-def test_names_that_are_not_there_are_refused_with_a_close_one(node: Any) -> None:
+def test_unknown_name_is_rejected_with_a_suggestion(node: Any) -> None:
     fleet = node.start(command('echo', 'exec sleep 600'))
     with pytest.raises(UnknownName, match="no 'eco'; did you mean 'echo'"):
         fleet.roll(['eco'])
@@ -269,7 +269,7 @@ def test_a_rolling_restart_starts_each_before_it_stops_the_one_before(
     assert all(map(is_gone, before))
 
 
-def test_what_needs_its_port_or_is_no_instance_is_stopped_before_it_is_started(
+def test_process_with_its_own_port_or_another_program_is_stopped_before_its_successor_starts(
     node: Any, tmp_path: Path
 ) -> None:
     lock = tmp_path / 'lock'
@@ -288,7 +288,7 @@ def test_what_needs_its_port_or_is_no_instance_is_stopped_before_it_is_started(
     assert [slot.last_exit for slot in fleet.slots()] == [0, 0]
 
 
-def test_a_rolling_restart_ends_at_what_does_not_get_ready_and_keeps_the_rest(
+def test_rolling_restart_stops_at_a_process_that_does_not_become_ready(
     node: Any, tmp_path: Path
 ) -> None:
     broken = tmp_path / 'broken'
@@ -304,7 +304,7 @@ def test_a_rolling_restart_ends_at_what_does_not_get_ready_and_keeps_the_rest(
     assert running(fleet) == before
 
 
-def test_a_new_process_that_says_nothing_is_given_up_and_ended(node: Any, tmp_path: Path) -> None:
+def test_new_process_that_never_becomes_ready_is_ended(node: Any, tmp_path: Path) -> None:
     broken = tmp_path / 'broken'
     program = f'test -e {broken} && exec sleep 600; {SERVES}'
     policy = dataclasses.replace(node.policy, ready_timeout=0.3)
@@ -334,7 +334,7 @@ def test_processes_of_a_rolling_restart_end_with_the_node(node: Any, tmp_path: P
         fleet.roll()
 
 
-def test_scale_adds_ready_processes_and_takes_the_last_ones_away(node: Any, tmp_path: Path) -> None:
+def test_scale_adds_ready_processes_and_removes_the_last_ones(node: Any, tmp_path: Path) -> None:
     fleet = node.start(lymph_like(tmp_path, 'web', SERVES))
     [first] = running(fleet)
     assert fleet.scale('web', 3) == ['web.1', 'web.2', 'web.3']
@@ -354,20 +354,20 @@ def test_scale_rejects_the_numbers_that_a_configuration_rejects(node: Any, count
         fleet.scale('one', count)
 
 
-def test_what_needs_its_port_is_not_scaled(node: Any) -> None:
+def test_process_with_its_own_port_cannot_be_scaled(node: Any) -> None:
     fleet = node.start(command('one', 'exec sleep 600'), fixed_port=lambda _: 'port 80 (x.yml:1)')
     with pytest.raises(ChangeRefused, match=r'2 processes of one cannot all listen at port 80 \(x'):
         fleet.scale('one', 2)
 
 
-def test_what_writes_a_pid_file_is_not_scaled(node: Any) -> None:
+def test_process_with_a_pid_file_cannot_be_scaled(node: Any) -> None:
     command = ('lymph', 'worker', '--pidfile', 'x')
     fleet = node.start(Definition('one', command, 0, Location('one')))
     with pytest.raises(ChangeRefused, match='2 processes of one cannot all have one --pidfile'):
         fleet.scale('one', 2)
 
 
-def test_reload_changes_what_differs_and_nothing_else(node: Any) -> None:
+def test_reload_changes_only_definitions_that_differ(node: Any) -> None:
     sleeps = 'exec sleep 600'
     fleet = node.start(
         command('same', sleeps, 2), command('more', sleeps), command('gone', sleeps),
@@ -401,7 +401,7 @@ def test_reload_of_a_file_with_other_lines_is_no_change(node: Any) -> None:
     assert running(fleet) == before
 
 
-def test_reload_changes_the_stop_timeout_of_what_runs(node: Any) -> None:
+def test_reload_changes_the_stop_timeout_of_running_processes(node: Any) -> None:
     deaf = command('deaf', "trap '' TERM; echo up; while :; do sleep 0.02; done")
     fleet = node.start(deaf)
     before = running(fleet)
@@ -412,7 +412,7 @@ def test_reload_changes_the_stop_timeout_of_what_runs(node: Any) -> None:
     expect_gone(*before)
 
 
-def test_reload_keeps_what_scale_and_stop_have_done(node: Any) -> None:
+def test_reload_keeps_the_effects_of_scale_and_stop(node: Any) -> None:
     sleeps = 'exec sleep 600'
     one, two = command('one', sleeps), command('two', sleeps)
     fleet = node.start(one, two)
@@ -427,7 +427,7 @@ def test_reload_keeps_what_scale_and_stop_have_done(node: Any) -> None:
     assert len(running(fleet)) == 4
 
 
-def test_reload_tries_at_once_what_has_failed(node: Any, tmp_path: Path) -> None:
+def test_reload_restarts_failed_processes_at_once(node: Any, tmp_path: Path) -> None:
     mended = tmp_path / 'mended'
     bad = command('bad', f'test -e {mended} || exit 2; exec sleep 600')
     fleet = node.start(bad, policy=dataclasses.replace(node.policy, failed_delay=3600))
@@ -437,7 +437,7 @@ def test_reload_tries_at_once_what_has_failed(node: Any, tmp_path: Path) -> None
     running(fleet)
 
 
-def test_a_reload_that_does_not_get_ready_keeps_what_runs_and_may_be_mended(
+def test_failed_reload_keeps_running_processes_and_can_be_repeated(
     node: Any, tmp_path: Path
 ) -> None:
     good = lymph_like(tmp_path, 'web', f'test "$A" = bad && exit 2; {SERVES}', 2)
@@ -452,9 +452,7 @@ def test_a_reload_that_does_not_get_ready_keeps_what_runs_and_may_be_mended(
     assert not set(running(fleet)) & set(before)
 
 
-def test_what_is_told_to_stop_stays_down_while_others_are_replaced(
-    node: Any, tmp_path: Path
-) -> None:
+def test_stopped_process_stays_down_while_others_are_replaced(node: Any, tmp_path: Path) -> None:
     end = tmp_path / 'end'
     slow = f"trap 'while ! test -e {end}; do sleep 0.02; done; exit 0' TERM; echo up"
     fleet = node.start(
@@ -480,7 +478,7 @@ def test_what_is_told_to_stop_stays_down_while_others_are_replaced(
     assert [state(slot) for slot in fleet.slots(['slow', 'last'])] == ['stopped', 'stopped']
 
 
-def test_what_cannot_be_started_in_a_rolling_restart_is_tried_again(
+def test_process_that_cannot_be_started_in_a_rolling_restart_is_retried(
     node: Any, tmp_path: Path
 ) -> None:
     folder, elsewhere = tmp_path / 'folder', tmp_path / 'elsewhere'
@@ -496,7 +494,7 @@ def test_what_cannot_be_started_in_a_rolling_restart_is_tried_again(
     assert second != first
 
 
-def test_a_start_of_what_is_being_taken_away_is_refused(node: Any, tmp_path: Path) -> None:
+def test_starting_a_process_that_is_being_removed_is_rejected(node: Any, tmp_path: Path) -> None:
     end = tmp_path / 'end'
     slow = f"trap 'while ! test -e {end}; do sleep 0.02; done; exit 0' TERM; echo up"
     fleet = node.start(command('slow', f'{slow}; while :; do sleep 0.02; done'))

@@ -11,19 +11,19 @@ def split(*chunks: bytes) -> list[str]:
     return [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.finish()
 
 
-def test_lines_are_put_together_from_chunks() -> None:
+def test_lines_are_assembled_from_chunks() -> None:
     assert split(b'on', b'e\ntw', b'o\n\nthr', b'ee') == ['one', 'two', '', 'three']
 
 
-def test_a_line_is_given_out_as_soon_as_it_ends() -> None:
+def test_line_is_returned_as_soon_as_it_ends() -> None:
     assert LineSplitter().feed(b'one\ntwo') == ['one']
 
 
-def test_the_ends_of_other_systems_are_no_part_of_a_line() -> None:
+def test_line_endings_of_other_systems_are_stripped() -> None:
     assert split(b'one\r\ntwo\r\n') == ['one', 'two']
 
 
-def test_bytes_that_are_no_text_become_replacement_characters() -> None:
+def test_undecodable_bytes_become_replacement_characters() -> None:
     assert split(b'a\xffb\n', b'\xe2\x82') == ['a\ufffdb', '\ufffd']
 
 
@@ -34,7 +34,7 @@ def test_an_endless_line_is_cut() -> None:
 
 
 @given(st.text(st.characters(exclude_characters='\r', exclude_categories=['Cs'])), st.data())
-def test_where_chunks_are_cut_makes_no_difference(text: str, data: st.DataObject) -> None:
+def test_chunk_boundaries_do_not_change_the_lines(text: str, data: st.DataObject) -> None:
     encoded = text.encode()
     cut = data.draw(st.integers(0, len(encoded)))
     assert split(encoded[:cut], encoded[cut:]) == split(encoded)

@@ -83,7 +83,7 @@ def run(shell: Any, *arguments: str) -> Any:
     return command
 
 
-def test_restart_scale_and_sigterm_by_hand_lose_no_call(shell: Any) -> None:
+def test_restart_scale_and_manual_sigterm_lose_no_call(shell: Any) -> None:
     shell.write('echo_service.py', SERVICE)
     shell.write('echo.yml', 'interfaces: {echo: {class: "echo_service:Echo"}}')
     shell.write(

@@ -66,7 +66,9 @@ def expect_gone(*numbers: int) -> None:
         eventually(lambda pid=pid: is_gone(pid), PATIENCE, f'end of {pid}')
 
 
-def test_each_instance_runs_as_often_as_is_said_with_its_name_before_its_lines(shell: Any) -> None:
+def test_each_instance_runs_numprocesses_times_and_its_lines_start_with_its_name(
+    shell: Any,
+) -> None:
     node = start(
         shell, 'two: {command: worker waits, numprocesses: 2}, one: {command: worker waits}'
     )
@@ -100,7 +102,7 @@ def test_a_killed_node_leaves_nothing_behind(shell: Any) -> None:
     expect_gone(*alive)
 
 
-def test_a_guard_that_was_killed_has_a_successor(shell: Any) -> None:
+def test_killed_guard_is_replaced(shell: Any) -> None:
     node = start(shell, 'one: {command: worker waits}', '--stop-timeout=0.5')
     [pid] = pids(node, 'one.1')
 
@@ -137,7 +139,7 @@ def test_signals_restart_and_reload_and_are_not_passed_on(shell: Any) -> None:
     assert node.end() == 0
 
 
-def test_a_terminal_that_is_closed_stops_a_node(shell: Any) -> None:
+def test_closed_terminal_stops_a_node(shell: Any) -> None:
     shell.write('.lymph.yml', 'instances: {one: {command: sleep 600}}')
     master, slave = os.openpty()
     script = (
@@ -151,7 +153,7 @@ def test_a_terminal_that_is_closed_stops_a_node(shell: Any) -> None:
     assert node.end() == 0
 
 
-def test_forks_of_a_node_are_no_reason_for_a_warning(shell: Any) -> None:
+def test_forks_of_a_node_cause_no_warning(shell: Any) -> None:
     """Python 3.12 and later warn of a fork where there are threads, like the one that writes."""
     shell.environ['PYTHONWARNINGS'] = 'default'
     node = start(shell, 'one: {command: worker fails}')
@@ -161,7 +163,7 @@ def test_forks_of_a_node_are_no_reason_for_a_warning(shell: Any) -> None:
     assert 'multi-threaded' not in node.stderr
 
 
-def test_process_that_is_stopped_while_it_starts_has_stopped_in_order(shell: Any) -> None:
+def test_process_that_is_stopped_while_it_starts_counts_as_a_clean_stop(shell: Any) -> None:
     shell.write('slow.py', 'import time\nprint("importing")\ntime.sleep(600)')
     shell.write('slow.yml', 'interfaces: {slow: {class: "slow:Slow"}}')
     shell.write('.lymph.yml', 'instances: {slow: {command: lymph instance -c slow.yml}}')
@@ -171,7 +173,7 @@ def test_process_that_is_stopped_while_it_starts_has_stopped_in_order(shell: Any
     assert node.end() == 0
 
 
-def test_a_node_whose_reader_has_gone_stops(shell: Any) -> None:
+def test_node_stops_when_the_reader_of_its_output_is_gone(shell: Any) -> None:
     shell.write(
         '.lymph.yml', "instances: {one: {command: sh -c 'while echo x; do sleep 0.1; done'}}"
     )
@@ -183,7 +185,7 @@ def test_a_node_whose_reader_has_gone_stops(shell: Any) -> None:
     assert node.end() == 0
 
 
-def test_instances_know_the_configuration_the_variables_and_the_lymph_of_their_node(
+def test_instances_use_the_configuration_variables_and_lymph_of_their_node(
     shell: Any,
 ) -> None:
     shell.environ['PATH'] = os.defpath
@@ -208,7 +210,7 @@ def test_instances_know_the_configuration_the_variables_and_the_lymph_of_their_n
         ('instances: {one: {command: no-such-program}}', "no program 'no-such-program'"),
     ],
 )
-def test_a_configuration_that_cannot_be_run_is_one_line_and_exit_code_2(
+def test_invalid_configuration_is_one_line_and_exit_code_2(
     shell: Any, text: str | None, complaint: str
 ) -> None:
     if text is not None:
@@ -219,14 +221,14 @@ def test_a_configuration_that_cannot_be_run_is_one_line_and_exit_code_2(
     assert complaint in line
 
 
-def test_lines_of_processes_cannot_drive_the_terminal(shell: Any) -> None:
+def test_lines_of_processes_cannot_control_the_terminal(shell: Any) -> None:
     shell.write('loud.sh', r"printf '\033[2J\tred\033[31m\rback\302\233\n'" + '\n')
     node = start(shell, "loud: {command: 'sh loud.sh'}", '--color')
     assert node.end() == 0
     assert '\\x1b[2J\tred\\x1b[31m\\rback\\x9b\n' in node.stdout
 
 
-def test_systemd_hears_what_a_node_does_and_its_processes_are_not_asked(
+def test_systemd_is_notified_by_the_node_and_not_by_its_processes(
     shell: Any, tmp_path: Path
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:

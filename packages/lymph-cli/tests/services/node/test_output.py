@@ -50,7 +50,7 @@ def test_reader_that_stops_reading_loses_lines_and_blocks_nobody(
     output.finish()
 
 
-def test_labels_are_of_one_width_also_when_longer_names_come() -> None:
+def test_labels_have_the_same_width_also_after_longer_names_appear() -> None:
     labels = Labels(color=False)
     labels.add(['echo.1', 'node'])
     assert (labels['echo.1'], labels['node']) == ('echo.1 | ', 'node   | ')

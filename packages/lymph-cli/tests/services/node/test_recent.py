@@ -21,7 +21,7 @@ def test_lines_are_numbered_and_read_from_a_number_on() -> None:
     assert [line.text for line in recent.newest(2, None)] == ['b', 'c']
 
 
-def test_names_are_those_of_processes_or_definitions() -> None:
+def test_lines_are_selected_by_process_or_definition() -> None:
     recent = Recent()
     for name in ('echo.1', 'echo.2', 'demo.1', 'node'):
         recent.add(name, name)
@@ -30,7 +30,7 @@ def test_names_are_those_of_processes_or_definitions() -> None:
     assert [line.text for line in recent.newest(1, {'echo'})] == ['echo.2']
 
 
-def test_the_oldest_lines_are_forgotten_and_counted() -> None:
+def test_oldest_lines_are_dropped_and_counted() -> None:
     recent = Recent(lines=2)
     for text in 'abcd':
         recent.add('x', text)
@@ -39,7 +39,7 @@ def test_the_oldest_lines_are_forgotten_and_counted() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=50))
-def test_never_more_than_so_many_characters_are_kept(lengths: list[int]) -> None:
+def test_number_of_kept_characters_is_limited(lengths: list[int]) -> None:
     recent = Recent(lines=20, characters=40)
     for length in lengths:
         recent.add('x', 'x' * length)

@@ -32,7 +32,7 @@ from lymph.services.node._fleet.shell_words import shell_word
         ('x "a" | "b"', '|'),
     ],
 )
-def test_words_for_a_shell_are_found(command: str, word: str | None) -> None:
+def test_shell_syntax_is_detected(command: str, word: str | None) -> None:
     assert shell_word(command) == word
 
 
@@ -49,5 +49,5 @@ def test_words_for_a_shell_are_found(command: str, word: str | None) -> None:
         'echo "it\'s > fine"',
     ],
 )
-def test_arguments_of_programs_are_left_alone(command: str) -> None:
+def test_program_arguments_are_not_taken_for_shell_syntax(command: str) -> None:
     assert shell_word(command) is None

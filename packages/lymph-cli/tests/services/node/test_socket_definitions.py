@@ -41,7 +41,7 @@ def test_processes_with_a_socket_at_another_address_have_to_be_replaced(tmp_path
     assert not web(SOCKETS.replace('8080}', '8081}')).runs_like(before)
 
 
-def test_without_an_address_for_all_sockets_are_for_this_machine(tmp_path: Path) -> None:
+def test_sockets_are_bound_to_loopback_by_default(tmp_path: Path) -> None:
     (socket,) = read_sockets(read('sockets: {front: {port: 1}}', tmp_path)).values()
     assert socket.is_at('127.0.0.1', 1)
     assert not socket.is_at('127.0.0.1', 2)
@@ -91,7 +91,7 @@ def test_names_of_sockets_are_those_of_the_section(
     assert complaint in str(caught.value)
 
 
-def test_no_value_is_more_than_a_configuration_error() -> None:
+def test_any_invalid_value_raises_configuration_error() -> None:
     base = {'sockets': {'a': {'port': 1}}}
     for key in ('sockets', 'sockets.a', 'sockets.a.host'):
         check_taken_or_refused(key, read_sockets, base)

@@ -84,7 +84,7 @@ def test_process_has_its_own_sockets_in_their_order_and_no_other_has_them(
     assert looked(sockets.of('other'), guard) == 'False None [0, 1, 2] []'
 
 
-def test_sockets_stay_open_from_one_configuration_to_the_next_while_they_are_wanted(
+def test_sockets_stay_open_across_reloads_while_they_are_defined(
     sockets: Sockets,
 ) -> None:
     kept, dropped, added = free_port(), free_port(), free_port()
@@ -102,7 +102,7 @@ def test_sockets_stay_open_from_one_configuration_to_the_next_while_they_are_wan
     assert not is_open(kept)
 
 
-def test_port_in_use_changes_nothing_and_says_what_to_do(sockets: Sockets) -> None:
+def test_port_in_use_is_an_error_with_advice_and_changes_nothing(sockets: Sockets) -> None:
     before, other = free_port(), free_port()
     sockets.update({'web': [defined(before)]})
     with socket.create_server(('127.0.0.1', 0)) as taken:
@@ -122,7 +122,7 @@ def test_address_of_another_machine_is_an_error_that_says_so() -> None:
         Sockets({'web': [away]})
 
 
-def test_found_port_is_bound_and_left_to_who_listens_at_it(sockets: Sockets) -> None:
+def test_found_port_is_bound_and_another_process_can_listen_at_it(sockets: Sockets) -> None:
     port = free_port()
     sockets.update({'web': [defined(port, found=True)]})
     assert len(sockets.of('web')) == 1
@@ -148,7 +148,7 @@ def test_found_port_at_which_an_instance_listens_cannot_be_defined_and_nothing_c
     assert sockets.of('shop') == [bound]
 
 
-def test_found_port_in_use_is_tried_again_for_the_next_process(sockets: Sockets) -> None:
+def test_found_port_in_use_is_retried_for_the_next_process(sockets: Sockets) -> None:
     with socket.create_server(('127.0.0.1', 0)) as taken:
         sockets.update({'web': [defined(taken.getsockname()[1], found=True)]})
         assert sockets.of('web') == []
@@ -167,7 +167,7 @@ def test_socket_that_the_node_was_started_with_is_passed_on(
         assert looked(sockets.of('web'), guard) == f'True front [0, 1, 2, 3] [{port}]'
 
 
-def test_what_the_node_was_told_of_sockets_is_not_passed_on() -> None:
+def test_inherited_socket_variables_are_removed_from_the_environment() -> None:
     environ = {'LISTEN_FDS': '1', 'LISTEN_PID': '7', 'LISTEN_FDNAMES': 'x', 'A': 'b'}
     assert list(announce([], environ)) == []
     assert environ == {'A': 'b'}

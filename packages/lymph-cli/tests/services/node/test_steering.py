@@ -154,7 +154,7 @@ def test_commands_change_a_node_and_say_what_they_did(
     ]
 
 
-def test_what_a_node_refuses_is_one_line(start: Start) -> None:
+def test_request_that_a_node_rejects_is_one_line(start: Start) -> None:
     start(sleeper('echo'), Definition('bad', ('sh', '-c', 'exit 3'), 0, Location('bad')))
     with pytest.raises(OperationFailed, match=r"no 'eco'; did you mean 'echo'\?"):
         run_change(Settings(), 'stop', ['eco'], None)
@@ -189,7 +189,7 @@ def test_tail_follows_lines_that_are_printed_later(
     following.kill()
 
 
-def test_nobody_steers_a_node_without_its_token(start: Start) -> None:
+def test_node_rejects_requests_without_its_token(start: Start) -> None:
     fleet = start(sleeper('one'))
     before = running(fleet)
     with Client(local_container(on_demand=True)) as client:
@@ -210,7 +210,7 @@ def test_nobody_steers_a_node_without_its_token(start: Start) -> None:
     assert running(fleet) == before
 
 
-def test_the_token_is_for_the_user_alone_and_ends_with_the_node(tmp_path: Path) -> None:
+def test_token_is_readable_only_by_its_user_and_removed_with_the_node(tmp_path: Path) -> None:
     card = CardFile('abc', ['/x.yml'])
     path = tmp_path / 'state' / 'node' / 'abc'
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -225,9 +225,7 @@ def test_the_token_is_for_the_user_alone_and_ends_with_the_node(tmp_path: Path) 
 
 
 @pytest.mark.parametrize('text', [None, '', '[]', '{}', '{"token": "x"}', '\udcff'])
-def test_what_killed_nodes_and_others_have_left_is_no_card(
-    text: str | None, tmp_path: Path
-) -> None:
+def test_stale_and_invalid_files_are_not_read_as_cards(text: str | None, tmp_path: Path) -> None:
     CardFile('first', []).remove()
     left = tmp_path / 'state' / 'node' / 'left'
     if text is not None:
@@ -238,7 +236,7 @@ def test_what_killed_nodes_and_others_have_left_is_no_card(
     assert not left.exists()
 
 
-def test_a_node_that_cannot_be_registered_goes_on(node: Any, tmp_path: Path) -> None:
+def test_node_that_cannot_be_registered_keeps_running(node: Any, tmp_path: Path) -> None:
     (tmp_path / 'state').write_text('no folder')
     fleet = node.start(sleeper('one'))
     with steered(fleet, []):
@@ -306,7 +304,7 @@ def test_silent_node_is_distinguished_from_an_ended_one() -> None:
     assert said().startswith(f'the node, pid {process.pid}, has ended: ')
 
 
-def test_cpu_is_the_share_since_the_last_look_or_the_start() -> None:
+def test_cpu_is_the_share_since_the_last_query_or_the_start() -> None:
     first = [{'pid': 5, 'cpu_time': 2.0, 'uptime': 10.0}, {'pid': None, 'cpu_time': None}]
     seen = add_cpu(first, {}, now=100.0)
     assert [facts['cpu'] for facts in first] == [20.0, None]
@@ -315,7 +313,7 @@ def test_cpu_is_the_share_since_the_last_look_or_the_start() -> None:
     assert [facts['cpu'] for facts in second] == [50.0, 50.0]
 
 
-def test_usage_is_that_of_whole_groups() -> None:
+def test_usage_is_summed_over_the_process_group() -> None:
     [own] = usage_of({os.getpgid(0)}).values()
     assert own.memory > 0
     assert own.cpu_time > 0

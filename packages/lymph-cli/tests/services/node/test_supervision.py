@@ -78,7 +78,7 @@ def test_impossible_events_are_rejected(events: list[Event], impossible: Event) 
         ('never', -9, 'failed', None),
     ],
 )
-def test_what_follows_an_end_depends_on_restart(
+def test_next_state_after_an_exit_depends_on_restart(
     restart: Restart, exit_code: int, state: State, delay: float | None
 ) -> None:
     supervision = supervised(restart, 'start', 'ready')
@@ -110,7 +110,7 @@ def test_delays_grow_with_short_lives_in_a_row(lives: list[float], expected: lis
     assert [live(supervision, FAILED, lived).delay for lived in lives] == expected
 
 
-def test_short_lives_that_end_in_order_are_not_repeated_without_pause() -> None:
+def test_short_lives_with_exit_code_0_are_repeated_with_a_delay() -> None:
     supervision = supervised('always')
     delays = [live(supervision, 0).delay for _ in range(5)]
     assert delays == [0.5, 1, 2, 3, 60]
@@ -133,7 +133,7 @@ def test_wrong_configuration_fails_at_once_and_until_a_life_is_long() -> None:
     assert not supervision.failing
 
 
-def test_one_long_life_ends_the_alarm_and_makes_room_for_the_next() -> None:
+def test_one_long_life_ends_the_alarm_and_allows_the_next_one() -> None:
     supervision = supervised()
     for _ in range(6):
         live(supervision, FAILED)

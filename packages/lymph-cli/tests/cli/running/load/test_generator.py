@@ -40,7 +40,7 @@ class Calls:
             self.at_once -= 1
 
 
-def test_as_many_calls_are_made_as_were_asked_for_and_no_more_at_once() -> None:
+def test_number_and_concurrency_of_calls_are_as_requested() -> None:
     calls = Calls()
     generator = Generator(calls, Plan(200, 7, None))
     generator.run()
@@ -64,7 +64,7 @@ def test_calls_begin_until_the_time_is_over() -> None:
     assert generator.tally.calls == calls.made > 0
 
 
-def test_failures_are_counted_and_end_nothing() -> None:
+def test_failures_are_counted_and_do_not_end_the_load() -> None:
     def fail_every_third(number: int) -> None:
         if number % 3 == 0:
             raise Timeout('late')
@@ -77,7 +77,7 @@ def test_failures_are_counted_and_end_nothing() -> None:
     }
 
 
-def test_mistake_is_made_once() -> None:
+def test_wrong_usage_is_sent_once() -> None:
     def fail(number: int) -> None:
         raise LookupFailure('nobody')
 
@@ -87,7 +87,7 @@ def test_mistake_is_made_once() -> None:
     assert calls.made == 1
 
 
-def test_service_that_goes_away_later_ends_nothing() -> None:
+def test_service_that_disappears_later_does_not_end_the_load() -> None:
     def fail(number: int) -> None:
         if number > 1:
             raise LookupFailure('nobody')
@@ -97,7 +97,7 @@ def test_service_that_goes_away_later_ends_nothing() -> None:
     assert (generator.tally.calls, generator.tally.failures) == (5, 4)
 
 
-def test_load_that_is_ended_early_has_counted_what_was_done() -> None:
+def test_interrupted_load_has_counted_finished_calls() -> None:
     stuck: list[int] = []
     forever = Event()
 

@@ -85,7 +85,7 @@ def test_memory_does_not_grow_with_the_range_or_number_of_durations() -> None:
     assert len(dense.rows(10**6)) <= 1200
 
 
-def test_nothing_recorded_has_no_figures() -> None:
+def test_empty_histogram_has_no_figures() -> None:
     empty = Histogram()
     assert (empty.quantile(0.5), empty.mean, empty.least, empty.most) == (None, None, None, None)
     assert empty.rows(10) == []

@@ -51,7 +51,7 @@ def test_first_error_of_each_outcome_is_kept() -> None:
     assert tally.all().most == 2.0
 
 
-def test_kinds_that_peers_make_up_take_bounded_memory() -> None:
+def test_error_types_invented_by_peers_take_bounded_memory() -> None:
     tally = Tally()
     for number in range(1000):
         tally.failed(RemoteError.named(f'Error{number}', 'x' * 10_000), 0.1)

@@ -43,7 +43,7 @@ def test_text_has_the_figures_of_the_document() -> None:
     assert sum(int(line.split()[3]) for line in bars) == 10
 
 
-def test_doing_nothing_is_reported_in_one_line() -> None:
+def test_load_without_calls_is_reported_in_one_line() -> None:
     document = figures(Tally(), 0.0, {**FACTS, 'interrupted': True, 'cut': 3})
     assert document['latency']['p50'] is None
     assert text(document).splitlines() == [
@@ -82,18 +82,18 @@ def test_latency_has_three_digits_and_a_unit(seconds: float | None, words: str) 
         (1, 3, '33.3%'),
     ],
 )
-def test_only_all_is_a_hundred_percent(part: int, whole: int, words: str) -> None:
+def test_hundred_percent_is_shown_only_for_all_calls(part: int, whole: int, words: str) -> None:
     assert share(part, whole) == words
 
 
-def test_words_of_a_running_load_have_rate_latencies_and_outcomes() -> None:
+def test_text_of_a_running_load_has_rate_latencies_and_outcomes() -> None:
     tally = tally_of_ten()
     words = Faring(tally).words(2.0)
     assert words.startswith('5/s  p50 ')
     assert words.endswith('ok 8  timeout 1  refused: overloaded 1')
 
 
-def test_rate_is_that_of_late() -> None:
+def test_rate_is_that_of_the_last_seconds() -> None:
     tally = Tally()
     faring = Faring(tally)
     rates = []
