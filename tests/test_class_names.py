@@ -19,6 +19,6 @@ def classes() -> dict[str, list[str]]:
     return found
 
 
-def test_no_two_classes_have_one_name():
+def test_no_two_classes_share_a_name():
     shared = {name: places for name, places in classes().items() if len(places) > 1}
     assert shared == {}

@@ -32,7 +32,7 @@ def run_demo(tmp_path: pathlib.Path, *path: str, **variables: str) -> tuple[int,
     return done.returncode, done.stdout
 
 
-def test_the_demo_shows_everything_and_ends(tmp_path):
+def test_demo_runs_to_its_end(tmp_path):
     code, printed = run_demo(tmp_path)
     assert code == 0, printed
     for shown in ("'HELLO'", 'uppercase_transform_finished:', 'killed by SIGKILL', 'STILL HERE'):
@@ -121,7 +121,7 @@ def test_a_slow_command_is_read_to_its_end(tmp_path, fake):
 
 
 @pytest.mark.parametrize('last', ['', 'no JSON', '{"echo": [{"pid": 1}]}'])
-def test_the_demo_fails_unless_the_registry_is_known_to_be_empty_at_its_end(tmp_path, fake, last):
+def test_demo_fails_unless_the_registry_is_empty_at_its_end(tmp_path, fake, last):
     code, printed = run_demo(tmp_path, fake['FAKE'], LAST=last, **fake)
     assert code == 1, printed
     assert 'demo failed: not known to have stopped: ' in printed

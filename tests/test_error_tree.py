@@ -90,5 +90,5 @@ def test_every_error_is_drawn_with_its_parent_and_its_distribution(defined):
         assert parent in ours[each], each
 
 
-def test_whatever_does_not_derive_from_the_base_has_a_reason(defined):
+def test_every_error_outside_the_tree_has_a_reason(defined):
     assert {name for name, _, _, is_ours in defined if not is_ours} == OTHERS.keys()

@@ -122,7 +122,7 @@ def test_a_module_of_lymph_web_imports_from_its_floor_or_below(module):
 
 
 @pytest.mark.parametrize('distribution', sorted(MAY_IMPORT))
-def test_a_distribution_imports_what_it_depends_on_and_never_through_the_face(distribution):
+def test_distribution_imports_its_dependencies_and_never_the_package_lymph_itself(distribution):
     allowed = MAY_IMPORT[distribution] | {distribution}
     for module, path in MODULES[distribution].items():
         for name in imports(path) - {module}:
@@ -142,7 +142,7 @@ def test_no_modules_of_a_distribution_import_each_other_in_a_circle(distribution
     assert graph == {}
 
 
-def test_names_are_compared_in_one_module():
+def test_similar_names_are_computed_in_one_module():
     comparing = {
         name
         for found in MODULES.values()

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize('target', TARGETS)
-def test_hostile_input_breaks_no_promise(target: str) -> None:
+def test_hostile_input_violates_no_guarantee(target: str) -> None:
     done = subprocess.run(
         [sys.executable, '-m', 'fuzz', '--seconds', '3', '--seed', '1', target],
         cwd=ROOT,

@@ -19,11 +19,11 @@ def promises() -> list[str]:
     return [row for row in rows if not row.startswith(('| when |', '| --- |'))]
 
 
-def test_the_tables_are_found() -> None:
+def test_tables_are_found() -> None:
     assert len(promises()) > 30
 
 
-def test_no_promise_stands_twice_in_a_section() -> None:
+def test_no_promise_is_repeated_in_a_section() -> None:
     sections = re.split(r'^#.*$', (ROOT / 'docs' / 'guarantees.md').read_text(), flags=re.MULTILINE)
     for section in sections:
         whens = [line.split(' | ')[0] for line in section.splitlines() if line.startswith('|')]

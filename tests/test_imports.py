@@ -57,26 +57,24 @@ def test_the_configuration_stands_alone() -> None:
     assert loaded.isdisjoint({*HEAVY, 'lymph.core', 'lymph.exceptions'})
 
 
-def test_the_face_costs_nothing() -> None:
+def test_importing_lymph_loads_nothing_else() -> None:
     loaded = loaded_by('import lymph')
     assert {each for each in loaded if each.startswith('lymph')} == {'lymph'}
     assert loaded.isdisjoint(HEAVY)
 
 
-def test_a_name_of_the_face_loads_its_home() -> None:
+def test_public_name_loads_its_module() -> None:
     assert 'lymph.core.interfaces' in loaded_by('import lymph; lymph.Interface')
 
 
-def test_the_pytest_plugin_costs_nothing() -> None:
+def test_pytest_plugin_loads_nothing_heavy() -> None:
     loaded = loaded_by('import lymph.testing.pytest_plugin')
     assert 'lymph.testing.pytest_plugin' in loaded
     assert loaded.isdisjoint({*HEAVY, *BACKENDS, 'hamcrest', 'lymph.config', 'lymph.core'})
 
 
 @pytest.mark.parametrize('arguments', [['--help'], ['--version'], ['list']], ids=' '.join)
-def test_a_first_look_at_the_command_line_loads_no_backend(
-    arguments: list[str], tmp_path: Path
-) -> None:
+def test_help_of_the_command_line_loads_no_backend(arguments: list[str], tmp_path: Path) -> None:
     loaded = loaded_by_command(*arguments, cwd=tmp_path)
     assert 'lymph.cli._program.main' in loaded
     assert loaded.isdisjoint(HEAVY | BACKENDS)

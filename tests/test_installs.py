@@ -112,7 +112,7 @@ def lymph(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize('name', DISTRIBUTIONS)
-def test_all_modules_of_a_distribution_are_content_with_what_it_declares(
+def test_all_modules_of_a_distribution_import_with_its_declared_dependencies(
     name: str, alone: Callable[[str], Path], wheels: dict[str, Path], execute: Execute
 ) -> None:
     with zipfile.ZipFile(wheels[name]) as archive:
@@ -126,7 +126,7 @@ def test_all_modules_of_a_distribution_are_content_with_what_it_declares(
 @pytest.mark.parametrize(
     'name', [each for each in DISTRIBUTIONS if each not in ('lymph-config', 'lymph-web')]
 )
-def test_all_entry_points_of_a_distribution_lead_somewhere(
+def test_all_entry_points_of_a_distribution_can_be_loaded(
     name: str, alone: Callable[[str], Path], execute: Execute
 ) -> None:
     assert execute(alone(name), ENTRY_POINTS.format(name=name))
@@ -169,7 +169,7 @@ def test_redis_without_its_client_is_an_error_that_names_the_extra(
     assert len(said.splitlines()) == 1
 
 
-def test_a_misspelt_backend_is_answered_with_the_installed_ones(
+def test_misspelt_backend_is_an_error_that_lists_the_installed_ones(
     alone: Callable[[str], Path], execute: Execute
 ) -> None:
     python = alone('lymph-discovery-zk')
@@ -195,12 +195,12 @@ def with_acme(environment: Create, strange: Path) -> Path:
     return environment('lymph-cli', strange)
 
 
-def test_a_stranger_adds_a_command(with_acme: Path, tmp_path: Path) -> None:
+def test_third_party_distribution_adds_a_command(with_acme: Path, tmp_path: Path) -> None:
     done = lymph(with_acme, 'greet', 'you', cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, 'ACME greets you\n')
 
 
-def test_the_commands_of_strangers_are_listed_and_a_broken_one_with_its_reason(
+def test_third_party_commands_are_listed_and_a_broken_one_with_its_reason(
     with_acme: Path, tmp_path: Path
 ) -> None:
     done = lymph(with_acme, 'list', cwd=tmp_path)
@@ -221,7 +221,7 @@ def test_a_broken_command_fails_in_one_line_without_traceback(
     assert 'Traceback' not in done.stderr
 
 
-def test_a_stranger_brings_a_registry_and_an_event_system(
+def test_third_party_distribution_adds_a_registry_and_an_event_system(
     with_acme: Path, execute: Execute
 ) -> None:
     said = execute(with_acme, 'import acme.service; acme.service.main()')
@@ -249,7 +249,7 @@ def without(shared: Path, pip: Pip, wheels: dict[str, Path]) -> Iterator[Callabl
         pip(shared, 'install', '--no-deps', '--no-compile', wheels[name])
 
 
-def test_without_zookeeper_the_rest_goes_on(
+def test_everything_else_works_without_zookeeper(
     without: Callable[[str], Path], execute: Execute, tmp_path: Path
 ) -> None:
     python = without('lymph-discovery-zk')
@@ -260,7 +260,7 @@ def test_without_zookeeper_the_rest_goes_on(
     assert 'is provided by lymph-discovery-zk, which is not installed' in said
 
 
-def test_without_the_command_line_the_rest_goes_on(
+def test_everything_else_works_without_the_command_line(
     without: Callable[[str], Path], execute: Execute
 ) -> None:
     python = without('lymph-cli')
@@ -269,7 +269,7 @@ def test_without_the_command_line_the_rest_goes_on(
     assert execute(python, 'import lymph; print(lymph.Interface.__name__)') == 'Interface\n'
 
 
-def test_without_the_core_the_configuration_goes_on(
+def test_configuration_works_without_the_core(
     without: Callable[[str], Path], execute: Execute
 ) -> None:
     python = without('lymph-core')
@@ -317,7 +317,7 @@ def test_a_plugin_of_lymph_0_15_hides_nothing_and_can_be_imported(
     assert execute(python, script) == 'Interface\n'
 
 
-def test_nothing_of_lymph_stays_behind(environment: Create, pip: Pip) -> None:
+def test_uninstalling_leaves_nothing_of_lymph(environment: Create, pip: Pip) -> None:
     python = environment('lymph-cli')
     pip(python, 'uninstall', '--yes', 'lymph-cli', 'lymph-core', 'lymph-config')
     left = [each for each in python.parent.parent.rglob('*lymph*') if each.suffix != '.pyc']

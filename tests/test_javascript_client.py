@@ -81,13 +81,13 @@ def call(packages):
     container.stop()
 
 
-def test_it_gets_results(call):
+def test_javascript_client_gets_results(call):
     done = call('example.upper', text='größe')
     assert (done.stdout, done.stderr, done.returncode) == ('"GRÖSSE"\n', '', 0)
     assert json.loads(call('example.accept').stdout) is None
 
 
-def test_it_reads_every_type(call):
+def test_javascript_client_reads_every_type(call):
     assert json.loads(call('example.types').stdout) == [
         [1],
         '2016-02-19T12:30:00.000Z',
@@ -108,7 +108,7 @@ def test_it_reads_every_type(call):
         ('example.silent', 'no reply from example.silent within 1 s', 'maybe'),
     ],
 )
-def test_it_knows_whether_a_failed_call_ran(call, subject, words, executed):
+def test_javascript_client_knows_whether_a_failed_call_ran(call, subject, words, executed):
     done = call(subject)
     assert done.returncode == 1
     assert words in done.stderr

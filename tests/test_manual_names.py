@@ -139,7 +139,7 @@ def parameters_of(function: Any) -> dict[str, inspect.Parameter]:
 
 
 @pytest.mark.parametrize(('path', 'documented'), CALLABLES, ids=[path for path, _ in CALLABLES])
-def test_it_takes_the_parameters_that_the_manual_names(path: str, documented: str) -> None:
+def test_callable_takes_the_parameters_of_the_manual(path: str, documented: str) -> None:
     found = parameters_of(load(path))
     required = {name for name, p in found.items() if p.default is p.empty}
     expected = parameters_of(eval(f'lambda {documented}: None'))
@@ -162,12 +162,12 @@ def test_it_takes_the_parameters_that_the_manual_names(path: str, documented: st
 
 
 @pytest.mark.parametrize('path', CLASSES)
-def test_the_class_is_where_the_manual_says(path: str) -> None:
+def test_class_can_be_imported_from_the_path_in_the_manual(path: str) -> None:
     assert inspect.isclass(load(path))
 
 
 @pytest.mark.parametrize('path', ATTRIBUTES)
-def test_it_has_the_attributes_that_the_manual_names(path: str) -> None:
+def test_object_has_the_attributes_of_the_manual(path: str) -> None:
     cls = load(path)
     annotated = {name for base in cls.__mro__ for name in inspect.get_annotations(base)}
     missing = [name for name in ATTRIBUTES[path] if not hasattr(cls, name)]
@@ -178,6 +178,6 @@ def test_it_has_the_attributes_that_the_manual_names(path: str) -> None:
     ('path', 'name'),
     [('lymph:Interface', 'name'), ('lymph.web:WebServiceInterface', 'application')],
 )
-def test_an_instance_has_the_attribute_that_the_manual_names(path: str, name: str) -> None:
+def test_instance_has_the_attribute_of_the_manual(path: str, name: str) -> None:
     container = load('lymph.core.container:ServiceContainer').from_config()
     assert getattr(container.install_interface(load(path), 'echo'), name)

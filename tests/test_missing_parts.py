@@ -95,7 +95,7 @@ def test_missing_part_is_one_warning_that_says_what_to_install(
     assert 'the slower way of public names; install a version' in text
 
 
-def test_nothing_else_is_told_of_missing_parts(
+def test_missing_parts_cause_no_other_message(
     outcome: tuple[list[list[str]], dict[str, bool]],
 ) -> None:
     assert len(outcome[0]) == len(PARTS)

@@ -42,7 +42,7 @@ def endpoint():
     container.stop()
 
 
-def test_the_conversation_in_the_document_is_what_a_service_says(endpoint):
+def test_conversation_in_the_document_matches_a_real_service(endpoint):
     turns = BLOCK.findall(DOCUMENT.read_text())
     assert [speaker for speaker, _ in turns] == ['caller', 'service', 'caller', 'service']
     host, port = endpoint.removeprefix('tcp://').split(':')

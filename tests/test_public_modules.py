@@ -71,5 +71,5 @@ def private_names(distribution: str) -> set[str]:
 
 
 @pytest.mark.parametrize('distribution', BACKENDS)
-def test_backends_of_strangers_can_have_what_ours_use(distribution: str) -> None:
+def test_third_party_backends_can_use_the_same_public_names(distribution: str) -> None:
     assert private_names(distribution) <= set(backends.__all__)

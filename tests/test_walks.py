@@ -52,7 +52,7 @@ def container(**sections: Any) -> ServiceContainer:
     return ServiceContainer.from_config(config.view('container'))
 
 
-def test_files_that_a_call_passes_are_those_of_the_document() -> None:
+def test_files_that_handle_a_call_are_those_of_the_document() -> None:
     service = container()
     service.install_interface(Echo, 'echo')
     service.start(register=False)
@@ -86,7 +86,7 @@ def test_files_that_an_event_passes_are_those_of_the_document(
         service.stop()
 
 
-def test_files_that_a_configured_value_passes_are_those_of_the_document(
+def test_files_that_handle_a_configured_value_are_those_of_the_document(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / 'lymph.yml'

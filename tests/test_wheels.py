@@ -54,7 +54,7 @@ def test_there_is_a_wheel_for_each_distribution(wheels: dict[str, Path]) -> None
     assert set(wheels) == set(OWNED)
 
 
-def test_the_face_is_in_lymph_core_alone(wheels: dict[str, Path]) -> None:
+def test_only_lymph_core_contains_the_package_lymph_itself(wheels: dict[str, Path]) -> None:
     faces = [name for name, wheel in wheels.items() if 'lymph/__init__.py' in files(wheel)]
     assert faces == ['lymph-core']
 
@@ -88,7 +88,7 @@ def test_owned_folders_are_typed_packages(name: str, wheels: dict[str, Path]) ->
     assert expected <= set(files(wheels[name]))
 
 
-def test_shared_folders_are_no_packages(wheels: dict[str, Path]) -> None:
+def test_shared_folders_are_namespace_packages(wheels: dict[str, Path]) -> None:
     found = {each for wheel in wheels.values() for each in files(wheel)}
     assert found.isdisjoint(f'{folder}/__init__.py' for folder in SHARED)
 

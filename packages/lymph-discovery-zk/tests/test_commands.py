@@ -140,7 +140,7 @@ def test_discover_shows_the_services_of_an_instance_with_all_facts(
 @pytest.mark.parametrize(
     ('asked', 'answered'), [('1', '1.5.0'), ('1.2', '1.5.0'), ('2.0', '2.0.0')]
 )
-def test_a_call_finds_who_serves_its_version(shell, zookeeper_server, asked, answered):
+def test_call_finds_an_instance_of_its_version(shell, zookeeper_server, asked, answered):
     shell.configure(hosts=zookeeper_server.hosts)
     shell.start_instance()
     done = shell.run('request', f'echo.version_asked_for@{asked}', '--json')
@@ -197,7 +197,7 @@ COMMANDS = {
         ('request', b'', r'.* does not serve as a ZooKeeper\)'),
     ],
 )
-def test_a_registry_that_is_away_is_one_line(shell, answers, command, answer, said):
+def test_unreachable_registry_is_one_line(shell, answers, command, answer, said):
     if answer == 'nobody':
         hosts = f'127.0.0.1:{free_port()}'
     else:
@@ -216,7 +216,7 @@ def test_a_registry_that_is_away_is_one_line(shell, answers, command, answer, sa
         ('discover', '', {'auth_data': [['bogus', 'secret']]}, 'cannot discover rpc: AuthFailed'),
     ],
 )
-def test_a_registry_that_refuses_is_one_line(
+def test_error_of_the_registry_is_one_line(
     shell, zookeeper_server, command, prefix, zkclient, said
 ):
     shell.configure(hosts=f'{zookeeper_server.hosts}{prefix}', advertise='10.0.0.1', **zkclient)
@@ -226,7 +226,7 @@ def test_a_registry_that_refuses_is_one_line(
     assert 'secret' not in done.stderr
 
 
-def test_an_instance_that_is_killed_and_started_again_stands_there_once(shell, zookeeper_server):
+def test_restarted_instance_is_listed_once_after_a_kill(shell, zookeeper_server):
     shell.configure(hosts=zookeeper_server.hosts, timeout=60)
     port = str(free_port())
     first = shell.start_instance('--port', port)
@@ -305,7 +305,7 @@ def test_server_with_an_untrusted_certificate_is_not_used(shell, tls, make_keys)
 # What an operator asks.
 
 
-def test_the_doctor_finds_loopback_addresses_and_servers_that_are_away(shell, zookeeper_server):
+def test_doctor_finds_loopback_addresses_and_unreachable_servers(shell, zookeeper_server):
     away = f'127.0.0.1:{free_port()}'
     shell.configure(hosts=[zookeeper_server.hosts, away])
     shell.start_instance()

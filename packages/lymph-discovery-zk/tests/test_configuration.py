@@ -32,7 +32,7 @@ def client_of(registry):
     return registry._session.client
 
 
-def test_the_client_of_the_manual_is_made_with_the_handler_of_gevent():
+def test_client_of_the_manual_is_created_with_the_gevent_handler():
     _, registry = configured("""
         container:
             registry:
@@ -49,7 +49,7 @@ def test_the_client_of_the_manual_is_made_with_the_handler_of_gevent():
     assert client._conn_retry.max_tries == -1
 
 
-def test_a_client_may_be_a_dependency_that_others_share():
+def test_client_may_be_a_shared_dependency():
     config, registry = configured("""
         dependencies:
             kazoo:
@@ -158,7 +158,7 @@ def test_no_error_shows_a_password(registry):
     assert 'secret' not in str(caught.value)
 
 
-def test_a_client_that_would_block_the_hub_is_refused():
+def test_client_that_would_block_the_hub_is_rejected():
     client = KazooClient(handler=SequentialThreadingHandler())
     with pytest.raises(ConfigurationError, match=r'SequentialGeventHandler.*found one with'):
         ZookeeperServiceRegistry(client)
@@ -166,7 +166,7 @@ def test_a_client_that_would_block_the_hub_is_refused():
         ZookeeperServiceRegistry(object())
 
 
-def test_nodes_belong_to_the_user_who_made_them(start, client, chroot, caplog):
+def test_nodes_are_accessible_only_to_their_creator(start, client, chroot, caplog):
     caplog.set_level(logging.DEBUG)
     auth = {'user': 'lymph', 'password': 'very-secret'}
     owner, reader = start(auth=auth), start(auth=auth)

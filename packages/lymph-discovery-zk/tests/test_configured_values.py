@@ -101,7 +101,7 @@ def build(config: Configuration) -> None:
 
 
 @pytest.mark.parametrize('key', REGISTRY)
-def test_a_bad_value_is_refused_at_its_place(key: str) -> None:
+def test_invalid_value_is_rejected_with_its_place(key: str) -> None:
     base = {**BASE}
     if key.startswith('auth.'):
         base = {'container': {**MEMORY, 'registry': {'zkclient': {}, 'auth': {'user': 'a'}}}}
@@ -110,7 +110,7 @@ def test_a_bad_value_is_refused_at_its_place(key: str) -> None:
 
 
 @pytest.mark.parametrize('key', REGISTRY)
-def test_no_value_is_more_than_a_configuration_error(key: str) -> None:
+def test_any_invalid_value_raises_configuration_error(key: str) -> None:
     check_taken_or_refused(f'container.registry.{key}', build, BASE)
 
 
@@ -124,7 +124,7 @@ def test_a_partitioner_checks_what_a_registry_checks(key: str) -> None:
 
 
 @pytest.mark.parametrize('key', ['hosts', 'timeout', 'connection_retry.delay', 'timeot'])
-def test_a_dependency_is_checked_where_it_stands(key: str) -> None:
+def test_invalid_value_of_a_dependency_is_rejected_with_its_place(key: str) -> None:
     base = {
         'dependencies': {'kazoo': {'class': 'kazoo.client:KazooClient'}},
         'container': {**MEMORY, 'registry': {'zkclient': 'dep:kazoo'}},
@@ -158,15 +158,15 @@ def test_credentials_are_passed_on() -> None:
         ('[::1]:5,::1', '[::1]:5,[::1]:2181'),
     ],
 )
-def test_hosts_are_read_as_people_write_them(given: object, expected: str) -> None:
+def test_hosts_are_accepted_in_all_common_forms(given: object, expected: str) -> None:
     assert read_hosts(given) == expected
 
 
-def test_the_root_and_a_slash_at_the_end_are_paths() -> None:
+def test_root_and_trailing_slash_are_valid_paths() -> None:
     assert [check_path(text) for text in ('/', '/a', '/a/b/', '/...')] == ['', '/a', '/a/b', '/...']
 
 
-def test_every_form_of_the_manual_is_taken() -> None:
+def test_every_form_of_the_manual_is_accepted() -> None:
     client = {'class': 'kazoo.client:KazooClient', 'hosts': '127.0.0.1:2181'}
     registry = {'class': 'lymph.discovery.zookeeper:ZookeeperServiceRegistry'}
     for config in (

@@ -103,7 +103,7 @@ def blocking(func, *args):
     return gevent.get_hub().threadpool.apply(func, args)
 
 
-def test_a_server_that_is_killed_and_restarted_changes_nothing_for_a_live_view(server, start):
+def test_restarted_server_changes_nothing_for_a_live_view(server, start):
     owner, reader = start(hosts=server.hosts), start(hosts=server.hosts)
     owner.register('echo', one := make_instance())
     service = reader.get('echo')
@@ -155,7 +155,7 @@ def test_instances_that_ended_during_an_outage_leave_the_view_after_a_session(se
     eventually(lambda: set(service) == {one}, LONG)
 
 
-def test_a_server_that_is_frozen_for_longer_than_a_session_changes_nothing(server, start):
+def test_server_frozen_for_longer_than_a_session_changes_nothing(server, start):
     owner, reader = start(hosts=server.hosts), start(hosts=server.hosts)
     owner.register('echo', one := make_instance())
     service = reader.get('echo')
@@ -169,7 +169,7 @@ def test_a_server_that_is_frozen_for_longer_than_a_session_changes_nothing(serve
     assert changes == [('added', two.key)]
 
 
-def test_during_an_outage_registrations_and_lookups_fail_in_time_and_known_services_stay(
+def test_during_an_outage_new_lookups_and_registrations_fail_in_time_and_known_services_stay(
     server, start
 ):
     owner, reader = (start(hosts=server.hosts, connect_timeout=1.0) for _ in range(2))
@@ -193,7 +193,9 @@ def test_during_an_outage_registrations_and_lookups_fail_in_time_and_known_servi
     assert reader.discover() == {'echo'}
 
 
-def test_a_session_that_expired_registers_again_and_watches_again(zookeeper_server, start, client):
+def test_expired_session_is_replaced_with_its_registrations_and_watches(
+    zookeeper_server, start, client
+):
     owner, reader = start(), start()
     owner.register('echo', one := make_instance())
     service = reader.get('echo')
@@ -208,7 +210,7 @@ def test_a_session_that_expired_registers_again_and_watches_again(zookeeper_serv
     eventually(lambda: list(service) == [two], LONG)
 
 
-def test_a_killed_owner_is_gone_after_its_session(run, start):
+def test_killed_owner_is_removed_after_its_session(run, start):
     owner = run('say("registered"); sys.stdin.read()')
     assert owner.stdout.readline() == b'registered\n'
     service = start().get('echo')
@@ -216,7 +218,7 @@ def test_a_killed_owner_is_gone_after_its_session(run, start):
     eventually(lambda: not len(service), LONG)
 
 
-def test_a_process_that_was_stopped_for_longer_than_a_session_comes_back(run, start):
+def test_process_stopped_for_longer_than_a_session_is_registered_again(run, start):
     owner = run('say("registered"); gevent.sleep(60)')
     assert owner.stdout.readline() == b'registered\n'
     service = start().get('echo')
@@ -226,7 +228,7 @@ def test_a_process_that_was_stopped_for_longer_than_a_session_comes_back(run, st
     eventually(lambda: len(service) == 1, LONG)
 
 
-def test_a_loop_that_was_blocked_for_longer_than_a_session_comes_back(run, start):
+def test_loop_blocked_for_longer_than_a_session_is_registered_again(run, start):
     owner = run("""
         import time
         say('registered')
@@ -254,7 +256,7 @@ def test_it_works_with_the_standard_library_patched(run, start):
     assert owner.wait(timeout=LONG) == 0
 
 
-def test_a_forked_child_refuses_and_leaves_the_session_to_its_parent(run, start, client):
+def test_forked_child_is_rejected_and_leaves_the_session_to_its_parent(run, start, client):
     owner = run("""
         child = gevent.os.fork()
         if not child:
@@ -287,7 +289,7 @@ def test_a_forked_child_refuses_and_leaves_the_session_to_its_parent(run, start,
     assert len(service) == 1
 
 
-def test_stopping_does_not_wait_for_a_server_that_is_away(server, start):
+def test_stopping_does_not_wait_for_an_unreachable_server(server, start):
     registry, frozen = start(hosts=server.hosts), start(hosts=server.hosts)
     for one in (registry, frozen):
         one.register('echo', make_instance())

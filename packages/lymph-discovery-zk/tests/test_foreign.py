@@ -39,15 +39,13 @@ def services(chroot):
     return f'{chroot}/services'
 
 
-def test_a_node_of_the_largest_size_hides_nothing(start, client, services):
+def test_node_of_the_largest_size_hides_no_other(start, client, services):
     start().register('echo', one := make_instance())
     client.create(f'{services}/echo/large', b'x' * 1_000_000)
     assert list(start().get('echo')) == [one]
 
 
-def test_a_node_that_may_not_be_read_hides_nothing_and_is_read_when_it_may(
-    start, client, services, caplog
-):
+def test_unreadable_node_hides_no_other_and_is_read_once_permitted(start, client, services, caplog):
     registry, reader = start(), start()
     registry.register('echo', one := make_instance())
     path = f'{services}/echo/{(two := make_instance()).key}'
@@ -75,7 +73,7 @@ def test_an_instance_with_nodes_below_it_is_an_instance(start, client, services)
     assert len(reader.get('echo')) == 2
 
 
-def test_a_node_of_a_process_with_facts_of_its_own_is_an_instance(start, client, services):
+def test_node_with_additional_facts_is_an_instance(start, client, services):
     facts = {
         'identity': '0f4ab9e9d2ee4ae78e5b1ea8a4b2a2f4',
         'endpoint': 'tcp://10.0.0.1:32768',
@@ -157,7 +155,7 @@ def test_default_chroot_differs_from_that_of_lymph_0_15(zookeeper_server, client
 
 
 @pytest.mark.parametrize('part', ['%FF', '%', 'a b', 'ä', '%61', '%zz', '%0A', 'x' * 1000])
-def test_nodes_that_are_not_named_as_services_hide_no_service(start, client, services, part):
+def test_nodes_without_a_valid_service_name_hide_no_service(start, client, services, part):
     registry = start()
     registry.register('echo', one := make_instance())
     client.create(f'{services}/{part}/x', b'', makepath=True)

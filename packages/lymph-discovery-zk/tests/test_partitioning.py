@@ -45,7 +45,7 @@ class TestZookeeperPartitioner(PartitionerContract):
         eventually(is_back, self.patience)
         self.eventually_divided('a', 'b')
 
-    def test_a_member_that_is_cut_off_gives_its_partitions_to_the_others(self, zookeeper_server):
+    def test_partitions_of_a_member_that_is_cut_off_go_to_the_others(self, zookeeper_server):
         with FaultProxy('127.0.0.1', zookeeper_server.port) as proxy:
             cut = ZookeeperPartitioner(self.make(proxy.address))
             self._partitioners.append(cut)

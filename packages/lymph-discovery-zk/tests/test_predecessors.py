@@ -102,7 +102,7 @@ def test_live_process_that_was_mistaken_for_a_predecessor_registers_again_and_st
     assert ('removed', two.key) not in changes
 
 
-def test_processes_that_start_at_once_with_one_endpoint_are_all_registered(start):
+def test_processes_that_start_simultaneously_with_one_endpoint_are_all_registered(start):
     registries = [start() for _ in range(4)]
     instances = [make_instance(endpoint=ENDPOINT) for _ in registries]
     gevent.joinall(
@@ -116,7 +116,7 @@ def test_processes_that_start_at_once_with_one_endpoint_are_all_registered(start
     eventually(lambda: set(service) == set(instances))
 
 
-def test_a_member_of_a_group_is_no_predecessor(start, leave):
+def test_group_member_is_not_taken_for_a_predecessor(start, leave):
     registry = start()
     member = make_instance(identity='a', endpoint='serial://a')
     registry.register('group', member, 'serial')

@@ -197,7 +197,7 @@ def test_hosts_may_be_a_list_with_an_unreachable_server(start, zookeeper_server)
     assert list(registry.get('echo')) == [one]
 
 
-def test_everything_may_be_below_a_prefix_in_the_hosts(start, client, zookeeper_server, chroot):
+def test_chroot_in_the_hosts_is_used(start, client, zookeeper_server, chroot):
     client.ensure_path(f'{chroot}/prefix')
     hosts = f'{zookeeper_server.hosts}{chroot}/prefix'
     registry, reader = start(hosts=hosts), start(hosts=hosts)
@@ -210,7 +210,7 @@ def test_everything_may_be_below_a_prefix_in_the_hosts(start, client, zookeeper_
     eventually(lambda: set(service) == {one, two})
 
 
-def test_a_prefix_in_the_hosts_that_is_missing_is_an_error_at_start(make, zookeeper_server):
+def test_missing_chroot_in_the_hosts_is_an_error_at_start(make, zookeeper_server):
     registry = make(hosts=f'{zookeeper_server.hosts}/not/there')
     with pytest.raises(RegistrationFailure, match=r"'/not/there', the prefix .* does not exist"):
         registry.on_start()
@@ -255,7 +255,7 @@ def test_lookups_of_unknown_names_leave_no_watches(start):
     assert watches(registry) == before
 
 
-def test_a_registry_that_was_stopped_leaves_no_greenlet_and_no_open_file(make):
+def test_stopped_registry_leaves_no_greenlet_and_no_open_file(make):
     def left():
         gc.collect()
         greenlets = [g for g in gc.get_objects() if isinstance(g, gevent.Greenlet) and not g.dead]

@@ -39,7 +39,7 @@ class UpperTest(RPCServiceTestCase, EventMockTestCase):
         self.assert_events_emitted(call('started'))
         self.events.clear()
 
-    def test_events_are_kept_in_order(self):
+    def test_events_are_recorded_in_order(self):
         self.client.upper(text='a')
         self.client.upper(text='b', delay=3)
         self.assert_events_emitted(
@@ -61,7 +61,7 @@ class UpperTest(RPCServiceTestCase, EventMockTestCase):
         self.assert_eventually_true(lambda: self.events)
         self.assert_events_emitted(call('handled', {'text': 'x'}))
 
-    def test_matchers_stand_for_payloads_and_values(self):
+    def test_matchers_can_replace_payloads_and_values(self):
         self.client.upper(text='abc')
         self.assert_events_emitted(call('upper_done', {'text': starts_with('a')}))
         self.assert_events_emitted(call('upper_done', has_entries(text='abc')))
@@ -112,7 +112,7 @@ class QueueTest(RPCServiceTestCase, EventMockTestCase):
 class OtherOrderTest(EventMockTestCase, RPCServiceTestCase):
     service_class = Upper
 
-    def test_events_of_the_start_are_kept_in_the_other_order_of_bases_too(self):
+    def test_events_of_the_start_are_recorded_in_either_order_of_bases(self):
         self.assert_events_emitted(call('started'))
 
 

@@ -53,7 +53,7 @@ def test_a_lost_event_is_named() -> None:
     delivering.kill()
 
 
-def test_a_failed_emit_gives_its_place_back_even_if_the_event_is_handled() -> None:
+def test_failed_emit_frees_its_slot_even_if_the_event_is_handled() -> None:
     broker = Broker()
 
     def emit(n: int) -> None:

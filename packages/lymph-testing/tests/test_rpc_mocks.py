@@ -55,11 +55,11 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
         super().setUp()
         self.setup_rpc_mocks({'stock.take': 'taken', 'prices.get': 7})
 
-    def test_a_mocked_function_gives_its_value(self):
+    def test_mocked_function_returns_its_value(self):
         assert self.client.buy(article='sock') == 'taken'
         assert self.client.price(article='sock') == 7
 
-    def test_calls_are_kept_in_order(self):
+    def test_calls_are_recorded_in_order(self):
         self.client.buy(article='sock', count=2)
         self.client.price(article='sock')
         self.assert_rpc_calls(
@@ -67,7 +67,7 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
         )
         assert self.rpc_mock_calls[1] == call('prices.get', article='sock')
 
-    def test_matchers_stand_for_values(self):
+    def test_matchers_can_replace_values(self):
         self.client.buy(article='sock')
         self.assert_rpc_calls(call('stock.take', article=starts_with('s'), count=1))
 
@@ -80,11 +80,11 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
             call('stock.take', article='sock', count=1), call('stock.take', article='shoe', count=1)
         )
 
-    def test_a_deferred_call_is_answered_too(self):
+    def test_deferred_call_is_mocked_too(self):
         assert self.client.later(article='sock') == 'taken'
         self.assert_rpc_calls(call('stock.take', article='sock'))
 
-    def test_arguments_of_a_deferred_call_are_those_that_would_travel(self):
+    def test_arguments_of_a_deferred_call_are_recorded_as_sent(self):
         self.service.stock.take.defer(article=('sock', 'shoe')).get(timeout=1)
         self.assert_rpc_calls(call('stock.take', article=['sock', 'shoe']))
 
@@ -104,7 +104,7 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
         with pytest.raises(TypeError, match=r"found 'retry'; did you mean 'retries'\?"):
             container.request('a', 'stock.take', {}, retry=1)
 
-    def test_an_exception_is_raised_whether_made_or_named(self):
+    def test_exception_may_be_an_instance_or_a_class(self):
         remote = RemoteError.named('KeyError', 'gone')
         for error in (
             KeyError('gone'), KeyError, remote, RemoteError.KeyError('gone'), RemoteError.KeyError
@@ -146,7 +146,7 @@ class ShopTest(RPCServiceTestCase, RpcMockTestCase):
         with pytest.raises(KeyError, match=r"'stock\.take' is not mocked"):
             self.delete_rpc_mock('stock.take')
 
-    def test_a_name_without_a_service_is_refused(self):
+    def test_name_without_a_service_is_rejected(self):
         with pytest.raises(ValueError, match=r"expected a name like 'echo\.upper', found 'take'"):
             self.setup_rpc_mocks({'take': 1})
 

@@ -40,7 +40,7 @@ class ShopTest(MultiServiceRPCTestCase):
     services = {'cart': Cart, 'stock': Stock}  # noqa: RUF012 - as its docstring shows it
     service_configs = {'stock': {'left': 3}}  # noqa: RUF012
 
-    def test_services_call_each_other_and_hear_their_events(self):
+    def test_services_call_each_other_and_receive_each_others_events(self):
         assert self.get_proxy('cart').buy() == 2
         self.assert_eventually_equal(lambda: self.interfaces['cart'].seen, [2])
 
@@ -51,11 +51,11 @@ class ShopTest(MultiServiceRPCTestCase):
         with pytest.raises((LookupFailure, NotConnected)):
             self.get_proxy('stock').take()
 
-    def test_a_request_is_sent_to_the_one_that_is_named(self):
+    def test_request_is_sent_to_the_named_service(self):
         reply = self.request('stock', 'stock.take')
         assert (reply.type, reply.body) == (Message.REP, 2)
 
-    def test_an_event_is_heard(self):
+    def test_event_is_received(self):
         self.emit('stock.checked', {'left': 9})
         self.assert_eventually_equal(lambda: self.interfaces['cart'].seen, [9])
 
@@ -80,7 +80,7 @@ class ContainersTest(LymphIntegrationTestCase):
         assert client.request('stock', 'stock.take', version='1.0') == 9
         assert client.request('stock', 'stock.take', version='2.0') == 19
 
-    def test_a_cut_network_is_noticed(self):
+    def test_cut_network_fails_calls(self):
         self.create_container(Stock)
         client = self.create_client()
         client.request('stock', 'stock.take')

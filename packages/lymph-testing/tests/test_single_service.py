@@ -62,7 +62,7 @@ class EchoTest(RPCServiceTestCase):
         with pytest.raises(Timeout):
             proxy.upper(text='x')
 
-    def test_a_request_gives_the_reply_as_it_came(self):
+    def test_request_returns_the_reply_unchanged(self):
         reply = self.request('echo.upper', {'text': 'foo'})
         assert (reply.type, reply.body) == (Message.REP, 'FOO!')
         assert self.request('echo.upper', {'text': ''}).type == Message.ERROR
@@ -77,7 +77,7 @@ class EchoTest(RPCServiceTestCase):
             with pytest.raises(TypeError, match=rf'has no {name}; an argument of the method'):
                 self.request('echo.trace', **{name: 3})
 
-    def test_a_request_is_a_channel_that_its_reply_arrives_on(self):
+    def test_request_returns_a_channel_that_receives_the_reply(self):
         sent = self.request('echo.upper', {'text': 'foo'})
         reply = sent.get(timeout=5)
         assert isinstance(reply, Message)

@@ -30,7 +30,7 @@ class GatewayTest(WebServiceTestCase, RpcMockTestCase, EventMockTestCase):
     service_class = Gateway
     service_config = {'healthcheck': {'endpoint': '/up'}}  # noqa: RUF012 - as the manual writes it
 
-    def test_the_client_asks_the_interface(self):
+    def test_client_sends_requests_to_the_interface(self):
         response = self.client.get('/hello/you/')
         assert (response.status_code, response.text) == (200, 'hello you!')
 
@@ -45,7 +45,7 @@ class GatewayTest(WebServiceTestCase, RpcMockTestCase, EventMockTestCase):
         self.update_rpc_mock('echo.upper', LookupFailure('nobody'))
         assert self.client.get('/upper?text=foo').status_code == 503
 
-    def test_client_asks_a_wrapped_application(self):
+    def test_client_sends_requests_to_a_wrapped_application(self):
         inner = self.service.application
 
         def outer(environ, start_response):

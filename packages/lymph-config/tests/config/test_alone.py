@@ -202,7 +202,7 @@ def test_a_module_missing_from_an_installed_distribution_is_not_called_uninstall
     ],
 )
 @pytest.mark.usefixtures('owner')
-def test_module_that_imports_a_missing_distribution_is_told_what_to_install(
+def test_error_about_an_import_of_a_missing_distribution_says_what_to_install(
     alone: Alone, tmp_path: Path, line: str, error: str
 ) -> None:
     (tmp_path / 'site' / 'pages.py').write_text(f'{line}\n\nclass Pages: ...\n')

@@ -95,7 +95,7 @@ def test_folder_of_an_egg_is_found(site: Site, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 @pytest.mark.parametrize('has_entries', [True, False])
-def test_the_first_of_several_on_the_path_counts(
+def test_first_distribution_of_several_on_the_path_wins(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, second: str,
     has_entries: bool,
 ) -> None:  # fmt: skip
@@ -170,7 +170,7 @@ def test_distribution_without_a_name_is_left_out(site: Site, metadata: str | Non
     assert [each[1] for each in found()] == ['good']
 
 
-def test_missing_folders_and_the_current_one_may_be_on_the_path(
+def test_path_may_contain_missing_folders_and_the_current_one(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.add('dist-1.0.dist-info')
@@ -211,7 +211,7 @@ def test_zip_files_and_other_importers_are_searched_as_python_does(
 
 
 @pytest.mark.parametrize('failure', [SystemExit(5), RuntimeError('no index')])
-def test_importer_that_fails_does_not_hide_what_is_in_folders(
+def test_failing_importer_does_not_hide_distributions_in_folders(
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

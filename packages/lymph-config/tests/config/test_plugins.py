@@ -118,7 +118,7 @@ def test_plugin_that_breaks_the_contract_is_rejected_with_its_distribution(
     )
 
 
-def test_a_contract_may_ask_for_instances(publish: Publish, contract: Contracts) -> None:
+def test_contract_may_require_instances(publish: Publish, contract: Contracts) -> None:
     contract('test.cli', "'backends:Base', instance=True")
     publish('cli-dist', '1', '[test.cli]\ngood = backends:command\nbad = backends:Good\n')
     assert type(load_plugin('test.cli', 'good')).__name__ == 'Good'
@@ -193,7 +193,7 @@ def test_one_distribution_that_publishes_a_name_twice_is_named_once(publish: Pub
 
 
 @pytest.mark.parametrize('name', ['twice_dist', 'Twice-Dist', 'twice.dist'])
-def test_a_distribution_found_twice_is_no_conflict(publish: Publish, name: str) -> None:
+def test_distribution_found_twice_is_not_a_conflict(publish: Publish, name: str) -> None:
     publish('twice-dist', '1', f'[{GROUP}]\ngood = nowhere:X\nold = nowhere:X\n', folder='wheel')
     publish(name, '2', f'[{GROUP}]\ngood = backends:Good\n', folder='editable')
     found = installed(GROUP)
@@ -346,7 +346,7 @@ def test_error_whose_text_ends_the_process_is_named_by_its_class(
 
 
 @pytest.mark.parametrize('kind', ['text', (int, str), 5])
-def test_kind_that_is_no_class_is_a_mistake_of_the_caller(publish: Publish, kind: type) -> None:
+def test_kind_that_is_not_a_class_raises_type_error(publish: Publish, kind: type) -> None:
     publish('good-dist', '1', f'[{GROUP}]\ngood = backends:Good\n')
     for name in ('good', 'backends:Good'):
         with pytest.raises(TypeError, match='expected a class as kind, found '):
@@ -377,7 +377,7 @@ def test_a_kind_is_checked_instead_of_the_contract(publish: Publish) -> None:
         load_plugin(GROUP, 'half', kind=import_module('backends').Base)
 
 
-def test_a_plugin_may_be_asked_for_an_instance(publish: Publish) -> None:
+def test_plugin_may_be_required_to_be_an_instance(publish: Publish) -> None:
     publish('any-dist', '1', '[test.any]\nnumber = sys:maxsize\n')
     plugin = installed('test.any')['number']
     number: int = plugin.load_object(int)

@@ -25,7 +25,7 @@ WHERE = Location('a.class', Position('conf.yml', 3))
         ('lymph.events.null.NullEventSystem', ('lymph.events.null', 'NullEventSystem')),
     ],
 )
-def test_a_reference_has_a_module_and_a_name(reference: str, parts: tuple[str, str]) -> None:
+def test_reference_has_a_module_and_a_name(reference: str, parts: tuple[str, str]) -> None:
     assert split_reference(reference) == parts
     assert is_reference(reference)
 
@@ -103,7 +103,7 @@ def test_error_names_the_installed_module_that_hides_one_of_the_folder(
         load_reference(reference)
 
 
-def test_file_name_in_a_reference_is_answered_with_the_module() -> None:
+def test_error_about_a_file_name_in_a_reference_suggests_the_module() -> None:
     with pytest.raises(PluginError, match=r"names a file; name its module, 'echo:Echo'"):
         load_reference('echo.py:Echo')
 

@@ -17,7 +17,7 @@ def cut_off(proxy):
     proxy.refuse()
 
 
-def test_a_caller_cut_off_from_zookeeper_alone_goes_on_and_catches_up(scene, zookeeper_server):
+def test_caller_cut_off_from_zookeeper_keeps_calling_and_catches_up(scene, zookeeper_server):
     with FaultProxy('127.0.0.1', zookeeper_server.port) as proxy:
         leaver, stayer = scene.start('work', 'work')
         (caller,) = scene.start('caller', hosts=proxy.address)
@@ -33,7 +33,7 @@ def test_a_caller_cut_off_from_zookeeper_alone_goes_on_and_catches_up(scene, zoo
         assert scene.failures(caller) == []
 
 
-def test_an_instance_cut_off_from_zookeeper_alone_is_gone_and_comes_back(scene, zookeeper_server):
+def test_instance_cut_off_from_zookeeper_is_removed_and_registered_again(scene, zookeeper_server):
     with FaultProxy('127.0.0.1', zookeeper_server.port) as proxy:
         (victim,) = scene.start('work', hosts=proxy.address)
         other, caller = scene.start('work', 'caller')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def test_a_server_that_is_away_for_two_minutes_fails_no_call_and_who_came_meanwhile_is_found(
+def test_outage_of_two_minutes_fails_no_call_and_new_instances_are_found_afterwards(
     outage,
 ):
     scene, caller, newcomer = outage.scene, outage.caller, outage.newcomer

@@ -13,7 +13,7 @@ LONG = 60.0  # seconds for what has to happen
 
 
 @pytest.mark.parametrize('role', ['work', 'caller'])
-def test_a_session_that_expires_fails_no_call(scene, role):
+def test_expired_session_fails_no_call(scene, role):
     *work, caller = scene.start('work', 'work', 'caller')
     scene.go_on(caller)
     victim = caller if role == 'caller' else work[0]
@@ -24,7 +24,7 @@ def test_a_session_that_expires_fails_no_call(scene, role):
     assert scene.failures(caller) == []
 
 
-def test_an_instance_that_is_stopped_and_continued_comes_back(scene):
+def test_stopped_instance_is_registered_again_when_continued(scene):
     victim, other, caller = scene.start('work', 'work', 'caller')
     scene.go_on(caller)
     victim.send(signal.SIGSTOP)
@@ -36,7 +36,7 @@ def test_an_instance_that_is_stopped_and_continued_comes_back(scene):
     only_under_way(scene.failures(caller), victim)
 
 
-def test_a_caller_that_is_stopped_and_continued_finds_who_is_there_now(scene):
+def test_stopped_caller_finds_the_present_instances_when_continued(scene):
     leaver, stayer, caller = scene.start('work', 'work', 'caller')
     scene.go_on(caller)
     caller.send(signal.SIGSTOP)
@@ -49,7 +49,7 @@ def test_a_caller_that_is_stopped_and_continued_finds_who_is_there_now(scene):
     only_under_way(scene.failures(caller), leaver, stayer)
 
 
-def test_a_loop_that_is_blocked_for_longer_than_a_session_comes_back(scene):
+def test_instance_is_registered_again_after_a_blocked_loop(scene):
     victim, other, caller = scene.start('work', 'work', 'caller')
     scene.go_on(caller)
     blocking = gevent.spawn(scene.ask, victim, 'block_the_loop', seconds=8)

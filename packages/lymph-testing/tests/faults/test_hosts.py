@@ -75,7 +75,7 @@ def test_hosts_reach_each_other_until_one_is_cut_off_and_again_afterwards(networ
     assert asked(other, one.address)
 
 
-def test_a_host_that_vanishes_ends_its_processes_and_comes_back_empty(network, answer):
+def test_removed_host_ends_its_processes_and_is_restored_without_them(network, answer):
     one, other = network.host(), network.host()
     process = answer(one, one.address)
     one.vanish()
@@ -86,7 +86,7 @@ def test_a_host_that_vanishes_ends_its_processes_and_comes_back_empty(network, a
     assert asked(other, one.address)
 
 
-def test_hosts_are_not_seen_from_outside(network, answer):
+def test_hosts_are_unreachable_from_outside(network, answer):
     host = network.host()
     answer(host, host.address)
     done = subprocess.run(
@@ -95,7 +95,7 @@ def test_hosts_are_not_seen_from_outside(network, answer):
     assert done.returncode != 0
 
 
-def test_hosts_end_with_the_process_that_made_them(tmp_path):
+def test_hosts_end_with_the_process_that_created_them(tmp_path):
     code = """
 import time
 from lymph.testing.faults.hosts import Network

@@ -107,7 +107,7 @@ def test_a_black_hole_holds_bytes_back_until_it_is_healed(
     assert client.recv(1) == b'x'
 
 
-def test_a_slow_lane_passes_everything_on(client: Any, proxy: FaultProxy) -> None:
+def test_slow_direction_forwards_everything(client: Any, proxy: FaultProxy) -> None:
     proxy.slow(20_000, 'to_client')
     data = b'0123456789' * 300
     received = gevent.spawn(_exchange, client, data)

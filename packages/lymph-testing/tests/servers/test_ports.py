@@ -23,7 +23,7 @@ def test_a_free_port_can_be_listened_on() -> None:
     assert listening_on(ports.free_port())
 
 
-def test_a_port_that_is_taken_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_in_use_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
         listener.listen()

@@ -175,7 +175,7 @@ def test_references_in_environment_variables_are_not_substituted(
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_a_whole_reference_keeps_type_and_structure(value: object) -> None:
+def test_value_that_is_one_reference_keeps_type_and_structure(value: object) -> None:
     config = Configuration({'value': '$(var.x)'}, variables={'x': value})
     assert config.get_raw('value') == value
     assert type(config.get_raw('value')) is type(value)

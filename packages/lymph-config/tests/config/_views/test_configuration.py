@@ -58,7 +58,7 @@ def test_later_files_win_and_mappings_are_joined(write: Write) -> None:
     assert str(config.locate('c')) == 'base.yml, local.yml: c'
 
 
-def test_only_the_sections_asked_for_are_taken(write: Write) -> None:
+def test_only_requested_sections_are_loaded(write: Write) -> None:
     write('node.yml', 'container: {ip: 1}\ninstances: {a: $(env.NOWHERE)}\nlogging: {}\n')
     config = Configuration({'instances': 'kept'}, environ={})
     config.load_file('node.yml', sections=['container', 'logging', 'missing'])

@@ -229,7 +229,7 @@ def test_a_dependency_may_have_dots_in_its_name(load: Load) -> None:
     assert config['dotted'] is config.create_instance('dotted') is config['dotted']
 
 
-def test_a_dependency_is_made_when_it_is_first_asked_for(load: Load) -> None:
+def test_dependency_is_created_on_first_use(load: Load) -> None:
     config = load('dependencies: {bad: {class: "nix:X"}}\na: dep:bad\nl: [dep:bad]')
     assert config.get_raw('a') == 'dep:bad'
     assert config.get_raw(()) == {
@@ -279,7 +279,7 @@ def test_dependency_that_cannot_be_made_is_rejected(load: Load, text: str, error
     assert str(caught.value).startswith(error)
 
 
-def test_threads_that_ask_at_once_get_one_object() -> None:
+def test_concurrent_threads_get_one_object() -> None:
     made: list[object] = []
     everyone_is_asking = threading.Barrier(4)
     a_second_is_made = threading.Event()

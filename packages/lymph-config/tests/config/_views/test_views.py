@@ -166,7 +166,7 @@ def test_a_view_is_live(config: Configuration) -> None:
     assert config.get_raw('container.new') == {'x': 1, 'y': 2}
 
 
-def test_set_makes_the_mappings_on_the_way(config: Configuration) -> None:
+def test_set_creates_missing_mappings(config: Configuration) -> None:
     config.set('a.b.c', 1)
     config.set(['a', 'x.y'], {'z': 2})
     config.set('container.rpc.timeout', 3)

@@ -61,13 +61,13 @@ class _OwnRedis(RedisEventSystem):
 
 
 @pytest.mark.parametrize('url', ['amqp://h', 'redis://h'])
-def test_a_subclass_that_inherits_the_choice_is_an_error_and_no_other_class(url: str) -> None:
+def test_subclass_that_inherits_from_config_is_an_error(url: str) -> None:
     config = Configuration({'events': {'urls': url}})
     with pytest.raises(ConfigurationError, match=r'^events\.class: .*_Own, a subclass .*; define'):
         _Own.from_config(config.view('events'))
 
 
 @pytest.mark.parametrize(('kind', 'url'), [(_OwnRabbitmq, 'amqp://h'), (_OwnRedis, 'redis://h')])
-def test_a_subclass_of_one_kind_makes_its_own_instances(kind: Any, url: str) -> None:
+def test_subclass_of_one_kind_creates_its_own_instances(kind: Any, url: str) -> None:
     config = Configuration({'events': {'urls': url}})
     assert type(kind.from_config(config.view('events'))) is kind

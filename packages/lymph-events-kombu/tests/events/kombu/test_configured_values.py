@@ -122,22 +122,22 @@ def build(config: Configuration) -> None:
 
 
 @pytest.mark.parametrize('key', AMQP)
-def test_a_bad_value_is_refused_at_its_place_over_rabbitmq(key: str) -> None:
+def test_invalid_value_is_rejected_with_its_place_over_rabbitmq(key: str) -> None:
     check_refused(f'container.events.{key}', AMQP[key], build, base('amqp'))
 
 
 @pytest.mark.parametrize('key', AMQP)
-def test_no_value_is_more_than_a_configuration_error_over_rabbitmq(key: str) -> None:
+def test_any_invalid_value_raises_configuration_error_over_rabbitmq(key: str) -> None:
     check_taken_or_refused(f'container.events.{key}', build, base('amqp'))
 
 
 @pytest.mark.parametrize('key', REDIS)
-def test_a_bad_value_is_refused_at_its_place_over_redis(key: str) -> None:
+def test_invalid_value_is_rejected_with_its_place_over_redis(key: str) -> None:
     check_refused(f'container.events.{key}', REDIS[key], build, base('redis'))
 
 
 @pytest.mark.parametrize('key', {**AMQP, **REDIS})
-def test_no_value_is_more_than_a_configuration_error_over_redis(key: str) -> None:
+def test_any_invalid_value_raises_configuration_error_over_redis(key: str) -> None:
     check_taken_or_refused(f'container.events.{key}', build, base('redis'))
 
 
@@ -153,7 +153,7 @@ def test_number_as_a_password_is_an_error_that_advises_quotes() -> None:
     assert '12345' not in str(caught.value)
 
 
-def test_options_of_the_transport_arrive_as_py_amqp_takes_them() -> None:
+def test_transport_options_are_passed_to_py_amqp() -> None:
     options = (
         '{channel_max: "100", frame_max: 8192, confirm_publish: true, '
         'client_properties: {connection_name: shop, n: 5}, socket_settings: {TCP_KEEPIDLE: 9}}'
@@ -169,7 +169,7 @@ def test_options_of_the_transport_arrive_as_py_amqp_takes_them() -> None:
     }
 
 
-def test_the_section_of_the_manual_is_taken() -> None:
+def test_section_of_the_manual_is_accepted() -> None:
     events = {
         'class': 'lymph.events.kombu:KombuEventSystem',
         'transport': 'amqp',

@@ -52,7 +52,7 @@ system.on_stop()
 
 
 @pytest.mark.parametrize('server', ['rabbitmq_server', 'redis_server'])
-def test_a_forked_child_is_refused_and_its_parent_goes_on(
+def test_forked_child_is_rejected_and_its_parent_keeps_working(
     request: pytest.FixtureRequest, server: str
 ) -> None:
     name, url = f't{secrets.token_hex(6)}', request.getfixturevalue(server).url

@@ -82,7 +82,7 @@ def lose(link: RabbitmqLink) -> None:
     link.connection.lost.set(ConnectionResetError('closed'))
 
 
-def test_connections_that_are_lost_at_once_are_made_after_growing_pauses(
+def test_reconnects_are_delayed_with_backoff_when_connections_are_lost_at_once(
     link: RabbitmqLink, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     link.brief = True
@@ -97,7 +97,7 @@ def test_connections_that_are_lost_at_once_are_made_after_growing_pauses(
     assert len([each for each in caplog.records if each.levelno >= logging.WARNING]) == 1
 
 
-def test_a_connection_that_lasted_is_made_again_without_a_pause(
+def test_connection_that_lasted_is_restored_without_a_delay(
     link: RabbitmqLink, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconnecting, '_BRIEF', 0.0)

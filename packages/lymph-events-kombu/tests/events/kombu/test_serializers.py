@@ -30,7 +30,7 @@ VALUES: list[Any] = [
 
 @pytest.mark.parametrize('name', ['lymph-msgpack', 'lymph-json'])
 @pytest.mark.parametrize('value', VALUES, ids=lambda value: type(value).__name__)
-def test_kombu_dumps_and_loads_with_them(name: str, value: Any) -> None:
+def test_kombu_dumps_and_loads_with_the_registered_serializers(name: str, value: Any) -> None:
     content_type, encoding, data = serialization.dumps(value, serializer=name)
     assert content_type == SERIALIZERS[name].content_type
     assert serialization.loads(data, content_type, encoding, accept=[content_type]) == value

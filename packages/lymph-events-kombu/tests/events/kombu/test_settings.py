@@ -75,7 +75,7 @@ def test_addresses_are_read_as_kombu_reads_them(keys: dict[str, Any], expected: 
     assert addresses(**keys) == expected
 
 
-def test_defaults_are_the_safe_choices() -> None:
+def test_defaults_are_safe() -> None:
     settings = read()
     assert settings.queue_type == 'quorum'
     assert settings.serializer == 'lymph-msgpack'
@@ -195,7 +195,7 @@ def test_addresses_of_redis_are_read_the_same_way(
     assert 'hunter2' not in repr(settings)
 
 
-def test_a_silent_instance_over_redis_is_dead_after_half_a_minute() -> None:
+def test_default_visibility_timeout_over_redis_is_thirty_seconds() -> None:
     options = {'visibility_timeout': '60'}
     assert read(urls='redis://h').visibility_timeout == 30
     assert read(urls='redis://h', transport_options=options).visibility_timeout == 60

@@ -51,7 +51,7 @@ class Listener(lymph.Interface):
         ('redis_server', ['Events leased from a store', 'Over Redis']),
     ],
 )
-def test_files_that_an_event_passes_are_those_of_the_document(
+def test_files_that_handle_an_event_are_those_of_the_document(
     fixture: str, headings: list[str], request: pytest.FixtureRequest
 ) -> None:
     urls = request.getfixturevalue(fixture).url

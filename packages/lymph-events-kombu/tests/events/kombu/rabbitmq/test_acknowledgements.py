@@ -27,7 +27,7 @@ EVENTS = 6
     ],
     ids=str,
 )
-def test_only_what_was_not_handled_comes_again(
+def test_only_unhandled_events_are_redelivered(
     proxy: FaultProxy, bench: Any, turns: list[set[int]]
 ) -> None:
     begun: list[int] = []

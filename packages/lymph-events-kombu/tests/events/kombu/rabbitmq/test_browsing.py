@@ -54,7 +54,7 @@ class FakeChannel:
 
 @pytest.mark.parametrize('late', [False, True])
 @pytest.mark.parametrize('messages', [[], ['a', 'b', 'c']], ids=['empty', 'several'])
-def test_messages_that_the_answer_empty_overtakes_are_seen(messages: list[str], late: bool) -> None:
+def test_messages_delivered_after_an_empty_reply_are_read(messages: list[str], late: bool) -> None:
     channel: Any = FakeChannel(messages, late)
     with QueueBrowser(channel, 'queue') as browser:
         assert list(browser) == messages  # type: ignore[comparison-overlap]

@@ -73,9 +73,7 @@ def test_an_alarm_of_rabbitmq_is_found_with_its_reason(bench: Any) -> None:
     assert found_by(BrokerCheck(), system) == []
 
 
-def test_queues_of_earlier_versions_are_found_where_nobody_consumes_them(
-    bench: Any, declare: Any
-) -> None:
+def test_queues_of_earlier_versions_without_consumers_are_found(bench: Any, declare: Any) -> None:
     system = bench.start(exchange=f'{bench.name}x')
     handler = Subscription(f'{bench.name}.on_order', ('thing',), lambda event: None)
     system.declare(handler)

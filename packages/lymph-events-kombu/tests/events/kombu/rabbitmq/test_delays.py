@@ -40,7 +40,7 @@ def test_failed_events_wait_in_few_queues(delay: float, ttl: int) -> None:
 
 
 @given(DELAYS, TIMES)
-def test_no_event_comes_early_and_none_more_than_a_tenth_late(delay: float, now: float) -> None:
+def test_no_event_is_early_or_more_than_a_tenth_late(delay: float, now: float) -> None:
     level = fine(delay, now)
     assert delay * 1000 <= level.wait <= delay * 1000 + 1
     assert level.wait <= level.ttl <= level.wait * 1.1 + 1
@@ -59,17 +59,17 @@ def test_a_queue_outlives_every_event_in_it(
 
 
 @given(DELAYS, TIMES)
-def test_the_broker_takes_every_level(delay: float, now: float) -> None:
+def test_broker_accepts_every_level(delay: float, now: float) -> None:
     level = fine(delay, now)
     assert level.ttl < level.expires <= LARGEST
 
 
 @given(st.floats(min_value=0.0001, max_value=375), TIMES)
-def test_the_broker_takes_the_levels_of_failed_events(delay: float, now: float) -> None:
+def test_broker_accepts_the_levels_of_failed_events(delay: float, now: float) -> None:
     level = coarse(delay, now)
     assert delay * 1000 <= level.wait <= level.ttl < level.expires <= LARGEST
 
 
-def test_a_queue_is_named_anew_when_its_time_is_over() -> None:
+def test_queue_gets_a_new_name_when_its_time_is_over() -> None:
     names = {fine(1, now).suffix for now in range(1_000_000_000, 1_000_036_000, 60)}
     assert 10 <= len(names) <= 11

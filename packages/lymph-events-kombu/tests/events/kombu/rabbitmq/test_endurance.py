@@ -53,7 +53,7 @@ def break_once(monkeypatch: pytest.MonkeyPatch) -> Break:
 
 @pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
 @pytest.mark.parametrize('options', [{'sequential': True}, {'exclusive': True}], ids=str)
-def test_an_event_that_could_not_be_settled_comes_again(
+def test_event_that_could_not_be_settled_is_redelivered(
     bench: Any, break_once: Break, queue_type: str, options: dict[str, Any]
 ) -> None:
     system, handled = bench.start(queue_type=queue_type, exchange=bench.name), []
@@ -83,7 +83,7 @@ def test_an_event_that_could_not_be_settled_comes_again(
         (Intake, 'put', RuntimeError()),
     ],
 )
-def test_a_queue_goes_on_after_a_fault_in_its_consumer(
+def test_queue_is_consumed_again_after_a_fault_in_its_consumer(
     bench: Any,
     break_once: Break,
     owner: Any,
@@ -101,7 +101,7 @@ def test_a_queue_goes_on_after_a_fault_in_its_consumer(
 
 
 @pytest.mark.parametrize('link', ['_emitting', '_consuming'])
-def test_a_connection_comes_back_after_a_fault_in_letting_go_of_the_last(
+def test_connection_is_restored_after_a_fault_in_abandoning_the_last(
     bench: Any, proxy: Any, break_once: Break, link: str
 ) -> None:
     system, handled = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=PATIENCE), []
@@ -114,7 +114,7 @@ def test_a_connection_comes_back_after_a_fault_in_letting_go_of_the_last(
     assert raised
 
 
-def test_a_consumer_comes_back_also_after_a_connection_that_is_lost_at_once(
+def test_consumer_is_restored_after_a_connection_that_is_lost_at_once(
     bench: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system, handled = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=PATIENCE), []
@@ -183,9 +183,7 @@ def test_an_outcome_after_the_end_of_its_subscription_leaves_no_channel_open(
     eventually(lambda: list(system._consuming.connection.channels) == [0], PATIENCE)
 
 
-def test_workers_that_cannot_be_waited_for_are_waited_for_again(
-    bench: Any, break_once: Break
-) -> None:
+def test_waiting_for_workers_is_repeated_after_a_fault(bench: Any, break_once: Break) -> None:
     system, handled, gate = bench.start(prefetch=2), [], Signal()
 
     def handle(event: Event) -> None:
@@ -202,7 +200,7 @@ def test_workers_that_cannot_be_waited_for_are_waited_for_again(
     eventually(lambda: sorted(handled) == [0, 1, 2, 3], PATIENCE)
 
 
-def test_what_cannot_be_sent_or_is_not_waited_for_costs_the_others_nothing(bench: Any) -> None:
+def test_unsendable_or_abandoned_publication_does_not_affect_others(bench: Any) -> None:
     system, handled = bench.start(confirm_timeout=PATIENCE), set()
     bench.subscribe(system, lambda event: handled.add(event.body['n']))
 
@@ -242,7 +240,7 @@ def test_what_cannot_be_sent_or_is_not_waited_for_costs_the_others_nothing(bench
 
 
 @pytest.mark.parametrize('name', ['q' * 300, '\udcff', 'a\nb'])
-def test_a_queue_that_can_have_no_such_name_is_refused_and_named(bench: Any, name: str) -> None:
+def test_invalid_queue_name_is_rejected_and_named(bench: Any, name: str) -> None:
     system = bench.start()
     with pytest.raises(SubscriptionError, match='expected a queue name'):
         system.has_queue(name)

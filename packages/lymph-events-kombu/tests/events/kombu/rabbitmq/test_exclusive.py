@@ -30,7 +30,7 @@ def kind(request: pytest.FixtureRequest) -> dict[str, str]:
     return {'queue_type': request.param, 'exchange': f'lymph-exclusive-{request.param}'}
 
 
-def test_after_a_cut_the_handler_that_runs_ends_before_its_event_comes_again(bench, proxy, kind):
+def test_after_a_cut_the_running_handler_ends_before_its_event_is_redelivered(bench, proxy, kind):
     emitter = bench.start(**kind)
     consumer = bench.start(**kind, **through(proxy))
     gate = Gate()
@@ -48,7 +48,7 @@ def test_after_a_cut_the_handler_that_runs_ends_before_its_event_comes_again(ben
     assert gate.most == 1
 
 
-def test_after_a_cut_an_event_that_waited_to_be_tried_again_is_tried_at_once(bench, proxy, kind):
+def test_after_a_cut_an_event_waiting_for_a_retry_is_retried_at_once(bench, proxy, kind):
     emitter = bench.start(**kind)
     consumer = bench.make(**kind, **through(proxy))
     consumer._backoff = Backoff(first=300)
@@ -68,7 +68,7 @@ def test_after_a_cut_an_event_that_waited_to_be_tried_again_is_tried_at_once(ben
     eventually(lambda: inbox.numbers == [1, 1, 2], 20)
 
 
-def test_what_waited_for_a_worker_while_its_queue_was_lost_is_not_handled(bench, proxy, kind):
+def test_event_waiting_for_a_worker_is_not_handled_if_its_queue_is_lost(bench, proxy, kind):
     first = bench.start(**kind, prefetch=1, **through(proxy))
     second = bench.start(**kind)
     busy, stale, inbox = Gate(), Inbox(), Inbox()
@@ -88,7 +88,7 @@ def test_what_waited_for_a_worker_while_its_queue_was_lost_is_not_handled(bench,
     assert stale.events == []
 
 
-def test_the_order_outlives_a_broker_that_is_killed(bench):
+def test_order_is_kept_when_the_broker_is_killed(bench):
     first, second, emitter = bench.start(), bench.start(), bench.start()
     handled: list[int] = []
     running: list[int] = []
@@ -117,7 +117,7 @@ def without_repetitions(inbox):
     return list(dict.fromkeys(inbox.numbers))
 
 
-def test_who_has_not_heard_yet_that_its_queue_was_lost_asks_before_it_handles(
+def test_unnoticed_loss_of_a_queue_is_detected_before_an_event_is_handled(
     bench, proxy, kind, in_thread, monkeypatch
 ):
     for patience in ('_STUCK', '_LONGEST_WAIT'):
@@ -143,7 +143,7 @@ def test_who_has_not_heard_yet_that_its_queue_was_lost_asks_before_it_handles(
     assert stale.events == []
 
 
-def test_an_end_during_the_subscription_is_heard_at_once(bench, kind, monkeypatch):
+def test_end_during_the_subscription_is_noticed_at_once(bench, kind, monkeypatch):
     system, declaring = bench.start(**kind), Signal()
     monkeypatch.setattr(
         system._topology, 'declare_queue', lambda *args: declaring.set() or Signal().wait()

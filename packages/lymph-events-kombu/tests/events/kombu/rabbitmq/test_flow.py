@@ -54,7 +54,7 @@ ALONE: list[list[tuple[str, tuple[Any, ...], int]]] = [
     ('limit', 'steps'),
     [*((10, steps) for steps in TABLE), *((1, steps) for steps in ALONE)],
 )
-def test_the_width_follows_what_happens(limit: int, steps: list[Any]) -> None:
+def test_width_changes_as_in_the_table(limit: int, steps: list[Any]) -> None:
     flow = Flow(limit)
     for verb, arguments, width in steps:
         getattr(flow, verb)(*arguments)
@@ -62,7 +62,7 @@ def test_the_width_follows_what_happens(limit: int, steps: list[Any]) -> None:
 
 
 @given(st.integers(1, 100))
-def test_a_new_consumer_begins_narrow(limit: int) -> None:
+def test_new_consumer_starts_with_a_width_of_one(limit: int) -> None:
     assert Flow(limit).width == 1
 
 

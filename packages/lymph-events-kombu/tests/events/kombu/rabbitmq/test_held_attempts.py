@@ -14,7 +14,7 @@ def message(id: str = 'x', delivered_before: int = 0, attempts: int = 0) -> Any:
     return amqp.Message(b'', application_headers=headers, **properties)
 
 
-def test_the_broker_counts_what_was_not_held() -> None:
+def test_attempts_at_other_events_are_counted_by_the_broker() -> None:
     assert HeldAttempts().number(message()) == 1
     assert HeldAttempts().number(message(delivered_before=3, attempts=2)) == 6
 
@@ -29,21 +29,19 @@ def test_attempts_at_a_held_event_are_counted() -> None:
 
 
 @pytest.mark.parametrize(('failed', 'following'), [(1, 2), (4, 5)])
-def test_a_held_event_that_is_delivered_again_goes_on_in_its_count(
-    failed: int, following: int
-) -> None:
+def test_redelivered_held_event_continues_its_count(failed: int, following: int) -> None:
     count = HeldAttempts()
     count.hold(message(), failed)
     assert count.number(message(delivered_before=1)) == following
 
 
-def test_attempts_that_others_made_meanwhile_count() -> None:
+def test_attempts_of_other_consumers_meanwhile_are_counted() -> None:
     count = HeldAttempts()
     count.hold(message(), 1)
     assert count.number(message(delivered_before=5)) == 6
 
 
-def test_another_event_has_a_count_of_its_own() -> None:
+def test_each_event_has_its_own_count() -> None:
     count = HeldAttempts()
     count.hold(message('x'), 4)
     assert count.number(message('y')) == 1

@@ -73,7 +73,7 @@ def headers(table: bytes) -> Any:
 
 @settings(max_examples=50)
 @given(messages)
-def test_what_py_amqp_writes_is_read(written: dict[str, Any]) -> None:
+def test_properties_that_py_amqp_writes_are_read(written: dict[str, Any]) -> None:
     data = amqp.Message(b'', **written)._serialize_properties()
     assert repr(sorted(properties(data).items())) == repr(sorted(written.items()))
 
@@ -85,7 +85,7 @@ def test_headers_that_py_amqp_writes_are_read(written: dict[str, Any]) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_raise_an_error(data: bytes) -> None:
+def test_arbitrary_bytes_raise_no_error(data: bytes) -> None:
     assert isinstance(properties(data), dict)
     assert isinstance(properties(b'\xff\xfc' + data), dict)
     assert isinstance(properties(b'\x20\x00' + a_table((b'a', data))), dict)
@@ -114,7 +114,7 @@ def test_value_and_the_value_after_it_are_read(value: bytes, read: Any) -> None:
 
 
 @pytest.mark.parametrize('letter', [b'F', b'A'])
-def test_deep_nesting_is_cut_and_what_comes_behind_is_read(letter: bytes) -> None:
+def test_deep_nesting_is_cut_and_values_after_it_are_read(letter: bytes) -> None:
     found = headers(a_table((b'deep', nested(letter, 10_000)), (b'next', a_text(b'here'))))
     assert found['next'] == 'here'
     assert 1 < depth_of(found['deep']) < 10

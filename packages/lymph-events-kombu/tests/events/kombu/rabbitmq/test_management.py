@@ -64,7 +64,7 @@ def _declare_old_queues(server: Managed) -> None:
         channel.queue_declare('eu.shop.on', durable=True, auto_delete=False, arguments=arguments)
 
 
-def test_the_management_api_tells_bytes_and_what_runs_and_queues_in_no_record(
+def test_management_api_adds_bytes_running_events_and_unrecorded_queues(
     bench: Any, managed: Managed
 ) -> None:
     system = bench.start(
@@ -123,7 +123,7 @@ def broken_api(request: pytest.FixtureRequest, monkeypatch: Any) -> Iterator[str
     server.stop(timeout=0)
 
 
-def test_without_an_answer_of_the_management_api_the_rest_is_told(
+def test_queues_are_listed_without_an_answer_of_the_management_api(
     bench: Any, broken_api: str
 ) -> None:
     system = bench.start(exchange=bench.name, management=broken_api)

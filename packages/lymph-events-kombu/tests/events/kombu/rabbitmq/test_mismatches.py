@@ -53,7 +53,7 @@ def channels(bench: Any) -> Iterator[Callable[[], amqp.Channel]]:
         ({'x-delivery-limit': 3}, {}, 'another version of lymph', 'queue_type'),
     ],
 )
-def test_the_advice_about_a_queue_depends_on_the_argument_that_differs(
+def test_advice_depends_on_the_argument_that_differs(
     bench: Any,
     channels: Any,
     arguments: dict[str, Any],
@@ -99,9 +99,7 @@ def _arguments(name: str, changed: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize('kind', ['classic', 'quorum'])
-def test_a_system_with_the_other_type_of_queues_is_told_which_type_there_is(
-    bench: Any, kind: str
-) -> None:
+def test_error_about_the_queue_type_names_the_existing_type(bench: Any, kind: str) -> None:
     types = {'quorum', 'classic'} - {kind}
     there = bench.start(queue_type=kind, exchange=bench.name)
     there.unsubscribe(bench.subscribe(there, print))
@@ -110,7 +108,7 @@ def test_a_system_with_the_other_type_of_queues_is_told_which_type_there_is(
     assert f"the queue '{bench.name}.lymph.dead'" in str(failure.value)
 
 
-def test_another_queue_in_the_place_of_the_dead_letters_is_an_error_at_the_start(
+def test_different_queue_in_place_of_the_dead_letters_is_an_error_at_the_start(
     bench: Any, channels: Any
 ) -> None:
     arguments = {'x-queue-type': 'quorum', 'x-expires': 60000}
@@ -129,13 +127,13 @@ def refusal(argument: str) -> str:
     )
 
 
-def test_a_command_of_the_advice_can_be_pasted_as_it_is() -> None:
+def test_command_in_the_advice_can_be_pasted_into_a_shell() -> None:
     command = "rabbitmqctl -p 'my host' delete_queue --if-empty --if-unused 'a; b'"
     assert advice('a; b', 'quorum', refusal('x-max-length')).endswith(command)
 
 
 @pytest.mark.parametrize('argument', ['x-consumer-timeout', 'x-max-length-bytes', 'x-new'])
-def test_a_queue_whose_dead_letters_may_go_elsewhere_is_not_to_be_deleted(argument: str) -> None:
+def test_deletion_is_not_advised_if_dead_letters_may_go_elsewhere(argument: str) -> None:
     text = advice('a; b', 'quorum', refusal(argument))
     assert text.startswith(f'set {argument[2:]} by a policy')
     assert ELSEWHERE in text

@@ -55,12 +55,12 @@ def test_the_default_exchange_is_not_in_front_and_another_one_is() -> None:
     'name', ['lymph.dead', 'lymph.delay', 'lymph.delayed', 'lymph.delay.1000.5', 'a.b.retry.500.49']
 )
 @pytest.mark.parametrize('exchange', [DEFAULT_EXCHANGE, 'shop'])
-def test_a_queue_of_lymph_itself_cannot_be_that_of_a_handler(name: str, exchange: str) -> None:
+def test_reserved_queue_names_are_rejected_for_handlers(name: str, exchange: str) -> None:
     with pytest.raises(SubscriptionError, match=f"'{name}' is a name that lymph keeps"):
         Names(exchange).check(name)
 
 
-def test_a_name_that_rabbitmq_keeps_for_itself_is_refused_unless_an_exchange_precedes_it() -> None:
+def test_name_reserved_by_rabbitmq_is_rejected_without_an_exchange_prefix() -> None:
     with pytest.raises(SubscriptionError, match=r"'amq\.on_paid' is a name that RabbitMQ keeps"):
         Names(DEFAULT_EXCHANGE).check('amq.on_paid')
     Names('shop').check('amq.on_paid')
@@ -80,16 +80,12 @@ def test_an_exchange_leaves_less_room_for_queue_names() -> None:
         *((name, False) for name in ('shop.lymph.dead', 'a.b.lymph.delayed')),
     ],
 )
-def test_an_exchange_that_another_system_declares_for_itself_is_refused(
-    name: str, allowed: bool
-) -> None:
+def test_exchange_that_another_system_declares_is_rejected(name: str, allowed: bool) -> None:
     assert is_exchange(name) == allowed
 
 
 @pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
-def test_two_systems_in_one_virtual_host_see_nothing_of_each_other(
-    bench: Any, queue_type: str
-) -> None:
+def test_two_systems_in_one_virtual_host_are_isolated(bench: Any, queue_type: str) -> None:
     exchanges = [{}, {'exchange': f'{bench.name}.one'}, {'exchange': f'{bench.name}.two'}]
     types = {'queue_type': queue_type}
     systems = [bench.start(**each, **(types if each else {})) for each in exchanges]
@@ -175,9 +171,7 @@ def test_a_queue_of_the_former_default_exchange_keeps_its_events_and_dead_letter
 
 
 @pytest.mark.parametrize('named', [False, True])
-def test_handlers_that_are_called_like_queues_of_lymph_have_queues_of_their_own(
-    bench: Any, named: bool
-) -> None:
+def test_handlers_named_like_queues_of_lymph_have_their_own_queues(bench: Any, named: bool) -> None:
     handled: list[int] = []
     system = bench.start(**({'exchange': bench.name} if named else {}))
     queues = [f'{bench.name}.{each}' for each in ('dead', 'delay', 'delayed', 'retry')]

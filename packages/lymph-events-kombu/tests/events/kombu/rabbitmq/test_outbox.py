@@ -57,7 +57,7 @@ def test_nothing_is_sent_before_a_channel_is_open() -> None:
     assert outbox.next() is None
 
 
-def test_a_worn_channel_is_due_when_its_refused_publications_are() -> None:
+def test_worn_channel_is_due_with_its_rejected_publications() -> None:
     outbox, _ = opened(2)
     send(outbox)
     now = wear_out(outbox)
@@ -66,7 +66,7 @@ def test_a_worn_channel_is_due_when_its_refused_publications_are() -> None:
     assert outbox.due == pytest.approx(now + 1)  # the end of draining
 
 
-def test_a_reconnect_that_overtakes_the_renewal_of_a_channel_stalls_nothing() -> None:
+def test_reconnect_during_the_renewal_of_a_channel_stalls_nothing() -> None:
     outbox, items = opened(3)
     send(outbox)
     wear_out(outbox)
@@ -83,7 +83,7 @@ def test_a_reconnect_that_overtakes_the_renewal_of_a_channel_stalls_nothing() ->
 
 
 @pytest.mark.parametrize('answer', ['ack', 'nack', 'none'])
-def test_a_worn_channel_is_drained_by_its_last_answer_or_after_a_second(answer: str) -> None:
+def test_worn_channel_is_drained_after_its_last_confirm_or_a_second(answer: str) -> None:
     outbox, (first, second) = opened(2)
     send(outbox)
     now = wear_out(outbox)
@@ -103,7 +103,7 @@ def test_a_worn_channel_is_drained_by_its_last_answer_or_after_a_second(answer: 
     assert list(send(outbox)) == ([first] if answer == 'ack' else [first, second])
 
 
-def test_a_channel_lasts_some_seconds_however_much_is_refused() -> None:
+def test_channel_lasts_some_seconds_despite_many_rejections() -> None:
     outbox, _ = opened(1)
     send(outbox)
     now = wear_out(outbox)
@@ -125,7 +125,7 @@ def test_a_channel_lasts_some_seconds_however_much_is_refused() -> None:
 # Outcomes.
 
 
-def test_pauses_between_refusals_double_until_something_refused_is_confirmed() -> None:
+def test_delays_after_rejections_double_until_a_rejected_publication_is_confirmed() -> None:
     outbox, (item,) = opened(1)
     now, pauses = 0.0, []
     while len(pauses) < 7:
@@ -148,7 +148,7 @@ def test_pauses_between_refusals_double_until_something_refused_is_confirmed() -
     assert outbox.due == pytest.approx(now + 0.1)
 
 
-def test_what_is_refused_later_waits_for_the_same_pause() -> None:
+def test_later_rejected_publications_wait_for_the_same_delay() -> None:
     outbox, items = opened(2)
     send(outbox)
     outbox.nacked(1, False, 0)
@@ -179,7 +179,7 @@ def test_returned_publication_that_is_sent_again_can_be_confirmed() -> None:
     assert item.state == 'confirmed'
 
 
-def test_of_those_under_way_when_the_broker_closes_channels_the_offender_is_found() -> None:
+def test_publication_that_makes_the_broker_close_channels_is_found() -> None:
     outbox, items = opened(5)
     bad, rejected, confirmed = items[2], [], []
     for _ in range(6):
@@ -217,7 +217,7 @@ def test_after_the_end_of_the_last_suspect_more_than_one_is_sent(end: str) -> No
     assert list(send(outbox)) == others
 
 
-def test_what_has_expired_meanwhile_stays_expired_when_it_cannot_be_sent() -> None:
+def test_expired_publication_stays_expired_if_it_cannot_be_sent() -> None:
     outbox, (item, other) = opened(2)
     assert outbox.next() is item
     outbox.expired(item)
@@ -236,7 +236,7 @@ def test_a_single_loss_of_a_channel_rejects_nothing() -> None:
     assert item.state == 'queued'
 
 
-def test_what_cannot_be_sent_takes_no_number_of_the_others() -> None:
+def test_unsendable_publication_takes_no_delivery_tag() -> None:
     outbox, (first, second) = opened(2)
     assert outbox.next() is first
     outbox.unsendable(first, 'no frames')
@@ -245,7 +245,7 @@ def test_what_cannot_be_sent_takes_no_number_of_the_others() -> None:
     assert outbox.acked(1, False) == [second]
 
 
-def test_an_expired_publication_keeps_its_place_until_it_is_answered() -> None:
+def test_expired_publication_occupies_the_window_until_it_is_confirmed() -> None:
     outbox, (first, second) = opened(2, window=1)
     send(outbox)
     outbox.expired(first)
@@ -255,7 +255,7 @@ def test_an_expired_publication_keeps_its_place_until_it_is_answered() -> None:
     assert list(send(outbox)) == [second]
 
 
-def test_all_that_is_under_way_ends_when_the_owner_stops() -> None:
+def test_all_publications_end_when_the_owner_stops() -> None:
     outbox, items = opened(4, window=3)
     send(outbox)
     outbox.nacked(1, False, 0)
@@ -281,7 +281,7 @@ def test_all_that_is_under_way_ends_when_the_owner_stops() -> None:
     ],
     ids=str,
 )
-def test_what_waits_is_bounded_by_number_and_bytes(
+def test_waiting_publications_are_bounded_by_number_and_bytes(
     held: list[int], size: int, admitted: bool
 ) -> None:
     outbox: Outbox[OutboxItem] = Outbox(Bounds(events=3, size=100))

@@ -82,7 +82,7 @@ def test_message_that_is_not_an_event_becomes_a_dead_letter_and_the_next_is_hand
     assert letter.event is None
 
 
-def test_a_handler_that_always_fails_does_not_hold_up_the_next_event(bench: Any) -> None:
+def test_handler_that_always_fails_does_not_block_the_next_event(bench: Any) -> None:
     system, handled = bench.start(), []
 
     def handle(event: Event) -> None:
@@ -150,7 +150,7 @@ def lose_a_consumer(server: RabbitmqServer, queue: str) -> None:
     ('queue_type', 'attempts'), [('quorum', [4]), ('classic', [2, 3])], ids=['quorum', 'classic']
 )
 @pytest.mark.parametrize('options', [{}, {'exclusive': True}], ids=str)
-def test_losses_in_a_row_use_up_a_retry_each_or_in_classic_queues_one_together(
+def test_consecutive_losses_use_one_retry_each_or_one_together_in_classic_queues(
     bench: Any, queue_type: str, attempts: list[int], options: dict[str, Any]
 ) -> None:
     system, handled = bench.start(queue_type=queue_type, exchange=bench.name), []
@@ -170,7 +170,7 @@ def test_losses_in_a_row_use_up_a_retry_each_or_in_classic_queues_one_together(
     assert letter.attempts == attempts[-1]
 
 
-def test_dead_letters_of_temporary_queues_stay(bench: Any) -> None:
+def test_dead_letters_of_temporary_queues_are_kept(bench: Any) -> None:
     def fail(event: Event) -> None:
         raise RuntimeError('no')
 
@@ -184,7 +184,7 @@ def test_dead_letters_of_temporary_queues_stay(bench: Any) -> None:
     assert letter.event.body == {'n': 1}
 
 
-def test_a_dead_letter_whose_queue_is_gone_is_not_replayed(bench: Any) -> None:
+def test_dead_letter_of_a_missing_queue_is_not_replayed(bench: Any) -> None:
     def fail(event: Event) -> None:
         raise RuntimeError('no')
 
@@ -197,7 +197,7 @@ def test_a_dead_letter_whose_queue_is_gone_is_not_replayed(bench: Any) -> None:
     assert [each.id for each in letters(bench, system)] == [letter.id]
 
 
-def test_dead_letters_of_more_bytes_than_may_wait_are_replayed(
+def test_dead_letters_larger_in_total_than_the_buffer_are_replayed(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system, handled = bench.start(), []
@@ -218,7 +218,7 @@ def test_dead_letters_of_more_bytes_than_may_wait_are_replayed(
     eventually(lambda: sorted(handled) == list(range(10)))
 
 
-def test_an_event_that_cuts_its_consumer_off_takes_no_other_with_it(
+def test_event_that_disconnects_its_consumer_does_not_affect_others(
     bench: Any, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconnecting, '_BRIEF', 0)  # or the pauses in between would last
@@ -267,9 +267,7 @@ gevent.sleep(60)
 """
 
 
-def test_an_event_that_kills_its_process_ends_among_the_dead_letters(
-    bench: Any, tmp_path: Any
-) -> None:
+def test_event_that_kills_its_process_becomes_a_dead_letter(bench: Any, tmp_path: Any) -> None:
     system, log = bench.start(), tmp_path / 'handled'
     log.touch()
     system.unsubscribe(bench.subscribe(system, print))

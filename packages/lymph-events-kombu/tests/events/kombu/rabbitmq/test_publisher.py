@@ -134,7 +134,7 @@ def refuse_twice(channel: FakeChannel) -> None:
     channel.answer('basic_nack', before + 1, False)
 
 
-def test_what_is_refused_twice_goes_over_another_channel(publisher: Any) -> None:
+def test_publication_rejected_twice_is_sent_over_another_channel(publisher: Any) -> None:
     connection = FakeConnection()
     publisher.prepare(connection)
     emitters = emit(publisher, b'1')
@@ -151,7 +151,7 @@ def test_what_is_refused_twice_goes_over_another_channel(publisher: Any) -> None
     assert len(connection.channels) == 2
 
 
-def test_what_a_worn_channel_does_not_answer_in_time_goes_over_another(
+def test_publication_unconfirmed_by_a_worn_channel_is_sent_over_another(
     publisher: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, '_DRAINING', 0.3)
@@ -168,7 +168,9 @@ def test_what_a_worn_channel_does_not_answer_in_time_goes_over_another(
     assert connection.failed == []
 
 
-def test_a_connection_that_comes_while_a_channel_drains_gets_what_waited(publisher: Any) -> None:
+def test_waiting_publications_are_sent_over_a_connection_made_while_a_channel_drains(
+    publisher: Any,
+) -> None:
     first, second = FakeConnection(), FakeConnection()
     publisher.prepare(first)
     emitters = emit(publisher, b'1', b'2')
@@ -184,7 +186,7 @@ def test_a_connection_that_comes_while_a_channel_drains_gets_what_waited(publish
     assert len(first.channels) == 1
 
 
-def test_a_connection_that_comes_while_a_channel_closes_is_the_one_that_is_used(
+def test_connection_made_while_a_channel_closes_is_used(
     publisher: Any,
 ) -> None:
     first, second = FakeConnection(), FakeConnection()
@@ -202,7 +204,7 @@ def test_a_connection_that_comes_while_a_channel_closes_is_the_one_that_is_used(
     gevent.joinall(emitters, timeout=PATIENCE, raise_error=True)
 
 
-def test_what_is_under_way_fails_when_the_publisher_stops(publisher: Any) -> None:
+def test_unconfirmed_publications_fail_when_the_publisher_stops(publisher: Any) -> None:
     publisher.prepare(FakeConnection())
     emitters = emit(publisher, b'1', b'2')
     publisher.stop()
@@ -252,7 +254,7 @@ def test_error_of_an_event_that_is_not_confirmed_in_time_has_its_history(publish
 
 
 @pytest.mark.parametrize('answer', ['basic_ack', 'basic_nack'])
-def test_every_answer_makes_room_for_what_waits(publisher: Any, answer: str) -> None:
+def test_every_confirm_makes_room_for_waiting_publications(publisher: Any, answer: str) -> None:
     connection = FakeConnection()
     publisher.prepare(connection)
     large, next_one = bytes(8 << 20), b'2'
@@ -263,7 +265,7 @@ def test_every_answer_makes_room_for_what_waits(publisher: Any, answer: str) -> 
     assert channel.sent == [large, next_one]
 
 
-def test_too_much_that_waits_is_an_error_at_once(publisher: Any) -> None:
+def test_too_many_waiting_publications_are_an_error_at_once(publisher: Any) -> None:
     (emitter,) = emit(publisher, bytes(64 << 20))
     with pytest.raises(BrokerError, match='1 events with 67108864 bytes are waiting already: no c'):
         publisher.publish(Publication(amqp.Message(b'1'), 'events', 'topic'), PATIENCE)
@@ -320,7 +322,7 @@ def test_connection_that_opens_no_other_channel_is_ended(publisher: Any) -> None
     eventually(lambda: len(connection.failed) == 2, PATIENCE)
 
 
-def test_what_cannot_be_encoded_is_an_error_of_its_own_and_hinders_no_other(
+def test_unencodable_publication_is_an_error_and_does_not_affect_others(
     publisher: Any,
 ) -> None:
     connection = FakeConnection()
@@ -339,14 +341,14 @@ def test_what_cannot_be_encoded_is_an_error_of_its_own_and_hinders_no_other(
     assert not waiting[0].ready()
 
 
-def test_what_cannot_be_encoded_fails_as_soon_as_it_would_be_sent(publisher: Any) -> None:
+def test_unencodable_publication_fails_when_it_would_be_sent(publisher: Any) -> None:
     (hopeless,) = emit(publisher, b'unsendable', timeout=2 * PATIENCE)
     publisher.prepare(FakeConnection())
     with pytest.raises(Unsendable):
         hopeless.get(timeout=PATIENCE)
 
 
-def test_each_time_a_message_is_sent_what_it_needs_is_declared_before(publisher: Any) -> None:
+def test_declarations_precede_a_message_each_time_it_is_sent(publisher: Any) -> None:
     first, second = FakeConnection(), FakeConnection()
     publisher.prepare(first)
     emit(publisher, b'1', before=lambda channel: channel.sent.append(b'declared'))
@@ -355,7 +357,7 @@ def test_each_time_a_message_is_sent_what_it_needs_is_declared_before(publisher:
     assert first.channels[0].sent == second.channels[0].sent == [b'declared', b'1']
 
 
-def test_a_connection_over_which_nothing_can_be_sent_is_ended(publisher: Any) -> None:
+def test_connection_on_which_sending_fails_is_ended(publisher: Any) -> None:
     first, second = FakeConnection(), FakeConnection()
     publisher.prepare(first)
     first.channels[0].broken = error = OSError('cut')

@@ -47,7 +47,9 @@ def put(channel: Any, bench: Any, body: bytes) -> None:
 
 
 @pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
-def test_instances_that_write_and_read_at_once_lose_no_queue(start: Any, queue_type: str) -> None:
+def test_concurrent_writes_and_reads_of_the_record_lose_no_queue(
+    start: Any, queue_type: str
+) -> None:
     systems = [start(queue_type=queue_type) for _ in range(4)]
     names = [f'queue-{n}-{m}' for n in range(4) for m in range(5)]
 
@@ -60,14 +62,14 @@ def test_instances_that_write_and_read_at_once_lose_no_queue(start: Any, queue_t
     eventually(lambda: listed(systems[0]) == names, PATIENCE)
 
 
-def test_a_queue_is_in_the_record_when_its_instance_has_stopped(bench: Any, start: Any) -> None:
+def test_queue_stays_in_the_record_when_its_instance_has_stopped(bench: Any, start: Any) -> None:
     system = start()
     declare(system, 'queue')
     bench.stop(system)
     assert listed(start()) == ['queue']
 
 
-def test_a_queue_that_was_deleted_at_the_broker_is_not_listed_any_more(
+def test_queue_deleted_at_the_broker_is_no_longer_listed(
     bench: Any, start: Any, channel: Any
 ) -> None:
     system = start()
@@ -77,7 +79,7 @@ def test_a_queue_that_was_deleted_at_the_broker_is_not_listed_any_more(
     assert listed(system) == ['two']
 
 
-def test_the_record_forgets_temporary_queues_that_ended(
+def test_ended_temporary_queues_are_removed_from_the_record(
     bench: Any, start: Any, channel: Any
 ) -> None:
     declare(start(), 'queue')
@@ -101,7 +103,7 @@ def test_malformed_record_is_dropped(bench: Any, start: Any, channel: Any, junk:
     assert listed(system) == ['queue']
 
 
-def test_a_queue_that_was_dropped_under_its_consumer_is_declared_again(start: Any) -> None:
+def test_queue_dropped_under_its_consumer_is_declared_again(start: Any) -> None:
     handled: list[int] = []
     system = start()
     consumed = Subscription('queue', ('thing',), lambda event: handled.append(event.body['n']))
@@ -127,7 +129,7 @@ def test_queue_of_another_program_is_not_dropped(bench: Any, start: Any, channel
 
 @pytest.mark.parametrize('queue_type', ['quorum', 'classic'])
 @pytest.mark.parametrize('exclusive', [False, True])
-def test_a_queue_that_is_in_no_record_is_known_by_its_arguments(
+def test_queue_missing_from_the_record_is_recognized_by_its_arguments(
     start: Any, queue_type: str, exclusive: bool
 ) -> None:
     system = start(queue_type=queue_type)
@@ -141,9 +143,7 @@ def test_a_queue_that_is_in_no_record_is_known_by_its_arguments(
     eventually(lambda: listed(system) == ['two'], PATIENCE)
 
 
-def test_many_dead_letters_are_not_taken_out_of_their_queue_to_be_counted(
-    start: Any, monkeypatch: Any
-) -> None:
+def test_many_dead_letters_are_counted_without_consuming_them(start: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr('lymph.events.kombu._rabbitmq.queues._COUNTED', 1)
     system = start()
 

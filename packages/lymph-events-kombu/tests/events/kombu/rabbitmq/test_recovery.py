@@ -29,7 +29,7 @@ def limit_messages(bench: Any, size: int) -> None:
     control(bench, 'eval', f'{setting}, persistent_term:put(max_message_size, {size}).')
 
 
-def test_a_queue_that_was_deleted_is_declared_and_consumed_again(bench: Any) -> None:
+def test_deleted_queue_is_declared_and_consumed_again(bench: Any) -> None:
     system, handled = bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     bench.emit(system, 'before')
@@ -43,7 +43,7 @@ def test_a_queue_that_was_deleted_is_declared_and_consumed_again(bench: Any) -> 
     eventually(comes_back, 30)
 
 
-def test_what_was_sent_over_a_connection_that_never_was_quite_ready_is_sent_again(
+def test_event_sent_over_a_connection_lost_during_setup_is_sent_again(
     bench: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=30)
@@ -65,7 +65,7 @@ def test_what_was_sent_over_a_connection_that_never_was_quite_ready_is_sent_agai
     emitting[0].get(timeout=20)
 
 
-def test_an_exchange_that_was_deleted_is_declared_again(bench: Any) -> None:
+def test_deleted_exchange_is_declared_again(bench: Any) -> None:
     system, handled = bench.start(exchange=bench.name), []
     bench.emit(system)
     connection = amqp.Connection(bench.server.address)
@@ -84,7 +84,7 @@ def delay_queues(bench: Any) -> set[str]:
     return {name for name in listed if bench.name in name and '.delay.' in name}
 
 
-def test_the_queue_of_a_delay_is_used_on_when_the_clock_is_set_back(
+def test_delay_queue_is_still_used_when_the_clock_is_set_back(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # it ends after a time that began with its first use
@@ -122,7 +122,7 @@ def test_queues_are_bound_again_when_their_exchange_was_deleted(bench: Any) -> N
 
 @pytest.mark.parametrize('what', ['queues', 'exchanges'])
 @pytest.mark.parametrize('options', [{'sequential': True}, {'sequential': True, 'exclusive': True}])
-def test_a_sequential_queue_goes_on_when_what_takes_its_dead_letters_was_deleted(
+def test_sequential_queue_continues_after_its_dead_letter_queue_was_deleted(
     bench: Any, what: str, options: dict[str, Any]
 ) -> None:
     system, handled = bench.start(exchange=bench.name), []
@@ -141,7 +141,7 @@ def test_a_sequential_queue_goes_on_when_what_takes_its_dead_letters_was_deleted
     eventually(lambda: [letter.event.body['n'] for letter in system.dead_letters.read()] == ['bad'])
 
 
-def test_delays_and_retries_go_on_when_what_they_wait_in_was_deleted(bench: Any) -> None:
+def test_delays_and_retries_continue_after_their_queues_were_deleted(bench: Any) -> None:
     system, attempts = bench.start(exchange=bench.name), []
 
     def handle(event: Event) -> None:
@@ -174,7 +174,7 @@ def test_deletions_without_a_notification_are_repaired_periodically(
     eventually(arrives)
 
 
-def test_an_event_that_the_broker_refuses_fails_alone(bench: Any) -> None:
+def test_event_that_the_broker_rejects_fails_alone(bench: Any) -> None:
     limit_messages(bench, 100_000)
     try:
         system, handled = bench.start(), []
@@ -193,7 +193,7 @@ def test_an_event_that_the_broker_refuses_fails_alone(bench: Any) -> None:
         limit_messages(bench, 134_217_728)
 
 
-def test_a_handler_that_runs_through_a_reconnection_is_not_called_beside_itself(
+def test_handler_running_during_a_reconnect_is_not_called_concurrently(
     bench: Any, proxy: Any
 ) -> None:
     inside, most, done, go_on = [], [0], [], Signal()
@@ -246,7 +246,7 @@ def test_an_acknowledgement_of_a_lost_connection_is_not_sent_over_the_next(
     eventually(lambda: handled)
 
 
-def test_once_begins_no_other_event_when_the_connection_is_lost_before_another_attempt(
+def test_once_starts_no_other_event_if_the_connection_is_lost_before_a_retry(
     bench: Any, proxy: Any
 ) -> None:
     begun: list[Any] = []
@@ -265,7 +265,7 @@ def test_once_begins_no_other_event_when_the_connection_is_lost_before_another_a
     assert begun == ['first', 'first']
 
 
-def test_a_broker_that_is_away_is_one_line_for_emitters_consumers_and_failed_events(
+def test_unreachable_broker_is_one_line_for_emitters_consumers_and_failed_events(
     bench: Any, proxy: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     failed, go_on = [], Signal()

@@ -52,7 +52,7 @@ def test_a_full_queue_makes_emitters_wait_until_it_has_room(bench: Any, full: An
     gevent.joinall(emitters, raise_error=True)
 
 
-def test_a_queue_that_stays_full_is_an_error_in_time_and_hinders_no_other(
+def test_queue_that_stays_full_is_an_error_in_time_and_does_not_affect_others(
     bench: Any, full: Any
 ) -> None:
     system, handled = bench.start(confirm_timeout=1.5), []

@@ -73,7 +73,7 @@ def test_three_slow_handlers_with_one_worker_are_each_called_once(
     assert counts == {(f'{bench.name}.{n}', 1): 1 + (n == 1) for n in range(3)}
 
 
-def test_a_handler_that_outlasts_the_patience_of_the_broker_is_named_in_the_log(
+def test_handler_that_exceeds_the_consumer_timeout_is_named_in_the_log(
     bench: Any, impatient: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     impatient(0.5)

@@ -31,7 +31,7 @@ def link(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rabbitm
     link.stop(1)
 
 
-def test_a_reply_behind_many_messages_is_waited_for(
+def test_slow_reply_behind_many_messages_is_received(
     link: RabbitmqLink, proxy: FaultProxy, bench: Any
 ) -> None:
     arrived = []

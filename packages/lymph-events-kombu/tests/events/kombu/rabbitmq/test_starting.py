@@ -34,7 +34,7 @@ def test_unreachable_broker_is_named(bench: Any) -> None:
     )
 
 
-def test_a_wrong_password_names_user_and_virtual_host_and_no_password(bench: Any) -> None:
+def test_error_about_a_wrong_password_names_user_and_virtual_host_only(bench: Any) -> None:
     with pytest.raises(BrokerError) as failure:
         bench.start(urls=f'amqp://guest:hunter2@{bench.server.address}//')
     text = str(failure.value)
@@ -48,13 +48,13 @@ def test_missing_virtual_host_is_named(bench: Any) -> None:
         bench.start(urls=f'amqp://guest:guest@{bench.server.address}/nowhere')
 
 
-def test_silent_broker_is_given_up_in_time(bench: Any, proxy: FaultProxy) -> None:
+def test_silent_broker_is_an_error_in_time(bench: Any, proxy: FaultProxy) -> None:
     proxy.blackhole()
     with pytest.raises(BrokerError, match=r'cannot connect: no answer within 0\.3 s'):
         bench.start(urls=f'amqp://{proxy.address}//', connect_timeout=0.3)
 
 
-def test_an_address_that_swallows_everything_is_given_up_in_time(bench: Any) -> None:
+def test_address_that_drops_all_data_is_an_error_in_time(bench: Any) -> None:
     with ExitStack() as stack:
         deaf = stack.enter_context(socket.socket())
         deaf.bind(('127.0.0.1', 0))
@@ -92,14 +92,14 @@ def test_server_that_is_not_a_broker_is_an_error_of_its_own(
     assert caplog.text == ''
 
 
-def test_all_addresses_that_failed_are_named(bench: Any, proxy: FaultProxy) -> None:
+def test_all_failed_addresses_are_named(bench: Any, proxy: FaultProxy) -> None:
     proxy.refuse()
     urls = [f'amqp://{proxy.address}/a', f'amqp://{proxy.address}/b']
     with pytest.raises(BrokerError, match=r'/a: cannot connect.*/b: cannot connect'):
         bench.start(urls=urls)
 
 
-def test_a_queue_name_that_is_too_long_is_refused(bench: Any) -> None:
+def test_too_long_queue_name_is_rejected(bench: Any) -> None:
     system = bench.start()
     with pytest.raises(SubscriptionError, match='at most 200 bytes, found 201'):
         system.subscribe(Subscription('q' * 201, (bench.topic,), print))
@@ -115,7 +115,7 @@ def test_an_exchange_of_another_kind_is_an_error_at_the_start(bench: Any) -> Non
         bench.start(exchange=bench.name)
 
 
-def test_a_user_who_may_not_read_cannot_subscribe_but_emits(bench: Any) -> None:
+def test_user_without_read_permission_can_emit_but_not_subscribe(bench: Any) -> None:
     control = gevent.get_hub().threadpool.apply
     control(bench.server.control, ('add_user', bench.name, 'pass'))
     control(bench.server.control, ('set_permissions', bench.name, '.*', '.*', '^lymph'))
@@ -125,7 +125,7 @@ def test_a_user_who_may_not_read_cannot_subscribe_but_emits(bench: Any) -> None:
     bench.emit(system)
 
 
-def test_nothing_is_emitted_before_the_start(bench: Any) -> None:
+def test_emit_before_the_start_is_an_error(bench: Any) -> None:
     system = bench.make()
     with pytest.raises(EmitFailure, match='not running'):
         bench.emit(system)
@@ -133,7 +133,7 @@ def test_nothing_is_emitted_before_the_start(bench: Any) -> None:
         bench.subscribe(system, print)
 
 
-def test_a_start_that_failed_can_be_stopped(bench: Any) -> None:
+def test_system_whose_start_failed_can_be_stopped(bench: Any) -> None:
     system = bench.make(urls='amqp://127.0.0.1:1//')
     with pytest.raises(BrokerError):
         system.on_start()
@@ -161,7 +161,7 @@ def test_the_password_is_in_no_log_and_no_error(
     assert not re.search('correct.{1,3}horse', said)
 
 
-def test_a_system_that_was_stopped_leaves_nothing(bench: Any, proxy: FaultProxy) -> None:
+def test_stopped_system_leaves_nothing(bench: Any, proxy: FaultProxy) -> None:
     before = _alive()
     system = bench.start(urls=f'amqp://{proxy.address}//')
     bench.subscribe(system, print, durable=False)
@@ -175,7 +175,7 @@ def test_a_system_that_was_stopped_leaves_nothing(bench: Any, proxy: FaultProxy)
     assert bench.name not in queues
 
 
-def test_a_system_can_be_started_again(bench: Any) -> None:
+def test_system_can_be_started_again(bench: Any) -> None:
     system, handled = bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     system.pause()

@@ -77,7 +77,7 @@ def port(rabbitmq_server: RabbitmqServer, folder: Path) -> Iterator[int]:
     ],
     ids=str,
 )
-def test_events_travel_over_tls(
+def test_events_are_delivered_over_tls(
     bench: Any, port: int, trusting: dict[str, str], options: dict[str, Any]
 ) -> None:
     options = {**trusting, **options}

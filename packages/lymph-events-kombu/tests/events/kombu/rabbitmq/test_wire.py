@@ -49,7 +49,7 @@ FRAMES = st.lists(st.tuples(st.integers(1, 8), st.integers(0, 65535), st.binary(
 
 
 @given(FRAMES, st.lists(st.integers(0, 10_000)))
-def test_frames_are_read_whole_wherever_the_bytes_are_cut(
+def test_frames_are_read_completely_for_any_chunking(
     frames: list[tuple[int, int, bytes]], cuts: list[int]
 ) -> None:
     data = b''.join(frame(*each) for each in frames)
@@ -70,7 +70,7 @@ class _Replay:
         return next(self.pieces, b'')
 
 
-def test_a_frame_without_its_end_is_refused(connect: Callable[[], tuple[Wire, Any]]) -> None:
+def test_frame_without_its_end_marker_is_rejected(connect: Callable[[], tuple[Wire, Any]]) -> None:
     wire, peer = connect()
     peer.sendall(frame(1, 0, b'x')[:-1] + b'\x00')
     with pytest.raises(UnexpectedFrame, match='expected 0xce'):
@@ -86,7 +86,7 @@ def test_oversized_frame_is_rejected_before_it_is_read(
         wire.read_frame()
 
 
-def test_what_is_written_arrives_in_order_and_never_waits(
+def test_written_frames_arrive_in_order_without_blocking_the_writer(
     connect: Callable[[], tuple[Wire, Any]],
 ) -> None:
     wire, peer = connect()
@@ -99,7 +99,7 @@ def test_what_is_written_arrives_in_order_and_never_waits(
     assert received == b''.join(pieces)
 
 
-def test_what_is_written_in_one_turn_of_the_loop_is_sent_together(
+def test_frames_written_in_one_turn_of_the_loop_are_sent_together(
     connect: Callable[[], tuple[Wire, Any]],
 ) -> None:
     wire, peer = connect()
@@ -109,7 +109,7 @@ def test_what_is_written_in_one_turn_of_the_loop_is_sent_together(
     assert peer.recv(1 << 20) == b'x' * 1000
 
 
-def test_nothing_can_be_written_after_the_peer_is_gone(
+def test_writing_after_the_peer_has_closed_is_an_error(
     connect: Callable[[], tuple[Wire, Any]],
 ) -> None:
     wire, peer = connect()
@@ -121,7 +121,7 @@ def test_nothing_can_be_written_after_the_peer_is_gone(
         wire.write(b'x')
 
 
-def test_a_reader_learns_why_nothing_can_be_written(
+def test_reader_gets_the_error_of_a_failed_write(
     connect: Callable[[], tuple[Wire, Any]],
 ) -> None:
     wire, peer = connect()

@@ -53,7 +53,7 @@ class TestRedis(
         return KombuEventSystem.from_config(config.view('events'), backoff=Backoff(first=0.1))
 
     @pytest.mark.parametrize('act', ['subscribe', 'declare'])
-    def test_an_exclusive_queue_is_refused_and_named(self, act: str) -> None:
+    def test_exclusive_queue_is_rejected_and_named(self, act: str) -> None:
         system = self.start()
         exclusive = Subscription(self.queue(), (self.topic('thing'),), print, exclusive=True)
         with pytest.raises(SubscriptionError, match=rf'{self.queue()}.*print.*use RabbitMQ'):

@@ -21,7 +21,7 @@ class Unforeseen(BaseException):
     """No error that any code expects."""
 
 
-def test_what_cannot_be_sent_or_is_not_waited_for_costs_the_others_nothing(bench: Any) -> None:
+def test_unsendable_or_abandoned_command_does_not_affect_others(bench: Any) -> None:
     system, handled = bench.start(confirm_timeout=PATIENCE), set()
     bench.subscribe(system, lambda event: handled.add(event.body['n']))
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_sent_or_is_not_waited_for_costs_the_others_nothing(bench
 
 
 @pytest.mark.parametrize('name', ['\udcff', 'q\udcff'])
-def test_a_queue_that_can_have_no_such_name_is_refused(bench: Any, name: str) -> None:
+def test_invalid_queue_name_is_rejected(bench: Any, name: str) -> None:
     system = bench.start()
     with pytest.raises(SubscriptionError, match='cannot be sent'):
         system.has_queue(name)
@@ -78,9 +78,7 @@ def test_reply_whose_callback_fails_affects_no_other_reply(bench: Any) -> None:
     assert len(told) == 2
 
 
-def test_a_ring_that_cannot_be_taken_is_the_loss_of_the_connection(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_wake_up_ends_the_connection(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     system, emitter, handled, rings = bench.start(), bench.start(), [], []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     bells, pipe = system._link._bells, system._link._bells._pipe
@@ -97,7 +95,7 @@ def test_a_ring_that_cannot_be_taken_is_the_loss_of_the_connection(
     assert system._link._bells._pipe is not pipe
 
 
-def test_instance_sends_signs_of_life_again_after_a_failure(
+def test_instance_reports_that_it_lives_again_after_a_failure(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look, looks = RedisStore._look, []
@@ -116,7 +114,7 @@ def test_instance_sends_signs_of_life_again_after_a_failure(
     eventually(lambda: handled == [1], PATIENCE)
 
 
-def test_an_error_that_is_no_text_of_redis_is_told_as_far_as_it_can_be(bench: Any) -> None:
+def test_error_that_cannot_be_encoded_is_stored_escaped(bench: Any) -> None:
     system = bench.start()
 
     def fail(event: Event) -> None:

@@ -21,7 +21,7 @@ PATIENCE = 60.0  # seconds
 
 @pytest.mark.parametrize('options', [{}, {'delay': 0.3}], ids=['at-once', 'delayed'])
 @pytest.mark.parametrize('end', ['kill', 'stop'])
-def test_a_redis_that_ends_and_comes_back_loses_nothing(
+def test_restart_of_redis_loses_nothing(
     bench: Any, make_load: Any, in_thread: Callable[..., Any], end: str, options: dict[str, Any]
 ) -> None:
     load = make_load(bench.start(confirm_timeout=60), **options)
@@ -82,7 +82,7 @@ def test_a_black_hole_loses_nothing(
     eventually(lambda: bench.left() == {}, PATIENCE)
 
 
-def test_a_slow_way_loses_nothing(bench: Any, make_load: Any, proxy: FaultProxy) -> None:
+def test_slow_connection_loses_nothing(bench: Any, make_load: Any, proxy: FaultProxy) -> None:
     through = {'urls': f'redis://{proxy.address}', 'heartbeat': 5}
     load = make_load(bench.start(confirm_timeout=60))
     bench.subscribe(bench.start(**through), load.handle)
@@ -94,7 +94,7 @@ def test_a_slow_way_loses_nothing(bench: Any, make_load: Any, proxy: FaultProxy)
     eventually(lambda: bench.left() == {}, PATIENCE)
 
 
-def test_refused_connection_is_tried_until_it_is_accepted(
+def test_refused_connection_is_retried_until_it_is_accepted(
     bench: Any, make_load: Any, proxy: FaultProxy
 ) -> None:
     load = make_load(bench.start())
@@ -122,7 +122,7 @@ def test_emit_to_a_silent_redis_fails_in_time(bench: Any, proxy: FaultProxy) -> 
         bench.emit(system, 1)
 
 
-def test_another_address_is_used_when_one_is_gone(bench: Any, proxy: FaultProxy) -> None:
+def test_another_address_is_used_when_one_is_unreachable(bench: Any, proxy: FaultProxy) -> None:
     handled: list[Any] = []
     urls = [f'redis://{proxy.address}', bench.server.url]
     system = bench.start(urls=urls)
@@ -198,7 +198,7 @@ def test_events_of_a_killed_consumer_go_to_another(bench: Any, in_thread: Any) -
     eventually(lambda: bench.left() == {})
 
 
-def test_a_handler_may_run_for_longer_than_a_silent_instance_is_waited_for(bench: Any) -> None:
+def test_handler_may_run_longer_than_the_visibility_timeout(bench: Any) -> None:
     handled: list[int] = []
     options = {'visibility_timeout': 1}
     first, second = (bench.start(transport_options=options) for _ in range(2))
@@ -220,9 +220,7 @@ def test_a_handler_may_run_for_longer_than_a_silent_instance_is_waited_for(bench
     first.unsubscribe(subscription)
 
 
-def test_an_event_that_kills_its_consumers_ends_among_the_dead_letters(
-    bench: Any, in_thread: Any
-) -> None:
+def test_event_that_kills_its_consumers_becomes_a_dead_letter(bench: Any, in_thread: Any) -> None:
     system, name = bench.start(transport_options={'visibility_timeout': 1}), bench.name
     handled: list[Any] = []
     subscription = bench.subscribe(system, print)
@@ -264,7 +262,7 @@ def test_an_event_that_was_lost_twice_is_handled_alone(bench: Any) -> None:
     eventually(lambda: bench.left() == {})
 
 
-def test_consumers_that_end_again_and_again_lose_only_what_ends_them(
+def test_repeatedly_killed_consumers_lose_only_the_event_that_kills_them(
     bench: Any, in_thread: Any
 ) -> None:
     system, handled = bench.start(transport_options={'visibility_timeout': 1}), []
@@ -285,9 +283,7 @@ def test_consumers_that_end_again_and_again_lose_only_what_ends_them(
     eventually(lambda: bench.left() == {})
 
 
-def test_a_temporary_queue_ends_some_time_after_its_killed_instance(
-    bench: Any, in_thread: Any
-) -> None:
+def test_temporary_queue_of_a_killed_instance_is_deleted(bench: Any, in_thread: Any) -> None:
     system = bench.start()
     before = int(bench.server.command('HLEN', 'lymph:temporary'))
     consumer = in_thread(Consumer, bench, 'temporary')
@@ -341,7 +337,7 @@ def test_clock_that_is_set_back_delays_no_event(bench: Any) -> None:
 
 
 @pytest.mark.parametrize('hours', [-1, 1])
-def test_a_clock_that_is_set_takes_no_live_instance_for_dead(bench: Any, hours: int) -> None:
+def test_changed_clock_makes_no_live_instance_dead(bench: Any, hours: int) -> None:
     consumer, other = bench.start(), bench.start()
     handled: list[Any] = []
     bench.subscribe(

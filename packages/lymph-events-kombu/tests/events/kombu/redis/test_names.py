@@ -22,16 +22,14 @@ PATIENCE = 30.0
         *((name, False) for name in ('shop:ready', 'shop:dead', 'a:b:letter', 'shop:bell:x')),
     ],
 )
-def test_an_exchange_whose_keys_could_be_those_of_another_is_refused(
-    bench: Any, name: str, allowed: bool
-) -> None:
+def test_exchange_with_ambiguous_keys_is_rejected(bench: Any, name: str, allowed: bool) -> None:
     assert is_exchange(name) == allowed
     if not allowed:
         with pytest.raises(ConfigurationError, match='exchange: expected a name of its own'):
             bench.make(exchange=name)
 
 
-def test_two_systems_in_one_database_see_nothing_of_each_other(bench: Any) -> None:
+def test_two_systems_in_one_database_are_isolated(bench: Any) -> None:
     systems = [
         bench.start(**each)
         for each in ({}, {'exchange': bench.name}, {'exchange': f'{bench.name}:two'})

@@ -76,7 +76,7 @@ def test_sizes_of_many_events_are_not_added_up(bench: Any, monkeypatch: Any) -> 
     system.queues.drop(bench.name)
 
 
-def test_a_queue_that_was_dropped_under_its_consumer_is_declared_again(bench: Any) -> None:
+def test_queue_dropped_under_its_consumer_is_declared_again(bench: Any) -> None:
     handled: list[int] = []
     system = bench.start()
     bench.subscribe(system, lambda event: handled.append(event.body['n']))

@@ -62,7 +62,7 @@ def test_a_hundred_dead_letters_of_400_kb_are_listed_replayed_and_dropped(bench:
     other.on_stop()
 
 
-def test_dead_letters_are_replayed_in_portions_and_none_is_passed_over(
+def test_dead_letters_are_replayed_in_batches_and_none_is_skipped(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(letters, '_MOVED', 2500)
@@ -134,7 +134,7 @@ def test_a_lease_is_bounded_by_bytes_and_serves_every_queue(
     assert system._link.connection is pipe
 
 
-def test_lost_connection_for_bells_is_restored_alone(bench: Any) -> None:
+def test_lost_connection_for_wake_ups_is_restored_alone(bench: Any) -> None:
     system, emitter, handled = bench.start(), bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     pipe, bells = system._link.connection, system._link._bells._pipe
@@ -147,7 +147,7 @@ def test_lost_connection_for_bells_is_restored_alone(bench: Any) -> None:
     assert system._link.connection is pipe
 
 
-def test_bells_that_redis_closes_each_time_end_the_connection_that_needs_them(bench: Any) -> None:
+def test_repeatedly_closed_wake_ups_end_the_connection_that_needs_them(bench: Any) -> None:
     system, handled = bench.start(), []
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     pipe = system._link.connection

@@ -98,7 +98,7 @@ def test_server_that_is_not_redis_is_an_error_of_one_line(
     assert caplog.text == ''
 
 
-def test_a_redis_that_drops_events_when_memory_is_short_is_refused(
+def test_redis_that_evicts_keys_is_rejected(
     bench: Any, setting: Callable[[str, str], None]
 ) -> None:
     setting('maxmemory-policy', 'allkeys-lru')
@@ -108,7 +108,7 @@ def test_a_redis_that_drops_events_when_memory_is_short_is_refused(
     bench.start()
 
 
-def test_a_full_redis_refuses_events_and_hands_out_those_it_has(
+def test_full_redis_rejects_new_events_and_delivers_waiting_ones(
     bench: Any, setting: Callable[[str, str], None]
 ) -> None:
     handled: list[Any] = []
@@ -125,7 +125,7 @@ def test_a_full_redis_refuses_events_and_hands_out_those_it_has(
     eventually(lambda: bench.left() == {})
 
 
-def test_password_is_used_and_shown_nowhere(
+def test_password_is_used_and_never_shown(
     bench: Any, strict: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.start(urls=f'redis://:hunter2@{strict.address}/1')
@@ -168,7 +168,7 @@ def test_the_permissions_that_the_readme_names_are_enough(bench: Any) -> None:
     assert system.has_queue(bench.name)
 
 
-def test_redis_without_persistence_is_warned_of(
+def test_redis_without_persistence_causes_a_warning(
     bench: Any, strict: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.start()
@@ -269,7 +269,9 @@ def test_missing_database_is_named(bench: Any) -> None:
         bench.start(urls=f'redis://{bench.server.address}/99')
 
 
-def test_without_its_client_the_extra_is_named(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_client_is_an_error_that_names_the_extra(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, 'redis', None)
     with pytest.raises(
         ConfigurationError, match=r"urls: .*pip install 'lymph-events-kombu\[redis\]"
@@ -283,7 +285,7 @@ class Serial(lymph.Interface):
         """Never called."""
 
 
-def test_serial_events_are_refused_at_the_start_with_the_name_of_their_handler(
+def test_serial_events_are_rejected_at_the_start_with_the_name_of_their_handler(
     bench: Any,
 ) -> None:
     registry = {'class': 'static'}
@@ -299,7 +301,7 @@ def test_serial_events_are_refused_at_the_start_with_the_name_of_their_handler(
         container.stop()
 
 
-def test_an_event_that_cannot_be_read_is_a_dead_letter_and_holds_up_nobody(bench: Any) -> None:
+def test_unreadable_event_becomes_a_dead_letter_and_blocks_no_other(bench: Any) -> None:
     handled: list[Any] = []
     system, name = bench.start(), bench.name
     system.unsubscribe(bench.subscribe(system, print))
@@ -315,7 +317,7 @@ def test_an_event_that_cannot_be_read_is_a_dead_letter_and_holds_up_nobody(bench
     assert bench.left() == {}
 
 
-def test_the_loop_goes_on_while_redis_keeps_silent(bench: Any, proxy: FaultProxy) -> None:
+def test_silent_redis_does_not_block_the_loop(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=1)
     proxy.blackhole()
     emitter = gevent.spawn(bench.emit, system, 1)
@@ -327,7 +329,7 @@ def test_the_loop_goes_on_while_redis_keeps_silent(bench: Any, proxy: FaultProxy
     assert isinstance(emitter.exception, EmitFailure)
 
 
-def test_more_events_than_may_wait_are_refused_at_once(bench: Any, proxy: FaultProxy) -> None:
+def test_events_beyond_the_limit_are_rejected_at_once(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'redis://{proxy.address}', confirm_timeout=30)
     proxy.blackhole()
     big = [

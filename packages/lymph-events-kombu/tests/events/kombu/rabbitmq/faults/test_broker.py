@@ -21,7 +21,7 @@ EMITTERS, PREFETCH = 8, 16
 UNDER_WAY = 2 * (EMITTERS + PREFETCH)
 
 
-def test_a_broker_that_is_killed_and_restarted_loses_nothing(bench: Any, make_load: Any) -> None:
+def test_killed_and_restarted_broker_loses_nothing(bench: Any, make_load: Any) -> None:
     load = make_load(bench.start(confirm_timeout=60), emitters=EMITTERS)
     bench.subscribe(bench.start(prefetch=PREFETCH), load.handle)
     with load.running():
@@ -30,7 +30,7 @@ def test_a_broker_that_is_killed_and_restarted_loses_nothing(bench: Any, make_lo
     assert load.repeated() <= UNDER_WAY
 
 
-def test_a_broker_that_is_stopped_and_restarted_loses_nothing(
+def test_stopped_and_restarted_broker_loses_nothing(
     bench: Any, make_load: Any, in_thread: Callable[..., Any]
 ) -> None:
     load = make_load(bench.start(confirm_timeout=60), emitters=EMITTERS)
@@ -42,21 +42,21 @@ def test_a_broker_that_is_stopped_and_restarted_loses_nothing(
     assert load.repeated() <= UNDER_WAY
 
 
-def test_delayed_events_outlive_the_broker(bench: Any, make_load: Any) -> None:
+def test_delayed_events_survive_a_restart_of_the_broker(bench: Any, make_load: Any) -> None:
     load = make_load(bench.start(confirm_timeout=60), delay=0.5)
     bench.subscribe(bench.start(), load.handle)
     with load.running():
         bench.kill_server()
 
 
-def test_retried_events_outlive_the_broker(bench: Any, make_load: Any) -> None:
+def test_retried_events_survive_a_restart_of_the_broker(bench: Any, make_load: Any) -> None:
     load = make_load(bench.start(confirm_timeout=60), failures=2)
     bench.subscribe(bench.start(), load.handle, retry=20)
     with load.running():
         bench.kill_server()
 
 
-def test_while_the_broker_is_away_emit_says_so_and_works_again_afterwards(
+def test_emit_fails_during_an_outage_of_the_broker_and_works_again_afterwards(
     bench: Any, proxy: FaultProxy
 ) -> None:
     url = f'amqp://guest:guest@{proxy.address}//'
@@ -117,7 +117,7 @@ def test_an_alarm_of_the_broker_makes_emitters_wait_and_then_fail(
     assert waiting.get(timeout=PATIENCE)
 
 
-def test_an_emitter_takes_no_more_than_it_can_hold(bench: Any, proxy: FaultProxy) -> None:
+def test_number_of_waiting_events_of_an_emitter_is_limited(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=60)
     proxy.refuse()
     proxy.cut()
@@ -131,7 +131,7 @@ def test_an_emitter_takes_no_more_than_it_can_hold(bench: Any, proxy: FaultProxy
     gevent.killall(emitters)
 
 
-def test_events_that_were_given_up_hold_no_place(bench: Any, proxy: FaultProxy) -> None:
+def test_abandoned_events_take_no_space(bench: Any, proxy: FaultProxy) -> None:
     system = bench.start(urls=f'amqp://{proxy.address}//', confirm_timeout=0.02)
     proxy.refuse()
     proxy.cut()

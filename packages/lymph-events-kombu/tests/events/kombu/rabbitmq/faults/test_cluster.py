@@ -50,7 +50,7 @@ def killed(
     in_thread(cluster.start)
 
 
-def test_the_leader_of_a_queue_is_killed_and_comes_back(
+def test_killed_leader_of_a_queue_loses_nothing(
     bench: Any, load_of: Any, cluster: Any, killed: Any, in_thread: Callable[..., Any]
 ) -> None:
     load = load_of(bench, bench.start(confirm_timeout=60), emitters=EMITTERS)
@@ -65,7 +65,7 @@ def test_the_leader_of_a_queue_is_killed_and_comes_back(
     assert load.repeated() <= EMITTERS + PREFETCH
 
 
-def test_the_server_that_all_are_connected_to_is_killed(
+def test_killed_server_with_all_connections_loses_nothing(
     bench: Any, load_of: Any, cluster: Any, killed: Any
 ) -> None:
     load = load_of(bench, bench.start(confirm_timeout=60), emitters=EMITTERS, failures=1)
@@ -107,7 +107,7 @@ def test_an_exclusive_queue_keeps_its_order_when_its_leader_is_killed(
     assert list(dict.fromkeys(handled)) == emitted
 
 
-def test_without_a_majority_emit_says_so_in_time_and_works_again_afterwards(
+def test_emit_fails_in_time_without_a_majority_and_works_again_afterwards(
     bench: Any, cluster: Any, killed: Any, in_thread: Callable[..., Any]
 ) -> None:
     emitter, handled = bench.start(confirm_timeout=1), []

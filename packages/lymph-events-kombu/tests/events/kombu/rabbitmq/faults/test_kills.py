@@ -34,7 +34,7 @@ def run_until_killed(bench: Any, in_thread: Callable[..., Any]) -> Callable[...,
 
 
 @pytest.mark.parametrize('step', ['before the publish', 'before the confirm is read'])
-def test_what_an_emitter_said_before_it_was_killed_is_true(
+def test_events_that_a_killed_emitter_confirmed_are_delivered(
     bench: Any, run_until_killed: Callable[..., list[int]], step: str
 ) -> None:
     handled: Counter[int] = Counter()
@@ -56,7 +56,7 @@ def test_what_an_emitter_said_before_it_was_killed_is_true(
         ('between the publish of a dead letter and the acknowledgement', 0),
     ],
 )
-def test_a_killed_consumer_leaves_its_event_to_another(
+def test_event_of_a_killed_consumer_is_given_to_another(
     bench: Any, run_until_killed: Callable[..., list[int]], step: str, repeated: int
 ) -> None:
     system = bench.start()
