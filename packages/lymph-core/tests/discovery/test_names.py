@@ -9,7 +9,7 @@ from lymph.discovery.names import escape, name_in, unescape
 
 
 @pytest.mark.parametrize('name', ['echo', 'a.b', 'a-b_c', 'echo@1.5.0', '0123abcdef@1.0', 'a:b'])
-def test_ordinary_names_stay_as_they_are(name):
+def test_ordinary_names_are_unchanged(name):
     assert escape(name) == name
 
 
@@ -28,13 +28,13 @@ def test_ordinary_names_stay_as_they_are(name):
         ('\ud800', '%ED%A0%80'),
     ],
 )
-def test_what_means_something_in_a_path_is_escaped(name, escaped):
+def test_special_characters_of_paths_are_escaped(name, escaped):
     assert escape(name) == escaped
     assert unescape(escaped) == name
 
 
 @given(st.text())
-def test_every_name_comes_back_and_is_one_safe_part(name):
+def test_every_name_round_trips_as_a_single_safe_path_component(name):
     part = escape(name)
     assert unescape(part) == name
     assert part.isascii()
@@ -53,7 +53,7 @@ def test_escaped_name_can_be_read_back(name):
 @pytest.mark.parametrize(
     'part', ['', '%', 'a b', 'ä', '%FF', '%ff', '%C3', '%zz', '%2', '.x', '%61', '\udcff', '%0A']
 )
-def test_a_part_of_somebody_else_has_no_name_in_it(part):
+def test_foreign_path_component_is_rejected(part):
     with pytest.raises(ValueError, match='expected') as caught:
         name_in(part)
     assert str(caught.value).isprintable()

@@ -68,7 +68,7 @@ def build(text, tmp_path):
         'components: {SerialEventHandler: {class: registry}}',
     ],
 )
-def test_without_a_client_the_members_are_found_in_the_registry_in_use(text, tmp_path):
+def test_default_partitioner_uses_the_registry_of_the_container(text, tmp_path):
     container = build(text, tmp_path)
     assert type(container.serial_events.partitioner) is RegistryPartitioner
 

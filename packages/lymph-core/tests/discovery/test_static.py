@@ -26,7 +26,7 @@ def configured(text):
     return config.create_instance('container.registry', group='lymph.discovery')
 
 
-def test_fixed_addresses_come_from_the_configuration():
+def test_fixed_addresses_are_read_from_the_configuration():
     registry = configured("""
         container:
           registry:
@@ -44,7 +44,7 @@ def test_fixed_addresses_come_from_the_configuration():
     assert store.endpoint == 'ipc:///run/store'
 
 
-def test_the_identity_of_a_fixed_address_is_made_from_it():
+def test_identity_of_a_fixed_address_is_derived_from_it():
     text = 'container: {registry: {class: static, services: {a: %s, b: tcp://x:1}}}'
     one, two = configured(text % 'tcp://x:1'), configured(text % 'tcp://x:2')
     assert next(iter(one.get('a'))).identity == next(iter(two.get('b'))).identity
@@ -74,7 +74,7 @@ def test_the_identity_of_a_fixed_address_is_made_from_it():
         ('{"a\\nb": tcp://a:1}', 'expected a name of 1 to 255 bytes'),
     ],
 )
-def test_what_is_no_address_is_an_error_that_names_the_place(services, said):
+def test_invalid_address_is_an_error_that_names_its_place(services, said):
     with pytest.raises(ConfigurationError, match=r'^<config>:1: container\.registry\..*') as caught:
         configured(f'container: {{registry: {{class: static, services: {services}}}}}')
     assert caught.match(said)
@@ -86,7 +86,7 @@ def test_unknown_option_is_an_error():
         configured('container: {registry: {class: static, service: {}}}')
 
 
-def test_a_hub_is_shared_through_the_configuration():
+def test_hub_can_be_shared_through_the_configuration():
     config = Configuration(
         {
             'dependencies': {'hub': {'class': 'lymph.discovery.static:StaticServiceRegistryHub'}},
@@ -107,7 +107,7 @@ def test_a_hub_is_shared_through_the_configuration():
         config.create_instance('wrong', group='lymph.discovery')
 
 
-def test_fixed_addresses_outlive_the_registry_that_brought_them():
+def test_fixed_addresses_stay_in_the_hub_after_their_registry_stops():
     hub = StaticServiceRegistryHub()
     registry = StaticServiceRegistry(hub, {'echo': [make_instance()]})
     registry.register('echo', make_instance())

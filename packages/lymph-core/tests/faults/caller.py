@@ -1,7 +1,8 @@
-"""What a calling process of the tests between hosts runs: callers that write down each outcome.
+"""The program of a calling process in tests between hosts: it records every outcome.
 
-Arguments: a configuration, how many callers, the timeout of a call in seconds, the file that gets a
-line of JSON for each call. SIGTERM lets the calls in flight end.
+Arguments: configuration file, number of callers, timeout of a call in seconds, and the file to
+which a line of JSON is written for each call. On SIGTERM, the process waits for its calls in
+flight and ends.
 """
 
 from __future__ import annotations

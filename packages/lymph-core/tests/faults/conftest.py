@@ -1,4 +1,4 @@
-"""Services as real processes, and callers that write down what becomes of each call."""
+"""Services as real processes, and callers that record the outcome of every call."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class Instance:
         self._process.send(number)
 
     def kill(self):
-        """End it as a crash does; returns when it is gone."""
+        """Kill the process with SIGKILL and wait until it has ended."""
         self._process.end()
 
     def ended(self, timeout=20):
-        """Wait until it has ended and return its exit status."""
+        """Wait until the process has ended and return its exit status."""
         eventually(lambda: not self._process.running, timeout, self.log.read_text)
         return self._process.exit_status
 
     def stop(self):
-        """Ask it to drain."""
+        """Ask the process to drain."""
         self.send(signal.SIGTERM)
 
     @property
@@ -73,7 +73,7 @@ class Instance:
 
 @dataclass
 class Outcome:
-    """What became of one call; times are of `time.monotonic`."""
+    """The outcome of one call; times are from `time.monotonic`."""
 
     began: float
     ended: float
@@ -86,7 +86,7 @@ class Outcome:
 
 
 class Load:
-    """Some callers, each of which calls again as soon as it has an outcome."""
+    """Closed load: a fixed number of callers, each of which calls again after every outcome."""
 
     def __init__(self, client, callers, service='work', *, timeout=5.0, seconds=0.005):
         self.outcomes: list[Outcome] = []
@@ -97,18 +97,18 @@ class Load:
         self._callers = [gevent.spawn(self._call_again_and_again) for _ in range(callers)]
 
     def in_flight(self):
-        """Return how many calls wait for a reply."""
+        """Return the number of calls that wait for a reply."""
         return in_flight(self._client)
 
     def failures(self):
         return [outcome for outcome in self.outcomes if outcome.error is not None]
 
     def pids_since(self, moment):
-        """Return who has answered calls that began after `moment`."""
+        """Return the process ids that answered calls started after `moment`."""
         return {outcome.pid for outcome in self.outcomes if outcome.began > moment} - {None}
 
     def go_on(self, calls=200):
-        """Return when that many more calls have ended."""
+        """Wait until `calls` more calls have ended."""
         enough = len(self.outcomes) + calls
 
         def done():
@@ -123,7 +123,7 @@ class Load:
         self._ending = True
 
     def end(self):
-        """Let the calls in flight end; a caller that broke down raises here."""
+        """Wait for the calls in flight; an unexpected error of a caller is raised here."""
         self.call_no_more()
         gevent.joinall(self._callers, raise_error=True)
 
@@ -146,14 +146,14 @@ class Load:
 
 @pytest.fixture(autouse=True)
 def state(tmp_path, monkeypatch):
-    """The folder in which the processes of a test find each other."""
+    """Return the state directory through which the processes of a test find each other."""
     monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path / 'state'))
     return tmp_path / 'state'
 
 
 @pytest.fixture
 def transport():
-    """The transport that clients and instances use; tests name others as parameters."""
+    """Return the transport of clients and instances; tests override it as a parameter."""
     return 'zmtp'
 
 
@@ -178,7 +178,7 @@ def client(make_client):
 
 @pytest.fixture
 def start(tmp_path, transport, client, ask):
-    """Start instances of a service and return them when they can be called."""
+    """Start instances of a service and return them once they can be called."""
     started = []
     numbers = itertools.count()  # also when two greenlets start some at the same time
 
@@ -209,7 +209,7 @@ def start(tmp_path, transport, client, ask):
 
 @pytest.fixture
 def load(make_client):
-    """Begin to call a service from many greenlets of this process."""
+    """Start to call a service from many greenlets of this process."""
     loads = []
 
     def load(callers=20, client=None, **options):
@@ -223,7 +223,7 @@ def load(make_client):
 
 @pytest.fixture
 def ask(client):
-    """Call one instance on a connection that carries no load."""
+    """Call one instance over a connection that carries no load."""
 
     def ask(instance, method, timeout=10, **body):
         subject = f'{instance.service}.{method}'
@@ -234,7 +234,7 @@ def ask(client):
 
 @pytest.fixture
 def begin(client):
-    """Begin a call; `get()` of what it returns gives its result or raises its error."""
+    """Start a call and return a greenlet: its `get()` returns the result or raises the error."""
     begun = []
 
     def begin(address, method, timeout=60, **body):
@@ -249,9 +249,9 @@ def begin(client):
 
 @pytest.fixture
 def nothing_left(ask):
-    """Check that a client holds no call, and that it gives everything back when it is closed.
+    """Check that a client has no pending call and releases all resources when it is closed.
 
-    The instances have to be as they were when they had started.
+    The instances must be in the state in which they were after their start.
     """
 
     def nothing_left(used, *instances):
@@ -274,7 +274,7 @@ def nothing_left(ask):
 
 @pytest.fixture(autouse=True)
 def nothing_remains(state):
-    """Check that a test left no greenlet and no descriptor in this process."""
+    """Check that a test leaves no greenlet and no descriptor in this process."""
     # what a process has for good is there from now on: the loop, and libzmq's thread
     gevent.sleep(0)
     shared_context().socket(zmq.DEALER).close()
@@ -289,7 +289,7 @@ def nothing_remains(state):
 
 @pytest.fixture
 def silent():
-    """Tell which endpoints a client passes over because they say nothing."""
+    """Return the endpoints that a client avoids because they are unresponsive."""
 
     def silent(client):
         links = client.container.rpc.stats()['connections']

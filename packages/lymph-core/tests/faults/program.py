@@ -1,7 +1,7 @@
-"""What a service process of the fault tests runs: an interface that can be made to suffer.
+"""The program of a service process in the fault tests: an interface with faults on request.
 
-SIGTERM drains the process and a second one stops it at once. It exits with 1 if a handler was cut,
-else with 0.
+SIGTERM drains the process and a second one stops it at once. The exit status is 1 if a handler was
+killed, otherwise 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _fork = {'gevent': os.fork, 'python': get_original('os', 'fork')}
 
 
 def greenlets():
-    """Count living greenlets, without those that wait to be used again by the next handler."""
+    """Return the number of live greenlets, without idle ones that wait for the next handler."""
     gc.collect()
     return sum(
         isinstance(thing, gevent.Greenlet) and bool(thing) and type(thing).__name__ != '_Worker'
@@ -39,7 +39,7 @@ def greenlets():
 
 
 class Work(lymph.Interface):
-    """Does what a test asks for and remembers what it did."""
+    """Performs the faults that a test asks for and records what it did."""
 
     def on_start(self):
         self.ran = []
@@ -47,7 +47,7 @@ class Work(lymph.Interface):
 
     @lymph.rpc()
     def do(self, token, seconds=0):
-        """Take `seconds` without blocking anybody; return the process id and the token."""
+        """Sleep for `seconds` without blocking the loop; return the process id and the token."""
         self.now += 1
         self.most = max(self.most, self.now)
         try:
@@ -59,7 +59,7 @@ class Work(lymph.Interface):
 
     @lymph.raw_rpc()
     def crash(self, channel, answered):
-        """Kill this process, before or after the answer has left."""
+        """Kill this process, before or after the answer is sent."""
         if answered:
             channel.reply(os.getpid())
             gevent.sleep(0)  # what a turn of the loop writes leaves at its end
@@ -67,7 +67,7 @@ class Work(lymph.Interface):
 
     @lymph.rpc()
     def block_the_loop(self, seconds):
-        """Keep everything else from running."""
+        """Block the event loop for `seconds`."""
         _block(seconds)
         return os.getpid()
 
@@ -81,12 +81,12 @@ class Work(lymph.Interface):
 
     @lymph.rpc()
     def history(self):
-        """Return what `relay` had left to spend when it was called, and the most `do` at once."""
+        """Return the remaining time of each call of `relay` and the maximum of concurrent `do`."""
         return {'budgets': self.ran, 'most': self.most}
 
     @lymph.rpc()
     def census(self):
-        """Return what a leak would make grow."""
+        """Return the numbers that would grow with a leak."""
         return {
             'descriptors': len(os.listdir('/proc/self/fd')),
             'greenlets': greenlets(),
@@ -104,9 +104,9 @@ class Work(lymph.Interface):
 
     @lymph.rpc()
     def fork(self, way, stay, told):
-        """Fork a child that tries what it inherited and what it makes itself; return its pid.
+        """Fork a child that uses the inherited container and one of its own; return its pid.
 
-        It writes what came of it to the file `told` and, with `stay`, lives on until it is killed.
+        The child writes the outcomes to the file `told`. With `stay`, it runs until it is killed.
         """
         pid = _fork[way]()
         if pid:
@@ -138,7 +138,7 @@ class Work(lymph.Interface):
 
 
 def configuration():
-    """The configuration that the command line names."""
+    """Return the configuration that is named on the command line."""
     config = Configuration()
     config.load_file(sys.argv[1])
     return config

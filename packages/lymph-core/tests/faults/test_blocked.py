@@ -1,4 +1,4 @@
-"""A handler that blocks the loop of its instance is a nuisance, not a death."""
+"""An instance whose loop is blocked by a handler is unresponsive, but not dead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gevent
 from lymph.testing.waiting import eventually
 
 
-def test_an_instance_whose_loop_is_blocked_for_ten_seconds_stays_connected_and_registered(
+def test_instance_whose_loop_is_blocked_for_ten_seconds_stays_connected_and_registered(
     start, make_client
 ):
     def block(transport):
@@ -39,7 +39,7 @@ def test_an_instance_whose_loop_is_blocked_for_ten_seconds_stays_connected_and_r
     gevent.joinall(blocked, raise_error=True)
 
 
-def test_calls_that_time_out_while_a_loop_is_blocked_go_elsewhere(
+def test_instance_with_a_blocked_loop_is_avoided_after_timeouts(
     start, make_client, load, ask, silent, nothing_left
 ):
     blocked, other = start(2)

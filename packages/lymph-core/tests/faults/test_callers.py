@@ -1,4 +1,4 @@
-"""What callers leave behind in a service, and calls in those who make them: nothing."""
+"""Callers leave no state behind in a service, and calls leave none in their callers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AT_ONCE = struct.pack('ii', 1, 0)  # SO_LINGER: close with a reset
 
 
 class ShortLived:
-    """Callers that connect, perhaps call, and go, each in one of several ways."""
+    """Callers that connect, may call, and disconnect in one of several ways."""
 
     def __init__(self, endpoint):
         self.answers = 0
@@ -72,7 +72,7 @@ class ShortLived:
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
-def test_three_thousand_short_lived_callers_leave_nothing_behind(start, ask):
+def test_three_thousand_short_lived_callers_leave_no_state_behind(start, ask):
     (instance,) = start()
     callers = ShortLived(instance.endpoint)
     callers.come_and_go(300)
@@ -89,7 +89,7 @@ def test_three_thousand_short_lived_callers_leave_nothing_behind(start, ask):
 
 
 @pytest.mark.parametrize(('transport', 'count'), [('zmtp', 100_000), ('zeromq', 20_000)])
-def test_a_hundred_thousand_calls_take_no_memory_on_either_side(
+def test_a_hundred_thousand_calls_leak_no_memory_on_either_side(
     start, make_client, ask, nothing_left, count
 ):
     (instance,) = start()

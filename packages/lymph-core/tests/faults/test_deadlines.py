@@ -1,4 +1,4 @@
-"""What a caller will no longer wait for is not begun, however many services lie between."""
+"""No handler starts after the deadline of its call, across any number of services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lymph.testing.waiting import eventually
 
 @pytest.fixture
 def chain(start):
-    """Three services in three processes."""
+    """Start three services in three processes."""
     return dict(zip('abc', start(services='abc'), strict=True))
 
 
@@ -19,13 +19,13 @@ def budgets(ask, chain, name):
     return ask(chain[name], 'history')['budgets']
 
 
-def test_each_service_of_a_chain_has_what_the_one_before_has_left(chain, client, ask):
+def test_each_service_of_a_chain_gets_the_remaining_time_of_its_caller(chain, client, ask):
     client.request('a', 'a.relay', path=['b', 'c'], pause=0.1, timeout=5)
     (first,), (second,), (third,) = (budgets(ask, chain, name) for name in 'abc')
     assert 5 >= first > second > third > 0
 
 
-def test_work_whose_time_is_over_reaches_no_further_service(chain, client, ask):
+def test_expired_call_reaches_no_further_service(chain, client, ask):
     with pytest.raises(Timeout) as caught:
         client.request('a', 'a.relay', path=['b', 'c'], pause=0.6, timeout=1)
     assert caught.value.executed == 'maybe'
@@ -37,7 +37,7 @@ def test_work_whose_time_is_over_reaches_no_further_service(chain, client, ask):
     assert 'no time left for the call' in chain['b'].log.read_text()
 
 
-def test_a_request_that_arrives_late_is_refused_and_does_not_run(start, client, ask):
+def test_expired_request_is_refused_and_not_executed(start, client, ask):
     (instance,) = start()
 
     def answer(left):
@@ -52,9 +52,7 @@ def test_a_request_that_arrives_late_is_refused_and_does_not_run(start, client, 
     assert len(ask(instance, 'history')['budgets']) == 1
 
 
-def test_nothing_begins_after_its_deadline_under_a_load_that_cannot_be_served_in_time(
-    chain, client, ask, begin
-):
+def test_no_handler_starts_after_its_deadline_under_overload(chain, client, ask, begin):
     calls = [begin('a', 'relay', path=['b', 'c'], pause=0.05, timeout=0.14) for _ in range(100)]
     eventually(lambda: all(call.ready() for call in calls))
     for name in 'abc':
@@ -65,5 +63,5 @@ def test_nothing_begins_after_its_deadline_under_a_load_that_cannot_be_served_in
 
 
 def quiet(client, instance):
-    """Tell whether no handler runs."""
+    """Return whether no handler is running."""
     return client.request(instance.endpoint, 'lymph.status')['handlers']['running'] == 0

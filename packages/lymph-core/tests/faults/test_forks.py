@@ -1,4 +1,4 @@
-"""A child that is forked from a service leaves everything to its parent."""
+"""A child forked from a service cannot use the resources of its parent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSAL = (
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
 @pytest.mark.parametrize('way', ['gevent', 'python'])
-def test_a_child_refuses_to_use_what_it_inherited_and_its_parent_goes_on(
+def test_forked_child_cannot_use_the_inherited_container_and_its_parent_is_unaffected(
     start, make_client, load, ask, tmp_path, way, nothing_left
 ):
     (parent,) = start()
@@ -41,7 +41,7 @@ def test_a_child_refuses_to_use_what_it_inherited_and_its_parent_goes_on(
     assert parent.ended() == 0
 
 
-def test_a_child_keeps_neither_port_nor_callers_nor_name_of_a_parent_that_dies(
+def test_forked_child_keeps_neither_port_nor_connections_nor_registration_of_a_killed_parent(
     start, client, ask, tmp_path, begin
 ):
     (parent,) = start()
@@ -61,7 +61,7 @@ def test_a_child_keeps_neither_port_nor_callers_nor_name_of_a_parent_that_dies(
 
 
 def ended(pid):
-    """Tell whether a process is gone or waits to be reaped."""
+    """Return whether a process has ended or is a zombie."""
     try:
         with open(f'/proc/{pid}/stat') as file:
             return file.read().rpartition(')')[2].split()[0] == 'Z'

@@ -1,4 +1,4 @@
-"""An instance that is killed takes the calls in flight on it along, and nothing else."""
+"""Killing an instance fails the calls in flight on it, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lymph.testing.waiting import eventually
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
-def test_killing_one_of_three_fails_no_call_but_those_in_flight_on_it(
+def test_killing_one_of_three_instances_fails_only_its_calls_in_flight(
     start, make_client, load, nothing_left
 ):
     victim, *others = start(3)
@@ -36,7 +36,9 @@ def test_killing_one_of_three_fails_no_call_but_those_in_flight_on_it(
     nothing_left(caller, *others)
 
 
-def test_the_death_of_the_only_instance_ends_each_call_as_what_it_was(start, load, client):
+def test_killing_the_only_instance_fails_its_calls_in_flight_as_connection_lost(
+    start, load, client
+):
     (victim,) = start(1)
     calls = load(10, client, seconds=10)
     eventually(lambda: calls.in_flight() == 10)
@@ -47,7 +49,7 @@ def test_the_death_of_the_only_instance_ends_each_call_as_what_it_was(start, loa
     assert len(calls.outcomes) == 10
 
 
-def test_a_call_whose_handler_kills_its_process_is_not_repeated(start, client):
+def test_call_whose_handler_kills_its_process_is_not_retried(start, client):
     instances = start(2)
     with pytest.raises(ConnectionLost) as caught:
         client.request('work', 'work.crash', answered=False, timeout=10)
@@ -58,7 +60,7 @@ def test_a_call_whose_handler_kills_its_process_is_not_repeated(start, client):
     assert client.request('work', 'work.do', token=1) == [other.pid, 1]
 
 
-def test_an_answer_that_left_before_the_crash_arrives(start, client):
+def test_answer_sent_before_a_crash_arrives(start, client):
     (instance,) = start()
     assert client.request('work', 'work.crash', answered=True, timeout=10) == instance.pid
     assert instance.ended() == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""An instance that runs as many handlers as it may refuses the rest, which others take."""
+"""An instance whose handlers are all busy refuses further calls, and others serve them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lymph.exceptions import Refused
 from lymph.testing.waiting import eventually
 
 
-def test_a_full_instance_refuses_as_not_run(start, client, begin):
+def test_overloaded_instance_refuses_calls_as_not_executed(start, client, begin):
     (instance,) = start(pool_size=2)
     running = [begin(instance.endpoint, 'do', token=n, seconds=1) for n in range(2)]
     eventually(lambda: in_flight(client) == 2)
@@ -19,7 +19,9 @@ def test_a_full_instance_refuses_as_not_run(start, client, begin):
     assert client.request(instance.endpoint, 'work.do', token=4) == [instance.pid, 4]
 
 
-def test_what_a_full_instance_refuses_is_served_by_others(start, make_client, ask, begin, client):
+def test_calls_refused_by_an_overloaded_instance_are_served_by_others(
+    start, make_client, ask, begin, client
+):
     full, other = start(1, pool_size=2) + start(1)
     running = [begin(full.endpoint, 'do', token=n, seconds=1) for n in range(2)]
     eventually(lambda: in_flight(client) == 2)
@@ -30,7 +32,7 @@ def test_what_a_full_instance_refuses_is_served_by_others(start, make_client, as
     assert ask(full, 'history')['most'] == 2
 
 
-def test_never_more_handlers_run_than_the_pool_has_places(start, make_client, load, ask):
+def test_number_of_running_handlers_never_exceeds_the_pool_size(start, make_client, load, ask):
     instances = start(2, pool_size=2)
     calls = [load(10, make_client(), seconds=0.01) for _ in range(4)]
     for some in calls:

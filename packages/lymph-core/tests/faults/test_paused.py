@@ -1,4 +1,4 @@
-"""An instance that is stopped keeps its connections and answers nobody: it is passed over."""
+"""A suspended process keeps its connections but answers no call: callers avoid it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lymph.testing.waiting import eventually
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
-def test_a_silent_instance_is_passed_over_until_it_answers_again(
+def test_unresponsive_instance_is_avoided_until_it_answers_again(
     start, make_client, load, silent, nothing_left
 ):
     victim, *others = start(3)
@@ -38,7 +38,7 @@ def test_a_silent_instance_is_passed_over_until_it_answers_again(
     nothing_left(caller, victim, *others)
 
 
-def test_an_instance_that_is_alone_is_called_although_it_is_silent(start, client, silent):
+def test_unresponsive_instance_is_called_if_it_is_the_only_one(start, client, silent):
     (alone,) = start()
     assert client.request('work', 'work.do', token=1) == [alone.pid, 1]
     alone.send(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""While the registry cannot be read, what is known goes on being called."""
+"""While the registry is unreadable, callers keep using the instances that they know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lymph.testing.waiting import eventually
 
 @contextmanager
 def nobody_reads(folder):
-    """Put a link that leads nowhere where the registry's directory was: not even root reads it."""
+    """Replace the registry's directory by a link to itself, which not even root can read."""
     away = folder.with_name('away')
     folder.rename(away)
     folder.symlink_to(folder)
@@ -22,7 +22,7 @@ def nobody_reads(folder):
     away.rename(folder)
 
 
-def test_without_a_registry_known_instances_are_called_and_a_dead_one_is_passed_over(
+def test_known_instances_are_called_and_dead_ones_avoided_while_the_registry_is_unreadable(
     start, make_client, load, state, nothing_left
 ):
     victim, *others = start(3)

@@ -1,4 +1,4 @@
-"""Instances that are asked to stop finish what they have begun and turn nobody away."""
+"""Instances that are asked to stop finish their running calls, and no caller fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lymph.testing.waiting import eventually, let_pass
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
-def test_a_rolling_restart_under_load_fails_no_call(start, make_client, load, nothing_left):
+def test_rolling_restart_under_load_fails_no_call(start, make_client, load, nothing_left):
     old = start(3)
     caller = make_client(retries=0)
     loads = [load(10, caller, seconds=0), load(10, caller, seconds=0.05)]
@@ -30,7 +30,7 @@ def test_a_rolling_restart_under_load_fails_no_call(start, make_client, load, no
     nothing_left(caller, *new)
 
 
-def test_a_stop_finishes_what_runs_and_takes_no_more(start, client, begin):
+def test_stopping_instance_finishes_running_calls_and_is_unregistered(start, client, begin):
     (instance,) = start(drain_timeout=20)
     running = begin('work', 'do', token=1, seconds=1)
     eventually(lambda: started(client, instance))
@@ -40,9 +40,7 @@ def test_a_stop_finishes_what_runs_and_takes_no_more(start, client, begin):
     assert instance.ended() == 0
 
 
-def test_a_call_that_arrives_while_the_rest_is_finished_is_refused_as_not_run(
-    start, client, ask, begin
-):
+def test_call_to_a_draining_instance_is_refused_as_not_executed(start, client, ask, begin):
     (instance,) = start(drain_timeout=20)
     running = begin(instance.endpoint, 'do', token=1, seconds=2)
     eventually(lambda: started(client, instance))
@@ -61,7 +59,9 @@ def test_a_call_that_arrives_while_the_rest_is_finished_is_refused_as_not_run(
     assert instance.ended() == 0
 
 
-def test_a_handler_that_outlasts_the_drain_is_cut_and_its_caller_told(start, client, begin):
+def test_handler_that_outlasts_the_drain_timeout_is_killed_and_its_caller_gets_an_error(
+    start, client, begin
+):
     (instance,) = start(drain_timeout=0.2)
     running = begin('work', 'do', token=1, seconds=60)
     eventually(lambda: started(client, instance))
@@ -72,7 +72,7 @@ def test_a_handler_that_outlasts_the_drain_is_cut_and_its_caller_told(start, cli
     assert instance.ended() == 1
 
 
-def test_a_second_signal_stops_at_once(start, client, begin):
+def test_second_signal_stops_the_instance_at_once(start, client, begin):
     (instance,) = start(drain_timeout=60)
     running = begin('work', 'do', token=1, seconds=60)
     eventually(lambda: started(client, instance))
@@ -85,7 +85,7 @@ def test_a_second_signal_stops_at_once(start, client, begin):
     assert instance.ended() == 1
 
 
-def test_a_second_signal_with_nothing_to_cut_is_a_clean_end(start, client, ask):
+def test_second_signal_without_running_handlers_is_a_clean_exit(start, client, ask):
     (instance,) = start(drain_timeout=60)
     instance.stop()
     eventually(lambda: nobody_offers(client, 'work'))
@@ -93,7 +93,7 @@ def test_a_second_signal_with_nothing_to_cut_is_a_clean_end(start, client, ask):
     assert instance.ended() == 0
 
 
-def test_callers_that_stay_connected_do_not_keep_an_instance_from_ending(start, make_client):
+def test_connected_callers_do_not_prevent_an_instance_from_exiting(start, make_client):
     (instance,) = start()
     clients = [make_client() for _ in range(5)]
     for caller in clients:
@@ -105,7 +105,7 @@ def test_callers_that_stay_connected_do_not_keep_an_instance_from_ending(start, 
 
 
 def started(client, instance):
-    """Tell whether a handler runs."""
+    """Return whether exactly one handler is running."""
     return client.request(instance.endpoint, 'lymph.status')['handlers']['running'] == 1
 
 

@@ -1,4 +1,4 @@
-"""Instances that cannot be connected to: callers that start afterwards fail no call."""
+"""Unreachable instances fail no call of callers that start afterwards."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TRANSPORTS = pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
 
 
 class BadAddresses:
-    """Endpoints where nobody answers, each in a way of its own."""
+    """Endpoints that are unreachable, each in a different way."""
 
     def __init__(self, stack):
         self._stack = stack
         self.accepted = 0
 
     def refused(self):
-        """Return a port that nobody listens at, and that nobody is given meanwhile."""
+        """Return an endpoint that refuses connections; its port stays reserved."""
         taken = self._stack.enter_context(socket.socket())
         taken.bind(('127.0.0.1', 0))
         return f'tcp://127.0.0.1:{taken.getsockname()[1]}'
 
     def black_hole(self):
-        """Return a port that answers no SYN: its queue of connections is full."""
+        """Return an endpoint that answers no SYN because its accept queue is full."""
         server = self._stack.enter_context(socket.create_server(('127.0.0.1', 0), backlog=0))
         for _ in range(2):
             filling = self._stack.enter_context(socket.socket())
@@ -43,12 +43,12 @@ class BadAddresses:
         return f'tcp://127.0.0.1:{server.getsockname()[1]}'
 
     def mute(self):
-        """Return a port that takes connections and never says a word."""
+        """Return an endpoint that accepts connections and never sends anything."""
         server = self._stack.enter_context(socket.create_server(('127.0.0.1', 0), backlog=100))
         return f'tcp://127.0.0.1:{server.getsockname()[1]}'
 
     def hanging_up(self):
-        """Return a port that takes connections and ends them at once."""
+        """Return an endpoint that accepts connections and closes them at once."""
 
         def hang_up(sock, address):
             self.accepted += 1
@@ -71,7 +71,7 @@ def bad():
 
 @pytest.fixture
 def knowing(transport):
-    """Make clients that know fixed addresses of the service `work`."""
+    """Return a factory of clients with fixed addresses of the service `work`."""
     clients = []
 
     def knowing(*endpoints, **rpc):
@@ -87,9 +87,7 @@ def knowing(transport):
 
 
 @TRANSPORTS
-def test_an_instance_that_was_stopped_before_a_caller_started_fails_no_call(
-    start, make_client, load
-):
+def test_instance_suspended_before_the_caller_started_fails_no_call(start, make_client, load):
     stopped, good = start(2)
     stopped.send(signal.SIGSTOP)
     calls = load(4, make_client(), timeout=1.0)
@@ -104,7 +102,7 @@ def test_an_instance_that_was_stopped_before_a_caller_started_fails_no_call(
 
 @TRANSPORTS
 @pytest.mark.parametrize('kinds', [*([kind] for kind in KINDS), 2 * KINDS])
-def test_addresses_where_nobody_answers_fail_no_call(start, knowing, load, bad, kinds):
+def test_unreachable_addresses_fail_no_call(start, knowing, load, bad, kinds):
     (good,) = start()
     client = knowing(*(getattr(bad, kind)() for kind in kinds), good.endpoint)
     calls = load(4, client, timeout=1.0)
@@ -115,7 +113,7 @@ def test_addresses_where_nobody_answers_fail_no_call(start, knowing, load, bad, 
 
 
 @TRANSPORTS
-def test_an_address_that_failed_is_tried_by_one_probe_and_not_by_calls(start, knowing, load, bad):
+def test_failed_address_is_retried_by_a_single_probe_and_not_by_calls(start, knowing, load, bad):
     (good,) = start()
     calls = load(8, knowing(bad.hanging_up(), good.endpoint), timeout=1.0, seconds=0)
     calls.go_on(200)
@@ -128,9 +126,7 @@ def test_an_address_that_failed_is_tried_by_one_probe_and_not_by_calls(start, kn
 
 @TRANSPORTS
 @pytest.mark.parametrize('kind', ['black_hole', 'mute'])
-def test_a_service_whose_only_instance_does_not_answer_is_given_up_at_the_connect_timeout(
-    knowing, bad, kind
-):
+def test_call_fails_at_the_connect_timeout_if_the_only_instance_does_not_answer(knowing, bad, kind):
     client = knowing(getattr(bad, kind)(), connect_timeout=0.2)
     said = r'^1 instance of work known, none reachable: tcp://.*: no connection within 0\.2 s'
     with gevent.Timeout(20), pytest.raises(NotConnected, match=said) as caught:
@@ -139,7 +135,7 @@ def test_a_service_whose_only_instance_does_not_answer_is_given_up_at_the_connec
 
 
 @TRANSPORTS
-def test_the_only_instance_is_called_as_soon_as_it_is_there(start, knowing, bad):
+def test_call_reaches_the_only_instance_as_soon_as_it_has_started(start, knowing, bad):
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         port = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Services and callers on hosts of their own, which vanish, are cut off, and come back."""
+"""Services and callers on separate hosts that vanish, are cut off, and are restored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def network():
 
 @pytest.fixture
 def run(tmp_path, transport):
-    """Run a module of this folder on a host, with a configuration."""
+    """Return a function that runs a module of this folder on a host, with a configuration."""
     numbers = itertools.count()
 
     def run(host, module, container, interfaces, *arguments):
@@ -54,7 +54,7 @@ def run(tmp_path, transport):
 
 @pytest.fixture
 def serve(run, client):
-    """Start the service on a host and return its process and what it has announced."""
+    """Return a function that starts the service on a host and waits until it is announced."""
 
     def serve(host, **container):
         container = {'ip': '0.0.0.0', 'port': PORT, **container}
@@ -76,7 +76,7 @@ def serve(run, client):
 
 
 class Calls:
-    """The outcomes of a calling process so far."""
+    """The outcomes recorded so far by a calling process."""
 
     def __init__(self, process, path):
         self._process = process
@@ -98,7 +98,7 @@ class Calls:
         return {each['pid'] for each in self.outcomes() if each['began'] > moment} - {None}
 
     def go_on(self, count):
-        """Return when that many more calls have ended."""
+        """Wait until `count` more calls have ended."""
         enough = len(self.outcomes()) + count
         eventually(lambda: len(self.outcomes()) >= enough, 30, self._process.log.read_text)
 
@@ -110,7 +110,7 @@ class Calls:
 
 @pytest.fixture
 def call(run, tmp_path):
-    """Begin to call the service from a host, at fixed addresses or as the registry says."""
+    """Return a function that starts callers on a host, with fixed addresses or the registry."""
 
     def call(host, callers, *services):
         path = tmp_path / f'outcomes-{callers}'
@@ -123,7 +123,7 @@ def call(run, tmp_path):
 
 
 @TRANSPORTS
-def test_a_host_that_vanishes_under_load_fails_only_what_was_in_flight_there(network, serve, call):
+def test_host_that_vanishes_under_load_fails_only_the_calls_in_flight_to_it(network, serve, call):
     victim, good, caller = network.host(), network.host(), network.host()
     gone, stays = serve(victim), serve(good)
     calls = call(caller, 16, victim, good)
@@ -142,7 +142,7 @@ def test_a_host_that_vanishes_under_load_fails_only_what_was_in_flight_there(net
 
 
 @TRANSPORTS
-def test_a_host_that_vanished_before_a_caller_started_fails_no_call_and_is_used_when_it_is_back(
+def test_host_that_vanished_before_the_caller_started_fails_no_call_and_is_used_when_restored(
     network, serve, call
 ):
     victim, good, caller = network.host(), network.host(), network.host()
@@ -160,7 +160,7 @@ def test_a_host_that_vanished_before_a_caller_started_fails_no_call_and_is_used_
 
 
 @pytest.mark.parametrize('transport', ['zmtp'])
-def test_a_host_that_was_cut_off_is_used_again_afterwards(network, serve, call):
+def test_host_is_used_again_after_a_network_partition(network, serve, call):
     victim, good, caller = network.host(), network.host(), network.host()
     cut_off, _ = serve(victim), serve(good)
     calls = call(caller, 4, victim, good)
@@ -188,10 +188,10 @@ def test_a_host_that_was_cut_off_is_used_again_afterwards(network, serve, call):
         ('127.0.0.1', '10.77.0.1', '10.77.0.1:4001', None),
     ],
 )
-def test_an_instance_is_called_at_what_it_announces(
+def test_instance_is_called_at_its_announced_address(
     network, serve, call, ip, source, advertise, announced
 ):
-    """`source` is the address of its default route; 10.88.0.1 is one that others do not reach."""
+    """`source` is the address of its default route; other hosts cannot reach 10.88.0.1."""
     host, caller = network.host(), network.host()
     host.run('ip', 'address', 'add', '10.88.0.1/32', 'dev', 'lo')
     family, gateway = ('-6', caller.address6) if ':' in source else ('-4', caller.address)

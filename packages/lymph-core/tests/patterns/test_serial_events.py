@@ -23,7 +23,7 @@ from lymph.testing.waiting import eventually, let_pass
 
 
 class Log:
-    """What the handlers of a test have done, in this order."""
+    """Records the events that the handlers of a test have handled, in order."""
 
     def __init__(self):
         self.seen = []
@@ -68,7 +68,7 @@ def owned(*containers):
     ]
 
 
-def test_the_events_of_a_key_are_handled_one_at_a_time_and_in_order(world):
+def test_events_of_a_key_are_handled_one_at_a_time_and_in_order(world):
     container = world.container(Shop)
     emit(container)
     eventually(lambda: len(log.seen) == 100)
@@ -76,7 +76,7 @@ def test_the_events_of_a_key_are_handled_one_at_a_time_and_in_order(world):
     assert log.most == 1
 
 
-def test_keys_of_different_partitions_are_handled_at_the_same_time(world):
+def test_keys_of_different_partitions_are_handled_concurrently(world):
     entered = []
 
     class Slow(lymph.Interface):
@@ -103,7 +103,7 @@ def test_instances_share_the_partitions(world):
     assert all(log.of(key) == list(range(20)) for key in 'abcde')
 
 
-def test_the_partitions_of_an_instance_that_leaves_are_taken_over(world):
+def test_partitions_of_a_draining_instance_are_taken_over(world):
     first, second = world.container(Shop), world.container(Shop)
     eventually(lambda: list(map(len, owned(first, second))) == [2, 2])
     emit(second, 10)
@@ -114,7 +114,7 @@ def test_the_partitions_of_an_instance_that_leaves_are_taken_over(world):
     assert all(log.of(key) == [*range(10), *range(10)] for key in 'abcde')
 
 
-def test_an_event_keeps_its_type_id_and_headers(world):
+def test_event_keeps_its_type_id_and_headers(world):
     seen = []
 
     class Careful(lymph.Interface):
@@ -136,7 +136,7 @@ def test_an_event_keeps_its_type_id_and_headers(world):
     assert event.attempt == 1
 
 
-def test_without_a_key_function_the_type_is_the_key(world):
+def test_event_type_is_the_default_key(world):
     seen = []
 
     class Careful(lymph.Interface):
@@ -154,7 +154,7 @@ def test_without_a_key_function_the_type_is_the_key(world):
         assert [n for each, n in seen if each == event_type] == list(range(10))
 
 
-def test_what_an_interface_emits_in_on_start_is_kept_for_its_serial_handler(world):
+def test_event_that_an_interface_emits_in_on_start_is_kept_for_its_serial_handler(world):
     class Eager(Shop):
         def on_start(self):
             self.emit('order.paid', {'key': 'a', 'n': 1})
@@ -165,7 +165,7 @@ def test_what_an_interface_emits_in_on_start_is_kept_for_its_serial_handler(worl
     eventually(lambda: log.seen == [('a', 1)])
 
 
-def test_what_a_worker_emits_in_on_start_is_kept_for_serial_handlers(world):
+def test_event_that_a_worker_emits_in_on_start_is_kept_for_serial_handlers(world):
     class Eager(Shop):
         def on_start(self):
             if self.container.worker:
@@ -176,7 +176,7 @@ def test_what_a_worker_emits_in_on_start_is_kept_for_serial_handlers(world):
     eventually(lambda: log.seen == [('a', 1)])
 
 
-def test_a_handler_of_everything_does_not_feed_on_itself(world):
+def test_handler_of_all_events_receives_each_event_once(world):
     seen = []
 
     class Curious(lymph.Interface):
@@ -195,7 +195,7 @@ def test_a_handler_of_everything_does_not_feed_on_itself(world):
 
 
 @pytest.mark.parametrize('wrong', [{}, {'key': None}])
-def test_an_event_without_a_key_is_a_dead_letter_and_the_others_go_on(world, wrong):
+def test_event_without_a_key_becomes_a_dead_letter_and_blocks_no_other(world, wrong):
     container = world.container(Shop)
     container.emit_event('order.paid', {**wrong, 'n': 0})
     container.emit_event('order.paid', {'key': 'a', 'n': 1})
@@ -204,7 +204,7 @@ def test_an_event_without_a_key_is_a_dead_letter_and_the_others_go_on(world, wro
     assert 'key' in letter.error
 
 
-def test_a_failed_event_is_tried_again_before_the_next_one_of_its_key(world):
+def test_failed_event_is_retried_before_the_next_one_of_its_key(world):
     attempts = []
 
     class Clumsy(lymph.Interface):
@@ -221,7 +221,7 @@ def test_a_failed_event_is_tried_again_before_the_next_one_of_its_key(world):
     assert attempts == [(1, 1), (1, 2), (2, 1)]
 
 
-def test_an_upgraded_serial_handler_is_not_given_types_it_no_longer_handles(world):
+def test_upgraded_serial_handler_does_not_receive_types_it_no_longer_handles(world):
     class Upgraded(lymph.Interface):
         @serial_event('order.sent', partition_count=1, key=lambda self, event: 'one')
         def ship(self, event):
@@ -245,7 +245,7 @@ def test_an_upgraded_serial_handler_is_not_given_types_it_no_longer_handles(worl
     assert all('order.paid' in letter.error for letter in letters)
 
 
-def test_of_several_versions_in_a_container_the_newest_handles(world):
+def test_newest_version_in_a_container_handles_the_events(world):
     handled = []
 
     class New(Shop):
@@ -293,7 +293,7 @@ def test_partitioner_that_fails_to_leave_does_not_prevent_the_stop(world):
     assert container.stop() == 0
 
 
-def test_a_worker_handles_no_serial_events(world):
+def test_worker_handles_no_serial_events(world):
     class Worked(Shop):
         @lymph.task()
         def work(self):
@@ -303,14 +303,14 @@ def test_a_worker_handles_no_serial_events(world):
     assert worker.serial_events.handlers == {}
 
 
-def test_the_partitions_of_an_instance_are_a_metric(world):
+def test_number_of_partitions_is_a_metric(world):
     container = world.container(Shop)
     eventually(
         lambda: ('serial_events.partitions', 4, {'handler': 'shop.ship'}) in [*container.metrics]
     )
 
 
-def test_the_method_stays_a_plain_one():
+def test_serial_handler_stays_a_plain_method():
     class Plain(Shop):
         def ship(self, event):
             return 'shipped', event
@@ -332,12 +332,12 @@ def test_the_method_stays_a_plain_one():
         (('a',), {'key': lambda event: ''}, TypeError),
     ],
 )
-def test_what_is_declared_wrongly_is_an_error_at_once(arguments, options, error):
+def test_invalid_declaration_raises_at_once(arguments, options, error):
     with pytest.raises(error):
         serial_event(*arguments, **options)
 
 
-def test_a_handler_takes_the_event_and_is_one_thing():
+def test_handler_must_take_the_event_and_cannot_be_declared_twice():
     with pytest.raises(TypeError, match='parameters self and event'):
 
         @serial_event('a')
@@ -353,7 +353,7 @@ def test_a_handler_takes_the_event_and_is_one_thing():
 
 
 @pytest.mark.parametrize('taken', ['ship', 'ship.0', 'ship.11', 'ship.12'])
-def test_a_handler_cannot_have_the_queue_of_a_serial_handler_or_its_partitions(world, taken):
+def test_handler_cannot_use_the_queues_of_a_serial_handler(world, taken):
     class Taken(lymph.Interface):
         @lymph.event('thing', queue_name=taken)
         def other(self, event):
@@ -367,7 +367,7 @@ def test_a_handler_cannot_have_the_queue_of_a_serial_handler_or_its_partitions(w
         world.container(Taken)
 
 
-def test_a_carried_event_is_restored():
+def test_carried_event_is_restored():
     event = Event('order.paid', {'n': 1}, 'me', {'trace_id': 'x'}, attempt=3)
     sent = carried(event, topic_of('shop.ship', 3))
     assert is_carried(sent)
@@ -384,7 +384,7 @@ def test_a_carried_event_is_restored():
 
 
 @pytest.mark.parametrize('n', range(len(RAISED)))
-def test_whatever_a_key_function_raises_the_event_is_a_dead_letter_at_once(n, world):
+def test_any_exception_of_a_key_function_makes_the_event_a_dead_letter_at_once(n, world):
     calls = []
 
     def key(interface, event):
@@ -428,7 +428,7 @@ class Key(IntEnum):
     ],
     ids=repr,
 )
-def test_what_is_no_text_number_uuid_or_bytes_is_no_key(key, world):
+def test_key_that_is_not_text_int_uuid_or_bytes_is_rejected(key, world):
     class Keyed(lymph.Interface):
         @serial_event('order.*', partition_count=2, key=lambda self, event: key)
         def ship(self, event):
@@ -448,7 +448,7 @@ KEYS = [
 ]
 
 
-def test_texts_numbers_uuids_and_bytes_are_keys_whose_events_come_in_order(world):
+def test_events_with_text_int_uuid_and_bytes_keys_arrive_in_order(world):
     class Keyed(lymph.Interface):
         @serial_event('order.*', partition_count=2, key=lambda self, event: KEYS[event['key']])
         def ship(self, event):
@@ -474,11 +474,11 @@ def test_texts_numbers_uuids_and_bytes_are_keys_whose_events_come_in_order(world
     ],
     ids=range(8),
 )
-def test_a_key_has_the_same_text_wherever_it_is_computed(key, text):
+def test_text_of_a_key_is_the_same_in_every_process(key, text):
     assert key_text(key) == text
 
 
-def test_whatever_a_serial_handler_raises_the_next_event_is_handled(world):
+def test_next_event_is_handled_after_any_exception_of_a_serial_handler(world):
     class Failing(lymph.Interface):
         @serial_event('order.*', partition_count=1, key=lambda self, event: 'one')
         def ship(self, event):
@@ -496,7 +496,7 @@ def test_whatever_a_serial_handler_raises_the_next_event_is_handled(world):
         assert letter.error.startswith(error_name(RAISED[n]()))
 
 
-def test_a_partition_that_cannot_be_given_back_is_not_forgotten(world, monkeypatch):
+def test_release_of_a_partition_is_retried_until_it_succeeds(world, monkeypatch):
     monkeypatch.setattr('lymph.patterns._serial_events.handlers._AFTER_ERROR', 0.01)
     first = world.container(Shop)
     eventually(lambda: owned(first) == [[0, 1, 2, 3]])
@@ -516,7 +516,7 @@ def test_a_partition_that_cannot_be_given_back_is_not_forgotten(world, monkeypat
     assert log.most == 1
 
 
-def test_a_stop_while_partitions_are_subscribed_is_no_error(world, caplog):
+def test_stopping_while_partitions_are_subscribed_logs_no_warning(world, caplog):
     container = world.container(Shop, start=False)
     subscribe, stopping, waiting = container.events.subscribe, Signal(), Signal()
 

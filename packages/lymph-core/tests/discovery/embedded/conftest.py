@@ -28,7 +28,7 @@ BEGIN = """
 
 
 class Process:
-    """A Python process that runs `code`; a line that it prints is read with `hear`."""
+    """A Python process that runs `code`; `hear` returns the next line that it prints."""
 
     def __init__(self, code, path):
         program = textwrap.dedent(BEGIN) + textwrap.dedent(code)

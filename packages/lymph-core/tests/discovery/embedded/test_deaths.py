@@ -1,4 +1,4 @@
-"""What the end of a process, in whatever way, does to what it registered."""
+"""Effects of the end of a process, by any cause, on its registrations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files_in(path):
     ]
 
 
-def test_a_killed_owner_leaves_every_live_view_at_once(run, registry):
+def test_instances_of_a_killed_process_leave_every_live_view_at_once(run, registry):
     owner = run(OWNER)
     owner.hear()
     services = [registry.get('echo'), registry.get('other')]
@@ -42,7 +42,7 @@ def test_a_killed_owner_leaves_every_live_view_at_once(run, registry):
     assert registry.discover() == set()
 
 
-def test_one_descriptor_is_held_for_each_process_that_is_known(run, registry):
+def test_registry_holds_one_descriptor_per_known_process(run, registry):
     def descriptors():
         return len(os.listdir('/proc/self/fd'))
 
@@ -62,7 +62,7 @@ def test_one_descriptor_is_held_for_each_process_that_is_known(run, registry):
     assert descriptors() == before
 
 
-def test_a_stopped_process_stays_registered(run, registry):
+def test_suspended_process_stays_registered(run, registry):
     owner = run(OWNER)
     owner.hear()
     service = registry.get('echo')
@@ -80,7 +80,7 @@ def test_a_stopped_process_stays_registered(run, registry):
 
 
 @pytest.mark.parametrize('notice', ['suspect', 'endpoint', 'refresh', 'get', 'ring', 'discover'])
-def test_where_deaths_are_not_told_the_next_look_finds_them(run, path, monkeypatch, notice):
+def test_without_pidfd_a_dead_process_is_noticed_at_the_next_check(run, path, monkeypatch, notice):
     monkeypatch.delattr(os, 'pidfd_open')
     registry = EmbeddedServiceRegistry(path)
     owner = run(OWNER)
@@ -111,7 +111,7 @@ def test_where_deaths_are_not_told_the_next_look_finds_them(run, path, monkeypat
     registry.on_stop()
 
 
-def test_an_owner_that_dies_while_it_is_read_is_not_kept(run, registry, monkeypatch):
+def test_process_that_dies_while_its_instance_is_read_is_left_out(run, registry, monkeypatch):
     owner = run(OWNER)
     owner.hear()
     owners = registry._watcher._owners
@@ -150,7 +150,7 @@ def test_process_killed_during_a_registration_leaves_no_instance(run, registry, 
     assert len(files_in(path)) == 1
 
 
-def test_killed_between_writing_and_naming_leaves_nothing(run, registry, path):
+def test_process_killed_before_the_rename_leaves_nothing_behind(run, registry, path):
     owner = run("""
         os.rename = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
         registry.register('echo', instance())
@@ -162,7 +162,7 @@ def test_killed_between_writing_and_naming_leaves_nothing(run, registry, path):
     assert files_in(path) == []
 
 
-def test_a_child_of_a_killed_owner_does_not_keep_it_registered(run, registry):
+def test_child_of_a_killed_process_does_not_keep_it_registered(run, registry):
     owner = run("""
         import subprocess
         registry.register('echo', instance())
@@ -186,7 +186,7 @@ def test_a_child_of_a_killed_owner_does_not_keep_it_registered(run, registry):
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_forked_child_refuses_and_leaves_the_parent_registered(run, registry):
+def test_forked_child_cannot_use_the_registry_and_its_parent_stays_registered(run, registry):
     owner = run("""
         registry.register('echo', instance())
         service = registry.get('echo')
@@ -226,7 +226,7 @@ def test_a_forked_child_refuses_and_leaves_the_parent_registered(run, registry):
     eventually(lambda: not len(service), 10)
 
 
-def test_many_processes_that_come_and_go_leave_the_right_ones(run, registry):
+def test_concurrent_registrations_of_many_processes_leave_exactly_the_live_instances(run, registry):
     registry.register('echo', mine := ServiceInstance('mine', 'tcp://127.0.0.1:1'))
     service = registry.get('echo')
     owners = [

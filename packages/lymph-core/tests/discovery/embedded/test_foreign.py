@@ -1,4 +1,4 @@
-"""Whatever lies in the directories of the registry: the instances in them are seen."""
+"""Foreign files in the directories of the registry do not hide its instances."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def root(path):
 
 @pytest.fixture
 def look(path):
-    """Looks with a registry that has seen nothing yet."""
+    """Return a function that reads the instances of a service with a fresh registry."""
     readers = []
 
     def look(name='echo'):
@@ -56,7 +56,7 @@ def look(path):
 
 
 def device(path):
-    """Make a device, or what comes closest to one for a user who may not."""
+    """Create a device, or a link to one for users who cannot create devices."""
     if os.geteuid() == 0:
         os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))
     else:
@@ -69,7 +69,7 @@ def unreadable(path):
 
 
 def swapped(path):
-    """Make a link to a file that a living process holds."""
+    """Create a link to a file that a live process has locked."""
     there = path.with_name('there')
     there.write_text('{}')
     held = os.open(there, os.O_RDONLY)
@@ -95,7 +95,7 @@ KINDS = {
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('name', [NAME, 'notes.txt', '.new-0123', b'\xff\xfe.json', 'a\x1b[2J\nb'])
-def test_whatever_kind_of_file_it_is_the_others_are_seen(registry, root, look, kind, name):
+def test_foreign_file_of_any_kind_does_not_hide_instances(registry, root, look, kind, name):
     registry.register('echo', one := make_instance())
     service = registry.get('echo')
     made = KINDS[kind](root / 'echo' / os.fsdecode(name))
@@ -112,7 +112,7 @@ def test_whatever_kind_of_file_it_is_the_others_are_seen(registry, root, look, k
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('name', ['mail', b'\xff', '%FF', 'a b', 'a\nb', '.x', 'x' * 255])
-def test_whatever_stands_among_the_services_the_others_are_seen(registry, root, look, kind, name):
+def test_foreign_entry_among_the_services_does_not_hide_instances(registry, root, look, kind, name):
     registry.register('echo', one := make_instance())
     made = KINDS[kind](root / os.fsdecode(name))
     names, found = look()
@@ -127,7 +127,7 @@ def test_whatever_stands_among_the_services_the_others_are_seen(registry, root, 
 
 
 @pytest.mark.parametrize('kind', ['a link to itself', 'a pipe', 'an old file'])
-def test_a_service_whose_directory_is_taken_is_a_registration_failure(registry, root, kind):
+def test_occupied_directory_of_a_service_is_a_registration_failure(registry, root, kind):
     registry.register('echo', make_instance())
     KINDS[kind](root / 'mail')
     with pytest.raises(RegistrationFailure, match=r"^cannot register 'mail' in .*; make room"):
@@ -137,7 +137,9 @@ def test_a_service_whose_directory_is_taken_is_a_registration_failure(registry, 
 
 
 @pytest.mark.parametrize('kind', ['a link to itself', 'a link to nowhere', 'a pipe', 'an old file'])
-def test_whatever_stands_among_the_doorbells_the_others_ring(registry, path, look, kind):
+def test_foreign_entry_among_the_doorbells_does_not_prevent_notifications(
+    registry, path, look, kind
+):
     registry.register('echo', one := make_instance())
     _, found = look()
     KINDS[kind](Path(path, 'registry', '.doorbells', 'x'))
@@ -145,7 +147,7 @@ def test_whatever_stands_among_the_doorbells_the_others_ring(registry, path, loo
     eventually(lambda: set(found) == {one, two}, 10)
 
 
-def test_a_file_of_gigabytes_is_not_read(registry, root, look):
+def test_huge_file_is_not_read(registry, root, look):
     registry.register('echo', one := make_instance())
     path = root / 'echo' / NAME
     path.touch()
@@ -158,7 +160,7 @@ def test_a_file_of_gigabytes_is_not_read(registry, root, look):
 
 
 @pytest.mark.parametrize('times', [(0, 0), (2**33, 2**33), (-(2**31), -(2**31))])
-def test_times_of_files_may_be_any(registry, root, look, times):
+def test_files_with_any_timestamps_are_read(registry, root, look, times):
     registry.register('echo', one := make_instance())
     (file,) = (root / 'echo').iterdir()
     os.utime(file, times)
@@ -166,7 +168,7 @@ def test_times_of_files_may_be_any(registry, root, look, times):
     assert list(found) == [one]
 
 
-def test_another_name_of_an_instances_file_does_not_outlive_it(registry, root, look):
+def test_hard_link_to_an_instance_file_does_not_outlive_the_instance(registry, root, look):
     registry.register('echo', one := make_instance())
     service = registry.get('echo')
     (file,) = (root / 'echo').iterdir()
@@ -179,7 +181,7 @@ def test_another_name_of_an_instances_file_does_not_outlive_it(registry, root, l
     assert registry.discover() == set()
 
 
-def test_a_name_that_is_not_that_of_the_instance_in_it_is_ignored(registry, root, look):
+def test_file_whose_name_does_not_match_its_instance_is_ignored(registry, root, look):
     registry.register('echo', one := make_instance())
     (file,) = (root / 'echo').iterdir()
     file.rename(file.with_name(NAME))
@@ -189,7 +191,7 @@ def test_a_name_that_is_not_that_of_the_instance_in_it_is_ignored(registry, root
     registry.unregister('echo', one)
 
 
-def test_what_could_not_be_read_is_read_when_it_can(registry, root, look):
+def test_unreadable_file_is_read_once_it_is_readable(registry, root, look):
     registry.register('echo', one := make_instance())
     (file,) = (root / 'echo').iterdir()
     away = root / 'away'

@@ -44,7 +44,7 @@ def test_a_thousand_instances_are_found_and_followed(registry, path, monkeypatch
     reader.on_stop()
 
 
-def test_the_directory_is_removed_with_the_last_instance(registry, tmp_path):
+def test_directory_of_a_service_is_removed_with_its_last_instance(registry, tmp_path):
     folder = tmp_path / 'state' / 'registry' / 'rpc'
     registry.register('echo', one := make_instance())
     assert os.listdir(folder) == ['echo']
@@ -52,7 +52,7 @@ def test_the_directory_is_removed_with_the_last_instance(registry, tmp_path):
     assert os.listdir(folder) == []
 
 
-def test_stopped_registries_leave_no_files(path, tmp_path):
+def test_stopped_registry_leaves_no_files(path, tmp_path):
     registry = EmbeddedServiceRegistry(path)
     registry.register('echo', make_instance())
     registry.get('echo')
@@ -60,7 +60,7 @@ def test_stopped_registries_leave_no_files(path, tmp_path):
     assert [p for p in (tmp_path / 'state' / 'registry').rglob('*') if not p.is_dir()] == []
 
 
-def test_a_registry_that_was_stopped_leaves_no_greenlet_and_no_open_file(path):
+def test_stopped_registry_leaves_no_greenlet_and_no_open_file(path):
     def left():
         gc.collect()
         greenlets = [g for g in gc.get_objects() if isinstance(g, gevent.Greenlet) and not g.dead]
@@ -77,7 +77,7 @@ def test_a_registry_that_was_stopped_leaves_no_greenlet_and_no_open_file(path):
     eventually(lambda: left() == before, 10, lambda: f'{left()} to be {before}')
 
 
-def test_a_watcher_whose_bell_was_lost_makes_a_new_one(registry, path, tmp_path):
+def test_watcher_recreates_its_removed_socket(registry, path, tmp_path):
     reader = EmbeddedServiceRegistry(path)
     registry.register('echo', one := make_instance())
     service = reader.get('echo')
@@ -89,7 +89,7 @@ def test_a_watcher_whose_bell_was_lost_makes_a_new_one(registry, path, tmp_path)
     reader.on_stop()
 
 
-def test_a_full_disk_is_a_registration_failure_and_leaves_no_file(run):
+def test_full_disk_is_a_registration_failure_and_leaves_no_file(run):
     process = run("""
         import resource
         from lymph.exceptions import RegistrationFailure
@@ -107,20 +107,20 @@ def test_a_full_disk_is_a_registration_failure_and_leaves_no_file(run):
     assert process.hear() == "['echo']"
 
 
-def test_a_name_too_long_for_a_file_is_a_registration_failure(registry):
+def test_name_too_long_for_a_file_is_a_registration_failure(registry):
     with pytest.raises(RegistrationFailure, match='File name too long'):
         registry.register('\u4e16' * 80, make_instance())
     with pytest.raises(RegistrationFailure, match='File name too long'):
         registry.register('x', make_instance(identity='x' * 250))
 
 
-def test_a_file_system_without_locks_is_a_registration_failure(registry, monkeypatch):
+def test_file_system_without_locks_is_a_registration_failure(registry, monkeypatch):
     monkeypatch.setattr(fcntl, 'flock', lambda descriptor, operation: None)
     with pytest.raises(RegistrationFailure, match='does not keep locks'):
         registry.register('echo', make_instance())
 
 
-def test_the_path_comes_from_the_configuration(tmp_path):
+def test_path_is_read_from_the_configuration(tmp_path):
     config = Configuration(
         {
             'default': {'class': 'embedded'},

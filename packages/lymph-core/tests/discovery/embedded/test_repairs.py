@@ -1,4 +1,4 @@
-"""What somebody removes from the registry's directory comes back by itself."""
+"""Files removed from the directory of the registry are restored automatically."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def replace_by_copies(path):
     ],
     ids=['files', 'service', 'namespace', 'registry', 'everything', 'replaced'],
 )
-def test_a_registration_that_was_removed_comes_back(registry, reader, path, remove):
+def test_removed_registration_is_restored(registry, reader, path, remove):
     registry.register('echo', one := make_instance())
     registry.register('web', two := make_instance(), 'http')
     service = reader.get('echo')
@@ -84,7 +84,7 @@ def test_a_registration_that_was_removed_comes_back(registry, reader, path, remo
     assert files_below(Path(path)) == []
 
 
-def test_those_of_another_process_come_back_too(run, reader, path):
+def test_removed_registrations_of_another_process_are_restored(run, reader, path):
     owner = run(OWNER)
     owner.hear()
     service = reader.get('echo')
@@ -131,7 +131,7 @@ def test_file_that_cannot_be_restored_is_logged_once_and_restored_later(
     assert len(told()) == 1
 
 
-def test_the_directories_that_come_back_belong_to_the_owner_alone(registry, reader, path):
+def test_restored_directories_are_accessible_only_to_their_owner(registry, reader, path):
     registry.register('echo', make_instance())
     shutil.rmtree(path)
     eventually(lambda: reader.discover() == {'echo'}, PATIENCE)
@@ -139,7 +139,7 @@ def test_the_directories_that_come_back_belong_to_the_owner_alone(registry, read
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_was_unregistered_does_not_come_back(registry, reader, path):
+def test_unregistered_instance_is_not_restored(registry, reader, path):
     registry.register('echo', one := make_instance())
     registry.register('mail', make_instance())
     registry.unregister('echo', one)
@@ -151,7 +151,7 @@ def test_what_was_unregistered_does_not_come_back(registry, reader, path):
     assert registry._repairs._timer is None
 
 
-def test_an_instance_that_starts_again_at_its_endpoint_stands_there_once(run, registry):
+def test_restarted_instance_at_the_same_endpoint_is_listed_once(run, registry):
     first = run(OWNER)
     first.hear()
     service = registry.get('echo')
