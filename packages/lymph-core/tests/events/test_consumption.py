@@ -1,4 +1,4 @@
-"""The rules of consuming, with a store that does what a test wants."""
+"""The rules of consumption, tested with a scripted store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lymph.testing.waiting import eventually, let_pass
 
 
 class Store:
-    """Leases what is in `queue`; everything that was asked and told is kept."""
+    """A store that leases the events in `queue` and records all demands and outcomes."""
 
     def __init__(self):
         self.queue = []
@@ -94,7 +94,7 @@ def subscription(handler, **options):
     return Subscription('queue', ('thing',), handler, **options)
 
 
-def test_no_more_is_asked_for_than_may_run(consumption, store):
+def test_no_more_events_are_leased_than_workers_are_free(consumption, store):
     gate = Gate()
     store.put(*range(10))
     consumption.add('queue', subscription(gate))
@@ -113,9 +113,7 @@ def test_queues_take_turns_when_workers_are_few(consumption, store):
     assert [list(demands) for demands in store.demands[:3]] == [['queue'], ['other'], ['queue']]
 
 
-def test_queues_beyond_the_number_of_workers_are_looked_into_without_another_ring(
-    consumption, store
-):
+def test_queues_beyond_the_number_of_workers_are_polled_without_another_wake_up(consumption, store):
     inbox = Inbox()
     for n in range(10):
         consumption.add(f'empty {n}', subscription(inbox))
@@ -125,7 +123,7 @@ def test_queues_beyond_the_number_of_workers_are_looked_into_without_another_rin
     assert len({name for demands in store.demands for name in demands}) == 11
 
 
-def test_queues_that_a_full_lease_did_not_serve_come_first(component, store):
+def test_queues_left_out_of_a_full_lease_come_first(component, store):
     component._workers = Workers(100)
     inbox, due = Inbox(), {'queue': 0, 'other': 0}
     consumption = Consumption(component, store, lambda subscription: None, Backoff())
@@ -140,7 +138,7 @@ def test_queues_that_a_full_lease_did_not_serve_come_first(component, store):
     consumption.stop()
 
 
-def test_a_ring_during_a_lease_is_not_lost(consumption, store):
+def test_wake_up_during_a_lease_is_not_lost(consumption, store):
     inbox = Inbox()
 
     def rung_meanwhile():
@@ -166,7 +164,7 @@ def test_queue_is_leased_from_again_only_after_its_wake_up(consumption, store):
     assert len(store.demands) == 2
 
 
-def test_a_queue_is_asked_again_when_its_delayed_event_is_due(consumption, store):
+def test_queue_is_polled_again_when_its_delayed_event_is_due(consumption, store):
     inbox = Inbox()
     store.due = {'queue': 0.05}
     consumption.add('queue', subscription(inbox))
@@ -176,7 +174,7 @@ def test_a_queue_is_asked_again_when_its_delayed_event_is_due(consumption, store
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_a_store_that_fails_is_asked_again(consumption, store, monkeypatch):
+def test_lease_is_retried_after_an_error_of_the_store(consumption, store, monkeypatch):
     monkeypatch.setattr('lymph.events.consumption._AFTER_ERROR', 0.01)
     inbox = Inbox()
     store.put(1)
@@ -187,7 +185,7 @@ def test_a_store_that_fails_is_asked_again(consumption, store, monkeypatch):
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_it_waits_for_a_worker_that_others_use(consumption, store, component):
+def test_no_event_is_leased_until_a_worker_is_free(consumption, store, component):
     busy, inbox = Signal(), Inbox()
     for _ in range(3):
         component.workers.start(busy.wait)
@@ -199,7 +197,7 @@ def test_it_waits_for_a_worker_that_others_use(consumption, store, component):
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_what_was_leased_for_a_subscription_that_has_ended_goes_back(consumption, store):
+def test_events_leased_for_an_ended_subscription_are_returned(consumption, store):
     inbox = Inbox()
     store.put(1, 2)
     store.on_lease = lambda: consumption.remove('queue')
@@ -208,7 +206,7 @@ def test_what_was_leased_for_a_subscription_that_has_ended_goes_back(consumption
     assert inbox.events == []
 
 
-def test_what_was_leased_while_pausing_goes_back(consumption, store):
+def test_events_leased_while_pausing_are_returned(consumption, store):
     inbox = Inbox()
     store.put(1, 2)
     store.on_lease = consumption.pause
@@ -217,7 +215,7 @@ def test_what_was_leased_while_pausing_goes_back(consumption, store):
     assert inbox.events == []
 
 
-def test_what_waits_for_a_worker_goes_back_when_consuming_stops(consumption, store, component):
+def test_events_waiting_for_a_worker_are_returned_on_stop(consumption, store, component):
     busy, inbox = Signal(), Inbox()
 
     def take_the_places():
@@ -233,7 +231,7 @@ def test_what_waits_for_a_worker_goes_back_when_consuming_stops(consumption, sto
     busy.set()
 
 
-def test_a_handler_that_is_killed_gives_its_event_back(consumption, store, component):
+def test_event_of_a_killed_handler_is_released(consumption, store, component):
     gate = Gate()
     store.put(1)
     consumption.add('queue', subscription(gate))
@@ -242,7 +240,7 @@ def test_a_handler_that_is_killed_gives_its_event_back(consumption, store, compo
     assert store.outcomes == [('interrupted', 1)]
 
 
-def test_the_error_of_a_handler_reaches_the_error_hook(consumption, store, component):
+def test_error_of_a_handler_reaches_the_error_hook(consumption, store, component):
     def broken(event):
         raise KeyError('name')
 
@@ -256,7 +254,7 @@ def test_the_error_of_a_handler_reaches_the_error_hook(consumption, store, compo
     assert details['function'] is broken
 
 
-def test_once_asks_for_one_event_and_then_for_none(component, store):
+def test_once_subscription_leases_exactly_one_event(component, store):
     finished, inbox = [], Inbox()
     consumption = Consumption(component, store, finished.append, Backoff())
     consumption.start()
@@ -274,7 +272,7 @@ def test_once_asks_for_one_event_and_then_for_none(component, store):
 # Exclusive queues.
 
 
-def test_a_handler_is_not_called_when_the_queue_was_lost_since_the_lease(consumption, store):
+def test_handler_is_not_called_if_the_queue_was_lost_since_the_lease(consumption, store):
     inbox = Inbox()
     store.lost = True
     store.put(1)
@@ -287,7 +285,7 @@ def test_a_handler_is_not_called_when_the_queue_was_lost_since_the_lease(consump
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_an_exclusive_queue_is_asked_for_one_event_at_a_time_with_a_claim(consumption, store):
+def test_exclusive_queue_is_leased_one_event_at_a_time_with_a_claim(consumption, store):
     gate = Gate()
     store.put(1, 2)
     consumption.add('queue', subscription(gate, exclusive=True))
@@ -299,7 +297,9 @@ def test_an_exclusive_queue_is_asked_for_one_event_at_a_time_with_a_claim(consum
 
 
 @pytest.mark.parametrize('leave', [lambda c: c.remove('queue'), lambda c: c.pause()])
-def test_a_queue_is_let_go_after_the_outcome_of_what_ran(consumption, store, leave):
+def test_exclusive_queue_is_released_after_its_running_handler_has_finished(
+    consumption, store, leave
+):
     gate = Gate()
     store.put(1)
     consumption.add('queue', subscription(gate, exclusive=True))
@@ -310,7 +310,7 @@ def test_a_queue_is_let_go_after_the_outcome_of_what_ran(consumption, store, lea
     eventually(lambda: store.outcomes == [('acknowledged', 1), ('let go', 'queue')])
 
 
-def test_a_claim_that_comes_after_its_consumer_has_left_is_let_go(consumption, store):
+def test_claim_obtained_after_its_consumer_left_is_released(consumption, store):
     inbox = Inbox()
     store.on_lease = lambda: consumption.remove('queue')
     store.put(1)
@@ -321,7 +321,7 @@ def test_a_claim_that_comes_after_its_consumer_has_left_is_let_go(consumption, s
 
 
 @pytest.mark.parametrize('error', [RuntimeError('broken'), SystemExit(1), KeyError(), Timeout(1)])
-def test_whatever_a_lease_raises_the_queue_is_looked_into_again(
+def test_queue_is_polled_again_after_any_exception_of_a_lease(
     error, consumption, store, monkeypatch
 ):
     monkeypatch.setattr('lymph.events.consumption._AFTER_ERROR', 0.01)
@@ -353,7 +353,7 @@ def test_event_whose_outcome_cannot_be_stored_is_released_after_a_pause(
     eventually(lambda: store.outcomes[1:] == [('acknowledged', 2)])
 
 
-def test_the_store_knows_of_a_failure_before_anybody_else(consumption, store, component):
+def test_failure_is_stored_before_it_is_reported(consumption, store, component):
     told = []
     component.error_hook.install(lambda error, **details: told.append(list(store.outcomes)))
 
@@ -366,7 +366,7 @@ def test_the_store_knows_of_a_failure_before_anybody_else(consumption, store, co
     assert told == [[('buried', 1)]]
 
 
-def test_a_handler_that_is_ended_gives_its_event_back(consumption, store, component):
+def test_event_is_released_when_its_worker_is_killed(consumption, store, component):
     gate = Gate()
     store.put(1)
     consumption.add('queue', subscription(gate))

@@ -62,12 +62,12 @@ TABLE = [
 
 
 @pytest.mark.parametrize(('attempt', 'options', 'outcome'), TABLE)
-def test_an_attempt_has_the_outcome_of_the_table(attempt, options, outcome):
+def test_attempt_has_the_outcome_in_the_table(attempt, options, outcome):
     assert decide(attempt, subscription(**options), 0.5, STEADY) == outcome
 
 
 @given(st.integers(0, 50), CHANCE, st.sets(st.integers(1, 60)))
-def test_there_are_as_many_attempts_as_allowed_however_many_of_them_are_lost(retry, chance, lost):
+def test_number_of_attempts_is_limited_even_if_consumers_are_lost(retry, chance, lost):
     handled = subscription(retry=retry)
     number = 1
     while number in lost or isinstance(
@@ -78,7 +78,7 @@ def test_there_are_as_many_attempts_as_allowed_however_many_of_them_are_lost(ret
 
 
 @pytest.mark.parametrize('make', RAISED)
-def test_whatever_a_handler_raises_has_an_outcome(make):
+def test_any_exception_of_a_handler_has_an_outcome(make):
     error = make()
     assert isinstance(decide(Attempt(1, error), subscription(retry=1), 0.5), Again)
     assert isinstance(decide(Attempt(2, error), subscription(retry=1), 0.5), Dead)
@@ -93,15 +93,15 @@ def test_whatever_a_handler_raises_has_an_outcome(make):
         (Dead(BROKEN, unpacked=False), False),
     ],
 )
-def test_once_ends_when_its_event_was_handled_or_given_up(outcome, ends):
+def test_once_subscription_ends_when_its_event_was_handled_or_given_up(outcome, ends):
     assert ends_once(outcome) is ends
 
 
-def test_an_event_whose_consumer_was_lost_comes_again():
+def test_event_is_redelivered_after_its_consumer_was_lost():
     assert after_loss(1)
 
 
-def test_an_event_that_keeps_killing_its_consumers_ends_among_the_dead_letters():
+def test_event_that_keeps_killing_its_consumers_becomes_a_dead_letter():
     losses = 1
     while after_loss(losses):
         losses += 1

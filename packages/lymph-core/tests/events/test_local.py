@@ -40,7 +40,7 @@ def start():
         system.pool.kill()
 
 
-def test_without_a_hub_a_system_stands_alone(start):
+def test_systems_without_a_common_hub_are_isolated(start):
     first, second, inbox = start(), start(), Inbox()
     second.subscribe(Subscription('queue', ('thing',), inbox))
     first.emit(Event('thing', {'n': 1}))
@@ -49,7 +49,7 @@ def test_without_a_hub_a_system_stands_alone(start):
     assert inbox.numbers == [2]
 
 
-def test_a_hub_can_be_shared_through_the_configuration():
+def test_hub_can_be_shared_through_the_configuration():
     config = Configuration(
         {
             'dependencies': {'hub': {'class': 'lymph.events.local:LocalEventSystemHub'}},
@@ -65,7 +65,7 @@ def test_a_hub_can_be_shared_through_the_configuration():
 
 
 @pytest.mark.parametrize('section', [{'hup': 'dep:hub'}, {'hub': 'a hub'}, {'hub': 7}])
-def test_a_mistake_in_the_configuration_names_its_place(section):
+def test_invalid_option_is_an_error_that_names_its_place(section):
     config = Configuration({'events': {'class': 'local', **section}})
     with pytest.raises(ConfigurationError, match=r'^events\.hu[bp]: '):
         config.create_instance('events', group='lymph.events')

@@ -13,7 +13,7 @@ def handler(event):
     pytest.fail('an event was delivered')
 
 
-def test_events_go_nowhere():
+def test_emitted_events_are_discarded():
     system = NullEventSystem()
     system.on_start()
     subscription = Subscription('queue', ('thing', 'other.#'), handler)
@@ -27,7 +27,7 @@ def test_events_go_nowhere():
     assert system.dead_letters is None
 
 
-def test_what_fails_in_production_fails_here():
+def test_invalid_events_and_subscriptions_are_rejected():
     system = NullEventSystem()
     with pytest.raises(SerializationError, match=r'at body\.n'):
         system.emit(Event('thing', {'n': object()}))
@@ -43,7 +43,7 @@ def test_what_fails_in_production_fails_here():
 
 
 @pytest.mark.parametrize('name', ['null', 'lymph.events.null:NullEventSystem'])
-def test_it_is_made_from_the_configuration(name):
+def test_null_event_system_can_be_configured(name):
     config = Configuration({'events': {'class': name}})
     made = config.create_instance('events', group='lymph.events')
     assert isinstance(made, NullEventSystem)

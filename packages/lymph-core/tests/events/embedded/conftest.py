@@ -33,7 +33,7 @@ BEGIN = """
 
 
 class Process:
-    """A Python process that runs `code` with an event system; its lines are read with `hear`."""
+    """A Python process that runs `code` with an event system; `hear` returns its next line."""
 
     def __init__(self, code, path, *arguments):
         program = textwrap.dedent(BEGIN) + textwrap.dedent(code)
@@ -47,7 +47,7 @@ class Process:
         return line
 
     def hear_all(self):
-        """Return the lines that are left, up to the end of the process."""
+        """Return the remaining lines, up to the end of the process."""
         return self._process.stdout.read().decode().splitlines()
 
     def signal(self, number):
@@ -69,7 +69,7 @@ class Process:
 
 @pytest.fixture
 def run(tmp_path):
-    """Start a process; it is killed when the test ends."""
+    """Return a function that starts a process, which is killed when the test ends."""
     processes = []
 
     def run(code, *arguments):
@@ -84,7 +84,7 @@ def run(tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start an event system of this process; it is stopped when the test ends."""
+    """Return a function that starts an event system, which is stopped when the test ends."""
     systems = []
 
     def start(pool_size=None, path=tmp_path, **options):
@@ -122,5 +122,5 @@ def emit():
 
 @pytest.fixture
 def database(tmp_path):
-    """The path of the file that the systems of this test share."""
+    """Return the path of the file that the systems of the test share."""
     return tmp_path / 'events' / 'events.sqlite'

@@ -13,7 +13,7 @@ LIFETIME = 0.3
 
 
 class Commands:
-    """Runs commands at once."""
+    """A committer that runs commands at once."""
 
     def __init__(self, db):
         self.db = db
@@ -54,21 +54,21 @@ def stands_until(db):
     return db.execute('SELECT expires FROM claims WHERE queue = 7').fetchone()[0]
 
 
-def test_a_claim_is_held_for_as_long_as_it_is_renewed(db, claims):
+def test_claim_is_held_while_it_is_renewed(db, claims):
     claim(db, claims)
     first = stands_until(db)
     eventually(lambda: stands_until(db) > first + LIFETIME)
     eventually(lambda: claims.holds('mine'))  # not while this process is held up for that long
 
 
-def test_a_claim_that_was_not_renewed_in_time_is_not_relied_on(db, claims):
+def test_expired_claim_is_not_held_until_it_is_renewed(db, claims):
     claim(db, claims)
     block_loop(LIFETIME, 'a blocked loop renews nothing')
     assert not claims.holds('mine')
     eventually(lambda: claims.holds('mine'))  # nobody else has taken it
 
 
-def test_a_claim_that_others_have_taken_is_forgotten_and_its_queue_rung(db, claims, rung):
+def test_claim_taken_by_another_is_dropped_and_its_queue_polled(db, claims, rung):
     claim(db, claims)
     give_up(db, 'mine')
     now = time.monotonic()
@@ -78,13 +78,13 @@ def test_a_claim_that_others_have_taken_is_forgotten_and_its_queue_rung(db, clai
     assert stands_until(db) == now + 60
 
 
-def test_a_claim_that_was_given_back_is_not_held(db, claims):
+def test_released_claim_is_not_held(db, claims):
     claim(db, claims)
     claims.remove('mine')
     assert not claims.holds('mine')
 
 
-def test_a_claim_is_taken_by_one_at_a_time(db):
+def test_claim_has_one_holder_at_a_time(db):
     assert take(db, 7, 1, 'first', 100.0, 110.0) is None
     assert take(db, 7, 2, 'second', 104.0, 114.0) == 6.0
     assert take(db, 7, 1, 'first', 109.0, 119.0) is None
@@ -92,19 +92,19 @@ def test_a_claim_is_taken_by_one_at_a_time(db):
     assert take(db, 7, 1, 'first', 120.0, 130.0) == 9.0
 
 
-def test_a_claim_from_before_a_restart_of_the_machine_is_asked_for_again_in_time(db):
+def test_claim_from_before_a_reboot_delays_a_takeover_by_at_most_its_lifetime(db):
     assert take(db, 7, 1, 'before', 90_000.0, 90_010.0) is None
     assert take(db, 7, 2, 'after', 5.0, 15.0) == 10.0
 
 
-def test_who_takes_over_takes_back_what_was_leased(db):
+def test_takeover_releases_the_events_leased_by_the_previous_holder(db):
     db.execute("INSERT INTO events VALUES (1, x'00', 0)")
     db.execute('INSERT INTO messages (event, queue, owner, attempts) VALUES (1, 7, 1, 1)')
     assert take(db, 7, 2, 'second', 100.0, 110.0) is None
     assert db.execute('SELECT owner, attempts FROM messages').fetchall() == [(None, 1)]
 
 
-def test_an_event_whose_consumers_keep_standing_still_is_a_dead_letter(db):
+def test_event_whose_consumers_keep_stalling_becomes_a_dead_letter(db):
     db.execute("INSERT INTO events VALUES (1, x'00', 0)")
     db.execute(
         'INSERT INTO messages (event, queue, owner, attempts, losses) VALUES (1, 7, 1, 11, 10)'
@@ -115,7 +115,7 @@ def test_an_event_whose_consumers_keep_standing_still_is_a_dead_letter(db):
     assert 'stood still' in error
 
 
-def test_what_cannot_be_renewed_is_tried_again(db, claims):
+def test_failed_renewal_is_retried(db, claims):
     failures = iter([1])
 
     def run(command, timeout):
@@ -130,7 +130,7 @@ def test_what_cannot_be_renewed_is_tried_again(db, claims):
 
 
 @pytest.mark.parametrize('error', [RuntimeError('no good'), SystemExit(1), KeyError('x')])
-def test_whatever_a_renewal_raises_the_next_one_follows(error, db, claims):
+def test_renewal_is_retried_after_any_exception(error, db, claims):
     failures = iter([error])
 
     def run(command, timeout):

@@ -1,4 +1,4 @@
-"""The wall clock is set while events wait: nothing of the store follows it."""
+"""Changes of the wall clock do not affect delays, retries or leases in the store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ either_way = pytest.mark.parametrize('hours', [-1, 1], ids=['an hour back', 'an 
 
 @pytest.fixture
 def set_clock(monkeypatch):
-    """Set the wall clock of this process, by so many hours from what it really is."""
+    """Return a function that shifts the wall clock of this process by a number of hours."""
     really = time.time
 
     def set_clock(hours):
@@ -38,7 +38,7 @@ def set_clock(monkeypatch):
 
 
 @either_way
-def test_a_delay_is_as_long_as_it_was_asked_for(start, subscribe, emit, set_clock, hours):
+def test_clock_change_does_not_affect_a_delay(start, subscribe, emit, set_clock, hours):
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
     emit(system, 'soon', delay=0.3)
@@ -49,7 +49,9 @@ def test_a_delay_is_as_long_as_it_was_asked_for(start, subscribe, emit, set_cloc
 
 
 @either_way
-def test_a_failed_event_is_tried_again_after_its_backoff(start, subscribe, emit, set_clock, hours):
+def test_clock_change_does_not_affect_the_retry_of_a_failed_event(
+    start, subscribe, emit, set_clock, hours
+):
     system, attempts = start(), []
 
     def fail_once(event):
@@ -64,7 +66,7 @@ def test_a_failed_event_is_tried_again_after_its_backoff(start, subscribe, emit,
 
 
 @either_way
-def test_an_exclusive_queue_goes_on_behind_an_event_that_failed(
+def test_clock_change_does_not_block_an_exclusive_queue_after_a_failed_event(
     start, subscribe, emit, set_clock, hours
 ):
     system, handled = start(), []
@@ -94,7 +96,7 @@ IN_ANOTHER_PROCESS = """
 
 
 @either_way
-def test_processes_that_see_different_wall_clocks_agree_on_a_delay(run, start, subscribe, hours):
+def test_processes_with_different_wall_clocks_agree_on_a_delay(run, start, subscribe, hours):
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
     assert run(IN_ANOTHER_PROCESS, hours).wait() == 0
@@ -102,7 +104,9 @@ def test_processes_that_see_different_wall_clocks_agree_on_a_delay(run, start, s
 
 
 @either_way
-def test_a_dead_letter_died_after_it_was_emitted(start, subscribe, emit, set_clock, hours):
+def test_dead_letter_dies_after_its_emission_despite_a_clock_change(
+    start, subscribe, emit, set_clock, hours
+):
     system = start()
 
     def fail(event):
@@ -122,7 +126,7 @@ def path(tmp_path):
 
 
 @either_way
-def test_a_live_owner_is_not_taken_for_dead(path, tmp_path, set_clock, hours):
+def test_live_owner_is_not_declared_dead_after_a_clock_change(path, tmp_path, set_clock, hours):
     db = open_database(path)
     me, other = enroll(db, 'me', None), enroll(db, 'other, whose file was removed', None)
     declare(db, 'temporary', ['thing'], True, other)
@@ -150,7 +154,7 @@ def machine(monkeypatch, path):
             self.boot, self.up = boot, 5.0
 
         def wait(self):
-            """Return how long the first event of the queue has to wait, 0 if it does not."""
+            """Return the remaining delay of the first event in seconds, 0 if it is due."""
             db = open_database(path)
             leased = lease(db, enroll(db, 'me', None), [Demand('queue', 1)], 10.0)
             db.close()
@@ -169,19 +173,19 @@ def machine(monkeypatch, path):
 
 
 @pytest.mark.parametrize('boot', ['second', 'first'], ids=['told', 'not told by the platform'])
-def test_the_time_that_a_machine_is_off_counts(machine, boot):
+def test_time_while_the_machine_is_off_counts_towards_a_delay(machine, boot):
     machine.start_anew(40, boot)
     assert machine.wait() == pytest.approx(60)
     machine.pass_time(60, wall=-HOUR)
     assert machine.wait() == 0
 
 
-def test_a_machine_that_starts_with_a_wrong_clock_delays_nothing_by_it(machine):
+def test_wrong_clock_after_a_restart_extends_no_delay(machine):
     machine.start_anew(40, wall=-HOUR)
     assert machine.wait() == pytest.approx(100)
 
 
-def test_a_clock_that_was_set_before_the_restart_is_not_in_the_way(machine, path):
+def test_clock_change_before_a_restart_does_not_affect_a_delay(machine, path):
     machine.pass_time(30, wall=-HOUR)
     db = open_database(path)
     db.note_time()
@@ -190,7 +194,7 @@ def test_a_clock_that_was_set_before_the_restart_is_not_in_the_way(machine, path
     assert machine.wait() == pytest.approx(30)
 
 
-def test_processes_that_see_different_boots_agree_on_the_time(machine, path):
+def test_processes_with_different_boot_ids_agree_on_the_time(machine, path):
     first = open_database(path)
     machine.boot = 'another container'
     other = open_database(path)
@@ -200,7 +204,7 @@ def test_processes_that_see_different_boots_agree_on_the_time(machine, path):
 
 
 @pytest.mark.parametrize('value', ['NULL', "'text'", "x'ff'", '9e999', '-1e300'])
-def test_times_that_cannot_be_are_not_believed(path, value):
+def test_impossible_times_in_the_file_are_ignored(path, value):
     open_database(path).close()
     for column in ('ahead', 'seen', 'wall'):
         with closing(sqlite3.connect(path)) as db, db:

@@ -34,18 +34,18 @@ def names(path):
         return [name for (name,) in db.execute('SELECT name FROM queues ORDER BY id')]
 
 
-def test_a_command_returns_its_result(committer):
+def test_command_returns_its_result(committer):
     assert committer.run(lambda db: db.execute('SELECT 1 + 1').fetchone(), 5) == (2,)
 
 
-def test_commands_run_in_the_order_they_were_handed_in(committer, path):
+def test_commands_run_in_the_order_of_submission(committer, path):
     for n in range(1000):
         committer.submit(insert(n))
     committer.run(lambda db: None, 5)
     assert names(path) == [str(n) for n in range(1000)]
 
 
-def test_what_waits_at_the_same_time_is_committed_together(committer, path):
+def test_waiting_commands_are_committed_together(committer, path):
     statements = []
     committer.run(lambda db: db.set_trace_callback(statements.append), 5)
     with FileMutex(path.with_name('events.sqlite-turn')).hold():
@@ -57,7 +57,7 @@ def test_what_waits_at_the_same_time_is_committed_together(committer, path):
     assert statements.count('COMMIT') <= 3
 
 
-def test_a_command_that_fails_does_not_spoil_the_others(committer, path):
+def test_failed_command_does_not_affect_the_others(committer, path):
     with FileMutex(path.with_name('events.sqlite-turn')).hold():
         jobs = [gevent.spawn(committer.run, insert(n), 5) for n in (1, 2, 2, 3)]
         bug = gevent.spawn(committer.run, lambda db: 1 / 0, 5)
@@ -69,7 +69,7 @@ def test_a_command_that_fails_does_not_spoil_the_others(committer, path):
     assert names(path) == ['1', '2', '3']
 
 
-def test_who_waits_too_long_takes_the_command_back(committer, path):
+def test_command_is_withdrawn_when_its_caller_times_out(committer, path):
     with FileMutex(path.with_name('events.sqlite-turn')).hold():
         begun = gevent.spawn(committer.run, insert('begun'), 5)
         gevent.sleep(0)
@@ -80,7 +80,7 @@ def test_who_waits_too_long_takes_the_command_back(committer, path):
     assert names(path) == ['begun', 'next']
 
 
-def test_what_follows_a_command_is_called_even_when_its_asker_is_gone(committer):
+def test_callback_of_a_command_is_called_even_if_the_caller_was_killed(committer):
     begun, go_on, told = [], _thread.allocate_lock(), []
 
     def command(db):
@@ -96,7 +96,7 @@ def test_what_follows_a_command_is_called_even_when_its_asker_is_gone(committer)
     assert told == ['done']
 
 
-def test_closing_runs_what_was_handed_in(path):
+def test_closing_runs_submitted_commands(path):
     committer = Committer(path)
     committer.open(5)
     for n in range(1000):
@@ -115,7 +115,7 @@ def test_closing_does_not_wait_forever(path):
         committer.close(patience=0.1)
 
 
-def test_caller_of_a_closed_file_that_does_not_answer_runs_out_of_time(path):
+def test_pending_caller_times_out_after_the_file_was_closed(path):
     committer = Committer(path)
     committer.open(5)
     with FileMutex(path.with_name('events.sqlite-turn')).hold():
@@ -126,7 +126,7 @@ def test_caller_of_a_closed_file_that_does_not_answer_runs_out_of_time(path):
             caller.get(timeout=30)
 
 
-def test_callers_with_and_without_a_limit_wait_for_their_own_time(committer, path):
+def test_each_caller_waits_for_its_own_timeout(committer, path):
     with FileMutex(path.with_name('events.sqlite-turn')).hold():
         first = gevent.spawn(committer.run, insert('first'), None)
         gevent.sleep(0)
@@ -140,7 +140,7 @@ def test_callers_with_and_without_a_limit_wait_for_their_own_time(committer, pat
     assert names(path) == ['first', 'patient']
 
 
-def test_a_closed_file_can_be_opened_again(path):
+def test_closed_file_can_be_opened_again(path):
     committer = Committer(path)
     for n in range(2):
         committer.open(5)
@@ -177,7 +177,7 @@ def test_command_that_fails_after_its_commit_does_not_block_others(committer):
 
 
 @pytest.mark.parametrize('error', [SystemExit(1), RuntimeError('no good'), MemoryError()])
-def test_whatever_a_command_raises_its_asker_gets_it(error, committer, path):
+def test_any_exception_of_a_command_reaches_its_caller(error, committer, path):
     def fail(db):
         raise error
 
@@ -187,6 +187,6 @@ def test_whatever_a_command_raises_its_asker_gets_it(error, committer, path):
     assert names(path) == ['1']
 
 
-def test_text_that_cannot_be_kept_is_an_error_of_the_store(committer):
+def test_text_that_cannot_be_stored_is_a_store_error(committer):
     with pytest.raises(StoreError, match=r"cannot keep 'name \\udcff'"):
         committer.run(insert('name \udcff'), 5)

@@ -1,4 +1,4 @@
-"""Disks that are full for a while and directories that cannot be written, in real processes."""
+"""Disks that are full for a while and directories that are not writable, in real processes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def left(database):
         return db.execute('SELECT count(*) FROM messages').fetchone()[0]
 
 
-def test_what_was_handled_on_a_full_disk_is_settled_when_there_is_room(run, database):
+def test_event_handled_on_a_full_disk_is_settled_when_space_is_free(run, database):
     consumer = run(FULL_FOR_A_WHILE, 'handled')
     assert consumer.hear() == 'handled handled'
     assert consumer.hear().startswith('thing is not known to be safe: ')
@@ -56,7 +56,7 @@ def test_what_was_handled_on_a_full_disk_is_settled_when_there_is_room(run, data
     assert consumer.hear_all() == []
 
 
-def test_what_failed_on_a_full_disk_is_tried_again_when_there_is_room(run, database):
+def test_event_that_failed_on_a_full_disk_is_retried_when_space_is_free(run, database):
     consumer = run(FULL_FOR_A_WHILE, 'failing')
     assert consumer.hear() == 'handled failing'
     assert 'events.sqlite cannot' in consumer.hear()
@@ -81,7 +81,7 @@ WITHOUT_PERMISSION = """
     """
 
 
-def test_a_directory_without_permission_is_an_error_at_the_start(run, tmp_path):
+def test_directory_without_write_permission_is_an_error_at_the_start(run, tmp_path):
     process = run(WITHOUT_PERMISSION)
     error = process.hear()
     assert process.wait() == 0

@@ -1,7 +1,7 @@
-"""`kill -9` at every step between an emit and its acknowledgement: nothing is lost.
+"""`kill -9` at every step between an emit and its acknowledgement loses no event.
 
-What is tried again or given up is one transaction, so there is no step between the new place of an
-event and its old one.
+A retry and a dead letter are one transaction each, so there is no step between the old and the new
+place of an event.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ CONSUMER = """
 
 @pytest.fixture
 def run_until_killed(run):
-    """Run the program until it has killed itself; returns the numbers that it has told."""
+    """Return a function that runs a program until it kills itself and returns its numbers."""
 
     def run_until_killed(code, *arguments):
         process = run(code, *arguments)
@@ -87,7 +87,7 @@ def run_until_killed(run):
         ('before emit returns', [KILLED]),
     ],
 )
-def test_what_an_emitter_said_before_it_was_killed_is_true(
+def test_events_confirmed_before_the_emitter_was_killed_are_delivered(
     run_until_killed, start, subscribe, emit, step, more
 ):
     system, inbox = start(), Inbox()
@@ -107,7 +107,7 @@ def test_what_an_emitter_said_before_it_was_killed_is_true(
         ('before it is a dead letter', []),
     ],
 )
-def test_a_killed_consumer_leaves_its_event_to_another(
+def test_event_of_a_killed_consumer_is_handled_by_another(
     run_until_killed, start, subscribe, emit, step, repeated
 ):
     system, inbox = start(), Inbox()
@@ -135,7 +135,7 @@ POISON = """
     """
 
 
-def test_an_event_that_kills_its_process_ends_among_the_dead_letters(run, start, subscribe, emit):
+def test_event_that_keeps_killing_its_process_becomes_a_dead_letter(run, start, subscribe, emit):
     system, inbox = start(), Inbox()
     system.unsubscribe(subscribe(system, inbox))
     for n in (1, 'poison', 2):

@@ -1,4 +1,4 @@
-"""What one lease brings of events of all sizes."""
+"""The number and size of the events in one lease."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def db(tmp_path):
 
 
 def queue(db, name, count, size):
-    """Declare a queue with so many events of so many bytes; return who may consume it."""
+    """Declare a queue with `count` events of `size` bytes; return the owner that consumes it."""
     owner = enroll(db, f'owner of {name}', None)
     declare(db, name, [name], False, owner)
     for _ in range(count):
@@ -34,7 +34,7 @@ def sizes(leased, name):
     return [len(each.data) for each in leased.deliveries if each.queue == name]
 
 
-def test_large_events_are_leased_a_few_at_a_time_and_the_rest_at_once_after_them(db):
+def test_large_events_are_leased_a_few_at_a_time(db):
     owner = queue(db, 'large', 10, MIB)
     found = []
     while leased := lease(db, owner, [Demand('large', 32)], 10.0).deliveries:
@@ -43,14 +43,14 @@ def test_large_events_are_leased_a_few_at_a_time_and_the_rest_at_once_after_them
     assert len(found) == len(set(found)) == 10
 
 
-def test_an_event_that_is_larger_than_a_lease_is_leased_alone(db):
+def test_event_larger_than_a_lease_is_leased_alone(db):
     owner = queue(db, 'huge', 2, 5 * MIB)
     first = lease(db, owner, [Demand('huge', 32)], 10.0)
     assert sizes(first, 'huge') == [5 * MIB]
     assert first.due == {'huge': 0}
 
 
-def test_a_queue_that_gets_nothing_beside_large_events_is_to_be_asked_at_once(db):
+def test_queue_that_gets_nothing_because_of_large_events_is_due_at_once(db):
     owner = queue(db, 'large', 10, MIB)
     queue(db, 'small', 3, 10)
     leased = lease(db, owner, [Demand('large', 32), Demand('small', 32)], 10.0)
@@ -60,7 +60,7 @@ def test_a_queue_that_gets_nothing_beside_large_events_is_to_be_asked_at_once(db
     assert (len(sizes(again, 'small')), len(sizes(again, 'large'))) == (3, 4)
 
 
-def test_small_events_are_leased_as_many_as_are_asked_for(db):
+def test_as_many_small_events_are_leased_as_requested(db):
     owner = queue(db, 'small', 40, 10)
     leased = lease(db, owner, [Demand('small', 32)], 10.0)
     assert sizes(leased, 'small') == [10] * 32
@@ -68,7 +68,7 @@ def test_small_events_are_leased_as_many_as_are_asked_for(db):
 
 
 @pytest.mark.parametrize('data', ['5', '1.5', "'text'"])
-def test_what_others_have_written_into_the_file_is_leased_as_bytes(db, data):
+def test_event_data_of_any_sql_type_is_leased_as_bytes(db, data):
     owner = queue(db, 'queue', 1, 10)
     db.execute(f'UPDATE events SET data = {data}')
     (delivery,) = lease(db, owner, [Demand('queue', 32)], 10.0).deliveries

@@ -1,4 +1,4 @@
-"""What becomes of the leases and queues of owners that are gone, asked of the tables."""
+"""Leases and queues of owners that are gone, as the tables show them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def emit(db, n=0):
     return publish(db, Routes(), 'thing', pack_event(Event('thing', {'n': n})), 0)
 
 
-def test_a_live_owner_keeps_its_leases(db, directory):
+def test_live_owner_keeps_its_leases(db, directory):
     me, other, file = enroll(db, 'me', None), 0, LockFile(directory / 'other')
     other = enroll(db, file.path.name, None)
     declare(db, 'queue', ['thing'], False, other)
@@ -47,7 +47,7 @@ def test_a_live_owner_keeps_its_leases(db, directory):
     file.release()
 
 
-def test_what_a_dead_owner_had_leased_is_ready_again(db, directory):
+def test_events_leased_by_a_dead_owner_are_released(db, directory):
     me, file = enroll(db, 'me', None), LockFile(directory / 'other')
     other = enroll(db, file.path.name, None)
     declare(db, 'queue', ['thing'], False, other)
@@ -63,7 +63,7 @@ def test_what_a_dead_owner_had_leased_is_ready_again(db, directory):
     assert list(directory.iterdir()) == []
 
 
-def test_an_owner_without_a_file_is_dead_when_it_has_not_renewed(db, directory):
+def test_owner_without_a_file_is_dead_if_it_is_not_renewed(db, directory):
     me, other = enroll(db, 'me', None), enroll(db, 'lost', None)
     check_others(db, me, directory, None)
     assert renew(db, other, 'lost')
@@ -73,7 +73,7 @@ def test_an_owner_without_a_file_is_dead_when_it_has_not_renewed(db, directory):
     assert renew(db, me, 'me')
 
 
-def test_an_event_that_keeps_killing_its_consumers_becomes_a_dead_letter(db):
+def test_event_that_keeps_killing_its_consumers_becomes_a_dead_letter(db):
     deaths = 0
     declare(db, 'queue', ['thing'], False, enroll(db, 'first', None))
     emit(db, 7)
@@ -92,7 +92,7 @@ def test_an_event_that_keeps_killing_its_consumers_becomes_a_dead_letter(db):
     assert db.execute('SELECT count(*) FROM events').fetchone() == (0,)
 
 
-def test_an_event_that_failed_often_is_delivered_again_when_its_consumer_is_lost(db):
+def test_event_with_many_failures_is_redelivered_when_its_consumer_is_lost(db):
     declare(db, 'queue', ['thing'], False, enroll(db, 'any', None))
     emit(db)
     owner = enroll(db, 'next', None)
@@ -116,7 +116,7 @@ def test_temporary_queues_end_with_their_owner_and_durable_ones_stay(db):
     assert db.execute('SELECT count(*) FROM messages').fetchone() == (2,)
 
 
-def test_a_temporary_queue_ends_with_its_subscription(db):
+def test_temporary_queue_ends_with_its_subscription(db):
     owner = enroll(db, 'owner', None)
     declare(db, 'temporary', ['thing'], True, owner)
     emit(db)
@@ -125,7 +125,7 @@ def test_a_temporary_queue_ends_with_its_subscription(db):
         assert db.execute(f'SELECT count(*) FROM {table}').fetchone() == (0,)
 
 
-def test_routes_are_learned_anew_when_they_change(db):
+def test_routes_are_reloaded_when_they_change(db):
     routes, owner = Routes(), enroll(db, 'owner', None)
     assert routes.find(db, 'thing') == ()
     declare(db, 'first', ['*', '#'], False, owner)
@@ -136,7 +136,7 @@ def test_routes_are_learned_anew_when_they_change(db):
     assert [name for _, name in routes.find(db, 'thing')] == ['first']
 
 
-def test_processes_are_told_apart_from_those_of_another_container(db, directory):
+def test_processes_of_another_container_are_counted_separately(db, directory):
     files = [LockFile(directory / name) for name in 'ab']
     me = enroll(db, 'me', 'here')
     enroll(db, files[0].path.name, 'here')

@@ -1,4 +1,4 @@
-"""Several processes share the file, and some of them are killed."""
+"""Several processes share the file; some of them are killed or suspended."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def test_confirmed_events_of_a_killed_emitter_arrive(run, start, subscribe):
     assert len(set(inbox.numbers)) == len(inbox.numbers)
 
 
-def test_the_event_of_a_killed_consumer_goes_to_another_one_at_once(run, start, subscribe, emit):
+def test_event_of_a_killed_consumer_is_redelivered_to_another_one_at_once(
+    run, start, subscribe, emit
+):
     system, inbox = start(), Inbox()
     consumer = run(HANGING)
     assert consumer.hear() == 'ready'
@@ -86,7 +88,7 @@ def test_the_event_of_a_killed_consumer_goes_to_another_one_at_once(run, start, 
     assert first.attempt == 2
 
 
-def test_a_consumer_that_starts_after_the_death_takes_the_event_too(run, start, subscribe, emit):
+def test_event_of_a_killed_consumer_is_redelivered_to_a_later_one(run, start, subscribe, emit):
     system, inbox = start(), Inbox()
     consumer = run(HANGING)
     assert consumer.hear() == 'ready'
@@ -97,7 +99,7 @@ def test_a_consumer_that_starts_after_the_death_takes_the_event_too(run, start, 
     eventually(lambda: [event.attempt for event in inbox.events] == [2], 10)
 
 
-def test_the_temporary_queues_of_a_killed_process_end(run, start, subscribe, emit, database):
+def test_temporary_queues_of_a_killed_process_are_removed(run, start, subscribe, emit, database):
     def temporary():
         with sqlite3.connect(database) as db:
             return db.execute('SELECT count(*) FROM queues WHERE temporary').fetchone()[0]
@@ -112,7 +114,7 @@ def test_the_temporary_queues_of_a_killed_process_end(run, start, subscribe, emi
 
 
 def stop_between_transactions(process, database):
-    """Stop a process; stopped in the middle of a transaction it would hold up everybody."""
+    """Suspend a process outside a transaction, in which it would block all others."""
     with open(f'{database}-turn') as turn:
         while True:
             process.signal(signal.SIGSTOP)
@@ -125,7 +127,7 @@ def stop_between_transactions(process, database):
                 return
 
 
-def test_a_stopped_consumer_keeps_its_events(run, start, subscribe, emit, database):
+def test_suspended_consumer_keeps_its_events(run, start, subscribe, emit, database):
     system, inbox = start(), Inbox()
     consumer = run(HANGING)
     assert consumer.hear() == 'ready'
@@ -140,7 +142,7 @@ def test_a_stopped_consumer_keeps_its_events(run, start, subscribe, emit, databa
     eventually(lambda: inbox.numbers == [2, 1], 10)
 
 
-def test_processes_that_emit_at_the_same_time_lose_nothing(run, start, subscribe):
+def test_processes_that_emit_concurrently_lose_no_event(run, start, subscribe):
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
     emitters = [run(COUNTED, name, 200) for name in 'ab']
@@ -150,7 +152,7 @@ def test_processes_that_emit_at_the_same_time_lose_nothing(run, start, subscribe
     assert sorted(inbox.numbers) == sorted(wanted)
 
 
-def test_nothing_is_lost_when_emitters_and_consumers_are_killed_under_load(run, start, subscribe):
+def test_no_event_is_lost_when_emitters_and_consumers_are_killed_under_load(run, start, subscribe):
     told, handled = set(), set()
     consumers = [run(CONSUMER) for _ in range(2)]
     for consumer in consumers:
@@ -231,7 +233,7 @@ FORKING = """
     """
 
 
-def test_after_a_fork_the_child_refuses_and_the_parent_goes_on(run):
+def test_forked_child_cannot_use_the_system_and_its_parent_is_unaffected(run):
     parent = run(FORKING)
     assert 'made before a fork' in parent.hear()
     assert parent.hear() == 'status: 0'
@@ -255,7 +257,7 @@ CHILDREN = """
     """
 
 
-def test_a_child_that_outlives_a_killed_consumer_does_not_keep_its_events(
+def test_child_that_outlives_a_killed_consumer_does_not_keep_its_events(
     run, start, subscribe, emit
 ):
     system, inbox = start(), Inbox()
@@ -281,7 +283,7 @@ HOLDER = """
     """
 
 
-def test_a_process_that_holds_the_file_makes_the_others_fail_in_time(run, start, subscribe, emit):
+def test_emitters_fail_in_time_while_another_process_locks_the_file(run, start, subscribe, emit):
     system, inbox = start(confirm_timeout=0.5), Inbox()
     subscribe(system, inbox)
     emit(system, 1)
@@ -310,7 +312,7 @@ EXCLUSIVE = """
     """
 
 
-def test_the_exclusive_queue_of_a_killed_process_is_taken_over_at_once(run, start, subscribe, emit):
+def test_exclusive_queue_of_a_killed_process_is_taken_over_at_once(run, start, subscribe, emit):
     consumer = run(EXCLUSIVE)
     assert consumer.hear() == 'ready'
     system, inbox = start(stall_timeout=60), Inbox()
@@ -341,7 +343,7 @@ STALLING = """
     """
 
 
-def test_a_process_that_stands_still_loses_its_exclusive_queue_and_its_word_on_it(
+def test_stalled_process_loses_its_exclusive_queue_and_cannot_settle_its_event(
     run, start, subscribe, emit, database
 ):
     consumer = run(STALLING)

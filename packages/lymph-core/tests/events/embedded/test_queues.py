@@ -1,4 +1,4 @@
-"""The queues of a machine: who ends them, and who is no hindrance to counting them."""
+"""Queues of a machine: when they are removed, and how they are counted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def temporary_queues(database):
     return count(database, 'queues WHERE temporary > 0')
 
 
-def test_the_first_event_of_an_emitter_ends_the_temporary_queues_of_the_dead(
+def test_first_event_of_an_emitter_removes_temporary_queues_of_dead_processes(
     run, start, emit, database
 ):
     dead = run(LISTENING)
@@ -42,7 +42,7 @@ def test_the_first_event_of_an_emitter_ends_the_temporary_queues_of_the_dead(
     assert count(database, 'events') == 0
 
 
-def test_temporary_queues_of_the_dead_end_while_only_emitters_run(
+def test_temporary_queues_of_dead_processes_are_removed_while_only_emitters_run(
     run, start, emit, database, monkeypatch
 ):
     monkeypatch.setattr('lymph.events._embedded.ownership.Ownership.emitter_interval', 0.05)
@@ -63,7 +63,7 @@ def test_temporary_queues_of_the_dead_end_while_only_emitters_run(
     eventually(lambda: count(database, 'events') == 0, 20)
 
 
-def test_the_dead_are_no_consumers(run, start):
+def test_dead_processes_are_not_counted_as_consumers(run, start):
     consumer = run(LISTENING)
     assert consumer.hear() == 'ready'
     system = start()
@@ -73,7 +73,7 @@ def test_the_dead_are_no_consumers(run, start):
     assert system.queues.read() == []
 
 
-def test_queues_are_counted_while_somebody_else_has_the_turn_to_write(
+def test_queues_are_counted_while_another_process_holds_the_write_lock(
     start, subscribe, emit, database
 ):
     system = start()
@@ -83,15 +83,13 @@ def test_queues_are_counted_while_somebody_else_has_the_turn_to_write(
         assert [state.waiting for state in read_states(database, time.time(), None)] == [1]
 
 
-def test_counting_makes_no_new_file_where_it_was_removed(tmp_path):
+def test_counting_does_not_create_a_missing_file(tmp_path):
     with pytest.raises(StoreError, match='cannot be opened'):
         read_states(tmp_path / 'gone #1.sqlite', time.time(), None)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_queue_that_was_dropped_under_its_consumers_is_declared_again(
-    start, subscribe, emit, monkeypatch
-):
+def test_dropped_queue_with_consumers_is_declared_again(start, subscribe, emit, monkeypatch):
     monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     system, inbox = start(), Inbox()
     subscribe(system, inbox)

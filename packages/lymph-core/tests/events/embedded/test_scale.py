@@ -1,4 +1,4 @@
-"""What would break in a store with very many events or queues, looked at without a clock."""
+"""Behaviour of a store with very many events or queues, tested without timing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lymph.testing.waiting import eventually
 
 @pytest.fixture
 def often(monkeypatch):
-    """Have the slow look around often."""
+    """Shorten the interval of the periodic check."""
     monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
 
 
@@ -49,13 +49,13 @@ def emit_many(system, count, filling='', topic='thing', **options):
 
 
 def statements_of(system):
-    """Return a list to which the statements are added that a system runs from now on."""
+    """Return a list to which every further SQL statement of a system is appended."""
     seen = []
     system._committer.run(lambda db: db.set_trace_callback(seen.append), 5)
     return seen
 
 
-def test_no_statement_that_an_event_needs_scans_a_table(start, subscribe, emit, database):
+def test_no_statement_on_the_path_of_an_event_scans_a_table(start, subscribe, emit, database):
     system = start()
     statements = statements_of(system)
 
@@ -94,9 +94,7 @@ def test_no_statement_that_an_event_needs_scans_a_table(start, subscribe, emit, 
     assert {scan for scan in scans if allowed not in scan[1]} == set()
 
 
-def test_the_log_of_the_database_is_bounded_and_shrinks_after_a_long_reader(
-    start, subscribe, emit, database
-):
+def test_write_ahead_log_is_bounded_and_shrinks_after_a_long_read(start, subscribe, emit, database):
     system = start()
     system.unsubscribe(subscribe(system, Inbox()))
     log = database.with_name('events.sqlite-wal')
@@ -113,7 +111,7 @@ def test_the_log_of_the_database_is_bounded_and_shrinks_after_a_long_reader(
     assert log.stat().st_size < 17_000_000
 
 
-def test_the_space_of_what_was_handled_is_given_back(start, subscribe, database, often):
+def test_disk_space_of_handled_events_is_freed(start, subscribe, database, often):
     system = start()
     system.unsubscribe(subscribe(system, Inbox()))
     emit_many(system, 3000, 'x' * 20_000)
@@ -122,7 +120,7 @@ def test_the_space_of_what_was_handled_is_given_back(start, subscribe, database,
     eventually(lambda: database.stat().st_size < 5_000_000, 60)
 
 
-def test_free_pages_are_given_back_a_few_at_a_time(start, subscribe, database, often):
+def test_free_pages_are_released_a_few_at_a_time(start, subscribe, database, often):
     system = start()
     system.unsubscribe(subscribe(system, Inbox()))
     emit_many(system, 1000, 'x' * 20_000)
@@ -156,7 +154,7 @@ def test_many_dead_letters_are_counted_without_reading_them(start, database):
 # Queues.
 
 
-def test_a_temporary_queue_ends_at_once_and_is_emptied_bit_by_bit(
+def test_temporary_queue_ends_at_once_and_is_emptied_in_batches(
     start, subscribe, database, often, monkeypatch
 ):
     system, inbox, workers = start(), Inbox(), start(pool_size=1)
@@ -181,9 +179,7 @@ def test_a_temporary_queue_ends_at_once_and_is_emptied_bit_by_bit(
     workers.unsubscribe(again)
 
 
-def test_an_emitter_rings_for_the_queues_that_collect_the_event_alone(
-    start, subscribe, emit, tmp_path
-):
+def test_emitter_wakes_only_the_queues_that_collect_the_event(start, subscribe, emit, tmp_path):
     system = start()
     for n in range(50):
         system.declare(Subscription(f'queue{n}', (f'topic{n}',), print))
@@ -225,7 +221,7 @@ def test_routes_of_many_queues_are_found_and_follow_changes(tmp_path):
 # Backlogs.
 
 
-def test_a_consumer_that_starts_on_a_backlog_fetches_no_more_than_it_can_handle(
+def test_consumer_that_starts_on_a_backlog_fetches_no_more_than_it_can_handle(
     start, subscribe, database
 ):
     emitter = start()
@@ -254,7 +250,7 @@ def test_a_consumer_that_starts_on_a_backlog_fetches_no_more_than_it_can_handle(
     eventually(lambda: rows(database, 'SELECT count(*) FROM messages') == [(0,)])
 
 
-def test_delayed_and_failed_events_among_many_come_when_they_are_due(start, subscribe):
+def test_delayed_and_failed_events_among_many_arrive_when_due(start, subscribe):
     system, handled, failed = start(), Counter(), Counter()
     system.unsubscribe(subscribe(system, Inbox(), 'backlog', 'late', queue='backlog'))
     emit_many(system, 2000, topic='backlog')
@@ -287,7 +283,7 @@ def test_delayed_and_failed_events_among_many_come_when_they_are_due(start, subs
 # An emitter that has to wait.
 
 
-def test_an_emitter_behind_a_store_that_is_held_keeps_no_event_it_has_given_up(start, tmp_path):
+def test_emitter_keeps_no_event_that_it_gave_up_while_the_store_was_locked(start, tmp_path):
     system = start(confirm_timeout=2)
     failed = []
 
@@ -315,7 +311,7 @@ def test_an_emitter_behind_a_store_that_is_held_keeps_no_event_it_has_given_up(s
     system.emit(Event('thing'))
 
 
-def test_a_program_that_locks_the_database_makes_emitters_fail_in_time(
+def test_emitters_fail_in_time_while_another_program_locks_the_database(
     start, subscribe, emit, database
 ):
     system, inbox = start(confirm_timeout=1), Inbox()

@@ -45,7 +45,7 @@ def rows(database, query):
 # Where the file is.
 
 
-def test_events_are_kept_in_the_state_directory(tmp_path, monkeypatch):
+def test_events_are_stored_in_the_state_directory(tmp_path, monkeypatch):
     monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path / 'state'))
     config = Configuration({'events': {'class': 'embedded'}})
     system = config.create_instance('events', group='lymph.events')
@@ -75,7 +75,7 @@ def test_another_directory_can_be_configured(tmp_path):
         ({'confirm_timeout': 'soon'}, r'^events\.confirm_timeout: expected seconds'),
     ],
 )
-def test_a_mistake_in_the_configuration_names_its_place(section, words):
+def test_invalid_option_is_an_error_that_names_its_place(section, words):
     config = Configuration({'events': {'class': 'embedded', **section}})
     with pytest.raises(ConfigurationError, match=words):
         config.create_instance('events', group='lymph.events')
@@ -84,7 +84,7 @@ def test_a_mistake_in_the_configuration_names_its_place(section, words):
 @pytest.mark.parametrize(
     'content', [b'no database at all' * 100, b'SQLite format 3\0' + b'x' * 4080]
 )
-def test_a_damaged_file_is_an_error_and_is_left_as_it_is(start, database, content):
+def test_damaged_file_is_an_error_and_left_unchanged(start, database, content):
     database.parent.mkdir()
     database.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r'events\.sqlite is damaged.*; move it away'):
@@ -92,7 +92,7 @@ def test_a_damaged_file_is_an_error_and_is_left_as_it_is(start, database, conten
     assert database.read_bytes() == content
 
 
-def test_a_file_that_is_damaged_further_in_fails_the_emitter(start, subscribe, emit, database):
+def test_damage_behind_the_file_header_fails_the_emitter(start, subscribe, emit, database):
     system = start()
     subscription = subscribe(system, Inbox())
     system.unsubscribe(subscription)
@@ -109,7 +109,7 @@ def test_a_file_that_is_damaged_further_in_fails_the_emitter(start, subscribe, e
     assert database.read_bytes() == damaged
 
 
-def test_a_file_of_a_newer_lymph_is_an_error_and_is_left_as_it_is(start, database):
+def test_file_of_a_newer_version_is_an_error_and_left_unchanged(start, database):
     start().on_stop()
     with sqlite3.connect(database) as db:
         db.execute('PRAGMA user_version = 99')
@@ -135,7 +135,7 @@ FORMAT_6 = ['ALTER TABLE consumers DROP COLUMN topics']
         (5, FORMAT_6),
     ],
 )
-def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
+def test_file_of_an_older_version_is_upgraded_and_keeps_its_events(
     start, subscribe, emit, database, version, added
 ):
     system = start()
@@ -152,7 +152,7 @@ def test_a_file_of_an_older_lymph_is_upgraded_and_keeps_its_events(
     eventually(lambda: inbox.numbers == [1, 2])
 
 
-def test_a_consumer_of_an_older_lymph_keeps_what_its_queue_collects(
+def test_consumer_of_an_older_version_keeps_the_topics_of_its_queue(
     start, subscribe, emit, database
 ):
     older, inbox = start(), Inbox()
@@ -167,14 +167,14 @@ def test_a_consumer_of_an_older_lymph_keeps_what_its_queue_collects(
 
 
 @pytest.mark.parametrize('seconds', [0, -1, 61])
-def test_a_stall_timeout_that_cannot_be_kept_is_an_error(tmp_path, seconds):
+def test_stall_timeout_out_of_range_is_an_error(tmp_path, seconds):
     section = {'class': 'embedded', 'path': str(tmp_path), 'stall_timeout': seconds}
     config = Configuration({'events': section})
     with pytest.raises(ConfigurationError, match=r'stall_timeout: expected seconds from 0.1 to 60'):
         config.create_instance('events', group='lymph.events')
 
 
-def test_an_idle_claim_is_renewed_and_not_taken_over(start, subscribe, emit, database):
+def test_idle_claim_is_renewed_and_not_taken_over(start, subscribe, emit, database):
     # a claim is rightly lost when this process is held up for two thirds of its time
     first, second, other = start(stall_timeout=2), start(stall_timeout=2), start()
     kept, waiting = Inbox(), Inbox()
@@ -190,7 +190,7 @@ def test_an_idle_claim_is_renewed_and_not_taken_over(start, subscribe, emit, dat
     assert waiting.events == []
 
 
-def test_an_instance_that_lost_its_claim_stands_by_until_the_other_one_is_gone(
+def test_instance_that_lost_its_claim_stands_by_until_the_other_one_is_gone(
     start, subscribe, emit, database
 ):
     system, other, inbox = start(stall_timeout=0.3), start(), Inbox()
@@ -208,7 +208,7 @@ def test_an_instance_that_lost_its_claim_stands_by_until_the_other_one_is_gone(
     eventually(lambda: inbox.numbers == [1, 2, 3])
 
 
-def test_a_database_of_another_program_is_an_error(start, database):
+def test_database_of_another_program_is_an_error(start, database):
     database.parent.mkdir()
     with sqlite3.connect(database) as db:
         db.execute('CREATE TABLE recipes (name TEXT)')
@@ -217,13 +217,13 @@ def test_a_database_of_another_program_is_an_error(start, database):
     assert rows(database, 'SELECT name FROM sqlite_master') == [('recipes',)]
 
 
-def test_a_directory_in_place_of_the_file_is_an_error(start, database):
+def test_directory_in_place_of_the_file_is_an_error(start, database):
     database.mkdir(parents=True)
     with pytest.raises(ConfigurationError, match=r'cannot write .*events\.sqlite: Is a directory'):
         start()
 
 
-def test_a_file_that_is_removed_while_in_use_fails_the_emitter(start, emit, tmp_path):
+def test_file_removed_while_in_use_fails_the_emitter(start, emit, tmp_path):
     system = start()
     emit(system, 1)
     shutil.rmtree(tmp_path / 'events')
@@ -234,7 +234,7 @@ def test_a_file_that_is_removed_while_in_use_fails_the_emitter(start, emit, tmp_
 # How it is used.
 
 
-def test_a_system_that_was_not_started_refuses(tmp_path, emit, subscribe):
+def test_system_that_was_not_started_rejects_events_and_subscriptions(tmp_path, emit, subscribe):
     system = EmbeddedEventSystem(str(tmp_path))
     with pytest.raises(EmitFailure, match='not running'):
         emit(system)
@@ -243,7 +243,7 @@ def test_a_system_that_was_not_started_refuses(tmp_path, emit, subscribe):
     system.on_stop()
 
 
-def test_a_stopped_system_can_start_again(start, subscribe, emit):
+def test_stopped_system_can_start_again(start, subscribe, emit):
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
     system.on_stop()
@@ -253,7 +253,7 @@ def test_a_stopped_system_can_start_again(start, subscribe, emit):
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_stopping_leaves_nothing_behind_but_the_file(start, subscribe, emit, tmp_path):
+def test_stopped_system_leaves_only_its_database_files(start, subscribe, emit, tmp_path):
     descriptors = os.listdir('/proc/self/fd')
     system = start()
     subscribe(system, Inbox())
@@ -269,7 +269,7 @@ def test_stopping_leaves_nothing_behind_but_the_file(start, subscribe, emit, tmp
     eventually(lambda: len(os.listdir('/proc/self/fd')) <= len(descriptors))
 
 
-def test_an_event_for_many_queues_is_stored_once_and_goes_with_the_last_of_them(
+def test_event_for_several_queues_is_stored_once_and_deleted_after_the_last_delivery(
     start, subscribe, emit, database
 ):
     system, inboxes = start(), [Inbox(), Inbox(), Inbox()]
@@ -322,7 +322,9 @@ def test_invalid_event_becomes_a_dead_letter_and_blocks_no_other(
     assert system.dead_letters.drop(letter.id) == 1
 
 
-def test_a_queue_of_ten_thousand_is_drained_in_little_memory(start, subscribe, emit, tmp_path):
+def test_queue_of_ten_thousand_events_is_drained_in_bounded_memory(
+    start, subscribe, emit, tmp_path
+):
     emitter = start()
     emitter.unsubscribe(subscribe(emitter, Inbox()))
     filling = 'x' * 2000
@@ -349,7 +351,7 @@ def test_a_queue_of_ten_thousand_is_drained_in_little_memory(start, subscribe, e
     assert peak < 4_000_000  # bytes; the events are 20 million
 
 
-def test_the_file_is_used_again_and_shrinks(start, subscribe, emit, database):
+def test_space_in_the_file_is_reused(start, subscribe, emit, database):
     def fill_and_drain():
         system.unsubscribe(subscribe(system, Inbox()))
         jobs = [gevent.spawn(emit, system, 'x' * 20_000) for _ in range(500)]
@@ -367,7 +369,7 @@ def test_the_file_is_used_again_and_shrinks(start, subscribe, emit, database):
     assert rows(database, 'PRAGMA page_count')[0][0] < first * 1.2
 
 
-def test_an_emitter_that_is_killed_while_it_waits_does_no_harm(start, subscribe, emit):
+def test_emitter_killed_while_waiting_does_no_harm(start, subscribe, emit):
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
     emitters = [gevent.spawn(emit, system, n) for n in range(20)]
@@ -377,7 +379,7 @@ def test_an_emitter_that_is_killed_while_it_waits_does_no_harm(start, subscribe,
     eventually(lambda: 'after' in inbox.numbers)
 
 
-def test_a_timeout_of_the_emitter_is_its_own(start, emit):
+def test_timeout_of_the_emitter_is_raised_unchanged(start, emit):
     system = start()
     mine = gevent.Timeout(0)
 
@@ -391,7 +393,7 @@ def test_a_timeout_of_the_emitter_is_its_own(start, emit):
     assert caught.value is mine
 
 
-def test_two_greenlets_may_subscribe_at_the_same_time(start, subscribe, emit):
+def test_several_greenlets_can_subscribe_concurrently(start, subscribe, emit):
     system, inboxes = start(), [Inbox() for _ in range(5)]
     jobs = [
         gevent.spawn(subscribe, system, inbox, queue=f'queue{n}') for n, inbox in enumerate(inboxes)
@@ -401,7 +403,7 @@ def test_two_greenlets_may_subscribe_at_the_same_time(start, subscribe, emit):
     eventually(lambda: all(inbox.numbers == [1] for inbox in inboxes))
 
 
-def test_a_subscription_that_failed_can_be_made_again(start, subscribe, emit, tmp_path):
+def test_failed_subscription_can_be_retried(start, subscribe, emit, tmp_path):
     system, inbox = start(), Inbox()
     bells = tmp_path / 'events' / 'bells'
     bells.rmdir()
@@ -415,9 +417,7 @@ def test_a_subscription_that_failed_can_be_made_again(start, subscribe, emit, tm
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_an_instance_that_was_taken_for_dead_comes_back(
-    start, subscribe, emit, database, monkeypatch
-):
+def test_instance_wrongly_declared_dead_recovers(start, subscribe, emit, database, monkeypatch):
     monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     system, inbox, own = start(), Inbox(), Inbox()
     subscribe(system, inbox)
@@ -434,7 +434,7 @@ def test_an_instance_that_was_taken_for_dead_comes_back(
     eventually(arrive)
 
 
-def test_removed_wakeup_sockets_and_owner_files_come_back(
+def test_removed_wakeup_sockets_and_owner_files_are_recreated(
     start, subscribe, emit, tmp_path, monkeypatch
 ):
     monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
@@ -450,9 +450,7 @@ def test_removed_wakeup_sockets_and_owner_files_come_back(
     eventually(lambda: inbox.numbers == [1, 2])
 
 
-def test_what_dead_instances_left_in_the_directory_is_removed(
-    start, subscribe, tmp_path, monkeypatch
-):
+def test_files_of_dead_instances_are_removed(start, subscribe, tmp_path, monkeypatch):
     monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
     system = start()
     subscribe(system, Inbox())
@@ -467,7 +465,7 @@ def test_what_dead_instances_left_in_the_directory_is_removed(
 
 
 @pytest.mark.parametrize('error', [StoreError('the disk is slow'), RuntimeError('no good')])
-def test_an_instance_that_was_taken_for_dead_declares_its_queues_until_it_has(
+def test_instance_wrongly_declared_dead_retries_declaring_its_queues(
     error, start, subscribe, emit, database, monkeypatch
 ):
     monkeypatch.setattr('lymph.events._embedded.ownership._INTERVAL', 0.1)
@@ -497,6 +495,6 @@ def test_an_instance_that_was_taken_for_dead_declares_its_queues_until_it_has(
 
 
 @pytest.mark.parametrize('name', ['queue \udcff', 'queue\n', 5, ''], ids=repr)
-def test_a_queue_needs_a_name_that_can_be_kept(name, start, subscribe):
+def test_invalid_queue_name_is_rejected(name, start, subscribe):
     with pytest.raises(SubscriptionError, match='expected a queue name'):
         subscribe(start(), Inbox(), queue=name)

@@ -1,6 +1,6 @@
-"""Files of the store go away under running processes: that is noticed, nothing is lost in silence.
+"""Loss of files of the store under running processes is detected: no event is lost silently.
 
-`emit` fails until the files are open again and their queues are declared again.
+`emit` fails until the files are reopened and the queues are declared again.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def emit_when_possible(emit):
 
 
 @any_harm
-def test_emitters_fail_until_their_events_arrive_again(
+def test_emitters_fail_until_the_store_is_restored(
     start, subscribe, emit, emit_when_possible, database, harm
 ):
     consumer, emitter, inbox, own = start(), start(), Inbox(), Inbox()
@@ -155,7 +155,7 @@ ELSEWHERE = """
 
 
 @pytest.mark.parametrize('harm', [remove_directory, remove_log, remove_index, empty_log])
-def test_consumers_in_other_processes_notice_without_a_wake_up(
+def test_consumers_in_other_processes_recover_without_a_wake_up(
     run, start, emit, emit_when_possible, database, harm
 ):
     consumer, emitter = run(ELSEWHERE), start()
@@ -173,7 +173,7 @@ def test_consumers_in_other_processes_notice_without_a_wake_up(
 
 
 @pytest.mark.parametrize('harm', [remove_log, remove_index, remove_log_and_index, swap_link])
-def test_what_was_emitted_before_is_saved(start, subscribe, emit, database, harm):
+def test_events_emitted_before_the_loss_are_preserved(start, subscribe, emit, database, harm):
     emitter, inbox = start(), Inbox()
     emitter.unsubscribe(subscribe(emitter, inbox))
     for n in range(20):
@@ -198,9 +198,7 @@ def test_what_was_emitted_before_is_saved(start, subscribe, emit, database, harm
     eventually(lambda: sorted(inbox.numbers) == list(range(20)))
 
 
-def test_a_log_that_another_program_has_written_back_is_no_problem(
-    start, subscribe, emit, database
-):
+def test_checkpoint_by_another_program_does_no_harm(start, subscribe, emit, database):
     system, inbox = start(), Inbox()
     subscribe(system, inbox)
     emit(system, 1)
@@ -217,7 +215,7 @@ def test_a_log_that_another_program_has_written_back_is_no_problem(
     eventually(lambda: inbox.numbers == [1, 2])
 
 
-def test_a_queue_that_was_declared_for_others_is_declared_again(
+def test_queue_declared_without_a_consumer_is_declared_again(
     start, subscribe, emit, emit_when_possible, database
 ):
     system, inbox = start(), Inbox()
@@ -230,7 +228,7 @@ def test_a_queue_that_was_declared_for_others_is_declared_again(
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_an_exclusive_queue_goes_on_in_the_new_file(
+def test_exclusive_queue_continues_in_the_new_file(
     start, subscribe, emit, emit_when_possible, database
 ):
     system, inbox = start(), Inbox()
@@ -242,7 +240,7 @@ def test_an_exclusive_queue_goes_on_in_the_new_file(
     eventually(lambda: inbox.numbers == [1, 2])
 
 
-def test_a_handler_that_outlives_the_file_settles_nothing_in_the_new_one(
+def test_handler_that_outlives_the_file_settles_nothing_in_the_new_one(
     start, subscribe, emit, emit_when_possible, database
 ):
     system, begun, go_on = start(), [], gevent.event.Event()
@@ -262,7 +260,7 @@ def test_a_handler_that_outlives_the_file_settles_nothing_in_the_new_one(
         eventually(lambda: db.execute('SELECT count(*) FROM messages').fetchone() == (0,))
 
 
-def test_what_was_being_handled_when_a_backup_was_made_is_handled_again(
+def test_event_in_progress_during_a_backup_is_handled_again_after_the_restore(
     start, subscribe, emit, database
 ):
     system, attempts, go_on = start(), [], gevent.event.Event()
@@ -279,7 +277,7 @@ def test_what_was_being_handled_when_a_backup_was_made_is_handled_again(
     eventually(lambda: attempts == [1, 2])
 
 
-def test_an_owner_that_is_not_known_leases_nothing(tmp_path):
+def test_unknown_owner_cannot_lease_events(tmp_path):
     with closing(open_database(tmp_path / 'events.sqlite')) as db:
         owner = enroll(db, 'somebody', None)
         declare(db, 'queue', ['thing'], False, owner)
@@ -288,7 +286,7 @@ def test_an_owner_that_is_not_known_leases_nothing(tmp_path):
             lease(db, owner, [Demand('queue', 1)], 10.0)
 
 
-def test_owners_of_two_files_are_told_apart(tmp_path):
+def test_owners_of_different_files_have_different_ids(tmp_path):
     owners = set()
     for name in ('first', 'second'):
         with closing(open_database(tmp_path / name)) as db:
@@ -300,7 +298,7 @@ def test_owners_of_two_files_are_told_apart(tmp_path):
     assert len(owners) == 2
 
 
-def test_removed_wakeup_sockets_come_back_soon(start, subscribe, emit, tmp_path):
+def test_removed_wakeup_sockets_are_recreated(start, subscribe, emit, tmp_path):
     consumer, emitter, inbox = start(), start(), Inbox()
     subscribe(consumer, inbox)
     bells = tmp_path / 'events' / 'bells'
@@ -310,7 +308,7 @@ def test_removed_wakeup_sockets_come_back_soon(start, subscribe, emit, tmp_path)
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_owner_hears_others_after_its_socket_was_out_of_reach(start, subscribe, tmp_path, caplog):
+def test_wakeup_socket_works_again_after_it_was_unreachable(start, subscribe, tmp_path, caplog):
     subscribe(start(), Inbox())
     bells, away = tmp_path / 'events' / 'bells', tmp_path / 'away'
     bells.rename(away)
@@ -321,7 +319,7 @@ def test_owner_hears_others_after_its_socket_was_out_of_reach(start, subscribe, 
     assert not any(is_deaf(each) for each in bells.iterdir())
 
 
-def test_a_directory_that_cannot_be_made_again_fails_emitters_and_the_system_stops(
+def test_emitters_fail_and_the_system_can_stop_if_the_directory_cannot_be_recreated(
     start, subscribe, emit, database
 ):
     system = start()
