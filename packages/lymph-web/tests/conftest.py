@@ -1,4 +1,4 @@
-"""A server on a port of its own, and clients that write and read what they like."""
+"""A server on a free port, and clients that send and receive raw bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WAIT = 10.0  # longer than anything here takes
 
 
 class Client:
-    """One connection, on which a test writes and reads as it likes."""
+    """One connection, over which a test sends and receives raw bytes."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(('127.0.0.1', port), timeout=WAIT)
@@ -46,7 +46,7 @@ class Client:
         return Answer(status, headers, body)
 
     def at_end(self) -> bool:
-        """Whether the server has closed the connection, without another byte."""
+        """Return whether the server has closed the connection without another byte."""
         return self.file.read(1) == b''
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class Answer:
 
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., WebServer]]:
-    """Serve a WSGI application; keywords are limits of the server."""
+    """Return a function that serves a WSGI application; its keywords are limits of the server."""
     servers = []
 
     def start(
@@ -92,7 +92,7 @@ def start_server() -> Iterator[Callable[..., WebServer]]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[[WebServer], Client]]:
-    """Connect a client to a server."""
+    """Return a function that connects a client to a server."""
     clients = []
 
     def open(server: WebServer) -> Client:

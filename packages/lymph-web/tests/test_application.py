@@ -1,4 +1,4 @@
-"""One request in, one answer out."""
+"""Every request gets exactly one answer."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def client(site):
     return Client(Application(site))
 
 
-def test_the_url_decides_the_method_and_gives_its_arguments(client):
+def test_url_selects_the_method_and_its_arguments(client):
     response = client.get('/hello/w%C3%B6rld/')
     assert (response.status_code, response.text) == (200, 'hello wörld!')
 
@@ -153,11 +153,11 @@ def test_wrong_method_is_answered_with_the_allowed_methods(client):
     assert 'GET' in client.post('/hello/you/').headers['Allow']
 
 
-def test_a_browser_gets_its_errors_as_html(client):
+def test_browser_gets_errors_as_html(client):
     assert client.get('/nowhere', headers={'Accept': 'text/html'}).mimetype == 'text/html'
 
 
-def test_an_answer_that_the_handler_made_is_kept(client):
+def test_response_of_the_handler_is_sent_unchanged(client):
     response = client.get('/own')
     assert (response.text, response.headers['X-Mine']) == ('mine', '1')
     assert client.get('/moved').location == '/hello/you/'
@@ -186,13 +186,13 @@ def test_debug_mode_shows_the_traceback(client, site):
     assert any('secret' in line for line in client.get('/fail').json['traceback'])
 
 
-def test_the_health_endpoint_comes_before_the_rules(client, site):
+def test_health_endpoint_takes_precedence_over_the_rules(client, site):
     assert client.get('/_health/').json == {'status': 'healthy'}
     site.health = Health(lambda: True, lambda: False, enabled=False)
     assert client.get('/_health/').status_code == 500
 
 
-def test_an_answer_has_one_trace_id_even_if_a_handler_sets_another(client, site):
+def test_answer_has_one_trace_id_even_if_a_handler_sets_another(client, site):
     site.answer = Response('a', headers={'x-trace-id': 'mine'})
     response = client.get('/given', headers={'X-Trace-Id': 'abc-1'})
     assert response.headers.getlist('X-Trace-Id') == ['abc-1']
@@ -212,7 +212,7 @@ def test_invalid_trace_id_is_replaced(client, given):
     assert len(response.text) == 32
 
 
-def test_each_request_has_a_context_of_its_own(client):
+def test_each_request_has_its_own_context(client):
     trace.set_id('mine')
     first, second = client.get('/trace_id').text, client.get('/trace_id').text
     assert len({first, second, 'mine'}) == 3
@@ -224,7 +224,7 @@ def test_body_is_produced_in_the_context_of_its_request(client):
     assert response.text == 'abcanother'
 
 
-def test_a_path_cannot_forge_lines_of_the_log(client, caplog):
+def test_path_cannot_forge_log_lines(client, caplog):
     with caplog.at_level(logging.INFO):
         client.get('/hello/a%0d%0ab%1b[2J\u202e/')
         client.get('/fail?%0d%0a')
@@ -260,7 +260,7 @@ ERRORS = [
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize('accept', ['application/json', 'text/html'])
 @pytest.mark.parametrize('debug', [False, True])
-def test_whatever_a_handler_raises_is_one_answer_and_one_report(
+def test_any_exception_of_a_handler_gives_one_answer_and_one_report(
     client, site, path, error, accept, debug
 ):
     site.error, site.debug = error, debug
@@ -282,13 +282,13 @@ def test_answer_that_fails_after_its_first_byte_is_aborted_and_reported_once(cli
 
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_after_the_answer_is_reported_and_changes_nothing(client, site, error):
+def test_error_after_the_answer_is_reported_and_changes_nothing(client, site, error):
     site.error = error
     assert client.get('/closing', buffered=True).text == 'a'
     assert site.reported == [error]
 
 
-def test_a_report_that_fails_does_not_change_the_answer(client, site):
+def test_failing_report_does_not_change_the_answer(client, site):
     def report(error):
         raise SystemExit(1)
 
@@ -361,7 +361,7 @@ def test_unusual_http_exceptions_are_answered(client, site, error, status, path)
 
 
 @pytest.mark.parametrize('path', ['/raising', '/late'])
-def test_a_response_may_be_raised_at_any_point_before_the_first_byte(client, site, path):
+def test_response_may_be_raised_at_any_point_before_the_first_byte(client, site, path):
     site.error = HTTPException(response=Response('mine', 299))
     response = client.get(path)
     assert (response.status_code, response.text) == (299, 'mine')

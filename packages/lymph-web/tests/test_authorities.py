@@ -1,4 +1,4 @@
-"""Which text names a host."""
+"""Validation and comparison of hosts with optional ports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lymph.web._http.authorities import is_authority, same_authority
         '10.0.0.1', '10.0.0.1:8080', '[::1]', '[::1]:65535', '[2001:db8::1]:1', '[::ffff:1.2.3.4]',
     ],
 )  # fmt: skip
-def test_a_name_or_an_address_with_or_without_a_port_is_a_host(text):
+def test_name_or_address_with_or_without_a_port_is_a_valid_host(text):
     assert is_authority(text)
 
 
@@ -45,5 +45,5 @@ def test_malformed_hosts_are_rejected(text):
         ('[::1]', '[::1]:80', 'http', True),
     ],
 )
-def test_hosts_are_the_same_without_regard_to_case_and_default_port(one, other, scheme, same):
+def test_hosts_are_compared_without_case_and_default_port(one, other, scheme, same):
     assert same_authority(one, other, scheme) is same

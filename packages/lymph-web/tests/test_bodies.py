@@ -1,4 +1,4 @@
-"""Reading the body of a request."""
+"""Reading of request bodies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Read(Body):
 
     @property
     def rest(self) -> bytes:
-        """What comes after it."""
+        """Return the bytes after the body."""
         return bytes(self.incoming.buffer + self.arriving)
 
 

@@ -1,4 +1,4 @@
-"""Which bytes are chunks, and how many of them."""
+"""Parsing and limits of chunked bodies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAST = b'0\r\n\r\n'
 
 
 def decode(data: bytes, size: int | None = None, limit: int = LIMIT) -> tuple[bytes, bytes]:
-    """Return the body in `data`, which arrives in pieces of `size` bytes, and what is behind it."""
+    """Return the body in `data`, arriving in pieces of `size` bytes, and the bytes after it."""
     chunks, buffer, found = Chunks(limit), bytearray(), b''
     size = size or len(data)
     for start in range(0, len(data), size):
@@ -40,7 +40,7 @@ def decode(data: bytes, size: int | None = None, limit: int = LIMIT) -> tuple[by
     ],
 )
 @pytest.mark.parametrize('size', [None, 1, 3])
-def test_chunks_are_joined_whatever_the_pieces_they_arrive_in(data, body, size):
+def test_chunks_are_joined_regardless_of_the_pieces_they_arrive_in(data, body, size):
     assert decode(data + b'GET ', size) == (body, b'GET ')
 
 
@@ -99,7 +99,7 @@ def test_chunked_data_is_decoded(parts, size):
 
 
 @given(st.lists(st.sampled_from([b'0', b'1', b'\r', b'\n', b'\r\n', b';', b'a', b'"', b': '])))
-def test_it_does_not_matter_how_bytes_arrive(pieces):
+def test_outcome_does_not_depend_on_how_bytes_arrive(pieces):
     def outcome(size):
         chunks, buffer, found, data = Chunks(LIMIT), bytearray(), b'', b''.join(pieces)
         with suppress(ChunkError):

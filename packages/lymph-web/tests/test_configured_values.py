@@ -1,4 +1,4 @@
-"""Every key of an HTTP interface's section, with every kind of value."""
+"""Every key in the section of an HTTP interface, with every kind of value."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def build(config):
 
 
 @pytest.mark.parametrize('key', REFUSED)
-def test_a_bad_value_is_refused_at_its_place(key):
+def test_invalid_value_is_rejected_at_its_place(key):
     check_refused(f'interfaces.web.{key}', REFUSED[key], build, BASE)
 
 
 @pytest.mark.parametrize('key', REFUSED)
-def test_no_value_is_more_than_a_configuration_error(key):
+def test_any_invalid_value_raises_configuration_error(key):
     check_taken_or_refused(f'interfaces.web.{key}', build, BASE)
 
 
-def test_other_keys_are_the_authors_own():
+def test_other_keys_are_left_to_the_author():
     own = {'class': 'lymph.web:WebServiceInterface', 'timeout': None, 'read_timeout': 'x'}
     build(Configuration({**BASE, 'interfaces': {'web': own}}))

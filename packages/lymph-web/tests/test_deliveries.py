@@ -1,4 +1,4 @@
-"""Answers of WSGI applications on the wire, whatever the applications do."""
+"""Answers of WSGI applications on the wire, including those of faulty applications."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEXT = b'the next answer'
 
 
 class Body:
-    """What an application returns; knows how often it was closed."""
+    """The iterable that an application returns; counts how often it was closed."""
 
     def __init__(self, *parts: Any) -> None:
         self.parts = parts
@@ -48,7 +48,7 @@ class Server:
         self._server = start_server(self._serve, faults=ErrorAnswers(self.reported.append))
 
     def ask(self, application: Any, request: str = 'GET / HTTP/1.1') -> bytes:
-        """Return all that comes back for a request and the next one behind it."""
+        """Return all bytes received for a request and a second one sent after it."""
         self._application = application
         client = self._connect(self._server)
         client.send(f'{request}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n')
@@ -83,7 +83,7 @@ def split(data: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 def follows(rest: bytes) -> bool:
-    """Whether `rest` is the answer to the next request, and nothing else."""
+    """Return whether `rest` is exactly the answer to the next request."""
     return rest.startswith(b'HTTP/1.1 200 OK\r\n') and rest.endswith(b'\r\n\r\n' + NEXT)
 
 
@@ -99,7 +99,7 @@ def follows(rest: bytes) -> bool:
         lambda: Body(b'01234', b'56789'),
     ],
 )
-def test_a_body_longer_than_its_length_is_cut_and_nothing_follows(server, result):
+def test_body_longer_than_its_length_is_cut_and_nothing_follows(server, result):
     status, _, rest = split(server.ask(answers(OK, FIVE, result())))
     assert (status, rest) == (200, b'01234')
     (error,) = server.reported
@@ -107,13 +107,13 @@ def test_a_body_longer_than_its_length_is_cut_and_nothing_follows(server, result
 
 
 @pytest.mark.parametrize('result', [[], [b'ab'], [b'', b'ab']])
-def test_a_body_shorter_than_its_length_ends_the_connection(server, result):
+def test_body_shorter_than_its_length_ends_the_connection(server, result):
     status, fields, rest = split(server.ask(answers(OK, FIVE, result)))
     assert (status, fields['content-length'], rest) == (200, '5', b''.join(result))
     assert [type(error).__name__ for error in server.reported] == ['AnswerError']
 
 
-def test_a_body_of_its_length_is_followed_by_the_next_answer(server):
+def test_body_of_the_announced_length_is_followed_by_the_next_answer(server):
     _, fields, rest = split(server.ask(answers(OK, FIVE, Body(b'01', b'', b'234'))))
     assert rest.startswith(b'01234')
     assert follows(rest[5:])
@@ -134,7 +134,7 @@ def test_a_body_of_its_length_is_followed_by_the_next_answer(server):
     ],
 )
 @pytest.mark.parametrize('kind', [list, iter, lambda parts: Body(*parts)])
-def test_an_answer_without_a_body_has_none_whatever_is_returned(
+def test_answer_without_a_body_ignores_the_returned_data(
     server, request_line, status, fields, told, kind
 ):
     body = kind([b'', b'0123456789', b'more'])
@@ -145,13 +145,13 @@ def test_an_answer_without_a_body_has_none_whatever_is_returned(
 
 
 @pytest.mark.parametrize('status', ['100 Continue', '101 Switching Protocols', '103 Early Hints'])
-def test_a_status_that_is_not_the_last_one_ends_the_connection_without_a_body(server, status):
+def test_informational_status_closes_the_connection_without_a_body(server, status):
     code, fields, rest = split(server.ask(answers(status, FIVE, [b'01234'])))
     assert (code, rest) == (int(status[:3]), b'')
     assert 'content-length' not in fields
 
 
-def test_fields_for_the_connection_are_set_by_the_server_alone(server):
+def test_connection_headers_are_set_only_by_the_server(server):
     fields = [('Transfer-Encoding', 'chunked'), ('Keep-Alive', 'timeout=9'), ('X-Own', '1')]
     _, found, rest = split(server.ask(answers(OK, fields, [b'0\r\n\r\n'])))
     assert found.keys() == {'content-length', 'date', 'x-own'}
@@ -159,12 +159,12 @@ def test_fields_for_the_connection_are_set_by_the_server_alone(server):
     assert follows(rest[5:])
 
 
-def test_an_application_may_close_the_connection(server):
+def test_application_may_close_the_connection(server):
     _, fields, rest = split(server.ask(answers(OK, [('Connection', 'close')], [b'ab'])))
     assert (fields['connection'], rest) == ('close', b'ab')
 
 
-def test_what_is_written_comes_before_what_is_returned(server):
+def test_written_data_precedes_returned_data(server):
     def application(environ, start_response):
         write = start_response(OK, FIVE)
         write(b'01')
@@ -176,7 +176,7 @@ def test_what_is_written_comes_before_what_is_returned(server):
     assert follows(rest[5:])
 
 
-def test_what_is_written_counts_against_the_length(server):
+def test_written_data_counts_towards_the_length(server):
     def application(environ, start_response):
         write = start_response(OK, FIVE)
         write(b'0123')
@@ -290,7 +290,9 @@ def test_error_replaces_an_answer_that_was_started_but_not_sent(server):
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize('fields', [FIVE, []])
-def test_failure_after_the_first_byte_closes_the_connection_amid_the_answer(server, error, fields):
+def test_failure_after_the_first_byte_closes_the_connection_within_the_answer(
+    server, error, fields
+):
     body = Body(b'01', error, b'23')
     status, found, rest = split(server.ask(answers(OK, fields, body)))
     assert (status, rest) == (200, b'01' if fields else b'2\r\n01\r\n')
@@ -299,7 +301,7 @@ def test_failure_after_the_first_byte_closes_the_connection_amid_the_answer(serv
     assert body.closed == 1
 
 
-def test_an_error_that_comes_too_late_to_be_an_answer_is_raised_again(server):
+def test_error_too_late_for_an_answer_is_raised_again(server):
     def application(environ, start_response):
         start_response(OK, [])(b'01')
         try:
@@ -349,7 +351,7 @@ def test_error_while_closing_the_iterable_affects_no_other_request(server, error
 # What is told.
 
 
-def test_what_a_client_sends_cannot_forge_lines_of_the_log(server, caplog):
+def test_client_input_cannot_forge_log_lines(server, caplog):
     with caplog.at_level(logging.DEBUG):
         server.ask(raising(ValueError('a')), 'GET /%0d%0aforged%1b[2J%e2%80%ae HTTP/1.1')
     (record,) = [
@@ -364,7 +366,7 @@ def test_long_methods_and_paths_are_cut_in_the_log(server, caplog):
     assert all(len(record.getMessage()) < 500 for record in caplog.records)
 
 
-def test_an_application_that_always_fails_does_not_fill_the_log(server, caplog):
+def test_application_that_always_fails_does_not_fill_the_log(server, caplog):
     with caplog.at_level(logging.DEBUG):
         for _ in range(100):
             server.ask(raising(ValueError('a')))
@@ -373,7 +375,7 @@ def test_an_application_that_always_fails_does_not_fill_the_log(server, caplog):
     assert len(server.reported) == 100
 
 
-def test_a_report_that_fails_does_not_change_the_answer(start_server, connect):
+def test_failing_report_does_not_change_the_answer(start_server, connect):
     def report(error):
         raise SystemExit(1)
 

@@ -68,7 +68,7 @@ def test_malformed_accept_field_gets_an_answer(accept):
     assert answer(NotFound(), accept).status_code == 404
 
 
-def test_a_browser_gets_html_in_which_nothing_is_markup():
+def test_browser_gets_html_with_escaped_text():
     response = answer(NotFound('<script>'), 'text/html,application/xhtml+xml,*/*;q=0.8')
     assert response.mimetype == 'text/html'
     text = response.get_data(as_text=True)

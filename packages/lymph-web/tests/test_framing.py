@@ -1,4 +1,4 @@
-"""How the bodies of answers are told from what follows."""
+"""Framing of answer bodies: length, chunks or the end of the connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def framing(status='200 OK', fields=(), method='GET', version='HTTP/1.1', length
 
 
 def sent(frame, *parts):
-    """The bytes behind the head."""
+    """Return the bytes after the head."""
     data = b''
     for part in parts:
         data += frame.part(part)
@@ -72,9 +72,7 @@ FIVE = [('Content-Length', '5')]
         ),
     ],
 )  # fmt: skip
-def test_the_form_of_a_body_follows_from_its_length_and_the_version(
-    arguments, fields, body, closes
-):
+def test_framing_of_a_body_depends_on_its_length_and_the_version(arguments, fields, body, closes):
     frame = framing(**arguments)
     assert fields_of(frame) == fields
     assert sent(frame, b'ab', b'', b'c') == body
@@ -104,7 +102,7 @@ def test_some_answers_have_no_body_at_all(arguments, fields, closes):
     assert frame.closes is closes
 
 
-def test_a_body_where_none_may_be_is_an_error_except_for_head():
+def test_body_where_none_is_allowed_is_an_error_except_for_head():
     framing(method='HEAD').count(b'body')
     with pytest.raises(AnswerError, match='expected no body in an answer 204, found one'):
         framing('204 No Content').count(b'body')
@@ -134,10 +132,10 @@ def test_body_shorter_than_its_length_is_an_error():
 @pytest.mark.parametrize(
     ('status', 'line'), [('200 OK', b'HTTP/1.1 200 OK\r\n'), ('200', b'HTTP/1.1 200 \r\n')]
 )
-def test_a_status_line_always_has_its_second_space(status, line):
+def test_status_line_always_has_its_second_space(status, line):
     assert framing(status).head().startswith(line)
 
 
-def test_an_answer_has_one_date():
+def test_answer_has_exactly_one_date():
     assert framing().head().count(b'\r\nDate: ') == 1
     assert framing(fields=[('date', 'now')]).head().lower().count(b'\r\ndate: ') == 1

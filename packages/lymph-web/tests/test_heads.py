@@ -1,4 +1,4 @@
-"""Which bytes are the head of a request."""
+"""Parsing of request heads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def head(*lines: str, start: str = 'GET / HTTP/1.1', host: str | None = 'Host: a
     return ''.join(f'{field}\r\n' for field in fields).encode('latin-1')
 
 
-def test_a_head_says_method_path_query_and_fields():
+def test_head_is_parsed_into_method_path_query_and_fields():
     parsed = parse_head(head('X-One:  1 \t', start='POST /a%20b?c=d?e HTTP/1.1'))
     assert (parsed.method, parsed.path, parsed.query) == ('POST', '/a%20b', 'c=d?e')
     assert parsed.fields == (('Host', 'a'), ('X-One', '1'))
@@ -24,7 +24,7 @@ def test_a_head_says_method_path_query_and_fields():
     assert not parsed.has_body
 
 
-def test_a_length_or_chunks_announce_a_body():
+def test_length_or_chunked_encoding_announces_a_body():
     assert parse_head(head('Content-Length: 12')).content_length == 12
     assert parse_head(head('Transfer-Encoding: Chunked')).chunked
     assert parse_head(head('Content-Length: 12')).has_body
@@ -42,12 +42,12 @@ def test_a_length_or_chunks_announce_a_body():
         ('HTTP/1.0', 'keep-alive, close', False),
     ],
 )
-def test_a_connection_is_kept_as_version_and_options_say(version, connection, kept):
+def test_keep_alive_depends_on_the_version_and_the_connection_options(version, connection, kept):
     options = [] if connection is None else [f'Connection: {connection}']
     assert parse_head(head(*options, start=f'GET / {version}')).keep_alive is kept
 
 
-def test_a_target_with_an_authority_decides_the_host():
+def test_authority_in_the_target_takes_precedence_over_the_host():
     parsed = parse_head(head(start='GET http://b:80?x HTTP/1.1', host='Host: B'))
     assert (parsed.host, parsed.path, parsed.query) == ('b:80', '/', 'x')
 
@@ -56,7 +56,7 @@ def test_http_1_0_needs_no_host():
     assert parse_head(head(start='GET / HTTP/1.0', host=None)).host is None
 
 
-def test_a_later_minor_version_is_read_as_1_1():
+def test_later_minor_version_is_read_as_1_1():
     assert parse_head(head(start='GET / HTTP/1.7')).version == 'HTTP/1.1'
 
 
@@ -130,14 +130,14 @@ def test_malformed_head_is_rejected(status, data):
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_head_or_refused(data):
+def test_any_bytes_are_a_head_or_rejected(data):
     with suppress(HeadError):
         parsed = parse_head(data)
         assert parsed.path.startswith('/') or parsed.path == '*'
 
 
 @given(st.text('\r\n: ;,/0aT\t\0', max_size=40))
-def test_no_value_adds_a_field(value):
+def test_no_value_can_add_a_field(value):
     try:
         parsed = parse_head(head(f'X-Given: {value}'))
     except HeadError:

@@ -1,4 +1,4 @@
-"""What the health endpoint says."""
+"""The answers of the health endpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def always(value):
         (False, True, 503, 'draining'),
     ],
 )
-def test_the_status_follows_the_check_and_the_drain(healthy, draining, code, word):
+def test_status_follows_the_check_and_the_drain(healthy, draining, code, word):
     response = Health(always(healthy), always(draining)).respond(request())
     assert response.status_code == code
     assert response.json == {'status': word}
@@ -51,7 +51,7 @@ class Undecided:
     ],
     ids=repr,
 )  # fmt: skip
-def test_a_check_that_raises_anything_means_unhealthy(error):
+def test_check_that_raises_any_exception_means_unhealthy(error):
     def fails():
         raise error
 
@@ -60,7 +60,7 @@ def test_a_check_that_raises_anything_means_unhealthy(error):
     assert b'database' not in response.data
 
 
-def test_a_check_that_returns_what_is_neither_true_nor_false_means_unhealthy():
+def test_check_result_without_a_truth_value_means_unhealthy():
     assert Health(always(Undecided()), always(False)).respond(request()).status_code == 503
 
 
@@ -71,7 +71,7 @@ def test_only_get_and_head_are_allowed():
         health.respond(request('POST'))
 
 
-def test_configuration_moves_the_endpoint_and_turns_it_off():
+def test_endpoint_can_be_moved_and_disabled():
     def configured(**values):
         return Health.from_config(Configuration(values), always(True), always(False))
 

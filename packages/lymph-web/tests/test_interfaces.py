@@ -1,4 +1,4 @@
-"""HTTP interfaces in a running container, asked over real sockets."""
+"""HTTP interfaces in a running container, tested over real sockets."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def is_open(port: int) -> bool:
 
 
 class Running:
-    """A container with interfaces, and what a test asks of it."""
+    """A running container with its interfaces."""
 
     def __init__(
         self,
@@ -162,13 +162,13 @@ def run() -> Iterator[Callable[..., Running]]:
         running.container.stop()
 
 
-def test_the_service_of_the_manual_serves_its_page(run):
+def test_example_of_the_manual_serves_its_page(run):
     web = run(Hello).web
     answer = ask(web.http_port, '/hello/you/')
     assert (answer.status, answer.body) == (200, b'hello you!')
 
 
-def test_it_is_registered_for_calls_and_for_http_with_its_port(run):
+def test_interface_is_registered_for_calls_and_for_http_with_its_port(run):
     running = run(Hello)
     registry = running.container.registry
     for namespace in (RPC, HTTP):
@@ -189,7 +189,7 @@ def test_it_is_registered_for_calls_and_for_http_with_its_port(run):
         ({}, {'ip': '[::1]'}, '::1'),
     ],
 )
-def test_the_address_of_the_pages_is_announced(run, settings, config, announced):
+def test_http_address_is_announced(run, settings, config, announced):
     running = run(Hello, config=config, settings=settings)
     for namespace in (RPC, HTTP):
         (instance,) = running.container.registry.get('hello', namespace)
@@ -197,19 +197,19 @@ def test_the_address_of_the_pages_is_announced(run, settings, config, announced)
     assert instance.http_port == running.web.http_port
 
 
-def test_all_addresses_are_announced_as_the_route_out(run, monkeypatch):
+def test_wildcard_address_is_announced_as_the_address_of_the_default_route(run, monkeypatch):
     monkeypatch.setattr('lymph.core._hosting.advertising.route_out', lambda family: '10.1.2.3')
     (instance,) = run(Hello, config={'ip': '0.0.0.0'}).container.registry.get('hello', HTTP)
     assert instance.ip == '10.1.2.3'
 
 
 class FarRegistry(StaticServiceRegistry):
-    """One that other machines read."""
+    """A registry that other machines can read."""
 
     beyond_host = True
 
 
-def test_without_any_route_an_interface_names_the_key_that_is_to_be_set(monkeypatch):
+def test_error_for_a_missing_route_names_the_key_to_set(monkeypatch):
     monkeypatch.setattr('lymph.core._hosting.advertising.route_out', lambda family: None)
     with pytest.raises(
         ConfigurationError, match=r'^interfaces\.hello\.ip: 0\.0\.0\.0 is listened at'
@@ -217,7 +217,7 @@ def test_without_any_route_an_interface_names_the_key_that_is_to_be_set(monkeypa
         Running(Hello, config={'ip': '0.0.0.0'}, registry=FarRegistry())
 
 
-def test_pages_at_loopback_announced_to_other_machines_are_a_warning(monkeypatch, caplog):
+def test_loopback_address_announced_to_other_machines_is_a_warning(monkeypatch, caplog):
     settings = {'advertise': Address('10.1.2.3', None)}
     running = Running(Hello, config={'ip': '127.0.0.2'}, settings=settings, registry=FarRegistry())
     port = running.web.http_port
@@ -226,13 +226,13 @@ def test_pages_at_loopback_announced_to_other_machines_are_a_warning(monkeypatch
     assert 'set interfaces.hello.ip' in caplog.text
 
 
-def test_the_port_can_be_chosen(run):
+def test_port_can_be_configured(run):
     with socket.create_server(('127.0.0.1', 0)) as probe:
         port = probe.getsockname()[1]
     assert run(Hello, config=Configuration({'port': port})).web.http_port == port
 
 
-def test_a_port_in_use_is_an_error_that_names_it():
+def test_port_in_use_is_an_error_that_names_it():
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError) as caught:
@@ -242,13 +242,13 @@ def test_a_port_in_use_is_an_error_that_names_it():
     )
 
 
-def test_an_address_of_another_machine_is_an_error_that_names_it():
+def test_address_of_another_machine_is_an_error_that_names_it():
     with pytest.raises(ConfigurationError) as caught:
         Running(Hello, config={'ip': '203.0.113.1'})
     assert str(caught.value).startswith('interfaces.hello.ip: cannot listen at 203.0.113.1 (')
 
 
-def test_a_health_check_that_always_fails_does_not_fill_the_log(run, caplog):
+def test_health_check_that_always_fails_does_not_fill_the_log(run, caplog):
     web = run(Hello).web
 
     def fails():
@@ -270,7 +270,7 @@ def test_any_valid_host_header_is_served(run, host):
         assert sock.makefile('rb').read().endswith(b'hello a!')
 
 
-def test_a_port_in_use_is_found_in_the_file_that_chose_it(tmp_path):
+def test_error_for_a_port_in_use_names_its_place_in_the_file(tmp_path):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
         path = tmp_path / 'web.yml'
@@ -298,12 +298,12 @@ def test_a_port_in_use_is_found_in_the_file_that_chose_it(tmp_path):
         ),
     ],
 )
-def test_a_wrong_configuration_is_an_error_that_names_the_key(config, message):
+def test_invalid_configuration_is_an_error_that_names_the_key(config, message):
     with pytest.raises(ConfigurationError, match=rf'^interfaces\.hello\.{message}'):
         Running(Hello, config=config)
 
 
-def test_a_rule_without_its_method_is_an_error_at_the_start():
+def test_rule_without_a_method_is_an_error_at_the_start():
     class Misspelt(Hello):
         url_map = Map([Rule('/', endpoint='helo')])
 
@@ -311,7 +311,7 @@ def test_a_rule_without_its_method_is_an_error_at_the_start():
         Running(Misspelt)
 
 
-def test_a_start_that_fails_leaves_nothing_listening():
+def test_failed_start_leaves_no_port_open():
     class Late(lymph.Interface):
         def on_start(self):
             raise ValueError('no')
@@ -329,7 +329,7 @@ def test_a_start_that_fails_leaves_nothing_listening():
         ask(servers[0], '/')
 
 
-def test_limits_come_from_the_configuration(run):
+def test_limits_are_read_from_the_configuration(run):
     web = run(Hello, config={'max_body_size': 10, 'max_header_size': 500}).web
     body = b'a' * 11
     answer = ask(web.http_port, '/echo', 'Content-Length: 11', method='POST', body=body)
@@ -340,7 +340,7 @@ def test_limits_come_from_the_configuration(run):
     assert ask(web.http_port, '/', f'X-Long: {"x" * 500}').status == 431
 
 
-def test_the_health_endpoint_follows_the_interface_and_the_drain(run):
+def test_health_endpoint_reflects_the_interface_and_the_drain(run):
     running = run(Hello)
     port = running.web.http_port
     assert ask(port, '/_health/').status == 200
@@ -352,14 +352,14 @@ def test_the_health_endpoint_follows_the_interface_and_the_drain(run):
     running.container.draining = False
 
 
-def test_the_health_endpoint_can_be_moved_and_turned_off(run):
+def test_health_endpoint_can_be_moved_and_disabled(run):
     moved = run(Hello, config={'healthcheck': {'endpoint': '/up'}}).web
     assert ask(moved.http_port, '/up').status == 200
     off = run(Hello, config={'healthcheck': {'enabled': False}}).web
     assert ask(off.http_port, '/_health/').status == 404
 
 
-def test_a_trace_id_passes_through_to_the_services_that_are_called(run):
+def test_trace_id_is_passed_to_called_services(run):
     running = run(Hello, Backend)
     answer = ask(running.web.http_port, '/call/backend/trace', 'X-Trace-Id: abc-1')
     assert (answer.body, answer.headers['x-trace-id']) == (b'abc-1', 'abc-1')
@@ -380,7 +380,7 @@ def test_requests_on_one_connection_do_not_share_a_trace_id(run):
     ('path', 'status'),
     [('/call/nobody/trace', 503), ('/call/backend/nothing', 503), ('/call/backend/hang', 504)],
 )
-def test_a_failed_call_has_a_status_that_says_how_it_failed(run, path, status):
+def test_status_of_a_failed_call_depends_on_its_error(run, path, status):
     answer = ask(run(Hello, Backend).web.http_port, path)
     assert answer.json['status'] == status
     assert b'backend' not in answer.body
@@ -427,7 +427,7 @@ def test_debug_mode_answers_with_the_traceback(run):
     assert b'ValueError: secret' in answer.body
 
 
-def test_a_replaced_application_is_the_one_that_is_served(run):
+def test_replaced_application_is_served(run):
     running = run(Hello)
     inner = running.web.application
 
@@ -439,7 +439,7 @@ def test_a_replaced_application_is_the_one_that_is_served(run):
     assert ask(running.web.http_port, '/').body == b'hello middleware!'
 
 
-def test_a_drain_lets_the_answers_on_their_way_arrive(run):
+def test_drain_waits_for_answers_in_progress(run):
     running = run(Hello)
     port = running.web.http_port
     asking = gevent.spawn(ask, port, '/slow')
@@ -451,6 +451,6 @@ def test_a_drain_lets_the_answers_on_their_way_arrive(run):
     draining.get(timeout=WAIT)
 
 
-def test_both_names_of_the_base_class_are_one():
+def test_both_names_of_the_base_class_are_the_same_class():
 
     assert lymph.web.WebServiceInterface is WebServiceInterface

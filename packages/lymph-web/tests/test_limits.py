@@ -1,4 +1,4 @@
-"""The limits of a server, as its configuration sets them."""
+"""The configuration of the limits of a server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_limits_have_defaults():
     assert Limits.from_config(Configuration({})) == Limits()
 
 
-def test_keys_set_limits_also_as_text_from_the_environment():
+def test_limits_are_set_by_numbers_and_by_text():
     limits = Limits.from_config(
         Configuration({'wsgi_pool_size': '7', 'idle_timeout': 5, 'max_body_size': 1000})
     )

@@ -1,4 +1,4 @@
-"""What an application may start its answer with."""
+"""Validation of the status and the header fields with which an application starts an answer."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_malformed_status_is_rejected(status):
         [('Content-Length', '5'), ('content-length', '5')],
     ],
 )  # fmt: skip
-def test_header_fields_that_cannot_be_sent_are_refused_and_change_nothing(fields):
+def test_invalid_header_fields_are_rejected_and_change_nothing(fields):
     opening = Opening()
     with pytest.raises(AnswerError, match=r'^expected '):
         opening.start('200 OK', fields)
@@ -56,7 +56,7 @@ def test_header_fields_that_cannot_be_sent_are_refused_and_change_nothing(fields
     assert opening.fields == [('A', 'b\t\xe4'), ('Content-Length', '5')]
 
 
-def test_an_answer_is_started_once_unless_an_error_takes_its_place():
+def test_answer_is_started_once_unless_an_error_takes_its_place():
     opening = Opening()
     opening.start('200 OK', [])
     with pytest.raises(AnswerError, match='expected start_response to be called once'):
@@ -80,6 +80,6 @@ def test_error_after_the_first_byte_is_raised_again():
     assert opening.code == 200
 
 
-def test_an_answer_that_was_not_started_cannot_be_sent():
+def test_answer_that_was_not_started_cannot_be_sent():
     with pytest.raises(AnswerError, match='expected a call of start_response'):
         Opening().send()

@@ -1,4 +1,4 @@
-"""The check of a `url_map` before it serves."""
+"""Validation of a `url_map` before the interface serves it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Site:
         Rule('/static', endpoint='elsewhere', build_only=True),
     ],
 )
-def test_a_rule_that_fits_its_method_passes(rule):
+def test_rule_that_matches_its_method_is_accepted(rule):
     check_routes(Site(), Map([rule]))
 
 
@@ -48,7 +48,7 @@ def test_a_rule_that_fits_its_method_passes(rule):
         (Rule('/<a>', endpoint='hello'), r'to take \(request, a\): missing a required argument'),
     ],
 )
-def test_a_rule_that_does_not_fit_is_an_error_that_says_what_to_do(rule, message):
+def test_rule_that_does_not_match_is_an_error_that_says_what_to_do(rule, message):
     with pytest.raises(ConfigurationError, match=message):
         check_routes(Site(), Map([rule]))
 

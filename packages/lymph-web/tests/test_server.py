@@ -1,4 +1,4 @@
-"""The HTTP server over real sockets: what clients may do, and what the server does in the end."""
+"""The HTTP server over real sockets: well-behaved, slow and malicious clients, and shutdown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WAIT = 10.0  # longer than anything here takes
 
 
 class Pages:
-    """The application: a method for each path."""
+    """The WSGI application: a method for each path."""
 
     def __init__(self) -> None:
         self.entered = Event()
@@ -108,7 +108,7 @@ def serve(pages: Pages, start_server: Callable[..., WebServer]) -> Callable[...,
     return functools.partial(start_server, pages)
 
 
-def test_a_connection_carries_one_request_after_another(serve, connect):
+def test_connection_serves_several_requests(serve, connect):
     client = connect(serve())
     for _ in range(3):
         client.get()
@@ -116,7 +116,7 @@ def test_a_connection_carries_one_request_after_another(serve, connect):
         assert (answer.status, answer.body, answer.closes) == (200, b'hello', False)
 
 
-def test_requests_sent_at_once_are_answered_in_order(serve, connect):
+def test_pipelined_requests_are_answered_in_order(serve, connect):
     client = connect(serve())
     client.send(
         'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -137,7 +137,7 @@ def test_connection_close_of_a_client_is_confirmed(serve, connect):
     assert client.at_end()
 
 
-def test_http_1_0_without_a_length_ends_with_the_connection(serve, connect):
+def test_http_1_0_answer_without_a_length_ends_with_the_connection(serve, connect):
     client = connect(serve())
     client.send('GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
     answer = client.answer()
@@ -146,7 +146,7 @@ def test_http_1_0_without_a_length_ends_with_the_connection(serve, connect):
 
 
 @pytest.mark.parametrize('path', ['/plain', '/stream'])
-def test_an_answer_to_head_has_no_body_and_leaves_the_connection_usable(serve, connect, path):
+def test_answer_to_head_has_no_body_and_leaves_the_connection_usable(serve, connect, path):
     client = connect(serve())
     client.get(path, method='HEAD')
     assert client.answer('HEAD').status == 200
@@ -154,7 +154,7 @@ def test_an_answer_to_head_has_no_body_and_leaves_the_connection_usable(serve, c
     assert client.answer().body == b'hello'
 
 
-def test_small_answers_leave_at_once(serve, connect, monkeypatch):
+def test_small_answers_are_sent_without_delay(serve, connect, monkeypatch):
     server = serve()
     seen = []
     handle = HttpConnection.handle
@@ -171,7 +171,7 @@ def test_small_answers_leave_at_once(serve, connect, monkeypatch):
     assert all(seen)
 
 
-def test_fields_arrive_in_the_environment(serve, connect, pages):
+def test_header_fields_are_passed_in_the_environ(serve, connect, pages):
     client = connect(serve())
     client.get('/a%2Fb'[:1], 'X-Many: 1', 'X-Many: 2', 'Cookie: a=1', 'Cookie: b=2')
     client.answer()
@@ -181,7 +181,7 @@ def test_fields_arrive_in_the_environment(serve, connect, pages):
     assert pages.environ['REMOTE_ADDR'] == '127.0.0.1'
 
 
-def test_a_field_with_an_underscore_cannot_pass_for_one_with_a_dash(serve, connect, pages):
+def test_field_with_an_underscore_cannot_imitate_one_with_a_dash(serve, connect, pages):
     client = connect(serve())
     client.get('/', 'X_Forwarded_For: 1.2.3.4')
     client.answer()
@@ -199,7 +199,7 @@ def test_a_field_with_an_underscore_cannot_pass_for_one_with_a_dash(serve, conne
         b'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
     ],
 )
-def test_a_malformed_request_is_refused_and_ends_the_connection(serve, connect, request_bytes):
+def test_malformed_request_is_rejected_and_closes_the_connection(serve, connect, request_bytes):
     client = connect(serve())
     client.send(request_bytes)
     answer = client.answer()
@@ -214,20 +214,20 @@ def test_a_malformed_request_is_refused_and_ends_the_connection(serve, connect, 
         ('GET / HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n', 431),
     ],
 )
-def test_a_head_beyond_its_limit_is_refused(serve, connect, request_text, status):
+def test_head_beyond_its_limit_is_rejected(serve, connect, request_text, status):
     client = connect(serve(max_header_size=1000))
     client.send(request_text.format('x' * 1000))
     assert client.answer().status == status
     assert client.at_end()
 
 
-def test_too_many_header_fields_are_refused(serve, connect):
+def test_too_many_header_fields_are_rejected(serve, connect):
     client = connect(serve(max_headers=3))
     client.get('/', 'A: 1', 'B: 2', 'C: 3')
     assert client.answer().status == 431
 
 
-def test_a_long_body_that_is_announced_is_refused_before_it_is_read(serve, connect):
+def test_announced_body_beyond_the_limit_is_rejected_before_it_is_read(serve, connect):
     client = connect(serve(max_body_size=1000))
     client.get('/echo', 'Content-Length: 1001', 'Expect: 100-continue', method='POST')
     answer = client.answer()  # not 100 Continue
@@ -235,7 +235,7 @@ def test_a_long_body_that_is_announced_is_refused_before_it_is_read(serve, conne
     assert client.at_end()
 
 
-def test_a_client_that_sends_on_reads_why_its_body_was_refused(serve, connect):
+def test_client_that_keeps_sending_can_read_why_its_body_was_rejected(serve, connect):
     client = connect(serve(max_body_size=1000))
     client.get('/echo', 'Content-Length: 3000000', method='POST')
     sender = gevent.spawn(client.send, b'x' * 3_000_000)
@@ -246,7 +246,7 @@ def test_a_client_that_sends_on_reads_why_its_body_was_refused(serve, connect):
 
 
 @pytest.mark.parametrize('size', [1000, 1001])
-def test_chunks_are_counted_against_the_limit(serve, connect, size):
+def test_chunks_count_towards_the_limit(serve, connect, size):
     client = connect(serve(max_body_size=1000))
     client.get('/echo', 'Transfer-Encoding: chunked', method='POST')
     client.send(b'1f4\r\n' + b'x' * 500 + b'\r\n')
@@ -261,7 +261,7 @@ def test_chunks_are_counted_against_the_limit(serve, connect, size):
 @pytest.mark.parametrize(
     'chunk', [b'zz\r\n', b'\r\n', b'1\r\nab\r\n', b'-1\r\n', b'fffffffffffffffff']
 )
-def test_malformed_chunks_are_refused(serve, connect, chunk):
+def test_malformed_chunks_are_rejected(serve, connect, chunk):
     client = connect(serve())
     client.get('/echo', 'Transfer-Encoding: chunked', method='POST')
     client.send(chunk)
@@ -270,7 +270,7 @@ def test_malformed_chunks_are_refused(serve, connect, chunk):
     assert client.at_end()
 
 
-def test_a_body_is_asked_for_only_when_it_is_read(serve, connect):
+def test_http_100_continue_is_sent_only_when_the_body_is_read(serve, connect):
     client = connect(serve())
     client.get('/echo', 'Content-Length: 2', 'Expect: 100-continue', method='POST')
     assert client.answer('HEAD').status == 100
@@ -280,7 +280,7 @@ def test_a_body_is_asked_for_only_when_it_is_read(serve, connect):
     assert client.answer().closes
 
 
-def test_a_short_body_that_nobody_reads_is_skipped(serve, connect):
+def test_short_unread_body_is_skipped(serve, connect):
     client = connect(serve())
     client.get('/plain', 'Content-Length: 14', method='POST')
     client.send('GET /split\r\n\r\n')
@@ -289,7 +289,7 @@ def test_a_short_body_that_nobody_reads_is_skipped(serve, connect):
     assert client.answer().body == b'hello'
 
 
-def test_a_body_beyond_the_limit_that_nobody_reads_ends_the_connection(serve, connect):
+def test_unread_body_beyond_the_limit_closes_the_connection(serve, connect):
     client = connect(serve(max_body_size=10))
     client.get('/plain', 'Content-Length: 11', method='POST')
     client.send('x' * 11)
@@ -299,7 +299,7 @@ def test_a_body_beyond_the_limit_that_nobody_reads_ends_the_connection(serve, co
 
 
 @pytest.mark.parametrize('form', ['Content-Length: 1000000', 'Transfer-Encoding: chunked'])
-def test_a_long_body_that_nobody_reads_ends_the_connection(serve, connect, form):
+def test_long_unread_body_closes_the_connection(serve, connect, form):
     client = connect(serve())
     client.get('/plain', form, method='POST')
     chunked = form.endswith('chunked')
@@ -308,7 +308,7 @@ def test_a_long_body_that_nobody_reads_ends_the_connection(serve, connect, form)
     assert client.at_end()
 
 
-def test_a_client_that_leaves_amid_its_body_disturbs_nobody(serve, connect):
+def test_client_that_disconnects_within_its_body_affects_no_other(serve, connect):
     server = serve()
     client = connect(server)
     client.get('/echo', 'Content-Length: 100', method='POST')
@@ -320,7 +320,7 @@ def test_a_client_that_leaves_amid_its_body_disturbs_nobody(serve, connect):
     assert other.answer().body == b'hello'
 
 
-def test_a_head_that_trickles_in_is_cut_off_by_its_deadline(serve, connect):
+def test_slow_head_is_rejected_at_its_deadline(serve, connect):
     client = connect(serve(header_timeout=0.3))
     client.send('GET / HTTP/1.1\r\nHost: a\r\n')
 
@@ -340,14 +340,14 @@ def test_silent_client_is_disconnected(serve, connect):
     assert connect(serve(header_timeout=0.1)).at_end()
 
 
-def test_a_connection_idle_for_too_long_is_closed(serve, connect):
+def test_idle_connection_is_closed(serve, connect):
     client = connect(serve(idle_timeout=0.1))
     client.get()
     client.answer()
     assert client.at_end()
 
 
-def test_a_body_that_stalls_is_refused(serve, connect):
+def test_stalled_body_is_rejected(serve, connect):
     client = connect(serve(stall_timeout=0.1))
     client.get('/echo', 'Content-Length: 100', method='POST')
     client.send('part')
@@ -363,7 +363,7 @@ def test_a_body_that_stalls_is_refused(serve, connect):
     ],
 )
 @pytest.mark.parametrize('path', ['/echo', '/lines'])
-def test_a_body_that_trickles_in_is_cut_off_by_its_deadline(serve, connect, form, piece, path):
+def test_slow_body_is_rejected_at_its_deadline(serve, connect, form, piece, path):
     client = connect(serve(body_timeout=0.3))
     client.get(path, form, method='POST')
 
@@ -379,7 +379,7 @@ def test_a_body_that_trickles_in_is_cut_off_by_its_deadline(serve, connect, form
     trickler.kill()
 
 
-def test_the_time_that_an_application_takes_is_not_the_clients(serve, connect, pages):
+def test_time_of_the_application_does_not_count_against_the_client(serve, connect, pages):
     client = connect(serve(body_timeout=0.2, stall_timeout=WAIT))
     client.get('/slow_echo', 'Content-Length: 2', method='POST')
     client.send('a')
@@ -390,7 +390,7 @@ def test_the_time_that_an_application_takes_is_not_the_clients(serve, connect, p
     assert client.answer().body == b'ab'
 
 
-def test_no_100_continue_is_sent_amid_an_answer(serve, connect):
+def test_no_100_continue_is_sent_within_an_answer(serve, connect):
     client = connect(serve())
     client.get('/late_echo', 'Content-Length: 2', 'Expect: 100-continue', method='POST')
     assert client.file.readline() == b'HTTP/1.1 200 OK\r\n'
@@ -399,7 +399,7 @@ def test_no_100_continue_is_sent_amid_an_answer(serve, connect):
 
 
 def reset(client) -> None:
-    """Close a connection so that the other side is told of an error."""
+    """Close a connection with a TCP reset."""
     linger = struct.pack('ii', 1, 0)
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     client.close()
@@ -422,7 +422,7 @@ def reset(client) -> None:
         'nonsense\r\n\r\n',
     ],
 )
-def test_a_client_that_resets_its_connection_disturbs_nobody(start_server, connect, pages, sent):
+def test_client_that_resets_its_connection_affects_no_other(start_server, connect, pages, sent):
     reported = []
     server = start_server(pages, faults=ErrorAnswers(reported.append))
     client = connect(server)
@@ -437,7 +437,7 @@ def test_a_client_that_resets_its_connection_disturbs_nobody(start_server, conne
     assert reported == []
 
 
-def test_connections_wait_while_there_are_no_descriptors(serve, connect, caplog):
+def test_connections_wait_while_no_descriptor_is_free(serve, connect, caplog):
     server = serve()
     with socket.socket() as sock:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -459,7 +459,7 @@ def test_connections_wait_while_there_are_no_descriptors(serve, connect, caplog)
         assert sock.recv(100).startswith(b'HTTP/1.1 200 OK')
 
 
-def test_a_timeout_that_a_handler_leaves_behind_ends_its_connection_alone(serve, connect):
+def test_timeout_left_running_by_a_handler_ends_only_its_connection(serve, connect):
     server = serve()
     client, other = connect(server), connect(server)
     client.get('/forgetful')
@@ -469,7 +469,7 @@ def test_a_timeout_that_a_handler_leaves_behind_ends_its_connection_alone(serve,
     assert other.answer().body == b'hello'
 
 
-def test_a_client_that_does_not_read_its_answer_is_given_up(serve, connect):
+def test_client_that_does_not_read_its_answer_is_disconnected(serve, connect):
     server = serve(stall_timeout=0.2)
     client = connect(server)
     client.get('/large')
@@ -487,7 +487,7 @@ def test_aborted_answer_closes_the_connection_and_shows_no_error(serve, connect)
     assert not data.endswith(b'0\r\n\r\n')
 
 
-def test_headers_that_would_split_the_answer_are_refused(serve, connect):
+def test_headers_that_would_split_the_answer_are_rejected(serve, connect):
     client = connect(serve())
     client.get('/split')
     answer = client.answer()
@@ -495,7 +495,7 @@ def test_headers_that_would_split_the_answer_are_refused(serve, connect):
     assert 'b' not in answer.headers
 
 
-def test_a_draining_server_answers_and_closes(serve, connect):
+def test_draining_server_answers_and_closes_the_connection(serve, connect):
     draining = []
     server = serve(draining=lambda: bool(draining))
     kept = connect(server)
@@ -508,7 +508,7 @@ def test_a_draining_server_answers_and_closes(serve, connect):
     assert kept.at_end()
 
 
-def test_finishing_lets_answers_end_and_closes_the_rest(serve, connect, pages):
+def test_finish_waits_for_answers_and_closes_idle_connections(serve, connect, pages):
     server = serve()
     idle, busy = connect(server), connect(server)
     idle.get()
@@ -525,7 +525,7 @@ def test_finishing_lets_answers_end_and_closes_the_rest(serve, connect, pages):
         connect(server)
 
 
-def test_finishing_cuts_what_does_not_end(serve, connect, pages):
+def test_finish_closes_connections_that_do_not_end_in_time(serve, connect, pages):
     server = serve()
     client = connect(server)
     client.get('/slow')
@@ -535,7 +535,7 @@ def test_finishing_cuts_what_does_not_end(serve, connect, pages):
     assert len(server.pool) == 0
 
 
-def test_more_clients_than_the_pool_holds_all_get_their_answer(serve, connect, pages):
+def test_more_clients_than_the_pool_holds_are_all_answered(serve, connect, pages):
     server = serve(wsgi_pool_size=2)
     clients = [connect(server) for _ in range(6)]
     for client in reversed(clients):
@@ -543,7 +543,7 @@ def test_more_clients_than_the_pool_holds_all_get_their_answer(serve, connect, p
     assert [client.answer().body for client in clients] == [b'hello'] * 6
 
 
-def test_in_a_full_pool_an_idle_client_makes_room_for_the_next(serve, connect):
+def test_idle_client_is_disconnected_when_the_pool_is_full(serve, connect):
     server = serve(wsgi_pool_size=2, idle_timeout=600)
     idle = connect(server)
     idle.get()
@@ -585,7 +585,7 @@ def test_garbage_of_one_client_does_not_affect_the_next(serve, connect, pieces):
     server.finish(0)
 
 
-def test_a_server_takes_a_listening_socket(pages, connect):
+def test_server_accepts_a_listening_socket(pages, connect):
     listener = stdlib_socket.create_server(('127.0.0.1', 0))
     listener.setblocking(False)
     server = WebServer(socket.socket(fileno=listener.detach()), pages)
@@ -596,7 +596,7 @@ def test_a_server_takes_a_listening_socket(pages, connect):
     server.finish(0)
 
 
-def test_an_address_in_use_is_an_error(serve):
+def test_address_in_use_is_an_error(serve):
     server = WebServer(serve().address, Pages())
     with pytest.raises(OSError, match='in use') as caught:
         server.start()

@@ -1,4 +1,4 @@
-"""Servers on a listening socket that was made by others, and that they share."""
+"""Servers that share a listening socket passed to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DESCRIPTOR = 710  # which nothing else in a test run has
 
 
 class Named:
-    """An application that answers with its name, and counts."""
+    """An application that answers with its name and counts its answers."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -62,7 +62,7 @@ def serve(shared: stdlib_socket.socket) -> Iterator[Callable[[Named], WebServer]
         server.finish(0)
 
 
-def test_servers_share_the_connections_that_wait(serve, connect, shared):
+def test_servers_share_waiting_connections(serve, connect, shared):
     address = shared.getsockname()
     waiting = [socket.create_connection(address, timeout=WAIT) for _ in range(20)]
     one, other = Named('one'), Named('other')
@@ -77,7 +77,7 @@ def test_servers_share_the_connections_that_wait(serve, connect, shared):
     assert min(one.answered, other.answered) >= 5
 
 
-def test_connections_that_one_has_not_accepted_are_served_by_the_next(serve, connect):
+def test_connections_not_accepted_by_one_server_are_served_by_the_next(serve, connect):
     first = serve(Named('one'))
     client = connect(first)
     client.get()
@@ -90,9 +90,7 @@ def test_connections_that_one_has_not_accepted_are_served_by_the_next(serve, con
     assert late.answer().body == b'other'
 
 
-def test_connection_that_was_just_accepted_is_served_to_the_end_of_its_first_request(
-    serve, connect
-):
+def test_new_connection_is_served_until_the_end_of_its_first_request(serve, connect):
     server = serve(Named('one'))
     fresh, used = connect(server), connect(server)
     used.get()
@@ -107,7 +105,7 @@ def test_connection_that_was_just_accepted_is_served_to_the_end_of_its_first_req
     assert finishing.get(timeout=WAIT) == 0
 
 
-def test_connection_without_any_request_does_not_hold_up_the_end(serve, connect, monkeypatch):
+def test_connection_without_a_request_does_not_delay_the_shutdown(serve, connect, monkeypatch):
     monkeypatch.setattr('lymph.web._http.server._FIRST_REQUEST', 0.1)
     server = serve(Named('one'))
     silent = connect(server)
@@ -147,7 +145,7 @@ def container() -> Iterator[Callable[..., ServiceContainer]]:
 
 @pytest.fixture
 def port(shared: stdlib_socket.socket, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The port of a socket that this process was started with."""
+    """Return the port of a listening socket that was passed to this process."""
     os.dup2(shared.fileno(), _DESCRIPTOR)
     monkeypatch.setattr(inherited, 'FIRST_DESCRIPTOR', _DESCRIPTOR)
     monkeypatch.setenv('LISTEN_FDS', '1')
@@ -157,7 +155,7 @@ def port(shared: stdlib_socket.socket, monkeypatch: pytest.MonkeyPatch) -> Itera
     os.close(_DESCRIPTOR)
 
 
-def test_interface_serves_at_the_socket_that_the_process_was_started_with(container, port):
+def test_interface_serves_on_the_socket_passed_to_its_process(container, port):
     running = container(port=port)
     with socket.create_connection(('127.0.0.1', port), timeout=WAIT) as sock:
         sock.sendall(b'GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n')

@@ -1,4 +1,4 @@
-"""A client that never lets its connection wait does not keep the loop from others."""
+"""A client that sends without pause does not starve other users of the loop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHUNKED = POST + b'Transfer-Encoding: chunked\r\n\r\n'
 
 
 class Hose:
-    """A socket that is always ready; knows the most that it moved between two turns of the loop."""
+    """A socket that is always ready; records the maximum moved between two turns of the loop."""
 
     def __init__(self, first: bytes, then: bytes, size: int, plenty: int) -> None:
         self._ready = bytearray(first)
@@ -52,7 +52,7 @@ class Hose:
         self._count(len(data))
 
     def turn(self) -> None:
-        """The loop had its turn."""
+        """Start a new turn of the loop."""
         self.moved = self.calls = 0
 
     def _count(self, size: int) -> None:
@@ -100,7 +100,7 @@ FLOODS: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize(('first', 'then'), FLOODS.values(), ids=FLOODS.keys())
 @pytest.mark.parametrize(('size', 'plenty'), [(1_000_000, PLENTY), (1, PLENTY // 16)])
-def test_the_loop_turns_however_much_a_client_sends(first, then, size, plenty):
+def test_loop_keeps_turning_however_much_a_client_sends(first, then, size, plenty):
     hose = Hose(first, then, size, plenty)
     server = WebServer(('127.0.0.1', 0), pages, Limits())
     serving = gevent.spawn(HttpConnection(hose, ('127.0.0.1', 1), server).handle)
@@ -112,7 +112,7 @@ def test_the_loop_turns_however_much_a_client_sends(first, then, size, plenty):
     assert hose.most_calls <= MOST_CALLS
 
 
-def test_calls_are_answered_while_clients_of_http_send_what_they_can():
+def test_calls_are_answered_while_http_clients_flood_the_server():
     container = ServiceContainer(
         ZmtpTransport(),
         StaticServiceRegistryHub().create_registry(),
@@ -134,7 +134,7 @@ def test_calls_are_answered_while_clients_of_http_send_what_they_can():
 
 
 class Flood:
-    """Sends from a thread, for as long as somebody listens, again and again."""
+    """Sends data from a thread, reconnecting whenever the server closes the connection."""
 
     def __init__(self, first: bytes, then: bytes) -> None:
         self.sent = 0

@@ -1,4 +1,4 @@
-"""What strangers send costs no more than its bytes: depth, members, hashes."""
+"""Limits of depth, members and equal hashes bound the cost of messages from strangers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODULUS = 2**61 - 1  # numbers that differ by it have the same hash
 
 @contextlib.contextmanager
 def memory_below(size: int) -> Iterator[None]:
-    """Fail when more than `size` bytes are needed at a time."""
+    """Fail if more than `size` bytes are allocated at a time."""
     tracemalloc.start()
     try:
         yield
@@ -49,7 +49,7 @@ def mapping(pairs: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def raw(value: object) -> bytes:
-    """Pack lists, tuples, sets and maps as a peer without bounds would."""
+    """Pack lists, tuples, sets and maps as a peer without limits does."""
     if isinstance(value, (set, frozenset)):
         return extension(1, array([raw(member) for member in value]))
     if isinstance(value, (list, tuple)):
@@ -77,7 +77,7 @@ INNERMOST = [(), (*HASHABLE_NESTINGS,), *((name,) for name in HASHABLE_NESTINGS)
 
 
 def nested(count: int, kinds: tuple[str, ...], inner: tuple[str, ...], key: bool) -> object:
-    """A text inside `count` containers: half of them the `inner` kinds, which may be a key."""
+    """Return a text in `count` containers; half of them are of the `inner` kinds, for keys."""
     value = 'x'
     cycle = itertools.cycle(inner or ('tuple',))
     within = count if not kinds else count // 2 if inner else 0
@@ -99,7 +99,7 @@ NESTED = [
 
 
 @pytest.mark.parametrize(('kinds', 'inner', 'key'), NESTED)
-def test_what_is_nested_as_deep_as_may_be_travels(kinds, inner, key):
+def test_values_of_the_maximum_depth_round_trip(kinds, inner, key):
     value = nested(DEPTH, kinds, inner, key)
     arrived = wire.unpack(raw(value))
     assert wire.unpack(wire.pack(value)) == arrived
@@ -117,7 +117,7 @@ def test_deeper_nesting_is_rejected_on_both_sides(kinds, inner, key, count):
 
 
 @pytest.mark.parametrize('length', [0, 60, 100, 200, 1000])
-def test_deeper_nesting_in_a_key_is_rejected_whatever_stands_beside_it(length):
+def test_deeper_nesting_in_a_key_is_rejected_regardless_of_its_value(length):
     value = {nested(DEPTH, (), ('tuple',), False): 'x' * length}
     with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
         wire.unpack(raw(value))
@@ -125,7 +125,7 @@ def test_deeper_nesting_in_a_key_is_rejected_whatever_stands_beside_it(length):
         wire.pack(value)
 
 
-def test_sets_as_deep_as_may_be_are_read_with_a_small_stack():
+def test_sets_of_the_maximum_depth_are_read_with_a_small_stack():
     program = (
         'import sys, threading\n'
         'from lymph.serializers.msgpack import pack, unpack\n'
@@ -142,7 +142,7 @@ def test_sets_as_deep_as_may_be_are_read_with_a_small_stack():
 
 
 @pytest.mark.parametrize('count', [2000, 100_000])
-def test_what_is_nested_without_end_ends_no_process(count):
+def test_extreme_nesting_does_not_crash_the_process(count):
     value = []
     for _ in range(count):
         value = [value]
@@ -161,7 +161,7 @@ def test_what_is_nested_without_end_ends_no_process(count):
     [lambda v: [v], lambda v: (v,), lambda v: {'a': v}, lambda v: {'$set': v}],
     ids=['list', 'tuple', 'object', 'an object like a mark'],
 )
-def test_json_is_as_deep_as_msgpack(nest):
+def test_json_has_the_same_depth_limit_as_msgpack(nest):
     value = 'x'
     for _ in range(DEPTH):
         value = nest(value)
@@ -174,7 +174,7 @@ def test_json_is_as_deep_as_msgpack(nest):
         json.loads('[' * (DEPTH + 1) + ']' * (DEPTH + 1))
 
 
-def test_sets_in_json_are_as_deep_as_msgpack():
+def test_sets_in_json_have_the_same_depth_limit_as_in_msgpack():
     value = frozenset()
     for _ in range(DEPTH - 1):
         value = frozenset({value})
@@ -189,14 +189,14 @@ def test_sets_in_json_are_as_deep_as_msgpack():
         json.loads(f'{{"$set":{text}}}')
 
 
-def test_plain_takes_a_value_that_arrived_with_what_is_printed_around_it():
+def test_plain_accepts_a_value_of_the_maximum_depth_inside_a_wrapper():
     value = 'x'
     for _ in range(DEPTH):
         value = [value]
     assert json.plain({'body': value}, depth=DEPTH + 1) == {'body': value}
 
 
-def test_a_stack_of_another_size_is_no_reason_to_nest_deeper(monkeypatch):
+def test_depth_limit_holds_for_a_msgpack_with_another_stack_size(monkeypatch):
     assert nesting.EXACT  # of the msgpack that is installed
     monkeypatch.setattr('lymph.serializers._codec.unpacking.EXACT', False)
     monkeypatch.setattr('lymph.serializers._codec.packing.EXACT', False)
@@ -213,7 +213,7 @@ FEW = 1000
 
 @pytest.fixture
 def few_items(monkeypatch):
-    """Lower the bound, so that what reaches it is made quickly."""
+    """Lower the limit of members, so that tests reach it quickly."""
     for name in ('counting', 'excess', 'marking', 'packing', 'paths', 'unmarking', 'unpacking'):
         monkeypatch.setattr(f'lymph.serializers._codec.{name}.ITEMS', FEW)
 
@@ -233,19 +233,19 @@ TOO_MANY = {
 
 
 @pytest.mark.parametrize('kind', TOO_MANY)
-def test_a_message_with_too_many_members_is_refused_before_they_are_made(few_items, kind):
+def test_message_with_too_many_members_is_rejected_before_they_are_created(few_items, kind):
     with memory_below(20_000), pytest.raises(SerializationError, match='more than 1000 members'):
         wire.unpack(TOO_MANY[kind])
 
 
-def test_the_bound_of_members_is_a_million():
+def test_limit_of_members_is_a_million():
     data = array([b'\x80'] * (ITEMS + 1))
     with memory_below(1_000_000), pytest.raises(SerializationError, match='than 1000000 members'):
         wire.unpack(data)
     assert wire.unpack(array([b'\0'] * ITEMS)) == [0] * ITEMS
 
 
-def test_as_many_members_as_may_be_travel(few_items):
+def test_maximum_number_of_members_round_trips(few_items):
     half = FEW // 2
     value = [[0] * (half - 1), dict.fromkeys(map(str, range(half - 1)), 'x' * 10)]
     assert wire.unpack(wire.pack(value)) == value
@@ -256,20 +256,20 @@ def test_as_many_members_as_may_be_travel(few_items):
             refuse(value)
 
 
-def test_a_long_text_of_commas_is_no_container(few_items):
+def test_commas_in_a_text_do_not_count_as_members(few_items):
     text = ',[{"' * FEW
     assert json.loads(json.dumps([text])) == [text]
     assert wire.unpack(wire.pack([text])) == [text]
 
 
 @pytest.mark.parametrize('text', ['{},', '[ ], ', '0,\n', '{"a":1},', '"",'])
-def test_json_with_too_many_members_is_refused(few_items, text):
+def test_json_with_too_many_members_is_rejected(few_items, text):
     text = '[' + text * 100 * FEW + '0]'
     with memory_below(15 * len(text)), pytest.raises(SerializationError, match='than 1000 members'):
         json.loads(text)
 
 
-def test_json_with_many_marks_has_as_many_members_as_their_values(few_items):
+def test_marks_in_json_do_not_count_as_members(few_items):
     value = [b''] * FEW
     assert json.loads(json.dumps(value)) == value
     assert json.loads(stdlib_json.dumps([[], [{}], *value[2:-1]], default=lambda _: 0, indent=9))
@@ -286,7 +286,7 @@ def test_json_with_many_marks_has_as_many_members_as_their_values(few_items):
     ],
     ids=['nested', 'on one level', 'in a set', 'a large array', 'a large map'],
 )
-def test_no_room_is_made_for_members_that_are_announced_and_do_not_come(data):
+def test_no_memory_is_allocated_for_announced_members_that_are_missing(data):
     with memory_below(10 * len(data)), pytest.raises(SerializationError, match='expected msgpack'):
         wire.unpack(data)
 
@@ -313,7 +313,7 @@ COLLIDING = {
 
 @pytest.mark.parametrize('count', [18, 100, 10_000])
 @pytest.mark.parametrize('kind', COLLIDING)
-def test_members_of_one_hash_are_refused_before_they_are_compared(kind, count):
+def test_members_with_the_same_hash_are_rejected_before_they_are_compared(kind, count):
     members = COLLIDING[kind](count)
     for data in (
         extension(1, array(members)),
@@ -325,7 +325,7 @@ def test_members_of_one_hash_are_refused_before_they_are_compared(kind, count):
 
 @pytest.mark.parametrize('count', [100, 10_000])
 @pytest.mark.parametrize('kind', COLLIDING)
-def test_keys_of_one_hash_are_refused_before_they_are_compared(kind, count):
+def test_keys_with_the_same_hash_are_rejected_before_they_are_compared(kind, count):
     data = mapping([(each, b'\0') for each in COLLIDING[kind](count)])
     for each in (data, b'\x81\xa1a' + data, array([b'\0', data])):
         with pytest.raises(SerializationError, match='share a hash'):
@@ -334,7 +334,7 @@ def test_keys_of_one_hash_are_refused_before_they_are_compared(kind, count):
         wire.unpack(extension(1, array([data])))
 
 
-def test_sets_and_maps_that_are_refused_here_are_not_sent():
+def test_sets_and_maps_with_many_collisions_cannot_be_serialized():
     many = {uuid.UUID(int=n * MODULUS) for n in range(18)}
     for refuse in (wire.pack, json.dumps):
         for value in (many, [many], {'a': (1, frozenset(many))}):
@@ -346,7 +346,7 @@ def test_sets_and_maps_that_are_refused_here_are_not_sent():
         json.loads(stdlib_json.dumps({'$set': [{'$uuid': str(each)} for each in many]}))
 
 
-def test_numbers_of_one_hash_travel_since_there_are_few():
+def test_numbers_with_the_same_hash_round_trip_because_they_are_few():
     numbers = {2.0 ** (61 * n) for n in range(-17, 17)} | {1 + n * MODULUS for n in range(-4, 8)}
     assert wire.unpack(wire.pack(numbers)) == numbers
     keys = dict.fromkeys(numbers, 'x' * 20)

@@ -47,7 +47,7 @@ class Point:
     ],
     ids=lambda text: repr(text[:20]),
 )
-def test_what_is_no_json_of_ours_is_an_error(text):
+def test_invalid_json_is_rejected(text):
     with pytest.raises(SerializationError, match='expected JSON, found'):
         json.loads(text)
 
@@ -64,7 +64,7 @@ def test_what_is_no_json_of_ours_is_an_error(text):
     ],
     ids=repr,
 )
-def test_a_dict_that_looks_like_a_mark_stays_a_dict(value):
+def test_dict_that_looks_like_a_mark_stays_a_dict(value):
     assert json.loads(json.dumps(value)) == value
 
 
@@ -77,18 +77,18 @@ nested = st.recursive(
 
 
 @given(nested)
-def test_marks_at_any_depth_are_told_from_values(value):
+def test_dicts_with_marks_as_keys_round_trip_at_any_depth(value):
     assert json.loads(json.dumps(value)) == value
 
 
 @given(st.text(max_size=50))
-def test_no_text_raises_anything_but_our_error(text):
+def test_any_text_is_loaded_or_raises_a_serialization_error(text):
     with contextlib.suppress(SerializationError):
         json.loads(text)
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda i: st.lists(i, max_size=3)))
-def test_json_of_others_is_read_as_it_is(value):
+def test_plain_json_is_loaded_unchanged(value):
     assert json.loads(stdlib_json.dumps(value)) == value
 
 
@@ -103,7 +103,7 @@ def test_json_of_others_is_read_as_it_is(value):
     ],
     ids=repr,
 )
-def test_what_cannot_travel_is_named_by_its_path(value, said):
+def test_unserializable_value_is_named_by_its_path(value, said):
     with pytest.raises(SerializationError, match=said):
         json.dumps(value)
 
@@ -129,6 +129,6 @@ def test_plain_values_print_without_marks(value, plain):
     assert json.plain(value) == plain
 
 
-def test_what_cannot_be_printed_is_named_by_its_path():
+def test_unprintable_value_is_named_by_its_path():
     with pytest.raises(SerializationError, match=r'at a\[1\]: object'):
         json.plain({'a': [1, object()]})

@@ -49,7 +49,7 @@ VALUES = [
     [lambda v: wire.unpack(wire.pack(v)), lambda v: json.loads(json.dumps(v))],
     ids=['msgpack', 'json'],
 )
-def test_every_type_arrives_as_it_was_sent(value, travel):
+def test_every_type_round_trips(value, travel):
     arrived = travel({'inside': [value]})['inside'][0]
     assert arrived == value
     assert type(arrived) is type(value)
@@ -57,11 +57,11 @@ def test_every_type_arrives_as_it_was_sent(value, travel):
         assert arrived.tzinfo == value.tzinfo
 
 
-def test_a_decimal_keeps_its_digits():
+def test_decimal_keeps_its_digits():
     assert str(wire.unpack(wire.pack(Decimal('12.50')))) == '12.50'
 
 
-def test_a_tuple_arrives_as_a_list():
+def test_tuple_arrives_as_a_list():
     assert wire.unpack(wire.pack((1, (2,)))) == [1, [2]]
     assert json.loads(json.dumps((1, (2,)))) == [1, [2]]
 
@@ -74,16 +74,16 @@ def test_tuples_and_sets_in_a_set_arrive_hashable(value):
     assert json.loads(json.dumps(value)) == value
 
 
-def test_extension_types_travel_not_magic_keys():
+def test_dates_are_sent_as_extension_types():
     packed = wire.pack(datetime.date(2016, 2, 19))
     assert msgpack.unpackb(packed) == msgpack.ExtType(3, b'2016-02-19')
 
 
-def test_an_unknown_extension_type_arrives_as_it_is():
+def test_unknown_extension_type_arrives_unchanged():
     assert wire.unpack(msgpack.packb(msgpack.ExtType(99, b'x'))) == msgpack.ExtType(99, b'x')
 
 
-def test_a_timestamp_of_another_language_arrives_as_a_datetime():
+def test_msgpack_timestamp_arrives_as_a_datetime():
     moment = datetime.datetime(2016, 2, 19, 12, 30, tzinfo=datetime.timezone.utc)
     assert wire.unpack(msgpack.packb(msgpack.Timestamp.from_datetime(moment))) == moment
     assert json.loads(json.dumps(moment)) == moment
@@ -97,12 +97,12 @@ class Process:
         return {'pid': self.pid}
 
 
-def test_an_object_travels_as_what_it_dumps():
+def test_object_is_sent_as_its_dump():
     assert wire.unpack(wire.pack([Process(7)])) == [{'pid': 7}]
     assert json.plain([Process(7)]) == [{'pid': 7}]
 
 
-def test_a_dump_that_serializes_by_itself_does_not_disturb_the_outer_one():
+def test_dump_that_serializes_does_not_affect_the_outer_serialization():
     class Nested:
         def _lymph_dump_(self):
             return wire.unpack(wire.pack({'inner': [1, 2, 3]}))
@@ -112,7 +112,7 @@ def test_a_dump_that_serializes_by_itself_does_not_disturb_the_outer_one():
     assert wire.unpack(wire.pack(value)) == expected
 
 
-def test_a_dump_that_switches_greenlets_does_not_disturb_others():
+def test_dump_that_switches_greenlets_does_not_affect_others():
     class Slow:
         def __init__(self, number):
             self.number = number
@@ -158,20 +158,20 @@ CIRCLE.append(CIRCLE)
     ],
     ids=lambda v: v if isinstance(v, str) else '',
 )
-def test_what_cannot_travel_is_named_by_its_path(value, path):
+def test_unserializable_value_is_named_by_its_path(value, path):
     with pytest.raises(SerializationError, match=r'cannot serialize') as caught:
         wire.pack(value)
     assert path in str(caught.value)
 
 
-def test_a_circular_structure_is_an_error_and_not_the_end():
+def test_circular_structure_is_rejected():
     with pytest.raises(SerializationError):
         wire.pack(CIRCLE)
     with pytest.raises(SerializationError):
         json.dumps(CIRCLE)
 
 
-def test_a_failure_does_not_spoil_what_is_packed_next():
+def test_failure_does_not_affect_the_next_value():
     for _ in range(3):
         with pytest.raises(SerializationError):
             wire.pack({'good': 'x' * 100, 'bad': Stranger()})
@@ -195,7 +195,7 @@ def test_a_failure_does_not_spoil_what_is_packed_next():
     ],
     ids=repr,
 )
-def test_what_is_no_msgpack_is_an_error_of_ours(data):
+def test_invalid_msgpack_is_rejected(data):
     with pytest.raises(SerializationError, match='expected msgpack, found'):
         wire.unpack(data)
 
@@ -223,16 +223,16 @@ values = st.recursive(
 
 
 @given(values)
-def test_any_structure_comes_back_through_msgpack(value):
+def test_any_structure_round_trips_through_msgpack(value):
     assert wire.unpack(wire.pack(value)) == value
 
 
 @given(values)
-def test_any_structure_comes_back_through_json(value):
+def test_any_structure_round_trips_through_json(value):
     assert json.loads(json.dumps(value)) == value
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_raise_anything_but_our_error(data):
+def test_any_bytes_are_unpacked_or_raise_a_serialization_error(data):
     with contextlib.suppress(SerializationError):
         wire.unpack(data)

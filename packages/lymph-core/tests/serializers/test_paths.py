@@ -1,4 +1,4 @@
-"""Errors that name the value that does not fit, whatever that does."""
+"""Errors name the path of an unserializable value, whatever its methods do."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def refusal(write, value):
     return text
 
 
-def test_a_bad_value_in_many_sets_is_found_at_once(write):
+def test_unserializable_value_in_nested_sets_is_found_at_once(write):
     value = Stranger()
     for _ in range(30):
         value = frozenset({value})
     assert 'at a' + '[0]' * 30 + ': ' in refusal(write, {'a': value})
 
 
-def test_a_bad_value_behind_many_good_ones_is_found(write):
+def test_unserializable_value_after_many_valid_ones_is_found(write):
     value = [{'a': [number, {'b': 'x'}]} for number in range(20_000)]
     value[-1]['a'][1]['b'] = Stranger()
     assert 'at [19999].a[1].b: ' in refusal(write, value)
@@ -65,12 +65,12 @@ def test_a_bad_value_behind_many_good_ones_is_found(write):
     ],
     ids=['list', 'map', 'twice', 'set', 'itself', 'another', 'packs itself', 'dumps itself'],
 )
-def test_dumps_that_never_end_are_an_error(write, dump):
+def test_endless_dump_is_rejected(write, dump):
     endless = type('Endless', (), {'_lymph_dump_': dump})
     assert 'at a' in refusal(write, {'a': endless()})
 
 
-def test_no_object_is_dumped_again_for_the_error(write):
+def test_object_is_not_dumped_again_for_the_error(write):
     dumped = []
 
     class Counted:
@@ -85,7 +85,7 @@ def test_no_object_is_dumped_again_for_the_error(write):
 @pytest.mark.parametrize(
     'error', [ValueError('broken'), SystemExit(3), GeneratorExit(), BaseException('x')], ids=repr
 )
-def test_a_dump_that_raises_is_named(write, error):
+def test_dump_that_raises_is_named(write, error):
     class Raises:
         def _lymph_dump_(self):
             raise error
@@ -96,7 +96,7 @@ def test_a_dump_that_raises_is_named(write, error):
     assert 'broken' in text or type(error).__name__ in text
 
 
-def test_an_error_without_a_text_is_named_by_its_class(write):
+def test_error_whose_str_raises_is_named_by_its_class(write):
     class Mute(ValueError):
         def __str__(self):
             raise SystemExit
@@ -109,7 +109,7 @@ def test_an_error_without_a_text_is_named_by_its_class(write):
 
 
 @pytest.mark.parametrize('thrown', [gevent.Timeout, gevent.GreenletExit, KeyboardInterrupt])
-def test_what_ends_a_dump_from_outside_is_not_an_error_of_the_value(write, thrown):
+def test_timeout_or_kill_during_a_dump_is_raised_unchanged(write, thrown):
     class Ended:
         def _lymph_dump_(self):
             raise thrown
@@ -119,12 +119,12 @@ def test_what_ends_a_dump_from_outside_is_not_an_error_of_the_value(write, throw
     assert wire.unpack(wire.pack([1])) == [1]
 
 
-def test_long_and_strange_keys_are_shortened(write):
+def test_long_and_unprintable_keys_are_cut_and_escaped(write):
     value = {'\x1b[31m' + 'x' * 10**6: {'k' * 10**6: {10**30: {Stranger(): {b'\0' * 10**6: 1}}}}}
     assert '\x1b' not in refusal(write, {'a': [value, Stranger()]})
 
 
-def test_a_mapping_that_raises_is_named(write):
+def test_mapping_that_raises_is_named(write):
     class Evil(dict):
         def items(self):
             raise RuntimeError('no items')
@@ -137,7 +137,7 @@ def test_a_mapping_that_raises_is_named(write):
 
 
 @pytest.mark.parametrize('change', [list.clear, lambda value: value.append(1)])
-def test_a_list_that_changes_while_it_is_packed_harms_nothing(write, change):
+def test_list_that_changes_while_it_is_packed_does_no_harm(write, change):
     value = []
 
     class Changes:

@@ -1,4 +1,4 @@
-"""What packs unpacks, and the other way round, for both serializers."""
+"""Serialization is symmetric: packed values unpack and vice versa, for both serializers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def travel(request):
 
 
 def arrived(value, hashed=False):
-    """Return what `value` is on the other side: a tuple is a list, except as a key or in a set."""
+    """Return `value` as the receiver gets it: tuples are lists, except in keys and sets."""
     if isinstance(value, dict):
         return {arrived(k, True): arrived(v, False) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -48,7 +48,7 @@ def arrived(value, hashed=False):
 
 
 def same(one, other):
-    """Compare as `==`, but nan is itself, and True, 1 and 1.0 differ, as do times by their fold."""
+    """Compare like `==`, except: nan equals nan, and types and folds of times must be equal."""
     if isinstance(one, float) and math.isnan(one):
         return isinstance(other, float) and math.isnan(other)
     if isinstance(one, Decimal) and isinstance(other, Decimal):
@@ -106,14 +106,14 @@ values = st.recursive(
 
 
 @given(values)
-def test_whatever_packs_arrives_equal_and_can_be_sent_on(value):
+def test_any_packed_value_arrives_equal_and_can_be_packed_again(value):
     packed = wire.pack(value)
     assert same(wire.unpack(packed), arrived(value))
     assert same(wire.unpack(wire.pack(wire.unpack(packed))), arrived(value))
 
 
 @given(values)
-def test_whatever_becomes_json_arrives_equal_and_can_be_sent_on(value):
+def test_any_json_value_arrives_equal_and_can_be_dumped_again(value):
     try:
         text = json.dumps(value)
     except SerializationError:  # keys of other types, numbers that are not finite
@@ -131,7 +131,7 @@ raw = st.recursive(
 
 
 @given(raw | st.binary(max_size=300))
-def test_whatever_unpacks_packs(data):
+def test_any_unpacked_value_can_be_packed(data):
     with contextlib.suppress(SerializationError):
         value = wire.unpack(data)
         assert same(wire.unpack(wire.pack(value)), value)
@@ -158,12 +158,12 @@ KEYS = [
 
 @pytest.mark.parametrize('key', KEYS, ids=repr)
 @pytest.mark.parametrize('more', [{}, {'text': 'x' * 1000}, dict.fromkeys(range(5, 500))])
-def test_every_key_that_a_dict_can_have_arrives(key, more):
+def test_keys_of_every_hashable_type_round_trip(key, more):
     value = {'inside': [{key: {'a': 1}, **more}]}
     assert same(wire.unpack(wire.pack(value)), value)
 
 
-def test_long_lists_and_keys_of_all_types_stand_in_any_order():
+def test_long_lists_and_keys_of_all_types_round_trip_in_any_order():
     values = [list(range(2000)), {(1, 'x'): 2}, {5: [1.5]}, {frozenset({1}), 2}, 'x' * 2000]
     for order in itertools.permutations(values):
         value = {'first': order[0], 'rest': list(order[1:])}
@@ -182,28 +182,28 @@ def test_long_lists_and_keys_of_all_types_stand_in_any_order():
     ],
     ids=repr,
 )
-def test_the_second_time_of_a_clock_that_was_set_back_stays_the_second(travel, moment, fold):
+def test_fold_of_a_time_round_trips(travel, moment, fold):
     there = travel(moment.replace(fold=fold))
     assert there.fold == fold
     assert there.replace(tzinfo=None) == moment.replace(tzinfo=None, fold=fold)
     assert there.utcoffset() == moment.replace(fold=fold).utcoffset()
 
 
-def test_the_second_time_has_an_addition_to_its_text():
+def test_fold_is_appended_to_the_text_of_a_time():
     packed = wire.pack(datetime.datetime(2016, 10, 30, 2, 30, fold=1))
     assert msgpack.unpackb(packed) == msgpack.ExtType(2, b'2016-10-30T02:30:00[fold=1]')
 
 
 @pytest.mark.parametrize('code', [2, 4])
 @pytest.mark.parametrize('text', [b'', b']', b'[fold=1]', b'12:30[fold=2]', b'1' * 10**6, b'\xff'])
-def test_a_bad_moment_is_refused_and_not_quoted_at_length(code, text):
+def test_invalid_time_is_rejected_with_a_short_message(code, text):
     with pytest.raises(SerializationError) as caught:
         wire.unpack(msgpack.packb(msgpack.ExtType(code, text)))
     assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize('code', [7, 42, 127])
-def test_an_extension_type_of_the_user_travels(code):
+def test_extension_type_of_the_user_round_trips(code):
     value = {'a': [msgpack.ExtType(code, b'x')], msgpack.ExtType(code, b'key'): 1}
     assert wire.unpack(wire.pack(value)) == value
     assert json.plain(value['a']) == [[code, 'eA==']]
@@ -221,7 +221,7 @@ class Dumps:
 
 @pytest.mark.parametrize('code', [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize('payload', [b'', b'\x90', b'2016-02-19', bytes(16), bytes(1000)])
-def test_an_extension_type_of_the_user_with_a_code_of_ours_is_refused(code, payload):
+def test_extension_type_with_a_reserved_code_is_rejected(code, payload):
     taken = msgpack.ExtType(code, payload)
     for value, path in (
         (taken, 'as a whole'),
@@ -238,7 +238,7 @@ def test_an_extension_type_of_the_user_with_a_code_of_ours_is_refused(code, payl
         assert path in str(caught.value)
 
 
-def test_a_time_stamp_of_msgpack_arrives_as_a_datetime_or_is_refused():
+def test_msgpack_timestamp_arrives_as_a_datetime_or_is_rejected():
     moment = datetime.datetime(2016, 2, 19, 12, 30, 0, 5, tzinfo=UTC)
     assert wire.unpack(wire.pack([msgpack.Timestamp.from_datetime(moment)])) == [moment]
     for lost in (msgpack.Timestamp(1, 1), msgpack.Timestamp(2**63, 0)):
@@ -330,13 +330,13 @@ SUBCLASSES = [
 
 
 @pytest.mark.parametrize(('value', 'base'), SUBCLASSES, ids=repr)
-def test_an_instance_of_a_subclass_arrives_as_its_base(travel, value, base):
+def test_instance_of_a_subclass_arrives_as_its_base_class(travel, value, base):
     for wrap in (lambda v: v, lambda v: {'a': [v]}, lambda v: [v, 'x' * 1000]):
         assert same(travel(wrap(value)), wrap(base))
 
 
 @pytest.mark.parametrize(('value', 'base'), SUBCLASSES, ids=repr)
-def test_a_subclass_of_anything_may_say_how_it_is_dumped(travel, value, base):
+def test_subclass_of_any_type_can_define_its_dump(travel, value, base):
     kind = type(value)
     if isinstance(value, (enum.Enum, types.MappingProxyType)):
         return  # there are no subclasses
@@ -358,13 +358,13 @@ def _arguments(value):
 @pytest.mark.parametrize(
     'dumped', [(1, 2), {1, 2}, {1: 2}, datetime.date(2016, 2, 19), Dumps([Dumps('x')]), Point(1, 2)]
 )
-def test_an_object_may_be_dumped_as_whatever_travels(dumped):
+def test_dump_of_an_object_can_be_any_serializable_value(dumped):
     expected = arrived(getattr(dumped, 'value', dumped))
     expected = ['x'] if isinstance(dumped, Dumps) else expected
     assert wire.unpack(wire.pack({'a': Dumps(dumped)})) == {'a': expected}
 
 
-def test_objects_are_keys_and_members_as_what_they_are_dumped(travel):
+def test_objects_as_keys_and_members_are_sent_as_their_dump(travel):
     assert travel({Dumps('a'): 1, 'b': 2}) == {'a': 1, 'b': 2}
     assert travel({Dumps((1, Dumps('x'))), 5}) == {(1, 'x'), 5}
 
@@ -381,7 +381,7 @@ def test_objects_are_keys_and_members_as_what_they_are_dumped(travel):
     ],
     ids=lambda v: v if isinstance(v, str) else '',
 )
-def test_what_cannot_be_a_key_or_a_member_where_it_arrives_is_not_sent(value, path):
+def test_unhashable_and_duplicate_keys_and_members_are_rejected(value, path):
     with pytest.raises(SerializationError) as caught:
         wire.pack(value)
     assert path in str(caught.value)
@@ -395,7 +395,7 @@ class HashableDict(dict):
 @pytest.mark.parametrize(
     'value', [{HashableDict(a=1): 2}, {HashableDict()}, {(HashableDict(),): 1}]
 )
-def test_a_dict_that_is_hashable_here_alone_is_not_sent_as_a_key(value):
+def test_hashable_dict_is_rejected_as_a_key_or_member(value):
     with pytest.raises(SerializationError, match='Dict: a mapping cannot be a key or a member'):
         wire.pack(value)
 
@@ -404,13 +404,13 @@ def test_a_dict_that_is_hashable_here_alone_is_not_sent_as_a_key(value):
 @pytest.mark.parametrize(
     'wrap', [lambda n: n, lambda n: {'a': [n]}, lambda n: {n: 1}, lambda n: {n}, Whole]
 )
-def test_an_integer_of_more_than_64_bits_is_called_that(number, wrap):
+def test_error_for_an_integer_of_more_than_64_bits_names_the_range(number, wrap):
     with pytest.raises(SerializationError, match=r'64 bits, from -2\*\*63 to 2\*\*64 - 1'):
         wire.pack(wrap(number))
 
 
 @pytest.mark.parametrize('text', ['[NaN]', '[Infinity]', '1e999', '"\\ud800"', '{"\\udc00":1}'])
-def test_json_that_could_not_be_sent_on_is_refused(text):
+def test_json_that_cannot_be_dumped_again_is_rejected(text):
     with pytest.raises(SerializationError, match='expected JSON'):
         json.loads(text)
 
@@ -424,5 +424,5 @@ def test_bytes_of_any_type_are_read(data):
 
 
 @pytest.mark.parametrize('value', [{}, [], set(), '', b'', (), [[]], {'': {}}, '\0', {'\0': b'\0'}])
-def test_what_is_empty_or_nul_arrives(travel, value):
+def test_empty_values_and_nul_characters_round_trip(travel, value):
     assert travel(value) == arrived(value)
