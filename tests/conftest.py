@@ -67,7 +67,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope='session')
 def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a stranger's distribution that adds to lymph."""
+    """The wheel of a third-party distribution that extends lymph."""
     return build(tmp_path_factory.mktemp('wheels'), ROOT / 'tests' / 'thirdparty')['acme-lymph']
 
 

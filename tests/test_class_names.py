@@ -1,4 +1,4 @@
-"""A class has a name of its own: whoever reads or searches it finds one class in all sources."""
+"""Class names are unique in all sources, so a search finds one class."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ sys.stdout = Slow()
 
 
 class Page(BaseHTTPRequestHandler):
-    """What the demo fetches."""
+    """The downloads of the demo."""
 
     def do_GET(self) -> None:
         self.send_response(200)

@@ -1,4 +1,4 @@
-"""The development environment is the one that constraints.txt tells."""
+"""The development environment is the one in constraints.txt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that reads what others wrote is attacked for some seconds; `make fuzz` goes on."""
+"""Every parser of foreign input is fuzzed for some seconds; `make fuzz` runs longer."""
 
 from __future__ import annotations
 

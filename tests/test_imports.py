@@ -1,4 +1,4 @@
-"""What is loaded by which import and by which command, each seen in a fresh process."""
+"""Which modules imports and commands load, each measured in a fresh process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def loaded_by_command(*arguments: str, cwd: Path) -> set[str]:
-    """The modules that a run of the `lymph` command imports, as Python itself tells."""
+    """The modules that a run of the `lymph` command imports, as reported by Python."""
     done = subprocess.run(
         [sys.executable, '-X', 'importtime', LYMPH, *arguments],
         cwd=cwd,
@@ -51,7 +51,7 @@ def loaded_by_command(*arguments: str, cwd: Path) -> set[str]:
     return {line.split('|')[2].strip() for line in timed}
 
 
-def test_the_configuration_stands_alone() -> None:
+def test_configuration_imports_nothing_else_of_lymph() -> None:
     loaded = loaded_by('import lymph.config')
     assert 'lymph.config' in loaded
     assert loaded.isdisjoint({*HEAVY, 'lymph.core', 'lymph.exceptions'})

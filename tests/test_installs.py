@@ -1,4 +1,4 @@
-"""Distributions in fresh environments: alone, together, with a stranger, after one has gone."""
+"""Distributions in fresh environments: alone, together, with a third party, after a removal."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ NSPKG = (
 
 @pytest.fixture(scope='session')
 def alone(environment: Create) -> Callable[[str], Path]:
-    """The Python of an environment that holds one distribution and what it needs."""
+    """The Python of an environment with one distribution and its dependencies."""
     made: dict[str, Path] = {}
 
     def alone(name: str) -> Path:
@@ -139,7 +139,7 @@ def test_lymph_config_brings_a_yaml_parser_and_nothing_else(
     assert found == {'lymph-config', 'PyYAML'}
 
 
-def test_zookeeper_comes_without_the_other_backends_and_the_command_line(
+def test_zookeeper_installs_neither_other_backends_nor_the_command_line(
     alone: Callable[[str], Path], execute: Execute
 ) -> None:
     python = alone('lymph-discovery-zk')
@@ -191,7 +191,7 @@ def test_lymph_testing_needs_no_backend_and_no_pytest(
 
 @pytest.fixture(scope='session')
 def with_acme(environment: Create, strange: Path) -> Path:
-    """The Python of an environment with lymph-cli and a stranger's distribution."""
+    """The Python of an environment with lymph-cli and a third-party distribution."""
     return environment('lymph-cli', strange)
 
 
@@ -230,13 +230,13 @@ def test_third_party_distribution_adds_a_registry_and_an_event_system(
 
 @pytest.fixture(scope='session')
 def shared(environment: Create) -> Path:
-    """The Python of an environment with several distributions, for taking one away."""
+    """The Python of an environment with several distributions, to uninstall one."""
     return environment('lymph-discovery-zk', 'lymph-cli')
 
 
 @pytest.fixture
 def without(shared: Path, pip: Pip, wheels: dict[str, Path]) -> Iterator[Callable[[str], Path]]:
-    """Take a distribution out of the shared environment for the time of one test."""
+    """Uninstall a distribution from the shared environment for one test."""
     removed = []
 
     def without(name: str) -> Path:
@@ -277,7 +277,7 @@ def test_configuration_works_without_the_core(
     assert execute(python, script) == '1\n'
 
 
-def test_lymph_is_the_usual_set_and_nothing_of_its_own(
+def test_lymph_installs_all_distributions_except_lymph_testing(
     environment: Create, execute: Execute
 ) -> None:
     python = environment('lymph')

@@ -75,7 +75,7 @@ PARTS = [
 
 @pytest.fixture(scope='module')
 def outcome() -> tuple[list[list[str]], dict[str, bool]]:
-    """What is logged, and which public ways are in use."""
+    """The log, and which public alternatives are in use."""
     done = subprocess.run(
         [sys.executable, '-c', PROGRAM], capture_output=True, text=True, timeout=60
     )

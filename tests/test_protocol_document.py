@@ -1,4 +1,4 @@
-"""docs/protocol.md says what really goes over the wire."""
+"""docs/protocol.md describes what is really sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md lists the public modules, and each of them says what it offers."""
+"""ARCHITECTURE.md lists the public modules, and each of them has an `__all__`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_list_has_all_public_modules_and_no_others() -> None:
 
 
 @pytest.mark.parametrize('name', [name for name in PUBLIC if name != FACE])
-def test_public_module_names_what_it_offers(name: str) -> None:
+def test_every_public_module_has_its_names_in_all(name: str) -> None:
     module = importlib.import_module(name)
     offered = module.__all__
     assert len(set(offered)) == len(offered)

@@ -1,4 +1,4 @@
-"""Without any private part of other libraries, the backends keep their contracts.
+"""Without any private part of other libraries, the backends still pass their contracts.
 
 Tests of the distributions are run again in processes with `LYMPH_PUBLIC_PARTS_ONLY`: those that go
 through the second ways of docs/private-parts.md.

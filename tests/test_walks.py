@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md names the files that calls, events and configured values pass, and no others."""
+"""ARCHITECTURE.md names exactly the files that handle calls, events and configured values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the wheels hold: each its own files, one face among them, nothing else."""
+"""The content of the wheels: each its own files, one of them `lymph/__init__.py`, nothing else."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_no_file_is_in_two_wheels(wheels: dict[str, Path]) -> None:
 
 
 @every_distribution
-def test_a_wheel_holds_what_its_distribution_owns(name: str, wheels: dict[str, Path]) -> None:
+def test_wheel_contains_only_the_folders_of_its_distribution(
+    name: str, wheels: dict[str, Path]
+) -> None:
     mine = tuple(f'{folder}/' for folder in OWNED[name])
     others = tuple(f'{each}/' for other, owned in OWNED.items() if other != name for each in owned)
     strays = [each for each in files(wheels[name]) if each.startswith(others)]

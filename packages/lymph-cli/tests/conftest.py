@@ -87,13 +87,13 @@ class Running:
         self.process.send_signal(number)
 
     def end(self) -> int:
-        """Wait for the end; returns the exit code as a shell says it."""
+        """Wait for the end; return the exit code as a shell reports it."""
         code = self.process.wait(PATIENCE)
         return code if code >= 0 else 128 - code
 
 
 def _hear_all() -> None:
-    """Undo what whoever started the tests has made them deaf to, as nohup does."""
+    """Restore the signals that the starter of the tests ignores, as nohup does."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
@@ -133,17 +133,17 @@ class Shell:
         return Finished(done.returncode, done.stdout, done.stderr)
 
     def start_redirected(self, redirection: str, *arguments: str) -> Running:
-        """Start `lymph` with what a shell says of its streams, such as `>&-`."""
+        """Start `lymph` with redirections of a shell, such as `>&-`."""
         script = f'exec "$@" {redirection}'
         return self.start('-c', script, 'sh', str(LYMPH), *arguments, program='/bin/sh')
 
     def run_redirected(self, redirection: str, *arguments: str) -> Finished:
-        """Run `lymph` with what a shell says of its streams to its end."""
+        """Run `lymph` with redirections of a shell to its end."""
         running = self.start_redirected(redirection, *arguments)
         return Finished(running.end(), running.stdout, running.stderr)
 
     def run_in_deleted_folder(self, *arguments: str) -> Finished:
-        """Run `lymph` with these arguments in a folder that is gone."""
+        """Run `lymph` with these arguments in a deleted folder."""
         script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
         running = self.start('-c', script, 'sh', str(LYMPH), *arguments, program='/bin/sh')
         return Finished(running.end(), running.stdout, running.stderr)

@@ -13,7 +13,7 @@ SESSION = 2.0  # seconds; short, because tests wait for sessions to end
 
 
 def pytest_collection_modifyitems(items):
-    """Put what waits for the long outage last: the other tests run while it lasts."""
+    """Run the tests that wait for the long outage last: the others run while it lasts."""
     items.sort(key=lambda item: 'outage' in item.fixturenames)
 
 
@@ -58,7 +58,7 @@ def start(make):
 
 @pytest.fixture
 def client(zookeeper_server):
-    """A client to look at the nodes themselves."""
+    """A client to inspect the nodes directly."""
     client = KazooClient(zookeeper_server.hosts, handler=SequentialGeventHandler())
     client.start()
     yield client

@@ -107,7 +107,7 @@ def json_of(done):
 
 
 def failure_of(done):
-    """Return the one line that a command failed with."""
+    """Return the single error line of a command."""
     assert (done.returncode, done.stdout) == (1, '')
     return done.stderr.splitlines()[-1]
 
@@ -156,7 +156,7 @@ def test_call_of_a_missing_version_names_the_existing_ones(shell, zookeeper_serv
 
 @pytest.fixture
 def answers():
-    """Makes a server that answers each connection with these bytes, or with silence for None."""
+    """Creates a server that answers each connection with these bytes, or not at all for None."""
     servers = []
 
     def answers(data):

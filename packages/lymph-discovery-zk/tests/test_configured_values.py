@@ -115,7 +115,7 @@ def test_any_invalid_value_raises_configuration_error(key: str) -> None:
 
 
 @pytest.mark.parametrize('key', ['zkclient', 'zkclient.hosts', 'chroot', 'zkclient.timeout'])
-def test_a_partitioner_checks_what_a_registry_checks(key: str) -> None:
+def test_partitioner_rejects_the_same_values_as_a_registry(key: str) -> None:
     base = {
         'container': {**MEMORY, 'registry': {'class': 'static'}},
         'components': {'SerialEventHandler': {'zkclient': {}}},

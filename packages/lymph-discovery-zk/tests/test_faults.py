@@ -1,4 +1,4 @@
-"""What becomes of registrations and live views when servers, sessions and processes fail."""
+"""Registrations and live views when servers, sessions and processes fail."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run(zookeeper_server, chroot):
 
 @pytest.fixture
 def server(tmp_path):
-    """A server of the test's own, to be stopped."""
+    """A server of its own for a test that stops it."""
     with ZookeeperServer(tmp_path / 'zookeeper') as server:
         yield server
 
@@ -86,7 +86,7 @@ def changes_of(service):
 
 
 def expire(registry):
-    """End the session of a registry, as a server does that has not heard of it for too long."""
+    """End the session of a registry, as a server does after missed heartbeats."""
     hosts, client_id = registry._session.client.hosts, registry._session.client.client_id
     thief = KazooClient(
         ','.join(f'{host}:{port}' for host, port in hosts),
@@ -99,7 +99,7 @@ def expire(registry):
 
 
 def blocking(func, *args):
-    """Run what blocks in a thread, so that the registries go on."""
+    """Run a blocking function in a thread, so that the registries continue."""
     return gevent.get_hub().threadpool.apply(func, args)
 
 

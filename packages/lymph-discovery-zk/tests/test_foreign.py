@@ -1,4 +1,4 @@
-"""Whatever stands in ZooKeeper: the instances in it are seen."""
+"""Instances are found whatever else is in ZooKeeper."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_node_with_additional_facts_is_an_instance(start, client, services):
 
 
 def former(client, services, name, **facts):
-    """Make the node of an instance of lymph 0.15."""
+    """Create the node of an instance of lymph 0.15."""
     identity = make_instance().identity
     facts = {
         'endpoint': 'tcp://10.0.0.1:32768',

@@ -1,4 +1,4 @@
-"""While ZooKeeper is away the log says so once, and then once a minute."""
+"""While ZooKeeper is unreachable the log says so once, and then once a minute."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lymph.testing.waiting import eventually
 
 
 class Client:
-    """What a session asks of kazoo's client, which is connected when a test says so."""
+    """The part of kazoo's client that a session uses; tests control its connection."""
 
     hosts = (('zk', 2181),)
     chroot = ''
@@ -59,7 +59,7 @@ def client() -> Client:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Turns the clock of sessions forward by so many seconds."""
+    """Advances the clock of sessions by a number of seconds."""
     ahead = [0.0]
     now = sessions.time.monotonic
     monkeypatch.setattr(sessions, 'time', SimpleNamespace(monotonic=lambda: now() + ahead[0]))

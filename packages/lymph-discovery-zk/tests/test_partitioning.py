@@ -61,7 +61,7 @@ class TestZookeeperPartitioner(PartitionerContract):
 
 
 def end_session(server, registry):
-    """End the session of a registry behind its back."""
+    """Expire the session of a registry from outside."""
     client = KazooClient(
         server.hosts,
         client_id=registry._session.client.client_id,

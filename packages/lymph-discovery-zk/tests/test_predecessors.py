@@ -1,4 +1,4 @@
-"""An endpoint is one process: what a crashed predecessor left at it goes when it is registered."""
+"""An endpoint is one process: registering it removes the nodes of a crashed predecessor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDPOINT = 'tcp://10.0.0.1:4123'
 
 @pytest.fixture
 def leave(client, chroot):
-    """Makes a node of a process that has crashed, and whose session has not ended yet."""
+    """Creates a node of a crashed process whose session has not ended yet."""
 
     def leave(instance, name='echo', namespace='services', data=None, **options):
         data = json.dumps(instance.serialize()).encode() if data is None else data

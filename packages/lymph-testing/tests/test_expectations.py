@@ -1,4 +1,4 @@
-"""Comparing calls, and saying what differs."""
+"""Comparing calls, and describing the differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `lymph.testing` offers, and what importing it costs."""
+"""The public names of `lymph.testing`, and what importing it loads."""
 
 from __future__ import annotations
 

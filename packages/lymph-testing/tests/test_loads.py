@@ -12,7 +12,7 @@ from lymph.testing.loads import ClosedLoad
 
 
 class Broker:
-    """Takes events, and handles each when its greenlet gets to it."""
+    """Accepts events, and handles each in its own greenlet."""
 
     def __init__(self, lose: int | None = None, repeat: int = 1) -> None:
         self.queue: Queue[int] = Queue()

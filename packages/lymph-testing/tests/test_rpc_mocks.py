@@ -173,7 +173,7 @@ class OtherOrderTest(RpcMockTestCase, RPCServiceTestCase):
 
 
 def result_of(*bases, forgets_super=False):
-    """Run a test case with these bases that uses mocks; return what unittest says."""
+    """Run a test case with these bases that uses mocks; return the result of unittest."""
     seen = []
 
     class Inner(*bases):

@@ -1,4 +1,4 @@
-"""A failure prints at most 200 lines, whatever it raises and whoever printed them."""
+"""A failure prints at most 200 lines, for any exception and any output."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_assertion_errors_of_a_condition_count_as_not_yet_true():
 
 
 @pytest.mark.parametrize('message', ['all events', lambda: 'all events'])
-def test_the_message_says_what_was_waited_for(message):
+def test_message_names_the_condition(message):
     with pytest.raises(AssertionError, match=r'^all events did not come true'):
         eventually(lambda: None, 0.01, message)
 

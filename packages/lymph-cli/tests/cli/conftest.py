@@ -67,7 +67,7 @@ class Forking:
     def on_terminal(
         self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], columns: int = 80
     ) -> Printed:
-        """Run a command on a terminal of so many columns, on which nobody types."""
+        """Run a command on a terminal of `columns` columns, without input."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
         copies = (theirs, os.dup(theirs), os.dup(theirs))
@@ -99,7 +99,7 @@ class Forking:
 
 
 def _read_all(child: int, descriptors: Sequence[int]) -> list[str]:
-    """Return what arrives until all ends are closed; the child is killed if that takes too long."""
+    """Return what is received until all ends are closed; kill the child if it takes too long."""
     found = dict.fromkeys(descriptors, b'')
     polling = select.poll()
     for descriptor in descriptors:
@@ -145,7 +145,7 @@ class Terminal:
         os.write(self.descriptor, text.encode())
 
     def shows(self, words: str) -> None:
-        """Wait until words are shown, and forget what came before them."""
+        """Wait until words are shown, and discard the output before them."""
         end = time.monotonic() + PATIENCE
         while words not in self.shown:
             assert time.monotonic() < end, self.shown
@@ -169,7 +169,7 @@ class Terminal:
         os.close(self.descriptor)
 
     def _read(self, patience: float) -> bool:
-        """Read what comes within so many seconds; returns False once the terminal is closed."""
+        """Read output for a number of seconds; return False once the terminal is closed."""
         if select.select([self.descriptor], [], [], patience)[0]:
             try:
                 data = self._begun + os.read(self.descriptor, 65536)
@@ -204,7 +204,7 @@ def forking() -> Iterator[Forking]:
 
 @pytest.fixture
 def quick_shell(shell: Any, forking: Forking) -> Any:
-    """Return a shell whose `run` starts no Python: for what needs no PYTHONPATH of its own."""
+    """Return a shell whose `run` starts no Python: for tests without their own PYTHONPATH."""
 
     def run(*arguments: str, input: str = '') -> Printed:
         return forking.piped(arguments, shell.folder, shell.environ, input.encode())

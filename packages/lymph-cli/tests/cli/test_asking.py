@@ -1,4 +1,4 @@
-"""The commands that ask instances and speak to them, over the embedded backends."""
+"""The client commands, over the embedded backends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lymph change-loglevel`: instances say more, or less, while they run."""
+"""`lymph change-loglevel`: running instances log more, or less."""
 
 from __future__ import annotations
 

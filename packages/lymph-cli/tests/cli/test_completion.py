@@ -1,4 +1,4 @@
-"""Completion: what a shell is offered, what it is not, and bash itself."""
+"""Completion: which words are offered to a shell, which are not, and bash itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ECHO = Known(
 
 @pytest.fixture
 def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Return what is offered for a line while `found` runs."""
+    """Return the words offered for a line if `found` has the known names."""
 
     def offer(line: str, breaks: str = '', found: Known = ECHO) -> list[str]:
         monkeypatch.setattr(offers, 'known', lambda settings, methods=False: found)
@@ -126,7 +126,7 @@ def test_script_is_printed_and_calls_lymph(quick_shell: Any, name: str) -> None:
 
 
 class Asking:
-    """Asks as the script of a shell does."""
+    """Requests completions as the script of a shell does."""
 
     def __init__(self, forking: Any, folder: Path, environ: Mapping[str, str]) -> None:
         self._forking, self._folder, self._environ = forking, folder, environ
@@ -220,7 +220,7 @@ class Bash:
         eventually(lambda: text in self._read(), timeout=60, message=lambda: self._shown)
 
     def types(self, keys: str, shown: str) -> None:
-        """Type keys, on a new line, and wait for what is shown then."""
+        """Type keys on a new line, and wait for the text that is then shown."""
         self._shown = ''
         os.write(self._terminal, f'\x15{keys}'.encode())
         self.shows(shown)

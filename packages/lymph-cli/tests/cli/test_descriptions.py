@@ -1,4 +1,4 @@
-"""Answers to `lymph.inspect`, of this version of lymph, of older ones and of strangers."""
+"""Answers to `lymph.inspect` from this version of lymph, older ones and other programs."""
 
 from __future__ import annotations
 

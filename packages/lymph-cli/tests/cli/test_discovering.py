@@ -1,4 +1,4 @@
-"""`lymph discover`, and calls, where the configuration says what there is."""
+"""`lymph discover`, and calls, with services that the configuration lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def endpoint(shell: Any) -> str:
-    """A running instance of `echo`, known by its address alone."""
+    """A running instance of `echo` that only its address identifies."""
     found = re.search(r'tcp://\S+', shell.start_echo().stderr)
     assert found is not None
     return found[0]

@@ -90,14 +90,14 @@ with Client.from_config(config) as client:
 
 
 class Letters:
-    """Makes dead letters in the event system of a shell's folder, and handles what is replayed."""
+    """Creates dead letters in the event system of a shell's folder, and handles replayed ones."""
 
     def __init__(self, shell: Any, queue: str) -> None:
         self.shell = shell
         self.queue = queue
 
     def make(self, count: int, *more: str) -> list[dict[str, Any]]:
-        """Make dead letters and return them as they are listed."""
+        """Create dead letters and return them as they are listed."""
         done = self.shell.python(FAIL, self.queue, str(count), *more)
         assert (done.exit_code, done.stderr) == (0, '')
         return self.list()
@@ -112,7 +112,7 @@ class Letters:
         return self.shell.run('dlq', *arguments, **options)
 
     def state(self, replaying: Any) -> str:
-        """Return what a replay has said so far, and what is in the queues meanwhile."""
+        """Return the output of a replay so far, and the present content of the queues."""
         queues = self.shell.run('queues')
         return (
             f'the replay said {replaying.stderr!r}, its exit code is {replaying.process.poll()}, '
@@ -121,7 +121,7 @@ class Letters:
 
     @contextmanager
     def handled(self) -> Iterator[Handled]:
-        """Handle what comes back into the queue while the block runs."""
+        """Handle the events that return to the queue while the block runs."""
         handler = self.shell.start('-c', HANDLE, self.queue, program=Path(sys.executable))
         handler.said('ready')
         yield Handled(handler)
@@ -130,7 +130,7 @@ class Letters:
 
 
 class Handled:
-    """What a handler was given: id, type, number, headers and attempt of each event."""
+    """The events that a handler received: id, type, number, headers and attempt of each."""
 
     def __init__(self, handler: Any) -> None:
         self._handler = handler
@@ -144,7 +144,7 @@ class Handled:
 
 
 class Turns:
-    """Holds the turn at an embedded store, without which nobody writes, and lets others through."""
+    """Holds the write lock of an embedded store, and lets single writers through."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -175,7 +175,7 @@ class Turns:
 
 @pytest.fixture(params=['embedded', 'rabbitmq'])
 def letters(request: pytest.FixtureRequest, shell: Any) -> Letters:
-    """Dead letters in each of the event systems that keep them over processes."""
+    """Dead letters in each of the event systems that share them between processes."""
     events = '{class: embedded}'
     if request.param == 'rabbitmq':
         server = request.getfixturevalue('rabbitmq_server')
@@ -206,7 +206,7 @@ EVIL = 'a\x1b[2J\x1b]0;owned\x07\r\nforged\u202e'
 
 
 def deep_sets() -> bytes:
-    """Return sets in sets, each unpacked by the one around it."""
+    """Return nested sets, each unpacked by the one around it."""
     value: Any = 1
     for _ in range(200):
         value = msgpack.ExtType(1, msgpack.packb([value]))
@@ -311,7 +311,7 @@ def expect_to_be_sorted_out(shell: Any, count: int) -> None:
 
 @pytest.fixture
 def embedded(shell: Any) -> Letters:
-    """Dead letters in the embedded event system, for what no event system has a part in."""
+    """Dead letters in the embedded event system, for behaviour that is the same in all."""
     shell.write('.lymph.yml', 'container: {events: {class: embedded}}\n')
     return Letters(shell, 'shop')
 
@@ -373,7 +373,7 @@ def test_all_facts_of_a_dead_letter_are_shown(letters: Letters) -> None:
 
 
 def spoil(shell: Any, data: bytes) -> None:
-    """Put other bytes into all dead letters."""
+    """Overwrite the bytes of all dead letters."""
     database = shell.folder / 'state/events/events.sqlite'
     with closing(sqlite3.connect(database)) as db, db:
         db.execute('UPDATE dead_letters SET data = ?', (data,))

@@ -1,4 +1,4 @@
-"""Durations as short words."""
+"""Durations as short text."""
 
 from __future__ import annotations
 

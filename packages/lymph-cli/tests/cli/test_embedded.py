@@ -1,4 +1,4 @@
-"""The commands over the embedded registry, whatever lies in its directories."""
+"""The commands over the embedded registry, with any content in its directories."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_state_directory_writable_by_others_is_one_line(
     assert (done.exit_code, done.stdout) == (2, '')
 
 
-def test_a_running_instance_comes_back_when_the_directory_is_removed(
+def test_running_instance_is_registered_again_when_the_directory_is_removed(
     shell: Any, registry: Path
 ) -> None:
     shutil.rmtree(registry)

@@ -1,4 +1,4 @@
-"""Dead letters found by their ids, or the beginnings of these, in an event system of one's own."""
+"""Dead letters found by their ids, or prefixes of these, in a third-party event system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lymph.events.deadletters import DeadLetter, DeadLetters, Settled
 
 
 class Kept(DeadLetters):
-    """Dead letters with ids like those over RabbitMQ; `gone` can be seen, and not found."""
+    """Dead letters with ids like those over RabbitMQ; `gone` is listed, but cannot be found."""
 
     ids = ('00064e3a-5f1c', '00064e3b-a0b1', '17', '0006', '9-gone')
 

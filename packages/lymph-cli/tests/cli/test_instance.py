@@ -1,4 +1,4 @@
-"""`lymph instance`: how it starts, how it stops, and what it says."""
+"""`lymph instance`: how it starts, how it stops, and what it prints."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_an_instance_starts_again_when_its_source_changes(shell: Any) -> None:
 
 
 def rewrite(file: Any, text: str) -> None:
-    """Write a file at once and with another time, however coarse the clock of the disk is."""
+    """Write a file atomically and with another modification time, even on a coarse clock."""
     new = file.with_suffix('.new')
     new.write_text(text)
     later = file.stat().st_mtime + 10

@@ -1,4 +1,4 @@
-"""Who writes to the terminal: text of others is made printable in one place."""
+"""Only one module writes to the terminal, so foreign text is made printable in one place."""
 
 from __future__ import annotations
 

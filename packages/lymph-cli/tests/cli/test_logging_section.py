@@ -1,4 +1,4 @@
-"""The section `logging`: what it may say, and where its errors are."""
+"""The section `logging`: its valid values, and the places of its errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def set_up(config: Configuration) -> None:
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """Logging is of the whole process: put back what pytest needs."""
+    """Restore pytest's handlers: logging is configured for the whole process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

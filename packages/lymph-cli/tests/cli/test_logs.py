@@ -29,7 +29,7 @@ logging.getLogger('shop.orders').info('a thing')
 
 
 def log(settings: dict[str, object], config: dict[str, object]) -> tuple[str, str]:
-    """What a process logs, on stdout and on stderr."""
+    """The log of a process, on stdout and on stderr."""
     arguments = json.dumps([settings, config])
     done = subprocess.run(
         [sys.executable, '-c', SCRIPT, arguments], capture_output=True, text=True, check=True
@@ -137,7 +137,7 @@ log.info('nothing', exc_info=True)
 
 
 def log_hostile(settings: dict[str, object], config: dict[str, object], **environ: str) -> str:
-    """What a process logs of records that try to forge lines or to get lost."""
+    """The log of a process for records that try to forge lines or cannot be formatted."""
     done = subprocess.run(
         [sys.executable, '-c', HOSTILE, json.dumps([settings, config])],
         capture_output=True,

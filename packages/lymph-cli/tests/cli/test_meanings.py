@@ -1,4 +1,4 @@
-"""The names that were probably meant, from what a service tells of itself."""
+"""The names that were probably meant, taken from the description of a service."""
 
 from __future__ import annotations
 

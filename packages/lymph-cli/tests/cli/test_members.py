@@ -1,4 +1,4 @@
-"""How instances are, told from what they said of themselves."""
+"""The health of instances, derived from their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New projects: what they are called, what is in them, and that they work as they are."""
+"""New projects: their names and files, and that they work unchanged."""
 
 from __future__ import annotations
 

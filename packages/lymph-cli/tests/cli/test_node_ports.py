@@ -1,4 +1,4 @@
-"""Fixed ports of the instances of a node: which processes share one, and what is refused."""
+"""Fixed ports of the instances of a node: which processes share one, and what is rejected."""
 
 from __future__ import annotations
 

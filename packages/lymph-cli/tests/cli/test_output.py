@@ -1,4 +1,4 @@
-"""Text of others, made printable."""
+"""Foreign text, made printable."""
 
 from __future__ import annotations
 

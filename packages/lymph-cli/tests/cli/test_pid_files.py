@@ -1,4 +1,4 @@
-"""`--pidfile`: what is written, what is replaced and what is refused."""
+"""`--pidfile`: which files are written, replaced and rejected."""
 
 from __future__ import annotations
 

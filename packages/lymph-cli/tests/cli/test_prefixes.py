@@ -1,4 +1,4 @@
-"""Ids and identities given by their beginning."""
+"""Ids and identities given as a prefix."""
 
 from __future__ import annotations
 

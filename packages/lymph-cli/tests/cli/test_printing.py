@@ -1,4 +1,4 @@
-"""What values and tables look like, on a terminal and elsewhere."""
+"""The layout of values and tables, on a terminal and elsewhere."""
 
 from __future__ import annotations
 

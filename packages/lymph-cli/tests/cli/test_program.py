@@ -1,4 +1,4 @@
-"""The command line as a whole: help, lists, plugins of strangers, mistakes."""
+"""The command line as a whole: help, lists, third-party plugins, wrong usage."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Terminal:
 
 @pytest.fixture
 def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Terminal]]:
-    """A function that makes stderr a terminal; pytest has one of its own before each test."""
+    """A function that makes stderr a terminal; pytest replaces stderr before each test."""
     terminal = Terminal()
     for name in ('NO_COLOR', 'FORCE_COLOR', 'TTY_COMPATIBLE', 'TTY_INTERACTIVE'):
         monkeypatch.delenv(name, raising=False)
@@ -111,7 +111,7 @@ def test_text_is_printed_above_the_bar(open_terminal: Callable[[], Terminal]) ->
     assert words(shown).index('lost a worker\n') < words(shown).index('0/4')
 
 
-def test_bar_shows_text_of_others_as_it_is_and_printable(
+def test_bar_shows_foreign_text_literally_and_printable(
     open_terminal: Callable[[], Terminal],
 ) -> None:
     terminal = open_terminal()

@@ -64,7 +64,7 @@ class Shop:
         self.queue = f'shop{os.urandom(4).hex()}.on_order'
 
     def fill(self, count: int, queue: str = '') -> str:
-        """Put events into a queue that nobody consumes, and return its name."""
+        """Put events into a queue without a consumer, and return its name."""
         done = self.shell.python(FILL, queue or self.queue, str(count))
         assert (done.exit_code, done.stderr) == (0, '')
         return queue or self.queue
@@ -82,20 +82,20 @@ class Shop:
         return self.shell.run('queues', *arguments, **options)
 
     def list(self, *options: str) -> list[dict[str, Any]]:
-        """Return what is listed as JSON."""
+        """Return the list that is printed as JSON."""
         done = self.run('--json', *options)
         assert done.exit_code == 0, done.stderr
         return json.loads(done.stdout)
 
     def state(self) -> dict[str, Any]:
-        """Return what is known of the queue."""
+        """Return the facts of the queue."""
         (state,) = self.list('--queue', self.queue)
         return state
 
 
 @pytest.fixture(params=['embedded', 'redis', 'rabbitmq'])
 def shop(request: pytest.FixtureRequest, shell: Any) -> Shop:
-    """Queues in each of the event systems that keep them over processes."""
+    """Queues in each of the event systems that share them between processes."""
     events = '{class: embedded}'
     if request.param != 'embedded':
         server = request.getfixturevalue(f'{request.param}_server')
@@ -108,7 +108,7 @@ def shop(request: pytest.FixtureRequest, shell: Any) -> Shop:
 
 @pytest.fixture
 def embedded(shell: Any) -> Shop:
-    """Queues in the embedded event system, for what no event system has a part in."""
+    """Queues in the embedded event system, for behaviour that is the same in all."""
     shell.write('.lymph.yml', 'container: {events: {class: embedded}}\n')
     return Shop(shell)
 
@@ -242,7 +242,7 @@ def test_options_of_the_list_are_rejected_before_drop(embedded: Shop) -> None:
         ('{class: local}', 0, 'in the memory of the process that has them'),
     ],
 )
-def test_event_system_that_cannot_list_queues_says_so(
+def test_event_system_that_cannot_list_queues_reports_it(
     shell: Any, events: str, exit_code: int, words: str
 ) -> None:
     shell.write('.lymph.yml', f'container: {{events: {events}}}\n')

@@ -1,4 +1,4 @@
-"""`LYMPH_READY_FD`: when it is written, and that a bad value harms nobody."""
+"""`LYMPH_READY_FD`: when it is written, and that an invalid value does no harm."""
 
 from __future__ import annotations
 

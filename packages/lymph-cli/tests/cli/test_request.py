@@ -1,4 +1,4 @@
-"""`lymph request` for one call: what it prints, what it sends, and what it says when it fails."""
+"""`lymph request` for one call: what it prints, what it sends, and how it reports failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lengths of time as written on a command line."""
+"""Durations as written on a command line."""
 
 from __future__ import annotations
 

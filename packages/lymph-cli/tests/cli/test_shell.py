@@ -1,4 +1,4 @@
-"""`lymph shell`, at a terminal and without one, with instances that can be entered or not."""
+"""`lymph shell`, at a terminal and without one, with and without a backdoor in the instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What signals do to commands, from their first moment to their last."""
+"""The effect of signals on commands, from start to exit."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def command():
 
 
 def hears(running: Any) -> bool:
-    """Tell whether `lymph` itself has begun: before that, signals are Python's affair."""
+    """Tell whether `lymph` itself has started: before that, Python handles signals."""
     status = Path(f'/proc/{running.pid}/status').read_text()
     [caught] = [line.split()[1] for line in status.splitlines() if line.startswith('SigCgt')]
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)

@@ -1,4 +1,4 @@
-"""What a stranger's service and events say, printed by commands."""
+"""Output of commands for services and events with hostile or malformed content."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ WRONG = [
 
 
 def is_safe(text: str) -> bool:
-    """Tell whether text has no control characters but line breaks, and colours of lymph."""
+    """Tell whether text has no control characters except line breaks and lymph's colors."""
     return re.sub('\n|\x1b\\[[0-9;]*m', '', text).isprintable()
 
 

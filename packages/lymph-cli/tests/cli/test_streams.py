@@ -1,4 +1,4 @@
-"""The standard streams of commands: lines that leave at once, and streams that cannot be used."""
+"""The standard streams of commands: lines are flushed at once, and streams may be unusable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An instance and a worker under a supervisor: what they tell, and how they are seen."""
+"""An instance and a worker under a supervisor: their notifications, titles and pid files."""
 
 from __future__ import annotations
 

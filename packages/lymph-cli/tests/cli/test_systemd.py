@@ -1,4 +1,4 @@
-"""What systemd is told through `NOTIFY_SOCKET`, over real datagram sockets."""
+"""Notifications to systemd through `NOTIFY_SOCKET`, over real datagram sockets."""
 
 from __future__ import annotations
 

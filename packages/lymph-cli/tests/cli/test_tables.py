@@ -75,14 +75,14 @@ class Stage:
         return self.forking.piped(arguments, self.folder, self.environ)
 
     def table(self, *arguments: str) -> list[list[str]]:
-        """Return the rows that a command prints, after it was printed on terminals, too."""
+        """Return the rows that a command prints, after checking them on terminals too."""
         done = self.run(*arguments)
         assert (done.exit_code, done.stderr) == (0, '')
         assert '\x1b' not in done.stdout
         return self.alike(done.stdout, *arguments)
 
     def alike(self, piped: str, *arguments: str) -> list[list[str]]:
-        """Expect a command to print the same lines on terminals, but for ages."""
+        """Expect a command to print the same lines on terminals, except for ages."""
         rows = [line.split() for line in piped.splitlines()]
         for columns in (40, 80):
             shown = self.forking.on_terminal(arguments, self.folder, self.environ, columns)
@@ -130,7 +130,7 @@ def test_versions_are_sorted_as_numbers(stage: Stage) -> None:
     assert [row[:4] for row in rows] == [['shop', '2.0.0', '1', '1'], ['shop', '10.1.0', '1', '1']]
 
 
-def test_instances_are_listed_with_whole_identities_and_endpoints(stage: Stage) -> None:
+def test_instances_are_listed_with_uncut_identities_and_endpoints(stage: Stage) -> None:
     titles, *rows = stage.table('discover', 'shop', '--instances', '--versions')
     assert titles == ['SERVICE', 'IDENTITY', 'VERSION', 'ENDPOINT', 'HTTP', 'HEALTH', 'AGE']
     assert [row[:-1] for row in rows] == [

@@ -58,7 +58,7 @@ def start(shop: Any) -> Any:
 
 
 def follow(shop: Any, *options: str) -> Any:
-    """Start `lymph tail` and wait until it hears what is logged."""
+    """Start `lymph tail` and wait until it receives log records."""
     tail = shop.start('tail', 'shop', *options)
     tail.said(' at tcp://')
 

@@ -77,7 +77,7 @@ def helps(command: str) -> Iterator[str]:
 
 @dataclass
 class Stage:
-    """Where the commands of transcripts run."""
+    """The folder and services with which the commands of transcripts run."""
 
     forking: Any
     folder: Path
@@ -85,7 +85,7 @@ class Stage:
     names: Mapping[str, str]
 
     def play(self, command: str, on_terminal: bool = True) -> str:
-        """Return what belongs below a command line, on whatever machine."""
+        """Return the output expected below a command line, independent of the machine."""
         words = shlex.split(self._filled(command))
         environ = dict(self.environ)
         while '=' in words[0]:

@@ -1,4 +1,4 @@
-"""The title of a process, with and without what sets it."""
+"""The title of a process, with and without the library that sets it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever reads what a service prints may be slow, stop or go: the service does not wait."""
+"""The reader of a service's output may be slow, stop or disappear: the service does not wait."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Pipe:
 
 @pytest.fixture(params=['opened again', 'inherited'])
 def pipe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
-    """A pipe; `inherited` as where there is no /proc."""
+    """A pipe; `inherited`: as on systems without /proc."""
     if request.param == 'inherited':
         name = 'lymph.cli._running.unblocked._opened_again'
         monkeypatch.setattr(name, lambda descriptor: (descriptor, False))

@@ -1,4 +1,4 @@
-"""`lymph why` names what a call would reach, what it would not, and why."""
+"""`lymph why` names the instances that a call would reach, the others, and the reasons."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_unknown_name_is_an_error_with_the_closest_one(
 
 @pytest.fixture
 def web_server() -> Iterator[int]:
-    """The port of something that is not lymph."""
+    """The port of a server that is not lymph."""
     with socket.create_server(('127.0.0.1', 0)) as listening:
 
         def answer() -> None:

@@ -1,4 +1,4 @@
-"""`lymph worker`: which interfaces it runs, as what it is known, and how it stops."""
+"""`lymph worker`: which interfaces it runs, how it is registered, and how it stops."""
 
 from __future__ import annotations
 

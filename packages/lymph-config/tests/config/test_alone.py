@@ -1,4 +1,4 @@
-"""What holds where lymph-config is the only distribution of lymph."""
+"""Behaviour where lymph-config is the only distribution of lymph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed, found as `importlib.metadata` finds it, whatever is on `sys.path`."""
+"""Installed distributions are found as by `importlib.metadata`, for any `sys.path`."""
 
 from __future__ import annotations
 

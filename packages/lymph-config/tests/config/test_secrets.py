@@ -1,4 +1,4 @@
-"""What is masked of a configuration, and what is not."""
+"""Which values of a configuration are masked, and which are not."""
 
 from __future__ import annotations
 

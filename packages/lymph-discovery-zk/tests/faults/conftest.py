@@ -71,13 +71,13 @@ class Service:
         self._process.end()
 
     def drain(self):
-        """Have it leave and finish what it has begun; returns when it has ended."""
+        """Let it drain and stop; return when it has ended."""
         self.send(signal.SIGTERM)
         eventually(lambda: not self.running, LONG, self.log.read_text)
 
 
 class Scene:
-    """Some `work`, a `caller` of it, and how to see what is true of them."""
+    """Some `work`, a `caller` of it, and checks of both."""
 
     def __init__(self, folder, hosts):
         self.hosts = hosts
@@ -119,7 +119,7 @@ class Scene:
         return service
 
     def start(self, *names, hosts=None):
-        """Start services, one when the one before can be called; returns them."""
+        """Start services, each once the one before can be called; return them."""
         return [self.ready(self.begin(name, hosts)) for name in names]
 
     def ask(self, service, method, timeout=LONG, **body):
@@ -128,7 +128,7 @@ class Scene:
         )
 
     def registered(self, name):
-        """Return the processes that have a node in ZooKeeper; None while nobody can tell."""
+        """Return the processes that have a node in ZooKeeper; None while that is unknown."""
         folder = f'{self.chroot}/services/{name}'
         try:
             nodes = [
@@ -142,7 +142,7 @@ class Scene:
         return {json.loads(data)['pid'] for data, _ in nodes}
 
     def expect(self, caller, *work):
-        """Expect registrations to be back within a session, lookups true, and calls answered."""
+        """Expect restored registrations within a session, correct lookups, and answered calls."""
         pids = {one.pid for one in work}
         for name, wanted in (('work', pids), ('caller', {caller.pid})):
             eventually(
@@ -165,7 +165,7 @@ class Scene:
         return self.ask(caller, 'report')['failures']
 
     def go_on(self, caller, calls=100):
-        """Return when that many more calls have ended."""
+        """Wait until that many more calls have ended."""
         enough = self.ask(caller, 'report')['calls'] + calls
         eventually(lambda: self.ask(caller, 'report')['calls'] >= enough, LONG)
 
@@ -184,7 +184,7 @@ class Scene:
 
 
 class Outage:
-    """A server that is away for two minutes, while a service is called and another one starts."""
+    """A server that is down for two minutes, while a service is called and another one starts."""
 
     def __init__(self, folder):
         self._server = ZookeeperServer(folder / 'zookeeper')
@@ -197,7 +197,7 @@ class Outage:
         self.newcomer = self.scene.begin('work', insisting=True)
 
     def end(self):
-        """Have the server back when the time has come."""
+        """Restart the server at the end of the outage."""
         gevent.sleep(max(0.0, self._began + OUTAGE - time.monotonic()))
         self._server.start()
 
@@ -215,7 +215,7 @@ def outage(tmp_path_factory):
 
 @pytest.fixture(scope='session', autouse=True)
 def _outage_begins_early(request):
-    """Have the long outage pass while the other tests run."""
+    """Let the long outage pass while the other tests run."""
     if any('outage' in item.fixturenames for item in request.session.items):
         request.getfixturevalue('outage')
 

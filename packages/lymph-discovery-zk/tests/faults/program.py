@@ -30,12 +30,12 @@ class Work(lymph.Interface):
 
     @lymph.rpc()
     def block_the_loop(self, seconds):
-        """Keep everything else from running."""
+        """Block the event loop."""
         _block(seconds)
 
     @lymph.rpc()
     def end_session(self):
-        """End the session with ZooKeeper, as a server does that has not heard of it too long."""
+        """End the session with ZooKeeper, as a server does after missed heartbeats."""
         client = self.container.registry._session.client
         thief = KazooClient(
             ','.join(f'{host}:{port}' for host, port in client.hosts),
@@ -59,7 +59,7 @@ class Caller(Work):
 
     @lymph.rpc()
     def report(self):
-        """Return what became of all calls, and who answered since the last report."""
+        """Return the outcomes of all calls, and which processes answered since the last report."""
         answered, self.answered = self.answered, set()
         return {'calls': self.calls, 'answered': answered, 'failures': self.failures}
 
@@ -70,7 +70,7 @@ class Caller(Work):
 
     @lymph.rpc()
     def discovered(self):
-        """Return what the registry says there is."""
+        """Return the services that the registry discovers."""
         return self.container.discover()
 
     def _call_again_and_again(self):

@@ -12,7 +12,7 @@ LONG = 60.0  # seconds for what has to happen
 
 
 def cut_off(proxy):
-    """Let nothing through and nobody in, as a firewall does."""
+    """Drop all data and refuse new connections, as a firewall does."""
     proxy.blackhole()
     proxy.refuse()
 

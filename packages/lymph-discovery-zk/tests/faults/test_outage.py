@@ -1,4 +1,4 @@
-"""The server is away for two minutes; the fixture began that long ago."""
+"""The server is down for two minutes; the fixture began that long ago."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_instance_is_registered_again_after_a_blocked_loop(scene):
 
 
 def only_under_way(failures, *victims):
-    """Expect nothing to have failed but calls under way to the victims, as may have run."""
+    """Expect only calls in flight to the victims to have failed, as `maybe`."""
     for kind, executed, text in failures:
         assert (kind, executed) in {('Timeout', 'maybe'), ('ConnectionLost', 'maybe')}, text
         assert any(victim.endpoint in text for victim in victims), text

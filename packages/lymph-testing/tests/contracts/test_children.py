@@ -1,4 +1,4 @@
-"""What contracts start neither loses its exit status nor that of others."""
+"""Commands started by contracts lose neither their own exit status nor that of others."""
 
 from __future__ import annotations
 

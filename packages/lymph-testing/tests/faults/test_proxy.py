@@ -1,4 +1,4 @@
-"""The fault proxy passes bytes on, and breaks what it is told to break."""
+"""The fault proxy forwards bytes, and injects the requested faults."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_cut_resets_connections_and_lets_new_ones_be_made(client: Any, proxy: 
         assert _exchange(another, b'y') == b'y'
 
 
-def test_a_cut_also_ends_what_a_black_hole_holds_back(client: Any, proxy: FaultProxy) -> None:
+def test_cut_also_ends_connections_of_a_black_hole(client: Any, proxy: FaultProxy) -> None:
     proxy.blackhole()
     client.sendall(b'x')
     proxy.cut()
@@ -114,7 +114,7 @@ def test_slow_direction_forwards_everything(client: Any, proxy: FaultProxy) -> N
     assert received.get(timeout=10) == data
 
 
-def test_a_server_that_is_gone_resets_the_client() -> None:
+def test_unreachable_server_resets_the_client() -> None:
     with socket.socket() as nobody:
         nobody.bind(('127.0.0.1', 0))
         with FaultProxy('127.0.0.1', nobody.getsockname()[1]) as proxy, _connect(proxy) as client:

@@ -1,4 +1,4 @@
-"""What the tests of the servers share: which processes belong to a folder, when they are gone."""
+"""Shared by the tests of the servers: the processes of a folder, and waiting for their end."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_server_errors_are_lymph_errors() -> None:
     assert issubclass(ServerFailed, LymphError)
 
 
-def test_the_end_of_the_log_is_as_long_as_asked_for(tmp_path: Path) -> None:
+def test_end_of_the_log_has_the_requested_length(tmp_path: Path) -> None:
     server = _Small(UP, tmp_path)
     assert server.log_tail() == ''
     server.log.write_text('one\ntwo\nthree\n')

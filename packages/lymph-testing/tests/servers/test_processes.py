@@ -1,4 +1,4 @@
-"""Guarded processes: they end when they are told to, and never outlive who started them."""
+"""Guarded processes: they end on request, and never outlive their starter."""
 
 from __future__ import annotations
 

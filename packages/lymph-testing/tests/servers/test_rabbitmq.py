@@ -1,4 +1,4 @@
-"""The private RabbitMQ server: it serves, it survives, it leaves nothing behind."""
+"""The private RabbitMQ server: it answers, survives restarts and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def channel_of(server: RabbitmqServer) -> Iterator[Channel]:
 
 
 def put(server: RabbitmqServer, queue: str, body: str) -> None:
-    """Put a message that is to survive into a queue that is to survive."""
+    """Put a persistent message into a durable queue."""
     with channel_of(server) as channel:
         channel.queue_declare(queue, durable=True, auto_delete=False)
         channel.basic_publish_confirm(Message(body, delivery_mode=2), routing_key=queue)

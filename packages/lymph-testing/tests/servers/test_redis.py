@@ -1,4 +1,4 @@
-"""The private Redis server: it serves, it survives, it leaves nothing behind."""
+"""The private Redis server: it answers, survives restarts and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private ZooKeeper server: it serves, it survives, it leaves nothing behind."""
+"""The private ZooKeeper server: it answers, survives restarts and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_client_reads_what_it_wrote(zookeeper_server: ZookeeperServer) -> None
         assert client.get('/written')[0] == b'here'
 
 
-def test_a_single_server_stands_alone(zookeeper_server: ZookeeperServer) -> None:
+def test_single_server_runs_standalone(zookeeper_server: ZookeeperServer) -> None:
     assert zookeeper_server.mode == 'standalone'
 
 
@@ -52,7 +52,7 @@ def test_sessions_may_be_short(zookeeper_server: ZookeeperServer) -> None:
         assert 'to=500,' in client.command(b'cons')
 
 
-def test_a_paused_server_keeps_silent_and_goes_on_when_resumed(tmp_path: Path) -> None:
+def test_paused_server_is_silent_and_continues_when_resumed(tmp_path: Path) -> None:
     with ZookeeperServer(tmp_path) as server, client_of(server.hosts, timeout=2.0) as client:
         suspended, connected = threading.Event(), threading.Event()
 
@@ -97,7 +97,7 @@ def test_missing_java_is_named_with_what_to_install(
         ZookeeperServer().start()
 
 
-def test_an_ensemble_outlives_the_loss_of_its_leader() -> None:
+def test_ensemble_survives_the_loss_of_its_leader() -> None:
     with ZookeeperEnsemble() as ensemble, client_of(ensemble.hosts) as client:
         client.create('/kept', b'by the others')
         leader = ensemble.leader

@@ -1,1 +1,1 @@
-"""What a stranger adds to lymph by entry points alone."""
+"""A third-party distribution that extends lymph by entry points alone."""

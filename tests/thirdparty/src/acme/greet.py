@@ -1,4 +1,4 @@
-"""`lymph greet`: a command of a stranger."""
+"""`lymph greet`: a third-party command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registry that knows the instances of its own process."""
+"""A registry of the instances of its own process."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ __all__ = ['Greeter', 'main']
 
 
 class Greeter(lymph.Interface):
-    """Greets, and hears of greetings."""
+    """Greets, and receives greetings."""
 
     heard: AsyncResult
 

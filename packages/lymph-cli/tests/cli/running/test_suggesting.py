@@ -1,4 +1,4 @@
-"""What was meant is asked for after a failure, and never delays the error for long."""
+"""Similar names are looked up after a failure, without delaying the error for long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPLY = {'methods': [{'name': 'echo.upper', 'params': ['text']}]}
 
 
 class Asked:
-    """A client whose registry and services answer, fail or say nothing."""
+    """A client whose registry and services answer, fail or stay silent."""
 
     def __init__(self, answer: Any) -> None:
         self.container = self
@@ -51,7 +51,7 @@ def test_registry_is_asked_about_an_unknown_service() -> None:
     assert ask(registry, LookupFailure('nobody', 'echo')) is None
 
 
-def test_other_commands_look_for_web_services_too() -> None:
+def test_other_commands_search_web_services_too() -> None:
     registry = Asked({'echo'})
     assert suggesting.meant_service(registry, LookupFailure('nobody', 'ehco')) == 'echo'
     assert registry.questions == ['discover rpc', 'discover http']

@@ -29,7 +29,7 @@ QUICK = Policy(
 
 
 class Node:
-    """A fleet that runs, for a test."""
+    """A running fleet for a test."""
 
     policy = QUICK
 
@@ -52,7 +52,7 @@ class Node:
         return self.end()
 
     def said(self, text: str) -> None:
-        """Wait until a line of the node or of a process has a text in it."""
+        """Wait until a line of the node or of a process contains a text."""
 
         def lines() -> list[str]:
             return [line.text for line in self.fleet.output.recent.newest(1000, None)]

@@ -23,13 +23,13 @@ PATIENCE = 30.0
 
 
 def command(name: str, words: str, count: int = 1, **options: Any) -> Definition:
-    """Return a definition that has a shell run these words."""
+    """Return a definition that runs these words in a shell."""
     options = {'restart': 'always', **options}
     return Definition(name, ('sh', '-c', words), count, Location(name), **options)
 
 
 def lymph_like(folder: Path, name: str, words: str, count: int = 1) -> Definition:
-    """Return a definition whose program is taken for an instance that says when it is ready."""
+    """Return a definition whose program is treated as an instance that reports readiness."""
     program = folder / f'bin-{name}' / 'lymph'
     program.parent.mkdir(exist_ok=True)
     program.write_text(f'#!/bin/sh\n{words}\n')
@@ -196,7 +196,7 @@ def test_children_of_a_process_end_with_it_in_any_group_or_session(
     expect_gone(*after)
 
 
-def test_instance_is_ready_when_it_says_so(node: Any, tmp_path: Path) -> None:
+def test_instance_is_ready_when_it_reports_readiness(node: Any, tmp_path: Path) -> None:
     go = tmp_path / 'go'
     waits = f'until test -e {go}; do sleep 0.02; done; {SERVES}'
     fleet = node.start(lymph_like(tmp_path, 'web', waits), command('other', 'exec sleep 600'))
@@ -392,7 +392,7 @@ def test_reload_changes_only_definitions_that_differ(node: Any) -> None:
     node.said('removed gone')
 
 
-def test_reload_of_a_file_with_other_lines_is_no_change(node: Any) -> None:
+def test_reload_of_a_file_with_moved_lines_changes_nothing(node: Any) -> None:
     one = command('one', 'exec sleep 600')
     fleet = node.start(one)
     before = running(fleet)

@@ -1,4 +1,4 @@
-"""A node that changes under load, with real instances: no call fails."""
+"""A node that is changed under load, with real instances: no call fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Echo(lymph.Interface):
 
 
 class Load:
-    """Callers that call again and again; keeps who answered, and what failed."""
+    """Callers that call continuously; records which processes answered, and what failed."""
 
     def __init__(self, state: Path) -> None:
         self.answered: list[int] = []
@@ -57,7 +57,7 @@ class Load:
         self._client.close()
 
     def answers_of_new(self, *known: int) -> int:
-        """Wait until a process answers that is not known; returns its pid."""
+        """Wait until a process that is not `known` answers; return its pid."""
         return int(
             eventually(
                 lambda: next((pid for pid in self.answered[-50:] if pid not in known), None),
@@ -76,7 +76,7 @@ class Load:
 
 
 def run(shell: Any, *arguments: str) -> Any:
-    """Run a command to its end while the callers go on calling."""
+    """Run a command to its end while the callers keep calling."""
     command = shell.start(*arguments)
     eventually(lambda: command.process.poll() is not None, PATIENCE, ' '.join(arguments))
     assert command.end() == 0, command.stderr

@@ -1,4 +1,4 @@
-"""The node as its users meet it: `lymph node` with real processes."""
+"""`lymph node` with real processes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ while True:
 
 
 def start(shell: Any, section: str, *options: str) -> Any:
-    """Start a node; in `section`, `worker` stands for a run of the worker."""
+    """Start a node; in `section`, `worker` is replaced by the command of the worker."""
     shell.write('worker.py', WORKER)
     section = section.replace('worker', f'{sys.executable} worker.py')
     shell.write('.lymph.yml', f'instances: {{{section}}}')
@@ -43,7 +43,7 @@ def start(shell: Any, section: str, *options: str) -> Any:
 
 
 def pids(node: Any, name: str, count: int = 1) -> list[int]:
-    """Wait until the processes of that name, and their children, have said so many pids."""
+    """Wait until the processes of that name, and their children, have printed `count` pids."""
     pattern = re.compile(rf'^{re.escape(name)} *\| pid (\d+)$', re.M)
 
     def said() -> list[int]:
@@ -54,7 +54,7 @@ def pids(node: Any, name: str, count: int = 1) -> list[int]:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a process has ended, waited for or not."""
+    """Tell whether a process has ended, reaped or not."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -154,7 +154,7 @@ def test_closed_terminal_stops_a_node(shell: Any) -> None:
 
 
 def test_forks_of_a_node_cause_no_warning(shell: Any) -> None:
-    """Python 3.12 and later warn of a fork where there are threads, like the one that writes."""
+    """Python 3.12 and later warn about forks in a process with threads, here the writing one."""
     shell.environ['PYTHONWARNINGS'] = 'default'
     node = start(shell, 'one: {command: worker fails}')
     pids(node, 'one.1', 2)

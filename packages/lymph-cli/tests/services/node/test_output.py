@@ -13,7 +13,7 @@ PATIENCE = 30.0
 
 
 class Paused(io.StringIO):
-    """A stdout that takes nothing until it goes on, as a paused terminal."""
+    """A stdout that blocks until it is resumed, like a paused terminal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Paused(io.StringIO):
         return super().write(text)
 
 
-def test_reader_that_stops_reading_loses_lines_and_blocks_nobody(
+def test_stopped_reader_loses_lines_and_does_not_block_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paused = Paused()

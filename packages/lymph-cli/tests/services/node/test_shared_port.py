@@ -1,4 +1,4 @@
-"""Instances of a node that serve HTTP at one port, while they come and go."""
+"""Instances of a node that serve HTTP at one port, while they are restarted and scaled."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Load:
         connection.close()
 
     def _ask_on(self) -> None:
-        """Ask until the server says that it closes the connection."""
+        """Send requests until the server announces that it closes the connection."""
         connection = http.client.HTTPConnection('127.0.0.1', self._port, timeout=PATIENCE)
         while not self._over.is_set() and self._ask(connection) and not _has_ended(connection):
             pass
@@ -100,7 +100,7 @@ class Load:
 
 
 def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Tell whether the server has closed a connection that was idle, as any client should look."""
+    """Tell whether the server has closed an idle connection, as any client should check."""
     return bool(select.select([connection.sock], [], [], 0)[0])
 
 

@@ -1,4 +1,4 @@
-"""Sockets of a node: open while they are wanted, and in the hands of nobody else."""
+"""Sockets of a node: open while they are defined, and inherited by no other process."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def guard() -> Iterator[Guard]:
 
 
 def looked(handed: Sequence[Handed], guard: Guard) -> str:
-    """Return what a process says that is given these sockets."""
+    """Return the output of a process that inherits these sockets."""
     lines: list[str] = []
     command = [sys.executable, '-I', '-S', '-c', LOOK]
     environ = {**os.environ, 'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}
@@ -116,7 +116,7 @@ def test_port_in_use_is_an_error_with_advice_and_changes_nothing(sockets: Socket
     assert (is_open(before), is_open(other)) == (True, False)
 
 
-def test_address_of_another_machine_is_an_error_that_says_so() -> None:
+def test_address_of_another_machine_is_an_error_with_the_reason() -> None:
     away = SocketDefinition('front', '203.0.113.1', 8080, Location('sockets.front.port'))
     with pytest.raises(ConfigurationError, match='name an address of this machine'):
         Sockets({'web': [away]})

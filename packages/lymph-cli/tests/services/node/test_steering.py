@@ -1,4 +1,4 @@
-"""A running node is looked at and changed through its RPC interface."""
+"""A running node is inspected and changed through its RPC interface."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start(node: Any) -> Iterator[Start]:
-    """Return a function that starts a node which can be steered."""
+    """Return a function that starts a node with an RPC interface."""
     with ExitStack() as ends:
 
         def start(*definitions: Definition, config: str = '/srv/.lymph.yml') -> Fleet:
@@ -80,7 +80,7 @@ def running(fleet: Fleet) -> list[int]:
     return [slot.process.pid for slot in fleet.slots() if slot.process is not None]
 
 
-def test_ps_shows_what_runs_and_how_it_ended(
+def test_ps_shows_running_processes_and_how_others_ended(
     start: Start, node: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # With `never` it stays failed; these tests start what has failed again after a moment.
@@ -130,7 +130,7 @@ def test_ps_with_watch_repeats(start: Start, node: Any, capsys: pytest.CaptureFi
     assert '\n\nNAME ' in shown  # one table after the other, as this is no terminal
 
 
-def test_commands_change_a_node_and_say_what_they_did(
+def test_commands_change_a_node_and_report_the_changes(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = start(sleeper('one', 2))

@@ -28,7 +28,7 @@ documents = st.dictionaries(
 
 @pytest.fixture(params=['chosen', 'python'], autouse=True)
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test with both parsers of PyYAML, as far as they are there."""
+    """Run each test with every available parser of PyYAML."""
     loader = CHOSEN if request.param == 'chosen' else yaml.SafeLoader
     monkeypatch.setattr(reading, '_Loader', loader)
 

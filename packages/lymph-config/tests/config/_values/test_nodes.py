@@ -115,7 +115,7 @@ def is_found(tree: ValueNode, path: tuple[str, ...]) -> bool:
         (('codes', 404), 'gone'),
     ],
 )
-def test_a_path_leads_into_lists_and_to_keys_that_look_like_numbers(
+def test_path_reaches_list_items_and_numeric_keys(
     path: tuple[str | int, ...], found: object
 ) -> None:
     node = find(wrap({'list': [1, {'x': 2}], 'codes': {'404': 'gone'}}), path)

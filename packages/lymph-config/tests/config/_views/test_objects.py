@@ -82,7 +82,7 @@ def test_dependency_replaced_by_an_argument_is_not_made(load: Load) -> None:
     assert config.create_instance('foo', a=2) == {'a': 2, 'b': 1}
 
 
-def test_each_creation_is_a_new_object_with_values_of_its_own(load: Load) -> None:
+def test_each_creation_returns_a_new_object_with_its_own_values(load: Load) -> None:
     config = load('foo: {class: "shelf:Plain", a: []}')
     first, second = config.create_instance('foo'), config.create_instance('foo')
     first.arguments['a'].append(1)

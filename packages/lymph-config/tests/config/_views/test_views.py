@@ -40,7 +40,7 @@ def test_dotted_keys_are_nested_lookups(config: Configuration) -> None:
     assert 'container.registry.nothing' not in config
 
 
-def test_a_mapping_comes_back_as_a_view_that_knows_its_root(config: Configuration) -> None:
+def test_mapping_is_returned_as_a_view_with_its_root(config: Configuration) -> None:
     view = config['container']['registry']
     assert isinstance(view, Mapping)
     assert isinstance(view, ConfigView)

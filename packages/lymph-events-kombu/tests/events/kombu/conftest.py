@@ -1,4 +1,4 @@
-"""What the tests of both brokers use."""
+"""Shared by the tests of both brokers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def in_thread() -> Callable[..., Any]:
-    """Run what blocks in a thread, so that the greenlets of the test go on."""
+    """Run a blocking function in a thread, so that the greenlets of the test continue."""
     pool: Any = gevent.get_hub().threadpool
 
     def run(function: Callable[..., Any], *args: Any) -> Any:

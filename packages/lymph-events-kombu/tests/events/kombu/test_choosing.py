@@ -1,4 +1,4 @@
-"""Which event system `kombu` is depends on the addresses alone."""
+"""The addresses alone decide which event system `kombu` is."""
 
 from __future__ import annotations
 

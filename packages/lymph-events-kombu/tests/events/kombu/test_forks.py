@@ -1,4 +1,4 @@
-"""A forked child cannot use, and cannot disturb, the connections of its parent."""
+"""A forked child can neither use nor disturb the connections of its parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection that comes back: how often it is tried, and how often the log hears of it."""
+"""Reconnecting: how often it is tried, and how often it is logged."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class RabbitmqLink(Reconnecting[str, Connection]):
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Where the pauses between attempts are noted; none of them is made."""
+    """Records the delays between attempts, without waiting."""
     noted: list[float] = []
 
     def note(seconds: float) -> None:
@@ -135,5 +135,5 @@ def test_outage_is_logged_once_and_then_once_a_minute(
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was written for everybody to see."""
+    """Return the warnings and errors that were logged."""
     return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]

@@ -1,4 +1,4 @@
-"""The section of the configuration: what it may say, and what it is told when it may not."""
+"""The section of the configuration: valid values, and the errors of invalid ones."""
 
 from __future__ import annotations
 

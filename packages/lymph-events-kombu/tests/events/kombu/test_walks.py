@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md names the files that an event passes over each broker, and no others."""
+"""ARCHITECTURE.md names exactly the files that handle an event over each broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls in a closed loop: a fixed number of callers, each of which waits for its call."""
+"""Calls in a closed loop: a fixed number of callers, each waiting for its call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lymph.testing.waiting import eventually
 
 
 class Calls:
-    """Counts calls, and who makes them."""
+    """Counts calls and their callers."""
 
     def __init__(self, outcome: Callable[[int], None] = lambda number: None) -> None:
         self.made = 0

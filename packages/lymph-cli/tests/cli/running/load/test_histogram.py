@@ -1,4 +1,4 @@
-"""A histogram says how long calls took without keeping each of them."""
+"""A histogram records durations of calls without keeping each of them."""
 
 from __future__ import annotations
 

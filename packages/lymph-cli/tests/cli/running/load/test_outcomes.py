@@ -1,4 +1,4 @@
-"""What becomes of calls is counted by kind, however many kinds peers make up."""
+"""Outcomes of calls are counted by kind, however many kinds peers invent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much load the options of a command line ask for; it always has an end."""
+"""The load that command-line options request; it always has an end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event systems over the test run's RabbitMQ, and a proxy to break the way there."""
+"""Event systems over the test run's RabbitMQ, and a proxy to break the connection."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Bench:
         return subscription
 
     def unsubscribed_queue(self, system: KombuEventSystem) -> None:
-        """Make the queue of `subscribe`, which nobody consumes yet."""
+        """Declare the queue of `subscribe`, without a consumer."""
         system.declare(Subscription(self.name, (self.topic,), lambda event: None))
 
     @property
@@ -123,6 +123,6 @@ def bench(rabbitmq_server: RabbitmqServer) -> Iterator[Bench]:
 
 @pytest.fixture
 def proxy(rabbitmq_server: RabbitmqServer) -> Iterator[FaultProxy]:
-    """A way to the broker that can be broken."""
+    """A breakable connection to the broker."""
     with FaultProxy('127.0.0.1', rabbitmq_server.port) as proxy:
         yield proxy

@@ -1,4 +1,4 @@
-"""What is acknowledged together is what was handled, in whatever order that was."""
+"""Events acknowledged together are those that were handled, in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading all messages of a queue that stay there: every look sees all of them."""
+"""Browsing a queue: each time, all messages are read and stay in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `lymph doctor` finds at RabbitMQ: alarms, and queues of those who were there before."""
+"""What `lymph doctor` finds at RabbitMQ: alarms, and queues of earlier versions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lymph.testing.waiting import eventually
 
 @dataclass
 class Around:
-    """Surroundings with an event system alone."""
+    """A context with only an event system."""
 
     events: Any
 
@@ -36,7 +36,7 @@ def found_by(check: Check, events: Any) -> list[Finding]:
 
 @pytest.fixture
 def declare(rabbitmq_server: Any) -> Any:
-    """Declares queues as another program does, bound to an exchange; all go with the test."""
+    """Declares queues as another program does, bound to an exchange; all are deleted afterwards."""
     with amqp.Connection(rabbitmq_server.address) as connection:
         channel = connection.channel()
         declared: list[tuple[Any, str]] = []

@@ -1,4 +1,4 @@
-"""Delay queues: few of them, never too early, and none that ends with an event in it."""
+"""Delay queues: few of them, never too early, and never removed with an event inside."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_no_event_is_early_or_more_than_a_tenth_late(delay: float, now: float) -
 
 
 @given(DELAYS, TIMES, st.floats(min_value=0, max_value=1), st.floats(min_value=-1, max_value=1))
-def test_a_queue_outlives_every_event_in_it(
+def test_queue_is_not_removed_before_its_last_event(
     delay: float, made: float, later: float, clock_error: float
 ) -> None:
     level = fine(delay, made)

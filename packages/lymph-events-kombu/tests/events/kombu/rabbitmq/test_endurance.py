@@ -1,4 +1,4 @@
-"""What nobody foresaw costs an attempt or a connection, and no queue its consumer."""
+"""Unexpected errors cost an attempt or a connection, but no queue loses its consumer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE = 30.0
 
 
 class Unforeseen(BaseException):
-    """No error that any code expects."""
+    """An error that no code expects."""
 
 
 Break = Callable[..., list[BaseException]]
@@ -34,7 +34,7 @@ Break = Callable[..., list[BaseException]]
 
 @pytest.fixture
 def break_once(monkeypatch: pytest.MonkeyPatch) -> Break:
-    """Make a function raise at its first call; returns the list to which it adds the error."""
+    """Make a function raise at its first call; return the list to which it adds the error."""
 
     def break_once(owner: Any, name: str, error: BaseException) -> list[BaseException]:
         whole, raised = getattr(owner, name), []

@@ -67,7 +67,7 @@ def test_new_consumer_starts_with_a_width_of_one(limit: int) -> None:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """A broker that sends as much as it may, over channels that come and go."""
+    """A broker that sends as much as it may, over channels that open and close."""
 
     def __init__(self) -> None:
         super().__init__()

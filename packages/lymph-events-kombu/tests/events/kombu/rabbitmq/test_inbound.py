@@ -1,4 +1,4 @@
-"""Properties and headers are read whatever a producer has written."""
+"""Properties and headers are read for anything that a producer has written."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_names_and_keys_that_are_not_utf_8_are_escaped() -> None:
 
 
 class Broker:
-    """Takes frames, and keeps what they make."""
+    """Takes frames, and records the resulting messages."""
 
     bytes_recv = heartbeats = 0
 

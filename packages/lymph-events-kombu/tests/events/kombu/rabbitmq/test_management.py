@@ -1,4 +1,4 @@
-"""RabbitMQ's management API tells bytes, and what runs."""
+"""RabbitMQ's management API adds bytes and running events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 30.0
 
 @dataclass
 class Around:
-    """The surroundings of a check, with an event system alone."""
+    """The context of a check, with only an event system."""
 
     events: Any
 
@@ -152,7 +152,7 @@ def test_invalid_address_is_rejected_without_showing_its_password(value: Any) ->
     assert 'pa55' not in str(refused.value)
 
 
-def test_over_redis_there_is_no_management_api() -> None:
+def test_management_api_is_rejected_over_redis() -> None:
     config = Configuration({'events': {'urls': 'redis://localhost', 'management': 'http://x'}})
     with pytest.raises(ConfigurationError, match='expected nothing, for Redis tells'):
         RedisSettings.from_config(config.view('events'))

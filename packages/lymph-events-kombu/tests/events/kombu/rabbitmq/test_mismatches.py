@@ -1,4 +1,4 @@
-"""A queue that exists with other arguments: the advice fits the argument and costs no queue."""
+"""A queue exists with other arguments: the advice depends on the argument and loses no queue."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_different_queue_in_place_of_the_dead_letters_is_an_error_at_the_start(
 
 
 def refusal(argument: str) -> str:
-    """Return how RabbitMQ refuses a queue that has an argument, and was declared without."""
+    """Return RabbitMQ's error for a queue with an argument that is declared without it."""
     return (
         f"PRECONDITION_FAILED - inequivalent arg '{argument}' for queue 'a; b' in vhost 'my host': "
         "received none but current is the value '5' of type 'signedint'"

@@ -1,4 +1,4 @@
-"""Names at the broker: two systems in one virtual host never meet."""
+"""Names at the broker: two systems in one virtual host are isolated."""
 
 from __future__ import annotations
 

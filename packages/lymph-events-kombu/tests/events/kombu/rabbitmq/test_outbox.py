@@ -1,4 +1,4 @@
-"""What an outbox decides, by its table, and against a model of what may happen to it."""
+"""The decisions of an outbox, by its table and against a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOR_ALL = 100  # seconds after which every pause is over
 
 
 def opened(count: int = 0, **limits: Any) -> tuple[Outbox[OutboxItem], list[OutboxItem]]:
-    """Return an outbox with an open channel, and as many publications that were offered to it."""
+    """Return an outbox with an open channel, and `count` publications offered to it."""
     outbox: Outbox[OutboxItem] = Outbox(**limits)
     items = [OutboxItem(1) for _ in range(count)]
     for item in items:
@@ -31,7 +31,7 @@ def opened(count: int = 0, **limits: Any) -> tuple[Outbox[OutboxItem], list[Outb
 
 
 def send(outbox: Outbox[OutboxItem]) -> dict[OutboxItem, int]:
-    """Send what may be sent, and return it with its delivery tags."""
+    """Send everything that may be sent, and return it with its delivery tags."""
     sent = {}
     while (item := outbox.next()) is not None:
         sent[item] = outbox.sent(item)
@@ -39,7 +39,7 @@ def send(outbox: Outbox[OutboxItem]) -> dict[OutboxItem, int]:
 
 
 def wear_out(outbox: Outbox[OutboxItem]) -> float:
-    """Refuse the first publication twice and return when that was; all others are unanswered."""
+    """Reject the first publication twice and return the time; all others stay unconfirmed."""
     outbox.nacked(1, False, 0)
     now = outbox.due or 0
     outbox.tick(now)
@@ -317,7 +317,7 @@ class Item(OutboxItem):
 
 
 class Model(RuleBasedStateMachine):
-    """Knows of each publication where it is, and what the broker was sent over its channel."""
+    """Tracks the state of each publication, and what was sent to the broker over its channel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -349,7 +349,7 @@ class Model(RuleBasedStateMachine):
         self.send()
 
     def send(self) -> None:
-        """Send what may be sent, as the owner does after each event."""
+        """Send everything that may be sent, as the owner does after each event."""
         while (item := self.outbox.next()) is not None:
             assert item is self.those('queued')[0], 'not in the order of offers'
             assert len(self.unanswered) < self.window
@@ -404,11 +404,11 @@ class Model(RuleBasedStateMachine):
         self.send()
 
     def draw_tag(self, data: st.DataObject) -> int:
-        """Draw a tag that is unanswered, or unknown."""
+        """Draw a tag that is unconfirmed or unknown."""
         return data.draw(st.sampled_from([*self.unanswered, self.tag + 1]))
 
     def answered(self, tag: int, multiple: bool) -> list[Item]:
-        """Take out what the broker answers with this tag."""
+        """Remove the publications that the broker confirms with this tag."""
         tags = [each for each in self.unanswered if each == tag or (multiple and each < tag)]
         return [self.unanswered.pop(each) for each in tags]
 
@@ -478,7 +478,7 @@ class Model(RuleBasedStateMachine):
         assert set(self.those('confirmed')) <= self.confirmable
 
     def teardown(self) -> None:
-        """With a broker that confirms, everything that is under way is confirmed."""
+        """With a broker that confirms, every pending publication is confirmed."""
         left = self.those('queued', 'sent', 'refused')
         for _ in range(2 * len(left) + 4):
             if self.outbox.channel == 'drained':

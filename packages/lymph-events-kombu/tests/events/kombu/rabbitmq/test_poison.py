@@ -1,4 +1,4 @@
-"""What cannot be handled lies among the dead letters, and the queue moves on."""
+"""Events that cannot be handled become dead letters, and the queue continues."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def letters(bench: Any, system: KombuEventSystem) -> list[DeadLetter]:
 
 
 def publish(server: RabbitmqServer, queue: str, body: bytes, **properties: Any) -> None:
-    """Put a message into a queue, as a stranger would."""
+    """Put a message into a queue, as another program would."""
     connection = amqp.Connection(server.address)
     connection.connect()
     channel = connection.channel()
@@ -115,7 +115,7 @@ def test_headers_of_any_kind_do_not_stop_a_consumer(bench: Any) -> None:
     eventually(lambda: handled == [1])
 
 
-def test_a_dead_letter_says_what_happened_and_when(bench: Any) -> None:
+def test_dead_letter_has_the_error_and_its_time(bench: Any) -> None:
     def fail(event: Event) -> None:
         raise RuntimeError('no such\ncustomer')
 
@@ -289,7 +289,7 @@ def test_event_that_kills_its_process_becomes_a_dead_letter(bench: Any, tmp_path
 
 
 def _ended(process: Any, bench: Any, system: KombuEventSystem, log: Any) -> bool:
-    """Whether the consumer was killed, or has done what there was to do."""
+    """Whether the consumer was killed, or has finished its work."""
     return process.poll() is not None or (
         bool(letters(bench, system)) and _handled(log) >= {'1', '2'}
     )

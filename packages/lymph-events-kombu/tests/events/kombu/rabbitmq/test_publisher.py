@@ -1,4 +1,4 @@
-"""What a publisher makes of its connections and channels, over ones that only write down."""
+"""A publisher over fake connections and channels that record what it sends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 class FakeChannel:
-    """Notes the bodies that are sent over it; `answer` is what the broker says."""
+    """Records the bodies that are sent over it; `answer` is the broker's confirm."""
 
     usable = True
 
@@ -127,7 +127,7 @@ def emit(publisher: Any, *bodies: bytes, timeout: float = PATIENCE, **options: A
 
 
 def refuse_twice(channel: FakeChannel) -> None:
-    """Refuse the first publication, and again when it comes again."""
+    """Reject the first publication, and again when it is sent again."""
     channel.answer('basic_nack', 1, False)
     before = len(channel.sent)
     eventually(lambda: len(channel.sent) > before, PATIENCE)

@@ -18,7 +18,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def channel(bench: Any) -> Any:
-    """A channel of somebody else."""
+    """A channel of another program."""
     connection = amqp.Connection(bench.server.address)
     connection.connect()
     yield connection.channel()
@@ -27,7 +27,7 @@ def channel(bench: Any) -> Any:
 
 @pytest.fixture
 def start(bench: Any) -> Any:
-    """Start an event system with an exchange that only this test has."""
+    """Start an event system with an exchange of its own."""
     return lambda **keys: bench.start(exchange=bench.name, **keys)
 
 

@@ -1,4 +1,4 @@
-"""Channels and queues that are taken away come back, and one bad event harms no other."""
+"""Closed channels and deleted queues are restored, and one bad event affects no other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def control(bench: Any, *arguments: str) -> str:
 
 
 def limit_messages(bench: Any, size: int) -> None:
-    """Set the largest message the broker takes: RabbitMQ 3 reads a setting, 4 a term."""
+    """Set the largest message the broker accepts: RabbitMQ 3 reads a setting, 4 a term."""
     setting = f'application:set_env(rabbit, max_message_size, {size})'
     control(bench, 'eval', f'{setting}, persistent_term:put(max_message_size, {size}).')
 

@@ -1,4 +1,4 @@
-"""What the broker refuses is tried again for as long as its emitter waits."""
+"""Events that the broker rejects are sent again for as long as their emitters wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def full(bench: Any) -> Any:
-    """A queue of the topic that takes two events and refuses the others; returns its channel."""
+    """A queue of the topic that accepts two events and rejects others; yields its channel."""
     bench.stop(bench.start())  # declares the exchange
     connection = amqp.Connection(bench.server.address)
     connection.connect()

@@ -20,7 +20,7 @@ _WORK = 0.8  # seconds of a handler: one fits, three in a row do not
 
 
 def set_consumer_timeout(bench: Any, timeout: float, tick: float) -> None:
-    """Set how long the broker waits, and how often it looks, in channels opened from now on."""
+    """Set how long the broker waits, and how often it checks, in channels opened from now on."""
     text = ', '.join(
         f'application:set_env(rabbit, {key}, {int(value * 1000)})'
         for key, value in (('consumer_timeout', timeout), ('channel_tick_interval', tick))
@@ -30,7 +30,7 @@ def set_consumer_timeout(bench: Any, timeout: float, tick: float) -> None:
 
 @pytest.fixture
 def impatient(bench: Any) -> Iterator[Callable[[float], None]]:
-    """Make the broker impatient; afterwards it is as it was."""
+    """Shorten the broker's consumer timeout; restored afterwards."""
     yield lambda timeout: set_consumer_timeout(bench, timeout, 0.1)
     set_consumer_timeout(bench, 1800, 60)
 

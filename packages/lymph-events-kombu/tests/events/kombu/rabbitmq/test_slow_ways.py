@@ -1,4 +1,4 @@
-"""Over a slow way replies come late; only silence means that there will be none."""
+"""Over a slow connection replies are late; only silence is a timeout."""
 
 from __future__ import annotations
 

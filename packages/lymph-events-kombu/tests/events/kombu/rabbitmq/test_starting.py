@@ -1,4 +1,4 @@
-"""What keeps an event system from starting is said in one line, and what ends leaves nothing."""
+"""A failed start is an error of one line, and a stopped event system leaves nothing."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_address_that_drops_all_data_is_an_error_in_time(bench: Any) -> None:
         (b'\2\0\0\0\0\0\1\0\xce', 'out of its turn'),
     ],
 )
-def test_server_that_is_not_a_broker_is_an_error_of_its_own(
+def test_server_that_is_not_a_broker_is_a_distinct_error(
     bench: Any, caplog: pytest.LogCaptureFixture, greeting: bytes, error: str
 ) -> None:
     def greet(client: Any, address: object) -> None:

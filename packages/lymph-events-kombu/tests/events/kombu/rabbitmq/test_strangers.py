@@ -1,4 +1,4 @@
-"""What other producers put into a queue stops nobody, and can be sorted out as a dead letter."""
+"""Messages of other producers stop no consumer, and can be managed as dead letters."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ HOSTILE = {
 
 @pytest.fixture
 def stranger(bench: Any) -> Iterator[Any]:
-    """A producer who writes his own frames."""
+    """A producer that writes its own frames."""
     connection = amqp.Connection(bench.server.address)
     connection.connect()
     channel = connection.channel()
@@ -118,7 +118,7 @@ def event(n: Any) -> bytes:
 
 
 def deep_sets() -> bytes:
-    """Return an event whose parameter is sets in sets, each unpacked by the one around it."""
+    """Return an event whose parameter is nested sets, each unpacked by the one around it."""
     value: Any = 1
     for _ in range(200):
         value = packer.ExtType(1, packer.packb([value]))

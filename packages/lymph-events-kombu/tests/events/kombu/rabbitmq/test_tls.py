@@ -29,7 +29,7 @@ _MAKE = (
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the certificate and its key are."""
+    """The folder of the certificate and its key."""
     folder = tmp_path_factory.mktemp('certificates')
     subprocess.run(_MAKE.split(), cwd=folder, check=True, capture_output=True)
     return folder
@@ -37,13 +37,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trusting(folder: Path) -> dict[str, str]:
-    """The options that make the certificate a good one."""
+    """The options with which the certificate is trusted."""
     return {'ca_certs': str(folder / 'broker.pem')}
 
 
 @pytest.fixture
 def port(rabbitmq_server: RabbitmqServer, folder: Path) -> Iterator[int]:
-    """The port where the broker speaks TLS."""
+    """The port on which the broker accepts TLS."""
 
     def pump(source: Any, target: Any) -> None:
         try:
@@ -102,6 +102,6 @@ def test_broker_with_an_untrusted_certificate_is_not_used(
         bench.start(urls=f'amqps://127.0.0.1:{port}//', ssl={**trusting, **options})
 
 
-def test_broker_without_tls_is_an_error_of_its_own(bench: Any) -> None:
+def test_broker_without_tls_is_a_distinct_error(bench: Any) -> None:
     with pytest.raises(BrokerError, match=r'cannot connect: expected TLS, found .* check .* ssl'):
         bench.start(urls=f'amqps://{bench.server.address}//', connect_timeout=1)

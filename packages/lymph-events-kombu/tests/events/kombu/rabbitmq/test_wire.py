@@ -1,4 +1,4 @@
-"""Frames out of bytes, however the bytes come."""
+"""Frames are read from bytes in chunks of any size."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_reader_gets_the_error_of_a_failed_write(
     wire.close()
 
 
-def test_reader_that_comes_after_a_failed_write_gets_the_error_of_the_write(
+def test_later_reader_gets_the_error_of_an_earlier_failed_write(
     connect: Callable[[], tuple[Wire, Any]],
 ) -> None:
     wire, peer = connect()

@@ -1,4 +1,4 @@
-"""Event systems over the test run's Redis, a load on them, and a proxy to break the way there."""
+"""Event systems over the test run's Redis, a load on them, and a proxy to break the connection."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Bench:
         return event
 
     def left(self) -> dict[str, int]:
-        """Return what Redis keeps of the queue of this test besides its bindings, by key."""
+        """Return what Redis stores for the queue of this test besides its bindings, by key."""
         commands = {
             f'lymph:ready:{self.name}': 'LLEN',
             f'lymph:due:{self.name}': 'ZCARD',
@@ -87,7 +87,7 @@ class Bench:
         return {key: size for key, size in sizes.items() if size}
 
     def user(self, permissions: str) -> str:
-        """Make a user of the name of this test, and return his URL."""
+        """Create a user named after this test, and return its URL."""
         words = permissions.split()
         self.server.command('ACL', 'SETUSER', self.name, 'on', '>secret', '-@all', *words)
         return f'redis://{self.name}:secret@{self.server.address}'
@@ -115,7 +115,7 @@ def bench(redis_server: RedisServer) -> Iterator[Bench]:
 
 @pytest.fixture
 def make_load(bench: Bench) -> Callable[..., ClosedLoad]:
-    """Make loads on the queue of the test: `make_load(emitter, **options)`, options of `emit`."""
+    """Create loads on the queue of the test: `make_load(emitter, **options)`, options of `emit`."""
 
     def make_load(emitter: BaseEventSystem, **options: Any) -> ClosedLoad:
         return ClosedLoad(lambda n: bench.emit(emitter, n, **options))
@@ -125,7 +125,7 @@ def make_load(bench: Bench) -> Callable[..., ClosedLoad]:
 
 @pytest.fixture
 def proxy(bench: Bench) -> Iterator[FaultProxy]:
-    """A way to Redis that can be broken; it works again when the event systems are ended."""
+    """A breakable connection to Redis; it is restored before the event systems end."""
     with FaultProxy('127.0.0.1', bench.server.port) as proxy:
         yield proxy
         proxy.heal()

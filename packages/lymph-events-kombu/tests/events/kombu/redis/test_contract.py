@@ -1,4 +1,4 @@
-"""Redis passes the contract of event systems, but for exclusive queues, which it refuses."""
+"""Redis passes the contract of event systems, except for exclusive queues, which it rejects."""
 
 from __future__ import annotations
 

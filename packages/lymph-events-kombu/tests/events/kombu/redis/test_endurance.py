@@ -1,4 +1,4 @@
-"""What nobody foresaw costs a command or the connection; the replies of others stay theirs."""
+"""Unexpected errors fail one command or the connection; other commands get their own replies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 30.0
 
 
 class Unforeseen(BaseException):
-    """No error that any code expects."""
+    """An error that no code expects."""
 
 
 def test_unsendable_or_abandoned_command_does_not_affect_others(bench: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is emitted is handled, whatever becomes of Redis, the way there and the consumers."""
+"""Emitted events are handled when Redis, the network or consumers fail."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_restart_of_redis_loses_nothing(
     eventually(lambda: bench.left() == {}, PATIENCE)
 
 
-def test_retried_events_outlive_redis(
+def test_retried_events_survive_a_restart_of_redis(
     bench: Any, make_load: Any, in_thread: Callable[..., Any]
 ) -> None:
     load = make_load(bench.start(confirm_timeout=60))
@@ -171,7 +171,7 @@ class Consumer:
         assert self.line() == 'ready'
 
     def line(self) -> str:
-        """Return the next line that it says; the test does not go on meanwhile."""
+        """Return the next line that it prints; blocks the test meanwhile."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
@@ -321,7 +321,7 @@ return 'set'
 
 
 def set_clock(bench: Any, hours: int) -> None:
-    """Change the times that Redis holds as if its clock had been set by so many hours."""
+    """Change the times stored in Redis as if its clock had been set by a number of hours."""
     ms = str(-hours * 3_600_000)
     assert bench.server.command('EVAL', SET_CLOCK, '0', ms, bench.name) == 'set'
 

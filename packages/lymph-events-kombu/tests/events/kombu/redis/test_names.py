@@ -1,4 +1,4 @@
-"""Keys in Redis: two systems in one database never meet."""
+"""Keys in Redis: two systems in one database are isolated."""
 
 from __future__ import annotations
 

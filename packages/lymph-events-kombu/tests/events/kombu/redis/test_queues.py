@@ -1,4 +1,4 @@
-"""The queues in Redis, for an operator, and those of the dead."""
+"""The queues in Redis as operators see them, and those of dead instances."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def temporary_queues(bench: Any) -> int:
 
 
 def leave_a_dead_consumer(bench: Any) -> str:
-    """Make a temporary queue whose instance has said nothing for too long; returns its owner."""
+    """Create a temporary queue whose instance has been silent for too long; return its owner."""
     system = bench.start(exchange=bench.name)
     system.subscribe(Subscription('own', ('#',), print, durable=False))
     system._store._looking.kill()

@@ -1,4 +1,4 @@
-"""However large events are, what Redis answers at a time is bounded, and bells never stop it."""
+"""Replies of Redis are bounded for events of any size, and wake-ups never stop it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def strict(redis_server: RedisServer) -> Iterator[None]:
 
 
 def kill_events(bench: Any, system: Any, count: int, size: int) -> None:
-    """Make dead letters of `count` events of `size` bytes each."""
+    """Create dead letters from `count` events of `size` bytes each."""
     died = []
 
     def fail(event: Event) -> None:

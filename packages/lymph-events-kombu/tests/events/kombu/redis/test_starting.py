@@ -1,4 +1,4 @@
-"""What is refused at the start, and what a Redis that is full, locked or far away leads to."""
+"""What is rejected at the start, and a Redis that is full, locked or slow."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _reset(client: Any) -> None:
 
 @pytest.fixture(scope='module')
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis that wants a password and writes nothing to the disk."""
+    """A Redis that requires a password and writes nothing to the disk."""
     settings = {'requirepass': 'hunter2', 'appendonly': 'no'}
     with RedisServer(tmp_path_factory.mktemp('strict'), settings=settings) as server:
         yield server
@@ -177,7 +177,7 @@ def test_redis_without_persistence_causes_a_warning(
     assert 'appendonly is off: a crash of Redis loses the events' in caplog.text
 
 
-def test_outcome_that_redis_refuses_temporarily_is_sent_again(bench: Any) -> None:
+def test_outcome_that_redis_rejects_temporarily_is_sent_again(bench: Any) -> None:
     system, other, handled = bench.start(urls=bench.user('~* &* +@all')), bench.start(), []
 
     def forbid(event: Event) -> None:

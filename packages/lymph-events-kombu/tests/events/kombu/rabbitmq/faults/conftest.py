@@ -1,4 +1,4 @@
-"""Events under load while something breaks, and a ledger of what became of them."""
+"""Events under load while something breaks, and a ledger of their outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lymph.testing.waiting import eventually
 
 
 class Load(ClosedLoad):
-    """A closed load on the queue of a bench, each of whose events fails some times at first."""
+    """A closed load on the queue of a bench; each event fails `failures` times at first."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ def make_load(bench: Any) -> Any:
 
 @pytest.fixture
 def nothing_left(rabbitmq_server: Any) -> Iterator[None]:
-    """Hold a test to leaving neither greenlets nor file descriptors behind."""
+    """Fail a test that leaves greenlets or file descriptors behind."""
 
     def counts() -> dict[str, int]:
         gc.collect()

@@ -32,7 +32,7 @@ def die(*_):
 
 
 def die_before(owner, name, after=_COUNT):
-    """Have the process killed at the beginning of a method, the `after`-th time."""
+    """Kill the process at the beginning of the `after`-th call of a method."""
     original, calls = getattr(owner, name), [0]
 
     @wraps(original)

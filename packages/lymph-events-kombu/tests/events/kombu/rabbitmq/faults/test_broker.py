@@ -1,4 +1,4 @@
-"""What is emitted is handled, whatever becomes of the broker, and emitters hear of it."""
+"""Emitted events are handled when the broker fails, and emitters get errors in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three brokers, of which some are killed: what is emitted is handled, and in its order."""
+"""Three brokers, of which some are killed: emitted events are handled, and in order."""
 
 from __future__ import annotations
 

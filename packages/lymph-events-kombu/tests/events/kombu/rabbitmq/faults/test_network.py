@@ -1,4 +1,4 @@
-"""Five faults of the network for each of four ways of an event: nothing is lost.
+"""Five faults of the network for each of four paths of an event: nothing is lost.
 
 The way that is named goes through the faulty network, the other side of it does not.
 """
