@@ -31,6 +31,13 @@ def test_recorded_steps_are_read(tmp_path):
     assert len(read.steps) == 6
 
 
+def test_line_that_is_still_being_written_is_not_read(tmp_path):
+    log = tmp_path / 'log'
+    log.write_text('ready 7\nbegin 1.0 7 a 0\nbegin 1.')
+    read = read_steps(log)
+    assert (read.ready, read.begun) == ({7}, {'a': {0}})
+
+
 def test_tail_of_a_missing_log_is_empty(tmp_path):
     assert read_steps(tmp_path / 'none').steps == []
 
