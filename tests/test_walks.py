@@ -72,7 +72,7 @@ def test_files_that_handle_a_call_are_those_of_the_document() -> None:
 @pytest.mark.parametrize(
     ('system', 'upkeep'), [('local', {'core.greenlets'}), ('embedded', EMBEDDED_UPKEEP)]
 )
-def test_files_that_an_event_passes_are_those_of_the_document(
+def test_files_that_handle_an_event_are_those_of_the_document(
     system: str, upkeep: set[str], tmp_path: Path
 ) -> None:
     section = {'path': str(tmp_path)} if system == 'embedded' else {}
