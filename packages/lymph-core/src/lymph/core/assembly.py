@@ -58,7 +58,13 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
                 component.place = config.locate(['container', key])
     if backdoor is not None:
         container.allow_backdoor(backdoor)
-    plugins = config.view('plugins')
+    _install_plugins(container, config.view('plugins'))
+    _install_components(container, config.view('components'))
+    install_interfaces(container, config, only)
+    return container
+
+
+def _install_plugins(container: ServiceContainer, plugins: ConfigView) -> None:
     for name in plugins:
         reference = plugins.get_line([name, 'class'], name)
         where = plugins.locate([name])
@@ -66,7 +72,9 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
         cls = load_plugin('lymph.plugins', reference, kind=Plugin, where=named)
         with noted(where, 'making the plugin'):
             container.install_plugin(cls, plugins.view([name])).place = where
-    components = config.view('components')
+
+
+def _install_components(container: ServiceContainer, components: ConfigView) -> None:
     for name in components:
         if name == _SERIAL_EVENTS:
             container.serial_events.partitioner = _partitioner(components, container)
@@ -81,8 +89,6 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
             )
         component.place = components.locate([name])
         container.add_component(component)
-    install_interfaces(container, config, only)
-    return container
 
 
 def _partitioner(components: ConfigView, container: ServiceContainer) -> Partitioner:
