@@ -62,7 +62,9 @@ class Advertising:
         - With `container.advertise`: its host, if `ip` is the container's or a wildcard address.
         - Otherwise `ip` itself, unless it is a wildcard address.
         - For a wildcard address (``0.0.0.0``, ``::``): the machine's address on its default route.
-          Without a default route: loopback, or ConfigurationError if other machines read it.
+          Without a default route: loopback.
+
+        Raises ConfigurationError without a default route if other machines read what is announced.
         """
         if self._advertise is not None and (ip == self._ip or is_wildcard(ip)):
             return self._advertise.host
