@@ -364,12 +364,3 @@ def test_failure_is_stored_before_it_is_reported(consumption, store, component):
     consumption.add('queue', subscription(fail))
     eventually(lambda: told)
     assert told == [[('buried', 1)]]
-
-
-def test_event_is_released_when_its_worker_is_killed(consumption, store, component):
-    gate = Gate()
-    store.put(1)
-    consumption.add('queue', subscription(gate))
-    eventually(lambda: gate.inside)
-    component.workers.kill()
-    assert store.outcomes == [('interrupted', 1)]

@@ -129,10 +129,6 @@ def test_mapping_that_raises_is_named(write):
         def items(self):
             raise RuntimeError('no items')
 
-    class Growing(list):
-        def __iter__(self):
-            raise SystemExit
-
     assert 'no items' in refusal(write, {'a': Evil()})
 
 
