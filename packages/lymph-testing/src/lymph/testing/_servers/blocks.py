@@ -10,26 +10,17 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ['StartedInBlock']
+__all__ = ['ClosedInBlock', 'StartedInBlock']
 
 
-class StartedInBlock(ABC):
-    """A context manager that calls `start` at the beginning, and `close` in any case."""
-
-    @abstractmethod
-    def start(self) -> None:
-        """Start it; if that fails, `close` is called as well."""
+class ClosedInBlock(ABC):
+    """A context manager that calls `close` at the end."""
 
     @abstractmethod
     def close(self) -> None:
         """Stop it and remove what it made."""
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
         return self
 
     def __exit__(
@@ -39,3 +30,19 @@ class StartedInBlock(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class StartedInBlock(ClosedInBlock):
+    """A context manager that calls `start` at the beginning, and `close` in any case."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it; if that fails, `close` is called as well."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self

@@ -24,16 +24,12 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lymph.exceptions import LymphError
+from lymph.testing._servers.blocks import ClosedInBlock
 from lymph.testing._servers.processes import GuardedProcess
 from lymph.testing.waiting import eventually
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 __all__ = ['Host', 'Network', 'NoNamespaces']
 
@@ -174,7 +170,7 @@ class Host:
             process.end()
 
 
-class Network:
+class Network(ClosedInBlock):
     """A switch with hosts that reach each other; a context manager that removes them.
 
     Arguments: `popen` starts processes (default: subprocess.Popen); if gevent's is used in this
@@ -209,14 +205,3 @@ class Network:
         for host in self._hosts:
             host.close()
         self._switch.end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import gevent
 from gevent import socket
@@ -24,10 +24,7 @@ from gevent.event import Event
 from gevent.pool import Group
 from gevent.server import StreamServer
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from lymph.testing._servers.blocks import StartedInBlock
 
 __all__ = ['Direction', 'FaultProxy']
 
@@ -37,7 +34,7 @@ _CHUNK = 65536
 _RESET = struct.pack('ii', 1, 0)  # SO_LINGER of 0 seconds: closing sends RST
 
 
-class FaultProxy:
+class FaultProxy(StartedInBlock):
     """Forwards connections from a port of 127.0.0.1 to `host`:`port`, with faults on demand.
 
     A context manager that starts and closes it. It runs in greenlets of this process. `on_connect`
@@ -111,18 +108,6 @@ class FaultProxy:
             lane.rate = None
             lane.open.set()
         self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _chosen(self, direction: Direction) -> list[_Lane]:
         return [lane for name, lane in self._lanes.items() if direction in (name, 'both')]
