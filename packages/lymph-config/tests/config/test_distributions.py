@@ -6,7 +6,7 @@ import email.message  # noqa: F401 - `importlib.metadata` needs it where `sys.pa
 import importlib.metadata
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,21 @@ class Site:
         if entries is not None:
             (path / 'entry_points.txt').write_text(entries.replace('{name}', name))
         return path
+
+
+class Importer(importlib.metadata.DistributionFinder):
+    """An importer that knows one distribution, which `make` returns."""
+
+    def __init__(self, make: Callable[[], importlib.metadata.Distribution]) -> None:
+        self.make = make
+
+    def find_distributions(
+        self, context: importlib.metadata.DistributionFinder.Context | None = None
+    ) -> Iterator[importlib.metadata.Distribution]:
+        return iter([self.make()])
+
+    def find_spec(self, *_: object) -> None:
+        return None
 
 
 @pytest.fixture
@@ -193,19 +208,11 @@ def test_zip_files_and_other_importers_are_searched_as_python_does(
     assert names() == ['dist', 'in_zip']
     assert distributions.version('in.zip') == '1.0'
 
-    class Importer(importlib.metadata.DistributionFinder):
-        def find_distributions(
-            self, context: importlib.metadata.DistributionFinder.Context | None = None
-        ) -> Iterator[importlib.metadata.Distribution]:
-            yield importlib.metadata.Distribution.at(info)
-
-        def find_spec(self, *_: object) -> None:
-            return None
-
     monkeypatch.setattr(sys, 'path', [str(site.folder)])
     distributions.refresh()
     assert names() == ['dist']
-    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Importer()])
+    importer = Importer(lambda: importlib.metadata.Distribution.at(info))
+    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, importer])
     distributions.refresh()
     assert names() == ['dist', 'in_zip']
 
@@ -217,18 +224,12 @@ def test_failing_importer_does_not_hide_distributions_in_folders(
     caplog: pytest.LogCaptureFixture,
     failure: BaseException,
 ) -> None:
-    class Importer(importlib.metadata.DistributionFinder):
-        def find_distributions(
-            self, context: importlib.metadata.DistributionFinder.Context | None = None
-        ) -> Iterator[importlib.metadata.Distribution]:
-            raise failure
-
-        def find_spec(self, *_: object) -> None:
-            return None
+    def fail() -> importlib.metadata.Distribution:
+        raise failure
 
     site.add('dist-1.0.dist-info')
     monkeypatch.setattr(sys, 'path', [str(site.folder)])
-    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Importer()])
+    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Importer(fail)])
     distributions.refresh()
     assert {each[3] for each in found()} == {'dist'}
     assert f'an importer failed: {type(failure).__name__}: {failure}' in caplog.text
@@ -245,18 +246,9 @@ def test_importer_whose_distribution_fails_hides_no_other(
         def locate_file(self, path: object) -> Path:
             return Path('nowhere')
 
-    class Importer(importlib.metadata.DistributionFinder):
-        def find_distributions(
-            self, context: importlib.metadata.DistributionFinder.Context | None = None
-        ) -> Iterator[importlib.metadata.Distribution]:
-            yield Odd()
-
-        def find_spec(self, *_: object) -> None:
-            return None
-
     site.add('dist-1.0.dist-info')
     monkeypatch.setattr(sys, 'path', [str(site.folder)])
-    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Importer()])
+    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Importer(Odd)])
     distributions.refresh()
     assert {each[3] for each in found()} == {'dist'}
 
