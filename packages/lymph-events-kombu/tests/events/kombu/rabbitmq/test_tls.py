@@ -1,12 +1,10 @@
 """TLS to the broker: verified by default, cooperative without patching the standard library.
 
-The broker's end is a proxy with a certificate that signs itself, for broker.test and 127.0.0.1,
-made by the program openssl.
+A proxy in front of the broker accepts TLS.
 """
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,29 +18,15 @@ from lymph.events.kombu import BrokerError
 from lymph.testing.servers import RabbitmqServer
 from lymph.testing.waiting import eventually
 
-_MAKE = (
-    'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'
-    ' -subj /CN=broker -addext subjectAltName=DNS:broker.test,IP:127.0.0.1'
-    ' -keyout broker.key -out broker.pem'
-)
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the certificate and its key."""
-    folder = tmp_path_factory.mktemp('certificates')
-    subprocess.run(_MAKE.split(), cwd=folder, check=True, capture_output=True)
-    return folder
-
 
 @pytest.fixture
-def trusting(folder: Path) -> dict[str, str]:
+def trusting(certificates: Path) -> dict[str, str]:
     """The options with which the certificate is trusted."""
-    return {'ca_certs': str(folder / 'broker.pem')}
+    return {'ca_certs': str(certificates / 'broker.pem')}
 
 
 @pytest.fixture
-def port(rabbitmq_server: RabbitmqServer, folder: Path) -> Iterator[int]:
+def port(rabbitmq_server: RabbitmqServer, certificates: Path) -> Iterator[int]:
     """The port on which the broker accepts TLS."""
 
     def pump(source: Any, target: Any) -> None:
@@ -59,7 +43,7 @@ def port(rabbitmq_server: RabbitmqServer, folder: Path) -> Iterator[int]:
         server.close()
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / 'broker.pem', folder / 'broker.key')
+    context.load_cert_chain(certificates / 'broker.pem', certificates / 'broker.key')
     listener = StreamServer(('127.0.0.1', 0), serve, ssl_context=context)
     listener.start()
     yield int(listener.server_port or 0)

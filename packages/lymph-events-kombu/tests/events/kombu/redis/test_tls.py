@@ -1,11 +1,7 @@
-"""TLS to Redis, over gevent's sockets and over redis-py's own.
-
-The certificate signs itself, for 127.0.0.1; the program openssl makes it.
-"""
+"""TLS to Redis, over gevent's sockets and over redis-py's own."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,28 +18,15 @@ from lymph.testing._servers.ports import free_port
 from lymph.testing.servers import RedisServer
 from lymph.testing.waiting import eventually
 
-_MAKE = (
-    'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'
-    ' -subj /CN=redis -addext subjectAltName=IP:127.0.0.1 -keyout redis.key -out redis.pem'
-)
-
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the certificate and its key."""
-    folder = tmp_path_factory.mktemp('certificates')
-    subprocess.run(_MAKE.split(), cwd=folder, check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture(scope='module')
-def port(folder: Path) -> Iterator[int]:
+def port(certificates: Path) -> Iterator[int]:
     """The port on which Redis accepts TLS."""
     port = free_port()
     settings = {
         'tls-port': str(port),
-        'tls-cert-file': str(folder / 'redis.pem'),
-        'tls-key-file': str(folder / 'redis.key'),
+        'tls-cert-file': str(certificates / 'broker.pem'),
+        'tls-key-file': str(certificates / 'broker.key'),
         'tls-auth-clients': 'no',
     }
     with RedisServer(settings=settings):
@@ -69,9 +52,11 @@ def _ping(connection: Any) -> Any:
     return connection.read_response()
 
 
-def test_events_over_tls_go_to_trusted_servers_only(bench: Any, port: int, folder: Path) -> None:
+def test_events_over_tls_go_to_trusted_servers_only(
+    bench: Any, port: int, certificates: Path
+) -> None:
     url, handled = f'rediss://127.0.0.1:{port}', []
-    system = bench.start(urls=url, ssl={'ca_certs': str(folder / 'redis.pem')})
+    system = bench.start(urls=url, ssl={'ca_certs': str(certificates / 'broker.pem')})
     bench.subscribe(system, lambda event: handled.append(event.body['n']))
     bench.emit(system, 1)
     eventually(lambda: handled == [1])
