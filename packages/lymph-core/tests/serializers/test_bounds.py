@@ -346,6 +346,16 @@ def test_sets_and_maps_with_many_collisions_cannot_be_serialized():
         json.loads(stdlib_json.dumps({'$set': [{'$uuid': str(each)} for each in many]}))
 
 
+@pytest.mark.parametrize('pack', [wire.pack, msgpack.packb], ids=['ours', 'theirs'])
+@pytest.mark.parametrize('numbers', [(-2, -1, 0), (-2, -1)], ids=str)
+def test_keys_with_the_same_hash_round_trip_in_a_small_message(pack, numbers):
+    # -1 and -2 have the same hash in Python, and so have tuples of them
+    places = itertools.product(numbers, repeat=3 if 0 in numbers else 5)
+    value = dict.fromkeys(places, 1)
+    assert wire.unpack(pack(value)) == value
+    assert wire.unpack(wire.pack([[value]])) == [[value]]
+
+
 def test_numbers_with_the_same_hash_round_trip_because_they_are_few():
     numbers = {2.0 ** (61 * n) for n in range(-17, 17)} | {1 + n * MODULUS for n in range(-4, 8)}
     assert wire.unpack(wire.pack(numbers)) == numbers

@@ -24,7 +24,8 @@ becomes an aware datetime, extension types with other codes become `msgpack.ExtT
 
 `lymph.core.limits` has the limits: `DEPTH` levels of nested containers, `ITEMS` members in all
 containers together. If a set has more than 16 members, or a map more than 16 keys, at most 16 of
-them may share their hashes with others; maps of less than 256 bytes are not checked for this.
+them may share their hashes with others; maps in messages of up to 256 bytes are not checked for
+this.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def unpack(data: bytes) -> Any:
             value = unpackb(data, ext_hook=revive, strict_map_key=False, timestamp=AS_DATETIME)
         except TypeError:  # a key is an array or a set, which cannot be hashed
             value = read_again(data)
-            check_value(value)  # below, only values are looked at
+            check_value(value, hashes=False)  # below, only values are looked at
         # Each container takes a byte at least. Where looking at the members is cheaper than looking
         # at the bytes, it comes first; only if both find it possible is the whole value looked at.
         if size > DEPTH:
@@ -111,7 +112,7 @@ def unpack(data: bytes) -> Any:
             else:
                 nests = type(value) in CONTAINERS
             if nests and bytes(data).translate(MARKS).count(b'c') > DEPTH:
-                check_value(value)
+                check_value(value, hashes=False)
         return value
     except Exception as error:
         text = cause(too_deep() if isinstance(error, StackError) else error)

@@ -23,11 +23,11 @@ _PER_MEMBER: Final = 16  # bytes that are looked at as fast as one member
 _FLAT: Final = KNOWN - {*CONTAINERS, *_FOREIGN}
 
 
-def check_value(value: Any) -> None:
+def check_value(value: Any, hashes: bool = True) -> None:
     """Raise ValueError for more than `DEPTH` containers inside each other, and for bad members.
 
-    Those are keys of one hash, and extension types that would arrive as something else. Objects
-    that were dumped are passed over.
+    Those are keys of one hash (unless `hashes` is false), and extension types that would arrive as
+    something else. Objects that were dumped are passed over.
     """
     if is_flat(value):
         return
@@ -35,7 +35,7 @@ def check_value(value: Any) -> None:
         check_foreign(value)
     level = [value] if _is_container(type(value)) else []
     for _ in range(DEPTH):
-        level = _containers_in(level)
+        level = _containers_in(level, hashes)
         if not level:
             return
     raise too_deep()
@@ -55,7 +55,7 @@ def is_flat(value: Any, size: int = 0) -> bool:
     return kind in _FLAT or (kind is list and _FLAT.issuperset(map(type, value)))
 
 
-def _containers_in(level: list[Any]) -> list[Any]:
+def _containers_in(level: list[Any], hashes: bool) -> list[Any]:
     """Return the containers that are values, members or keys of those in `level`."""
     found: list[Any] = []
     for container in level:
@@ -72,7 +72,8 @@ def _containers_in(level: list[Any]) -> list[Any]:
             found += _among(container.values())
         # Python salts the hashes of text and bytes, so nobody can choose them to be equal.
         if not _TEXTS.issuperset(map(type, container)):
-            check_hashes(container)
+            if hashes:
+                check_hashes(container)
             found += _among(container)
     return found
 

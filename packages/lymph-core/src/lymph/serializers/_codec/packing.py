@@ -127,8 +127,9 @@ def _check_members(value: Any, data: bytes, converter: Converter) -> None:
     # keys of one hash take a map of more than 16, and other types than numbers and text
     keys = converter.called and len(data) > SMALL and (b'\xde' in data or b'\xdf' in data)
     if foreign or keys or (deep and (converter.sets or not EXACT)):
-        check_value(value)
+        hashes = len(data) > SMALL
+        check_value(value, hashes)
         for _, result, _ in converter.dumps.values():
-            check_value(result)
+            check_value(result, hashes)
     elif deep:
         check_nesting(data)
