@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from lymph.cli._arguments.durations import short_duration
+from lymph.cli._running.conditions import is_draining, is_foreign, is_overloaded
 from lymph.cli._running.reasons import why_no_answer
 from lymph.core.addresses import join_address
 from lymph.core.diagnosis import Answer
@@ -42,15 +43,11 @@ def health(instance: ServiceInstance, answer: Answer) -> str | None:
         return None
     if reason is not None and answer.kind not in _ANSWERS:
         return _WITHOUT.get(reason.short, 'unreachable')
-    identity = answer.text('identity')
-    # an address in the configuration has an identity that no process knows
-    announced = instance.pid is not None or instance.started is not None
-    if announced and identity is not None and identity != instance.identity:
+    if is_foreign(instance, answer):
         return 'foreign'
-    if answer.status is not None and answer.status.get('draining') is True:
+    if is_draining(answer):
         return 'draining'
-    running, size = answer.number('handlers', 'running'), answer.number('handlers', 'pool_size')
-    if running is not None and size is not None and running >= size > 0:
+    if is_overloaded(answer):
         return 'overloaded'
     return OK
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lymph.cli._running.conditions import is_draining, is_foreign, is_overloaded
 from lymph.cli._running.reasons import Process, Reason, why_no_answer
 from lymph.core.addresses import is_loopback
 from lymph.core.diagnosis import Answer
@@ -67,7 +68,8 @@ def judge(
     # The loopback address of another machine leads every caller to its own machine. That explains
     # why nobody answers there, or somebody else. Where the instance itself answers (one machine
     # with two host names, such as a container), the address is only worth a note.
-    if loopback and elsewhere and (silence or foreign):
+    misleading = loopback and elsewhere and (silence or foreign)
+    if misleading:
         reasons.append(_loopback(instance))
     elif silence is not None:
         reasons.append(silence)
@@ -76,7 +78,7 @@ def judge(
     else:
         # Only in this case is the status that of the instance itself.
         reasons += _of_status(name, answer)
-    if loopback and not (elsewhere and (silence or foreign)):
+    if loopback and not misleading:
         notes.append('it announces a loopback address, which no other machine reaches')
     blocked = answer.number('loop', 'blocked_seconds')
     if blocked:
@@ -106,14 +108,11 @@ def _loopback(instance: ServiceInstance) -> Reason:
 
 def _foreign(instance: ServiceInstance, answer: Answer) -> Reason | None:
     """Return what speaks against an instance at whose address another one answers."""
-    identity = answer.text('identity')
-    if identity is None or not instance.identity or identity == instance.identity:
+    if not is_foreign(instance, answer):
         return None
-    if instance.pid is None and instance.started is None:
-        return None  # an address in the configuration, whose identity nobody knows
     return Reason(
         'foreign address',
-        f'at its address answers another instance, {identity[:64]}',
+        f'at its address answers another instance, {(answer.text("identity") or "")[:64]}',
         'two instances announce one address, or this one has ended without leaving the registry: '
         'see container.advertise, and restart it',
     )
@@ -122,7 +121,6 @@ def _foreign(instance: ServiceInstance, answer: Answer) -> Reason | None:
 def _of_status(name: str, answer: Answer) -> list[Reason]:
     """Return what speaks against an instance that answers."""
     reasons = []
-    running, size = answer.number('handlers', 'running'), answer.number('handlers', 'pool_size')
     if answer.status is not None and answer.status.get('worker') is True:
         advice = 'call the service itself; if it has no instance, start one: lymph instance'
         reasons.append(Reason('worker', 'a worker runs tasks and answers no calls', advice))
@@ -131,10 +129,11 @@ def _of_status(name: str, answer: Answer) -> list[Reason]:
         text = f'it offers {", ".join(sorted(_interfaces(answer)))[:200] or "nothing"}, not {name}'
         advice = 'it was started with another configuration: restart it, or correct the address'
         reasons.append(Reason('other service', text, advice))
-    if answer.status is not None and answer.status.get('draining') is True:
+    if is_draining(answer):
         advice = 'it ends soon; if it does not, see what it runs: kill -USR1 writes its stacks'
         reasons.append(Reason('draining', 'it is stopping, and refuses calls', advice))
-    if running is not None and size is not None and running >= size > 0:
+    if is_overloaded(answer):
+        size = answer.number('handlers', 'pool_size')
         advice = (
             'raise container.pool_size, start more instances, or see what its handlers wait for'
         )
