@@ -356,6 +356,14 @@ def test_keys_with_the_same_hash_round_trip_in_a_small_message(pack, numbers):
     assert wire.unpack(wire.pack([[value]])) == [[value]]
 
 
+def test_keys_with_the_same_hash_are_rejected_if_pack_would_need_a_large_message():
+    places = itertools.islice(itertools.product((-2, -1), repeat=5), 18)
+    data = msgpack.packb(dict.fromkeys(places, 0.5), use_single_float=True)
+    assert len(data) < 256
+    with pytest.raises(SerializationError, match='share a hash'):
+        wire.unpack(data)
+
+
 def test_numbers_with_the_same_hash_round_trip_because_they_are_few():
     numbers = {2.0 ** (61 * n) for n in range(-17, 17)} | {1 + n * MODULUS for n in range(-4, 8)}
     assert wire.unpack(wire.pack(numbers)) == numbers

@@ -101,7 +101,11 @@ def unpack(data: bytes) -> Any:
             value = unpackb(data, ext_hook=revive, strict_map_key=False, timestamp=AS_DATETIME)
         except TypeError:  # a key is an array or a set, which cannot be hashed
             value = read_again(data)
-            check_value(value, hashes=False)  # below, only values are looked at
+            try:
+                check_value(value)  # below, only values are looked at
+            except ValueError:
+                # Few bytes may hold keys of one hash, but only if `pack` needs as few.
+                pack(value)
         # Each container takes a byte at least. Where looking at the members is cheaper than looking
         # at the bytes, it comes first; only if both find it possible is the whole value looked at.
         if size > DEPTH:
