@@ -22,6 +22,7 @@ from lymph.events.queues import QueueInUse, Queues, QueueState
 __all__ = ['RabbitmqQueues']
 
 _COUNTED = 1000  # dead letters; to count them by queue, each has to be taken and put back
+_LONGEST = 255  # bytes of a name in AMQP
 _NOTE = (
     'over AMQP RabbitMQ tells no bytes, ages, delayed or running events; '
     'container.events.management names its management API, which knows bytes and what runs'
@@ -186,9 +187,10 @@ class RabbitmqQueues(Queues):
     def _look(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | None]]:
         """Yield each existing queue with its numbers of waiting events and consumers.
 
-        The numbers are None for a queue whose node is down.
+        The numbers are None for a queue whose node is down. No queue has a name of more than 255
+        bytes, and AMQP could not carry one.
         """
-        left = list(names)
+        left = [name for name in names if len(name.encode(errors='surrogatepass')) <= _LONGEST]
         while left:
             with self._link.channel(self._timeout) as channel:
                 while left:

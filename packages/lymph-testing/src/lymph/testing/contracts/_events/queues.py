@@ -104,6 +104,8 @@ class QueuesContract(EventSystemHarness):
         assert [each.queue for each in queues.read(wanted)] == [self.queue('a'), self.queue('b')]
         assert queues.read([]) == []
         assert queues.find(self.queue('none')) is None
+        assert queues.find('q' * 300) is None  # longer than a name can be in AMQP
+        assert list(queues.glance(['q' * 300])) == []
 
     def test_a_dropped_queue_is_gone_with_its_events_and_its_dead_letters_stay(self) -> None:
         """`drop` removes a queue and its events, but keeps dead letters; it can be made again."""
