@@ -103,6 +103,14 @@ def test_error_names_the_installed_module_that_hides_one_of_the_folder(
         load_reference(reference)
 
 
+def test_file_of_a_folder_that_is_not_searched_counts_as_missing_not_as_hidden(
+    write: Write,
+) -> None:
+    write('echo_of_here.py', 'class Echo: ...')
+    with pytest.raises(PluginError, match=r"no module 'echo_of_here'; check .* on PYTHONPATH$"):
+        load_reference('echo_of_here:Echo')
+
+
 def test_error_about_a_file_name_in_a_reference_suggests_the_module() -> None:
     with pytest.raises(PluginError, match=r"names a file; name its module, 'echo:Echo'"):
         load_reference('echo.py:Echo')

@@ -135,7 +135,9 @@ def _missing_module(error: ImportError | AttributeError) -> str:
 def _advice_on_hidden(module: str) -> str:
     """Return advice if an installed module hides one of the current folder, or ''."""
     name = module.partition('.')[0]
-    found = getattr(sys.modules.get(name), '__file__', None) or 'a part of Python'
+    if name not in sys.modules:
+        return ''  # nothing hides it: the folder is not on sys.path
+    found = getattr(sys.modules[name], '__file__', None) or 'a part of Python'
     for candidate in (f'{name}.py', os.path.join(name, '__init__.py')):
         if os.path.exists(candidate) and os.path.abspath(candidate) != os.path.abspath(found):
             return f'; {candidate} of this folder is hidden by {found}, rename it'
