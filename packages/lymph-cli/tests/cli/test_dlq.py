@@ -89,6 +89,28 @@ with Client.from_config(config) as client:
 """
 
 
+#: An event system in which other processes have the dead letters 0 and 1 of each settling. As over
+#: RabbitMQ, 0 is there again afterwards; 1 is settled by the other process.
+SHARED = """
+from lymph.events._embedded.dead_letters import EmbeddedDeadLetters
+from lymph.events.embedded import EmbeddedEventSystem
+
+class SharedLetters(EmbeddedDeadLetters):
+    def replay(self, *ids, settled=str):
+        super().drop(ids[1])
+        return super().replay(*ids[2:], settled=settled)
+
+    def drop(self, *ids, settled=str):
+        super().drop(ids[1])
+        return super().drop(*ids[2:], settled=settled)
+
+class Shared(EmbeddedEventSystem):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.dead_letters = SharedLetters(self._run, self._wake)
+"""
+
+
 class Letters:
     """Creates dead letters in the event system of a shell's folder, and handles replayed ones."""
 
@@ -468,6 +490,26 @@ def test_dead_letters_of_a_missing_queue_are_kept(letters: Letters) -> None:
     assert sorted(each['body']['n'] for each in left) == [0, 1, 2]
     with letters.handled() as handled:
         eventually(lambda: handled.numbers() == Counter([0, 1, 2]), PATIENCE)
+
+
+def test_dead_letters_that_another_process_has_are_not_blamed_on_a_missing_queue(
+    embedded: Letters,
+) -> None:
+    embedded.make(7)
+    embedded.shell.write('shared.py', SHARED)
+    embedded.shell.environ['PYTHONPATH'] = str(embedded.shell.folder)
+    embedded.shell.write('.lymph.yml', 'container: {events: {class: "shared:Shared"}}\n')
+    for command, found, settled in (
+        (('replay', '--limit=5'), 5, 'replayed 3'),
+        (('drop', '--yes'), 3, 'dropped 1'),
+    ):
+        done = embedded.run(*command, '--all')
+        assert done.exit_code == 1
+        assert done.stderr.splitlines() == [
+            f'{settled} of {found} dead letters ({found} of shop)',
+            '2 were read or settled by another process meanwhile; '
+            '`lymph dlq list` shows what is left',
+        ]
 
 
 def test_killed_replay_loses_nothing(letters: Letters) -> None:

@@ -20,8 +20,9 @@ from lymph.cli.settings import Settings
 from lymph.config import ConfigurationError
 from lymph.config.printable import quoted
 from lymph.events.deadletters import DeadLetter, DeadLetters
+from lymph.events.queues import Queues
 
-__all__ = ['choose', 'find', 'open_dead_letters', 'run_list', 'run_show']
+__all__ = ['choose', 'find', 'open_both', 'open_dead_letters', 'run_list', 'run_show']
 
 T = TypeVar('T')
 _ADVICE = '`lymph dlq list` shows which there are'
@@ -67,13 +68,20 @@ def open_dead_letters(settings: Settings) -> Iterator[DeadLetters]:
 
     Raises ConfigurationError when it keeps none.
     """
+    with open_both(settings) as (letters, _):
+        yield letters
+
+
+@contextmanager
+def open_both(settings: Settings) -> Iterator[tuple[DeadLetters, Queues | None]]:
+    """Open the dead letters as `open_dead_letters` does, and the queues, if there are any."""
     with open_client(settings) as client:
         events = client.container.events
         if events.dead_letters is None:
             raise ConfigurationError(
                 f'container.events: {type(events).__name__} keeps no dead letters'
             )
-        yield events.dead_letters
+        yield events.dead_letters, events.queues
 
 
 def choose(

@@ -13,7 +13,7 @@ from click.exceptions import Exit
 
 from lymph.cli._arguments.filters import Filters
 from lymph.cli._running.confirming import confirm
-from lymph.cli._running.dead_letters import choose, find, open_dead_letters
+from lymph.cli._running.dead_letters import choose, find, open_both, open_dead_letters
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say
 from lymph.cli.printing import Printer
@@ -21,6 +21,7 @@ from lymph.cli.progress import Progress
 from lymph.cli.settings import Settings
 from lymph.config import LymphError
 from lymph.events.deadletters import DeadLetter, DeadLetters
+from lymph.events.queues import Queues
 
 __all__ = ['drop', 'replay']
 
@@ -59,18 +60,19 @@ def _id_and_queue(letter: DeadLetter) -> tuple[str, str]:
 
 
 def replay(settings: Settings, **choice: Any) -> None:
-    """Replay what is chosen; raises Exit when some of it had to stay."""
+    """Replay what is chosen; raises Exit unless all of it was replayed."""
     chosen = _Choice(**choice)
-    with open_dead_letters(settings) as letters:
+    with open_both(settings) as (letters, known):
         queues = chosen.queues(letters)
         done = set() if chosen.dry_run else _settle(settings, queues, letters.replay, 'replayed')
-        # What was not replayed and is not there any more was settled by somebody else.
-        left = {} if chosen.dry_run else letters.find_all(queues.keys() - done)
-    _tell(settings, chosen, queues, done, 'replay')
+        left = set() if chosen.dry_run else queues.keys() - done
+        _tell(settings, chosen, queues, done, 'replay')  # first: the look-ups may fail
+        gone = _without_queue(left, letters, known)
+    if gone:
+        names = ', '.join(sorted({queues[id] for id in gone}))
+        say(f'{len(gone)} stay, because their queue is gone: {names}')
+    _tell_taken(len(left - gone))
     if left:
-        gone = ', '.join(sorted({letter.queue for letter in left.values()}))
-        say(f'{len(left)} stay, because their queue is gone: {gone}')
-    if not chosen.dry_run and len(done) < len(queues):
         raise Exit(FAILED)
 
 
@@ -82,9 +84,31 @@ def drop(settings: Settings, yes: bool, **choice: Any) -> None:
         if queues and not yes and not chosen.dry_run:
             confirm(f'drop {_summary(queues)} for good?')
         done = set() if chosen.dry_run else _settle(settings, queues, letters.drop, 'dropped')
+    left = set() if chosen.dry_run else queues.keys() - done
     _tell(settings, chosen, queues, done, 'drop')
-    if not chosen.dry_run and len(done) < len(queues):
+    _tell_taken(len(left))
+    if left:
         raise Exit(FAILED)
+
+
+def _without_queue(ids: set[str], letters: DeadLetters, known: Queues | None) -> set[str]:
+    """Return the ids of dead letters that are there and whose queue does not exist.
+
+    A backend that has no `Queues` leaves those alone that have no queue.
+    """
+    there = {letter.id: letter.queue for letter in letters.find_all(ids).values()} if ids else {}
+    names = set(there.values())
+    existing = {state.queue for state in known.glance(names)} if known and names else set()
+    return {id for id, queue in there.items() if queue not in existing}
+
+
+def _tell_taken(count: int) -> None:
+    # RabbitMQ hides from others what one process reads, so they may be there again soon.
+    if count:
+        say(
+            f'{count} were read or settled by another process meanwhile; '
+            '`lymph dlq list` shows what is left'
+        )
 
 
 def _settle(
