@@ -15,8 +15,13 @@ from gevent.event import Event
 import lymph
 from lymph.client import Client
 from lymph.core import trace
-from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
-from lymph.core.messages import REQ, Message
+from lymph.core.call_options import (
+    DEFAULT_OPTIONS,
+    CallKeywords,
+    CallOptions,
+    seconds_to_wait,
+)
+from lymph.core.messages import REP, REQ, Message
 from lymph.exceptions import ConnectionLost, Expired, LookupFailure, NotConnected, Refused, Timeout
 
 README = Path(__file__).parents[2] / 'README.md'
@@ -163,6 +168,44 @@ def test_invalid_option_is_an_error_of_one_line_before_anything_is_sent(way, cal
 def test_options_are_checked_when_they_are_created(options, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         CallOptions(**options)
+
+
+@pytest.mark.parametrize('options', [{'timeout': 3}, None, 5, CallOptions], ids=str)
+@pytest.mark.parametrize('changes', [{}, {'timeout': 3}], ids=str)
+def test_options_of_another_type_are_an_error_of_one_line(options, changes, caller):
+    text = r'echo\.trace: expected options such as CallOptions\(timeout=3\), found [^\n]+'
+    with pytest.raises(TypeError) as caught:
+        caller.container.request('echo', 'echo.trace', options=options, **changes)
+    assert re.fullmatch(text, str(caught.value))
+
+
+@pytest.mark.parametrize('body', [[], '', 0, set(), ['x']], ids=repr)
+def test_arguments_of_another_type_are_rejected_even_if_they_are_empty(body, caller):
+    with pytest.raises(TypeError, match='expected the arguments as a dict, found'):
+        caller.request('echo', 'echo.trace', body)
+
+
+@pytest.mark.parametrize('timeout', ['3', float('nan'), True, [], 1j], ids=repr)
+def test_timeout_of_a_wait_that_is_not_a_number_is_an_error_of_one_line(timeout, caller):
+    waiting = caller.container.send_request('echo', 'echo.wait')
+    for wait, what in (
+        (waiting.get, r'echo\.wait at memory://\w+'),
+        (
+            lambda timeout: caller.get_next_event('a', 'b', timeout=timeout),
+            'the next event of a, b',
+        ),
+    ):
+        with pytest.raises(ValueError, match=what) as caught:
+            wait(timeout)
+        assert re.fullmatch(
+            f'{what}: expected a timeout in seconds, found [^\n]+', str(caught.value)
+        )
+
+
+@pytest.mark.parametrize('timeout', [10**400, float('inf'), 1e300], ids=['int', 'inf', 'float'])
+def test_wait_may_have_a_timeout_of_any_length(timeout, caller):
+    assert caller.container.send_request('echo', 'echo.trace').get(timeout).type == REP
+    assert seconds_to_wait(timeout, 'it') == -seconds_to_wait(-timeout, 'it') == 1e10
 
 
 class Seconds(float):

@@ -20,7 +20,14 @@ from lymph.core.transport.endpoints import endpoint_of
 from lymph.core.versioning import parse_version
 from lymph.exceptions import Expired
 
-__all__ = ['DEFAULT_OPTIONS', 'OPTIONS', 'CallKeywords', 'CallOptions']
+__all__ = [
+    'DEFAULT_OPTIONS',
+    'OPTIONS',
+    'CallKeywords',
+    'CallOptions',
+    'expect_options',
+    'seconds_to_wait',
+]
 
 _LONGEST: Final = 1e10  # seconds
 
@@ -115,6 +122,27 @@ class CallOptions:
 
 # A program uses few different sets of options, but uses them often.
 _known = functools.lru_cache(maxsize=256, typed=True)(CallOptions)
+
+
+def expect_options(options: object, what: str) -> None:
+    """Raise TypeError unless `options` are CallOptions; `what` names the call."""
+    if not isinstance(options, CallOptions):
+        what = printable(what, SUBJECT) if isinstance(what, str) else quoted(what)
+        raise TypeError(
+            f'{what}: expected options such as CallOptions(timeout=3), found {quoted(options)}'
+        )
+
+
+def seconds_to_wait(timeout: Any, what: str) -> float:
+    """Return the timeout of a wait in seconds as a float of at most three hundred years.
+
+    Raises ValueError for what is not a number, and for booleans and nan. `what` is what is waited
+    for.
+    """
+    number = isinstance(timeout, Real) and not isinstance(timeout, bool)
+    if not number or timeout != timeout:
+        raise ValueError(f'{what}: expected a timeout in seconds, found {quoted(timeout)}')
+    return float(max(-_LONGEST, min(timeout, _LONGEST)))
 
 
 def _is_seconds(timeout: Any) -> TypeGuard[float]:

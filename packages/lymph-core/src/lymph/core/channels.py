@@ -15,6 +15,7 @@ from greenlet import getcurrent, greenlet
 from lymph.config.printable import printable, quoted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
+from lymph.core.call_options import seconds_to_wait
 from lymph.core.failures import Killed
 from lymph.core.limits import SUBJECT
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
@@ -89,17 +90,18 @@ class RequestChannel:
 
         With None only the timeout of the request itself limits the wait. The reply is a message of
         any reply type (REP, ACK, NACK or ERROR) and is not turned into a result or an error. Raises
-        Timeout when there is no reply in time, ConnectionLost when the link broke, WrongThread in
-        another native thread.
+        Timeout when there is no reply in time, ConnectionLost when the link broke, ValueError for a
+        timeout that is not a number of seconds, WrongThread in another native thread.
         """
         self._expect_own_thread()
         if self._message is None:
             if timeout is None:
                 frames = self.wait()
             else:
+                seconds = seconds_to_wait(timeout, self.what)
                 facts = {**self.facts, 'timeout': timeout}
-                late = Timeout(f'no reply from {self.what} within {float(timeout):.3g} s', **facts)
-                with gevent.Timeout(timeout, late):
+                late = Timeout(f'no reply from {self.what} within {seconds:.3g} s', **facts)
+                with gevent.Timeout(seconds, late):
                     frames = self.wait()
             self._message = Message.from_frames(frames)
         return self._message

@@ -17,6 +17,7 @@ from lymph.core._declaring.calling import CallsServices
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core._declaring.proxies import Caller, Proxy
 from lymph.core._declaring.tasks import Task
+from lymph.core.call_options import seconds_to_wait
 from lymph.core.components import Component, Componentized
 from lymph.core.events import Event
 from lymph.discovery.base import RPC
@@ -221,8 +222,13 @@ class Interface(CallsServices, Component):
         """Wait for the next event of these types, up to `timeout` seconds (None: for ever).
 
         Raises Timeout if none arrives in time; at once for a timeout of 0 or less, so that callers
-        can pass what is left of a time budget. Raises SubscriptionError without an event type.
+        can pass what is left of a time budget. Raises SubscriptionError without an event type,
+        ValueError for a timeout that is not a number of seconds.
         """
+        types = ', '.join(map(str, event_types))
+        seconds = (
+            None if timeout is None else seconds_to_wait(timeout, f'the next event of {types}')
+        )
         arrived: Queue[Event] = Queue()
 
         def on_event(event: Event) -> None:
@@ -230,11 +236,10 @@ class Interface(CallsServices, Component):
 
         self.subscribe(*event_types, once=True)(on_event)
         try:
-            return arrived.get(timeout=None if timeout is None else max(0, timeout))
+            return arrived.get(timeout=None if seconds is None else max(0, seconds))
         except Empty:
-            assert timeout is not None  # otherwise it is never empty
-            types = ', '.join(event_types)
-            text = f'no event of type {types} within {float(timeout):.3g} s'
+            assert seconds is not None  # otherwise it is never empty
+            text = f'no event of type {types} within {seconds:.3g} s'
             raise Timeout(text, timeout=timeout, trace_id=trace.get_id()) from None
         finally:
             self.unsubscribe(on_event)

@@ -14,7 +14,12 @@ from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAU
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
-from lymph.core.call_options import DEFAULT_OPTIONS, CallKeywords, CallOptions
+from lymph.core.call_options import (
+    DEFAULT_OPTIONS,
+    CallKeywords,
+    CallOptions,
+    expect_options,
+)
 from lymph.core.channels import RequestChannel, subject_text
 from lymph.core.components import Component, Componentized
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
@@ -147,6 +152,8 @@ class CallerSide(Componentized):
         """
         if get_ident() != self._thread:
             raise WrongThread(f'{subject} was called')
+        if options is not DEFAULT_OPTIONS:
+            expect_options(options, subject)
         if changes:
             options = options.changed(subject, changes, address)
         return self.rpc.request(Call.begin(address, subject, body, options, self._timeout))

@@ -82,7 +82,7 @@ class CallsServices:
                     'trace_id': trace_id,
                 },
             )
-        arguments = _arguments(called, body, params) if body else params
+        arguments = params if body is None else _arguments(called, body, params)
         return self.container.request(address, called, arguments, options=options)
 
     def proxy(
