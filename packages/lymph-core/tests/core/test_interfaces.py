@@ -11,7 +11,14 @@ from lymph.core import trace
 from lymph.core._loop import deadlines
 from lymph.core.events import Event
 from lymph.events.base import Subscription
-from lymph.exceptions import EmitFailure, SerializationError, SubscriptionError, Timeout
+from lymph.events.versions import NotHandled
+from lymph.exceptions import (
+    EmitFailure,
+    EventRejected,
+    SerializationError,
+    SubscriptionError,
+    Timeout,
+)
 from lymph.testing.contracts._events.delays import NO_DELAYS
 from lymph.testing.waiting import eventually
 
@@ -255,6 +262,18 @@ def test_once_subscription_ends_with_its_event(emitter, listener):
     listener.subscribe('dynamic', once=True)(handler)  # and may be made again
     emitter.emit('dynamic', {'n': 7})
     assert heard.get(timeout=5) == 7
+
+
+@pytest.mark.parametrize('error', [ValueError, EventRejected, NotHandled])
+def test_once_subscription_ends_with_the_last_attempt_at_its_event(emitter, listener, error):
+    def handler(event):
+        raise error('not today')
+
+    retry = 0 if error is ValueError else 5
+    listener.subscribe('dynamic', once=True, retry=retry)(handler)
+    emitter.emit('dynamic')
+    eventually(lambda: 'handler' not in queues(listener))
+    listener.subscribe('dynamic', once=True, retry=retry)(handler)  # and may be made again
 
 
 def test_the_next_event_is_waited_for(emitter, listener, spawn):

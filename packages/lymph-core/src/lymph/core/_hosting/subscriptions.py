@@ -17,8 +17,9 @@ from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
+from lymph.events.deliveries import Attempt, decide, ends_once
 from lymph.events.queue_names import is_partition, queue_name
-from lymph.exceptions import EventRejected, SubscriptionError
+from lymph.exceptions import SubscriptionError
 from lymph.patterns._serial_events.declaring import SerialDeclaration
 
 __all__ = [
@@ -165,9 +166,11 @@ def hosted(
             raise
         except BaseException as error:
             stats.failed += 1
-            last = event.attempt > subscription.retry or issubclass(type(error), EventRejected)
-            if subscription.once and last:
-                ended()
+            if subscription.once:
+                # the chance only moves the delay
+                outcome = decide(Attempt(event.attempt, error), subscription, chance=0.5)
+                if ends_once(outcome):
+                    ended()
             raise
         finally:
             stats.running -= 1
