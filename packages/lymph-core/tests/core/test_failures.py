@@ -8,6 +8,7 @@ import pytest
 from lymph.core.failures import (
     ERROR_LENGTH,
     Killed,
+    another,
     described,
     error_line,
     error_name,
@@ -192,6 +193,34 @@ def test_failing_log_raises_nothing(second, monkeypatch):
     finally:
         logger.removeHandler(failing)
     assert 'the method failed: ValueError: wrong' in told.getvalue()
+
+
+class Causeless(Exception):
+    @property
+    def __cause__(self):
+        raise SystemExit
+
+    def with_traceback(self, traceback):
+        raise SystemExit
+
+
+class Uncopied(Exception):
+    def __copy__(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize('kind', [ValueError, Causeless, Uncopied])
+def test_error_of_any_class_can_be_raised_in_a_second_place(kind):
+    try:
+        raise kind('wrong') from KeyError('why')
+    except kind as caught:
+        error = caught
+    copied = another(error)
+    assert (copied is error) == (kind is Uncopied)
+    assert (type(copied), copied.args) == (kind, ('wrong',))
+    for name in ('__cause__', '__traceback__'):
+        field = BaseException.__dict__[name]
+        assert field.__get__(copied) is field.__get__(error) is not None
 
 
 def test_an_ordinary_error_has_its_ordinary_traceback():

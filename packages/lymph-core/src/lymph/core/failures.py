@@ -43,9 +43,11 @@ ERROR_LENGTH = 2000  # characters kept of an error's text, so that AMQP headers 
 _TRACEBACK_LENGTH = 100_000  # characters kept of a traceback, from its end
 _DESCRIBED = 120  # characters of a component or a callback in a log line
 
-# taken from `type` and `BaseException` themselves, since a class may override both names
+# taken from `type` and `BaseException` themselves, since a class may override these names
 _name_of_class = type.__dict__['__name__'].__get__
 _traceback_of = BaseException.__dict__['__traceback__'].__get__
+_cause_of = BaseException.__dict__['__cause__'].__get__
+_set_cause = BaseException.__dict__['__cause__'].__set__
 
 
 class Killed(gevent.GreenletExit):
@@ -69,8 +71,8 @@ def another(error: BaseException) -> BaseException:
         return error
     if type(copied) is not type(error):
         return error
-    copied.__cause__ = error.__cause__
-    return copied.with_traceback(_traceback_of(error))
+    _set_cause(copied, _cause_of(error))
+    return BaseException.with_traceback(copied, _traceback_of(error))
 
 
 def error_name(error: BaseException) -> str:
