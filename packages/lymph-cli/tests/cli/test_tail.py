@@ -233,9 +233,6 @@ def test_record_is_parsed() -> None:
     assert read_record([TOPIC, pack({**GOOD, 'more': 1})]) == GOOD
 
 
-# Which instances are followed.
-
-
 class Registered:
     """A registry that knows one service, which a test changes."""
 

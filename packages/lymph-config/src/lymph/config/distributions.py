@@ -194,7 +194,7 @@ def _parsed(text: str) -> dict[str, list[tuple[str, str]]]:
     Raises ValueError for a line that is neither a group, a comment nor `NAME = VALUE`.
     """
     groups: dict[str, list[tuple[str, str]]] = {}
-    # None: no group has begun. What stands before the first is ignored, as in importlib.metadata.
+    # None before the first group: lines there are ignored, as in importlib.metadata.
     entries: list[tuple[str, str]] | None = None
     for line in map(str.strip, text.splitlines()):
         if not line or line.startswith('#'):

@@ -32,7 +32,7 @@ def printable(text: str, limit: int | None = None) -> str:
         return printable(text[:limit], None)[: max(limit - len(_ELLIPSIS), 0)] + _ELLIPSIS
     if not text.isprintable():
         text = ''.join(c if c.isprintable() else _escape(c) for c in text)
-    # The escapes may have made it longer again.
+    # Escapes may have made it longer than `limit`.
     if limit is not None and len(text) > limit:
         return text[: max(limit - len(_ELLIPSIS), 0)] + _ELLIPSIS
     return text

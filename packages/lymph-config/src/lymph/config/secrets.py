@@ -101,8 +101,8 @@ def mask(value: Any, name: str = '') -> Any:
     secret = is_secret(name)
     if isinstance(value, dict):
         named = _named(value)
-        # A child goes by the secret key that it is below, by the name in its pair {name: TOKEN,
-        # value: x}, or by its own key.
+        # What decides is a secret key above the child, or else the name in a pair such as
+        # {name: TOKEN, value: x}, or else the child's own key.
         return {
             key: mask(child, name if secret else named if named and key == 'value' else str(key))
             for key, child in value.items()

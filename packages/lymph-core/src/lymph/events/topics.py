@@ -95,8 +95,8 @@ def matches_any(patterns: Iterable[str], topic: str) -> bool:
 def _match(pattern: tuple[str, ...], words: list[str]) -> bool:
     # Going back to the last # is enough: what an earlier one could take, the last one can take too.
     # That is what keeps a pattern like #.a.#.a.# from trying every combination.
-    # `taken` is the number of words up to the end of those that the last # takes: none of its own
-    # at first, and one more each time when what follows does not match.
+    # The last # takes the words up to number `taken`: no word at first, and one more each time the
+    # rest does not match.
     at, word, last_many, taken = 0, 0, -1, 0
     while word < len(words):
         if at < len(pattern) and pattern[at] == _MANY:

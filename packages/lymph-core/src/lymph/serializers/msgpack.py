@@ -64,7 +64,7 @@ def pack(value: Any) -> bytes:
     try:
         data = pack_value(value)
         size = len(data)
-        # Most small values need no check. These may, as their bytes or the converter tell:
+        # Most small values need no check. The bytes or the converter show which may need one:
         #
         # size > SMALL     there may be many members, or many keys of one hash
         # noted            keys may be equal, or a key not hashable, when they arrive
@@ -102,12 +102,12 @@ def unpack(data: bytes) -> Any:
         except TypeError:  # a key is an array or a set, which cannot be hashed
             value = read_again(data)
             try:
-                check_value(value)  # below, only values are looked at
+                check_value(value)  # the checks below do not look at keys
             except ValueError:
                 # Few bytes may hold keys of one hash, but only if `pack` needs as few.
                 pack(value)
-        # Each container takes a byte at least. Where looking at the members is cheaper than looking
-        # at the bytes, it comes first; only if both find it possible is the whole value looked at.
+        # Each container takes at least one byte. The cheaper check, of the members or of the bytes,
+        # comes first; the whole value is checked only if neither has ruled out deep nesting.
         if size > DEPTH:
             if size <= _SHORT:
                 nests = True

@@ -34,7 +34,7 @@ if pid == 0:
         system.subscribe(Subscription('other', (name,), print))
     except SubscriptionError as error:
         print(error, flush=True)
-    gevent.sleep(2.5)  # longer than silence is waited for and heartbeats may be missing
+    gevent.sleep(2.5)  # longer than the limits for silence and for missing heartbeats
     system.on_stop()
     gevent.os.os._exit(0)
 

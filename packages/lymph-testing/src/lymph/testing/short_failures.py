@@ -109,7 +109,7 @@ def _cut_traceback(report: pytest.TestReport | pytest.CollectReport) -> int:
     crash = getattr(report.longrepr, 'reprcrash', None)
     if crash is not None:
         crash.message = '\n'.join(cut_lines(crash.message.splitlines()[:1], 1))
-    if lines != whole:  # else it keeps its colors
+    if lines != whole:  # otherwise it keeps its colors
         report.longrepr = _Shown(lines, crash)  # type: ignore[assignment]  # their base is private
     return len(lines)
 
@@ -133,7 +133,7 @@ def _cut_message(shown: object) -> None:
         entry
         for link in chain
         for entry in getattr(link[0], 'reprentries', ())
-        # a native one has the text of Python's traceback module, with newlines of its own
+        # native entries are text of Python's module traceback, with newlines in it
         if getattr(entry, 'style', 'native') != 'native'
     ]
     # an entry has the lines of the source first, then those of the message, marked with an E
@@ -145,7 +145,7 @@ def _cut_message(shown: object) -> None:
         messages.append(0 if whole else marked[0] if marked else len(entry.lines))
     wanted = [len(entry.lines) - start for entry, start in zip(entries, messages, strict=True)]
     for entry, start, share in zip(entries, messages, fair_shares(wanted, _MESSAGE), strict=True):
-        # some of each; very many are cut with the traceback
+        # show some lines of each; if there are very many, the whole traceback is cut
         message = cut_lines(entry.lines[start:], max(share, 2))
         entry.lines[start:] = [
             f'E   {line}' if start and line.startswith('... (') else line for line in message

@@ -39,7 +39,7 @@ def eventually(
             failure = error
         if failure is None and value:
             return value
-        # After the condition: however late the last pause ended, what is true by then counts.
+        # Check the time last: however long the pause took, a condition that is true now counts.
         if time.monotonic() >= deadline:
             raise AssertionError(_explain(condition, timeout, message, value, failure)) from failure
         gevent.sleep(pause)

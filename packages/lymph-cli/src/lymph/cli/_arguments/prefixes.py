@@ -39,7 +39,7 @@ def expand(
     if not given:
         raise click.UsageError(f"expected the beginning of a {thing}'s name, found ''")
     names = sorted(set(known))
-    # A whole name wins, also where others begin with it.
+    # A complete name is chosen even if other names begin with it.
     if given in names:
         return given
     fitting = [name for name in names if name.startswith(given)]

@@ -30,7 +30,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in newer ve
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the seconds; fails for any other text."""
-        # The default of an option, which click converts, too.
+        # click converts the default of an option too, and it is a number.
         if isinstance(value, (int, float)):
             return float(value)
         match = _TIME.fullmatch(value.strip())

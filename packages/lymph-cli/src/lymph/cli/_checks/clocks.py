@@ -45,13 +45,13 @@ def clock_findings(fleet: Iterable[Answer]) -> Iterator[Finding]:
         ahead = skew(answer)
         if ahead is not None:
             host = answer.instance.hostname or answer.instance.endpoint
-            # A skew is a lower bound, so of several instances the largest one is the best.
+            # Each skew is a lower bound, so the largest one of a host is the most exact.
             hosts[host] = max(hosts.get(host, 0.0), ahead, key=abs)
     off = {host: ahead for host, ahead in sorted(hosts.items()) if abs(ahead) >= _MOST}
     same = len({ahead > 0 for ahead in off.values()}) == 1
     expected = f'clocks that differ by less than {_MOST:g} s'
     if len(off) > 1 and len(off) == len(hosts) and same:
-        # The first host stands for all; seen from there, this clock is off the other way.
+        # All differ in the same direction, so this clock is wrong, in the opposite direction.
         found = f'the clock of this machine {_words(-next(iter(off.values())))} all others'
         yield Finding(expected, found, _ADVICE)
         return

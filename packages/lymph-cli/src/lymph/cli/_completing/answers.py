@@ -55,11 +55,11 @@ def _complete(before: list[str], word: str) -> tuple[str, list[CompletionItem[st
     if any(item.type in ('file', 'dir') for item in items):
         return 'files', []
     if word.startswith('-') and '=' in word:
-        # click offers the values alone, but the shell replaces the whole word.
+        # click offers only values, but the shell replaces the whole word.
         option = word.partition('=')[0]
         items = [CompletionItem(f'{option}={item.value}', help=item.help) for item in items]
     elif word.startswith('-') and '--' not in before:
-        # Behind `--` nothing is an option any more.
+        # After `--`, words are not options.
         items += _global_options(before, word, {item.value for item in items})
     items = [item for item in items if _SAFE.fullmatch(item.value)]
     unfinished = bool(items) and all(item.value.endswith('=') for item in items)
@@ -76,11 +76,11 @@ def _global_options(before: Iterable[str], word: str, found: set[str]) -> list[C
     return [
         CompletionItem(name, help=option.help)
         for option in program.params
-        # Not --ip and the like, which stand before the name of a command alone.
+        # Options such as --ip, which may only be written before the command, are not offered.
         if (option.name or '').startswith('lymph_') or '--version' in option.opts
         if getattr(option, 'multiple', False) or given.isdisjoint(option.opts)
         for name in (*option.opts, *option.secondary_opts)
-        # No short ones, such as -c.
+        # Short options, such as -c, are not offered.
         if name.startswith(word) and name not in found and len(name) > 2
     ]
 

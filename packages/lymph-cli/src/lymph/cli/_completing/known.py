@@ -109,12 +109,12 @@ def _ask(settings: Settings, path: Path | None, methods: bool, end: float) -> Kn
         finally:
             # Whatever was raised: the child must never go on in the code of its parent.
             os._exit(0)
-    # Otherwise the end of the child would not end the pipe.
+    # Otherwise reading from the pipe would not end when the child does.
     os.close(theirs)
     answer = None
     pending = b''
     with contextlib.suppress(*_DAMAGED):
-        # The services come in a first line, at once; the methods in a second one.
+        # The child sends a line with the services at once, and then a line with the methods.
         while answer is None or (methods and not answer.complete):
             if not select.select([ours], [], [], max(end - time.monotonic(), 0))[0]:
                 break

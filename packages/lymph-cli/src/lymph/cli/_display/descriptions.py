@@ -57,7 +57,7 @@ class Description(NamedTuple):
     def of_service(self, name: str, version: Version | None) -> Description:
         """Return what belongs to a service; to its workers, ``NAME.worker``, its tasks belong."""
         known = {each['name'] for each in self.interfaces or ()}
-        # An interface may have such a name itself. A worker has no methods and no events.
+        # An interface's own name may end like this. A worker has no methods and no events.
         if name.endswith(_WORKER) and name not in known:
             name = name.removesuffix(_WORKER)
             own = Description(self.identity, self.interfaces, [], None, self.tasks)

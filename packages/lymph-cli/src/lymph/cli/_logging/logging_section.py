@@ -35,14 +35,14 @@ def check_logging(section: ConfigView) -> None:
     section.get_bool('disable_existing_loggers', False)
     section.get_bool('incremental', False)
     for formatter in _each(section, 'formatters'):
-        # What a factory makes takes arguments of its own.
+        # With a factory, the keys are the factory's arguments.
         if _FACTORY not in formatter and formatter.path_of()[-1] not in _OWN:
             refuse_unknown(formatter, _FORMATTER)
             formatter.get_str('format', None)
             formatter.get_str('datefmt', None)
             formatter.get_choice('style', ('%', '{', '$'), None)
             formatter.get_bool('validate', True)
-    # All that is known of a filter is that it is a mapping, which `_each` checks.
+    # Filters may have any keys. `_each` checks that each of them is a mapping.
     for _ in _each(section, 'filters'):
         pass
     for handler in _each(section, 'handlers'):

@@ -123,7 +123,7 @@ class _Failing:
     def tell(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            self._others(record)  # a mistake in the code that logs
+            self._others(record)  # the code that logs is wrong, not the file
             return
         self._lost += 1
         if self._reminder.due(time.monotonic()):

@@ -68,7 +68,7 @@ def read_parameters(reply: Any) -> Described:
 
 def meant_method(subject: Subject, methods: Described) -> str | None:
     """Return the subject of a method that exists and is like one that does not."""
-    # It exists, so something else is wrong, such as the version.
+    # The method exists, so something else was wrong, such as the version.
     if str(subject) in methods:
         return None
     interfaces = {name.rpartition('.')[0] for name in methods}

@@ -154,7 +154,7 @@ def _begin(context: click.Context, /, **given: Any) -> None:
         if option not in known:
             shown = option.replace('_', '-')
             context.fail(f'--{shown} is for commands that listen, such as instance; not for {name}')
-    # As defaults, so that the same option behind the name of the command wins.
+    # As defaults, so that the same option after the name of the command overrides them.
     context.default_map = {name: given}
 
 

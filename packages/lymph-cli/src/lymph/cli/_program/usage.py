@@ -89,7 +89,7 @@ def _expected(kind: click.ParamType[Any]) -> str | None:
         return f'one of {", ".join(map(str, kind.choices))}'
     if isinstance(kind, (click.IntRange, click.FloatRange)):
         number = 'a whole number' if isinstance(kind, click.IntRange) else 'a number'
-        # Both bounds belong to the range: otherwise `from ... to` would be wrong.
+        # `from ... to` includes both bounds.
         if kind.min is not None and kind.max is not None and not (kind.min_open or kind.max_open):
             return f'{number} from {kind.min:g} to {kind.max:g}'
         bounds = []

@@ -203,7 +203,7 @@ def read_record(frames: list[bytes]) -> dict[str, Any] | None:
     if not isinstance(facts, dict):
         return None
     known = {name: facts[name] for name in _FACTS if name in facts}
-    # In Python a bool is an int, but none of the facts is one.
+    # A bool is an int in Python, but no fact may be a bool.
     fitting = all(
         isinstance(value, _FACTS[name]) and not isinstance(value, bool)
         for name, value in known.items()

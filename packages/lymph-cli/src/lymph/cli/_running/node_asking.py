@@ -85,7 +85,7 @@ def choose(nodes: Sequence[RunningNode], files: Sequence[str], pid: int | None) 
         problem = f'no node runs {", ".join(files)}'
     else:
         fitting = list(nodes)
-        # Never shown: without any node, the error below comes first.
+        # Not used: if there is no node at all, the next error is raised.
         problem = ''
     if len(fitting) == 1:
         return fitting[0]

@@ -149,7 +149,7 @@ def _values(words: Sequence[str], option: str) -> Iterator[str]:
     """Yield what an option is given: ``--config=FILE``, ``--config FILE``, ``-cFILE``."""
     for number, word in enumerate(words):
         if word == option:
-            # Nothing if it is the last word.
+            # A slice, because the option may be the last word.
             yield from words[number + 1 : number + 2]
         elif option.startswith('--') and word.startswith(f'{option}='):
             yield word.partition('=')[2]

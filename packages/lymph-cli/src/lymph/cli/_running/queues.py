@@ -33,7 +33,7 @@ def run_list(
             and not (unconsumed and state.consumers != 0)
             and not (waiting and not state.waiting)
         ]
-        # The note is about the last `read`.
+        # `note` is about the last `read`, so it has to be read after it.
         note = queues.note
     printer = Printer(settings)
     if as_json:

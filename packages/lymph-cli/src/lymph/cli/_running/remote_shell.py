@@ -145,7 +145,7 @@ class _ShellSession:
                 if not lines and line.strip() in _ENDS:
                     return
                 lines.append(line)
-                # The backdoor keeps no lines: it gets the whole block until that is complete.
+                # The backdoor stores no lines, so it gets the block so far until that is complete.
                 if self.run('\n'.join(lines)) != MORE:
                     lines.clear()
 

@@ -80,7 +80,7 @@ def _members(registry: BaseServiceRegistry, wanted: Wanted, spaces: Sequence[str
                 inside.setdefault(instance.key, []).append(space)
         except LookupFailure as error:
             away = error
-    # To be missing in one namespace is no failure where another has it.
+    # A service needs to exist in only one namespace.
     if away is not None and not len(service):
         raise away
     now = time.time()

@@ -47,7 +47,7 @@ def run(settings: Settings, remote: str | None, token: str | None, shell: str | 
     if remote is not None:
         with client, services_suggested(client):
             found = find_backdoor(client, remote, token)
-        # Without the client: the address and the token are all that it takes.
+        # After the client is closed: the prompt needs only the address and the token.
         enter(found)
         return
     with client:

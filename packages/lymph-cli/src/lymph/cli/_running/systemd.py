@@ -94,7 +94,7 @@ class Notifier:
     def _send(self, message: bytes) -> bool:
         """Send a message; returns False if there is no room for it just now."""
         assert self._address is not None
-        # A forked child sends nothing: what waits here is its parent's.
+        # A forked child sends nothing: these messages are its parent's.
         if self._process != os.getpid():
             return True
         try:
@@ -105,7 +105,7 @@ class Notifier:
         except BlockingIOError:
             return False
         except OSError as error:
-            # True is returned, which drops the message: it would fail again and again.
+            # True drops the message, because it would fail each time.
             if not self._told:
                 self._told = True
                 say(f'NOTIFY_SOCKET: systemd is not told: {error.strerror or error}')

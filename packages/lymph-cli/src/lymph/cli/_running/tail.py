@@ -49,7 +49,7 @@ def run(
         registry = client.container.registry
         watchers = [
             gevent.spawn(watch, registry, *watched, reader)
-            # A list: the errors of `_watched` are raised here, and not in a greenlet.
+            # A list: `_watched` may raise, so it is called before the first greenlet starts.
             for watched in [_watched(registry, each) for each in services]
         ]
         try:

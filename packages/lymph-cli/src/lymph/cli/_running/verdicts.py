@@ -65,9 +65,9 @@ def judge(
     loopback = beyond_host and announces_loopback(instance.endpoint)
     elsewhere = bool(instance.hostname) and instance.hostname != hostname
     foreign = _foreign(instance, answer)
-    # The loopback address of another machine leads every caller to its own machine. That explains
-    # why nobody answers there, or somebody else. Where the instance itself answers (one machine
-    # with two host names, such as a container), the address is only worth a note.
+    # At the loopback address of another machine, callers reach their own machine. That explains
+    # why nobody answers, or another instance. If the instance itself answers (one machine with two
+    # host names, such as a container), the address gets only a note.
     misleading = loopback and elsewhere and (silence or foreign)
     if misleading:
         reasons.append(_loopback(instance))

@@ -112,7 +112,7 @@ class Substitution:
             found = self._variable(rest, where)
             return hide(found) if is_secret_path(parse_key(rest)) else found
         if _is_hidden(where):
-            # a secret that happens to have `$(` in it: what is behind that is part of it
+            # This may be a secret that contains `$(`, so the text after it is not shown.
             name = '...'
         raise ConfigurationError(
             f'$({name}) is neither $(env.NAME) nor $(var.NAME); for plain text write $$({name})',

@@ -108,7 +108,7 @@ def without_secrets(node: ValueNode, path: Path, text: str) -> str:
         for segment, child in children:
             text = without_secrets(child, (*path, segment), text)
     elif node.shown is not None or is_secret_path(path):
-        # as errors quote it, with escapes, and as it is
+        # Errors may quote the value as it is, or with escapes.
         for form in _forms(node.value):
             if len(form) > _PARTICLE:
                 text = text.replace(form, MASK)
@@ -261,7 +261,7 @@ def _assign(
     child = _assign(root, path, depth + 1, _step(root, path, depth, node, segment), value)
     if isinstance(node.value, dict):
         return node._replace(value={**node.value, str(segment): child})
-    # A list, since `_step` has raised for all but mappings and lists.
+    # `_step` has raised for anything but mappings and lists, so this is a list.
     index = _index(node, segment)
     if index is None:
         raise ConfigurationError(

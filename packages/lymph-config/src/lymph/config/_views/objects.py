@@ -70,7 +70,7 @@ class SharedState:
                 (*path, 'class'),
                 f'expected a class or a function, found {describe(factory)}',
             )
-        # Values that `extra` replaces are not even looked at: a `dep:` among them is not made.
+        # Values that `extra` replaces are skipped, so objects of `dep:` among them are not made.
         own: dict[str, ValueNode] = (node.value if node else None) or {}
         arguments = {
             key: self._argument(child, (*path, key))

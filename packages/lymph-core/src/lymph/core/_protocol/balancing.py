@@ -32,7 +32,7 @@ def choose(
         return candidates[0]
     first = int(chance() * count)
     second = int(chance() * (count - 1))
-    # One of the others, each with the same chance: the two are never the same.
+    # Skip `first`, so that the two differ and the others are equally likely.
     if second >= first:
         second += 1
     one, other = candidates[first], candidates[second]

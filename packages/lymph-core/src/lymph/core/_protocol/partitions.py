@@ -39,7 +39,7 @@ def divide(members: Iterable[str], count: int) -> dict[str, frozenset[int]]:
         # one pass over the pairs gives every partition an owner.
         if partition not in free or len(mine) > least or (len(mine) == least and not extra):
             continue
-        extra -= len(mine) == least  # the one that this member has beyond the least
+        extra -= len(mine) == least  # this member takes one more than `least`
         mine.add(partition)
         free.remove(partition)
     return {name: frozenset(partitions) for name, partitions in owned.items()}

@@ -39,7 +39,7 @@ from gevent.event import Event
 __all__ = ['BufferedBytes', 'Buffers', 'by_greed']
 
 _TICK = 0.25  # seconds between two checks, while a link waits
-_STALL = 8  # checks after which a standstill is looked for: 2 s
+_STALL = 8  # checks between two searches for a standstill: 2 s
 _CLOSED_AT_ONCE = 500  # links closed in one turn of the loop
 _STEP = 1024 * 1024  # bytes that a resumed link may read before it is checked again
 

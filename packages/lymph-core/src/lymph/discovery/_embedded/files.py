@@ -45,7 +45,7 @@ def open_regular(path: Path) -> tuple[int, os.stat_result]:
                 return descriptor, found
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError) as error:
-        # the same to callers: there is no such file
+        # NotADirectoryError means the same to callers: there is no such file
         raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
     except OSError as error:
         if is_about_process(error):

@@ -159,7 +159,7 @@ class Committer:
             logger.error('the file is left to the end of the process: %s', error)
         self._taking = False
         self._pool = None
-        if not self._expirations:  # else somebody still waits for a thread that does not answer
+        if not self._expirations:  # otherwise somebody waits for a thread that does not answer
             self._expirations.close()
 
     def _finish(self, patience: float) -> None:

@@ -293,9 +293,9 @@ class LocalDeadLetters(DeadLetters):
 
 def _state(name: str, queue: _Queue, running: int, dead: int) -> QueueState:
     now = time.monotonic()
-    # due already, but only `take` moves them to the ready ones
+    # these are due, but only `take` moves them to `ready`
     late = [message for due, message in queue.delayed if due <= now]
-    # a failed event of an exclusive queue is among the ready ones, but waits for its next attempt
+    # `ready` includes a failed event of an exclusive queue, which waits for its next attempt
     waiting = [message for message in queue.ready if message.not_before <= now] + late
     held = queue.ready + [message for _, message in queue.delayed]
     oldest = min((message.emitted for message in waiting), default=None)

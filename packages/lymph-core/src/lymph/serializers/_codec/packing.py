@@ -63,8 +63,8 @@ class Converter:
         if kind in KNOWN:  # an integer beyond 64 bits: the Packer packs all others itself
             return _last(value)
         value = as_known(value, self.dumps)
-        # What is dumped may equal another key when it arrives. A mapping that is hashable may be a
-        # key or a member of a set, but arrives as a dict, which cannot.
+        # A dumped key may equal another key when it arrives. A hashable mapping may be a key or a
+        # member of a set here, but it arrives as a dict, which cannot be one.
         hashable = kind.__hash__ is not None
         self.noted = self.noted or bool(self.dumps) or (hashable and type(value) is dict)
         return self(value) if type(value) in _OTHERS else _last(value)

@@ -224,7 +224,7 @@ def test_nothing_is_sent_over_a_blocked_connection_until_it_is_unblocked(publish
     (channel,) = connection.channels
     assert channel.sent == []
     connection.unblock()
-    assert channel.sent == [b'1']  # what nobody waits for any more is not sent
+    assert channel.sent == [b'1']  # messages that nobody waits for any more are not sent
     channel.answer('basic_ack', 1, False)
     emitter.get(timeout=PATIENCE)
 
@@ -291,7 +291,7 @@ def test_another_channel_is_opened_when_the_broker_closes_one(
     eventually(lambda: new.sent == [b'1'], PATIENCE)
     assert steps == expected
     assert new.confirms
-    new.end(error)  # once more, and nothing else was sent
+    new.end(error)  # for the second time, with nothing else sent
     with pytest.raises(BrokerError, match=r'refused: .*(no exchange|too large)'):
         emitter.get(timeout=PATIENCE)
 
@@ -300,7 +300,7 @@ def test_end_of_a_channel_with_its_connection_opens_no_other_and_rejects_nothing
     publisher: Any,
 ) -> None:
     (emitter,) = emit(publisher, b'1')
-    for _ in range(2):  # the end of a connection is no word about what was sent
+    for _ in range(2):  # the end of a connection says nothing about what was sent
         connection = FakeConnection()
         publisher.prepare(connection)
         connection.connected = False
@@ -337,7 +337,7 @@ def test_unencodable_publication_is_an_error_and_does_not_affect_others(
     with pytest.raises(Unsendable, match='declare'):
         waiting[0].get(timeout=PATIENCE)
     channel.usable = False
-    waiting = emit(publisher, b'unsendable')  # it may be the channel: this is decided by the next
+    waiting = emit(publisher, b'unsendable')  # or is it the channel? the next one will show
     assert not waiting[0].ready()
 
 

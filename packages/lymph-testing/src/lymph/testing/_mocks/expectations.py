@@ -84,13 +84,13 @@ class Expectation:
         missing = f'no {self.noun} {show_call(call)}'
         # The first case that applies:
         #
-        # the same call is there earlier        it came too early: name the call it was to follow
-        # calls of the same name are there      show how the closest differs; later ones go first
-        # no call of the name is there          suggest a similar name, if there is one
+        # the same call was made earlier        it came too early: name the call it should follow
+        # calls of the same name were made      show how the closest differs; prefer later ones
+        # no call of the name was made          suggest a similar name, if there is one
         earlier = self._find(call, 0, position)
         if earlier is not None:
             last = f'{missing} after {self.noun} {position}, {show_call(self.made[position - 1])}'
-            # Right before, it is the call that `last` shows already.
+            # If it came right before, `last` shows it already.
             return last if earlier == position - 1 else f'{last}; there is one before it'
         same_name = [made for made in self.made if _name(made) == _name(call)]
         later = [made for made in self.made[position:] if _name(made) == _name(call)]

@@ -35,7 +35,7 @@ def _check_rule(interface: object, rule: Rule, where: str) -> None:
             f'which {type(interface).__name__} does not have{advice}',
             where,
         )
-    # Only the names count: None stands for each value, and for the request.
+    # `bind` checks only names, so all values, and the request, can be None.
     arguments = dict.fromkeys(rule.arguments | set(rule.defaults or ()))
     try:
         inspect.signature(method).bind(None, **arguments)

@@ -128,11 +128,11 @@ class Body:
     def _more(self) -> bool:
         """Wait for more to be `_ready`; return False at the end."""
         if self._fault is not None:
-            # the same error each time, whose traceback would grow
+            # the same object each time: without this, its traceback would grow
             raise self._fault.with_traceback(None)
         if self._length > self._limits.max_body_size:
             raise self._failed(RequestEntityTooLarge())
-        # First what has arrived already, perhaps together with the head.
+        # Use what has arrived before waiting, perhaps together with the head.
         while not self._source.ended:
             try:
                 data = self._source.take(self._incoming.buffer)

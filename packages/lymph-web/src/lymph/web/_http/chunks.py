@@ -111,7 +111,7 @@ class Chunks:
     def _size_line(self, buffer: bytearray, at: int) -> int:
         found = _SIZE_LINE.match(buffer, at, at + _LINE)
         if found is None:
-            # Too long, or wrong already; else the rest is still to come.
+            # It is too long, or invalid, or incomplete so far.
             begun = buffer[at : at + _LINE]
             if len(begun) == _LINE and b'\n' not in begun:
                 raise ChunkError(f'expected at most {_LINE} bytes for the size of a chunk')
@@ -123,7 +123,7 @@ class Chunks:
         if self._size > self._limit:
             raise ChunkError(f'expected at most {self._limit} bytes', 413)
         used = found.end() - at
-        # the line, and the CR LF behind the data
+        # the line, and the CR LF after the data
         self._framing += used + 2
         if self._framing > _FRAMING + self._size // _DATA_PER_FRAMING:
             raise ChunkError('expected fewer and larger chunks')
@@ -133,7 +133,7 @@ class Chunks:
     def _trailer(self, buffer: bytearray, at: int) -> int:
         room = _TRAILER_BYTES - self._trailer_bytes
         line = _line(buffer, at, room)
-        # It is too long, or its end is still to come.
+        # It is too long, or incomplete so far.
         if line is None:
             if len(buffer) - at >= room:
                 raise ChunkError(f'expected at most {_TRAILER_BYTES} bytes of trailers', 431)

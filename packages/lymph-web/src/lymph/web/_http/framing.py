@@ -69,7 +69,7 @@ class Framing:
     def head(self) -> bytes:
         """Return the status line and all header fields, with the empty line behind them."""
         status = self._opening.status
-        # The space behind the code is needed even without a phrase (RFC 9112, section 4).
+        # The space after the code is required even without a phrase (RFC 9112, section 4).
         lines = [f'HTTP/1.1 {status}' if ' ' in status else f'HTTP/1.1 {status} ']
         names = set()
         for name, value in self._opening.fields:

@@ -141,10 +141,10 @@ def _target(method: str, target: str, host: str | None) -> tuple[str | None, str
         scheme, authority, target = absolute.groups()
         if not is_authority(authority):
             raise HeadError(400, 'expected a host name, and a port if any, in the target')
-        # Of two servers in a row, one might go by the target and the other by the field.
+        # A proxy might use the target and this server the field, or the other way round.
         if host is not None and not same_authority(authority, host, scheme.lower()):
             raise HeadError(400, 'expected the host of the target in header field Host')
-        # the path may be missing, also in front of a query
+        # the path may be empty, even before a query
         target = target if target.startswith('/') else f'/{target}'
     if not target.startswith('/'):
         raise HeadError(400, 'expected a target that starts with a slash')

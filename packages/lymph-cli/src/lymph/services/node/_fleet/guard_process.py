@@ -70,7 +70,7 @@ class Family:
         """Send SIGTERM to all, once to each; returns whether anybody lives."""
         if not self.look():
             return False
-        # Somebody lives, but nobody is known: without /proc there is only the process group.
+        # Processes live, but none is known: without /proc there is only the process group.
         if not self._known and not self._told:
             _signal_group(self._leader, signal.SIGTERM)
             self._told.add((self._leader, 0))

@@ -224,7 +224,7 @@ class Slot:
             if decision.delay is not None:
                 self._woken.wait(decision.delay)
             elif self._offer is None:
-                # Otherwise a process was offered while this one ended: it runs next.
+                # With an offer, made while this process ended, the offered one runs next.
                 break
         if self._stop.is_set():
             # From `waiting` or `failed`; after an end that was asked for, it is `stopped` already.

@@ -233,13 +233,13 @@ class AmqpConnection(pyamqp.Connection):
             try:
                 complete = next_frame()
             except ChannelError as error:
-                # The broker closed one channel and not the connection; py-amqp raises that here, in
-                # the reader, for whichever channel it is.
+                # The broker has closed a channel, but not the connection. py-amqp raises that here,
+                # in the reader, whichever channel it was.
                 channel, self._closed_channel = self._closed_channel, None
                 if channel is None:
                     raise
                 channel.end(error)
-                # the method that closed the channel: who waits for a reply over it has to wake
+                # the frame was a complete method: wake those who wait for a reply over the channel
                 complete = True
             if complete and self._replies:
                 self._wake_all()

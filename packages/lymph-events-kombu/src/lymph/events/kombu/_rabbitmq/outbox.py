@@ -159,7 +159,7 @@ class Outbox(Generic[T]):
         if self.channel != 'open' or not self._queued:
             return None
         unanswered = self._unanswered
-        # One at a time, so that a channel that is closed tells which one was the offender.
+        # One at a time: if the broker closes the channel, it was because of this one.
         if self._suspects:
             if unanswered:
                 return None
@@ -215,7 +215,7 @@ class Outbox(Generic[T]):
         ended = []
         for publication in self._answered(tag, multiple):
             if publication.times_refused:
-                self._pause = _PAUSE  # the broker accepts what it refused before
+                self._pause = _PAUSE  # the broker accepts again what it refused before
             if publication.state == 'sent':
                 self._end(publication, 'unroutable' if publication.reason else 'confirmed')
                 ended.append(publication)

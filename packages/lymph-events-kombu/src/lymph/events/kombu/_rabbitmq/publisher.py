@@ -144,7 +144,7 @@ class Publisher:
             try:
                 channel.send(frames)
             except Exception as error:  # noqa: BLE001 - logged there
-                # if the broker did not get it, its delivery tags differ from ours from now on
+                # if the broker did not receive it, its delivery tags differ from ours from now on
                 self._give_up_on(connection, error)
                 return
 

@@ -111,7 +111,7 @@ class Wire:
             try:
                 data = self.sock.recv(_CHUNK)
             except OSError as error:
-                # Where a write has failed, its error tells more than what it makes of the read.
+                # After a failed write, its error says more than the error of the read that follows.
                 raise self._broken or error from None
             if not data:
                 raise self._broken or ConnectionResetError('the broker closed the connection')

@@ -92,7 +92,7 @@ class Bells:
                 if time.monotonic() - self._since < _BRIEF:
                     raise error
                 self._connect()
-            except Exception as failure:  # noqa: BLE001 - any error makes both connections anew
+            except Exception as failure:  # noqa: BLE001 - after any error both connections are made again
                 self._failed(failure)
                 return
 
@@ -102,7 +102,7 @@ class Bells:
         try:
             for channel in (self._bell, *(self._bell + queue for queue in self._queues)):
                 pipe.say('SUBSCRIBE', channel)
-            # a subscription has no reply unless it is refused, and then it comes before PING's
+            # an error of SUBSCRIBE arrives before the reply to PING, so `call` raises it
             pipe.call(self._timeout, 'PING')
         except CommandRefused as error:
             pipe.end()

@@ -44,7 +44,7 @@ class LettingGoContract(TransportHarness):
                     while True:
                         link.send([bytes(16 * 1024)])
                         sent.append(16 * 1024)
-                        # Twice the bound of the contract: this link never fills up.
+                        # Twice the bound of the contract: this link does not make senders wait.
                         if sum(sent) > 2 * self.most_on_the_way:
                             return
                 except LinkDown:

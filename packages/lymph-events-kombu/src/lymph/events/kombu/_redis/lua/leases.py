@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ['DISMISS', 'ENROLL', 'LEASE', 'LOOK', 'SETTLE']
 
 _SUSPICIOUS = 2  # losses
-_ASIDE = 100  # ms until the next lease from a queue in which a suspect makes others wait
+_ASIDE = 100  # ms until the next lease from a queue whose events wait for a suspect
 
 # Arguments: instance, id of its connection, its lifetime in ms, ids of the events that it holds.
 # Returns its other events to their queues: the answer with them was lost.
