@@ -171,3 +171,14 @@ def test_inherited_socket_variables_are_removed_from_the_environment() -> None:
     environ = {'LISTEN_FDS': '1', 'LISTEN_PID': '7', 'LISTEN_FDNAMES': 'x', 'A': 'b'}
     assert list(announce([], environ)) == []
     assert environ == {'A': 'b'}
+
+
+def test_found_port_does_not_listen_after_a_reload_that_failed(sockets: Sockets) -> None:
+    port = free_port()
+    sockets.update({'shop': [defined(port, 'shop', found=True)]})
+    assert len(sockets.of('shop')) == 1
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        used = defined(taken.getsockname()[1], 'used')
+        with pytest.raises(ConfigurationError, match='in use'):
+            sockets.update({'shop': [defined(port), used]})
+    assert not is_open(port)

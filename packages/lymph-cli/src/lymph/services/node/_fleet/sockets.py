@@ -70,10 +70,10 @@ class Sockets:
             for address, each in defined.items():
                 if address not in self._open:
                     opened[address] = _open(each)
-                else:
-                    # The backlog may differ, and a socket that was found before does not listen
-                    # yet. It cannot, while an instance that opened the port itself listens there.
-                    _listen(self._open[address], each)
+            # Those that do not listen yet come first, since only these can fail: found before, they
+            # are bound, and cannot listen while an instance that opened the port itself does.
+            for address in sorted(defined.keys() - opened.keys(), key=self._listens):
+                _listen(self._open[address], defined[address])  # the backlog may differ
         except ConfigurationError:
             for sock in opened.values():
                 sock.close()
@@ -84,6 +84,9 @@ class Sockets:
             del self._open[address]
         self._open.update(opened)
         self.wanted = wanted
+
+    def _listens(self, address: _Address) -> bool:
+        return bool(self._open[address].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
     def of(self, name: str) -> list[Handed]:
         """Return the sockets for a process of a definition that is started next, in their order.
