@@ -22,7 +22,7 @@ from lymph.config.printable import quoted
 from lymph.events.deadletters import DeadLetter, DeadLetters
 from lymph.events.queues import Queues
 
-__all__ = ['choose', 'find', 'open_both', 'open_dead_letters', 'run_list', 'run_show']
+__all__ = ['choose', 'find', 'open_dead_letters', 'open_letters_and_queues', 'run_list', 'run_show']
 
 T = TypeVar('T')
 _ADVICE = '`lymph dlq list` shows which there are'
@@ -68,12 +68,12 @@ def open_dead_letters(settings: Settings) -> Iterator[DeadLetters]:
 
     Raises ConfigurationError when it keeps none.
     """
-    with open_both(settings) as (letters, _):
+    with open_letters_and_queues(settings) as (letters, _):
         yield letters
 
 
 @contextmanager
-def open_both(settings: Settings) -> Iterator[tuple[DeadLetters, Queues | None]]:
+def open_letters_and_queues(settings: Settings) -> Iterator[tuple[DeadLetters, Queues | None]]:
     """Open the dead letters as `open_dead_letters` does, and the queues, if there are any."""
     with open_client(settings) as client:
         events = client.container.events

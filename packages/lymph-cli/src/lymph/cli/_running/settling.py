@@ -13,7 +13,7 @@ from click.exceptions import Exit
 
 from lymph.cli._arguments.filters import Filters
 from lymph.cli._running.confirming import confirm
-from lymph.cli._running.dead_letters import choose, find, open_both, open_dead_letters
+from lymph.cli._running.dead_letters import choose, find, open_dead_letters, open_letters_and_queues
 from lymph.cli.outcomes import FAILED, OperationFailed
 from lymph.cli.output import say
 from lymph.cli.printing import Printer
@@ -62,7 +62,7 @@ def _id_and_queue(letter: DeadLetter) -> tuple[str, str]:
 def replay(settings: Settings, **choice: Any) -> None:
     """Replay what is chosen; raises Exit unless all of it was replayed."""
     chosen = _Choice(**choice)
-    with open_both(settings) as (letters, known):
+    with open_letters_and_queues(settings) as (letters, known):
         queues = chosen.queues(letters)
         done = set() if chosen.dry_run else _settle(settings, queues, letters.replay, 'replayed')
         left = set() if chosen.dry_run else queues.keys() - done
@@ -71,7 +71,7 @@ def replay(settings: Settings, **choice: Any) -> None:
     if gone:
         names = ', '.join(sorted({queues[id] for id in gone}))
         say(f'{len(gone)} stay, because their queue is gone: {names}')
-    _tell_taken(len(left - gone))
+    _report_taken(len(left - gone))
     if left:
         raise Exit(FAILED)
 
@@ -86,7 +86,7 @@ def drop(settings: Settings, yes: bool, **choice: Any) -> None:
         done = set() if chosen.dry_run else _settle(settings, queues, letters.drop, 'dropped')
     left = set() if chosen.dry_run else queues.keys() - done
     _tell(settings, chosen, queues, done, 'drop')
-    _tell_taken(len(left))
+    _report_taken(len(left))
     if left:
         raise Exit(FAILED)
 
@@ -102,7 +102,7 @@ def _without_queue(ids: set[str], letters: DeadLetters, known: Queues | None) ->
     return {id for id, queue in there.items() if queue not in existing}
 
 
-def _tell_taken(count: int) -> None:
+def _report_taken(count: int) -> None:
     # RabbitMQ hides from others what one process reads, so they may be there again soon.
     if count:
         say(

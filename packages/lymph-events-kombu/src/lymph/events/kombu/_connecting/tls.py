@@ -20,7 +20,7 @@ from typing import Any
 
 from gevent import ssl
 
-__all__ = ['FILES', 'OPTIONS', 'REQUIREMENTS', 'check', 'requirement', 'secure']
+__all__ = ['FILES', 'OPTIONS', 'REQUIREMENTS', 'check', 'secure', 'verify_mode']
 
 OPTIONS = frozenset(
     (
@@ -56,7 +56,7 @@ def check(options: Mapping[str, Any]) -> None:
     _context(options)
 
 
-def requirement(options: Mapping[str, Any]) -> Any:
+def verify_mode(options: Mapping[str, Any]) -> Any:
     """Return `cert_reqs` of the options as `ssl.SSLContext.verify_mode` takes it."""
     needed = options.get('cert_reqs', ssl.CERT_REQUIRED)
     if isinstance(needed, str):
@@ -66,7 +66,7 @@ def requirement(options: Mapping[str, Any]) -> Any:
 
 def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    needed = requirement(options)
+    needed = verify_mode(options)
     context.check_hostname = options.get('check_hostname', needed != ssl.CERT_NONE)
     context.verify_mode = needed
     if options.get('certfile'):

@@ -22,7 +22,7 @@ from gevent.monkey import is_module_patched
 from lymph.core._system.connecting import create_connection
 from lymph.core._system.private_parts import as_expected, assigns, takes
 from lymph.events.kombu._connecting.errors import BrokerError
-from lymph.events.kombu._connecting.tls import requirement, secure
+from lymph.events.kombu._connecting.tls import secure, verify_mode
 
 __all__ = ['CHUNK', 'GeventConnection', 'PublicConnection', 'RedisConnection']
 
@@ -211,7 +211,7 @@ def _tls_arguments(tls: bool | Mapping[str, Any]) -> dict[str, Any]:
             'docs/private-parts.md lists'
         )
     known = {name: options[key] for key, name in _TLS_ARGUMENTS.items() if key in options}
-    return {'ssl_cert_reqs': requirement(options), **known}
+    return {'ssl_cert_reqs': verify_mode(options), **known}
 
 
 def _is_expected() -> bool:
