@@ -237,7 +237,10 @@ def _contract_breach(group: str, found: object, where: Location | str | None) ->
 
 
 def _kind_breach(group: str, found: object, kind: type, instance: bool) -> str | None:
-    """Return the rule of `kind` that an object breaks, or None. Raises TypeError for no class."""
+    """Return the rule of `kind` that an object breaks, or None.
+
+    Raises TypeError if `kind` is not a class.
+    """
     if not isinstance(kind, type):
         raise TypeError(f'expected a class as kind, found {object_name(kind)}')
     breach = _breach(found, kind, instance, f'{kind.__module__}:{kind.__qualname__}')
@@ -257,7 +260,7 @@ def _kind_breach(group: str, found: object, kind: type, instance: bool) -> str |
 
 
 def _breach(found: object, base: type, instance: bool, named: str) -> str | None:
-    """Return the rule that an object breaks, or None; `named` is what the rule calls `base`."""
+    """Return the rule that an object breaks, or None; `named` is the name of `base` in the rule."""
     try:
         if instance:
             if not isinstance(found, base):
@@ -274,7 +277,7 @@ def _breach(found: object, base: type, instance: bool, named: str) -> str | None
 
 
 def _unknown(group: str, name: str, where: Location | str | None) -> str:
-    """Return what an error says of a name that no installed distribution publishes.
+    """Return the text of the error for a name that no installed distribution publishes.
 
     Raises PluginError if the contract of the group is damaged.
     """

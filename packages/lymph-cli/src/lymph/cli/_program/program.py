@@ -123,7 +123,7 @@ def _described(plugin: InstalledPlugin) -> click.Command:
 
 
 def _summary(command: click.Command) -> click.Command:
-    """Return a command of ours that says in lists what a command of others says of itself."""
+    """Return a command for lists, with only the summary of another distribution's command."""
     text = one_line(command.get_short_help_str(SUMMARY))
     return click.Command(command.name, short_help=text, hidden=bool(command.hidden))
 
@@ -134,7 +134,7 @@ def _is_own(plugin: InstalledPlugin | None) -> bool:
 
 @click.pass_context
 def _begin(context: click.Context, /, **given: Any) -> None:
-    """Show the help without a subcommand; hand its options on to the one there is."""
+    """Show the help if there is no subcommand, or else pass the options to the subcommand."""
     name = context.invoked_subcommand
     if name is None:
         click.echo(context.get_help())

@@ -1,8 +1,8 @@
-"""Following the logs that instances publish; `lymph.core._monitoring.log_publisher` has the form.
+"""Following the logs that instances publish; `lymph.core._monitoring.log_publisher` has the format.
 
-One socket is connected to all of them and connects again by itself. Each record has a number; where
-one is missing, words on stderr say how many were lost: because they were not read in time, or while
-the connection was down.
+One socket is connected to all of them and reconnects by itself. Records are numbered. If numbers
+are missing, a line on stderr says how many records were lost: they were not read in time, or the
+connection was down.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class LogReader:
         say(f'following {_named(name, instance.identity)} at {instance.log_endpoint}')
 
     def remove(self, name: str, instance: ServiceInstance) -> None:
-        """Stop following an instance for a service; what was not added is ignored.
+        """Stop following an instance for a service; one that was not added is ignored.
 
         An instance that was added for another service or version too is still followed.
         """

@@ -47,7 +47,7 @@ def _http(container: ServiceContainer) -> Iterator[tuple[str, str]]:
 
 
 def _facts(container: ServiceContainer) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Return the facts of each interface: as registered, else as the interface gives them."""
+    """Return the facts of each interface, as they are registered or as the interface gives them."""
     if container.registered:
         return [(name, instance.serialize()) for name, instance in container.registered]
     return [(each.name, each.instance_facts()) for each in container.interfaces]

@@ -92,9 +92,9 @@ def drop(settings: Settings, yes: bool, **choice: Any) -> None:
 
 
 def _without_queue(ids: set[str], letters: DeadLetters, known: Queues | None) -> set[str]:
-    """Return the ids of dead letters that are there and whose queue does not exist.
+    """Return the ids of those dead letters that still exist and whose queue does not.
 
-    A backend that has no `Queues` leaves those alone that have no queue.
+    Without `Queues`, all that still exist count: such a backend leaves only those without a queue.
     """
     there = {letter.id: letter.queue for letter in letters.find_all(ids).values()} if ids else {}
     names = set(there.values())
