@@ -46,6 +46,22 @@ class _ClassLess(Exception):
         raise RuntimeError('no class')
 
 
+class _Unequal(Exception):
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise SystemExit('eq')
+
+    def __bool__(self) -> bool:
+        raise SystemExit('bool')
+
+
+def _circle() -> BaseException:
+    first, second = ValueError('first'), ValueError('second')
+    first.__cause__, second.__cause__ = second, first
+    return first
+
+
 def _group() -> BaseException:
     """Return an exception group, or on Python 3.10, which has none, an ordinary error."""
     group: Any = getattr(builtins, 'BaseExceptionGroup', None)
@@ -74,6 +90,8 @@ RAISED: tuple[Callable[[], BaseException], ...] = (
     _Quitting,
     _NoText,
     _ClassLess,
+    _Unequal,
+    _circle,
     lambda: OSError(2, 'no such file', 'name-\udcff'),
     lambda: ValueError('a NUL \x00, an escape \x1b[2J\nand two lines'),
     lambda: ValueError('long' * 100_000),
