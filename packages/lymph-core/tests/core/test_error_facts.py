@@ -240,6 +240,13 @@ CASES = {
         NotConnected, 'no', endpoint='tcp://127.0.0.1:1',
     ),
     'no time is left': Case(late, Expired, 'no'),
+    'no time is left to connect': Case(
+        lambda it: it.call('wait', timeout=1e-9), Expired, 'no', timeout=1e-9
+    ),
+    'no time is left to connect, found by name': Case(
+        lambda it: it.knowing(DEAD).request('echo', 'echo.wait', timeout=1e-9),
+        Expired, 'no', endpoint=None, timeout=1e-9,
+    ),
     'no time is given': Case(lambda it: it.call('wait', timeout=0), Expired, 'no', timeout=0),
     'no time is given to an interface': Case(
         lambda it: it.echo.request(DEAD, 'echo.wait', timeout=-1),

@@ -119,8 +119,13 @@ class Call:
         """Whether all known instances have failed to connect."""
         return 0 < max(1, self.known) <= len(self.unreached)
 
-    def not_connected(self) -> NotConnected:
-        """Return the error for the whole call: how many instances are known, and why none works."""
+    def not_connected(self) -> NotConnected | Expired:
+        """Return the error for the whole call: how many instances are known, and why none works.
+
+        Expired if no connection was tried because the deadline had passed before.
+        """
+        if not self.unreached:
+            return Expired(f'{subject_text(self.subject)}: no time left to connect')
         if not self.known:
             return NotConnected(*self.unreached.values())
         count = len(self.unreached)

@@ -42,7 +42,10 @@ class Race:
         self._failed = False  # whether a connection of this race has failed
 
     def run(self) -> Connection:
-        """Return a connection to send on; raises NotConnected when there is none in time."""
+        """Return a connection to send on.
+
+        Raises NotConnected when there is none in time, Expired when there was no time to try.
+        """
         # Each pass of the loop: take a link that is up; wait also for connections that other calls
         # began; begin new connections if the head start of the last ones is over; then wait until
         # a connection has come up or failed. A silent peer gets the call if nothing is left to try.

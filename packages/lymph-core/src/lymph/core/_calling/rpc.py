@@ -143,7 +143,8 @@ class Rpc(Component):
 
         The instance is chosen among those that serve the version of the call, and preferably among
         those not tried yet. Raises LookupFailure when no instance serves it, NotConnected when no
-        connection comes up before the deadline, Expired when the registry does not answer by then.
+        connection comes up before the deadline, Expired when the registry does not answer by then
+        or no time is left to connect.
         """
         address = call.address
         dialer = self._dialer
