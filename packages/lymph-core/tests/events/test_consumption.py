@@ -185,6 +185,16 @@ def test_lease_is_retried_after_an_error_of_the_store(consumption, store, monkey
     eventually(lambda: inbox.numbers == [1])
 
 
+def test_lasting_error_of_the_store_is_logged_once_a_minute(
+    consumption, store, monkeypatch, caplog
+):
+    monkeypatch.setattr('lymph.events.consumption._AFTER_ERROR', 0.001)
+    store.error = LymphError('no disk')
+    consumption.add('queue', subscription(Inbox()))
+    eventually(lambda: len(store.demands) > 5)
+    assert caplog.messages == ['cannot fetch events, trying again: no disk']
+
+
 def test_no_event_is_leased_until_a_worker_is_free(consumption, store, component):
     busy, inbox = Signal(), Inbox()
     for _ in range(3):

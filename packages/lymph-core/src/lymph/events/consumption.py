@@ -34,6 +34,7 @@ from gevent.event import Event as Signal
 from lymph.core.components import Component
 from lymph.core.failures import Killed, error_line, error_text, log_failure
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.attempts import Attempts
 from lymph.events.backoff import Backoff
 from lymph.events.base import Subscription
@@ -90,6 +91,7 @@ class Consumption:
         self._wake = Signal()
         self._paused = False
         self._loop: Greenlet | None = None
+        self._reminder = Reminder()
         self._attempts = Attempts(component, backoff)
 
     # Called by the event system.
@@ -164,12 +166,12 @@ class Consumption:
                 self._pause_after(error)
                 self._look_again(demands)
 
-    @staticmethod
-    def _pause_after(error: BaseException) -> None:
+    def _pause_after(self, error: BaseException) -> None:
         text = 'cannot fetch events, trying again'
-        if isinstance(error, LymphError):
+        due = self._reminder.due(time.monotonic())  # a full disk may last for a night
+        if due and isinstance(error, LymphError):
             logger.error('%s: %s', text, error_text(error))
-        else:
+        elif due:
             log_failure(logger, error, text)
         gevent.sleep(_AFTER_ERROR)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 import gevent
 
 from lymph.core.components import Component
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.log_limits import Reminder
 from lymph.events._embedded.claims import HeldClaims, give_up
 from lymph.events._embedded.clock import Database
 from lymph.events._embedded.committer import Committer, Ticket
@@ -49,6 +51,7 @@ class DatabaseStore:
         self._wake_queue = wake_queue
         self._failed: list[tuple[_Settling, tuple[str, ...]]] = []
         self._retrying: Greenlet | None = None
+        self._reminder = Reminder()
 
     def lease(self, demands: Sequence[Demand]) -> Leased:
         """Lease events in one transaction; wait for it as long as it takes.
@@ -106,7 +109,8 @@ class DatabaseStore:
                 return
             self._failed.append((settling, tuple(queues)))
             if not self._retrying:
-                logger.error('cannot settle an event, trying again: %s', ticket.error)
+                if self._reminder.due(time.monotonic()):
+                    logger.error('cannot settle an event, trying again: %s', ticket.error)
                 self._retrying = self._component.spawn(self._again)
 
         self._committer.submit(settling, on_done=done)
