@@ -160,6 +160,12 @@ def test_unserializable_payload_is_not_emitted(emitter):
         emitter.emit('done', delay=-1)
 
 
+@pytest.mark.parametrize('headers', [5, 'text', [('a', 1)], []], ids=repr)
+def test_headers_of_an_event_that_are_no_mapping_are_an_error_of_one_line(emitter, headers):
+    with pytest.raises(TypeError, match='expected the headers of done as a dict, found'):
+        emitter.container.emit_event('done', {}, headers=headers)
+
+
 def test_nothing_is_emitted_after_the_stop(emitter):
     emitter.container.stop()
     with pytest.raises(EmitFailure):

@@ -255,12 +255,14 @@ class CallerSide(Componentized):
         All events pass here, so tests can mock this method. The event is delivered after `delay`
         seconds, at most a hundred years. `source` is the identity of this process by default.
         `headers` are sent with it, next to its trace id. Raises EmitFailure when it may be lost,
-        SerializationError for a payload that cannot be serialized, TypeError for a payload that is
-        not a mapping, ValueError for an invalid delay.
+        SerializationError for a payload that cannot be serialized, TypeError for a payload or
+        headers that are not a mapping, ValueError for an invalid delay.
         """
         self._expect_own_thread(f'{type} was emitted')
         if payload is not None and not isinstance(payload, (dict, Mapping)):
             raise TypeError(f'expected the payload of {type} as a dict, found {quoted(payload)}')
+        if headers is not None and not isinstance(headers, (dict, Mapping)):
+            raise TypeError(f'expected the headers of {type} as a dict, found {quoted(headers)}')
         check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
         self.events.emit(Event(type, payload, source or self.identity, known), delay)
