@@ -150,3 +150,21 @@ def test_similar_names_are_computed_in_one_module():
         if re.search(r'^(from|import) difflib|[\'"]difflib:', path.read_text(), re.MULTILINE)
     }
     assert comparing == {'lymph.config.suggestions'}
+
+
+@pytest.mark.parametrize(
+    ('code', 'module'),
+    [
+        (r'fcntl\.flock\(', 'lymph.core._system.lock_files'),
+        (r'was made before a fork; make|was stopped; make', 'lymph.core._system.refusals'),
+    ],
+    ids=['lock files', 'refusals of stopped and forked objects'],
+)
+def test_lock_files_and_refusals_are_in_one_module(code, module):
+    using = {
+        name
+        for found in MODULES.values()
+        for name, path in found.items()
+        if not name.startswith('lymph.testing.') and re.search(code, path.read_text())
+    }
+    assert using == {module}
