@@ -25,8 +25,8 @@ __all__ = [
     'OPTIONS',
     'CallKeywords',
     'CallOptions',
-    'expect_options',
     'seconds_to_wait',
+    'wrong_options',
 ]
 
 _LONGEST: Final = 1e10  # seconds
@@ -124,13 +124,12 @@ class CallOptions:
 _known = functools.lru_cache(maxsize=256, typed=True)(CallOptions)
 
 
-def expect_options(options: object, what: str) -> None:
-    """Raise TypeError unless `options` are CallOptions; `what` names the call."""
-    if not isinstance(options, CallOptions):
-        what = printable(what, SUBJECT) if isinstance(what, str) else quoted(what)
-        raise TypeError(
-            f'{what}: expected options such as CallOptions(timeout=3), found {quoted(options)}'
-        )
+def wrong_options(options: object, what: str) -> TypeError:
+    """Return the error for `options` that are not CallOptions; `what` names the call."""
+    what = printable(what, SUBJECT) if isinstance(what, str) else quoted(what)
+    return TypeError(
+        f'{what}: expected options such as CallOptions(timeout=3), found {quoted(options)}'
+    )
 
 
 def seconds_to_wait(timeout: Any, what: str) -> float:

@@ -18,7 +18,7 @@ from lymph.core.call_options import (
     DEFAULT_OPTIONS,
     CallKeywords,
     CallOptions,
-    expect_options,
+    wrong_options,
 )
 from lymph.core.channels import RequestChannel, subject_text
 from lymph.core.components import Component, Componentized
@@ -152,8 +152,8 @@ class CallerSide(Componentized):
         """
         if get_ident() != self._thread:
             raise WrongThread(f'{subject} was called')
-        if options is not DEFAULT_OPTIONS:
-            expect_options(options, subject)
+        if options is not DEFAULT_OPTIONS and not isinstance(options, CallOptions):
+            raise wrong_options(options, subject)
         if changes:
             options = options.changed(subject, changes, address)
         return self.rpc.request(Call.begin(address, subject, body, options, self._timeout))
