@@ -214,6 +214,27 @@ def test_the_only_instance_is_tried_again_with_pauses_when_it_fails(reach, trans
     assert len(transport.tries) == 5
 
 
+def test_attempt_of_another_call_counts_for_a_call_that_wakes_up_after_it(
+    reach, transport, monkeypatch
+):
+    rpc = reach('refused')
+    for _ in range(2):
+        with pytest.raises(NotConnected):
+            send(rpc)
+    sleep = gevent.sleep
+
+    def wake_up_late(seconds):
+        monkeypatch.setattr(gevent, 'sleep', sleep)
+        sleep(seconds)
+        with pytest.raises(NotConnected):
+            send(rpc)
+
+    monkeypatch.setattr(gevent, 'sleep', wake_up_late)
+    with pytest.raises(NotConnected, match='puppet://refused: refused'):
+        send(rpc)
+    assert len(transport.tries) == 3
+
+
 def test_silent_peer_is_called_if_it_is_the_only_one(reach, transport, spawn):
     rpc = reach('up', 'a')
     rpc.connect('puppet://up')

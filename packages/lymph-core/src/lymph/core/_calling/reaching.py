@@ -112,14 +112,22 @@ class Race:
     def _insist(self, now: float) -> list[str]:
         """Return an endpoint to try again before its pause is over, since there is no other.
 
-        Waits until it may be dialled (`Reachability.insist_at`).
+        Waits until it may be dialled (`Reachability.insist_at`). An endpoint that another call has
+        dialled in vain meanwhile has failed for this call, too.
         """
-        if not self._untried:
-            return []
-        at, endpoint = min((self._dialer.way(e).insist_at(), e) for e in self._untried)
-        if at > now:
+        while self._untried:
+            at, endpoint = min((self._dialer.way(e).insist_at(), e) for e in self._untried)
+            if at <= now:
+                return [endpoint]
+            way = self._dialer.way(endpoint)
+            ended = way.ended
             gevent.sleep(min(at, self._call.deadline) - now)
-        return [endpoint]
+            if way.ended == ended:
+                return [endpoint]
+            self._untried.remove(endpoint)
+            self._note_failure(endpoint, f'{endpoint}: {way.reason}')
+            now = time.monotonic()
+        return []
 
     def _wait(self, until: float) -> None:
         """Wait until a connection is up or down; note those that have failed."""
