@@ -6,6 +6,7 @@ one is dropped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -180,16 +181,43 @@ class ReplyChannel:
     raise when the caller has disconnected: the answer is dropped.
     """
 
-    __slots__ = ('_link', '_new_id', '_thread', 'detached', 'headers', 'message', 'reply_sent')
+    __slots__ = (
+        '_link',
+        '_new_id',
+        '_thread',
+        'deadline',
+        'detached',
+        'headers',
+        'message',
+        'reply_sent',
+    )
 
-    def __init__(self, link: Link, message: Message, new_id: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        message: Message,
+        new_id: Callable[[], bytes],
+        deadline: float | None = None,
+    ) -> None:
         self.message = message
+        self.deadline = deadline  # a time of `time.monotonic`; None: the caller waits for ever
         self.headers = EMPTY_MAP  # packed, for a REP, ACK or ERROR
         self.reply_sent = False
         self.detached = False
         self._link = link
         self._new_id = new_id
         self._thread = get_ident()
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for the answer: its deadline has passed, or the caller has gone.
+
+        False once an answer was sent.
+        """
+        if self.reply_sent:
+            return False
+        late = self.deadline is not None and self.deadline <= time.monotonic()
+        return late or not self._link.up
 
     def reply(self, body: Any) -> None:
         """Send `body` as the result.

@@ -9,7 +9,7 @@ from typing import Any
 from lymph.core import trace
 from lymph.core._declaring.signatures import Signature
 from lymph.core._hosting.methods import HostedMethod
-from lymph.core._loop import deadlines
+from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
 from lymph.core.call_options import OPTIONS
 from lymph.core.channels import ReplyChannel
@@ -29,23 +29,22 @@ def run_call(
     method: HostedMethod,
     channel: ReplyChannel,
     trace_id: str | None,
-    deadline: float | None,
     error_hook: Hook,
     log: LimitedLog,
 ) -> None:
     """Run `method` for the request of `channel` and answer it, whatever happens.
 
-    Runs in a worker, in an empty context. `deadline` is a time of `time.monotonic`. An exception
-    that the method declares is sent as ERROR; any other, `SystemExit` included, as NACK with the
-    reason ``failed``, while its traceback is only logged here. The caller is answered before the
-    error is logged and `error_hook` is called. `log` limits how often errors of one class are
-    logged for a method.
+    Runs in a worker, in an empty context, whose current call `channel` becomes. An exception that
+    the method declares is sent as ERROR; any other, `SystemExit` included, as NACK with the reason
+    ``failed``, while its traceback is only logged here. The caller is answered before the error is
+    logged and `error_hook` is called. `log` limits how often errors of one class are logged for a
+    method.
     """
     trace.go_on(trace_id)
-    deadlines.set_current(deadline)
+    set_current_call(channel)
     started = time.monotonic()
     try:
-        body = _arguments(method, channel, deadline, started)
+        body = _arguments(method, channel, started)
     except Refused as error:
         refuse(method, channel, error)
         return
@@ -104,10 +103,9 @@ def _failed(
         error_hook(error, method=method.subject)
 
 
-def _arguments(
-    method: HostedMethod, channel: ReplyChannel, deadline: float | None, now: float
-) -> dict[str, Any]:
+def _arguments(method: HostedMethod, channel: ReplyChannel, now: float) -> dict[str, Any]:
     """Return the arguments of the request if they fit the method; raises Refused if they do not."""
+    deadline = channel.deadline
     if deadline is not None and deadline <= now:
         raise Refused('the deadline of the call has passed', 'expired')
     try:

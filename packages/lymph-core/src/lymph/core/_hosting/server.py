@@ -80,7 +80,7 @@ class RequestServer:
         message = Message.from_frames(frames)
         channel = ReplyChannel(link, message, self._new_id)
         try:
-            method, trace_id, deadline = self._open(message)
+            method, trace_id, channel.deadline = self._open(message)
         except Refused as error:
             if len(message.id) > HEADERS:
                 self._drop('id')  # the answer would contain it
@@ -92,7 +92,7 @@ class RequestServer:
         if self.refusing is not None and not method.vital:
             refuse(method, channel, Refused(_SAID[self.refusing], self.refusing))
         elif not workers.try_start(
-            run_call, method, channel, trace_id, deadline, self._error_hook, self._log
+            run_call, method, channel, trace_id, self._error_hook, self._log
         ):
             text = f'all {workers.size} handlers are busy'
             refuse(method, channel, Refused(text, 'overloaded'))

@@ -11,30 +11,42 @@ import heapq
 import logging
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Protocol
 
 import gevent
 
+from lymph.core._loop.current_call import current_call, set_current_call
 from lymph.core.failures import described, log_failure
 
 __all__ = ['Expirable', 'Expirations', 'current', 'remaining', 'set_current']
 
 logger = logging.getLogger(__name__)
 
-_deadline: ContextVar[float | None] = ContextVar('lymph_deadline', default=None)
-
 _TICK = 0.01  # seconds; deadlines are rounded up to multiples, so one timer event serves many
+
+
+class _Limit:
+    """Work that has a deadline and is no call."""
+
+    __slots__ = ('deadline',)
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline: float | None = deadline
+
+    @property
+    def given_up(self) -> bool:
+        return False
 
 
 def current() -> float | None:
     """Return the deadline of the current work, None if it has none."""
-    return _deadline.get()
+    call = current_call()
+    return None if call is None else call.deadline
 
 
 def set_current(deadline: float | None) -> None:
-    """Set the deadline of the current context; None removes it."""
-    _deadline.set(deadline)
+    """Set the deadline of the current context, which belongs to no call; None removes it."""
+    set_current_call(None if deadline is None else _Limit(deadline))
 
 
 def remaining(timeout: float) -> float:
@@ -42,10 +54,10 @@ def remaining(timeout: float) -> float:
 
     Without a deadline `timeout` is returned unchanged.
     """
-    deadline = _deadline.get()
-    if deadline is None:
+    call = current_call()
+    if call is None or call.deadline is None:
         return timeout
-    return max(0.0, min(timeout, deadline - time.monotonic()))
+    return max(0.0, min(timeout, call.deadline - time.monotonic()))
 
 
 class Expirable(Protocol):
