@@ -2,8 +2,8 @@
 
 What a registry, an event system or an HTTP server needs of the event loop and the operating system
 beyond its contract: connecting and looking up host names without blocking the loop, monotonic
-clocks, inherited sockets, rules for objects that were stopped or made before a fork, and checks of
-private parts of libraries.
+clocks, inherited sockets, rules for objects that were stopped or made before a fork, checks of
+private parts of libraries, and the chains of interceptors around units of work.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from lymph.core._system.private_parts import as_expected, assigns, takes
 from lymph.core._system.refusals import Availability, made_before_fork
 from lymph.core._system.resolving import resolver
 from lymph.core._system.threads import get_ident
+from lymph.core._work.chains import Chain, Chains, surround
 
 __all__ = [
     'Availability',
+    'Chain',
+    'Chains',
     'Expirations',
     'SocketMismatch',
     'SteadyClock',
@@ -34,5 +37,6 @@ __all__ = [
     'made_before_fork',
     'misdirected',
     'resolver',
+    'surround',
     'takes',
 ]

@@ -187,6 +187,7 @@ class ReplyChannel:
         '_thread',
         'deadline',
         'detached',
+        'entered',
         'headers',
         'message',
         'reply_sent',
@@ -204,6 +205,7 @@ class ReplyChannel:
         self.headers = EMPTY_MAP  # packed, for a REP, ACK or ERROR
         self.reply_sent = False
         self.detached = False
+        self.entered = False  # whether the method was called
         self._link = link
         self._new_id = new_id
         self._thread = get_ident()
@@ -271,6 +273,11 @@ class ReplyChannel:
     def detach(self) -> None:
         """Allow an answer after the method has returned; without one the caller gets a Timeout."""
         self.detached = True
+
+    @property
+    def peer(self) -> str:
+        """The network address of the caller."""
+        return self._link.peer
 
     def _send(self, type: bytes, headers: bytes, body: bytes) -> None:
         if get_ident() != self._thread:

@@ -107,7 +107,7 @@ class ServiceContainer(CallerSide):
         self._backdoor_settings: BackdoorSettings | None = None
         self._backdoor: OpenBackdoor | None = None
         self._advertising = self._advertised(registry.beyond_host)
-        self._methods = MethodTable()
+        self._methods = MethodTable(self.chains)
         self._server = RequestServer(self._methods, self.workers, self.error_hook)
         self._registrations = Registrations(registry, worker)
         #: runs serial handlers; its `partitioner` may be replaced before the start

@@ -17,6 +17,7 @@ from lymph.core._declaring.calling import CallsServices
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core._declaring.proxies import Caller, Proxy
 from lymph.core._declaring.tasks import Task
+from lymph.core._work.handling import HandlerWork
 from lymph.core.call_options import seconds_to_wait
 from lymph.core.components import Component, Componentized
 from lymph.core.events import Event
@@ -205,6 +206,7 @@ class Interface(CallsServices, Component):
                     once=once,
                     retry=retry,
                     durable=False,
+                    work=HandlerWork(f'{self.name}.{name}', self),
                 ),
                 lambda: self._subscriptions.pop(func, None),
             )

@@ -29,6 +29,7 @@ from typing import Any
 
 from lymph.config import ConfigView
 from lymph.core._system.threads import get_ident
+from lymph.core._work.handling import HandlerWork
 from lymph.core.components import Component
 from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetters
@@ -55,6 +56,7 @@ class Subscription:
                     event becomes a dead letter; see `deliveries`
     durable         the queue collects events while nobody consumes it; False for broadcast, once
                     and runtime subscriptions, whose queues end with the instance
+    work            what surrounds the handler, for the container
     ==============  ==============================================================================
     """
 
@@ -67,6 +69,7 @@ class Subscription:
     retry: int = 0
     durable: bool = True
     exclusive: bool = False
+    work: HandlerWork | None = None
 
     @property
     def temporary(self) -> bool:

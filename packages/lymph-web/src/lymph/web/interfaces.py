@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request
 
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
 from lymph.core._system.inherited import SocketMismatch, adopt, misdirected
+from lymph.core._work.chains import Chains
 from lymph.core.addresses import check_host, is_loopback, join_address
 from lymph.core.interfaces import Interface, InterfaceHost
 from lymph.core.options import refuse_near_misses
@@ -55,6 +56,7 @@ class WebHost(InterfaceHost, Protocol):
     worker: bool
     settings: ContainerSettings
     registry: BaseServiceRegistry
+    chains: Chains
 
     def announced_host(self, ip: str) -> str:
         """Return the host to announce for a port that listens on `ip`."""
@@ -94,7 +96,7 @@ class WebServiceInterface(Interface):
         super().__init__(container, name, version)
         #: the WSGI application that is served; may be replaced by one wrapped around it
         self.application: WSGIApplication
-        self.application = own = Application(self)
+        self.application = own = Application(self, container.chains.of('http', self))
         self._faults = own.faults
         self.debug = False
         self.limits = Limits()

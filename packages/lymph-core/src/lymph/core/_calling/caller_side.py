@@ -14,6 +14,7 @@ from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAU
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
+from lymph.core._work.chains import Chains
 from lymph.core.call_options import (
     DEFAULT_OPTIONS,
     CallKeywords,
@@ -73,6 +74,8 @@ class CallerSide(Componentized):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        #: the chains of interceptors around all units of work; for lymph itself
+        self.chains = Chains()
         self.rpc = Rpc(
             transport,
             lambda: self.registry,
@@ -283,7 +286,7 @@ class CallerSide(Componentized):
             if ended is not None:
                 ended()
 
-        wrapped = hosted(subscription, stats, end)
+        wrapped = hosted(subscription, stats, end, self.chains)
         self._handlers[wrapped] = stats  # before `subscribe`: `end` may run inside it
         self.metrics.add(stats)
         try:

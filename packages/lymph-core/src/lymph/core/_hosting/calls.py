@@ -11,11 +11,14 @@ from lymph.core._declaring.signatures import Signature
 from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
+from lymph.core._work.chains import surround
 from lymph.core.call_options import OPTIONS
 from lymph.core.channels import ReplyChannel
 from lymph.core.failures import Killed, error_name, error_text, log_failure
+from lymph.core.interceptors import Work
 from lymph.core.messages import IDEMPOTENT
 from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.core.reasons import DRAINING, FAILED
 from lymph.exceptions import Refused
 
 __all__ = ['logger', 'run_call']
@@ -35,52 +38,116 @@ def run_call(
     """Run `method` for the request of `channel` and answer it, whatever happens.
 
     Runs in a worker, in an empty context, whose current call `channel` becomes. An exception that
-    the method declares is sent as ERROR; any other, `SystemExit` included, as NACK with the reason
-    ``failed``, while its traceback is only logged here. The caller is answered before the error is
-    logged and `error_hook` is called. `log` limits how often errors of one class are logged for a
-    method.
+    the method declares is sent as ERROR, a Refused that is raised before the method was called as
+    NACK with its reason; any other, `SystemExit` included, as NACK with the reason ``failed``,
+    while its traceback is only logged here. The caller is answered before the error is logged and
+    `error_hook` is called. `log` limits how often errors of one class are logged for a method.
+
+    From the outside in: the context of the call is set; interceptors of plugins; what the interface
+    itself puts around its work (`lymph.core._work.chains`); the deadline and the arguments are
+    checked; the method. The result is packed and sent outside of all of them.
     """
     trace.go_on(trace_id)
     set_current_call(channel)
     started = time.monotonic()
-    try:
-        body = _arguments(method, channel, started)
-    except Refused as error:
-        refuse(method, channel, error)
-        return
     method.running += 1
-    if method.declaration.idempotent:
-        channel.headers = IDEMPOTENT
     try:
-        _invoke(method, channel, body)
+        _answer(method, channel, started)
         method.handled += 1
     except Killed:
         method.failed += 1
-        channel.nack(unless_reply_sent=True, text='the service stopped while it ran')
+        reason = FAILED if channel.entered else DRAINING
+        channel.nack(unless_reply_sent=True, reason=reason, text='the service stopped while it ran')
         raise
     except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-        method.failed += 1
-        _failed(method, channel, error, error_hook, log)
+        if channel.entered or not issubclass(type(error), Refused):
+            method.failed += 1
+            _failed(method, channel, error, error_hook, log)
+        else:
+            refuse(method, channel, error)  # type: ignore[arg-type]  # it is a Refused
     finally:
         method.running -= 1
         method.seconds += time.monotonic() - started
 
 
-def _invoke(method: HostedMethod, channel: ReplyChannel, body: dict[str, Any]) -> None:
-    """Call the method with its arguments; send its result, or an error that it declares."""
-    if method.declaration.raw:
-        method.func(channel, **body)
-        if not channel.reply_sent and not channel.detached:
-            channel.nack(text=f'{method.subject} returned without an answer')
-        return
+def _answer(method: HostedMethod, channel: ReplyChannel, now: float) -> None:
+    """Run the method inside its interceptors; send its result, or an error that it declares."""
+    declaration, steps = method.declaration, method.chain.steps
     try:
-        result = method.func(**body)
+        if steps:
+            work = RpcWork(method, channel)
+            result = surround(steps, work, work.enter)
+        else:
+            result = _enter(method, channel, now)
     except Killed:
         raise
-    except method.declaration.raises as error:
+    except declaration.raises as error:
+        if issubclass(type(error), Refused) and not channel.entered:
+            raise
         channel.error(type=error_name(error), message=error_text(error, _TOLD))
-    else:
+        return
+    if not (declaration.raw and channel.entered):
         channel.reply(result)
+    elif not channel.reply_sent and not channel.detached:
+        channel.nack(text=f'{method.subject} returned without an answer')
+
+
+class RpcWork(Work):
+    """A request, as the interceptors of the service see it."""
+
+    kind = 'rpc'
+
+    def __init__(self, method: HostedMethod, channel: ReplyChannel) -> None:
+        super().__init__('rpc', method.subject)
+        self.interface = method.interface.name
+        self.peer = channel.peer
+        self.trace_id = trace.get_id()
+        self.deadline = channel.deadline
+        self._method = method
+        self._channel = channel
+
+    def enter(self) -> Any:
+        """Call the method."""
+        return _enter(self._method, self._channel, time.monotonic(), self._arguments)
+
+    def _read_arguments(self) -> dict[str, Any]:
+        return _body(self._channel)
+
+
+def _enter(
+    method: HostedMethod,
+    channel: ReplyChannel,
+    now: float,
+    arguments: dict[str, Any] | None = None,
+) -> Any:
+    """Call the method with the arguments of the request, or with `arguments`.
+
+    Raises Refused if the deadline has passed or the arguments do not fit the method.
+    """
+    deadline = channel.deadline
+    if deadline is not None and deadline <= now:
+        raise Refused('the deadline of the call has passed', 'expired')
+    body = _body(channel) if arguments is None else arguments
+    declaration = method.declaration
+    problem = declaration.signature.problem(body)
+    if problem is not None:
+        hint = _about_options(declaration.signature, body)
+        raise Refused(f'{problem}{hint}', 'invalid_arguments')
+    channel.entered = True
+    if declaration.idempotent:
+        channel.headers = IDEMPOTENT
+    return method.func(channel, **body) if declaration.raw else method.func(**body)
+
+
+def _body(channel: ReplyChannel) -> dict[str, Any]:
+    """Return the arguments of a request; raises Refused if there are none."""
+    try:
+        body = channel.message.body
+    except Exception as error:
+        raise Refused(error_text(error), 'malformed') from error
+    if not isinstance(body, dict):
+        raise Refused(f'expected the arguments as a map, found {type(body).__name__}', 'malformed')
+    return body
 
 
 def _failed(
@@ -101,24 +168,6 @@ def _failed(
         if told:
             log_failure(logger, error, '%s failed', method.subject)
         error_hook(error, method=method.subject)
-
-
-def _arguments(method: HostedMethod, channel: ReplyChannel, now: float) -> dict[str, Any]:
-    """Return the arguments of the request if they fit the method; raises Refused if they do not."""
-    deadline = channel.deadline
-    if deadline is not None and deadline <= now:
-        raise Refused('the deadline of the call has passed', 'expired')
-    try:
-        body = channel.message.body
-    except Exception as error:
-        raise Refused(error_text(error), 'malformed') from error
-    if not isinstance(body, dict):
-        raise Refused(f'expected the arguments as a map, found {type(body).__name__}', 'malformed')
-    signature = method.declaration.signature
-    problem = signature.problem(body)
-    if problem is not None:
-        raise Refused(f'{problem}{_about_options(signature, body)}', 'invalid_arguments')
-    return body
 
 
 def _about_options(signature: Signature, body: dict[str, Any]) -> str:

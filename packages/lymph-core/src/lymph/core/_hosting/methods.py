@@ -10,6 +10,7 @@ from typing import Any
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.suggestions import close_name
 from lymph.core._declaring.declarations import RpcDeclaration
+from lymph.core._work.chains import Chain, Chains
 from lymph.core.interfaces import Interface
 from lymph.core.limits import SUBJECT
 from lymph.core.monitoring.metrics import Sample
@@ -27,6 +28,7 @@ class HostedMethod:
     interface: Interface
     declaration: RpcDeclaration
     func: Callable[..., Any]
+    chain: Chain = field(default_factory=Chain)  # what surrounds its calls
     vital: bool = False  # answered even when the container is full, starting or stopping
     running: int = 0
     handled: int = 0
@@ -52,7 +54,8 @@ class MethodTable:
     process of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, chains: Chains) -> None:
+        self._chains = chains
         self.interfaces: dict[tuple[str, Version | None], Interface] = {}
         self._methods: dict[tuple[str, Version | None, str], HostedMethod] = {}
         # Results of earlier searches, by subject and wanted version: the one method that serves the
@@ -74,7 +77,12 @@ class MethodTable:
         self.interfaces[key] = interface
         for name, declaration in interface.methods.items():
             self._methods[(interface.name, version, name)] = HostedMethod(
-                f'{interface.name}.{name}', interface, declaration, getattr(interface, name), vital
+                f'{interface.name}.{name}',
+                interface,
+                declaration,
+                getattr(interface, name),
+                self._chains.of('rpc', interface, vital),
+                vital,
             )
         for table in (self._found, self._turns, self._taking_turns):
             table.clear()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from lymph.core import trace
 from lymph.core._declaring.declarations import declared
 from lymph.core._loop import deadlines
+from lymph.core._work.chains import Chain, Chains, surround
+from lymph.core._work.handling import HandlerWork
 from lymph.core.events import Event
 from lymph.core.failures import Killed
+from lymph.core.interceptors import Work
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
@@ -116,6 +119,7 @@ def event_subscriptions(interface: Interface) -> list[Subscription]:
                 once=handler.once,
                 retry=handler.retry,
                 durable=not temporary,
+                work=HandlerWork(f'{interface.name}.{name}', interface),
             )
         )
     return found
@@ -132,6 +136,7 @@ def task_subscriptions(interface: Interface) -> list[Subscription]:
             broadcast=task.broadcast,
             retry=task.retry,
             durable=not task.broadcast,
+            work=HandlerWork(f'{interface.name}.{name}', interface, 'task'),
         )
         for name, task in interface.tasks.items()
     ]
@@ -141,16 +146,50 @@ def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
     return lambda event: task(**event.body)
 
 
+class EventWork(Work):
+    """An event or a task, as the interceptors of its handler see it."""
+
+    def __init__(self, about: HandlerWork, event: Event) -> None:
+        super().__init__(about.kind, about.name)
+        self.interface = None if about.interface is None else about.interface.name
+        self.peer = event.source
+        self.trace_id = trace.get_id()
+        self.attempt = event.attempt
+        self.event = event
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The payload of the event."""
+        assert self.event is not None
+        return self.event.body
+
+    @arguments.setter
+    def arguments(self, arguments: Mapping[str, Any]) -> None:
+        assert self.event is not None
+        self.event.body = dict(arguments)
+
+
 def hosted(
-    subscription: Subscription, stats: HandlerStats, ended: Callable[[], object]
+    subscription: Subscription, stats: HandlerStats, ended: Callable[[], object], chains: Chains
 ) -> Subscription:
     """Return the subscription with its handler wrapped: it sets the context and counts events.
 
-    The wrapper sets the trace id of the event and no deadline. Errors of the handler are counted
-    and raised again; the event system reports them and decides about the event. `ended()` is
-    called when the event of a `once` subscription was handled or has failed for good.
+    From the outside in: the trace id of the event is set, and no deadline; interceptors of plugins;
+    what the interface itself puts around its work (`lymph.core._work.chains`); the handler. Errors
+    are counted and raised again; the event system reports them and decides about the event.
+    `ended()` is called when the event of a `once` subscription was handled or has failed for good.
     """
     handler = subscription.handler
+    about = subscription.work or HandlerWork(subscription.queue_name)
+    chain = chains.of(about.kind, about.interface) if about.intercepted else Chain()
+
+    def work_on(event: Event) -> None:
+        if about.restored is not None:
+            event = about.restored(event)
+        if chain.steps:
+            surround(chain.steps, EventWork(about, event), partial(handler, event))
+        else:
+            handler(event)
 
     @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
     def handle(event: Event) -> None:
@@ -160,7 +199,7 @@ def hosted(
         started = time.monotonic()
         stats.running += 1
         try:
-            handler(event)
+            work_on(event)
             stats.handled += 1
         except Killed:
             raise

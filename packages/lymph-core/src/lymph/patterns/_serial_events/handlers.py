@@ -18,7 +18,7 @@ from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.queue_names import partition_queue, queue_name
 from lymph.events.versions import check_type
 from lymph.exceptions import EventRejected, LymphError, SerializationError
-from lymph.patterns._serial_events.carrying import carried, is_carried, restored, topic_of
+from lymph.patterns._serial_events.carrying import carried, is_carried, topic_of
 from lymph.patterns._serial_events.declaring import SerialDeclaration
 from lymph.patterns._serial_events.keys import key_text
 from lymph.patterns._serial_events.queues import feeding, handling
@@ -134,7 +134,7 @@ class SerialHandler:
             if self._left.is_set() or partition not in self._assigned:
                 continue
             subscription = self._host.subscribe(
-                handling(self._declaration, self.group, partition, self._handle)
+                handling(self._declaration, self.group, partition, self._handle, self._interface)
             )
             self._consumed[partition] = subscription
             if self._left.is_set():  # meanwhile, and the event system is paused already
@@ -167,6 +167,5 @@ class SerialHandler:
         return text
 
     def _handle(self, event: Event) -> None:
-        event = restored(event)
         check_type(self._declaration.event_types, event.type)
         self._handler(event)

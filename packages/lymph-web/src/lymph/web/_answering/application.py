@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextvars
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -18,6 +19,7 @@ from werkzeug.wrappers import Request
 
 from lymph.config.printable import printable
 from lymph.core import trace
+from lymph.core._work.chains import Chain, surround
 from lymph.core.failures import Killed, error_line
 from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.faults import (
@@ -29,6 +31,7 @@ from lymph.web._answering.faults import (
     trace_id_of,
 )
 from lymph.web._answering.health import Health
+from lymph.web._answering.work import HttpWork
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -41,6 +44,7 @@ access_logger = logging.getLogger('lymph.web.access')
 class Site(Protocol):
     """What an application needs of its interface."""
 
+    name: str
     url_map: Map
     request_class: type[Request]
     debug: bool
@@ -58,10 +62,15 @@ class Site(Protocol):
 
 
 class Application:
-    """Calls the method that a request's URL is mapped to, and turns errors into answers."""
+    """Calls the method that a request's URL is mapped to, and turns errors into answers.
 
-    def __init__(self, site: Site) -> None:
+    `chain` surrounds the choice of the method and its call (default: nothing does), but neither the
+    health check nor the parts of a streamed answer.
+    """
+
+    def __init__(self, site: Site, chain: Chain | None = None) -> None:
         self.site = site
+        self._chain = Chain() if chain is None else chain
         #: logs and reports errors, also for the server that runs this application
         self.faults = ErrorAnswers(self._report, self._is_debugging)
 
@@ -129,8 +138,26 @@ class Application:
             raise RequestEntityTooLarge
         if self.site.health.answers(request.path):
             return self.site.health.respond(request)
+        steps = self._chain.steps
+        if steps:
+            work = HttpWork(self.site, request)
+            answer = surround(steps, work, partial(self._respond_to, work))
+            return self._checked(answer, 'intercept')
         endpoint, arguments = self.site.url_map.bind_to_environ(request.environ).match()
-        response = getattr(self.site, endpoint)(request, **arguments)
+        return self._respond(endpoint, request, arguments)
+
+    def _respond_to(self, work: HttpWork) -> WSGIApplication:
+        if work.endpoint is None:
+            assert work.failure is not None
+            raise work.failure
+        return self._respond(work.endpoint, work.request, work.arguments)
+
+    def _respond(
+        self, endpoint: str, request: Request, arguments: Mapping[str, Any]
+    ) -> WSGIApplication:
+        return self._checked(getattr(self.site, endpoint)(request, **arguments), endpoint)
+
+    def _checked(self, response: Any, endpoint: str) -> WSGIApplication:
         if not callable(response):
             raise TypeError(
                 f'expected {type(self.site).__name__}.{endpoint} to return a werkzeug Response, '

@@ -1,0 +1,154 @@
+"""Chains of interceptors: built when plugins start and stop, run around each unit of work.
+
+A chain has a *step* for each interceptor, outermost first: the plugins in the order in which they
+were added to the container, then what the interface adds around its own work (`inner_steps`). Each
+boundary asks for its chain once and reads `Chain.steps` for each unit of work, so an empty chain
+costs one test::
+
+    steps = chain.steps
+    result = surround(steps, work, last) if steps else last()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from greenlet import getcurrent
+
+from lymph.core.failures import Killed
+from lymph.core.interceptors import Interceptor, Kind, Work
+
+__all__ = ['Chain', 'Chains', 'Step', 'surround']
+
+#: called with the unit of work and `proceed`; returns the result of the unit
+Step = Callable[[Work, Callable[[], Any]], Any]
+
+_TWICE: Final = 'proceed() was called a second time: the work runs once'
+_LATE: Final = 'proceed() was called after intercept() had returned'
+_ELSEWHERE: Final = 'proceed() was called in another greenlet than intercept()'
+
+
+class Chain:
+    """The steps around one kind of work; they are replaced when a plugin starts or stops."""
+
+    __slots__ = ('steps',)
+
+    def __init__(self, steps: tuple[Step, ...] = ()) -> None:
+        self.steps = steps
+
+
+class Chains:
+    """All chains of a container."""
+
+    def __init__(self) -> None:
+        self._plugins: list[_PluginStep] = []
+        self._chains: dict[tuple[Kind, int, bool], tuple[Chain, object]] = {}
+
+    def of(self, kind: Kind, interface: object = None, builtin: bool = False) -> Chain:
+        """Return the chain for work of a kind, always the same object.
+
+        `interface` is the one that does the work, if any. Work of the built-in interface
+        (`builtin`) is only intercepted by plugins that ask for it.
+        """
+        key = kind, id(interface), builtin  # an author's class may have no hash
+        if key not in self._chains:
+            self._chains[key] = Chain(self._steps(kind, interface, builtin)), interface
+        return self._chains[key][0]
+
+    def add(self, plugin: Interceptor) -> None:
+        """Add a plugin as the innermost of all plugins."""
+        self._plugins.append(_PluginStep(plugin))
+        self._build()
+
+    def remove(self, plugin: object) -> None:
+        """Remove a plugin, also from units of work that have not reached it; others are ignored."""
+        for step in [step for step in self._plugins if step.plugin is plugin]:
+            step.active = False
+            self._plugins.remove(step)
+            self._build()
+
+    def _build(self) -> None:
+        for (kind, _, builtin), (chain, interface) in self._chains.items():
+            chain.steps = self._steps(kind, interface, builtin)
+
+    def _steps(self, kind: Kind, interface: object, builtin: bool) -> tuple[Step, ...]:
+        outer: list[Step] = [
+            step
+            for step in self._plugins
+            if kind in step.plugin.kinds and (step.plugin.builtin or not builtin)
+        ]
+        return (*outer, *inner_steps(kind, interface))
+
+
+def inner_steps(kind: Kind, interface: object) -> list[Step]:
+    """Return the steps that an interface itself adds around its work, outermost first."""
+    if isinstance(interface, Interceptor) and kind in interface.kinds:
+        return [interface.intercept]
+    return []
+
+
+class _PluginStep:
+    """The step of a plugin; passes the work on once the plugin has stopped."""
+
+    __slots__ = ('active', 'plugin')
+
+    def __init__(self, plugin: Interceptor) -> None:
+        self.plugin = plugin
+        self.active = True
+
+    def __call__(self, work: Work, proceed: Callable[[], Any]) -> Any:
+        return self.plugin.intercept(work, proceed) if self.active else proceed()
+
+
+def surround(steps: tuple[Step, ...], work: Work, last: Callable[[], Any], index: int = 0) -> Any:
+    """Run `last()` inside the steps from `index` on; return or raise what the outermost does.
+
+    `Killed` always goes through, even if an interceptor catches it.
+    """
+    proceed = _Proceed(steps, work, last, index + 1)
+    try:
+        result = steps[index](work, proceed)
+    except Killed:
+        work.killed = True
+        raise
+    except BaseException as error:
+        if work.killed:
+            raise Killed from error
+        raise
+    finally:
+        proceed.spent = proceed.spent or _LATE
+    if work.killed:
+        raise Killed
+    return result
+
+
+class _Proceed:
+    """What an interceptor calls to have the work done; the interceptors after it come first."""
+
+    __slots__ = ('_greenlet', '_index', '_last', '_steps', '_work', 'spent')
+
+    def __init__(
+        self, steps: tuple[Step, ...], work: Work, last: Callable[[], Any], index: int
+    ) -> None:
+        self._steps = steps
+        self._work = work
+        self._last = last
+        self._index = index
+        self._greenlet = id(getcurrent())  # no reference: a greenlet that has one is not reused
+        self.spent = ''  # why it cannot be called any more
+
+    def __call__(self) -> Any:
+        """Do the work and return its result; raises what the work raises."""
+        if self.spent:
+            raise RuntimeError(self.spent)
+        if id(getcurrent()) != self._greenlet:
+            raise RuntimeError(_ELSEWHERE)
+        self.spent = _TWICE
+        if self._index < len(self._steps):
+            return surround(self._steps, self._work, self._last, self._index)
+        try:
+            return self._last()
+        except Killed:
+            self._work.killed = True
+            raise
