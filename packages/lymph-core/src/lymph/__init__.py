@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 __path__ = extend_path(__path__, __name__)
 
 _HOMES = {
+    'AsyncResult': 'lymph.core._loop.results',
     'ConfigurationError': 'lymph.exceptions',
     'ConnectionLost': 'lymph.exceptions',
     'EmitFailure': 'lymph.exceptions',
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
     from lymph.core._declaring.proxies import Proxy as Proxy
     from lymph.core._declaring.proxies import proxy as proxy
+    from lymph.core._loop.results import AsyncResult as AsyncResult
     from lymph.core.channels import ReplyChannel as ReplyChannel
     from lymph.core.decorators import event as event
     from lymph.core.decorators import raw_rpc as raw_rpc

@@ -6,23 +6,26 @@ Source: the manual, sections 4.4.3, 4.5.2 and 5.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from lymph.config.printable import quoted
 from lymph.core._declaring.callables import check_retry
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declare
+from lymph.core._declaring.method_types import AnyMethod, AnyRawMethod, RawRpcMethod, RpcMethod
 from lymph.core._declaring.tasks import Task
 from lymph.core.failures import described
 from lymph.events.topics import check_pattern
 
 __all__ = ['event', 'raw_rpc', 'rpc', 'task']
 
-F = TypeVar('F', bound=Callable[..., Any])
+P = ParamSpec('P')
+R = TypeVar('R')
+Handler = TypeVar('Handler', bound=Callable[[Any, Any], Any])  # takes self and the event
 
 
 def rpc(
     raises: tuple[type[BaseException], ...] | type[BaseException] = (), idempotent: bool = False
-) -> Callable[[F], F]:
+) -> Callable[[AnyMethod[P, R]], RpcMethod[Callable[P, R]]]:
     """Make a method callable from other processes: ``@lymph.rpc()``.
 
     Callers get exceptions of the classes in `raises` as RemoteError, all others as Failed.
@@ -36,10 +39,14 @@ def rpc(
     classes = raises if isinstance(raises, tuple) else (raises,)
     if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         raise TypeError(f'expected exception classes in raises, found {described(raises)}')
-    return lambda func: declare(func, RpcDeclaration(func, raises=classes, idempotent=idempotent))
+
+    def make(func: Callable[..., Any]) -> Any:  # the function itself, whatever checkers see
+        return declare(func, RpcDeclaration(func, raises=classes, idempotent=idempotent))
+
+    return make
 
 
-def raw_rpc(*misused: object) -> Callable[[F], F]:
+def raw_rpc(*misused: object) -> Callable[[AnyRawMethod[P, R]], RawRpcMethod[Callable[P, R]]]:
     """Make a method callable that sends its answer itself: ``@lymph.raw_rpc()``.
 
     It gets a `ReplyChannel` as first argument after `self`. The caller gets a NACK if the method
@@ -47,7 +54,11 @@ def raw_rpc(*misused: object) -> Callable[[F], F]:
     """
     if misused:
         raise TypeError('write @lymph.raw_rpc() with parentheses')
-    return lambda func: declare(func, RpcDeclaration(func, raw=True))
+
+    def make(func: Callable[..., Any]) -> Any:  # as in `rpc`
+        return declare(func, RpcDeclaration(func, raw=True))
+
+    return make
 
 
 def event(
@@ -57,7 +68,7 @@ def event(
     once: bool = False,
     retry: int = 0,
     queue_name: str | None = None,
-) -> Callable[[F], F]:
+) -> Callable[[Handler], Handler]:
     """Make a method the handler of events: ``@lymph.event('task_done')``.
 
     The method takes the event as its one argument. The instances of the interface share the queue
@@ -102,7 +113,7 @@ def event(
 
 def task(
     sequential: bool = False, broadcast: bool = False, retry: int = 0
-) -> Callable[[Callable[..., Any]], Task]:
+) -> Callable[[AnyMethod[P, R]], Task[Callable[P, R]]]:
     """Make a method a task: ``self.method.apply(**arguments)`` queues it for a worker.
 
     With `sequential` each worker runs one call of the task at a time. With `broadcast` every worker
@@ -114,7 +125,7 @@ def task(
         raise TypeError('write @lymph.task() with parentheses')
     check_retry(retry)
 
-    def make(func: Callable[..., Any]) -> Task:
+    def make(func: Callable[..., Any]) -> Task[Callable[P, R]]:
         known = getattr(func, '_lymph_declaration', None)
         if known is not None:
             raise TypeError(

@@ -27,7 +27,8 @@ from lymph.exceptions import SubscriptionError, Timeout
 
 __all__ = ['Interface', 'InterfaceHost', 'Proxy', 'Service', 'configure', 'parts_of']
 
-Handler = TypeVar('Handler', bound=Callable[..., Any])
+#: takes the event, or the interface and the event
+Handler = TypeVar('Handler', bound=Callable[[Any], Any] | Callable[[Any, Any], Any])
 _serial = itertools.count(1)
 
 
@@ -93,7 +94,7 @@ class Interface(CallsServices, Component):
 
     methods: ClassVar[Mapping[str, RpcDeclaration]] = {}
     event_handlers: ClassVar[Mapping[str, EventDeclaration]] = {}
-    tasks: ClassVar[Mapping[str, Task]] = {}
+    tasks: ClassVar[Mapping[str, Task[Any]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -193,14 +194,14 @@ class Interface(CallsServices, Component):
         def subscribe(func: Handler) -> Handler:
             if func in self._subscriptions:
                 raise SubscriptionError(f'{func!r} is subscribed already; unsubscribe it first')
-            takes_interface = _parameters(func) == 2
+            handler: Callable[..., Any] = func
             name = getattr(func, '__name__', 'handler')
             queue = f'{self.name}.{name}.{self.container.identity}.{next(_serial)}'
             self._subscriptions[func] = self.container.subscribe(
                 Subscription(
                     queue,
                     event_types,
-                    (lambda event: func(self, event)) if takes_interface else func,
+                    (lambda event: handler(self, event)) if _parameters(func) == 2 else handler,
                     sequential=sequential,
                     broadcast=broadcast,
                     once=once,

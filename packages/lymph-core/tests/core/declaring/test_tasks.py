@@ -207,9 +207,21 @@ def test_task_must_take_self():
             pass
 
 
-def test_positional_arguments_are_rejected(service):
-    with pytest.raises(TypeError):
-        service.send.apply('a')
+def test_arguments_without_names_get_those_of_the_parameters(service, worker):
+    service.send.apply('a', text='b')
+    assert take(worker)[:2] == ('a', 'b')
+
+
+@pytest.mark.parametrize(
+    ('args', 'arguments', 'said'),
+    [
+        (('a', 'b', 'c'), {}, r'expected at most 2 arguments without a name \(to, text\), found 3'),
+        (('a',), {'to': 'b'}, r"mail\.send: 'to' is given twice: without and with its name"),
+    ],
+)
+def test_arguments_without_names_that_do_not_fit_are_rejected(service, args, arguments, said):
+    with pytest.raises(TypeError, match=said):
+        service.send.apply(*args, **arguments)
 
 
 def test_task_has_the_name_and_docstring_of_its_method():

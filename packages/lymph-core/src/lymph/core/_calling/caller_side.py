@@ -35,8 +35,9 @@ from lymph.events.checks import check_delay
 from lymph.exceptions import LookupFailure, RpcError, WrongThread
 
 if TYPE_CHECKING:
-    from gevent.event import AsyncResult
     from typing_extensions import Unpack
+
+    from lymph.core._loop.results import AsyncResult
 
 __all__ = ['CallerSide']
 

@@ -10,9 +10,8 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from gevent.event import AsyncResult
-
 from lymph.core import trace
+from lymph.core._loop.results import AsyncResult
 from lymph.core.failures import Killed
 from lymph.core.workers import Workers
 from lymph.exceptions import ConnectionLost, NotConnected

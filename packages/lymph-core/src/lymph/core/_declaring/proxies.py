@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from lymph.config.printable import printable, quoted
 from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
@@ -17,13 +17,15 @@ from lymph.exceptions import RemoteError
 from lymph.serializers.msgpack import pack
 
 if TYPE_CHECKING:
-    from gevent.event import AsyncResult
     from typing_extensions import Unpack
 
+    from lymph.core._loop.results import AsyncResult
     from lymph.core.call_options import CallKeywords
 
 __all__ = ['Caller', 'ErrorMap', 'Proxy', 'ProxyMethod', 'proxy']
 
+P = ParamSpec('P')
+R = TypeVar('R')
 ErrorMap = Mapping[str, type[BaseException]]
 
 
@@ -54,7 +56,7 @@ class _Target(NamedTuple):
     error_map: ErrorMap
 
 
-class ProxyMethod:
+class ProxyMethod(Generic[P, R]):
     """One remote method: call it with keyword arguments."""
 
     __slots__ = ('_subject', '_target')
@@ -63,7 +65,7 @@ class ProxyMethod:
         self._target = target
         self._subject = f'{target.namespace}.{name}'
 
-    def __call__(self, /, *args: Any, **arguments: Any) -> Any:
+    def __call__(self, /, *args: P.args, **arguments: P.kwargs) -> R:
         """Call the method and return its result.
 
         All keywords are arguments of the method, whatever their names; `Proxy.with_options` sets
@@ -74,7 +76,7 @@ class ProxyMethod:
             self._refuse(args)
         return self._call(arguments)
 
-    def defer(self, /, *args: Any, **arguments: Any) -> AsyncResult[Any]:
+    def defer(self, /, *args: P.args, **arguments: P.kwargs) -> AsyncResult[R]:
         """Call the method in the background and return an AsyncResult.
 
         Its `get()` returns the result or raises the error of the call. Raises at once:
@@ -91,10 +93,11 @@ class ProxyMethod:
             trace_id=target.options.trace_id,
         )
 
-    def _call(self, body: Mapping[str, Any] | bytes) -> Any:
+    def _call(self, body: Any) -> R:
         container, address, _, options, error_map = self._target
         try:
-            return container.request(address, self._subject, body, options=options)
+            result: R = container.request(address, self._subject, body, options=options)
+            return result
         except RemoteError as error:
             local = error_map.get(error.type)
             if local is None:
@@ -105,6 +108,16 @@ class ProxyMethod:
         raise TypeError(
             f'{self._subject}: arguments travel by name, found {quoted(args[0])} without one'
         )
+
+
+class UntypedMethod(Protocol):
+    """A `ProxyMethod` of which nothing is known: it takes arguments by name, whatever they are."""
+
+    def __call__(self, /, **arguments: Any) -> Any:
+        """Call the method and return its result."""
+
+    def defer(self, /, **arguments: Any) -> AsyncResult[Any]:
+        """Call the method in the background and return an AsyncResult."""
 
 
 class Proxy:
@@ -159,11 +172,11 @@ class Proxy:
             )
         return self._of(target._replace(options=target.options.changed(what, changes)))
 
-    def __getattr__(self, name: str) -> ProxyMethod:
+    def __getattr__(self, name: str) -> UntypedMethod:
         """Return the remote method of this name; raises AttributeError for ``_names``."""
         if name.startswith('_'):  # `copy`, `pickle` and others look for special methods
             raise AttributeError(name)
-        method = ProxyMethod(self._target, name)
+        method: ProxyMethod[..., Any] = ProxyMethod(self._target, name)
         self.__dict__[name] = method
         return method
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol, overload
+from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from lymph.core._declaring.callables import expect_method
+from lymph.core._declaring.positional import by_name
 from lymph.core._declaring.signatures import Signature, expect_parameters
 from lymph.exceptions import SubscriptionError
 
 __all__ = ['BoundTask', 'Task']
+
+P = ParamSpec('P')
+R = TypeVar('R')
+#: the signature of the method of an object; see `lymph.core._declaring.method_types`
+Bound_co = TypeVar('Bound_co', bound=Callable[..., Any], covariant=True)
 
 
 class _Emitter(Protocol):
@@ -24,30 +30,37 @@ class _Emitter(Protocol):
     def emit(self, event_type: str, payload: dict[str, Any], delay: float = 0) -> None: ...
 
 
-class BoundTask:
+class BoundTask(Generic[P, R]):
     """A task of an interface object: calling it runs it directly, `apply` queues it."""
 
-    def __init__(self, task: Task, interface: _Emitter) -> None:
+    def __init__(self, task: Task[Callable[P, R]], interface: _Emitter) -> None:
         functools.update_wrapper(self, task.func)
         self._task = task
         self._interface = interface
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._task.func(self._interface, *args, **kwargs)
+    def __call__(self, /, *args: P.args, **arguments: P.kwargs) -> R:
+        """Run the task here and now."""
+        result: R = self._task.func(self._interface, *args, **arguments)
+        return result
 
-    def apply(self, /, **arguments: Any) -> None:
+    def apply(self, /, *args: P.args, **arguments: P.kwargs) -> None:
         """Queue the task for a worker; return when the event system has stored it safely.
 
-        Raises TypeError when the arguments do not fit the method, SerializationError when they
-        cannot be serialized, EmitFailure when the task may be lost.
+        The arguments are those of the method. Raises TypeError when they do not fit it,
+        SerializationError when they cannot be serialized, EmitFailure when the task may be lost.
         """
-        problem = self._task.signature.problem(arguments)
+        called = f'{self._interface.name}.{self._task.name}'
+        signature = self._task.signature
+        named: dict[str, Any] = arguments
+        if args:
+            named = by_name(called, signature.parameters, args, arguments)
+        problem = signature.problem(named)
         if problem is not None:
-            raise TypeError(f'{self._interface.name}.{self._task.name}: {problem}')
-        self._interface.emit(self._task.event_type(self._interface.name), arguments)
+            raise TypeError(f'{called}: {problem}')
+        self._interface.emit(self._task.event_type(self._interface.name), named)
 
 
-class Task:
+class Task(Generic[Bound_co]):
     """The descriptor that `lymph.task` returns; see there for the parameters."""
 
     kind = 'task'
@@ -71,17 +84,21 @@ class Task:
         self._lymph_declaration = self
 
     @overload
-    def __get__(self, interface: None, owner: type) -> Task: ...
+    def __get__(
+        self: Task[Callable[P, R]], interface: None, owner: type
+    ) -> Task[Callable[P, R]]: ...
 
     @overload
-    def __get__(self, interface: _Emitter, owner: type) -> BoundTask: ...
+    def __get__(
+        self: Task[Callable[P, R]], interface: _Emitter, owner: type | None = None
+    ) -> BoundTask[P, R]: ...
 
-    def __get__(self, interface: _Emitter | None, owner: type) -> Task | BoundTask:
+    def __get__(self: Any, interface: _Emitter | None, owner: type | None = None) -> Any:
         return self if interface is None else BoundTask(self, interface)
 
     def event_type(self, interface_name: str) -> str:
         """Return the event type that carries this task for an interface."""
         return f'lymph.task.{interface_name}.{self.name}'
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
         raise SubscriptionError(f'{self.func.__qualname__} is a task; call it on an interface')

@@ -16,7 +16,7 @@ from lymph.events.topics import check_pattern
 
 __all__ = ['Key', 'SerialDeclaration', 'serial_event']
 
-F = TypeVar('F', bound=Callable[..., Any])
+Handler = TypeVar('Handler', bound=Callable[[Any, Any], Any])  # takes self and the event
 Key = Callable[[Any, Event], str | int | UUID | bytes]
 
 
@@ -44,7 +44,7 @@ class SerialDeclaration:
 
 def serial_event(
     *event_types: str, partition_count: int = 12, key: Key | None = None, retry: int = 0
-) -> Callable[[F], F]:
+) -> Callable[[Handler], Handler]:
     """Make a method a handler that handles the events of each key one at a time, in their order.
 
     `event_types` are topics, each may have wildcards. `key(interface, event)` returns the key of an
