@@ -15,10 +15,11 @@ from gevent.pool import Group
 
 from lymph.core._loop import deadlines
 from lymph.core._system.threads import get_ident
+from lymph.core._work.shield import Shieldable, cut_closing, kill_in_time
 from lymph.core.failures import Killed
 from lymph.exceptions import WrongThread
 
-__all__ = ['EndsByKilled', 'Greenlet', 'Pool']
+__all__ = ['EndsByKilled', 'Greenlet', 'Pool', 'kill_in_time']
 
 
 class EndsByKilled:
@@ -36,7 +37,7 @@ class EndsByKilled:
         super().kill(exception, block, timeout)  # type: ignore[misc]  # of the other base class
 
 
-class Greenlet(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only in the stubs
+class Greenlet(EndsByKilled, Shieldable, gevent.Greenlet):  # type: ignore[type-arg]  # of stubs
     """A greenlet that starts with a copy of its creator's context, without the deadline.
 
     gevent starts greenlets in an empty context, where the trace id would be lost.
@@ -70,6 +71,14 @@ class Pool(EndsByKilled, Group):
         """Start a greenlet of the pool; see `gevent.pool.Group.spawn`. Raises WrongThread."""
         self.check_thread()
         return super().spawn(*args, **kwargs)
+
+    def kill(
+        self, exception: Any = Killed, block: bool = True, timeout: float | None = None
+    ) -> None:
+        """End all greenlets; after `timeout` seconds, also those that still close resources."""
+        super().kill(exception, block, timeout)
+        if block:
+            cut_closing(self)
 
     def killone(
         self,

@@ -29,6 +29,7 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from lymph.core._system.threads import get_ident
+from lymph.core._work.shield import Shieldable, kill_in_time
 from lymph.core.failures import Killed, log_failure
 from lymph.core.greenlets import EndsByKilled
 from lymph.exceptions import WrongThread
@@ -43,7 +44,7 @@ _KEEP_IDLE = 256  # idle greenlets kept; each holds a few KiB of stack
 _NOTHING: tuple[Callable[..., Any], tuple[Any, ...]] = (bool, ())
 
 
-class _Worker(EndsByKilled, gevent.Greenlet):  # type: ignore[type-arg]  # only in the stubs
+class _Worker(EndsByKilled, Shieldable, gevent.Greenlet):  # type: ignore[type-arg]  # of stubs
     """Runs one task after another until its owner does not keep it.
 
     ========  ===============================  ===============================================
@@ -178,16 +179,15 @@ class Workers:
     def kill(self, timeout: float | None = None) -> int:
         """End all tasks and greenlets for good; return how many tasks were cut short.
 
-        Waits up to `timeout` seconds for them to end (None: as long as they take). A task that
-        calls this method is not ended itself.
+        Waits up to `timeout` seconds for them to end (None: as long as they take); those that still
+        close resources then are cut. A task that calls this method is not ended itself.
         """
         self._closed = True
         self._free.set()  # greenlets that wait in `start` raise Killed
         victims = (self._busy | set(self._idle)) - {getcurrent()}
         cut = len(self._busy & victims)
         self._idle.clear()
-        gevent.killall(list(victims), Killed, block=False)
-        gevent.joinall(list(victims), timeout)
+        kill_in_time(victims, timeout)
         for worker in [worker for worker in self._busy & victims if worker.dead]:
             self._finished(worker)  # its task had not begun
         self._quiet.set()

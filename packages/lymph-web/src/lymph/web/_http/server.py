@@ -22,7 +22,7 @@ from gevent.socket import socket as GeventSocket
 
 from lymph.core._system.private_parts import as_expected, takes
 from lymph.core.addresses import in_brackets
-from lymph.core.failures import Killed
+from lymph.core.greenlets import Greenlet, kill_in_time
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._http.connections import HttpConnection
@@ -40,6 +40,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 0.1  # seconds
 #: Seconds that a connection which was just accepted has for its first request when the server ends.
 _FIRST_REQUEST = 1.0
+_CUT_TIMEOUT = 1.0  # seconds that requests which are cut get to close their resources
 #: Whether an error of `do_read` can be answered here; gevent's own pause comes with a traceback.
 _PAUSES = as_expected(
     'gevent',
@@ -76,7 +77,7 @@ class WebServer(WSGIServer):
         super().__init__(
             listener,
             application,
-            spawn=Pool(self.limits.wsgi_pool_size),
+            spawn=Pool(self.limits.wsgi_pool_size, Greenlet),
             log=None,
             error_log=logger,
             environ={
@@ -153,7 +154,7 @@ class WebServer(WSGIServer):
             self._end_idle(connection)
         self.pool.join(timeout - patience)
         cut = len(self.pool)
-        self.pool.kill(Killed, timeout=1.0)
+        kill_in_time(self.pool, _CUT_TIMEOUT)
         self.limited_log.close()
         return cut
 

@@ -1,0 +1,102 @@
+"""Closing resources uncut: `Killed` is held back until the closing has ended.
+
+A commit or rollback that is interrupted leaves a connection in an unknown state. So a greenlet of
+lymph is shielded while it closes the resources of a unit of work:
+
+===============================  ==================================================================
+what                             while the greenlet closes resources
+===============================  ==================================================================
+`Killed`, the first cut          held back, and raised when the closing has ended
+`Killed` after `lift`            raised at once: the stop has waited for as long as it may
+timeouts of the author or of a   raised at once: they are part of the closing
+library
+===============================  ==================================================================
+
+Greenlets that are not lymph's have no shield, and lymph throws nothing into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import gevent
+from greenlet import getcurrent
+
+from lymph.core.failures import Killed
+
+__all__ = ['Shield', 'Shieldable', 'cut_closing', 'kill_in_time', 'shielded']
+
+
+class Shieldable:
+    """Mixin for greenlets: within a `Shield`, `throw` keeps `Killed` for later."""
+
+    _shields = 0  # how many `Shield`s the greenlet is in
+    _lifted = False
+    _held = False  # whether `Killed` is to be raised after the last of them
+
+    def throw(self, *args: Any) -> Any:
+        """Raise an exception in the greenlet; see `gevent.Greenlet.throw`. Only for the hub."""
+        if self._shields and not self._lifted and args and _is_killed(args[0]):
+            self._held = True
+            return None
+        return super().throw(*args)  # type: ignore[misc]  # of the other base class
+
+    def lift(self) -> None:
+        """Let `Killed` through from now on, whatever the greenlet does."""
+        self._lifted = True
+
+
+class Shield:
+    """Within this context manager, the current greenlet is not cut by `Killed`.
+
+    Leaving it raises a `Killed` that was held back.
+    """
+
+    __slots__ = ('_greenlet',)
+
+    def __enter__(self) -> None:
+        greenlet = getcurrent()
+        self._greenlet = greenlet if isinstance(greenlet, Shieldable) else None
+        if self._greenlet is not None:
+            self._greenlet._shields += 1  # noqa: SLF001 - of this module
+
+    def __exit__(self, *outcome: object) -> None:
+        greenlet, self._greenlet = self._greenlet, None
+        if greenlet is None:
+            return
+        greenlet._shields -= 1  # noqa: SLF001 - of this module
+        if greenlet._held and not greenlet._shields:  # noqa: SLF001 - of this module
+            greenlet._held = False  # noqa: SLF001 - of this module
+            raise Killed
+
+
+def shielded(greenlet: object) -> bool:
+    """Tell whether a greenlet closes resources now, so that nothing may be thrown into it."""
+    return isinstance(greenlet, Shieldable) and bool(greenlet._shields)  # noqa: SLF001 - see above
+
+
+def kill_in_time(greenlets: Iterable[Any], timeout: float | None) -> None:
+    """Raise `Killed` in greenlets and wait up to `timeout` seconds for them to end.
+
+    Those that still close resources then are cut. None: wait as long as they take.
+    """
+    victims = list(greenlets)
+    gevent.killall(victims, Killed, block=False)
+    gevent.joinall(victims, timeout)
+    cut_closing(victims)
+
+
+def cut_closing(greenlets: Iterable[Any]) -> None:
+    """Raise `Killed` in those greenlets that close resources now, without waiting for their end."""
+    closing = [greenlet for greenlet in greenlets if shielded(greenlet)]
+    for greenlet in closing:
+        greenlet.lift()
+    if closing:
+        gevent.killall(closing, Killed, block=False)
+        gevent.sleep(0)  # it is raised before this returns
+
+
+def _is_killed(thrown: object) -> bool:
+    kind = thrown if isinstance(thrown, type) else type(thrown)
+    return issubclass(kind, Killed)
