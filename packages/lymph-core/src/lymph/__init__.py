@@ -35,6 +35,7 @@ _HOMES = {
     'RegistrationFailure': 'lymph.exceptions',
     'RemoteError': 'lymph.exceptions',
     'ReplyChannel': 'lymph.core.channels',
+    'ResourceError': 'lymph.exceptions',
     'RpcError': 'lymph.exceptions',
     'SerializationError': 'lymph.exceptions',
     'Service': 'lymph.core.interfaces',
@@ -44,6 +45,7 @@ _HOMES = {
     'event': 'lymph.core.decorators',
     'proxy': 'lymph.core._declaring.proxies',
     'raw_rpc': 'lymph.core.decorators',
+    'resource': 'lymph.core.resources',
     'rpc': 'lymph.core.decorators',
     'task': 'lymph.core.decorators',
 }
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from lymph.core.events import Event as Event
     from lymph.core.interfaces import Interface as Interface
     from lymph.core.interfaces import Service as Service
+    from lymph.core.resources import resource as resource
     from lymph.exceptions import (
         ConfigurationError as ConfigurationError,
     )
@@ -114,6 +117,9 @@ if TYPE_CHECKING:
     )
     from lymph.exceptions import (
         RemoteError as RemoteError,
+    )
+    from lymph.exceptions import (
+        ResourceError as ResourceError,
     )
     from lymph.exceptions import (
         RpcError as RpcError,

@@ -15,6 +15,7 @@ begins with an underscore are caught in the file that defines them, and are not 
     ├── EmitFailure                 core          an event may be lost
     ├── EventRejected               core          raised by a handler: no attempt can handle it
     ├── SubscriptionError           core          a handler cannot be subscribed as declared
+    ├── ResourceError               core          a resource of a unit of work cannot be used
     ├── WrongThread                 core          used in another native thread; nothing was done
     ├── RpcError                    core          a call did not return a result
     │   ├── NotSent                 core          executed = no: the call is safe to repeat
@@ -94,6 +95,7 @@ __all__ = [
     'Refused',
     'RegistrationFailure',
     'RemoteError',
+    'ResourceError',
     'RpcError',
     'SerializationError',
     'SubscriptionError',
@@ -126,6 +128,10 @@ class EventRejected(LymphError):
 
 class SubscriptionError(LymphError):
     """A handler cannot be subscribed as it was declared."""
+
+
+class ResourceError(LymphError, RuntimeError):
+    """A resource of a unit of work was used where it cannot be, or was not declared as one."""
 
 
 class WrongThread(LymphError, RuntimeError):

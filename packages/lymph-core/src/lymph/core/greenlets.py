@@ -1,7 +1,7 @@
 """Greenlets that inherit the context they were made in, and the group that ends them.
 
-A new greenlet inherits the trace id but not the deadline: background work that a handler starts may
-take longer than the caller of the handler waits.
+A new greenlet inherits the trace id, but neither the deadline nor the unit of work: background work
+that a handler starts may take longer than the caller of the handler waits, and than the handler.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gevent.pool import Group
 from lymph.core._loop import deadlines
 from lymph.core._system.threads import get_ident
 from lymph.core._work.shield import Shieldable, cut_closing, kill_in_time
+from lymph.core._work.units import leave_unit
 from lymph.core.failures import Killed
 from lymph.exceptions import WrongThread
 
@@ -38,7 +39,7 @@ class EndsByKilled:
 
 
 class Greenlet(EndsByKilled, Shieldable, gevent.Greenlet):  # type: ignore[type-arg]  # of stubs
-    """A greenlet that starts with a copy of its creator's context, without the deadline.
+    """A greenlet that starts with a copy of its creator's context, without deadline and unit.
 
     gevent starts greenlets in an empty context, where the trace id would be lost.
     """
@@ -47,6 +48,7 @@ class Greenlet(EndsByKilled, Shieldable, gevent.Greenlet):  # type: ignore[type-
         super().__init__(run, *args, **kwargs)
         context = contextvars.copy_context()
         context.run(deadlines.set_current, None)
+        context.run(leave_unit)
         self.gr_context = context
 
 

@@ -28,6 +28,7 @@ from lymph.core._work.chains import Chains
 from lymph.core.addresses import check_host, is_loopback, join_address
 from lymph.core.interfaces import Interface, InterfaceHost
 from lymph.core.options import refuse_near_misses
+from lymph.core.resources import unit
 from lymph.core.settings import ContainerSettings
 from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
 from lymph.web._answering.application import Application
@@ -124,7 +125,10 @@ class WebServiceInterface(Interface):
         )
 
     def is_healthy(self) -> bool:
-        """Return whether to send requests here; subclasses override it (default: true)."""
+        """Return whether to send requests here; subclasses override it (default: true).
+
+        It is a unit of work of its own, so that it may use resources.
+        """
         return True
 
     @property
@@ -221,7 +225,8 @@ class WebServiceInterface(Interface):
         return self.application(environ, start_response)
 
     def _is_healthy(self) -> bool:
-        return self.is_healthy()
+        with unit():
+            return self.is_healthy()
 
     def _is_draining(self) -> bool:
         return self.container.draining

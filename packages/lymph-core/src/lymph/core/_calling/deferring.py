@@ -1,7 +1,7 @@
 """Calls in the background. Each has an AsyncResult that always gets an outcome.
 
 A deferred call belongs to the work that started it: it has the trace id of that work, and must end
-by its deadline.
+by its deadline. It has none of its resources, which may be closed before it ends.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from lymph.core import trace
 from lymph.core._loop.results import AsyncResult
+from lymph.core._work.units import leave_unit
 from lymph.core.failures import Killed
 from lymph.core.workers import Workers
 from lymph.exceptions import ConnectionLost, NotConnected
@@ -44,6 +45,7 @@ class DeferredCalls:
         facts['trace_id'] = facts.get('trace_id') or trace.get_id()
 
         def run() -> None:
+            leave_unit()
             try:
                 result.set(call())
             except Killed:

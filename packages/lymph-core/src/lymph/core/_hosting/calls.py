@@ -12,6 +12,7 @@ from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
 from lymph.core._work.chains import surround
+from lymph.core._work.units import Unit, in_unit
 from lymph.core.call_options import OPTIONS
 from lymph.core.channels import ReplyChannel
 from lymph.core.failures import Killed, error_name, error_text, log_failure
@@ -43,9 +44,10 @@ def run_call(
     while its traceback is only logged here. The caller is answered before the error is logged and
     `error_hook` is called. `log` limits how often errors of one class are logged for a method.
 
-    From the outside in: the context of the call is set; interceptors of plugins; what the interface
-    itself puts around its work (`lymph.core._work.chains`); the deadline and the arguments are
-    checked; the method. The result is packed and sent outside of all of them.
+    From the outside in: the context of the call is set; interceptors of plugins; the unit of work,
+    whose resources are closed here; what the interface itself puts around its work
+    (`lymph.core._work.chains`); the deadline and the arguments are checked; the method. The result
+    is packed and sent outside of all of them.
     """
     trace.go_on(trace_id)
     set_current_call(channel)
@@ -77,6 +79,8 @@ def _answer(method: HostedMethod, channel: ReplyChannel, now: float) -> None:
         if steps:
             work = RpcWork(method, channel)
             result = surround(steps, work, work.enter)
+        elif Unit.needed:
+            result = in_unit(_enter, method, channel, now)
         else:
             result = _enter(method, channel, now)
     except Killed:
@@ -108,7 +112,8 @@ class RpcWork(Work):
 
     def enter(self) -> Any:
         """Call the method."""
-        return _enter(self._method, self._channel, time.monotonic(), self._arguments)
+        chain, now = self._method.chain, time.monotonic()
+        return chain.enter(_enter, self._method, self._channel, now, self._arguments)
 
     def _read_arguments(self) -> dict[str, Any]:
         return _body(self._channel)

@@ -175,9 +175,10 @@ def hosted(
     """Return the subscription with its handler wrapped: it sets the context and counts events.
 
     From the outside in: the trace id of the event is set, and no deadline; interceptors of plugins;
-    what the interface itself puts around its work (`lymph.core._work.chains`); the handler. Errors
-    are counted and raised again; the event system reports them and decides about the event.
-    `ended()` is called when the event of a `once` subscription was handled or has failed for good.
+    the unit of work, whose resources are closed here; what the interface itself puts around its
+    work (`lymph.core._work.chains`); the handler. Errors are counted and raised again; the event
+    system reports them and decides about the event. `ended()` is called when the event of a `once`
+    subscription was handled or has failed for good.
     """
     handler = subscription.handler
     about = subscription.work or HandlerWork(subscription.queue_name)
@@ -187,9 +188,10 @@ def hosted(
         if about.restored is not None:
             event = about.restored(event)
         if chain.steps:
-            surround(chain.steps, EventWork(about, event), partial(handler, event))
+            enter = partial(chain.enter, handler, event)
+            surround(chain.steps, EventWork(about, event), enter)
         else:
-            handler(event)
+            chain.enter(handler, event)
 
     @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
     def handle(event: Event) -> None:

@@ -7,19 +7,25 @@ costs one test::
 
     steps = chain.steps
     result = surround(steps, work, last) if steps else last()
+
+The resources of a unit of work (`lymph.core._work.units`) are closed inside the interceptors of
+plugins and outside of that of the interface: its step opens the unit, or else `Chain.enter` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from greenlet import getcurrent
 
+from lymph.core._work.units import Unit, in_unit
 from lymph.core.failures import Killed
 from lymph.core.interceptors import Interceptor, Kind, Work
 
 __all__ = ['Chain', 'Chains', 'Step', 'surround']
+
+R = TypeVar('R')
 
 #: called with the unit of work and `proceed`; returns the result of the unit
 Step = Callable[[Work, Callable[[], Any]], Any]
@@ -32,10 +38,17 @@ _ELSEWHERE: Final = 'proceed() was called in another greenlet than intercept()'
 class Chain:
     """The steps around one kind of work; they are replaced when a plugin starts or stops."""
 
-    __slots__ = ('steps',)
+    __slots__ = ('_opens_unit', 'steps')
 
-    def __init__(self, steps: tuple[Step, ...] = ()) -> None:
+    def __init__(self, steps: tuple[Step, ...] = (), opens_unit: bool = False) -> None:
         self.steps = steps
+        self._opens_unit = opens_unit  # whether its innermost step does
+
+    def enter(self, func: Callable[..., R], *args: Any) -> R:
+        """Call what is inside all steps, in a unit of work."""
+        if self._opens_unit or not Unit.needed:
+            return func(*args)
+        return in_unit(func, *args)
 
 
 class Chains:
@@ -53,7 +66,8 @@ class Chains:
         """
         key = kind, id(interface), builtin  # an author's class may have no hash
         if key not in self._chains:
-            self._chains[key] = Chain(self._steps(kind, interface, builtin)), interface
+            opens_unit = bool(inner_steps(kind, interface))
+            self._chains[key] = Chain(self._steps(kind, interface, builtin), opens_unit), interface
         return self._chains[key][0]
 
     def add(self, plugin: Interceptor) -> None:
@@ -84,8 +98,22 @@ class Chains:
 def inner_steps(kind: Kind, interface: object) -> list[Step]:
     """Return the steps that an interface itself adds around its work, outermost first."""
     if isinstance(interface, Interceptor) and kind in interface.kinds:
-        return [interface.intercept]
+        return [_InterfaceStep(interface)]
     return []
+
+
+class _InterfaceStep:
+    """The step of an interface; opens the unit of work, so that it may use resources itself."""
+
+    __slots__ = ('_interface',)
+
+    def __init__(self, interface: Interceptor) -> None:
+        self._interface = interface
+
+    def __call__(self, work: Work, proceed: Callable[[], Any]) -> Any:
+        if Unit.needed:
+            return in_unit(self._interface.intercept, work, proceed)
+        return self._interface.intercept(work, proceed)
 
 
 class _PluginStep:

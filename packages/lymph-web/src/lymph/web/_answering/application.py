@@ -65,7 +65,8 @@ class Application:
     """Calls the method that a request's URL is mapped to, and turns errors into answers.
 
     `chain` surrounds the choice of the method and its call (default: nothing does), but neither the
-    health check nor the parts of a streamed answer.
+    health check nor the parts of a streamed answer. The unit of work ends when the method has
+    returned, so that closing a resource can still fail the request.
     """
 
     def __init__(self, site: Site, chain: Chain | None = None) -> None:
@@ -153,6 +154,11 @@ class Application:
         return self._respond(work.endpoint, work.request, work.arguments)
 
     def _respond(
+        self, endpoint: str, request: Request, arguments: Mapping[str, Any]
+    ) -> WSGIApplication:
+        return self._chain.enter(self._call, endpoint, request, arguments)
+
+    def _call(
         self, endpoint: str, request: Request, arguments: Mapping[str, Any]
     ) -> WSGIApplication:
         return self._checked(getattr(self.site, endpoint)(request, **arguments), endpoint)
