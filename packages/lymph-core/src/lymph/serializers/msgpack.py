@@ -19,8 +19,10 @@ text.
 `unpack` returns values equal to those that `pack` accepts, and `pack` accepts everything that
 `unpack` returns. Some types change: tuples become lists, except as keys and in sets; bytearrays and
 memoryviews become bytes, other mappings dicts, instances of subclasses their base class. For an
-object with a method `_lymph_dump_`, the value that it returns is packed. msgpack's own timestamp
-becomes an aware datetime, extension types with other codes become `msgpack.ExtType`.
+object with a method `_lymph_dump_`, the value that it returns is packed. Dataclasses, attrs
+classes, `msgspec.Struct` and pydantic models become maps of their fields, Enums their values.
+msgpack's own timestamp becomes an aware datetime, extension types with other codes become
+`msgpack.ExtType`.
 
 `lymph.core.limits` has the limits: `DEPTH` levels of nested containers, `ITEMS` members in all
 containers together. If a set has more than 16 members, or a map more than 16 keys, at most 16 of

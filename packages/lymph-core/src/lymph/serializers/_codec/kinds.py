@@ -1,8 +1,8 @@
 """The types that both serializers know, and what becomes of all others.
 
 An object with a method `_lymph_dump_` counts as what that returns, also where its class derives
-from a type that is known. Otherwise an instance of a subclass counts as one of its base, and any
-other mapping as a dict.
+from a type that is known. Otherwise an instance of a subclass counts as one of its base, any other
+mapping as a dict, and an object of one of the kinds in `objects` as its fields or its value.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from uuid import UUID
 from msgpack import ExtType, Timestamp
 
 from lymph.core.limits import DEPTH
+from lymph.serializers._codec.objects import dumper_of
 
-__all__ = ['KNOWN', 'MAPPINGS', 'MEMBERS', 'Dumps', 'as_known']
+__all__ = ['KNOWN', 'MAPPINGS', 'MEMBERS', 'Dumps', 'as_known', 'dump_of']
 
 #: the object that was dumped, what came of it, and the error if there was one; by the object's id
 Dumps = dict[int, tuple[Any, Any, Exception | None]]
@@ -62,22 +63,41 @@ _BASES: Final[dict[type, Callable[[Any], Any]]] = {
 KNOWN: Final = frozenset({*_BASES, dict, type(None), bool, memoryview, ExtType, Timestamp})
 
 
+#: classes of which an instance counts as one of a type that is known
+_BASED: Final = (*_BASES, *MAPPINGS)
+
+
 def as_known(value: Any, dumps: Dumps) -> Any:
     """Return `value` as an instance of one of the types in `KNOWN`.
 
-    Every call of a `_lymph_dump_` is noted in `dumps`. Raises TypeError for a type that cannot
-    travel, ValueError for dumps that never end, and what a `_lymph_dump_` raises: RuntimeError for
-    what is no `Exception`, such as `SystemExit`.
+    Every object that is dumped is noted in `dumps`. Raises TypeError for a type that cannot travel,
+    ValueError for dumps that never end, and what dumping an object raises: RuntimeError for what is
+    no `Exception`, such as `SystemExit`.
     """
     for _ in range(DEPTH + 1):
         kind = type(value)
         if kind in KNOWN:
             return value
-        dump = getattr(kind, '_lymph_dump_', None)
+        dump = dump_of(kind)
         if dump is None:
             return _as_base(value)
         value = _dumped(dump, value, dumps)
     raise ValueError(f'expected _lymph_dump_() to end, found {DEPTH} objects that dump objects')
+
+
+def dump_of(kind: type) -> Callable[[Any], Any] | None:
+    """Return what dumps objects of a class; None for those that count as one of a known type."""
+    try:  # a metaclass may have methods that run here
+        dump: Callable[[Any], Any] | None = getattr(kind, '_lymph_dump_', None)
+        if dump is None and not issubclass(kind, _BASED):
+            return dumper_of(kind)
+    except Exception:
+        raise
+    except BaseException as raised:
+        if _is_thrown(raised):
+            raise
+        raise RuntimeError(f'its class raised {type(raised).__name__}') from raised
+    return dump
 
 
 def _dumped(dump: Callable[[Any], Any], value: Any, dumps: Dumps) -> Any:
@@ -90,7 +110,7 @@ def _dumped(dump: Callable[[Any], Any], value: Any, dumps: Dumps) -> Any:
     except BaseException as raised:
         if _is_thrown(raised):
             raise
-        error = RuntimeError(f'_lymph_dump_() raised {type(raised).__name__}')
+        error = RuntimeError(f'dumping it raised {type(raised).__name__}')
         raise error from raised
     finally:
         dumps[id(value)] = value, result, error
@@ -111,5 +131,6 @@ def _as_base(value: Any) -> Any:
         return dict(value.items())
     raise TypeError(
         'expected None, a bool, int, float, text, bytes, list, tuple, set, mapping, datetime, date,'
-        ' time, UUID, Decimal or an object with _lymph_dump_()'
+        ' time, UUID, Decimal, Enum, dataclass, NamedTuple, attrs class, msgspec.Struct, pydantic'
+        ' model or an object with _lymph_dump_()'
     )

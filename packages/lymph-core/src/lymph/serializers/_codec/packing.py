@@ -31,7 +31,7 @@ _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
 class Converter:
     """Converts values for a Packer that does not know them, and notes what has to be checked."""
 
-    __slots__ = ('called', 'dumps', 'extensions', 'level', 'noted', 'sets')
+    __slots__ = ('called', 'dumps', 'extensions', 'keys', 'level', 'noted', 'sets')
 
     def __init__(self, level: int) -> None:
         self.level = level  # in how many sets
@@ -40,6 +40,8 @@ class Converter:
         self.extensions = 0
         self.sets = False  # whether there are any
         #: whether there may be a map that is hashable here, or a key that is equal to another
+        self.keys = False
+        #: whether that is so, or an object was dumped: `check_packed` has to look
         self.noted = False
 
     def __call__(self, value: Any) -> Any:
@@ -65,8 +67,10 @@ class Converter:
         value = as_known(value, self.dumps)
         # A dumped key may equal another key when it arrives. A hashable mapping may be a key or a
         # member of a set here, but it arrives as a dict, which cannot be one.
-        hashable = kind.__hash__ is not None
-        self.noted = self.noted or bool(self.dumps) or (hashable and type(value) is dict)
+        if kind.__hash__ is not None and (self.dumps or type(value) is dict):
+            self.noted = self.keys = True
+        elif self.dumps:
+            self.noted = True
         return self(value) if type(value) in _OTHERS else _last(value)
 
     def _members(self, value: set[Any] | frozenset[Any]) -> bytes:
@@ -76,9 +80,10 @@ class Converter:
         others = idle[self.level + 1]
         encoder = others.pop() if others else new_encoder(self.level + 1)
         pack, inner = encoder
-        inner.dumps, inner.extensions, inner.noted = self.dumps, 0, False
+        inner.dumps, inner.extensions, inner.keys, inner.noted = self.dumps, 0, False, False
         data = pack(list(value))
         self.extensions += inner.extensions
+        self.keys = self.keys or inner.keys
         self.noted = self.noted or inner.noted
         if len(data) < BIG:
             others.append(encoder)
@@ -110,12 +115,12 @@ def check_packed(value: Any, data: bytes, converter: Converter) -> None:
     """Raise the error that reading `data`, which was made of `value`, would raise."""
     if len(data) > ITEMS:
         check_count(data)
-    if converter.noted:
+    if converter.keys:
         verify(data)
     if converter.dumps or not is_flat(value, len(data)):
         _check_members(value, data, converter)
     converter.extensions = 0
-    converter.called = converter.sets = converter.noted = False
+    converter.called = converter.sets = converter.keys = converter.noted = False
     if converter.dumps:
         converter.dumps = {}
 

@@ -1,7 +1,7 @@
 """Finding the value that a serializer refused, for the error that names it.
 
-The search looks at each member once, gives up at the bounds of a message, and calls no
-`_lymph_dump_`: what the serializer called is noted.
+The search looks at each member once, gives up at the bounds of a message, and dumps no object
+again: what the serializer has made of it is noted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lymph.config.printable import printable, quoted
 from lymph.core.limits import DEPTH, ITEMS
 from lymph.serializers._codec.bounds import CONTAINERS
 from lymph.serializers._codec.excess import too_deep, too_many
-from lymph.serializers._codec.kinds import KNOWN, Dumps, as_known
+from lymph.serializers._codec.kinds import KNOWN, Dumps, as_known, dump_of
 from lymph.serializers._codec.members import check_hashes
 
 __all__ = ['cause', 'explain']
@@ -97,12 +97,18 @@ class _Search:
         for _ in range(DEPTH + 1):
             if type(value) in KNOWN:
                 return value, steps, value, None
-            if not hasattr(type(value), '_lymph_dump_'):
+            try:
+                dumped = dump_of(type(value)) is not None
+            except Exception as raised:  # noqa: BLE001 - it is the answer
+                return value, steps, None, raised
+            if not dumped:
                 break
             _, result, error = self._dumps.get(id(value), (value, None, None))
             if error is not None:
                 return value, steps, None, error
-            value, steps = result, f'{steps}._lymph_dump_()'
+            if hasattr(type(value), '_lymph_dump_'):
+                steps = f'{steps}._lymph_dump_()'
+            value = result
         try:
             return value, steps, as_known(value, {}), None
         except Exception as error:  # noqa: BLE001 - it is the answer
