@@ -36,6 +36,8 @@ begins with an underscore are caught in the file that defines them, and are not 
     ├── Cancelled                   core          a look-up was ended before it had a result
     ├── QueueInUse                  core          a queue that is to be dropped has consumers
     ├── NotHandled                  core          an event of a type for another version
+    ├── BadAnnotation               core          an annotation of a declaration cannot be used
+    ├── Misfit                      core          a value does not fit an annotation; a ValueError
     ├── StoreError                  core          the embedded events cannot be read or written
     │   └── UnknownOwner            core          the store has dropped this process as dead
     ├── NotChecked                  core          a check of `lymph doctor` cannot run

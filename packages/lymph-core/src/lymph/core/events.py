@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
 from lymph.core import trace
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Body = TypeVar('Body', default=dict[str, Any])
+else:
+    from typing import TypeVar
+
+    Body = TypeVar('Body')
 
 __all__ = ['Event']
 
 
-class Event:
+class Event(Generic[Body]):
     """Something that happened: a type, a payload, and where it came from.
 
-    `body` is the payload, `source` the interface or process that emitted it. `headers` are sent
+    `body` is the payload: a dict, or in a handler whose parameter is annotated ``Event[Order]`` an
+    `Order` made of it. `source` is the interface or process that emitted it. `headers` are sent
     with the event; ``trace_id`` is one of them. `id` is unique to each emitted event and stays the
     same when it is delivered again. `attempt` counts the deliveries of the event to a handler, from
     1, including those that were lost with their consumer.
@@ -31,7 +41,7 @@ class Event:
         attempt: int = 1,
     ) -> None:
         self.type = type
-        self.body: dict[str, Any] = dict(body or {})
+        self.body: Body = dict(body or {})  # type: ignore[assignment]  # unless `with_body`
         self.source = source
         self.headers: dict[str, Any] = dict(headers or {})
         self.id = trace.new_id() if id is None else id
@@ -44,10 +54,10 @@ class Event:
 
     def __getitem__(self, name: str) -> Any:
         """Return a parameter from the body; raises KeyError if it is missing."""
-        return self.body[name]
+        return self.body[name]  # type: ignore[index]  # of a dict, or of another that has items
 
     def __contains__(self, name: object) -> bool:
-        return name in self.body
+        return name in self.body  # type: ignore[operator]  # as above
 
     def __iter__(self) -> NoReturn:
         """Raise TypeError; otherwise Python would call `__getitem__` with 0, 1, 2 and so on."""
@@ -55,7 +65,15 @@ class Event:
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a parameter from the body, or `default` if it is missing."""
-        return self.body.get(name, default)
+        return self.body.get(name, default)  # type: ignore[attr-defined]  # as above
+
+    def with_body(self, body: Any) -> Event[Any]:
+        """Return a copy of the event with another body, which may be of any type."""
+        copied: Event[Any] = Event(
+            self.type, None, self.source, self.headers, self.id, self.attempt
+        )
+        copied.body = body
+        return copied
 
     def __repr__(self) -> str:
         return f'<Event {self.type} {self.body!r}>'

@@ -1,0 +1,148 @@
+"""Which types an annotation may name: those that msgspec can check and a serializer can carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+import msgspec.inspect as nodes
+
+from lymph.config.printable import printable
+from lymph.core._typing.hints import BadAnnotation, wording
+from lymph.core.failures import Killed, error_line, error_text
+
+__all__ = ['check_hint', 'is_mapping', 'type_node']
+
+_ADVICE: Final = 'or declare the method with check=False'
+_TEXT: Final = 300  # characters of an error of msgspec
+
+#: what msgspec says -> what we say
+_REASONS: Final = [
+    (
+        r'more than one (dataclass or attrs type|dict-like type|Struct type)|Structs? with the same'
+        r'|must be tagged|dict-like',
+        'values of its classes cannot be told apart; write one of them, or classes of '
+        'msgspec.Struct with tag=True',
+    ),
+    (r'array-like', 'all of its lists, sets and tuples travel as lists; write one of them'),
+    (
+        r'str-like',
+        'text, dates, UUID, Decimal, bytes and an Enum or Literal of text may all come as text; '
+        'write one of them',
+    ),
+    (r'int-like', 'an Enum or Literal of whole numbers cannot be told from int; write one of them'),
+    (r'custom type', 'such a class can only be in a union with None'),
+    (r'Enums must contain', 'the values of an Enum have to be all text or all whole numbers'),
+    (r'InitVar', 'a dataclass with InitVar cannot be made from its fields; remove the InitVar'),
+]
+
+
+def check_hint(name: str, hint: Any) -> None:
+    """Raise BadAnnotation unless values of a type can be checked, sent and received.
+
+    The text begins with `name`, the parameter.
+    """
+    try:
+        msgspec.msgpack.Decoder(hint)
+        node = type_node(hint)
+        problem = None if node is None else next(_problems(node, set()), None)
+    except Killed:
+        raise
+    except BaseException as error:
+        raise BadAnnotation(f'{name}: {_reason(hint, error)}, {_ADVICE}') from error
+    if problem is not None:
+        raise BadAnnotation(f'{name}: in the annotation {wording(hint)}, {problem}, {_ADVICE}')
+
+
+def is_mapping(hint: Any) -> bool:
+    """Tell whether a mapping may fit a type that `check_hint` accepts, as payloads of events do."""
+    return any(
+        isinstance(
+            node,
+            (
+                nodes.AnyType,
+                nodes.CustomType,
+                nodes.DataclassType,
+                nodes.DictType,
+                nodes.TypedDictType,
+            ),
+        )
+        or (isinstance(node, nodes.StructType) and not node.array_like)
+        for node in _alternatives(type_node(hint))
+    )
+
+
+def type_node(hint: Any) -> Any:
+    """Return msgspec's description of a type that it can check.
+
+    None before msgspec 0.22 for a type with a Literal of both text and numbers: it fails there.
+    """
+    try:
+        return nodes.type_info(hint)
+    except TypeError as error:
+        if "'<' not supported" in str(error):
+            return None
+        raise
+
+
+def _alternatives(node: Any) -> Iterator[Any]:
+    if isinstance(node, nodes.Metadata):
+        yield from _alternatives(node.type)
+    elif isinstance(node, nodes.UnionType):
+        for each in node.types:
+            yield from _alternatives(each)
+    else:
+        yield node
+
+
+def _reason(hint: Any, error: BaseException) -> str:
+    if isinstance(error, NameError):
+        name = printable(str(getattr(error, 'name', None) or error), _TEXT)
+        return (
+            f'the name {name!r} in a class of the annotation {wording(hint)} is not defined at run '
+            'time; import it outside of `if TYPE_CHECKING`'
+        )
+    said = error_text(error, _TEXT) if isinstance(error, TypeError) else error_line(error, _TEXT)
+    for pattern, reason in _REASONS:
+        if re.search(pattern, said):
+            return f'expected a type that can be checked, found {wording(hint)}: {reason}'
+    found = re.sub(r' - type `.*$', '', ' '.join(said.split()))
+    if 'is not supported' in found:
+        return f'expected a type that can be checked, found {wording(hint)}; write another one'
+    return f'expected a type that can be checked, found {wording(hint)}: {found}; correct it'
+
+
+def _problems(node: Any, seen: set[int]) -> Iterator[str]:
+    """Yield what is wrong with a type, or with those inside of it."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    cls = getattr(node, 'cls', None)
+    if isinstance(node, nodes.CustomType):
+        if cls is not object and not hasattr(cls, '__pydantic_validator__'):
+            yield (
+                f'{wording(cls)} is not a type that can be checked; write a builtin type, a '
+                'dataclass, TypedDict, NamedTuple, Enum, attrs class, msgspec.Struct or pydantic '
+                'model'
+            )
+    elif isinstance(node, nodes.DataclassType) and hasattr(cls, '__pydantic_validator__'):
+        yield f'{wording(cls)} is a dataclass of pydantic; write a pydantic.BaseModel'
+    elif isinstance(node, nodes.TimeDeltaType):
+        yield 'a timedelta does not travel; write float, a number of seconds'
+    elif isinstance(node, (nodes.ExtType, nodes.RawType)):
+        yield f'{type(node).__name__} is not a type of values'
+    for each in _inside(node):
+        yield from _problems(each, seen)
+
+
+def _inside(node: Any) -> Iterator[Any]:
+    """Yield the types of which a type is made."""
+    for name in ('type', 'key_type', 'value_type', 'item_type'):
+        inner = getattr(node, name, None)
+        if isinstance(inner, nodes.Type):
+            yield inner
+    for name in ('types', 'item_types', 'fields'):
+        for inner in getattr(node, name, ()):
+            yield inner.type if isinstance(inner, nodes.Field) else inner

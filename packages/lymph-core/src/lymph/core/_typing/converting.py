@@ -1,0 +1,106 @@
+"""Checking values by their types, and making of them what the types say.
+
+The conversion is strict: text is no number, a number no text, a boolean no number, 1.0 no int. It
+accepts what a value becomes where a format does not have its type: an int for a float; ISO 8601
+text for a date, text for a UUID, Decimal or Enum; a list for a tuple or a set; text for the number
+that is a key of a mapping, since all keys in JSON are text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from lymph.core._typing.explaining import explained
+from lymph.core._typing.misfits import Misfit
+from lymph.core._typing.models import validated
+from lymph.core.failures import Killed
+
+__all__ = ['Arguments', 'Value']
+
+#: base64 is not taken for bytes: both formats have bytes of their own
+_NATIVE: Final = (bytes, bytearray, memoryview)
+
+
+def _made(kind: Any, value: Any) -> Any:
+    """Make instances of the classes that msgspec does not know."""
+    if hasattr(kind, '__pydantic_validator__') and not isinstance(value, kind):
+        return validated(kind, value)
+    return value  # msgspec checks its type
+
+
+class Value:
+    """Makes a value of the type `hint` from what travels; raises Misfit."""
+
+    def __init__(self, hint: Any) -> None:
+        self._hint = hint
+        self._convert = partial(
+            msgspec.convert,
+            type=hint,
+            strict=True,
+            builtin_types=_NATIVE,
+            str_keys=True,
+            dec_hook=_made,
+        )
+
+    def __call__(self, value: Any) -> Any:
+        """Return the converted value."""
+        try:
+            return self._convert(value)
+        except Killed:
+            raise
+        except BaseException as error:
+            raise explained(error, value, self._convert, self._hint) from error
+
+
+class Arguments:
+    """Makes the arguments of a function of those that have arrived; raises Misfit.
+
+    `hints` are the types by name, `others` that of all other names, None where they are not taken.
+    """
+
+    def __init__(self, hints: Mapping[str, Any], others: Any = None) -> None:
+        fields = [(name, hint, msgspec.UNSET) for name, hint in hints.items()]
+        kind = msgspec.defstruct('Arguments', fields, kw_only=True, gc=False)
+        self._hints = hints
+        self._convert = Value(kind)
+        self._others = None if others is None else Value(others)
+
+    def __call__(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the converted arguments; there are those of `hints` and, if taken, others."""
+        try:
+            made = self._convert(arguments)
+        except Misfit as misfit:
+            if misfit.steps:
+                raise
+            raise self._named(arguments, misfit) from misfit.__cause__
+        hints = self._hints
+        if len(arguments) == len(hints) and self._others is None:
+            return msgspec.structs.asdict(made)
+        found = {name: getattr(made, name) for name in arguments if name in hints}
+        if self._others is not None and len(found) < len(arguments):
+            for name, value in arguments.items():
+                if name not in hints:
+                    found[name] = self._other(name, value)
+        return found
+
+    def _other(self, name: str, value: Any) -> Any:
+        assert self._others is not None
+        try:
+            return self._others(value)
+        except Misfit as misfit:
+            raise Misfit((name, *misfit.steps), misfit.reason) from misfit.__cause__
+
+    def _named(self, arguments: dict[str, Any], misfit: Misfit) -> Misfit:
+        """Return the error with the argument at which it occurred, whose path is not known."""
+        for name, value in arguments.items():
+            if name not in self._hints:
+                continue
+            try:
+                Value(self._hints[name])(value)
+            except Misfit as found:
+                return Misfit((name, *found.steps), found.reason)
+        return misfit

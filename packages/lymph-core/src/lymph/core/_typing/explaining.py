@@ -1,0 +1,106 @@
+"""What msgspec says about a value that does not fit, in our words and with the whole path.
+
+msgspec ends its sentence with a path, in which every key of a mapping is ``[...]``::
+
+    Expected `int`, got `str` - at `$.order.prices[...]`
+    Expected `int`, got `str` - at `key` in `$.order.prices`
+
+`search` finds the keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from lymph.config.printable import quoted
+from lymph.core._typing.allowed import allowed_values
+from lymph.core._typing.misfits import Misfit, key_step
+from lymph.core._typing.search import UNKNOWN, Search, at
+from lymph.core._typing.words import found_word, spoken
+from lymph.core.failures import error_line, error_text
+
+__all__ = ['explained']
+
+_SENTENCE: Final = re.compile(
+    r'(?P<text>.*) - at `(?P<path>(?:\$|key)[^`]*)`(?: in `(?P<within>\$[^`]*)`)?', re.DOTALL
+)
+_STEP: Final = re.compile(r'\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]')
+_KINDS: Final = re.compile(r'Expected `(?P<expected>[^`]*)`, got `(?P<found>[^`]*)`')
+_BOUNDS: Final = re.compile(r'Expected `(?P<expected>[^`]*)`(?P<bound>.+)', re.DOTALL)
+_MISSING: Final = re.compile(r'Object missing required field `(?P<name>.*)`', re.DOTALL)
+_SURPLUS: Final = re.compile(r'Object contains unknown field `(?P<name>.*)`', re.DOTALL)
+_INVALID: Final = re.compile(r'Invalid (?:enum )?value .*', re.DOTALL)
+
+#: what msgspec says about a text that it cannot read -> what was expected
+_FORMATS: Final = {
+    'Invalid RFC3339 encoded datetime': 'a date and time in ISO 8601, as 2016-02-19T12:30:00',
+    'Invalid RFC3339 encoded date': 'a date in ISO 8601, as 2016-02-19',
+    'Invalid RFC3339 encoded time': 'a time in ISO 8601, as 12:30:00',
+    'Invalid UUID': 'a UUID',
+    'Invalid UUID bytes': 'a UUID',
+    'Invalid decimal string': 'a decimal number',
+}
+
+
+def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], hint: Any) -> Misfit:
+    """Return the error for `value`, which ``convert(value)`` refused with `error`.
+
+    `hint` is the type to which it converts.
+    """
+    if not isinstance(error, msgspec.ValidationError):  # raised by code of a class, with no path
+        return Misfit((), error_line(error))
+    said = str(error)
+    sentence = _SENTENCE.fullmatch(said)
+    text, path, within = (said, '$', None) if sentence is None else sentence.groups()
+    search = Search(value, said, convert)
+    steps = search.concrete(_parsed(within or path))
+    shown = [step if known else key_step(step) for step, known in steps]
+    real = [step for step, _ in steps]
+    if within is not None:
+        return Misfit(shown, _as_key(text, search.key_at(real)))
+    cause = error.__cause__
+    if isinstance(cause, Misfit):
+        return Misfit((*shown, *cause.steps), cause.reason)
+    if cause is not None:  # a ValueError or TypeError that a class has raised
+        return Misfit(shown, error_text(cause) or error_line(cause))
+    return Misfit(shown, _reason(text, at(value, real), lambda: allowed_values(hint, real)))
+
+
+def _parsed(path: str) -> list[Any]:
+    """Return the steps of a path: names, indices and `UNKNOWN` for keys."""
+    steps: list[Any] = []
+    for step in _STEP.finditer(path):
+        name, index = step.groups()
+        steps.append(name if name else UNKNOWN if index is None else int(index))
+    return steps
+
+
+def _as_key(text: str, key: Any) -> str:
+    kinds = _KINDS.fullmatch(text)
+    expected = f'expected {spoken(kinds["expected"])} as key' if kinds else f'{text} for a key'
+    return expected if key is UNKNOWN else f'{expected}, found {quoted(key)}'
+
+
+def _reason(text: str, value: Any, allowed: Callable[[], str]) -> str:
+    """Return the reason in our words; `value` is the one that does not fit, or UNKNOWN."""
+    found = '' if value is UNKNOWN else f', found {quoted(value)}'
+    if kinds := _KINDS.fullmatch(text):
+        kind = spoken(kinds['found']) if value is UNKNOWN else found_word(value)
+        return f'expected {spoken(kinds["expected"])}, found {kind}'
+    if bounds := _BOUNDS.fullmatch(text):
+        bound, got, size = bounds['bound'].rpartition(', got ')
+        end = f', found {size}' if got else found
+        return f'expected {spoken(bounds["expected"])}{bound if got else bounds["bound"]}{end}'
+    if missing := _MISSING.fullmatch(text):
+        return f'missing field {quoted(missing["name"])}'
+    if surplus := _SURPLUS.fullmatch(text):
+        return f'unknown field {quoted(surplus["name"])}'
+    if _INVALID.fullmatch(text):
+        return f'expected {allowed() or "one of the allowed values"}{found}'
+    if text in _FORMATS:
+        return f'expected {_FORMATS[text]}{found}'
+    return f'{text[:1].lower()}{text[1:]}'

@@ -1,0 +1,144 @@
+"""The annotations of a function as types: text evaluated, names and forward references resolved.
+
+Names are looked up where Python would find them: in the class that declares the function (its
+nested classes and aliases), in what the function closes over, in its module. Names that exist only
+for type checkers, and classes of a function that has returned, cannot be found.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lymph.config.printable import printable
+from lymph.core.failures import Killed, error_line
+from lymph.exceptions import LymphError
+
+__all__ = ['BadAnnotation', 'Hints', 'hint_of', 'hints_of', 'is_open', 'wording']
+
+_TEXT = 200  # characters of an annotation in an error
+#: modules whose objects are aliases, type variables and new types
+_OF_ALIASES = frozenset({'typing', 'typing_extensions', 'types'})
+
+
+class BadAnnotation(LymphError):
+    """An annotation that cannot be used; the text says why, and what to write."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """The types of a function, `Any` where there is no annotation.
+
+    `parameters` has the types of the parameters that callers fill, by name, in their order;
+    `others` is that of ``**kwargs``, None if there are none. `result` is also `Any` if its
+    annotation cannot be resolved: nothing is checked by it.
+    """
+
+    parameters: Mapping[str, Any]
+    others: Any
+    result: Any
+
+
+def hints_of(func: Callable[..., Any], skip: int = 1, owner: type | None = None) -> Hints:
+    """Return the types of a function without its first `skip` parameters.
+
+    `owner` is the class that declares it. Raises BadAnnotation, whose text begins with the
+    parameter.
+    """
+    signature = inspect.signature(func)
+    found, others = {}, None
+    for parameter in [*signature.parameters.values()][skip:]:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        hint = hint_of(func, parameter, owner)
+        if parameter.kind is parameter.VAR_KEYWORD:
+            others = hint
+        else:
+            found[parameter.name] = hint
+    return Hints(found, others, _result(func, signature.return_annotation, owner))
+
+
+def hint_of(func: Callable[..., Any], parameter: inspect.Parameter, owner: type | None) -> Any:
+    """Return the type of one parameter; with the default None it also takes None.
+
+    Raises BadAnnotation, whose text begins with the parameter.
+    """
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return Any
+    try:
+        hint = _resolved(func, annotation, owner)
+    except Killed:
+        raise
+    except NameError as error:
+        name = printable(str(getattr(error, 'name', None) or error), _TEXT)
+        raise BadAnnotation(
+            f'{parameter.name}: the name {name!r} in the annotation {wording(annotation)} is not '
+            'defined at run time; import it outside of `if TYPE_CHECKING`, define it in the module '
+            'or the class, or declare the method with check=False'
+        ) from error
+    except BaseException as error:
+        raise BadAnnotation(
+            f'{parameter.name}: the annotation {wording(annotation)} cannot be evaluated '
+            f'({error_line(error, _TEXT)}); correct it, or declare the method with check=False'
+        ) from error
+    if parameter.default is None and not is_open(hint):
+        return typing.Optional[hint]  # noqa: UP045 - `|` does not take every type
+    return hint
+
+
+def is_open(hint: object) -> bool:
+    """Tell whether every value fits a type."""
+    return hint is Any or hint is object
+
+
+def wording(annotation: object) -> str:
+    """Return an annotation as text for an error."""
+    if isinstance(annotation, str):
+        return printable(annotation, _TEXT)
+    try:
+        return printable(inspect.formatannotation(annotation), _TEXT)
+    except Killed:
+        raise
+    except BaseException:  # noqa: BLE001 - the `repr` of an object of others
+        return printable(f'<{type(annotation).__name__} without a repr>', _TEXT)
+
+
+def _result(func: Callable[..., Any], annotation: object, owner: type | None) -> Any:
+    if annotation is inspect.Signature.empty:
+        return Any
+    try:
+        return _resolved(func, annotation, owner)
+    except Killed:
+        raise
+    except BaseException:  # noqa: BLE001 - whatever evaluating it raises
+        return Any
+
+
+def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) -> Any:
+    """Return the type that an annotation means; raises what evaluating it raises."""
+    plain = inspect.unwrap(func)
+    names = {} if owner is None else {n: v for n, v in vars(owner).items() if _names_a_type(v)}
+    code, cells = getattr(plain, '__code__', None), getattr(plain, '__closure__', None)
+    for name, cell in zip(code.co_freevars if code else (), cells or (), strict=False):
+        try:
+            names[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    noted = types.SimpleNamespace(__annotations__={'hint': annotation})
+    found = typing.get_type_hints(
+        noted, getattr(plain, '__globals__', {}), names, include_extras=True
+    )
+    return found['hint']
+
+
+def _names_a_type(value: object) -> bool:
+    """Tell whether an attribute of a class may be meant in an annotation: a class or an alias.
+
+    Methods are not: in a class with a method `list`, the annotation ``list[int]`` means the type.
+    """
+    return isinstance(value, type) or type(value).__module__ in _OF_ALIASES

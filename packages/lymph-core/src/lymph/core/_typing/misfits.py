@@ -1,0 +1,55 @@
+"""The error for a value that does not fit its annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lymph.config.printable import printable, quoted
+from lymph.exceptions import LymphError
+
+__all__ = ['Misfit', 'path_text']
+
+_KEY = 40  # characters of a key
+_PATH = 200  # characters of a path, from its beginning
+_TEXT = 400  # characters of a reason
+
+
+class Misfit(LymphError, ValueError):
+    """A value does not fit; the text is its path and what was expected and found.
+
+    `steps` are the names, indices and keys that lead to it, `reason` is the text without the path.
+    """
+
+    def __init__(self, steps: Iterable[Any], reason: str) -> None:
+        self.steps = tuple(steps)
+        self.reason = printable(reason, _TEXT)
+        path = path_text(self.steps)
+        super().__init__(f'{path}: {self.reason}' if path else self.reason)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.steps, self.reason)
+
+
+class Key(str):
+    """A key of a mapping in a path, as it is shown: ``['x']``."""
+
+    __slots__ = ()
+
+
+def path_text(steps: Iterable[Any]) -> str:
+    """Return a path in one line: ``order.lines[2].price``, ``prices['x']``."""
+    parts = []
+    for step in steps:
+        if isinstance(step, (Key, int)):
+            parts.append(f'[{step}]')
+        elif isinstance(step, str):
+            parts.append(f'.{step}')
+        else:
+            parts.append('[...]')
+    return printable(''.join(parts).removeprefix('.'), _PATH)
+
+
+def key_step(key: object) -> Key:
+    """Return the step to the value of a key."""
+    return Key(quoted(key, _KEY))

@@ -1,0 +1,139 @@
+"""Plans: how the arguments of a function, or its event, are checked and converted.
+
+A plan is made once for each declaration, when its interface is installed: then every name that an
+annotation may use is defined. There is none where nothing is annotated, or only with `Any` and
+`object`. msgspec is imported with the first plan.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from lymph.config.lazy import lazy
+from lymph.core._typing.hints import BadAnnotation, Hints, hint_of, hints_of, is_open, wording
+from lymph.core.events import Event
+from lymph.exceptions import ConfigurationError
+
+__all__ = ['CallPlan', 'EventPlan', 'event_plan', 'plan_of', 'value_of']
+
+Convert = Callable[[Any], Any]
+
+
+class _Conversions(Protocol):
+    def __call__(self, hint: Any) -> Convert: ...
+
+
+_check: Callable[[str, Any], None] = lazy('lymph.core._typing.admitting:check_hint')
+_is_mapping: Callable[[Any], bool] = lazy('lymph.core._typing.admitting:is_mapping')
+_arguments: Callable[..., Callable[[dict[str, Any]], dict[str, Any]]] = lazy(
+    'lymph.core._typing.converting:Arguments'
+)
+_value: _Conversions = lazy('lymph.core._typing.converting:Value')
+
+
+class CallPlan:
+    """How the arguments of a function are checked and converted.
+
+    `hints` are its types. `convert(arguments)` returns the converted arguments and raises `Misfit`;
+    the names of the arguments have to fit the signature.
+    """
+
+    def __init__(self, hints: Hints) -> None:
+        self.hints = hints
+        self.convert = _arguments(hints.parameters, hints.others)
+
+
+class EventPlan:
+    """How the event for a function is checked and converted.
+
+    `hint` is the type of the payload. `convert(event)` returns what the function takes: the event
+    with a converted `body`, or the payload itself. Raises `Misfit`.
+    """
+
+    def __init__(self, hint: Any, whole: bool) -> None:
+        self.hint = hint
+        self._value = _value(hint)
+        self._whole = whole
+
+    def convert(self, event: Event) -> Any:
+        """Return the argument for the function."""
+        payload = self._value(event.body)
+        return event.with_body(payload) if self._whole else payload
+
+
+def plan_of(
+    what: str, func: Callable[..., Any], skip: int = 1, owner: type | None = None
+) -> CallPlan | None:
+    """Return the plan for a function without its first `skip` parameters, None if there is none.
+
+    `owner` is the class that declares it. Raises ConfigurationError, which begins with `what`, for
+    an annotation that cannot be resolved or checked.
+    """
+    try:
+        hints = hints_of(func, skip, owner)
+        checked = {name: hint for name, hint in hints.parameters.items() if not is_open(hint)}
+        if hints.others is not None and not is_open(hints.others):
+            checked['**'] = hints.others
+        for name, hint in checked.items():
+            _check(name, hint)
+    except BadAnnotation as error:
+        raise ConfigurationError(str(error), what) from error
+    return CallPlan(hints) if checked else None
+
+
+def event_plan(
+    what: str, func: Callable[..., Any], skip: int = 1, owner: type | None = None
+) -> EventPlan | None:
+    """Return the plan for a function that takes an event after its first `skip` parameters.
+
+    Raises ConfigurationError as `plan_of` does, and for a type of payload that is no mapping.
+    """
+    parameter = _positional(func, skip)
+    if parameter is None:
+        return None
+    try:
+        hint = hint_of(func, parameter, owner)
+        whole = typing.get_origin(hint) is Event
+        if whole:
+            (hint,) = typing.get_args(hint)
+        if is_open(hint) or hint is Event:
+            return None
+        _check(parameter.name, hint)
+        if not _is_mapping(hint):
+            raise BadAnnotation(
+                f'{parameter.name}: expected the annotation to be lymph.Event or a type of '
+                f'mappings, as all payloads are, found {wording(hint)}; write a dataclass, '
+                'TypedDict or dict, or declare the handler with check=False'
+            )
+    except BadAnnotation as error:
+        raise ConfigurationError(str(error), what) from error
+    return EventPlan(hint, whole)
+
+
+def value_of(hint: Any) -> Convert:
+    """Return the function that makes a value of the type `hint` from what has arrived.
+
+    It raises `Misfit`. Raises ConfigurationError for a type that cannot be checked.
+    """
+    if is_open(hint):
+        return _unchanged
+    try:
+        _check('result', hint)
+    except BadAnnotation as error:
+        raise ConfigurationError(str(error)) from error
+    return _value(hint)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _positional(func: Callable[..., Any], skip: int) -> inspect.Parameter | None:
+    """Return the positional parameter after `skip` others, None if there is none of that name."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = list(inspect.signature(func).parameters.values())[: skip + 1]
+    named = len(parameters) > skip and all(each.kind in positional for each in parameters)
+    return parameters[skip] if named else None

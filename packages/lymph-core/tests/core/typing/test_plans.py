@@ -1,0 +1,244 @@
+"""Annotations become plans when an interface is installed, or are refused in one line."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import enum
+import functools
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import pydantic
+import pytest
+
+from lymph.core._typing.misfits import Misfit
+from lymph.core._typing.plans import event_plan, plan_of, value_of
+from lymph.core.events import Event
+from lymph.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from decimal import Decimal as OnlyForCheckers
+
+AnEvent = Event
+
+
+class Plain:
+    """A class of which nothing is known."""
+
+
+@dataclasses.dataclass
+class Order:
+    id: int
+
+
+@dataclasses.dataclass
+class Other:
+    name: str
+
+
+@dataclasses.dataclass
+class Hidden:
+    price: OnlyForCheckers
+
+
+@dataclasses.dataclass
+class Waiting:
+    seconds: datetime.timedelta
+
+
+@pydantic.dataclasses.dataclass
+class OfPydantic:
+    id: int
+
+
+class Mixed(enum.Enum):
+    ONE = 1
+    TWO = 'two'
+
+
+class Row(NamedTuple):
+    id: int
+
+
+class Shop:
+    Nested = Order
+    int = 'not a type'
+
+    @dataclasses.dataclass
+    class Local:
+        id: int
+
+    def list(self) -> list[str]:
+        return []
+
+    def nested(self, a: Nested, b: Local, c: list[int]) -> None: ...
+    def quoted(self, a: 'list["Order"]') -> None: ...  # noqa: UP037 - that is what is tested
+    def defaulted(self, a: int = None, b: str = 'x') -> None: ...  # type: ignore[assignment]  # noqa: RUF013
+    def others(self, a: int, *rest: str, **more: float) -> None: ...
+    def keywords(self, *, _x: int, type: str) -> None: ...
+    def only_for_checkers(self, price: OnlyForCheckers) -> None: ...
+    def inside(self, hidden: list[Hidden]) -> None: ...
+    def wrong(self, order: Order.nothing) -> None: ...
+    def unknown(self, thing: Plain) -> None: ...
+    def union(self, order: Order | Other) -> None: ...
+    def waiting(self, waiting: Waiting) -> None: ...
+    def function(self, done: collections.abc.Callable[[], None]) -> None: ...
+    def variable(self, n: ClassVar[Order]) -> None: ...
+    def mixed(self, mixed: Mixed) -> None: ...
+    def model(self, it: OfPydantic) -> None: ...
+    def queue(self, queue: collections.deque[Order]) -> None: ...
+    def itself(self, shop: Shop) -> None: ...
+    def free(self, a, b: Any = 1, c: object = None) -> None: ...
+    def result(self, a) -> OnlyForCheckers: ...  # type: ignore[no-untyped-def]
+
+    def event(self, event: Event) -> None: ...
+    def alias(self, event: AnEvent) -> None: ...
+    def anything(self, event: Any) -> None: ...
+    def bare(self, event) -> None: ...
+    def of_order(self, event: Event[Order]) -> None: ...
+    def of_open(self, event: Event[Any]) -> None: ...
+    def payload(self, order: Order) -> None: ...
+    def mapping(self, order: dict[str, int]) -> None: ...
+    def optional(self, order: Order | None) -> None: ...
+    def number(self, event: int) -> None: ...
+    def row(self, event: Event[Row]) -> None: ...
+    def all(self, *events: Order) -> None: ...
+
+
+def planned(name):
+    return plan_of(f'Shop.{name}', vars(Shop)[name], owner=Shop)
+
+
+def of_event(name):
+    return event_plan(f'Shop.{name}', vars(Shop)[name], owner=Shop)
+
+
+def test_names_are_found_in_the_class_and_in_the_module_and_methods_hide_no_types():
+    assert planned('nested').hints.parameters == {'a': Order, 'b': Shop.Local, 'c': list[int]}
+    assert planned('nested').convert({'a': {'id': 1}}) == {'a': Order(1)}
+    assert planned('quoted').convert({'a': [{'id': 1}]}) == {'a': [Order(1)]}
+
+
+def test_names_that_a_function_closes_over_are_found():
+    @dataclasses.dataclass
+    class Enclosed:
+        id: int
+
+    def method(self: Any, it: Enclosed) -> Any:
+        return Enclosed
+
+    assert plan_of('m', method).convert({'it': {'id': 1}}) == {'it': Enclosed(1)}
+
+
+def test_annotations_of_a_wrapped_function_are_those_of_the_function_inside():
+    @functools.wraps(Shop.quoted)
+    def wrapper(*args: Any, **kwargs: Any) -> None: ...
+
+    assert plan_of('m', wrapper).convert({'a': [{'id': 1}]}) == {'a': [Order(1)]}
+
+
+def test_a_parameter_with_the_default_none_takes_none():
+    assert planned('defaulted').convert({'a': None}) == {'a': None}
+    with pytest.raises(Misfit, match=r'^b: expected text, found None'):
+        planned('defaulted').convert({'b': None})
+
+
+def test_other_keywords_are_checked_by_the_annotation_of_kwargs():
+    assert planned('others').convert({'a': 1, 'x': 2}) == {'a': 1, 'x': 2.0}
+    with pytest.raises(Misfit, match=r'^x: expected a number, found text'):
+        planned('others').convert({'a': 1, 'x': 'y'})
+
+
+def test_keyword_only_parameters_of_any_name_are_checked():
+    assert planned('keywords').convert({'_x': 1, 'type': 'a'}) == {'_x': 1, 'type': 'a'}
+    with pytest.raises(Misfit, match=r'^_x: expected a whole number'):
+        planned('keywords').convert({'_x': 'a', 'type': 'a'})
+
+
+@pytest.mark.parametrize('name', ['free', 'result'])
+def test_there_is_no_plan_where_no_parameter_says_what_it_takes(name):
+    assert planned(name) is None
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [
+        (
+            'only_for_checkers',
+            "price: the name 'OnlyForCheckers' in the annotation OnlyForCheckers",
+        ),
+        ('inside', "the name 'OnlyForCheckers' in a class of the annotation list["),
+        ('wrong', 'order: the annotation Order.nothing cannot be evaluated (AttributeError: '),
+        ('unknown', 'is not a type that can be checked; write a builtin type, a dataclass'),
+        ('union', 'cannot be told apart; write one of them, or classes of msgspec.Struct'),
+        ('waiting', 'a timedelta does not travel; write float'),
+        ('function', 'is not a type that can be checked'),
+        ('variable', 'n: the annotation ClassVar[Order] cannot be evaluated (TypeError: '),
+        ('mixed', 'the values of an Enum have to be all text or all whole numbers'),
+        ('model', 'is a dataclass of pydantic; write a pydantic.BaseModel'),
+        ('queue', 'collections.deque is not a type that can be checked'),
+        ('itself', 'Shop is not a type that can be checked'),
+    ],
+)
+def test_an_annotation_that_cannot_be_checked_is_refused_in_one_line(name, said):
+    with pytest.raises(ConfigurationError) as caught:
+        planned(name)
+    text = str(caught.value)
+    assert text.startswith(f'Shop.{name}: ')
+    assert said in text
+    assert 'check=False' in text
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize('name', ['event', 'alias', 'anything', 'bare', 'of_open', 'all'])
+def test_a_handler_that_takes_any_event_has_no_plan(name):
+    assert of_event(name) is None
+
+
+def test_a_handler_gets_the_event_with_its_body_converted_or_the_payload_itself():
+    event = Event('x', {'id': 1}, 'source', {'trace_id': 't'}, 'an-id', attempt=3)
+    made = of_event('of_order').convert(event)
+    assert (made.body, made.type, made.source, made.headers, made.id, made.attempt) == (
+        Order(1),
+        *('x', 'source', {'trace_id': 't'}, 'an-id', 3),
+    )
+    assert event.body == {'id': 1}
+    assert of_event('payload').convert(event) == Order(1)
+    assert of_event('optional').convert(event) == Order(1)
+    assert of_event('mapping').convert(event) == {'id': 1}
+    with pytest.raises(Misfit, match=r'^id: expected a whole number, found text'):
+        of_event('payload').convert(Event('x', {'id': 'a'}))
+
+
+@pytest.mark.parametrize('name', ['number', 'row'])
+def test_a_payload_that_is_no_mapping_is_refused(name):
+    with pytest.raises(ConfigurationError, match='a type of mappings, as all payloads are'):
+        of_event(name)
+
+
+def test_a_result_is_converted_by_its_annotation():
+    assert value_of(list[Order])([{'id': 1}]) == [Order(1)]
+    assert value_of(Any)('x') == 'x'
+    with pytest.raises(Misfit):
+        value_of(int)('x')
+    with pytest.raises(ConfigurationError):
+        value_of(Plain)
+
+
+def test_msgspec_is_imported_only_where_an_annotation_needs_it():
+    script = (
+        'import json, sys, lymph.core.container\n'
+        'from lymph.core._typing.plans import plan_of\n'
+        'plan_of("m", lambda self, a: a)\n'
+        'before = "msgspec" in sys.modules\n'
+        'def m(self, a: int): ...\n'
+        'plan_of("m", m)\n'
+        'found = [n for n in ("msgspec", "attrs", "attr", "pydantic") if n in sys.modules]\n'
+        'print(json.dumps([before, found]))\n'
+    )
+    done = subprocess.run([sys.executable, '-c', script], stdout=subprocess.PIPE, check=True)
+    assert json.loads(done.stdout) == [False, ['msgspec']]
