@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from werkzeug.routing import Map, Rule
 
 from lymph.config import ConfigurationError
+from lymph.web import WebServiceInterface
 from lymph.web._answering.routes import check_routes
+
+
+async def wait(self, request): ...
+
+
+def generate(self, request):
+    yield request
+
+
+class Waiting:
+    async def __call__(self, request): ...
 
 
 class Site:
@@ -56,3 +70,98 @@ def test_rule_that_does_not_match_is_an_error_that_says_what_to_do(rule, message
 def test_url_map_of_another_type_is_an_error():
     with pytest.raises(ConfigurationError, match=r'expected a werkzeug\.routing\.Map, found list'):
         check_routes(Site(), [Rule('/', endpoint='hello')])
+
+
+FORMS = {
+    'async': (wait, 'found an async function; write `def`'),
+    'generator': (generate, 'found a generator function'),
+    'static': (staticmethod(wait), 'found an async function'),
+    'partial': (functools.partialmethod(generate), 'found a generator function'),
+    'cached': (functools.lru_cache(wait), 'found an async function'),
+    'object': (Waiting(), 'found an async function'),
+    'property': (property(generate), 'found a property; write a plain `def`'),
+    'cached_property': (functools.cached_property(generate), 'found a cached_property'),
+}
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_endpoint_that_cannot_answer_is_rejected_when_the_class_is_made(form):
+    method, found = FORMS[form]
+    attributes = {'url_map': Map([Rule('/', endpoint='hello')]), 'hello': method}
+    with pytest.raises(
+        TypeError, match=rf"^Hello\.url_map: rule '/' expects .*'hello'.*{found}.*$"
+    ):
+        type('Hello', (WebServiceInterface,), attributes)
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_endpoint_that_cannot_answer_is_rejected_before_it_is_served(form):
+    method, found = FORMS[form]
+    site = type('Site', (), {'hello': method})()
+    with pytest.raises(ConfigurationError, match=rf"rule '/' expects .*'hello'.*{found}.*$"):
+        check_routes(site, Map([Rule('/', endpoint='hello')]))
+
+
+def test_endpoint_set_on_the_interface_itself_is_checked_too():
+    site = Site()
+    site.wait = functools.partial(wait, site)
+    with pytest.raises(ConfigurationError, match=r"'wait' .*: found an async function"):
+        check_routes(site, Map([Rule('/', endpoint='wait')]))
+
+
+@pytest.mark.parametrize('name', ['emit', 'on_start', 'report', 'is_healthy'])
+def test_endpoint_with_a_name_of_the_framework_is_rejected(name):
+    with pytest.raises(TypeError, match=f'{name}.*: interfaces use this name themselves'):
+
+        class Hello(WebServiceInterface):
+            url_map = Map([Rule('/', endpoint=name)])
+
+            def answer(self, request):
+                pass
+
+            locals()[name] = answer
+
+
+def test_endpoint_may_be_a_static_method_or_the_method_of_a_subclass():
+    class Base(WebServiceInterface):
+        url_map = Map([Rule('/', endpoint='hello'), Rule('/you', endpoint='you')])
+
+    class Hello(Base):
+        @staticmethod
+        def hello(request):
+            pass
+
+        @classmethod
+        def you(cls, request):
+            pass
+
+    check_routes(object.__new__(Hello), Hello.url_map)
+
+
+def test_method_that_lymph_offers_to_authors_is_no_endpoint():
+    with pytest.raises(TypeError, match=r"'request' .*: interfaces use this name themselves"):
+
+        class Hello(WebServiceInterface):
+            url_map = Map([Rule('/', endpoint='request')])
+
+
+def test_endpoint_may_replace_what_lymph_only_offers():
+    class Newsletter(WebServiceInterface):
+        url_map = Map([Rule('/', endpoint='subscribe')])
+
+        def subscribe(self, request):
+            pass
+
+    check_routes(object.__new__(Newsletter), Newsletter.url_map)
+
+
+@pytest.mark.parametrize('name', ['health', 'limits', 'debug', 'http_port', 'max_body_size'])
+def test_method_in_place_of_a_value_of_the_framework_is_rejected(name):
+    with pytest.raises(TypeError, match=f'Hello.{name}: interfaces use this name themselves'):
+        type('Hello', (WebServiceInterface,), {name: lambda self, request: None})
+
+
+def test_class_of_requests_may_be_a_method_that_makes_one():
+    class Hello(WebServiceInterface):
+        def request_class(self, environ):
+            pass

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+
 import gevent
 import pytest
 from gevent.event import Event as Flag
@@ -241,6 +243,66 @@ def test_function_cannot_be_subscribed_twice_at_the_same_time(emitter, listener)
     assert heard.get(timeout=5).type == 'other'
 
 
+def takes_more_by_default(event, log=print):
+    log(event)
+
+
+def unwrapped(*args, **kwargs):
+    """Take what a decorator without `functools.wraps` makes a function take."""
+
+
+async def wait(event): ...
+
+
+def generate(interface, event):
+    yield event
+
+
+class Waiting:
+    async def __call__(self, event): ...
+
+
+@pytest.mark.parametrize(
+    ('handler', 'found'),
+    [
+        (wait, 'wait: expected a function to subscribe, found an async function; write `def`'),
+        (functools.partial(wait), 'found an async function'),
+        (functools.lru_cache(wait), 'found an async function'),
+        (Waiting(), 'found an async function'),
+        (Waiting().__call__, 'found an async function'),
+        (generate, 'found a generator function'),
+        (None, 'found None, which cannot be called'),
+        ('name', "found 'name', which cannot be called"),
+        (classmethod(wait), 'which cannot be called'),
+        (lambda: None, 'expected the parameter event, or interface and event, found no parameters'),
+        (
+            lambda a, b, c: None,
+            'expected the parameter event, or interface and event, found a, b, c',
+        ),
+        (lambda event, *, key: None, 'expected the parameter event'),
+        (unwrapped, r'found \*args and \*\*kwargs; name them, or use functools.wraps'),
+    ],
+)
+def test_function_that_cannot_handle_events_is_rejected_in_one_line(listener, handler, found):
+    with pytest.raises(SubscriptionError, match=f'{found}[^\n]*$'):
+        listener.subscribe('dynamic')(handler)
+    assert queues(listener) == {
+        'on_done',
+        'on_broadcast',
+        'on_context',
+        'on_fails',
+        'on_one_by_one',
+    }
+
+
+def test_parameter_with_a_default_gets_its_default(emitter, listener):
+    heard = Queue()
+    listener.subscribe('dynamic')(functools.partial(takes_more_by_default, log=heard.put))
+    listener.subscribe('dynamic')(lambda event, say=heard.put: say(event))
+    emitter.emit('dynamic')
+    assert [heard.get(timeout=5).type for _ in range(2)] == ['dynamic', 'dynamic']
+
+
 @pytest.mark.parametrize('types', [(), ('a..b',), ('',), ('a.b*',)])
 def test_invalid_topic_cannot_be_subscribed_to(listener, types):
     with pytest.raises(SubscriptionError):
@@ -410,22 +472,6 @@ def test_foreign_trace_id_that_is_not_text_is_replaced(world, emitter, junk):
     emitter.container.emit_event('strange', headers={'trace_id': junk})
     trace_id, answer = Calls.heard.get(timeout=5)
     assert (len(trace_id), answer) == (32, 'answer')
-
-
-@pytest.mark.parametrize('worker', [False, True])
-def test_a_handler_cannot_have_the_queue_of_a_task(world, worker):
-    class Mixed(lymph.Interface):
-        @lymph.task()
-        def work(self):
-            pass
-
-        @lymph.event('thing', queue_name='work')
-        def on_thing(self, event):
-            pass
-
-    container = world.container((Mixed, 'mixed'), start=False, worker=worker)
-    with pytest.raises(SubscriptionError, match=r"'mixed\.work' for on_thing and work; give one"):
-        container.start()
 
 
 def test_two_interfaces_of_a_container_that_name_the_same_queue_each_have_one(world, emitter):

@@ -40,6 +40,10 @@ class Component:
     _spawn_log: LimitedLog | None = None  # for errors of spawned greenlets; made for the first one
     #: the place in the configuration that describes this component, for errors
     place: Location | None = None
+    _error_hook: Hook | None
+    _pool: Pool | None
+    _metrics: Aggregate | None
+    _workers: Workers | None
 
     def __init__(
         self,

@@ -10,7 +10,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from lymph.config.printable import quoted
 from lymph.core._declaring.callables import check_retry
-from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declare
+from lymph.core._declaring.class_bodies import note
+from lymph.core._declaring.declarations import (
+    EventDeclaration,
+    RpcDeclaration,
+    declare,
+    expect_undeclared,
+)
 from lymph.core._declaring.method_types import AnyMethod, AnyRawMethod, RawRpcMethod, RpcMethod
 from lymph.core._declaring.tasks import Task
 from lymph.core.failures import described
@@ -126,13 +132,10 @@ def task(
     check_retry(retry)
 
     def make(func: Callable[..., Any]) -> Task[Callable[P, R]]:
-        known = getattr(func, '_lymph_declaration', None)
-        if known is not None:
-            raise TypeError(
-                f'{func.__qualname__} is declared as {known.kind} already;'
-                ' a method is one of rpc, raw_rpc, event, task, serial_event'
-            )
-        return Task(func, sequential, broadcast, retry)
+        expect_undeclared(func)
+        made: Task[Callable[P, R]] = Task(func, sequential, broadcast, retry)
+        note(func, made)
+        return made
 
     return make
 

@@ -5,17 +5,20 @@ Source: the manual, section 5.1.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from gevent.queue import Empty, Queue
 
 from lymph.core import trace
+from lymph.core._declaring.callables import deferred_form
 from lymph.core._declaring.calling import CallsServices
+from lymph.core._declaring.checking import check_class, is_reserved
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core._declaring.proxies import Caller, Proxy
+from lymph.core._declaring.subscribing import takes_interface
 from lymph.core._declaring.tasks import Task
 from lymph.core._work.handling import HandlerWork
 from lymph.core.call_options import seconds_to_wait
@@ -25,7 +28,16 @@ from lymph.discovery.base import RPC
 from lymph.events.base import Subscription
 from lymph.exceptions import SubscriptionError, Timeout
 
-__all__ = ['Interface', 'InterfaceHost', 'Proxy', 'Service', 'configure', 'parts_of']
+__all__ = [
+    'Interface',
+    'InterfaceHost',
+    'Proxy',
+    'Service',
+    'configure',
+    'deferred_form',
+    'is_reserved',
+    'parts_of',
+]
 
 #: takes the event, or the interface and the event
 Handler = TypeVar('Handler', bound=Callable[[Any], Any] | Callable[[Any, Any], Any])
@@ -44,14 +56,6 @@ def configure(interface: Interface, section: Mapping[str, Any]) -> None:
 def parts_of(interface: Interface) -> Componentized:
     """Return the component that holds those added with `Interface.add_component`."""
     return interface._parts  # noqa: SLF001 - this module's own class
-
-
-def _parameters(func: Handler) -> int:
-    """Return the number of a function's parameters; 1 for builtins without a signature."""
-    try:
-        return len(inspect.signature(func).parameters)
-    except ValueError:
-        return 1
 
 
 class InterfaceHost(Caller, Protocol):
@@ -96,11 +100,19 @@ class Interface(CallsServices, Component):
     event_handlers: ClassVar[Mapping[str, EventDeclaration]] = {}
     tasks: ClassVar[Mapping[str, Task[Any]]] = {}
 
+    container: InterfaceHost
+    name: str
+    version: str | None
+    _section: Mapping[str, Any]
+    _parts: Componentized
+    _subscriptions: dict[Any, Subscription]
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.methods = declared(cls, RpcDeclaration)
-        cls.event_handlers = declared(cls, EventDeclaration)
-        cls.tasks = declared(cls, Task)
+        check_class(cls)
+        cls.methods = MappingProxyType(declared(cls, RpcDeclaration))
+        cls.event_handlers = MappingProxyType(declared(cls, EventDeclaration))
+        cls.tasks = MappingProxyType(declared(cls, Task))
 
     def __init__(
         self, container: InterfaceHost, name: str | None = None, version: str | None = None
@@ -110,13 +122,13 @@ class Interface(CallsServices, Component):
             self.parent = (
                 container  # until `add_component` sets it: `__init__` may use pool and error hook
             )
-        self.container: InterfaceHost = container
+        self.container = container
         self.name = name or type(self).__name__.lower()
         self.version = version
-        self._section: Mapping[str, Any] = {}
+        self._section = {}
         self._parts = Componentized()
         self._parts.parent = self
-        self._subscriptions: dict[Any, Subscription] = {}
+        self._subscriptions = {}
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -186,7 +198,8 @@ class Interface(CallsServices, Component):
         interface and the event. The queue belongs to this instance: if several instances
         subscribe, each of them gets the event. `sequential`, `once` and `retry` are those of
         `lymph.event`. Raises SubscriptionError without an event type; the decorator raises it for a
-        function that is subscribed already, and when the event system rejects the subscription.
+        function that cannot be a handler (async, generator, other parameters) or is subscribed
+        already, and when the event system rejects the subscription.
         """
         if not event_types:
             raise SubscriptionError('expected at least one event type to subscribe to')
@@ -194,6 +207,7 @@ class Interface(CallsServices, Component):
         def subscribe(func: Handler) -> Handler:
             if func in self._subscriptions:
                 raise SubscriptionError(f'{func!r} is subscribed already; unsubscribe it first')
+            with_interface = takes_interface(func)
             handler: Callable[..., Any] = func
             name = getattr(func, '__name__', 'handler')
             queue = f'{self.name}.{name}.{self.container.identity}.{next(_serial)}'
@@ -201,7 +215,7 @@ class Interface(CallsServices, Component):
                 Subscription(
                     queue,
                     event_types,
-                    (lambda event: handler(self, event)) if _parameters(func) == 2 else handler,
+                    (lambda event: handler(self, event)) if with_interface else handler,
                     sequential=sequential,
                     broadcast=broadcast,
                     once=once,
@@ -237,7 +251,8 @@ class Interface(CallsServices, Component):
         def on_event(event: Event) -> None:
             arrived.put(event)
 
-        self.subscribe(*event_types, once=True)(on_event)
+        # not `self.subscribe`: a subclass may have a method of its own under this name
+        Interface.subscribe(self, *event_types, once=True)(on_event)
         try:
             return arrived.get(timeout=None if seconds is None else max(0, seconds))
         except Empty:
@@ -245,7 +260,7 @@ class Interface(CallsServices, Component):
             text = f'no event of type {types} within {seconds:.3g} s'
             raise Timeout(text, timeout=timeout, trace_id=trace.get_id()) from None
         finally:
-            self.unsubscribe(on_event)
+            Interface.unsubscribe(self, on_event)
 
 
 Service = Interface

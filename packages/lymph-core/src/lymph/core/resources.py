@@ -27,6 +27,7 @@ from types import GeneratorType
 from typing import Any, Generic, TypeVar, overload
 
 from lymph.core._declaring.callables import expect_method
+from lymph.core._declaring.class_bodies import note
 from lymph.core._work.opened import Manager
 from lymph.core._work.units import Unit, current_unit
 from lymph.core._work.yielding import Yielding
@@ -53,11 +54,14 @@ class Resource(Generic[T_co]):
     set on the instance replaces it, as tests do with a fake.
     """
 
+    kind = 'resource'
+
     def __init__(self, func: Callable[[Any], object]) -> None:
         self.func = func
         self.name = func.__name__
         self._log: LimitedLog | None = None
         functools.update_wrapper(self, func)  # type: ignore[arg-type]  # only in the stubs
+        self._lymph_declaration = self
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -153,7 +157,9 @@ def resource(func: Callable[[Any], object] | None = None) -> Resource[Any]:
         inspect.signature(func).bind(None)
     except TypeError as error:
         raise TypeError(f'{name}: expected a resource to take only self ({error})') from None
-    return Resource(func)
+    made: Resource[Any] = Resource(func)
+    note(func, made)
+    return made
 
 
 def unit() -> AbstractContextManager[None]:

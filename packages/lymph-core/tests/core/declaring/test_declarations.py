@@ -51,7 +51,7 @@ def test_declarations_are_found_by_kind():
 def test_declaration_has_the_arguments_of_its_decorator():
     call, raw = Base.methods['call'], Base.methods['raw']
     assert isinstance(call, RpcDeclaration)
-    assert (call.name, call.raw, call.raises) == ('call', False, (KeyError, ValueError))
+    assert (call.raw, call.raises) == (False, (KeyError, ValueError))
     assert call.idempotent
     assert call.help == 'Say what it does.\n\nIn two paragraphs.'
     assert (raw.raw, raw.raises, raw.idempotent, raw.help) == (True, (), False, '')

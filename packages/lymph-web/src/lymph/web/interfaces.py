@@ -32,8 +32,9 @@ from lymph.core.resources import unit
 from lymph.core.settings import ContainerSettings
 from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
 from lymph.web._answering.application import Application
+from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._answering.health import Health
-from lymph.web._answering.routes import check_routes
+from lymph.web._answering.routes import check_endpoints, check_routes
 from lymph.web._http.limits import Limits
 from lymph.web._http.server import WebServer
 
@@ -90,13 +91,25 @@ class WebServiceInterface(Interface):
     request_class: type[Request] = Request
 
     container: WebHost
+    #: the WSGI application that is served; may be replaced by one wrapped around it
+    application: WSGIApplication
+    debug: bool
+    limits: Limits
+    health: Health
+    _faults: ErrorAnswers
+    _address: tuple[str, int]
+    _ip_at: Location
+    _port_at: Location
+    _server: WebServer | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_endpoints(cls, cls.url_map)
 
     def __init__(
         self, container: WebHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__(container, name, version)
-        #: the WSGI application that is served; may be replaced by one wrapped around it
-        self.application: WSGIApplication
         self.application = own = Application(self, container.chains.of('http', self))
         self._faults = own.faults
         self.debug = False
@@ -105,7 +118,7 @@ class WebServiceInterface(Interface):
         self._address = container.settings.ip, 0
         self._ip_at = Location(f'interfaces.{self.name}.ip')
         self._port_at = Location(f'interfaces.{self.name}.port')
-        self._server: WebServer | None = None
+        self._server = None
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
         """Read the keys listed above. Raises ConfigurationError for an invalid value."""

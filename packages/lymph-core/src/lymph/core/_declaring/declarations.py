@@ -9,12 +9,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from types import FunctionType
+from typing import Any, TypeVar
 
-from lymph.core._declaring.callables import expect_method
+from lymph.core._declaring.callables import expect_method, name_of
+from lymph.core._declaring.class_bodies import Declaration, note
 from lymph.core._declaring.signatures import Signature, expect_parameters
+from lymph.core.failures import described
 
-__all__ = ['EventDeclaration', 'RpcDeclaration', 'declaration_of', 'declare', 'declared']
+__all__ = [
+    'Declaration',
+    'EventDeclaration',
+    'RpcDeclaration',
+    'declaration_of',
+    'declare',
+    'declared',
+    'expect_undeclared',
+]
 
 _NOTE = '_lymph_declaration'
 
@@ -31,8 +42,6 @@ class RpcDeclaration:
     Raises TypeError for a function that cannot be such a method.
     """
 
-    kind = 'rpc'
-
     func: Callable[..., Any]
     raw: bool = False
     raises: tuple[type[BaseException], ...] = ()
@@ -40,15 +49,15 @@ class RpcDeclaration:
     signature: Signature = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        expect_method(self.func, 'raw_rpc' if self.raw else 'rpc')
+        expect_method(self.func, self.kind)
         filled = ('self', 'channel') if self.raw else ('self',)  # parameters not sent by callers
         expect_parameters(self.func, *filled)
         object.__setattr__(self, 'signature', Signature(self.func, len(filled)))
 
     @property
-    def name(self) -> str:
-        """The method's name."""
-        return self.func.__name__
+    def kind(self) -> str:
+        """The name of the decorator."""
+        return 'raw_rpc' if self.raw else 'rpc'
 
     @property
     def help(self) -> str:
@@ -64,6 +73,7 @@ class EventDeclaration:
     """
 
     kind = 'event'
+    partitioned = False
 
     func: Callable[..., Any]
     event_types: tuple[str, ...]
@@ -75,35 +85,57 @@ class EventDeclaration:
 
     def __post_init__(self) -> None:
         expect_method(self.func, self.kind)
-        expect_parameters(self.func, 'self', 'event')
+        expect_parameters(self.func, 'self', 'event', only=True)
 
-    @property
-    def name(self) -> str:
-        """The handler's name."""
-        return self.func.__name__
-
-
-class _Declaration(Protocol):
-    @property
-    def kind(self) -> str: ...
+    def queue(self, name: str) -> str:
+        """Return the queue's name after that of the interface; `name` is the attribute."""
+        return self.queue_name or name
 
 
-def declare(func: F, declaration: _Declaration) -> F:
+def declare(func: F, declaration: Declaration) -> F:
     """Attach `declaration` to `func` and return `func`; raises TypeError if it has one already."""
-    known = getattr(func, _NOTE, None)
-    if known is not None:
+    expect_undeclared(func)
+    try:
+        setattr(func, _NOTE, declaration)
+    except (AttributeError, TypeError):
+        found = f'{described(func)}, which takes no attributes'
         raise TypeError(
-            f'{func.__qualname__} is declared as {known.kind} already;'
-            ' a method is one of rpc, raw_rpc, event, task, serial_event'
-        )
-    setattr(func, _NOTE, declaration)
+            f'{name_of(func)}: expected a method to declare as {declaration.kind}, found {found}'
+        ) from None
+    note(func, declaration)
     return func
 
 
-def declaration_of(attribute: object) -> object:
+def expect_undeclared(func: object) -> None:
+    """Raise TypeError if `func` has a declaration already."""
+    known = declaration_of(func)
+    if known is not None:
+        raise TypeError(
+            f'{name_of(func)} is declared as {known.kind} already;'
+            ' a method is one of rpc, raw_rpc, event, task, serial_event'
+        )
+
+
+def declaration_of(attribute: object) -> Declaration | None:
     """Return the declaration attached to an attribute of a class, None if there is none."""
     # static: `getattr` could run code of whatever object an author has put on the class
-    return inspect.getattr_static(attribute, _NOTE, None)
+    found: Declaration | None = inspect.getattr_static(attribute, _NOTE, None)
+    if found is None and _stands_for_function(attribute):
+        try:
+            found = getattr(attribute, _NOTE, None)
+        except Exception:  # noqa: BLE001 - code of that object
+            return None
+    return found
+
+
+def _stands_for_function(attribute: object) -> bool:
+    """Tell whether an object is bound like a function and passes on the function's attributes."""
+    return (
+        not isinstance(attribute, (FunctionType, type))
+        and callable(attribute)
+        and hasattr(type(attribute), '__get__')
+        and hasattr(type(attribute), '__getattr__')
+    )
 
 
 def declared(cls: type, kind: type[D]) -> dict[str, D]:

@@ -216,11 +216,14 @@ class _HasContainer(Protocol):
 class ProxyDeclaration:
     """The descriptor that `lymph.proxy` returns: it makes one proxy for each interface object."""
 
+    kind = 'proxy'
+
     def __init__(
         self, address: str, namespace: str, options: CallOptions, error_map: ErrorMap
     ) -> None:
         self._place = address, namespace, options, error_map
         self._name = address
+        self._lymph_declaration = self
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name

@@ -8,6 +8,7 @@ from typing import Any
 
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
+from lymph.core._declaring.callables import name_of
 from lymph.core._declaring.describing import annotation_text, parameter_text, value_text
 
 __all__ = ['Signature', 'expect_parameters']
@@ -22,13 +23,12 @@ class Signature:
 
     def __init__(self, func: Callable[..., Any], skip: int = 1) -> None:
         signature = inspect.signature(func)
-        everything = list(signature.parameters.values())
-        filled, parameters = everything[:skip], everything[skip:]
+        filled, parameters = _split(list(signature.parameters.values()), skip)
         self.parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         for parameter in self.parameters:
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 raise TypeError(
-                    f'{func.__qualname__}: arguments travel by name,'
+                    f'{name_of(func)}: arguments travel by name,'
                     f' but {parameter.name!r} is positional-only'
                 )
         self._func = func
@@ -87,16 +87,40 @@ class Signature:
         return ', '.join(texts) or 'nothing'
 
 
+def _split(
+    parameters: list[inspect.Parameter], skip: int
+) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:
+    """Return the parameters that `skip` positional arguments fill, and the others."""
+    for number, parameter in enumerate(parameters[:skip]):
+        if parameter.kind is parameter.VAR_POSITIONAL:  # it takes all of them that are left
+            return parameters[:number], parameters[number:]
+    return parameters[:skip], parameters[skip:]
+
+
 def _named(parameter: inspect.Parameter) -> str:
     if parameter.default is parameter.empty:
         return parameter.name
     return f'{parameter.name}={quoted(parameter.default)}'
 
 
-def expect_parameters(func: Callable[..., Any], *names: str) -> None:
-    """Raise TypeError unless `func` takes one positional argument for each of `names`."""
+def expect_parameters(func: Callable[..., Any], *names: str, only: bool = False) -> None:
+    """Raise TypeError unless `func` takes one positional argument for each of `names`.
+
+    With `only`, it must not need any other argument.
+    """
+    listed = ' and '.join(names)
     try:
-        inspect.signature(func).bind_partial(*names)
+        signature = inspect.signature(func)
+    except ValueError:  # written in C without a signature: calling it is the only way to know
+        return
+    try:
+        signature.bind_partial(*names)
     except TypeError:
-        listed = ' and '.join(names)
-        raise TypeError(f'{func.__qualname__}: expected the parameters {listed}') from None
+        raise TypeError(f'{name_of(func)}: expected the parameters {listed}') from None
+    if not only:
+        return
+    try:
+        signature.bind(*names)
+    except TypeError as error:
+        needed = f'expected no parameters but {listed} without a default'
+        raise TypeError(f'{name_of(func)}: {needed} ({error})') from None

@@ -7,11 +7,12 @@ is running when it is queued, and to no others.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
-from lymph.core._declaring.callables import expect_method
+from lymph.core._declaring.callables import expect_method, name_of
 from lymph.core._declaring.positional import by_name
 from lymph.core._declaring.signatures import Signature, expect_parameters
 from lymph.exceptions import SubscriptionError
@@ -64,6 +65,7 @@ class Task(Generic[Bound_co]):
     """The descriptor that `lymph.task` returns; see there for the parameters."""
 
     kind = 'task'
+    partitioned = False
 
     def __init__(
         self,
@@ -76,12 +78,22 @@ class Task(Generic[Bound_co]):
         expect_parameters(func, 'self')
         functools.update_wrapper(self, func)
         self.func = func
-        self.name = func.__name__
+        #: the name of the attribute, set with it; until then that of the function
+        self.name = getattr(func, '__name__', 'task')
+        self._named = False
         self.sequential = sequential
         self.broadcast = broadcast
         self.retry = retry
         self.signature = Signature(func)
         self._lymph_declaration = self
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if self._named and name != self.name:  # an alias is a task of its own
+            alias = copy.copy(self)
+            alias.name, alias._lymph_declaration = name, alias  # noqa: SLF001 - its own class
+            setattr(owner, name, alias)
+        else:
+            self.name, self._named = name, True
 
     @overload
     def __get__(
@@ -96,9 +108,13 @@ class Task(Generic[Bound_co]):
     def __get__(self: Any, interface: _Emitter | None, owner: type | None = None) -> Any:
         return self if interface is None else BoundTask(self, interface)
 
+    def queue(self, name: str) -> str:
+        """Return the queue's name after that of the interface; `name` is the attribute."""
+        return name
+
     def event_type(self, interface_name: str) -> str:
         """Return the event type that carries this task for an interface."""
         return f'lymph.task.{interface_name}.{self.name}'
 
     def __call__(self, *args: object, **kwargs: object) -> NoReturn:
-        raise SubscriptionError(f'{self.func.__qualname__} is a task; call it on an interface')
+        raise SubscriptionError(f'{name_of(self.func)} is a task; call it on an interface')

@@ -58,7 +58,7 @@ def describe_events(interface: Interface) -> Iterator[dict[str, Any]]:
         yield {
             **_facts(interface, name, handler.func),
             'types': list(handler.event_types),
-            'queue': queue_name(interface.name, handler.queue_name or name),
+            'queue': queue_name(interface.name, handler.queue(name)),
             'sequential': handler.sequential,
             'broadcast': handler.broadcast,
             'once': handler.once,

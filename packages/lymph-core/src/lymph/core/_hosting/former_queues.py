@@ -24,7 +24,7 @@ def warn_of_former_queues(
     system; it is called only for handlers with a `queue_name`.
     """
     for interface in interfaces:
-        for handler in interface.event_handlers.values():
+        for name, handler in interface.event_handlers.items():
             former = handler.queue_name
             if (
                 former is None
@@ -38,7 +38,7 @@ def warn_of_former_queues(
                 'too: if no other handler has it, see with `lymph queues` whether it holds events, '
                 'and drop it',
                 interface.name,
-                handler.name,
+                name,
                 quoted(queue_name(interface.name, former)),
                 quoted(former),
             )

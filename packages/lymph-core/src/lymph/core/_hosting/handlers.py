@@ -23,7 +23,6 @@ from typing import Protocol
 from lymph.core._hosting.former_queues import warn_of_former_queues
 from lymph.core._hosting.queue_metrics import QueueMetrics
 from lymph.core._hosting.subscriptions import (
-    check_queues,
     event_subscriptions,
     newest_first,
     of_newest,
@@ -72,8 +71,6 @@ class Handlers(Component):
     def on_start(self) -> None:
         """Make and bind all queues of the table above; raises SubscriptionError."""
         interfaces = newest_first(self._interfaces())
-        for interface in interfaces:
-            check_queues(interface)
         events = list(of_newest(interfaces, event_subscriptions))
         tasks = list(of_newest(interfaces, task_subscriptions))
         self._consumed, kept = (tasks, events) if self._worker else (events, tasks)

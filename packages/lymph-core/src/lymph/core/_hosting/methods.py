@@ -9,6 +9,7 @@ from typing import Any
 
 from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.suggestions import close_name
+from lymph.core._declaring.binding import bound
 from lymph.core._declaring.declarations import RpcDeclaration
 from lymph.core._work.chains import Chain, Chains
 from lymph.core.interfaces import Interface
@@ -80,7 +81,7 @@ class MethodTable:
                 f'{interface.name}.{name}',
                 interface,
                 declaration,
-                getattr(interface, name),
+                bound(interface, name),
                 self._chains.of('rpc', interface, vital),
                 vital,
             )

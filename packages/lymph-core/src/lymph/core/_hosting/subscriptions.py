@@ -9,7 +9,7 @@ from functools import partial, wraps
 from typing import Any
 
 from lymph.core import trace
-from lymph.core._declaring.declarations import declared
+from lymph.core._declaring.binding import bound
 from lymph.core._loop import deadlines
 from lymph.core._work.chains import Chain, Chains, surround
 from lymph.core._work.handling import HandlerWork
@@ -21,13 +21,10 @@ from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
 from lymph.events.deliveries import Attempt, decide, ends_once
-from lymph.events.queue_names import is_partition, queue_name
-from lymph.exceptions import SubscriptionError
-from lymph.patterns._serial_events.declaring import SerialDeclaration
+from lymph.events.queue_names import queue_name
 
 __all__ = [
     'HandlerStats',
-    'check_queues',
     'event_subscriptions',
     'hosted',
     'newest_first',
@@ -78,32 +75,6 @@ def _version(interface: Interface) -> Version:
     return Version(0) if interface.version is None else parse_version(interface.version)
 
 
-def check_queues(interface: Interface) -> None:
-    """Raise SubscriptionError if two handlers or tasks of an interface have the same queue.
-
-    The event system cannot check this: tasks run in workers, so it may see one of the two in each
-    process.
-    """
-    serial = {
-        queue_name(interface.name, name): name
-        for name in declared(type(interface), SerialDeclaration)
-    }
-    owners = dict(serial)
-    names = [*interface.event_handlers, *interface.tasks]
-    for name, subscription in zip(
-        names, [*event_subscriptions(interface), *task_subscriptions(interface)], strict=True
-    ):
-        queue = subscription.queue_name
-        feeders = (feeder for group, feeder in serial.items() if is_partition(queue, group))
-        owner = next(feeders, owners.setdefault(queue, name))
-        if owner != name:
-            raise SubscriptionError(
-                f'{interface.name}: expected a queue of its own for each handler, found '
-                f'{queue!r} for {owner} and {name}; '
-                'give one of them another queue_name, or both event types to one handler'
-            )
-
-
 def event_subscriptions(interface: Interface) -> list[Subscription]:
     """Return a subscription for each event handler of an interface."""
     found = []
@@ -111,9 +82,9 @@ def event_subscriptions(interface: Interface) -> list[Subscription]:
         temporary = handler.broadcast or handler.once
         found.append(
             Subscription(
-                queue_name(interface.name, handler.queue_name or name),
+                queue_name(interface.name, handler.queue(name)),
                 handler.event_types,
-                getattr(interface, name),
+                bound(interface, name),
                 sequential=handler.sequential,
                 broadcast=handler.broadcast,
                 once=handler.once,
@@ -131,7 +102,7 @@ def task_subscriptions(interface: Interface) -> list[Subscription]:
         Subscription(
             queue_name(interface.name, name),
             (task.event_type(interface.name),),
-            _runs(getattr(interface, name)),
+            _runs(bound(interface, name)),
             sequential=task.sequential,
             broadcast=task.broadcast,
             retry=task.retry,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from lymph.core._declaring.callables import check_retry, expect_method
+from lymph.core._declaring.callables import check_retry, deferred_form, expect_method, name_of
 from lymph.core._declaring.declarations import declare
 from lymph.core._declaring.signatures import expect_parameters
 from lymph.core.events import Event
@@ -25,6 +25,7 @@ class SerialDeclaration:
     """A method that handles the events of each key in their order."""
 
     kind = 'serial_event'
+    partitioned = True
 
     func: Callable[..., Any]
     event_types: tuple[str, ...]
@@ -34,12 +35,11 @@ class SerialDeclaration:
 
     def __post_init__(self) -> None:
         expect_method(self.func, self.kind)
-        expect_parameters(self.func, 'self', 'event')
+        expect_parameters(self.func, 'self', 'event', only=True)
 
-    @property
-    def name(self) -> str:
-        """The handler's name."""
-        return self.func.__name__
+    def queue(self, name: str) -> str:
+        """Return the queue's name after that of the interface; `name` is the attribute."""
+        return name
 
 
 def serial_event(
@@ -68,11 +68,20 @@ def serial_event(
     check_retry(retry)
     if key is None:
         key = _type_of
-    expect_parameters(key, 'interface', 'event')
+    _expect_key(key)
     of_event = key  # for mypy: within the lambda, `key` might be None
     return lambda func: declare(
         func, SerialDeclaration(func, event_types, partition_count, of_event, retry)
     )
+
+
+def _expect_key(key: Any) -> None:
+    problem = deferred_form(key) if callable(key) else f'{described(key)}, which cannot be called'
+    if problem:
+        raise TypeError(
+            f'{name_of(key)}: expected a function key(interface, event), found {problem}'
+        )
+    expect_parameters(key, 'interface', 'event', only=True)
 
 
 def _type_of(interface: Any, event: Event) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import gevent
 from gevent.event import Event as Signal
 
+from lymph.core._declaring.binding import bound
 from lymph.core._protocol.partitions import partition_of
 from lymph.core.events import Event
 from lymph.core.failures import Killed, described, error_line, error_text, log_failure
@@ -65,7 +66,7 @@ class SerialHandler:
         self.group = queue_name(interface.name, name)
         self._declaration = declaration
         self._interface = interface
-        self._handler = getattr(interface, name)
+        self._handler = bound(interface, name)
         self._host = host
         self._partitioner = partitioner
         self._assigned: frozenset[int] = frozenset()

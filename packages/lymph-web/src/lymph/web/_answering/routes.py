@@ -1,15 +1,32 @@
-"""The check of an interface's `url_map` before it serves: every endpoint is a method that fits."""
+"""The checks of an interface's `url_map`: every endpoint is a method that fits.
+
+What can be known of a class is checked when the class is made. Methods may also be added by
+subclasses, and `url_map` may be set in `__init__`, so all is checked before the interface serves.
+"""
 
 from __future__ import annotations
 
+import functools
 import inspect
+from collections.abc import Iterator
 
 from werkzeug.routing import Map, Rule
 
 from lymph.config import ConfigurationError
 from lymph.config.suggestions import close_name
+from lymph.core.interfaces import deferred_form, is_reserved
 
-__all__ = ['check_routes']
+__all__ = ['check_endpoints', 'check_routes']
+
+
+def check_endpoints(cls: type, url_map: object) -> None:
+    """Raise TypeError if a rule names a method of a class that cannot answer requests."""
+    if not isinstance(url_map, Map):
+        return  # `check_routes` reports it
+    for rule in _answered(url_map):
+        problem = _endpoint_problem(cls, rule.endpoint)
+        if problem is not None:
+            raise TypeError(f'{cls.__qualname__}.url_map: {_endpoint_text(rule)}: {problem}')
 
 
 def check_routes(interface: object, url_map: object) -> None:
@@ -19,13 +36,38 @@ def check_routes(interface: object, url_map: object) -> None:
         raise ConfigurationError(
             f'expected a werkzeug.routing.Map, found {type(url_map).__name__}', where
         )
+    for rule in _answered(url_map):
+        _check_rule(interface, rule, where)
+
+
+def _answered(url_map: Map) -> Iterator[Rule]:
     for rule in url_map.iter_rules():
         if not rule.build_only and rule.redirect_to is None:
-            _check_rule(interface, rule, where)
+            yield rule
+
+
+def _endpoint_text(rule: Rule) -> str:
+    return f'rule {rule.rule!r} expects a method {rule.endpoint!r} that answers requests'
+
+
+def _endpoint_problem(cls: type, name: object) -> str | None:
+    """Return why the method of this name cannot answer requests, None if it can or is unknown."""
+    if not isinstance(name, str):
+        return None
+    method = inspect.getattr_static(cls, name, None)
+    if isinstance(method, (property, functools.cached_property)):
+        return f'found a {type(method).__name__}; write a plain `def`'
+    if callable(method) and is_reserved(cls, name):
+        return 'interfaces use this name themselves; give the method another one'
+    problem = deferred_form(method)
+    return problem and f'found {problem}'
 
 
 def _check_rule(interface: object, rule: Rule, where: str) -> None:
     name = rule.endpoint
+    problem = _endpoint_problem(type(interface), name)
+    if problem is not None:
+        raise ConfigurationError(f'{_endpoint_text(rule)}: {problem}', where)
     method = getattr(interface, name, None) if isinstance(name, str) else None
     if not callable(method):
         close = close_name(name, _methods(interface))
@@ -35,6 +77,9 @@ def _check_rule(interface: object, rule: Rule, where: str) -> None:
             f'which {type(interface).__name__} does not have{advice}',
             where,
         )
+    problem = deferred_form(method)  # one that was set on this object
+    if problem is not None:
+        raise ConfigurationError(f'{_endpoint_text(rule)}: found {problem}', where)
     # `bind` checks only names, so all values, and the request, can be None.
     arguments = dict.fromkeys(rule.arguments | set(rule.defaults or ()))
     try:

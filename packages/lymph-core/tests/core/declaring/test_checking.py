@@ -1,0 +1,516 @@
+"""What a class of interfaces declares is checked when the class is made."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import functools
+import types
+
+import pytest
+
+import lymph
+from lymph.core._declaring.checking import _OFFERED, own_names
+from lymph.core.interfaces import Interface
+from lymph.exceptions import ConfigurationError
+from lymph.patterns.serial_events import serial_event
+from lymph.testing.waiting import eventually
+
+DECORATORS = {
+    'rpc': lymph.rpc(),
+    'raw_rpc': lymph.raw_rpc(),
+    'event': lymph.event('a'),
+    'task': lymph.task(),
+    'serial_event': serial_event('a'),
+}
+
+
+def plain(func):
+    """Decorate without `functools.wraps`."""
+
+    def wrapper(*args, **kwargs):
+        return func(*args, **kwargs)
+
+    return wrapper
+
+
+def wrapping(func):
+    @functools.wraps(func)
+    def wrapper(*args, **kwargs):
+        return func(*args, **kwargs)
+
+    return wrapper
+
+
+def make_async(func):
+    @functools.wraps(func)
+    async def wrapper(*args, **kwargs):
+        return func(*args, **kwargs)
+
+    return wrapper
+
+
+def forgetful(func):
+    """Return nothing, as a decorator whose author forgot to."""
+
+
+class Called:
+    """A decorator that is a class, and no descriptor."""
+
+    __slots__ = ('func',)
+
+    def __init__(self, func):
+        self.func = func
+
+    def __call__(self, *args, **kwargs):
+        return self.func(*args, **kwargs)
+
+
+class Updated:
+    """The same, with the attributes of the function."""
+
+    def __init__(self, func):
+        functools.update_wrapper(self, func)
+
+    def __call__(self, *args, **kwargs):
+        return self.__wrapped__(*args, **kwargs)
+
+
+class Transparent:
+    """A decorator that is bound like a function and passes on the function's attributes."""
+
+    def __init__(self, func):
+        self.__dict__['inner'] = func
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def __call__(self, *args, **kwargs):
+        return self.inner(*args, **kwargs)
+
+    def __get__(self, instance, owner):
+        return self if instance is None else types.MethodType(self, instance)
+
+
+def names(cls):
+    return [*cls.methods, *cls.event_handlers, *cls.tasks]
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+@pytest.mark.parametrize(
+    'other',
+    [
+        staticmethod,
+        classmethod,
+        property,
+        functools.cached_property,
+        functools.partial,
+        functools.partialmethod,
+        functools.singledispatchmethod,
+        plain,
+        make_async,
+        forgetful,
+        Called,
+        Updated,
+    ],
+)
+def test_decorator_above_the_declaration_that_breaks_or_loses_it_is_rejected(kind, other):
+    with pytest.raises(TypeError, match=rf'^\S*Shop\.take: .*\b{kind}\b.*write [^\n]*$'):
+
+        class Shop(Interface):
+            @other
+            @DECORATORS[kind]
+            def take(self, event):
+                return event
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+@pytest.mark.parametrize('other', [wrapping, functools.lru_cache, Transparent, abc.abstractmethod])
+def test_decorator_that_passes_the_declaration_on_may_be_above_it_but_for_tasks(kind, other):
+    def declare():
+        class Shop(Interface):
+            @other
+            @DECORATORS[kind]
+            def take(self, event):
+                return event
+
+        return Shop
+
+    if kind == 'task' and other is not abc.abstractmethod:
+        with pytest.raises(TypeError, match=r'take: .* hides the task; write @task above'):
+            declare()
+    else:
+        assert 'take' in declare().__dict__
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+@pytest.mark.parametrize('other', [plain, wrapping, functools.lru_cache, Transparent])
+def test_declaration_above_another_decorator_has_the_name_of_the_attribute(kind, other):
+    class Shop(Interface):
+        @DECORATORS[kind]
+        @other
+        def take(self, event):
+            return event
+
+        take_too = DECORATORS[kind](lambda self, event: event)
+
+    assert names(Shop) == (['take', 'take_too'] if kind != 'serial_event' else [])
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+def test_declaration_lost_below_two_decorators_is_rejected_too(kind):
+    with pytest.raises(
+        TypeError, match=rf'^\S*Shop\.wrapper: this {kind} is declared in the class'
+    ):
+
+        class Shop(Interface):
+            @plain
+            @DECORATORS[kind]
+            @plain
+            def take(self, event):
+                return event
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+def test_what_only_makes_a_coroutine_or_a_generator_is_rejected_through_caches(kind):
+    @functools.lru_cache
+    async def wait(self, event): ...
+
+    @functools.cache
+    def generate(self, event):
+        yield event
+
+    for func, found in (wait, 'an async function'), (generate, 'a generator function'):
+        with pytest.raises(
+            TypeError, match=f'expected a method to declare as {kind}, found {found}'
+        ):
+            DECORATORS[kind](func)
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+@pytest.mark.parametrize(
+    'func', [[].append, str.upper, object.__init__, Interface.__init__], ids=str
+)
+def test_functions_that_take_no_declaration_are_rejected_in_one_line(kind, func):
+    if func is Interface.__init__:
+        func = types.MethodType(func, object())
+    with pytest.raises(TypeError, match=f'expected a method to declare as {kind}, found [^\n]*$'):
+        DECORATORS[kind](func)
+
+
+@pytest.mark.parametrize('kind', ['event', 'serial_event'])
+def test_handler_that_needs_more_than_the_event_is_rejected(kind):
+    with pytest.raises(TypeError, match='expected no parameters but self and event without a def'):
+
+        @DECORATORS[kind]
+        def on_a(self, event, more):
+            pass
+
+
+@pytest.mark.parametrize(
+    ('key', 'found'),
+    [
+        ('account', "expected a function key.interface, event., found 'account'"),
+        (property(lambda self: 1), 'found <property'),
+        (make_async(lambda interface, event: 1), 'found an async function'),
+        (functools.partial(make_async(lambda interface, event: 1)), 'found an async function'),
+        (lambda interface: 1, 'expected the parameters interface and event'),
+        (functools.partial(lambda interface: 1), 'expected the parameters interface and event'),
+        (lambda interface, event, more: 1, 'expected no parameters but interface and event'),
+    ],
+)
+def test_key_of_serial_events_that_cannot_be_called_is_rejected(key, found):
+    with pytest.raises(TypeError, match=found):
+        serial_event('a', key=key)
+
+
+def test_static_method_may_be_the_key_of_serial_events():
+    class Shop(Interface):
+        @staticmethod
+        def account(interface, event):
+            return event['account']
+
+        @serial_event('paid', key=account)
+        def on_paid(self, event):
+            pass
+
+
+# Names.
+
+
+@pytest.mark.parametrize('kind', DECORATORS)
+@pytest.mark.parametrize('name', sorted(n for n in own_names(Interface) if not n.startswith('__')))
+def test_declaration_under_a_name_of_the_framework_is_rejected(kind, name):
+    method = DECORATORS[kind](lambda self, event: event)
+    with pytest.raises(TypeError, match=rf'^Shop\.{name}: interfaces use this name themselves'):
+        type('Shop', (Interface,), {name: method})
+
+
+@pytest.mark.parametrize('name', sorted(_OFFERED))
+def test_name_that_lymph_only_offers_to_authors_can_be_declared(world, name):
+    shop = type('Shop', (Interface,), {name: lymph.rpc()(lambda self: name)})
+    (interface,) = world.container((shop, 'shop')).interfaces
+    assert world.container().request('shop', f'shop.{name}') == name
+    if name != 'get_next_event':
+        with pytest.raises(lymph.Timeout):
+            interface.get_next_event('a', timeout=0)
+
+
+def test_every_attribute_that_the_framework_sets_on_an_interface_is_reserved(world):
+    (interface,) = world.container((Interface, 'shop')).interfaces
+    assert vars(interface).keys() <= own_names(Interface).keys()
+
+
+@pytest.mark.parametrize('name', ['version', 'tasks', 'container', 'pool', 'emit', 'on_start'])
+def test_proxy_or_resource_under_a_name_of_the_framework_is_rejected(name):
+    for declaration in (
+        lymph.proxy('other'),
+        lymph.resource(lambda self: contextlib.nullcontext()),
+    ):
+        said = f'{name}: .* give the {declaration.kind} another one'
+        with pytest.raises(TypeError, match=said):
+            type('Shop', (Interface,), {name: declaration})
+
+
+@pytest.mark.parametrize('name', ['version', 'tasks', 'methods', 'metrics', 'parent'])
+def test_undeclared_method_in_place_of_a_value_of_the_framework_is_rejected(name):
+    with pytest.raises(TypeError, match=f'{name}: interfaces use this name .* choose another'):
+        type('Shop', (Interface,), {name: lambda self: 1})
+
+
+@pytest.mark.parametrize('value', [property(lambda self: '1'), functools.cached_property(len)])
+def test_property_that_the_framework_could_not_set_is_rejected(value):
+    with pytest.raises(TypeError, match=r'version: .* found a .*property without a setter'):
+        type('Shop', (Interface,), {'version': value})
+
+
+@pytest.mark.parametrize('name', ['__init__', '__repr__', '__call__'])
+def test_special_method_is_no_declaration(name):
+    with pytest.raises(TypeError, match=f'{name}: Python uses this name itself'):
+        type('Shop', (Interface,), {name: lymph.rpc()(lambda self: 1)})
+
+
+@pytest.mark.parametrize('name', ['a.b', '', 'a\nb'])
+def test_name_that_no_request_can_carry_is_rejected(name):
+    with pytest.raises(
+        TypeError, match='expected the name of a rpc as printable text without dots'
+    ):
+        type('Shop', (Interface,), {name: lymph.rpc()(lambda self: 1)})
+
+
+@pytest.mark.parametrize('hook', ['on_start', 'on_stop', 'apply_config', 'instance_facts'])
+def test_hook_that_nothing_would_run_is_rejected(hook):
+    def generate(self, *args):
+        yield
+
+    async def wait(self, *args): ...
+
+    for func in (generate, wait):
+        with pytest.raises(TypeError, match=f'{hook}: lymph calls this method itself, and it is a'):
+            type('Shop', (Interface,), {hook: func})
+
+
+def test_hooks_and_values_of_the_framework_may_be_overridden():
+    class Shop(Interface):
+        namespaces = ('http',)
+
+        def on_start(self):
+            super().on_start()
+
+        def emit(self, event_type, payload=None, delay=0):
+            super().emit(event_type, payload, delay)
+
+        @property
+        def config(self):
+            return {}
+
+        @property
+        def version(self):
+            return '1'
+
+        @version.setter
+        def version(self, value):
+            pass
+
+    assert names(Shop) == []
+
+
+def test_class_can_be_made_again_of_its_own_namespace():
+    class Shop(Interface):
+        @lymph.task()
+        def take(self):
+            pass
+
+    again = type('Shop', (Interface,), dict(vars(Shop)))
+    assert names(again) == ['take']
+
+
+# Two declarations of one name.
+
+
+@pytest.mark.parametrize(
+    ('options', 'other'),
+    [
+        ({'queue_name': 'take'}, lymph.task()),
+        ({'queue_name': 'take'}, lymph.event('b')),
+        ({'queue_name': 'take'}, serial_event('b')),
+        ({'queue_name': 'take.3'}, serial_event('b')),
+        ({'queue_name': 'same'}, lymph.event('b', queue_name='same')),
+    ],
+)
+def test_two_handlers_of_one_queue_are_rejected(options, other):
+    with pytest.raises(
+        TypeError,
+        match=r'Shop: expected a queue of its own for each handler, found .* for \w+ and \w+; give',
+    ):
+
+        class Shop(Interface):
+            @lymph.event('a', **options)
+            def on_a(self, event):
+                pass
+
+            @other
+            def take(self, event):
+                pass
+
+
+def test_queue_of_an_inherited_handler_is_taken_too():
+    class Base(Interface):
+        @lymph.event('a', queue_name='work')
+        def on_a(self, event):
+            pass
+
+    with pytest.raises(
+        TypeError, match="expected a queue of its own for each handler, found 'work'"
+    ):
+
+        class Shop(Base):
+            @lymph.task()
+            def work(self):
+                pass
+
+
+@pytest.mark.parametrize(('first', 'second'), [('rpc', 'rpc'), ('rpc', 'event'), ('task', 'rpc')])
+def test_name_declared_twice_in_a_class_is_rejected(first, second):
+    with pytest.raises(TypeError, match=r'take: declared twice, as .*; give one of them another'):
+
+        class Shop(Interface):
+            @DECORATORS[first]
+            def take(self, event):
+                pass
+
+            @DECORATORS[second]
+            def take(self, event):  # noqa: F811 - the mistake
+                pass
+
+
+def test_second_definition_without_a_declaration_is_rejected():
+    with pytest.raises(TypeError, match='take: a second definition replaces the rpc'):
+
+        class Shop(Interface):
+            @lymph.rpc()
+            def take(self):
+                pass
+
+            def take(self):  # noqa: F811 - the mistake
+                pass
+
+
+def test_declaration_that_a_class_body_deletes_is_gone():
+    class Shop(Interface):
+        @lymph.rpc()
+        def take(self):
+            pass
+
+        del take
+
+    assert names(Shop) == []
+
+
+def test_losses_in_a_plain_base_class_are_found_too():
+    class Mixin:
+        @plain
+        @lymph.rpc()
+        def take(self):
+            pass
+
+    with pytest.raises(TypeError, match=r'Mixin\.take: the decorator above @rpc returns plain'):
+
+        class Shop(Mixin, Interface):
+            pass
+
+
+# What runs.
+
+
+class Twice(Interface):
+    """Its functions are all called `wrapper`."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.done = []
+
+    @lymph.task()
+    @plain
+    def first(self, n):
+        self.done.append(('first', n))
+
+    @lymph.task()
+    @plain
+    def second(self, n):
+        self.done.append(('second', n))
+
+    alias = second
+
+    @lymph.event('a')
+    @plain
+    def on_a(self, event):
+        self.done.append(('on_a', event['n']))
+
+    @lymph.raw_rpc()
+    @plain
+    def answer(self, channel, text):
+        channel.reply(text)
+
+    @lymph.rpc()
+    def upper(self, text):
+        return text.upper()
+
+    shout = upper
+
+
+def test_tasks_whose_functions_have_one_name_each_run_their_own_work(world):
+    service, worker = (
+        world.container((Twice, 'twice'), worker=worker).interfaces[0] for worker in (False, True)
+    )
+    for task in (service.first, service.second, service.alias):
+        task.apply(n=1)
+    service.emit('a', {'n': 2})
+    eventually(lambda: len(worker.done) == 3 and service.done == [('on_a', 2)])
+    assert sorted(worker.done) == [('first', 1), ('second', 1), ('second', 1)]
+    queues = [task.queue(name) for name, task in Twice.tasks.items()]
+    assert queues == ['alias', 'first', 'second']
+
+
+def test_alias_of_a_method_is_another_name_of_it(world):
+    world.container((Twice, 'twice'))
+    caller = world.container()
+    for name in ('upper', 'shout'):
+        assert caller.request('twice', f'twice.{name}', {'text': 'a'}) == 'A'
+    assert caller.request('twice', 'twice.answer', {'text': 'a'}) == 'a'
+
+
+def test_value_set_in_place_of_a_declared_method_is_an_error_at_the_start(world):
+    class Shop(Interface):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.status = 'open'
+
+        @lymph.rpc()
+        def status(self):
+            return 'open'
+
+    with pytest.raises(
+        ConfigurationError, match=r"Shop\.status is declared .* self\.status to 'open'"
+    ):
+        world.container((Shop, 'shop'))
