@@ -22,7 +22,6 @@ _HOMES = {
     'EventTooLarge': 'lymph.exceptions',
     'Expired': 'lymph.exceptions',
     'Failed': 'lymph.exceptions',
-    'Interceptor': 'lymph.core.interceptors',
     'Interface': 'lymph.core.interfaces',
     'LookupFailure': 'lymph.exceptions',
     'LymphError': 'lymph.exceptions',
@@ -30,7 +29,6 @@ _HOMES = {
     'Nack': 'lymph.exceptions',
     'NotConnected': 'lymph.exceptions',
     'NotSent': 'lymph.exceptions',
-    'Plugin': 'lymph.core.plugins',
     'PluginError': 'lymph.exceptions',
     'Proxy': 'lymph.core._declaring.proxies',
     'Refused': 'lymph.exceptions',
@@ -43,14 +41,15 @@ _HOMES = {
     'Service': 'lymph.core.interfaces',
     'SubscriptionError': 'lymph.exceptions',
     'Timeout': 'lymph.exceptions',
-    'Work': 'lymph.core.interceptors',
     'WrongThread': 'lymph.exceptions',
+    'defer': 'lymph.core._declaring.typed_calls',
     'event': 'lymph.core.decorators',
-    'proxy': 'lymph.core._declaring.proxies',
+    'proxy': 'lymph.core._declaring.proxy_declarations',
     'raw_rpc': 'lymph.core.decorators',
     'resource': 'lymph.core.resources',
     'rpc': 'lymph.core.decorators',
     'task': 'lymph.core.decorators',
+    'with_options': 'lymph.core._declaring.typed_calls',
 }
 
 _DISTRIBUTION = 'lymph-core'  # the version of which is `__version__`
@@ -59,7 +58,9 @@ if TYPE_CHECKING:
     __version__: str
 
     from lymph.core._declaring.proxies import Proxy as Proxy
-    from lymph.core._declaring.proxies import proxy as proxy
+    from lymph.core._declaring.proxy_declarations import proxy as proxy
+    from lymph.core._declaring.typed_calls import defer as defer
+    from lymph.core._declaring.typed_calls import with_options as with_options
     from lymph.core._loop.results import AsyncResult as AsyncResult
     from lymph.core.channels import ReplyChannel as ReplyChannel
     from lymph.core.decorators import event as event
@@ -67,11 +68,8 @@ if TYPE_CHECKING:
     from lymph.core.decorators import rpc as rpc
     from lymph.core.decorators import task as task
     from lymph.core.events import Event as Event
-    from lymph.core.interceptors import Interceptor as Interceptor
-    from lymph.core.interceptors import Work as Work
     from lymph.core.interfaces import Interface as Interface
     from lymph.core.interfaces import Service as Service
-    from lymph.core.plugins import Plugin as Plugin
     from lymph.core.resources import resource as resource
     from lymph.exceptions import (
         ConfigurationError as ConfigurationError,

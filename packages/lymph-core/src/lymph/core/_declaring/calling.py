@@ -5,17 +5,22 @@ Source: the manual, sections 4.5.4 and 5.1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from lymph.config.printable import quoted
 from lymph.core._declaring.proxies import Caller, ErrorMap, Proxy
+from lymph.core._declaring.proxy_declarations import ProxyDeclaration, ProxyKeywords
 from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from lymph.core.call_options import CallKeywords
 
 __all__ = ['CallsServices']
+
+T = TypeVar('T')
 
 
 class CallsServices:
@@ -85,6 +90,7 @@ class CallsServices:
         arguments = params if body is None else _arguments(called, body, params)
         return self.container.request(address, called, arguments, options=options)
 
+    @overload
     def proxy(
         self,
         address: str,
@@ -96,19 +102,30 @@ class CallsServices:
         retries: int | None = None,
         idempotent: bool = False,
         trace_id: str | None = None,
-    ) -> Proxy:
-        """Return a proxy for a service. Arguments and errors are those of `Proxy`."""
-        return Proxy(
-            self.container,
-            address,
-            namespace,
-            timeout,
-            version,
-            error_map,
-            retries=retries,
-            idempotent=idempotent,
-            trace_id=trace_id,
-        )
+    ) -> Proxy: ...
+
+    @overload
+    def proxy(
+        self, address: str, interface: Callable[..., T], /, **options: Unpack[ProxyKeywords]
+    ) -> T: ...
+
+    def proxy(  # type: ignore[misc]  # `namespace` by name arrives in its own parameter
+        self,
+        address: str,
+        interface: object = None,
+        timeout: float | None = None,
+        version: str | None = None,
+        error_map: ErrorMap | None = None,
+        *,
+        namespace: str | None = None,
+        retries: int | None = None,
+        idempotent: bool = False,
+        trace_id: str | None = None,
+    ) -> Any:
+        """Return a proxy for a service. Arguments and errors are those of `lymph.proxy`."""
+        options = CallOptions(timeout, version, retries, idempotent, trace_id)
+        declaration = ProxyDeclaration(address, interface, namespace, options, error_map)
+        return declaration.proxy(self.container)
 
 
 def _options_of(address: str, called: str, given: CallKeywords) -> CallOptions:

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from lymph.core._loop.results import AsyncResult
     from lymph.core.call_options import CallKeywords
 
-__all__ = ['Caller', 'ErrorMap', 'Proxy', 'ProxyMethod', 'proxy']
+__all__ = [
+    'Caller',
+    'ErrorMap',
+    'Proxy',
+    'ProxyMethod',
+    'Target',
+    'UntypedMethod',
+    'checked',
+    'proxy_of',
+]
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -46,7 +55,7 @@ class Caller(Protocol):
         """Run a call in the background; see `CallerSide.defer`."""
 
 
-class _Target(NamedTuple):
+class Target(NamedTuple):
     """The container, address, namespace and options that all methods of a proxy share."""
 
     container: Caller
@@ -61,7 +70,7 @@ class ProxyMethod(Generic[P, R]):
 
     __slots__ = ('_subject', '_target')
 
-    def __init__(self, target: _Target, name: str) -> None:
+    def __init__(self, target: Target, name: str) -> None:
         self._target = target
         self._subject = f'{target.namespace}.{name}'
 
@@ -72,9 +81,7 @@ class ProxyMethod(Generic[P, R]):
         options of the call. Raises the error of `error_map` for a remote error that is named there,
         otherwise what `CallerSide.request` raises; TypeError for positional arguments.
         """
-        if args:
-            self._refuse(args)
-        return self._call(arguments)
+        return self._call(self._named(args, arguments) if args else arguments)
 
     def defer(self, /, *args: P.args, **arguments: P.kwargs) -> AsyncResult[R]:
         """Call the method in the background and return an AsyncResult.
@@ -82,11 +89,10 @@ class ProxyMethod(Generic[P, R]):
         Its `get()` returns the result or raises the error of the call. Raises at once:
         SerializationError for arguments that cannot be serialized, TypeError for positional ones.
         """
-        if args:
-            self._refuse(args)
         target = self._target
+        body = self._named(args, arguments) if args else arguments
         return target.container.defer(
-            functools.partial(self._call, pack(arguments)),
+            functools.partial(self._call, pack(body)),
             subject=self._subject,
             endpoint=endpoint_of(target.address),
             timeout=target.options.timeout,
@@ -96,15 +102,18 @@ class ProxyMethod(Generic[P, R]):
     def _call(self, body: Any) -> R:
         container, address, _, options, error_map = self._target
         try:
-            result: R = container.request(address, self._subject, body, options=options)
-            return result
+            # nothing is known of it here, and this line is on the path of every call
+            return container.request(  # type: ignore[no-any-return]
+                address, self._subject, body, options=options
+            )
         except RemoteError as error:
             local = error_map.get(error.type)
             if local is None:
                 raise
             raise local(str(error)) from error
 
-    def _refuse(self, args: tuple[Any, ...]) -> None:
+    def _named(self, args: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return all arguments by name."""
         raise TypeError(
             f'{self._subject}: arguments travel by name, found {quoted(args[0])} without one'
         )
@@ -147,11 +156,11 @@ class Proxy:
         trace_id: str | None = None,
     ) -> None:
         options = CallOptions(timeout, version, retries, idempotent, trace_id)
-        self._target = _Target(container, *_checked(address, namespace, options, error_map))
+        self._target = Target(container, *checked(address, namespace, options, error_map))
 
-    @classmethod
-    def _of(cls, target: _Target) -> Proxy:
-        made = cls.__new__(cls)
+    def _with(self, target: Target) -> Proxy:
+        """Return a proxy like this one for another target."""
+        made = self.__new__(type(self))
         made._target = target  # noqa: SLF001 - its own class
         return made
 
@@ -170,7 +179,7 @@ class Proxy:
                 f'{what}: expected options of a call, as in with_options(timeout=3); '
                 f"a remote method of this name is called with request(..., '{what}')"
             )
-        return self._of(target._replace(options=target.options.changed(what, changes)))
+        return self._with(target._replace(options=target.options.changed(what, changes)))
 
     def __getattr__(self, name: str) -> UntypedMethod:
         """Return the remote method of this name; raises AttributeError for ``_names``."""
@@ -184,17 +193,27 @@ class Proxy:
         return f'<Proxy for {self._target.namespace} at {self._target.address}>'
 
 
-def _checked(
+def proxy_of(target: Target) -> Proxy:
+    """Return a proxy for a target, whose fields have been checked."""
+    made = Proxy.__new__(Proxy)
+    made._target = target  # noqa: SLF001 - the class of this file
+    return made
+
+
+def checked(
     address: Any, namespace: Any, options: CallOptions, error_map: Any
 ) -> tuple[str, str, CallOptions, ErrorMap]:
-    """Return the fields of a `_Target` after its container; raises TypeError and ValueError."""
+    """Return the fields of a `Target` after its container; raises as `Proxy` does."""
     expect_address(address)
     what = f'a proxy for {printable(address, SUBJECT)}'
     if namespace is None and scheme_of(address) is not None:
         raise ValueError(f'{what} needs a namespace: the name of the interface')
     if namespace is not None and not isinstance(namespace, str):
         found = f'the name of the interface, as text, found {quoted(namespace)}'
-        raise TypeError(f'{what}: expected the namespace, {found}')
+        advice = (
+            '; lymph.proxy and self.proxy take a class too' if isinstance(namespace, type) else ''
+        )
+        raise TypeError(f'{what}: expected the namespace, {found}{advice}')
     if not isinstance(error_map, (Mapping, type(None))):
         found = f"such as {{'KeyError': KeyError}}, found {quoted(error_map)}"
         raise TypeError(f'{what}: expected the error_map as a mapping, {found}')
@@ -207,50 +226,3 @@ def _checked(
             found = f'for {quoted(name)} in its error_map, found {quoted(local)}'
             raise TypeError(f'{what}: expected a class of exceptions {found}')
     return address, namespace or address, options, local_classes
-
-
-class _HasContainer(Protocol):
-    container: Caller
-
-
-class ProxyDeclaration:
-    """The descriptor that `lymph.proxy` returns: it makes one proxy for each interface object."""
-
-    kind = 'proxy'
-
-    def __init__(
-        self, address: str, namespace: str, options: CallOptions, error_map: ErrorMap
-    ) -> None:
-        self._place = address, namespace, options, error_map
-        self._name = address
-        self._lymph_declaration = self
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, interface: _HasContainer | None, owner: type) -> Any:
-        if interface is None:
-            return self
-        made = Proxy._of(_Target(interface.container, *self._place))  # noqa: SLF001 - this file
-        interface.__dict__[self._name] = made  # from now on Python finds it without this method
-        return made
-
-
-def proxy(
-    address: str,
-    namespace: str | None = None,
-    timeout: float | None = None,
-    version: str | None = None,
-    error_map: ErrorMap | None = None,
-    *,
-    retries: int | None = None,
-    idempotent: bool = False,
-    trace_id: str | None = None,
-) -> Any:
-    """Declare a proxy as a class attribute of an interface: ``echo = lymph.proxy('echo')``.
-
-    Each interface object gets a `Proxy` of its own on first use. Arguments and errors are those of
-    `Proxy`; errors are raised here, when the class is defined.
-    """
-    options = CallOptions(timeout, version, retries, idempotent, trace_id)
-    return ProxyDeclaration(*_checked(address, namespace, options, error_map))

@@ -1,0 +1,260 @@
+"""Proxies with a class that declares the methods of the service."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import pytest
+
+import lymph
+from lymph.core.call_options import DEFAULT_OPTIONS
+from lymph.serializers.msgpack import unpack
+
+T = TypeVar('T')
+
+
+class Stock(lymph.Interface):
+    @lymph.rpc()
+    def take(self, article, count=1, *, customer=None):
+        return f'{count} {article}'
+
+    @lymph.raw_rpc()
+    def watch(self, channel, article):
+        channel.reply(article)
+
+    @lymph.task()
+    def sweep(self):
+        pass
+
+    def helper(self):
+        pass
+
+
+class Api(Protocol):
+    currency: str
+
+    def take(self, article: str, count: int = 1) -> str: ...
+
+    def _private(self) -> None: ...
+
+
+class Decorated(Protocol):
+    @lymph.rpc()
+    def take(self, article: str) -> str: ...
+
+    def helper(self) -> None: ...
+
+
+class Base:
+    def take(self, article: str) -> str:
+        raise NotImplementedError
+
+
+class Plain(Base):
+    def give(self, article: str) -> str:
+        raise NotImplementedError
+
+
+class Box(Protocol, Generic[T]):
+    def take(self) -> T: ...
+
+
+class Odd:
+    @lymph.rpc()
+    def with_options(self, timeout):
+        pass
+
+
+class Recorder:
+    """A container that records the requests it gets."""
+
+    def __init__(self):
+        self.calls = []
+
+    def request(self, address, subject, body=None, *, options=DEFAULT_OPTIONS):
+        arguments = unpack(body) if isinstance(body, bytes) else body
+        self.calls.append((address, subject, arguments, options.timeout))
+        return 'result'
+
+    def defer(self, call, **facts):
+        return ('deferred', call())
+
+
+class Caller:
+    def __init__(self):
+        self.container = Recorder()
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+def declared(recorder, *args, **options):
+    class Shop(Caller):
+        stock = lymph.proxy('stock', *args, **options)
+
+    shop = Shop()
+    shop.container = recorder
+    return shop.stock
+
+
+@pytest.mark.parametrize(
+    ('cls', 'methods'),
+    [
+        (Stock, ['take', 'watch']),
+        (Api, ['take']),
+        (Decorated, ['take']),
+        (Plain, ['give', 'take']),
+        (Box[int], ['take']),
+    ],
+)
+def test_proxy_has_the_methods_that_its_class_declares_and_no_others(recorder, cls, methods):
+    stock = declared(recorder, cls)
+    names = [*methods, 'emit', 'request', 'container', 'helper', 'sweep', '_private', 'currency']
+    assert [name for name in names if hasattr(stock, name)] == methods
+    for name in methods:
+        assert getattr(stock, name)(article='sock') == 'result'
+    assert recorder.calls == [
+        ('stock', f'stock.{name}', {'article': 'sock'}, None) for name in methods
+    ]
+
+
+def test_unknown_method_is_refused_with_the_closest_name(recorder):
+    with pytest.raises(AttributeError) as caught:
+        _ = declared(recorder, Stock).tkae
+    assert str(caught.value) == "Stock declares no remote method 'tkae'; did you mean 'take'?"
+
+
+def test_arguments_without_names_get_those_of_the_parameters(recorder):
+    stock = declared(recorder, Stock)
+    stock.take('sock', 2)
+    stock.take.defer('sock', count=3)
+    stock.watch('sock')
+    assert [call[2] for call in recorder.calls] == [
+        {'article': 'sock', 'count': 2},
+        {'article': 'sock', 'count': 3},
+        {'article': 'sock'},
+    ]
+
+
+@pytest.mark.parametrize(
+    ('args', 'arguments', 'said'),
+    [
+        (
+            ('a', 1, 'c'),
+            {},
+            'expected at most 2 arguments without a name .article, count., found 3',
+        ),
+        (('a',), {'article': 'b'}, "stock.take: 'article' is given twice"),
+    ],
+)
+def test_arguments_without_names_that_do_not_fit_are_rejected(recorder, args, arguments, said):
+    with pytest.raises(TypeError, match=said):
+        declared(recorder, Stock).take(*args, **arguments)
+    assert recorder.calls == []
+
+
+def test_options_of_a_proxy_with_a_class(recorder):
+    stock = declared(recorder, Stock, namespace='warehouse', timeout=2)
+    stock.take()
+    lymph.with_options(stock, timeout=3).take('sock')
+    stock.with_options(timeout=4).take('sock')
+    assert recorder.calls == [
+        ('stock', 'warehouse.take', {}, 2.0),
+        ('stock', 'warehouse.take', {'article': 'sock'}, 3.0),
+        ('stock', 'warehouse.take', {'article': 'sock'}, 4.0),
+    ]
+
+
+def test_method_called_with_options_is_called_and_the_function_changes_options(recorder):
+    odd = declared(recorder, Odd)
+    odd.with_options(timeout=1)
+    lymph.with_options(odd, timeout=3).with_options(2)
+    assert [call[1:] for call in recorder.calls] == [
+        ('stock.with_options', {'timeout': 1}, None),
+        ('stock.with_options', {'timeout': 2}, 3.0),
+    ]
+
+
+def test_functions_for_typed_proxies_take_those_without_a_class_too(recorder):
+    echo = lymph.Proxy(recorder, 'echo')
+    assert lymph.defer(echo.upper, text='x') == ('deferred', 'result')
+    lymph.with_options(echo, timeout=3).upper(text='y')
+    assert recorder.calls == [
+        ('echo', 'echo.upper', {'text': 'x'}, None),
+        ('echo', 'echo.upper', {'text': 'y'}, 3.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ('function', 'said'),
+    [
+        (lymph.defer, 'expected a method of a proxy to call, found <built-in function print>'),
+        (lymph.with_options, 'expected a proxy to change the options of, found <built-in'),
+    ],
+)
+def test_what_is_no_proxy_is_rejected_by_the_functions_for_proxies(
+    function: Callable[..., Any], said: str
+):
+    with pytest.raises(TypeError, match=said):
+        function(print)
+
+
+def test_copy_of_a_proxy_with_a_class_calls_too(recorder):
+    copied = copy.copy(declared(recorder, Stock))
+    assert copied.take('sock') == 'result'
+    assert not hasattr(copied, 'helper')
+
+
+class Nothing(lymph.Interface):
+    @lymph.task()
+    def sweep(self):
+        pass
+
+
+class Waiting(Protocol):
+    async def take(self) -> None: ...
+
+
+class Unnamed(Protocol):
+    def take(self, article: str, /) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ('args', 'options', 'said'),
+    [
+        ((Nothing,), {}, 'a class that declares methods with lymph.rpc, found none in Nothing'),
+        ((int,), {}, 'a class that declares methods with lymph.rpc, found none in int'),
+        ((Waiting,), {}, 'Waiting.take: expected a method to declare as rpc, found an async func'),
+        ((Unnamed,), {}, "Unnamed.take: .* but 'article' is positional-only"),
+        ((Stock.take,), {}, 'a proxy for stock: expected the namespace, .* found <function Stock'),
+        (('stock',), {'namespace': 'other'}, 'stock: expected one namespace, found two'),
+    ],
+)
+def test_invalid_class_is_rejected_where_the_proxy_is_declared(args, options, said):
+    with pytest.raises(TypeError, match=said):
+        lymph.proxy('stock', *args, **options)
+
+
+def test_endpoint_needs_a_namespace_besides_the_class(recorder):
+    with pytest.raises(ValueError, match='a proxy for tcp://there:1 needs a namespace'):
+        lymph.proxy('tcp://there:1', Stock)
+
+
+class Shop(lymph.Interface):
+    stock = lymph.proxy('stock', Stock, timeout=5)
+
+    @lymph.rpc()
+    def buy(self, article):
+        return self.stock.take(article)
+
+
+def test_typed_proxies_of_interfaces_and_clients_call_a_service(world):
+    world.container((Stock, 'stock'))
+    (shop,) = world.container((Shop, 'shop')).interfaces
+    assert shop.stock.take('sock', 2) == '2 sock'
+    assert shop.proxy('stock', Stock, timeout=5).watch(article='sock') == 'sock'
+    assert shop.proxy('shop', Shop, timeout=5).buy.defer('sock').get(timeout=5) == '1 sock'
