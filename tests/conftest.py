@@ -31,6 +31,18 @@ NEEDS = {
     ],
 }
 
+#: What is installed besides a distribution and what it needs: its extras.
+EXTRAS = {
+    'lymph-cli': ['lymph-cli[ipython,ptpython]'],
+    'lymph-events-kombu': ['lymph-events-kombu[redis]'],
+    'lymph-testing': [
+        'lymph-discovery-zk',
+        'lymph-events-kombu',
+        'lymph-web',
+        'lymph-testing[kombu,pytest,web,zookeeper]',
+    ],
+}
+
 PIP = [sys.executable, '-m', 'pip', '--no-input', '--quiet']
 
 Environment = Callable[..., Path]
@@ -107,6 +119,19 @@ def environment(
         return python
 
     return create
+
+
+@pytest.fixture(scope='session')
+def alone(environment: Environment) -> Callable[[str], Path]:
+    """The Python of an environment with one distribution and its dependencies."""
+    made: dict[str, Path] = {}
+
+    def alone(name: str) -> Path:
+        if name not in made:
+            made[name] = environment(*EXTRAS.get(name, [name]))
+        return made[name]
+
+    return alone
 
 
 @pytest.fixture

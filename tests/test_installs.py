@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,18 +13,6 @@ import pytest
 Create = Callable[..., Path]
 Execute = Callable[[Path, str], str]
 Pip = Callable[..., str]
-
-#: What is installed besides a distribution and what it needs: its extras.
-EXTRAS = {
-    'lymph-cli': ['lymph-cli[ipython,ptpython]'],
-    'lymph-events-kombu': ['lymph-events-kombu[redis]'],
-    'lymph-testing': [
-        'lymph-discovery-zk',
-        'lymph-events-kombu',
-        'lymph-web',
-        'lymph-testing[kombu,pytest,web,zookeeper]',
-    ],
-}
 
 DISTRIBUTIONS = [
     'lymph-config',
@@ -80,19 +67,6 @@ NSPKG = (
     "m = m or sys.modules.setdefault('lymph', types.ModuleType('lymph'));"
     "mp = (m or []) and m.__dict__.setdefault('__path__',[]);(p not in mp) and mp.append(p)\n"
 )
-
-
-@pytest.fixture(scope='session')
-def alone(environment: Create) -> Callable[[str], Path]:
-    """The Python of an environment with one distribution and its dependencies."""
-    made: dict[str, Path] = {}
-
-    def alone(name: str) -> Path:
-        if name not in made:
-            made[name] = environment(*EXTRAS.get(name, [name]))
-        return made[name]
-
-    return alone
 
 
 def installed(python: Path, execute: Execute) -> set[str]:
@@ -322,37 +296,3 @@ def test_uninstalling_leaves_nothing_of_lymph(environment: Create, pip: Pip) -> 
     pip(python, 'uninstall', '--yes', 'lymph-cli', 'lymph-core', 'lymph-config')
     left = [each for each in python.parent.parent.rglob('*lymph*') if each.suffix != '.pyc']
     assert [each for each in left if each.is_file()] == []
-
-
-@pytest.mark.parametrize(
-    ('source', 'said'),
-    [
-        ('import lymph\nx: type[lymph.Interface] = lymph.Interface\n', 'Success'),
-        ('import lymph\nlymph.Interface.surprise\n', 'has no attribute "surprise"'),
-        ('from lymph.discovery.base import Surprise\n', 'has no attribute "Surprise"'),
-        ('from lymph.config import Configuration\nx: int = Configuration({})\n', 'Incompatible'),
-    ],
-)
-def test_users_see_the_types(
-    source: str, said: str, alone: Callable[[str], Path], tmp_path: Path
-) -> None:
-    module = tmp_path / 'user.py'
-    module.write_text(source)
-    python = alone('lymph-core')
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'mypy',
-            '--strict',
-            '--config-file=',
-            '--python-executable',
-            python,
-            module,
-        ],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert said in done.stdout
