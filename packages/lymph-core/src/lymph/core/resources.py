@@ -24,7 +24,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import GeneratorType
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from lymph.core._declaring.callables import expect_method
 from lymph.core._declaring.class_bodies import note
@@ -47,9 +47,9 @@ _MISSING: Any = object()
 
 
 class Resource(Generic[T_co]):
-    """The descriptor that `lymph.resource` returns; an attribute of the class, of instances' units.
+    """The descriptor that `lymph.resource` returns.
 
-    Read from an instance, it is the value that was opened for the current unit of work. A subclass
+    Read from an instance, it is the value that is open in the current unit of work. A subclass
     may override it, and ``super().session`` is the resource of the base class. An attribute that is
     set on the instance replaces it, as tests do with a fake.
     """
@@ -85,6 +85,10 @@ class Resource(Generic[T_co]):
             )
         value = unit.values.get((self, id(owner)), _MISSING)
         return unit.open(self, owner) if value is _MISSING else value  # type: ignore[no-any-return]
+
+    if TYPE_CHECKING:  # at run time, an attribute of the object comes before the resource
+
+        def __set__(self, owner: object, value: Any) -> None: ...
 
     def name_on(self, owner: object) -> str:
         """Return the name of the resource for errors: ``Accounts.session``."""

@@ -118,7 +118,7 @@ class Opened:
             del error  # as above
 
     def _open(self, key: Key, resource: Opener, owner: Any) -> Any:
-        opening = self._opening[key] = _Opening(resource.name_on(owner))
+        opening = self._opening[key] = _Opening(resource, owner)
         try:
             manager = resource.manager(owner)
             value = manager.__enter__()
@@ -157,12 +157,17 @@ class Opened:
 class _Opening:
     """A resource that a greenlet is opening."""
 
-    __slots__ = ('done', 'greenlet', 'name')
+    __slots__ = ('done', 'greenlet', 'owner', 'resource')
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, resource: Opener, owner: Any) -> None:
+        self.resource = resource
+        self.owner = owner
         self.greenlet = id(getcurrent())  # a greenlet that is referenced is not reused
         self.done: Event | None = None  # made by the first that waits
+
+    @property
+    def name(self) -> str:
+        return self.resource.name_on(self.owner)
 
 
 def _outcome(
