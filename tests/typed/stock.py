@@ -149,8 +149,9 @@ class WorseStock(Stock):
 
 
 class WrongDeclarations(lymph.Interface):
-    # error: mypy[arg-type,misc] pyright[reportArgumentType]
+    # error: mypy[arg-type] pyright[reportArgumentType]
     @lymph.rpc
+    # error: mypy[misc]
     def bare(self) -> None: ...
 
     # error: mypy[arg-type] pyright[reportArgumentType]
