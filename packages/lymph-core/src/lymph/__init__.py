@@ -22,6 +22,7 @@ _HOMES = {
     'EventTooLarge': 'lymph.exceptions',
     'Expired': 'lymph.exceptions',
     'Failed': 'lymph.exceptions',
+    'Interceptor': 'lymph.core.interceptors',
     'Interface': 'lymph.core.interfaces',
     'LookupFailure': 'lymph.exceptions',
     'LymphError': 'lymph.exceptions',
@@ -29,6 +30,7 @@ _HOMES = {
     'Nack': 'lymph.exceptions',
     'NotConnected': 'lymph.exceptions',
     'NotSent': 'lymph.exceptions',
+    'Plugin': 'lymph.core.plugins',
     'PluginError': 'lymph.exceptions',
     'Proxy': 'lymph.core._declaring.proxies',
     'Refused': 'lymph.exceptions',
@@ -41,6 +43,7 @@ _HOMES = {
     'Service': 'lymph.core.interfaces',
     'SubscriptionError': 'lymph.exceptions',
     'Timeout': 'lymph.exceptions',
+    'Work': 'lymph.core.interceptors',
     'WrongThread': 'lymph.exceptions',
     'defer': 'lymph.core._declaring.typed_calls',
     'event': 'lymph.core.decorators',
@@ -68,8 +71,11 @@ if TYPE_CHECKING:
     from lymph.core.decorators import rpc as rpc
     from lymph.core.decorators import task as task
     from lymph.core.events import Event as Event
+    from lymph.core.interceptors import Interceptor as Interceptor
+    from lymph.core.interceptors import Work as Work
     from lymph.core.interfaces import Interface as Interface
     from lymph.core.interfaces import Service as Service
+    from lymph.core.plugins import Plugin as Plugin
     from lymph.core.resources import resource as resource
     from lymph.exceptions import (
         ConfigurationError as ConfigurationError,

@@ -75,7 +75,7 @@ from lymph.config.exceptions import (
     MissingKeyError,
     PluginError,
 )
-from lymph.core.reasons import FAILED, Reason
+from lymph.core.reasons import FAILED, FORBIDDEN, Reason
 
 __all__ = [
     'ConfigurationError',
@@ -267,9 +267,15 @@ class Nack(RpcError):
 
 
 class Refused(Nack):
-    """The peer refused the call before its method ran."""
+    """The peer refused the call before its method ran.
+
+    An interceptor raises it to refuse a unit of work, with a reason of its choice.
+    """
 
     executed: ClassVar[Executed] = 'no'
+
+    def __init__(self, text: str = '', reason: Reason = FORBIDDEN, **facts: Any) -> None:
+        super().__init__(text, reason, **facts)
 
 
 class Failed(Nack):

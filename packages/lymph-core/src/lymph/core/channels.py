@@ -16,6 +16,7 @@ from greenlet import getcurrent, greenlet
 from lymph.config.printable import printable, quoted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
+from lymph.core._work.headers import Headers, packed_headers
 from lymph.core.call_options import seconds_to_wait
 from lymph.core.failures import Killed
 from lymph.core.limits import SUBJECT
@@ -23,7 +24,7 @@ from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
 from lymph.core.reasons import FAILED, Reason
 from lymph.core.transport.base import Link, LinkDown, MessageTooLong
 from lymph.exceptions import Expired, RpcError, Timeout, WrongThread
-from lymph.serializers.msgpack import pack
+from lymph.serializers.msgpack import pack, unpack
 
 __all__ = ['ReplyChannel', 'RequestChannel', 'Waiting', 'subject_text']
 
@@ -190,6 +191,7 @@ class ReplyChannel:
         'entered',
         'headers',
         'message',
+        'reply_headers',
         'reply_sent',
     )
 
@@ -206,6 +208,8 @@ class ReplyChannel:
         self.reply_sent = False
         self.detached = False
         self.entered = False  # whether the method was called
+        #: headers that interceptors add to the answer
+        self.reply_headers: Headers | None = None
         self._link = link
         self._new_id = new_id
         self._thread = get_ident()
@@ -286,6 +290,8 @@ class ReplyChannel:
             raise RuntimeError(
                 f'{self.message.subject.decode(errors="replace")} has been answered already'
             )
+        if self.reply_headers:
+            headers = self._with_added(headers)
         self.reply_sent = True
         try:
             self._link.send((self._new_id(), type, self.message.id, headers, body))
@@ -296,6 +302,14 @@ class ReplyChannel:
         except BaseException:
             self.reply_sent = False  # too long, or interrupted while waiting to be sent
             raise
+
+    def _with_added(self, headers: bytes) -> bytes:
+        """Return packed headers with those that interceptors have added."""
+        added, self.reply_headers = self.reply_headers, None
+        assert added is not None
+        packed = packed_headers(unpack(headers), added)
+        self.reply_headers = added  # not if they are too long: then a NACK goes without them
+        return packed
 
 
 def subject_text(subject: bytes) -> str:

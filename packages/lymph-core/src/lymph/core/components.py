@@ -180,6 +180,7 @@ class Componentized(Component):
                 component.on_start()
             if stops != self._stops:
                 raise LymphError(f'{described(self)} was stopped while a component was added')
+            self.on_component_start(component)
         except BaseException:
             try:
                 self._reported(component.on_stop, 'stopped')
@@ -199,9 +200,16 @@ class Componentized(Component):
             try:
                 with noted(component.place, 'on_start'):
                     component.on_start()
+                self.on_component_start(component)
             except BaseException:
                 self.on_stop()
                 raise
+
+    def on_component_start(self, component: Component) -> None:
+        """Called after a component has started."""
+
+    def on_component_stop(self, component: Component) -> None:
+        """Called before a component is stopped."""
 
     def on_drain(self, timeout: float) -> int:
         """Drain the started components, within `timeout` seconds for all of them together.
@@ -226,8 +234,10 @@ class Componentized(Component):
         self._stops += 1
         killed: Killed | None = None
         while self._started:
+            component = self._started.pop()
+            self.on_component_stop(component)
             try:
-                self._reported(self._started.pop().on_stop, 'stopped')
+                self._reported(component.on_stop, 'stopped')
             except Killed as error:
                 killed = error
         if killed is not None:

@@ -33,6 +33,7 @@ from lymph.core._hosting.registration import Registrations, host_facts
 from lymph.core._hosting.server import RequestServer
 from lymph.core._monitoring.watchdog import Watchdog
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._work.chains import check_interceptor
 from lymph.core.greenlets import Pool
 from lymph.core.interfaces import Interface, configure, parts_of
 from lymph.core.monitoring.metrics import Aggregate
@@ -183,6 +184,7 @@ class ServiceContainer(CallerSide):
         if self._running:
             raise LymphError('interfaces are installed before the container is started')
         interface = cls(self, name, version)
+        check_interceptor(interface)
         configure(interface, config if config is not None else {})
         if not self.worker:
             self._methods.add(interface)

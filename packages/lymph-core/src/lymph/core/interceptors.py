@@ -1,19 +1,36 @@
 """Interceptors: code of plugins and interfaces that stands around each unit of work.
 
 A unit of work is a call, one attempt of a call, a request that a service answers, an event that is
-emitted or handled, a task, or an HTTP request. See docs/interceptors.md.
+emitted or handled, a task, or an HTTP request. docs/interceptors.md is the guide.
+
+::
+
+    class Timing(lymph.Plugin, lymph.Interceptor):
+        kinds = {'rpc'}
+
+        def intercept(self, work, proceed):
+            started = time.monotonic()
+            try:
+                return proceed()
+            finally:
+                print(work.name, time.monotonic() - started)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+import inspect
+from collections.abc import Callable, Collection, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from lymph.config.printable import quoted
+from lymph.config.suggestions import close_name
+from lymph.core._work.headers import Headers
 
 if TYPE_CHECKING:
     from lymph.core.call_options import CallOptions
     from lymph.core.events import Event
 
-__all__ = ['KINDS', 'Interceptor', 'Kind', 'Work']
+__all__ = ['KINDS', 'Interceptor', 'Kind', 'Work', 'check_kinds']
 
 Kind = Literal['call', 'try', 'rpc', 'emit', 'event', 'task', 'http']
 
@@ -22,13 +39,13 @@ KINDS: Final[frozenset[Kind]] = frozenset({'call', 'try', 'rpc', 'emit', 'event'
 
 
 class Work:
-    """One unit of work, as an interceptor sees it.
+    """One unit of work, as an interceptor sees it. Tests of interceptors may make their own.
 
     =============  ===============================================================================
     kind           ``call``, ``try``, ``rpc``, ``emit``, ``event``, ``task`` or ``http``
     name           what is done: the method that is called or run (``stock.take``), the handler or
-                   task of an event (``stock.on_order``), the type of an emitted event, the method
-                   that answers an HTTP request
+                   task that gets an event (``stock.on_order``), the type of an emitted event, the
+                   method that answers an HTTP request
     interface      the name of the interface that does the work; None on the side of the caller
     address        of a call: the service or endpoint that is called
     peer           the other side, as far as it is known: the endpoint that an attempt goes to, the
@@ -40,10 +57,10 @@ class Work:
     event          the event that is emitted or handled
     request        the HTTP request
     =============  ===============================================================================
+
+    These are for reading. `arguments`, `headers` and `reply_headers` may be changed.
     """
 
-    kind: Kind
-    name: str
     interface: str | None = None
     address: str | None = None
     peer: str | None = None
@@ -56,37 +73,131 @@ class Work:
     #: whether `Killed` was raised in this work; for lymph itself
     killed = False
 
-    def __init__(self, kind: Kind, name: str) -> None:
+    _arguments: dict[str, Any] | None = None
+    _headers: MutableMapping[str, Any] | None = None
+    _reply_headers: MutableMapping[str, Any] | None = None
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> None:
         self.kind = kind
         self.name = name
-        self._arguments: dict[str, Any] | None = None
+        if arguments is not None:
+            self._arguments = dict(arguments)
+        if headers is not None:
+            self._headers = Headers(headers)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments, or the payload of an event. Change or replace them before `proceed()`."""
+        """The arguments, or the payload of an event. Change or replace them before `proceed()`.
+
+        Setting them raises TypeError unless they are a mapping. Reading those of a request that
+        cannot be unpacked raises Refused.
+        """
         if self._arguments is None:
             self._arguments = self._read_arguments()
         return self._arguments
 
     @arguments.setter
     def arguments(self, arguments: Mapping[str, Any]) -> None:
+        given: object = arguments
+        if not isinstance(given, Mapping):
+            found = f'expected the arguments as a mapping, found {quoted(arguments)}'
+            raise TypeError(f'{self.name}: {found}')
         self._arguments = dict(arguments)
+
+    @property
+    def headers(self) -> MutableMapping[str, Any]:
+        """The headers of the request or event.
+
+        On the side of the caller or emitter they are those added to lymph's own: set them before
+        `proceed()`. In a service they are those that have arrived, and cannot be set.
+        """
+        if self._headers is None:
+            self._headers = self._read_headers()
+        return self._headers
+
+    @property
+    def reply_headers(self) -> MutableMapping[str, Any]:
+        """The headers of the reply.
+
+        In a service they are those added to lymph's own: set them before `intercept` returns. On
+        the side of the caller they are those of the last reply that has arrived, and cannot be set.
+        """
+        if self._reply_headers is None:
+            self._reply_headers = self._read_reply_headers()
+        return self._reply_headers
 
     def _read_arguments(self) -> dict[str, Any]:
         return {}
+
+    def _read_headers(self) -> MutableMapping[str, Any]:
+        return Headers()
+
+    def _read_reply_headers(self) -> MutableMapping[str, Any]:
+        return Headers()
 
     def __repr__(self) -> str:
         return f'<Work {self.kind} {self.name}>'
 
 
 class Interceptor:
-    """Mixin for plugins and interfaces that stand around units of work."""
+    """Mixin for plugins and interfaces that stand around units of work.
 
-    #: the kinds of work that are intercepted
-    kinds: ClassVar[frozenset[Kind]] = KINDS
+    A plugin intercepts all work of its container, an interface the work that it does itself
+    (``rpc``, ``event``, ``task``, ``http``). Raises TypeError for a subclass with unknown `kinds`,
+    or with an `intercept` that cannot be called as below.
+    """
+
+    #: the kinds of work that are intercepted (default: all)
+    kinds: Collection[Kind] = KINDS
     #: whether calls of the built-in interface ``lymph`` are intercepted too
-    builtin: ClassVar[bool] = False
+    builtin: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_kinds(cls.kinds, cls.__name__)
+        _check_intercept(cls.intercept, cls.__name__)
 
     def intercept(self, work: Work, proceed: Callable[[], Any]) -> Any:
-        """Stand around `work`: do something, `return proceed()`, do something with the result."""
+        """Stand around `work`: return what `proceed()` returns, or another result.
+
+        `proceed()` does the work, once: the interceptors after this one, then the work itself. It
+        returns the result, or raises whatever the work ends with. What this method returns or
+        raises is the outcome of the work for the interceptors before it, and for the caller.
+        """
         return proceed()
+
+
+def check_kinds(kinds: object, where: str) -> None:
+    """Raise TypeError unless `kinds` is a collection of kinds of work; `where` names its class."""
+    if isinstance(kinds, str) or not isinstance(kinds, Collection):
+        found = f"expected kinds as a set such as {{'rpc', 'event'}}, found {quoted(kinds)}"
+        raise TypeError(f'{where}: {found}')
+    for kind in kinds:
+        if not isinstance(kind, str) or kind not in KINDS:
+            close = close_name(kind, KINDS) if isinstance(kind, str) else None
+            advice = f'; did you mean {close!r}?' if close else ''
+            known = ', '.join(sorted(KINDS))
+            raise TypeError(f'{where}: expected kinds of {known}, found {quoted(kind)}{advice}')
+
+
+def _check_intercept(intercept: Any, where: str) -> None:
+    """Raise TypeError unless `intercept` is a plain method that takes (work, proceed)."""
+    function = inspect.unwrap(intercept) if callable(intercept) else intercept
+    expected = f'{where}: expected intercept(self, work, proceed) as a plain method'
+    for is_one, what in (
+        (inspect.iscoroutinefunction, 'an async function'),
+        (inspect.isasyncgenfunction, 'an async generator'),
+        (inspect.isgeneratorfunction, 'a generator'),
+    ):
+        if is_one(function):
+            raise TypeError(f'{expected}, found {what}; write def, and return proceed()')
+    try:
+        inspect.signature(intercept).bind(None, None, None)
+    except (TypeError, ValueError):
+        raise TypeError(f'{expected}, found {quoted(intercept)}') from None

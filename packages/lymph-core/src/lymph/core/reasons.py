@@ -11,6 +11,7 @@ unknown_version     no         yes       the interface has no version that serve
 invalid_arguments   no         no        the arguments do not fit the signature of the method
 malformed           no         no        the request cannot be unpacked, or exceeds a limit
 expired             no         no        the deadline had passed before the method could run
+forbidden           no         no        an interceptor of the service does not allow the call
 overloaded          no         yes       as many handlers are running as `pool_size` allows
 starting            no         yes       the instance is starting, and will serve the request later
 draining            no         yes       the instance is stopping, and will not serve it any more
@@ -24,9 +25,18 @@ another instance if there is one.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-__all__ = ['CALL_IS_WRONG', 'DRAINING', 'FAILED', 'NOT_REPEATED', 'STARTING', 'Reason']
+__all__ = [
+    'CALL_IS_WRONG',
+    'DRAINING',
+    'FAILED',
+    'FORBIDDEN',
+    'NOT_REPEATED',
+    'REASONS',
+    'STARTING',
+    'Reason',
+]
 
 Reason = Literal[
     'unknown_interface',
@@ -35,21 +45,28 @@ Reason = Literal[
     'invalid_arguments',
     'malformed',
     'expired',
+    'forbidden',
     'overloaded',
     'starting',
     'draining',
     'failed',
 ]
 
+#: all reasons that this version knows
+REASONS: Final[frozenset[str]] = frozenset(get_args(Reason))
+
 STARTING: Final[Reason] = 'starting'
 DRAINING: Final[Reason] = 'draining'
+
+#: the reason of a Refused that has been raised without one
+FORBIDDEN: Final[Reason] = 'forbidden'
 
 #: the only reason that means that the method ran; a NACK without a reason means it too
 FAILED: Final[Reason] = 'failed'
 
 #: not retried: another instance would answer the same, or no time is left to ask one
 NOT_REPEATED: Final[frozenset[Reason]] = frozenset(
-    {'unknown_method', 'invalid_arguments', 'malformed', 'expired', 'failed'}
+    {'unknown_method', 'invalid_arguments', 'malformed', 'expired', 'forbidden', 'failed'}
 )
 
 #: the caller's mistake: repeating the same call does not help

@@ -10,11 +10,13 @@ from gevent.lock import RLock
 from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._calling.calls import Call
+from lymph.core._calling.emission import EmitWork
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
+from lymph.core._calling.work import CallWork
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
-from lymph.core._work.chains import Chains
+from lymph.core._work.chains import Chains, surround
 from lymph.core.call_options import (
     DEFAULT_OPTIONS,
     CallKeywords,
@@ -25,7 +27,9 @@ from lymph.core.channels import RequestChannel, subject_text
 from lymph.core.components import Component, Componentized
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.events import Event
-from lymph.core.messages import Message
+from lymph.core.interceptors import Interceptor
+from lymph.core.interfaces import Interface
+from lymph.core.messages import EMPTY_MAP, Message
 from lymph.core.services import EndpointInstance, Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.core.transport.endpoints import expect_address, scheme_of
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ['CallerSide']
 
+_BUILTIN = 'lymph.'  # how methods of the built-in interface begin
 _MESSAGE_TIMEOUT = 60.0  # seconds to wait for the reply to a message of `send_message`
 
 
@@ -84,7 +89,11 @@ class CallerSide(Componentized):
             retries=retries,
             idle_timeout=idle_timeout,
             connect_timeout=connect_timeout,
+            chains=self.chains,
         )
+        self._calls = self.chains.of('call')
+        self._builtin_calls = self.chains.of('call', builtin=True)
+        self._emissions = self.chains.of('emit')
         self._timeout = timeout
         self._thread = get_ident()
         self._registry = registry
@@ -160,7 +169,22 @@ class CallerSide(Componentized):
             raise wrong_options(options, subject)
         if changes:
             options = options.changed(subject, changes, address)
+        if self._calls.steps:
+            return self._request_within(address, subject, body, options)
         return self.rpc.request(Call.begin(address, subject, body, options, self._timeout))
+
+    def _request_within(
+        self,
+        address: str,
+        subject: str,
+        body: Mapping[str, Any] | bytes | None,
+        options: CallOptions,
+    ) -> Any:
+        """Make a call inside the interceptors of calls."""
+        call = Call.begin(address, subject, EMPTY_MAP, options, self._timeout, even_late=True)
+        steps = (self._builtin_calls if subject.startswith(_BUILTIN) else self._calls).steps
+        work = CallWork(call, body, self.rpc.request)
+        return surround(steps, work, work.run) if steps else work.run()
 
     def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
         """Run `call` in the background, with the trace id and the deadline of the current work.
@@ -269,7 +293,12 @@ class CallerSide(Componentized):
             raise TypeError(f'expected the headers of {type} as a dict, found {quoted(headers)}')
         check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
-        self.events.emit(Event(type, payload, source or self.identity, known), delay)
+        event = Event(type, payload, source or self.identity, known)
+        if self._emissions.steps:
+            work = EmitWork(event, lambda: self.events.emit(event, delay))
+            surround(self._emissions.steps, work, work.run)
+        else:
+            self.events.emit(event, delay)
 
     def subscribe(
         self, subscription: Subscription, ended: Callable[[], object] | None = None
@@ -322,6 +351,15 @@ class CallerSide(Componentized):
     def _expect_own_thread(self, what: str) -> None:
         if get_ident() != self._thread:
             raise WrongThread(what)
+
+    def on_component_start(self, component: Component) -> None:
+        """Put an interceptor around all work once it has started."""
+        if not isinstance(component, Interface) and isinstance(component, Interceptor):
+            self.chains.add(component)
+
+    def on_component_stop(self, component: Component) -> None:
+        """Take an interceptor away before it stops."""
+        self.chains.remove(component)
 
     def on_stop(self) -> None:
         """Stop all components; from then on nothing is started on demand."""

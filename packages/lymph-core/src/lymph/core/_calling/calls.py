@@ -11,6 +11,7 @@ from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._loop import deadlines
 from lymph.core._protocol.call_headers import pack_headers
+from lymph.core._work.headers import Headers
 from lymph.core.call_options import CallOptions
 from lymph.core.channels import subject_text
 from lymph.core.transport.endpoints import endpoint_of, expect_address
@@ -18,9 +19,26 @@ from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import Expired, NotConnected, RpcError
 from lymph.serializers.msgpack import pack
 
-__all__ = ['Call']
+__all__ = ['Call', 'Extras']
 
 _REASONS = 3  # of unreachable instances that one error message quotes
+
+
+class Extras:
+    """What interceptors add to a call and may know of it.
+
+    `added` are the headers of all attempts, or of the current one. `replied` are the packed headers
+    of the reply to the last attempt. `settled`: an interceptor has replaced the outcome of an
+    attempt that may have run, so no other attempt may follow.
+    """
+
+    __slots__ = ('added', 'replied', 'settled')
+
+    def __init__(self) -> None:
+        self.added = Headers()
+        self.replied: bytes | None = None
+        self.settled = False
+
 
 _parsed = functools.lru_cache(maxsize=256)(parse_version)
 
@@ -35,6 +53,7 @@ class Call:
     __slots__ = (
         'address',
         'deadline',
+        'extras',
         'known',
         'options',
         'packed',
@@ -62,6 +81,7 @@ class Call:
         self.tried: tuple[str, ...] = ()  # endpoints
         self.known = 0  # instances that the last attempt could choose from
         self.unreached: dict[str, str] = {}  # endpoint -> why it could not be connected to
+        self.extras: Extras | None = None  # made where interceptors surround the call
 
     @classmethod
     def begin(
@@ -71,13 +91,15 @@ class Call:
         body: Mapping[str, Any] | bytes | None,
         options: CallOptions,
         default_timeout: float,
+        *,
+        even_late: bool = False,
     ) -> Call:
         """Return a call that begins now and has the timeout of its options.
 
         If the current work has less time left, the call gets only that time. A `body` of bytes is
         taken as packed already. Raises SerializationError for a body that cannot be serialized,
         TypeError for an address or a method that is not text, ValueError for a method that cannot
-        be encoded as UTF-8, Expired when no time is left.
+        be encoded as UTF-8, Expired when no time is left unless `even_late`.
         """
         if type(address) is not str:
             expect_address(address)
@@ -90,20 +112,27 @@ class Call:
         packed = body if type(body) is bytes else pack({} if body is None else body)
         timeout = default_timeout if options.timeout is None else options.timeout
         seconds = deadlines.remaining(timeout)
-        if seconds <= 0:
-            raise Expired(
-                f'{subject_text(method)}: no time left for the call',
-                subject=subject_text(method),
-                endpoint=endpoint_of(address),
-                timeout=timeout,
-                trace_id=options.trace_id or trace.get_id(),
-            )
-        return cls(address, method, packed, seconds, options)
+        call = cls(address, method, packed, seconds, options)
+        if seconds <= 0 and not even_late:
+            raise call.no_time(timeout)
+        return call
+
+    def no_time(self, timeout: float) -> Expired:
+        """Return the error of a call that cannot begin; `timeout` is what the caller asked for."""
+        subject = subject_text(self.subject)
+        return Expired(
+            f'{subject}: no time left for the call',
+            subject=subject,
+            endpoint=endpoint_of(self.address),
+            timeout=timeout,
+            trace_id=self.options.trace_id or trace.get_id(),
+        )
 
     def headers(self) -> bytes:
         """Return the packed headers of a request that is sent now, with the time left."""
         left = self.deadline - time.monotonic()
-        return pack_headers(self.trace_id, left, self.options.version)
+        added = None if self.extras is None else self.extras.added
+        return pack_headers(self.trace_id, left, self.options.version, added)
 
     def describe(self, error: RpcError) -> None:
         """Add the facts of this call to `error` where it lacks them."""

@@ -11,7 +11,7 @@ from lymph.core.reasons import FAILED, Reason
 from lymph.exceptions import Failed, Refused, RemoteError, SerializationError
 from lymph.serializers.msgpack import unpack
 
-__all__ = ['outcome']
+__all__ = ['outcome', 'says_idempotent']
 
 _TEXT = 64 * 1024  # characters of an error's text that are kept
 _NAME = 255  # characters of the name of its class, or of a reason
@@ -44,6 +44,14 @@ def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
         raise kind(text, reason, **channel.facts)
     name = _text(details.get('type') or 'Exception', _NAME)
     raise RemoteError.named(name, text or channel.what, **channel.facts)
+
+
+def says_idempotent(headers: bytes) -> bool:
+    """Tell whether the packed headers of a reply say that the method is idempotent."""
+    try:
+        return unpack_headers(headers).get('idempotent') is True
+    except SerializationError:
+        return False
 
 
 def _reason(headers: bytes) -> Reason:

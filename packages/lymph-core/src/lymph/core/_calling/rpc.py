@@ -16,15 +16,17 @@ import gevent
 from lymph.core._calling.calls import Call
 from lymph.core._calling.deferring import DeferredCalls
 from lymph.core._calling.dialer import Dialer
-from lymph.core._calling.outcomes import outcome
+from lymph.core._calling.outcomes import outcome, says_idempotent
 from lymph.core._calling.reaching import Race
+from lymph.core._calling.work import TryWork
 from lymph.core._protocol.balancing import choose
 from lymph.core._protocol.retrying import RetryBudget, backoff, may_retry
 from lymph.core._system.refusals import made_before_fork, was_stopped
+from lymph.core._work.chains import Chains, surround
 from lymph.core.channels import RequestChannel
 from lymph.core.components import Component
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
-from lymph.core.messages import IDEMPOTENT, id_source
+from lymph.core.messages import IDEMPOTENT, NACK, id_source
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.core.transport.endpoints import scheme_of
@@ -37,6 +39,9 @@ DEFAULT_TIMEOUT = 1.0  # seconds; the manual's default of `RequestChannel.get` a
 DEFAULT_RETRIES = 2
 DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection is closed
 
+_BUILTIN = b'lymph.'  # how methods of the built-in interface begin
+_LONGEST_USUAL = len(IDEMPOTENT)  # bytes of reply headers to which no interceptor has added any
+
 _chance = random.random
 
 
@@ -46,7 +51,7 @@ class Rpc(Component):
     `registry()` returns the registry, and may have to start it. `suspect(endpoint)` is called in
     the hub when a connection was lost. `retries` is the default for calls whose options do not set
     it. A connection that is not up after `connect_timeout` seconds has failed; it is closed after
-    `idle_timeout` seconds without a request.
+    `idle_timeout` seconds without a request. `chains` has the interceptors of attempts.
     """
 
     def __init__(
@@ -58,8 +63,12 @@ class Rpc(Component):
         retries: int = DEFAULT_RETRIES,
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
+        chains: Chains | None = None,
     ) -> None:
         super().__init__()
+        chains = chains or Chains()
+        self._tries = chains.of('try')
+        self._builtin_tries = chains.of('try', builtin=True)
         #: runs calls in the background
         self.deferred = DeferredCalls()
         #: returns the registry; raises NotConnected after the end
@@ -97,21 +106,12 @@ class Rpc(Component):
         self._calls += 1
         while True:
             try:
-                channel = self.send(call)
-                try:
-                    frames = channel.wait()
-                except BaseException:
-                    channel.cancel()
-                    raise
-                if frames[3] == IDEMPOTENT:
-                    self._idempotent.add((call.address, call.subject))
-                elif self._idempotent:
-                    self._idempotent.discard((call.address, call.subject))
-                return outcome(frames, channel)
+                if self._tries.steps:
+                    return self._surrounded(call, retry + 1)
+                return self._attempt(call)
             except RpcError as error:
-                if call.tried:
-                    self._dialer.failed(call.tried[-1], error)
-                if retry >= retries or not self._may_retry(call, error):
+                settled = call.extras is not None and call.extras.settled
+                if settled or retry >= retries or not self._may_retry(call, error):
                     raise
                 pause = backoff(retry, _chance)
                 if time.monotonic() + pause >= call.deadline:
@@ -120,13 +120,70 @@ class Rpc(Component):
                 gevent.sleep(pause)
             retry += 1
 
-    def send(self, call: Call) -> RequestChannel:
+    def _attempt(self, call: Call, connection: Connection | None = None) -> Any:
+        """Make one attempt of a call and return its result; raises RpcError."""
+        try:
+            channel = self.send(call, connection)
+            try:
+                frames = channel.wait()
+            except BaseException:
+                channel.cancel()
+                raise
+            headers = frames[3]
+            if call.extras is not None:
+                call.extras.replied = headers
+            if headers == IDEMPOTENT or (
+                len(headers) > _LONGEST_USUAL and frames[1] != NACK and says_idempotent(headers)
+            ):
+                self._idempotent.add((call.address, call.subject))
+            elif self._idempotent:
+                self._idempotent.discard((call.address, call.subject))
+            return outcome(frames, channel)
+        except RpcError as error:
+            if call.tried:
+                self._dialer.failed(call.tried[-1], error)
+            raise
+
+    def _surrounded(self, call: Call, number: int) -> Any:
+        """Make one attempt of a call inside the interceptors of attempts; raises RpcError.
+
+        Its instance is chosen before, so that interceptors know it.
+        """
+        builtin = call.subject.startswith(_BUILTIN)
+        steps = (self._builtin_tries if builtin else self._tries).steps
+        if not steps:
+            return self._attempt(call)
+        connection = failure = None
+        try:
+            connection = self.connection_for(call)
+        except RpcError as error:
+            call.describe(error)
+            failure = error
+
+        def attempt() -> Any:
+            if failure is not None:
+                raise failure
+            return self._attempt(call, connection)
+
+        endpoint = None if connection is None else connection.endpoint
+        work = TryWork(call, number, endpoint, attempt)
+        try:
+            return surround(steps, work, work.run)
+        except RpcError as error:
+            if call.extras is not None:
+                call.extras.settled = work.settles(error)
+            raise
+        finally:
+            work.end()
+
+    def send(self, call: Call, connection: Connection | None = None) -> RequestChannel:
         """Send a call once, to an instance not tried yet if possible; return its channel.
 
-        Raises LookupFailure, NotConnected, Expired or MessageTooLong; then nothing was sent.
+        `connection` is the one to use, if it was chosen already. Raises LookupFailure,
+        NotConnected, Expired or MessageTooLong; then nothing was sent.
         """
         try:
-            return self.connection_for(call).request(
+            return (connection or self.connection_for(call)).request(
                 self._new_id(),
                 call.subject,
                 call.headers(),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import Any, cast
 
+from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core._declaring.signatures import Signature
 from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
 from lymph.core._work.chains import surround
+from lymph.core._work.headers import Headers, arrived
 from lymph.core._work.units import Unit, in_unit
 from lymph.core.call_options import OPTIONS
 from lymph.core.channels import ReplyChannel
@@ -19,13 +21,14 @@ from lymph.core.failures import Killed, error_name, error_text, log_failure
 from lymph.core.interceptors import Work
 from lymph.core.messages import IDEMPOTENT
 from lymph.core.monitoring.log_limits import LimitedLog
-from lymph.core.reasons import DRAINING, FAILED
+from lymph.core.reasons import DRAINING, FAILED, FORBIDDEN, REASONS, Reason
 from lymph.exceptions import Refused
 
 __all__ = ['logger', 'run_call']
 
 logger = logging.getLogger(__name__)
 
+_REASON = 255  # characters of a reason
 _TOLD = 64 * 1024  # characters of a declared error's text that are sent to the caller
 
 
@@ -118,6 +121,13 @@ class RpcWork(Work):
     def _read_arguments(self) -> dict[str, Any]:
         return _body(self._channel)
 
+    def _read_headers(self) -> Headers:
+        return arrived(self._channel.message.headers)
+
+    def _read_reply_headers(self) -> Headers:
+        self._channel.reply_headers = added = Headers()
+        return added
+
 
 def _enter(
     method: HostedMethod,
@@ -192,5 +202,10 @@ def _about_options(signature: Signature, body: dict[str, Any]) -> str:
 
 def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> None:
     """Send a NACK with the reason of `error`: the method did not run."""
-    method.refused[error.reason] = method.refused.get(error.reason, 0) + 1
-    channel.nack(reason=error.reason, text=str(error))
+    reason: object = error.reason
+    if not isinstance(reason, str) or not reason or reason == FAILED:
+        reason = FORBIDDEN  # `failed` would say that the method ran
+    # counted apart only if it is known: an interceptor may pass on what another service says
+    counted = reason if reason in REASONS else 'other'
+    method.refused[counted] = method.refused.get(counted, 0) + 1
+    channel.nack(reason=cast('Reason', printable(reason, _REASON)), text=error_text(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial, wraps
 from typing import Any
@@ -13,6 +13,7 @@ from lymph.core._declaring.binding import bound
 from lymph.core._loop import deadlines
 from lymph.core._work.chains import Chain, Chains, surround
 from lymph.core._work.handling import HandlerWork
+from lymph.core._work.headers import Headers, arrived
 from lymph.core.events import Event
 from lymph.core.failures import Killed
 from lymph.core.interceptors import Work
@@ -120,24 +121,26 @@ def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
 class EventWork(Work):
     """An event or a task, as the interceptors of its handler see it."""
 
-    def __init__(self, about: HandlerWork, event: Event) -> None:
+    def __init__(self, about: HandlerWork, event: Event, handler: Callable[[Event], Any]) -> None:
         super().__init__(about.kind, about.name)
         self.interface = None if about.interface is None else about.interface.name
         self.peer = event.source
         self.trace_id = trace.get_id()
         self.attempt = event.attempt
-        self.event = event
+        self.event: Event = event
+        self._handler = handler
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The payload of the event."""
-        assert self.event is not None
+    def run(self) -> Any:
+        """Call the handler with the arguments as they are now."""
+        if self._arguments is not None:
+            self.event.body = self._arguments
+        return self._handler(self.event)
+
+    def _read_arguments(self) -> dict[str, Any]:
         return self.event.body
 
-    @arguments.setter
-    def arguments(self, arguments: Mapping[str, Any]) -> None:
-        assert self.event is not None
-        self.event.body = dict(arguments)
+    def _read_headers(self) -> Headers:
+        return arrived(self.event.headers)
 
 
 def hosted(
@@ -159,8 +162,8 @@ def hosted(
         if about.restored is not None:
             event = about.restored(event)
         if chain.steps:
-            enter = partial(chain.enter, handler, event)
-            surround(chain.steps, EventWork(about, event), enter)
+            work = EventWork(about, event, partial(chain.enter, handler))
+            surround(chain.steps, work, work.run)
         else:
             chain.enter(handler, event)
 

@@ -8,9 +8,11 @@ the serializer.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lymph.core import trace
+from lymph.core._work.headers import packed_headers
 from lymph.core.limits import HEADERS
 from lymph.exceptions import SerializationError
 from lymph.serializers.msgpack import pack, unpack
@@ -23,14 +25,22 @@ _USUAL: Final = struct.Struct(f'>{len(_TRACE_ID)}s32s{len(_TIMEOUT)}sd')
 _SIZE: Final = _USUAL.size
 
 
-def pack_headers(trace_id: str, timeout: float, version: str | None) -> bytes:
-    """Return the packed headers of a call that has `timeout` seconds left."""
-    if version is None and len(name := trace_id.encode()) == 32:
+def pack_headers(
+    trace_id: str,
+    timeout: float,
+    version: str | None,
+    added: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the packed headers of a call that has `timeout` seconds left.
+
+    `added` are those of interceptors. Raises SerializationError if all together are too long.
+    """
+    if version is None and not added and len(name := trace_id.encode()) == 32:
         return _USUAL.pack(_TRACE_ID, name, _TIMEOUT, timeout)
     headers: dict[str, Any] = {'trace_id': trace_id, 'timeout': timeout}
     if version is not None:
         headers['version'] = version
-    return pack(headers)
+    return packed_headers(headers, added) if added else pack(headers)
 
 
 def read_usual(data: bytes) -> tuple[str, float] | None:

@@ -21,14 +21,17 @@ from greenlet import getcurrent
 
 from lymph.core._work.units import Unit, in_unit
 from lymph.core.failures import Killed
-from lymph.core.interceptors import Interceptor, Kind, Work
+from lymph.core.interceptors import Interceptor, Kind, Work, check_kinds
 
-__all__ = ['Chain', 'Chains', 'Step', 'surround']
+__all__ = ['Chain', 'Chains', 'Step', 'check_interceptor', 'surround']
 
 R = TypeVar('R')
 
 #: called with the unit of work and `proceed`; returns the result of the unit
 Step = Callable[[Work, Callable[[], Any]], Any]
+
+#: the kinds of work that an interface does itself
+_OWN: Final = frozenset[Kind](('rpc', 'event', 'task', 'http'))
 
 _TWICE: Final = 'proceed() was called a second time: the work runs once'
 _LATE: Final = 'proceed() was called after intercept() had returned'
@@ -71,7 +74,8 @@ class Chains:
         return self._chains[key][0]
 
     def add(self, plugin: Interceptor) -> None:
-        """Add a plugin as the innermost of all plugins."""
+        """Add a plugin as the innermost of all plugins; raises TypeError for unknown kinds."""
+        check_kinds(plugin.kinds, type(plugin).__name__)
         self._plugins.append(_PluginStep(plugin))
         self._build()
 
@@ -114,6 +118,20 @@ class _InterfaceStep:
         if Unit.needed:
             return in_unit(self._interface.intercept, work, proceed)
         return self._interface.intercept(work, proceed)
+
+
+def check_interceptor(interface: object) -> None:
+    """Raise TypeError for an interface that intercepts only work that no interface does itself."""
+    if not isinstance(interface, Interceptor):
+        return
+    name = type(interface).__name__
+    check_kinds(interface.kinds, name)
+    if not _OWN.intersection(interface.kinds):
+        raise TypeError(
+            f'{name}: an interface intercepts its own work ({", ".join(sorted(_OWN))}), '
+            f'found kinds {", ".join(sorted(interface.kinds)) or "without any"}; '
+            'a plugin intercepts all work of its container'
+        )
 
 
 class _PluginStep:

@@ -19,8 +19,9 @@ from werkzeug.wrappers import Request
 
 from lymph.config.printable import printable
 from lymph.core import trace
-from lymph.core._work.chains import Chain, surround
+from lymph.core._work.chains import Chain, Step, surround
 from lymph.core.failures import Killed, error_line
+from lymph.exceptions import Refused
 from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.faults import (
     TRACE_HEADER,
@@ -31,7 +32,7 @@ from lymph.web._answering.faults import (
     trace_id_of,
 )
 from lymph.web._answering.health import Health
-from lymph.web._answering.work import HttpWork
+from lymph.web._answering.work import HttpWork, refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ['TRACE_HEADER', 'Application', 'Site']
 
 access_logger = logging.getLogger('lymph.web.access')
+
+
+_ADDED = 'lymph.reply_headers'  # of the answer, in the WSGI environment of its request
 
 
 class Site(Protocol):
@@ -85,8 +89,11 @@ class Application:
 
         def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             self._log(environ, status, time.monotonic() - started)
-            fields = [field for field in headers if field[0].lower() != TRACE_HEADER.lower()]
-            return start_response(status, [*fields, (TRACE_HEADER, trace_id)], exc_info)
+            added = environ.get(_ADDED, {})
+            own = {TRACE_HEADER.lower(), *map(str.lower, added)}
+            fields = [field for field in headers if field[0].lower() not in own]
+            fields = [*fields, *added.items(), (TRACE_HEADER, trace_id)]
+            return start_response(status, fields, exc_info)
 
         def on_error(error: BaseException) -> None:
             self.faults.log_and_report(error, environ)
@@ -141,16 +148,30 @@ class Application:
             return self.site.health.respond(request)
         steps = self._chain.steps
         if steps:
-            work = HttpWork(self.site, request)
-            answer = surround(steps, work, partial(self._respond_to, work))
-            return self._checked(answer, 'intercept')
+            return self._surrounded(steps, request, environ)
         endpoint, arguments = self.site.url_map.bind_to_environ(request.environ).match()
         return self._respond(endpoint, request, arguments)
+
+    def _surrounded(
+        self, steps: tuple[Step, ...], request: Request, environ: WSGIEnvironment
+    ) -> WSGIApplication:
+        """Answer a request inside its interceptors."""
+        work = HttpWork(self.site, request)
+        environ[_ADDED] = work.reply_headers
+        try:
+            answer = surround(steps, work, partial(self._respond_to, work))
+        except Refused as error:
+            # one that another service has sent has an endpoint: its text is not for the client
+            if work.entered or error.endpoint is not None:
+                raise
+            raise refusal(error) from error
+        return self._checked(answer, 'intercept')
 
     def _respond_to(self, work: HttpWork) -> WSGIApplication:
         if work.endpoint is None:
             assert work.failure is not None
             raise work.failure
+        work.entered = True
         return self._respond(work.endpoint, work.request, work.arguments)
 
     def _respond(

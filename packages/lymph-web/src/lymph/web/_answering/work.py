@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
+from lymph.config.printable import printable, quoted
 from lymph.core import trace
+from lymph.core._work.headers import FIXED, Headers
+from lymph.core.failures import error_text
 from lymph.core.interceptors import Work
+from lymph.exceptions import Refused
+from lymph.web._answering.faults import TRACE_HEADER
+from lymph.web._http.opening import AnswerError, check_field
 
-__all__ = ['HttpWork', 'Routing']
+__all__ = ['Fields', 'HttpWork', 'Routing', 'refusal']
+
+_TEXT = 2000  # characters of a refusal
+
+_OF_THE_SERVER: Final = frozenset(
+    {'connection', 'content-length', 'transfer-encoding', TRACE_HEADER.lower()}
+)
+
+#: the status for each reason to refuse a request; 403 for others
+_STATUSES: Final[dict[str, int]] = {
+    'malformed': 400,
+    'invalid_arguments': 400,
+    'unknown_interface': 404,
+    'unknown_method': 404,
+    'unknown_version': 404,
+    'overloaded': 503,
+    'starting': 503,
+    'draining': 503,
+    'expired': 504,
+}
 
 
 class Routing(Protocol):
@@ -26,7 +51,11 @@ class HttpWork(Work):
 
     `name` is the method that answers, ``interface.method``. If the URL names none, it is the
     interface, and `failure` is raised instead of calling a method: an error or a redirect.
+    `arguments` are the values from the URL.
     """
+
+    #: whether the method was called
+    entered = False
 
     def __init__(self, site: Routing, request: Request) -> None:
         self.endpoint: str | None = None
@@ -44,3 +73,38 @@ class HttpWork(Work):
         self.peer = request.remote_addr
         self.trace_id = trace.get_id()
         self.request = request
+
+    def _read_headers(self) -> Headers:
+        return _Received(dict(self.request.headers), FIXED)
+
+    def _read_reply_headers(self) -> Fields:
+        return Fields()
+
+
+class _Received(Headers):
+    """Headers of a request: upper and lower case are the same."""
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(name.title())  # as werkzeug writes them
+
+
+class Fields(Headers):
+    """Headers of an answer: text that HTTP can carry."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Set a header; raises ValueError for a name or a value that HTTP cannot carry."""
+        if isinstance(name, str) and name.lower() in _OF_THE_SERVER:
+            raise ValueError(f'the header {quoted(name)} is set by lymph; choose another name')
+        try:
+            check_field((name, value))
+        except AnswerError as error:
+            raise ValueError(f'header {quoted(name)}: {error}') from error
+        super().__setitem__(name, value)
+
+
+def refusal(error: Refused) -> HTTPException:
+    """Return the answer to a request that an interceptor has refused."""
+    description = printable(error_text(error), _TEXT)
+    response = HTTPException(description)
+    response.code = _STATUSES.get(error.reason, 403)
+    return response
