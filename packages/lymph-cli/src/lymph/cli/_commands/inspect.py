@@ -17,17 +17,16 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli._running.inspect:run')
     'inspect',
     epilog='Example: lymph inspect echo',
     help="""
-    Print what a service offers, as one of its instances describes it.
+    Print what a service offers, as an instance of each of its versions describes it.
 
     That is its methods with parameters, types, errors and documentation, the events that it
     handles, and its tasks, sorted by name and version. ADDRESS is the name of a service,
     NAME@VERSION for a version of it, NAME:IDENTITY for the instance whose identity begins with
-    IDENTITY, or
-    the endpoint of an instance (tcp://HOST:PORT).
+    IDENTITY, or the endpoint of an instance (tcp://HOST:PORT).
     """,
 )
 @click.argument('address', shell_complete=services)
-@click.option('--all', 'everything', is_flag=True, help='All that the instance offers.')
+@click.option('--all', 'everything', is_flag=True, help='All that the instances offer.')
 @click.option('--json', 'as_json', is_flag=True, help='Print a JSON document.')
 @pass_settings
 def command(settings: Settings, address: str, everything: bool, as_json: bool) -> None:

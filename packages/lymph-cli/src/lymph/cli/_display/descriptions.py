@@ -6,7 +6,7 @@ is a list that is missing; what lymph does not know is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lymph.cli._arguments.subjects import serves, version_order
@@ -14,7 +14,7 @@ from lymph.cli.outcomes import OperationFailed
 from lymph.config.printable import quoted
 from lymph.core.versioning import Version
 
-__all__ = ['Description', 'Fact', 'read_description']
+__all__ = ['Description', 'Fact', 'merged', 'read_description']
 
 Fact = dict[str, Any]
 
@@ -22,9 +22,13 @@ _WORKER = '.worker'
 
 
 class Description(NamedTuple):
-    """What an instance offers; lists that it did not send are None."""
+    """What instances offer; lists that none of them sent are None.
+
+    `identity` is None unless there is one instance, `identities` are those of all that are known.
+    """
 
     identity: str | None
+    identities: list[str]
     interfaces: list[Fact] | None
     methods: list[Fact]
     events: list[Fact] | None
@@ -46,12 +50,11 @@ class Description(NamedTuple):
             ]
             return sorted(chosen, key=lambda each: (each['name'], version_order(each['version'])))
 
-        return Description(
-            self.identity,
-            of(self.interfaces, named=False),
-            of(self.methods) or [],
-            of(self.events),
-            of(self.tasks),
+        return self._replace(
+            interfaces=of(self.interfaces, named=False),
+            methods=of(self.methods) or [],
+            events=of(self.events),
+            tasks=of(self.tasks),
         )
 
     def of_service(self, name: str, version: Version | None) -> Description:
@@ -60,7 +63,7 @@ class Description(NamedTuple):
         # An interface's own name may end like this. A worker has no methods and no events.
         if name.endswith(_WORKER) and name not in known:
             name = name.removesuffix(_WORKER)
-            own = Description(self.identity, self.interfaces, [], None, self.tasks)
+            own = self._replace(methods=[], events=None)
         else:
             own = self
         return own.chosen(
@@ -73,13 +76,43 @@ def read_description(reply: Any) -> Description:
     if not isinstance(reply, dict) or not isinstance(reply.get('methods'), list):
         raise _wrong('a mapping with a list of methods', reply)
     identity = reply.get('identity')
+    known = identity if isinstance(identity, str) else None
     return Description(
-        identity if isinstance(identity, str) else None,
+        known,
+        [] if known is None else [known],
         _facts(reply, 'interfaces'),
         _facts(reply, 'methods') or [],
         _facts(reply, 'events'),
         _facts(reply, 'tasks'),
     )
+
+
+def merged(descriptions: Sequence[Description]) -> Description:
+    """Return one description of all that several instances offer.
+
+    Of what has the same name and version in several of them, the first one counts.
+    """
+    if len(descriptions) == 1:
+        return descriptions[0]
+    return Description(
+        None,
+        [identity for each in descriptions for identity in each.identities],
+        _merged([each.interfaces for each in descriptions]),
+        _merged([each.methods for each in descriptions]) or [],
+        _merged([each.events for each in descriptions]),
+        _merged([each.tasks for each in descriptions]),
+    )
+
+
+def _merged(lists: Sequence[list[Fact] | None]) -> list[Fact] | None:
+    known = [facts for facts in lists if facts is not None]
+    if not known:
+        return None
+    found: dict[tuple[str, str | None], Fact] = {}
+    for facts in known:
+        for each in facts:
+            found.setdefault((each['name'], each['version']), each)
+    return list(found.values())
 
 
 def _facts(reply: Mapping[str, Any], key: str) -> list[Fact] | None:

@@ -1,19 +1,21 @@
-"""Prints what a service offers, as one of its instances describes it."""
+"""Prints what a service offers, as an instance of each of its versions describes it."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
 
-from lymph.cli._arguments.instances import Wanted, find_instances, parse_wanted
-from lymph.cli._display.descriptions import Description, Fact, read_description
+from click.exceptions import Exit
+
+from lymph.cli._arguments.instances import parse_wanted
+from lymph.cli._display.descriptions import Description, Fact
 from lymph.cli._running.asking import open_client
+from lymph.cli._running.describing import ask_endpoint, ask_service
+from lymph.cli.outcomes import FAILED
 from lymph.cli.output import say
 from lymph.cli.printing import Printer, Text, line, lines
 from lymph.cli.settings import Settings
-from lymph.client import Client
-from lymph.exceptions import RpcError
+from lymph.core.failures import error_text
 
 __all__ = ['run']
 
@@ -29,13 +31,14 @@ def run(settings: Settings, address: str, everything: bool, as_json: bool) -> No
     """Print what a service offers, or the instance at an endpoint.
 
     A service named with a version, or the beginning of an identity, is described by an instance
-    that fits. With `everything`, print all that the instance has. Raises RpcError if nobody
+    that fits. With `everything`, print all that the instances have. Raises RpcError if nobody
     describes it, OperationFailed if what describes it is of another form or the identity is not
-    that of one instance, UsageError for an invalid version.
+    that of one instance, UsageError for an invalid version, Exit if a version is not described.
     """
     wanted = None if '://' in address else parse_wanted(address)
     with open_client(settings) as client:
-        description = read_description(_ask(client, address, wanted))
+        answers = ask_endpoint(client, address) if wanted is None else ask_service(client, wanted)
+    description = answers.description
     if everything:
         shown = description.chosen(lambda interface, version: True)
     elif wanted is None:
@@ -45,30 +48,16 @@ def run(settings: Settings, address: str, everything: bool, as_json: bool) -> No
     printer = Printer(settings)
     if as_json:
         printer.json(shown._asdict())
-        return
-    if not (shown.methods or shown.events or shown.tasks):
-        say(f'{address} offers no methods; --all shows what every instance has')
-    _print(printer, shown)
-    if description.events is None:
-        say('only methods are known: the instance has an older version of lymph')
-
-
-def _ask(client: Client, address: str, wanted: Wanted | None) -> Any:
-    """Return the answer of one of those that are meant; raises RpcError if none gives one."""
-    registry = client.container.registry
-    if wanted is None:
-        return client.request(address, 'lymph.inspect')
-    if wanted == Wanted(wanted.name, text=wanted.text):
-        return client.request(wanted.name, 'lymph.inspect')
-    error: RpcError | None = None
-    for instance in find_instances(registry, wanted):
-        try:
-            # At its endpoint: the interface that answers this has no version.
-            return client.request(instance.endpoint, 'lymph.inspect')
-        except RpcError as failure:
-            error = failure
-    assert error is not None  # there is one at least
-    raise error
+    else:
+        if not (shown.methods or shown.events or shown.tasks):
+            say(f'{address} offers no methods; --all shows what every instance has')
+        _print(printer, shown)
+        if description.events is None:
+            say('only methods are known: the instance has an older version of lymph')
+    if answers.missing:
+        for version, error in answers.missing.items():
+            say(f'{address}: version {version or "none"} is not described: {error_text(error)}')
+        raise Exit(FAILED)
 
 
 def _print(printer: Printer, shown: Description) -> None:
