@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from lymph.config import Configuration
 from lymph.core._declaring.calling import CallsServices
+from lymph.core._typing.payloads import Payload
 from lymph.core.container import ServiceContainer
 
 __all__ = ['Client']
@@ -33,15 +33,13 @@ class Client(CallsServices):
         section = None if config is None else config.view('container')
         return cls(ServiceContainer.from_config(section, on_demand=True, **overrides))
 
-    def emit(
-        self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
-    ) -> None:
+    def emit(self, event_type: str, payload: Payload | None = None, delay: float = 0) -> None:
         """Emit an event; return when the event system has stored it safely.
 
-        `payload` is a map of parameters. Handlers get the event after `delay` seconds at the
-        earliest. Raises EmitFailure when the event may be lost, SerializationError for a payload
-        that cannot be serialized, TypeError for one that is not a mapping, ValueError for an
-        invalid delay.
+        `payload` is a map of parameters, or an object that travels as one, such as a dataclass.
+        Handlers get the event after `delay` seconds at the earliest. Raises EmitFailure when the
+        event may be lost, SerializationError for a payload that cannot be serialized, TypeError for
+        one that is not a mapping, ValueError for an invalid delay.
         """
         self.container.emit_event(event_type, payload, delay=delay)
 

@@ -21,6 +21,7 @@ from gevent.event import Event as Flag
 from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.core._calling.caller_side import CallerSide
 from lymph.core._hosting.advertising import Advertising
+from lymph.core._hosting.annotations import check_annotations
 from lymph.core._hosting.builtin import BuiltinInterface
 from lymph.core._hosting.drain import wait_until_quiet
 from lymph.core._hosting.entering import BackdoorSettings, OpenBackdoor, open_backdoor
@@ -179,12 +180,14 @@ class ServiceContainer(CallerSide):
 
         The default `name` is that of the class in lower case. `config` is passed to `apply_config`.
         Raises LymphError when the container is running already, ConfigurationError when it has an
-        interface of the same name and version, and what the class raises.
+        interface of the same name and version and for an annotation that cannot be checked, and
+        what the class raises.
         """
         if self._running:
             raise LymphError('interfaces are installed before the container is started')
         interface = cls(self, name, version)
         check_interceptor(interface)
+        check_annotations(interface)
         configure(interface, config if config is not None else {})
         if not self.worker:
             self._methods.add(interface)

@@ -30,15 +30,19 @@ Handler = TypeVar('Handler', bound=Callable[[Any, Any], Any])  # takes self and 
 
 
 def rpc(
-    raises: tuple[type[BaseException], ...] | type[BaseException] = (), idempotent: bool = False
+    raises: tuple[type[BaseException], ...] | type[BaseException] = (),
+    idempotent: bool = False,
+    *,
+    check: bool = True,
 ) -> Callable[[AnyMethod[P, R]], RpcMethod[Callable[P, R]]]:
     """Make a method callable from other processes: ``@lymph.rpc()``.
 
     Callers get exceptions of the classes in `raises` as RemoteError, all others as Failed.
     `idempotent=True` says that running the method twice does no harm, so callers retry a call even
-    if it may have run. Raises TypeError without parentheses, for anything but exception classes in
-    `raises`, and for a function that cannot be such a method (async, generator, positional-only
-    parameters, or declared already).
+    if it may have run. Annotated arguments are checked and converted before the method runs, unless
+    `check` is false; see docs/types.md. Raises TypeError without parentheses, for anything but
+    exception classes in `raises`, and for a function that cannot be such a method (async,
+    generator, positional-only parameters, or declared already).
     """
     if _is_method(raises):
         raise TypeError('write @lymph.rpc() with parentheses')
@@ -47,22 +51,26 @@ def rpc(
         raise TypeError(f'expected exception classes in raises, found {described(raises)}')
 
     def make(func: Callable[..., Any]) -> Any:  # the function itself, whatever checkers see
-        return declare(func, RpcDeclaration(func, raises=classes, idempotent=idempotent))
+        return declare(
+            func, RpcDeclaration(func, raises=classes, idempotent=idempotent, check=check)
+        )
 
     return make
 
 
-def raw_rpc(*misused: object) -> Callable[[AnyRawMethod[P, R]], RawRpcMethod[Callable[P, R]]]:
+def raw_rpc(
+    *misused: object, check: bool = True
+) -> Callable[[AnyRawMethod[P, R]], RawRpcMethod[Callable[P, R]]]:
     """Make a method callable that sends its answer itself: ``@lymph.raw_rpc()``.
 
     It gets a `ReplyChannel` as first argument after `self`. The caller gets a NACK if the method
-    returns without having answered or detached the channel. Raises TypeError as `rpc` does.
+    returns without having answered or detached the channel. `check` and errors are those of `rpc`.
     """
     if misused:
         raise TypeError('write @lymph.raw_rpc() with parentheses')
 
     def make(func: Callable[..., Any]) -> Any:  # as in `rpc`
-        return declare(func, RpcDeclaration(func, raw=True))
+        return declare(func, RpcDeclaration(func, raw=True, check=check))
 
     return make
 
@@ -74,6 +82,7 @@ def event(
     once: bool = False,
     retry: int = 0,
     queue_name: str | None = None,
+    check: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Make a method the handler of events: ``@lymph.event('task_done')``.
 
@@ -96,6 +105,10 @@ def event(
         it. See `lymph.events.deliveries`.
     ``queue_name``
         Replaces the method's name in the name of the queue, so that the method can be renamed.
+    ``check``
+        By the annotation of its parameter, the method gets the event (`lymph.Event`), the event
+        with a `body` of a type (``lymph.Event[Order]``), or the payload as an object (``Order``);
+        an event that does not fit is a dead letter at once. False: always the event as it is.
 
     Raises TypeError without event types, for values of a wrong type, and for a function that cannot
     be a handler; ValueError for an invalid event type, `retry` or `queue_name`.
@@ -113,19 +126,21 @@ def event(
     check_retry(retry)
     return lambda func: declare(
         func,
-        EventDeclaration(func, event_types, sequential, broadcast, once, retry, queue_name),
+        EventDeclaration(func, event_types, sequential, broadcast, once, retry, queue_name, check),
     )
 
 
 def task(
-    sequential: bool = False, broadcast: bool = False, retry: int = 0
+    sequential: bool = False, broadcast: bool = False, retry: int = 0, *, check: bool = True
 ) -> Callable[[AnyMethod[P, R]], Task[Callable[P, R]]]:
     """Make a method a task: ``self.method.apply(**arguments)`` queues it for a worker.
 
     With `sequential` each worker runs one call of the task at a time. With `broadcast` every worker
     runs it. `retry` is how many attempts may follow the first when the task raises; attempts that
-    are lost with their worker count too, as in `event`. Raises TypeError without parentheses and
-    for a function that cannot be a task, ValueError for a negative `retry`.
+    are lost with their worker count too, as in `event`. Annotated arguments are checked where the
+    task is queued, and checked and converted where it runs, unless `check` is false. Raises
+    TypeError without parentheses and for a function that cannot be a task, ValueError for a
+    negative `retry`.
     """
     if _is_method(sequential):
         raise TypeError('write @lymph.task() with parentheses')
@@ -133,7 +148,7 @@ def task(
 
     def make(func: Callable[..., Any]) -> Task[Callable[P, R]]:
         expect_undeclared(func)
-        made: Task[Callable[P, R]] = Task(func, sequential, broadcast, retry)
+        made: Task[Callable[P, R]] = Task(func, sequential, broadcast, retry, check)
         note(func, made)
         return made
 

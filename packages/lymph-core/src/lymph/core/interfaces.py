@@ -20,6 +20,8 @@ from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration,
 from lymph.core._declaring.proxies import Caller, Proxy
 from lymph.core._declaring.subscribing import takes_interface
 from lymph.core._declaring.tasks import Task
+from lymph.core._typing.payloads import Payload
+from lymph.core._typing.plans import event_plan
 from lymph.core._work.handling import HandlerWork
 from lymph.core.call_options import seconds_to_wait
 from lymph.core.components import Component, Componentized
@@ -66,7 +68,7 @@ class InterfaceHost(Caller, Protocol):
     def emit_event(
         self,
         type: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         delay: float = 0,
         source: str | None = None,
@@ -172,15 +174,13 @@ class Interface(CallsServices, Component):
     def on_stop(self) -> None:
         """Called when the service stops, after the last call and event were handled."""
 
-    def emit(
-        self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
-    ) -> None:
+    def emit(self, event_type: str, payload: Payload | None = None, delay: float = 0) -> None:
         """Emit an event; return when the event system has stored it safely.
 
-        `payload` is a map of parameters. Handlers get the event after `delay` seconds at the
-        earliest. Raises EmitFailure when the event may be lost, SerializationError for a payload
-        that cannot be serialized, TypeError for one that is not a mapping, ValueError for an
-        invalid delay.
+        `payload` is a map of parameters, or an object that travels as one, such as a dataclass.
+        Handlers get the event after `delay` seconds at the earliest. Raises EmitFailure when the
+        event may be lost, SerializationError for a payload that cannot be serialized, TypeError for
+        one that is not a mapping, ValueError for an invalid delay.
         """
         self.container.emit_event(event_type, payload, delay=delay, source=self.name)
 
@@ -191,15 +191,17 @@ class Interface(CallsServices, Component):
         broadcast: bool = False,
         once: bool = False,
         retry: int = 0,
+        check: bool = True,
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that subscribes a function to events until this instance stops.
 
         A function with one parameter is called with the event, a function with two with the
         interface and the event. The queue belongs to this instance: if several instances
-        subscribe, each of them gets the event. `sequential`, `once` and `retry` are those of
-        `lymph.event`. Raises SubscriptionError without an event type; the decorator raises it for a
-        function that cannot be a handler (async, generator, other parameters) or is subscribed
-        already, and when the event system rejects the subscription.
+        subscribe, each of them gets the event. `sequential`, `once`, `retry` and `check` are those
+        of `lymph.event`. Raises SubscriptionError without an event type; the decorator raises it
+        for a function that cannot be a handler (async, generator, other parameters) or is
+        subscribed already, and when the event system rejects the subscription, ConfigurationError
+        for an annotation that cannot be checked.
         """
         if not event_types:
             raise SubscriptionError('expected at least one event type to subscribe to')
@@ -208,14 +210,17 @@ class Interface(CallsServices, Component):
             if func in self._subscriptions:
                 raise SubscriptionError(f'{func!r} is subscribed already; unsubscribe it first')
             with_interface = takes_interface(func)
-            handler: Callable[..., Any] = func
+            called: Callable[..., Any] = func
             name = getattr(func, '__name__', 'handler')
+            handler = (lambda event: called(self, event)) if with_interface else called
+            skip = int(with_interface)
+            plan = event_plan(f'{self.name}.{name}', func, skip) if check else None
             queue = f'{self.name}.{name}.{self.container.identity}.{next(_serial)}'
             self._subscriptions[func] = self.container.subscribe(
                 Subscription(
                     queue,
                     event_types,
-                    (lambda event: handler(self, event)) if with_interface else handler,
+                    handler if plan is None else plan.around(handler),
                     sequential=sequential,
                     broadcast=broadcast,
                     once=once,

@@ -16,6 +16,7 @@ from lymph.core._calling.work import CallWork
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
+from lymph.core._typing.payloads import Payload, payload_of
 from lymph.core._work.chains import Chains, surround
 from lymph.core.call_options import (
     DEFAULT_OPTIONS,
@@ -272,7 +273,7 @@ class CallerSide(Componentized):
     def emit_event(
         self,
         type: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         delay: float = 0,
         source: str | None = None,
@@ -280,20 +281,23 @@ class CallerSide(Componentized):
     ) -> None:
         """Emit an event; return when the event system has stored it safely.
 
-        All events pass here, so tests can mock this method. The event is delivered after `delay`
-        seconds, at most a hundred years. `source` is the identity of this process by default.
+        All events pass here, so tests can mock this method. `payload` is a map of parameters, or an
+        object that travels as one. The event is delivered after `delay` seconds, at most a hundred
+        years. `source` is the identity of this process by default.
         `headers` are sent with it, next to its trace id. Raises EmitFailure when it may be lost,
         SerializationError for a payload that cannot be serialized, TypeError for a payload or
         headers that are not a mapping, ValueError for an invalid delay.
         """
         self._expect_own_thread(f'{type} was emitted')
-        if payload is not None and not isinstance(payload, (dict, Mapping)):
-            raise TypeError(f'expected the payload of {type} as a dict, found {quoted(payload)}')
+        if payload is None or isinstance(payload, (dict, Mapping)):
+            body: Mapping[str, Any] | None = payload
+        else:
+            body = payload_of(type, payload)
         if headers is not None and not isinstance(headers, (dict, Mapping)):
             raise TypeError(f'expected the headers of {type} as a dict, found {quoted(headers)}')
         check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
-        event = Event(type, payload, source or self.identity, known)
+        event = Event(type, body, source or self.identity, known)
         if self._emissions.steps:
             work = EmitWork(event, lambda: self.events.emit(event, delay))
             surround(self._emissions.steps, work, work.run)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from lymph.core._declaring.callables import expect_method, name_of
 from lymph.core._declaring.class_bodies import Declaration, note
 from lymph.core._declaring.signatures import Signature, expect_parameters
+from lymph.core._typing.plans import CallTypes, EventTypes
 from lymph.core.failures import described
 
 __all__ = [
@@ -39,6 +40,7 @@ class RpcDeclaration:
 
     `raw`: it answers through the ReplyChannel that it gets as first argument. `raises` are the
     exception classes that callers get as RemoteError. `idempotent`: running it twice does no harm.
+    `check`: arguments are checked by their annotations, which `types` reads.
     Raises TypeError for a function that cannot be such a method.
     """
 
@@ -46,13 +48,16 @@ class RpcDeclaration:
     raw: bool = False
     raises: tuple[type[BaseException], ...] = ()
     idempotent: bool = False
+    check: bool = True
     signature: Signature = field(init=False, compare=False)
+    types: CallTypes = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         expect_method(self.func, self.kind)
         filled = ('self', 'channel') if self.raw else ('self',)  # parameters not sent by callers
         expect_parameters(self.func, *filled)
         object.__setattr__(self, 'signature', Signature(self.func, len(filled)))
+        object.__setattr__(self, 'types', CallTypes(self.func, len(filled), self.check))
 
     @property
     def kind(self) -> str:
@@ -69,6 +74,8 @@ class RpcDeclaration:
 class EventDeclaration:
     """A method that handles events; the fields are those of `lymph.events.base.Subscription`.
 
+    `check`: the payload is checked by its annotation, which `types` reads.
+
     Raises TypeError for a function that does not take self and one event.
     """
 
@@ -82,10 +89,13 @@ class EventDeclaration:
     once: bool = False
     retry: int = 0
     queue_name: str | None = None
+    check: bool = True
+    types: EventTypes = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         expect_method(self.func, self.kind)
         expect_parameters(self.func, 'self', 'event', only=True)
+        object.__setattr__(self, 'types', EventTypes(self.func, self.check))
 
     def queue(self, name: str) -> str:
         """Return the queue's name after that of the interface; `name` is the attribute."""

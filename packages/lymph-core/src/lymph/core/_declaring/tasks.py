@@ -15,7 +15,10 @@ from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, overloa
 from lymph.core._declaring.callables import expect_method, name_of
 from lymph.core._declaring.positional import by_name
 from lymph.core._declaring.signatures import Signature, expect_parameters
+from lymph.core._typing.misfits import Misfit
+from lymph.core._typing.plans import CallTypes
 from lymph.exceptions import SubscriptionError
+from lymph.serializers.msgpack import pack, unpack
 
 __all__ = ['BoundTask', 'Task']
 
@@ -47,8 +50,9 @@ class BoundTask(Generic[P, R]):
     def apply(self, /, *args: P.args, **arguments: P.kwargs) -> None:
         """Queue the task for a worker; return when the event system has stored it safely.
 
-        The arguments are those of the method. Raises TypeError when they do not fit it,
-        SerializationError when they cannot be serialized, EmitFailure when the task may be lost.
+        The arguments are those of the method. Raises TypeError when they do not fit it or its
+        annotations, SerializationError when they cannot be serialized, EmitFailure when the task
+        may be lost.
         """
         called = f'{self._interface.name}.{self._task.name}'
         signature = self._task.signature
@@ -58,6 +62,12 @@ class BoundTask(Generic[P, R]):
         problem = signature.problem(named)
         if problem is not None:
             raise TypeError(f'{called}: {problem}')
+        plan = self._task.types.plan(type(self._interface), self._task.name)
+        if plan is not None:
+            try:
+                plan.convert(unpack(pack(named)))  # as the worker does with what arrives there
+            except Misfit as misfit:
+                raise TypeError(f'{called}: {misfit}') from misfit
         self._interface.emit(self._task.event_type(self._interface.name), named)
 
 
@@ -73,6 +83,7 @@ class Task(Generic[Bound_co]):
         sequential: bool = False,
         broadcast: bool = False,
         retry: int = 0,
+        check: bool = True,
     ) -> None:
         expect_method(func, self.kind)
         expect_parameters(func, 'self')
@@ -85,6 +96,7 @@ class Task(Generic[Bound_co]):
         self.broadcast = broadcast
         self.retry = retry
         self.signature = Signature(func)
+        self.types = CallTypes(func, 1, check)
         self._lymph_declaration = self
 
     def __set_name__(self, owner: type, name: str) -> None:

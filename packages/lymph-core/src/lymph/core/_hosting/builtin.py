@@ -67,7 +67,7 @@ class BuiltinInterface(Interface):
         """Return all metrics as [name, value, tags]."""
         return [list(sample) for sample in self.metrics]
 
-    @rpc(raises=(ValueError,), idempotent=True)
+    @rpc(raises=(ValueError,), idempotent=True, check=False)
     def change_loglevel(self, logger: str, level: str, period: float | None = None) -> None:
         """Set the level of an existing logger, for example DEBUG; `root` is the root logger.
 

@@ -12,6 +12,7 @@ from lymph.core._declaring.signatures import Signature
 from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
+from lymph.core._typing.misfits import Misfit
 from lymph.core._work.chains import surround
 from lymph.core._work.headers import Headers, arrived
 from lymph.core._work.units import Unit, in_unit
@@ -70,6 +71,9 @@ def run_call(
             _failed(method, channel, error, error_hook, log)
         else:
             refuse(method, channel, error)  # type: ignore[arg-type]  # it is a Refused
+            cause = error.__cause__
+            if isinstance(cause, Misfit) and cause.raised is not None:
+                _report(method, cause.raised, error_hook, log)
     finally:
         method.running -= 1
         method.seconds += time.monotonic() - started
@@ -148,6 +152,11 @@ def _enter(
     if problem is not None:
         hint = _about_options(declaration.signature, body)
         raise Refused(f'{problem}{hint}', 'invalid_arguments')
+    if method.plan is not None:
+        try:
+            body = method.plan.convert(body)
+        except Misfit as misfit:
+            raise Refused(str(misfit), 'invalid_arguments') from misfit
     channel.entered = True
     if declaration.idempotent:
         channel.headers = IDEMPOTENT
@@ -183,6 +192,13 @@ def _failed(
         if told:
             log_failure(logger, error, '%s failed', method.subject)
         error_hook(error, method=method.subject)
+
+
+def _report(method: HostedMethod, error: BaseException, error_hook: Hook, log: LimitedLog) -> None:
+    """Log what code of a class raised instead of becoming an argument; call hooks."""
+    if log.admit(logging.ERROR, f'{method.subject} ({error_name(error)})'):
+        log_failure(logger, error, '%s: an argument cannot be made', method.subject)
+    error_hook(error, method=method.subject)
 
 
 def _about_options(signature: Signature, body: dict[str, Any]) -> str:

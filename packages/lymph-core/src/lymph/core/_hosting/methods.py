@@ -11,6 +11,7 @@ from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.suggestions import close_name
 from lymph.core._declaring.binding import bound
 from lymph.core._declaring.declarations import RpcDeclaration
+from lymph.core._typing.plans import CallPlan
 from lymph.core._work.chains import Chain, Chains
 from lymph.core.interfaces import Interface
 from lymph.core.limits import SUBJECT
@@ -30,6 +31,7 @@ class HostedMethod:
     declaration: RpcDeclaration
     func: Callable[..., Any]
     chain: Chain = field(default_factory=Chain)  # what surrounds its calls
+    plan: CallPlan | None = None  # how its arguments are checked; None: they are not
     vital: bool = False  # answered even when the container is full, starting or stopping
     running: int = 0
     handled: int = 0
@@ -83,6 +85,7 @@ class MethodTable:
                 declaration,
                 bound(interface, name),
                 self._chains.of('rpc', interface, vital),
+                declaration.types.plan(type(interface), name),
                 vital,
             )
         for table in (self._found, self._turns, self._taking_turns):

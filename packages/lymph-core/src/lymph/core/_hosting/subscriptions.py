@@ -10,7 +10,10 @@ from typing import Any
 
 from lymph.core import trace
 from lymph.core._declaring.binding import bound
+from lymph.core._declaring.tasks import Task
 from lymph.core._loop import deadlines
+from lymph.core._typing.misfits import Misfit
+from lymph.core._typing.plans import CallPlan, EventTypes
 from lymph.core._work.chains import Chain, Chains, surround
 from lymph.core._work.handling import HandlerWork
 from lymph.core._work.headers import Headers, arrived
@@ -23,6 +26,7 @@ from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
 from lymph.events.deliveries import Attempt, decide, ends_once
 from lymph.events.queue_names import queue_name
+from lymph.exceptions import EventRejected
 
 __all__ = [
     'HandlerStats',
@@ -85,7 +89,7 @@ def event_subscriptions(interface: Interface) -> list[Subscription]:
             Subscription(
                 queue_name(interface.name, handler.queue(name)),
                 handler.event_types,
-                bound(interface, name),
+                _handles(interface, name, handler.types),
                 sequential=handler.sequential,
                 broadcast=handler.broadcast,
                 once=handler.once,
@@ -103,7 +107,7 @@ def task_subscriptions(interface: Interface) -> list[Subscription]:
         Subscription(
             queue_name(interface.name, name),
             (task.event_type(interface.name),),
-            _runs(bound(interface, name)),
+            _runs(bound(interface, name), task, task.types.plan(type(interface), name)),
             sequential=task.sequential,
             broadcast=task.broadcast,
             retry=task.retry,
@@ -114,8 +118,32 @@ def task_subscriptions(interface: Interface) -> list[Subscription]:
     ]
 
 
-def _runs(task: Callable[..., Any]) -> Callable[[Event], Any]:
-    return lambda event: task(**event.body)
+def _handles(interface: Interface, name: str, types: EventTypes) -> Callable[[Event], Any]:
+    """Return the handler of an interface, which gets what its annotation says."""
+    handler: Callable[[Any], Any] = bound(interface, name)
+    plan = types.plan(type(interface), name)
+    return handler if plan is None else plan.around(handler)
+
+
+def _runs(
+    task: Callable[..., Any], declared: Task[Any], plan: CallPlan | None
+) -> Callable[[Event], Any]:
+    if plan is None:
+        return lambda event: task(**event.body)
+    convert = plan.convert
+
+    def run(event: Event) -> Any:
+        arguments: dict[str, Any] = event.body
+        problem = declared.signature.problem(arguments)
+        if problem is not None:
+            raise EventRejected(problem)
+        try:
+            arguments = convert(arguments)
+        except Misfit as misfit:
+            raise EventRejected(str(misfit)) from misfit
+        return task(**arguments)
+
+    return run
 
 
 class EventWork(Work):

@@ -92,7 +92,7 @@ class Arguments:
         try:
             return self._others(value)
         except Misfit as misfit:
-            raise Misfit((name, *misfit.steps), misfit.reason) from misfit.__cause__
+            raise misfit.below(name) from misfit.__cause__
 
     def _named(self, arguments: dict[str, Any], misfit: Misfit) -> Misfit:
         """Return the error with the argument at which it occurred, whose path is not known."""
@@ -102,5 +102,5 @@ class Arguments:
             try:
                 Value(self._hints[name])(value)
             except Misfit as found:
-                return Misfit((name, *found.steps), found.reason)
+                return found.below(name)
         return misfit

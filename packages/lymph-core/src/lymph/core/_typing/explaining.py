@@ -52,7 +52,7 @@ def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], h
     `hint` is the type to which it converts.
     """
     if not isinstance(error, msgspec.ValidationError):  # raised by code of a class, with no path
-        return Misfit((), error_line(error))
+        return Misfit((), error_line(error), error)
     said = str(error)
     sentence = _SENTENCE.fullmatch(said)
     text, path, within = (said, '$', None) if sentence is None else sentence.groups()
@@ -64,7 +64,7 @@ def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], h
         return Misfit(shown, _as_key(text, search.key_at(real)))
     cause = error.__cause__
     if isinstance(cause, Misfit):
-        return Misfit((*shown, *cause.steps), cause.reason)
+        return cause.below(*shown)
     if cause is not None:  # a ValueError or TypeError that a class has raised
         return Misfit(shown, error_text(cause) or error_line(cause))
     return Misfit(shown, _reason(text, at(value, real), lambda: allowed_values(hint, real)))

@@ -7,6 +7,7 @@ for type checkers, and classes of a function that has returned, cannot be found.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
@@ -122,6 +123,8 @@ def _result(func: Callable[..., Any], annotation: object, owner: type | None) ->
 def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) -> Any:
     """Return the type that an annotation means; raises what evaluating it raises."""
     plain = inspect.unwrap(func)
+    while isinstance(plain, functools.partial):
+        plain = inspect.unwrap(plain.func)
     names = {} if owner is None else {n: v for n, v in vars(owner).items() if _names_a_type(v)}
     code, cells = getattr(plain, '__code__', None), getattr(plain, '__closure__', None)
     for name, cell in zip(code.co_freevars if code else (), cells or (), strict=False):

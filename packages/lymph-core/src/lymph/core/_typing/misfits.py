@@ -19,16 +19,24 @@ class Misfit(LymphError, ValueError):
     """A value does not fit; the text is its path and what was expected and found.
 
     `steps` are the names, indices and keys that lead to it, `reason` is the text without the path.
+    `raised` is the error if code of a class failed on the value, None if the value is to blame.
     """
 
-    def __init__(self, steps: Iterable[Any], reason: str) -> None:
+    def __init__(
+        self, steps: Iterable[Any], reason: str, raised: BaseException | None = None
+    ) -> None:
         self.steps = tuple(steps)
+        self.raised = raised
         self.reason = printable(reason, _TEXT)
         path = path_text(self.steps)
         super().__init__(f'{path}: {self.reason}' if path else self.reason)
 
+    def below(self, *steps: Any) -> Misfit:
+        """Return the error with these steps before its own."""
+        return Misfit((*steps, *self.steps), self.reason, self.raised)
+
     def __reduce__(self) -> Any:
-        return type(self), (self.steps, self.reason)
+        return type(self), (self.steps, self.reason, self.raised)
 
 
 class Key(str):

@@ -10,14 +10,24 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Protocol
 
 from lymph.config.lazy import lazy
 from lymph.core._typing.hints import BadAnnotation, Hints, hint_of, hints_of, is_open, wording
+from lymph.core._typing.misfits import Misfit
 from lymph.core.events import Event
-from lymph.exceptions import ConfigurationError
+from lymph.exceptions import ConfigurationError, EventRejected
 
-__all__ = ['CallPlan', 'EventPlan', 'event_plan', 'plan_of', 'value_of']
+__all__ = [
+    'CallPlan',
+    'CallTypes',
+    'EventPlan',
+    'EventTypes',
+    'event_plan',
+    'plan_of',
+    'value_of',
+]
 
 Convert = Callable[[Any], Any]
 
@@ -62,6 +72,78 @@ class EventPlan:
         """Return the argument for the function."""
         payload = self._value(event.body)
         return event.with_body(payload) if self._whole else payload
+
+    def around(self, handler: Callable[[Any], Any]) -> Callable[[Event], Any]:
+        """Return a handler of events that calls `handler` with what it takes.
+
+        Raises EventRejected for an event that does not fit: no attempt can handle it.
+        """
+
+        @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())
+        def handle(event: Event) -> Any:
+            try:
+                argument = self.convert(event)
+            except Misfit as misfit:
+                raise EventRejected(str(misfit)) from misfit
+            return handler(argument)
+
+        return handle
+
+
+class CallTypes:
+    """The annotations of a declared function that is called with arguments.
+
+    `skip` is the number of its first parameters that callers do not fill. With `check` false there
+    is no plan.
+    """
+
+    def __init__(self, func: Callable[..., Any], skip: int, check: bool) -> None:
+        self._func = func
+        self._skip = skip
+        self._check = check
+        self._made = False
+        self._plan: CallPlan | None = None
+
+    def plan(self, cls: type, name: str) -> CallPlan | None:
+        """Return the plan of the function, which is the attribute `name` of the class.
+
+        It is made once. Raises ConfigurationError as `plan_of` does.
+        """
+        if self._check and not self._made:
+            owner = _owner(cls, name)
+            what = f'{owner.__qualname__}.{name}'
+            self._plan = plan_of(what, self._func, self._skip, owner)
+            self._made = True
+        return self._plan
+
+    def hints(self, cls: type, name: str) -> Hints:
+        """Return the types of the function; raises BadAnnotation."""
+        if self._plan is not None:
+            return self._plan.hints
+        return hints_of(self._func, self._skip, _owner(cls, name))
+
+
+class EventTypes:
+    """The annotation of a declared function that is called with an event."""
+
+    def __init__(self, func: Callable[..., Any], check: bool) -> None:
+        self._func = func
+        self._check = check
+        self._made = False
+        self._plan: EventPlan | None = None
+
+    def plan(self, cls: type, name: str) -> EventPlan | None:
+        """Return the plan of the function, as `CallTypes.plan` does."""
+        if self._check and not self._made:
+            owner = _owner(cls, name)
+            self._plan = event_plan(f'{owner.__qualname__}.{name}', self._func, 1, owner)
+            self._made = True
+        return self._plan
+
+
+def _owner(cls: type, name: str) -> type:
+    """Return the class that defines an attribute of `cls`."""
+    return next((base for base in cls.__mro__ if name in vars(base)), cls)
 
 
 def plan_of(
@@ -134,6 +216,9 @@ def _unchanged(value: Any) -> Any:
 def _positional(func: Callable[..., Any], skip: int) -> inspect.Parameter | None:
     """Return the positional parameter after `skip` others, None if there is none of that name."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = list(inspect.signature(func).parameters.values())[: skip + 1]
+    try:
+        parameters = list(inspect.signature(func).parameters.values())[: skip + 1]
+    except (ValueError, TypeError):  # a builtin
+        return None
     named = len(parameters) > skip and all(each.kind in positional for each in parameters)
     return parameters[skip] if named else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
 from lymph.core._declaring.callables import check_retry, deferred_form, expect_method, name_of
 from lymph.core._declaring.declarations import declare
 from lymph.core._declaring.signatures import expect_parameters
+from lymph.core._typing.plans import EventTypes
 from lymph.core.events import Event
 from lymph.core.failures import described
 from lymph.events.topics import check_pattern
@@ -32,10 +33,13 @@ class SerialDeclaration:
     partition_count: int
     key: Key
     retry: int = 0
+    check: bool = True
+    types: EventTypes = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         expect_method(self.func, self.kind)
         expect_parameters(self.func, 'self', 'event', only=True)
+        object.__setattr__(self, 'types', EventTypes(self.func, self.check))
 
     def queue(self, name: str) -> str:
         """Return the queue's name after that of the interface; `name` is the attribute."""
@@ -43,7 +47,11 @@ class SerialDeclaration:
 
 
 def serial_event(
-    *event_types: str, partition_count: int = 12, key: Key | None = None, retry: int = 0
+    *event_types: str,
+    partition_count: int = 12,
+    key: Key | None = None,
+    retry: int = 0,
+    check: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Make a method a handler that handles the events of each key one at a time, in their order.
 
@@ -51,7 +59,9 @@ def serial_event(
     event: text, int, UUID or bytes (default: the event's type); if it raises, or returns anything
     else, the event becomes a dead letter. `partition_count` bounds how many events are handled at
     the same time in all instances (default 12). `retry` is how many attempts may follow the first
-    if the handler raises (default 0); lost consumers count, as in `lymph.event`.
+    if the handler raises (default 0); lost consumers count, as in `lymph.event`. So does `check`:
+    by the annotation of its parameter, the handler gets the event or an object made of its payload.
+    `key` always gets the event as it is.
 
     Raises TypeError for event types that are not text and for functions with other parameters,
     ValueError for an invalid event type and for a `partition_count` or `retry` out of range.
@@ -71,7 +81,7 @@ def serial_event(
     _expect_key(key)
     of_event = key  # for mypy: within the lambda, `key` might be None
     return lambda func: declare(
-        func, SerialDeclaration(func, event_types, partition_count, of_event, retry)
+        func, SerialDeclaration(func, event_types, partition_count, of_event, retry, check)
     )
 
 

@@ -66,7 +66,9 @@ class SerialHandler:
         self.group = queue_name(interface.name, name)
         self._declaration = declaration
         self._interface = interface
-        self._handler = bound(interface, name)
+        plan = declaration.types.plan(type(interface), name)
+        handler = bound(interface, name)
+        self._handler = handler if plan is None else plan.around(handler)
         self._host = host
         self._partitioner = partitioner
         self._assigned: frozenset[int] = frozenset()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lymph.core._declaring.proxies import Proxy
+from lymph.core._typing.payloads import Payload, payload_of
 from lymph.core.events import Event
 from lymph.core.interfaces import Interface
 from lymph.core.trace import get_id, new_id
@@ -57,16 +58,16 @@ class ServicesTestCase(LymphIntegrationTestCase):
         container = self.lymph_client.container
         return SentRequest(container.send_request(address, subject, arguments, **options))
 
-    def emit(
-        self, event_type: str, payload: Mapping[str, Any] | None = None, delay: float = 0
-    ) -> None:
+    def emit(self, event_type: str, payload: Payload | None = None, delay: float = 0) -> None:
         """Emit an event after `delay` seconds (default 0), on behalf of the test.
 
         It is delivered, even if `EventMockTestCase` records the events of the code under test.
         """
         container = self.lymph_client.container
         headers = {'trace_id': get_id() or new_id()}
-        container.events.emit(Event(event_type, payload, container.identity, headers), delay)
+        container.events.emit(
+            Event(event_type, payload_of(event_type, payload), container.identity, headers), delay
+        )
 
 
 class MultiServiceRPCTestCase(ServicesTestCase):

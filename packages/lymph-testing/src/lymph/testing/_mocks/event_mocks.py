@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from lymph.core._typing.payloads import Payload, payload_of
 from lymph.core.container import ServiceContainer
 from lymph.core.events import Event
 from lymph.events.checks import check_emission
@@ -73,16 +73,15 @@ class EventMockTestCase(TestCase):
         def emit_event(
             container: ServiceContainer,
             type: str,
-            payload: Mapping[str, Any] | None = None,
+            payload: Payload | None = None,
             *,
             delay: float = 0,
             source: str | None = None,
             headers: Mapping[str, Any] | None = None,
         ) -> None:
             # An invalid event fails as it does without the mock.
-            if not isinstance(payload, (Mapping, NoneType)):
-                raise TypeError(f'expected the payload of {type} as a dict, found {payload!r}')
-            event = EmittedEvent(type, payload, source, headers, delay=delay)
+            body = payload_of(type, payload)
+            event = EmittedEvent(type, body, source, headers, delay=delay)
             check_emission(event, delay)
             pack(event.body)
             self.events.append(event)
