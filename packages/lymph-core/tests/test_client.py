@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import lymph
@@ -149,3 +151,45 @@ def test_event_system_that_a_client_is_configured_with_is_checked_at_once():
     config = Configuration({'container': {'events': {'class': 'lokal'}}})
     with pytest.raises(ConfigurationError, match=r'container\.events\.class'):
         Client.from_config(config)
+
+
+PLUGINS = """
+import lymph
+
+counted = []
+
+class Counting(lymph.Plugin, lymph.Interceptor):
+    def intercept(self, work, proceed):
+        counted.append(work.kind)
+        return proceed()
+
+class NoClients(lymph.Plugin, lymph.Interceptor):
+    kinds = ('rpc',)
+
+    def __init__(self, *args):
+        raise SystemExit('not for a client')
+"""
+
+
+@pytest.mark.parametrize('plugins', [True, False])
+def test_client_installs_the_plugins_that_intercept_what_it_does(
+    world, service, tmp_path, monkeypatch, plugins
+):
+    name = f'plugins_of_client_{plugins}'
+    (tmp_path / f'{name}.py').write_text(PLUGINS)
+    monkeypatch.syspath_prepend(tmp_path)
+    classes = {'a': {'class': f'{name}:Counting'}, 'b': {'class': f'{name}:NoClients'}}
+    made = Client.from_config(
+        Configuration({'plugins': classes}),
+        plugins=plugins,
+        transport=MemoryTransport(network=world.network),
+        registry=world.registry_hub.create_registry(),
+        events=LocalEventSystem(world.event_hub),
+    )
+    with made as client:
+        assert client.request('echo', 'echo.echo', text='x', timeout=30) == 'x'
+        client.emit('something', {'x': 1})
+    if plugins:
+        assert sys.modules[name].counted == ['call', 'try', 'emit']
+    else:
+        assert name not in sys.modules

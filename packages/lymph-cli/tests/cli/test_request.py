@@ -166,3 +166,44 @@ def test_waiting_call_can_be_interrupted(shared_shell: Any) -> None:
         assert asking.end() == 130
         assert asking.stderr == ''
         connection.close()
+
+
+PLUGINS = """
+import sys
+import lymph
+
+class Doubling(lymph.Plugin, lymph.Interceptor):
+    kinds = ('call', 'emit')
+
+    def intercept(self, work, proceed):
+        if work.kind == 'emit':
+            raise lymph.Refused('nothing is emitted here')
+        work.arguments['text'] *= 2
+        return proceed()
+
+class Elsewhere(lymph.Plugin):
+    def __init__(self, container, config):
+        sys.exit('not for a client')
+"""
+
+
+def test_interceptors_of_the_configuration_surround_what_commands_do(
+    ask: Any, shared_shell: Any
+) -> None:
+    """Other plugins are for services; commands that only ask load no plugin."""
+    shared_shell.write('request_plugins.py', PLUGINS)
+    shared_shell.write(
+        'plugins.yml',
+        'plugins:\n'
+        '  a: {class: "request_plugins:Doubling"}\n'
+        '  b: {class: "request_plugins:Elsewhere"}\n',
+    )
+    assert ask('request', 'echo.upper', 'text=foo', '-c', 'plugins.yml').stdout == "'FOOFOO'\n"
+    emitted = ask('emit', 'a.b', '{}', '-c', 'plugins.yml')
+    assert (emitted.exit_code, 'nothing is emitted here' in emitted.stderr) == (1, True)
+    shared_shell.write('broken.yml', 'plugins: {a: {class: "no_such_module:Plugin"}}')
+    broken = ask('request', 'echo.upper', 'text=foo', '-c', 'broken.yml')
+    assert (broken.exit_code, broken.stderr.count('\n')) == (2, 1)
+    assert 'broken.yml:1: plugins.a.class: ' in broken.stderr
+    assert ask('request', '--address', 'echo', 'lymph.ping', '-c', 'broken.yml').exit_code == 0
+    assert ask('discover', '-c', 'broken.yml').exit_code == 0

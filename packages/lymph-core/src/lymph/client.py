@@ -6,11 +6,16 @@ from types import TracebackType
 from typing import Any
 
 from lymph.config import Configuration
+from lymph.config.lazy import lazy
 from lymph.core._declaring.calling import CallsServices
 from lymph.core._typing.payloads import Payload
 from lymph.core.container import ServiceContainer
+from lymph.core.interceptors import Interceptor
 
 __all__ = ['Client']
+
+_install_plugins = lazy('lymph.core.assembly:install_plugins')  # few clients have plugins
+_CALLERS = frozenset({'call', 'try', 'emit'})  # the kinds of work that a client does
 
 
 class Client(CallsServices):
@@ -25,13 +30,20 @@ class Client(CallsServices):
         container.start(register=False)
 
     @classmethod
-    def from_config(cls, config: Configuration | None = None, **overrides: Any) -> Client:
+    def from_config(
+        cls, config: Configuration | None = None, *, plugins: bool = True, **overrides: Any
+    ) -> Client:
         """Make a client from a configuration; None stands for one with the embedded backends.
 
-        `overrides` are those of `ServiceContainer.from_config`. Raises ConfigurationError.
+        Of the section `plugins`, those that intercept calls or emitted events are installed, unless
+        `plugins` is false. `overrides` are those of `ServiceContainer.from_config`. Raises
+        ConfigurationError, and what a plugin raises.
         """
         section = None if config is None else config.view('container')
-        return cls(ServiceContainer.from_config(section, on_demand=True, **overrides))
+        container = ServiceContainer.from_config(section, on_demand=True, **overrides)
+        if plugins and config is not None and 'plugins' in config:
+            _install_plugins(container, config.view('plugins'), _intercepts_callers)
+        return cls(container)
 
     def emit(self, event_type: str, payload: Payload | None = None, delay: float = 0) -> None:
         """Emit an event; return when the event system has stored it safely.
@@ -57,3 +69,7 @@ class Client(CallsServices):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _intercepts_callers(cls: type) -> bool:
+    return issubclass(cls, Interceptor) and not _CALLERS.isdisjoint(cls.kinds)

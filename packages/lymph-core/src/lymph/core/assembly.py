@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from lymph.config import Configuration, ConfigView
@@ -25,7 +25,7 @@ from lymph.events.base import BaseEventSystem
 
 logger = logging.getLogger(__name__)
 
-__all__ = ['build_container', 'install_interfaces']
+__all__ = ['build_container', 'install_interfaces', 'install_plugins']
 
 _SERIAL_EVENTS = 'SerialEventHandler'  # the component of the manual, section 4.2
 
@@ -58,20 +58,29 @@ def build_container(config: Configuration, **overrides: Any) -> ServiceContainer
                 component.place = config.locate(['container', key])
     if backdoor is not None:
         container.allow_backdoor(backdoor)
-    _install_plugins(container, config.view('plugins'))
+    install_plugins(container, config.view('plugins'))
     _install_components(container, config.view('components'))
     install_interfaces(container, config, only)
     return container
 
 
-def _install_plugins(container: ServiceContainer, plugins: ConfigView) -> None:
+def install_plugins(
+    container: ServiceContainer,
+    plugins: ConfigView,
+    chosen: Callable[[type[Plugin]], bool] = lambda cls: True,
+) -> None:
+    """Install the plugins of a section in its order, those whose class is `chosen`.
+
+    Raises ConfigurationError for a class that cannot be loaded, and what the classes raise.
+    """
     for name in plugins:
         reference = plugins.get_line([name, 'class'], name)
         where = plugins.locate([name])
         named = plugins.locate([name, 'class']) if 'class' in plugins.view([name]) else where
         cls = load_plugin('lymph.plugins', reference, kind=Plugin, where=named)
-        with noted(where, 'making the plugin'):
-            container.install_plugin(cls, plugins.view([name])).place = where
+        if chosen(cls):
+            with noted(where, 'making the plugin'):
+                container.install_plugin(cls, plugins.view([name])).place = where
 
 
 def _install_components(container: ServiceContainer, components: ConfigView) -> None:

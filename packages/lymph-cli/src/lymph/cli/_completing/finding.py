@@ -34,7 +34,7 @@ def find(settings: Settings) -> Iterator[Known]:
 
     Raises whatever keeps a client from its start.
     """
-    with Client.from_config(load_configuration(settings)) as client:
+    with Client.from_config(load_configuration(settings), plugins=False) as client:
         registry = {*client.container.discover(RPC)}
         services = tuple(sorted(registry | {*client.container.discover(HTTP)}))
         yield Known(services)

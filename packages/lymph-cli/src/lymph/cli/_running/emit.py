@@ -25,7 +25,7 @@ def run(
     """Emit the event; raises OperationFailed, with the trace id, if it may be lost."""
     trace_id = choose_trace_id(trace_id)
     body = parse_body(params)
-    with open_client(settings) as client, traced(trace_id, verbose=verbose):
+    with open_client(settings, plugins=True) as client, traced(trace_id, verbose=verbose):
         try:
             client.emit(type, body, delay=delay)
         except ValueError as error:

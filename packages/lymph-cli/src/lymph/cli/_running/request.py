@@ -68,7 +68,9 @@ def run(
     if '://' in called:
         parts['registry'] = _static_registry()
     with (
-        open_client(settings, dump if dump_headers else None, **parts) as client,
+        open_client(
+            settings, dump if dump_headers else None, plugins=wanted.interface != 'lymph', **parts
+        ) as client,
         traced(trace_id, verbose=verbose),
         services_suggested(client),
     ):

@@ -43,7 +43,7 @@ def run(settings: Settings, remote: str | None, token: str | None, shell: str | 
     set_up_logging(settings, config, 'WARNING')
     import_from_here()
     with code_explained():
-        client = Client.from_config(config)
+        client = Client.from_config(config, plugins=remote is None)
     if remote is not None:
         with client, services_suggested(client):
             found = find_backdoor(client, remote, token)

@@ -124,6 +124,7 @@ class Scene:
     def _make_client(self) -> Client:
         client = Client.from_config(
             self.config,
+            plugins=False,
             registry=_or(self._made_registry, StaticServiceRegistry),
             events=_or(self._made_events, NullEventSystem),
         )
