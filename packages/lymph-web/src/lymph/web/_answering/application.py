@@ -165,7 +165,7 @@ class Application:
             if work.entered or error.endpoint is not None:
                 raise
             raise refusal(error) from error
-        return self._checked(answer, 'intercept')
+        return _checked(answer, f'the interceptors of {self.site.name}')
 
     def _respond_to(self, work: HttpWork) -> WSGIApplication:
         if work.endpoint is None:
@@ -182,18 +182,18 @@ class Application:
     def _call(
         self, endpoint: str, request: Request, arguments: Mapping[str, Any]
     ) -> WSGIApplication:
-        return self._checked(getattr(self.site, endpoint)(request, **arguments), endpoint)
-
-    def _checked(self, response: Any, endpoint: str) -> WSGIApplication:
-        if not callable(response):
-            raise TypeError(
-                f'expected {type(self.site).__name__}.{endpoint} to return a werkzeug Response, '
-                f'found {type(response).__name__}'
-            )
-        return response  # type: ignore[no-any-return]
+        response = getattr(self.site, endpoint)(request, **arguments)
+        return _checked(response, f'{type(self.site).__name__}.{endpoint}')
 
     def _report(self, error: BaseException) -> None:
         self.site.report(error)
 
     def _is_debugging(self) -> bool:
         return self.site.debug
+
+
+def _checked(response: Any, whose: str) -> WSGIApplication:
+    if not callable(response):
+        found = f'found {type(response).__name__}'
+        raise TypeError(f'expected {whose} to return a werkzeug Response, {found}')
+    return response  # type: ignore[no-any-return]
