@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from lymph.config import Location
 from lymph.config.places import noted
+from lymph.core import trace
 from lymph.core._loop.hooks import Hook
 from lymph.core.failures import Killed, described, log_failure
 from lymph.core.greenlets import Greenlet, Pool
@@ -59,7 +60,11 @@ class Component:
 
     @property
     def error_hook(self) -> Hook:
-        """Called as ``error_hook(error, **details)`` for errors that nothing else handles."""
+        """Called as ``error_hook(error, **details)`` for errors that nothing else handles.
+
+        `details` depend on what has failed; `trace_id` is one of them, None outside of any work.
+        docs/interceptors.md lists them.
+        """
         if self._error_hook is None:
             self._error_hook = Hook('error_hook') if self.parent is None else self.parent.error_hook
         return self._error_hook
@@ -113,7 +118,7 @@ class Component:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
                 self._log_spawned(error)
-                self.error_hook(error, component=self, function=func)
+                self.error_hook(error, component=self, function=func, trace_id=trace.get_id())
                 return None
 
         pool = self.pool
@@ -137,7 +142,7 @@ class Component:
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             component = getattr(function, '__self__', None)
             log_failure(logger, error, '%s could not be %s', described(component), what)
-            self.error_hook(error, component=component, function=function)
+            self.error_hook(error, component=component, function=function, trace_id=trace.get_id())
             return None
 
 

@@ -154,7 +154,7 @@ class Interceptor:
     """
 
     #: the kinds of work that are intercepted (default: all)
-    kinds: Collection[Kind] = KINDS
+    kinds: Collection[str] = KINDS
     #: whether calls of the built-in interface ``lymph`` are intercepted too
     builtin: bool = False
 

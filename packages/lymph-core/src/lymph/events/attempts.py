@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
+from lymph.core import trace
 from lymph.core.components import Component
 from lymph.core.events import Event
 from lymph.core.failures import Killed, error_line, error_text
@@ -66,7 +68,9 @@ class Attempts:
         except Killed:
             raise
         except BaseException as error:  # noqa: BLE001 - it becomes an outcome
-            return self._decide(subscription, Attempt(number, error))
+            outcome = self._decide(subscription, Attempt(number, error))
+            assert not isinstance(outcome, Handled)  # there is an error
+            return replace(outcome, trace_id=_trace_id(event))
         return HANDLED
 
     def report(self, subscription: Subscription, number: int, outcome: Outcome) -> None:
@@ -89,7 +93,11 @@ class Attempts:
         text = '%s: the handler failed in attempt %d, %s'
         self._log.write(logging.ERROR, name, text, name, number, fate, exc_info=error)
         self._component.error_hook(
-            error, component=self._component, function=subscription.handler, attempt=number
+            error,
+            component=self._component,
+            function=subscription.handler,
+            attempt=number,
+            trace_id=outcome.trace_id,
         )
 
     def report_unsettled(self, subscription: Subscription, error: BaseException) -> None:
@@ -100,3 +108,9 @@ class Attempts:
 
     def _decide(self, subscription: Subscription, attempt: Attempt) -> Outcome:
         return decide(attempt, subscription, random.random(), self._backoff)
+
+
+def _trace_id(event: Event) -> str | None:
+    """Return the trace id of an event whose handler has run in this context."""
+    found = event.headers.get('trace_id')
+    return found if trace.is_valid(found) else trace.get_id()

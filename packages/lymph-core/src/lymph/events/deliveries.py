@@ -26,7 +26,7 @@ before, however often that was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from lymph.events.backoff import Backoff
@@ -80,6 +80,7 @@ class Again:
 
     delay: float
     error: BaseException
+    trace_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Dead:
 
     error: BaseException
     unpacked: bool = True
+    trace_id: str | None = field(default=None, compare=False)
 
 
 Outcome = Handled | Again | Dead

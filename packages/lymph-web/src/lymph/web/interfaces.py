@@ -23,6 +23,7 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
+from lymph.core import trace
 from lymph.core._system.inherited import SocketMismatch, adopt, misdirected
 from lymph.core._work.chains import Chains
 from lymph.core.addresses import check_host, is_loopback, join_address
@@ -199,7 +200,7 @@ class WebServiceInterface(Interface):
 
     def report(self, error: BaseException) -> None:
         """Pass an error that a method raised to the error hook."""
-        self.error_hook(error, component=self)
+        self.error_hook(error, component=self, trace_id=trace.get_id())
 
     def _view_of(self, config: Mapping[str, Any]) -> ConfigView:
         # under the keys that it would have in a file, for errors to name

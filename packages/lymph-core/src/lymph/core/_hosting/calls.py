@@ -191,7 +191,7 @@ def _failed(
     finally:  # also when this greenlet is killed while the caller does not read
         if told:
             log_failure(logger, error, '%s failed', method.subject)
-        error_hook(error, method=method.subject)
+        error_hook(error, method=method.subject, trace_id=trace.get_id())
 
 
 def _report(method: HostedMethod, error: BaseException, error_hook: Hook, log: LimitedLog) -> None:

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from typing import Any
 
-from lymph.core import trace
 from lymph.core.failures import error_name
 
 __all__ = ['RecentErrors']
@@ -32,7 +31,7 @@ class RecentErrors:
                 'where': _where(details),
                 'error': error_name(error)[:_LENGTH],
                 'time': time.time(),
-                'trace_id': trace.get_id(),
+                'trace_id': details.get('trace_id'),
             }
         )
 

@@ -15,6 +15,7 @@ from lymph.testing.contracts._events.carrying import CarryingContract
 from lymph.testing.contracts._events.dead_letters import DeadLettersContract
 from lymph.testing.contracts._events.delays import DelaysContract
 from lymph.testing.contracts._events.failures import FailuresContract
+from lymph.testing.contracts._events.interception import InterceptionContract
 from lymph.testing.contracts._events.interfaces import InterfacesContract
 from lymph.testing.contracts._events.lifetimes import LifetimesContract
 from lymph.testing.contracts._events.losses import LossesContract
@@ -38,6 +39,7 @@ class TestRedis(
     OutcomesContract,
     DeadLettersContract,
     QueuesContract,
+    InterceptionContract,
     InterfacesContract,
     SizesContract,
     ThreadsContract,

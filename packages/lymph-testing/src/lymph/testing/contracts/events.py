@@ -20,6 +20,7 @@ from lymph.testing.contracts._events.delays import DelaysContract
 from lymph.testing.contracts._events.exclusive import ExclusiveContract
 from lymph.testing.contracts._events.failures import FailuresContract
 from lymph.testing.contracts._events.harness import EventSystemHarness, Gate, Inbox
+from lymph.testing.contracts._events.interception import InterceptionContract
 from lymph.testing.contracts._events.interfaces import InterfacesContract
 from lymph.testing.contracts._events.lifetimes import LifetimesContract
 from lymph.testing.contracts._events.losses import ExclusiveLossesContract, LossesContract
@@ -51,6 +52,7 @@ class EventSystemContract(
     ExclusiveLossesContract,
     DeadLettersContract,
     QueuesContract,
+    InterceptionContract,
     InterfacesContract,
     SizesContract,
     ThreadsContract,

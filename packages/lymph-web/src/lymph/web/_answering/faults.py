@@ -5,6 +5,7 @@ Only Killed is raised here: an incomplete report is better than a connection tha
 
 from __future__ import annotations
 
+import contextvars
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -85,8 +86,11 @@ class ErrorAnswers:
             return
         self._log.write(logging.ERROR, kind, '%s failed', request, exc_info=error)
         if self._report is not None:
+            # the server calls this as well, outside of the context of the request
+            context = contextvars.copy_context()
+            context.run(trace.set_id, trace_id_of(environ))
             try:
-                self._report(error)
+                context.run(self._report, error)
             except Killed:
                 raise
             except BaseException as second:  # noqa: BLE001 - other people's code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
 
@@ -17,6 +17,7 @@ from lymph.core.decorators import task
 from lymph.core.events import Event
 from lymph.core.greenlets import Greenlet
 from lymph.core.interfaces import Interface
+from lymph.core.plugins import Plugin
 from lymph.core.settings import ContainerSettings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
@@ -41,12 +42,23 @@ class InterfacesContract(EventSystemHarness):
             container.stop()
         super().teardown_method()
 
-    def host(self, cls: type[Interface], name: str = 'shop', worker: bool = False) -> Any:
+    def host(
+        self,
+        cls: type[Interface],
+        name: str = 'shop',
+        worker: bool = False,
+        plugins: Sequence[type[Plugin]] = (),
+    ) -> Any:
         """Return an interface in a started container of its own, named after this test."""
-        [interface] = self.host_all({name: cls}, worker)
+        [interface] = self.host_all({name: cls}, worker, plugins)
         return interface
 
-    def host_all(self, classes: dict[str, type[Interface]], worker: bool = False) -> list[Any]:
+    def host_all(
+        self,
+        classes: dict[str, type[Interface]],
+        worker: bool = False,
+        plugins: Sequence[type[Plugin]] = (),
+    ) -> list[Any]:
         """Return interfaces in one started container, in the order in which they start."""
         container = ServiceContainer(
             MemoryTransport(network=self._network),
@@ -56,6 +68,8 @@ class InterfacesContract(EventSystemHarness):
             worker=worker,
         )
         self._containers.append(container)
+        for plugin in plugins:
+            container.install_plugin(plugin)
         interfaces = [
             container.install_interface(cls, self.queue(name)) for name, cls in classes.items()
         ]
