@@ -343,6 +343,20 @@ def test_a_closing_that_does_not_end_is_cut_by_the_stop(closing, monkeypatch):
     assert closing.log == ['cut']
 
 
+class Watching(Plugin, Interceptor):
+    """Notes what has been written when a call ends."""
+
+    ledger = None
+    seen = ()
+
+    def intercept(self, work, proceed):
+        try:
+            return proceed()
+        finally:
+            if work.kind == 'rpc':
+                self.seen = list(self.ledger.log)
+
+
 class Careful(Ledger, Interceptor):
     def intercept(self, work, proceed):
         if work.kind == 'rpc':
@@ -355,6 +369,16 @@ def test_interceptor_of_the_interface_is_part_of_the_unit(world):
     container.request('ledger', 'ledger.call')
     log = container.interfaces[0].log
     assert log == ['open', 'ledger open', 'intercepted', 'write', 'ledger close', 'commit']
+
+
+@pytest.mark.parametrize('interface', [Ledger, Careful])
+def test_interceptors_of_plugins_stand_around_the_unit(world, interface):
+    container = world.container((interface, 'ledger'), start=False)
+    plugin = container.install_plugin(Watching)
+    plugin.ledger = container.interfaces[0]
+    container.start()
+    container.request('ledger', 'ledger.call')
+    assert plugin.seen[-2:] == ['ledger close', 'commit']
 
 
 def test_plugins_own_resources_too(world):

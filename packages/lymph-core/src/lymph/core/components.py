@@ -15,6 +15,7 @@ from lymph.config import Location
 from lymph.config.places import noted
 from lymph.core import trace
 from lymph.core._loop.hooks import Hook
+from lymph.core._work.names import check_resource_names
 from lymph.core.failures import Killed, described, log_failure
 from lymph.core.greenlets import Greenlet, Pool
 from lymph.core.monitoring.log_limits import LimitedLog
@@ -45,6 +46,10 @@ class Component:
     _pool: Pool | None
     _metrics: Aggregate | None
     _workers: Workers | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_resource_names(cls)
 
     def __init__(
         self,

@@ -19,6 +19,9 @@ class Plugin(Component):
     error in a handler. `config` is the plugin's section.
     """
 
+    container: CallerSide
+    config: Mapping[str, Any]
+
     def __init__(self, container: CallerSide, config: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.parent = container  # until `add_component` sets it: `__init__` may use its error hook

@@ -23,11 +23,12 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from types import GeneratorType
+from types import FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from lymph.core._declaring.callables import expect_method
+from lymph.core._declaring.callables import expect_method, name_of
 from lymph.core._declaring.class_bodies import note
+from lymph.core._declaring.declarations import expect_undeclared
 from lymph.core._work.opened import Manager
 from lymph.core._work.units import Unit, current_unit
 from lymph.core._work.yielding import Yielding
@@ -58,13 +59,13 @@ class Resource(Generic[T_co]):
 
     def __init__(self, func: Callable[[Any], object]) -> None:
         self.func = func
-        self.name = func.__name__
+        self.name = ''
         self._log: LimitedLog | None = None
         functools.update_wrapper(self, func)  # type: ignore[arg-type]  # only in the stubs
         self._lymph_declaration = self
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+        self.name = self.name or name  # a second name is one for the same resource
         Unit.needed = True
 
     @overload
@@ -149,21 +150,18 @@ def resource(func: Callable[[Any], object] | None = None) -> Resource[Any]:
     """
     if func is None:
         raise TypeError('write @lymph.resource without parentheses')
-    if not inspect.isgeneratorfunction(func):
+    if not (isinstance(func, FunctionType) and inspect.isgeneratorfunction(func)):
         expect_method(func, 'resource')
-    name = func.__qualname__
-    known = getattr(func, '_lymph_declaration', None)
-    if known is not None:
-        raise TypeError(
-            f'{name} is declared as {known.kind} already; give the resource its own name'
-        )
+    expect_undeclared(func)
     try:
         inspect.signature(func).bind(None)
     except TypeError as error:
-        raise TypeError(f'{name}: expected a resource to take only self ({error})') from None
-    made: Resource[Any] = Resource(func)
-    note(func, made)
-    return made
+        raise TypeError(
+            f'{name_of(func)}: expected a resource to take only self ({error})'
+        ) from None
+    declared: Resource[Any] = Resource(func)
+    note(func, declared)
+    return declared
 
 
 def unit() -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from gevent.event import Event
 
 import lymph
 from lymph.core.components import Component
+from lymph.core.plugins import Plugin
 from lymph.core.resources import unit
 from lymph.testing.waiting import eventually
 
@@ -466,3 +467,40 @@ def test_a_generator_that_is_abandoned_leaves_the_unit_of_others_alone(store):
         assert store.log == ['open connection', 'connection: GeneratorExit', 'close connection']
         assert other.connection == 'connection'
     assert other.log == ['open connection', 'close connection']
+
+
+def test_an_alias_is_the_same_resource():
+    class Aliased(Store):
+        other = Store.connection
+
+    aliased = Aliased()
+    with unit():
+        assert aliased.other == aliased.connection == 'connection'
+    assert aliased.log == ['open connection', 'close connection']
+
+
+def test_names_that_components_use_themselves_are_refused():
+    def handle(self):
+        yield
+
+    for base, name in (
+        (Component, 'pool'),
+        (Plugin, 'config'),
+        (lymph.Interface, 'container'),
+        (lymph.Interface, 'on_start'),
+    ):
+        with pytest.raises(TypeError, match=rf'Wrong.{name}: components use this name themselves'):
+            type('Wrong', (base,), {name: lymph.resource(handle)})
+
+
+def test_a_decorator_above_a_resource_is_refused():
+    def above(func):
+        return lambda self: func
+
+    with pytest.raises(TypeError, match='write @resource above other decorators'):
+
+        class Wrong(lymph.Interface):
+            @above
+            @lymph.resource
+            def session(self):
+                yield

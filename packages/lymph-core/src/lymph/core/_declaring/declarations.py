@@ -1,7 +1,7 @@
 """Declarations: what decorators attach to methods, and how the declarations of a class are found.
 
 A decorated method stays a plain function, which can be called, overridden and tested like any
-other. Each method has one declaration: rpc, raw_rpc, event, task or serial_event.
+other. Each method has one declaration: rpc, raw_rpc, event, task, serial_event or resource.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def expect_undeclared(func: object) -> None:
     if known is not None:
         raise TypeError(
             f'{name_of(func)} is declared as {known.kind} already;'
-            ' a method is one of rpc, raw_rpc, event, task, serial_event'
+            ' a method is one of rpc, raw_rpc, event, task, serial_event, resource'
         )
 
 
