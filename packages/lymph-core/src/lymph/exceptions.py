@@ -33,7 +33,7 @@ begins with an underscore are caught in the file that defines them, and are not 
     ├── LinkDown                    core          a link was used that is not up
     ├── ProtocolError               core          a peer violates the ZMTP specification
     ├── SocketMismatch              core          an inherited socket listens elsewhere; an OSError
-    ├── Cancelled                   core          a look-up was ended before it had a result
+    ├── FlightEnded                 core          a look-up was ended before it had a result
     ├── QueueInUse                  core          a queue that is to be dropped has consumers
     ├── NotHandled                  core          an event of a type for another version
     ├── BadAnnotation               core          an annotation of a declaration cannot be used

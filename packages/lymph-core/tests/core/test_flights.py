@@ -4,7 +4,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from lymph.core._loop.flights import Cancelled, Flights
+from lymph.core._loop.flights import FlightEnded, Flights
 from lymph.testing.waiting import eventually
 
 
@@ -83,6 +83,6 @@ def test_killed_run_raises_cancelled_in_its_callers(begun):
     asker = gevent.spawn(flights.join, 'key', Event().wait)
     gevent.sleep(0)
     spawned[0].kill()
-    with pytest.raises(Cancelled):
+    with pytest.raises(FlightEnded):
         asker.get(timeout=5)
     eventually(lambda: not len(flights))

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
-from lymph.core._loop.flights import Cancelled, Flights
+from lymph.core._loop.flights import FlightEnded, Flights
 from lymph.core._system.refusals import was_stopped
 from lymph.core.components import Component
 from lymph.core.facts import check_facts, check_name
@@ -78,7 +78,7 @@ class BaseServiceRegistry(Component, ABC):
             return service
         try:
             return self._lookups.join((namespace, name), lambda: self._look_up(name, namespace))
-        except Cancelled as error:
+        except FlightEnded as error:
             raise LookupFailure(
                 f'cannot look up {quoted(name)}: {was_stopped("registry")}'
             ) from error

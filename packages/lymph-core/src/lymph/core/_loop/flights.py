@@ -13,12 +13,12 @@ import gevent
 from lymph.core.failures import Killed, another
 from lymph.exceptions import LymphError
 
-__all__ = ['Cancelled', 'Flights']
+__all__ = ['FlightEnded', 'Flights']
 
 T = TypeVar('T')
 
 
-class Cancelled(LymphError):
+class FlightEnded(LymphError):
     """The run was ended before it had a result."""
 
 
@@ -36,7 +36,8 @@ class Flights(Generic[T]):
         """Return the result of `run()`, or that of the run that is in progress for `key`.
 
         Raises the error of the run. Each caller gets a copy of it, if it can be copied, since a
-        caller may add facts to its error. Raises Cancelled when the greenlet of the run is killed.
+        caller may add facts to its error. Raises FlightEnded when the greenlet of the run is
+        killed.
         """
         flight = self._flights.get(key)
         if flight is None:
@@ -45,7 +46,7 @@ class Flights(Generic[T]):
             flight.rawlink(lambda _: self._flights.pop(key))
         outcome = flight.get()
         if isinstance(outcome, gevent.GreenletExit):
-            raise Cancelled('stopped before there was a result')
+            raise FlightEnded('stopped before there was a result')
         value, error = outcome
         if error is not None:
             raise another(error)
