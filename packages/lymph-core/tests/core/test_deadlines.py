@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from contextvars import Context
 
 import pytest
@@ -133,6 +134,21 @@ def test_expiring_object_may_discard_another_of_the_same_tick(expirations):
         waiting = Waiting(expired, take_back_all)
         tickets[waiting] = expirations.add(waiting, deadline)
     eventually(lambda: len(expired) >= 1 and len(expirations) == 0)
+
+
+def test_distant_deadlines_that_were_discarded_leave_nothing_behind(expirations):
+    kept, now = Waiting([]), time.monotonic()
+    expirations.add(kept, now + 5e9)
+    tracemalloc.start()
+    try:
+        for seconds in range(30_000):
+            waiting = Waiting([])
+            ticket = expirations.add(waiting, now + 1000 + seconds)
+            expirations.discard(waiting, ticket)
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
+    assert len(expirations) == 1
 
 
 def test_nothing_expires_after_close(expirations):

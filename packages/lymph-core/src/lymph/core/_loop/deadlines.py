@@ -23,6 +23,7 @@ __all__ = ['Expirable', 'Expirations', 'current', 'remaining', 'set_current']
 logger = logging.getLogger(__name__)
 
 _TICK = 0.01  # seconds; deadlines are rounded up to multiples, so one timer event serves many
+_BUCKETS = 1000  # buckets that are kept at least before empty ones are removed
 
 
 class _Limit:
@@ -80,6 +81,7 @@ class Expirations:
         self._ticks: list[int] = []  # a heap of the buckets' keys
         self._timer = gevent.get_hub().loop.timer(0)
         self._armed: int | None = None
+        self._tidy_at = _BUCKETS  # number of buckets at which empty ones are removed
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
@@ -89,6 +91,8 @@ class Expirations:
         tick = int(deadline / _TICK) + 1
         bucket = self._buckets.get(tick)
         if bucket is None:
+            if len(self._buckets) >= self._tidy_at:
+                self._tidy()
             self._buckets[tick] = bucket = set()
             heapq.heappush(self._ticks, tick)
             self._arm_by(tick)
@@ -109,6 +113,12 @@ class Expirations:
         self._armed = None
         self._buckets.clear()
         self._ticks.clear()
+
+    def _tidy(self) -> None:
+        """Remove empty buckets, which distant deadlines would leave behind for a long time."""
+        self._buckets = {tick: bucket for tick, bucket in self._buckets.items() if bucket}
+        self._ticks = sorted(self._buckets)  # a sorted list is a heap
+        self._tidy_at = max(_BUCKETS, 2 * len(self._buckets))
 
     def _arm_by(self, tick: int) -> None:
         """Set the timer to `tick`, unless it is set to an earlier one."""
