@@ -13,6 +13,7 @@ from gevent import socket
 import lymph
 from lymph.core import reasons
 from lymph.core.container import ServiceContainer
+from lymph.core.messages import CANCEL, TYPES
 from lymph.core.reasons import FAILED, NOT_REPEATED, Reason
 from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.static import StaticServiceRegistry
@@ -60,6 +61,11 @@ def test_conversation_in_the_document_matches_a_real_service(endpoint):
                 for pair, own in zip(pairs, heard.hex(' ').split(), strict=True)
             ]
             assert heard.hex(' ').split() == expected
+
+
+def test_the_types_in_the_document_are_those_of_the_code():
+    (row,) = re.findall(r'^\| 1 \| type \| (.*) \|$', DOCUMENT.read_text(), re.MULTILINE)
+    assert {each.encode() for each in re.findall(r'`(\w+)`', row)} == TYPES | {CANCEL}
 
 
 def test_the_reasons_in_the_document_are_those_of_the_code():

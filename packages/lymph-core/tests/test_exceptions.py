@@ -10,6 +10,7 @@ import pytest
 
 from lymph import exceptions
 from lymph.exceptions import (
+    Cancelled,
     ConfigurationError,
     ConnectionLost,
     Expired,
@@ -28,10 +29,10 @@ from lymph.exceptions import (
 )
 
 
-def test_every_error_is_a_lymph_error():
+def test_every_error_but_cancelled_is_a_lymph_error():
     for name in exceptions.__all__:
         value = getattr(exceptions, name)
-        if inspect.isclass(value):
+        if inspect.isclass(value) and value is not Cancelled:
             assert issubclass(value, LymphError), name
 
 
@@ -146,3 +147,14 @@ def test_type_of_a_remote_error_is_the_name_of_its_class_unless_it_is_given():
     assert OwnKind('no good').type == 'ValueError'
     assert RemoteError.ValueError('no good', 'KeyError').type == 'KeyError'
     assert RemoteError('no good').type == 'Exception'
+
+
+@pytest.mark.parametrize('reason', ['deadline', 'caller gone', 'given up'])
+def test_cancelled_keeps_its_reason_when_it_is_copied(reason):
+    error = Cancelled(reason)
+    for copied in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert (type(copied), copied.reason, str(copied)) == (Cancelled, reason, str(error))
+
+
+def test_cancelled_is_caught_by_no_except_exception():
+    assert not issubclass(Cancelled, Exception)

@@ -14,6 +14,7 @@ __path__ = extend_path(__path__, __name__)
 
 _HOMES = {
     'AsyncResult': 'lymph.core._loop.results',
+    'Cancelled': 'lymph.exceptions',
     'ConfigurationError': 'lymph.exceptions',
     'ConnectionLost': 'lymph.exceptions',
     'EmitFailure': 'lymph.exceptions',
@@ -47,6 +48,7 @@ _HOMES = {
     'WrongThread': 'lymph.exceptions',
     'defer': 'lymph.core._declaring.typed_calls',
     'event': 'lymph.core.decorators',
+    'given_up': 'lymph.core.cancellation',
     'proxy': 'lymph.core._declaring.proxy_declarations',
     'raw_rpc': 'lymph.core.decorators',
     'resource': 'lymph.core.resources',
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from lymph.core._declaring.typed_calls import defer as defer
     from lymph.core._declaring.typed_calls import with_options as with_options
     from lymph.core._loop.results import AsyncResult as AsyncResult
+    from lymph.core.cancellation import given_up as given_up
     from lymph.core.channels import ReplyChannel as ReplyChannel
     from lymph.core.decorators import event as event
     from lymph.core.decorators import raw_rpc as raw_rpc
@@ -77,6 +80,9 @@ if TYPE_CHECKING:
     from lymph.core.interfaces import Service as Service
     from lymph.core.plugins import Plugin as Plugin
     from lymph.core.resources import resource as resource
+    from lymph.exceptions import (
+        Cancelled as Cancelled,
+    )
     from lymph.exceptions import (
         ConfigurationError as ConfigurationError,
     )

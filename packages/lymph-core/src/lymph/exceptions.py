@@ -62,11 +62,13 @@ begins with an underscore are caught in the file that defines them, and are not 
     │   ├── ServerMissing           testing       its program is not installed
     │   └── ServerFailed            testing       it does not start, stop or answer
     └── NoNamespaces                testing       hosts cannot be made; also a RuntimeError
+
+    Cancelled                       core          a BaseException: nobody waits for the call
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Final, Literal, cast
 from weakref import WeakValueDictionary
 
 from lymph.config.exceptions import (
@@ -78,6 +80,8 @@ from lymph.config.exceptions import (
 from lymph.core.reasons import FAILED, FORBIDDEN, Reason
 
 __all__ = [
+    'CancelReason',
+    'Cancelled',
     'ConfigurationError',
     'ConnectionLost',
     'EmitFailure',
@@ -106,6 +110,30 @@ __all__ = [
 ]
 
 Executed = Literal['no', 'maybe', 'yes']
+CancelReason = Literal['deadline', 'caller gone', 'given up']
+
+
+class Cancelled(BaseException):
+    """Thrown into the handler of a call that nobody waits for any more, if it may be cancelled.
+
+    `reason` is ``deadline`` (the deadline of the call has passed), ``caller gone`` (its caller has
+    disconnected) or ``given up`` (its caller has said that it does not wait any more). It is no
+    Exception, so that a handler does not go on because of an ``except Exception``.
+    """
+
+    def __init__(self, reason: CancelReason = 'given up') -> None:
+        super().__init__(reason)
+        self.reason: CancelReason = reason
+
+    def __str__(self) -> str:
+        return _WHY.get(self.reason, str(self.reason))
+
+
+_WHY: Final[dict[str, str]] = {
+    'deadline': 'the deadline of the call has passed',
+    'caller gone': 'its caller has disconnected',
+    'given up': 'its caller has given up',
+}
 
 
 class SerializationError(LymphError, TypeError):

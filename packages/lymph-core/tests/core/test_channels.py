@@ -291,10 +291,10 @@ class Connection:
     def __init__(self):
         self.heard = 0
         self.thread = get_ident()
-        self.forgotten = []
+        self.given_up = []
 
-    def forget(self, channel):
-        self.forgotten.append(channel)
+    def give_up(self, channel):
+        self.given_up.append(channel)
 
     def expired(self, channel, error):
         channel.resolve(None, error)
@@ -375,6 +375,6 @@ def test_a_greenlet_killed_while_it_waits_leaves_the_reply_to_another(request_ch
     assert request_channel.get(timeout=5).body == 'x'
 
 
-def test_cancelled_call_is_removed_from_the_table(request_channel):
+def test_cancelled_call_is_given_up(request_channel):
     request_channel.cancel()
-    assert request_channel._connection.forgotten == [request_channel]
+    assert request_channel._connection.given_up == [request_channel]

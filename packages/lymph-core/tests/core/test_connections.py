@@ -92,6 +92,7 @@ def test_all_calls_to_an_endpoint_share_a_connection(caller, peer, spawn):
         'requests': 10,
         'replies': 10,
         'timeouts': 0,
+        'given_up': 0,
         'strays': 0,
         'age': 0,
     }

@@ -674,7 +674,7 @@ def test_status_has_the_facts_for_an_operator(world):
     assert status['identity'] == container.identity
     assert status['endpoint'] == container.endpoint
     assert status['interfaces'] == [{'name': 'noted', 'version': '1.2', 'class': 'Noted'}]
-    assert status['handlers'] == {'running': 0, 'pool_size': 7}
+    assert status['handlers'] == {'running': 0, 'pool_size': 7, 'cancelled': 0}
     assert status['callers'] == 1
     assert status['draining'] is False
     assert status['listener'] == {

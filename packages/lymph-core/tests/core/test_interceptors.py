@@ -12,7 +12,6 @@ from gevent.queue import Queue
 import lymph
 from lymph.core import trace
 from lymph.core._loop import deadlines
-from lymph.core._loop.current_call import set_current_call
 from lymph.core.failures import Killed
 from lymph.core.messages import Message
 from lymph.exceptions import (
@@ -223,12 +222,8 @@ def test_caller_hears_a_timeout_and_a_lost_connection(caller, outside, inside, s
 
 
 def test_caller_hears_that_no_time_is_left(caller, outside, inside):
-    class Late:
-        deadline = 0.0
-        given_up = False
-
     def late():
-        set_current_call(Late())
+        deadlines.set_current(0.0)
         return request(caller)
 
     assert gevent.spawn(outcome_of, late).get(timeout=30) == 'Expired'

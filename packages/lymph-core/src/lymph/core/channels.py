@@ -16,6 +16,7 @@ from greenlet import getcurrent, greenlet
 from lymph.config.printable import printable, quoted
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
+from lymph.core._work.cancelling import Cancellation
 from lymph.core._work.headers import Headers, packed_headers
 from lymph.core.call_options import seconds_to_wait
 from lymph.core.failures import Killed
@@ -23,7 +24,7 @@ from lymph.core.limits import SUBJECT
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
 from lymph.core.reasons import FAILED, Reason
 from lymph.core.transport.base import Link, LinkDown, MessageTooLong
-from lymph.exceptions import Expired, RpcError, Timeout, WrongThread
+from lymph.exceptions import Cancelled, Expired, RpcError, Timeout, WrongThread
 from lymph.serializers.msgpack import pack, unpack
 
 __all__ = ['ReplyChannel', 'RequestChannel', 'Waiting', 'subject_text']
@@ -39,8 +40,8 @@ class Waiting(Protocol):
     heard: int
     thread: int
 
-    def forget(self, channel: RequestChannel) -> None:
-        """Remove a call from the table of calls in flight."""
+    def give_up(self, channel: RequestChannel) -> None:
+        """Remove a call from the table of calls in flight, and tell the peer so."""
 
     def expired(self, channel: RequestChannel, error: Timeout) -> None:
         """End a call whose deadline has passed with `error`."""
@@ -121,6 +122,9 @@ class RequestChannel:
             self._waiting = getcurrent()
             try:
                 gevent.get_hub().switch()
+            except Cancelled:
+                self.cancel()
+                raise
             finally:
                 self._waiting = None
         if self._error is not None:
@@ -144,9 +148,12 @@ class RequestChannel:
         }
 
     def cancel(self) -> None:
-        """Give the call up: a reply that arrives later is dropped."""
+        """Give the call up, and tell the service so: a reply that arrives later is dropped.
+
+        Does not wait. A call that has ended is not affected.
+        """
         self._expect_own_thread()
-        self._connection.forget(self)
+        self._connection.give_up(self)
 
     def resolve(self, frames: list[bytes] | None, error: RpcError | None) -> None:
         """Set the outcome of the call and resume the waiting greenlet. Only for the hub."""
@@ -186,13 +193,16 @@ class ReplyChannel:
         '_link',
         '_new_id',
         '_thread',
+        'cancellation',
         'deadline',
         'detached',
         'entered',
         'headers',
+        'left',
         'message',
         'reply_headers',
         'reply_sent',
+        'running',
     )
 
     def __init__(
@@ -200,10 +210,15 @@ class ReplyChannel:
         link: Link,
         message: Message,
         new_id: Callable[[], bytes],
-        deadline: float | None = None,
+        running: dict[bytes, ReplyChannel] | None = None,
     ) -> None:
         self.message = message
-        self.deadline = deadline  # a time of `time.monotonic`; None: the caller waits for ever
+        self.deadline: float | None = None  # a time of `time.monotonic`; None: there is none
+        #: the running calls of the same caller, by the ids of their requests
+        self.running = {} if running is None else running
+        #: cancels the call; None if its method does not ask for that
+        self.cancellation: Cancellation | None = None
+        self.left = False  # whether its caller has disconnected or given up
         self.headers = EMPTY_MAP  # packed, for a REP, ACK or ERROR
         self.reply_sent = False
         self.detached = False
@@ -216,14 +231,16 @@ class ReplyChannel:
 
     @property
     def given_up(self) -> bool:
-        """Whether nobody waits for the answer: its deadline has passed, or the caller has gone.
+        """Whether nobody waits for the answer, and none was sent.
 
-        False once an answer was sent.
+        That is so when the deadline has passed, or the caller has disconnected or given up. What a
+        caller says after the method has returned, of a detached channel, is not heard.
         """
         if self.reply_sent:
             return False
-        late = self.deadline is not None and self.deadline <= time.monotonic()
-        return late or not self._link.up
+        if self.left or not self._link.up:
+            return True
+        return self.deadline is not None and self.deadline <= time.monotonic()
 
     def reply(self, body: Any) -> None:
         """Send `body` as the result.

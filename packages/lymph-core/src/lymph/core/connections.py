@@ -19,12 +19,14 @@ go to other instances if there are any, and the peer is pinged every `PROBE_INTE
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
@@ -32,8 +34,8 @@ from lymph.core._loop.deadlines import Expirations
 from lymph.core._system.threads import get_ident
 from lymph.core.channels import RequestChannel
 from lymph.core.failures import log_failure
-from lymph.core.messages import EMPTY_MAP, REPLIES
-from lymph.core.transport.base import Link, LinkDown, Transport
+from lymph.core.messages import CANCEL, EMPTY_MAP, NIL, REPLIES
+from lymph.core.transport.base import Link, LinkDown, MessageTooLong, Transport
 from lymph.exceptions import ConnectionLost, NotConnected, Timeout
 
 __all__ = ['DEFAULT_CONNECT_TIMEOUT', 'Connection']
@@ -84,7 +86,7 @@ class Connection:
         self._doubt = _NONE
         self._leaving = False  # whether the peer has said that it is stopping
         self._resting = False  # whether the peer has said lately that it is starting
-        self._replies = self._timeouts = self._strays = 0
+        self._replies = self._timeouts = self._strays = self._given_up = 0
         self._probe_id = os.urandom(16)
         self._link = transport.connect(endpoint, self)
         self._ticket = expirations.add(self, self._opened + connect_timeout)
@@ -193,6 +195,22 @@ class Connection:
         if self.pending.pop(channel.id, None) is not None:
             self._expirations.discard(channel, channel.ticket)
 
+    def give_up(self, channel: RequestChannel) -> None:
+        """Remove a call from the table, and tell the peer that nobody waits for it. Never waits.
+
+        Nothing is sent for a call that has ended.
+        """
+        if channel.id in self.pending:
+            self.forget(channel)
+            self._given_up += 1
+            # from the hub, sending never waits
+            gevent.get_hub().loop.run_callback(self._send_cancel, channel.id)
+
+    def _send_cancel(self, id: bytes) -> None:
+        # whoever is not told hears that the link is down, or learns it from the deadline
+        with contextlib.suppress(LinkDown, MessageTooLong):
+            self._link.send((os.urandom(16), CANCEL, id, EMPTY_MAP, NIL))
+
     def expired(self, channel: RequestChannel, error: Timeout) -> None:
         """End a call whose deadline has passed with `error`, and put the peer in doubt."""
         if self.pending.pop(channel.id, None) is None:
@@ -224,6 +242,7 @@ class Connection:
             'requests': self.requests,
             'replies': self._replies,
             'timeouts': self._timeouts,
+            'given_up': self._given_up,
             'strays': self._strays,
             'age': time.monotonic() - self._opened,
         }

@@ -190,7 +190,7 @@ class ServiceContainer(CallerSide):
         check_annotations(interface)
         configure(interface, config if config is not None else {})
         if not self.worker:
-            self._methods.add(interface)
+            self._methods.add(interface, cancel=self.settings.rpc_cancel)
         parts = parts_of(interface)
         self.add_component(parts)
         parts.parent = interface
@@ -273,6 +273,7 @@ class ServiceContainer(CallerSide):
     def abandon(self) -> None:
         """In a forked child, refuse calls and stop nothing: everything stays the parent's."""
         self._forked = self.draining = True
+        self._server.abandon()
         self.rpc.abandon()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -299,7 +300,11 @@ class ServiceContainer(CallerSide):
                 {'name': i.name, 'version': i.version, 'class': type(i).__qualname__}
                 for i in self.interfaces
             ],
-            'handlers': {'running': self.workers.running, 'pool_size': self.workers.size},
+            'handlers': {
+                'running': self.workers.running,
+                'pool_size': self.workers.size,
+                'cancelled': self._server.cancelled,
+            },
             'callers': len(self._server.links),
             'listener': self._listener_status(),
             'buffered': self._transport.buffered,
@@ -353,6 +358,7 @@ class ServiceContainer(CallerSide):
         return self._cut
 
     def _cut_handlers(self) -> None:
+        self._server.settle()
         cut = self.workers.kill(_CUT_TIMEOUT)
         self._cut += cut  # not in one step with `kill`, which waits: see `drain`
 

@@ -34,43 +34,55 @@ def rpc(
     idempotent: bool = False,
     *,
     check: bool = True,
+    cancel: bool | None = None,
 ) -> Callable[[AnyMethod[P, R]], RpcMethod[Callable[P, R]]]:
     """Make a method callable from other processes: ``@lymph.rpc()``.
 
     Callers get exceptions of the classes in `raises` as RemoteError, all others as Failed.
     `idempotent=True` says that running the method twice does no harm, so callers retry a call even
     if it may have run. Annotated arguments are checked and converted before the method runs, unless
-    `check` is false; see docs/types.md. Raises TypeError without parentheses, for anything but
-    exception classes in `raises`, and for a function that cannot be such a method (async,
-    generator, positional-only parameters, or declared already).
+    `check` is false; see docs/types.md.
+
+    `cancel=True` says that a call that nobody waits for any more is cancelled: `lymph.Cancelled` is
+    raised in the method where it waits; see docs/cancellation.md. With `cancel=False` it always
+    runs to its end; the default is the setting `container.rpc.cancel`, which is false unless
+    configured.
+
+    Raises TypeError without parentheses, for anything but exception classes in `raises`, and for a
+    function that cannot be such a method (async, generator, positional-only parameters, or declared
+    already).
     """
     if _is_method(raises):
         raise TypeError('write @lymph.rpc() with parentheses')
     classes = raises if isinstance(raises, tuple) else (raises,)
     if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         raise TypeError(f'expected exception classes in raises, found {described(raises)}')
+    _check_cancel(cancel)
 
     def make(func: Callable[..., Any]) -> Any:  # the function itself, whatever checkers see
         return declare(
-            func, RpcDeclaration(func, raises=classes, idempotent=idempotent, check=check)
+            func,
+            RpcDeclaration(func, raises=classes, idempotent=idempotent, check=check, cancel=cancel),
         )
 
     return make
 
 
 def raw_rpc(
-    *misused: object, check: bool = True
+    *misused: object, check: bool = True, cancel: bool | None = None
 ) -> Callable[[AnyRawMethod[P, R]], RawRpcMethod[Callable[P, R]]]:
     """Make a method callable that sends its answer itself: ``@lymph.raw_rpc()``.
 
     It gets a `ReplyChannel` as first argument after `self`. The caller gets a NACK if the method
-    returns without having answered or detached the channel. `check` and errors are those of `rpc`.
+    returns without having answered or detached the channel. `check` and errors are those of `rpc`,
+    and so is `cancel`: a call that was answered, or whose method has returned, is not cancelled.
     """
     if misused:
         raise TypeError('write @lymph.raw_rpc() with parentheses')
+    _check_cancel(cancel)
 
     def make(func: Callable[..., Any]) -> Any:  # as in `rpc`
-        return declare(func, RpcDeclaration(func, raw=True, check=check))
+        return declare(func, RpcDeclaration(func, raw=True, check=check, cancel=cancel))
 
     return make
 
@@ -153,6 +165,11 @@ def task(
         return made
 
     return make
+
+
+def _check_cancel(cancel: object) -> None:
+    if cancel is not None and not isinstance(cancel, bool):
+        raise TypeError(f'expected cancel as True or False, found {described(cancel)}')
 
 
 def _is_method(found: object) -> bool:

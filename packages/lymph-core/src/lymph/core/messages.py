@@ -6,11 +6,14 @@ Source: the manual, chapter 6.
 index  name      content
 =====  ========  ==========================================================================
 0      id        unique to the message
-1      type      REQ, REP, ACK, NACK or ERROR
+1      type      REQ, REP, ACK, NACK, ERROR or CANCEL
 2      subject   REQ: ``interface.method``; otherwise the id of the request that is answered
+                 or, by a CANCEL of its sender, given up
 3      headers   a msgpack map
 4      body      msgpack; in a REQ a map of arguments
 =====  ========  ==========================================================================
+
+A CANCEL is not answered, so nobody makes a `Message` of it.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from lymph.serializers.msgpack import pack, unpack
 
 __all__ = [
     'ACK',
+    'CANCEL',
     'EMPTY_MAP',
     'ERROR',
     'IDEMPOTENT',
@@ -46,6 +50,7 @@ REP: Final = b'REP'
 ACK: Final = b'ACK'
 NACK: Final = b'NACK'
 ERROR: Final = b'ERROR'
+CANCEL: Final = b'CANCEL'
 REPLIES: Final = frozenset({REP, ACK, NACK, ERROR})
 TYPES: Final = REPLIES | {REQ}
 

@@ -28,8 +28,8 @@ __all__ = ['ContainerSettings', 'read_events', 'read_registry', 'read_settings',
 _KEYS = {
     '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
     'port registry rpc',
-    'rpc': 'connect_timeout curve idle_timeout max_buffered max_message_size retries timeout '
-    'transport unresponsive_timeout',
+    'rpc': 'cancel connect_timeout curve idle_timeout max_buffered max_message_size retries '
+    'timeout transport unresponsive_timeout',
     'metrics': 'tags',
 }
 
@@ -56,6 +56,7 @@ class ContainerSettings:
     block_threshold: float = 1.0  # 0: no watchdog
     rpc_timeout: float = DEFAULT_TIMEOUT
     rpc_retries: int = DEFAULT_RETRIES
+    rpc_cancel: bool = False  # whether calls that nobody waits for are cancelled
     rpc_idle_timeout: float = DEFAULT_IDLE_TIMEOUT
     rpc_connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     metrics_tags: dict[str, str] = field(default_factory=dict)
@@ -96,6 +97,7 @@ def read_settings(
         rpc_retries=config.get_int(
             'rpc.retries', ContainerSettings.rpc_retries, minimum=0, maximum=100
         ),
+        rpc_cancel=config.get_bool('rpc.cancel', ContainerSettings.rpc_cancel),
         metrics_tags=_tags(config.view('metrics.tags')),
         log_endpoint=_read(config, 'log_endpoint', check_log_endpoint, None),
         ip_at=config.locate('ip'),

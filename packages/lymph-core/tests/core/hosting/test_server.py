@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from gevent.event import Event
 from gevent.queue import Queue
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,23 @@ class Echo(lymph.Interface):
     @lymph.rpc()
     def echo(self, text=None):
         return text
+
+
+class Willing(lymph.Interface):
+    """Waits until it is cancelled, and notes why."""
+
+    def on_start(self):
+        self.begun = Queue()
+        self.ended = Queue()
+
+    @lymph.rpc(cancel=True)
+    def wait(self):
+        self.begun.put(True)
+        try:
+            Event().wait(30)
+        except lymph.Cancelled as error:
+            self.ended.put(error.reason)
+            raise
 
 
 class Stranger:
@@ -275,6 +293,110 @@ def test_messages_that_are_not_requests_are_dropped_and_counted(service, strange
     stranger.send(*frames)
     assert stranger.ask(body={'text': 'x'}).body == 'x'
     assert metrics(service)['rpc.dropped', counted] == 1
+
+
+@pytest.fixture
+def willing(world):
+    return world.container((Willing, 'willing')).interfaces[0]
+
+
+@pytest.fixture
+def connect(world):
+    strangers = []
+
+    def connect(willing):
+        strangers.append(Stranger(world.network, willing.container.endpoint))
+        return strangers[-1]
+
+    yield connect
+    for stranger in strangers:
+        stranger.transport.close()
+
+
+REQUEST = (b'one', REQ, b'willing.wait', b'\x80', b'\x80')
+
+
+def cancel(id, headers=b'\x80', body=b'\xc0'):
+    return b'any', b'CANCEL', id, headers, body
+
+
+def counted(willing, reason):
+    return metrics(willing.container).get(('rpc.dropped', reason), 0)
+
+
+def test_cancel_of_its_caller_cancels_a_call_and_needs_no_content(willing, connect):
+    for headers, body in [(b'\x80', b'\xc0'), (b'', b''), (b'\xc1', b'\xc1' * 100_000)]:
+        stranger = connect(willing)
+        stranger.send(*REQUEST)
+        willing.begun.get(timeout=5)
+        stranger.send(*cancel(b'one', headers, body))
+        assert willing.ended.get(timeout=5) == 'given up'
+        assert stranger.arrived.get(timeout=5).headers == {'reason': 'failed'}
+    assert counted(willing, 'cancel') == 0
+
+
+def test_cancel_reaches_no_call_of_another_caller(willing, connect):
+    stranger, other = connect(willing), connect(willing)
+    stranger.send(*REQUEST)
+    willing.begun.get(timeout=5)
+    other.send(*cancel(b'one'))
+    assert other.ask(b'lymph.ping', body={'payload': 1}).body == 1
+    assert counted(willing, 'cancel') == 1
+    stranger.send(*cancel(b'one'))
+    assert willing.ended.get(timeout=5) == 'given up'
+    assert willing.ended.empty()
+
+
+def test_cancels_that_name_no_running_call_are_counted_and_kept_nowhere(willing, connect):
+    stranger = connect(willing)
+    useless = [b'', b'no', b'x' * 256, b'y' * 1_000_000, *(b'%d' % n for n in range(5000))]
+    for id in useless:
+        stranger.send(*cancel(id))
+    stranger.send(*cancel(b'one'))  # before its request
+    stranger.send(*REQUEST)
+    willing.begun.get(timeout=5)
+    assert counted(willing, 'cancel') == len(useless) + 1
+    assert willing.ended.empty()
+    stranger.send(*cancel(b'one'))
+    stranger.send(*cancel(b'one'))  # a second time
+    assert willing.ended.get(timeout=5) == 'given up'
+    assert stranger.arrived.get(timeout=5).subject == b'one'
+    stranger.send(*cancel(b'one'))  # after its answer
+    assert stranger.ask(b'lymph.ping', body={'payload': 1}).body == 1
+    assert counted(willing, 'cancel') == len(useless) + 3
+    assert stranger.down == []
+
+
+@pytest.mark.parametrize('count', [0, 1, 4, 6, 50])
+def test_cancel_of_a_wrong_number_of_frames_is_dropped(willing, connect, count):
+    stranger = connect(willing)
+    stranger.send(*REQUEST)
+    willing.begun.get(timeout=5)
+    stranger.send(*([b'any', b'CANCEL', b'one', *[b''] * 50][:count]))
+    assert stranger.ask(b'lymph.ping', body={'payload': 1}).body == 1
+    assert counted(willing, 'frame_count') == 1
+    assert willing.ended.empty()
+
+
+def test_request_id_that_a_caller_uses_twice_confuses_only_its_own_calls(willing, connect):
+    stranger = connect(willing)
+    for _ in range(3):
+        stranger.send(*REQUEST)
+        willing.begun.get(timeout=5)
+    stranger.send(*cancel(b'one'))
+    assert willing.ended.get(timeout=5) == 'given up'
+    assert stranger.arrived.get(timeout=5).subject == b'one'
+    assert stranger.ask(b'lymph.ping', body={'payload': 1}, id=b'two').body == 1
+
+
+@pytest.mark.parametrize('timeout', [1e10, 1e300, float('inf'), 2**63])
+def test_deadline_that_never_comes_cancels_nothing(willing, connect, timeout):
+    stranger = connect(willing)
+    request = Message(REQ, 'willing.wait', {}, {'timeout': timeout}, id=b'one')
+    stranger.link.send(request.frames())
+    willing.begun.get(timeout=5)
+    stranger.send(*cancel(b'one'))
+    assert willing.ended.get(timeout=5) == 'given up'
 
 
 def test_callers_are_counted_while_they_are_connected(world, service):

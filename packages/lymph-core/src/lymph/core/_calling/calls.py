@@ -21,6 +21,8 @@ from lymph.serializers.msgpack import pack
 
 __all__ = ['Call', 'Extras']
 
+# Seconds; more than the rounding of deadlines (`core._loop.deadlines`).
+_CANCELLED_FIRST = 0.03
 _REASONS = 3  # of unreachable instances that one error message quotes
 
 
@@ -53,6 +55,7 @@ class Call:
     __slots__ = (
         'address',
         'deadline',
+        'expires',
         'extras',
         'known',
         'options',
@@ -74,6 +77,8 @@ class Call:
         self.timeout = timeout
         self.options = options
         self.deadline = time.monotonic() + timeout
+        #: when the wait for a reply ends, for the connection
+        self.expires = self.deadline
         #: the same for all attempts; '' for a message of `send_message` that has none
         self.trace_id = options.trace_id or trace.get_id() or trace.new_id()
         version = options.version
@@ -115,6 +120,9 @@ class Call:
         call = cls(address, method, packed, seconds, options)
         if seconds <= 0 and not even_late:
             raise call.no_time(timeout)
+        if seconds < timeout and deadlines.is_cancellable():
+            # the work itself ends now, with Cancelled instead of a Timeout of this call
+            call.expires += _CANCELLED_FIRST
         return call
 
     def no_time(self, timeout: float) -> Expired:

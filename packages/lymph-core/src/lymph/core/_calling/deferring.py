@@ -1,7 +1,8 @@
 """Calls in the background. Each has an AsyncResult that always gets an outcome.
 
 A deferred call belongs to the work that started it: it has the trace id of that work, and must end
-by its deadline. It has none of its resources, which may be closed before it ends.
+by its deadline. It is cancelled with it, and has none of its resources, which may be closed before
+it ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lymph.core import trace
+from lymph.core._loop.current_call import current_call
 from lymph.core._loop.results import AsyncResult
 from lymph.core._work.units import leave_unit
 from lymph.core.failures import Killed
@@ -43,10 +45,16 @@ class DeferredCalls:
         """
         result: AsyncResult[Any] = AsyncResult()
         facts['trace_id'] = facts.get('trace_id') or trace.get_id()
+        current = current_call()
+        cancellation = None if current is None else current.cancellation
+        if cancellation is not None and not cancellation.open:
+            cancellation = None  # of a call that was cancelled before: this one cleans up after it
 
         def run() -> None:
             leave_unit()
             try:
+                if cancellation is not None:
+                    cancellation.join()
                 result.set(call())
             except Killed:
                 result.set_exception(ConnectionLost(self._refusal or _ENDED, **facts))
@@ -54,6 +62,8 @@ class DeferredCalls:
             except BaseException as error:  # noqa: BLE001 - raised by `result.get()`
                 result.set_exception(error)
             finally:
+                if cancellation is not None:
+                    cancellation.leave()
                 self._awaited.pop(result, None)
 
         self._awaited[result] = facts

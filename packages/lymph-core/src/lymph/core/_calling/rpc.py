@@ -188,7 +188,7 @@ class Rpc(Component):
                 call.subject,
                 call.headers(),
                 call.packed,
-                call.deadline,
+                call.expires,
                 call.timeout,
             )
         except RpcError as error:

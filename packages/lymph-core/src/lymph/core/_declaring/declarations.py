@@ -41,6 +41,7 @@ class RpcDeclaration:
     `raw`: it answers through the ReplyChannel that it gets as first argument. `raises` are the
     exception classes that callers get as RemoteError. `idempotent`: running it twice does no harm.
     `check`: arguments are checked by their annotations, which `types` reads.
+    `cancel`: whether a call that nobody waits for is cancelled; None: as the container is set.
     Raises TypeError for a function that cannot be such a method.
     """
 
@@ -49,6 +50,7 @@ class RpcDeclaration:
     raises: tuple[type[BaseException], ...] = ()
     idempotent: bool = False
     check: bool = True
+    cancel: bool | None = None
     signature: Signature = field(init=False, compare=False)
     types: CallTypes = field(init=False, compare=False, repr=False)
 

@@ -10,6 +10,7 @@ from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core._declaring.signatures import Signature
 from lymph.core._hosting.methods import HostedMethod
+from lymph.core._hosting.running import begin, end, was_cancelled
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
 from lymph.core._typing.misfits import Misfit
@@ -23,7 +24,7 @@ from lymph.core.interceptors import Work
 from lymph.core.messages import IDEMPOTENT
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.reasons import DRAINING, FAILED, FORBIDDEN, REASONS, Reason
-from lymph.exceptions import Refused
+from lymph.exceptions import Cancelled, Refused
 
 __all__ = ['logger', 'run_call']
 
@@ -45,8 +46,9 @@ def run_call(
     Runs in a worker, in an empty context, whose current call `channel` becomes. An exception that
     the method declares is sent as ERROR, a Refused that is raised before the method was called as
     NACK with its reason; any other, `SystemExit` included, as NACK with the reason ``failed``,
-    while its traceback is only logged here. The caller is answered before the error is logged and
-    `error_hook` is called. `log` limits how often errors of one class are logged for a method.
+    while its traceback is only logged here. A call that was cancelled is no failure, but its NACK
+    has the same reason. The caller is answered before the error is logged and `error_hook` is
+    called. `log` limits how often errors of one class are logged for a method.
 
     From the outside in: the context of the call is set; interceptors of plugins; the unit of work,
     whose resources are closed here; what the interface itself puts around its work
@@ -55,6 +57,7 @@ def run_call(
     """
     trace.go_on(trace_id)
     set_current_call(channel)
+    begin(channel)
     started = time.monotonic()
     method.running += 1
     try:
@@ -66,7 +69,9 @@ def run_call(
         channel.nack(unless_reply_sent=True, reason=reason, text='the service stopped while it ran')
         raise
     except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-        if channel.entered or not issubclass(type(error), Refused):
+        if issubclass(type(error), Cancelled) and was_cancelled(channel):
+            _cancelled(method, channel, error)
+        elif channel.entered or not issubclass(type(error), Refused):
             method.failed += 1
             _failed(method, channel, error, error_hook, log)
         else:
@@ -75,6 +80,7 @@ def run_call(
             if isinstance(cause, Misfit) and cause.raised is not None:
                 _report(method, cause.raised, error_hook, log)
     finally:
+        end(channel)
         method.running -= 1
         method.seconds += time.monotonic() - started
 
@@ -90,7 +96,7 @@ def _answer(method: HostedMethod, channel: ReplyChannel, now: float) -> None:
             result = in_unit(_enter, method, channel, now)
         else:
             result = _enter(method, channel, now)
-    except Killed:
+    except (Killed, Cancelled):
         raise
     except declaration.raises as error:
         if issubclass(type(error), Refused) and not channel.entered:
@@ -172,6 +178,14 @@ def _body(channel: ReplyChannel) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refused(f'expected the arguments as a map, found {type(body).__name__}', 'malformed')
     return body
+
+
+def _cancelled(method: HostedMethod, channel: ReplyChannel, error: BaseException) -> None:
+    """Handle that a call was cancelled: send a NACK. It is no error of the method."""
+    method.cancelled += 1
+    reason: Reason = FAILED if channel.entered else 'expired'
+    channel.nack(unless_reply_sent=True, reason=reason, text=f'cancelled: {error}')
+    logger.debug('%s was cancelled: %s (trace %s)', method.subject, error, trace.get_id())
 
 
 def _failed(

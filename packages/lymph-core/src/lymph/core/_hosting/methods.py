@@ -33,9 +33,11 @@ class HostedMethod:
     chain: Chain = field(default_factory=Chain)  # what surrounds its calls
     plan: CallPlan | None = None  # how its arguments are checked; None: they are not
     vital: bool = False  # answered even when the container is full, starting or stopping
+    cancellable: bool = False  # whether a call that nobody waits for is cancelled
     running: int = 0
     handled: int = 0
     failed: int = 0
+    cancelled: int = 0
     seconds: float = 0.0  # spent in all calls together
     refused: dict[str, int] = field(default_factory=dict)  # reason -> calls
 
@@ -45,6 +47,8 @@ class HostedMethod:
         yield 'rpc.running', self.running, tags
         yield 'rpc.handled', self.handled, tags
         yield 'rpc.failed', self.failed, tags
+        if self.cancellable:
+            yield 'rpc.cancelled', self.cancelled, tags
         yield 'rpc.seconds', self.seconds, tags
         for reason, count in self.refused.items():
             yield 'rpc.refused', count, {**tags, 'reason': reason}
@@ -67,10 +71,12 @@ class MethodTable:
         self._taking_turns: dict[tuple[bytes, str | None], Iterator[HostedMethod]] = {}
         self._turns: dict[tuple[HostedMethod, ...], Iterator[HostedMethod]] = {}
 
-    def add(self, interface: Interface, vital: bool = False) -> None:
+    def add(self, interface: Interface, vital: bool = False, cancel: bool = False) -> None:
         """Install an interface; a `vital` one is answered in every state of the container.
 
-        Raises ConfigurationError for a second interface of the same name and version.
+        `cancel` says whether calls that nobody waits for are cancelled, for methods that do not say
+        it themselves. Raises ConfigurationError for a second interface of the same name and
+        version.
         """
         version = None if interface.version is None else parse_version(interface.version)
         key = interface.name, version
@@ -79,6 +85,7 @@ class MethodTable:
             raise ConfigurationError(f'the interface {named} is installed twice')
         self.interfaces[key] = interface
         for name, declaration in interface.methods.items():
+            cancellable = cancel if declaration.cancel is None else declaration.cancel
             self._methods[(interface.name, version, name)] = HostedMethod(
                 f'{interface.name}.{name}',
                 interface,
@@ -87,6 +94,7 @@ class MethodTable:
                 self._chains.of('rpc', interface, vital),
                 declaration.types.plan(type(interface), name),
                 vital,
+                cancellable,
             )
         for table in (self._found, self._turns, self._taking_turns):
             table.clear()

@@ -1,7 +1,8 @@
 """Incoming requests: each message at the endpoint is dropped, refused, or given to a worker.
 
 Runs in the hub, so nothing here waits. A message that is not a request is counted and dropped. A
-request that cannot be served is answered with a NACK that carries the reason.
+request that cannot be served is answered with a NACK that carries the reason. A CANCEL of a caller
+reaches only calls of the same link.
 """
 
 from __future__ import annotations
@@ -11,16 +12,21 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+import gevent
+
 from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._hosting import calls
 from lymph.core._hosting.calls import refuse, run_call
 from lymph.core._hosting.methods import HostedMethod, MethodTable
+from lymph.core._hosting.running import give_up
+from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.hooks import Hook
 from lymph.core._protocol.call_headers import read_usual
+from lymph.core._work.cancelling import Cancellation
 from lymph.core.channels import ReplyChannel
 from lymph.core.limits import HEADERS, ID
-from lymph.core.messages import REQ, Message, id_source
+from lymph.core.messages import CANCEL, REQ, Message, id_source
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.reasons import DRAINING, STARTING, Reason
@@ -51,22 +57,26 @@ class RequestServer:
         #: why calls are refused: the container is starting, or stopping; None: they are served
         self.refusing: Reason | None = None
         self.last_request = time.monotonic()
-        self.links: set[Link] = set()
+        #: the running calls of each caller, by the ids of their requests
+        self.links: dict[Link, dict[bytes, ReplyChannel]] = {}
         self._methods = methods
         self._workers = workers
         self._vital_workers = Workers(_VITAL)
         self._error_hook = error_hook
         self._log = LimitedLog(calls.logger)
+        self._expirations = Expirations()
         self._new_id = id_source()
         self._dropped: dict[str, int] = {}
 
     def link_up(self, link: Link) -> None:
         """Add a caller."""
-        self.links.add(link)
+        self.links[link] = {}
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Remove a caller; calls that run for it go on, and their replies are dropped."""
-        self.links.discard(link)
+        """Remove a caller: calls that run for it are given up, and their replies dropped."""
+        run_soon = gevent.get_hub().loop.run_callback
+        for channel in self.links.pop(link, {}).values():
+            run_soon(give_up, channel, 'caller gone')  # one by one: there may be thousands
         logger.debug('%s: %s', link.peer, reason)
 
     def message_arrived(self, link: Link, frames: list[bytes]) -> None:
@@ -75,10 +85,13 @@ class RequestServer:
             self._drop('frame_count')
             return
         if frames[1] != REQ:
-            self._drop('type')
+            if frames[1] == CANCEL:
+                self._give_up(link, frames[2])
+            else:
+                self._drop('type')
             return
         message = Message.from_frames(frames)
-        channel = ReplyChannel(link, message, self._new_id)
+        channel = ReplyChannel(link, message, self._new_id, self.links[link])
         try:
             method, trace_id, channel.deadline = self._open(message)
         except Refused as error:
@@ -88,6 +101,8 @@ class RequestServer:
             self._drop(error.reason)
             channel.nack(reason=error.reason, text=str(error))
             return
+        if method.cancellable:
+            channel.cancellation = Cancellation(self._expirations)
         workers = self._vital_workers if method.vital else self._workers
         if self.refusing is not None and not method.vital:
             refuse(method, channel, Refused(_SAID[self.refusing], self.refusing))
@@ -97,9 +112,38 @@ class RequestServer:
             text = f'all {workers.size} handlers are busy'
             refuse(method, channel, Refused(text, 'overloaded'))
 
+    def _give_up(self, link: Link, id: bytes) -> None:
+        """Handle a CANCEL: the caller does not wait for the call `id` any more.
+
+        One for an unknown id is counted: the call has ended meanwhile, or there was none on this
+        link.
+        """
+        channel = self.links[link].get(id) if len(id) <= ID else None
+        if channel is None or channel.left:
+            self._drop('cancel')
+        else:
+            give_up(channel, 'given up')
+
+    def settle(self) -> None:
+        """Cancel no call any more that runs now: its handler is about to be killed."""
+        for running in self.links.values():
+            for channel in running.values():
+                if channel.cancellation is not None:
+                    channel.cancellation.settle()
+
+    @property
+    def cancelled(self) -> int:
+        """The number of calls that were cancelled."""
+        return sum(method.cancelled for method in self._methods)
+
+    def abandon(self) -> None:
+        """In a forked child, cancel no call: all of them are the parent's."""
+        self._expirations.close()
+
     def close(self) -> None:
         """End running calls of the built-in interface; log how many error lines were left out."""
         self._vital_workers.kill()
+        self._expirations.close()
         self._log.close()
 
     def __iter__(self) -> Iterator[Sample]:

@@ -9,13 +9,32 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Protocol
 
-__all__ = ['CurrentCall', 'current_call', 'set_current_call']
+__all__ = ['Cancellable', 'CurrentCall', 'current_call', 'set_current_call', 'settle']
+
+
+class Cancellable(Protocol):
+    """What cancels a call; see `lymph.core._work.cancelling`."""
+
+    open: bool
+
+    def join(self) -> None:
+        """Add the current greenlet. Raises Cancelled if the call was cancelled meanwhile."""
+
+    def leave(self) -> None:
+        """Remove the current greenlet."""
+
+    def settle(self) -> None:
+        """Let the call end undisturbed."""
 
 
 class CurrentCall(Protocol):
     """What the code of a call may ask of it."""
 
     deadline: float | None  # a time of `time.monotonic`
+
+    @property
+    def cancellation(self) -> Cancellable | None:
+        """What cancels it; None if it is not cancelled."""
 
     @property
     def given_up(self) -> bool:
@@ -28,3 +47,10 @@ _call: ContextVar[CurrentCall | None] = ContextVar('lymph_call', default=None)
 current_call = _call.get
 #: sets the call of the current context; None removes it
 set_current_call = _call.set
+
+
+def settle() -> None:
+    """Let the current call end undisturbed: from now on it is not cancelled."""
+    call = current_call()
+    if call is not None and call.cancellation is not None:
+        call.cancellation.settle()

@@ -31,6 +31,8 @@ class _Limit:
 
     __slots__ = ('deadline',)
 
+    cancellation = None
+
     def __init__(self, deadline: float) -> None:
         self.deadline: float | None = deadline
 
@@ -59,6 +61,12 @@ def remaining(timeout: float) -> float:
     if call is None or call.deadline is None:
         return timeout
     return max(0.0, min(timeout, call.deadline - time.monotonic()))
+
+
+def is_cancellable() -> bool:
+    """Tell whether the current work is a call that is cancelled at its deadline."""
+    call = current_call()
+    return call is not None and call.cancellation is not None and call.cancellation.open
 
 
 class Expirable(Protocol):

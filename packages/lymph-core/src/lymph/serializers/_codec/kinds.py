@@ -16,6 +16,7 @@ from uuid import UUID
 from msgpack import ExtType, Timestamp
 
 from lymph.core.limits import DEPTH
+from lymph.exceptions import Cancelled
 from lymph.serializers._codec.objects import dumper_of
 
 __all__ = ['KNOWN', 'MAPPINGS', 'MEMBERS', 'Dumps', 'as_known', 'dump_of']
@@ -120,7 +121,8 @@ def _dumped(dump: Callable[[Any], Any], value: Any, dumps: Dumps) -> Any:
 def _is_thrown(error: BaseException) -> bool:
     """Tell whether an error comes from outside: a key that was pressed, a timeout, an end."""
     homes = {base.__module__.partition('.')[0] for base in type(error).__mro__}
-    return isinstance(error, KeyboardInterrupt) or not homes.isdisjoint(('gevent', 'greenlet'))
+    thrown = isinstance(error, (KeyboardInterrupt, Cancelled))
+    return thrown or not homes.isdisjoint(('gevent', 'greenlet'))
 
 
 def _as_base(value: Any) -> Any:

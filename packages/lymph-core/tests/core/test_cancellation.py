@@ -1,0 +1,472 @@
+"""A call that nobody waits for any more is cancelled, if its method asks for that."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import gevent
+import pytest
+from gevent.event import Event
+from gevent.lock import RLock
+from gevent.queue import Queue
+
+import lymph
+from lymph.core._loop.current_call import current_call, settle
+from lymph.core.failures import Killed
+from lymph.exceptions import Cancelled, Expired, Failed
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30  # seconds; no test waits that long
+
+
+class Work(lymph.Interface):
+    """Notes how its methods end."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.begun = Queue()
+        self.ended = Queue()
+        self.gate = Event()
+        self.lock = RLock()
+        self.call = None
+
+    def wait(self):
+        """Wait until the gate opens, and note the outcome."""
+        self.call = current_call()
+        self.begun.put(True)
+        try:
+            self.gate.wait(PATIENCE)
+        except BaseException as error:
+            self.ended.put(error)
+            raise
+        self.ended.put(lymph.given_up())
+
+    @lymph.rpc(cancel=True)
+    def willing(self):
+        self.wait()
+
+    @lymph.rpc(cancel=False)
+    def shielded(self):
+        self.wait()
+
+    @lymph.rpc()
+    def unasked(self):
+        self.wait()
+        return 'done'
+
+    @lymph.rpc(raises=BaseException, cancel=True)
+    def declares_everything(self):
+        self.wait()
+
+    @lymph.rpc(cancel=True)
+    def swallows(self):
+        try:
+            self.gate.wait(PATIENCE)
+        except Cancelled:
+            self.wait()
+        return 'in spite of all'
+
+    @lymph.rpc(cancel=True)
+    def fails_then(self):
+        try:
+            self.wait()
+        finally:
+            raise ValueError('while it cleaned up')
+
+    @lymph.rpc(cancel=True)
+    def waits_in_a_thread(self):
+        self.begun.put(True)
+        try:
+            gevent.get_hub().threadpool.apply(gevent.monkey.get_original('time', 'sleep'), (0.3,))
+        except BaseException as error:
+            self.ended.put(error)
+            raise
+
+    @lymph.rpc(cancel=True)
+    def locks(self):
+        with self.lock, gevent.Timeout(PATIENCE):
+            self.wait()
+
+    @lymph.rpc(cancel=True)
+    def settles(self):
+        settle()
+        self.wait()
+        return 'undisturbed'
+
+    @lymph.rpc(cancel=True)
+    def computes(self):
+        """Let the deadline pass without ever waiting."""
+        end = time.monotonic() + 0.1
+        while time.monotonic() < end:
+            pass
+        return lymph.given_up()
+
+    @lymph.raw_rpc(cancel=True)
+    def raw(self, channel):
+        self.wait()
+
+    @lymph.raw_rpc(cancel=True)
+    def accepts(self, channel):
+        channel.ack()
+        self.wait()
+
+    @lymph.raw_rpc(cancel=True)
+    def detaches(self, channel):
+        channel.detach()
+        self.spawn(self.answer_later, channel)
+
+    def answer_later(self, channel):
+        self.wait()
+        self.ended.put(channel.given_up)
+        channel.reply('later')
+
+    @lymph.rpc(cancel=True)
+    def nested(self, path):
+        """Call the next service; the last one waits."""
+        try:
+            if path:
+                self.request(path[0], f'{path[0]}.nested', {'path': path[1:]}, timeout=PATIENCE)
+            else:
+                self.wait()
+        except BaseException as error:
+            self.ended.put(error)
+            raise
+
+    @lymph.rpc(cancel=True)
+    def defers(self, other):
+        proxy = self.proxy(other, timeout=PATIENCE)
+        results = [proxy.willing.defer() for _ in range(3)]
+        try:
+            results[0].get()
+        finally:
+            self.ended.put([result for result in results if result.ready()])
+
+    @lymph.rpc(cancel=True)
+    def sends(self, other):
+        self.container.send_request(other, f'{other}.willing', timeout=PATIENCE).get(PATIENCE)
+
+    @lymph.rpc(cancel=True)
+    def calls_afterwards(self):
+        try:
+            self.wait()
+        finally:
+            try:
+                self.ended.put(self.request('work', 'work.computes', timeout=PATIENCE))
+            except BaseException as error:
+                self.ended.put(error)
+                raise
+
+
+@pytest.fixture
+def service(world):
+    return world.container((Work, 'work'))
+
+
+@pytest.fixture
+def work(service):
+    return service.interfaces[0]
+
+
+@pytest.fixture
+def caller(world):
+    return world.container()
+
+
+def metrics(container, name):
+    return sum(value for known, value, _ in container.metrics if known == name)
+
+
+def dropped(container):
+    return {
+        tags['reason']: value for name, value, tags in container.metrics if name == 'rpc.dropped'
+    }
+
+
+def after_deadline(caller, call, begun):
+    with pytest.raises(lymph.Timeout):
+        call(timeout=0.5 if begun else 0.05)
+
+
+def with_timeout(caller, call, begun):
+    ended(call, begun, lambda calling: calling.kill(gevent.Timeout(5)), gevent.Timeout)
+
+
+def killed(caller, call, begun):
+    ended(call, begun, lambda calling: calling.kill(), gevent.GreenletExit)
+
+
+def stopped(caller, call, begun):
+    ended(call, begun, lambda calling: caller.stop(), lymph.ConnectionLost)
+
+
+def ended(call, begun, end, error):
+    """Call, end that as soon as the handlers have begun, and expect that it ends with `error`."""
+
+    def calling():
+        with pytest.raises(error):
+            call(timeout=PATIENCE)
+
+    calling = gevent.spawn(calling)
+    for each in begun:
+        each.get(timeout=PATIENCE)
+    end(calling)
+    calling.get(timeout=PATIENCE)
+
+
+WAYS = {
+    after_deadline: 'deadline',
+    with_timeout: 'given up',
+    killed: 'given up',
+    stopped: 'caller gone',
+}
+
+
+def give_up(how, caller, method, *begun, **body):
+    """Make a call and give it up, if possible not before the methods have begun."""
+    caller.request('work', 'lymph.ping', {'payload': 0})  # the connection is up
+
+    def call(**options):
+        caller.request('work', f'work.{method}', body, **options)
+
+    how(caller, call, begun)
+
+
+@pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
+def test_call_that_nobody_waits_for_is_cancelled_with_the_reason(how, caller, service, work):
+    heard = []
+    service.error_hook.install(lambda error, **details: heard.append(error))
+    give_up(how, caller, 'willing', work.begun)
+    error = work.ended.get(timeout=PATIENCE)
+    assert (type(error), error.reason) == (Cancelled, WAYS[how])
+    eventually(lambda: service.status()['handlers']['running'] == 0)
+    assert service.status()['handlers']['cancelled'] == 1
+    assert metrics(service, 'rpc.cancelled') == 1
+    assert metrics(service, 'rpc.failed') == 0
+    assert heard == []
+
+
+@pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
+@pytest.mark.parametrize('method', ['unasked', 'shielded'])
+def test_other_methods_run_to_their_end_and_can_ask(how, method, caller, service, work):
+    give_up(how, caller, method, work.begun)
+    eventually(lambda: work.call.given_up)
+    work.gate.set()
+    assert work.ended.get(timeout=PATIENCE) is True
+    assert metrics(service, 'rpc.cancelled') == 0
+
+
+@pytest.mark.parametrize(
+    ('method', 'cancelled'), [('unasked', True), ('shielded', False), ('willing', True)]
+)
+def test_the_setting_applies_to_methods_that_do_not_say_it_themselves(world, method, cancelled):
+    service = world.container((Work, 'work'), rpc_cancel=True)
+    work = service.interfaces[0]
+    give_up(with_timeout, world.container(), method, work.begun)
+    if not cancelled:
+        eventually(lambda: work.call.left)
+        work.gate.set()
+    assert isinstance(work.ended.get(timeout=PATIENCE), Cancelled) is cancelled
+
+
+def test_caller_that_still_waits_learns_that_its_call_was_cancelled(caller, service, work):
+    """Its clock may be slower than that of the service."""
+    caller.request('work', 'lymph.ping', {'payload': 0})
+    message = lymph.core.messages.Message(b'REQ', 'work.willing', {}, {'timeout': 0.05})
+    answer = caller.send_message(service.endpoint, message).get(timeout=PATIENCE)
+    assert answer.headers == {'reason': 'failed'}
+    assert answer.body['message'] == 'cancelled: the deadline of the call has passed'
+
+
+def test_declared_errors_do_not_hide_that_a_call_was_cancelled(caller, service, work):
+    give_up(with_timeout, caller, 'declares_everything', work.begun)
+    work.ended.get(timeout=PATIENCE)
+    eventually(lambda: metrics(service, 'rpc.cancelled') == 1)
+
+
+@pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
+def test_nested_calls_are_cancelled_in_turn(how, world, caller, service, work):
+    others = [world.container((Work, name)).interfaces[0] for name in ('second', 'third')]
+    give_up(how, caller, 'nested', others[1].begun, path=['second', 'third'])
+    for each in (work, *others):
+        assert isinstance(each.ended.get(timeout=PATIENCE), Cancelled)
+    for each in (service, *world.containers[-2:]):
+        eventually(lambda each=each: each.status()['handlers']['cancelled'] == 1)
+        assert metrics(each, 'rpc.failed') == 0
+
+
+@pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
+def test_calls_that_a_cancelled_handler_has_deferred_are_cancelled(how, world, caller, work):
+    other = world.container((Work, 'other'))
+    begun = other.interfaces[0].begun
+    give_up(how, caller, 'defers', begun, begun, begun, other='other')
+    for _ in range(3):
+        assert isinstance(other.interfaces[0].ended.get(timeout=PATIENCE), Cancelled)
+    eventually(lambda: other.status()['handlers'] == {**other.status()['handlers'], 'running': 0})
+
+
+def test_request_that_a_cancelled_handler_has_sent_itself_is_cancelled(world, caller, work):
+    other = world.container((Work, 'other'))
+    give_up(with_timeout, caller, 'sends', other.interfaces[0].begun, other='other')
+    assert isinstance(other.interfaces[0].ended.get(timeout=PATIENCE), Cancelled)
+
+
+def test_channel_that_is_cancelled_cancels_the_call(caller, service, work):
+    caller.send_request('work', 'work.willing', timeout=PATIENCE).cancel()
+    assert work.ended.get(timeout=PATIENCE).reason == 'given up'
+    assert caller.rpc.stats()['connections'][0]['given_up'] == 1
+
+
+def test_handler_that_catches_cancelled_goes_on_and_answers(caller, service, work):
+    message = lymph.core.messages.Message(b'REQ', 'work.swallows', {}, {'timeout': 0.05})
+    channel = caller.send_message(service.endpoint, message)
+    work.begun.get(timeout=PATIENCE)
+    work.gate.set()
+    assert channel.get(timeout=PATIENCE).body == 'in spite of all'
+    assert work.ended.get(timeout=PATIENCE) is True  # and nothing else was thrown
+    assert metrics(service, 'rpc.cancelled') == 0
+
+
+def test_error_of_a_handler_that_cleans_up_is_an_error(caller, service, work, caplog):
+    heard = Queue()
+    service.error_hook.install(lambda error, **details: heard.put(error))
+    give_up(with_timeout, caller, 'fails_then', work.begun)
+    error = heard.get(timeout=PATIENCE)
+    assert isinstance(error, ValueError)
+    assert isinstance(error.__context__, Cancelled)
+    assert 'work.fails_then failed' in caplog.text
+    assert (metrics(service, 'rpc.failed'), metrics(service, 'rpc.cancelled')) == (1, 0)
+
+
+@pytest.mark.parametrize('method', ['waits_in_a_thread', 'locks', 'raw'])
+def test_handler_is_cancelled_wherever_it_waits(method, caller, service, work):
+    give_up(with_timeout, caller, method, work.begun)
+    assert isinstance(work.ended.get(timeout=PATIENCE), Cancelled)
+    eventually(lambda: metrics(service, 'rpc.cancelled') == 1)
+    assert work.lock.acquire(blocking=False)
+
+
+def test_settled_call_ends_undisturbed(caller, service, work):
+    give_up(with_timeout, caller, 'settles', work.begun)
+    eventually(lambda: work.call.left)
+    work.gate.set()
+    assert work.ended.get(timeout=PATIENCE) is True
+    assert metrics(service, 'rpc.cancelled') == 0
+
+
+def test_handler_that_never_waits_is_not_interrupted(caller, service):
+    message = lymph.core.messages.Message(b'REQ', 'work.computes', {}, {'timeout': 0.02})
+    assert caller.send_message(service.endpoint, message).get(timeout=PATIENCE).body is True
+
+
+def test_handler_that_has_answered_is_not_cancelled(caller, service, work):
+    assert caller.request('work', 'work.accepts', timeout=0.05) is None
+    caller.stop()
+    eventually(lambda: service.status()['callers'] == 0)
+    gevent.sleep(0.1)  # longer than the timeout
+    work.gate.set()
+    assert work.ended.get(timeout=PATIENCE) is False
+
+
+def test_detached_channel_tells_that_its_caller_has_gone(caller, service, work):
+    give_up(stopped, caller, 'detaches', work.begun)
+    eventually(lambda: service.status()['callers'] == 0)
+    work.gate.set()
+    assert work.ended.get(timeout=PATIENCE) is False  # of the spawned greenlet: it is no call
+    assert work.ended.get(timeout=PATIENCE) is True
+    assert metrics(service, 'rpc.cancelled') == 0
+
+
+def test_calls_after_the_deadline_are_refused_also_while_cleaning_up(caller, work):
+    give_up(after_deadline, caller, 'calls_afterwards')
+    assert work.ended.get(timeout=PATIENCE).reason == 'deadline'
+    assert isinstance(work.ended.get(timeout=PATIENCE), Expired)
+
+
+def test_calls_while_cleaning_up_for_a_caller_that_gave_up_are_made(caller, work):
+    give_up(with_timeout, caller, 'calls_afterwards', work.begun)
+    assert work.ended.get(timeout=PATIENCE).reason == 'given up'
+    assert work.ended.get(timeout=PATIENCE) is False
+
+
+def test_handler_that_is_killed_in_a_drain_is_not_cancelled_as_well(world, caller, service, work):
+    call = gevent.spawn(caller.request, 'work', 'work.willing', timeout=PATIENCE)
+    work.begun.get(timeout=PATIENCE)
+    assert service.drain() == 1
+    assert isinstance(work.ended.get(timeout=PATIENCE), Killed)
+    with pytest.raises(Failed, match='the service stopped while it ran'):
+        call.get(timeout=PATIENCE)
+    assert service.status()['handlers']['cancelled'] == 0
+
+
+def test_cancelled_handler_that_does_not_end_is_killed_in_a_drain(caller, service, work):
+    give_up(after_deadline, caller, 'swallows')
+    work.begun.get(timeout=PATIENCE)
+    assert service.drain() == 1
+    assert isinstance(work.ended.get(timeout=PATIENCE), Killed)
+
+
+def test_given_up_is_false_outside_of_calls(service):
+    assert not lymph.given_up()
+    found = gevent.spawn(lymph.given_up)
+    assert found.get(timeout=PATIENCE) is False
+
+
+def test_nothing_is_said_about_calls_that_have_ended(world, caller, service, work):
+    work.gate.set()
+    assert caller.request('work', 'work.unasked') == 'done'
+    with pytest.raises(lymph.Nack):
+        caller.request('work', 'work.nothing', retries=0)
+    work.gate.clear()
+    with pytest.raises(lymph.Timeout):
+        caller.request('work', 'work.unasked', timeout=0.02)
+    channel = caller.send_request('work', 'work.computes')
+    channel.get(timeout=PATIENCE)
+    channel.cancel()
+    caller.request('work', 'lymph.ping', {'payload': 0})
+    assert caller.rpc.stats()['connections'][0]['given_up'] == 0
+    assert dropped(service) == {'unknown_method': 1}
+
+
+def test_older_service_counts_and_drops_the_message(world, caller, service, work, monkeypatch):
+    monkeypatch.setattr('lymph.core._hosting.server.CANCEL', b'unknown to it')
+    give_up(with_timeout, caller, 'willing', work.begun)
+    eventually(lambda: dropped(service) == {'type': 1})
+    work.gate.set()
+    assert work.ended.get(timeout=PATIENCE) is False
+    assert caller.request('work', 'lymph.ping', {'payload': 5}) == 5
+
+
+class Turns(lymph.Interface):
+    """Methods that share greenlets."""
+
+    hit = 0
+
+    @lymph.rpc(cancel=True)
+    def willing(self, seconds):
+        gevent.sleep(seconds)
+
+    @lymph.rpc()
+    def unwilling(self, seconds):
+        try:
+            gevent.sleep(seconds)
+        except Cancelled:
+            Turns.hit += 1
+
+
+def test_cancelled_is_thrown_into_no_later_task_of_the_greenlet(world, caller):
+    world.container((Turns, 'turns'))
+    chance = random.Random(5)
+
+    def call():
+        for _ in range(40):
+            method = chance.choice(['willing', 'unwilling'])
+            body = {'seconds': chance.choice([0, 0.005, 0.01, 0.02])}
+            try:
+                with gevent.Timeout(chance.choice([0.005, 0.011, 1]), False):
+                    caller.request('turns', f'turns.{method}', body, timeout=0.01)
+            except lymph.RpcError:
+                pass
+
+    gevent.joinall([gevent.spawn(call) for _ in range(40)], raise_error=True)
+    assert Turns.hit == 0
