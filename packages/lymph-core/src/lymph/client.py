@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lymph.config import Configuration
 from lymph.config.lazy import lazy
@@ -11,6 +11,11 @@ from lymph.core._declaring.calling import CallsServices
 from lymph.core._typing.payloads import Payload
 from lymph.core.container import ServiceContainer
 from lymph.core.interceptors import Interceptor
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.settings import ContainerParts
 
 __all__ = ['Client']
 
@@ -31,7 +36,11 @@ class Client(CallsServices):
 
     @classmethod
     def from_config(
-        cls, config: Configuration | None = None, *, plugins: bool = True, **overrides: Any
+        cls,
+        config: Configuration | None = None,
+        *,
+        plugins: bool = True,
+        **overrides: Unpack[ContainerParts],
     ) -> Client:
         """Make a client from a configuration; None stands for one with the embedded backends.
 

@@ -68,7 +68,7 @@ begins with an underscore are caught in the file that defines them, and are not 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict, cast
 from weakref import WeakValueDictionary
 
 from lymph.config.exceptions import (
@@ -79,7 +79,11 @@ from lymph.config.exceptions import (
 )
 from lymph.core.reasons import FAILED, FORBIDDEN, Reason
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = [
+    'CallFacts',
     'CancelReason',
     'Cancelled',
     'ConfigurationError',
@@ -134,6 +138,15 @@ _WHY: Final[dict[str, str]] = {
     'caller gone': 'its caller has disconnected',
     'given up': 'its caller has given up',
 }
+
+
+class CallFacts(TypedDict, total=False):
+    """The facts of a call as keyword arguments of its errors; see `RpcError`."""
+
+    subject: str | None
+    endpoint: str | None
+    timeout: float | None
+    trace_id: str | None
 
 
 class SerializationError(LymphError, TypeError):
@@ -235,7 +248,7 @@ class RpcError(LymphError):
             self.trace_id = trace_id
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> CallFacts:
         """The facts as keyword arguments, to make another error about the same call."""
         return {
             'subject': self.subject,
@@ -254,7 +267,9 @@ class NotSent(RpcError):
 class LookupFailure(NotSent):
     """No instance serves the call; `service` is its name if the registry knows no such service."""
 
-    def __init__(self, text: str = '', service: str | None = None, **facts: Any) -> None:
+    def __init__(
+        self, text: str = '', service: str | None = None, **facts: Unpack[CallFacts]
+    ) -> None:
         super().__init__(text, **facts)
         self.service = service
 
@@ -289,7 +304,7 @@ class Nack(RpcError):
 
     reason: Reason
 
-    def __init__(self, text: str = '', reason: Reason = FAILED, **facts: Any) -> None:
+    def __init__(self, text: str = '', reason: Reason = FAILED, **facts: Unpack[CallFacts]) -> None:
         super().__init__(text, **facts)
         self.reason = reason
 
@@ -344,7 +359,7 @@ class RemoteError(RpcError, metaclass=_RemoteErrors):
     executed: ClassVar[Executed] = 'yes'
     _type: ClassVar[str] = 'Exception'
 
-    def __init__(self, text: str = '', type: str | None = None, **facts: Any) -> None:
+    def __init__(self, text: str = '', type: str | None = None, **facts: Unpack[CallFacts]) -> None:
         super().__init__(text, **facts)
         self.type = self._type if type is None else type
 
@@ -356,7 +371,7 @@ class RemoteError(RpcError, metaclass=_RemoteErrors):
         return RemoteError.named, (name, str(self)), self.__dict__
 
     @staticmethod
-    def named(type: str, text: str, **facts: Any) -> RemoteError:
+    def named(type: str, text: str, **facts: Unpack[CallFacts]) -> RemoteError:
         """Return the error for a class name that a peer has sent.
 
         Its class is ``RemoteError.<type>``, or RemoteError if `type` is not an identifier. `facts`

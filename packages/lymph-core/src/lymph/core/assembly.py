@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lymph.config import Configuration, ConfigView
 from lymph.config.places import noted
@@ -19,18 +19,29 @@ from lymph.core.facts import check_name
 from lymph.core.interfaces import Interface
 from lymph.core.partitioning import Partitioner
 from lymph.core.plugins import Plugin
+from lymph.core.settings import ContainerOverrides
 from lymph.core.versioning import parse_name
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 logger = logging.getLogger(__name__)
 
-__all__ = ['build_container', 'install_interfaces', 'install_plugins']
+__all__ = ['BuildOverrides', 'build_container', 'install_interfaces', 'install_plugins']
 
 _SERIAL_EVENTS = 'SerialEventHandler'  # the component of the manual, section 4.2
 
 
-def build_container(config: Configuration, **overrides: Any) -> ServiceContainer:
+class BuildOverrides(ContainerOverrides, total=False):
+    """The keywords of `build_container`."""
+
+    only: Collection[str] | None
+    debug: bool
+
+
+def build_container(config: Configuration, **overrides: Unpack[BuildOverrides]) -> ServiceContainer:
     """Make a container and install what the sections plugins, components and interfaces name.
 
     `overrides` are those of `ServiceContainer.from_config`, and:

@@ -24,7 +24,7 @@ from lymph.core.limits import SUBJECT
 from lymph.core.messages import ACK, EMPTY_MAP, ERROR, NACK, NIL, REP, Message
 from lymph.core.reasons import FAILED, Reason
 from lymph.core.transport.base import Link, LinkDown, MessageTooLong
-from lymph.exceptions import Cancelled, Expired, RpcError, Timeout, WrongThread
+from lymph.exceptions import CallFacts, Cancelled, Expired, RpcError, Timeout, WrongThread
 from lymph.serializers.msgpack import pack, unpack
 
 __all__ = ['ReplyChannel', 'RequestChannel', 'Waiting', 'subject_text']
@@ -102,7 +102,7 @@ class RequestChannel:
                 frames = self.wait()
             else:
                 seconds = seconds_to_wait(timeout, self.what)
-                facts = {**self.facts, 'timeout': timeout}
+                facts: CallFacts = {**self.facts, 'timeout': timeout}
                 late = Timeout(f'no reply from {self.what} within {seconds:.3g} s', **facts)
                 with gevent.Timeout(seconds, late):
                     frames = self.wait()
@@ -138,7 +138,7 @@ class RequestChannel:
         return f'{subject_text(self.subject)} at {self._connection.endpoint}'
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> CallFacts:
         """The facts of the call that its errors carry: keyword arguments of `RpcError`."""
         return {
             'subject': subject_text(self.subject),

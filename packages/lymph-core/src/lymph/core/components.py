@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypedDict, TypeVar
 
 from lymph.config import Location
 from lymph.config.places import noted
@@ -23,11 +23,21 @@ from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.workers import Workers
 from lymph.exceptions import LymphError
 
-__all__ = ['Component', 'Componentized']
+__all__ = ['Component', 'ComponentParts', 'Componentized']
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec('P')
 T = TypeVar('T')
+
+
+class ComponentParts(TypedDict, total=False):
+    """The keywords of `Component`, for subclasses that pass them on."""
+
+    error_hook: Hook | None
+    pool: Pool | None
+    metrics: Aggregate | None
+    workers: Workers | None
 
 
 class Component:
@@ -108,7 +118,7 @@ class Component:
     def on_stop(self) -> None:
         """Called when the container is stopped, and after an `on_start` that failed."""
 
-    def spawn(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Greenlet:
+    def spawn(self, func: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet:
         """Run `func` in a new greenlet of the pool and return the greenlet.
 
         It gets the trace id of the caller but not its deadline. Any exception of `func` is logged

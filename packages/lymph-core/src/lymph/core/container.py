@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from socket import gaierror
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.event import Event as Flag
 
@@ -56,7 +56,15 @@ from lymph.events.base import BaseEventSystem
 from lymph.exceptions import LymphError
 from lymph.patterns._serial_events.running import SerialEvents
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.settings import ContainerOverrides
+
 __all__ = ['Container', 'ServiceContainer']
+
+Hosted = TypeVar('Hosted', bound=Interface)
+P = TypeVar('P', bound=Plugin)
 
 logger = logging.getLogger(__name__)
 
@@ -135,24 +143,27 @@ class ServiceContainer(CallerSide):
         abandon_in_children(self)
 
     @classmethod
-    def from_config(cls, config: ConfigView | None = None, **overrides: Any) -> ServiceContainer:
+    def from_config(
+        cls, config: ConfigView | None = None, **overrides: Unpack[ContainerOverrides]
+    ) -> ServiceContainer:
         """Make a container from a `container` section; None stands for an empty one.
 
         `overrides` take precedence over the section: `ip`, `port`, the objects `registry`, `events`
         and `transport`, and the keywords of this class. Raises ConfigurationError.
         """
+        given: dict[str, Any] = {**overrides}
         config = Configuration() if config is None else config
-        settings = read_settings(config, overrides.pop('ip', None), overrides.pop('port', None))
-        events = overrides.pop('events', None)
-        if events is None and overrides.get('on_demand') and 'events' not in config:
+        settings = read_settings(config, given.pop('ip', None), given.pop('port', None))
+        events = given.pop('events', None)
+        if events is None and given.get('on_demand') and 'events' not in config:
             # the default section needs no check now, and a client may never use an event system
             events = partial(read_events, config)
         return cls(
-            overrides.pop('transport', None) or read_transport(config),
-            overrides.pop('registry', None) or read_registry(config),
+            given.pop('transport', None) or read_transport(config),
+            given.pop('registry', None) or read_registry(config),
             events or read_events(config),
             settings,
-            **overrides,
+            **given,
         )
 
     @property
@@ -171,11 +182,11 @@ class ServiceContainer(CallerSide):
 
     def install_interface(
         self,
-        cls: type[Interface],
+        cls: type[Hosted],
         name: str | None = None,
         version: str | None = None,
         config: Mapping[str, Any] | None = None,
-    ) -> Interface:
+    ) -> Hosted:
         """Add an interface and return it.
 
         The default `name` is that of the class in lower case. `config` is passed to `apply_config`.
@@ -197,7 +208,7 @@ class ServiceContainer(CallerSide):
         self.add_component(interface)
         return interface
 
-    def install_plugin(self, cls: type[Plugin], config: Mapping[str, Any] | None = None) -> Plugin:
+    def install_plugin(self, cls: type[P], config: Mapping[str, Any] | None = None) -> P:
         """Add a plugin and return it; it starts before the interfaces that are added after it.
 
         If the container is running, the plugin is started at once; errors are those of

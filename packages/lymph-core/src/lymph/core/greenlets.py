@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 import gevent
 from gevent.pool import Group
@@ -22,6 +22,8 @@ from lymph.exceptions import WrongThread
 
 __all__ = ['EndsByKilled', 'Greenlet', 'Pool', 'kill_in_time']
 
+P = ParamSpec('P')
+
 
 class EndsByKilled:
     """Mixin for greenlets and groups: `kill` raises `Killed` in them by default."""
@@ -30,7 +32,7 @@ class EndsByKilled:
 
     def kill(
         self,
-        exception: Any = Killed,
+        exception: BaseException | type[BaseException] = Killed,
         block: bool = True,
         timeout: float | None = None,
     ) -> None:
@@ -44,7 +46,7 @@ class Greenlet(EndsByKilled, Shieldable, gevent.Greenlet):  # type: ignore[type-
     gevent starts greenlets in an empty context, where the trace id would be lost.
     """
 
-    def __init__(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, run: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         super().__init__(run, *args, **kwargs)
         context = contextvars.copy_context()
         context.run(deadlines.set_current, None)
@@ -75,7 +77,10 @@ class Pool(EndsByKilled, Group):
         return super().spawn(*args, **kwargs)
 
     def kill(
-        self, exception: Any = Killed, block: bool = True, timeout: float | None = None
+        self,
+        exception: BaseException | type[BaseException] = Killed,
+        block: bool = True,
+        timeout: float | None = None,
     ) -> None:
         """End all greenlets; after `timeout` seconds, also those that still close resources."""
         super().kill(exception, block, timeout)
@@ -85,7 +90,7 @@ class Pool(EndsByKilled, Group):
     def killone(
         self,
         greenlet: Any,
-        exception: Any = Killed,
+        exception: BaseException | type[BaseException] = Killed,
         block: bool = True,
         timeout: float | None = None,
     ) -> None:

@@ -234,7 +234,7 @@ class Interface(CallsServices, Component):
 
         return subscribe
 
-    def unsubscribe(self, func: Callable[..., Any]) -> None:
+    def unsubscribe(self, func: Callable[..., object]) -> None:
         """End the subscription of a function made with `subscribe`; others are ignored."""
         subscription = self._subscriptions.pop(func, None)
         if subscription is not None:

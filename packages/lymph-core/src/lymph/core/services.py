@@ -160,7 +160,7 @@ class Service:
             return instance.connect()
         raise NotConnected(f'{self.name} has no instances')
 
-    def observe(self, observer: Callable[[Change, ServiceInstance], Any]) -> Callable[[], None]:
+    def observe(self, observer: Callable[[Change, ServiceInstance], object]) -> Callable[[], None]:
         """Call `observer(change, instance)` at each change; return a function that ends this."""
         return self._observers.install(observer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.plugins import installed, load_plugin
@@ -23,7 +23,15 @@ from lymph.core.transport.base import (
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.events.base import BaseEventSystem
 
-__all__ = ['ContainerSettings', 'read_events', 'read_registry', 'read_settings', 'read_transport']
+__all__ = [
+    'ContainerOverrides',
+    'ContainerParts',
+    'ContainerSettings',
+    'read_events',
+    'read_registry',
+    'read_settings',
+    'read_transport',
+]
 
 _KEYS = {
     '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
@@ -39,6 +47,23 @@ _DAY = 24 * 3600  # seconds; libzmq counts milliseconds in 32 bits
 _MANY = 1_000_000  # handlers at once: more than any process has memory for
 _LARGEST_MESSAGE = 2**31 - 1  # bytes; msgpack's own limit of what is unpacked
 _LARGEST_BUFFERS = 2**50  # bytes: more than any machine has
+
+
+class ContainerParts(TypedDict, total=False):
+    """What may be passed to a container instead of its section; see `from_config`."""
+
+    ip: str | None
+    port: int | None
+    registry: BaseServiceRegistry | None
+    events: BaseEventSystem | None
+    transport: Transport | None
+    worker: bool
+
+
+class ContainerOverrides(ContainerParts, total=False):
+    """The keywords of `ServiceContainer.from_config`."""
+
+    on_demand: bool
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import contextvars
 import logging
 from collections.abc import Callable
 from sys import getrefcount
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
@@ -33,6 +33,11 @@ from lymph.core._work.shield import Shieldable, kill_in_time
 from lymph.core.failures import Killed, log_failure
 from lymph.core.greenlets import EndsByKilled
 from lymph.exceptions import WrongThread
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Arguments = TypeVarTuple('Arguments')
 
 __all__ = ['Workers']
 
@@ -118,7 +123,9 @@ class Workers:
         self._hub = gevent.get_hub()
         self._thread = get_ident()
 
-    def try_start(self, func: Callable[..., Any], *args: Any) -> bool:
+    def try_start(
+        self, func: Callable[[Unpack[Arguments]], object], *args: Unpack[Arguments]
+    ) -> bool:
         """Start a task and return True; return False if `size` tasks are running, or after `kill`.
 
         Raises WrongThread unless called in the native thread in which these workers were made.
@@ -153,7 +160,7 @@ class Workers:
             self._hub.loop.run_callback(self._begin, worker)
         return True
 
-    def start(self, func: Callable[..., Any], *args: Any) -> None:
+    def start(self, func: Callable[[Unpack[Arguments]], object], *args: Unpack[Arguments]) -> None:
         """Start a task; wait for a free place if there is none.
 
         Raises Killed when the workers are killed meanwhile, WrongThread as `try_start` does.

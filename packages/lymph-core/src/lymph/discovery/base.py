@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
@@ -22,6 +22,11 @@ from lymph.core.components import Component
 from lymph.core.facts import check_facts, check_name
 from lymph.core.services import Change, Connector, Service, ServiceInstance
 from lymph.exceptions import LookupFailure, RegistrationFailure
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
 
 __all__ = ['HTTP', 'RPC', 'BaseServiceRegistry', 'check_registration']
 
@@ -48,7 +53,7 @@ class BaseServiceRegistry(Component, ABC):
     #: called with the endpoint of each instance that was removed; set by the container
     released: Callable[[str], None] | None = None
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[ComponentParts]) -> None:
         super().__init__(**kwargs)
         # the live views; there is none for a service that has never had an instance
         self._services: dict[tuple[str, str], Service] = {}

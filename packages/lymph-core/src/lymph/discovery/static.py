@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
@@ -27,6 +27,11 @@ from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.versioning import parse_version
 from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
 
 __all__ = ['StaticServiceRegistry', 'StaticServiceRegistryHub']
 
@@ -91,7 +96,7 @@ class StaticServiceRegistry(BaseServiceRegistry):
         self,
         hub: StaticServiceRegistryHub | None = None,
         services: Mapping[str, Iterable[ServiceInstance]] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
         self.hub = StaticServiceRegistryHub() if hub is None else hub

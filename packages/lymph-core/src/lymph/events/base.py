@@ -25,7 +25,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lymph.config import ConfigView
 from lymph.core._system.threads import get_ident
@@ -35,6 +35,11 @@ from lymph.core.events import Event
 from lymph.events.deadletters import DeadLetters
 from lymph.events.queues import Queues
 from lymph.exceptions import WrongThread
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
 
 __all__ = ['BaseEventSystem', 'Subscription']
 
@@ -62,7 +67,7 @@ class Subscription:
 
     queue_name: str
     event_types: tuple[str, ...]
-    handler: Callable[[Event], Any]
+    handler: Callable[[Event], object]
     sequential: bool = False
     broadcast: bool = False
     once: bool = False
@@ -89,7 +94,7 @@ class BaseEventSystem(Component, ABC):
     #: the queues as an operator sees them; None where the backend has none, or cannot tell
     queues: Queues | None = None
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[ComponentParts]) -> None:
         super().__init__(**kwargs)
         self._thread = get_ident()
 

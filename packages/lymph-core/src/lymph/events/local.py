@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
@@ -25,6 +25,11 @@ from lymph.events.consumption import Consumption
 from lymph.events.envelope import pack_event
 from lymph.events.leases import Delivery, Demand, Leased
 from lymph.exceptions import EmitFailure, SubscriptionError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
 
 __all__ = ['LocalDeadLetters', 'LocalEventSystem', 'LocalEventSystemHub']
 
@@ -50,7 +55,7 @@ class LocalEventSystem(BaseEventSystem):
         self,
         hub: LocalEventSystemHub | None = None,
         backoff: Backoff | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
         self.hub = LocalEventSystemHub() if hub is None else hub

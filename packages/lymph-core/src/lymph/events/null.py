@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lymph.config import ConfigView
 from lymph.core.events import Event
@@ -11,13 +11,18 @@ from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.envelope import pack_event
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
+
 __all__ = ['NullEventSystem']
 
 
 class NullEventSystem(BaseEventSystem):
     """Accepts every event and delivers none; makes the same checks as the other event systems."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[ComponentParts]) -> None:
         super().__init__(**kwargs)
         self._subscriptions: dict[str, Subscription] = {}
 

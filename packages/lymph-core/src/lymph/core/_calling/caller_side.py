@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.lock import RLock
 
@@ -37,14 +37,17 @@ from lymph.core.transport.endpoints import expect_address, scheme_of
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_delay
-from lymph.exceptions import LookupFailure, RpcError, WrongThread
+from lymph.exceptions import CallFacts, LookupFailure, RpcError, WrongThread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from lymph.core._loop.results import AsyncResult
+    from lymph.core.components import ComponentParts
 
 __all__ = ['CallerSide']
+
+R = TypeVar('R')
 
 _BUILTIN = 'lymph.'  # how methods of the built-in interface begin
 _MESSAGE_TIMEOUT = 60.0  # seconds to wait for the reply to a message of `send_message`
@@ -78,7 +81,7 @@ class CallerSide(Componentized):
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         on_demand: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
         #: the chains of interceptors around all units of work; for lymph itself
@@ -187,7 +190,7 @@ class CallerSide(Componentized):
         work = CallWork(call, body, self.rpc.request)
         return surround(steps, work, work.run) if steps else work.run()
 
-    def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
+    def defer(self, call: Callable[[], R], **facts: Unpack[CallFacts]) -> AsyncResult[R]:
         """Run `call` in the background, with the trace id and the deadline of the current work.
 
         Returns an AsyncResult, which gets what `call` returns or raises. `facts` are keyword

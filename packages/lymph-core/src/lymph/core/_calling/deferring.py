@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lymph.core import trace
 from lymph.core._loop.current_call import current_call
@@ -17,9 +17,14 @@ from lymph.core._loop.results import AsyncResult
 from lymph.core._work.units import leave_unit
 from lymph.core.failures import Killed
 from lymph.core.workers import Workers
-from lymph.exceptions import ConnectionLost, NotConnected
+from lymph.exceptions import CallFacts, ConnectionLost, NotConnected
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ['DeferredCalls']
+
+R = TypeVar('R')
 
 _ENDED = 'the greenlet of the call was ended'
 
@@ -29,7 +34,7 @@ class DeferredCalls:
 
     def __init__(self) -> None:
         self._workers = Workers()
-        self._awaited: dict[AsyncResult[Any], dict[str, Any]] = {}  # result -> facts of its call
+        self._awaited: dict[AsyncResult[Any], CallFacts] = {}  # result -> facts of its call
         self._refusal = ''
 
     @property
@@ -37,13 +42,13 @@ class DeferredCalls:
         """The number of calls that run now."""
         return self._workers.running
 
-    def start(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
+    def start(self, call: Callable[[], R], **facts: Unpack[CallFacts]) -> AsyncResult[R]:
         """Run `call` in the background; its return value or error becomes the result.
 
         Nobody needs to read the result. `facts` are keyword arguments of `RpcError`, used when the
         call is ended: ConnectionLost if it was running, NotConnected after `close`.
         """
-        result: AsyncResult[Any] = AsyncResult()
+        result: AsyncResult[R] = AsyncResult()
         facts['trace_id'] = facts.get('trace_id') or trace.get_id()
         current = current_call()
         cancellation = None if current is None else current.cancellation

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lymph.core._loop.results import AsyncResult
     from lymph.core.call_options import CallKeywords
+    from lymph.exceptions import CallFacts
 
 __all__ = [
     'Caller',
@@ -51,7 +52,7 @@ class Caller(Protocol):
     ) -> Any:
         """Make a call and return the result; see `CallerSide.request`."""
 
-    def defer(self, call: Callable[[], Any], **facts: Any) -> AsyncResult[Any]:
+    def defer(self, call: Callable[[], R], **facts: Unpack[CallFacts]) -> AsyncResult[R]:
         """Run a call in the background; see `CallerSide.defer`."""
 
 

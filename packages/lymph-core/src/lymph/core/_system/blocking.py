@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Arguments = TypeVarTuple('Arguments')
 
 __all__ = ['in_thread']
 
 T = TypeVar('T')
 
 
-def in_thread(func: Callable[..., T], *args: Any) -> T:
+def in_thread(func: Callable[[Unpack[Arguments]], T], *args: Unpack[Arguments]) -> T:
     """Run `func(*args)` in a thread of the hub's pool; return its result or raise its error.
 
     `func` must not use gevent.

@@ -119,7 +119,12 @@ class LimitedLog:
         self._closed = False
 
     def write(
-        self, level: int, cause: Hashable, text: str, *args: object, exc_info: Any = None
+        self,
+        level: int,
+        cause: Hashable,
+        text: str,
+        *args: object,
+        exc_info: BaseException | bool | None = None,
     ) -> bool:
         """Write a line unless `cause`, such as the address of a peer, has made too many lately.
 

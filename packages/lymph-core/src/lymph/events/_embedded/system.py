@@ -17,7 +17,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.lock import RLock
 
@@ -46,6 +46,11 @@ from lymph.events.checks import check_declaration, check_emission, check_subscri
 from lymph.events.consumption import Consumption
 from lymph.events.envelope import pack_event
 from lymph.exceptions import ConfigurationError, EmitFailure, SubscriptionError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
 
 __all__ = ['EmbeddedEventSystem']
 
@@ -103,7 +108,7 @@ class EmbeddedEventSystem(BaseEventSystem):
         *,
         stall_timeout: float = 10.0,
         where: Location | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
         make = partial(state_directory, 'events', path=path, where=where)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from lymph.testing.waiting import eventually
 
@@ -14,7 +13,7 @@ class AsyncTestsMixin:
     """Adds assertions that wait, cooperatively, to a test case of any kind."""
 
     def assert_eventually_true(
-        self, check: Callable[[], Any], timeout: float = 5.0, message: str = ''
+        self, check: Callable[[], object], timeout: float = 5.0, message: str = ''
     ) -> None:
         """Fail unless `check()` becomes true within `timeout` seconds (default 5).
 
@@ -23,7 +22,7 @@ class AsyncTestsMixin:
         eventually(check, timeout, message)
 
     def assert_eventually_equal(
-        self, get: Callable[[], Any], expected: Any, timeout: float = 5.0
+        self, get: Callable[[], object], expected: object, timeout: float = 5.0
     ) -> None:
         """Fail unless `get()` becomes equal to `expected` within `timeout` seconds (default 5)."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from lymph.core._declaring.proxies import Proxy
 from lymph.core._typing.payloads import Payload, payload_of
@@ -13,7 +13,15 @@ from lymph.core.trace import get_id, new_id
 from lymph.testing._cases.integration import Config, LymphIntegrationTestCase
 from lymph.testing._mocks.sent import SentRequest
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core._declaring.proxy_declarations import ProxyKeywords
+
 __all__ = ['MultiServiceRPCTestCase', 'ServicesTestCase']
+
+Hosted = TypeVar('Hosted', bound=Interface)
+T = TypeVar('T')
 
 
 class ServicesTestCase(LymphIntegrationTestCase):
@@ -27,14 +35,14 @@ class ServicesTestCase(LymphIntegrationTestCase):
         super().setUp()
         self.lymph_client = self.create_client()
 
-    def start_service(
-        self, name: str, cls: type[Interface], config: Config | None = None
-    ) -> Interface:
+    def start_service(self, name: str, cls: type[Hosted], config: Config | None = None) -> Hosted:
         """Start an instance of a service in a container of its own; return its interface.
 
         Arguments: its `name`, its interface `cls`, and the section `config` for `apply_config`.
         """
-        return self.create_container(cls, name, config=config).interfaces[0]
+        (interface,) = self.create_container(cls, name, config=config).interfaces
+        assert isinstance(interface, cls)
+        return interface
 
     def send(
         self,
@@ -97,9 +105,19 @@ class MultiServiceRPCTestCase(ServicesTestCase):
             for name, cls in self.services.items()
         }
 
-    def get_proxy(self, address: str, **kwargs: Any) -> Proxy:
-        """Return a proxy for a service; the arguments are those of `lymph.Proxy`."""
-        return self.lymph_client.proxy(address, **kwargs)
+    @overload
+    def get_proxy(self, address: str, **options: Unpack[ProxyKeywords]) -> Proxy: ...
+
+    @overload
+    def get_proxy(
+        self, address: str, interface: Callable[..., T], /, **options: Unpack[ProxyKeywords]
+    ) -> T: ...
+
+    def get_proxy(
+        self, address: str, interface: Any = None, **options: Unpack[ProxyKeywords]
+    ) -> Any:
+        """Return a proxy for a service; the arguments are those of `lymph.proxy`."""
+        return self.lymph_client.proxy(address, interface, **options)
 
     def request(
         self,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from lymph.core._declaring.proxies import Proxy
 from lymph.core.container import ServiceContainer
@@ -13,7 +13,14 @@ from lymph.testing._cases.integration import Config
 from lymph.testing._cases.services import ServicesTestCase
 from lymph.testing._mocks.sent import SentRequest
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core._declaring.proxy_declarations import ProxyKeywords
+
 __all__ = ['RPCServiceTestCase', 'SingleServiceTestCase']
+
+T = TypeVar('T')
 
 
 class SingleServiceTestCase(ServicesTestCase):
@@ -68,9 +75,18 @@ class RPCServiceTestCase(SingleServiceTestCase):
         """A proxy of the service under test."""
         return self.get_proxy()
 
-    def get_proxy(self, **kwargs: Any) -> Proxy:
-        """Return a proxy of the service under test; the arguments are those of `lymph.Proxy`."""
-        return self.lymph_client.proxy(self.service.name, **kwargs)
+    @overload
+    def get_proxy(self, /, **options: Unpack[ProxyKeywords]) -> Proxy: ...
+
+    @overload
+    def get_proxy(self, interface: Callable[..., T], /, **options: Unpack[ProxyKeywords]) -> T: ...
+
+    def get_proxy(self, interface: Any = None, /, **options: Unpack[ProxyKeywords]) -> Any:
+        """Return a proxy of the service under test; other arguments are those of `lymph.proxy`.
+
+        ``self.get_proxy(Echo)`` has the type of a class that declares the methods.
+        """
+        return self.lymph_client.proxy(self.service.name, interface, **options)
 
     def request(
         self,

@@ -22,7 +22,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,16 @@ class NoNamespaces(LymphError, RuntimeError):
 class _Namespace:
     """A network namespace, which exists as long as a process that waits for the end of a pipe."""
 
-    def __init__(self, popen: Any, outer: _Namespace | None = None) -> None:
+    def __init__(
+        self, popen: Callable[..., subprocess.Popen[bytes]], outer: _Namespace | None = None
+    ) -> None:
         self._popen = popen
         # Without root, the first namespace is made in a user namespace in which this user is root;
         # all hosts share that.
         make = ['unshare', '--net']
         if outer is None and os.geteuid() != 0:
             make += ['--user', '--map-root-user']
-        self._holder = popen(
+        self._holder: Any = popen(
             [*(outer.command([]) if outer else []), *make, 'cat'],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -77,7 +79,7 @@ class _Namespace:
 
     def run(self, *command: str) -> str:
         """Run a command in it and return its output. Raises RuntimeError if it fails."""
-        process = self._popen(
+        process: Any = self._popen(
             self.command(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         output, _ = process.communicate(timeout=_PATIENCE)
@@ -108,7 +110,9 @@ class _Namespace:
 class Host:
     """One host; the others reach it at `address` (IPv4) and `address6` (IPv6)."""
 
-    def __init__(self, number: int, switch: _Namespace, popen: Any) -> None:
+    def __init__(
+        self, number: int, switch: _Namespace, popen: Callable[..., subprocess.Popen[bytes]]
+    ) -> None:
         self.address = f'10.77.0.{number}'
         self.address6 = f'fd77::{number:x}'
         self._port = f'port{number}'
@@ -179,7 +183,7 @@ class Network(ClosedInBlock):
     Raises NoNamespaces if a tool is missing or the system does not allow network namespaces.
     """
 
-    def __init__(self, popen: Any = subprocess.Popen) -> None:
+    def __init__(self, popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen) -> None:
         """Make the switch. Raises NoNamespaces."""
         missing = {package for tool, package in _TOOLS.items() if shutil.which(tool) is None}
         if missing:

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
@@ -40,6 +40,11 @@ from lymph.discovery.zookeeper._registry.facts import encode
 from lymph.discovery.zookeeper._registry.nodes import Nodes
 from lymph.discovery.zookeeper._registry.watching import Watching
 from lymph.exceptions import LookupFailure, RegistrationFailure
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
 
 __all__ = ['ZookeeperServiceRegistry']
 
@@ -78,7 +83,7 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
         connect_timeout: float = 10.0,
         access: Access | None = None,
         where: Location | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
         check_client(zkclient, where)

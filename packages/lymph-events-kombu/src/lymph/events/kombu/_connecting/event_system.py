@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lymph.config import ConfigView
 from lymph.config.lazy import lazy
@@ -27,6 +27,11 @@ from lymph.events.checks import check_declaration, check_emission, check_subscri
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.settings import Addresses
 from lymph.exceptions import EmitFailure, SubscriptionError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
 
 __all__ = ['KombuEventSystem']
 
@@ -42,7 +47,7 @@ class KombuEventSystem(BaseEventSystem):
     when this class itself is called. Source: the manual, 4.2.3.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[ComponentParts]) -> None:
         if type(self) is KombuEventSystem:
             raise TypeError('call KombuEventSystem.from_config, which chooses by the addresses')
         super().__init__(**kwargs)
