@@ -31,7 +31,7 @@ class Accounts(accounts.Accounts):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.running = 0
+        self.running = self.cancelled = 0
         self.release = Event()
 
     @property
@@ -50,6 +50,15 @@ class Accounts(accounts.Accounts):
         """Use a connection, as soon as there is one."""
         self.running += 1
         self.database.session.execute(text('select 1'))
+
+    @lymph.rpc(cancel=True)
+    def give_up(self):
+        """Use a connection, unless the caller does not wait any more."""
+        try:
+            self.database.session.execute(text('select 1'))
+        except lymph.Cancelled:
+            self.cancelled += 1
+            raise
 
     @lymph.rpc()
     def hurry(self):
@@ -80,15 +89,16 @@ def started(folder):
     return container, interface
 
 
-def call(container, method, **arguments):
+def call(container, method, timeout=5.0, **arguments):
+    options = {'retries': 0, 'timeout': timeout}
     try:
-        return container.request('accounts', f'accounts.{method}', arguments, retries=0, timeout=5)
+        return container.request('accounts', f'accounts.{method}', arguments, **options)
     except lymph.RpcError as error:
         return type(error).__name__
 
 
-def calls(container, count, method):
-    return [gevent.spawn(call, container, method) for _ in range(count)]
+def calls(container, count, method, timeout=5.0):
+    return [gevent.spawn(call, container, method, timeout) for _ in range(count)]
 
 
 def left(pool):
@@ -117,12 +127,14 @@ def used(folder):
 
 
 def timed_out(folder):
-    """Let timeouts end while a call waits for a connection."""
+    """Let calls be timed out and cancelled while they wait for a connection."""
     container, interface = started(folder)
     holders = calls(container, POOL_SIZE, 'hold')
     eventually(lambda: interface.running == POOL_SIZE)
     found = {
         'outcomes': [each.get() for each in calls(container, 3, 'hurry')],
+        'given up': [each.get() for each in calls(container, 3, 'give_up', 0.01)],
+        'cancelled': eventually(lambda: interface.cancelled == 3) and interface.cancelled,
         'went on': call(container, 'hurry_and_go_on'),
     }
     gevent.joinall(holders)

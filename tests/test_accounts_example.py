@@ -46,8 +46,14 @@ def test_session_is_committed_on_success_and_rolled_back_on_error(found):
     }
 
 
-def test_timeout_while_waiting_for_a_connection_loses_none(found):
-    assert found['timed out'] == {'outcomes': ['Failed'] * 3, 'went on': 'went on', 'left': 0}
+def test_timeouts_and_cancellation_while_waiting_for_a_connection_lose_none(found):
+    assert found['timed out'] == {
+        'outcomes': ['Failed'] * 3,
+        'given up': ['Timeout'] * 3,
+        'cancelled': 3,
+        'went on': 'went on',
+        'left': 0,
+    }
 
 
 def test_drain_that_cuts_holders_and_waiters_loses_no_connection(found):

@@ -90,6 +90,10 @@ class Ledger(lymph.Interface):
     def job(self, how='return'):
         self.write(how)
 
+    @lymph.rpc(cancel=True)
+    def cancellable(self):
+        self.write('wait')
+
     @lymph.rpc()
     def direct(self):
         self.entry('method')
@@ -294,6 +298,12 @@ def run_in_background(ledger, world, kind):
     return run(ledger, world, kind, 'wait')
 
 
+def test_resources_of_a_cancelled_call_are_closed(ledger, request_):
+    with pytest.raises(lymph.Timeout):
+        request_('cancellable', timeout=0.01)
+    assert eventually(lambda: ledger.log[3:]) == ['Cancelled']
+
+
 class Closing(lymph.Interface):
     """Closes its resource slowly."""
 
@@ -309,23 +319,32 @@ class Closing(lymph.Interface):
             self.closing.set()
             self.go_on.wait(10)
             self.log.append('closed')
-        except Killed:
+        except (Killed, lymph.Cancelled):
             self.log.append('cut')
             raise
 
-    @lymph.rpc()
+    @lymph.rpc(cancel=True)
     def close(self):
         assert self.slow is None
+        return 'done'
 
 
 @pytest.fixture
 def closing(world):
     container = world.container((Closing, 'closing'))
-    call = gevent.spawn(container.send_request, 'closing', 'closing.close')
     interface = container.interfaces[0]
+    interface.call = container.send_request('closing', 'closing.close', timeout=5)
     assert interface.closing.wait(5)
-    call.get(timeout=5)
     return interface
+
+
+def test_a_closing_is_not_cancelled(closing):
+    closing.call.cancel()
+    status = closing.container.request('closing', 'lymph.status')  # handled after the cancellation
+    assert status['handlers']['running'] == 1
+    assert closing.log == []
+    closing.go_on.set()
+    eventually(lambda: closing.log == ['closed'])
 
 
 def test_a_stop_lets_a_closing_end(closing):

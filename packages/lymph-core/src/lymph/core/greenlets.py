@@ -15,7 +15,7 @@ from gevent.pool import Group
 
 from lymph.core._loop import deadlines
 from lymph.core._system.threads import get_ident
-from lymph.core._work.shield import Shieldable, cut_closing, kill_in_time
+from lymph.core._work.shield import CLOSING, Shieldable, cut_closing, kill_in_time
 from lymph.core._work.units import leave_unit
 from lymph.core.failures import Killed
 from lymph.exceptions import WrongThread
@@ -82,10 +82,15 @@ class Pool(EndsByKilled, Group):
         block: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """End all greenlets; after `timeout` seconds, also those that still close resources."""
-        super().kill(exception, block, timeout)
+        """End all greenlets; see `gevent.pool.Group.kill`.
+
+        Those that still close resources after `timeout` seconds, or after a second, are cut.
+        """
+        super().kill(exception, block, CLOSING if timeout is None else timeout)
         if block:
             cut_closing(self)
+            if timeout is None:
+                super().kill(exception)
 
     def killone(
         self,

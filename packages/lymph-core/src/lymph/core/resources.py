@@ -26,6 +26,7 @@ from contextlib import AbstractContextManager
 from types import FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from lymph.core import trace
 from lymph.core._declaring.callables import expect_method, name_of
 from lymph.core._declaring.class_bodies import note
 from lymph.core._declaring.declarations import expect_undeclared
@@ -117,7 +118,8 @@ class Resource(Generic[T_co]):
         name = self.name_on(owner)
         self._log.write(logging.ERROR, name, '%s could not be closed', name, exc_info=error)
         if isinstance(owner, Component):
-            owner.error_hook(error, component=owner, resource=name)
+            details = {'component': owner, 'resource': name, 'trace_id': trace.get_id()}
+            owner.error_hook(error, **details)
 
     def __repr__(self) -> str:
         return f'<resource {self.func.__qualname__}>'

@@ -59,10 +59,13 @@ def test_killed_is_raised_when_the_closing_has_ended(group):
     assert task.ended == 'closed, then killed'
 
 
-def test_a_closing_that_takes_too_long_is_cut(group):
+@pytest.mark.parametrize('timeout', [0.01, None])
+def test_a_closing_that_takes_too_long_is_cut(group, timeout, monkeypatch):
+    for module in ('greenlets', '_work.shield'):
+        monkeypatch.setattr(f'lymph.core.{module}.CLOSING', 0.01)
     task = Closing()
     started(group, task)
-    group.kill(timeout=0.01)
+    group.kill(timeout=timeout)
     assert task.ended == 'cut, then killed'
 
 

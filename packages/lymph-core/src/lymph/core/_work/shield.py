@@ -18,14 +18,16 @@ Greenlets that are not lymph's have no shield, and lymph throws nothing into the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import gevent
 from greenlet import getcurrent
 
 from lymph.core.failures import Killed
 
-__all__ = ['Shield', 'Shieldable', 'cut_closing', 'kill_in_time', 'shielded']
+__all__ = ['CLOSING', 'Shield', 'Shieldable', 'cut_closing', 'kill_in_time', 'shielded']
+
+CLOSING: Final = 1.0  # seconds for which a closing may keep a greenlet from being ended
 
 
 class Shieldable:
@@ -79,12 +81,15 @@ def shielded(greenlet: object) -> bool:
 def kill_in_time(greenlets: Iterable[Any], timeout: float | None) -> None:
     """Raise `Killed` in greenlets and wait up to `timeout` seconds for them to end.
 
-    Those that still close resources then are cut. None: wait as long as they take.
+    None: wait as long as they take. Those that still close resources then, or after a second, are
+    cut.
     """
     victims = list(greenlets)
     gevent.killall(victims, Killed, block=False)
-    gevent.joinall(victims, timeout)
+    gevent.joinall(victims, CLOSING if timeout is None else timeout)
     cut_closing(victims)
+    if timeout is None:
+        gevent.joinall(victims)
 
 
 def cut_closing(greenlets: Iterable[Any]) -> None:
