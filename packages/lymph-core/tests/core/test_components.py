@@ -164,7 +164,8 @@ def test_the_error_of_a_spawned_greenlet_goes_to_the_error_hook(caplog):
     assert component.spawn(fails).get(timeout=5) is None
     ((error, details),) = errors
     assert str(error) == 'no good'
-    assert details == {'component': component, 'function': fails}
+    facts = {'component': component, 'function': fails, 'trace_id': trace.get_id()}
+    assert details == facts
     assert 'RuntimeError: no good' in caplog.text
 
 
