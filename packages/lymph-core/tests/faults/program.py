@@ -44,6 +44,8 @@ class Work(lymph.Interface):
     def on_start(self):
         self.ran = []
         self.now = self.most = 0
+        self.taken = 0
+        self.ended = []
 
     @lymph.rpc()
     def do(self, token, seconds=0):
@@ -79,10 +81,56 @@ class Work(lymph.Interface):
         if path:
             self.request(path[0], f'{path[0]}.relay', {'path': path[1:], 'pause': pause})
 
+    @lymph.rpc(cancel=True)
+    def cancellable_steps(self, count, path=()):
+        """Take steps of 0.1 s after the next service of `path` has taken its own."""
+        self._take_steps(count, path)
+
+    @lymph.rpc(cancel=False)
+    def shielded_steps(self, count, path=()):
+        """Do the same to the end."""
+        self._take_steps(count, path)
+
+    @lymph.rpc()
+    def steps(self, count, path=()):
+        """Do the same to the end unless the container is set otherwise."""
+        self._take_steps(count, path)
+
+    def _take_steps(self, count, path):
+        self.taken = 0
+        outcome = 'nothing'
+        try:
+            if path:
+                body = {'count': count, 'path': path[1:]}
+                self.request(path[0], f'{path[0]}.cancellable_steps', body, timeout=60)
+            while self.taken < count:
+                gevent.sleep(0.1)
+                self.taken += 1
+            outcome = 'given up' if lymph.given_up() else 'returned'
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self.ended.append(outcome)
+            logging.info('%s.steps ended with %s', self.name, outcome)
+
+    @lymph.rpc(cancel=True)
+    def wait(self):
+        """Wait until it is cancelled."""
+        Event().wait()
+
     @lymph.rpc()
     def history(self):
-        """Return the remaining time of each call of `relay` and the maximum of concurrent `do`."""
-        return {'budgets': self.ran, 'most': self.most}
+        """Return the remaining time of each call of `relay` and the maximum of concurrent `do`.
+
+        Also the number of steps that were taken last, and how the calls that took steps ended.
+        """
+        return {
+            'budgets': self.ran,
+            'most': self.most,
+            'taken': self.taken,
+            'ended': self.ended,
+        }
 
     @lymph.rpc()
     def census(self):
