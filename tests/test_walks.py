@@ -11,6 +11,7 @@ from gevent.event import Event as Signal
 import lymph
 from lymph.client import Client
 from lymph.config import Configuration
+from lymph.core._work.units import Unit
 from lymph.core.container import ServiceContainer
 from lymph.testing._walks.drawings import check_walk, drawn
 
@@ -25,6 +26,12 @@ EMBEDDED_UPKEEP = {
     'events._embedded.claims',  # renews claims
     'events._embedded.owners',  # removes dead owners
 }
+
+
+@pytest.fixture(autouse=True)
+def no_resources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget that other tests of this run have declared resources: a call then opens a unit."""
+    monkeypatch.setattr(Unit, 'needed', False)
 
 
 class Echo(lymph.Interface):
