@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import pytest
 
 import lymph
+from lymph.core._declaring.calling import CallsServices
 from lymph.core.call_options import DEFAULT_OPTIONS
 from lymph.serializers.msgpack import unpack
 
@@ -108,7 +110,7 @@ def declared(recorder, *args, **options):
         (Api, ['take']),
         (Decorated, ['take']),
         (Plain, ['give', 'take']),
-        (Box[int], ['take']),
+        (Box[str], ['take']),
     ],
 )
 def test_proxy_has_the_methods_that_its_class_declares_and_no_others(recorder, cls, methods):
@@ -242,6 +244,130 @@ def test_invalid_class_is_rejected_where_the_proxy_is_declared(args, options, sa
 def test_endpoint_needs_a_namespace_besides_the_class(recorder):
     with pytest.raises(ValueError, match='a proxy for tcp://there:1 needs a namespace'):
         lymph.proxy('tcp://there:1', Stock)
+
+
+@dataclass
+class Order:
+    article: str
+    count: int
+
+
+class Orders(Protocol):
+    def make(self, article: str, count: Any) -> Order: ...
+
+    def all(self) -> list[Order]: ...
+
+    def none(self) -> None: ...
+
+    def unannotated(self): ...
+
+    def anything(self) -> Any: ...
+
+
+class Boxes(Protocol, Generic[T]):
+    def all(self) -> list[T]: ...
+
+    def make(self, article: str, count: int) -> T: ...
+
+
+class Unchecked(Protocol):
+    @lymph.rpc(check=False)
+    def make(self, article: str, count: int) -> NotDefined: ...  # noqa: F821
+
+    @lymph.raw_rpc()
+    def all(self, channel: lymph.ReplyChannel) -> None: ...
+
+
+class Unresolved(Protocol):
+    def make(self) -> NotDefined: ...  # noqa: F821
+
+
+class Unreadable(Protocol):
+    def make(self) -> Recorder: ...
+
+
+class OrderService(lymph.Interface):
+    @lymph.rpc()
+    def make(self, article, count):
+        return {'article': article, 'count': count}
+
+    @lymph.rpc()
+    def all(self):
+        return [{'article': 'sock', 'count': 1}]
+
+    @lymph.rpc()
+    def none(self):
+        return None
+
+    @lymph.rpc()
+    def unannotated(self):
+        return {'article': 'sock'}
+
+    anything = lymph.rpc()(lambda self: {'article': 'sock'})
+
+
+@pytest.fixture
+def orders(world):
+    world.container((OrderService, 'orders'))
+    container = world.container()
+
+    def orders(cls):
+        class Program(CallsServices):
+            pass
+
+        program = Program()
+        program.container = container
+        return program.proxy('orders', cls, timeout=5)
+
+    return orders
+
+
+def test_results_are_what_their_annotations_say(orders):
+    proxy = orders(Orders)
+    assert proxy.make('sock', 2) == Order('sock', 2)
+    assert proxy.make.defer('sock', 3).get(timeout=5) == Order('sock', 3)
+    assert lymph.with_options(proxy, timeout=3).all() == [Order('sock', 1)]
+    assert proxy.none() is None
+    assert proxy.unannotated() == proxy.anything() == {'article': 'sock'}
+
+
+def test_type_variables_stand_for_the_arguments_of_the_class(orders):
+    assert orders(Boxes[Order]).all() == [Order('sock', 1)]
+    assert orders(Boxes[Order]).make('sock', 2) == Order('sock', 2)
+    assert orders(Boxes).all() == [{'article': 'sock', 'count': 1}]
+
+
+def test_results_of_unchecked_and_raw_methods_stay_as_they_arrive(orders):
+    assert orders(Unchecked).make('sock', 'x') == {'article': 'sock', 'count': 'x'}
+    assert orders(Unchecked).all() == [{'article': 'sock', 'count': 1}]
+
+
+@pytest.mark.parametrize('call', [lambda m: m('a', 'x'), lambda m: m.defer('a', 'x').get(5)])
+def test_result_that_does_not_fit_fails_the_call_with_the_path(orders, call):
+    with pytest.raises(lymph.Failed) as caught:
+        call(orders(Orders).make)
+    assert str(caught.value) == (
+        'orders.make: the result does not fit its annotation: '
+        'count: expected a whole number, found text'
+    )
+    assert (caught.value.executed, caught.value.subject) == ('yes', 'orders.make')
+
+
+@pytest.mark.parametrize(
+    ('cls', 'said'),
+    [
+        (Unresolved, "Unresolved.make: result: the name 'NotDefined' in the annotation NotDefined"),
+        (Unreadable, 'Unreadable.make: result: .*Recorder is not a type that can be checked'),
+    ],
+)
+def test_annotation_that_cannot_be_used_is_refused_before_anything_is_called(world, cls, said):
+    class Asks(lymph.Interface):
+        orders = lymph.proxy('orders', cls)
+
+    with pytest.raises(lymph.ConfigurationError, match=said):
+        world.container((Asks, 'asks'))
+    with pytest.raises(lymph.ConfigurationError, match=said):
+        _ = declared(Recorder(), cls).make
 
 
 class Shop(lymph.Interface):

@@ -1,94 +1,54 @@
-"""Proxies that know which methods there are, because a class declares them.
+"""Proxies that know the methods of the service, because a class declares them.
 
-They refuse other names, and take arguments without names, as the class does for type checkers.
+They refuse other names, take arguments without names, and return results as they are annotated: all
+that the class promises to type checkers.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import FunctionType
-from typing import Any, Final
+from typing import Any
 
-from lymph.config.printable import printable
-from lymph.config.suggestions import close_name
-from lymph.core._declaring.callables import expect_method
-from lymph.core._declaring.declarations import RpcDeclaration, declared
+from lymph.core import trace
+from lymph.core._declaring.declared_methods import DeclaredMethod, DeclaredMethods
 from lymph.core._declaring.positional import by_name
 from lymph.core._declaring.proxies import Proxy, ProxyMethod, Target
-from lymph.core._declaring.signatures import Signature
-from lymph.core.components import Component
+from lymph.core._typing.misfits import Misfit
+from lymph.core.reasons import FAILED
+from lymph.core.transport.endpoints import endpoint_of
+from lymph.exceptions import Failed
 
-__all__ = ['DeclaredMethods', 'DeclaredProxy']
-
-_NAME: Final = 200  # characters of a name in an error
-
-
-@dataclass(frozen=True)
-class _DeclaredMethod:
-    """A method that a class declares: its function and its parameters that travel."""
-
-    func: Callable[..., Any]
-    signature: Signature
-
-
-class DeclaredMethods:
-    """The methods that a class declares for a proxy.
-
-    In an interface, and in any other class that uses `lymph.rpc` or `lymph.raw_rpc`, these are the
-    methods that are declared so. In other classes, such as a plain Protocol, they are all public
-    functions. Raises TypeError for a class without any, and for a function that cannot be called
-    from elsewhere.
-    """
-
-    def __init__(self, cls: type) -> None:
-        self.name = printable(cls.__qualname__, _NAME)
-        self._methods: Mapping[str, _DeclaredMethod] = {
-            name: _DeclaredMethod(note.func, note.signature)
-            for name, note in declared(cls, RpcDeclaration).items()
-        }
-        if not self._methods and not issubclass(cls, Component):
-            self._methods = dict(_public_functions(cls))
-        if not self._methods:
-            raise TypeError(
-                f'expected a class that declares methods with lymph.rpc, found none in {self.name}'
-            )
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._methods
-
-    def __getitem__(self, name: str) -> _DeclaredMethod:
-        """Return a method; raises AttributeError for a name that the class does not declare."""
-        found = self._methods.get(name)
-        if found is None:
-            close = close_name(name, self._methods)
-            advice = f'; did you mean {close!r}?' if close else ''
-            raise AttributeError(
-                f'{self.name} declares no remote method {printable(name, _NAME)!r}{advice}'
-            )
-        return found
-
-
-def _public_functions(cls: type) -> Iterator[tuple[str, _DeclaredMethod]]:
-    for name in dir(cls):
-        func = inspect.getattr_static(cls, name)
-        if isinstance(func, FunctionType) and not name.startswith('_'):
-            expect_method(func, 'rpc')
-            yield name, _DeclaredMethod(func, Signature(func))
+__all__ = ['DeclaredProxy']
 
 
 class DeclaredProxyMethod(ProxyMethod[..., Any]):
     """One remote method that a class declares."""
 
-    __slots__ = ('_declared',)
+    __slots__ = ('_convert', '_declared')
 
-    def __init__(self, target: Target, name: str, declared: _DeclaredMethod) -> None:
+    def __init__(self, target: Target, name: str, declared: DeclaredMethod) -> None:
         super().__init__(target, name)
         self._declared = declared
+        self._convert = declared.convert
 
     def _named(self, args: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
-        return by_name(self._subject, self._declared.signature.parameters, args, arguments)
+        return by_name(self._subject, self._declared.parameters, args, arguments)
+
+    def _call(self, body: Any) -> Any:
+        result = super()._call(body)
+        if self._convert is None:
+            return result
+        try:
+            return self._convert(result)
+        except Misfit as misfit:
+            target = self._target
+            raise Failed(
+                f'{self._subject}: the result does not fit its annotation: {misfit}',
+                FAILED,
+                subject=self._subject,
+                endpoint=endpoint_of(target.address),
+                timeout=target.options.timeout,
+                trace_id=target.options.trace_id or trace.get_id(),
+            ) from misfit
 
 
 class DeclaredProxy(Proxy):
@@ -104,7 +64,11 @@ class DeclaredProxy(Proxy):
         return DeclaredProxy(target, self._methods)
 
     def __getattr__(self, name: str) -> ProxyMethod[..., Any]:
-        """Return the remote method; raises AttributeError if the class does not declare it."""
+        """Return the remote method.
+
+        Raises AttributeError if the class does not declare it, ConfigurationError if its result is
+        annotated with a type that cannot be resolved or checked.
+        """
         if name.startswith('_'):
             raise AttributeError(name)
         method = DeclaredProxyMethod(self._target, name, self._methods[name])

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from lymph.config.printable import printable
-from lymph.core._declaring.declared_proxies import DeclaredMethods, DeclaredProxy
+from lymph.core._declaring.declared_methods import DeclaredMethods, methods_of
+from lymph.core._declaring.declared_proxies import DeclaredProxy
 from lymph.core._declaring.proxies import Caller, ErrorMap, Proxy, Target, checked, proxy_of
 from lymph.core.call_options import CallKeywords, CallOptions
 from lymph.core.limits import SUBJECT
@@ -52,9 +53,8 @@ class ProxyDeclaration:
     ) -> None:
         self._methods: DeclaredMethods | None = None
         name: Any = namespace
-        cls = typing.get_origin(interface) or interface  # ``Stock[int]`` is no class, `Stock` is
-        if isinstance(cls, type):
-            self._methods = DeclaredMethods(cls)
+        if isinstance(typing.get_origin(interface) or interface, type):  # ``Stock[int]`` is none
+            self._methods = methods_of(interface)
         elif interface is not None and namespace is not None:
             what = printable(address, SUBJECT) if isinstance(address, str) else 'a proxy'
             raise TypeError(f'{what}: expected one namespace, found two')
@@ -66,6 +66,11 @@ class ProxyDeclaration:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
+
+    def check(self) -> None:
+        """Raise ConfigurationError for an annotation of a result that cannot be used."""
+        if self._methods is not None:
+            self._methods.check()
 
     def proxy(self, container: Caller) -> Proxy:
         """Return a proxy that calls through `container`."""

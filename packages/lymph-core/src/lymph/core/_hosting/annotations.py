@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lymph.core._declaring.declarations import declared
+from lymph.core._declaring.proxy_declarations import ProxyDeclaration
 from lymph.core.interfaces import Interface
 from lymph.patterns._serial_events.declaring import SerialDeclaration
 
@@ -10,7 +11,7 @@ __all__ = ['check_annotations']
 
 
 def check_annotations(interface: Interface) -> None:
-    """Make the plans of all declarations (`lymph.core._typing.plans`).
+    """Make the plans of all declarations, and of the results of all proxies with a class.
 
     Raises ConfigurationError for an annotation that cannot be checked.
     """
@@ -23,3 +24,5 @@ def check_annotations(interface: Interface) -> None:
     ):
         for name, declaration in declarations.items():
             declaration.types.plan(cls, name)
+    for proxy in declared(cls, ProxyDeclaration).values():
+        proxy.check()

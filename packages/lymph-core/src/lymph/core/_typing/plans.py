@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from lymph.config.lazy import lazy
@@ -26,6 +27,7 @@ __all__ = [
     'EventTypes',
     'event_plan',
     'plan_of',
+    'result_of',
     'value_of',
 ]
 
@@ -193,6 +195,33 @@ def event_plan(
     except BadAnnotation as error:
         raise ConfigurationError(str(error), what) from error
     return EventPlan(hint, whole)
+
+
+def result_of(
+    what: str,
+    func: Callable[..., Any],
+    owner: type | None = None,
+    variables: Mapping[Any, Any] = MappingProxyType({}),
+) -> Convert | None:
+    """Return the function that makes the result of `func` from what has arrived.
+
+    None if the annotation admits everything. `variables` are the types for which type variables
+    stand. Raises ConfigurationError as `plan_of` does.
+    """
+    annotation = inspect.signature(func).return_annotation
+    try:
+        result = inspect.Parameter('result', inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+        hint = hint_of(func, result, owner)
+        within = getattr(hint, '__parameters__', ())
+        if variables and within:
+            hint = hint[tuple(variables.get(each, Any) for each in within)]
+        hint = variables.get(hint, hint) if isinstance(hint, typing.TypeVar) else hint
+        if is_open(hint):
+            return None
+        _check(result.name, hint)
+    except BadAnnotation as error:
+        raise ConfigurationError(str(error), what) from error
+    return _value(hint)
 
 
 def value_of(hint: Any) -> Convert:
