@@ -77,6 +77,12 @@ class Stock(lymph.Interface):
     @lymph.event('counted')
     def on_counted(self, order: Order) -> None: ...
 
+    @lymph.event('moved', check=False)
+    def on_moved(self, event: lymph.Event[Order]) -> None:
+        assert_type(event.body, Order)
+        # error: mypy[attr-defined] pyright[reportAttributeAccessIssue]
+        _ = event.body.cuont
+
     def unit(self, event: lymph.Event, order: Order, channel: lymph.ReplyChannel) -> None:
         assert_type(self.take('x'), Order)
         assert_type(self.below(1), int)
@@ -113,6 +119,18 @@ class Stock(lymph.Interface):
         @self.subscribe('sold')
         def on_both(interface: Stock, event: lymph.Event) -> None: ...
 
+        @self.subscribe('sold', check=False)
+        def on_payload(order: Order) -> None: ...
+
+        @self.subscribe('sold')
+        def on_typed(event: lymph.Event[Order]) -> None: ...
+
+        on_payload(Order('x', 1))
+        # error: mypy[arg-type] pyright[reportArgumentType]
+        on_payload(lymph.Event('sold'))
+        # error: mypy[arg-type] pyright[reportArgumentType]
+        on_typed(Order('x', 1))
+
         # error: mypy[type-var] pyright[reportArgumentType]
         @self.subscribe('sold')
         def on_nothing() -> None: ...
@@ -121,7 +139,9 @@ class Stock(lymph.Interface):
         # error: mypy[call-arg] pyright[reportCallIssue]
         on_both(self)
         assert_type(self.get_next_event('sold').source, 'str | None')
+        assert_type(self.get_next_event('sold').body, dict[str, Any])
         self.emit('sold', {'article': 'x'}, delay=1)
+        self.emit('sold', Order('x', 1))
         # error: mypy[arg-type] pyright[reportArgumentType]
         self.emit('sold', [1])
 
