@@ -81,6 +81,11 @@ class Stock(lymph.Interface):
     def look(self):
         return 'seen'
 
+    @lymph.rpc(cancel=True)
+    def willing(self):
+        self.begun.put(True)
+        self.gate.wait(30)
+
     @lymph.raw_rpc()
     def raw(self, channel, answer=True):
         if answer:
@@ -208,6 +213,17 @@ def test_kill_of_a_handler_is_heard_and_cannot_be_swallowed(caller, service, sto
     assert service.stop() == 1
     assert call.get(timeout=30) in ('Failed', 'ConnectionLost')
     assert recorder.of('rpc') == ['Killed']
+
+
+def test_both_sides_hear_that_a_call_is_cancelled(caller, inside, outside, stock):
+    assert outcome_of(request, caller, 'stock.willing', timeout=0.05) == 'Timeout'
+    eventually(lambda: inside.of('rpc') == ['Cancelled'])
+    greenlet = gevent.spawn(outcome_of, request, caller, 'stock.willing')
+    for _ in range(2):
+        assert stock.begun.get(timeout=30)
+    greenlet.kill(timeout=30)
+    eventually(lambda: inside.of('rpc') == ['Cancelled'] * 2)
+    assert outside.of('call') == outside.of('try') == ['Timeout', 'GreenletExit']
 
 
 def test_caller_hears_a_timeout_and_a_lost_connection(caller, outside, inside, stock, world, spawn):
@@ -630,9 +646,7 @@ def test_refused_attempt_goes_to_another_instance(world, caller):
     assert not any(each['state'] != 'up' for each in caller.rpc.stats()['connections'])
 
 
-def test_attempt_that_may_have_run_is_not_repeated_when_an_interceptor_refuses(
-    inside, stock, caller
-):
+def test_attempt_that_ran_is_not_repeated_when_an_interceptor_refuses(inside, stock, caller):
     def refuse(work, proceed):
         proceed()
         raise Refused('too late', 'overloaded')

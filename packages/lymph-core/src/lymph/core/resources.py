@@ -118,8 +118,7 @@ class Resource(Generic[T_co]):
         name = self.name_on(owner)
         self._log.write(logging.ERROR, name, '%s could not be closed', name, exc_info=error)
         if isinstance(owner, Component):
-            details = {'component': owner, 'resource': name, 'trace_id': trace.get_id()}
-            owner.error_hook(error, **details)
+            owner.error_hook(error, component=owner, resource=name, trace_id=trace.get_id())
 
     def __repr__(self) -> str:
         return f'<resource {self.func.__qualname__}>'

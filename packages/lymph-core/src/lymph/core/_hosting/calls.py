@@ -212,7 +212,7 @@ def _report(method: HostedMethod, error: BaseException, error_hook: Hook, log: L
     """Log what code of a class raised instead of becoming an argument; call hooks."""
     if log.admit(logging.ERROR, f'{method.subject} ({error_name(error)})'):
         log_failure(logger, error, '%s: an argument cannot be made', method.subject)
-    error_hook(error, method=method.subject)
+    error_hook(error, method=method.subject, trace_id=trace.get_id())
 
 
 def _about_options(signature: Signature, body: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from lymph.core._typing.plans import CallPlan, EventTypes
 from lymph.core._work.chains import Chain, Chains, surround
 from lymph.core._work.handling import HandlerWork
 from lymph.core._work.headers import Headers, arrived
+from lymph.core._work.units import Unit, in_unit
 from lymph.core.events import Event
 from lymph.core.failures import Killed
 from lymph.core.interceptors import Work
@@ -192,8 +193,10 @@ def hosted(
         if chain.steps:
             work = EventWork(about, event, partial(chain.enter, handler))
             surround(chain.steps, work, work.run)
+        elif Unit.needed:
+            in_unit(handler, event)
         else:
-            chain.enter(handler, event)
+            handler(event)
 
     @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
     def handle(event: Event) -> None:
