@@ -20,13 +20,16 @@ README = Path(__file__).parents[2] / 'README.md'
 
 SERVICE = """
 from __future__ import annotations
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import lymph
 from lymph.patterns.serial_events import serial_event
 
-if TYPE_CHECKING:
-    from nowhere import Order
+@dataclass
+class Order:
+    '''What somebody buys.'''
+    article: str
+    count: int = 1
 
 class Echo(lymph.Interface):
     @lymph.rpc()
@@ -244,6 +247,7 @@ def test_service_is_described_with_everything_callers_and_operators_need(stage: 
     ]
     [price] = facts['methods']
     assert price['raises'] == ['KeyError', 'ValueError']
+    assert price['parameters_schema']['$defs']['Order']['required'] == ['article']
 
 
 DESCRIBED = """interface shop@10.1.0
@@ -252,6 +256,7 @@ DESCRIBED = """interface shop@10.1.0
 shop.price@10.1.0(order: Order, currency: str = 'EUR', **) -> int | None
     Return the price.
     raises: KeyError, ValueError
+    type Order(article: text, count: whole number = 1) - What somebody buys.
     idempotent
 
 event shop.on_order@10.1.0

@@ -55,7 +55,7 @@ def test_the_builtin_interface_answers_for_every_service_name(world, service):
 
 def test_inspect_describes_all_methods(builtin):
     methods = {method['name']: method for method in builtin.inspect()['methods']}
-    assert methods['echo.echo'] == {
+    echo = {
         'name': 'echo.echo',
         'version': '1.2',
         'params': ['text=None'],
@@ -67,6 +67,7 @@ def test_inspect_describes_all_methods(builtin):
         'idempotent': False,
         'raw': False,
     }
+    assert echo.items() <= methods['echo.echo'].items()
     assert methods['echo.anything']['takes_any'] is True
     assert methods['echo.raw']['raw'] is True
     assert methods['echo.raw']['params'] == ['message', 'limit=10']

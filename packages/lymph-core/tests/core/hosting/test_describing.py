@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+import gevent.monkey
+import jsonschema
+import pydantic
 import pytest
 
 import lymph
+from lymph.core._hosting import schemas
 from lymph.patterns.serial_events import serial_event
+from lymph.testing.waiting import eventually
 
 if TYPE_CHECKING:
     from nowhere import Order
+
+
+DIALECT = 'https://json-schema.org/draft/2020-12/schema'
 
 
 class Shop(lymph.Interface):
@@ -68,6 +77,14 @@ def test_interfaces_are_described_alike_by_instances_and_workers(described):
         'sequential': False,
         'broadcast': False,
         'retry': 2,
+        'parameters_schema': {
+            '$schema': DIALECT,
+            'type': 'object',
+            'properties': {'to': {'type': 'string'}, 'text': {'type': 'string', 'default': ''}},
+            'required': ['to'],
+            'additionalProperties': False,
+        },
+        'result_schema': {},
     }
     events = {event['name']: event for event in described['events']}
     assert events['shop.on_order'] == {
@@ -81,6 +98,7 @@ def test_interfaces_are_described_alike_by_instances_and_workers(described):
         'once': False,
         'retry': 3,
         'partitions': None,
+        'payload_schema': {'$schema': DIALECT, 'type': 'object'},
     }
     assert events['shop.on_tick']['broadcast'] is True
     assert events['shop.on_first']['once'] is True
@@ -96,6 +114,9 @@ def test_method_is_described_with_all_that_callers_need(world):
     assert price['returns'] == 'int | None'
     assert price['raises'] == ['KeyError', 'ValueError']
     assert price['idempotent'] is True
+    # its annotations name what does not exist at run time, so they are not evaluated
+    assert price['parameters_schema']['properties'] == {'order': {}, 'currency': {'default': 'EUR'}}
+    assert price['result_schema'] == {}
 
 
 class Undocumented(Shop):
@@ -106,3 +127,129 @@ def test_docstring_of_a_base_class_is_not_that_of_an_interface(world):
     service = world.container((Undocumented, 'shop'))
     described = lymph.Proxy(world.container(), service.endpoint, 'lymph', timeout=5).inspect()
     assert described['interfaces'][0]['help'] == ''
+
+
+# Schemas.
+
+
+@dataclasses.dataclass
+class Line:
+    """A line of an order."""
+
+    article: str
+    count: int = 1
+
+
+class Slow(pydantic.BaseModel):
+    """Its schema is made when `GATE` is open."""
+
+    @classmethod
+    def model_json_schema(cls, **options):
+        with GATE:
+            return {'title': 'Slow'}
+
+
+class Failing(pydantic.BaseModel):
+    @classmethod
+    def model_json_schema(cls, **options):
+        raise SystemExit('not me')
+
+
+# a lock of native threads, also where gevent has patched them
+GATE = gevent.monkey.get_original('_thread', 'allocate_lock')()
+
+
+class Typed(lymph.Interface):
+    @lymph.rpc()
+    def order(self, lines: list[Line], note: str | None = None) -> Line:
+        """Order something."""
+
+    @lymph.rpc()
+    def odd(self, number: int) -> complex:
+        """Return what does not travel."""
+
+    @lymph.event('ordered')
+    def on_ordered(self, line: Line):
+        pass
+
+    @serial_event('counted')
+    def on_counted(self, event: lymph.Event[Line]):
+        pass
+
+    @lymph.task()
+    def pack(self, line: Line):
+        pass
+
+
+def inspected(world, *classes):
+    service = world.container(*((cls, cls.__name__.lower()) for cls in classes))
+    return facts_of(lymph.Proxy(world.container(), service.endpoint, 'lymph', timeout=30))
+
+
+def facts_of(proxy):
+    answer = proxy.inspect()
+    kinds = ('methods', 'events', 'tasks')
+    return {each['name']: each for kind in kinds for each in answer[kind]}
+
+
+def test_schemas_of_parameters_results_payloads_and_tasks_are_described(world):
+    facts = inspected(world, Typed)
+    order = facts['typed.order']['parameters_schema']
+    assert order['properties'] == {
+        'lines': {'type': 'array', 'items': {'$ref': '#/$defs/Line'}},
+        'note': {'anyOf': [{'type': 'string'}, {'type': 'null'}], 'default': None},
+    }
+    assert order['required'] == ['lines']
+    assert order['$defs']['Line']['description'] == 'A line of an order.'
+    result = facts['typed.order']['result_schema']
+    assert result == {'$schema': DIALECT, '$ref': '#/$defs/Line', '$defs': order['$defs']}
+    for name in ('typed.on_ordered', 'typed.on_counted'):
+        assert facts[name]['payload_schema'] == result
+    assert facts['typed.pack']['parameters_schema']['required'] == ['line']
+    assert facts['lymph.ping']['parameters_schema']['properties'] == {'payload': {'default': None}}
+    for fact in facts.values():
+        for key in ('parameters_schema', 'result_schema', 'payload_schema'):
+            jsonschema.Draft202012Validator.check_schema(fact.get(key, {}))
+
+
+def test_result_that_cannot_be_described_is_named_and_has_an_open_schema(world):
+    odd = inspected(world, Typed)['typed.odd']
+    assert odd['parameters_schema']['required'] == ['number']
+    assert odd['result_schema'] == {}
+    assert odd['schema_problem'].startswith('result: in the annotation complex, complex is not a')
+
+
+def test_type_whose_schema_raises_does_not_keep_others_from_being_described(world):
+    class Broken(lymph.Interface):
+        @lymph.rpc()
+        def fail(self, it: Failing):
+            pass
+
+    facts = inspected(world, Broken, Typed)
+    assert facts['broken.fail']['schema_problem'] == 'SystemExit: not me'
+    assert facts['broken.fail']['params'] == ['it: Failing']
+    assert facts['typed.pack']['parameters_schema']['required'] == ['line']
+
+
+def test_slow_schema_neither_blocks_the_loop_nor_fails_the_inspection(world, monkeypatch):
+    class Slowly(lymph.Interface):
+        @lymph.rpc()
+        def wait(self, it: Slow):
+            pass
+
+    monkeypatch.setattr(schemas, '_PATIENCE', 0.05)
+    service = world.container((Slowly, 'slowly'))
+    proxy = lymph.Proxy(world.container(), service.endpoint, 'lymph', timeout=30)
+    with GATE:
+        wait = facts_of(proxy)['slowly.wait']
+        assert wait['schema_problem'] == 'its schema is not made yet: ask again'
+        assert proxy.ping(payload=1) == 1
+    eventually(lambda: 'parameters_schema' in facts_of(proxy)['slowly.wait'])
+
+
+def test_schemas_that_are_too_large_together_are_left_out(world, monkeypatch):
+    monkeypatch.setattr(schemas, '_MOST', 20)
+    facts = inspected(world, Typed)
+    problems = [each.get('schema_problem', '') for each in facts.values()]
+    assert any(each.endswith('those of all methods are too large') for each in problems)
+    assert any('parameters_schema' in each for each in facts.values())

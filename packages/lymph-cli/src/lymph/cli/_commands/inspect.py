@@ -20,9 +20,10 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli._running.inspect:run')
     Print what a service offers, as an instance of each of its versions describes it.
 
     That is its methods with parameters, types, errors and documentation, the events that it
-    handles, and its tasks, sorted by name and version. ADDRESS is the name of a service,
-    NAME@VERSION for a version of it, NAME:IDENTITY for the instance whose identity begins with
-    IDENTITY, or the endpoint of an instance (tcp://HOST:PORT).
+    handles, and its tasks, sorted by name and version, with the classes that they name. --json has
+    their JSON Schemas. ADDRESS is the name of a service, NAME@VERSION for a version of it,
+    NAME:IDENTITY for the instance whose identity begins with IDENTITY, or the endpoint of an
+    instance (tcp://HOST:PORT).
     """,
 )
 @click.argument('address', shell_complete=services)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lymph.cli._arguments.subjects import serves, version_order
+from lymph.cli._display.schemas import SCHEMAS
 from lymph.cli.outcomes import OperationFailed
 from lymph.config.printable import quoted
 from lymph.core.versioning import Version
@@ -166,13 +167,19 @@ def _is_count(value: Any) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool))
 
 
+def _is_schema(value: Any) -> bool:
+    return value is None or isinstance(value, (dict, bool))
+
+
 _TEXT = ('text', _is_text)
 _TEXTS = ('a list of text', _are_texts)
 _FLAG = ('true or false', _is_flag)
 _COUNT = ('a number', _is_count)
+_SCHEMA = ('a JSON Schema', _is_schema)
 
 _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    **dict.fromkeys(('version', 'help', 'returns', 'queue', 'class'), _TEXT),
+    **dict.fromkeys(('version', 'help', 'returns', 'queue', 'class', 'schema_problem'), _TEXT),
+    **dict.fromkeys(SCHEMAS, _SCHEMA),
     **dict.fromkeys(('params', 'raises', 'types'), _TEXTS),
     **dict.fromkeys(('takes_any', 'idempotent', 'raw', 'sequential', 'broadcast', 'once'), _FLAG),
     **dict.fromkeys(('retry', 'partitions'), _COUNT),

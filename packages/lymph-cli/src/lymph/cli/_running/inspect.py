@@ -9,6 +9,7 @@ from click.exceptions import Exit
 
 from lymph.cli._arguments.instances import parse_wanted
 from lymph.cli._display.descriptions import Description, Fact
+from lymph.cli._display.schemas import type_lines
 from lymph.cli._running.asking import open_client
 from lymph.cli._running.describing import ask_endpoint, ask_service
 from lymph.cli.outcomes import FAILED
@@ -98,6 +99,10 @@ def _details(fact: Fact) -> Iterator[str]:
     for name in ('queue', 'retry', 'partitions'):
         if fact.get(name):
             yield f'{name}: {fact[name]}'
+    for text in type_lines(fact):
+        yield f'type {text}'
+    if fact.get('schema_problem'):
+        yield f'schema: {fact["schema_problem"]}'
     marks = [name for name in _MARKS if fact.get(name)]
     if marks:
         yield ', '.join(marks)

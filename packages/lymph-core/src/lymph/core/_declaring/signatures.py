@@ -34,7 +34,8 @@ class Signature:
         self._func = func
         self._returns = signature.return_annotation
         self.takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        self._filled = frozenset(p.name for p in filled if p.kind is p.POSITIONAL_OR_KEYWORD)
+        #: the names of parameters that the framework fills
+        self.filled = frozenset(p.name for p in filled if p.kind is p.POSITIONAL_OR_KEYWORD)
         self._names = frozenset(p.name for p in self.parameters)
         self._required = frozenset(p.name for p in self.parameters if p.default is p.empty)
 
@@ -50,7 +51,7 @@ class Signature:
         if missing:
             return f'missing argument {", ".join(map(repr, missing))} (takes: {self})'
         for key in given:
-            if key in self._filled if self.takes_any else key not in self._names:
+            if key in self.filled if self.takes_any else key not in self._names:
                 close = close_name(key, self._names)
                 hint = f'; did you mean {close!r}?' if close else ''
                 return f'unexpected argument {quoted(key)} (takes: {self}){hint}'

@@ -12,6 +12,7 @@ from lymph.core._hosting.describing import (
     describe_tasks,
 )
 from lymph.core._hosting.methods import MethodTable
+from lymph.core._hosting.schemas import SchemaTable
 from lymph.core._monitoring.loglevels import LogLevels
 from lymph.core.decorators import rpc
 from lymph.core.interfaces import Interface, InterfaceHost
@@ -39,6 +40,7 @@ class BuiltinInterface(Interface):
         self._methods = methods
         self._status = status
         self._interfaces = interfaces
+        self._schemas = SchemaTable()
 
     @rpc(idempotent=True)
     def ping(self, payload: Any = None) -> Any:
@@ -52,14 +54,20 @@ class BuiltinInterface(Interface):
 
     @rpc(idempotent=True)
     def inspect(self) -> dict[str, Any]:
-        """Describe all interfaces: their methods, event handlers and tasks."""
+        """Describe all interfaces: their methods, event handlers and tasks, with JSON Schemas."""
         interfaces = list(self._interfaces())
+        methods = list(self._methods)
+        self._schemas.make({type(each) for each in (*interfaces, *(m.interface for m in methods))})
         return {
             'identity': self.container.identity,
             'interfaces': [describe_interface(each) for each in interfaces],
-            'methods': [describe_method(each) for each in self._methods],
-            'events': [fact for each in interfaces for fact in describe_events(each)],
-            'tasks': [fact for each in interfaces for fact in describe_tasks(each)],
+            'methods': [describe_method(each, self._schemas.of) for each in methods],
+            'events': [
+                fact for each in interfaces for fact in describe_events(each, self._schemas.of)
+            ],
+            'tasks': [
+                fact for each in interfaces for fact in describe_tasks(each, self._schemas.of)
+            ],
         }
 
     @rpc(idempotent=True)

@@ -7,7 +7,7 @@ keys, so readers must ignore keys that they do not know and cope without those t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lymph.core._declaring.declarations import declared
@@ -17,6 +17,10 @@ from lymph.events.queue_names import queue_name
 from lymph.patterns._serial_events.declaring import SerialDeclaration
 
 __all__ = ['describe_events', 'describe_interface', 'describe_method', 'describe_tasks']
+
+
+#: returns the facts about the schemas of a declaration of an interface
+SchemasOf = Callable[[Interface, str], Mapping[str, Any]]
 
 
 def describe_interface(interface: Interface) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def describe_interface(interface: Interface) -> dict[str, Any]:
     }
 
 
-def describe_method(method: HostedMethod) -> dict[str, Any]:
+def describe_method(method: HostedMethod, schemas: SchemasOf) -> dict[str, Any]:
     """Return what a caller has to know of a method.
 
     `raises` are class names, which are also the names of the RemoteErrors that callers get.
@@ -46,10 +50,11 @@ def describe_method(method: HostedMethod) -> dict[str, Any]:
         'idempotent': declaration.idempotent,
         'raw': declaration.raw,
         **declaration.signature.facts(),
+        **schemas(method.interface, method.subject.rpartition('.')[2]),
     }
 
 
-def describe_events(interface: Interface) -> Iterator[dict[str, Any]]:
+def describe_events(interface: Interface, schemas: SchemasOf) -> Iterator[dict[str, Any]]:
     """Yield facts about each event handler, serial ones included.
 
     `partitions` is the number of partitions of a serial handler, None for any other.
@@ -64,6 +69,7 @@ def describe_events(interface: Interface) -> Iterator[dict[str, Any]]:
             'once': handler.once,
             'retry': handler.retry,
             'partitions': None,
+            **schemas(interface, name),
         }
     for name, serial in declared(type(interface), SerialDeclaration).items():
         yield {
@@ -75,10 +81,11 @@ def describe_events(interface: Interface) -> Iterator[dict[str, Any]]:
             'once': False,
             'retry': serial.retry,
             'partitions': serial.partition_count,
+            **schemas(interface, name),
         }
 
 
-def describe_tasks(interface: Interface) -> Iterator[dict[str, Any]]:
+def describe_tasks(interface: Interface, schemas: SchemasOf) -> Iterator[dict[str, Any]]:
     """Yield facts about each task."""
     for name, task in interface.tasks.items():
         yield {
@@ -89,6 +96,7 @@ def describe_tasks(interface: Interface) -> Iterator[dict[str, Any]]:
             'broadcast': task.broadcast,
             'retry': task.retry,
             **task.signature.facts(),
+            **schemas(interface, name),
         }
 
 
