@@ -317,7 +317,9 @@ class Refused(Nack):
 
     executed: ClassVar[Executed] = 'no'
 
-    def __init__(self, text: str = '', reason: Reason = FORBIDDEN, **facts: Any) -> None:
+    def __init__(
+        self, text: str = '', reason: Reason = FORBIDDEN, **facts: Unpack[CallFacts]
+    ) -> None:
         super().__init__(text, reason, **facts)
 
 

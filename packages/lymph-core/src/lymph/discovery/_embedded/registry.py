@@ -17,7 +17,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lymph.config import ConfigView, Location
 from lymph.config.printable import printable, quoted
@@ -37,6 +37,11 @@ from lymph.discovery.base import RPC, BaseServiceRegistry, check_registration
 from lymph.discovery.names import escape
 from lymph.exceptions import LookupFailure, RegistrationFailure
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lymph.core.components import ComponentParts
+
 __all__ = ['EmbeddedServiceRegistry']
 
 logger = logging.getLogger(__name__)
@@ -54,7 +59,11 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     beyond_host = False
 
     def __init__(
-        self, path: str | None = None, *, where: Location | str | None = None, **kwargs: Any
+        self,
+        path: str | None = None,
+        *,
+        where: Location | str | None = None,
+        **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
         self.directory = state_directory('registry', path=path, where=where)
