@@ -1,13 +1,15 @@
 """What mypy and pyright say to a user's project, with lymph installed from its wheels.
 
 The project is in `typed/`. Above a line that the checkers have to reject, a comment says how:
-``# error: mypy[arg-type] pyright[reportArgumentType]``. All other lines have to pass.
+``# error: mypy[arg-type] pyright[reportArgumentType]``. All other lines have to pass, and so have
+the examples of docs/proxies.md.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent / 'typed'
+GUIDE = Path(__file__).parents[1] / 'docs' / 'proxies.md'
 PYTHONS = ('3.10', '3.13')
 
 #: file, line, and the code of an error there
@@ -33,12 +36,12 @@ def marked(checker: str) -> set[Error]:
     }
 
 
-def start(*command: object) -> subprocess.Popen[str]:
+def start(folder: Path, *command: object) -> subprocess.Popen[str]:
     # without what the developer has installed: node, settings, caches
-    env = {'HOME': '/nonexistent', 'PATH': '/usr/bin:/bin', 'LANG': 'C.UTF-8'}
+    env = {'HOME': '/nonexistent', 'PATH': '/nonexistent', 'LANG': 'C.UTF-8'}
     return subprocess.Popen(
-        [str(word) for word in command],
-        cwd=PROJECT,
+        [sys.executable, '-m', *map(str, command)],
+        cwd=folder,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -46,10 +49,10 @@ def start(*command: object) -> subprocess.Popen[str]:
     )
 
 
-def mypy(python: Path, version: str, cache: Path) -> subprocess.Popen[str]:
+def mypy(folder: Path, python: Path, version: str) -> subprocess.Popen[str]:
     options = ['--strict', '--config-file=', '--no-error-summary', '--hide-error-context']
-    where = ['--python-executable', python, '--cache-dir', cache, '--python-version', version]
-    return start(sys.executable, '-m', 'mypy', *options, *where, '.')
+    where = ['--python-executable', python, '--python-version', version]
+    return start(folder, 'mypy', *options, *where, '.')
 
 
 def mypy_errors(output: str) -> Iterator[Error]:
@@ -57,9 +60,9 @@ def mypy_errors(output: str) -> Iterator[Error]:
         yield file, int(line), code
 
 
-def pyright(python: Path, version: str) -> subprocess.Popen[str]:
-    where = ['--pythonpath', python, '--pythonversion', version, '--project', PROJECT]
-    return start(sys.executable, '-m', 'pyright', '--outputjson', *where)
+def pyright(folder: Path, python: Path, version: str) -> subprocess.Popen[str]:
+    where = ['--pythonpath', python, '--pythonversion', version, '--project', folder]
+    return start(folder, 'pyright', '--outputjson', *where)
 
 
 def pyright_errors(output: str) -> Iterator[Error]:
@@ -78,8 +81,11 @@ def said(
 ) -> dict[str, list[set[Error]]]:
     """What the checkers report for each version of Python, by the name of the checker."""
     python = alone('lymph-testing')
-    cache = tmp_path_factory.mktemp('mypy')
-    running = [(mypy(python, each, cache), pyright(python, each)) for each in PYTHONS]
+    folder = tmp_path_factory.mktemp('typed') / 'project'
+    shutil.copytree(PROJECT, folder)
+    examples = re.findall(r'^```python\n(.*?)^```', GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    (folder / 'guide.py').write_text('\n\n'.join(examples))
+    running = [(mypy(folder, python, each), pyright(folder, python, each)) for each in PYTHONS]
     output = [(a.communicate()[0], b.communicate()[0]) for a, b in running]
     return {
         'mypy': [set(mypy_errors(each)) for each, _ in output],
