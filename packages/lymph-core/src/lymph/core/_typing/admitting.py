@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import msgspec.inspect as nodes
@@ -13,10 +13,11 @@ from lymph.config.printable import printable
 from lymph.core._typing.hints import BadAnnotation, wording
 from lymph.core.failures import Killed, error_line, error_text
 
-__all__ = ['check_hint', 'is_mapping', 'type_node']
+__all__ = ['Needs', 'check_hint', 'is_mapping', 'needs_of', 'type_node']
 
 _ADVICE: Final = 'or declare the method with check=False'
 _TEXT: Final = 300  # characters of an error of msgspec
+_BYTES: Final = (nodes.BytesType, nodes.ByteArrayType, nodes.MemoryViewType)
 
 #: what msgspec says -> what we say
 _REASONS: Final = [
@@ -47,7 +48,8 @@ def check_hint(name: str, hint: Any) -> None:
     try:
         msgspec.msgpack.Decoder(hint)
         node = type_node(hint)
-        problem = None if node is None else next(_problems(node, set()), None)
+        problems = [] if node is None else [_problem(each) for each in _all_in(node, set())]
+        problem = next(filter(None, problems), None)
     except Killed:
         raise
     except BaseException as error:
@@ -87,6 +89,31 @@ def type_node(hint: Any) -> Any:
         raise
 
 
+class Needs(NamedTuple):
+    """What has to be looked at when values of a type are made, apart from what msgspec does."""
+
+    bytes: bool  # text is not to be taken for bytes
+    keys: bool  # keys of mappings may be numbers in text
+    classes: bool  # there are classes that msgspec does not know
+
+
+def needs_of(hint: Any) -> Needs:
+    """Return what a type that `check_hint` accepts needs."""
+    node = type_node(hint)
+    if node is None:
+        return Needs(True, True, True)
+    found = list(_all_in(node, set()))
+    text = (nodes.StrType, nodes.AnyType)
+    return Needs(
+        any(isinstance(each, _BYTES) for each in found),
+        any(
+            isinstance(each, nodes.DictType) and not isinstance(each.key_type, text)
+            for each in found
+        ),
+        any(isinstance(each, nodes.CustomType) for each in found),
+    )
+
+
 def _alternatives(node: Any) -> Iterator[Any]:
     if isinstance(node, nodes.Metadata):
         yield from _alternatives(node.type)
@@ -114,27 +141,32 @@ def _reason(hint: Any, error: BaseException) -> str:
     return f'expected a type that can be checked, found {wording(hint)}: {found}; correct it'
 
 
-def _problems(node: Any, seen: set[int]) -> Iterator[str]:
-    """Yield what is wrong with a type, or with those inside of it."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
+def _problem(node: Any) -> str | None:
+    """Return what is wrong with a type, not with those inside of it."""
     cls = getattr(node, 'cls', None)
     if isinstance(node, nodes.CustomType):
         if cls is not object and not hasattr(cls, '__pydantic_validator__'):
-            yield (
+            return (
                 f'{wording(cls)} is not a type that can be checked; write a builtin type, a '
                 'dataclass, TypedDict, NamedTuple, Enum, attrs class, msgspec.Struct or pydantic '
                 'model'
             )
     elif isinstance(node, nodes.DataclassType) and hasattr(cls, '__pydantic_validator__'):
-        yield f'{wording(cls)} is a dataclass of pydantic; write a pydantic.BaseModel'
+        return f'{wording(cls)} is a dataclass of pydantic; write a pydantic.BaseModel'
     elif isinstance(node, nodes.TimeDeltaType):
-        yield 'a timedelta does not travel; write float, a number of seconds'
+        return 'a timedelta does not travel; write float, a number of seconds'
     elif isinstance(node, (nodes.ExtType, nodes.RawType)):
-        yield f'{type(node).__name__} is not a type of values'
-    for each in _inside(node):
-        yield from _problems(each, seen)
+        return f'{type(node).__name__} is not a type of values'
+    return None
+
+
+def _all_in(node: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield a type and all of which it is made, each once."""
+    if id(node) not in seen:
+        seen.add(id(node))
+        yield node
+        for each in _inside(node):
+            yield from _all_in(each, seen)
 
 
 def _inside(node: Any) -> Iterator[Any]:

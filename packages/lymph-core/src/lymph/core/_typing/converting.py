@@ -8,12 +8,13 @@ that is a key of a mapping, since all keys in JSON are text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
+from lymph.core._typing.admitting import needs_of
 from lymph.core._typing.explaining import explained
 from lymph.core._typing.misfits import Misfit
 from lymph.core._typing.models import validated
@@ -32,19 +33,28 @@ def _made(kind: Any, value: Any) -> Any:
     return value  # msgspec checks its type
 
 
+def _converter(hint: Any) -> Callable[[Any], Any]:
+    """Return the function that makes a value of a type; it raises what msgspec raises."""
+    options: dict[str, Any] = {}
+    needs = needs_of(hint)
+    if needs.bytes:
+        options['builtin_types'] = _NATIVE
+    if needs.keys:
+        options['str_keys'] = True
+    if needs.classes:
+        options['dec_hook'] = _made
+    convert = msgspec.convert
+    if options:
+        return partial(convert, type=hint, **options)
+    return lambda value: convert(value, hint)  # each keyword costs more than a small value
+
+
 class Value:
     """Makes a value of the type `hint` from what travels; raises Misfit."""
 
     def __init__(self, hint: Any) -> None:
         self._hint = hint
-        self._convert = partial(
-            msgspec.convert,
-            type=hint,
-            strict=True,
-            builtin_types=_NATIVE,
-            str_keys=True,
-            dec_hook=_made,
-        )
+        self._convert = _converter(hint)
 
     def __call__(self, value: Any) -> Any:
         """Return the converted value."""
@@ -66,17 +76,19 @@ class Arguments:
         fields = [(name, hint, msgspec.UNSET) for name, hint in hints.items()]
         kind = msgspec.defstruct('Arguments', fields, kw_only=True, gc=False)
         self._hints = hints
-        self._convert = Value(kind)
+        self._kind = kind
+        self._convert = _converter(kind)
         self._others = None if others is None else Value(others)
 
     def __call__(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the converted arguments; there are those of `hints` and, if taken, others."""
         try:
             made = self._convert(arguments)
-        except Misfit as misfit:
-            if misfit.steps:
-                raise
-            raise self._named(arguments, misfit) from misfit.__cause__
+        except Killed:
+            raise
+        except BaseException as error:
+            misfit = explained(error, arguments, self._convert, self._kind)
+            raise misfit if misfit.steps else self._named(arguments, misfit) from error
         hints = self._hints
         if len(arguments) == len(hints) and self._others is None:
             return msgspec.structs.asdict(made)
