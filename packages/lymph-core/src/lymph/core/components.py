@@ -15,6 +15,7 @@ from lymph.config import Location
 from lymph.config.places import noted
 from lymph.core import trace
 from lymph.core._loop.hooks import Hook
+from lymph.core._work.forms import check_hooks
 from lymph.core._work.names import check_resource_names
 from lymph.core.failures import Killed, described, log_failure
 from lymph.core.greenlets import Greenlet, Pool
@@ -60,6 +61,7 @@ class Component:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_resource_names(cls)
+        check_hooks(cls)
 
     def __init__(
         self,

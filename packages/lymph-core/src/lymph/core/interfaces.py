@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from gevent.queue import Empty, Queue
 
 from lymph.core import trace
-from lymph.core._declaring.callables import deferred_form
 from lymph.core._declaring.calling import CallsServices
 from lymph.core._declaring.checking import check_class, is_reserved
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
@@ -22,6 +21,7 @@ from lymph.core._declaring.subscribing import takes_interface
 from lymph.core._declaring.tasks import Task
 from lymph.core._typing.payloads import Payload
 from lymph.core._typing.plans import event_plan
+from lymph.core._work.forms import deferred_form
 from lymph.core._work.handling import HandlerWork
 from lymph.core.call_options import seconds_to_wait
 from lymph.core.components import Component, Componentized

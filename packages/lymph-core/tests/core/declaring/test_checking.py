@@ -11,6 +11,7 @@ import pytest
 
 import lymph
 from lymph.core._declaring.checking import _OFFERED, own_names
+from lymph.core.components import Component
 from lymph.core.interfaces import Interface
 from lymph.exceptions import ConfigurationError
 from lymph.patterns.serial_events import serial_event
@@ -308,6 +309,15 @@ def test_hook_that_nothing_would_run_is_rejected(hook):
     for func in (generate, wait):
         with pytest.raises(TypeError, match=f'{hook}: lymph calls this method itself, and it is a'):
             type('Shop', (Interface,), {hook: func})
+
+
+@pytest.mark.parametrize('base', [Component, lymph.Plugin, Interface])
+def test_hook_of_any_component_that_nothing_would_run_is_rejected(base):
+    with pytest.raises(TypeError, match=r'^\S*Audit\.on_stop: lymph calls .*, and it is an async'):
+
+        class Audit(base):
+            async def on_stop(self):
+                pass
 
 
 def test_hooks_and_values_of_the_framework_may_be_overridden():

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 from typing import Any, Final
 
 from lymph.config.printable import printable
+from lymph.core._work.forms import deferred_form
 from lymph.core.failures import described
 
-__all__ = ['check_retry', 'deferred_form', 'expect_method', 'form_problem', 'name_of']
+__all__ = ['check_retry', 'expect_method', 'form_problem', 'name_of']
 
 _NAME: Final = 200  # characters of the name of a function
-#: how many callables may lie one within the other, as in ``partial(partial(function))``
-_LAYERS: Final = 20
-
-_CACHE: Final = type(functools.lru_cache(len))
 #: forms of an attribute that Python does not call with the interface as first argument
 _UNBOUND: Final = staticmethod, classmethod, property, functools.cached_property
 #: forms that take no attribute, where a declaration could be kept
@@ -56,39 +52,6 @@ def form_problem(func: Any) -> str | None:
     if not (callable(func) and hasattr(type(func), '__get__')) or isinstance(func, _BUILTIN):
         return f'{described(func)}, which is no function; write a `def` that calls it'
     return None
-
-
-def deferred_form(func: object) -> str | None:
-    """Return what `func` is if calling it only makes a coroutine or a generator, None otherwise.
-
-    Objects that return what another callable returns stand for that callable: partial objects,
-    caches, methods, objects with `__call__`. Decorated functions do not: a decorator may run the
-    coroutine, or make a list of what the generator yields.
-    """
-    for _ in range(_LAYERS):
-        if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
-            return 'an async function; write `def` and call what waits directly'
-        if inspect.isgeneratorfunction(func):
-            return 'a generator function; return a list, or do the work in the method'
-        inner = _called(func)
-        if inner is None:
-            return None
-        func = inner
-    return None
-
-
-def _called(func: Any) -> object:
-    """Return the callable whose result `func` returns as it is, None if there is none."""
-    if isinstance(func, (functools.partial, functools.partialmethod)):
-        return func.func
-    if isinstance(func, (types.MethodType, staticmethod, classmethod)):
-        return func.__func__
-    if isinstance(func, _CACHE):
-        return func.__wrapped__
-    if isinstance(func, (types.FunctionType, type)):
-        return None
-    call = inspect.getattr_static(type(func), '__call__', None)
-    return call if isinstance(call, types.FunctionType) else None
 
 
 def check_retry(retry: object) -> None:

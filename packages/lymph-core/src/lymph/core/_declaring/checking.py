@@ -22,10 +22,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lymph.config.printable import printable
-from lymph.core._declaring.callables import deferred_form, form_problem, name_of
+from lymph.core._declaring.callables import form_problem, name_of
 from lymph.core._declaring.class_bodies import Noted, noted_in
 from lymph.core._declaring.declarations import Declaration, declaration_of
 from lymph.core._declaring.own_queues import check_queues
+from lymph.core._work.forms import deferred_form
 from lymph.core.failures import described
 
 __all__ = ['check_class', 'is_reserved', 'own_names']

@@ -7,7 +7,8 @@ import types
 from typing import Any
 
 from lymph.config.printable import QUOTED, printable
-from lymph.core._declaring.callables import deferred_form, name_of
+from lymph.core._declaring.callables import name_of
+from lymph.core._work.forms import deferred_form
 from lymph.core.failures import described
 from lymph.exceptions import SubscriptionError
 

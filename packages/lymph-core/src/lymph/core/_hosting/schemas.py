@@ -7,17 +7,16 @@ asked for again. A type that cannot be described has a text about it instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import gevent
 
+from lymph.config.lazy import lazy
 from lymph.config.printable import printable
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core._declaring.tasks import Task
-from lymph.core._typing.bounded_schemas import finished, size_of
 from lymph.core._typing.hints import BadAnnotation, Hints
-from lymph.core._typing.method_schemas import arguments_schema, value_schema
 from lymph.core._typing.plans import CallTypes
 from lymph.core.failures import error_line
 from lymph.core.interfaces import Interface
@@ -31,6 +30,11 @@ _TEXT: Final = 300  # characters about a type that cannot be described
 
 Facts = dict[str, Any]
 Key = tuple[type, str]
+
+_arguments_schema: Callable[..., Facts] = lazy('lymph.core._typing.method_schemas:arguments_schema')
+_value_schema: Callable[..., Facts] = lazy('lymph.core._typing.method_schemas:value_schema')
+_finished: Callable[..., Facts] = lazy('lymph.core._typing.bounded_schemas:finished')
+_size_of: Callable[[Any], int] = lazy('lymph.core._typing.bounded_schemas:size_of')
 
 
 class SchemaTable:
@@ -46,6 +50,7 @@ class SchemaTable:
         wanted = {(cls, name): each for cls in classes for name, each in _declarations(cls)}
         missing = {key: each for key, each in wanted.items() if key not in self._made}
         if missing and (self._running is None or self._running.ready()):
+            _value_schema(Any)  # imports the module here rather than in the other thread
             self._running = gevent.get_hub().threadpool.spawn(_make_all, missing, self._made)
         if missing:
             self._running.wait(_PATIENCE)
@@ -73,7 +78,7 @@ def _make_all(wanted: Mapping[Key, Any], made: dict[Key, tuple[Facts, int]]) -> 
         try:
             handles = isinstance(declaration, (EventDeclaration, SerialDeclaration))
             facts = (_of_event if handles else _of_call)(declaration, cls, name)
-            size = sum(size_of(each) for each in facts.values() if each)
+            size = sum(_size_of(each) for each in facts.values() if each)
         except BaseException as error:  # noqa: BLE001 - code of the classes runs
             facts, size = {'schema_problem': error_line(error, _TEXT)}, 0
         made[cls, name] = facts, size
@@ -81,7 +86,7 @@ def _make_all(wanted: Mapping[Key, Any], made: dict[Key, tuple[Facts, int]]) -> 
 
 def _of_event(declaration: Any, cls: type, name: str) -> Facts:
     plan = declaration.types.plan(cls, name)
-    schema = finished({'type': 'object'}, {}) if plan is None else value_schema(plan.hint)
+    schema = _finished({'type': 'object'}, {}) if plan is None else _value_schema(plan.hint)
     return {'payload_schema': schema}
 
 
@@ -97,9 +102,9 @@ def _of_call(declaration: Any, cls: type, name: str) -> Facts:
     defaults = {
         each.name: each.default for each in signature.parameters if each.default is not each.empty
     }
-    facts = {'parameters_schema': arguments_schema(parameters, defaults, others, signature.filled)}
+    facts = {'parameters_schema': _arguments_schema(parameters, defaults, others, signature.filled)}
     try:
-        return {**facts, 'result_schema': value_schema(result, result=True)}
+        return {**facts, 'result_schema': _value_schema(result, result=True)}
     except BadAnnotation as error:
         return {**facts, 'result_schema': {}, 'schema_problem': printable(str(error), _TEXT)}
 

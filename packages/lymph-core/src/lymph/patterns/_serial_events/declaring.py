@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from lymph.core._declaring.callables import check_retry, deferred_form, expect_method, name_of
+from lymph.core._declaring.callables import check_retry, expect_method, name_of
 from lymph.core._declaring.declarations import declare
 from lymph.core._declaring.signatures import expect_parameters
 from lymph.core._typing.plans import EventTypes
+from lymph.core._work.forms import deferred_form
 from lymph.core.events import Event
 from lymph.core.failures import described
 from lymph.events.topics import check_pattern
