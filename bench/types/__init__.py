@@ -1,0 +1,1 @@
+"""What it costs to check and convert arguments by their annotations."""
