@@ -160,7 +160,7 @@ def test_objects_of_all_kinds_travel_there_and_back(client, service):
         ({'order': {**ORDER, 'id': '1'}}, 'order.id: expected a whole number, found text'),
         ({'order': {**ORDER, 'color': 'blue'}}, "order.color: expected one of 'red', found 'blue'"),
         ({'order': {**ORDER, 'id': -1}}, 'order: an id is not negative'),
-        ({'order': {**ORDER, 'id': 13}}, "order: LookupError: unlucky"),
+        ({'order': {**ORDER, 'id': 13}}, 'order: LookupError was raised while it was made'),
         ({'order': ORDER, 'count': True}, 'count: expected a whole number, found true or false'),
         ({'order': ORDER, 'note': 5}, 'note: expected text or None, found a whole number'),
         ({'count': 1}, "missing argument 'order'"),

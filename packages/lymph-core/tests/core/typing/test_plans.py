@@ -16,7 +16,7 @@ import pydantic
 import pytest
 
 from lymph.core._typing.misfits import Misfit
-from lymph.core._typing.plans import event_plan, plan_of, value_of
+from lymph.core._typing.plans import event_plan, plan_of, result_of
 from lymph.core.events import Event
 from lymph.exceptions import ConfigurationError
 
@@ -93,6 +93,8 @@ class Shop:
     def queue(self, queue: collections.deque[Order]) -> None: ...
     def itself(self, shop: Shop) -> None: ...
     def free(self, a, b: Any = 1, c: object = None) -> None: ...
+    def orders(self) -> list[Order]: ...
+    def strange(self) -> Plain: ...
     def result(self, a) -> OnlyForCheckers: ...  # type: ignore[no-untyped-def]
 
     def event(self, event: Event) -> None: ...
@@ -138,7 +140,16 @@ def test_annotations_of_a_wrapped_function_are_those_of_the_function_inside():
     @functools.wraps(Shop.quoted)
     def wrapper(*args: Any, **kwargs: Any) -> None: ...
 
-    assert plan_of('m', wrapper).convert({'a': [{'id': 1}]}) == {'a': [Order(1)]}
+    for func in (wrapper, functools.partial(Shop.quoted), functools.cache(Shop.quoted)):
+        assert plan_of('m', func).convert({'a': [{'id': 1}]}) == {'a': [Order(1)]}
+
+
+class Callee:
+    def __call__(self, interface: Any, order: Order) -> None: ...
+
+
+def test_annotations_of_an_object_are_those_of_its_call():
+    assert plan_of('m', Callee()).convert({'order': {'id': 1}}) == {'order': Order(1)}
 
 
 def test_a_parameter_with_the_default_none_takes_none():
@@ -221,12 +232,13 @@ def test_a_payload_that_is_no_mapping_is_refused(name):
 
 
 def test_a_result_is_converted_by_its_annotation():
-    assert value_of(list[Order])([{'id': 1}]) == [Order(1)]
-    assert value_of(Any)('x') == 'x'
-    with pytest.raises(Misfit):
-        value_of(int)('x')
-    with pytest.raises(ConfigurationError):
-        value_of(Plain)
+    convert = result_of('Shop.orders', Shop.orders, Shop)
+    assert convert([{'id': 1}]) == [Order(1)]
+    with pytest.raises(Misfit, match=r'^\[0\]\.id: expected a whole number, found text'):
+        convert([{'id': 'x'}])
+    assert result_of('f', lambda self: None) is None
+    with pytest.raises(ConfigurationError, match=r'^Shop\.strange: result: '):
+        result_of('Shop.strange', Shop.strange, Shop)
 
 
 def test_msgspec_is_imported_only_where_an_annotation_needs_it():

@@ -19,6 +19,7 @@ from lymph.core._typing.explaining import explained
 from lymph.core._typing.misfits import Misfit
 from lymph.core._typing.models import validated
 from lymph.core.failures import Killed
+from lymph.exceptions import Cancelled
 
 __all__ = ['Arguments', 'Value']
 
@@ -60,7 +61,7 @@ class Value:
         """Return the converted value."""
         try:
             return self._convert(value)
-        except Killed:
+        except (Killed, Cancelled):
             raise
         except BaseException as error:
             raise explained(error, value, self._convert, self._hint) from error
@@ -84,7 +85,7 @@ class Arguments:
         """Return the converted arguments; there are those of `hints` and, if taken, others."""
         try:
             made = self._convert(arguments)
-        except Killed:
+        except (Killed, Cancelled):
             raise
         except BaseException as error:
             misfit = explained(error, arguments, self._convert, self._kind)

@@ -21,7 +21,7 @@ from lymph.core._typing.allowed import allowed_values
 from lymph.core._typing.misfits import Misfit, key_step
 from lymph.core._typing.search import UNKNOWN, Search, at
 from lymph.core._typing.words import found_word, spoken
-from lymph.core.failures import error_line, error_text
+from lymph.core.failures import error_line, error_name, error_text
 
 __all__ = ['explained']
 
@@ -51,8 +51,10 @@ def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], h
 
     `hint` is the type to which it converts.
     """
-    if not isinstance(error, msgspec.ValidationError):  # raised by code of a class, with no path
-        return Misfit((), error_line(error), error)
+    if not isinstance(error, msgspec.ValidationError):
+        # raised by code of a class, with no path; the text is not for others, as that of errors
+        # that a method does not declare
+        return Misfit((), f'{error_name(error)} was raised while it was made', error)
     said = str(error)
     sentence = _SENTENCE.fullmatch(said)
     text, path, within = (said, '$', None) if sentence is None else sentence.groups()

@@ -122,9 +122,7 @@ def _result(func: Callable[..., Any], annotation: object, owner: type | None) ->
 
 def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) -> Any:
     """Return the type that an annotation means; raises what evaluating it raises."""
-    plain = inspect.unwrap(func)
-    while isinstance(plain, functools.partial):
-        plain = inspect.unwrap(plain.func)
+    plain = _function_in(func)
     names = {} if owner is None else {n: v for n, v in vars(owner).items() if _names_a_type(v)}
     code, cells = getattr(plain, '__code__', None), getattr(plain, '__closure__', None)
     for name, cell in zip(code.co_freevars if code else (), cells or (), strict=False):
@@ -137,6 +135,17 @@ def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) 
         noted, getattr(plain, '__globals__', {}), names, include_extras=True
     )
     return found['hint']
+
+
+def _function_in(func: Callable[..., Any]) -> Any:
+    """Return the function whose annotations `inspect.signature` reads."""
+    plain: Any = inspect.unwrap(func)
+    while isinstance(plain, functools.partial):
+        plain = inspect.unwrap(plain.func)
+    if hasattr(plain, '__globals__'):
+        return plain
+    called = inspect.getattr_static(type(plain), '__call__', plain)  # an object like a function
+    return inspect.unwrap(called) if callable(called) else plain
 
 
 def _names_a_type(value: object) -> bool:

@@ -28,7 +28,6 @@ __all__ = [
     'event_plan',
     'plan_of',
     'result_of',
-    'value_of',
 ]
 
 Convert = Callable[[Any], Any]
@@ -222,24 +221,6 @@ def result_of(
     except BadAnnotation as error:
         raise ConfigurationError(str(error), what) from error
     return _value(hint)
-
-
-def value_of(hint: Any) -> Convert:
-    """Return the function that makes a value of the type `hint` from what has arrived.
-
-    It raises `Misfit`. Raises ConfigurationError for a type that cannot be checked.
-    """
-    if is_open(hint):
-        return _unchanged
-    try:
-        _check('result', hint)
-    except BadAnnotation as error:
-        raise ConfigurationError(str(error)) from error
-    return _value(hint)
-
-
-def _unchanged(value: Any) -> Any:
-    return value
 
 
 def _positional(func: Callable[..., Any], skip: int) -> inspect.Parameter | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from lymph.core.failures import Killed
+from lymph.exceptions import Cancelled
 
 __all__ = ['UNKNOWN', 'Search', 'at']
 
@@ -73,7 +74,7 @@ class Search:
     def _stops_before(self, steps: list[Any], mapping: Any) -> bool:
         try:
             self._convert(_replaced(self._value, steps, mapping))
-        except Killed:
+        except (Killed, Cancelled):
             raise
         except BaseException as error:  # noqa: BLE001 - code of the classes runs
             return str(error) == self._said
