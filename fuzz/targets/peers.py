@@ -98,7 +98,8 @@ class Messages:
         """Send one request and read its answer."""
         self._done += 1
         id = b'%d' % self._done
-        frames = [id, b'REQ', _subject(chance), _headers(chance), hostile_msgpack(chance)]
+        type = b'REQ' if chance.random() < 0.9 else b'CANCEL'
+        frames = [id, type, _subject(chance), _headers(chance), hostile_msgpack(chance)]
         self._sent += sum(map(len, frames))
         if self._sent > 3_000_000:
             frames[4] = b'\x80'

@@ -30,7 +30,7 @@ _OUTCOMES = {
     'Timeout',
 }
 _HEADERS = [pack({}), pack({'reason': 'overloaded'}), pack({'reason': 5}), pack({'reason': []})]
-_TYPES = [b'REP', b'ERROR', b'NACK', b'ACK', b'REQ', b'', b'XYZ']
+_TYPES = [b'REP', b'ERROR', b'NACK', b'ACK', b'REQ', b'CANCEL', b'', b'XYZ']
 
 
 class Replies:

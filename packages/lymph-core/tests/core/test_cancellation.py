@@ -14,6 +14,7 @@ from gevent.queue import Queue
 import lymph
 from lymph.core._loop.current_call import current_call, settle
 from lymph.core.failures import Killed
+from lymph.core.resources import unit
 from lymph.exceptions import Cancelled, Expired, Failed
 from lymph.testing.waiting import eventually
 
@@ -28,6 +29,7 @@ class Work(lymph.Interface):
         self.begun = Queue()
         self.ended = Queue()
         self.gate = Event()
+        self.closing = Event()
         self.lock = RLock()
         self.call = None
 
@@ -93,6 +95,20 @@ class Work(lymph.Interface):
         settle()
         self.wait()
         return 'undisturbed'
+
+    @lymph.resource
+    def slow(self):
+        """Wait while it is closed."""
+        yield
+        self.begun.put(True)
+        self.closing.wait(PATIENCE)
+        self.ended.put('closed')
+
+    @lymph.rpc(cancel=True)
+    def closes_and_goes_on(self):
+        with unit():
+            assert self.slow is None
+        self.wait()
 
     @lymph.rpc(cancel=True)
     def computes(self):
@@ -354,6 +370,16 @@ def test_settled_call_ends_undisturbed(caller, service, work):
     assert metrics(service, 'rpc.cancelled') == 0
 
 
+def test_handler_that_closes_resources_is_cancelled_afterwards(caller, service, work):
+    give_up(with_timeout, caller, 'closes_and_goes_on', work.begun)
+    gevent.sleep(0.05)  # longer than the time after which it is tried again
+    assert work.ended.empty()
+    work.closing.set()
+    assert work.ended.get(timeout=PATIENCE) == 'closed'
+    assert isinstance(work.ended.get(timeout=PATIENCE), Cancelled)
+    eventually(lambda: metrics(service, 'rpc.cancelled') == 1)
+
+
 def test_handler_that_never_waits_is_not_interrupted(caller, service):
     message = lymph.core.messages.Message(b'REQ', 'work.computes', {}, {'timeout': 0.02})
     assert caller.send_message(service.endpoint, message).get(timeout=PATIENCE).body is True
@@ -435,6 +461,39 @@ def test_older_service_counts_and_drops_the_message(world, caller, service, work
     work.gate.set()
     assert work.ended.get(timeout=PATIENCE) is False
     assert caller.request('work', 'lymph.ping', {'payload': 5}) == 5
+
+
+class Watched(lymph.Interface, lymph.Interceptor):
+    """Notes how its work ends."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.begun, self.ended, self.cleaned = Queue(), Queue(), Queue()
+
+    def intercept(self, work, proceed):
+        try:
+            return proceed()
+        except BaseException as error:
+            self.ended.put(error)
+            raise
+        finally:
+            gevent.sleep(0)  # nothing is thrown a second time
+            self.cleaned.put(True)
+
+    @lymph.rpc(cancel=True)
+    def willing(self):
+        self.begun.put(True)
+        Event().wait(PATIENCE)
+
+
+@pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
+def test_interceptors_hear_that_a_call_is_cancelled(how, world, caller):
+    service = world.container((Watched, 'work'))
+    watched = service.interfaces[0]
+    give_up(how, caller, 'willing', watched.begun)
+    assert watched.ended.get(timeout=PATIENCE).reason == WAYS[how]
+    assert watched.cleaned.get(timeout=PATIENCE)
+    eventually(lambda: metrics(service, 'rpc.cancelled') == 1)
 
 
 class Turns(lymph.Interface):

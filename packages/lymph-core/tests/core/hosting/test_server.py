@@ -421,7 +421,7 @@ def test_unknown_subjects_and_versions_fill_no_table(service, stranger):
 
 
 frames = st.lists(
-    st.binary(max_size=20) | st.sampled_from([REQ, REP, ACK, b'echo.echo']), max_size=7
+    st.binary(max_size=20) | st.sampled_from([REQ, REP, ACK, b'CANCEL', b'echo.echo']), max_size=7
 )
 
 

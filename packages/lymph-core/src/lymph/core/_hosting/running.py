@@ -18,8 +18,9 @@ def begin(call: ReplyChannel) -> None:
 def end(call: ReplyChannel) -> None:
     """End a call; its greenlet may go on to another task."""
     id = call.message.id
-    if call.running.get(id) is call:  # a peer may have used the id twice
-        del call.running[id]
+    other = call.running.pop(id, call)
+    if other is not call:  # a peer has used the id twice
+        call.running[id] = other
     if call.cancellation is not None:
         call.cancellation.end()
 
