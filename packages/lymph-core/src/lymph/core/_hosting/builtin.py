@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lymph.core._hosting.describing import (
-    describe_events,
-    describe_interface,
-    describe_method,
-    describe_tasks,
-)
+from lymph.core._hosting.describing import Descriptions
 from lymph.core._hosting.methods import MethodTable
-from lymph.core._hosting.schemas import SchemaTable
 from lymph.core._monitoring.loglevels import LogLevels
 from lymph.core.decorators import rpc
 from lymph.core.interfaces import Interface, InterfaceHost
@@ -40,7 +34,7 @@ class BuiltinInterface(Interface):
         self._methods = methods
         self._status = status
         self._interfaces = interfaces
-        self._schemas = SchemaTable()
+        self._descriptions = Descriptions()
 
     @rpc(idempotent=True)
     def ping(self, payload: Any = None) -> Any:
@@ -55,20 +49,8 @@ class BuiltinInterface(Interface):
     @rpc(idempotent=True)
     def inspect(self) -> dict[str, Any]:
         """Describe all interfaces: their methods, event handlers and tasks, with JSON Schemas."""
-        interfaces = list(self._interfaces())
-        methods = list(self._methods)
-        self._schemas.make({type(each) for each in (*interfaces, *(m.interface for m in methods))})
-        return {
-            'identity': self.container.identity,
-            'interfaces': [describe_interface(each) for each in interfaces],
-            'methods': [describe_method(each, self._schemas.of) for each in methods],
-            'events': [
-                fact for each in interfaces for fact in describe_events(each, self._schemas.of)
-            ],
-            'tasks': [
-                fact for each in interfaces for fact in describe_tasks(each, self._schemas.of)
-            ],
-        }
+        described = self._descriptions.of(self._interfaces(), self._methods)
+        return {'identity': self.container.identity, **described}
 
     @rpc(idempotent=True)
     def get_metrics(self) -> list[list[Any]]:

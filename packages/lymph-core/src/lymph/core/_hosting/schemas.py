@@ -7,6 +7,7 @@ asked for again. A type that cannot be described has a text about it instead.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -14,15 +15,14 @@ import gevent
 
 from lymph.config.lazy import lazy
 from lymph.config.printable import printable
-from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
-from lymph.core._declaring.tasks import Task
+from lymph.core._declaring.declarations import EventDeclaration, declared
 from lymph.core._typing.hints import BadAnnotation, Hints
 from lymph.core._typing.plans import CallTypes
 from lymph.core.failures import error_line
 from lymph.core.interfaces import Interface
 from lymph.patterns._serial_events.declaring import SerialDeclaration
 
-__all__ = ['SchemaTable']
+__all__ = ['SchemaTable', 'SchemasOf']
 
 _PATIENCE: Final = 2.0  # seconds that one inspection waits
 _MOST: Final = 200_000  # members of all schemas of one answer; a message may have a million
@@ -30,6 +30,8 @@ _TEXT: Final = 300  # characters about a type that cannot be described
 
 Facts = dict[str, Any]
 Key = tuple[type, str]
+#: returns the facts about the schemas of a declaration, by class and name
+SchemasOf = Callable[[type, str], Facts]
 
 _arguments_schema: Callable[..., Facts] = lazy('lymph.core._typing.method_schemas:arguments_schema')
 _value_schema: Callable[..., Facts] = lazy('lymph.core._typing.method_schemas:value_schema')
@@ -43,33 +45,40 @@ class SchemaTable:
     def __init__(self) -> None:
         self._made: dict[Key, tuple[Facts, int]] = {}
         self._running: Any = None
-        self._left = 0
+        self._until = 0.0
 
-    def make(self, classes: Iterable[type[Interface]]) -> None:
-        """Make the schemas of the declarations of classes, or wait until some are made."""
+    def of(self, classes: Iterable[type[Interface]]) -> SchemasOf:
+        """Return a function that returns the facts about one declaration of these classes.
+
+        Waits until they are made, for a bounded time.
+        """
         wanted = {(cls, name): each for cls in classes for name, each in _declarations(cls)}
         missing = {key: each for key, each in wanted.items() if key not in self._made}
         if missing and (self._running is None or self._running.ready()):
             _value_schema(Any)  # imports the module here rather than in the other thread
             self._running = gevent.get_hub().threadpool.spawn(_make_all, missing, self._made)
+            self._until = time.monotonic() + _PATIENCE
         if missing:
-            self._running.wait(_PATIENCE)
-        self._left = _MOST
+            self._running.wait(max(0.0, self._until - time.monotonic()))
+        left = _MOST
 
-    def of(self, interface: Interface, name: str) -> Facts:
-        """Return the facts about the schemas of one declaration, after `make`."""
-        facts, size = self._made.get((type(interface), name), (None, 0))
-        if facts is None:
-            return {'schema_problem': 'its schema is not made yet: ask again'}
-        self._left -= size
-        if self._left < 0:
-            return {'schema_problem': 'its schema is left out: those of all methods are too large'}
-        return facts
+        def facts_of(cls: type, name: str) -> Facts:
+            nonlocal left
+            facts, size = self._made.get((cls, name), (None, 0))
+            if facts is None:
+                return {'schema_problem': 'its schema is not made yet: ask again'}
+            left -= size
+            if left < 0:
+                text = 'its schema is left out: those of all methods are too large'
+                return {'schema_problem': text}
+            return facts
+
+        return facts_of
 
 
 def _declarations(cls: type[Interface]) -> Iterator[tuple[str, Any]]:
-    for kind in (RpcDeclaration, EventDeclaration, Task, SerialDeclaration):
-        yield from declared(cls, kind).items()
+    for found in (cls.methods, cls.event_handlers, cls.tasks, declared(cls, SerialDeclaration)):
+        yield from found.items()
 
 
 def _make_all(wanted: Mapping[Key, Any], made: dict[Key, tuple[Facts, int]]) -> None:
