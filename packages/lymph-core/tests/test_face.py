@@ -42,7 +42,11 @@ def test_type_checkers_see_the_same_names():
 
 def test_every_error_is_on_the_face():
     exceptions = importlib.import_module('lymph.exceptions')
-    errors = {name for name in exceptions.__all__ if inspect.isclass(getattr(exceptions, name))}
+    errors = {
+        name
+        for name in exceptions.__all__
+        if inspect.isclass(found := getattr(exceptions, name)) and issubclass(found, BaseException)
+    }
     assert errors <= HOMES.keys()
 
 
