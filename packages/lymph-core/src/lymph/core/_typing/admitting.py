@@ -13,11 +13,20 @@ from lymph.config.printable import printable
 from lymph.core._typing.hints import BadAnnotation, wording
 from lymph.core.failures import Killed, error_line, error_text
 
-__all__ = ['Needs', 'check_hint', 'is_mapping', 'needs_of', 'type_node']
+__all__ = ['Needs', 'alternatives', 'check_hint', 'is_mapping', 'needs_of', 'type_node']
 
 _ADVICE: Final = 'or declare the method with check=False'
 _TEXT: Final = 300  # characters of an error of msgspec
 _BYTES: Final = (nodes.BytesType, nodes.ByteArrayType, nodes.MemoryViewType)
+
+_NO_MEMBERS: Final = (
+    nodes.ListType,
+    nodes.SetType,
+    nodes.DictType,
+    nodes.TypedDictType,
+    nodes.DataclassType,
+    nodes.StructType,
+)
 
 #: what msgspec says -> what we say
 _REASONS: Final = [
@@ -72,7 +81,7 @@ def is_mapping(hint: Any) -> bool:
             ),
         )
         or (isinstance(node, nodes.StructType) and not node.array_like)
-        for node in _alternatives(type_node(hint))
+        for node in alternatives(type_node(hint))
     )
 
 
@@ -114,12 +123,13 @@ def needs_of(hint: Any) -> Needs:
     )
 
 
-def _alternatives(node: Any) -> Iterator[Any]:
+def alternatives(node: Any) -> Iterator[Any]:
+    """Yield the types of a union, without what is annotated; another type itself."""
     if isinstance(node, nodes.Metadata):
-        yield from _alternatives(node.type)
+        yield from alternatives(node.type)
     elif isinstance(node, nodes.UnionType):
         for each in node.types:
-            yield from _alternatives(each)
+            yield from alternatives(each)
     else:
         yield node
 
@@ -155,9 +165,22 @@ def _problem(node: Any) -> str | None:
         return f'{wording(cls)} is a dataclass of pydantic; write a pydantic.BaseModel'
     elif isinstance(node, nodes.TimeDeltaType):
         return 'a timedelta does not travel; write float, a number of seconds'
+    elif isinstance(node, (nodes.SetType, nodes.FrozenSetType)) and not _is_member(node.item_type):
+        return 'a list, set or mapping cannot be a member of a set; write a list of them'
+    elif isinstance(node, nodes.DictType) and not _is_member(node.key_type):
+        return 'a list, set or mapping cannot be a key; write text, a number or a tuple'
     elif isinstance(node, (nodes.ExtType, nodes.RawType)):
         return f'{type(node).__name__} is not a type of values'
     return None
+
+
+def _is_member(node: Any) -> bool:
+    """Tell whether values of a type may be members of a set and keys, on both sides."""
+    if isinstance(node, (nodes.TupleType, nodes.VarTupleType, nodes.UnionType)):
+        return all(map(_is_member, _inside(node)))
+    if isinstance(node, nodes.Metadata):
+        return _is_member(node.type)
+    return not isinstance(node, _NO_MEMBERS)
 
 
 def _all_in(node: Any, seen: set[int]) -> Iterator[Any]:

@@ -8,41 +8,48 @@ from typing import Any, Final
 import msgspec.inspect as nodes
 
 from lymph.config.printable import quoted
-from lymph.core._typing.admitting import type_node
+from lymph.core._typing.admitting import alternatives, type_node
 
 __all__ = ['allowed_values']
 
 _MOST: Final = 10  # values that are listed
 
 
-def allowed_values(hint: Any, steps: Iterable[Any]) -> str:
-    """Return the values that a type allows where `steps` lead: ``one of 'a', 'b'``, or ''."""
+def allowed_values(hint: Any, steps: Iterable[Any], keys: bool = False) -> str:
+    """Return the values that a type allows where `steps` lead: ``one of 'a', 'b'``, or ''.
+
+    With `keys` those that it allows as keys there.
+    """
     found = [type_node(hint)]
     for step in steps:
         found = [inner for node in found for inner in _inside(node, step)]
+    if keys:
+        found = [
+            node.key_type
+            for each in found
+            for node in alternatives(each)
+            if isinstance(node, nodes.DictType)
+        ]
     values = list(dict.fromkeys(quoted(value) for node in found for value in _values(node)))
     listed = ', '.join(values[:_MOST])
     return f'one of {listed}{", ..." if len(values) > _MOST else ""}' if values else ''
 
 
 def _values(node: Any) -> Iterator[Any]:
-    if isinstance(node, nodes.Metadata):
-        yield from _values(node.type)
-    elif isinstance(node, nodes.UnionType):
-        for each in node.types:
-            yield from _values(each)
-    elif isinstance(node, nodes.EnumType):
-        yield from (member.value for member in node.cls)
-    elif isinstance(node, nodes.LiteralType):
-        yield from node.values
+    for each in alternatives(node):
+        if isinstance(each, nodes.EnumType):
+            yield from (member.value for member in each.cls)
+        elif isinstance(each, nodes.LiteralType):
+            yield from each.values
 
 
 def _inside(node: Any, step: Any) -> Iterator[Any]:
     """Yield the types that a value may have one step further."""
-    if isinstance(node, nodes.Metadata):
-        yield from _inside(node.type, step)
-    for each in getattr(node, 'types', ()):
-        yield from _inside(each, step)
+    for each in alternatives(node):
+        yield from _parts(each, step)
+
+
+def _parts(node: Any, step: Any) -> Iterator[Any]:
     for name in ('item_type', 'value_type'):
         inner = getattr(node, name, None)
         if inner is not None:

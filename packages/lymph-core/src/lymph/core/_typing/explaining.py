@@ -25,6 +25,9 @@ from lymph.core.failures import error_line, error_name, error_text
 
 __all__ = ['explained']
 
+#: the module that calls msgspec
+_CALLER: Final = 'lymph.core._typing.converting'
+
 _SENTENCE: Final = re.compile(
     r'(?P<text>.*) - at `(?P<path>(?:\$|key)[^`]*)`(?: in `(?P<within>\$[^`]*)`)?', re.DOTALL
 )
@@ -33,6 +36,7 @@ _KINDS: Final = re.compile(r'Expected `(?P<expected>[^`]*)`, got `(?P<found>[^`]
 _BOUNDS: Final = re.compile(r'Expected `(?P<expected>[^`]*)`(?P<bound>.+)', re.DOTALL)
 _MISSING: Final = re.compile(r'Object missing required field `(?P<name>.*)`', re.DOTALL)
 _SURPLUS: Final = re.compile(r'Object contains unknown field `(?P<name>.*)`', re.DOTALL)
+_UNHASHABLE: Final = re.compile(r"unhashable type: '(\w+)'")
 _INVALID: Final = re.compile(r'Invalid (?:enum )?value .*', re.DOTALL)
 
 #: what msgspec says about a text that it cannot read -> what was expected
@@ -51,6 +55,8 @@ def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], h
 
     `hint` is the type to which it converts.
     """
+    if not isinstance(error, msgspec.ValidationError) and not _in_python(error):
+        return Misfit((), _unhashable(error))
     if not isinstance(error, msgspec.ValidationError):
         # raised by code of a class, with no path; the text is not for others, as that of errors
         # that a method does not declare
@@ -63,7 +69,11 @@ def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], h
     shown = [step if known else key_step(step) for step, known in steps]
     real = [step for step, _ in steps]
     if within is not None:
-        return Misfit(shown, _as_key(text, search.key_at(real)))
+        key = search.key_at(real)
+        reason = _reason(text, key, lambda: allowed_values(hint, real, keys=True))
+        expected = reason.partition(', found ')[0]
+        found = '' if key is UNKNOWN else f', found {quoted(key)}'
+        return Misfit(shown, f'{expected} as key{found}')
     cause = error.__cause__
     if isinstance(cause, Misfit):
         return cause.below(*shown)
@@ -81,10 +91,18 @@ def _parsed(path: str) -> list[Any]:
     return steps
 
 
-def _as_key(text: str, key: Any) -> str:
-    kinds = _KINDS.fullmatch(text)
-    expected = f'expected {spoken(kinds["expected"])} as key' if kinds else f'{text} for a key'
-    return expected if key is UNKNOWN else f'{expected}, found {quoted(key)}'
+def _in_python(error: BaseException) -> bool:
+    """Tell whether an error was raised by code of a class, not by msgspec itself."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get('__name__') != _CALLER
+
+
+def _unhashable(error: BaseException) -> str:
+    """Return the reason for what msgspec itself raised: a member of a set that cannot be hashed."""
+    kind = _UNHASHABLE.match(error_text(error))
+    return f'expected hashable members, found {spoken(kind[1])}' if kind else error_line(error)
 
 
 def _reason(text: str, value: Any, allowed: Callable[[], str]) -> str:

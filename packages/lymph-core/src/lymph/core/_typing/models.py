@@ -34,6 +34,7 @@ _EXPECTED: Final = {
     'model_': 'a mapping',
     'datetime_': 'a date and time',
     'date_': 'a date',
+    'time_delta_': 'a duration',
     'time_': 'a time',
     'uuid_': 'a UUID',
     'decimal_type': 'a decimal number',
