@@ -13,7 +13,7 @@ from lymph.config.printable import printable
 from lymph.core._typing.hints import BadAnnotation, wording
 from lymph.core.failures import Killed, error_line, error_text
 
-__all__ = ['Needs', 'alternatives', 'check_hint', 'is_mapping', 'needs_of', 'type_node']
+__all__ = ['Needs', 'alternatives', 'check_hint', 'is_mapping', 'needs_of']
 
 _ADVICE: Final = 'or declare the method with check=False'
 _TEXT: Final = 300  # characters of an error of msgspec
@@ -56,9 +56,8 @@ def check_hint(name: str, hint: Any) -> None:
     """
     try:
         msgspec.msgpack.Decoder(hint)
-        node = type_node(hint)
-        problems = [] if node is None else [_problem(each) for each in _all_in(node, set())]
-        problem = next(filter(None, problems), None)
+        found = _all_in(nodes.type_info(hint), set())
+        problem = next(filter(None, map(_problem, found)), None)
     except Killed:
         raise
     except BaseException as error:
@@ -81,21 +80,8 @@ def is_mapping(hint: Any) -> bool:
             ),
         )
         or (isinstance(node, nodes.StructType) and not node.array_like)
-        for node in alternatives(type_node(hint))
+        for node in alternatives(nodes.type_info(hint))
     )
-
-
-def type_node(hint: Any) -> Any:
-    """Return msgspec's description of a type that it can check.
-
-    None before msgspec 0.22 for a type with a Literal of both text and numbers: it fails there.
-    """
-    try:
-        return nodes.type_info(hint)
-    except TypeError as error:
-        if "'<' not supported" in str(error):
-            return None
-        raise
 
 
 class Needs(NamedTuple):
@@ -108,10 +94,7 @@ class Needs(NamedTuple):
 
 def needs_of(hint: Any) -> Needs:
     """Return what a type that `check_hint` accepts needs."""
-    node = type_node(hint)
-    if node is None:
-        return Needs(True, True, True)
-    found = list(_all_in(node, set()))
+    found = list(_all_in(nodes.type_info(hint), set()))
     text = (nodes.StrType, nodes.AnyType)
     return Needs(
         any(isinstance(each, _BYTES) for each in found),

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec.inspect as nodes
 
 from lymph.config.printable import quoted
-from lymph.core._typing.admitting import alternatives, type_node
+from lymph.core._typing.admitting import alternatives
 
 __all__ = ['allowed_values']
 
@@ -20,7 +20,7 @@ def allowed_values(hint: Any, steps: Iterable[Any], keys: bool = False) -> str:
 
     With `keys` those that it allows as keys there.
     """
-    found = [type_node(hint)]
+    found = [nodes.type_info(hint)]
     for step in steps:
         found = [inner for node in found for inner in _inside(node, step)]
     if keys:

@@ -23,7 +23,6 @@ from typing import Any, Final
 import msgspec
 import msgspec.inspect as nodes
 
-from lymph.core._typing.admitting import type_node
 from lymph.core._typing.class_facts import class_docstring, class_name
 from lymph.core._typing.key_schemas import key_schema
 from lymph.core._typing.object_schemas import Schema, default_of, object_schema
@@ -51,8 +50,7 @@ class Schemas:
 
     def of(self, hint: Any) -> Schema:
         """Return the schema of a type; raises whatever the code of its classes raises."""
-        node = type_node(hint)
-        return {} if node is None else self._of(node)
+        return self._of(nodes.type_info(hint))
 
     def _of(self, node: Any) -> Schema:
         if isinstance(node, nodes.Metadata):
