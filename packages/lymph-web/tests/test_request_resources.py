@@ -11,6 +11,8 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 import lymph
+from lymph.core._work.chains import Chains
+from lymph.core.interceptors import Interceptor
 from lymph.core.resources import unit
 from lymph.testing.waiting import eventually
 from lymph.web._answering.application import Application
@@ -114,6 +116,18 @@ def test_resources_of_requests_that_a_drain_cuts_are_closed(site, start_server, 
     assert site.begun.wait(10)
     assert server.finish(0) == 1
     assert site.log == ['open', 'Killed']
+
+
+def test_interceptor_of_the_interface_is_part_of_the_unit():
+    class Careful(Site, Interceptor):
+        def intercept(self, work, proceed):
+            self.log.append(f'intercepted {self.session}')
+            return proceed()
+
+    careful = Careful()
+    answer = Client(Application(careful, Chains().of('http', careful))).get('/page')
+    assert answer.get_data(as_text=True) == 'session'
+    assert careful.log == ['open', 'intercepted session', 'commit']
 
 
 def test_closing_of_a_request_may_end_when_it_is_cut(site, start_server, connect):

@@ -138,7 +138,7 @@ def request_(ledger):
     return request
 
 
-def run(ledger, world, kind, how):
+def run(ledger, world, kind, how, interface=Ledger):
     """Have the ledger write in a unit of work of a kind."""
     if kind == 'call':
         try:
@@ -152,7 +152,7 @@ def run(ledger, world, kind, how):
     elif kind == 'serial event':
         ledger.emit('serial', {'how': how})
     elif kind == 'task':
-        worker = world.container((Ledger, 'ledger'), worker=True).interfaces[0]
+        worker = world.container((interface, 'ledger'), worker=True).interfaces[0]
         ledger.job.apply(how=how)
         return worker
     else:
@@ -377,17 +377,30 @@ class Watching(Plugin, Interceptor):
 
 
 class Careful(Ledger, Interceptor):
+    """Uses the resource around its work; refuses calls with `how='refuse'`."""
+
+    kinds = ('rpc', 'event', 'task')
+
     def intercept(self, work, proceed):
-        if work.kind == 'rpc':
-            self.entry('intercepted')
+        self.entry('intercepted')
+        if work.arguments.get('how') == 'refuse':
+            raise lymph.Refused('not now')
         return proceed()
 
 
-def test_interceptor_of_the_interface_is_part_of_the_unit(world):
-    container = world.container((Careful, 'ledger'))
-    container.request('ledger', 'ledger.call')
-    log = container.interfaces[0].log
-    assert log == ['open', 'ledger open', 'intercepted', 'write', 'ledger close', 'commit']
+@pytest.mark.parametrize('kind', ['call', 'event', 'serial event', 'task'])
+def test_interceptor_of_the_interface_is_part_of_the_unit(world, kind):
+    ledger = world.container((Careful, 'ledger')).interfaces[0]
+    used = run(ledger, world, kind, 'return', Careful)
+    eventually(lambda: used.log[-1:] == ['commit'])
+    assert used.log == ['open', 'ledger open', 'intercepted', 'write', 'ledger close', 'commit']
+
+
+def test_resources_get_the_refusal_of_the_interface(world):
+    ledger = world.container((Careful, 'ledger')).interfaces[0]
+    with pytest.raises(lymph.Refused, match='not now'):
+        ledger.container.request('ledger', 'ledger.call', {'how': 'refuse'}, retries=0)
+    assert ledger.log == ['open', 'ledger open', 'intercepted', 'Refused']
 
 
 @pytest.mark.parametrize('interface', [Ledger, Careful])
