@@ -48,8 +48,10 @@ def form_problem(func: Any) -> str | None:
     problem = deferred_form(func)
     if problem:
         return problem
-    # only descriptors such as functions are bound to their interface when they are looked up
-    if not (callable(func) and hasattr(type(func), '__get__')) or isinstance(func, _BUILTIN):
+    # only descriptors such as functions are bound to their interface when they are looked up;
+    # partial objects are not, although they have `__get__` in Python 3.13, where it warns
+    unbound = isinstance(func, (*_BUILTIN, functools.partial))
+    if unbound or not (callable(func) and hasattr(type(func), '__get__')):
         return f'{described(func)}, which is no function; write a `def` that calls it'
     return None
 
