@@ -21,7 +21,7 @@ from lymph.core.plugins import Plugin
 from lymph.core.settings import ContainerSettings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
-from lymph.exceptions import SubscriptionError, Timeout
+from lymph.exceptions import Timeout
 from lymph.testing.contracts._events.harness import EventSystemHarness
 
 __all__ = ['InterfacesContract']
@@ -157,17 +157,6 @@ class InterfacesContract(EventSystemHarness):
         assert _number(shop) == 0
         self.settle()
         assert _numbers(shop) == []
-
-    @pytest.mark.parametrize('options', [{}, {'broadcast': True}, {'once': True}])
-    def test_two_handlers_of_an_interface_on_one_queue_are_an_error(
-        self, options: dict[str, bool]
-    ) -> None:
-        """Starting raises SubscriptionError that names the queue and both handlers."""
-        one = self.declare(handler='on_one', queue='named', **options)
-        other = self.declare(handler='on_other', queue='named', **options)
-        both = type('Shop', (one, other), {})
-        with pytest.raises(SubscriptionError, match=r'named.*on_one and on_other'):
-            self.host(both)
 
     # While containers start.
 
