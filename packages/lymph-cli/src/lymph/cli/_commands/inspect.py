@@ -17,7 +17,7 @@ _run = lazy('lymph.monkey:patch', 'lymph.cli._running.inspect:run')
     'inspect',
     epilog='Example: lymph inspect echo',
     help="""
-    Print what a service offers, as an instance of each of its versions describes it.
+    Print what a service offers in each of its versions.
 
     That is its methods with parameters, types, errors and documentation, the events that it
     handles, and its tasks, sorted by name and version, with the classes that they name. --json has

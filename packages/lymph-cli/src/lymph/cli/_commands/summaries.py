@@ -21,7 +21,7 @@ SUMMARIES = {
     'doctor': 'Look for what is wrong with the configuration, this machine and all instances.',
     'emit': 'Emit an event; returns when the event is safe.',
     'help': 'Explain a command, or lymph as a whole.',
-    'inspect': 'Print what a service offers, as one of its instances describes it.',
+    'inspect': 'Print what a service offers in each of its versions.',
     'instance': 'Run one instance of the services that a configuration names in `interfaces`.',
     'list': 'List all commands, those of other distributions too.',
     'new': 'Make a folder with a service that runs, its configuration, a test and a README.',

@@ -1,4 +1,4 @@
-"""Prints what a service offers, as an instance of each of its versions describes it."""
+"""Prints what a service offers, in each of its versions."""
 
 from __future__ import annotations
 
