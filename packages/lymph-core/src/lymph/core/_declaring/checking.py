@@ -63,10 +63,7 @@ def check_class(cls: type) -> None:
         if problem is not None:
             raise TypeError(f'{_where(cls, name)}: {problem}')
     for definer in cls.__mro__:
-        for each in noted_in(definer):
-            problem = _loss(each, definer)
-            if problem is not None:
-                raise TypeError(f'{_where(definer, each.name)}: {problem}')
+        _check_noted(definer)
     check_queues(printable(cls.__qualname__, _NAME), declarations)
 
 
@@ -150,11 +147,19 @@ def _form_problem(attribute: Any, declaration: Declaration) -> str | None:
     return problem and f'expected a method declared as {declaration.kind}, found {problem}'
 
 
+def _check_noted(cls: type) -> None:
+    """Raise TypeError if a declaration of the body of a class got lost."""
+    noted = noted_in(cls)
+    kept = {id(declaration_of(each)) for each in vars(cls).values()} if noted else set()
+    for each in noted:
+        problem = None if id(each.declaration) in kept else _loss(each, cls)
+        if problem is not None:
+            raise TypeError(f'{_where(cls, each.name)}: {problem}')
+
+
 def _loss(noted: Noted, cls: type) -> str | None:
-    """Return how a declaration of the body of a class got lost, None if it did not."""
+    """Return how a declaration got lost that no attribute has, None if it was deleted."""
     attributes = vars(cls)
-    if any(declaration_of(each) is noted.declaration for each in attributes.values()):
-        return None
     kind, advice = noted.declaration.kind, _advice(noted.declaration)
     found = attributes.get(noted.name, _ABSENT)
     if found is _ABSENT:
