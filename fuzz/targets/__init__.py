@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
+from fuzz.targets.arguments import TypedArguments
 from fuzz.targets.configuration import ConfigurationFiles
 from fuzz.targets.event_files import EventFiles
 from fuzz.targets.http import Http
@@ -31,6 +32,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     'msgpack': Msgpack,
     'json': Json,
     'values': Values,
+    'arguments': TypedArguments,
     'zmtp': Bytes,
     'zmtp-over-zeromq': OverZeromq,
     'messages': Messages,

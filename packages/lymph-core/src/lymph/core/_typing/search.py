@@ -16,7 +16,7 @@ from lymph.exceptions import Cancelled
 
 __all__ = ['UNKNOWN', 'Search', 'at']
 
-_LONGEST: Final = 0.3  # seconds of CPU time; a message may have a million keys
+_LONGEST: Final = 0.05  # seconds of CPU time for which the loop stands still
 
 
 class _Unknown:
