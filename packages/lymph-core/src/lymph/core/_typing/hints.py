@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -130,11 +131,35 @@ def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) 
             names[name] = cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-    noted = types.SimpleNamespace(__annotations__={'hint': annotation})
-    found = typing.get_type_hints(
-        noted, getattr(plain, '__globals__', {}), names, include_extras=True
+
+    def evaluated(annotation: object) -> Any:
+        noted = types.SimpleNamespace(__annotations__={'hint': annotation})
+        known = getattr(plain, '__globals__', {})
+        return typing.get_type_hints(noted, known, names, include_extras=True)['hint']
+
+    hint = evaluated(annotation)
+    # Python 3.10 leaves `list['Order']` as it is
+    referring = _with_references(hint)
+    return hint if referring is hint else evaluated(referring)
+
+
+def _with_references(hint: Any) -> Any:
+    """Return a type whose members in quotes are references that can be evaluated."""
+    args = typing.get_args(hint)
+    if not args or typing.get_origin(hint) is typing.Literal:
+        return hint
+    quoted = isinstance(hint, types.GenericAlias)
+    members = tuple(
+        typing.ForwardRef(each) if quoted and isinstance(each, str) else _with_references(each)
+        for each in args
     )
-    return found['hint']
+    if all(new is old for new, old in zip(members, args, strict=True)):
+        return hint
+    if isinstance(hint, types.UnionType):
+        return functools.reduce(operator.or_, members)
+    if typing.get_origin(hint) is typing.Annotated:
+        return hint.copy_with(members[:1])
+    return hint.copy_with(members) if hasattr(hint, 'copy_with') else hint.__origin__[members]
 
 
 def _function_in(func: Callable[..., Any]) -> Any:
