@@ -18,19 +18,19 @@ from lymph.core._system.private_parts import as_expected, assigns, takes
 from lymph.core._system.refusals import Availability, made_before_fork
 from lymph.core._system.resolving import resolver
 from lymph.core._system.threads import get_ident
-from lymph.core._work.chains import Chain, Chains, Step, surround
+from lymph.core._work.chains import Chain, Chains, ChainStep, surround
 from lymph.core._work.headers import FIXED, Headers
 
 __all__ = [
     'FIXED',
     'Availability',
     'Chain',
+    'ChainStep',
     'Chains',
     'Expirations',
     'Headers',
     'SocketMismatch',
     'SteadyClock',
-    'Step',
     'abandon_in_children',
     'adopt',
     'as_expected',

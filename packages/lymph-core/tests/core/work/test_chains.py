@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import gevent
 import pytest
 
@@ -30,7 +32,7 @@ class Looking(Noting):
 
 
 def steps_of(*intercepts):
-    return tuple(intercepts)
+    return tuple(SimpleNamespace(intercept=each) for each in intercepts)
 
 
 def run(*intercepts, last=lambda: 'done'):

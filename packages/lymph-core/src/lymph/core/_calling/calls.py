@@ -37,7 +37,7 @@ class Extras:
     __slots__ = ('added', 'replied', 'settled')
 
     def __init__(self) -> None:
-        self.added = Headers()
+        self.added: Headers | None = None  # made when an interceptor asks for them
         self.replied: bytes | None = None
         self.settled = False
 

@@ -32,8 +32,9 @@ class _CallerWork(Work):
             call.extras = Extras()
         self._extras = call.extras
 
-    def _read_headers(self) -> MutableMapping[str, Any]:
-        return self._extras.added
+    def _read_headers(self) -> Headers:
+        self._extras.added = added = Headers()
+        return added
 
     @property
     def reply_headers(self) -> MutableMapping[str, Any]:
@@ -115,5 +116,5 @@ class TryWork(_CallerWork):
         return body if isinstance(body, dict) else {}
 
     def _read_headers(self) -> Headers:
-        self._extras.added = self._for_all.copied()
-        return self._extras.added
+        self._extras.added = added = Headers() if self._for_all is None else self._for_all.copied()
+        return added

@@ -15,7 +15,7 @@ plugins and outside of that of the interface: its step opens the unit, or else `
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from greenlet import getcurrent
 
@@ -23,12 +23,18 @@ from lymph.core._work.units import Unit, in_unit
 from lymph.core.failures import Killed
 from lymph.core.interceptors import Interceptor, Kind, Work, check_kinds
 
-__all__ = ['Chain', 'Chains', 'Step', 'check_interceptor', 'surround']
+__all__ = ['Chain', 'ChainStep', 'Chains', 'check_interceptor', 'surround']
 
 R = TypeVar('R')
 
-#: called with the unit of work and `proceed`; returns the result of the unit
-Step = Callable[[Work, Callable[[], Any]], Any]
+
+class ChainStep(Protocol):
+    """One interceptor of a chain."""
+
+    @property
+    def intercept(self) -> Callable[[Work, Callable[[], Any]], Any]:
+        """Called with the unit of work and `proceed`; returns the result of the unit."""
+
 
 #: the kinds of work that an interface does itself
 _OWN: Final = frozenset[Kind](('rpc', 'event', 'task', 'http'))
@@ -43,7 +49,7 @@ class Chain:
 
     __slots__ = ('_opens_unit', 'steps')
 
-    def __init__(self, steps: tuple[Step, ...] = (), opens_unit: bool = False) -> None:
+    def __init__(self, steps: tuple[ChainStep, ...] = (), opens_unit: bool = False) -> None:
         self.steps = steps
         self._opens_unit = opens_unit  # whether its innermost step does
 
@@ -82,7 +88,7 @@ class Chains:
     def remove(self, plugin: object) -> None:
         """Remove a plugin, also from units of work that have not reached it; others are ignored."""
         for step in [step for step in self._plugins if step.plugin is plugin]:
-            step.active = False
+            step.end()
             self._plugins.remove(step)
             self._build()
 
@@ -90,8 +96,8 @@ class Chains:
         for (kind, _, builtin), (chain, interface) in self._chains.items():
             chain.steps = self._steps(kind, interface, builtin)
 
-    def _steps(self, kind: Kind, interface: object, builtin: bool) -> tuple[Step, ...]:
-        outer: list[Step] = [
+    def _steps(self, kind: Kind, interface: object, builtin: bool) -> tuple[ChainStep, ...]:
+        outer: list[ChainStep] = [
             step
             for step in self._plugins
             if kind in step.plugin.kinds and (step.plugin.builtin or not builtin)
@@ -99,7 +105,7 @@ class Chains:
         return (*outer, *inner_steps(kind, interface))
 
 
-def inner_steps(kind: Kind, interface: object) -> list[Step]:
+def inner_steps(kind: Kind, interface: object) -> list[ChainStep]:
     """Return the steps that an interface itself adds around its work, outermost first."""
     if isinstance(interface, Interceptor) and kind in interface.kinds:
         return [_InterfaceStep(interface)]
@@ -114,7 +120,7 @@ class _InterfaceStep:
     def __init__(self, interface: Interceptor) -> None:
         self._interface = interface
 
-    def __call__(self, work: Work, proceed: Callable[[], Any]) -> Any:
+    def intercept(self, work: Work, proceed: Callable[[], Any]) -> Any:
         if Unit.needed:
             return in_unit(self._interface.intercept, work, proceed)
         return self._interface.intercept(work, proceed)
@@ -137,24 +143,30 @@ def check_interceptor(interface: object) -> None:
 class _PluginStep:
     """The step of a plugin; passes the work on once the plugin has stopped."""
 
-    __slots__ = ('active', 'plugin')
+    __slots__ = ('intercept', 'plugin')
 
     def __init__(self, plugin: Interceptor) -> None:
         self.plugin = plugin
-        self.active = True
+        self.intercept: Callable[[Work, Callable[[], Any]], Any] = plugin.intercept
 
-    def __call__(self, work: Work, proceed: Callable[[], Any]) -> Any:
-        return self.plugin.intercept(work, proceed) if self.active else proceed()
+    def end(self) -> None:
+        self.intercept = _pass_on
 
 
-def surround(steps: tuple[Step, ...], work: Work, last: Callable[[], Any], index: int = 0) -> Any:
+def _pass_on(work: Work, proceed: Callable[[], Any]) -> Any:
+    return proceed()
+
+
+def surround(
+    steps: tuple[ChainStep, ...], work: Work, last: Callable[[], Any], index: int = 0
+) -> Any:
     """Run `last()` inside the steps from `index` on; return or raise what the outermost does.
 
     `Killed` always goes through, even if an interceptor catches it.
     """
-    proceed = _Proceed(steps, work, last, index + 1)
+    turn = _Turn(steps, work, last, index + 1)
     try:
-        result = steps[index](work, proceed)
+        result = steps[index].intercept(work, turn.proceed)
     except Killed:
         work.killed = True
         raise
@@ -163,19 +175,23 @@ def surround(steps: tuple[Step, ...], work: Work, last: Callable[[], Any], index
             raise Killed from error
         raise
     finally:
-        proceed.spent = proceed.spent or _LATE
+        turn.spent = turn.spent or _LATE
     if work.killed:
         raise Killed
     return result
 
 
-class _Proceed:
-    """What an interceptor calls to have the work done; the interceptors after it come first."""
+class _Turn:
+    """The turn of one interceptor: its `proceed` goes on with those after it, then with the work.
+
+    A bound method is passed on rather than an object that can be called: Python runs it without
+    another C frame, and each of those would be copied when the greenlet switches.
+    """
 
     __slots__ = ('_greenlet', '_index', '_last', '_steps', '_work', 'spent')
 
     def __init__(
-        self, steps: tuple[Step, ...], work: Work, last: Callable[[], Any], index: int
+        self, steps: tuple[ChainStep, ...], work: Work, last: Callable[[], Any], index: int
     ) -> None:
         self._steps = steps
         self._work = work
@@ -184,7 +200,7 @@ class _Proceed:
         self._greenlet = id(getcurrent())  # no reference: a greenlet that has one is not reused
         self.spent = ''  # why it cannot be called any more
 
-    def __call__(self) -> Any:
+    def proceed(self) -> Any:
         """Do the work and return its result; raises what the work raises."""
         if self.spent:
             raise RuntimeError(self.spent)

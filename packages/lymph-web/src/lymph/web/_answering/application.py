@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request
 
 from lymph.config.printable import printable
 from lymph.core import trace
-from lymph.core._work.chains import Chain, Step, surround
+from lymph.core._work.chains import Chain, ChainStep, surround
 from lymph.core.failures import Killed, error_line
 from lymph.exceptions import Refused
 from lymph.web._answering.answers import HandlerAnswer
@@ -153,7 +153,7 @@ class Application:
         return self._respond(endpoint, request, arguments)
 
     def _surrounded(
-        self, steps: tuple[Step, ...], request: Request, environ: WSGIEnvironment
+        self, steps: tuple[ChainStep, ...], request: Request, environ: WSGIEnvironment
     ) -> WSGIApplication:
         """Answer a request inside its interceptors."""
         work = HttpWork(self.site, request)
