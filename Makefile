@@ -97,7 +97,7 @@ fuzz: install  ## attack everything that reads what others wrote (ARGS='--second
 	$(BIN)/python -m fuzz $(ARGS)
 
 .PHONY: bench
-bench: bench-rpc bench-types bench-discovery bench-events bench-backlog bench-cli  ## measure everything and write docs/performance.md; wants a quiet machine
+bench: bench-rpc bench-types bench-interception bench-discovery bench-events bench-backlog bench-cli  ## measure everything and write docs/performance.md; wants a quiet machine
 
 .PHONY: bench-rpc
 bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS=--quick: a minute, writes nothing)
@@ -106,6 +106,10 @@ bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS
 .PHONY: bench-types
 bench-types: install  ## measure checks of arguments by annotations (ARGS=--quick: some seconds)
 	$(BIN)/python -m bench.types $(ARGS)
+
+.PHONY: bench-interception
+bench-interception: install  ## measure what interceptors add to a unit of work (ARGS=--quick: half a minute)
+	$(BIN)/python -m bench.interception $(ARGS)
 
 .PHONY: bench-discovery
 bench-discovery: install  ## measure lookups, and how soon instances are found and gone (ARGS=--quick: half a minute)

@@ -1,0 +1,1 @@
+"""What interceptors add to a unit of work."""
