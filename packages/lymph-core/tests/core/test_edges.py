@@ -10,6 +10,7 @@ from gevent.event import Event
 from gevent.queue import Queue
 
 import lymph
+from lymph.core import trace
 from lymph.core._loop.hooks import Hook
 from lymph.core.channels import ReplyChannel
 from lymph.core.components import Component, Componentized
@@ -224,7 +225,7 @@ def test_error_hook_gets_whatever_a_spawned_greenlet_raises(n):
     assert component.spawn(fail).get(timeout=5) is None
     ((told, details),) = heard
     assert told is error
-    assert details == {'component': component, 'function': fail}
+    assert details == {'component': component, 'function': fail, 'trace_id': trace.get_id()}
 
 
 @pytest.mark.parametrize(
