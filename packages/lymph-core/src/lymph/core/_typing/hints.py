@@ -13,6 +13,7 @@ import operator
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,8 @@ def hint_of(func: Callable[..., Any], parameter: inspect.Parameter, owner: type 
             f'({error_line(error, _TEXT)}); correct it, or declare the method with check=False'
         ) from error
     if parameter.default is None and not is_open(hint):
-        return typing.Optional[hint]  # noqa: UP045 - `|` does not take every type
+        with suppress(TypeError):  # what is no type is refused later
+            return typing.Optional[hint]  # noqa: UP045 - `|` does not take every type
     return hint
 
 
