@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import unittest
+from dataclasses import dataclass
+from typing import Protocol
 from unittest.mock import call
 
 import pytest
@@ -210,3 +212,30 @@ def test_it_is_a_test_case_and_a_mixin_in_either_order(bases, forgets_super):
     assert result.testsRun == 2
     assert result.wasSuccessful(), result.errors + result.failures
     assert ServiceContainer.request is real
+
+
+@dataclass
+class Parcel:
+    article: str
+
+
+class Stock(Protocol):
+    def take(self, article: str) -> Parcel: ...
+
+
+class Buyer(lymph.Interface):
+    stock = lymph.proxy('stock', Stock)
+
+    @lymph.rpc()
+    def buy(self, article):
+        return self.stock.take(article).article
+
+
+class TypedProxyTest(RPCServiceTestCase, RpcMockTestCase):
+    service_class = Buyer
+
+    def test_mocked_results_are_converted_by_a_proxy_with_a_class(self):
+        for result in (Parcel('sock'), {'article': 'sock'}):
+            self.setup_rpc_mocks({'stock.take': result})
+            assert self.get_proxy(Buyer).buy('sock') == 'sock'
+        self.assert_rpc_calls(*[call('stock.take', article='sock')] * 2)
