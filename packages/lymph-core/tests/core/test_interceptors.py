@@ -22,6 +22,7 @@ from lymph.exceptions import (
     RemoteError,
     SerializationError,
 )
+from lymph.patterns.serial_events import serial_event
 from lymph.testing.waiting import eventually
 
 
@@ -314,6 +315,23 @@ def test_tasks_are_heard_in_the_worker_and_where_they_are_queued(world):
     eventually(lambda: ran.heard == [('task', 'stock.pack', None)])
     assert queued.heard == [('emit', 'lymph.task.stock.pack', None)]
     assert ran.last('task').arguments == {'n': 3}
+
+
+def test_serial_events_are_heard_once_as_they_were_emitted(world):
+    class Serial(lymph.Interface):
+        @serial_event('order.#', key=lambda self, event: event['n'])
+        def ship(self, event):
+            event.body['shipped'] = True
+
+    service = world.container((Serial, 'shop'), start=False)
+    recorder = service.install_plugin(Recorder)
+    service.start()
+    service.emit_event('order.paid', {'n': 1}, headers={'mine': 1})
+    eventually(lambda: ('event', 'shop.ship', None) in recorder.heard)
+    assert sorted(kind for kind, _, _ in recorder.heard) == ['emit', 'event']
+    work = recorder.last('event')
+    assert (work.event.type, work.headers['mine']) == ('order.paid', 1)
+    assert set(work.headers) == {'mine', 'trace_id'}
 
 
 def test_runtime_subscriptions_are_heard(caller, outside, inside, stock):
