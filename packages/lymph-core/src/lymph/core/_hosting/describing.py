@@ -27,6 +27,10 @@ _TURN: Final = 0.005  # seconds of work before the loop has its turn
 
 Facts = dict[str, Any]
 
+#: the facts of what has no schema, which everything fits
+_OPEN_CALL: Final[Facts] = {'parameters_schema': {}, 'result_schema': {}, 'schema_problem': None}
+_OPEN_EVENT: Final[Facts] = {'payload_schema': {}, 'schema_problem': None}
+
 
 class Descriptions:
     """Describes interfaces; what does not differ between instances of a class is made once."""
@@ -123,6 +127,7 @@ def _method_facts(declaration: RpcDeclaration) -> Facts:
         'idempotent': declaration.idempotent,
         'raw': declaration.raw,
         **declaration.signature.facts(),
+        **_OPEN_CALL,
     }
 
 
@@ -140,6 +145,7 @@ def _event_facts(declaration: EventDeclaration | SerialDeclaration) -> Facts:
         'partitions': declaration.partition_count
         if isinstance(declaration, SerialDeclaration)
         else None,
+        **_OPEN_EVENT,
     }
 
 
@@ -151,4 +157,5 @@ def _task_facts(task: Task[Any]) -> Facts:
         'broadcast': task.broadcast,
         'retry': task.retry,
         **task.signature.facts(),
+        **_OPEN_CALL,
     }
