@@ -105,4 +105,6 @@ def embedded(config: Configuration) -> None:
 def handles(error: lymph.RpcError) -> None:
     assert_type(error.subject, 'str | None')
     assert_type(error.facts.get('trace_id'), 'str | None')
+    # error: mypy[attr-defined] pyright[reportAttributeAccessIssue]
+    _ = lymph.Fialed
     raise lymph.Failed('no good', **error.facts)
