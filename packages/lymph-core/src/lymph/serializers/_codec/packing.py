@@ -25,6 +25,8 @@ Encoder = tuple[Callable[[Any], bytes], 'Converter']
 BIG: Final = 1 << 20  # bytes; a packer whose buffer grew beyond this is not kept
 _BUFFER: Final = 4096  # bytes; it grows
 _OTHERS: Final = frozenset({tuple, set, frozenset, *ENCODERS})
+_PLAIN_KEYS: Final = KNOWN - {dict, list, tuple, set, frozenset, ExtType, Timestamp}
+_PLAIN: Final = KNOWN - {dict, list, tuple, set, frozenset}
 _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
 
 
@@ -115,7 +117,7 @@ def check_packed(value: Any, data: bytes, converter: Converter) -> None:
     """Raise the error that reading `data`, which was made of `value`, would raise."""
     if len(data) > ITEMS:
         check_count(data)
-    if converter.keys:
+    if converter.keys and (converter.sets or _has_odd_keys(value, converter.dumps)):
         verify(data)
     if converter.dumps or not is_flat(value, len(data)):
         _check_members(value, data, converter)
@@ -123,6 +125,29 @@ def check_packed(value: Any, data: bytes, converter: Converter) -> None:
     converter.called = converter.sets = converter.keys = converter.noted = False
     if converter.dumps:
         converter.dumps = {}
+
+
+def _has_odd_keys(value: Any, dumps: Dumps) -> bool:
+    """Tell whether a map may have keys that were dumped, or that are maps.
+
+    Most objects are values; to look at the keys costs a fraction of what `verify` costs. Containers
+    of other types than those that are known are not looked into: they may have such keys.
+    """
+    level = [value, *(result for _, result, _ in dumps.values())]
+    while level:
+        members: list[Any] = []
+        for each in level:
+            kind = type(each)
+            if kind is dict:
+                if not _PLAIN_KEYS.issuperset(map(type, each)):
+                    return True
+                members += each.values()
+            elif kind is list or kind is tuple:
+                members += each
+            elif kind not in _PLAIN and id(each) not in dumps:
+                return True
+        level = [each for each in members if type(each) not in _PLAIN]
+    return False
 
 
 def _check_members(value: Any, data: bytes, converter: Converter) -> None:
