@@ -38,7 +38,7 @@ REASONS = {
         'check_facts*',
         'ServiceInstance.*serialize*',
     ],
-    'what the work that is surrounded returns': ['Interceptor.intercept*', 'surround*', 'Chain.*'],
+    'what the work that is surrounded returns': ['Interceptor.intercept*', 'surround*', 'Chain*.*'],
     'values of a configuration; those of a known type have getters of their own': [
         'Config*',
         'Interface.*config*',
