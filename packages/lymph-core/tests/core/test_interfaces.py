@@ -21,6 +21,7 @@ from lymph.exceptions import (
     SubscriptionError,
     Timeout,
 )
+from lymph.patterns.serial_events import serial_event
 from lymph.testing.contracts._events.delays import NO_DELAYS
 from lymph.testing.waiting import eventually
 
@@ -472,6 +473,50 @@ def test_foreign_trace_id_that_is_not_text_is_replaced(world, emitter, junk):
     emitter.container.emit_event('strange', headers={'trace_id': junk})
     trace_id, answer = Calls.heard.get(timeout=5)
     assert (len(trace_id), answer) == (32, 'answer')
+
+
+class Paid(lymph.Interface):
+    @lymph.event('order.paid')
+    def paid(self, event):
+        pass
+
+
+class Region(lymph.Interface):
+    @lymph.event('order.paid', queue_name='eu.paid')
+    def on_paid(self, event):
+        pass
+
+
+class Numbered(lymph.Interface):
+    @lymph.event('order.paid', queue_name='3')
+    def on_paid(self, event):
+        pass
+
+
+class Serial(lymph.Interface):
+    @serial_event('order.paid')
+    def eu(self, event):
+        pass
+
+
+@pytest.mark.parametrize(('first', 'second'), [(Region, Paid), (Serial, Numbered)])
+@pytest.mark.parametrize('worker', [False, True])
+def test_queue_of_another_interface_of_the_container_is_rejected(world, first, second, worker):
+    pairs = [(first, 'shop'), (second, 'shop.eu')]
+    for each in (pairs, pairs[::-1]):
+        container = world.container(*each, start=False, worker=worker)
+        with pytest.raises(SubscriptionError, match=r"found 'shop\.eu\.\w+' for \w+ of shop"):
+            container.start()
+    world.container((first, 'shop'), (second, 'shop.us'), worker=worker)
+
+
+def test_versions_of_an_interface_share_their_queues(world):
+    class Renamed(lymph.Interface):
+        @lymph.event('order.paid', queue_name='paid')
+        def on_paid(self, event):
+            pass
+
+    world.container((Paid, 'shop', '1.0'), (Renamed, 'shop', '2.0'))
 
 
 def test_two_interfaces_of_a_container_that_name_the_same_queue_each_have_one(world, emitter):

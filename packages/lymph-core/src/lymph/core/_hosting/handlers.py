@@ -22,6 +22,7 @@ from typing import Protocol
 
 from lymph.core._hosting.former_queues import warn_of_former_queues
 from lymph.core._hosting.queue_metrics import QueueMetrics
+from lymph.core._hosting.queue_owners import check_owners
 from lymph.core._hosting.subscriptions import (
     event_subscriptions,
     newest_first,
@@ -71,6 +72,7 @@ class Handlers(Component):
     def on_start(self) -> None:
         """Make and bind all queues of the table above; raises SubscriptionError."""
         interfaces = newest_first(self._interfaces())
+        check_owners(interfaces)
         events = list(of_newest(interfaces, event_subscriptions))
         tasks = list(of_newest(interfaces, task_subscriptions))
         self._consumed, kept = (tasks, events) if self._worker else (events, tasks)
