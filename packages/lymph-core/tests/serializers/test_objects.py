@@ -114,12 +114,22 @@ def test_an_object_travels_as_its_fields_or_its_value(travel, value, arrived):
 def test_an_enum_may_be_a_key_and_a_member(travel):
     assert travel({Color.RED: {Color.RED}}) == {'red': {'red'}}
     assert travel({Name.TYPE: [1]}) == {'$set': [1]}
-    with pytest.raises(SerializationError, match='two keys of it are equal when they arrive'):
-        travel({Color.RED: 1, 'red': 2})
+    keys = {Color.RED: 1, 'red': 2}
+    for value in (
+        keys,
+        {'a': [keys]},
+        [Line(keys)],
+        Fish(1, (Line([keys]),)),
+        Line({'a': (keys,)}),
+    ):
+        with pytest.raises(SerializationError, match='two keys of it are equal when they arrive'):
+            travel(value)
 
 
 def test_an_object_that_becomes_a_mapping_is_no_key_and_no_member(travel):
-    for value in ({Frozen(1): 1}, {Frozen(1)}, {(Frozen(1),)}, {'a': {Fish(1)}}):
+    refused = [{Frozen(1): 1}, {Frozen(1)}, {(Frozen(1),)}, {'a': {Fish(1)}}]
+    refused += [Line({(1, Frozen(1)): 1}), [Frozen({Frozen(1): 1})], Fish(1, {'a': {Fish(1): 1}})]
+    for value in refused:
         with pytest.raises(SerializationError):
             travel(value)
 
