@@ -9,8 +9,8 @@ from typing import Any, cast
 from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core._declaring.signatures import Signature
+from lymph.core._hosting.giving_up import was_cancelled
 from lymph.core._hosting.methods import HostedMethod
-from lymph.core._hosting.running import begin, end, was_cancelled
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
 from lymph.core._typing.misfits import Misfit
@@ -57,7 +57,11 @@ def run_call(
     """
     trace.go_on(trace_id)
     set_current_call(channel)
-    begin(channel)
+    # while it is in the table of its caller, it can be given up; in place, as each call comes here
+    running, id, cancellation = channel.running, channel.message.id, channel.cancellation
+    running[id] = channel
+    if cancellation is not None:
+        cancellation.begin(channel)
     started = time.monotonic()
     method.running += 1
     try:
@@ -80,7 +84,10 @@ def run_call(
             if isinstance(cause, Misfit) and cause.raised is not None:
                 _report(method, cause.raised, error_hook, log)
     finally:
-        end(channel)
+        if running.get(id) is channel:  # otherwise a peer has used the id twice
+            del running[id]
+        if cancellation is not None:
+            cancellation.end()
         method.running -= 1
         method.seconds += time.monotonic() - started
 

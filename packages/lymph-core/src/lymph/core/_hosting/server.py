@@ -18,8 +18,8 @@ from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._hosting import calls
 from lymph.core._hosting.calls import refuse, run_call
+from lymph.core._hosting.giving_up import give_up
 from lymph.core._hosting.methods import HostedMethod, MethodTable
-from lymph.core._hosting.running import give_up
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.hooks import Hook
 from lymph.core._protocol.call_headers import read_usual
