@@ -524,3 +524,39 @@ def test_value_set_in_place_of_a_declared_method_is_an_error_at_the_start(world)
         ConfigurationError, match=r"Shop\.status is declared .* self\.status to 'open'"
     ):
         world.container((Shop, 'shop'))
+
+
+class Hidden(Interface):
+    """Its handlers are async and generator functions that a decorator hides."""
+
+    @lymph.event('a')
+    @plain
+    async def on_a(self, event): ...
+
+    @lymph.task()
+    @plain
+    def work(self):
+        yield
+
+    @serial_event('b')
+    @plain
+    async def on_b(self, event): ...
+
+
+def test_hidden_async_handler_fails_instead_of_losing_its_events(world):
+    service, worker = (
+        world.container((Hidden, 'hidden'), worker=worker).interfaces[0] for worker in (False, True)
+    )
+    errors = []
+    for each in (service, worker):
+        each.container.error_hook.install(lambda error, **details: errors.append(str(error)))
+    service.emit('a')
+    service.emit('b')
+    service.work.apply()
+    eventually(lambda: len(errors) == 3)
+    assert sorted(each.partition(', which')[0] for each in errors) == [
+        'expected the work to be done, found a coroutine',
+        'expected the work to be done, found a coroutine',
+        'expected the work to be done, found a generator',
+    ]
+    assert len(world.event_hub.dead_letters.read()) == 3

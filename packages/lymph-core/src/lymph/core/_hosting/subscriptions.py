@@ -15,6 +15,7 @@ from lymph.core._loop import deadlines
 from lymph.core._typing.misfits import Misfit
 from lymph.core._typing.plans import CallPlan, EventTypes
 from lymph.core._work.chains import Chain, Chains, surround
+from lymph.core._work.forms import expect_done
 from lymph.core._work.handling import HandlerWork
 from lymph.core._work.headers import Headers, arrived
 from lymph.core._work.units import Unit, in_unit
@@ -187,16 +188,13 @@ def hosted(
     about = subscription.work or HandlerWork(subscription.queue_name)
     chain = chains.of(about.kind, about.interface) if about.intercepted else Chain()
 
-    def work_on(event: Event) -> None:
+    def work_on(event: Event) -> Any:
         if about.restored is not None:
             event = about.restored(event)
         if chain.steps:
             work = EventWork(about, event, partial(chain.enter, handler))
-            surround(chain.steps, work, work.run)
-        elif Unit.needed:
-            in_unit(handler, event)
-        else:
-            handler(event)
+            return surround(chain.steps, work, work.run)
+        return in_unit(handler, event) if Unit.needed else handler(event)
 
     @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
     def handle(event: Event) -> None:
@@ -206,7 +204,9 @@ def hosted(
         started = time.monotonic()
         stats.running += 1
         try:
-            work_on(event)
+            result = work_on(event)
+            if result is not None:
+                expect_done(result)
             stats.handled += 1
         except Killed:
             raise

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lymph.config.printable import printable
 
-__all__ = ['check_hooks', 'deferred_form']
+__all__ = ['check_hooks', 'deferred_form', 'expect_done']
 
 _NAME: Final = 200  # characters of the name of a class
 #: how many callables may lie one within the other, as in ``partial(partial(function))``
@@ -37,6 +37,20 @@ def check_hooks(cls: type) -> None:
                 f'{printable(cls.__qualname__, _NAME)}.{name}: '
                 f'lymph calls this method itself, and it is {problem}'
             )
+
+
+def expect_done(result: object) -> None:
+    """Raise TypeError if a handler has returned what only would do its work if something ran it.
+
+    A declaration cannot see this where a decorator hides an async function.
+    """
+    if isinstance(result, (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)):
+        if isinstance(result, types.CoroutineType):
+            result.close()  # it warns of a coroutine that was never awaited otherwise
+        raise TypeError(
+            f'expected the work to be done, found a {type(result).__name__}, which nothing runs; '
+            'declare a plain `def`'
+        )
 
 
 def deferred_form(func: object) -> str | None:

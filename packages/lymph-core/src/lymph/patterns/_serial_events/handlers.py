@@ -169,6 +169,6 @@ class SerialHandler:
             )
         return text
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event) -> Any:
         check_type(self._declaration.event_types, event.type)
-        self._handler(event)
+        return self._handler(event)
