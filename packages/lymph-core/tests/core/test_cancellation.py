@@ -16,7 +16,7 @@ from lymph.core._loop.current_call import current_call, settle
 from lymph.core.failures import Killed
 from lymph.core.resources import unit
 from lymph.exceptions import Cancelled, Expired, Failed
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 
 PATIENCE = 30  # seconds; no test waits that long
 
@@ -372,7 +372,7 @@ def test_settled_call_ends_undisturbed(caller, service, work):
 
 def test_handler_that_closes_resources_is_cancelled_afterwards(caller, service, work):
     give_up(with_timeout, caller, 'closes_and_goes_on', work.begun)
-    gevent.sleep(0.05)  # longer than the time after which it is tried again
+    let_pass(0.05, 'it is tried again every 10 ms, and nothing may come of that')
     assert work.ended.empty()
     work.closing.set()
     assert work.ended.get(timeout=PATIENCE) == 'closed'
@@ -389,7 +389,7 @@ def test_handler_that_has_answered_is_not_cancelled(caller, service, work):
     assert caller.request('work', 'work.accepts', timeout=0.05) is None
     caller.stop()
     eventually(lambda: service.status()['callers'] == 0)
-    gevent.sleep(0.1)  # longer than the timeout
+    let_pass(0.1, 'the deadline passes, and nothing may come of that')
     work.gate.set()
     assert work.ended.get(timeout=PATIENCE) is False
 
