@@ -46,7 +46,7 @@ class Site:
         self.error: BaseException = ValueError('secret')
         self.answer: object = None
 
-    def report(self, error):
+    def report_error(self, error):
         self.reported.append(error)
 
     def raising(self, request):
@@ -292,7 +292,7 @@ def test_failing_report_does_not_change_the_answer(client, site):
     def report(error):
         raise SystemExit(1)
 
-    site.report = report
+    site.report_error = report
     assert client.get('/fail').status_code == 500
 
 

@@ -59,7 +59,7 @@ class Site:
         self.begun.set()
         Event().wait(30)
 
-    def report(self, error):
+    def report_error(self, error):
         self.reported.append(error)
 
 

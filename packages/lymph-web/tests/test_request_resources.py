@@ -71,7 +71,7 @@ class Site:
         self.begun.set()
         Event().wait(10)
 
-    def report(self, error):
+    def report_error(self, error):
         pass
 
 

@@ -109,7 +109,7 @@ def test_endpoint_set_on_the_interface_itself_is_checked_too():
         check_routes(site, Map([Rule('/', endpoint='wait')]))
 
 
-@pytest.mark.parametrize('name', ['emit', 'on_start', 'report', 'is_healthy'])
+@pytest.mark.parametrize('name', ['emit', 'on_start', 'report_error', 'is_healthy'])
 def test_endpoint_with_a_name_of_the_framework_is_rejected(name):
     with pytest.raises(TypeError, match=f'{name}.*: interfaces use this name themselves'):
 
@@ -120,6 +120,16 @@ def test_endpoint_with_a_name_of_the_framework_is_rejected(name):
                 pass
 
             locals()[name] = answer
+
+
+def test_endpoint_may_be_called_report():
+    class Sales(WebServiceInterface):
+        url_map = Map([Rule('/', endpoint='report')])
+
+        def report(self, request):
+            pass
+
+    check_routes(Sales.__new__(Sales), Sales.url_map)
 
 
 def test_endpoint_may_be_a_static_method_or_the_method_of_a_subclass():

@@ -66,7 +66,7 @@ def build_container(config: Configuration, **overrides: Unpack[BuildOverrides]) 
     for backend, key in ((BaseServiceRegistry, 'registry'), (BaseEventSystem, 'events')):
         for component in container.components:
             if isinstance(component, backend):
-                component.place = config.locate(['container', key])
+                component.configured_at = config.locate(['container', key])
     if backdoor is not None:
         container.allow_backdoor(backdoor)
     install_plugins(container, config.view('plugins'))
@@ -91,7 +91,7 @@ def install_plugins(
         cls = load_plugin('lymph.plugins', reference, kind=Plugin, where=named)
         if chosen(cls):
             with noted(where, 'making the plugin'):
-                container.install_plugin(cls, plugins.view([name])).place = where
+                container.install_plugin(cls, plugins.view([name])).configured_at = where
 
 
 def _install_components(container: ServiceContainer, components: ConfigView) -> None:
@@ -107,7 +107,7 @@ def _install_components(container: ServiceContainer, components: ConfigView) -> 
             raise components.error(
                 [name, 'class'], f'expected a component, found {object_name(component)}'
             )
-        component.place = components.locate([name])
+        component.configured_at = components.locate([name])
         container.add_component(component)
 
 
@@ -153,7 +153,7 @@ def install_interfaces(
         if cls.tasks or not container.worker:
             with noted(section.locate(), 'making the interface'):
                 interface = container.install_interface(cls, name, version, section)
-            interface.place = section.locate()
+            interface.configured_at = section.locate()
     if container.worker and not container.interfaces:
         raise config.error(
             'interfaces',

@@ -52,7 +52,7 @@ class Component:
     parent: Component | None = None
     _spawn_log: LimitedLog | None = None  # for errors of spawned greenlets; made for the first one
     #: the place in the configuration that describes this component, for errors
-    place: Location | None = None
+    configured_at: Location | None = None
     _error_hook: Hook | None
     _pool: Pool | None
     _metrics: Aggregate | None
@@ -198,7 +198,7 @@ class Componentized(Component):
         stops = self._stops
         before, component.parent = component.parent, self
         try:
-            with noted(component.place, 'on_start'):
+            with noted(component.configured_at, 'on_start'):
                 component.on_start()
             if stops != self._stops:
                 raise LymphError(f'{described(self)} was stopped while a component was added')
@@ -220,7 +220,7 @@ class Componentized(Component):
                 continue  # a component before it has added it, which has started it
             self._started.append(component)
             try:
-                with noted(component.place, 'on_start'):
+                with noted(component.configured_at, 'on_start'):
                     component.on_start()
                 self.on_component_start(component)
             except BaseException:

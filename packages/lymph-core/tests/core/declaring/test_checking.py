@@ -257,6 +257,16 @@ def test_name_that_lymph_only_offers_to_authors_can_be_declared(world, name):
             interface.get_next_event('a', timeout=0)
 
 
+def test_place_is_no_name_of_the_framework(world):
+    class Orders(Interface):
+        @lymph.rpc()
+        def place(self, article):
+            return article
+
+    world.container((Orders, 'orders'))
+    assert world.container().request('orders', 'orders.place', {'article': 'sock'}) == 'sock'
+
+
 def test_every_attribute_that_the_framework_sets_on_an_interface_is_reserved(world):
     (interface,) = world.container((Interface, 'shop')).interfaces
     assert vars(interface).keys() <= own_names(Interface).keys()

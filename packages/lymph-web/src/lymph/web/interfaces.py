@@ -198,7 +198,7 @@ class WebServiceInterface(Interface):
         super().on_stop()
         self._faults.close()
 
-    def report(self, error: BaseException) -> None:
+    def report_error(self, error: BaseException) -> None:
         """Pass an error that a method raised to the error hook."""
         self.error_hook(error, component=self, trace_id=trace.get_id())
 

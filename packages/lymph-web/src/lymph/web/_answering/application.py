@@ -61,7 +61,7 @@ class Site(Protocol):
     def max_body_size(self) -> int:
         """The longest body that may be announced, in bytes."""
 
-    def report(self, error: BaseException) -> None:
+    def report_error(self, error: BaseException) -> None:
         """Handle an error that no handler expected."""
 
 
@@ -186,7 +186,7 @@ class Application:
         return _checked(response, f'{type(self.site).__name__}.{endpoint}')
 
     def _report(self, error: BaseException) -> None:
-        self.site.report(error)
+        self.site.report_error(error)
 
     def _is_debugging(self) -> bool:
         return self.site.debug
