@@ -106,6 +106,9 @@ class Shop:
     def bare(self, event) -> None: ...
     def of_order(self, event: Event[Order]) -> None: ...
     def of_open(self, event: Event[Any]) -> None: ...
+    def event_or_none(self, event: Event | None) -> None: ...
+    def event_by_default(self, event: Event = None) -> None: ...  # type: ignore[assignment]
+    def of_order_or_none(self, event: Event[Order] | None = None) -> None: ...
     def payload(self, order: Order) -> None: ...
     def mapping(self, order: dict[str, int]) -> None: ...
     def optional(self, order: Order | None) -> None: ...
@@ -211,7 +214,10 @@ def test_an_annotation_that_cannot_be_checked_is_refused_in_one_line(name, said)
     assert text.isprintable()
 
 
-@pytest.mark.parametrize('name', ['event', 'alias', 'anything', 'bare', 'of_open', 'all'])
+ANY_EVENT = ['event', 'alias', 'anything', 'bare', 'of_open', 'all']
+
+
+@pytest.mark.parametrize('name', [*ANY_EVENT, 'event_or_none', 'event_by_default'])
 def test_a_handler_that_takes_any_event_has_no_plan(name):
     assert of_event(name) is None
 
@@ -224,6 +230,7 @@ def test_a_handler_gets_the_event_with_its_body_converted_or_the_payload_itself(
         *('x', 'source', {'trace_id': 't'}, 'an-id', 3),
     )
     assert event.body == {'id': 1}
+    assert of_event('of_order_or_none').convert(event).body == Order(1)
     assert of_event('payload').convert(event) == Order(1)
     assert of_event('optional').convert(event) == Order(1)
     assert of_event('mapping').convert(event) == {'id': 1}

@@ -8,6 +8,7 @@ annotation may use is defined. There is none where nothing is annotated, or only
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -178,7 +179,7 @@ def event_plan(
     if parameter is None:
         return None
     try:
-        hint = hint_of(func, parameter, owner)
+        hint = _required(hint_of(func, parameter, owner))
         whole = typing.get_origin(hint) is Event
         if whole:
             (hint,) = typing.get_args(hint)
@@ -221,6 +222,15 @@ def result_of(
     except BadAnnotation as error:
         raise ConfigurationError(str(error), what) from error
     return _value(hint)
+
+
+def _required(hint: Any) -> Any:
+    """Return the type of an event without the None that stands beside it, since one is passed."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        others = [each for each in typing.get_args(hint) if each is not type(None)]
+        if len(others) == 1 and Event in (others[0], typing.get_origin(others[0])):
+            return others[0]
+    return hint
 
 
 def _positional(func: Callable[..., Any], skip: int) -> inspect.Parameter | None:
