@@ -46,6 +46,7 @@ def _choosing(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(
     'dlq',
     cls=Group,
+    no_args_is_help=False,
     epilog='Example: lymph dlq replay --queue shop.on_order --since 2h',
     help="""
     Look at the dead letters, the events that were given up, and settle them.

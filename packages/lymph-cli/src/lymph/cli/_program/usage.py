@@ -39,6 +39,9 @@ def usage_line(error: click.UsageError) -> str:
 def _own_words(error: click.UsageError) -> str | None:
     if isinstance(error, click.NoSuchOption):
         return _unknown_option(error)
+    if _is_without_command(error) and error.ctx and isinstance(error.ctx.command, click.Group):
+        commands = ', '.join(error.ctx.command.list_commands(error.ctx))
+        return f'expected a command, one of {commands}, found nothing'
     if isinstance(error, click.MissingParameter) and error.param is not None:
         choice = _expected(error.param.type) if isinstance(error.param.type, click.Choice) else ''
         return f'expected {_name(error.param)}{choice and f", {choice}"}, found nothing'
@@ -55,6 +58,11 @@ def _own_words(error: click.UsageError) -> str | None:
     if command and error.ctx and isinstance(error.ctx.command, click.Group):
         return _unknown_command(command[1], error.ctx.command.list_commands(error.ctx))
     return _extra_words(extra[1], error.ctx) if extra else None
+
+
+def _is_without_command(error: click.UsageError) -> bool:
+    # since click 8.2 the first one has the whole help as its message
+    return type(error).__name__ == 'NoArgsIsHelpError' or error.message == 'Missing command.'
 
 
 def _unknown_command(name: str, known: Sequence[str]) -> str:
