@@ -39,6 +39,11 @@ $(VENV)/.installed: $(VENV)/.created $(PROJECTS) pyproject.toml constraints.txt 
 		--group dev $(DISTRIBUTIONS:%=--editable packages/%)
 	@touch $@
 
+# apart, since node takes 200 MB, which only the tests of `whole` need
+$(VENV)/.checkers: $(VENV)/.installed
+	$(PIP) install -qq --constraint constraints.txt --group checkers
+	@touch $@
+
 .PHONY: demo
 demo: install  ## watch the example services work together
 	PATH='$(CURDIR)/$(BIN)':"$$PATH" sh examples/demo.sh
@@ -47,7 +52,7 @@ demo: install  ## watch the example services work together
 LONG := lymph-events-kombu lymph-core lymph-cli whole lymph-discovery-zk
 
 .PHONY: test
-test: install  ## run all tests, with the servers they need
+test: install $(VENV)/.checkers  ## run all tests, with the servers they need
 	@tools/servers
 	@tools/tests $(LONG) $(filter-out $(LONG),$(DISTRIBUTIONS))
 
@@ -59,6 +64,7 @@ test-lymph-events-kombu: SERVERS := rabbitmq redis openssl
 test-lymph-cli: SERVERS := rabbitmq redis
 test-lymph-testing: SERVERS := zookeeper rabbitmq redis network
 test-whole: SERVERS := zookeeper rabbitmq redis
+test-whole: $(VENV)/.checkers
 test-whole $(DISTRIBUTIONS:%=test-%): test-%: install
 	@$(if $(SERVERS),tools/servers $(SERVERS))
 	@ARGS="$(ARGS)" tools/tests $*
