@@ -8,6 +8,7 @@ import datetime
 import enum
 import functools
 import json
+import pathlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -91,6 +92,9 @@ class Shop:
     def mixed(self, mixed: Mixed) -> None: ...
     def model(self, it: OfPydantic) -> None: ...
     def queue(self, queue: collections.deque[Order]) -> None: ...
+    def iterable(self, orders: collections.abc.Iterable[Order]) -> None: ...
+    def counts(self, words: collections.Counter[str]) -> None: ...
+    def file(self, path: list[pathlib.Path | None]) -> None: ...
     def member(self, orders: set[Order]) -> None: ...
     def key(self, orders: dict[str, dict[tuple[int, list[int]], int]]) -> None: ...
     def no_type(self, it: 5 = None) -> None: ...  # type: ignore[valid-type]
@@ -197,7 +201,10 @@ def test_there_is_no_plan_where_no_parameter_says_what_it_takes(name):
         ('variable', 'n: the annotation ClassVar[Order] cannot be evaluated (TypeError: '),
         ('mixed', 'the values of an Enum have to be all text or all whole numbers'),
         ('model', 'is a dataclass of pydantic; write a pydantic.BaseModel'),
-        ('queue', 'collections.deque is not a type that can be checked'),
+        ('queue', 'deque is not a type that can be checked; write list or Sequence'),
+        ('iterable', 'Iterable is not a type that can be checked; write list or Sequence'),
+        ('counts', 'Counter is not a type that can be checked; write dict or Mapping'),
+        ('file', 'Path is not a type that can be checked; write str'),
         ('member', 'a list, set or mapping cannot be a member of a set; write a list of them'),
         ('key', 'a list, set or mapping cannot be a key; write text, a number or a tuple'),
         ('no_type', 'no_type: it: expected a type that can be checked, found '),

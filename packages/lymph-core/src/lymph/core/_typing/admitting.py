@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import collections
+import collections.abc
 import re
+import typing
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,6 +31,23 @@ _NO_MEMBERS: Final = (
     nodes.DataclassType,
     nodes.StructType,
 )
+
+_ANY_TYPE: Final = (
+    'a builtin type, a dataclass, TypedDict, NamedTuple, Enum, attrs class, msgspec.Struct or '
+    'pydantic model'
+)
+#: what authors annotate without thinking of checks -> what to write instead
+_INSTEAD: Final[dict[Any, str]] = {
+    collections.abc.Iterable: 'list or Sequence',
+    collections.abc.Iterator: 'list or Sequence',
+    collections.abc.Generator: 'list or Sequence',
+    collections.abc.Reversible: 'list or Sequence',
+    collections.abc.Container: 'list, Sequence or Collection',
+    collections.deque: 'list or Sequence',
+    collections.OrderedDict: 'dict or Mapping',
+    collections.defaultdict: 'dict or Mapping',
+    collections.Counter: 'dict or Mapping',
+}
 
 #: what msgspec says -> what we say
 _REASONS: Final = [
@@ -139,11 +160,7 @@ def _problem(node: Any) -> str | None:
     cls = getattr(node, 'cls', None)
     if isinstance(node, nodes.CustomType):
         if cls is not object and not hasattr(cls, '__pydantic_validator__'):
-            return (
-                f'{wording(cls)} is not a type that can be checked; write a builtin type, a '
-                'dataclass, TypedDict, NamedTuple, Enum, attrs class, msgspec.Struct or pydantic '
-                'model'
-            )
+            return f'{wording(cls)} is not a type that can be checked; write {_instead_of(cls)}'
     elif isinstance(node, nodes.DataclassType) and hasattr(cls, '__pydantic_validator__'):
         return f'{wording(cls)} is a dataclass of pydantic; write a pydantic.BaseModel'
     elif isinstance(node, nodes.TimeDeltaType):
@@ -155,6 +172,13 @@ def _problem(node: Any) -> str | None:
     elif isinstance(node, (nodes.ExtType, nodes.RawType)):
         return f'{type(node).__name__} is not a type of values'
     return None
+
+
+def _instead_of(cls: Any) -> str:
+    if isinstance(cls, type) and issubclass(cls, PurePath):
+        return 'str'
+    plain = typing.get_origin(cls) or cls
+    return next((instead for known, instead in _INSTEAD.items() if known is plain), _ANY_TYPE)
 
 
 def _is_member(node: Any) -> bool:
