@@ -537,6 +537,27 @@ def test_headers_of_one_attempt_are_not_those_of_the_next(world, caller):
     assert sent == [1, 2, 3]
 
 
+def test_arguments_of_one_attempt_are_not_those_of_the_next(world, caller):
+    sent = []
+
+    def serve(work, proceed):
+        sent.append(work.arguments)
+        raise Refused('try another', 'overloaded')
+
+    def change(work, proceed):
+        if work.attempt == 2:
+            work.arguments['n'] += 10
+        return proceed()
+
+    container = world.container((Stock, 'stock'), start=False)
+    container.install_plugin(plugin(serve))
+    container.start()
+    caller.install_plugin(plugin(change, ['try']))
+    caller.start()
+    assert outcome_of(request, caller, n=1) == 'Refused'
+    assert sent == [{'n': 1}, {'n': 11}, {'n': 1}]
+
+
 def test_method_is_known_as_idempotent_although_its_reply_has_more_headers(service, stock, caller):
     def serve(work, proceed):
         work.reply_headers['x'] = 1

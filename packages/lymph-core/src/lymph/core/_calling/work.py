@@ -88,10 +88,13 @@ class TryWork(_CallerWork):
         self._ended = False
         self._failure: RpcError | None = None
         self._for_all = self._extras.added
+        self._packed = call.packed
         self._extras.replied = None
 
     def run(self) -> Any:
-        """Make the attempt with the headers as they are now; return its result."""
+        """Make the attempt with the arguments and headers as they are now; return its result."""
+        if self._arguments is not None:
+            self._call.packed = pack(self._arguments)
         try:
             result = self._attempt()
         except RpcError as error:
@@ -108,8 +111,9 @@ class TryWork(_CallerWork):
         return self._failure is None or self._failure.executed != 'no'
 
     def end(self) -> None:
-        """Take back the headers of this attempt: the next one has those of the call."""
+        """Take back what this attempt has set: the next one has what the call has."""
         self._extras.added = self._for_all
+        self._call.packed = self._packed
 
     def _read_arguments(self) -> dict[str, Any]:
         body = unpack(self._call.packed)
