@@ -1,4 +1,4 @@
-"""Interceptors: code of plugins and interfaces that stands around each unit of work.
+"""Interceptors: code of plugins and interfaces that wraps each unit of work.
 
 A unit of work is a call, one attempt of a call, a request that a service answers, an event that is
 emitted or handled, a task, or an HTTP request. docs/interceptors.md is the guide.
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
+from lymph.core._work.forms import deferred_form
 from lymph.core._work.headers import Headers
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Work:
     name           what is done: the method that is called or run (``stock.take``), the handler or
                    task that gets an event (``stock.on_order``), the type of an emitted event, the
                    method that answers an HTTP request
-    interface      the name of the interface that does the work; None on the side of the caller
+    interface      the name of the interface that does the work; None on the caller's side
     address        of a call: the service or endpoint that is called
     peer           the other side, as far as it is known: the endpoint that an attempt goes to, the
                    network address of a caller, the source of an event
@@ -114,8 +115,8 @@ class Work:
     def headers(self) -> MutableMapping[str, Any]:
         """The headers of the request or event.
 
-        On the side of the caller or emitter they are those added to lymph's own: set them before
-        `proceed()`. In a service they are those that have arrived, and cannot be set.
+        On the side of the caller or emitter they are added to lymph's own: set them before
+        `proceed()`. In a service they are those that arrived, and cannot be set.
         """
         if self._headers is None:
             self._headers = self._read_headers()
@@ -125,8 +126,8 @@ class Work:
     def reply_headers(self) -> MutableMapping[str, Any]:
         """The headers of the reply.
 
-        In a service they are those added to lymph's own: set them before `intercept` returns. On
-        the side of the caller they are those of the last reply that has arrived, and cannot be set.
+        In a service they are added to lymph's own: set them before `intercept` returns. On the
+        caller's side they are those of the last reply that arrived, and cannot be set.
         """
         if self._reply_headers is None:
             self._reply_headers = self._read_reply_headers()
@@ -146,7 +147,7 @@ class Work:
 
 
 class Interceptor:
-    """Mixin for plugins and interfaces that stand around units of work.
+    """Mixin for plugins and interfaces that wrap units of work.
 
     A plugin intercepts all work of its container, an interface the work that it does itself
     (``rpc``, ``event``, ``task``, ``http``). Raises TypeError for a subclass with unknown `kinds`,
@@ -164,11 +165,11 @@ class Interceptor:
         _check_intercept(cls.intercept, cls.__name__)
 
     def intercept(self, work: Work, proceed: Callable[[], Any]) -> Any:
-        """Stand around `work`: return what `proceed()` returns, or another result.
+        """Wrap `work`: return what `proceed()` returns, or another result.
 
-        `proceed()` does the work, once: the interceptors after this one, then the work itself. It
-        returns the result, or raises whatever the work ends with. What this method returns or
-        raises is the outcome of the work for the interceptors before it, and for the caller.
+        `proceed()` runs the interceptors after this one, then the work itself; it may be called
+        once. It returns the result of the work, or raises its error. What this method returns or
+        raises is the outcome for the interceptors before it, and for the caller.
         """
         return proceed()
 
@@ -190,13 +191,10 @@ def _check_intercept(intercept: Any, where: str) -> None:
     """Raise TypeError unless `intercept` is a plain method that takes (work, proceed)."""
     function = inspect.unwrap(intercept) if callable(intercept) else intercept
     expected = f'{where}: expected intercept(self, work, proceed) as a plain method'
-    for is_one, what in (
-        (inspect.iscoroutinefunction, 'an async function'),
-        (inspect.isasyncgenfunction, 'an async generator'),
-        (inspect.isgeneratorfunction, 'a generator'),
-    ):
-        if is_one(function):
-            raise TypeError(f'{expected}, found {what}; write def, and return proceed()')
+    form = deferred_form(function)
+    if form is not None:
+        found = form.partition(';')[0]  # with advice of its own: a generator could return a list
+        raise TypeError(f'{expected}, found {found}; write def, and return proceed()')
     try:
         inspect.signature(intercept).bind(None, None, None)
     except (TypeError, ValueError):

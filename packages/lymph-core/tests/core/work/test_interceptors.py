@@ -75,9 +75,10 @@ def wrapped(*args):
     ('intercept', 'words'),
     [
         (coroutine, 'an async function'),
-        (async_generator, 'an async generator'),
-        (generator, 'a generator'),
+        (async_generator, 'an async function'),
+        (generator, 'a generator function'),
         (wrapped, 'an async function'),
+        (functools.partial(generator), 'a generator function'),
         (lambda self, work: None, 'intercept(self, work, proceed)'),
         (lambda self, work, proceed, more: None, 'intercept(self, work, proceed)'),
         (5, 'intercept(self, work, proceed)'),
