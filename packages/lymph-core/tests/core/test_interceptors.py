@@ -809,7 +809,7 @@ def test_interface_that_would_intercept_nothing_is_not_installed(world):
     class Wrong(Stock, lymph.Interceptor):
         kinds = ('call',)
 
-    with pytest.raises(TypeError, match='an interface intercepts its own work'):
+    with pytest.raises(TypeError, match='that an interface does itself'):
         world.container(Wrong, start=False)
 
 

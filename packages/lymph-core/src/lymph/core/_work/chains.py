@@ -134,9 +134,9 @@ def check_interceptor(interface: object) -> None:
     check_kinds(interface.kinds, name)
     if not _OWN.intersection(interface.kinds):
         raise TypeError(
-            f'{name}: an interface intercepts its own work ({", ".join(sorted(_OWN))}), '
-            f'found kinds {", ".join(sorted(interface.kinds)) or "without any"}; '
-            'a plugin intercepts all work of its container'
+            f'{name}: expected kinds of work that an interface does itself '
+            f'({", ".join(sorted(_OWN))}), found {", ".join(sorted(interface.kinds)) or "none"}; '
+            'use a plugin for other kinds'
         )
 
 
