@@ -173,6 +173,12 @@ class EventWork(Work):
         return arrived(self.event.headers)
 
 
+def _failed_for_good(subscription: Subscription, event: Event, error: BaseException) -> bool:
+    """Tell whether no attempt follows this one."""
+    # the chance only moves the delay
+    return ends_once(decide(Attempt(event.attempt, error), subscription, chance=0.5))
+
+
 def hosted(
     subscription: Subscription, stats: HandlerStats, ended: Callable[[], object], chains: Chains
 ) -> Subscription:
@@ -212,11 +218,8 @@ def hosted(
             raise
         except BaseException as error:
             stats.failed += 1
-            if subscription.once:
-                # the chance only moves the delay
-                outcome = decide(Attempt(event.attempt, error), subscription, chance=0.5)
-                if ends_once(outcome):
-                    ended()
+            if subscription.once and _failed_for_good(subscription, event, error):
+                ended()
             raise
         finally:
             stats.running -= 1
