@@ -1,4 +1,4 @@
-"""Whether anybody still waits for the answer of the current call.
+"""`given_up`: whether anybody still waits for the answer of the current call.
 
 `docs/cancellation.md` describes how calls are given up and cancelled.
 """

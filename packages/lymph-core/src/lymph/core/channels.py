@@ -233,8 +233,8 @@ class ReplyChannel:
     def given_up(self) -> bool:
         """Whether nobody waits for the answer, and none was sent.
 
-        That is so when the deadline has passed, or the caller has disconnected or given up. What a
-        caller says after the method has returned, of a detached channel, is not heard.
+        That is so when the deadline has passed, or the caller has disconnected or given up. A
+        caller that gives up after the method has returned, with the channel detached, is ignored.
         """
         if self.reply_sent:
             return False

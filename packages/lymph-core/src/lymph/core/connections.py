@@ -207,7 +207,7 @@ class Connection:
             gevent.get_hub().loop.run_callback(self._send_cancel, channel.id)
 
     def _send_cancel(self, id: bytes) -> None:
-        # whoever is not told hears that the link is down, or learns it from the deadline
+        # a peer that gets no CANCEL notices that the link is down, or that the deadline passes
         with contextlib.suppress(LinkDown, MessageTooLong):
             self._link.send((os.urandom(16), CANCEL, id, EMPTY_MAP, NIL))
 

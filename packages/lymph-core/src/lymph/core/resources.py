@@ -66,7 +66,7 @@ class Resource(Generic[T_co]):
         self._lymph_declaration = self
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = self.name or name  # a second name is one for the same resource
+        self.name = self.name or name  # an alias is the same resource
         Unit.needed = True
 
     @overload

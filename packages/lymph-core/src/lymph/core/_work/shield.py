@@ -1,4 +1,4 @@
-"""Closing resources uncut: `Killed` is held back until the closing has ended.
+"""Closing resources without being cut: `Killed` is held back until the closing has ended.
 
 A commit or rollback that is interrupted leaves a connection in an unknown state. So a greenlet of
 lymph is shielded while it closes the resources of a unit of work:

@@ -1,4 +1,4 @@
-"""Interceptors stand around events that are emitted, and around each attempt to handle one."""
+"""Interceptors wrap events that are emitted, and each attempt to handle one."""
 
 from __future__ import annotations
 
