@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import gevent
 import pytest
@@ -16,6 +17,7 @@ from lymph.core.failures import Killed
 from lymph.core.messages import Message
 from lymph.exceptions import (
     EventRejected,
+    Expired,
     Failed,
     LookupFailure,
     Refused,
@@ -409,6 +411,19 @@ def test_arguments_and_result_can_be_changed_on_both_sides(world, service, calle
     given = {'n': 1}
     assert caller.request('stock', 'stock.take', given, timeout=30) == (101 * 2 + 1) * 10
     assert given == {'n': 1}
+
+
+def test_attempt_that_interceptors_delay_past_the_deadline_is_not_sent(service, stock, caller):
+    def wait(work, proceed):
+        gevent.sleep(work.deadline - time.monotonic())
+        return proceed()
+
+    service.start()
+    caller.install_plugin(plugin(wait, ['try']))
+    caller.start()
+    with pytest.raises(Expired, match=r'stock\.take: no time left for the call'):
+        request(caller, timeout=0.05)
+    assert caller.rpc.stats()['connections'][0]['requests'] == 0
 
 
 def test_payload_of_an_event_can_be_changed_on_both_sides(service, stock, caller):

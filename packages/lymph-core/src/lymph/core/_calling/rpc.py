@@ -163,6 +163,8 @@ class Rpc(Component):
         def attempt() -> Any:
             if failure is not None:
                 raise failure
+            if call.deadline <= time.monotonic():
+                raise call.no_time(call.timeout)
             return self._attempt(call, connection)
 
         endpoint = None if connection is None else connection.endpoint
