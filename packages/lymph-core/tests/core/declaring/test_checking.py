@@ -199,6 +199,14 @@ def test_functions_that_take_no_declaration_are_rejected_in_one_line(kind, func)
         DECORATORS[kind](func)
 
 
+@pytest.mark.parametrize('kind', DECORATORS)
+def test_check_is_true_or_false(kind):
+    events = ('a',) if 'event' in kind else ()
+    declare = serial_event if kind == 'serial_event' else getattr(lymph, kind)
+    with pytest.raises(TypeError, match=r"^expected check as True or False, found 'no'$"):
+        declare(*events, check='no')(lambda self, event: None)
+
+
 @pytest.mark.parametrize('kind', ['event', 'serial_event'])
 def test_handler_that_needs_more_than_the_event_is_rejected(kind):
     with pytest.raises(TypeError, match='expected no parameters but self and event without a def'):
