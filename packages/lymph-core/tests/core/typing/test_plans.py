@@ -11,6 +11,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pydantic
@@ -19,7 +20,7 @@ import pytest
 from lymph.core._typing.misfits import Misfit
 from lymph.core._typing.plans import event_plan, plan_of, result_of
 from lymph.core.events import Event
-from lymph.exceptions import ConfigurationError
+from lymph.exceptions import ConfigurationError, EventRejected
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForCheckers
@@ -219,6 +220,13 @@ def test_an_annotation_that_cannot_be_checked_is_refused_in_one_line(name, said)
     assert said in text
     assert 'check=False' in text
     assert text.isprintable()
+
+
+def test_an_event_is_refused_without_the_traceback_of_the_check():
+    handle = of_event('payload').around(print)
+    with pytest.raises(EventRejected, match=r'^id: expected a whole number, found text$') as caught:
+        handle(Event('x', {'id': 'a'}))
+    assert 'ValidationError' not in ''.join(traceback.format_exception(caught.value))
 
 
 ANY_EVENT = ['event', 'alias', 'anything', 'bare', 'of_open', 'all']

@@ -87,7 +87,8 @@ class EventPlan:
             try:
                 argument = self.convert(event)
             except Misfit as misfit:
-                raise EventRejected(str(misfit)) from misfit
+                # the payload is to blame, unless code of its class failed
+                raise EventRejected(str(misfit)) from misfit.raised
             return handler(argument)
 
         return handle
