@@ -20,7 +20,7 @@ __all__ = ['FIXED', 'LONGEST', 'Headers', 'arrived', 'packed_headers']
 LONGEST: Final = HEADERS - 1024
 
 #: why headers of a message that has arrived cannot be set
-FIXED: Final = 'these headers have arrived: they cannot be set; those of the reply can'
+FIXED: Final = 'headers that have arrived cannot be set; in a service, set work.reply_headers'
 
 _RESERVED: Final = frozenset(
     {'trace_id', 'timeout', 'version', 'reason', 'idempotent', 'serial_type'}
