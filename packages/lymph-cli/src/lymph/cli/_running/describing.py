@@ -17,7 +17,7 @@ from lymph.exceptions import RpcError
 
 __all__ = ['Answers', 'ask_endpoint', 'ask_service']
 
-_AT_ONCE = 20
+_AT_ONCE = 20  # instances that are asked at the same time
 _Outcome = Description | RpcError | OperationFailed
 
 

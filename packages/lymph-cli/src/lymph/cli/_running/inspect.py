@@ -34,7 +34,7 @@ def run(settings: Settings, address: str, everything: bool, as_json: bool) -> No
     A service named with a version, or the beginning of an identity, is described by an instance
     that fits. With `everything`, print all that the instances have. Raises RpcError if nobody
     describes it, OperationFailed if what describes it is of another form or the identity is not
-    that of one instance, UsageError for an invalid version, Exit if a version is not described.
+    that of one instance, UsageError for an invalid version, Exit if a version has no description.
     """
     wanted = None if '://' in address else parse_wanted(address)
     with open_client(settings) as client:
@@ -57,7 +57,8 @@ def run(settings: Settings, address: str, everything: bool, as_json: bool) -> No
             say('only methods are known: the instance has an older version of lymph')
     if answers.missing:
         for version, error in answers.missing.items():
-            say(f'{address}: version {version or "none"} is not described: {error_text(error)}')
+            which = f'version {version}' if version else 'instances without a version'
+            say(f'{address}: no description of {which}: {error_text(error)}')
         raise Exit(FAILED)
 
 
