@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import pydantic
 import pytest
@@ -145,6 +145,21 @@ def test_names_that_a_function_closes_over_are_found():
         return Enclosed
 
     assert plan_of('m', method).convert({'it': {'id': 1}}) == {'it': Enclosed(1)}
+
+
+def test_type_parameters_of_a_function_and_of_its_class_are_found():
+    class Store:  # as Python 3.12 makes it of `class Store[K]` and `def put[V]`
+        __type_params__ = (TypeVar('K', bound=str),)
+
+        def put(self, key: K, values: list[V]) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    Store.put.__type_params__ = (TypeVar('V', bound=int),)
+    convert = plan_of('put', Store.put, owner=Store).convert
+    assert convert({'key': 'a', 'values': [1]}) == {'key': 'a', 'values': [1]}
+    with pytest.raises(Misfit, match=r'^key: expected text, found a whole number'):
+        convert({'key': 1, 'values': []})
+    with pytest.raises(Misfit, match=r'^values\[0\]: expected a whole number, found text'):
+        convert({'key': 'a', 'values': ['x']})
 
 
 def test_annotations_of_a_wrapped_function_are_those_of_the_function_inside():

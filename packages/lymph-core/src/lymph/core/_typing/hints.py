@@ -1,8 +1,9 @@
 """The annotations of a function as types: text evaluated, names and forward references resolved.
 
-Names are looked up where Python would find them: in the class that declares the function (its
-nested classes and aliases), in what the function closes over, in its module. Names that exist only
-for type checkers, and classes of a function that has returned, cannot be found.
+Names are looked up where Python would find them: in the type parameters of the function and of the
+class that declares it (``def put[T]``), in this class (its nested classes and aliases), in what the
+function closes over, in its module. Names that exist only for type checkers, and classes of a
+function that has returned, cannot be found.
 """
 
 from __future__ import annotations
@@ -126,13 +127,16 @@ def _result(func: Callable[..., Any], annotation: object, owner: type | None) ->
 def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) -> Any:
     """Return the type that an annotation means; raises what evaluating it raises."""
     plain = _function_in(func)
-    names = {} if owner is None else {n: v for n, v in vars(owner).items() if _names_a_type(v)}
+    names = _type_parameters(owner)
+    if owner is not None:
+        names.update((n, v) for n, v in vars(owner).items() if _names_a_type(v))
     code, cells = getattr(plain, '__code__', None), getattr(plain, '__closure__', None)
     for name, cell in zip(code.co_freevars if code else (), cells or (), strict=False):
         try:
             names[name] = cell.cell_contents
         except ValueError:  # not assigned yet
             continue
+    names.update(_type_parameters(plain))
 
     def evaluated(annotation: object) -> Any:
         noted = types.SimpleNamespace(__annotations__={'hint': annotation})
@@ -173,6 +177,11 @@ def _function_in(func: Callable[..., Any]) -> Any:
         return plain
     called = inspect.getattr_static(type(plain), '__call__', plain)  # an object like a function
     return inspect.unwrap(called) if callable(called) else plain
+
+
+def _type_parameters(declared: Any) -> dict[str, Any]:
+    """Return the ``T`` of ``def put[T]`` or ``class Stock[T]`` by name; from Python 3.12 on."""
+    return {each.__name__: each for each in getattr(declared, '__type_params__', ())}
 
 
 def _names_a_type(value: object) -> bool:
