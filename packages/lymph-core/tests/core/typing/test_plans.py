@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import pydantic
 import pytest
+from typing_extensions import TypeAliasType
 
 from lymph.core._typing.misfits import Misfit
 from lymph.core._typing.plans import event_plan, plan_of, result_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from decimal import Decimal as OnlyForCheckers
 
 AnEvent = Event
+Whole = TypeAliasType('Whole', Event)
+AnythingElse = TypeAliasType('AnythingElse', Any)
 
 
 class Plain:
@@ -35,6 +38,11 @@ class Plain:
 @dataclasses.dataclass
 class Order:
     id: int
+
+
+# as Python 3.12 makes it of `type Placed = Event[Order]`
+Placed = TypeAliasType('Placed', Event[Order])
+SamePlaced = TypeAliasType('SamePlaced', Placed)
 
 
 @dataclasses.dataclass
@@ -110,6 +118,9 @@ class Shop:
     def anything(self, event: Any) -> None: ...
     def bare(self, event) -> None: ...
     def of_order(self, event: Event[Order]) -> None: ...
+    def placed(self, event: SamePlaced) -> None: ...
+    def whole(self, event: Whole) -> None: ...
+    def anything_else(self, event: AnythingElse) -> None: ...
     def of_open(self, event: Event[Any]) -> None: ...
     def event_or_none(self, event: Event | None) -> None: ...
     def event_by_default(self, event: Event = None) -> None: ...  # type: ignore[assignment]
@@ -160,6 +171,11 @@ def test_type_parameters_of_a_function_and_of_its_class_are_found():
         convert({'key': 1, 'values': []})
     with pytest.raises(Misfit, match=r'^values\[0\]: expected a whole number, found text'):
         convert({'key': 'a', 'values': ['x']})
+
+
+def test_an_alias_means_the_type_for_which_it_stands():
+    assert of_event('placed').convert(Event('x', {'id': 1})).body == Order(1)
+    assert of_event('whole') is of_event('anything_else') is None
 
 
 def test_annotations_of_a_wrapped_function_are_those_of_the_function_inside():

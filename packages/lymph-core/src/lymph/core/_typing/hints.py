@@ -25,6 +25,7 @@ from lymph.exceptions import LymphError
 __all__ = ['BadAnnotation', 'Hints', 'hint_of', 'hints_of', 'is_open', 'wording']
 
 _TEXT = 200  # characters of an annotation in an error
+_ALIASES = 20  # in a chain; `type A = A` is one without an end
 #: modules whose objects are aliases, type variables and new types
 _OF_ALIASES = frozenset({'typing', 'typing_extensions', 'types'})
 
@@ -146,7 +147,16 @@ def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) 
     hint = evaluated(annotation)
     # Python 3.10 leaves `list['Order']` as it is
     referring = _with_references(hint)
-    return hint if referring is hint else evaluated(referring)
+    return _without_alias(hint if referring is hint else evaluated(referring))
+
+
+def _without_alias(hint: Any) -> Any:
+    """Return the type for which an alias such as ``type Placed = Event[Order]`` stands."""
+    for _ in range(_ALIASES):
+        if type(hint).__name__ != 'TypeAliasType' or type(hint).__module__ not in _OF_ALIASES:
+            return hint
+        hint = hint.__value__
+    raise TypeError('the alias stands for itself')
 
 
 def _with_references(hint: Any) -> Any:
