@@ -14,6 +14,7 @@ from gevent.queue import Queue
 import lymph
 from lymph.core._loop.current_call import current_call, settle
 from lymph.core.failures import Killed
+from lymph.core.messages import Message
 from lymph.core.resources import unit
 from lymph.exceptions import Cancelled, Expired, Failed
 from lymph.testing.waiting import eventually, let_pass
@@ -452,6 +453,18 @@ def test_nothing_is_said_about_calls_that_have_ended(world, caller, service, wor
     caller.request('work', 'lymph.ping', {'payload': 0})
     assert caller.rpc.stats()['connections'][0]['given_up'] == 0
     assert dropped(service) == {'unknown_method': 1}
+
+
+def test_all_calls_are_cancelled_when_a_caller_that_has_used_one_id_twice_is_gone(
+    caller, service, work
+):
+    message = Message(Message.REQ, 'work.willing', {})
+    for _ in range(2):
+        caller.send_message('work', message)
+        work.begun.get(timeout=PATIENCE)
+    caller.stop()
+    for _ in range(2):
+        assert work.ended.get(timeout=PATIENCE).reason == 'caller gone'
 
 
 def test_older_service_counts_and_drops_the_message(world, caller, service, work, monkeypatch):

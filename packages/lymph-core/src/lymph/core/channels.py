@@ -210,12 +210,12 @@ class ReplyChannel:
         link: Link,
         message: Message,
         new_id: Callable[[], bytes],
-        running: dict[bytes, ReplyChannel] | None = None,
+        running: dict[bytes | ReplyChannel, ReplyChannel] | None = None,
     ) -> None:
         self.message = message
         self.deadline: float | None = None  # a time of `time.monotonic`; None: there is none
         #: the running calls of the same caller, by the ids of their requests
-        self.running = {} if running is None else running
+        self.running: dict[bytes | ReplyChannel, ReplyChannel] = {} if running is None else running
         #: cancels the call; None if its method does not ask for that
         self.cancellation: Cancellation | None = None
         self.left = False  # whether its caller has disconnected or given up

@@ -58,8 +58,11 @@ def run_call(
     trace.go_on(trace_id)
     set_current_call(channel)
     # while it is in the table of its caller, it can be given up; in place, as each call comes here
-    running, id, cancellation = channel.running, channel.message.id, channel.cancellation
-    running[id] = channel
+    running, cancellation = channel.running, channel.cancellation
+    key: bytes | ReplyChannel = channel.message.id
+    if key in running:
+        key = channel  # a CANCEL reaches only the first call of this id
+    running[key] = channel
     if cancellation is not None:
         cancellation.begin(channel)
     started = time.monotonic()
@@ -84,8 +87,7 @@ def run_call(
             if isinstance(cause, Misfit) and cause.raised is not None:
                 _report(method, cause.raised, error_hook, log)
     finally:
-        if running.get(id) is channel:  # otherwise a peer has used the id twice
-            del running[id]
+        del running[key]
         if cancellation is not None:
             cancellation.end()
         method.running -= 1

@@ -57,8 +57,9 @@ class RequestServer:
         #: why calls are refused: the container is starting, or stopping; None: they are served
         self.refusing: Reason | None = None
         self.last_request = time.monotonic()
-        #: the running calls of each caller, by the ids of their requests
-        self.links: dict[Link, dict[bytes, ReplyChannel]] = {}
+        #: the running calls of each caller, by the ids of their requests; a call whose id was taken
+        #: is its own key
+        self.links: dict[Link, dict[bytes | ReplyChannel, ReplyChannel]] = {}
         self._methods = methods
         self._workers = workers
         self._vital_workers = Workers(_VITAL)
