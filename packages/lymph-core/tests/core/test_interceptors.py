@@ -25,6 +25,7 @@ from lymph.exceptions import (
     SerializationError,
 )
 from lymph.patterns.serial_events import serial_event
+from lymph.serializers.msgpack import pack
 from lymph.testing.waiting import eventually
 
 
@@ -411,6 +412,20 @@ def test_arguments_and_result_can_be_changed_on_both_sides(world, service, calle
     given = {'n': 1}
     assert caller.request('stock', 'stock.take', given, timeout=30) == (101 * 2 + 1) * 10
     assert given == {'n': 1}
+
+
+@pytest.mark.parametrize('kind', ['call', 'try'])
+def test_caller_does_not_replace_arguments_that_it_cannot_show(service, stock, caller, kind):
+    def read(work, proceed):
+        assert work.arguments is not None
+        return proceed()
+
+    service.start()
+    caller.install_plugin(plugin(read, [kind]))
+    caller.start()
+    with pytest.raises(TypeError, match=r'stock\.take: expected the arguments as a mapping'):
+        caller.request('stock', 'stock.take', pack([7]), timeout=30)
+    assert stock.seen == []
 
 
 def test_attempt_that_interceptors_delay_past_the_deadline_is_not_sent(service, stock, caller):

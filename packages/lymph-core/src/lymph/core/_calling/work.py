@@ -36,6 +36,14 @@ class _CallerWork(Work):
         self._extras.added = added = Headers()
         return added
 
+    def _mapping(self, body: object) -> dict[str, Any]:
+        """Return arguments, packed or not, as a dict; raises TypeError for anything else."""
+        body = unpack(body) if isinstance(body, bytes) else body
+        if not isinstance(body, Mapping):
+            found = f'expected the arguments as a mapping, found {quoted(body)}'
+            raise TypeError(f'{self.name}: {found}')
+        return dict(body)
+
     @property
     def reply_headers(self) -> MutableMapping[str, Any]:
         """The headers of the reply to the last attempt; empty if there was none."""
@@ -64,11 +72,7 @@ class CallWork(_CallerWork):
         return self._request(call)
 
     def _read_arguments(self) -> dict[str, Any]:
-        body = unpack(self._body) if isinstance(self._body, bytes) else self._body
-        if not isinstance(body, (Mapping, type(None))):
-            found = f'expected the arguments as a mapping, found {quoted(body)}'
-            raise TypeError(f'{self.name}: {found}')
-        return dict(body or {})
+        return self._mapping({} if self._body is None else self._body)
 
 
 class TryWork(_CallerWork):
@@ -116,8 +120,7 @@ class TryWork(_CallerWork):
         self._call.packed = self._packed
 
     def _read_arguments(self) -> dict[str, Any]:
-        body = unpack(self._call.packed)
-        return body if isinstance(body, dict) else {}
+        return self._mapping(self._packed)
 
     def _read_headers(self) -> Headers:
         self._extras.added = added = Headers() if self._for_all is None else self._for_all.copied()
