@@ -12,7 +12,7 @@ from gevent.lock import RLock
 from gevent.queue import Queue
 
 import lymph
-from lymph.core._loop.current_call import current_call, settle
+from lymph.core._loop.current_call import current_call
 from lymph.core.failures import Killed
 from lymph.core.messages import Message
 from lymph.core.resources import unit
@@ -93,7 +93,7 @@ class Work(lymph.Interface):
 
     @lymph.rpc(cancel=True)
     def settles(self):
-        settle()
+        current_call().cancellation.settle()
         self.wait()
         return 'undisturbed'
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Protocol
 
-__all__ = ['Cancellable', 'CurrentCall', 'current_call', 'set_current_call', 'settle']
+__all__ = ['Cancellable', 'CurrentCall', 'current_call', 'set_current_call']
 
 
 class Cancellable(Protocol):
@@ -22,9 +22,6 @@ class Cancellable(Protocol):
 
     def leave(self) -> None:
         """Remove the current greenlet."""
-
-    def settle(self) -> None:
-        """Let the call end undisturbed."""
 
 
 class CurrentCall(Protocol):
@@ -47,10 +44,3 @@ _call: ContextVar[CurrentCall | None] = ContextVar('lymph_call', default=None)
 current_call = _call.get
 #: sets the call of the current context; None removes it
 set_current_call = _call.set
-
-
-def settle() -> None:
-    """Let the current call end undisturbed: from now on it is not cancelled."""
-    call = current_call()
-    if call is not None and call.cancellation is not None:
-        call.cancellation.settle()
