@@ -38,6 +38,12 @@ class NoTasks(lymph.Interface):
     pass
 
 
+class Choosing(Plugin, lymph.Interceptor):
+    def __init__(self, container, config=None):
+        super().__init__(container, config)
+        self.kinds = self.config.get('kinds')
+
+
 class Noisy(Plugin):
     pass
 
@@ -185,6 +191,10 @@ interfaces:
         ('interfaces: {echo: 5}', r'interfaces\.echo: expected'),
         ('plugins: {nosuch: {}}', r"plugins\.nosuch.*'nosuch'"),
         ("plugins: {p: {class: 'authors:Part'}}", r'plugins\.p'),
+        (
+            "plugins: {c: {class: 'authors:Choosing', kinds: [rpcs]}}",
+            r"plugins\.c: Choosing: expected kinds of .*, found 'rpcs'; did you mean 'rpc'\?$",
+        ),
         ("components: {c: {class: 'authors:Missing'}}", r'components\.c\.class: .*Missing'),
         (
             'components: {SerialEventHandlr: {zkclient: x}}',

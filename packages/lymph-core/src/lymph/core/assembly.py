@@ -16,6 +16,7 @@ from lymph.core._hosting.entering import read_backdoor
 from lymph.core.components import Component
 from lymph.core.container import ServiceContainer
 from lymph.core.facts import check_name
+from lymph.core.interceptors import Interceptor, check_kinds
 from lymph.core.interfaces import Interface
 from lymph.core.partitioning import Partitioner
 from lymph.core.plugins import Plugin
@@ -91,7 +92,13 @@ def install_plugins(
         cls = load_plugin('lymph.plugins', reference, kind=Plugin, where=named)
         if chosen(cls):
             with noted(where, 'making the plugin'):
-                container.install_plugin(cls, plugins.view([name])).configured_at = where
+                plugin = container.install_plugin(cls, plugins.view([name]))
+            plugin.configured_at = where
+            if isinstance(plugin, Interceptor):  # whose kinds may come from its section
+                try:
+                    check_kinds(plugin.kinds, cls.__name__)
+                except TypeError as error:
+                    raise plugins.error([name], str(error)) from error
 
 
 def _install_components(container: ServiceContainer, components: ConfigView) -> None:
