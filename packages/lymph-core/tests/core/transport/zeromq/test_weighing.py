@@ -114,10 +114,12 @@ def test_peers_that_do_not_read_are_disconnected_and_others_are_served(service, 
     eventually(lambda: transport.buffered == 0, 10)
 
 
-@pytest.mark.parametrize(('size', 'count'), [(1, 900), (300, 900), (900_000, 8)])
+# The echoes are sent in the hub, which drops those for which libzmq has no room. It has room for
+# 1000 messages, and may count up to 500 that the peer has read already.
+@pytest.mark.parametrize(('size', 'count'), [(1, 450), (300, 450), (900_000, 8)])
 def test_well_behaved_callers_are_not_disconnected(service, caller, size, count):
     transport, _, handler = service
-    for _ in range(10):
+    for _ in range(20):
         works(caller, size, count)
     eventually(lambda: transport.buffered == 0, 10)
     assert handler.downs == []
