@@ -373,7 +373,7 @@ def test_settled_call_ends_undisturbed(caller, service, work):
 
 def test_handler_that_closes_resources_is_cancelled_afterwards(caller, service, work):
     give_up(with_timeout, caller, 'closes_and_goes_on', work.begun)
-    let_pass(0.05, 'it is tried again every 10 ms, and nothing may come of that')
+    let_pass(0.05, 'the call was given up, and nothing may come of that yet')
     assert work.ended.empty()
     work.closing.set()
     assert work.ended.get(timeout=PATIENCE) == 'closed'

@@ -8,6 +8,8 @@ what                             while the greenlet closes resources
 ===============================  ==================================================================
 `Killed`, the first cut          held back, and raised when the closing has ended
 `Killed` after `lift`            raised at once: the stop has waited for as long as it may
+`Cancelled`                      thrown afterwards, unless the call has ended; see
+                                 `lymph.core._work.cancelling`
 timeouts of the author or of a   raised at once: they are part of the closing
 library
 ===============================  ==================================================================
@@ -17,15 +19,15 @@ Greenlets that are not lymph's have no shield, and lymph throws nothing into the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeGuard
 
 import gevent
 from greenlet import getcurrent
 
 from lymph.core.failures import Killed
 
-__all__ = ['CLOSING', 'Shield', 'Shieldable', 'cut_closing', 'kill_in_time', 'shielded']
+__all__ = ['CLOSING', 'Shield', 'Shieldable', 'cut_closing', 'kill_in_time', 'run_when_closed']
 
 CLOSING: Final = 1.0  # seconds for which a closing may keep a greenlet from being ended
 
@@ -36,6 +38,7 @@ class Shieldable:
     _shields = 0  # how many `Shield`s the greenlet is in
     _lifted = False
     _held = False  # whether `Killed` is to be raised after the last of them
+    _when_closed: Callable[[], object] | None = None  # called in the hub after the last of them
 
     def throw(self, *args: Any) -> Any:
         """Raise an exception in the greenlet; see `gevent.Greenlet.throw`. Only for the hub."""
@@ -47,6 +50,18 @@ class Shieldable:
     def lift(self) -> None:
         """Let `Killed` through from now on, whatever the greenlet does."""
         self._lifted = True
+
+    def _leave_shield(self) -> None:
+        """Leave the innermost shield. After the last one, what was put off is done."""
+        self._shields -= 1
+        if self._shields:
+            return
+        if self._when_closed is not None:
+            gevent.get_hub().loop.run_callback(self._when_closed)
+            self._when_closed = None
+        if self._held:
+            self._held = False
+            raise Killed
 
 
 class Shield:
@@ -67,15 +82,19 @@ class Shield:
         greenlet, self._greenlet = self._greenlet, None
         if greenlet is None:
             return
-        greenlet._shields -= 1  # noqa: SLF001 - of this module
-        if greenlet._held and not greenlet._shields:  # noqa: SLF001 - of this module
-            greenlet._held = False  # noqa: SLF001 - of this module
-            raise Killed
+        greenlet._leave_shield()  # noqa: SLF001 - of this module
 
 
-def shielded(greenlet: object) -> bool:
-    """Tell whether a greenlet closes resources now, so that nothing may be thrown into it."""
-    return isinstance(greenlet, Shieldable) and bool(greenlet._shields)  # noqa: SLF001 - see above
+def run_when_closed(greenlet: object, callback: Callable[[], object]) -> bool:
+    """If a greenlet closes resources now, call `callback` in the hub when it has closed them.
+
+    Returns whether it does. Of several callbacks, only the first is called.
+    """
+    if not _shielded(greenlet):
+        return False
+    if greenlet._when_closed is None:  # noqa: SLF001 - of this module
+        greenlet._when_closed = callback  # noqa: SLF001 - of this module
+    return True
 
 
 def kill_in_time(greenlets: Iterable[Any], timeout: float | None) -> None:
@@ -94,12 +113,17 @@ def kill_in_time(greenlets: Iterable[Any], timeout: float | None) -> None:
 
 def cut_closing(greenlets: Iterable[Any]) -> None:
     """Raise `Killed` in those greenlets that close resources now, without waiting for their end."""
-    closing = [greenlet for greenlet in greenlets if shielded(greenlet)]
+    closing: list[Any] = [greenlet for greenlet in greenlets if _shielded(greenlet)]
     for greenlet in closing:
         greenlet.lift()
     if closing:
         gevent.killall(closing, Killed, block=False)
         gevent.sleep(0)  # it is raised before this returns
+
+
+def _shielded(greenlet: object) -> TypeGuard[Shieldable]:
+    """Tell whether a greenlet closes resources now."""
+    return isinstance(greenlet, Shieldable) and bool(greenlet._shields)  # noqa: SLF001 - see above
 
 
 def _is_killed(thrown: object) -> bool:
