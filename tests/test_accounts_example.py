@@ -46,7 +46,7 @@ def test_session_is_committed_on_success_and_rolled_back_on_error(found):
     }
 
 
-def test_timeouts_and_cancellation_while_waiting_for_a_connection_lose_none(found):
+def test_timeout_or_cancellation_while_waiting_loses_no_connection(found):
     assert found['timed out'] == {
         'outcomes': ['Failed'] * 3,
         'given up': ['Timeout'] * 3,
@@ -56,10 +56,10 @@ def test_timeouts_and_cancellation_while_waiting_for_a_connection_lose_none(foun
     }
 
 
-def test_drain_that_cuts_holders_and_waiters_loses_no_connection(found):
+def test_drain_that_kills_holders_and_waiters_loses_no_connection(found):
     assert found['wait'] == {'cut': 5, 'left': 0}
 
 
 @pytest.mark.parametrize('where', ['connect', 'checkout', 'reset', 'checkin'])
-def test_drain_that_cuts_a_connection_on_its_way_loses_none(found, where):
+def test_drain_during_the_hand_over_of_a_connection_loses_none(found, where):
     assert found[where] == {'cut': 2, 'left': 0}

@@ -32,7 +32,7 @@ def reports():
     container.stop()
 
 
-def test_methods_of_the_example_end_as_the_document_says(reports):
+def test_methods_of_the_guide_end_as_it_says(reports):
     container = reports.container
 
     def call(method, pages, timeout):

@@ -160,7 +160,7 @@ def test_similar_names_are_computed_in_one_module():
     ],
     ids=['lock files', 'refusals of stopped and forked objects'],
 )
-def test_lock_files_and_refusals_are_in_one_module(code, module):
+def test_each_shared_mechanism_is_in_one_module(code, module):
     using = {
         name
         for found in MODULES.values()

@@ -55,7 +55,7 @@ def test_plugin_and_interface_of_the_guide_intercept(names, container):
     assert set(slow.slow) == {'rpc stock.take', 'try stock.take', 'call stock.take'}
 
 
-def test_headers_of_the_guide_travel(names, container):
+def test_headers_of_the_guide_are_sent_and_received(names, container):
     billing = container.install_plugin(names['Billing'], {'account': 'shop'})
 
     class Shop(lymph.Interface):
@@ -70,7 +70,7 @@ def test_headers_of_the_guide_travel(names, container):
     assert billing.spent == 6
 
 
-def test_test_of_the_guide_passes(names):
+def test_unit_test_of_the_guide_passes(names):
     names['test_nobody_takes_anonymously']()
 
 

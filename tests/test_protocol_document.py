@@ -63,7 +63,7 @@ def test_conversation_in_the_document_matches_a_real_service(endpoint):
             assert heard.hex(' ').split() == expected
 
 
-def test_the_types_in_the_document_are_those_of_the_code():
+def test_message_types_of_the_document_match_the_code():
     (row,) = re.findall(r'^\| 1 \| type \| (.*) \|$', DOCUMENT.read_text(), re.MULTILINE)
     assert {each.encode() for each in re.findall(r'`(\w+)`', row)} == TYPES | {CANCEL}
 

@@ -64,7 +64,7 @@ def test_proxies_of_the_guide_return_parcels(names, container):
         shop.proxy('stock', OtherStock).take('sock')
 
 
-def test_what_checkers_reject_in_the_guide_is_refused_at_run_time(container):
+def test_mistakes_that_type_checkers_find_fail_at_run_time_too(container):
     _, shop, counter = container.interfaces
     for proxy in (shop.stock, counter.api, counter.plain):
         with pytest.raises(AttributeError, match="did you mean 'take'"):

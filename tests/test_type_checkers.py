@@ -94,7 +94,7 @@ def said(
 
 
 @pytest.mark.parametrize('checker', ['mypy', 'pyright'])
-def test_checkers_reject_the_wrong_lines_of_a_project_and_no_others(
+def test_type_checkers_reject_exactly_the_wrong_lines_of_a_project(
     checker: str, said: dict[str, list[set[Error]]]
 ) -> None:
     expected = marked(checker)

@@ -42,7 +42,9 @@ def shop(names):
     container.stop()
 
 
-def test_the_shop_of_the_guide_takes_orders_and_says_what_is_wrong_with_others(names, shop, capsys):
+def test_example_of_the_guide_accepts_valid_orders_and_explains_errors_in_others(
+    names, shop, capsys
+):
     order = names['Order'](1, [names['Line']('sock', 2, 3), names['Line']('shoe', 30.0)])
     assert shop.request('shop', 'shop.total', order=order) == 36
     assert shop.request('shop', 'shop.cheapest', order=order)['article'] == 'sock'

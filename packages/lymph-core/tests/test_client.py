@@ -172,9 +172,7 @@ class NoClients(lymph.Plugin, lymph.Interceptor):
 
 
 @pytest.mark.parametrize('plugins', [True, False])
-def test_client_installs_the_plugins_that_intercept_what_it_does(
-    world, service, tmp_path, monkeypatch, plugins
-):
+def test_client_installs_configured_interceptors(world, service, tmp_path, monkeypatch, plugins):
     name = f'plugins_of_client_{plugins}'
     (tmp_path / f'{name}.py').write_text(PLUGINS)
     monkeypatch.syspath_prepend(tmp_path)

@@ -29,7 +29,7 @@ from lymph.exceptions import (
 )
 
 
-def test_every_error_but_cancelled_is_a_lymph_error():
+def test_all_errors_except_cancelled_are_lymph_errors():
     for name in exceptions.__all__:
         value = getattr(exceptions, name)
         if inspect.isclass(value) and issubclass(value, BaseException) and value is not Cancelled:
@@ -156,5 +156,5 @@ def test_cancelled_keeps_its_reason_when_it_is_copied(reason):
         assert (type(copied), copied.reason, str(copied)) == (Cancelled, reason, str(error))
 
 
-def test_cancelled_is_caught_by_no_except_exception():
+def test_cancelled_is_not_caught_by_except_exception():
     assert not issubclass(Cancelled, Exception)

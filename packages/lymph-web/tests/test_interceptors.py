@@ -127,7 +127,7 @@ def get(application):
         ('/old', 308, 'RequestRedirect', 'site'),
     ],
 )
-def test_outcome_of_each_request_is_heard(watch, get, path, status, heard, name):
+def test_interceptors_see_the_outcome_of_each_request(watch, get, path, status, heard, name):
     watching = watch()
     assert get(path).status_code == status
     assert watching.heard == [heard]
@@ -208,7 +208,9 @@ def test_header_that_cannot_be_sent_is_refused_when_it_is_set(watch, get, name, 
         (lymph.Refused('not you', 'expired'), 504),
     ],
 )
-def test_interceptor_refuses_with_a_status_for_its_reason(watch, get, site, refused, status):
+def test_status_of_a_refusal_by_an_interceptor_follows_from_its_reason(
+    watch, get, site, refused, status
+):
     def refuse(work, proceed):
         raise refused
 
@@ -233,14 +235,14 @@ def test_interceptor_answers_instead_of_the_method(watch, get, site):
     assert site.called == []
 
 
-def test_answer_that_is_none_is_an_error_of_the_interceptor(watch, get, site):
+def test_interceptor_that_returns_no_valid_response_is_an_error(watch, get, site):
     watch(lambda work, proceed: None)
     assert get('/hello/you').status_code == 500
     assert 'the interceptors of site to return' in str(site.reported[0])
 
 
 @pytest.mark.parametrize('kind', [ValueError, SystemExit, GeneratorExit])
-def test_what_an_interceptor_raises_is_answered_and_reported(watch, get, site, kind):
+def test_error_raised_by_an_interceptor_is_answered_and_reported(watch, get, site, kind):
     def fail(work, proceed):
         proceed()
         raise kind('oops')
@@ -258,7 +260,9 @@ def test_health_check_is_not_intercepted(watch, get):
     assert get('/_health/').status_code == 200
 
 
-def test_request_that_a_drain_cuts_is_heard(watch, site, application, start_server, connect):
+def test_interceptors_see_requests_killed_in_a_drain(
+    watch, site, application, start_server, connect
+):
     def swallow(work, proceed):
         try:
             return proceed()

@@ -90,27 +90,27 @@ def test_resource_is_closed_when_the_method_has_returned(site, get):
     assert site.log == ['open', 'commit']
 
 
-def test_failing_close_is_answered_with_500(site, get):
+def test_error_while_closing_a_resource_is_answered_with_500(site, get):
     site.fails = True
     assert get('/page').status_code == 500
 
 
-def test_http_error_that_is_raised_is_an_error_for_resources(site, get):
+def test_raised_http_error_is_an_error_for_resources(site, get):
     assert get('/missing').status_code == 404
     assert site.log == ['open', 'NotFound']
 
 
-def test_answer_of_a_wrong_kind_is_an_error_for_resources(site, get):
+def test_response_of_a_wrong_type_is_an_error_for_resources(site, get):
     assert get('/text').status_code == 500
     assert site.log == ['open', 'TypeError']
 
 
-def test_streamed_parts_have_a_unit_of_their_own(site, get):
+def test_each_streamed_part_has_its_own_unit(site, get):
     assert get('/stream').get_data(as_text=True) == 'session'
     assert site.log == ['open', 'commit', 'stream', 'open', 'commit']
 
 
-def test_resources_of_requests_that_a_drain_cuts_are_closed(site, start_server, connect):
+def test_resources_of_requests_killed_in_a_drain_are_closed(site, start_server, connect):
     server = start_server(Application(site))
     connect(server).get('/slow')
     assert site.begun.wait(10)
@@ -130,7 +130,7 @@ def test_interceptor_of_the_interface_is_part_of_the_unit():
     assert careful.log == ['open', 'intercepted session', 'commit']
 
 
-def test_closing_of_a_request_may_end_when_it_is_cut(site, start_server, connect):
+def test_resources_of_a_killed_request_finish_closing(site, start_server, connect):
     closing, go_on = Event(), Event()
 
     def application(environ, start_response):

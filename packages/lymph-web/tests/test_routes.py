@@ -85,7 +85,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_endpoint_that_cannot_answer_is_rejected_when_the_class_is_made(form):
+def test_endpoint_that_cannot_answer_is_rejected_when_the_class_is_defined(form):
     method, found = FORMS[form]
     attributes = {'url_map': Map([Rule('/', endpoint='hello')]), 'hello': method}
     with pytest.raises(
@@ -110,7 +110,7 @@ def test_endpoint_set_on_the_interface_itself_is_checked_too():
 
 
 @pytest.mark.parametrize('name', ['emit', 'on_start', 'report_error', 'is_healthy'])
-def test_endpoint_with_a_name_of_the_framework_is_rejected(name):
+def test_endpoint_with_a_reserved_name_is_rejected(name):
     with pytest.raises(TypeError, match=f'{name}.*: interfaces use this name themselves'):
 
         class Hello(WebServiceInterface):
@@ -148,14 +148,14 @@ def test_endpoint_may_be_a_static_method_or_the_method_of_a_subclass():
     check_routes(object.__new__(Hello), Hello.url_map)
 
 
-def test_method_that_lymph_offers_to_authors_is_no_endpoint():
+def test_inherited_helper_method_cannot_be_an_endpoint():
     with pytest.raises(TypeError, match=r"'request' .*: interfaces use this name themselves"):
 
         class Hello(WebServiceInterface):
             url_map = Map([Rule('/', endpoint='request')])
 
 
-def test_endpoint_may_replace_what_lymph_only_offers():
+def test_endpoint_may_override_a_helper_method():
     class Newsletter(WebServiceInterface):
         url_map = Map([Rule('/', endpoint='subscribe')])
 
@@ -166,12 +166,12 @@ def test_endpoint_may_replace_what_lymph_only_offers():
 
 
 @pytest.mark.parametrize('name', ['health', 'limits', 'debug', 'http_port', 'max_body_size'])
-def test_method_in_place_of_a_value_of_the_framework_is_rejected(name):
+def test_method_that_hides_an_attribute_of_web_interfaces_is_rejected(name):
     with pytest.raises(TypeError, match=f'Hello.{name}: interfaces use this name themselves'):
         type('Hello', (WebServiceInterface,), {name: lambda self, request: None})
 
 
-def test_class_of_requests_may_be_a_method_that_makes_one():
+def test_request_class_may_be_a_method_that_returns_a_request():
     class Hello(WebServiceInterface):
         def request_class(self, environ):
             pass

@@ -492,7 +492,7 @@ def test_dead_letters_of_a_missing_queue_are_kept(letters: Letters) -> None:
         eventually(lambda: handled.numbers() == Counter([0, 1, 2]), PATIENCE)
 
 
-def test_dead_letters_that_another_process_has_are_not_blamed_on_a_missing_queue(
+def test_error_says_that_another_process_holds_the_dead_letters(
     embedded: Letters,
 ) -> None:
     embedded.make(7)

@@ -187,9 +187,7 @@ class Elsewhere(lymph.Plugin):
 """
 
 
-def test_interceptors_of_the_configuration_surround_what_commands_do(
-    ask: Any, shared_shell: Any
-) -> None:
+def test_configured_interceptors_wrap_the_calls_of_commands(ask: Any, shared_shell: Any) -> None:
     """Other plugins are for services; commands that only ask load no plugin."""
     shared_shell.write('request_plugins.py', PLUGINS)
     shared_shell.write(

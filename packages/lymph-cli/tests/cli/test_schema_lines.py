@@ -31,7 +31,7 @@ def lines(**definitions: Any) -> list[str]:
     return list(type_lines({'parameters_schema': {'$defs': definitions}}))
 
 
-def test_class_is_shown_with_its_members_and_the_first_line_about_it() -> None:
+def test_class_is_shown_with_its_members_and_the_first_line_of_its_docstring() -> None:
     assert lines(Line=LINE, Color={'enum': ['red', 'blue']}) == [
         'Line(article: text, count: whole number = 1, when: date-time or None, parts: list of '
         'Line, by: mapping of text or number, image: bytes, place: [number, anything], '
@@ -40,14 +40,14 @@ def test_class_is_shown_with_its_members_and_the_first_line_about_it() -> None:
     ]
 
 
-def test_class_of_several_schemas_is_shown_once() -> None:
+def test_class_in_several_schemas_is_shown_once() -> None:
     schema = {'$defs': {'Line': LINE}}
     assert len(list(type_lines({'parameters_schema': schema, 'result_schema': schema}))) == 1
     assert list(type_lines({})) == []
 
 
 @pytest.mark.parametrize('schema', [5, {'type': 5}, {'enum': []}, {'anyOf': 5}, {'type': ['x']}])
-def test_unknown_form_is_not_shown(schema: Any) -> None:
+def test_unknown_kind_of_schema_is_shown_as_an_ellipsis(schema: Any) -> None:
     assert lines(Odd=schema) == ['Odd: ...']
 
 
@@ -60,12 +60,12 @@ words = st.sampled_from(['type', 'properties', 'anyOf', '$defs', 'enum', 'items'
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     )
 )
-def test_any_answer_is_shown_in_bounded_lines(schema: Any) -> None:
+def test_output_for_any_schema_has_a_bounded_size(schema: Any) -> None:
     shown = [*lines(It=schema), *type_lines({'result_schema': schema, 'payload_schema': schema})]
     assert all(len(each) <= 500 and each.isprintable() for each in shown)
 
 
-def test_schema_nested_without_end_is_cut() -> None:
+def test_endlessly_nested_schema_is_cut() -> None:
     deep: Any = {}
     for _ in range(1000):
         deep = {'type': 'array', 'items': deep}

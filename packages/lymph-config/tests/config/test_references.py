@@ -103,7 +103,7 @@ def test_error_names_the_installed_module_that_hides_one_of_the_folder(
         load_reference(reference)
 
 
-def test_file_of_a_folder_that_is_not_searched_counts_as_missing_not_as_hidden(
+def test_file_in_a_folder_that_is_not_searched_is_missing_and_not_shadowed(
     write: Write,
 ) -> None:
     write('echo_of_here.py', 'class Echo: ...')

@@ -172,7 +172,7 @@ def test_options_are_checked_when_they_are_created(options, text):
 
 @pytest.mark.parametrize('options', [{'timeout': 3}, None, 5, CallOptions], ids=str)
 @pytest.mark.parametrize('changes', [{}, {'timeout': 3}], ids=str)
-def test_options_of_another_type_are_an_error_of_one_line(options, changes, caller):
+def test_options_of_a_wrong_type_are_rejected_in_one_line(options, changes, caller):
     text = r'echo\.trace: expected options such as CallOptions\(timeout=3\), found [^\n]+'
     with pytest.raises(TypeError) as caught:
         caller.container.request('echo', 'echo.trace', options=options, **changes)
@@ -180,13 +180,13 @@ def test_options_of_another_type_are_an_error_of_one_line(options, changes, call
 
 
 @pytest.mark.parametrize('body', [[], '', 0, set(), ['x']], ids=repr)
-def test_arguments_of_another_type_are_rejected_even_if_they_are_empty(body, caller):
+def test_arguments_of_a_wrong_type_are_rejected_even_if_they_are_empty(body, caller):
     with pytest.raises(TypeError, match='expected the arguments as a dict, found'):
         caller.request('echo', 'echo.trace', body)
 
 
 @pytest.mark.parametrize('timeout', ['3', float('nan'), True, [], 1j], ids=repr)
-def test_timeout_of_a_wait_that_is_not_a_number_is_an_error_of_one_line(timeout, caller):
+def test_wait_timeout_that_is_not_a_number_is_rejected_in_one_line(timeout, caller):
     waiting = caller.container.send_request('echo', 'echo.wait')
     for wait, what in (
         (waiting.get, r'echo\.wait at memory://\w+'),

@@ -265,7 +265,9 @@ def test_call_that_nobody_waits_for_is_cancelled_with_the_reason(how, caller, se
 
 @pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
 @pytest.mark.parametrize('method', ['unasked', 'shielded'])
-def test_other_methods_run_to_their_end_and_can_ask(how, method, caller, service, work):
+def test_other_methods_run_to_their_end_and_can_ask_whether_their_caller_gave_up(
+    how, method, caller, service, work
+):
     give_up(how, caller, method, work.begun)
     eventually(lambda: work.call.given_up)
     work.gate.set()
@@ -276,7 +278,9 @@ def test_other_methods_run_to_their_end_and_can_ask(how, method, caller, service
 @pytest.mark.parametrize(
     ('method', 'cancelled'), [('unasked', True), ('shielded', False), ('willing', True)]
 )
-def test_the_setting_applies_to_methods_that_do_not_say_it_themselves(world, method, cancelled):
+def test_container_setting_applies_to_methods_without_an_option_of_their_own(
+    world, method, cancelled
+):
     service = world.container((Work, 'work'), rpc_cancel=True)
     work = service.interfaces[0]
     give_up(with_timeout, world.container(), method, work.begun)
@@ -295,7 +299,7 @@ def test_caller_that_still_waits_learns_that_its_call_was_cancelled(caller, serv
     assert answer.body['message'] == 'cancelled: the deadline of the call has passed'
 
 
-def test_declared_errors_do_not_hide_that_a_call_was_cancelled(caller, service, work):
+def test_cancelled_call_is_counted_even_if_its_method_declares_all_errors(caller, service, work):
     give_up(with_timeout, caller, 'declares_everything', work.begun)
     work.ended.get(timeout=PATIENCE)
     eventually(lambda: metrics(service, 'rpc.cancelled') == 1)
@@ -313,7 +317,7 @@ def test_nested_calls_are_cancelled_in_turn(how, world, caller, service, work):
 
 
 @pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
-def test_calls_that_a_cancelled_handler_has_deferred_are_cancelled(how, world, caller, work):
+def test_deferred_calls_of_a_cancelled_handler_are_cancelled(how, world, caller, work):
     other = world.container((Work, 'other'))
     begun = other.interfaces[0].begun
     give_up(how, caller, 'defers', begun, begun, begun, other='other')
@@ -322,19 +326,19 @@ def test_calls_that_a_cancelled_handler_has_deferred_are_cancelled(how, world, c
     eventually(lambda: other.status()['handlers'] == {**other.status()['handlers'], 'running': 0})
 
 
-def test_request_that_a_cancelled_handler_has_sent_itself_is_cancelled(world, caller, work):
+def test_raw_requests_of_a_cancelled_handler_are_cancelled(world, caller, work):
     other = world.container((Work, 'other'))
     give_up(with_timeout, caller, 'sends', other.interfaces[0].begun, other='other')
     assert isinstance(other.interfaces[0].ended.get(timeout=PATIENCE), Cancelled)
 
 
-def test_channel_that_is_cancelled_cancels_the_call(caller, service, work):
+def test_cancelling_the_request_channel_cancels_the_call(caller, service, work):
     caller.send_request('work', 'work.willing', timeout=PATIENCE).cancel()
     assert work.ended.get(timeout=PATIENCE).reason == 'given up'
     assert caller.rpc.stats()['connections'][0]['given_up'] == 1
 
 
-def test_handler_that_catches_cancelled_goes_on_and_answers(caller, service, work):
+def test_handler_that_catches_cancelled_continues_and_answers(caller, service, work):
     message = lymph.core.messages.Message(b'REQ', 'work.swallows', {}, {'timeout': 0.05})
     channel = caller.send_message(service.endpoint, message)
     work.begun.get(timeout=PATIENCE)
@@ -344,7 +348,7 @@ def test_handler_that_catches_cancelled_goes_on_and_answers(caller, service, wor
     assert metrics(service, 'rpc.cancelled') == 0
 
 
-def test_error_of_a_handler_that_cleans_up_is_an_error(caller, service, work, caplog):
+def test_error_raised_while_cleaning_up_is_a_failure(caller, service, work, caplog):
     heard = Queue()
     service.error_hook.install(lambda error, **details: heard.put(error))
     give_up(with_timeout, caller, 'fails_then', work.begun)
@@ -363,7 +367,7 @@ def test_handler_is_cancelled_wherever_it_waits(method, caller, service, work):
     assert work.lock.acquire(blocking=False)
 
 
-def test_settled_call_ends_undisturbed(caller, service, work):
+def test_call_whose_outcome_is_settled_is_not_cancelled(caller, service, work):
     give_up(with_timeout, caller, 'settles', work.begun)
     eventually(lambda: work.call.left)
     work.gate.set()
@@ -371,7 +375,7 @@ def test_settled_call_ends_undisturbed(caller, service, work):
     assert metrics(service, 'rpc.cancelled') == 0
 
 
-def test_handler_that_closes_resources_is_cancelled_afterwards(caller, service, work):
+def test_handler_is_cancelled_after_it_has_closed_its_resources(caller, service, work):
     give_up(with_timeout, caller, 'closes_and_goes_on', work.begun)
     let_pass(0.05, 'the call was given up, and nothing may come of that yet')
     assert work.ended.empty()
@@ -395,7 +399,7 @@ def test_handler_that_has_answered_is_not_cancelled(caller, service, work):
     assert work.ended.get(timeout=PATIENCE) is False
 
 
-def test_detached_channel_tells_that_its_caller_has_gone(caller, service, work):
+def test_detached_channel_knows_that_its_caller_is_gone(caller, service, work):
     give_up(stopped, caller, 'detaches', work.begun)
     eventually(lambda: service.status()['callers'] == 0)
     work.gate.set()
@@ -404,19 +408,19 @@ def test_detached_channel_tells_that_its_caller_has_gone(caller, service, work):
     assert metrics(service, 'rpc.cancelled') == 0
 
 
-def test_calls_after_the_deadline_are_refused_also_while_cleaning_up(caller, work):
+def test_nested_calls_after_the_deadline_are_refused_even_while_cleaning_up(caller, work):
     give_up(after_deadline, caller, 'calls_afterwards')
     assert work.ended.get(timeout=PATIENCE).reason == 'deadline'
     assert isinstance(work.ended.get(timeout=PATIENCE), Expired)
 
 
-def test_calls_while_cleaning_up_for_a_caller_that_gave_up_are_made(caller, work):
+def test_handler_may_make_calls_while_it_cleans_up(caller, work):
     give_up(with_timeout, caller, 'calls_afterwards', work.begun)
     assert work.ended.get(timeout=PATIENCE).reason == 'given up'
     assert work.ended.get(timeout=PATIENCE) is False
 
 
-def test_handler_that_is_killed_in_a_drain_is_not_cancelled_as_well(world, caller, service, work):
+def test_handler_killed_in_a_drain_is_not_also_cancelled(world, caller, service, work):
     call = gevent.spawn(caller.request, 'work', 'work.willing', timeout=PATIENCE)
     work.begun.get(timeout=PATIENCE)
     assert service.drain() == 1
@@ -439,7 +443,7 @@ def test_given_up_is_false_outside_of_calls(service):
     assert found.get(timeout=PATIENCE) is False
 
 
-def test_nothing_is_said_about_calls_that_have_ended(world, caller, service, work):
+def test_no_cancel_message_is_sent_for_calls_that_have_ended(world, caller, service, work):
     work.gate.set()
     assert caller.request('work', 'work.unasked') == 'done'
     with pytest.raises(lymph.Nack):
@@ -455,9 +459,7 @@ def test_nothing_is_said_about_calls_that_have_ended(world, caller, service, wor
     assert dropped(service) == {'unknown_method': 1}
 
 
-def test_all_calls_are_cancelled_when_a_caller_that_has_used_one_id_twice_is_gone(
-    caller, service, work
-):
+def test_all_calls_of_a_lost_caller_are_cancelled_even_if_they_share_an_id(caller, service, work):
     message = Message(Message.REQ, 'work.willing', {})
     for _ in range(2):
         caller.send_message('work', message)
@@ -467,7 +469,7 @@ def test_all_calls_are_cancelled_when_a_caller_that_has_used_one_id_twice_is_gon
         assert work.ended.get(timeout=PATIENCE).reason == 'caller gone'
 
 
-def test_older_service_counts_and_drops_the_message(world, caller, service, work, monkeypatch):
+def test_older_service_counts_and_drops_cancel_messages(world, caller, service, work, monkeypatch):
     monkeypatch.setattr('lymph.core._hosting.server.CANCEL', b'unknown to it')
     give_up(with_timeout, caller, 'willing', work.begun)
     eventually(lambda: dropped(service) == {'type': 1})
@@ -500,7 +502,7 @@ class Watched(lymph.Interface, lymph.Interceptor):
 
 
 @pytest.mark.parametrize('how', WAYS, ids=lambda how: how.__name__)
-def test_interceptors_hear_that_a_call_is_cancelled(how, world, caller):
+def test_interceptors_see_that_a_call_is_cancelled(how, world, caller):
     service = world.container((Watched, 'work'))
     watched = service.interfaces[0]
     give_up(how, caller, 'willing', watched.begun)
@@ -526,7 +528,7 @@ class Turns(lymph.Interface):
             Turns.hit += 1
 
 
-def test_cancelled_is_thrown_into_no_later_task_of_the_greenlet(world, caller):
+def test_cancelled_is_never_thrown_into_a_later_call_of_the_same_greenlet(world, caller):
     world.container((Turns, 'turns'))
     chance = random.Random(5)
 

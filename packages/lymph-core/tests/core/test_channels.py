@@ -375,6 +375,6 @@ def test_a_greenlet_killed_while_it_waits_leaves_the_reply_to_another(request_ch
     assert request_channel.get(timeout=5).body == 'x'
 
 
-def test_cancelled_call_is_given_up(request_channel):
+def test_cancelling_a_channel_gives_up_its_call(request_channel):
     request_channel.cancel()
     assert request_channel._connection.given_up == [request_channel]

@@ -136,7 +136,7 @@ def test_expiring_object_may_discard_another_of_the_same_tick(expirations):
     eventually(lambda: len(expired) >= 1 and len(expirations) == 0)
 
 
-def test_distant_deadlines_that_were_discarded_leave_nothing_behind(expirations):
+def test_discarded_distant_deadlines_use_no_memory(expirations):
     kept, now = Waiting([]), time.monotonic()
     expirations.add(kept, now + 5e9)
     tracemalloc.start()

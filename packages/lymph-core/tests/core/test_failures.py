@@ -210,7 +210,7 @@ class Uncopied(Exception):
 
 
 @pytest.mark.parametrize('kind', [ValueError, Causeless, Uncopied])
-def test_error_of_any_class_can_be_raised_in_a_second_place(kind):
+def test_copy_of_an_error_keeps_its_cause_and_traceback(kind):
     try:
         raise kind('wrong') from KeyError('why')
     except kind as caught:

@@ -176,7 +176,7 @@ def outcome_of(function, *args, **kwargs):
         ({'wrong': 1}, 'Refused', 'Refused'),
     ],
 )
-def test_both_sides_hear_how_a_call_ends(
+def test_interceptors_on_both_sides_see_the_outcome_of_a_call(
     caller, inside, outside, arguments, service_hears, caller_hears
 ):
     assert outcome_of(request, caller, **arguments) == caller_hears
@@ -193,7 +193,7 @@ def test_both_sides_hear_how_a_call_ends(
         (Message(Message.REQ, 'stock.take', {'wrong': 1}), 'invalid_arguments'),
     ],
 )
-def test_service_hears_of_requests_whose_method_is_not_called(
+def test_service_interceptors_see_requests_whose_method_is_not_called(
     caller, outside, inside, stock, message, reason
 ):
     reply = caller.send_message('stock', message).get(30)
@@ -202,7 +202,9 @@ def test_service_hears_of_requests_whose_method_is_not_called(
     assert stock.seen == []
 
 
-def test_kill_of_a_handler_is_heard_and_cannot_be_swallowed(caller, service, stock, spawn):
+def test_interceptors_see_the_kill_of_a_handler_and_cannot_swallow_it(
+    caller, service, stock, spawn
+):
     def swallow(work, proceed):
         with contextlib.suppress(BaseException):
             proceed()
@@ -219,7 +221,7 @@ def test_kill_of_a_handler_is_heard_and_cannot_be_swallowed(caller, service, sto
     assert recorder.of('rpc') == ['Killed']
 
 
-def test_both_sides_hear_that_a_call_is_cancelled(caller, inside, outside, stock):
+def test_interceptors_on_both_sides_see_that_a_call_is_cancelled(caller, inside, outside, stock):
     assert outcome_of(request, caller, 'stock.willing', timeout=0.05) == 'Timeout'
     eventually(lambda: inside.of('rpc') == ['Cancelled'])
     greenlet = gevent.spawn(outcome_of, request, caller, 'stock.willing')
@@ -230,7 +232,9 @@ def test_both_sides_hear_that_a_call_is_cancelled(caller, inside, outside, stock
     assert outside.of('call') == outside.of('try') == ['Timeout', 'GreenletExit']
 
 
-def test_caller_hears_a_timeout_and_a_lost_connection(caller, outside, inside, stock, world, spawn):
+def test_caller_interceptors_see_a_timeout_and_a_lost_connection(
+    caller, outside, inside, stock, world, spawn
+):
     assert outcome_of(request, caller, how='wait', timeout=0.05) == 'Timeout'
     call = spawn(outcome_of, request, caller, how='wait')
     assert stock.begun.get(timeout=30)
@@ -241,7 +245,7 @@ def test_caller_hears_a_timeout_and_a_lost_connection(caller, outside, inside, s
     assert outside.of('call') == outside.of('try') == ['Timeout', 'ConnectionLost']
 
 
-def test_caller_hears_that_no_time_is_left(caller, outside, inside):
+def test_caller_interceptors_see_that_no_time_is_left(caller, outside, inside):
     def late():
         deadlines.set_current(0.0)
         return request(caller)
@@ -251,14 +255,14 @@ def test_caller_hears_that_no_time_is_left(caller, outside, inside):
     assert outside.of('try') == []
 
 
-def test_caller_hears_that_there_is_no_instance(caller, outside):
+def test_caller_interceptors_see_that_there_is_no_instance(caller, outside):
     with pytest.raises(LookupFailure):
         caller.request('nowhere', 'nowhere.at_all', timeout=30)
     assert outside.of('call') == outside.of('try') == ['LookupFailure']
     assert outside.last('try').peer is None
 
 
-def test_caller_hears_of_arguments_that_cannot_be_sent(caller, outside, inside, stock):
+def test_caller_interceptors_see_arguments_that_cannot_be_sent(caller, outside, inside, stock):
     with pytest.raises(SerializationError):
         request(caller, n=object())
     assert outside.of('call') == ['SerializationError']
@@ -266,7 +270,9 @@ def test_caller_hears_of_arguments_that_cannot_be_sent(caller, outside, inside, 
 
 
 @pytest.mark.parametrize('kind', [Killed, gevent.Timeout, gevent.GreenletExit])
-def test_caller_hears_what_is_thrown_at_it_while_it_waits(caller, outside, inside, stock, kind):
+def test_caller_interceptors_see_what_is_thrown_into_the_waiting_caller(
+    caller, outside, inside, stock, kind
+):
     greenlet = gevent.spawn(outcome_of, request, caller, how='wait')
     assert stock.begun.get(timeout=30)
     greenlet.kill(kind, timeout=30)
@@ -283,7 +289,9 @@ def test_caller_hears_what_is_thrown_at_it_while_it_waits(caller, outside, insid
         ({'how': 'exit'}, 'SystemExit'),
     ],
 )
-def test_events_are_heard_by_emitter_and_handler(caller, outside, inside, payload, heard):
+def test_events_are_intercepted_when_emitted_and_when_handled(
+    caller, outside, inside, payload, heard
+):
     caller.emit_event('order.paid', payload, source='shop')
     eventually(lambda: inside.of('event') == [heard])
     assert outside.of('emit') == [None]
@@ -294,20 +302,20 @@ def test_events_are_heard_by_emitter_and_handler(caller, outside, inside, payloa
     assert work.trace_id == outside.last('emit').trace_id == work.headers['trace_id']
 
 
-def test_kill_of_an_event_handler_is_heard(caller, outside, inside, service, stock):
+def test_interceptors_see_the_kill_of_an_event_handler(caller, outside, inside, service, stock):
     caller.emit_event('order.paid', {'how': 'wait'})
     assert stock.begun.get(timeout=30)
     assert service.stop() == 1
     assert inside.of('event') == ['Killed']
 
 
-def test_emitter_hears_that_an_event_is_refused(caller, outside):
+def test_interceptors_see_that_an_emission_is_refused(caller, outside):
     with pytest.raises(ValueError, match='not a type'):
         caller.emit_event('not a type', {})
     assert outside.of('emit') == ['ValueError']
 
 
-def test_tasks_are_heard_in_the_worker_and_where_they_are_queued(world):
+def test_tasks_are_intercepted_when_queued_and_when_run(world):
     service = world.container((Stock, 'stock'), start=False)
     queued = service.install_plugin(Recorder)
     service.start()
@@ -320,7 +328,7 @@ def test_tasks_are_heard_in_the_worker_and_where_they_are_queued(world):
     assert ran.last('task').arguments == {'n': 3}
 
 
-def test_serial_events_are_heard_once_as_they_were_emitted(world):
+def test_serial_events_are_intercepted_once_as_they_were_emitted(world):
     class Serial(lymph.Interface):
         @serial_event('order.#', key=lambda self, event: event['n'])
         def ship(self, event):
@@ -337,7 +345,7 @@ def test_serial_events_are_heard_once_as_they_were_emitted(world):
     assert set(work.headers) == {'mine', 'trace_id'}
 
 
-def test_runtime_subscriptions_are_heard(caller, outside, inside, stock):
+def test_handlers_subscribed_at_run_time_are_intercepted(caller, outside, inside, stock):
     @stock.subscribe('order.sent')
     def on_sent(event):
         pass
@@ -349,7 +357,7 @@ def test_runtime_subscriptions_are_heard(caller, outside, inside, stock):
 # What they see.
 
 
-def test_service_sees_who_calls_what(caller, outside, inside):
+def test_service_interceptors_see_the_caller_and_the_method(caller, outside, inside):
     trace.set_id('my-trace')
     request(caller, n=2)
     work = inside.last('rpc')
@@ -361,7 +369,9 @@ def test_service_sees_who_calls_what(caller, outside, inside):
     assert work.arguments == {'n': 2}
 
 
-def test_caller_sees_address_options_endpoint_and_attempt(caller, outside, inside, service):
+def test_caller_interceptors_see_address_options_endpoint_and_attempt(
+    caller, outside, inside, service
+):
     request(caller, n=2)
     call, attempt = outside.last('call'), outside.last('try')
     assert (call.name, call.address, call.options.timeout) == ('stock.take', 'stock', 30)
@@ -371,7 +381,7 @@ def test_caller_sees_address_options_endpoint_and_attempt(caller, outside, insid
     assert attempt.arguments == call.arguments == {'n': 2}
 
 
-def test_each_attempt_is_heard_inside_its_call(world, caller, outside):
+def test_each_attempt_is_intercepted_inside_its_call(world, caller, outside):
     full = [world.container((Stock, 'stock'), pool_size=1) for _ in range(2)]
     for container in full:
         gevent.spawn(outcome_of, caller.request, container.endpoint, 'stock.take', {'how': 'wait'})
@@ -386,7 +396,7 @@ def test_each_attempt_is_heard_inside_its_call(world, caller, outside):
     assert {work.peer for work in attempts} == {container.endpoint for container in full}
 
 
-def test_deferred_calls_are_heard(caller, outside, inside):
+def test_deferred_calls_are_intercepted(caller, outside, inside):
     proxy = lymph.Proxy(caller, 'stock', timeout=30)
     assert proxy.take.defer(n=7).get(timeout=30) == 7
     assert outside.of('call') == [7]
@@ -415,7 +425,9 @@ def test_arguments_and_result_can_be_changed_on_both_sides(world, service, calle
 
 
 @pytest.mark.parametrize('kind', ['call', 'try'])
-def test_caller_does_not_replace_arguments_that_it_cannot_show(service, stock, caller, kind):
+def test_packed_arguments_that_are_not_a_mapping_are_rejected_when_read(
+    service, stock, caller, kind
+):
     def read(work, proceed):
         assert work.arguments is not None
         return proceed()
@@ -475,7 +487,7 @@ def test_interceptor_answers_instead_of_the_service(service, stock, caller):
     assert stock.seen == []
 
 
-def test_raw_methods_answer_through_their_channel_whatever_is_returned(service, caller):
+def test_raw_methods_answer_only_through_their_channel(service, caller):
     service.install_plugin(plugin(lambda work, proceed: proceed() or 'ignored'))
     service.start()
     caller.start()
@@ -484,7 +496,7 @@ def test_raw_methods_answer_through_their_channel_whatever_is_returned(service, 
         request(caller, 'stock.raw', answer=False)
 
 
-def test_error_can_be_replaced_by_a_declared_one_and_by_a_result(service, caller):
+def test_error_can_be_replaced_by_a_declared_error_or_a_result(service, caller):
     def replace(work, proceed):
         try:
             return proceed()
@@ -501,7 +513,7 @@ def test_error_can_be_replaced_by_a_declared_one_and_by_a_result(service, caller
     assert request(caller, how='declared') == 'fine'
 
 
-def test_result_that_cannot_be_sent_is_a_failure_outside_of_interceptors(inside, caller, outside):
+def test_interceptors_see_no_failure_when_the_result_cannot_be_sent(inside, caller, outside):
     with pytest.raises(Failed):
         request(caller, how='odd')
     assert [type(result) for result in inside.of('rpc')] == [object]
@@ -510,7 +522,7 @@ def test_result_that_cannot_be_sent_is_a_failure_outside_of_interceptors(inside,
 # Headers.
 
 
-def test_headers_travel_both_ways(service, caller):
+def test_headers_are_sent_with_requests_and_replies(service, caller):
     seen = {}
 
     def serve(work, proceed):
@@ -547,7 +559,7 @@ def test_headers_travel_both_ways(service, caller):
         assert seen == expected, arguments
 
 
-def test_headers_of_one_attempt_are_not_those_of_the_next(world, caller):
+def test_headers_of_one_attempt_are_not_sent_with_the_next(world, caller):
     sent = []
 
     def serve(work, proceed):
@@ -567,7 +579,7 @@ def test_headers_of_one_attempt_are_not_those_of_the_next(world, caller):
     assert sent == [1, 2, 3]
 
 
-def test_arguments_of_one_attempt_are_not_those_of_the_next(world, caller):
+def test_arguments_changed_in_one_attempt_are_not_sent_with_the_next(world, caller):
     sent = []
 
     def serve(work, proceed):
@@ -588,7 +600,9 @@ def test_arguments_of_one_attempt_are_not_those_of_the_next(world, caller):
     assert sent == [{'n': 1}, {'n': 11}, {'n': 1}]
 
 
-def test_method_is_known_as_idempotent_although_its_reply_has_more_headers(service, stock, caller):
+def test_method_is_recognised_as_idempotent_if_interceptors_add_reply_headers(
+    service, stock, caller
+):
     def serve(work, proceed):
         work.reply_headers['x'] = 1
         return proceed()
@@ -622,7 +636,7 @@ def test_headers_that_are_too_long_fail_before_anything_is_sent(inside, caller, 
     assert stock.seen == inside.heard == []
 
 
-def test_reply_headers_that_have_grown_too_long_are_a_failure(service, caller):
+def test_reply_headers_that_have_become_too_long_are_a_failure(service, caller):
     def fill(work, proceed):
         work.reply_headers['x'] = grown = []
         result = proceed()
@@ -636,7 +650,7 @@ def test_reply_headers_that_have_grown_too_long_are_a_failure(service, caller):
         request(caller)
 
 
-def test_headers_of_an_event_reach_its_handler(service, caller, stock):
+def test_handler_gets_the_headers_of_an_event(service, caller, stock):
     seen = []
 
     def read(work, proceed):
@@ -670,7 +684,9 @@ def test_headers_of_an_event_reach_its_handler(service, caller, stock):
         (('x' * 300,), 'x' * 252 + '...'),
     ],
 )
-def test_service_refuses_before_the_arguments_are_looked_at(service, stock, caller, reason, sent):
+def test_interceptor_may_refuse_a_call_before_its_arguments_are_checked(
+    service, stock, caller, reason, sent
+):
     def refuse(work, proceed):
         raise lymph.Refused('not you', *reason)
 
@@ -715,7 +731,7 @@ def test_refused_attempt_goes_to_another_instance(world, caller):
     assert not any(each['state'] != 'up' for each in caller.rpc.stats()['connections'])
 
 
-def test_attempt_that_ran_is_not_repeated_when_an_interceptor_refuses(inside, stock, caller):
+def test_attempt_that_ran_is_not_repeated_if_an_interceptor_then_refuses(inside, stock, caller):
     def refuse(work, proceed):
         proceed()
         raise Refused('too late', 'overloaded')
@@ -744,7 +760,7 @@ def test_refused_emission_stores_nothing(inside, stock, caller):
 
 @pytest.mark.parametrize('kind', [KeyError, SystemExit, GeneratorExit, KeyboardInterrupt])
 @pytest.mark.parametrize('when', ['before', 'after'])
-def test_what_an_interceptor_raises_is_the_outcome(service, stock, caller, kind, when):
+def test_error_raised_by_an_interceptor_is_the_outcome(service, stock, caller, kind, when):
     def fail(work, proceed):
         if when == 'after':
             proceed()
@@ -762,7 +778,7 @@ def test_what_an_interceptor_raises_is_the_outcome(service, stock, caller, kind,
 
 
 @pytest.mark.parametrize('kind', [KeyError, SystemExit, GeneratorExit])
-def test_what_an_interceptor_of_calls_raises_reaches_the_caller(inside, caller, kind):
+def test_error_raised_by_an_interceptor_of_calls_reaches_the_caller(inside, caller, kind):
     def fail(work, proceed):
         proceed()
         raise kind('oops')
@@ -773,7 +789,7 @@ def test_what_an_interceptor_of_calls_raises_reaches_the_caller(inside, caller, 
     assert outcome_of(caller.emit_event, 'order.paid', {}) == kind.__name__
 
 
-def test_interceptor_may_call_emit_and_wait(world, service, stock, caller):
+def test_interceptors_may_call_services_emit_events_and_wait(world, service, stock, caller):
     def audit(work, proceed):
         if work.name != 'stock.take' or work.arguments.get('n') == 99:
             return proceed()
@@ -805,7 +821,7 @@ def test_proceeding_twice_runs_the_method_once(service, stock, caller):
 # Plugins, interfaces, the built-in interface.
 
 
-def test_plugins_are_outside_of_the_interface_in_their_order(world):
+def test_plugins_wrap_the_interface_in_their_configured_order(world):
     journal = []
 
     def noting(name):
@@ -835,7 +851,7 @@ def test_plugins_are_outside_of_the_interface_in_their_order(world):
     eventually(lambda: journal.count('a event') == 4 and journal.count('own event') == 1)
 
 
-def test_interface_that_would_intercept_nothing_is_not_installed(world):
+def test_interceptor_interface_without_matching_work_is_not_installed(world):
     class Wrong(Stock, lymph.Interceptor):
         kinds = ('call',)
 
@@ -852,7 +868,7 @@ def test_plugin_may_be_installed_while_the_container_runs(service, caller):
     assert recorder.of('rpc') == [3]
 
 
-def test_plugin_that_does_not_start_intercepts_nothing(service, caller):
+def test_plugin_that_fails_to_start_intercepts_nothing(service, caller):
     class Broken(Recorder):
         def on_start(self):
             raise ValueError('no')
@@ -865,7 +881,7 @@ def test_plugin_that_does_not_start_intercepts_nothing(service, caller):
     assert service.chains.of('rpc').steps == ()
 
 
-def test_stopped_plugin_is_not_called_any_more(service, stock, caller, spawn):
+def test_stopped_plugin_is_no_longer_called(service, stock, caller, spawn):
     """The plugin that was added last stops first, while a call of another one still runs."""
     stopped, journal = Event(), []
 
@@ -895,7 +911,7 @@ def test_stopped_plugin_is_not_called_any_more(service, stock, caller, spawn):
 
 
 @pytest.mark.parametrize('method', ['ping', 'status', 'inspect', 'get_metrics'])
-def test_operator_is_answered_whatever_interceptors_do(service, caller, method):
+def test_interceptors_do_not_affect_calls_of_the_built_in_interface(service, caller, method):
     def refuse(work, proceed):
         raise Refused('nobody')
 
@@ -907,7 +923,7 @@ def test_operator_is_answered_whatever_interceptors_do(service, caller, method):
     assert outcome_of(caller.request, service.endpoint, f'lymph.{method}', {}) != 'Refused'
 
 
-def test_interceptor_may_ask_for_calls_of_the_built_in_interface(service, caller):
+def test_interceptors_may_opt_in_to_calls_of_the_built_in_interface(service, caller):
     class All(Recorder):
         builtin = True
 
@@ -920,12 +936,12 @@ def test_interceptor_may_ask_for_calls_of_the_built_in_interface(service, caller
     assert inside.heard == [('rpc', 'lymph.ping', 5)]
 
 
-def test_requests_that_get_no_worker_are_counted_and_not_heard(inside, caller, outside):
+def test_requests_that_get_no_worker_are_counted_and_not_intercepted(inside, caller, outside):
     assert outcome_of(request, caller, 'stock.nothing') == 'Refused'
     assert inside.heard == []
 
 
-def test_raw_requests_are_not_heard_by_the_caller(inside, caller, outside):
+def test_raw_requests_are_not_intercepted_on_the_side_of_the_caller(inside, caller, outside):
     assert caller.send_request('stock', 'stock.take', {'n': 4}).get(30).body == 4
     assert outside.heard == []
     assert inside.of('rpc') == [4]

@@ -164,7 +164,7 @@ def test_unserializable_payload_is_not_emitted(emitter):
 
 
 @pytest.mark.parametrize('headers', [5, 'text', [('a', 1)], []], ids=repr)
-def test_headers_of_an_event_that_are_no_mapping_are_an_error_of_one_line(emitter, headers):
+def test_event_headers_that_are_not_a_mapping_are_rejected_in_one_line(emitter, headers):
     with pytest.raises(TypeError, match='expected the headers of done as a dict, found'):
         emitter.container.emit_event('done', {}, headers=headers)
 
@@ -296,7 +296,7 @@ def test_function_that_cannot_handle_events_is_rejected_in_one_line(listener, ha
     }
 
 
-def test_parameter_with_a_default_gets_its_default(emitter, listener):
+def test_further_handler_parameters_keep_their_defaults(emitter, listener):
     heard = Queue()
     listener.subscribe('dynamic')(functools.partial(takes_more_by_default, log=heard.put))
     listener.subscribe('dynamic')(lambda event, say=heard.put: say(event))
@@ -334,7 +334,9 @@ def test_once_subscription_ends_with_its_event(emitter, listener):
 
 
 @pytest.mark.parametrize('error', [ValueError, EventRejected, NotHandled])
-def test_once_subscription_ends_with_the_last_attempt_at_its_event(emitter, listener, error):
+def test_once_subscription_ends_after_the_last_attempt_to_handle_its_event(
+    emitter, listener, error
+):
     def handler(event):
         raise error('not today')
 

@@ -214,7 +214,7 @@ def test_the_only_instance_is_tried_again_with_pauses_when_it_fails(reach, trans
     assert len(transport.tries) == 5
 
 
-def test_attempt_of_another_call_counts_for_a_call_that_wakes_up_after_it(
+def test_failed_attempt_of_another_call_counts_for_a_call_that_wakes_up_later(
     reach, transport, monkeypatch
 ):
     rpc = reach('refused')

@@ -165,7 +165,7 @@ KINDS = ['call', 'raw', 'event', 'serial event', 'task', 'subscription']
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_resources_are_closed_when_the_unit_has_returned(world, ledger, kind):
+def test_resources_are_closed_when_the_unit_of_work_has_returned(world, ledger, kind):
     used = run(ledger, world, kind, 'return')
     eventually(lambda: used.log[-1:] == ['commit'])
     assert [each for each in used.log if each != 'detached'] == COMMITTED
@@ -173,7 +173,7 @@ def test_resources_are_closed_when_the_unit_has_returned(world, ledger, kind):
 
 @pytest.mark.parametrize('how', ['ValueError', 'KeyError', 'SystemExit', 'Timeout'])
 @pytest.mark.parametrize('kind', KINDS)
-def test_resources_get_the_error_that_the_unit_raised(world, ledger, kind, how):
+def test_resources_get_the_error_raised_by_the_unit_of_work(world, ledger, kind, how):
     used = run(ledger, world, kind, how)
     assert eventually(lambda: used.log[3:]) == [how]
     assert used.log == [*OPENED, how]
@@ -184,20 +184,20 @@ def test_reply_is_sent_after_the_resources_are_closed(ledger, request_):
     assert ledger.log == COMMITTED
 
 
-def test_declared_error_is_told_after_the_resources_are_closed(ledger, request_):
+def test_declared_error_is_sent_after_the_resources_are_closed(ledger, request_):
     with pytest.raises(lymph.RemoteError.ValueError):
         request_('call', how='ValueError')
     assert ledger.log == [*OPENED, 'ValueError']
 
 
-def test_failing_close_fails_the_call(ledger, request_):
+def test_error_while_closing_a_resource_fails_the_call(ledger, request_):
     ledger.journal.fails = True
     with pytest.raises(lymph.Failed, match='OSError'):
         request_('call')
     assert ledger.log == [*OPENED, 'ledger close', 'failed']
 
 
-def test_failing_close_that_the_method_declares_is_sent_as_its_error(world):
+def test_declared_error_raised_while_closing_is_sent_to_the_caller(world):
     class Strict(Ledger):
         @lymph.rpc(raises=OSError)
         def call(self, how='return'):
@@ -209,7 +209,7 @@ def test_failing_close_that_the_method_declares_is_sent_as_its_error(world):
         container.request('ledger', 'ledger.call')
 
 
-def test_failing_close_fails_the_attempt_to_handle_an_event(world):
+def test_error_while_closing_a_resource_fails_the_attempt_to_handle_an_event(world):
     class Again(Ledger):
         @lymph.event('again', retry=1)
         def on_again(self, event):
@@ -227,7 +227,7 @@ def test_failing_close_fails_the_attempt_to_handle_an_event(world):
     ]
 
 
-def test_detached_call_ends_its_unit_when_the_method_returns(ledger):
+def test_unit_of_a_detached_call_ends_when_the_method_returns(ledger):
     channel = ledger.container.send_request('ledger', 'ledger.raw', timeout=5)
     reply = ledger.kept.get(timeout=5)
     eventually(lambda: ledger.log[-1] == 'commit')
@@ -235,19 +235,19 @@ def test_detached_call_ends_its_unit_when_the_method_returns(ledger):
     assert channel.get().body == 'late'
 
 
-def test_task_that_is_called_directly_is_part_of_the_unit(ledger, request_):
+def test_task_called_directly_is_part_of_the_unit_of_its_caller(ledger, request_):
     request_('direct')
     assert ledger.log == ['open', 'ledger open', 'method', 'write', 'ledger close', 'commit']
 
 
-def test_calls_that_do_not_run_open_nothing(ledger, request_):
+def test_rejected_calls_open_no_resources(ledger, request_):
     with pytest.raises(lymph.Refused):
         request_('call', wrong=True)
     request_('unused')
     assert ledger.log == []
 
 
-def test_background_work_has_no_unit(ledger, request_):
+def test_background_greenlets_are_not_part_of_a_unit(ledger, request_):
     for told in request_('in_background'):
         assert told.startswith('Ledger.entry: expected a unit of work')
     assert ledger.log == []
@@ -284,7 +284,7 @@ def test_the_deadline_of_a_call_may_pass_while_a_resource_is_opened(world):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_resources_of_work_that_a_drain_cuts_are_closed(world, ledger, kind):
+def test_resources_of_work_killed_in_a_drain_are_closed(world, ledger, kind):
     used = run_in_background(ledger, world, kind)
     assert used.begun.wait(5)
     assert used.container.drain() == 1
@@ -338,7 +338,7 @@ def closing(world):
     return interface
 
 
-def test_a_closing_is_not_cancelled(closing):
+def test_closing_a_resource_is_not_cancelled(closing):
     closing.call.cancel()
     status = closing.container.request('closing', 'lymph.status')  # handled after the cancellation
     assert status['handlers']['running'] == 1
@@ -347,7 +347,7 @@ def test_a_closing_is_not_cancelled(closing):
     eventually(lambda: closing.log == ['closed'])
 
 
-def test_a_stop_lets_a_closing_end(closing):
+def test_stop_waits_until_resources_are_closed(closing):
     stop = gevent.spawn(closing.container.stop)
     eventually(lambda: all(worker._held for worker in closing.container.workers._busy))
     assert not stop.ready()
@@ -356,7 +356,7 @@ def test_a_stop_lets_a_closing_end(closing):
     assert closing.log == ['closed']
 
 
-def test_a_closing_that_does_not_end_is_cut_by_the_stop(closing, monkeypatch):
+def test_closing_that_does_not_end_is_killed_by_the_stop(closing, monkeypatch):
     monkeypatch.setattr('lymph.core.container._CUT_TIMEOUT', 0.01)
     closing.container.stop()
     assert closing.log == ['cut']
@@ -404,7 +404,7 @@ def test_resources_get_the_refusal_of_the_interface(world):
 
 
 @pytest.mark.parametrize('interface', [Ledger, Careful])
-def test_interceptors_of_plugins_stand_around_the_unit(world, interface):
+def test_interceptors_of_plugins_wrap_the_unit(world, interface):
     container = world.container((interface, 'ledger'), start=False)
     plugin = container.install_plugin(Watching)
     plugin.ledger = container.interfaces[0]
@@ -413,7 +413,7 @@ def test_interceptors_of_plugins_stand_around_the_unit(world, interface):
     assert plugin.seen[-2:] == ['ledger close', 'commit']
 
 
-def test_plugins_own_resources_too(world):
+def test_plugins_may_declare_resources(world):
     class Database(Plugin):
         closed = False
 

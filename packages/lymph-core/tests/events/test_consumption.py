@@ -185,7 +185,7 @@ def test_lease_is_retried_after_an_error_of_the_store(consumption, store, monkey
     eventually(lambda: inbox.numbers == [1])
 
 
-def test_lasting_error_of_the_store_is_logged_once_a_minute(
+def test_persistent_error_of_the_store_is_logged_once_a_minute(
     consumption, store, monkeypatch, caplog
 ):
     monkeypatch.setattr('lymph.events.consumption._AFTER_ERROR', 0.001)

@@ -27,7 +27,7 @@ def history(ask):
 
 
 @pytest.mark.parametrize('transport', ['zmtp', 'zeromq'])
-def test_thirty_steps_end_with_the_wait_of_the_caller_two_services_deep(
+def test_nested_call_two_services_deep_stops_when_the_caller_gives_up(
     start, client, begin, history
 ):
     first, second = start(services='ab')
@@ -56,7 +56,7 @@ def test_thirty_steps_end_with_the_wait_of_the_caller_two_services_deep(
 @pytest.mark.parametrize(
     ('cancel', 'method'), [(False, 'steps'), (True, 'shielded_steps'), (True, 'steps')]
 )
-def test_steps_are_taken_to_the_end_unless_the_method_or_the_container_asks_for_cancellation(
+def test_calls_run_to_their_end_unless_cancellation_is_enabled(
     start, client, history, cancel, method
 ):
     (instance,) = start(rpc={'cancel': cancel})
@@ -69,7 +69,7 @@ def test_steps_are_taken_to_the_end_unless_the_method_or_the_container_asks_for_
         assert (taken, outcome) == (4, 'given up')
 
 
-def test_running_steps_are_killed_in_a_drain(start, client, begin):
+def test_running_calls_are_killed_in_a_drain(start, client, begin):
     (instance,) = start(drain_timeout=0.1)
     call = begin('work', 'cancellable_steps', count=600)
     eventually(lambda: client.request('work', 'work.history')['taken'] > 0)

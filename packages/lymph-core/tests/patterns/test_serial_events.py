@@ -353,7 +353,7 @@ def test_handler_must_take_the_event_and_cannot_be_declared_twice():
 
 
 @pytest.mark.parametrize('taken', ['ship', 'ship.0', 'ship.11', 'ship.12'])
-def test_handler_cannot_use_the_queues_of_a_serial_handler(taken):
+def test_handler_cannot_use_the_queue_of_a_serial_handler(taken):
     with pytest.raises(TypeError, match=rf"found '{re.escape(taken)}' for (ship|other) and "):
 
         class Taken(lymph.Interface):

@@ -106,12 +106,12 @@ OBJECTS = [
 
 
 @pytest.mark.parametrize(('value', 'arrived'), OBJECTS, ids=repr)
-def test_an_object_travels_as_its_fields_or_its_value(travel, value, arrived):
+def test_objects_are_sent_as_their_fields_or_their_value(travel, value, arrived):
     for wrap in (lambda v: v, lambda v: {'a': [v]}, lambda v: [v, 'x' * 1000, v]):
         assert travel(wrap(value)) == wrap(arrived)
 
 
-def test_an_enum_may_be_a_key_and_a_member(travel):
+def test_enum_may_be_a_dict_key_and_a_set_member(travel):
     assert travel({Color.RED: {Color.RED}}) == {'red': {'red'}}
     assert travel({Name.TYPE: [1]}) == {'$set': [1]}
     keys = {Color.RED: 1, 'red': 2}
@@ -126,7 +126,7 @@ def test_an_enum_may_be_a_key_and_a_member(travel):
             travel(value)
 
 
-def test_an_object_that_becomes_a_mapping_is_no_key_and_no_member(travel):
+def test_object_sent_as_a_mapping_is_rejected_as_dict_key_and_set_member(travel):
     refused = [{Frozen(1): 1}, {Frozen(1)}, {(Frozen(1),)}, {'a': {Fish(1)}}]
     refused += [Line({(1, Frozen(1)): 1}), [Frozen({Frozen(1): 1})], Fish(1, {'a': {Fish(1): 1}})]
     for value in refused:
@@ -134,7 +134,7 @@ def test_an_object_that_becomes_a_mapping_is_no_key_and_no_member(travel):
             travel(value)
 
 
-def test_objects_inside_each_other_are_bounded(travel):
+def test_nesting_of_objects_is_bounded(travel):
     circle = Line(None)
     circle.price = [circle]
     with pytest.raises(SerializationError, match='more than 32 containers inside each other'):
@@ -147,7 +147,7 @@ def test_objects_inside_each_other_are_bounded(travel):
         travel(Line(deep))
 
 
-def test_what_cannot_travel_in_an_object_is_named_with_its_path(travel):
+def test_field_that_cannot_be_serialized_is_named_with_its_path(travel):
     value = {'order': [Frozen(1), Line(Plant('x', [1, 1j]))]}
     with pytest.raises(SerializationError, match=r'at order\[1\]\.price\._roots\[1\]: complex: '):
         travel(value)
@@ -206,7 +206,7 @@ def test_plain_json_shows_objects_by_their_fields():
     }
 
 
-def test_no_library_is_imported_to_find_out_what_an_object_is():
+def test_objects_are_recognised_without_importing_their_libraries():
     script = (
         'import dataclasses, json, sys\n'
         'from lymph.serializers.msgpack import pack\n'

@@ -56,14 +56,14 @@ def ask(fleet: Any, wanted: str = 'echo') -> tuple[list[str], dict[Any, str]]:
     return sorted(methods), {version: str(error) for version, error in missing.items()}
 
 
-def test_one_instance_of_each_version_is_asked_and_the_answers_are_merged() -> None:
+def test_one_instance_of_each_version_is_asked_and_the_descriptions_are_merged() -> None:
     fleet = Fleet(a=['1.0.0'], b=['1.0.0'], c=['2.0.0'], d=[None])
     methods = ['echo.upper@1.0.0', 'echo.upper@2.0.0', 'echo.upper@None', 'lymph.ping@None']
     assert ask(fleet) == (methods, {})
     assert sorted(fleet.asked) == ['a', 'c', 'd']
 
 
-def test_description_of_several_instances_has_all_their_identities() -> None:
+def test_merged_description_lists_the_identities_of_all_instances() -> None:
     fleet: Any = Fleet(a=['1.0.0'], c=['2.0.0'])
     both = ask_service(fleet, parse_wanted('echo')).description
     assert (both.identity, both.identities) == (None, ['id-of-c', 'id-of-a'])
@@ -71,33 +71,33 @@ def test_description_of_several_instances_has_all_their_identities() -> None:
     assert (one.identity, one.identities) == ('id-of-a', ['id-of-a'])
 
 
-def test_process_with_several_versions_is_asked_once() -> None:
+def test_process_that_serves_several_versions_is_asked_once() -> None:
     fleet = Fleet(a=['1.0.0', '2.0.0'])
     assert ask(fleet)[0] == ['echo.upper@1.0.0', 'echo.upper@2.0.0', 'lymph.ping@None']
     assert fleet.asked == ['a']
 
 
-def test_other_instances_of_a_version_are_asked_if_one_does_not_answer() -> None:
+def test_another_instance_is_asked_if_one_does_not_answer() -> None:
     fleet = Fleet(dead_1=['1.0.0'], odd_1=['1.0.0'], well=['1.0.0'], z=['2.0.0'])
     assert ask(fleet) == (['echo.upper@1.0.0', 'echo.upper@2.0.0', 'lymph.ping@None'], {})
     assert sorted(fleet.asked) == ['dead_1', 'odd_1', 'well', 'z']
 
 
-def test_version_that_nobody_describes_is_named() -> None:
+def test_version_without_an_answer_is_named() -> None:
     fleet = Fleet(a=['1.0.0'], dead_2=['2.0.0'])
     methods, missing = ask(fleet)
     assert methods == ['echo.upper@1.0.0', 'lymph.ping@None']
     assert missing == {'2.0.0': 'dead_2: connection refused'}
 
 
-def test_service_that_nobody_describes_is_an_error_about_its_newest_version() -> None:
+def test_error_of_a_service_without_an_answer_names_its_newest_version() -> None:
     with pytest.raises(NotConnected, match='dead_2: connection refused'):
         ask(Fleet(dead_1=['1.0.0'], dead_2=['2.0.0']))
     with pytest.raises(OperationFailed, match='expected a mapping with a list of methods'):
         ask(Fleet(odd=['1.0.0']))
 
 
-def test_version_and_identity_leave_out_other_instances() -> None:
+def test_version_and_identity_select_the_instances_to_ask() -> None:
     fleet = Fleet(a=['1.0.0'], b=['1.5.0'], c=['2.0.0'])
     ask(fleet, 'echo@1')
     assert sorted(fleet.asked) == ['a', 'b']

@@ -173,7 +173,7 @@ def test_inherited_socket_variables_are_removed_from_the_environment() -> None:
     assert environ == {'A': 'b'}
 
 
-def test_found_port_does_not_listen_after_a_reload_that_failed(sockets: Sockets) -> None:
+def test_failed_reload_leaves_no_listening_port_behind(sockets: Sockets) -> None:
     port = free_port()
     sockets.update({'shop': [defined(port, 'shop', found=True)]})
     assert len(sockets.of('shop')) == 1

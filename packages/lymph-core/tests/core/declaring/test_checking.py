@@ -115,7 +115,7 @@ def names(cls):
         Updated,
     ],
 )
-def test_decorator_above_the_declaration_that_breaks_or_loses_it_is_rejected(kind, other):
+def test_decorator_that_breaks_or_loses_the_declaration_below_it_is_rejected(kind, other):
     with pytest.raises(TypeError, match=rf'^\S*Shop\.take: .*\b{kind}\b.*write [^\n]*$'):
 
         class Shop(Interface):
@@ -127,7 +127,7 @@ def test_decorator_above_the_declaration_that_breaks_or_loses_it_is_rejected(kin
 
 @pytest.mark.parametrize('kind', DECORATORS)
 @pytest.mark.parametrize('other', [wrapping, functools.lru_cache, Transparent, abc.abstractmethod])
-def test_decorator_that_passes_the_declaration_on_may_be_above_it_but_for_tasks(kind, other):
+def test_decorator_that_keeps_the_declaration_may_be_above_it_except_for_tasks(kind, other):
     def declare():
         class Shop(Interface):
             @other
@@ -146,7 +146,7 @@ def test_decorator_that_passes_the_declaration_on_may_be_above_it_but_for_tasks(
 
 @pytest.mark.parametrize('kind', DECORATORS)
 @pytest.mark.parametrize('other', [plain, wrapping, functools.lru_cache, Transparent])
-def test_declaration_above_another_decorator_has_the_name_of_the_attribute(kind, other):
+def test_declaration_above_another_decorator_is_named_after_the_attribute(kind, other):
     class Shop(Interface):
         @DECORATORS[kind]
         @other
@@ -159,7 +159,7 @@ def test_declaration_above_another_decorator_has_the_name_of_the_attribute(kind,
 
 
 @pytest.mark.parametrize('kind', DECORATORS)
-def test_declaration_lost_below_two_decorators_is_rejected_too(kind):
+def test_declaration_between_two_decorators_that_lose_it_is_rejected(kind):
     with pytest.raises(
         TypeError, match=rf'^\S*Shop\.wrapper: this {kind} is declared in the class'
     ):
@@ -173,7 +173,7 @@ def test_declaration_lost_below_two_decorators_is_rejected_too(kind):
 
 
 @pytest.mark.parametrize('kind', DECORATORS)
-def test_what_only_makes_a_coroutine_or_a_generator_is_rejected_through_caches(kind):
+def test_cached_coroutine_and_generator_functions_are_rejected(kind):
     @functools.lru_cache
     async def wait(self, event): ...
 
@@ -192,7 +192,7 @@ def test_what_only_makes_a_coroutine_or_a_generator_is_rejected_through_caches(k
 @pytest.mark.parametrize(
     'func', [[].append, str.upper, object.__init__, Interface.__init__], ids=str
 )
-def test_functions_that_take_no_declaration_are_rejected_in_one_line(kind, func):
+def test_objects_that_cannot_be_declared_are_rejected_in_one_line(kind, func):
     if func is Interface.__init__:
         func = types.MethodType(func, object())
     with pytest.raises(TypeError, match=f'expected a method to declare as {kind}, found [^\n]*$'):
@@ -200,7 +200,7 @@ def test_functions_that_take_no_declaration_are_rejected_in_one_line(kind, func)
 
 
 @pytest.mark.parametrize('kind', DECORATORS)
-def test_check_is_true_or_false(kind):
+def test_check_must_be_true_or_false(kind):
     events = ('a',) if 'event' in kind else ()
     declare = serial_event if kind == 'serial_event' else getattr(lymph, kind)
     with pytest.raises(TypeError, match=r"^expected check as True or False, found 'no'$"):
@@ -208,7 +208,7 @@ def test_check_is_true_or_false(kind):
 
 
 @pytest.mark.parametrize('kind', ['event', 'serial_event'])
-def test_handler_that_needs_more_than_the_event_is_rejected(kind):
+def test_handler_with_more_required_parameters_than_the_event_is_rejected(kind):
     with pytest.raises(TypeError, match='expected no parameters but self and event without a def'):
 
         @DECORATORS[kind]
@@ -228,12 +228,12 @@ def test_handler_that_needs_more_than_the_event_is_rejected(kind):
         (lambda interface, event, more: 1, 'expected no parameters but interface and event'),
     ],
 )
-def test_key_of_serial_events_that_cannot_be_called_is_rejected(key, found):
+def test_serial_event_key_that_is_not_callable_is_rejected(key, found):
     with pytest.raises(TypeError, match=found):
         serial_event('a', key=key)
 
 
-def test_static_method_may_be_the_key_of_serial_events():
+def test_serial_event_key_may_be_a_static_method():
     class Shop(Interface):
         @staticmethod
         def account(interface, event):
@@ -249,14 +249,14 @@ def test_static_method_may_be_the_key_of_serial_events():
 
 @pytest.mark.parametrize('kind', DECORATORS)
 @pytest.mark.parametrize('name', sorted(n for n in own_names(Interface) if not n.startswith('__')))
-def test_declaration_under_a_name_of_the_framework_is_rejected(kind, name):
+def test_declaration_under_a_reserved_name_is_rejected(kind, name):
     method = DECORATORS[kind](lambda self, event: event)
     with pytest.raises(TypeError, match=rf'^Shop\.{name}: interfaces use this name themselves'):
         type('Shop', (Interface,), {name: method})
 
 
 @pytest.mark.parametrize('name', sorted(_OFFERED))
-def test_name_that_lymph_only_offers_to_authors_can_be_declared(world, name):
+def test_helper_methods_of_interfaces_may_be_overridden_by_declarations(world, name):
     shop = type('Shop', (Interface,), {name: lymph.rpc()(lambda self: name)})
     (interface,) = world.container((shop, 'shop')).interfaces
     assert world.container().request('shop', f'shop.{name}') == name
@@ -265,7 +265,7 @@ def test_name_that_lymph_only_offers_to_authors_can_be_declared(world, name):
             interface.get_next_event('a', timeout=0)
 
 
-def test_place_is_no_name_of_the_framework(world):
+def test_place_is_not_reserved(world):
     class Orders(Interface):
         @lymph.rpc()
         def place(self, article):
@@ -281,7 +281,7 @@ def test_every_attribute_that_the_framework_sets_on_an_interface_is_reserved(wor
 
 
 @pytest.mark.parametrize('name', ['version', 'tasks', 'container', 'pool', 'emit', 'on_start'])
-def test_proxy_or_resource_under_a_name_of_the_framework_is_rejected(name):
+def test_proxy_or_resource_under_a_reserved_name_is_rejected(name):
     for declaration in (
         lymph.proxy('other'),
         lymph.resource(lambda self: contextlib.nullcontext()),
@@ -292,25 +292,25 @@ def test_proxy_or_resource_under_a_name_of_the_framework_is_rejected(name):
 
 
 @pytest.mark.parametrize('name', ['version', 'tasks', 'methods', 'metrics', 'parent'])
-def test_undeclared_method_in_place_of_a_value_of_the_framework_is_rejected(name):
+def test_method_that_hides_an_attribute_set_by_the_framework_is_rejected(name):
     with pytest.raises(TypeError, match=f'{name}: interfaces use this name .* choose another'):
         type('Shop', (Interface,), {name: lambda self: 1})
 
 
 @pytest.mark.parametrize('value', [property(lambda self: '1'), functools.cached_property(len)])
-def test_property_that_the_framework_could_not_set_is_rejected(value):
+def test_property_without_a_setter_under_an_attribute_of_the_framework_is_rejected(value):
     with pytest.raises(TypeError, match=r'version: .* found a .*property without a setter'):
         type('Shop', (Interface,), {'version': value})
 
 
 @pytest.mark.parametrize('name', ['__init__', '__repr__', '__call__'])
-def test_special_method_is_no_declaration(name):
+def test_special_methods_cannot_be_declared(name):
     with pytest.raises(TypeError, match=f'{name}: Python uses this name itself'):
         type('Shop', (Interface,), {name: lymph.rpc()(lambda self: 1)})
 
 
 @pytest.mark.parametrize('name', ['a.b', '', 'a\nb'])
-def test_name_that_no_request_can_carry_is_rejected(name):
+def test_name_that_cannot_be_sent_in_a_request_is_rejected(name):
     with pytest.raises(
         TypeError, match='expected the name of a rpc as printable text without dots'
     ):
@@ -318,7 +318,7 @@ def test_name_that_no_request_can_carry_is_rejected(name):
 
 
 @pytest.mark.parametrize('hook', ['on_start', 'on_stop', 'apply_config', 'instance_facts'])
-def test_hook_that_nothing_would_run_is_rejected(hook):
+def test_hook_of_an_interface_that_is_a_generator_or_async_is_rejected(hook):
     def generate(self, *args):
         yield
 
@@ -330,7 +330,7 @@ def test_hook_that_nothing_would_run_is_rejected(hook):
 
 
 @pytest.mark.parametrize('base', [Component, lymph.Plugin, Interface])
-def test_hook_of_any_component_that_nothing_would_run_is_rejected(base):
+def test_hook_of_any_component_that_is_a_generator_or_async_is_rejected(base):
     with pytest.raises(TypeError, match=r'^\S*Audit\.on_stop: lymph calls .*, and it is an async'):
 
         class Audit(base):
@@ -338,7 +338,7 @@ def test_hook_of_any_component_that_nothing_would_run_is_rejected(base):
                 pass
 
 
-def test_hooks_and_values_of_the_framework_may_be_overridden():
+def test_hooks_and_attributes_of_the_framework_may_be_overridden():
     class Shop(Interface):
         namespaces = ('http',)
 
@@ -363,7 +363,7 @@ def test_hooks_and_values_of_the_framework_may_be_overridden():
     assert names(Shop) == []
 
 
-def test_class_can_be_made_again_of_its_own_namespace():
+def test_class_can_be_created_again_from_its_own_namespace():
     class Shop(Interface):
         @lymph.task()
         def take(self):
@@ -402,7 +402,7 @@ def test_two_handlers_of_one_queue_are_rejected(options, other):
                 pass
 
 
-def test_queue_of_an_inherited_handler_is_taken_too():
+def test_queue_of_an_inherited_handler_cannot_be_used_again():
     class Base(Interface):
         @lymph.event('a', queue_name='work')
         def on_a(self, event):
@@ -444,7 +444,7 @@ def test_second_definition_without_a_declaration_is_rejected():
                 pass
 
 
-def test_declaration_that_a_class_body_deletes_is_gone():
+def test_declaration_deleted_in_the_class_body_is_not_declared():
     class Shop(Interface):
         @lymph.rpc()
         def take(self):
@@ -455,7 +455,7 @@ def test_declaration_that_a_class_body_deletes_is_gone():
     assert names(Shop) == []
 
 
-def test_losses_in_a_plain_base_class_are_found_too():
+def test_declaration_lost_in_a_plain_base_class_is_rejected():
     class Mixin:
         @plain
         @lymph.rpc()
@@ -507,7 +507,7 @@ class Twice(Interface):
     shout = upper
 
 
-def test_tasks_whose_functions_have_one_name_each_run_their_own_work(world):
+def test_tasks_whose_functions_share_a_name_each_run_their_own_function(world):
     service, worker = (
         world.container((Twice, 'twice'), worker=worker).interfaces[0] for worker in (False, True)
     )
@@ -520,7 +520,7 @@ def test_tasks_whose_functions_have_one_name_each_run_their_own_work(world):
     assert queues == ['alias', 'first', 'second']
 
 
-def test_alias_of_a_method_is_another_name_of_it(world):
+def test_alias_of_a_method_can_be_called_under_its_own_name(world):
     world.container((Twice, 'twice'))
     caller = world.container()
     for name in ('upper', 'shout'):
@@ -528,7 +528,7 @@ def test_alias_of_a_method_is_another_name_of_it(world):
     assert caller.request('twice', 'twice.answer', {'text': 'a'}) == 'a'
 
 
-def test_value_set_in_place_of_a_declared_method_is_an_error_at_the_start(world):
+def test_attribute_that_replaces_a_declared_method_is_an_error_at_startup(world):
     class Shop(Interface):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)

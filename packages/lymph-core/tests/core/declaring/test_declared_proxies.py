@@ -113,7 +113,7 @@ def declared(recorder, *args, **options):
         (Box[str], ['take']),
     ],
 )
-def test_proxy_has_the_methods_that_its_class_declares_and_no_others(recorder, cls, methods):
+def test_proxy_has_exactly_the_methods_that_its_class_declares(recorder, cls, methods):
     stock = declared(recorder, cls)
     names = [*methods, 'emit', 'request', 'container', 'helper', 'sweep', '_private', 'currency']
     assert [name for name in names if hasattr(stock, name)] == methods
@@ -130,7 +130,7 @@ def test_unknown_method_is_refused_with_the_closest_name(recorder):
     assert str(caught.value) == "Stock declares no remote method 'tkae'; did you mean 'take'?"
 
 
-def test_arguments_without_names_get_those_of_the_parameters(recorder):
+def test_positional_arguments_are_named_after_the_parameters(recorder):
     stock = declared(recorder, Stock)
     stock.take('sock', 2)
     stock.take.defer('sock', count=3)
@@ -153,13 +153,13 @@ def test_arguments_without_names_get_those_of_the_parameters(recorder):
         (('a',), {'article': 'b'}, "stock.take: 'article' is given twice"),
     ],
 )
-def test_arguments_without_names_that_do_not_fit_are_rejected(recorder, args, arguments, said):
+def test_positional_arguments_that_do_not_fit_are_rejected(recorder, args, arguments, said):
     with pytest.raises(TypeError, match=said):
         declared(recorder, Stock).take(*args, **arguments)
     assert recorder.calls == []
 
 
-def test_options_of_a_proxy_with_a_class(recorder):
+def test_proxy_with_a_class_sends_calls_with_its_options(recorder):
     stock = declared(recorder, Stock, namespace='warehouse', timeout=2)
     stock.take()
     lymph.with_options(stock, timeout=3).take('sock')
@@ -171,7 +171,7 @@ def test_options_of_a_proxy_with_a_class(recorder):
     ]
 
 
-def test_method_called_with_options_is_called_and_the_function_changes_options(recorder):
+def test_remote_method_may_be_called_with_options(recorder):
     odd = declared(recorder, Odd)
     odd.with_options(timeout=1)
     lymph.with_options(odd, timeout=3).with_options(2)
@@ -181,7 +181,7 @@ def test_method_called_with_options_is_called_and_the_function_changes_options(r
     ]
 
 
-def test_functions_for_typed_proxies_take_those_without_a_class_too(recorder):
+def test_functions_for_proxies_accept_proxies_without_a_class(recorder):
     echo = lymph.Proxy(recorder, 'echo')
     assert lymph.defer(echo.upper, text='x') == ('deferred', 'result')
     lymph.with_options(echo, timeout=3).upper(text='y')
@@ -198,14 +198,12 @@ def test_functions_for_typed_proxies_take_those_without_a_class_too(recorder):
         (lymph.with_options, 'expected a proxy to change the options of, found <built-in'),
     ],
 )
-def test_what_is_no_proxy_is_rejected_by_the_functions_for_proxies(
-    function: Callable[..., Any], said: str
-):
+def test_functions_for_proxies_reject_other_objects(function: Callable[..., Any], said: str):
     with pytest.raises(TypeError, match=said):
         function(print)
 
 
-def test_copy_of_a_proxy_with_a_class_calls_too(recorder):
+def test_copy_of_a_proxy_with_a_class_can_be_called(recorder):
     copied = copy.copy(declared(recorder, Stock))
     assert copied.take('sock') == 'result'
     assert not hasattr(copied, 'helper')
@@ -241,7 +239,7 @@ def test_invalid_class_is_rejected_where_the_proxy_is_declared(args, options, sa
         lymph.proxy('stock', *args, **options)
 
 
-def test_endpoint_needs_a_namespace_besides_the_class(recorder):
+def test_proxy_for_an_endpoint_needs_a_namespace_although_it_has_a_class(recorder):
     with pytest.raises(ValueError, match='a proxy for tcp://there:1 needs a namespace'):
         lymph.proxy('tcp://there:1', Stock)
 
@@ -322,7 +320,7 @@ def orders(world):
     return orders
 
 
-def test_results_are_what_their_annotations_say(orders):
+def test_results_are_converted_to_their_annotated_types(orders):
     proxy = orders(Orders)
     assert proxy.make('sock', 2) == Order('sock', 2)
     assert proxy.make.defer('sock', 3).get(timeout=5) == Order('sock', 3)
@@ -331,7 +329,7 @@ def test_results_are_what_their_annotations_say(orders):
     assert proxy.unannotated() == proxy.anything() == {'article': 'sock'}
 
 
-def test_type_variables_stand_for_the_arguments_of_the_class(orders):
+def test_type_variables_are_replaced_by_the_type_arguments_of_the_class(orders):
     assert orders(Boxes[Order]).all() == [Order('sock', 1)]
     assert orders(Boxes[Order]).make('sock', 2) == Order('sock', 2)
     assert orders(Boxes).all() == [{'article': 'sock', 'count': 1}]
@@ -360,7 +358,7 @@ def test_result_that_does_not_fit_fails_the_call_with_the_path(orders, call):
         (Unreadable, 'Unreadable.make: result: .*Recorder is not a type that can be checked'),
     ],
 )
-def test_annotation_that_cannot_be_used_is_refused_before_anything_is_called(world, cls, said):
+def test_unusable_annotation_is_rejected_before_any_call(world, cls, said):
     class Asks(lymph.Interface):
         orders = lymph.proxy('orders', cls)
 
@@ -378,7 +376,7 @@ class Shop(lymph.Interface):
         return self.stock.take(article)
 
 
-def test_typed_proxies_of_interfaces_and_clients_call_a_service(world):
+def test_interfaces_and_clients_call_a_service_through_typed_proxies(world):
     world.container((Stock, 'stock'))
     (shop,) = world.container((Shop, 'shop')).interfaces
     assert shop.stock.take('sock', 2) == '2 sock'

@@ -207,7 +207,7 @@ def test_task_must_take_self():
             pass
 
 
-def test_arguments_without_names_get_those_of_the_parameters(service, worker):
+def test_positional_arguments_are_named_after_the_parameters(service, worker):
     service.send.apply('a', text='b')
     assert take(worker)[:2] == ('a', 'b')
 
@@ -219,7 +219,7 @@ def test_arguments_without_names_get_those_of_the_parameters(service, worker):
         (('a',), {'to': 'b'}, r"mail\.send: 'to' is given twice: without and with its name"),
     ],
 )
-def test_arguments_without_names_that_do_not_fit_are_rejected(service, args, arguments, said):
+def test_positional_arguments_that_do_not_fit_are_rejected(service, args, arguments, said):
     with pytest.raises(TypeError, match=said):
         service.send.apply(*args, **arguments)
 

@@ -221,7 +221,7 @@ def test_result_that_cannot_be_described_is_named_and_has_an_open_schema(world):
     assert odd['schema_problem'].startswith('result: in the annotation complex, complex is not a')
 
 
-def test_type_whose_schema_raises_does_not_keep_others_from_being_described(world):
+def test_type_whose_schema_raises_does_not_prevent_the_description_of_others(world):
     class Broken(lymph.Interface):
         @lymph.rpc()
         def fail(self, it: Failing):
@@ -250,7 +250,7 @@ def test_slow_schema_neither_blocks_the_loop_nor_fails_the_inspection(world, mon
     eventually(lambda: facts_of(proxy)['slowly.wait']['parameters_schema'])
 
 
-def test_schemas_that_are_too_large_together_are_left_out(world, monkeypatch):
+def test_schemas_are_left_out_if_they_are_too_large_in_total(world, monkeypatch):
     monkeypatch.setattr(schemas, '_MOST', 20)
     facts = inspected(world, Typed)
     left_out = [each for each in facts.values() if each['schema_problem']]

@@ -324,7 +324,7 @@ def counted(willing, reason):
     return metrics(willing.container).get(('rpc.dropped', reason), 0)
 
 
-def test_cancel_of_its_caller_cancels_a_call_and_needs_no_content(willing, connect):
+def test_cancel_message_needs_no_headers_or_body(willing, connect):
     for headers, body in [(b'\x80', b'\xc0'), (b'', b''), (b'\xc1', b'\xc1' * 100_000)]:
         stranger = connect(willing)
         stranger.send(*REQUEST)
@@ -335,7 +335,7 @@ def test_cancel_of_its_caller_cancels_a_call_and_needs_no_content(willing, conne
     assert counted(willing, 'cancel') == 0
 
 
-def test_cancel_reaches_no_call_of_another_caller(willing, connect):
+def test_cancel_message_does_not_affect_calls_of_other_callers(willing, connect):
     stranger, other = connect(willing), connect(willing)
     stranger.send(*REQUEST)
     willing.begun.get(timeout=5)
@@ -347,7 +347,7 @@ def test_cancel_reaches_no_call_of_another_caller(willing, connect):
     assert willing.ended.empty()
 
 
-def test_cancels_that_name_no_running_call_are_counted_and_kept_nowhere(willing, connect):
+def test_cancel_messages_for_unknown_calls_are_counted_and_not_stored(willing, connect):
     stranger = connect(willing)
     useless = [b'', b'no', b'x' * 256, b'y' * 1_000_000, *(b'%d' % n for n in range(5000))]
     for id in useless:
@@ -368,7 +368,7 @@ def test_cancels_that_name_no_running_call_are_counted_and_kept_nowhere(willing,
 
 
 @pytest.mark.parametrize('count', [0, 1, 4, 6, 50])
-def test_cancel_of_a_wrong_number_of_frames_is_dropped(willing, connect, count):
+def test_cancel_message_with_a_wrong_number_of_frames_is_dropped(willing, connect, count):
     stranger = connect(willing)
     stranger.send(*REQUEST)
     willing.begun.get(timeout=5)
@@ -378,7 +378,7 @@ def test_cancel_of_a_wrong_number_of_frames_is_dropped(willing, connect, count):
     assert willing.ended.empty()
 
 
-def test_request_id_that_a_caller_uses_twice_confuses_only_its_own_calls(willing, connect):
+def test_request_id_used_twice_by_one_caller_does_not_affect_other_callers(willing, connect):
     stranger = connect(willing)
     for _ in range(3):
         stranger.send(*REQUEST)
@@ -390,7 +390,7 @@ def test_request_id_that_a_caller_uses_twice_confuses_only_its_own_calls(willing
 
 
 @pytest.mark.parametrize('timeout', [1e10, 1e300, float('inf'), 2**63])
-def test_deadline_that_never_comes_cancels_nothing(willing, connect, timeout):
+def test_call_without_a_finite_deadline_is_cancelled_only_by_its_caller(willing, connect, timeout):
     stranger = connect(willing)
     request = Message(REQ, 'willing.wait', {}, {'timeout': timeout}, id=b'one')
     stranger.link.send(request.frames())

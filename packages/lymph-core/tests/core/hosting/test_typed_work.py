@@ -139,13 +139,15 @@ MADE = Order(1, [Line('sock', 2.0)], Color.RED, datetime.date(2016, 2, 19))
 
 
 @pytest.mark.parametrize('order', [ORDER, MADE, {**ORDER, 'day': '2016-02-19'}])
-def test_a_method_gets_what_its_annotations_say_from_dicts_and_from_objects(client, service, order):
+def test_method_gets_arguments_of_its_annotated_types_from_dicts_and_objects(
+    client, service, order
+):
     found = client.request('stock', 'stock.take', {'order': order})
     assert service.done.get_nowait() == (MADE, 1, None)
     assert found == {**ORDER, 'lines': [{'article': 'sock', 'price': 2.0}], 'color': 'red'}
 
 
-def test_objects_of_all_kinds_travel_there_and_back(client, service):
+def test_objects_of_all_kinds_can_be_sent_and_returned(client, service):
     arguments = {'plant': Plant('oak'), 'fish': Fish(2), 'customer': Customer(name='Ada')}
     found = client.request('stock', 'stock.kinds', {**arguments, 'more': 3})
     assert service.done.get_nowait() == (*arguments.values(), {'more': 3})
@@ -177,7 +179,7 @@ def test_wrong_arguments_are_refused_with_their_path_and_nothing_runs(
     assert service.done.empty()
 
 
-def test_what_a_class_raises_instead_of_a_value_error_is_logged_with_its_traceback(client, caplog):
+def test_unexpected_errors_of_a_class_are_logged_with_their_traceback(client, caplog):
     with caplog.at_level(logging.ERROR), pytest.raises(Refused):
         client.request('stock', 'stock.take', {'order': {'id': 13}})
     assert eventually(lambda: 'in __post_init__' in caplog.text)
@@ -189,19 +191,19 @@ def test_arguments_of_raw_methods_are_checked_too(client):
         client.request('stock', 'stock.raw', {'order': {'id': None}})
 
 
-def test_arguments_are_passed_on_as_they_are_where_nothing_is_to_be_checked(client):
+def test_unchecked_arguments_are_passed_on_unchanged(client):
     assert client.request('stock', 'stock.unchecked', {'count': '5', 'order': 6}) == ['5', 6]
     assert client.request('stock', 'stock.free', {'value': {'a': {1}}}) == {'a': {1}}
 
 
-def test_a_result_is_sent_as_what_it_is_even_if_its_annotation_says_something_else(client):
+def test_results_are_sent_unchecked_even_if_they_do_not_fit_the_annotation(client):
     assert client.request('stock', 'stock.wrong') == {'not': 'an order'}
     with pytest.raises(Failed, match='SerializationError'):
         client.request('stock', 'stock.unsendable')
 
 
 @pytest.mark.parametrize('payload', [ORDER, MADE])
-def test_a_handler_gets_the_event_with_its_body_converted_or_the_payload(client, service, payload):
+def test_handler_gets_the_event_with_a_converted_body_or_the_payload(client, service, payload):
     client.emit_event('order.event', payload)
     assert service.done.get(timeout=5) == ('order.event', MADE)
     client.emit_event('order.payload', payload)
@@ -210,13 +212,13 @@ def test_a_handler_gets_the_event_with_its_body_converted_or_the_payload(client,
     assert service.done.get(timeout=5) == MADE
 
 
-def test_a_handler_that_is_not_to_be_checked_gets_the_event(client, service):
+def test_unchecked_handler_gets_the_event(client, service):
     client.emit_event('order.unchecked', {'id': 'x'})
     assert service.done.get(timeout=5).body == {'id': 'x'}
 
 
 @pytest.mark.parametrize('kind', ['event', 'payload', 'serial'])
-def test_an_event_that_does_not_fit_is_a_dead_letter_at_once(client, service, kind):
+def test_event_that_does_not_fit_becomes_a_dead_letter_at_once(client, service, kind):
     client.emit_event(f'order.{kind}', {'id': 'one', 'lines': []})
     letters = client.events.dead_letters
     (letter,) = eventually(lambda: list(letters.scan()))
@@ -225,7 +227,7 @@ def test_an_event_that_does_not_fit_is_a_dead_letter_at_once(client, service, ki
     assert service.done.empty()
 
 
-def test_functions_subscribed_at_run_time_get_what_their_annotations_say(client, service):
+def test_functions_subscribed_at_run_time_get_their_annotated_types(client, service):
     found: Queue[Any] = Queue()
 
     @service.subscribe('one')
@@ -246,7 +248,7 @@ def test_functions_subscribed_at_run_time_get_what_their_annotations_say(client,
         def unknown(event: Nothing) -> None: ...
 
 
-def test_a_task_is_checked_where_it_is_queued_and_converted_where_it_runs(client, service, world):
+def test_task_arguments_are_checked_when_queued_and_converted_when_run(client, service, world):
     worker = world.container((Stock, 'stock'), worker=True).interfaces[0]
     service.pack.apply(order=ORDER, count=2)
     assert worker.done.get(timeout=5) == (MADE, 2)
@@ -264,7 +266,7 @@ def test_a_task_is_checked_where_it_is_queued_and_converted_where_it_runs(client
 
 
 @pytest.mark.parametrize('kind', ['rpc', 'raw_rpc', 'event', 'task', 'serial_event'])
-def test_an_annotation_that_cannot_be_used_is_refused_when_the_interface_is_installed(world, kind):
+def test_unusable_annotation_is_rejected_when_the_interface_is_installed(world, kind):
     decorator = {
         'rpc': lymph.rpc(),
         'raw_rpc': lymph.raw_rpc(),
@@ -290,7 +292,7 @@ def test_an_annotation_that_cannot_be_used_is_refused_when_the_interface_is_inst
     assert said in str(caught.value)
 
 
-def test_an_inherited_method_is_checked_by_the_names_of_its_own_class(world):
+def test_annotations_of_an_inherited_method_are_resolved_in_its_own_class(world):
     class Base(lymph.Interface):
         @dataclasses.dataclass
         class Own:

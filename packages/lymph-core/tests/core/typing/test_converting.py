@@ -250,7 +250,7 @@ def outcome(convert, value):
 
 
 @every_kind
-def test_what_a_type_admits_arrives_as_it_was_over_msgpack_and_json(hint, values):
+def test_values_of_a_type_survive_msgpack_and_json(hint, values):
     check_hint('it', hint)
     convert = Value(hint)
 
@@ -264,7 +264,7 @@ def test_what_a_type_admits_arrives_as_it_was_over_msgpack_and_json(hint, values
 
 
 @every_kind
-def test_what_a_type_does_not_admit_is_refused_in_one_line_and_nothing_else_is_raised(hint, values):
+def test_any_other_value_is_rejected_in_one_line_and_no_other_error_is_raised(hint, values):
     convert = Value(hint)
 
     @settings(max_examples=20)
@@ -280,7 +280,7 @@ def test_what_a_type_does_not_admit_is_refused_in_one_line_and_nothing_else_is_r
 
 @settings(max_examples=100)
 @given(KINDS[[hint for hint, _ in KINDS].index(Order)][1], anything, st.data())
-def test_the_path_leads_to_the_part_that_was_replaced(order, wrong, data):
+def test_error_names_the_path_of_the_wrong_part(order, wrong, data):
     arrived = msgpack.unpack(msgpack.pack(order))
     field = data.draw(st.sampled_from(sorted(arrived)))
     arrived[field] = wrong
@@ -345,7 +345,7 @@ ORDER = {'id': str(UUID(int=1)), 'lines': [LINE, LINE]}
         (dict[str, Customer], {'a': {'name': 'a'}, 'b': {'name': None}}, "it['b'].name: expected "),
     ],
 )
-def test_what_does_not_fit_is_named_with_its_path(hint, value, said):
+def test_value_that_does_not_fit_is_named_with_its_path(hint, value, said):
     assert refused(hint, value).startswith(said)
 
 
@@ -367,7 +367,7 @@ def test_what_does_not_fit_is_named_with_its_path(hint, value, said):
         (Customer, {'name': 'a', 'born': datetime.date(2016, 2, 19), 'scores': {1}}, None),
     ],
 )
-def test_a_value_that_json_has_no_type_for_may_arrive_as_text_or_list(hint, value, made):
+def test_values_of_types_unknown_to_json_may_arrive_as_text_or_lists(hint, value, made):
     found = Value(hint)(value)
     assert made is None or (found == made and type(found) is type(made))
 
@@ -381,18 +381,18 @@ def test_only_arguments_that_were_given_are_passed_on():
         convert({'text': 'a', 'more': 'x'})
 
 
-def test_names_of_arguments_may_be_anything_that_python_takes():
+def test_any_name_that_python_accepts_may_name_an_argument():
     names = ['self', '_x', 'cls', 'type', 'name', 'rename', 'tag', 'convert']
     convert = Arguments(dict.fromkeys(names, int))
     assert convert(dict.fromkeys(names, 1)) == dict.fromkeys(names, 1)
 
 
-def test_a_value_without_annotation_is_passed_on_untouched():
+def test_value_without_an_annotation_is_passed_on_unchanged():
     thing = {'a': (1, {2}), b'k': [object()]}
     assert Arguments({'x': Any, 'n': int})({'x': thing, 'n': 1})['x'] is thing
 
 
-def test_the_key_is_found_among_many():
+def test_wrong_value_is_found_among_many_keys():
     many = {f'key {n}': n for n in range(3000)}
     assert refused(dict[str, int], {**many, 'key 2345': 'x'}).startswith("it['key 2345']: expected")
 
@@ -407,18 +407,18 @@ def test_killed_passes_through_the_code_of_a_class():
         Value(ending)({'n': 1})
 
 
-def test_a_misfit_quotes_little_of_what_has_arrived_and_is_printable():
+def test_error_about_a_value_is_short_and_printable():
     said = refused(dict[str, int], {'\x1b[31m\n' * 100: 'x'})
     assert len(said) < 300
     assert said.isprintable()
 
 
-def test_plain_json_converts_to_the_same_as_what_lymph_packs():
+def test_plain_json_converts_to_the_same_object():
     order = Order(UUID(int=1), [Line('a', 1.5)], datetime.datetime(2016, 2, 19), {}, Decimal('1.5'))
     text = plain_json.dumps(json.plain(order))
     assert Value(Order)(plain_json.loads(text)) == order
 
 
-def test_what_cannot_travel_is_refused_where_it_is_sent():
+def test_value_that_cannot_be_serialized_is_rejected_by_the_sender():
     with pytest.raises(SerializationError, match=r'at order\.lines\[0\]\.price: complex'):
         msgpack.pack({'order': Order(UUID(int=1), [Line('a', 1j)])})  # type: ignore[arg-type]

@@ -141,13 +141,13 @@ def of_event(name):
     return event_plan(f'Shop.{name}', vars(Shop)[name], owner=Shop)
 
 
-def test_names_are_found_in_the_class_and_in_the_module_and_methods_hide_no_types():
+def test_annotations_are_resolved_in_class_and_module_and_methods_hide_no_types():
     assert planned('nested').hints.parameters == {'a': Order, 'b': Shop.Local, 'c': list[int]}
     assert planned('nested').convert({'a': {'id': 1}}) == {'a': Order(1)}
     assert planned('quoted').convert({'a': [{'id': 1}]}) == {'a': [Order(1)]}
 
 
-def test_names_that_a_function_closes_over_are_found():
+def test_annotations_may_name_variables_of_the_closure():
     @dataclasses.dataclass
     class Enclosed:
         id: int
@@ -158,7 +158,7 @@ def test_names_that_a_function_closes_over_are_found():
     assert plan_of('m', method).convert({'it': {'id': 1}}) == {'it': Enclosed(1)}
 
 
-def test_type_parameters_of_a_function_and_of_its_class_are_found():
+def test_annotations_may_name_type_parameters_of_the_function_and_its_class():
     class Store:  # as Python 3.12 makes it of `class Store[K]` and `def put[V]`
         __type_params__ = (TypeVar('K', bound=str),)
 
@@ -173,12 +173,12 @@ def test_type_parameters_of_a_function_and_of_its_class_are_found():
         convert({'key': 'a', 'values': ['x']})
 
 
-def test_an_alias_means_the_type_for_which_it_stands():
+def test_type_alias_is_replaced_by_its_type():
     assert of_event('placed').convert(Event('x', {'id': 1})).body == Order(1)
     assert of_event('whole') is of_event('anything_else') is None
 
 
-def test_annotations_of_a_wrapped_function_are_those_of_the_function_inside():
+def test_annotations_are_read_from_the_wrapped_function():
     @functools.wraps(Shop.quoted)
     def wrapper(*args: Any, **kwargs: Any) -> None: ...
 
@@ -190,17 +190,17 @@ class Callee:
     def __call__(self, interface: Any, order: Order) -> None: ...
 
 
-def test_annotations_of_an_object_are_those_of_its_call():
+def test_annotations_of_a_callable_object_are_read_from_its_call_method():
     assert plan_of('m', Callee()).convert({'order': {'id': 1}}) == {'order': Order(1)}
 
 
-def test_a_parameter_with_the_default_none_takes_none():
+def test_parameter_with_the_default_none_accepts_none():
     assert planned('defaulted').convert({'a': None}) == {'a': None}
     with pytest.raises(Misfit, match=r'^b: expected text, found None'):
         planned('defaulted').convert({'b': None})
 
 
-def test_other_keywords_are_checked_by_the_annotation_of_kwargs():
+def test_further_keywords_are_checked_by_the_annotation_of_kwargs():
     assert planned('others').convert({'a': 1, 'x': 2}) == {'a': 1, 'x': 2.0}
     with pytest.raises(Misfit, match=r'^x: expected a number, found text'):
         planned('others').convert({'a': 1, 'x': 'y'})
@@ -213,7 +213,7 @@ def test_keyword_only_parameters_of_any_name_are_checked():
 
 
 @pytest.mark.parametrize('name', ['free', 'result'])
-def test_there_is_no_plan_where_no_parameter_says_what_it_takes(name):
+def test_no_plan_is_made_if_no_parameter_needs_a_check(name):
     assert planned(name) is None
 
 
@@ -248,7 +248,7 @@ def test_there_is_no_plan_where_no_parameter_says_what_it_takes(name):
         ('itself', 'Shop is not a type that can be checked'),
     ],
 )
-def test_an_annotation_that_cannot_be_checked_is_refused_in_one_line(name, said):
+def test_annotation_that_cannot_be_checked_is_rejected_in_one_line(name, said):
     with pytest.raises(ConfigurationError) as caught:
         planned(name)
     text = str(caught.value)
@@ -258,7 +258,7 @@ def test_an_annotation_that_cannot_be_checked_is_refused_in_one_line(name, said)
     assert text.isprintable()
 
 
-def test_an_event_is_refused_without_the_traceback_of_the_check():
+def test_rejected_event_does_not_show_the_error_of_the_validator():
     handle = of_event('payload').around(print)
     with pytest.raises(EventRejected, match=r'^id: expected a whole number, found text$') as caught:
         handle(Event('x', {'id': 'a'}))
@@ -269,11 +269,11 @@ ANY_EVENT = ['event', 'alias', 'anything', 'bare', 'of_open', 'all']
 
 
 @pytest.mark.parametrize('name', [*ANY_EVENT, 'event_or_none', 'event_by_default'])
-def test_a_handler_that_takes_any_event_has_no_plan(name):
+def test_no_plan_is_made_for_a_handler_of_any_event(name):
     assert of_event(name) is None
 
 
-def test_a_handler_gets_the_event_with_its_body_converted_or_the_payload_itself():
+def test_handler_gets_the_event_with_a_converted_body_or_the_payload_itself():
     event = Event('x', {'id': 1}, 'source', {'trace_id': 't'}, 'an-id', attempt=3)
     made = of_event('of_order').convert(event)
     assert (made.body, made.type, made.source, made.headers, made.id, made.attempt) == (
@@ -290,12 +290,12 @@ def test_a_handler_gets_the_event_with_its_body_converted_or_the_payload_itself(
 
 
 @pytest.mark.parametrize('name', ['number', 'row'])
-def test_a_payload_that_is_no_mapping_is_refused(name):
+def test_payload_that_is_not_a_mapping_is_rejected(name):
     with pytest.raises(ConfigurationError, match='a type of mappings, as all payloads are'):
         of_event(name)
 
 
-def test_a_result_is_converted_by_its_annotation():
+def test_result_is_converted_to_its_annotated_type():
     convert = result_of('Shop.orders', Shop.orders, Shop)
     assert convert([{'id': 1}]) == [Order(1)]
     with pytest.raises(Misfit, match=r'^\[0\]\.id: expected a whole number, found text'):

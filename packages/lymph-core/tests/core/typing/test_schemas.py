@@ -314,7 +314,7 @@ def validator(schema: Any) -> Any:
 
 
 @every_kind
-def test_schema_is_valid_and_travels(hint):
+def test_schema_is_valid_and_can_be_sent(hint):
     for schema in (value_schema(hint), value_schema(hint, result=True)):
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema['$schema'] == 'https://json-schema.org/draft/2020-12/schema'
@@ -322,7 +322,7 @@ def test_schema_is_valid_and_travels(hint):
 
 
 @every_kind
-def test_method_takes_what_its_schema_admits(hint):
+def test_method_accepts_what_its_schema_accepts(hint):
     schema, convert = value_schema(hint), Value(hint)
     check = validator(schema)
 
@@ -336,7 +336,7 @@ def test_method_takes_what_its_schema_admits(hint):
 
 
 @every_kind
-def test_what_a_method_refuses_its_schema_refuses_too(hint):
+def test_schema_rejects_what_the_method_rejects(hint):
     check, convert = validator(value_schema(hint)), Value(hint)
 
     @settings(max_examples=8)
@@ -348,7 +348,7 @@ def test_what_a_method_refuses_its_schema_refuses_too(hint):
     refuses()
 
 
-def test_classes_have_names_docstrings_and_defaults():
+def test_schemas_of_classes_have_names_docstrings_and_defaults():
     schema = value_schema(Order)
     line = schema['$defs']['Line']
     assert (line['title'], line['description']) == ('Line', 'A line of an order.')
@@ -371,7 +371,7 @@ def test_classes_have_names_docstrings_and_defaults():
     assert 'description' not in schema['$defs']['Order']
 
 
-def test_two_classes_of_one_name_have_definitions_of_their_own():
+def test_classes_with_the_same_name_have_separate_definitions():
     def make(kind: Any) -> Any:
         return dataclasses.make_dataclass('Same', [('it', kind)])
 
@@ -382,7 +382,7 @@ def test_two_classes_of_one_name_have_definitions_of_their_own():
     assert schema['$defs']['Same_2']['properties'] == {'it': {'type': 'string'}}
 
 
-def test_arguments_are_an_object_with_the_parameters_as_members():
+def test_schema_of_arguments_is_an_object_with_the_parameters_as_members():
     hints = {'order': Order, 'count': int, 'rest': Any}
     schema = arguments_schema(hints, {'count': 3, 'rest': None}, None, ['self'])
     assert schema['properties'] == {
@@ -398,7 +398,7 @@ def test_arguments_are_an_object_with_the_parameters_as_members():
     assert not check.is_valid({'n': 1, 'self': 2})
 
 
-def test_method_without_annotations_admits_every_argument():
+def test_schema_of_a_method_without_annotations_accepts_all_arguments():
     schema = arguments_schema({'a': Any, 'b': object}, {'b': print}, None, ['self'])
     assert schema['properties'] == {'a': {}, 'b': {}}
     assert value_schema(Any) == value_schema(object, result=True) == {}

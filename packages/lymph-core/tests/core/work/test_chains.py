@@ -49,7 +49,7 @@ def test_steps_are_nested_in_their_order():
     assert journal == ['a before', 'b before', 'work', 'b after', 'a after']
 
 
-def test_own_step_of_an_interface_is_inside_those_of_plugins():
+def test_plugins_wrap_the_interceptor_of_the_interface():
     journal = []
     chains = Chains()
     interface = Noting('interface', journal)
@@ -68,7 +68,7 @@ def test_only_the_declared_kinds_are_intercepted(kind):
     assert bool(chains.of(kind).steps) == (kind in ('rpc', 'emit'))
 
 
-def test_work_of_the_built_in_interface_passes_only_plugins_that_ask_for_it():
+def test_only_plugins_that_opt_in_intercept_the_built_in_interface():
     chains = Chains()
     chains.add(Noting())
     assert chains.of('rpc', None, builtin=True).steps == ()
@@ -77,7 +77,7 @@ def test_work_of_the_built_in_interface_passes_only_plugins_that_ask_for_it():
     assert len(chains.of('rpc').steps) == 2
 
 
-def test_chain_that_was_asked_for_follows_plugins_that_come_and_go():
+def test_chain_changes_when_plugins_are_added_and_removed():
     chains = Chains()
     chain = chains.of('rpc')
     assert chain is chains.of('rpc')
@@ -89,7 +89,7 @@ def test_chain_that_was_asked_for_follows_plugins_that_come_and_go():
     chains.remove(plugin)
 
 
-def test_plugin_that_was_removed_is_not_called_by_work_that_has_not_reached_it():
+def test_removed_plugin_is_not_called_by_work_that_has_begun():
     journal, chains = [], Chains()
     inner = Noting('inner', journal)
 
@@ -104,16 +104,16 @@ def test_plugin_that_was_removed_is_not_called_by_work_that_has_not_reached_it()
     assert journal == []
 
 
-def test_result_is_what_the_outermost_returns():
+def test_result_is_that_of_the_outermost_interceptor():
     assert run(lambda work, proceed: f'<{proceed()}>', lambda work, proceed: proceed()) == '<done>'
 
 
-def test_work_is_not_done_by_an_interceptor_that_does_not_proceed():
+def test_work_is_not_done_if_an_interceptor_does_not_proceed():
     assert run(lambda work, proceed: 'instead', last=pytest.fail) == 'instead'
 
 
 @pytest.mark.parametrize('kind', [ValueError, SystemExit, GeneratorExit, gevent.Timeout])
-def test_error_of_the_work_is_heard_and_may_be_replaced(kind):
+def test_interceptors_see_an_error_and_may_replace_it(kind):
     heard = []
 
     def replace(work, proceed):
@@ -173,7 +173,7 @@ def replace(work, proceed):
 
 
 @pytest.mark.parametrize('intercept', [swallow, replace])
-def test_killed_goes_through_and_is_heard_by_those_further_out(intercept):
+def test_killed_reaches_all_interceptors_even_if_one_swallows_it(intercept):
     heard = []
 
     def outer(work, proceed):
@@ -194,7 +194,7 @@ def test_chain_of_an_interface_that_is_no_interceptor_is_empty():
     assert Chains().of('rpc', object()).steps == Chain().steps == ()
 
 
-def test_interface_that_would_intercept_nothing_is_refused():
+def test_interceptor_interface_without_matching_work_is_rejected():
     class Wrong(Interceptor):
         kinds = ('call', 'emit')
 

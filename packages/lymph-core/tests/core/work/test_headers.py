@@ -23,7 +23,7 @@ def test_headers_are_a_mapping():
 @pytest.mark.parametrize(
     'name', ['trace_id', 'timeout', 'version', 'reason', 'idempotent', 'serial_type', 'lymph.x']
 )
-def test_names_of_lymph_are_refused(name):
+def test_reserved_header_names_are_rejected(name):
     headers = Headers({name: 1})
     with pytest.raises(ValueError, match=f"the header '{name}' is set by lymph"):
         headers[name] = 2
@@ -70,7 +70,7 @@ def test_own_headers_are_packed_with_the_added_ones():
     assert unpack(packed_headers({'a': 1}, {'b': 2})) == {'a': 1, 'b': 2}
 
 
-def test_headers_that_have_arrived_cannot_be_set():
+def test_received_headers_cannot_be_set():
     headers = arrived({'a': 1})
     assert headers['a'] == 1
     with pytest.raises(TypeError, match='have arrived'):

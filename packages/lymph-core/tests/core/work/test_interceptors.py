@@ -9,7 +9,7 @@ import pytest
 from lymph.core.interceptors import Interceptor, Work
 
 
-def test_work_for_a_test_has_what_it_was_made_with():
+def test_work_created_for_a_test_has_the_given_attributes():
     work = Work('rpc', 'stock.take', {'n': 1}, {'user': 'ada'})
     assert (work.kind, work.name, work.attempt, work.peer) == ('rpc', 'stock.take', 1, None)
     assert work.arguments == {'n': 1}
@@ -34,7 +34,7 @@ def test_arguments_that_are_not_a_mapping_are_refused(wrong):
         work.arguments = wrong
 
 
-def test_interceptor_without_a_method_of_its_own_changes_nothing():
+def test_interceptor_that_does_not_override_intercept_changes_nothing():
     assert Interceptor().intercept(Work('rpc', 'x.y'), lambda: 5) == 5
 
 
@@ -84,7 +84,7 @@ def wrapped(*args):
         (5, 'intercept(self, work, proceed)'),
     ],
 )
-def test_intercept_of_another_form_is_refused_when_the_class_is_defined(intercept, words):
+def test_intercept_with_a_wrong_signature_is_rejected_when_the_class_is_defined(intercept, words):
     with pytest.raises(TypeError) as caught:
         type('Wrong', (Interceptor,), {'intercept': intercept})
     assert 'Wrong: expected intercept(self, work, proceed) as a plain method' in str(caught.value)

@@ -48,7 +48,7 @@ def group(request):
     group.kill()
 
 
-def test_killed_is_raised_when_the_closing_has_ended(group):
+def test_killed_is_raised_after_the_closing_has_ended(group):
     task = Closing()
     started(group, task)
     killing = gevent.spawn(group.kill)
@@ -60,7 +60,7 @@ def test_killed_is_raised_when_the_closing_has_ended(group):
 
 
 @pytest.mark.parametrize('timeout', [0.01, None])
-def test_a_closing_that_takes_too_long_is_cut(group, timeout, monkeypatch):
+def test_closing_that_takes_too_long_is_killed(group, timeout, monkeypatch):
     for module in ('greenlets', '_work.shield'):
         monkeypatch.setattr(f'lymph.core.{module}.CLOSING', 0.01)
     task = Closing()
@@ -69,7 +69,7 @@ def test_a_closing_that_takes_too_long_is_cut(group, timeout, monkeypatch):
     assert task.ended == 'cut, then killed'
 
 
-def test_timeouts_of_the_author_are_part_of_the_closing():
+def test_timeouts_set_by_the_closing_code_apply():
     def close():
         with Shield(), gevent.Timeout(0.01):
             Event().wait()
@@ -80,12 +80,12 @@ def test_timeouts_of_the_author_are_part_of_the_closing():
     assert isinstance(greenlet.exception, gevent.Timeout)
 
 
-def test_greenlets_that_are_not_of_lymph_close_without_a_shield():
+def test_plain_gevent_greenlets_close_resources_without_a_shield():
     with Shield():
         pass
 
 
-def test_a_worker_is_reused_after_a_closing():
+def test_worker_can_be_reused_after_a_closing():
     workers = Workers(1)
     ids = []
 

@@ -76,7 +76,7 @@ def fail(owner, name, error):
         raise error
 
 
-def test_a_resource_is_opened_at_its_first_use_and_closed_at_the_end(store):
+def test_resource_is_opened_at_its_first_use_and_closed_at_the_end(store):
     with unit():
         assert store.log == []
         assert store.connection == store.connection == 'connection'
@@ -115,7 +115,7 @@ def test_a_wrapped_context_manager_is_a_resource():
 @pytest.mark.parametrize(
     'error', [ValueError('no'), StopIteration(), gevent.Timeout(1), SystemExit()]
 )
-def test_each_resource_gets_the_error_and_the_unit_raises_it(store, error):
+def test_each_resource_gets_the_error_that_the_unit_raises(store, error):
     with pytest.raises(type(error)) as raised:
         fail(store, 'session', error)
     assert raised.value is error
@@ -148,14 +148,14 @@ def test_a_resource_cannot_suppress_the_error_of_its_unit():
     assert careless.log == ['outer heard of it']
 
 
-def test_failing_close_after_a_success_is_raised_and_told_to_the_others(store):
+def test_error_while_closing_after_success_is_raised_and_passed_to_the_others(store):
     store.fails['close session'] = OSError('commit failed')
     with pytest.raises(OSError, match='commit failed'), unit():
         assert store.session
     assert store.log[2:] == ['close session', 'connection: OSError', 'close connection']
 
 
-def test_failing_close_after_an_error_keeps_the_error_and_is_logged(store, caplog):
+def test_error_while_closing_after_an_error_is_logged_and_the_first_is_raised(store, caplog):
     store.fails['close session'] = OSError('rollback failed')
     with pytest.raises(ValueError, match='no'):
         fail(store, 'session', ValueError('no'))
@@ -166,7 +166,7 @@ def test_failing_close_after_an_error_keeps_the_error_and_is_logged(store, caplo
     assert record.getMessage() == 'Store.session could not be closed'
 
 
-def test_failing_close_of_a_component_reaches_its_error_hook():
+def test_error_while_closing_a_resource_of_a_component_reaches_the_error_hook():
     class Database(Component):
         @lymph.resource
         def session(self):
@@ -186,7 +186,7 @@ def test_failing_close_of_a_component_reaches_its_error_hook():
     assert details == {'component': database, 'resource': 'Database.session'}
 
 
-def test_failing_open_is_raised_at_each_use_and_leaves_nothing_to_close(store):
+def test_error_while_opening_is_raised_at_each_use_and_leaves_nothing_to_close(store):
     store.fails['open session on connection'] = OSError('refused')
     with unit():
         for _ in range(2):
@@ -336,7 +336,7 @@ def test_a_resource_is_refused_after_its_unit(store):
         late.run(lambda: store.connection)
 
 
-def test_closing_may_open_others_but_not_use_those_that_are_closed():
+def test_closing_may_open_other_resources_but_not_use_closed_ones():
     class Late(Base):
         @lymph.resource
         def early(self):
@@ -360,7 +360,7 @@ def test_closing_may_open_others_but_not_use_those_that_are_closed():
     assert late.log == ['close early, audit', 'close audit']
 
 
-def test_units_have_their_own_resources_also_within_another(store):
+def test_nested_units_have_their_own_resources(store):
     with unit():
         assert store.connection
         with unit():
@@ -397,13 +397,13 @@ def test_an_attribute_of_the_object_replaces_the_resource(store):
     assert store.connection == 'fake'
 
 
-def test_the_class_has_the_declaration():
+def test_class_attribute_is_the_declaration_of_the_resource():
     assert isinstance(Store.connection, lymph.core.resources.Resource)
     assert Store.connection.__doc__ == 'The connection of the unit.'
     assert repr(Store.connection) == '<resource Store.connection>'
 
 
-def test_a_generator_has_to_yield_once():
+def test_generator_must_yield_exactly_once():
     class Wrong:
         @lymph.resource
         def never(self):
@@ -429,7 +429,7 @@ def test_a_generator_has_to_yield_once():
         assert wrong.twice
 
 
-def test_what_cannot_be_a_resource_is_refused_at_its_declaration():
+def test_invalid_resource_is_rejected_where_it_is_declared():
     async def waits(self):
         yield
 
@@ -454,7 +454,7 @@ def test_what_cannot_be_a_resource_is_refused_at_its_declaration():
         lymph.resource()
 
 
-def test_a_generator_that_is_abandoned_leaves_the_unit_of_others_alone(store):
+def test_unit_of_an_abandoned_generator_does_not_affect_other_units(store):
     def streamed():
         with unit():
             yield store.connection
@@ -480,7 +480,7 @@ def test_an_alias_is_the_same_resource():
     assert aliased.log == ['open connection', 'close connection']
 
 
-def test_names_that_components_use_themselves_are_refused():
+def test_resource_under_a_reserved_name_is_rejected():
     def handle(self):
         yield
 

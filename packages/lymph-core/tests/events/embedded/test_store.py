@@ -30,7 +30,7 @@ class FullDisk:
         on_done(ticket)
 
 
-def test_settlements_on_a_full_disk_are_repeated_and_logged_once_a_minute(monkeypatch, caplog):
+def test_settlements_are_retried_on_a_full_disk_and_logged_once_a_minute(monkeypatch, caplog):
     monkeypatch.setattr('lymph.events._embedded.store._AFTER_ERROR', 0.001)
     component, disk = Component(), FullDisk()
     store = DatabaseStore(component, disk, SimpleNamespace(owner='me'), SimpleNamespace(), str)

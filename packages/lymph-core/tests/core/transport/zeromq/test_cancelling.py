@@ -77,7 +77,7 @@ def test_peer_with_another_routing_id_cancels_nothing(willing, peer):
     assert willing.ended.get(timeout=10) == 'given up'
 
 
-def test_peer_that_takes_the_routing_id_of_another_has_none_of_its_calls(willing, peer):
+def test_peer_that_takes_over_a_routing_id_cannot_cancel_earlier_calls(willing, peer):
     peer(b'caller').send_multipart(REQUEST)
     willing.begun.get(timeout=10)
     thief = peer(b'caller')

@@ -53,7 +53,7 @@ class _Refusing(Plugin, Interceptor):
 class InterceptionContract(InterfacesContract):
     """Tests of interceptors and of the error hook, in containers."""
 
-    def test_interceptors_hear_the_emission_and_each_attempt(self) -> None:
+    def test_interceptors_see_the_emission_and_each_attempt(self) -> None:
         """They change payload and headers of what is emitted, and hear how each attempt ends."""
         shop = self.host(self.declare(retry=1), plugins=[_Heard])
         shop.fail = _fail_at_first
@@ -75,7 +75,7 @@ class InterceptionContract(InterfacesContract):
         self.eventually(lambda: told)
         assert [(each['trace_id'], each['attempt']) for each in told] == [(emitted.trace_id, 1)]
 
-    def test_interceptors_hear_tasks(self) -> None:
+    def test_interceptors_see_tasks(self) -> None:
         """A task is a unit of work of its own kind."""
 
         class QueueingShop(Interface):
@@ -88,7 +88,7 @@ class InterceptionContract(InterfacesContract):
         [plugin] = [each for each in worker.container.components if isinstance(each, _Heard)]
         self.eventually(lambda: ('task', 1, 2, None) in plugin.heard)
 
-    def test_an_event_that_an_interceptor_rejects_is_a_dead_letter(self) -> None:
+    def test_event_rejected_by_an_interceptor_becomes_a_dead_letter(self) -> None:
         """The handler is not called."""
         shop = self.host(self.declare(retry=5), plugins=[_Refusing])
         shop.emit(self.topic('thing'), {'n': 1})
