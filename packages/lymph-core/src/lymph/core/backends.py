@@ -3,11 +3,13 @@
 What a registry, an event system or an HTTP server needs of the event loop and the operating system
 beyond its contract: connecting and looking up host names without blocking the loop, monotonic
 clocks, inherited sockets, rules for objects that were stopped or made before a fork, checks of
-private parts of libraries, and the chains of interceptors around units of work.
+private parts of libraries, checks of methods and their names, and the chains of interceptors that
+wrap units of work.
 """
 
 from __future__ import annotations
 
+from lymph.core._declaring.checking import is_reserved
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._system.blocking import in_thread
 from lymph.core._system.clocks import SteadyClock
@@ -19,6 +21,7 @@ from lymph.core._system.refusals import Availability, made_before_fork
 from lymph.core._system.resolving import resolver
 from lymph.core._system.threads import get_ident
 from lymph.core._work.chains import Chain, Chains, ChainStep, surround
+from lymph.core._work.forms import deferred_form
 from lymph.core._work.headers import FIXED, Headers
 
 __all__ = [
@@ -36,8 +39,10 @@ __all__ = [
     'as_expected',
     'assigns',
     'create_connection',
+    'deferred_form',
     'get_ident',
     'in_thread',
+    'is_reserved',
     'made_before_fork',
     'misdirected',
     'resolver',

@@ -14,14 +14,13 @@ from gevent.queue import Empty, Queue
 
 from lymph.core import trace
 from lymph.core._declaring.calling import CallsServices
-from lymph.core._declaring.checking import check_class, is_reserved
+from lymph.core._declaring.checking import check_class
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
 from lymph.core._declaring.proxies import Caller, Proxy
 from lymph.core._declaring.subscribing import takes_interface
 from lymph.core._declaring.tasks import Task
 from lymph.core._typing.payloads import Payload
 from lymph.core._typing.plans import event_plan
-from lymph.core._work.forms import deferred_form
 from lymph.core._work.handling import HandlerWork
 from lymph.core.call_options import seconds_to_wait
 from lymph.core.components import Component, Componentized
@@ -36,8 +35,6 @@ __all__ = [
     'Proxy',
     'Service',
     'configure',
-    'deferred_form',
-    'is_reserved',
     'parts_of',
 ]
 

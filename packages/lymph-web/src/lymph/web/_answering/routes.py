@@ -14,7 +14,8 @@ from werkzeug.routing import Map, Rule
 
 from lymph.config import ConfigurationError
 from lymph.config.suggestions import close_name
-from lymph.core.interfaces import deferred_form, is_reserved
+from lymph.core._declaring.checking import is_reserved
+from lymph.core._work.forms import deferred_form
 
 __all__ = ['check_endpoints', 'check_routes']
 
