@@ -777,6 +777,27 @@ def test_error_raised_by_an_interceptor_is_the_outcome(service, stock, caller, k
     assert told.get(timeout=30) is kind
 
 
+@pytest.mark.parametrize('when', ['before', 'after'])
+def test_killed_that_an_interceptor_raises_is_its_error(service, caller, when):
+    """Nothing is being stopped: the caller is told of a failure, and the operator of its cause."""
+
+    def fail(work, proceed):
+        if when == 'after':
+            proceed()
+        raise Killed
+
+    told = Queue()
+    service.install_plugin(plugin(fail, ['rpc', 'event']))
+    service.error_hook.install(lambda error, **details: told.put(error))
+    service.start()
+    caller.start()
+    with pytest.raises(Failed, match='RuntimeError'):
+        request(caller)
+    assert isinstance(told.get(timeout=30).__cause__, Killed)
+    caller.emit_event('order.paid', {})
+    assert isinstance(told.get(timeout=30).__cause__, Killed)
+
+
 @pytest.mark.parametrize('kind', [KeyError, SystemExit, GeneratorExit])
 def test_error_raised_by_an_interceptor_of_calls_reaches_the_caller(inside, caller, kind):
     def fail(work, proceed):

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from greenlet import getcurrent
 
+from lymph.core._work.shield import is_killed
 from lymph.core._work.units import Unit, in_unit
 from lymph.core.failures import Killed
 from lymph.core.interceptors import Interceptor, Kind, Work, check_kinds
@@ -41,6 +42,7 @@ _OWN: Final = frozenset[Kind](('rpc', 'event', 'task', 'http'))
 
 _TWICE: Final = 'proceed() was called a second time: the work runs once'
 _LATE: Final = 'proceed() was called after intercept() had returned'
+_NOT_KILLED: Final = 'an interceptor raised Killed: only lymph does, when it ends the work'
 _ELSEWHERE: Final = 'proceed() was called in another greenlet than intercept()'
 
 
@@ -162,12 +164,15 @@ def surround(
 ) -> Any:
     """Run `last()` inside the steps from `index` on; return or raise what the outermost does.
 
-    `Killed` always goes through, even if an interceptor catches it.
+    `Killed` always goes through, even if an interceptor catches it. One that an interceptor itself
+    raises is a RuntimeError, unless the greenlet is being ended.
     """
     turn = _Turn(steps, work, last, index + 1)
     try:
         result = steps[index].intercept(work, turn.proceed)
-    except Killed:
+    except Killed as error:
+        if not (work.killed or is_killed()):
+            raise RuntimeError(_NOT_KILLED) from error
         work.killed = True
         raise
     except BaseException as error:

@@ -27,7 +27,15 @@ from greenlet import getcurrent
 
 from lymph.core.failures import Killed
 
-__all__ = ['CLOSING', 'Shield', 'Shieldable', 'cut_closing', 'kill_in_time', 'run_when_closed']
+__all__ = [
+    'CLOSING',
+    'Shield',
+    'Shieldable',
+    'cut_closing',
+    'is_killed',
+    'kill_in_time',
+    'run_when_closed',
+]
 
 CLOSING: Final = 1.0  # seconds for which a closing may keep a greenlet from being ended
 
@@ -39,12 +47,15 @@ class Shieldable:
     _lifted = False
     _held = False  # whether `Killed` is to be raised after the last of them
     _when_closed: Callable[[], object] | None = None  # called in the hub after the last of them
+    _killed = False  # whether `Killed` was thrown
 
     def throw(self, *args: Any) -> Any:
         """Raise an exception in the greenlet; see `gevent.Greenlet.throw`. Only for the hub."""
-        if self._shields and not self._lifted and args and _is_killed(args[0]):
-            self._held = True
-            return None
+        if args and _is_kill(args[0]):
+            self._killed = True
+            if self._shields and not self._lifted:
+                self._held = True
+                return None
         return super().throw(*args)  # type: ignore[misc]  # of the other base class
 
     def lift(self) -> None:
@@ -97,6 +108,15 @@ def run_when_closed(greenlet: object, callback: Callable[[], object]) -> bool:
     return True
 
 
+def is_killed() -> bool:
+    """Tell whether the current greenlet is being ended: `Killed` was thrown into it.
+
+    True if that cannot be known, in a greenlet that is not lymph's.
+    """
+    greenlet = getcurrent()
+    return not isinstance(greenlet, Shieldable) or greenlet._killed  # noqa: SLF001 - see above
+
+
 def kill_in_time(greenlets: Iterable[Any], timeout: float | None) -> None:
     """Raise `Killed` in greenlets and wait up to `timeout` seconds for them to end.
 
@@ -126,6 +146,6 @@ def _shielded(greenlet: object) -> TypeGuard[Shieldable]:
     return isinstance(greenlet, Shieldable) and bool(greenlet._shields)  # noqa: SLF001 - see above
 
 
-def _is_killed(thrown: object) -> bool:
+def _is_kill(thrown: object) -> bool:
     kind = thrown if isinstance(thrown, type) else type(thrown)
     return issubclass(kind, Killed)
