@@ -15,6 +15,7 @@ import msgspec.inspect as nodes
 
 from lymph.config.printable import printable
 from lymph.core._typing.hints import BadAnnotation, wording
+from lymph.core._typing.parts import all_parts, endless_alias
 from lymph.core.failures import Killed, error_line, error_text
 
 __all__ = ['Needs', 'alternatives', 'check_hint', 'is_mapping', 'needs_of']
@@ -76,10 +77,16 @@ def check_hint(name: str, hint: Any) -> None:
     The text begins with `name`, the parameter.
     """
     try:
+        endless = endless_alias(hint)
+        if endless is not None:
+            raise BadAnnotation(
+                f'{name}: in the annotation {wording(hint)}, the alias {wording(endless)} refers to'
+                f' itself, and only classes can; write Any or a class in its place, {_ADVICE}'
+            )
         msgspec.msgpack.Decoder(hint)
         found = _all_in(nodes.type_info(hint), set())
         problem = next(filter(None, map(_problem, found)), None)
-    except Killed:
+    except (Killed, BadAnnotation):
         raise
     except BaseException as error:
         raise BadAnnotation(f'{name}: {_reason(hint, error)}, {_ADVICE}') from error
@@ -145,7 +152,13 @@ def _reason(hint: Any, error: BaseException) -> str:
             f'the name {name!r} in a class of the annotation {wording(hint)} is not defined at run '
             'time; import it outside of `if TYPE_CHECKING`'
         )
+    if str(typing.get_origin(hint)).endswith('.Unpack'):
+        return f'the keys of {wording(hint)} cannot be checked; write them as parameters'
     said = error_text(error, _TEXT) if isinstance(error, TypeError) else error_line(error, _TEXT)
+    if 'custom type' in said:
+        problem = next(filter(None, map(_class_problem, all_parts(hint))), None)
+        if problem is not None:
+            return f'in the annotation {wording(hint)}, {problem}'
     for pattern, reason in _REASONS:
         if re.search(pattern, said):
             return f'expected a type that can be checked, found {wording(hint)}: {reason}'
@@ -172,6 +185,14 @@ def _problem(node: Any) -> str | None:
     elif isinstance(node, (nodes.ExtType, nodes.RawType)):
         return f'{type(node).__name__} is not a type of values'
     return None
+
+
+def _class_problem(hint: Any) -> str | None:
+    """Return what is wrong with a type that may be one of a union, which msgspec refuses whole."""
+    try:
+        return _problem(nodes.type_info(hint))
+    except TypeError:  # a type variable, or a union itself
+        return None
 
 
 def _instead_of(cls: Any) -> str:

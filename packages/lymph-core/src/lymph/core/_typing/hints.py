@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lymph.config.printable import printable
+from lymph.core._typing.parts import is_alias
 from lymph.core.failures import Killed, error_line
 from lymph.exceptions import LymphError
 
@@ -153,7 +154,7 @@ def _resolved(func: Callable[..., Any], annotation: object, owner: type | None) 
 def _without_alias(hint: Any) -> Any:
     """Return the type for which an alias such as ``type Placed = Event[Order]`` stands."""
     for _ in range(_ALIASES):
-        if type(hint).__name__ != 'TypeAliasType' or type(hint).__module__ not in _OF_ALIASES:
+        if not is_alias(hint):
             return hint
         hint = hint.__value__
     raise TypeError('the alias stands for itself')
