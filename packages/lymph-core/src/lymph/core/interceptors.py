@@ -105,11 +105,7 @@ class Work:
 
     @arguments.setter
     def arguments(self, arguments: Mapping[str, Any]) -> None:
-        given: object = arguments
-        if not isinstance(given, Mapping):
-            found = f'expected the arguments as a mapping, found {quoted(arguments)}'
-            raise TypeError(f'{self.name}: {found}')
-        self._arguments = dict(arguments)
+        self._arguments = self._as_dict(arguments)
 
     @property
     def headers(self) -> MutableMapping[str, Any]:
@@ -132,6 +128,13 @@ class Work:
         if self._reply_headers is None:
             self._reply_headers = self._read_reply_headers()
         return self._reply_headers
+
+    def _as_dict(self, arguments: object) -> dict[str, Any]:
+        """Return arguments as a dict; raises TypeError for anything but a mapping."""
+        if not isinstance(arguments, Mapping):
+            found = f'expected the arguments as a mapping, found {quoted(arguments)}'
+            raise TypeError(f'{self.name}: {found}')
+        return dict(arguments)
 
     def _read_arguments(self) -> dict[str, Any]:
         return {}

@@ -9,7 +9,7 @@ from gevent.lock import RLock
 
 from lymph.config.printable import quoted
 from lymph.core import trace
-from lymph.core._calling.calls import Call
+from lymph.core._calling.calls import BUILTIN, Call
 from lymph.core._calling.emission import EmitWork
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core._calling.work import CallWork
@@ -49,7 +49,6 @@ __all__ = ['CallerSide']
 
 R = TypeVar('R')
 
-_BUILTIN = 'lymph.'  # how methods of the built-in interface begin
 _MESSAGE_TIMEOUT = 60.0  # seconds to wait for the reply to a message of `send_message`
 
 
@@ -186,7 +185,8 @@ class CallerSide(Componentized):
     ) -> Any:
         """Make a call inside the interceptors of calls."""
         call = Call.begin(address, subject, EMPTY_MAP, options, self._timeout, even_late=True)
-        steps = (self._builtin_calls if subject.startswith(_BUILTIN) else self._calls).steps
+        builtin = call.subject.startswith(BUILTIN)
+        steps = (self._builtin_calls if builtin else self._calls).steps
         work = CallWork(call, body, self.rpc.request)
         return surround(steps, work, work.run) if steps else work.run()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from lymph.config.printable import quoted
 from lymph.core import trace
@@ -19,7 +19,10 @@ from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import Expired, NotConnected, RpcError
 from lymph.serializers.msgpack import pack
 
-__all__ = ['Call', 'Extras']
+__all__ = ['BUILTIN', 'Call', 'Extras']
+
+#: how the subjects of methods of the built-in interface begin
+BUILTIN: Final = b'lymph.'
 
 # Seconds; more than the rounding of deadlines (`core._loop.deadlines`).
 _CANCELLED_FIRST = 0.03

@@ -13,7 +13,7 @@ from typing import Any
 
 import gevent
 
-from lymph.core._calling.calls import Call
+from lymph.core._calling.calls import BUILTIN, Call
 from lymph.core._calling.deferring import DeferredCalls
 from lymph.core._calling.dialer import Dialer
 from lymph.core._calling.outcomes import outcome, says_idempotent
@@ -39,7 +39,6 @@ DEFAULT_TIMEOUT = 1.0  # seconds; the manual's default of `RequestChannel.get` a
 DEFAULT_RETRIES = 2
 DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection is closed
 
-_BUILTIN = b'lymph.'  # how methods of the built-in interface begin
 _LONGEST_USUAL = len(IDEMPOTENT)  # bytes of reply headers to which no interceptor has added any
 
 _chance = random.random
@@ -149,7 +148,7 @@ class Rpc(Component):
 
         Its instance is chosen before, so that interceptors know it.
         """
-        builtin = call.subject.startswith(_BUILTIN)
+        builtin = call.subject.startswith(BUILTIN)
         steps = (self._builtin_tries if builtin else self._tries).steps
         if not steps:
             return self._attempt(call)

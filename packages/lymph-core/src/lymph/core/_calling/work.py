@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from lymph.config.printable import quoted
 from lymph.core._calling.calls import Call, Extras
 from lymph.core._work.headers import Headers, arrived
 from lymph.core.channels import subject_text
@@ -36,13 +35,9 @@ class _CallerWork(Work):
         self._extras.added = added = Headers()
         return added
 
-    def _mapping(self, body: object) -> dict[str, Any]:
+    def _unpacked(self, body: object) -> dict[str, Any]:
         """Return arguments, packed or not, as a dict; raises TypeError for anything else."""
-        body = unpack(body) if isinstance(body, bytes) else body
-        if not isinstance(body, Mapping):
-            found = f'expected the arguments as a mapping, found {quoted(body)}'
-            raise TypeError(f'{self.name}: {found}')
-        return dict(body)
+        return self._as_dict(unpack(body) if isinstance(body, bytes) else body)
 
     @property
     def reply_headers(self) -> MutableMapping[str, Any]:
@@ -72,7 +67,7 @@ class CallWork(_CallerWork):
         return self._request(call)
 
     def _read_arguments(self) -> dict[str, Any]:
-        return self._mapping({} if self._body is None else self._body)
+        return self._unpacked({} if self._body is None else self._body)
 
 
 class TryWork(_CallerWork):
@@ -120,7 +115,7 @@ class TryWork(_CallerWork):
         self._call.packed = self._packed
 
     def _read_arguments(self) -> dict[str, Any]:
-        return self._mapping(self._packed)
+        return self._unpacked(self._packed)
 
     def _read_headers(self) -> Headers:
         self._extras.added = added = Headers() if self._for_all is None else self._for_all.copied()

@@ -13,8 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import msgspec.inspect as nodes
 
-from lymph.config.printable import printable
-from lymph.core._typing.hints import BadAnnotation, wording
+from lymph.core._typing.hints import BadAnnotation, undefined, wording
 from lymph.core._typing.parts import all_parts, endless_alias
 from lymph.core.failures import Killed, error_line, error_text
 
@@ -147,11 +146,7 @@ def alternatives(node: Any) -> Iterator[Any]:
 
 def _reason(hint: Any, error: BaseException) -> str:
     if isinstance(error, NameError):
-        name = printable(str(getattr(error, 'name', None) or error), _TEXT)
-        return (
-            f'the name {name!r} in a class of the annotation {wording(hint)} is not defined at run '
-            'time; import it outside of `if TYPE_CHECKING`'
-        )
+        return undefined(error, f'a class of the annotation {wording(hint)}')
     if str(typing.get_origin(hint)).endswith('.Unpack'):
         return f'the keys of {wording(hint)} cannot be checked; write them as parameters'
     said = error_text(error, _TEXT) if isinstance(error, TypeError) else error_line(error, _TEXT)

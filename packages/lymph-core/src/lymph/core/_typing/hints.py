@@ -23,7 +23,7 @@ from lymph.core._typing.parts import is_alias
 from lymph.core.failures import Killed, error_line
 from lymph.exceptions import LymphError
 
-__all__ = ['BadAnnotation', 'Hints', 'hint_of', 'hints_of', 'is_open', 'wording']
+__all__ = ['BadAnnotation', 'Hints', 'hint_of', 'hints_of', 'is_open', 'undefined', 'wording']
 
 _TEXT = 200  # characters of an annotation in an error
 _ALIASES = 20  # in a chain; `type A = A` is one without an end
@@ -81,11 +81,9 @@ def hint_of(func: Callable[..., Any], parameter: inspect.Parameter, owner: type 
     except Killed:
         raise
     except NameError as error:
-        name = printable(str(getattr(error, 'name', None) or error), _TEXT)
         raise BadAnnotation(
-            f'{parameter.name}: the name {name!r} in the annotation {wording(annotation)} is not '
-            'defined at run time; import it outside of `if TYPE_CHECKING`, define it in the module '
-            'or the class, or declare the method with check=False'
+            f'{parameter.name}: {undefined(error, f"the annotation {wording(annotation)}")}, '
+            'define it in the module or the class, or declare the method with check=False'
         ) from error
     except BaseException as error:
         raise BadAnnotation(
@@ -101,6 +99,15 @@ def hint_of(func: Callable[..., Any], parameter: inspect.Parameter, owner: type 
 def is_open(hint: object) -> bool:
     """Tell whether every value fits a type."""
     return hint is Any or hint is object
+
+
+def undefined(error: NameError, where: str) -> str:
+    """Return what is wrong with a name that cannot be resolved, and the first thing to try."""
+    name = printable(str(getattr(error, 'name', None) or error), _TEXT)
+    return (
+        f'the name {name!r} in {where} is not defined at run time; '
+        'import it outside of `if TYPE_CHECKING`'
+    )
 
 
 def wording(annotation: object) -> str:
