@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from lymph.config.printable import quoted
-from lymph.core._declaring.callables import check_retry
+from lymph.core._declaring.callables import check_flags, check_retry
 from lymph.core._declaring.class_bodies import note
 from lymph.core._declaring.declarations import (
     EventDeclaration,
@@ -57,6 +57,7 @@ def rpc(
     classes = raises if isinstance(raises, tuple) else (raises,)
     if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         raise TypeError(f'expected exception classes in raises, found {described(raises)}')
+    check_flags(idempotent=idempotent, check=check)
     _check_cancel(cancel)
 
     def make(func: Callable[..., Any]) -> Any:  # the function itself, whatever checkers see
@@ -79,6 +80,7 @@ def raw_rpc(
     """
     if misused:
         raise TypeError('write @lymph.raw_rpc() with parentheses')
+    check_flags(check=check)
     _check_cancel(cancel)
 
     def make(func: Callable[..., Any]) -> Any:  # as in `rpc`
@@ -136,6 +138,7 @@ def event(
     for event_type in event_types:
         check_pattern(event_type)
     check_retry(retry)
+    check_flags(sequential=sequential, broadcast=broadcast, once=once, check=check)
     return lambda func: declare(
         func,
         EventDeclaration(func, event_types, sequential, broadcast, once, retry, queue_name, check),
@@ -157,6 +160,7 @@ def task(
     if _is_method(sequential):
         raise TypeError('write @lymph.task() with parentheses')
     check_retry(retry)
+    check_flags(sequential=sequential, broadcast=broadcast, check=check)
 
     def make(func: Callable[..., Any]) -> Task[Callable[P, R]]:
         expect_undeclared(func)
@@ -168,8 +172,8 @@ def task(
 
 
 def _check_cancel(cancel: object) -> None:
-    if cancel is not None and not isinstance(cancel, bool):
-        raise TypeError(f'expected cancel as True or False, found {described(cancel)}')
+    if cancel is not None:
+        check_flags(cancel=cancel)
 
 
 def _is_method(found: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from gevent.queue import Empty, Queue
 
 from lymph.core import trace
+from lymph.core._declaring.callables import check_flags
 from lymph.core._declaring.calling import CallsServices
 from lymph.core._declaring.checking import check_class
 from lymph.core._declaring.declarations import EventDeclaration, RpcDeclaration, declared
@@ -195,13 +196,15 @@ class Interface(CallsServices, Component):
         A function with one parameter is called with the event, a function with two with the
         interface and the event. The queue belongs to this instance: if several instances
         subscribe, each of them gets the event. `sequential`, `once`, `retry` and `check` are those
-        of `lymph.event`. Raises SubscriptionError without an event type; the decorator raises it
+        of `lymph.event`. Raises SubscriptionError without an event type, TypeError for flags that
+        are not booleans; the decorator raises it
         for a function that cannot be a handler (async, generator, other parameters) or is
         subscribed already, and when the event system rejects the subscription, ConfigurationError
         for an annotation that cannot be checked.
         """
         if not event_types:
             raise SubscriptionError('expected at least one event type to subscribe to')
+        check_flags(sequential=sequential, broadcast=broadcast, once=once, check=check)
 
         def subscribe(func: Handler) -> Handler:
             if func in self._subscriptions:

@@ -207,6 +207,30 @@ def test_check_must_be_true_or_false(kind):
         declare(*events, check='no')(lambda self, event: None)
 
 
+FLAGS = {
+    'rpc': ['idempotent', 'cancel'],
+    'raw_rpc': ['cancel'],
+    'event': ['sequential', 'broadcast', 'once'],
+    'task': ['sequential', 'broadcast'],
+}
+
+
+@pytest.mark.parametrize(
+    ('kind', 'flag'), [(kind, flag) for kind, flags in FLAGS.items() for flag in flags]
+)
+def test_flags_are_true_or_false(kind, flag):
+    events = ('a',) if kind == 'event' else ()
+    for value in 'no', 0, []:
+        with pytest.raises(TypeError, match=rf'^expected {flag} as True or False, found .*$'):
+            getattr(lymph, kind)(*events, **{flag: value})
+
+
+@pytest.mark.parametrize('flag', ['sequential', 'broadcast', 'once', 'check'])
+def test_flags_of_a_subscription_at_run_time_are_true_or_false(flag):
+    with pytest.raises(TypeError, match=rf"^expected {flag} as True or False, found 'no'$"):
+        Interface.subscribe(object(), 'a', **{flag: 'no'})
+
+
 @pytest.mark.parametrize('kind', ['event', 'serial_event'])
 def test_handler_with_more_required_parameters_than_the_event_is_rejected(kind):
     with pytest.raises(TypeError, match='expected no parameters but self and event without a def'):

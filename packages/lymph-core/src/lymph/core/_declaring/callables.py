@@ -10,7 +10,7 @@ from lymph.config.printable import printable
 from lymph.core._work.forms import deferred_form
 from lymph.core.failures import described
 
-__all__ = ['check_retry', 'expect_method', 'form_problem', 'name_of']
+__all__ = ['check_flags', 'check_retry', 'expect_method', 'form_problem', 'name_of']
 
 _NAME: Final = 200  # characters of the name of a function
 #: forms of an attribute that Python does not call with the interface as first argument
@@ -54,6 +54,13 @@ def form_problem(func: Any) -> str | None:
     if unbound or not (callable(func) and hasattr(type(func), '__get__')):
         return f'{described(func)}, which is no function; write a `def` that calls it'
     return None
+
+
+def check_flags(**flags: object) -> None:
+    """Raise TypeError unless each argument is True or False: any text would count as True."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise TypeError(f'expected {name} as True or False, found {described(flag)}')
 
 
 def check_retry(retry: object) -> None:

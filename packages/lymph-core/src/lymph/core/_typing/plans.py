@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from lymph.config.lazy import lazy
-from lymph.config.printable import quoted
 from lymph.core._typing.hints import BadAnnotation, Hints, hint_of, hints_of, is_open, wording
 from lymph.core._typing.misfits import Misfit
 from lymph.core.events import Event
@@ -104,7 +103,7 @@ class CallTypes:
     def __init__(self, func: Callable[..., Any], skip: int, check: bool) -> None:
         self._func = func
         self._skip = skip
-        self._check = _flag(check)
+        self._check = check
         self._made = False
         self._plan: CallPlan | None = None
 
@@ -132,7 +131,7 @@ class EventTypes:
 
     def __init__(self, func: Callable[..., Any], check: bool) -> None:
         self._func = func
-        self._check = _flag(check)
+        self._check = check
         self._made = False
         self._plan: EventPlan | None = None
 
@@ -143,12 +142,6 @@ class EventTypes:
             self._plan = event_plan(f'{owner.__qualname__}.{name}', self._func, 1, owner)
             self._made = True
         return self._plan
-
-
-def _flag(check: object) -> bool:
-    if not isinstance(check, bool):  # any text would count as True
-        raise TypeError(f'expected check as True or False, found {quoted(check)}')
-    return check
 
 
 def _owner(cls: type, name: str) -> type:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from lymph.core._declaring.callables import check_retry, expect_method, name_of
+from lymph.core._declaring.callables import check_flags, check_retry, expect_method, name_of
 from lymph.core._declaring.declarations import declare
 from lymph.core._declaring.signatures import expect_parameters
 from lymph.core._typing.plans import EventTypes
@@ -77,6 +77,7 @@ def serial_event(
         found = described(partition_count)
         raise ValueError(f'expected a partition_count of at least 1, found {found}')
     check_retry(retry)
+    check_flags(check=check)
     if key is None:
         key = _type_of
     _expect_key(key)
