@@ -205,3 +205,45 @@ def test_configured_interceptors_wrap_the_calls_of_commands(ask: Any, shared_she
     assert 'broken.yml:1: plugins.a.class: ' in broken.stderr
     assert ask('request', '--address', 'echo', 'lymph.ping', '-c', 'broken.yml').exit_code == 0
     assert ask('discover', '-c', 'broken.yml').exit_code == 0
+
+
+FAILING = """
+import gevent
+import lymph
+from lymph.core.failures import Killed
+
+class Failing(lymph.Plugin, lymph.Interceptor):
+    kinds = ('call', 'emit')
+    calls = 0
+
+    def intercept(self, work, proceed):
+        self.calls += 1
+        if self.calls < self.config.get('after', 0):
+            return proceed()
+        raise eval(self.config['error'])
+"""
+
+
+@pytest.mark.parametrize(
+    'error',
+    ["KeyError('no')", "ValueError('no')", 'Killed', 'gevent.GreenletExit', 'lymph.Cancelled'],
+)
+def test_error_of_an_interceptor_is_one_line_and_then_the_frames_of_its_file(
+    ask: Any, shared_shell: Any, error: str
+) -> None:
+    shared_shell.write('failing_plugin.py', FAILING)
+    plugin = f'class: "failing_plugin:Failing", error: "{error}"'
+    shared_shell.write('failing.yml', f'plugins: {{a: {{{plugin}}}}}')
+    shared_shell.write('later.yml', f'plugins: {{a: {{{plugin}, after: 5}}}}')
+    for command in (
+        ['request', 'echo.upper', 'text=foo', '-c', 'failing.yml'],
+        ['request', 'echo.upper', 'text=foo', '-N9', '-C2', '-c', 'later.yml'],
+        ['emit', 'a.b', '{}', '-c', 'failing.yml'],
+    ):
+        done = ask(*command)
+        assert (done.exit_code, done.stdout) == (1, '')
+        first, *rest = done.stderr.splitlines()
+        assert first.startswith(f'lymph: {command[-1]}:1: plugins.a: the interceptor failed at ')
+        assert 'failing_plugin.py:14: ' in first
+        files = re.findall(r'^  File "(.*)", line', '\n'.join(rest), re.M)
+        assert {file.rpartition('/')[2] for file in files} == {'failing_plugin.py'}

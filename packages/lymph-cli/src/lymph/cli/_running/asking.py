@@ -8,7 +8,7 @@ from typing import Any
 
 from lymph.cli._logging.logs import set_up_logging
 from lymph.cli._program.configuring import load_configuration
-from lymph.cli._running.code import code_explained
+from lymph.cli._running.code import code_explained, interceptors_explained
 from lymph.cli._running.importing import import_from_here
 from lymph.cli._running.stacks import show_greenlets
 from lymph.cli._running.stopping import interrupts_heard
@@ -47,5 +47,5 @@ def open_client(
             if plugins and 'plugins' in config:
                 import_from_here()
             opened = Client.from_config(config, plugins=plugins, **parts)
-        with opened as client, services_suggested(client):
+        with opened as client, services_suggested(client), interceptors_explained():
             yield client

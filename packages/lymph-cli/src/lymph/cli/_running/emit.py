@@ -10,6 +10,7 @@ from lymph.cli._arguments.bodies import parse_body
 from lymph.cli._running.asking import open_client
 from lymph.cli._running.tracing import choose_trace_id, traced
 from lymph.cli.settings import Settings
+from lymph.core._work.chains import raised_by
 
 __all__ = ['run']
 
@@ -29,4 +30,6 @@ def run(
         try:
             client.emit(type, body, delay=delay)
         except ValueError as error:
+            if raised_by(error) is not None:
+                raise
             raise click.UsageError(str(error)) from error

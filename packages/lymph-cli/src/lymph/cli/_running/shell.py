@@ -11,7 +11,7 @@ from click.exceptions import Exit
 
 from lymph.cli._logging.logs import set_up_logging
 from lymph.cli._program.configuring import load_configuration
-from lymph.cli._running.code import code_explained
+from lymph.cli._running.code import code_explained, interceptors_explained
 from lymph.cli._running.importing import import_from_here
 from lymph.cli._running.prompt_choice import choose_prompt
 from lymph.cli._running.prompting import interrupts_raised
@@ -50,7 +50,7 @@ def run(settings: Settings, remote: str | None, token: str | None, shell: str | 
         # After the client is closed: the prompt needs only the address and the token.
         enter(found)
         return
-    with client:
+    with client, interceptors_explained():
         names = complete_namespace({'client': client, 'config': config})
         if interact is not None and sys.stdin.isatty():
             with interrupts_raised():

@@ -10,6 +10,7 @@ from gevent.event import Event
 
 from lymph.cli._running.load.outcomes import Tally, is_mistake
 from lymph.cli._running.load.plan import Plan
+from lymph.core.failures import Killed
 from lymph.core.greenlets import Pool
 from lymph.exceptions import NotSent, RpcError
 
@@ -75,7 +76,9 @@ class Generator:
             while self._bug is None and self._more():
                 if isinstance(self._call_once(), NotSent):
                     gevent.sleep(_PAUSE)
-        except Exception as bug:  # noqa: BLE001 - raised again by `run`
+        except Killed:
+            raise
+        except BaseException as bug:  # noqa: BLE001 - raised again by `run`
             self._bug = bug
         self._running -= 1
         if not self._running:
