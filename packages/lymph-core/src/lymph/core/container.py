@@ -24,14 +24,13 @@ from lymph.core._hosting.advertising import Advertising
 from lymph.core._hosting.annotations import check_annotations
 from lymph.core._hosting.builtin import BuiltinInterface
 from lymph.core._hosting.drain import wait_until_quiet
-from lymph.core._hosting.entering import BackdoorSettings, OpenBackdoor, open_backdoor
+from lymph.core._hosting.entering import BackdoorSettings
 from lymph.core._hosting.handlers import Handlers
 from lymph.core._hosting.methods import MethodTable
-from lymph.core._hosting.process_facts import process_facts
-from lymph.core._hosting.publishing import OpenLog, announced_endpoint, publish_log
-from lymph.core._hosting.recent_errors import RecentErrors
+from lymph.core._hosting.operator_endpoints import OperatorEndpoints
 from lymph.core._hosting.registration import Registrations, host_facts
 from lymph.core._hosting.server import RequestServer
+from lymph.core._hosting.status import Status
 from lymph.core._monitoring.watchdog import Watchdog
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._work.chains import check_interceptor
@@ -81,6 +80,14 @@ class ServiceContainer(CallerSide):
     `lymph.client`).
     """
 
+    #: the announced endpoint: where others reach this container, not always where it listens
+    endpoint: str | None = None
+    #: whether the container is stopping, or has stopped
+    draining = False
+    _listener: Listener | None = None
+    _forked = False
+    _cut = 0  # handlers that were cut short
+
     def __init__(
         self,
         transport: Transport,
@@ -106,16 +113,9 @@ class ServiceContainer(CallerSide):
             metrics=Aggregate(tags=settings.metrics_tags),
         )
         self.identity = os.urandom(8).hex()
-        #: the announced endpoint: where others reach this container, not always where it listens
-        self.endpoint: str | None = None
         self.worker = worker
-        #: whether the container is stopping, or has stopped
-        self.draining = False
         self._transport = transport
-        self._listener: Listener | None = None
-        self._log: OpenLog | None = None
-        self._backdoor_settings: BackdoorSettings | None = None
-        self._backdoor: OpenBackdoor | None = None
+        self._operator_endpoints = OperatorEndpoints(self.identity, self._names)
         self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable(self.chains)
         self._server = RequestServer(self._methods, self.workers, self.error_hook)
@@ -126,16 +126,12 @@ class ServiceContainer(CallerSide):
         self._event_handlers = Handlers(self, lambda: self.interfaces, self.serial_events, worker)
         self.add_component(self._event_handlers)
         self._stopped = Flag()
-        self._cut = 0  # handlers that were cut short
-        self._forked = False
-        self._began = time.monotonic()
         self.metrics.add(self._server)
-        self._watchdog: Watchdog | None = None
+        watchdog: Watchdog | None = None
         if settings.block_threshold and not on_demand:
-            self._watchdog = Watchdog(settings.block_threshold)
-            self.add_component(self._watchdog)
-        self._errors = RecentErrors()
-        self.error_hook.install(self._errors)
+            watchdog = Watchdog(settings.block_threshold)
+            self.add_component(watchdog)
+        self._status = Status(self, transport, self._server, self._event_handlers, watchdog)
         builtin = BuiltinInterface(
             self, self._methods, self.metrics, self.status, lambda: self.interfaces
         )
@@ -220,7 +216,7 @@ class ServiceContainer(CallerSide):
 
     def allow_backdoor(self, settings: BackdoorSettings) -> None:
         """Open a backdoor at the next start; see `lymph.core._hosting.entering`."""
-        self._backdoor_settings = settings
+        self._operator_endpoints.backdoor = settings
 
     def start(self, register: bool = True) -> None:
         """Start all components and, with `register`, register the interfaces.
@@ -300,43 +296,7 @@ class ServiceContainer(CallerSide):
 
     def status(self) -> dict[str, Any]:
         """Return facts for an operator, in serializable types: the answer to `lymph.status`."""
-        return {
-            'identity': self.identity,
-            'endpoint': self.endpoint,
-            'listening': None if self._listener is None else self._listener.endpoint,
-            'pid': os.getpid(),
-            'uptime': time.monotonic() - self._began,
-            'draining': self.draining,
-            'interfaces': [
-                {'name': i.name, 'version': i.version, 'class': type(i).__qualname__}
-                for i in self.interfaces
-            ],
-            'handlers': {
-                'running': self.workers.running,
-                'pool_size': self.workers.size,
-                'cancelled': self._server.cancelled,
-            },
-            'callers': len(self._server.links),
-            'listener': self._listener_status(),
-            'buffered': self._transport.buffered,
-            'rpc': self.rpc.stats(),
-            'worker': self.worker,
-            'tasks': list(self._event_handlers.tasks),
-            'loop': None if self._watchdog is None else self._watchdog.facts(),
-            'errors': self._errors.facts(),
-            **process_facts(),
-        }
-
-    def _listener_status(self) -> dict[str, Any] | None:
-        listener = self._listener
-        if listener is None:
-            return None
-        return {
-            'endpoint': listener.endpoint,
-            'accepting': listener.trouble is None,
-            'reason': listener.trouble,
-            'dropped': listener.dropped,
-        }
+        return self._status.facts(self._listener)
 
     def _expect_no_stop(self) -> None:
         if self.draining:
@@ -351,10 +311,7 @@ class ServiceContainer(CallerSide):
         self._server.refusing = DRAINING
         with ExitStack() as steps:  # it calls them in reverse: the last one below is the first
             steps.callback(self._stopped.set)
-            if self._log is not None:
-                steps.callback(self._log.close)
-            if self._backdoor is not None:
-                steps.callback(self._backdoor.close)
+            steps.callback(self._operator_endpoints.close)
             steps.callback(self._transport.close)
             steps.callback(self._server.close)
             if self._listener is not None:
@@ -375,10 +332,7 @@ class ServiceContainer(CallerSide):
 
     def _listen(self, register: bool) -> None:
         settings = self.settings
-        if settings.log_endpoint is not None:
-            self._log = publish_log(settings.log_endpoint, self.identity, settings.log_endpoint_at)
-        if self._backdoor_settings is not None:
-            self._backdoor = open_backdoor(self._backdoor_settings, self.identity, self._names)
+        self._operator_endpoints.open(settings.log_endpoint, settings.log_endpoint_at)
         address = self._transport.address(settings.ip, settings.port)
         try:
             self._listener = self._transport.listen(address, self._server)
@@ -396,9 +350,6 @@ class ServiceContainer(CallerSide):
         """Return the names that a prompt of the backdoor defines."""
         return {'container': self, 'interfaces': {i.name: i for i in self.interfaces}}
 
-    def _announced(self, endpoint: str) -> str | None:
-        return announced_endpoint(endpoint, self.announced_host)
-
     def _advertised(self, beyond_host: bool) -> Advertising:
         settings = self.settings
         return Advertising(settings.ip, settings.advertise, beyond_host, settings.ip_at)
@@ -410,8 +361,7 @@ class ServiceContainer(CallerSide):
             self.identity,
             self.endpoint,
             self.announced_host(self.settings.ip),
-            None if self._log is None else self._announced(self._log.endpoint),
-            None if self._backdoor is None else self._announced(self._backdoor.endpoint),
+            *self._operator_endpoints.announced(self.announced_host),
         )
         self._registrations.register(self.interfaces, facts)
 

@@ -292,9 +292,10 @@ def test_unusable_endpoint_is_a_configuration_error_of_one_line() -> None:
 
 
 def test_stopped_container_publishes_nothing() -> None:
-    container, _ = start('tcp://127.0.0.1')
-    assert container._log is not None
-    endpoint = container._log.endpoint
+    container, registry = start('tcp://127.0.0.1')
+    (instance,) = registry.get('shop')
+    endpoint = instance.log_endpoint
+    assert endpoint is not None
     container.stop()
     again = LogPublisher(endpoint, 'next')  # the port is free
     again.close()
