@@ -79,6 +79,14 @@ class Checked:
             raise SystemExit(3)
 
 
+@dataclasses.dataclass
+class Converting:
+    raw: Any
+
+    def __post_init__(self) -> None:
+        msgspec.convert(self.raw, dict[str, int])
+
+
 class Point(NamedTuple):
     x: int
     y: float = 0.0
@@ -335,6 +343,8 @@ ORDER = {'id': str(UUID(int=1)), 'lines': [LINE, LINE]}
         (list[Checked], [{'number': 1}, {'number': -1}], 'it[1]: must not be negative'),
         (Checked, {'number': 2000}, 'it: KeyError was raised while it was made'),
         (Checked, {'number': 666}, 'it: SystemExit was raised while it was made'),
+        (Converting, {'raw': 'x'}, 'it: Expected `object`, got `str`'),
+        (list[Converting], [{'raw': {'a': 'x'}}], 'it: Expected `int`, got `str` - at `$[...]`'),
         (Plant, {'name': 'a', 'height': 0}, "it: 'height' must be > 0: 0"),
         (Fish, {'finCount': 'two'}, 'it.finCount: expected a whole number, found text'),
         (Cat | Dog, {'type': 'Cow'}, "it.type: expected one of 'Cat', 'Dog', found 'Cow'"),

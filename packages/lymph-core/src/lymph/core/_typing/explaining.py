@@ -55,6 +55,9 @@ def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], h
 
     `hint` is the type to which it converts.
     """
+    if isinstance(error, msgspec.ValidationError) and _in_python(error):
+        # of a conversion in the code of a class: its path does not begin where ours does
+        return Misfit((), error_text(error) or error_line(error))
     if not isinstance(error, msgspec.ValidationError) and not _in_python(error):
         return Misfit((), _unhashable(error))
     if not isinstance(error, msgspec.ValidationError):
