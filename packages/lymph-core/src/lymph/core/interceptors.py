@@ -59,7 +59,7 @@ class Work:
     request        the HTTP request
     =============  ===============================================================================
 
-    These are for reading. `arguments`, `headers` and `reply_headers` may be changed.
+    Only read these. `arguments`, `headers` and `reply_headers` may be changed.
     """
 
     interface: str | None = None
@@ -196,7 +196,7 @@ def _check_intercept(intercept: Any, where: str) -> None:
     expected = f'{where}: expected intercept(self, work, proceed) as a plain method'
     form = deferred_form(function)
     if form is not None:
-        found = form.partition(';')[0]  # with advice of its own: a generator could return a list
+        found = form.partition(';')[0]  # without its advice, which is for other methods
         raise TypeError(f'{expected}, found {found}; write def, and return proceed()')
     try:
         inspect.signature(intercept).bind(None, None, None)

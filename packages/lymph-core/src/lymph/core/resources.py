@@ -166,7 +166,7 @@ def resource(func: Callable[[Any], object] | None = None) -> Resource[Any]:
 
 
 def unit() -> AbstractContextManager[None]:
-    """Return a context manager that is a unit of work of its own, also within another one.
+    """Return a context manager that is a new unit of work, even within another one.
 
     Its resources are closed at the end of the block, with the block's error if there is one. For
     tests, which call methods directly, and for spawned greenlets::

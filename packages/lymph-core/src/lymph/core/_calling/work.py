@@ -74,7 +74,7 @@ class TryWork(_CallerWork):
     """One attempt of a call; `number` counts from 1.
 
     `peer` is the endpoint that it goes to, None if there is none. `attempt` sends the request and
-    waits for the result, or raises why there is no endpoint.
+    waits for the result, or raises the error that explains why there is no endpoint.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class TryWork(_CallerWork):
         return result
 
     def settles(self, error: RpcError) -> bool:
-        """Tell whether `error` of an interceptor stands for an attempt that may have run."""
+        """Tell whether an interceptor raised `error` although the attempt may have run."""
         if not self._ended or error is self._failure:
             return False
         return self._failure is None or self._failure.executed != 'no'
 
     def end(self) -> None:
-        """Take back what this attempt has set: the next one has what the call has."""
+        """Undo the changes of this attempt: the next one starts from those of the call."""
         self._extras.added = self._for_all
         self._call.packed = self._packed
 

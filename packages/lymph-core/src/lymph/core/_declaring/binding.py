@@ -1,4 +1,4 @@
-"""The method of an interface object that a declaration stands for."""
+"""Finds the method of an interface object that belongs to a declaration."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ __all__ = ['check_flags', 'check_retry', 'expect_method', 'form_problem', 'name_
 _NAME: Final = 200  # characters of the name of a function
 #: forms of an attribute that Python does not call with the interface as first argument
 _UNBOUND: Final = staticmethod, classmethod, property, functools.cached_property
-#: forms that take no attribute, where a declaration could be kept
+#: callables to which no attribute, and so no declaration, can be attached
 _BUILTIN: Final = (
     types.BuiltinFunctionType,
     types.MethodDescriptorType,

@@ -1,4 +1,4 @@
-"""The check of a class of interfaces when it is made: what it declares can work.
+"""Checks each interface class when it is defined: everything that it declares must work.
 
 Each error is a TypeError of one line: the class and the name, what was found, what to write.
 
@@ -9,7 +9,7 @@ a declaration                                  is found on the class: no other d
 a name                                         is declared once in a class body, and is not one that
                                                interfaces use themselves
 a queue                                        belongs to one handler or task
-a hook, such as `on_start`                     is no async function, which nothing would run
+a hook, such as `on_start`                     is not async or a generator, which nothing would run
 =============================================  =====================================================
 """
 
@@ -32,7 +32,7 @@ from lymph.core.failures import described
 __all__ = ['check_class', 'is_reserved', 'own_names']
 
 _NAME: Final = 200  # characters of a name
-#: what interfaces offer to authors and lymph does not use itself: authors may replace it
+#: methods for authors that lymph does not use itself: authors may replace them
 _OFFERED: Final = frozenset(
     {
         'add_component',
@@ -51,7 +51,7 @@ _COMPUTED: Final = frozenset({'methods', 'event_handlers', 'tasks'})  # set when
 
 
 def check_class(cls: type) -> None:
-    """Raise TypeError if a class of interfaces declares what cannot work; see above."""
+    """Raise TypeError if an interface class declares something that cannot work; see above."""
     own = own_names(cls)
     declarations = {}
     for name, attribute, definer in _attributes(cls):
@@ -78,7 +78,7 @@ def own_names(cls: type) -> dict[str, object]:
 
 
 def is_reserved(cls: type, name: str) -> bool:
-    """Tell whether lymph uses a name itself, or defines what a class has under this name."""
+    """Tell whether lymph uses a name itself, or defines the attribute of a class with this name."""
     definer = next((base for base in cls.__mro__ if name in vars(base)), None)
     return name in own_names(cls) or (definer is not None and _is_ours(definer))
 
@@ -148,7 +148,7 @@ def _form_problem(attribute: Any, declaration: Declaration) -> str | None:
 
 
 def _check_noted(cls: type) -> None:
-    """Raise TypeError if a declaration of the body of a class got lost."""
+    """Raise TypeError if a declaration in the body of a class got lost."""
     noted = noted_in(cls)
     kept = {id(declaration_of(each)) for each in vars(cls).values()} if noted else set()
     for each in noted:
@@ -158,7 +158,7 @@ def _check_noted(cls: type) -> None:
 
 
 def _loss(noted: Noted, cls: type) -> str | None:
-    """Return how a declaration got lost that no attribute has, None if it was deleted."""
+    """Return how a declaration without an attribute got lost, None if it was deleted."""
     attributes = vars(cls)
     kind, advice = noted.declaration.kind, _advice(noted.declaration)
     found = attributes.get(noted.name, _ABSENT)

@@ -1,8 +1,8 @@
-"""What decorators have declared in the body of a class, so that no declaration gets lost.
+"""Notes what decorators declare in the body of a class, so that no declaration gets lost.
 
 A decorator above one of lymph's may return anything: a property, a wrapper made without
-`functools.wraps`, None. What it returns does not tell that there was a declaration, so each one is
-also noted in the namespace of the class body that is being run.
+`functools.wraps`, None. Its result does not show that there was a declaration, so each one is also
+noted in the namespace of the class body that is being run.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class RpcDeclaration:
     `raw`: it answers through the ReplyChannel that it gets as first argument. `raises` are the
     exception classes that callers get as RemoteError. `idempotent`: running it twice does no harm.
     `check`: arguments are checked by their annotations, which `types` reads.
-    `cancel`: whether a call that nobody waits for is cancelled; None: as the container is set.
+    `cancel`: whether a call that nobody waits for is cancelled; None: as configured.
     Raises TypeError for a function that cannot be such a method.
     """
 
@@ -132,7 +132,7 @@ def declaration_of(attribute: object) -> Declaration | None:
     """Return the declaration attached to an attribute of a class, None if there is none."""
     # static: `getattr` could run code of whatever object an author has put on the class
     found: Declaration | None = inspect.getattr_static(attribute, _NOTE, None)
-    if found is None and _stands_for_function(attribute):
+    if found is None and _acts_as_function(attribute):
         try:
             found = getattr(attribute, _NOTE, None)
         except Exception:  # noqa: BLE001 - code of that object
@@ -140,7 +140,7 @@ def declaration_of(attribute: object) -> Declaration | None:
     return found
 
 
-def _stands_for_function(attribute: object) -> bool:
+def _acts_as_function(attribute: object) -> bool:
     """Tell whether an object is bound like a function and passes on the function's attributes."""
     return (
         not isinstance(attribute, (FunctionType, type))

@@ -25,9 +25,9 @@ _NAME: Final = 200  # characters of a name in an error
 class DeclaredMethod:
     """A method that a class declares.
 
-    `parameters` are those that travel. `convert` makes the result that the annotation says from
-    what has arrived; None if every result fits. It raises ConfigurationError for an annotation that
-    cannot be resolved or checked, and otherwise `Misfit` when it is called.
+    `parameters` are those that callers send. `convert` converts a received result to its annotated
+    type, and raises `Misfit` if it does not fit; it is None if every result fits. Reading `convert`
+    raises ConfigurationError for an annotation that cannot be resolved or checked.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Proxies that know the methods of the service, because a class declares them.
 
-They refuse other names, take arguments without names, and return results as they are annotated: all
-that the class promises to type checkers.
+They reject other names, accept positional arguments, and convert results to their annotated types,
+as the class promises to type checkers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The types that checkers give to declared methods, which stay plain functions at run time.
 
-Python's type system cannot make from a class another one whose methods also have `defer`. Therefore
+Python's type system cannot derive a class whose methods also have `defer` from another class. So
 the decorators themselves promise it: for checkers a declared method is a descriptor, and an object
 has a `ProxyMethod` in its place. So a proxy can have the type of the class that declares them.
 

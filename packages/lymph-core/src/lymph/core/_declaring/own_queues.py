@@ -1,6 +1,6 @@
-"""Queues of the handlers and tasks of one interface: each has its own.
+"""Checks that each handler and task of an interface has its own queue.
 
-The event system cannot check this: tasks run in workers, so it may see one of two in each process.
+The event system cannot check this: tasks run in workers, so a process may have only one of two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arguments without names, which get those of the parameters in their order."""
+"""Names positional arguments after the parameters of the method."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def by_name(
     args: tuple[Any, ...],
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the arguments of a call by name, as they travel.
+    """Return the arguments of a call by name, as they are sent.
 
-    Type checkers admit whatever a signature admits, so calls that are typed take arguments by
-    position too. Raises TypeError for too many, and for one that is also given by name; `called`
+    Type checkers accept positional arguments where the signature does, so typed calls accept them
+    too. Raises TypeError for too many, and for one that is also given by name; `called`
     names the method in it.
     """
     names = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]

@@ -1,4 +1,4 @@
-"""`lymph.proxy`: a proxy as a class attribute of an interface. And what all ways to make one share.
+"""`lymph.proxy`: a proxy as a class attribute of an interface, and what all ways to make one share.
 
 Source: the manual, section 4.5.4.
 """
@@ -53,7 +53,7 @@ class ProxyDeclaration:
     ) -> None:
         self._methods: DeclaredMethods | None = None
         name: Any = namespace
-        if isinstance(typing.get_origin(interface) or interface, type):  # ``Stock[int]`` is none
+        if isinstance(typing.get_origin(interface) or interface, type):  # ``Stock[int]`` is not
             self._methods = methods_of(interface)
         elif interface is not None and namespace is not None:
             what = printable(address, SUBJECT) if isinstance(address, str) else 'a proxy'

@@ -65,7 +65,7 @@ class BoundTask(Generic[P, R]):
         plan = self._task.types.plan(type(self._interface), self._task.name)
         if plan is not None:
             try:
-                plan.convert(unpack(pack(named)))  # as the worker does with what arrives there
+                plan.convert(unpack(pack(named)))  # as the worker converts what it receives
             except Misfit as misfit:
                 raise TypeError(f'{called}: {misfit}') from misfit
         self._interface.emit(self._task.event_type(self._interface.name), named)
@@ -89,7 +89,7 @@ class Task(Generic[Bound_co]):
         expect_parameters(func, 'self')
         functools.update_wrapper(self, func)
         self.func = func
-        #: the name of the attribute, set with it; until then that of the function
+        #: the name of the attribute; until it is assigned, that of the function
         self.name = getattr(func, '__name__', 'task')
         self._named = False
         self.sequential = sequential

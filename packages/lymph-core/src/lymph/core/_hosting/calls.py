@@ -43,21 +43,21 @@ def run_call(
 ) -> None:
     """Run `method` for the request of `channel` and answer it, whatever happens.
 
-    Runs in a worker, in an empty context, whose current call `channel` becomes. An exception that
+    Runs in a worker, in an empty context; `channel` becomes its current call. An exception that
     the method declares is sent as ERROR, a Refused that is raised before the method was called as
     NACK with its reason; any other, `SystemExit` included, as NACK with the reason ``failed``,
-    while its traceback is only logged here. A call that was cancelled is no failure, but its NACK
+    while its traceback is only logged here. A cancelled call is not a failure, but its NACK
     has the same reason. The caller is answered before the error is logged and `error_hook` is
     called. `log` limits how often errors of one class are logged for a method.
 
     From the outside in: the context of the call is set; interceptors of plugins; the unit of work,
-    whose resources are closed here; what the interface itself puts around its work
+    whose resources are closed here; the interceptor of the interface itself
     (`lymph.core._work.chains`); the deadline and the arguments are checked; the method. The result
     is packed and sent outside of all of them.
     """
     trace.go_on(trace_id)
     set_current_call(channel)
-    # while it is in the table of its caller, it can be given up; in place, as each call comes here
+    # a call in the table of its caller can be given up; inlined, since this runs for every call
     running, cancellation = channel.running, channel.cancellation
     key: bytes | ReplyChannel = channel.message.id
     if key in running:
@@ -218,7 +218,7 @@ def _failed(
 
 
 def _report(method: HostedMethod, error: BaseException, error_hook: Hook, log: LimitedLog) -> None:
-    """Log what code of a class raised instead of becoming an argument; call hooks."""
+    """Log an error that code of a class raised while it made an argument; call hooks."""
     if log.admit(logging.ERROR, f'{method.subject} ({error_name(error)})'):
         log_failure(logger, error, '%s: an argument cannot be made', method.subject)
     error_hook(error, method=method.subject, trace_id=trace.get_id())
@@ -244,7 +244,7 @@ def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> None:
     reason: object = error.reason
     if not isinstance(reason, str) or not reason or reason == FAILED:
         reason = FORBIDDEN  # `failed` would say that the method ran
-    # counted apart only if it is known: an interceptor may pass on what another service says
+    # counted separately only if known: an interceptor may pass on a reason of another service
     counted = reason if reason in REASONS else 'other'
     method.refused[counted] = method.refused.get(counted, 0) + 1
     channel.nack(reason=cast('Reason', printable(reason, _REASON)), text=error_text(error))

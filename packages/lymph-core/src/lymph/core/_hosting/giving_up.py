@@ -1,4 +1,4 @@
-"""Running calls whose callers do not wait any more."""
+"""What happens to a running call when its caller no longer waits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ['give_up', 'was_cancelled']
 
 
 def give_up(call: ReplyChannel, reason: CancelReason) -> None:
-    """Handle that the caller does not wait any more: cancel the call if its method asks for that.
+    """Record that the caller no longer waits; cancel the call if its method can be cancelled.
 
     Runs in the hub. A call that has ended is not affected.
     """

@@ -121,7 +121,7 @@ def task_subscriptions(interface: Interface) -> list[Subscription]:
 
 
 def _handles(interface: Interface, name: str, types: EventTypes) -> Callable[[Event], Any]:
-    """Return the handler of an interface, which gets what its annotation says."""
+    """Return the handler of an interface, whose argument is converted to its annotated type."""
     handler: Callable[[Any], Any] = bound(interface, name)
     plan = types.plan(type(interface), name)
     return handler if plan is None else plan.around(handler)
@@ -175,7 +175,7 @@ class EventWork(Work):
 
 def _failed_for_good(subscription: Subscription, event: Event, error: BaseException) -> bool:
     """Tell whether no attempt follows this one."""
-    # the chance only moves the delay
+    # `chance` only affects the delay
     return ends_once(decide(Attempt(event.attempt, error), subscription, chance=0.5))
 
 
@@ -185,8 +185,8 @@ def hosted(
     """Return the subscription with its handler wrapped: it sets the context and counts events.
 
     From the outside in: the trace id of the event is set, and no deadline; interceptors of plugins;
-    the unit of work, whose resources are closed here; what the interface itself puts around its
-    work (`lymph.core._work.chains`); the handler. Errors are counted and raised again; the event
+    the unit of work, whose resources are closed here; the interceptor of the interface
+    itself (`lymph.core._work.chains`); the handler. Errors are counted and raised again; the event
     system reports them and decides about the event. `ended()` is called when the event of a `once`
     subscription was handled or has failed for good.
     """

@@ -1,4 +1,4 @@
-"""Which types an annotation may name: those that msgspec can check and a serializer can carry."""
+"""Accepts annotations whose values msgspec can check and serializers can send."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def check_hint(name: str, hint: Any) -> None:
 
 
 def is_mapping(hint: Any) -> bool:
-    """Tell whether a mapping may fit a type that `check_hint` accepts, as payloads of events do."""
+    """Tell whether a type that `check_hint` accepts allows mappings, as all payloads are."""
     return any(
         isinstance(
             node,
@@ -112,9 +112,9 @@ def is_mapping(hint: Any) -> bool:
 
 
 class Needs(NamedTuple):
-    """What has to be looked at when values of a type are made, apart from what msgspec does."""
+    """What the conversion to a type needs besides the defaults of msgspec."""
 
-    bytes: bool  # text is not to be taken for bytes
+    bytes: bool  # text must not be read as base64
     keys: bool  # keys of mappings may be numbers in text
     classes: bool  # there are classes that msgspec does not know
 
@@ -134,7 +134,7 @@ def needs_of(hint: Any) -> Needs:
 
 
 def alternatives(node: Any) -> Iterator[Any]:
-    """Yield the types of a union, without what is annotated; another type itself."""
+    """Yield the members of a union, or another type itself, both without `Annotated`."""
     if isinstance(node, nodes.Metadata):
         yield from alternatives(node.type)
     elif isinstance(node, nodes.UnionType):

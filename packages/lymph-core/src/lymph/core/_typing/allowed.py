@@ -18,7 +18,7 @@ _MOST: Final = 10  # values that are listed
 def allowed_values(hint: Any, steps: Iterable[Any], keys: bool = False) -> str:
     """Return the values that a type allows where `steps` lead: ``one of 'a', 'b'``, or ''.
 
-    With `keys` those that it allows as keys there.
+    With `keys`, return those that it allows as keys there.
     """
     found = [nodes.type_info(hint)]
     for step in steps:

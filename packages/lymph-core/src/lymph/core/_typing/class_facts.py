@@ -25,7 +25,7 @@ def class_name(cls: Any, layers: int = _LAYERS) -> str:
 
 
 def class_docstring(cls: Any) -> str:
-    """Return what the author wrote about a class, '' without it or for what a library wrote."""
+    """Return the docstring of a class, '' if there is none or a library has generated it."""
     plain = typing.get_origin(cls) or cls
     doc = vars(plain).get('__doc__')
     if not isinstance(doc, str) or doc.startswith((f'{plain.__name__}(', 'An enumeration.')):

@@ -1,9 +1,9 @@
-"""Checking values by their types, and making of them what the types say.
+"""Checks values against types and converts them to these types.
 
-The conversion is strict: text is no number, a number no text, a boolean no number, 1.0 no int. It
-accepts what a value becomes where a format does not have its type: an int for a float; ISO 8601
-text for a date, text for a UUID, Decimal or Enum; a list for a tuple or a set; text for the number
-that is a key of a mapping, since all keys in JSON are text.
+The conversion is strict: it rejects text for a number, a number for text, a boolean for a number,
+and 1.0 for an int. It accepts the forms that values have in formats without their types: an int
+for a float; ISO 8601 text for a date; text for a UUID, Decimal or Enum; a list for a tuple or a
+set; text for a number that is a key of a mapping, since all keys in JSON are text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lymph.exceptions import Cancelled
 
 __all__ = ['Arguments', 'Value']
 
-#: base64 is not taken for bytes: both formats have bytes of their own
+#: base64 text is not accepted as bytes: both formats have bytes of their own
 _NATIVE: Final = (bytes, bytearray, memoryview)
 
 
@@ -51,7 +51,7 @@ def _converter(hint: Any) -> Callable[[Any], Any]:
 
 
 class Value:
-    """Makes a value of the type `hint` from what travels; raises Misfit."""
+    """Converts received values to the type `hint`; raises Misfit."""
 
     def __init__(self, hint: Any) -> None:
         self._hint = hint
@@ -68,9 +68,10 @@ class Value:
 
 
 class Arguments:
-    """Makes the arguments of a function of those that have arrived; raises Misfit.
+    """Converts the received arguments of a function; raises Misfit.
 
-    `hints` are the types by name, `others` that of all other names, None where they are not taken.
+    `hints` maps names to types; `others` is the type of all other arguments, None if there may be
+    no others.
     """
 
     def __init__(self, hints: Mapping[str, Any], others: Any = None) -> None:
@@ -82,7 +83,7 @@ class Arguments:
         self._others = None if others is None else Value(others)
 
     def __call__(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return the converted arguments; there are those of `hints` and, if taken, others."""
+        """Return the converted arguments."""
         try:
             made = self._convert(arguments)
         except (Killed, Cancelled):
@@ -108,7 +109,7 @@ class Arguments:
             raise misfit.below(name) from misfit.__cause__
 
     def _named(self, arguments: dict[str, Any], misfit: Misfit) -> Misfit:
-        """Return the error with the argument at which it occurred, whose path is not known."""
+        """Return the error with the name of the argument that does not fit, which it lacks."""
         for name, value in arguments.items():
             if name not in self._hints:
                 continue

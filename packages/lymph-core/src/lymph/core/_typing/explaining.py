@@ -1,4 +1,4 @@
-"""What msgspec says about a value that does not fit, in our words and with the whole path.
+"""Turns validation errors of msgspec into errors in our words, with the whole path.
 
 msgspec ends its sentence with a path, in which every key of a mapping is ``[...]``::
 

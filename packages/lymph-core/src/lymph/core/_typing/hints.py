@@ -69,7 +69,7 @@ def hints_of(func: Callable[..., Any], skip: int = 1, owner: type | None = None)
 
 
 def hint_of(func: Callable[..., Any], parameter: inspect.Parameter, owner: type | None) -> Any:
-    """Return the type of one parameter; with the default None it also takes None.
+    """Return the type of one parameter; with the default None it also accepts None.
 
     Raises BadAnnotation, whose text begins with the parameter.
     """
@@ -91,7 +91,7 @@ def hint_of(func: Callable[..., Any], parameter: inspect.Parameter, owner: type 
             f'({error_line(error, _TEXT)}); correct it, or declare the method with check=False'
         ) from error
     if parameter.default is None and not is_open(hint):
-        with suppress(TypeError):  # what is no type is refused later
+        with suppress(TypeError):  # an invalid type is rejected later
             return typing.Optional[hint]  # noqa: UP045 - `|` does not take every type
     return hint
 

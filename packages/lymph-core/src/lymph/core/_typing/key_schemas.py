@@ -19,7 +19,7 @@ _PATTERNS: Final[dict[Any, str]] = {
 
 
 def key_schema(node: Any) -> dict[str, Any] | bool:
-    """Return the schema of keys: ``{}`` where each text is one, False where none is."""
+    """Return the schema of keys: ``{}`` if any text is valid, False if none is."""
     if isinstance(node, nodes.Metadata):
         return key_schema(node.type)
     if isinstance(node, nodes.AnyType):

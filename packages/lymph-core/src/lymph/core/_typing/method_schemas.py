@@ -1,4 +1,4 @@
-"""JSON Schema of what methods take and return. msgspec is imported where a type is annotated."""
+"""JSON Schema of arguments, payloads and results. msgspec is imported only for annotations."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def arguments_schema(
 ) -> Schema:
     """Return the schema of the arguments of a method: an object.
 
-    `hints` are the types of all parameters, `others` that of other names, None where they are not
-    taken; no argument may have one of the names `refused`.
+    `hints` are the types of all parameters, `others` is that of other arguments, None if there may
+    be no others; no argument may have one of the names `refused`.
     """
     known = [*hints.values(), others]
     schemas: _Schemas = _Open() if all(map(_is_open, known)) else _schemas()

@@ -1,8 +1,8 @@
 """pydantic models: validated as strict JSON, without importing pydantic.
 
-A model travels in its JSON form, so that its own rules for dates, bytes and aliases count on both
-sides. Strict JSON is what pydantic calls conversion that takes no text for a number, but text for a
-date, since JSON has no dates.
+A model is sent in its JSON form, so that its own rules for dates, bytes and aliases apply on both
+sides. In strict mode, pydantic rejects text for a number, but accepts text for a date, since JSON
+has no dates.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Payloads of events: a mapping, or an object that travels as one."""
+"""Payloads of events: a mapping, or an object that is sent as one."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ Payload = Mapping[str, Any] | _Dataclass | _Attrs | _Struct | _Model | _Dumps
 
 
 def payload_of(event_type: str, payload: Payload | None) -> Mapping[str, Any] | None:
-    """Return the mapping that a payload travels as; None stands for an empty one.
+    """Return a payload as the mapping that is sent; None means an empty one.
 
-    Raises TypeError for what does not travel as a mapping, SerializationError for an object that
-    cannot be dumped.
+    Raises TypeError for a payload that cannot be sent as a mapping, SerializationError for an
+    object that cannot be dumped.
     """
     if payload is None or isinstance(payload, (dict, Mapping)):
         return payload

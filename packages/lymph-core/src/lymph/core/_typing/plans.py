@@ -1,7 +1,7 @@
 """Plans: how the arguments of a function, or its event, are checked and converted.
 
 A plan is made once for each declaration, when its interface is installed: then every name that an
-annotation may use is defined. There is none where nothing is annotated, or only with `Any` and
+annotation may use is defined. There is none if nothing is annotated, or only with `Any` and
 `object`. msgspec is imported with the first plan.
 """
 
@@ -174,7 +174,7 @@ def event_plan(
 ) -> EventPlan | None:
     """Return the plan for a function that takes an event after its first `skip` parameters.
 
-    Raises ConfigurationError as `plan_of` does, and for a type of payload that is no mapping.
+    Raises ConfigurationError as `plan_of` does, and for a type of payload that is not a mapping.
     """
     parameter = _positional(func, skip)
     if parameter is None:
@@ -204,10 +204,10 @@ def result_of(
     owner: type | None = None,
     variables: Mapping[Any, Any] = MappingProxyType({}),
 ) -> Convert | None:
-    """Return the function that makes the result of `func` from what has arrived.
+    """Return the function that converts a received result of `func` to its annotated type.
 
-    None if the annotation admits everything. `variables` are the types for which type variables
-    stand. Raises ConfigurationError as `plan_of` does.
+    None if the annotation accepts everything. `variables` maps type variables to types. Raises
+    ConfigurationError as `plan_of` does.
     """
     annotation = inspect.signature(func).return_annotation
     try:
@@ -226,7 +226,7 @@ def result_of(
 
 
 def _required(hint: Any) -> Any:
-    """Return the type of an event without the None that stands beside it, since one is passed."""
+    """Return the type of an event without ``| None``: an event is always passed."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         others = [each for each in typing.get_args(hint) if each is not type(None)]
         if len(others) == 1 and Event in (others[0], typing.get_origin(others[0])):
@@ -235,7 +235,7 @@ def _required(hint: Any) -> Any:
 
 
 def _positional(func: Callable[..., Any], skip: int) -> inspect.Parameter | None:
-    """Return the positional parameter after `skip` others, None if there is none of that name."""
+    """Return the positional parameter after `skip` others, None if there is no such parameter."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     try:
         parameters = list(inspect.signature(func).parameters.values())[: skip + 1]

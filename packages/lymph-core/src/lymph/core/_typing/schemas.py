@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of types: what a client in JSON, such as one over HTTP, may write.
+"""JSON Schema (2020-12) of types: what a JSON client, for example over HTTP, may send.
 
 =====================================  ============================================================
 datetime, date, time, UUID             text with the `format` of that name
@@ -8,11 +8,11 @@ set, frozenset, tuple, NamedTuple      a list
 mapping                                an object, whose keys are text also where they are numbers
 dataclass, TypedDict, attrs, Struct    an object; all classes are in `$defs`
 pydantic model                         the schema that pydantic makes
-Any, no annotation                     ``{}``, which everything fits
+Any, no annotation                     ``{}``, which accepts everything
 =====================================  ============================================================
 
-A method takes all that its schema admits, with two exceptions: it checks the formats, and a whole
-number has to be written without a fraction (not ``1.0``). Checks in the code of a class, as in
+A method accepts all that its schema accepts, with two exceptions: it also checks the formats, and
+whole numbers must be written without a fraction (not ``1.0``). Checks in the code of a class, as in
 `__post_init__`, cannot be described.
 """
 
@@ -39,8 +39,8 @@ _EMPTY: Final[tuple[Any, ...]] = (list, dict, set, frozenset, tuple)
 class Schemas:
     """Makes the schemas of several types, with one map of `definitions` for their classes.
 
-    `results` are described as they are sent, otherwise as they are taken, which differs only for
-    pydantic models.
+    With `results`, types are described as they are sent, otherwise as they are accepted; this
+    differs only for pydantic models.
     """
 
     def __init__(self, results: bool = False) -> None:
@@ -144,7 +144,7 @@ def _identity(node: Any) -> Any:
 
 
 def _fixed(items: list[Schema], needed: int, whole: bool = True) -> Schema:
-    """Return the schema of a list whose places have types of their own."""
+    """Return the schema of a list whose items have different types."""
     schema: Schema = {'type': 'array', 'minItems': needed}
     if items:
         schema['prefixItems'] = items

@@ -1,8 +1,8 @@
-"""Finding the key at which msgspec stopped, where its path only has ``[...]``.
+"""Finds the key at which msgspec stopped, if its path only has ``[...]``.
 
-It looks at members in their order and stops at the first that does not fit. So a value that fits
-no type is put in the place of another one: if msgspec then stops there, the member is this one or
-a later one, otherwise an earlier one.
+msgspec checks members in their order and stops at the first that does not fit. So the search
+replaces one member by a value that fits no type: if the error changes, the member that did not fit
+is this one or a later one, otherwise an earlier one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lymph.exceptions import Cancelled
 
 __all__ = ['UNKNOWN', 'Search', 'at']
 
-_LONGEST: Final = 0.05  # seconds of CPU time for which the loop stands still
+_LONGEST: Final = 0.05  # seconds of CPU time for which the search may block the loop
 
 
 class _Unknown:

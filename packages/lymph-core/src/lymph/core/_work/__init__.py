@@ -1,1 +1,1 @@
-"""Units of work: the chains of interceptors around them, and what lives as long as one of them."""
+"""Units of work: the interceptors that wrap them, and the resources that they own."""

@@ -1,4 +1,4 @@
-"""Cancelling the greenlets of one call that nobody waits for any more."""
+"""Cancels the greenlets of a call whose caller no longer waits."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class _Answerable(Protocol):
 class Cancellation:
     """Throws Cancelled into the greenlets of a call, at most once and before its answer.
 
-    The greenlets are that of the handler and those of the calls that it has deferred. Each one
-    leaves before it goes on to another task.
+    The greenlets are those of the handler and of the calls that it has deferred. Each of them
+    leaves before it starts another task.
 
     ========  ===========================  ====================================================
     state     meaning                      next
     ========  ===========================  ====================================================
-    open      the call can be cancelled    thrown, by `throw`, or when the resources are closed
-                                           that a greenlet was closing; settled, by `settle`
-                                           and `end`
+    open      the call can be cancelled    thrown, by `throw`, but only after greenlets that
+                                           close resources have closed them; settled, by
+                                           `settle` and `end`
     thrown    it has been cancelled        stays
-    settled   it ends undisturbed          stays
+    settled   it cannot be cancelled       stays
     ========  ===========================  ====================================================
     """
 
@@ -71,11 +71,11 @@ class Cancellation:
         self.throw('deadline')
 
     def throw(self, reason: CancelReason) -> None:
-        """Cancel the call if it is open; not before its greenlets have closed their resources.
+        """Cancel the call if it is open, after its greenlets have closed their resources.
 
-        Runs in the hub, so all of them wait.
+        Runs in the hub, while all of them wait.
         """
-        # after the answer, the rest of the method is no concern of the caller
+        # once the call is answered, the rest of the method does not concern its caller
         if not self.open or self._call is None or self._call.reply_sent:
             return
         again = partial(self.throw, reason)
@@ -88,7 +88,7 @@ class Cancellation:
             greenlets.pop().throw(Cancelled(reason))
 
     def settle(self) -> None:
-        """Let the call end undisturbed, unless it was cancelled already."""
+        """Rule out that the call is cancelled; no effect if it was cancelled already."""
         if self.open:
             self.open = False
             self._greenlets.clear()

@@ -1,15 +1,16 @@
-"""Chains of interceptors: built when plugins start and stop, run around each unit of work.
+"""Chains of interceptors: they wrap each unit of work, and change when plugins start and stop.
 
 A chain has a *step* for each interceptor, outermost first: the plugins in the order in which they
-were added to the container, then what the interface adds around its own work (`inner_steps`). Each
-boundary asks for its chain once and reads `Chain.steps` for each unit of work, so an empty chain
-costs one test::
+were added to the container, then the interface itself around its own work (`inner_steps`). Code
+that starts units of work gets its chain once and reads `Chain.steps` for each unit, so a unit
+without interceptors costs one truth test::
 
     steps = chain.steps
     result = surround(steps, work, last) if steps else last()
 
 The resources of a unit of work (`lymph.core._work.units`) are closed inside the interceptors of
-plugins and outside of that of the interface: its step opens the unit, or else `Chain.enter` does.
+plugins, but outside the interceptor of the interface. The step of the interface opens the unit;
+without such a step, `Chain.enter` does.
 """
 
 from __future__ import annotations
@@ -54,10 +55,10 @@ class Chain:
 
     def __init__(self, steps: tuple[ChainStep, ...] = (), opens_unit: bool = False) -> None:
         self.steps = steps
-        self._opens_unit = opens_unit  # whether its innermost step does
+        self._opens_unit = opens_unit  # whether the innermost step opens the unit
 
     def enter(self, func: Callable[..., R], *args: Any) -> R:
-        """Call what is inside all steps, in a unit of work."""
+        """Call `func`, which does the work inside all steps, in a unit of work."""
         if self._opens_unit or not Unit.needed:
             return func(*args)
         return in_unit(func, *args)
@@ -74,7 +75,7 @@ class Chains:
         """Return the chain for work of a kind, always the same object.
 
         `interface` is the one that does the work, if any. Work of the built-in interface
-        (`builtin`) is only intercepted by plugins that ask for it.
+        (`builtin`) is only intercepted by plugins that set `builtin`.
         """
         key = kind, id(interface), builtin  # an author's class may have no hash
         if key not in self._chains:
@@ -83,13 +84,13 @@ class Chains:
         return self._chains[key][0]
 
     def add(self, plugin: Interceptor) -> None:
-        """Add a plugin as the innermost of all plugins; raises TypeError for unknown kinds."""
+        """Add a plugin inside all others; raises TypeError for unknown kinds."""
         check_kinds(plugin.kinds, type(plugin).__name__)
         self._plugins.append(_PluginStep(plugin))
         self._build()
 
     def remove(self, plugin: object) -> None:
-        """Remove a plugin, also from units of work that have not reached it; others are ignored."""
+        """Remove a plugin, also from running work that has not reached it; ignore other objects."""
         for step in [step for step in self._plugins if step.plugin is plugin]:
             step.end()
             self._plugins.remove(step)
@@ -130,7 +131,7 @@ class _InterfaceStep:
 
 
 def check_interceptor(interface: object) -> None:
-    """Raise TypeError for an interface that intercepts only work that no interface does itself."""
+    """Raise TypeError for an interceptor whose `kinds` have none that an interface does itself."""
     if not isinstance(interface, Interceptor):
         return
     name = type(interface).__name__
@@ -202,10 +203,10 @@ def raised_by(error: BaseException) -> object | None:
 
 
 class _Turn:
-    """The turn of one interceptor: its `proceed` goes on with those after it, then with the work.
+    """The turn of one interceptor: `proceed` runs the interceptors after it, then the work.
 
-    A bound method is passed on rather than an object that can be called: Python runs it without
-    another C frame, and each of those would be copied when the greenlet switches.
+    Interceptors get a bound method, not a callable object: Python calls it without a C frame, and
+    C frames are copied whenever the greenlet switches.
     """
 
     __slots__ = ('_greenlet', '_index', '_last', '_steps', '_work', 'spent')
@@ -218,7 +219,7 @@ class _Turn:
         self._last = last
         self._index = index
         self._greenlet = id(getcurrent())  # no reference: a greenlet that has one is not reused
-        self.spent = ''  # why it cannot be called any more
+        self.spent = ''  # why `proceed` cannot be called any more
 
     def proceed(self) -> Any:
         """Do the work and return its result; raises what the work raises."""

@@ -1,4 +1,4 @@
-"""Functions that only make a coroutine or a generator when they are called: nothing runs them."""
+"""Finds functions that only return a coroutine or a generator, which nothing would run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lymph.config.printable import printable
 __all__ = ['check_hooks', 'deferred_form', 'expect_done']
 
 _NAME: Final = 200  # characters of the name of a class
-#: how many callables may lie one within the other, as in ``partial(partial(function))``
+#: how deeply callables may be nested, as in ``partial(partial(function))``
 _LAYERS: Final = 20
 _CACHE: Final = type(functools.lru_cache(len))
 #: methods that authors override and lymph calls
@@ -27,7 +27,7 @@ _HOOKS: Final = (
 
 
 def check_hooks(cls: type) -> None:
-    """Raise TypeError if a hook of a component only makes a coroutine or a generator."""
+    """Raise TypeError if a hook of a component is an async or a generator function."""
     ours = [base for base in cls.__mro__ if base.__module__.partition('.')[0] == 'lymph']
     for name in _HOOKS:
         found = inspect.getattr_static(cls, name, None)
@@ -40,13 +40,13 @@ def check_hooks(cls: type) -> None:
 
 
 def expect_done(result: object) -> None:
-    """Raise TypeError if a handler has returned what only would do its work if something ran it.
+    """Raise TypeError if a handler has returned a coroutine or a generator, which nothing runs.
 
-    A declaration cannot see this where a decorator hides an async function.
+    The check at the declaration misses async functions that a decorator hides.
     """
     if isinstance(result, (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)):
         if isinstance(result, types.CoroutineType):
-            result.close()  # it warns of a coroutine that was never awaited otherwise
+            result.close()  # otherwise Python warns that it was never awaited
         raise TypeError(
             f'expected the work to be done, found a {type(result).__name__}, which nothing runs; '
             'declare a plain `def`'
@@ -54,10 +54,10 @@ def expect_done(result: object) -> None:
 
 
 def deferred_form(func: object) -> str | None:
-    """Return what `func` is if calling it only makes a coroutine or a generator, None otherwise.
+    """Describe `func` if calling it only returns a coroutine or a generator, otherwise None.
 
-    Objects that return what another callable returns stand for that callable: partial objects,
-    caches, methods, objects with `__call__`. Decorated functions do not: a decorator may run the
+    Objects that return the result of another callable count as that callable: partial objects,
+    caches, methods, objects with `__call__`. Decorated functions do not: the decorator may run the
     coroutine, or make a list of what the generator yields.
     """
     for _ in range(_LAYERS):

@@ -1,4 +1,4 @@
-"""What surrounds the handler of a subscription: facts for the chain of interceptors."""
+"""Facts about the handler of a subscription, for its chain of interceptors."""
 
 from __future__ import annotations
 

@@ -25,15 +25,15 @@ FIXED: Final = 'headers that have arrived cannot be set; in a service, set work.
 _RESERVED: Final = frozenset(
     {'trace_id', 'timeout', 'version', 'reason', 'idempotent', 'serial_type'}
 )
-_PREFIX: Final = 'lymph.'  # later versions of lymph name their headers so
+_PREFIX: Final = 'lymph.'  # reserved for headers of later versions of lymph
 _NAME = 255  # bytes of a name
 
 
 class Headers(MutableMapping[str, Any]):
-    """Headers of a unit of work: those that are there, and those that an interceptor adds.
+    """Headers of a unit of work: those that it has, and those that interceptors add.
 
-    Setting one raises ValueError for a reserved name and when all together are too long, TypeError
-    for a name that is not text and where headers cannot be set (`fixed` says why not),
+    Setting one raises ValueError for a reserved name or if all headers together become too long,
+    TypeError for a name that is not text or if headers cannot be set (`fixed` is the reason),
     SerializationError for a value that cannot be serialized.
     """
 
@@ -45,7 +45,7 @@ class Headers(MutableMapping[str, Any]):
         self._fixed = fixed
 
     def copied(self) -> Headers:
-        """Return a copy that can be changed on its own."""
+        """Return an independent copy."""
         made = Headers(self._values)
         made._sizes.update(self._sizes)
         return made
@@ -94,7 +94,7 @@ class Headers(MutableMapping[str, Any]):
 
 
 def arrived(values: Mapping[str, Any]) -> Headers:
-    """Return headers that have arrived from elsewhere: they cannot be set."""
+    """Return the headers of a received message: they cannot be set."""
     return Headers(values, FIXED)
 
 

@@ -1,4 +1,4 @@
-"""The check that no resource has the name of an attribute that components use themselves."""
+"""Checks that no resource hides an attribute that components use themselves."""
 
 from __future__ import annotations
 

@@ -81,10 +81,11 @@ class Opened:
         return self.values[key]
 
     def close(self, error: BaseException | None) -> None:
-        """Close all resources, the last opened first, without being cut by `Killed`.
+        """Close all resources, the last opened first, protected from `Killed`.
 
-        `error` is what the unit ends with: each resource gets it, and its own errors are reported.
-        If it is None, the first error of closing takes its place, and is raised.
+        `error` is the error of the unit: each resource gets it, and errors of closing are only
+        reported. If it is None, the first error of closing becomes the error of the unit, and is
+        raised.
         """
         if not self._managers:
             self._closed = True

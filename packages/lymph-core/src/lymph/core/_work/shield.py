@@ -1,4 +1,4 @@
-"""Closing resources without being cut: `Killed` is held back until the closing has ended.
+"""Protects the closing of resources: `Killed` is held back until they are closed.
 
 A commit or rollback that is interrupted leaves a connection in an unknown state. So a greenlet of
 lymph is shielded while it closes the resources of a unit of work:
@@ -6,11 +6,11 @@ lymph is shielded while it closes the resources of a unit of work:
 ===============================  ==================================================================
 what                             while the greenlet closes resources
 ===============================  ==================================================================
-`Killed`, the first cut          held back, and raised when the closing has ended
-`Killed` after `lift`            raised at once: the stop has waited for as long as it may
+the first `Killed`               held back, and raised when the resources are closed
+`Killed` after `lift`            raised at once: the stop has waited long enough
 `Cancelled`                      thrown afterwards, unless the call has ended; see
                                  `lymph.core._work.cancelling`
-timeouts of the author or of a   raised at once: they are part of the closing
+timeouts of the author or of a   raised at once: they belong to the closing code
 library
 ===============================  ==================================================================
 
@@ -37,7 +37,7 @@ __all__ = [
     'run_when_closed',
 ]
 
-CLOSING: Final = 1.0  # seconds for which a closing may keep a greenlet from being ended
+CLOSING: Final = 1.0  # seconds by which closing resources may delay the end of a greenlet
 
 
 class Shieldable:
@@ -63,7 +63,7 @@ class Shieldable:
         self._lifted = True
 
     def _leave_shield(self) -> None:
-        """Leave the innermost shield. After the last one, what was put off is done."""
+        """Leave the innermost shield. After the last one, do what was postponed."""
         self._shields -= 1
         if self._shields:
             return
@@ -76,7 +76,7 @@ class Shieldable:
 
 
 class Shield:
-    """Within this context manager, the current greenlet is not cut by `Killed`.
+    """Within this context manager, the current greenlet is not interrupted by `Killed`.
 
     Leaving it raises a `Killed` that was held back.
     """
@@ -97,9 +97,9 @@ class Shield:
 
 
 def run_when_closed(greenlet: object, callback: Callable[[], object]) -> bool:
-    """If a greenlet closes resources now, call `callback` in the hub when it has closed them.
+    """If a greenlet is closing resources, call `callback` in the hub when they are closed.
 
-    Returns whether it does. Of several callbacks, only the first is called.
+    Returns whether it is closing resources. Only the first of several callbacks is called.
     """
     if not _shielded(greenlet):
         return False
@@ -120,8 +120,8 @@ def is_killed() -> bool:
 def kill_in_time(greenlets: Iterable[Any], timeout: float | None) -> None:
     """Raise `Killed` in greenlets and wait up to `timeout` seconds for them to end.
 
-    None: wait as long as they take. Those that still close resources then, or after a second, are
-    cut.
+    With None, wait until they end. Greenlets that are still closing resources after `timeout`, or
+    after a second without one, are interrupted.
     """
     victims = list(greenlets)
     gevent.killall(victims, Killed, block=False)
@@ -132,7 +132,7 @@ def kill_in_time(greenlets: Iterable[Any], timeout: float | None) -> None:
 
 
 def cut_closing(greenlets: Iterable[Any]) -> None:
-    """Raise `Killed` in those greenlets that close resources now, without waiting for their end."""
+    """Raise `Killed` in greenlets that are closing resources; do not wait for their end."""
     closing: list[Any] = [greenlet for greenlet in greenlets if _shielded(greenlet)]
     for greenlet in closing:
         greenlet.lift()
@@ -142,7 +142,7 @@ def cut_closing(greenlets: Iterable[Any]) -> None:
 
 
 def _shielded(greenlet: object) -> TypeGuard[Shieldable]:
-    """Tell whether a greenlet closes resources now."""
+    """Tell whether a greenlet is closing resources."""
     return isinstance(greenlet, Shieldable) and bool(greenlet._shields)  # noqa: SLF001 - see above
 
 

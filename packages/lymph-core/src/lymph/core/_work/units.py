@@ -1,4 +1,4 @@
-"""Units of work: what runs in one shares its resources, which are closed at its end."""
+"""Units of work: code that runs in one shares its resources, which are closed at its end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Unit:
         if self._ended:
             raise ResourceError(
                 f'{resource.name_on(owner)} was used after its unit of work had ended; '
-                'open a unit for work that goes on: `with lymph.core.resources.unit():`'
+                'open a unit for work that continues: `with lymph.core.resources.unit():`'
             )
         if self._opened is None:
             self._opened = Opened()
