@@ -23,7 +23,7 @@ from lymph.core._typing.admitting import check_hint
 from lymph.core._typing.converting import Arguments, Value
 from lymph.core._typing.misfits import Misfit
 from lymph.core.failures import Killed
-from lymph.exceptions import SerializationError
+from lymph.exceptions import Cancelled, SerializationError
 from lymph.serializers import json, msgpack
 
 T = TypeVar('T')
@@ -407,14 +407,26 @@ def test_wrong_value_is_found_among_many_keys():
     assert refused(dict[str, int], {**many, 'key 2345': 'x'}).startswith("it['key 2345']: expected")
 
 
-def test_killed_passes_through_the_code_of_a_class():
-    def ends(self: object) -> None:
-        raise Killed
+@pytest.mark.parametrize('end', [Killed, Cancelled])
+def test_the_end_of_the_work_passes_through_the_code_of_a_class(end):
+    made = []
 
-    fields = [('n', int)]
-    ending = dataclasses.make_dataclass('Ending', fields, namespace={'__post_init__': ends})
-    with pytest.raises(Killed):
+    def ends(self: Any) -> None:
+        made.append(self)
+        if self.n == len(made):
+            raise end
+        if self.n == 0:
+            raise ValueError('not 0')
+
+    ending = dataclasses.make_dataclass('Ending', [('n', int)], namespace={'__post_init__': ends})
+    with pytest.raises(end):
         Value(ending)({'n': 1})
+    with pytest.raises(end):
+        Arguments({'it': ending})({'it': {'n': 2}})
+    with pytest.raises(end):
+        Arguments({}, ending)({'it': {'n': 3}})
+    with pytest.raises(end):  # while the key of the wrong value is looked for
+        Arguments({'it': dict[str, ending]})({'it': {'a': {'n': 6}, 'b': {'n': 0}}})
 
 
 def test_error_about_a_value_is_short_and_printable():
