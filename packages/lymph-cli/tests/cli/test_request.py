@@ -228,7 +228,7 @@ class Failing(lymph.Plugin, lymph.Interceptor):
     'error',
     ["KeyError('no')", "ValueError('no')", 'Killed', 'gevent.GreenletExit', 'lymph.Cancelled'],
 )
-def test_error_of_an_interceptor_is_one_line_and_then_the_frames_of_its_file(
+def test_error_of_an_interceptor_is_shown_with_the_frames_of_its_file_only(
     ask: Any, shared_shell: Any, error: str
 ) -> None:
     shared_shell.write('failing_plugin.py', FAILING)

@@ -778,7 +778,7 @@ def test_error_raised_by_an_interceptor_is_the_outcome(service, stock, caller, k
 
 
 @pytest.mark.parametrize('when', ['before', 'after'])
-def test_killed_that_an_interceptor_raises_is_its_error(service, caller, when):
+def test_killed_raised_by_an_interceptor_is_an_ordinary_error(service, caller, when):
     """Nothing is being stopped: the caller is told of a failure, and the operator of its cause."""
 
     def fail(work, proceed):

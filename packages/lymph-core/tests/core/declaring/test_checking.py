@@ -218,7 +218,7 @@ FLAGS = {
 @pytest.mark.parametrize(
     ('kind', 'flag'), [(kind, flag) for kind, flags in FLAGS.items() for flag in flags]
 )
-def test_flags_are_true_or_false(kind, flag):
+def test_flags_must_be_true_or_false(kind, flag):
     events = ('a',) if kind == 'event' else ()
     for value in 'no', 0, []:
         with pytest.raises(TypeError, match=rf'^expected {flag} as True or False, found .*$'):
@@ -226,7 +226,7 @@ def test_flags_are_true_or_false(kind, flag):
 
 
 @pytest.mark.parametrize('flag', ['sequential', 'broadcast', 'once', 'check'])
-def test_flags_of_a_subscription_at_run_time_are_true_or_false(flag):
+def test_flags_of_a_subscription_at_run_time_must_be_true_or_false(flag):
     with pytest.raises(TypeError, match=rf"^expected {flag} as True or False, found 'no'$"):
         Interface.subscribe(object(), 'a', **{flag: 'no'})
 

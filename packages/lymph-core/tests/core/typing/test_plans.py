@@ -249,7 +249,7 @@ def test_alias_that_refers_to_itself_is_refused(hint, alias):
 
 
 @pytest.mark.parametrize('hint', [list[Branches], list[Tree], Number, tuple[Number, Small, Small]])
-def test_alias_may_be_used_twice_and_refer_to_itself_through_a_class(hint):
+def test_type_alias_may_be_used_twice_and_may_refer_to_itself_in_a_class(hint):
     assert endless_alias(hint) is None
 
 

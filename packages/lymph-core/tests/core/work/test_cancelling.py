@@ -68,7 +68,7 @@ def pool():
     pool.kill()
 
 
-def test_no_timer_is_armed_while_a_closing_lasts(expirations, pool):
+def test_no_timer_runs_while_resources_are_closed(expirations, pool):
     call, closed = Call(expirations, seconds=0.01), Event()
     greenlet = pool.spawn(call.handle, closed)
     call.closing.get(timeout=PATIENCE)
@@ -79,7 +79,7 @@ def test_no_timer_is_armed_while_a_closing_lasts(expirations, pool):
     assert call.outcomes == ['deadline', 'ended']
 
 
-def test_call_that_goes_on_is_cancelled_once_at_its_next_wait_for_the_first_reason(
+def test_call_that_continues_after_closing_is_cancelled_once_for_the_first_reason(
     expirations, pool
 ):
     call, closed = Call(expirations), Event()
@@ -92,7 +92,7 @@ def test_call_that_goes_on_is_cancelled_once_at_its_next_wait_for_the_first_reas
     assert call.outcomes == ['given up', 'ended']
 
 
-def test_call_that_ends_with_its_closing_is_not_cancelled(expirations, pool):
+def test_call_that_ends_after_closing_its_resources_is_not_cancelled(expirations, pool):
     call, closed = Call(expirations), Event()
     greenlet = pool.spawn(call.handle, closed, goes_on=False)
     call.closing.get(timeout=PATIENCE)
@@ -103,9 +103,7 @@ def test_call_that_ends_with_its_closing_is_not_cancelled(expirations, pool):
     assert not call.cancellation.thrown
 
 
-def test_call_is_cancelled_when_the_last_of_its_greenlets_has_closed_its_resources(
-    expirations, pool
-):
+def test_call_is_cancelled_after_all_its_greenlets_have_closed_their_resources(expirations, pool):
     call, first, last = Call(expirations), Event(), Event()
     handler = pool.spawn(call.handle, first)
     deferred = pool.spawn(call.deferred, last)
