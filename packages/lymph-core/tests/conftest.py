@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gevent
 import pytest
+from gevent.event import Event
+from gevent.queue import Queue
 
+import lymph
 from lymph.core.container import ServiceContainer
 from lymph.core.settings import ContainerSettings
 from lymph.core.transport.base import DEFAULT_MAX_MESSAGE_SIZE
@@ -82,6 +85,29 @@ def world():
     world = World()
     yield world
     world.stop()
+
+
+class Cancellable(lymph.Interface):
+    """Waits until it is cancelled, and notes why."""
+
+    def on_start(self):
+        self.begun = Queue()
+        self.ended = Queue()
+
+    @lymph.rpc(cancel=True)
+    def wait(self):
+        self.begun.put(True)
+        try:
+            Event().wait(30)
+        except lymph.Cancelled as error:
+            self.ended.put(error.reason)
+            raise
+
+
+@pytest.fixture
+def cancellable():
+    """Return an interface class whose method `wait` waits until it is cancelled."""
+    return Cancellable
 
 
 @pytest.fixture

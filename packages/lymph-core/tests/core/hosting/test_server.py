@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from gevent.event import Event
 from gevent.queue import Queue
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,23 +18,6 @@ class Echo(lymph.Interface):
     @lymph.rpc()
     def echo(self, text=None):
         return text
-
-
-class Willing(lymph.Interface):
-    """Waits until it is cancelled, and notes why."""
-
-    def on_start(self):
-        self.begun = Queue()
-        self.ended = Queue()
-
-    @lymph.rpc(cancel=True)
-    def wait(self):
-        self.begun.put(True)
-        try:
-            Event().wait(30)
-        except lymph.Cancelled as error:
-            self.ended.put(error.reason)
-            raise
 
 
 class Stranger:
@@ -296,8 +278,8 @@ def test_messages_that_are_not_requests_are_dropped_and_counted(service, strange
 
 
 @pytest.fixture
-def willing(world):
-    return world.container((Willing, 'willing')).interfaces[0]
+def willing(world, cancellable):
+    return world.container((cancellable, 'willing')).interfaces[0]
 
 
 @pytest.fixture

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 import zmq
-from gevent.event import Event
-from gevent.queue import Queue
 
-import lymph
 from lymph.core.container import ServiceContainer
 from lymph.core.transport.zeromq import ZeromqTransport
 from lymph.discovery.static import StaticServiceRegistry
@@ -18,25 +15,10 @@ REQUEST = [b'one', b'REQ', b'willing.wait', b'\x80', b'\x80']
 CANCEL = [b'two', b'CANCEL', b'one', b'\x80', b'\xc0']
 
 
-class Willing(lymph.Interface):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.begun, self.ended = Queue(), Queue()
-
-    @lymph.rpc(cancel=True)
-    def wait(self):
-        self.begun.put(True)
-        try:
-            Event().wait(30)
-        except lymph.Cancelled as error:
-            self.ended.put(error.reason)
-            raise
-
-
 @pytest.fixture
-def willing():
+def willing(cancellable):
     container = ServiceContainer(ZeromqTransport(), StaticServiceRegistry(), NullEventSystem())
-    interface = container.install_interface(Willing)
+    interface = container.install_interface(cancellable, 'willing')
     container.start()
     yield interface
     container.stop()
