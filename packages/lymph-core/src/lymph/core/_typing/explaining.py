@@ -33,11 +33,14 @@ _SENTENCE: Final = re.compile(
 )
 _STEP: Final = re.compile(r'\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]')
 _KINDS: Final = re.compile(r'Expected `(?P<expected>[^`]*)`, got `(?P<found>[^`]*)`')
-_BOUNDS: Final = re.compile(r'Expected `(?P<expected>[^`]*)`(?P<bound>.+)', re.DOTALL)
+_BOUNDS: Final = re.compile(r'Expected `(?P<expected>[^`]*)`(?P<bound>.*)', re.DOTALL)
 _MISSING: Final = re.compile(r'Object missing required field `(?P<name>.*)`', re.DOTALL)
 _SURPLUS: Final = re.compile(r'Object contains unknown field `(?P<name>.*)`', re.DOTALL)
 _UNHASHABLE: Final = re.compile(r"unhashable type: '(\w+)'")
 _INVALID: Final = re.compile(r'Invalid (?:enum )?value .*', re.DOTALL)
+
+#: about a key that cannot be the name of a field; that of a mapping has ``, got ...``
+_NO_NAME: Final = 'Expected `str`'
 
 #: what msgspec says about a text that it cannot read -> what was expected
 _FORMATS: Final = {
@@ -72,7 +75,7 @@ def explained(error: BaseException, value: Any, convert: Callable[[Any], Any], h
     shown = [step if known else key_step(step) for step, known in steps]
     real = [step for step, _ in steps]
     if within is not None:
-        key = search.key_at(real)
+        key = _no_name(at(value, real)) if text == _NO_NAME else search.key_at(real)
         reason = _reason(text, key, lambda: allowed_values(hint, real, keys=True))
         expected = reason.partition(', found ')[0]
         found = '' if key is UNKNOWN else f', found {quoted(key)}'
@@ -92,6 +95,12 @@ def _parsed(path: str) -> list[Any]:
         name, index = step.groups()
         steps.append(name if name else UNKNOWN if index is None else int(index))
     return steps
+
+
+def _no_name(mapping: Any) -> Any:
+    """Return the first key that cannot be the name of a field, or UNKNOWN."""
+    keys = mapping if isinstance(mapping, dict) else ()
+    return next((key for key in keys if not isinstance(key, str)), UNKNOWN)
 
 
 def _in_python(error: BaseException) -> bool:
