@@ -412,6 +412,12 @@ def test_wrong_value_is_found_among_many_keys():
     assert refused(dict[str, int], {**many, 'key 2345': 'x'}).startswith("it['key 2345']: expected")
 
 
+def test_key_is_left_out_of_the_path_if_finding_it_takes_too_long(monkeypatch):
+    monkeypatch.setattr('lymph.core._typing.search._LONGEST', -1)
+    said = refused(dict[str, int], {'a': 1, 'b': 'x', 'c': 2})
+    assert said == 'it[...]: expected a whole number, found text'
+
+
 @pytest.mark.parametrize('end', [Killed, Cancelled])
 def test_the_end_of_the_work_passes_through_the_code_of_a_class(end):
     made = []

@@ -343,6 +343,24 @@ def test_rejected_event_does_not_show_the_error_of_the_validator():
     assert 'ValidationError' not in ''.join(traceback.format_exception(caught.value))
 
 
+def test_rejected_event_has_the_error_that_code_of_its_class_raised_as_its_cause():
+    problem = LookupError('unlucky')
+
+    def fails(self: object) -> None:
+        raise problem
+
+    failing = dataclasses.make_dataclass('Failing', ['id'], namespace={'__post_init__': fails})
+
+    def on_event(self, event): ...
+
+    on_event.__annotations__ = {'event': failing}
+    handle = event_plan('m', on_event).around(print)
+    with pytest.raises(EventRejected) as caught:
+        handle(Event('x', {'id': 1}))
+    assert caught.value.__cause__ is problem
+    assert 'unlucky' not in str(caught.value)
+
+
 ANY_EVENT = ['event', 'alias', 'anything', 'bare', 'of_open', 'all']
 
 
