@@ -252,7 +252,7 @@ def method(self, event): ...
         (property(method), 'a property'),
         (functools.partial(method), 'no function'),
         (Base, 'a class'),
-        (None, 'None, which is no function'),
+        (None, 'None, which is not a function'),
         ('name', 'no function'),
     ],
 )

@@ -303,7 +303,7 @@ def test_no_plan_is_made_if_no_parameter_needs_a_check(name):
         ('wrong', 'order: the annotation Order.nothing cannot be evaluated (AttributeError: '),
         ('unknown', 'is not a type that can be checked; write a builtin type, a dataclass'),
         ('union', 'cannot be told apart; write one of them, or classes of msgspec.Struct'),
-        ('waiting', 'a timedelta does not travel; write float'),
+        ('waiting', 'a timedelta cannot be sent; write float'),
         ('function', 'is not a type that can be checked'),
         ('variable', 'n: the annotation ClassVar[Order] cannot be evaluated (TypeError: '),
         ('mixed', 'the values of an Enum have to be all text or all whole numbers'),

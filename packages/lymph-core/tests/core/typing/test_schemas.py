@@ -417,7 +417,7 @@ class Odd(pydantic.BaseModel):
 @pytest.mark.parametrize(
     ('schema', 'problem'),
     [
-        ({'a': object()}, 'the schema has a object, which is no type of JSON'),
+        ({'a': object()}, 'the schema has a object, which is not a JSON type'),
         ({'a': {1: 2}}, 'the schema has a int as a key'),
         ({'a': [float('nan')]}, 'the schema has the number nan'),
         ({'a': 'x' * 10**6}, 'the schema is too large to be sent'),
@@ -435,6 +435,6 @@ def test_deeply_nested_schema_is_an_error_and_its_depth_is_bounded():
         deep = list[deep]
     with pytest.raises(ValueError, match='nested too deeply'):
         value_schema(deep)
-    with pytest.raises(ValueError, match='which is no type of JSON'):
+    with pytest.raises(ValueError, match='which is not a JSON type'):
         value_schema(Odd)
     assert sys.getsizeof(value_schema(list[list[int]])) < 1000

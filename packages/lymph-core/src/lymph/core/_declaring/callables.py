@@ -52,7 +52,7 @@ def form_problem(func: Any) -> str | None:
     # partial objects are not, although they have `__get__` in Python 3.13, where it warns
     unbound = isinstance(func, (*_BUILTIN, functools.partial))
     if unbound or not (callable(func) and hasattr(type(func), '__get__')):
-        return f'{described(func)}, which is no function; write a `def` that calls it'
+        return f'{described(func)}, which is not a function; write a `def` that calls it'
     return None
 
 

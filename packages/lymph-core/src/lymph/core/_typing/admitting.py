@@ -57,7 +57,7 @@ _REASONS: Final = [
         'values of its classes cannot be told apart; write one of them, or classes of '
         'msgspec.Struct with tag=True',
     ),
-    (r'array-like', 'all of its lists, sets and tuples travel as lists; write one of them'),
+    (r'array-like', 'all of its lists, sets and tuples are sent as lists; write one of them'),
     (
         r'str-like',
         'text, dates, UUID, Decimal, bytes and an Enum or Literal of text may all come as text; '
@@ -172,7 +172,7 @@ def _problem(node: Any) -> str | None:
     elif isinstance(node, nodes.DataclassType) and hasattr(cls, '__pydantic_validator__'):
         return f'{wording(cls)} is a dataclass of pydantic; write a pydantic.BaseModel'
     elif isinstance(node, nodes.TimeDeltaType):
-        return 'a timedelta does not travel; write float, a number of seconds'
+        return 'a timedelta cannot be sent; write float, a number of seconds'
     elif isinstance(node, (nodes.SetType, nodes.FrozenSetType)) and not _is_member(node.item_type):
         return 'a list, set or mapping cannot be a member of a set; write a list of them'
     elif isinstance(node, nodes.DictType) and not _is_member(node.key_type):

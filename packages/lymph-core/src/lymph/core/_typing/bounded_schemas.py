@@ -56,4 +56,4 @@ def _members(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f'the schema has the number {value}, which JSON does not have')
     elif not (value is None or isinstance(value, (int, float))):
-        raise ValueError(f'the schema has a {type(value).__name__}, which is no type of JSON')
+        raise ValueError(f'the schema has a {type(value).__name__}, which is not a JSON type')

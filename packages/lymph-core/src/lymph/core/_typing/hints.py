@@ -164,7 +164,7 @@ def _without_alias(hint: Any) -> Any:
         if not is_alias(hint):
             return hint
         hint = hint.__value__
-    raise TypeError('the alias stands for itself')
+    raise TypeError('the alias refers to itself')
 
 
 def _with_references(hint: Any) -> Any:
