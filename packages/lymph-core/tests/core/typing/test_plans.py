@@ -349,7 +349,9 @@ def test_rejected_event_has_the_error_that_code_of_its_class_raised_as_its_cause
     def fails(self: object) -> None:
         raise problem
 
-    failing = dataclasses.make_dataclass('Failing', ['id'], namespace={'__post_init__': fails})
+    failing = dataclasses.make_dataclass(
+        'Failing', [('id', int)], namespace={'__post_init__': fails}
+    )
 
     def on_event(self, event): ...
 
