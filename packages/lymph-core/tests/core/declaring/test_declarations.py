@@ -250,10 +250,10 @@ def method(self, event): ...
         (staticmethod(method), 'a staticmethod; methods take self'),
         (classmethod(method), 'a classmethod'),
         (property(method), 'a property'),
-        (functools.partial(method), 'no function'),
+        (functools.partial(method), 'which is not a function'),
         (Base, 'a class'),
         (None, 'None, which is not a function'),
-        ('name', 'no function'),
+        ('name', 'which is not a function'),
     ],
 )
 def test_anything_but_a_method_is_rejected_by_the_decorator(kind, func, found):
