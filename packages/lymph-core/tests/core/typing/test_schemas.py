@@ -371,6 +371,21 @@ def test_schemas_of_classes_have_names_docstrings_and_defaults():
     assert 'description' not in schema['$defs']['Order']
 
 
+class Priced(pydantic.BaseModel):
+    net: float = 1.0
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def gross(self) -> float:
+        return self.net * 1.19
+
+
+def test_schema_of_a_result_describes_a_model_as_it_is_sent():
+    taken, sent = value_schema(Priced), value_schema(Priced, result=True)
+    assert [*taken['$defs']['Priced']['properties']] == ['net']
+    assert [*sent['$defs']['Priced']['properties']] == ['net', 'gross']
+
+
 def test_classes_with_the_same_name_have_separate_definitions():
     def make(kind: Any) -> Any:
         return dataclasses.make_dataclass('Same', [('it', kind)])
