@@ -12,6 +12,7 @@ from gevent.lock import RLock
 from gevent.queue import Queue
 
 import lymph
+from lymph.core import trace
 from lymph.core._loop.current_call import current_call
 from lymph.core.failures import Killed
 from lymph.core.messages import Message
@@ -33,10 +34,12 @@ class Work(lymph.Interface):
         self.closing = Event()
         self.lock = RLock()
         self.call = None
+        self.trace_id = None
 
     def wait(self):
         """Wait until the gate opens, and note the outcome."""
         self.call = current_call()
+        self.trace_id = trace.get_id()
         self.begun.put(True)
         try:
             self.gate.wait(PATIENCE)
@@ -338,6 +341,24 @@ def test_cancelling_the_request_channel_cancels_the_call(caller, service, work):
     assert caller.rpc.stats()['connections'][0]['given_up'] == 1
 
 
+def test_cancelled_call_is_logged_for_debugging_only(caller, service, work, caplog):
+    caplog.set_level('DEBUG', 'lymph.core._hosting.calls')
+    give_up(with_timeout, caller, 'willing', work.begun)
+    eventually(lambda: metrics(service, 'rpc.cancelled') == 1)
+    [record] = [each for each in caplog.records if 'work.willing' in each.getMessage()]
+    assert record.levelname == 'DEBUG'
+    assert f'(trace {work.trace_id})' in record.getMessage()
+
+
+@pytest.mark.parametrize('method', ['willing', 'unasked'])
+def test_call_that_has_ended_is_not_kept_for_its_caller(method, caller, service, work):
+    give_up(with_timeout, caller, method, work.begun)
+    table = work.call.running
+    work.gate.set()
+    work.ended.get(timeout=PATIENCE)
+    eventually(lambda: not table)
+
+
 def test_handler_that_catches_cancelled_continues_and_answers(caller, service, work):
     message = lymph.core.messages.Message(b'REQ', 'work.swallows', {}, {'timeout': 0.05})
     channel = caller.send_message(service.endpoint, message)
@@ -509,6 +530,30 @@ def test_interceptors_see_that_a_call_is_cancelled(how, world, caller):
     assert watched.ended.get(timeout=PATIENCE).reason == WAYS[how]
     assert watched.cleaned.get(timeout=PATIENCE)
     eventually(lambda: metrics(service, 'rpc.cancelled') == 1)
+
+
+class Hesitating(lymph.Interface, lymph.Interceptor):
+    """Waits before each of its calls."""
+
+    ran = False
+
+    def intercept(self, work, proceed):
+        Event().wait(PATIENCE)
+        return proceed()
+
+    @lymph.rpc(cancel=True)
+    def willing(self):
+        self.ran = True
+
+
+def test_call_that_is_cancelled_before_its_method_began_is_refused_as_expired(world, caller):
+    service = world.container((Hesitating, 'work'))
+    caller.request('work', 'lymph.ping', {'payload': 0})
+    message = Message(Message.REQ, 'work.willing', {}, {'timeout': 0.05})
+    answer = caller.send_message(service.endpoint, message).get(timeout=PATIENCE)
+    assert answer.headers == {'reason': 'expired'}
+    assert not service.interfaces[0].ran
+    assert metrics(service, 'rpc.cancelled') == 1
 
 
 class Turns(lymph.Interface):
