@@ -353,6 +353,15 @@ def test_hook_of_an_interface_that_is_a_generator_or_async_is_rejected(hook):
             type('Shop', (Interface,), {hook: func})
 
 
+@pytest.mark.parametrize('name', ['emit', 'on_drain'])
+def test_method_that_lymph_calls_cannot_be_replaced_by_one_that_is_async(name):
+    async def wait(self, *args): ...
+
+    said = f'{name}: lymph calls this method itself, and it is an async function'
+    with pytest.raises(TypeError, match=said):
+        type('Shop', (Interface,), {name: wait})
+
+
 @pytest.mark.parametrize('base', [Component, lymph.Plugin, Interface])
 def test_hook_of_any_component_that_is_a_generator_or_async_is_rejected(base):
     with pytest.raises(TypeError, match=r'^\S*Audit\.on_stop: lymph calls .*, and it is an async'):
