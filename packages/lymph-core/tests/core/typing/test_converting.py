@@ -387,6 +387,19 @@ def test_values_of_types_unknown_to_json_may_arrive_as_text_or_lists(hint, value
     assert made is None or (found == made and type(found) is type(made))
 
 
+class Blobs(pydantic.BaseModel):
+    one: bytes = b''
+    several: list[bytes] = []
+    marks: set[bytes] = set()
+
+
+@pytest.mark.parametrize(
+    'value', [{'one': b'\xff'}, {'several': [b'a', b'\xff']}, {'marks': {b'\xff'}}]
+)
+def test_model_gets_bytes_as_they_arrive_wherever_they_are(value):
+    assert Value(Blobs)(value) == Blobs(**value)
+
+
 def test_only_arguments_that_were_given_are_passed_on():
     convert = Arguments({'text': str, 'count': int, 'any': Any}, int)
     thing = object()
