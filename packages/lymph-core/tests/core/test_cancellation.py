@@ -359,6 +359,13 @@ def test_call_that_has_ended_is_not_kept_for_its_caller(method, caller, service,
     eventually(lambda: not table)
 
 
+def test_call_that_has_ended_is_not_kept_until_its_deadline(caller, service, work):
+    work.gate.set()
+    caller.request('work', 'work.willing', timeout=PATIENCE)
+    waiting = work.call.cancellation._expirations
+    eventually(lambda: len(waiting) == 0)
+
+
 def test_handler_that_catches_cancelled_continues_and_answers(caller, service, work):
     message = lymph.core.messages.Message(b'REQ', 'work.swallows', {}, {'timeout': 0.05})
     channel = caller.send_message(service.endpoint, message)

@@ -221,6 +221,26 @@ def test_interceptors_see_the_kill_of_a_handler_and_cannot_swallow_it(
     assert recorder.of('rpc') == ['Killed']
 
 
+def test_kill_of_an_interceptor_that_waits_is_a_stop_and_no_error(service, caller, spawn):
+    waiting = Event()
+
+    def wait(work, proceed):
+        waiting.set()
+        Event().wait(30)
+
+    told = []
+    service.error_hook.install(lambda error, **details: told.append(error))
+    recorder = service.install_plugin(Recorder)
+    service.install_plugin(plugin(wait))
+    service.start()
+    caller.start()
+    spawn(outcome_of, request, caller)
+    assert waiting.wait(30)
+    assert service.stop() == 1
+    assert recorder.of('rpc') == ['Killed']
+    assert told == []
+
+
 def test_interceptors_on_both_sides_see_that_a_call_is_cancelled(caller, inside, outside, stock):
     assert outcome_of(request, caller, 'stock.willing', timeout=0.05) == 'Timeout'
     eventually(lambda: inside.of('rpc') == ['Cancelled'])
