@@ -196,11 +196,11 @@ class Interface(CallsServices, Component):
         A function with one parameter is called with the event, a function with two with the
         interface and the event. The queue belongs to this instance: if several instances
         subscribe, each of them gets the event. `sequential`, `once`, `retry` and `check` are those
-        of `lymph.event`. Raises SubscriptionError without an event type, TypeError for flags that
-        are not booleans; the decorator raises it
-        for a function that cannot be a handler (async, generator, other parameters) or is
-        subscribed already, and when the event system rejects the subscription, ConfigurationError
-        for an annotation that cannot be checked.
+        of `lymph.event`. Raises TypeError for flags that are not booleans, SubscriptionError
+        without an event type. The decorator raises SubscriptionError for a function that cannot be
+        a handler (async, generator, other parameters) or is subscribed already, and when the event
+        system rejects the subscription, ConfigurationError for an annotation that cannot be
+        checked.
         """
         if not event_types:
             raise SubscriptionError('expected at least one event type to subscribe to')
