@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Option
 from uuid import UUID
 
 import attrs
+import gevent
 import msgspec
 import pydantic
 import pytest
@@ -431,7 +432,7 @@ def test_key_is_left_out_of_the_path_if_finding_it_takes_too_long(monkeypatch):
     assert said == 'it[...]: expected a whole number, found text'
 
 
-@pytest.mark.parametrize('end', [Killed, Cancelled])
+@pytest.mark.parametrize('end', [Killed, Cancelled, gevent.Timeout])
 def test_the_end_of_the_work_passes_through_the_code_of_a_class(end):
     made = []
 

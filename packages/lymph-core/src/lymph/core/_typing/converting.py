@@ -16,10 +16,8 @@ import msgspec
 
 from lymph.core._typing.admitting import needs_of
 from lymph.core._typing.explaining import explained
-from lymph.core._typing.misfits import Misfit
+from lymph.core._typing.misfits import ENDS, Misfit
 from lymph.core._typing.models import validated
-from lymph.core.failures import Killed
-from lymph.exceptions import Cancelled
 
 __all__ = ['Arguments', 'Value']
 
@@ -61,7 +59,7 @@ class Value:
         """Return the converted value."""
         try:
             return self._convert(value)
-        except (Killed, Cancelled):
+        except ENDS:
             raise
         except BaseException as error:
             raise explained(error, value, self._convert, self._hint) from error
@@ -86,7 +84,7 @@ class Arguments:
         """Return the converted arguments."""
         try:
             made = self._convert(arguments)
-        except (Killed, Cancelled):
+        except ENDS:
             raise
         except BaseException as error:
             misfit = explained(error, arguments, self._convert, self._kind)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
+
+import gevent
 
 from lymph.config.printable import printable, quoted
-from lymph.exceptions import LymphError
+from lymph.core.failures import Killed
+from lymph.exceptions import Cancelled, LymphError
 
-__all__ = ['Misfit', 'path_text']
+__all__ = ['ENDS', 'Misfit', 'path_text']
+
+#: What ends the work while code of a class runs, and says nothing about the value. A timeout
+#: belongs to whoever has set it, an interceptor for instance.
+ENDS: Final = (Killed, Cancelled, gevent.Timeout)
 
 _KEY = 40  # characters of a key
 _PATH = 200  # characters of a path, from its beginning

@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from lymph.core.failures import Killed
-from lymph.exceptions import Cancelled
+from lymph.core._typing.misfits import ENDS
 
 __all__ = ['UNKNOWN', 'Search', 'at']
 
@@ -74,7 +73,7 @@ class Search:
     def _stops_before(self, steps: list[Any], mapping: Any) -> bool:
         try:
             self._convert(_replaced(self._value, steps, mapping))
-        except (Killed, Cancelled):
+        except ENDS:
             raise
         except BaseException as error:  # noqa: BLE001 - code of the classes runs
             return str(error) == self._said
