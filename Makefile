@@ -44,6 +44,11 @@ $(VENV)/.checkers: $(VENV)/.installed
 	$(PIP) install -qq --constraint constraints.txt --group checkers
 	@touch $@
 
+# apart for the same reason: a browser's driver and what the clients need
+$(VENV)/.clients: $(VENV)/.installed
+	$(PIP) install -qq --constraint constraints.txt --group clients
+	@touch $@
+
 .PHONY: demo
 demo: install  ## watch the example services work together
 	PATH='$(CURDIR)/$(BIN)':"$$PATH" sh examples/demo.sh
@@ -52,7 +57,7 @@ demo: install  ## watch the example services work together
 LONG := lymph-events-kombu lymph-core lymph-cli whole lymph-discovery-zk
 
 .PHONY: test
-test: install $(VENV)/.checkers  ## run all tests, with the servers they need
+test: install $(VENV)/.checkers $(VENV)/.clients  ## run all tests, with the servers they need
 	@tools/servers
 	@tools/tests $(LONG) $(filter-out $(LONG),$(DISTRIBUTIONS))
 
@@ -63,6 +68,8 @@ test-lymph-discovery-zk: SERVERS := zookeeper
 test-lymph-events-kombu: SERVERS := rabbitmq redis openssl
 test-lymph-cli: SERVERS := rabbitmq redis
 test-lymph-testing: SERVERS := zookeeper rabbitmq redis network
+test-lymph-web: SERVERS := browser openssl
+test-lymph-web: $(VENV)/.clients
 test-whole: SERVERS := zookeeper rabbitmq redis
 test-whole: $(VENV)/.checkers
 test-whole $(DISTRIBUTIONS:%=test-%): test-%: install
