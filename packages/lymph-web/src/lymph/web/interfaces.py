@@ -11,22 +11,17 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 from collections.abc import Mapping
-from dataclasses import fields
-from socket import gaierror
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
-from lymph.config import Configuration, ConfigurationError, ConfigView, Location
+from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.core import trace
-from lymph.core._system.inherited import SocketMismatch, adopt, misdirected
+from lymph.core._system.inherited import adopt
 from lymph.core._work.chains import Chains
-from lymph.core.addresses import check_host, is_loopback, join_address
 from lymph.core.interfaces import Interface, InterfaceHost
 from lymph.core.options import refuse_near_misses
 from lymph.core.resources import unit
@@ -38,6 +33,8 @@ from lymph.web._answering.health import Health
 from lymph.web._answering.routes import check_endpoints, check_routes
 from lymph.web._http.limits import Limits
 from lymph.web._http.server import WebServer
+from lymph.web._options.collected import KEYS, features_from
+from lymph.web._options.listening import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,9 +44,6 @@ if TYPE_CHECKING:
 __all__ = ['WebHost', 'WebServiceInterface']
 
 logger = logging.getLogger(__name__)
-
-#: The keys that this module reads; other keys belong to the author of the interface.
-_KEYS = ('debug', 'healthcheck', 'ip', 'port', *(field.name for field in fields(Limits)))
 
 
 class WebHost(InterfaceHost, Protocol):
@@ -97,10 +91,9 @@ class WebServiceInterface(Interface):
     debug: bool
     limits: Limits
     health: Health
+    _own_application: Application
     _faults: ErrorAnswers
-    _address: tuple[str, int]
-    _ip_at: Location
-    _port_at: Location
+    _listening: Listening
     _server: WebServer | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -111,24 +104,22 @@ class WebServiceInterface(Interface):
         self, container: WebHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__(container, name, version)
-        self.application = own = Application(self, container.chains.of('http', self))
-        self._faults = own.faults
+        self._own_application = self.application = Application(
+            self, container.chains.of('http', self)
+        )
+        self._faults = self._own_application.faults
         self.debug = False
         self.limits = Limits()
         self.health = Health(self._is_healthy, self._is_draining)
-        self._address = container.settings.ip, 0
-        self._ip_at = Location(f'interfaces.{self.name}.ip')
-        self._port_at = Location(f'interfaces.{self.name}.port')
+        self._listening = Listening.default(container.settings.ip, self.name)
         self._server = None
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
         """Read the keys listed above. Raises ConfigurationError for an invalid value."""
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
-        refuse_near_misses(view, _KEYS)
-        port = view.get_int('port', 0, minimum=0, maximum=65535)
-        self._address = self._read_ip(view), port
-        self._ip_at, self._port_at = view.locate('ip'), view.locate('port')
+        refuse_near_misses(view, KEYS)
+        self._listening = Listening.from_config(view, self.container.settings.ip)
         self.debug = view.get_bool('debug', False)
         self.limits = Limits.from_config(view)
         self.health = Health.from_config(
@@ -137,6 +128,7 @@ class WebServiceInterface(Interface):
             self._is_draining,
             self._faults.log_check_failure,
         )
+        self._own_application.features = features_from(view)
 
     def is_healthy(self) -> bool:
         """Return whether to send requests here; subclasses override it (default: true).
@@ -177,11 +169,12 @@ class WebServiceInterface(Interface):
         if self.container.worker:
             return
         try:
-            listener = adopt(*self._address) or self._address
+            address = self._listening.address
+            listener = adopt(*address) or address
             server = WebServer(listener, self._serve, self.limits, self._is_draining, self._faults)
             server.start()
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self._listening.unusable(error) from error
         self._server = server
 
     def on_drain(self, timeout: float) -> int:
@@ -208,30 +201,15 @@ class WebServiceInterface(Interface):
             ['interfaces', self.name]
         )
 
-    def _read_ip(self, view: ConfigView) -> str:
-        ip = view.get_raw('ip')
-        if ip is None:
-            return self.container.settings.ip
-        try:
-            return check_host(ip)
-        except ValueError as error:
-            raise view.error('ip', str(error)) from None
-
     def _announced_host(self, port: int) -> str:
-        ip = self._address[0]
+        listening, default = self._listening, self.container.settings.ip
         try:
-            host = self.container.announced_host(ip)
+            host = self.container.announced_host(listening.ip)
         except ConfigurationError as error:
-            raise ConfigurationError(error.text, self._ip_at) from None
-        chosen = ip != self.container.settings.ip  # else the container warns
-        if chosen and is_loopback(host) and self.container.registry.beyond_host:
-            logger.warning(
-                '%s: announced as http://%s, where no other machine reaches it; set %s to an '
-                'address of this machine that others reach (0.0.0.0: all)',
-                self.name,
-                join_address(host, port),
-                self._ip_at.key,
-            )
+            raise ConfigurationError(error.text, listening.ip_at) from None
+        # the container warns of its own address
+        if listening.ip != default and self.container.registry.beyond_host:
+            listening.warn_if_unreachable(self.name, host, port)
         return host
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -244,27 +222,3 @@ class WebServiceInterface(Interface):
 
     def _is_draining(self) -> bool:
         return self.container.draining
-
-    def _unusable(self, error: OSError) -> ConfigurationError:
-        ip, port = self._address
-        if isinstance(error, SocketMismatch):
-            return ConfigurationError(
-                f'cannot listen at port {port} of {ip} ({error.strerror}); '
-                f'set {self._ip_at.key} to the host of that socket, or bind the socket to {ip}',
-                self._ip_at,
-            )
-        # gaierror has numbers of its own, and gevent adds the address to the text of other errors.
-        resolved = not isinstance(error, gaierror)
-        reason = os.strerror(error.errno) if resolved and error.errno else error.strerror or error
-        if not resolved or error.errno == errno.EADDRNOTAVAIL:
-            return ConfigurationError(
-                f'cannot listen at {ip} ({reason}); expected an address of this machine',
-                self._ip_at,
-            )
-        in_use = error.errno == errno.EADDRINUSE
-        advice = 'end what uses it, choose another port, or leave it out for a random one'
-        return ConfigurationError(
-            f'cannot listen at port {port} of {ip} ({reason}); '
-            f'{(in_use and misdirected()) or advice}',
-            self._port_at,
-        )

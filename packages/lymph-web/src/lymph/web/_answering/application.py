@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,20 +17,20 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
-from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core._work.chains import Chain, ChainStep, surround
 from lymph.core.failures import Killed, error_line
 from lymph.exceptions import Refused
+from lymph.web._answering.access import log_request
 from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.faults import (
     TRACE_HEADER,
     TRACE_KEY,
     AnswerAborted,
     ErrorAnswers,
-    path_of,
     trace_id_of,
 )
+from lymph.web._answering.features import Features
 from lymph.web._answering.health import Health
 from lymph.web._answering.work import HttpWork, refusal
 
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ['TRACE_HEADER', 'Application', 'Site']
-
-access_logger = logging.getLogger('lymph.web.access')
-
 
 _ADDED = 'lymph.reply_headers'  # of the answer, in the WSGI environment of its request
 
@@ -75,6 +72,8 @@ class Application:
 
     def __init__(self, site: Site, chain: Chain | None = None) -> None:
         self.site = site
+        #: what is done with each request besides; set when the interface is configured
+        self.features = Features()
         self._chain = Chain() if chain is None else chain
         #: logs and reports errors, also for the server that runs this application
         self.faults = ErrorAnswers(self._report, self._is_debugging)
@@ -85,6 +84,9 @@ class Application:
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.monotonic()
+        features = self.features
+        for arrive in features.arriving:
+            arrive(environ)
         trace_id = environ[TRACE_KEY] = trace.set_id(trace_id_of(environ))
 
         def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -93,6 +95,8 @@ class Application:
             own = {TRACE_HEADER.lower(), *map(str.lower, added)}
             fields = [field for field in headers if field[0].lower() not in own]
             fields = [*fields, *added.items(), (TRACE_HEADER, trace_id)]
+            for finish in features.finishing:
+                finish(environ, status, fields)
             return start_response(status, fields, exc_info)
 
         def on_error(error: BaseException) -> None:
@@ -100,7 +104,7 @@ class Application:
 
         answer = HandlerAnswer(begin, on_error)
         try:
-            return answer.run(self._dispatch(environ), environ)
+            return self._run(answer, self._dispatch(environ), environ)
         except (Killed, AnswerAborted):
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
@@ -112,7 +116,7 @@ class Application:
         if isinstance(error, HTTPException) and not answer.begun:
             try:
                 if error.response is not None or (error.code or 500) < 400:
-                    return answer.run(error.get_response(environ), environ)
+                    return self._run(answer, error.get_response(environ), environ)
             except (Killed, AnswerAborted):
                 raise
             except BaseException as second:  # noqa: BLE001 - a subclass may raise anything as well
@@ -120,23 +124,19 @@ class Application:
         if answer.begun:
             self.faults.log_and_report(error, environ)
             raise AnswerAborted(error_line(error)) from error
-        return answer.run(self.faults.answer(error, environ), environ)
+        return self._run(answer, self.faults.answer(error, environ), environ)
+
+    def _run(
+        self, answer: HandlerAnswer, application: WSGIApplication, environ: WSGIEnvironment
+    ) -> Iterable[bytes]:
+        for wrap in self.features.wrapping:
+            application = wrap(application, environ)
+        return answer.run(application, environ)
 
     def _log(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
         # load balancers ask for the health every other second
         healthy = self.site.health.answers(environ.get('PATH_INFO', ''))
-        level = logging.DEBUG if healthy else logging.INFO
-        if access_logger.isEnabledFor(level):
-            access_logger.log(
-                level,
-                '%s %s %s %s in %.1f ms',
-                # what a proxy in front says, where a middleware believes it
-                printable(environ.get('REMOTE_ADDR') or '-', 64),
-                printable(environ['REQUEST_METHOD'], 20),
-                path_of(environ),
-                status.partition(' ')[0],
-                seconds * 1000,
-            )
+        log_request(environ, status, seconds, logging.DEBUG if healthy else logging.INFO)
 
     def _dispatch(self, environ: WSGIEnvironment) -> WSGIApplication:
         request = self.site.request_class(environ)
@@ -146,6 +146,16 @@ class Application:
             raise RequestEntityTooLarge
         if self.site.health.answers(request.path):
             return self.site.health.respond(request)
+        features = self.features
+        for precede in features.preceding:
+            answer = precede(request)
+            if answer is not None:
+                return answer
+        if features.surrounding:
+            return _around(features.surrounding, environ, partial(self._handle, request, environ))
+        return self._handle(request, environ)
+
+    def _handle(self, request: Request, environ: WSGIEnvironment) -> WSGIApplication:
         steps = self._chain.steps
         if steps:
             return self._surrounded(steps, request, environ)
@@ -190,6 +200,16 @@ class Application:
 
     def _is_debugging(self) -> bool:
         return self.site.debug
+
+
+def _around(
+    surrounding: tuple[Callable[[WSGIEnvironment, Callable[[], Any]], Any], ...],
+    environ: WSGIEnvironment,
+    proceed: Callable[[], WSGIApplication],
+) -> WSGIApplication:
+    for surround_one in reversed(surrounding):
+        proceed = partial(surround_one, environ, proceed)
+    return proceed()
 
 
 def _checked(response: Any, whose: str) -> WSGIApplication:

@@ -1,0 +1,56 @@
+"""All options of an interface's section: their keys, and the features that they switch on.
+
+An option that changes how requests are answered is a frozen dataclass in a module of its own::
+
+    @dataclass(frozen=True)
+    class Cors:
+        KEYS: ClassVar[tuple[str, ...]] = ('cors',)
+
+        @classmethod
+        def from_config(cls, view: ConfigView) -> Cors | None:  # None: it is off
+
+        def features(self) -> Features:
+
+It is added to `_SWITCHED`, in the order in which requests meet the options.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import ClassVar, Final, Protocol
+
+from lymph.config import ConfigView
+from lymph.web._answering.features import Features
+from lymph.web._http.limits import Limits
+from lymph.web._options.listening import Listening
+
+__all__ = ['KEYS', 'features_from']
+
+
+class _Option(Protocol):
+    KEYS: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def from_config(cls, view: ConfigView) -> _Option | None:
+        """Return the option as configured, None if it is off."""
+
+    def features(self) -> Features:
+        """Return what the option does with each request."""
+
+
+_SWITCHED: Final[tuple[type[_Option], ...]] = ()
+
+#: the keys that lymph reads; other keys belong to the author of the interface
+KEYS: Final[tuple[str, ...]] = (
+    'debug',
+    'healthcheck',
+    *Listening.KEYS,
+    *(field.name for field in fields(Limits)),
+    *(key for option in _SWITCHED for key in option.KEYS),
+)
+
+
+def features_from(view: ConfigView) -> Features:
+    """Return the features that a section switches on. Raises ConfigurationError."""
+    found = [option.from_config(view) for option in _SWITCHED]
+    return Features.merged(each.features() for each in found if each is not None)
