@@ -11,6 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound, Unauthorized
 from lymph.exceptions import (
     ConnectionLost,
     EmitFailure,
+    Expired,
     Failed,
     LookupFailure,
     NotConnected,
@@ -47,6 +48,36 @@ def test_error_has_its_status_and_hides_its_text(error, status):
     response = answer(error)
     assert response.status_code == status
     assert str(error) not in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ('error', 'status', 'seconds'),
+    [
+        (NotConnected('tcp://10.0.0.1:1'), 503, '5'),
+        (LookupFailure('no instance of echo'), 503, '5'),
+        (EmitFailure('no broker'), 503, '5'),
+        (Refused('full', 'overloaded'), 503, '1'),
+        (Refused('not yet', 'starting'), 503, '1'),
+        (Refused('no longer', 'draining'), 503, '1'),
+        (Refused('not here', 'unknown_interface'), 503, '1'),
+        (Refused('not this one', 'unknown_version'), 503, '1'),
+        (Refused('never', 'unknown_method'), 503, None),
+        (Refused('never', 'forbidden'), 503, None),
+        (Refused('newer', 'a reason of a later version'), 503, None),
+        (Refused('odd', ['overloaded']), 503, None),
+        (Refused('late', 'expired'), 504, None),
+        (Expired('no time left for the call'), 504, None),
+        (Timeout('no reply'), 504, None),
+        (ConnectionLost('gone'), 502, None),
+        (Failed('it raised'), 502, None),
+    ],
+)
+@pytest.mark.parametrize('accept', ['application/json', 'text/html'])
+def test_answer_tells_when_to_repeat_a_request_that_may_succeed_then(
+    error, status, seconds, accept
+):
+    response = answer(error, accept)
+    assert (response.status_code, response.headers.get('Retry-After')) == (status, seconds)
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,7 @@ def test_status_of_a_refusal_by_an_interceptor_follows_from_its_reason(
     watch(refuse)
     response = get('/hello/you')
     assert (response.status_code, response.json['message']) == (status, 'not you')
+    assert ('Retry-After' in response.headers) == (status == 503)
     assert site.called == site.reported == []
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
@@ -24,17 +24,56 @@ from lymph.web._http.opening import AnswerError, check_field
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ['Problem', 'error_response', 'problem_of']
+__all__ = ['RETRY_AFTER', 'Problem', 'error_response', 'problem_of']
 
-# The first that fits. A declared error that nobody handled is a fault of the handler, hence 500.
-_STATUSES: tuple[tuple[type[BaseException], int, str], ...] = (
-    (NotSent, 503, 'A service that this one depends on is not available.'),
-    (Refused, 503, 'A service that this one depends on refused the call.'),
-    (EmitFailure, 503, 'The event system is not available.'),
-    (Timeout, 504, 'A service that this one depends on did not answer in time.'),
-    (RemoteError, 500, 'The server failed to answer this request.'),
-    (RpcError, 502, 'A service that this one depends on failed.'),
-    (BaseException, 500, 'The server failed to answer this request.'),
+_OVERLOADED = 'A service that this one depends on is overloaded.'
+_REFUSED = 'A service that this one depends on refused the call.'
+_MISSING = 'A service that this one depends on is not available.'
+_LATE = 'A service that this one depends on did not answer in time.'
+
+#: seconds after which to repeat a request that was refused for one of these reasons: as long as
+#: other requests take to end, or other instances to be found
+RETRY_AFTER: Final[dict[str, int]] = {
+    'overloaded': 1,
+    'starting': 1,
+    'draining': 1,
+    'unknown_interface': 1,
+    'unknown_version': 1,
+}
+_REPAIR = 5  # seconds: something has to be started first, or a connection to be made
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    status: int
+    message: str
+    retry_after: int | None = None  # seconds
+
+
+# The first that fits; `_of_refusal` is about a Refused. A declared error that nobody handled is a
+# fault of the handler, hence 500.
+#
+# ===========================================  ======  ===========
+# error that escapes from the handler          status  Retry-After
+# ===========================================  ======  ===========
+# Timeout, and Expired before it was sent      504     -
+# Refused: expired                             504     -
+# Refused: overloaded, starting, draining,     503     1 s
+#     unknown_interface, unknown_version
+# Refused: others                              503     -
+# LookupFailure, NotConnected, NotSent         503     5 s
+# EmitFailure                                  503     5 s
+# RemoteError                                  500     -
+# ConnectionLost, Failed, other RpcError       502     -
+# any other exception                          500     -
+# ===========================================  ======  ===========
+_OUTCOMES: tuple[tuple[type[BaseException], _Outcome], ...] = (
+    (Timeout, _Outcome(504, _LATE)),
+    (NotSent, _Outcome(503, _MISSING, _REPAIR)),
+    (EmitFailure, _Outcome(503, 'The event system is not available.', _REPAIR)),
+    (RemoteError, _Outcome(500, 'The server failed to answer this request.')),
+    (RpcError, _Outcome(502, 'A service that this one depends on failed.')),
+    (BaseException, _Outcome(500, 'The server failed to answer this request.')),
 )
 
 
@@ -57,10 +96,9 @@ def problem_of(error: BaseException, debug: bool = False) -> Problem:
     """Return what a client learns about `error`, with its traceback if `debug` is true."""
     if isinstance(error, HTTPException):
         return _http_problem(error)
-    status, message = next(
-        (status, text) for kind, status, text in _STATUSES if isinstance(error, kind)
-    )
-    problem = Problem(status, message)
+    outcome = _outcome(error)
+    headers = () if outcome.retry_after is None else (('Retry-After', str(outcome.retry_after)),)
+    problem = Problem(outcome.status, outcome.message, headers)
     if debug:
         problem = replace(problem, traceback=traceback_text(error).splitlines())
     return problem
@@ -76,6 +114,20 @@ def error_response(problem: Problem, environ: WSGIEnvironment, trace_id: str) ->
     response = Response(body.encode(errors='backslashreplace'), problem.status, mimetype=mimetype)
     response.headers.extend(problem.headers)
     return response
+
+
+def _outcome(error: BaseException) -> _Outcome:
+    if isinstance(error, Refused):
+        return _of_refusal(error.reason)
+    return next(outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))
+
+
+def _of_refusal(reason: object) -> _Outcome:
+    if reason == 'expired':
+        return _Outcome(504, _LATE)
+    # a peer may send any reason, an interceptor any object
+    seconds = RETRY_AFTER.get(reason) if isinstance(reason, str) else None
+    return _Outcome(503, _OVERLOADED if reason == 'overloaded' else _REFUSED, seconds)
 
 
 def _http_problem(error: HTTPException) -> Problem:

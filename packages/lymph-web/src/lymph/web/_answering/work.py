@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
@@ -14,6 +14,7 @@ from lymph.core._work.headers import FIXED, Headers
 from lymph.core.failures import error_text
 from lymph.core.interceptors import Work
 from lymph.exceptions import Refused
+from lymph.web._answering.errors import RETRY_AFTER
 from lymph.web._answering.faults import TRACE_HEADER
 from lymph.web._http.opening import AnswerError, check_field
 
@@ -105,6 +106,10 @@ class Fields(Headers):
 def refusal(error: Refused) -> HTTPException:
     """Return the answer to a request that an interceptor has refused."""
     description = printable(error_text(error), _TEXT)
+    reason: object = error.reason
+    status = _STATUSES.get(reason, 403) if isinstance(reason, str) else 403
+    if status == 503:
+        return ServiceUnavailable(description, retry_after=RETRY_AFTER.get(error.reason))
     response = HTTPException(description)
-    response.code = _STATUSES.get(error.reason, 403)
+    response.code = status
     return response
