@@ -50,6 +50,8 @@ begins with an underscore are caught in the file that defines them, and are not 
     │   └── ClientGone              web           the client left, or does not read its answer
     ├── AnswerError                 web           an application's answer cannot be sent as HTTP
     ├── HeadError                   web           the head of a request is refused with a status
+    ├── TlsError                    web           a client does not speak TLS, or violates it
+    ├── CertificateError            web           a certificate or its key cannot be used
     ├── ChunkError                  web           a chunked body is malformed
     ├── OperationFailed             cli           exit code 1, and its text as one line on stderr
     ├── CodeFailed                  cli           code that the configuration names raised
