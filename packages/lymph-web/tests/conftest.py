@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import werkzeug.test
 from gevent import socket
 
+from lymph.config import Configuration
+from lymph.core.assembly import build_container
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._http.limits import Limits
 from lymph.web._http.server import WebServer
@@ -102,3 +106,51 @@ def connect() -> Iterator[Callable[[WebServer], Client]]:
     yield open
     for client in clients:
         client.close()
+
+
+class Started:
+    """An interface of a running container: over a socket, and as WebServiceTestCase asks it."""
+
+    def __init__(self, interface: Any) -> None:
+        self.interface = interface
+        self.client = werkzeug.test.Client(interface.application)
+        self.port = interface.http_port
+
+
+@pytest.fixture
+def start_interface(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Started]]:
+    """Return a function that runs a class with the keys of its section, and other interfaces.
+
+    `sections` are more sections of the configuration.
+    """
+    containers = []
+
+    def named(cls: type) -> str:
+        # the folder of the tests has a dash in its name, which no reference can have
+        monkeypatch.setitem(sys.modules, 'served_by_a_test', sys.modules[cls.__module__])
+        return f'served_by_a_test:{cls.__qualname__}'
+
+    def start(cls: type, keys: Any = None, *others: type, **sections: Any) -> Started:
+        container = build_container(
+            Configuration(
+                {
+                    'container': {
+                        'registry': {'class': 'static'},
+                        'events': {'class': 'null'},
+                        'rpc': {'transport': 'memory'},
+                    },
+                    'interfaces': {
+                        'web': {**(keys or {}), 'class': named(cls)},
+                        **{other.__name__.lower(): {'class': named(other)} for other in others},
+                    },
+                    **sections,
+                }
+            )
+        )
+        containers.append(container)
+        container.start()
+        return Started(container.interfaces[0])
+
+    yield start
+    for container in containers:
+        container.stop()

@@ -10,6 +10,7 @@ logging         in the form of `logging.config.dictConfig`
 instances       what a node runs
 sockets         listening sockets that a node makes
 debug           the backdoor of an instance
+tracing         the header fields of HTTP requests and answers that have a trace id
 ==============  ====================================================================================
 
 Any other section belongs to the user, unless its name is close to one of these, or is the name of a
@@ -33,6 +34,7 @@ SECTIONS = (
     'logging',
     'plugins',
     'sockets',
+    'tracing',
 )
 #: Names that are wrong at the top level, and where they belong.
 _MISPLACED = {

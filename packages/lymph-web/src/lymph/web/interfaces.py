@@ -35,6 +35,7 @@ from lymph.web._http.limits import Limits
 from lymph.web._http.server import WebServer
 from lymph.web._options.collected import KEYS, features_from
 from lymph.web._options.listening import Listening
+from lymph.web._tracing.identifying import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,6 +129,7 @@ class WebServiceInterface(Interface):
             self._is_draining,
             self._faults.log_check_failure,
         )
+        self._faults.tracing = Tracing.from_config(view.root.view('tracing'))
         self._own_application.features = features_from(view)
 
     def is_healthy(self) -> bool:

@@ -16,7 +16,7 @@ from lymph.config.sections import check_sections
 
 __all__ = ['SHARED', 'load_configuration', 'load_node_configuration', 'node_files']
 
-SHARED = ('components', 'container', 'dependencies', 'logging', 'plugins')
+SHARED = ('components', 'container', 'dependencies', 'logging', 'plugins', 'tracing')
 
 _DEFAULT = '.lymph.yml'
 

@@ -1,7 +1,7 @@
 """The WSGI application of an interface: each request gets exactly one answer.
 
 Each request runs in its own context (`contextvars`), also under another server and in tests. Its
-trace id comes from the client's ``X-Trace-Id``, or is new, and is sent back with the answer.
+trace id comes from the client, or is new, and is sent back with the answer; see `Tracing`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,16 @@ from lymph.core.failures import Killed, error_line
 from lymph.exceptions import Refused
 from lymph.web._answering.access import log_request
 from lymph.web._answering.answers import HandlerAnswer
-from lymph.web._answering.faults import (
-    TRACE_HEADER,
-    TRACE_KEY,
-    AnswerAborted,
-    ErrorAnswers,
-    trace_id_of,
-)
+from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
 from lymph.web._answering.features import Features
 from lymph.web._answering.health import Health
 from lymph.web._answering.work import HttpWork, refusal
+from lymph.web._tracing.identifying import TRACE_KEY, TRACEPARENT_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ['TRACE_HEADER', 'Application', 'Site']
+__all__ = ['Application', 'Site']
 
 _ADDED = 'lymph.reply_headers'  # of the answer, in the WSGI environment of its request
 
@@ -84,17 +79,20 @@ class Application:
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.monotonic()
-        features = self.features
+        features, tracing = self.features, self.faults.tracing
         for arrive in features.arriving:
             arrive(environ)
-        trace_id = environ[TRACE_KEY] = trace.set_id(trace_id_of(environ))
+        trace_id = environ[TRACE_KEY] = trace.set_id(tracing.id_of(environ))
 
         def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             self._log(environ, status, time.monotonic() - started)
             added = environ.get(_ADDED, {})
-            own = {TRACE_HEADER.lower(), *map(str.lower, added)}
+            own = {*tracing.answered, *map(str.lower, added)}
             fields = [field for field in headers if field[0].lower() not in own]
-            fields = [*fields, *added.items(), (TRACE_HEADER, trace_id)]
+            fields += [field for field in added.items() if field[0].lower() not in tracing.answered]
+            fields.append((tracing.response_header, trace_id))
+            if TRACEPARENT_KEY in environ:
+                fields.append(('traceparent', environ[TRACEPARENT_KEY]))
             for finish in features.finishing:
                 finish(environ, status, fields)
             return start_response(status, fields, exc_info)

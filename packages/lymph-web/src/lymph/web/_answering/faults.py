@@ -19,24 +19,20 @@ from lymph.core.failures import Killed, error_line, error_name
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.exceptions import LymphError, RemoteError, RpcError
 from lymph.web._answering.errors import Problem, error_response, problem_of
+from lymph.web._tracing.identifying import Tracing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = [
-    'TRACE_HEADER',
-    'TRACE_KEY',
     'AnswerAborted',
     'ClientGone',
     'ErrorAnswers',
     'path_of',
-    'trace_id_of',
 ]
 
 logger = logging.getLogger(__name__)
 
-TRACE_HEADER = 'X-Trace-Id'
-TRACE_KEY = 'lymph.trace_id'  # of a request, in its WSGI environment
 _EXPECTED = (HTTPException, RpcError)
 _SHOWN = 200  # characters of a path in the log
 
@@ -61,6 +57,8 @@ class ErrorAnswers:
         report: Callable[[BaseException], None] | None = None,
         debug: Callable[[], bool] = bool,
     ) -> None:
+        #: set when the interface is configured
+        self.tracing = Tracing()
         self._report = report
         self._debug = debug
         self._log = LimitedLog(logger)
@@ -72,9 +70,9 @@ class ErrorAnswers:
         """
         if not issubclass(type(error), (HTTPException, AnswerAborted)):
             self.log_and_report(error, environ)
-        trace_id = trace_id_of(environ)
+        trace_id = self.tracing.id_of(environ)
         response = error_response(self._problem(error), environ, trace_id)
-        response.headers[TRACE_HEADER] = trace_id
+        response.headers[self.tracing.response_header] = trace_id
         return response
 
     def log_and_report(self, error: BaseException, environ: WSGIEnvironment) -> None:
@@ -88,7 +86,7 @@ class ErrorAnswers:
         if self._report is not None:
             # the server calls this as well, outside of the context of the request
             context = contextvars.copy_context()
-            context.run(trace.set_id, trace_id_of(environ))
+            context.run(trace.set_id, self.tracing.id_of(environ))
             try:
                 context.run(self._report, error)
             except Killed:
@@ -120,11 +118,3 @@ def path_of(environ: WSGIEnvironment) -> str:
     """Return the path of a request, cut and made printable for the log."""
     path = environ.get('PATH_INFO', '')
     return printable(path[:_SHOWN].encode('latin-1', 'replace').decode(errors='replace'), _SHOWN)
-
-
-def trace_id_of(environ: WSGIEnvironment) -> str:
-    """Return the trace id of a request: what was set, what the client sent, or a new one."""
-    for id in (environ.get(TRACE_KEY), environ.get('HTTP_X_TRACE_ID')):
-        if trace.is_valid(id):
-            return str(id)
-    return trace.new_id()

@@ -15,15 +15,15 @@ from lymph.core.failures import error_text
 from lymph.core.interceptors import Work
 from lymph.exceptions import Refused
 from lymph.web._answering.errors import RETRY_AFTER
-from lymph.web._answering.faults import TRACE_HEADER
 from lymph.web._http.opening import AnswerError, check_field
+from lymph.web._tracing.identifying import TRACE_HEADER
 
 __all__ = ['Fields', 'HttpWork', 'Routing', 'refusal']
 
 _TEXT = 2000  # characters of a refusal
 
 _OF_THE_SERVER: Final = frozenset(
-    {'connection', 'content-length', 'transfer-encoding', TRACE_HEADER.lower()}
+    {'connection', 'content-length', 'traceparent', 'transfer-encoding', TRACE_HEADER.lower()}
 )
 
 #: the status for each reason to refuse a request; 403 for others
