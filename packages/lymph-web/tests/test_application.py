@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
+import re
 
 import gevent
 import pytest
@@ -399,4 +400,14 @@ def test_requests_are_logged_except_health_checks(client, caplog):
     with caplog.at_level(logging.INFO, 'lymph.web.access'):
         client.get('/hello/you/')
         client.get('/_health/')
-    assert [r.getMessage().split(' in ')[0] for r in caplog.records] == ['- GET /hello/you/ 200']
+    [line] = [record.getMessage() for record in caplog.records]
+    assert re.fullmatch(r'- GET /hello/you/ 200 in \d+\.\d ms, 10 bytes', line)
+
+
+def test_access_log_has_no_bytes_where_no_body_or_an_unknown_one_is_sent(client, site, caplog):
+    site.answer = Response(iter(['several', 'parts']))
+    with caplog.at_level(logging.INFO, 'lymph.web.access'):
+        client.head('/hello/you/')
+        client.get('/given')
+    assert all(record.getMessage().endswith(' ms') for record in caplog.records)
+    assert len(caplog.records) == 2

@@ -27,6 +27,7 @@ from lymph.core.options import refuse_near_misses
 from lymph.core.resources import unit
 from lymph.core.settings import ContainerSettings
 from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
+from lymph.web._answering.access import flush_access_log
 from lymph.web._answering.application import Application
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._answering.health import Health
@@ -192,6 +193,7 @@ class WebServiceInterface(Interface):
         self.on_drain(0)
         super().on_stop()
         self._faults.close()
+        flush_access_log()
 
     def report_error(self, error: BaseException) -> None:
         """Pass an error that a method raised to the error hook."""

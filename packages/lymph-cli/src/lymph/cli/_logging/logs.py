@@ -30,6 +30,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from lymph.cli._logging.line_handlers import ConsoleHandler, LogfileHandler, count_of
 from lymph.cli._logging.log_lines import JsonFormatter, TraceFormatter
 from lymph.cli._logging.logging_section import check_logging, place_of
 from lymph.cli._program.hub_errors import log_hub_errors
@@ -91,7 +92,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _use_own_formatter(formatters: object) -> None:
     for formatter in formatters.values() if isinstance(formatters, dict) else ():
         if isinstance(formatter, dict) and '()' not in formatter:
-            formatter.setdefault('class', f'{TraceFormatter.__module__}.{TraceFormatter.__name__}')
+            formatter.setdefault('class', _path(TraceFormatter))
 
 
 def _handlers() -> Iterator[logging.Handler]:
@@ -125,19 +126,22 @@ class _Failing:
         if not isinstance(error, OSError):
             self._others(record)  # the code that logs is wrong, not the file
             return
-        self._lost += 1
+        self._lost += count_of(record)
         if self._reminder.due(time.monotonic()):
             reason = error.strerror or error_line(error)
             say(f'cannot write the log to {self._name}: {reason}; records lost: {self._lost}')
 
 
+def _path(cls: type) -> str:
+    return f'{cls.__module__}.{cls.__name__}'
+
+
 def _defaults(level: str, logfile: str | None) -> dict[str, Any]:
     if logfile is None:
-        console = {'class': 'logging.StreamHandler', 'stream': 'ext://sys.stderr'}
+        console = {'class': _path(ConsoleHandler), 'stream': 'ext://sys.stderr'}
     else:
-        # Opens the file again when a log rotation has moved it away.
         console = {
-            'class': 'logging.handlers.WatchedFileHandler',
+            'class': _path(LogfileHandler),
             'filename': logfile,
             'encoding': 'utf-8',
         }

@@ -22,8 +22,9 @@ from typing import Any, Final
 from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core.failures import Killed, described, error_name, traceback_text
+from lymph.core.monitoring.plain_lines import LineHandler
 
-__all__ = ['LogStreamHandler', 'message_of', 'record_facts']
+__all__ = ['LogStreamHandler', 'line_facts', 'message_of', 'record_facts']
 
 _LONGEST: Final = 10_000  # characters
 _TRACEBACK: Final = 50_000
@@ -34,11 +35,20 @@ Follower = Callable[[dict[str, Any]], object]
 _followers: tuple[Follower, ...] = ()
 
 
-class LogStreamHandler(logging.Handler):
+class LogStreamHandler(LineHandler):
     """Passes the facts of each record to all followers of this process's log.
 
     Without followers it does nothing. It never waits, and raises nothing but `Killed`.
     """
+
+    def takes_lines(self) -> bool:
+        """Return whether there is nobody to pass records to."""
+        return not _followers
+
+    def take_line(
+        self, created: float, level: int, logger: str, trace_id: str | None, message: str
+    ) -> None:
+        """Do nothing."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass the facts of a record to all followers."""
@@ -71,20 +81,28 @@ class LogStreamHandler(logging.Handler):
 
 def record_facts(record: logging.LogRecord) -> dict[str, Any]:
     """Return the facts of a record; see the table above."""
-    facts: dict[str, Any] = {
-        'time': record.created,
-        'level': printable(str(record.levelname), _LONGEST),
-        'levelno': record.levelno,
-        'logger': printable(str(record.name), _LONGEST),
-        'message': _encodable(message_of(record)[:_LONGEST]),
-        'trace_id': trace.get_id(),
-    }
+    level, name, message = str(record.levelname), str(record.name), message_of(record)
+    facts = line_facts(record.created, level, record.levelno, name, trace.get_id(), message)
     exception = record.exc_text
     if exception is None and record.exc_info and record.exc_info[1] is not None:
         exception = traceback_text(record.exc_info[1])
     if exception or record.stack_info:
         facts['exception'] = _encodable((exception or record.stack_info or '')[-_TRACEBACK:])
     return facts
+
+
+def line_facts(
+    created: float, level: str, levelno: int, logger: str, trace_id: str | None, message: str
+) -> dict[str, Any]:
+    """Return the facts of a record without an exception."""
+    return {
+        'time': created,
+        'level': printable(level, _LONGEST),
+        'levelno': levelno,
+        'logger': printable(logger, _LONGEST),
+        'message': _encodable(message[:_LONGEST]),
+        'trace_id': trace_id,
+    }
 
 
 def message_of(record: logging.LogRecord) -> str:

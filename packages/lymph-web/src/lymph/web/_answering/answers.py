@@ -39,6 +39,11 @@ class HandlerAnswer:
         """Whether the server has got status and header fields."""
         return self._write is not None
 
+    @property
+    def length(self) -> int | None:
+        """How many bytes the body has, if the application says so."""
+        return self._opening.length
+
     def run(self, application: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call `application` and return the body of its answer.
 

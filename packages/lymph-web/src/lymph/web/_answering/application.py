@@ -7,7 +7,6 @@ trace id comes from the client, or is new, and is sent back with the answer; see
 from __future__ import annotations
 
 import contextvars
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -85,7 +84,9 @@ class Application:
         trace_id = environ[TRACE_KEY] = trace.set_id(tracing.id_of(environ))
 
         def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            self._log(environ, status, time.monotonic() - started)
+            health_check = self.site.health.answers(environ.get('PATH_INFO', ''))
+            seconds = time.monotonic() - started
+            log_request(environ, status, answer.length, seconds, trace_id, health_check)
             added = environ.get(_ADDED, {})
             own = {*tracing.answered, *map(str.lower, added)}
             fields = [field for field in headers if field[0].lower() not in own]
@@ -130,11 +131,6 @@ class Application:
         for wrap in self.features.wrapping:
             application = wrap(application, environ)
         return answer.run(application, environ)
-
-    def _log(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
-        # load balancers ask for the health every other second
-        healthy = self.site.health.answers(environ.get('PATH_INFO', ''))
-        log_request(environ, status, seconds, logging.DEBUG if healthy else logging.INFO)
 
     def _dispatch(self, environ: WSGIEnvironment) -> WSGIApplication:
         request = self.site.request_class(environ)

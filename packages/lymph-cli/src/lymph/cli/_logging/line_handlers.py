@@ -1,0 +1,131 @@
+"""Handlers that write the log, and plain lines in batches: one write for those of 0.1 s.
+
+A batch leaves 0.1 s after its first line, with `_MOST` lines, before the next record, when the
+handler is flushed, and at exit.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from lymph.cli._logging.log_lines import LineFormatter
+from lymph.core._system.threads import get_ident
+from lymph.core.monitoring.plain_lines import LineHandler
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[Any]
+else:
+    _StreamHandler = logging.StreamHandler  # Python 3.10 has no brackets for it
+
+__all__ = ['ConsoleHandler', 'LogfileHandler', 'count_of']
+
+_LATEST = 0.1  # seconds
+_MOST = 256  # lines
+
+
+def count_of(record: logging.LogRecord) -> int:
+    """Return how many lines a record stands for that a handler could not write."""
+    return record.count if isinstance(record, _Batch) else 1
+
+
+class _Batch(logging.LogRecord):
+    """Formatted lines that are written like a record; `count` is their number."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(__name__, logging.INFO, __file__, 0, '', None, None)
+        self.text = '\n'.join(lines)
+        self.count = len(lines)
+
+
+class _Batching(LineHandler):
+    """Comes before a handler of `logging` that writes the text of each record and a newline.
+
+    Create it in the thread that logs plain lines; those of other threads are written at once.
+    """
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        self._lines: deque[str] = deque()  # never replaced: any thread may append
+        self._timer: Any = None
+        self._thread = get_ident()
+        super().__init__(*args, **keywords)
+
+    def takes_lines(self) -> bool:
+        """Return whether the formatter can make lines."""
+        return isinstance(self.formatter, LineFormatter) and self.formatter.makes_lines()
+
+    def take_line(
+        self, created: float, level: int, logger: str, trace_id: str | None, message: str
+    ) -> None:
+        """Format a line, which a batch takes along."""
+        assert isinstance(self.formatter, LineFormatter)
+        self._lines.append(self.formatter.line(created, level, logger, trace_id, message))
+        if len(self._lines) >= _MOST or self._thread != get_ident():
+            self._write_now()
+        elif self._timer is None:
+            self._start_timer()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the lines that came before, then the record."""
+        self._write_lines()
+        super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        return record.text if isinstance(record, _Batch) else super().format(record)
+
+    def flush(self) -> None:
+        """Write the lines of the batch, and flush the stream."""
+        self._write_now()
+        super().flush()
+
+    def close(self) -> None:
+        """Write the lines of the batch, and close the handler."""
+        self.flush()
+        self._stop_timer()
+        super().close()
+
+    def _write_now(self) -> None:
+        self.acquire()
+        try:
+            self._write_lines()
+        finally:
+            self.release()
+
+    def _write_lines(self) -> None:
+        if self._lines:
+            super().emit(_Batch([self._lines.popleft() for _ in range(len(self._lines))]))
+
+    def _on_time(self) -> None:
+        assert self.lock is not None
+        self._stop_timer()
+        if not self.lock.acquire(blocking=False):
+            self._start_timer()  # the loop cannot wait for a thread that is logging
+            return
+        try:
+            self._write_lines()
+        finally:
+            self.lock.release()
+
+    def _start_timer(self) -> None:
+        # it must not keep a loop alive that has nothing else to do
+        self._timer = gevent.get_hub().loop.timer(_LATEST, ref=False)
+        self._timer.start(self._on_time)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
+            timer.close()
+
+
+class ConsoleHandler(_Batching, _StreamHandler):
+    """Writes to a stream."""
+
+
+class LogfileHandler(_Batching, logging.handlers.WatchedFileHandler):
+    """Writes to a file, which it opens again when a log rotation has moved it away."""
