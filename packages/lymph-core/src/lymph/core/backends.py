@@ -2,15 +2,16 @@
 
 What a registry, an event system or an HTTP server needs of the event loop and the operating system
 beyond its contract: connecting and looking up host names without blocking the loop, monotonic
-clocks, inherited sockets, rules for objects that were stopped or made before a fork, checks of
-private parts of libraries, checks of methods and their names, and the chains of interceptors that
-wrap units of work.
+clocks, work that several greenlets wait for, inherited sockets, rules for objects that were stopped
+or made before a fork, checks of private parts of libraries, checks of methods and their names, and
+the chains of interceptors that wrap units of work.
 """
 
 from __future__ import annotations
 
 from lymph.core._declaring.checking import is_reserved
 from lymph.core._loop.deadlines import Expirations
+from lymph.core._loop.flights import FlightEnded, Flights
 from lymph.core._system.blocking import in_thread
 from lymph.core._system.clocks import SteadyClock
 from lymph.core._system.connecting import create_connection
@@ -31,6 +32,8 @@ __all__ = [
     'ChainStep',
     'Chains',
     'Expirations',
+    'FlightEnded',
+    'Flights',
     'Headers',
     'SocketMismatch',
     'SteadyClock',

@@ -19,7 +19,7 @@ from lymph.serializers._codec.marking import Marker, Plainer, key_misfit, scalar
 from lymph.serializers._codec.paths import cause, explain
 from lymph.serializers._codec.unmarking import Unmarker, check_count
 
-__all__ = ['dumps', 'loads', 'plain']
+__all__ = ['dumps', 'loads', 'plain', 'unmarked']
 
 
 def dumps(value: Any) -> str:
@@ -50,6 +50,17 @@ def loads(text: str | bytes) -> Any:
     except Exception as error:
         said = cause(too_deep() if isinstance(error, RecursionError) else error)
         raise SerializationError(f'expected JSON, found {quoted(text)}: {said}') from error
+
+
+def unmarked(value: Any, depth: int = DEPTH) -> Any:
+    """Return the value that JSON types hold, marked values read, as `loads` does.
+
+    `depth` is how many containers may be inside each other. Raises SerializationError.
+    """
+    try:
+        return Unmarker().read(value, depth)
+    except Exception as error:
+        raise SerializationError(cause(error)) from error
 
 
 def plain(value: Any, depth: int = DEPTH) -> Any:

@@ -52,6 +52,7 @@ class WebHost(InterfaceHost, Protocol):
     """What an HTTP interface needs of its container beyond other interfaces."""
 
     draining: bool
+    endpoint: str | None
     worker: bool
     settings: ContainerSettings
     registry: BaseServiceRegistry

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
 
 from werkzeug.routing import Map, Rule
 
@@ -17,7 +18,17 @@ from lymph.config.suggestions import close_name
 from lymph.core._declaring.checking import is_reserved
 from lymph.core._work.forms import deferred_form
 
-__all__ = ['check_endpoints', 'check_routes']
+__all__ = ['answers', 'check_endpoints', 'check_routes']
+
+_OWN: Final[set[object]] = set()
+
+M = TypeVar('M', bound=Callable[..., Any])
+
+
+def answers(method: M) -> M:
+    """Mark a method of one of lymph's own interfaces: a `url_map` may name it."""
+    _OWN.add(method)
+    return method
 
 
 def check_endpoints(cls: type, url_map: object) -> None:
@@ -58,7 +69,7 @@ def _endpoint_problem(cls: type, name: object) -> str | None:
     method = inspect.getattr_static(cls, name, None)
     if isinstance(method, (property, functools.cached_property)):
         return f'found a {type(method).__name__}; write a plain `def`'
-    if callable(method) and is_reserved(cls, name):
+    if callable(method) and method not in _OWN and is_reserved(cls, name):
         return 'interfaces use this name themselves; give the method another one'
     problem = deferred_form(method)
     return problem and f'found {problem}'

@@ -1,0 +1,55 @@
+"""Results and problems of calls as HTTP responses (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.wrappers import Response
+
+from lymph.core import trace
+from lymph.web._gateway.problems import CallProblem
+
+__all__ = ['PROBLEM', 'problem_members', 'problem_response', 'result_response']
+
+#: the media type of problems
+PROBLEM: Final = 'application/problem+json'
+
+#: outcomes of calls are nobody's but the client's
+_FIELDS: Final = {'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff'}
+
+
+def result_response(result: Any) -> Response:
+    """Return the answer with a result of JSON types."""
+    return Response(_json(result), 200, _FIELDS, mimetype='application/json')
+
+
+def problem_response(problem: CallProblem, instance: str) -> Response:
+    """Return the answer with a problem; `instance` is the path that was asked for."""
+    members = problem_members(problem)
+    body = _json({**members, 'instance': instance})
+    response = Response(body, problem.status, _FIELDS, content_type=PROBLEM)
+    if problem.retry_after is not None:
+        response.headers['Retry-After'] = str(problem.retry_after)
+    return response
+
+
+def problem_members(problem: CallProblem) -> dict[str, Any]:
+    """Return what a client learns of a problem, as JSON types."""
+    return {
+        'type': 'about:blank',
+        'title': HTTP_STATUS_CODES.get(problem.status, 'Error'),
+        'status': problem.status,
+        'detail': problem.detail,
+        'reason': problem.reason,
+        'may_have_run': problem.may_have_run,
+        'trace_id': trace.get_id(),
+        **problem.more,
+    }
+
+
+def _json(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(',', ':'))
+    # half of a surrogate pair has no form in UTF-8, but has one in JSON
+    return text.encode(errors='backslashreplace') + b'\n'

@@ -1,0 +1,115 @@
+"""A gateway: HTTP clients call methods of services, without code for each of them.
+
+::
+
+    interfaces:
+      api:
+        class: lymph.web.gateway:Gateway
+        port: 8080
+        allow: ['shop.order', 'echo.*']
+
+``POST /api/<interface>/<method>`` with a JSON object calls a method. docs/gateway.md is the guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import gevent
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from lymph.config import ConfigView
+from lymph.core.options import refuse_unknown
+from lymph.web._answering.routes import answers
+from lymph.web._gateway.allowed import Allowed
+from lymph.web._gateway.calls import Calls
+from lymph.web._gateway.catalogue import Catalogue
+from lymph.web._gateway.descriptions import AllowedMethod
+from lymph.web._gateway.json_values import parse_json
+from lymph.web._gateway.problems import CallProblem
+from lymph.web._gateway.responses import problem_response, result_response
+from lymph.web._options.collected import KEYS
+from lymph.web.interfaces import WebHost, WebServiceInterface
+
+__all__ = ['Allowed', 'AllowedMethod', 'CallProblem', 'Catalogue', 'Gateway']
+
+
+class Gateway(WebServiceInterface):
+    """Offers methods of services to HTTP clients; the section's `allow` says which.
+
+    Its other keys are those of `WebServiceInterface`. Nothing that is not allowed can be reached.
+    """
+
+    url_map = Map(
+        [Rule('/api/<interface>/<method>', endpoint='answer_call', methods=['POST'])],
+        merge_slashes=False,
+    )
+
+    #: the keys that a gateway has beside those of every HTTP interface; all others are rejected
+    keys: ClassVar[tuple[str, ...]] = ('allow',)
+
+    allowed: Allowed
+    #: the allowed methods that exist now
+    catalogue: Catalogue
+
+    def __init__(
+        self, container: WebHost, name: str | None = None, version: str | None = None
+    ) -> None:
+        super().__init__(container, name, version)
+        self._allow(Allowed())
+
+    def apply_config(self, config: Mapping[str, Any]) -> None:
+        """Read the section. Raises ConfigurationError for unknown keys and invalid values."""
+        super().apply_config(config)
+        view = config if isinstance(config, ConfigView) else self._view_of(config)
+        refuse_unknown(view, (*self.keys, *KEYS))
+        self._allow(Allowed.from_config(view))
+
+    def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> Any:
+        """Call the allowed method ``interface.method``; return its result as JSON types.
+
+        `arguments` are JSON types, as `lymph.web._gateway.json_values.parse_json` reads them.
+        `timeout` (seconds) can only shorten what the gateway allows. Raises CallProblem.
+        """
+        return self._calls.call(name, arguments, timeout, version)
+
+    @answers
+    def answer_call(self, request: Request, interface: str, method: str) -> Response:
+        """Answer a call with its result, or with a problem."""
+        try:
+            arguments = self._arguments(request)
+            result = self.call(f'{interface}.{method}', arguments)
+        except CallProblem as problem:
+            return problem_response(problem, request.path)
+        return result_response(result)
+
+    def on_stop(self) -> None:
+        """Stop serving, and stop observing services."""
+        super().on_stop()
+        self.catalogue.close()
+        self._calls.close()
+
+    def _allow(self, allowed: Allowed) -> None:
+        self.allowed = allowed
+        self.catalogue = Catalogue(allowed, self.container, self._spawn)
+        self._calls = Calls(allowed, self.container, lambda: self.container.settings.rpc_timeout)
+
+    def _spawn(self, run: Callable[[], Any]) -> gevent.Greenlet[..., Any]:
+        greenlet: gevent.Greenlet[..., Any] = self.pool.spawn(run)
+        return greenlet
+
+    def _arguments(self, request: Request) -> Any:
+        data = request.get_data()
+        try:
+            return parse_json(data) if data else {}
+        except ValueError as error:
+            raise CallProblem(400, 'malformed', f'The body is not JSON: {error}') from None
