@@ -29,6 +29,7 @@ REFUSED = {
     'ip': (*TEXTS, 'a b', '10.0.0.256'),
     'port': (*NUMBERS, '65536', '0.5'),
     'debug': FLAGS,
+    'server_name': (*TEXTS, 'a b', 'example.com:80'),
     'wsgi_pool_size': (*COUNTED, '1000001'),
     'wsgi_pool_sise': ('5',),
     'max_header_size': COUNTED,

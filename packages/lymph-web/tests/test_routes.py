@@ -57,7 +57,13 @@ def test_rule_that_matches_its_method_is_accepted(rule):
         ),
         (Rule('/', endpoint='zzz'), r"a method 'zzz', which Site does not have$"),
         (Rule('/', endpoint='title'), "a method 'title'"),
-        (Rule('/', endpoint=len), 'a method <built-in function len>'),
+        (Rule('/', endpoint=5), r"rule '/' expects the name of a method, a callable.* found 5$"),
+        (Rule('/'), 'found None$'),
+        (Rule('/', endpoint='hello', websocket=True), 'found websocket=True, which is not served'),
+        (
+            Rule('/<name>', endpoint='hello', subdomain='api'),
+            "is for the subdomain 'api'; set server_name to the host name that it is part of",
+        ),
         (Rule('/', endpoint='hello'), r"rule '/' expects 'hello' to take \(request\): missing"),
         (Rule('/<a>', endpoint='hello'), r'to take \(request, a\): missing a required argument'),
     ],
@@ -65,6 +71,13 @@ def test_rule_that_matches_its_method_is_accepted(rule):
 def test_rule_that_does_not_match_is_an_error_that_says_what_to_do(rule, message):
     with pytest.raises(ConfigurationError, match=message):
         check_routes(Site(), Map([rule]))
+
+
+def test_rule_with_a_subdomain_is_accepted_with_a_server_name():
+    rule = Rule('/<name>', endpoint='hello', subdomain='api')
+    check_routes(Site(), Map([rule]), 'example.com')
+    hosts = Map([Rule('/<name>', endpoint='hello', host='api.example.com')], host_matching=True)
+    check_routes(Site(), hosts)
 
 
 def test_url_map_of_another_type_is_an_error():

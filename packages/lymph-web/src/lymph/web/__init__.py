@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lymph.web.handlers import RequestHandler
 from lymph.web.interfaces import WebServiceInterface
 
-__all__ = ['WebServiceInterface']
+__all__ = ['RequestHandler', 'WebServiceInterface']

@@ -32,10 +32,12 @@ from lymph.web._answering.application import Application
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._answering.health import Health
 from lymph.web._answering.routes import check_endpoints, check_routes
+from lymph.web._answering.routing import own_map
 from lymph.web._http.limits import Limits
 from lymph.web._http.server import WebServer
 from lymph.web._options.collected import KEYS, features_from
 from lymph.web._options.listening import Listening
+from lymph.web._options.server_names import read_server_name
 from lymph.web._tracing.identifying import Tracing
 
 if TYPE_CHECKING:
@@ -66,8 +68,10 @@ class WebServiceInterface(Interface):
     """An interface that answers HTTP requests beside calls and events.
 
     `url_map` maps URLs to methods: a rule's endpoint is the name of one, which is called with the
-    request and the values from the URL and returns a werkzeug Response. Subclasses that extend
-    `__init__`, `apply_config`, `on_start` or `on_stop` call those here.
+    request and the values from the URL and returns a werkzeug Response. It may also be a function,
+    or a class as in `lymph.web.handlers`. Each interface has a copy of the map of its class, to
+    which it may add rules until it starts. Subclasses that extend `__init__`, `apply_config`,
+    `on_start` or `on_stop` call those here.
 
     ======================  ========================  ==============================================
     key                     default                   meaning
@@ -75,6 +79,8 @@ class WebServiceInterface(Interface):
     ip                      container.ip              the address to listen on; what is announced
                                                       follows the rules of container.advertise
     port                    random                    the port to listen on
+    server_name             none                      the host name that subdomains in `url_map` are
+                                                      part of
     healthcheck.enabled     true                      whether the health endpoint is answered
     healthcheck.endpoint    /_health/                 its path; it comes before `url_map`
     debug                   false                     show tracebacks to clients
@@ -107,6 +113,8 @@ class WebServiceInterface(Interface):
         self, container: WebHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__(container, name, version)
+        if isinstance(getattr(type(self), 'url_map', None), Map) and 'url_map' not in vars(self):
+            self.url_map = own_map(type(self), self.url_map)
         self._own_application = self.application = Application(
             self, container.chains.of('http', self)
         )
@@ -133,6 +141,7 @@ class WebServiceInterface(Interface):
         )
         self._faults.tracing = Tracing.from_config(view.root.view('tracing'))
         self._own_application.features = features_from(view)
+        self._own_application.router.server_name = read_server_name(view)
 
     def is_healthy(self) -> bool:
         """Return whether to send requests here; subclasses override it (default: true).
@@ -140,6 +149,17 @@ class WebServiceInterface(Interface):
         It is a unit of work of its own, so that it may use resources.
         """
         return True
+
+    def url_for(
+        self, request: Request, endpoint: Any, /, *, _external: bool = False, **values: Any
+    ) -> str:
+        """Return the URL of an endpoint, as seen by the client that sent `request`.
+
+        `values` are those of the rule; others become the query string. With `_external` the URL has
+        scheme and host. Raises werkzeug's BuildError if no rule of `url_map` fits.
+        """
+        router = self._own_application.router
+        return router.build(request, endpoint, values, external=_external)
 
     @property
     def max_body_size(self) -> int:
@@ -169,7 +189,7 @@ class WebServiceInterface(Interface):
         Raises ConfigurationError if an endpoint is not a method, or the port cannot be used.
         """
         super().on_start()
-        check_routes(self, self.url_map)
+        check_routes(self, self.url_map, self._own_application.router.server_name)
         if self.container.worker:
             return
         try:

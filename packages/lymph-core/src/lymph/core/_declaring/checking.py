@@ -43,6 +43,7 @@ _OFFERED: Final = frozenset(
         'spawn',
         'subscribe',
         'unsubscribe',
+        'url_for',
     }
 )
 _ABSENT: Final = object()

@@ -25,6 +25,7 @@ from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
 from lymph.web._answering.features import Features
 from lymph.web._answering.health import Health
+from lymph.web._answering.routing import Router
 from lymph.web._answering.work import HttpWork, refusal
 from lymph.web._tracing.identifying import TRACE_KEY, TRACEPARENT_KEY
 
@@ -68,6 +69,7 @@ class Application:
         self.site = site
         #: what is done with each request besides; set when the interface is configured
         self.features = Features()
+        self.router = Router(site)
         self._chain = Chain() if chain is None else chain
         #: logs and reports errors, also for the server that runs this application
         self.faults = ErrorAnswers(self._report, self._is_debugging)
@@ -153,14 +155,14 @@ class Application:
         steps = self._chain.steps
         if steps:
             return self._surrounded(steps, request, environ)
-        endpoint, arguments = self.site.url_map.bind_to_environ(request.environ).match()
+        endpoint, arguments = self.router.match(request)
         return self._respond(endpoint, request, arguments)
 
     def _surrounded(
         self, steps: tuple[ChainStep, ...], request: Request, environ: WSGIEnvironment
     ) -> WSGIApplication:
         """Answer a request inside its interceptors."""
-        work = HttpWork(self.site, request)
+        work = HttpWork(self.router, request)
         environ[_ADDED] = work.reply_headers
         try:
             answer = surround(steps, work, partial(self._respond_to, work))
@@ -172,22 +174,24 @@ class Application:
         return _checked(answer, f'the interceptors of {self.site.name}')
 
     def _respond_to(self, work: HttpWork) -> WSGIApplication:
-        if work.endpoint is None:
-            assert work.failure is not None
+        if work.failure is not None:
             raise work.failure
         work.entered = True
         return self._respond(work.endpoint, work.request, work.arguments)
 
     def _respond(
-        self, endpoint: str, request: Request, arguments: Mapping[str, Any]
+        self, endpoint: Any, request: Request, arguments: Mapping[str, Any]
     ) -> WSGIApplication:
         return self._chain.enter(self._call, endpoint, request, arguments)
 
     def _call(
-        self, endpoint: str, request: Request, arguments: Mapping[str, Any]
+        self, endpoint: Any, request: Request, arguments: Mapping[str, Any]
     ) -> WSGIApplication:
-        response = getattr(self.site, endpoint)(request, **arguments)
-        return _checked(response, f'{type(self.site).__name__}.{endpoint}')
+        response = self.router.find(endpoint, request)(request, **arguments)
+        if callable(response):
+            return response  # type: ignore[no-any-return]
+        name = self.router.name(endpoint, request)
+        return _checked(response, f'{type(self.site).__name__}.{name}')
 
     def _report(self, error: BaseException) -> None:
         self.site.report_error(error)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
-from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
 from lymph.config.printable import printable, quoted
@@ -15,10 +14,11 @@ from lymph.core.failures import error_text
 from lymph.core.interceptors import Work
 from lymph.exceptions import Refused
 from lymph.web._answering.errors import RETRY_AFTER
+from lymph.web._answering.routing import Router
 from lymph.web._http.opening import AnswerError, check_field
 from lymph.web._tracing.identifying import TRACE_HEADER
 
-__all__ = ['Fields', 'HttpWork', 'Routing', 'refusal']
+__all__ = ['Fields', 'HttpWork', 'refusal']
 
 _TEXT = 2000  # characters of a refusal
 
@@ -40,37 +40,34 @@ _STATUSES: Final[dict[str, int]] = {
 }
 
 
-class Routing(Protocol):
-    """What has the URLs of an interface."""
-
-    name: str
-    url_map: Map
-
-
 class HttpWork(Work):
     """A request, as the interceptors of an HTTP interface see it.
 
-    `name` is the method that answers, ``interface.method``. If the URL names none, it is the
-    interface, and `failure` is raised instead of calling a method: an error or a redirect.
-    `arguments` are the values from the URL.
+    `name` is what answers: ``interface.method``, ``interface.function``, or of a handler class
+    ``interface.Class.get``. If the request matches none, it is the interface, and `failure` is
+    raised instead of calling a method: an error or a redirect. `arguments` are the values from the
+    URL.
     """
 
     #: whether the method was called
     entered = False
 
-    def __init__(self, site: Routing, request: Request) -> None:
-        self.endpoint: str | None = None
+    def __init__(self, router: Router, request: Request) -> None:
+        self.endpoint: Any = None
         self.failure: HTTPException | None = None
         arguments: dict[str, Any] = {}
+        name = router.site.name
         try:
-            self.endpoint, found = site.url_map.bind_to_environ(request.environ).match()
-            arguments = dict(found)
+            endpoint, found = router.match(request)
+            name = f'{name}.{router.name(endpoint, request)}'
         except HTTPException as error:
             self.failure = error
-        name = site.name if self.endpoint is None else f'{site.name}.{self.endpoint}'
+        else:
+            self.endpoint = endpoint
+            arguments = dict(found)
         super().__init__('http', name)
         self.arguments = arguments
-        self.interface = site.name
+        self.interface = router.site.name
         self.peer = request.remote_addr
         self.trace_id = trace.get_id()
         self.request = request

@@ -22,6 +22,7 @@ from typing import ClassVar, Final, Protocol
 from lymph.config import ConfigView
 from lymph.web._answering.features import Features
 from lymph.web._http.limits import Limits
+from lymph.web._options import server_names
 from lymph.web._options.listening import Listening
 
 __all__ = ['KEYS', 'features_from']
@@ -45,6 +46,7 @@ KEYS: Final[tuple[str, ...]] = (
     'debug',
     'healthcheck',
     *Listening.KEYS,
+    server_names.KEY,
     *(field.name for field in fields(Limits)),
     *(key for option in _SWITCHED for key in option.KEYS),
 )

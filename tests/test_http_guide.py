@@ -1,0 +1,66 @@
+"""The examples of docs/http.md do what the guide says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+
+from lymph.core.container import ServiceContainer
+from lymph.core.settings import ContainerSettings
+from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.null import NullEventSystem
+
+GUIDE = (Path(__file__).parents[1] / 'docs' / 'http.md').read_text()
+BLOCKS = re.findall(r'^```python\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope='module')
+def names() -> dict[str, Any]:
+    """The names that the blocks define, one after another."""
+    found: dict[str, Any] = {'__name__': 'http_guide'}
+    for block in BLOCKS:
+        exec(compile(block, 'http.md', 'exec', dont_inherit=True), found)
+    return found
+
+
+@pytest.fixture
+def client(names: dict[str, Any]) -> Iterator[Any]:
+    """Return a function that makes a client for an interface of the guide."""
+    container = ServiceContainer(
+        MemoryTransport(network=MemoryNetwork()),
+        StaticServiceRegistryHub().create_registry(),
+        NullEventSystem(),
+        ContainerSettings(),
+    )
+
+    def client(name: str, **section: Any) -> Client:
+        interface = container.install_interface(names[name], name.lower(), None, section)
+        return Client(interface.application)
+
+    yield client
+    container.stop()
+
+
+def test_pages_of_the_first_example_are_answered(client):
+    library = client('Library')
+    assert library.get('/').text == '/books/1'
+    assert library.get('/search/mm').text == 'Emma'
+    assert library.post('/search/mm').status_code == 405
+    assert library.get('/books/1').text == 'Emma'
+    answer = library.put('/books/2', data='Persuasion')
+    assert (answer.status_code, answer.location) == (204, '/books/2')
+    assert library.get('/books/2').text == 'Persuasion'
+    assert library.get('/books/3').json['message'] == 'no book 3'
+    assert library.options('/books/1').headers['Allow'] == 'GET, HEAD, PUT, OPTIONS'
+
+
+def test_subclass_has_the_rules_of_its_base_and_its_own(client):
+    archive = client('Archive')
+    assert archive.get('/old').text == 'before 1900'
+    assert archive.get('/search/mm').text == 'Emma'
