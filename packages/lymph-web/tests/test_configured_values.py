@@ -39,6 +39,8 @@ REFUSED = {
     'idle_timeout': SECONDS,
     'stall_timeout': SECONDS,
     'body_timeout': SECONDS,
+    'trusted_proxies': ('5', 'x', 'true', '{a: 1}', '[1]', '[x]', '[""]', '[[a]]', '[10.0.0.1/8]'),
+    'proxy_headers': ('5', 'Forwarded', '[Forwarded]'),  # without trusted_proxies
     'healthcheck': ('5', 'x', '[1]', 'true'),
     'healthcheck.enabled': FLAGS,
     'healthcheck.endpoint': (*TEXTS, 'up'),

@@ -24,6 +24,7 @@ from lymph.web._answering.features import Features
 from lymph.web._http.limits import Limits
 from lymph.web._options import server_names
 from lymph.web._options.listening import Listening
+from lymph.web._options.proxies import TrustedProxies
 
 __all__ = ['KEYS', 'features_from']
 
@@ -39,7 +40,7 @@ class _Option(Protocol):
         """Return what the option does with each request."""
 
 
-_SWITCHED: Final[tuple[type[_Option], ...]] = ()
+_SWITCHED: Final[tuple[type[_Option], ...]] = (TrustedProxies,)
 
 #: the keys that lymph reads; other keys belong to the author of the interface
 KEYS: Final[tuple[str, ...]] = (
