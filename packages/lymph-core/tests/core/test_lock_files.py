@@ -18,6 +18,7 @@ from lymph.core._system.lock_files import (
     FileMutex,
     LockFile,
     is_locked,
+    locked_folder,
     owner_state,
     remove_dead,
 )
@@ -212,3 +213,12 @@ def test_file_system_that_grants_every_lock_is_rejected(tmp_path, monkeypatch):
     with pytest.raises(OSError, match='does not keep locks; use a local one'):
         LockFile(tmp_path / 'lock')
     assert list(tmp_path.iterdir()) == []
+
+
+def test_locked_folder_excludes_others_for_a_time_and_leaves_nothing_behind(tmp_path):
+    with locked_folder(tmp_path):
+        with pytest.raises(OSError, match='keeps its folder locked'), locked_folder(tmp_path, 0.02):
+            pass
+        assert list(tmp_path.iterdir()) == []
+    with locked_folder(tmp_path, 0):
+        pass

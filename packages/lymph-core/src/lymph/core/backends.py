@@ -16,7 +16,8 @@ from lymph.core._system.blocking import in_thread
 from lymph.core._system.clocks import SteadyClock
 from lymph.core._system.connecting import create_connection
 from lymph.core._system.forks import abandon_in_children
-from lymph.core._system.inherited import SocketMismatch, adopt, misdirected
+from lymph.core._system.inherited import SocketMismatch, adopt, adopt_file, misdirected
+from lymph.core._system.lock_files import locked_folder
 from lymph.core._system.private_parts import as_expected, assigns, takes
 from lymph.core._system.refusals import Availability, made_before_fork
 from lymph.core._system.resolving import resolver
@@ -39,6 +40,7 @@ __all__ = [
     'SteadyClock',
     'abandon_in_children',
     'adopt',
+    'adopt_file',
     'as_expected',
     'assigns',
     'create_connection',
@@ -46,6 +48,7 @@ __all__ = [
     'get_ident',
     'in_thread',
     'is_reserved',
+    'locked_folder',
     'made_before_fork',
     'misdirected',
     'resolver',

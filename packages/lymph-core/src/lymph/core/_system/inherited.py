@@ -26,6 +26,7 @@ from weakref import WeakValueDictionary
 
 from gevent.monkey import get_original
 
+from lymph.config.printable import printable
 from lymph.core._system.resolving import resolver
 from lymph.core.addresses import is_wildcard, join_address, numeric
 from lymph.exceptions import LymphError
@@ -36,6 +37,7 @@ __all__ = [
     'Inherited',
     'SocketMismatch',
     'adopt',
+    'adopt_file',
     'inherited_sockets',
     'keep_open',
     'misdirected',
@@ -57,7 +59,10 @@ class SocketMismatch(LymphError, OSError):
 
 
 class Inherited(NamedTuple):
-    """An inherited TCP socket, and the address that it is bound to."""
+    """An inherited socket, and the address that it is bound to.
+
+    The host of a unix socket is its path, its port is 0.
+    """
 
     descriptor: int
     name: str
@@ -65,7 +70,8 @@ class Inherited(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        address = join_address(self.host, self.port)
+        path = f'unix:{printable(self.host, 200)}'
+        address = join_address(self.host, self.port) if self.port else path
         return f'{self.name} ({address})' if self.name else address
 
 
@@ -84,7 +90,7 @@ def read_environment(environ: Mapping[str, str], pid: int) -> list[tuple[int, st
 
 
 def inherited_sockets() -> list[Inherited]:
-    """Return the TCP sockets that this process has inherited.
+    """Return the TCP and unix stream sockets that this process has inherited.
 
     From now on, programs that it starts do not inherit them. Call `keep_open` before replacing this
     program.
@@ -97,9 +103,13 @@ def inherited_sockets() -> list[Inherited]:
         except OSError:
             continue  # the descriptor is not open, or not a socket
         with sock:
-            if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
+            if sock.type != socket.SOCK_STREAM:
+                continue
+            if sock.family in (socket.AF_INET, socket.AF_INET6):
                 host, port = sock.getsockname()[:2]
                 found.append(Inherited(descriptor, name, host, port))
+            elif sock.family == socket.AF_UNIX:
+                found.append(Inherited(descriptor, name, _path(sock.getsockname()), 0))
     return found
 
 
@@ -132,6 +142,16 @@ def adopt(host: str, port: int) -> socket.socket | None:
     return None
 
 
+def adopt_file(path: str) -> socket.socket | None:
+    """Return a duplicate of the inherited unix socket for a path, None if there is none.
+
+    It is as that of `adopt`. Raises OSError if this process uses the socket already.
+    """
+    found = (each for each in inherited_sockets() if not each.port and each.host == path)
+    each = next(found, None)
+    return None if each is None else _take(each)
+
+
 def unused_sockets() -> list[Inherited]:
     """Return the inherited sockets that listen but are not used: clients would wait in vain."""
     return [
@@ -152,6 +172,10 @@ def misdirected() -> str:
 
 # descriptor -> the duplicate in use. One table for the process, like its descriptors.
 _adopted: WeakValueDictionary[int, socket.socket] = WeakValueDictionary()
+
+
+def _path(name: str | bytes) -> str:
+    return os.fsdecode(name)  # abstract names are bytes, with a zero first
 
 
 def _take(each: Inherited) -> socket.socket:

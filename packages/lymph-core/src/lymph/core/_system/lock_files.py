@@ -23,10 +23,13 @@ import fcntl
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
+
+from gevent.monkey import get_original
 
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.state import make_private
@@ -38,15 +41,19 @@ __all__ = [
     'OwnerState',
     'is_at',
     'is_locked',
+    'locked_folder',
     'owner_state',
     'remove_dead',
 ]
 
 #: The beginning of the names of files that their owners have not finished.
 TEMPORARY = '.new-'
+_PAUSE = 0.01  # seconds between two attempts to lock a folder
 _ATTEMPTS = 20  # it fails only if readers remove so many files, each within microseconds
 # Do not follow a link, and do not wait for a pipe, in place of the file.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+
+_sleep = get_original('time', 'sleep')
 
 #: 'unknown': the file cannot be opened now (too many open files, permissions), or is not a regular
 #: file. Such an owner must not be treated as dead.
@@ -123,6 +130,25 @@ class FileMutex:
     abandon = close  # an open copy in a child would still hold the lock of a killed parent
 
 
+@contextmanager
+def locked_folder(path: str | os.PathLike[str], timeout: float = 2.0) -> Iterator[None]:
+    """Hold a lock on a folder inside the block, so that other processes change it before or after.
+
+    It excludes those that lock it, too, and leaves no file behind. Blocks the native thread; raises
+    OSError (EBUSY) if the folder is still locked after `timeout` seconds.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        deadline = time.monotonic() + timeout
+        while not _locks(descriptor):
+            if time.monotonic() >= deadline:
+                raise OSError(errno.EBUSY, 'another process keeps its folder locked')
+            _sleep(_PAUSE)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def owner_state(path: Path) -> OwnerState:
     """Tell whether the owner of a lock file is alive. Raises nothing."""
     try:
@@ -157,6 +183,14 @@ def is_at(descriptor: int, path: str | os.PathLike[str]) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except OSError:
         return False
+
+
+def _locks(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def remove_dead(directory: Path) -> None:
