@@ -3,8 +3,8 @@
 What a registry, an event system or an HTTP server needs of the event loop and the operating system
 beyond its contract: connecting and looking up host names without blocking the loop, monotonic
 clocks, work that several greenlets wait for, inherited sockets, rules for objects that were stopped
-or made before a fork, checks of private parts of libraries, checks of methods and their names, and
-the chains of interceptors that wrap units of work.
+or made before a fork, checks of private parts of libraries, checks of methods and their names, the
+chains of interceptors that wrap units of work, and the facts about a subscription that they see.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from lymph.core._system.resolving import resolver
 from lymph.core._system.threads import get_ident
 from lymph.core._work.chains import Chain, Chains, ChainStep, surround
 from lymph.core._work.forms import deferred_form
+from lymph.core._work.handling import HandlerWork
 from lymph.core._work.headers import FIXED, Headers
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     'Expirations',
     'FlightEnded',
     'Flights',
+    'HandlerWork',
     'Headers',
     'SocketMismatch',
     'SteadyClock',

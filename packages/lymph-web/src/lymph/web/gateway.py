@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import gevent
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
@@ -27,9 +28,10 @@ from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.calls import Calls
 from lymph.web._gateway.catalogue import Catalogue
 from lymph.web._gateway.descriptions import AllowedMethod
-from lymph.web._gateway.json_values import parse_json
+from lymph.web._gateway.json_values import as_json, parse_json
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.responses import problem_response, result_response
+from lymph.web._gateway.streaming.streams import EventStreams, StreamSettings
 from lymph.web._options.collected import KEYS
 from lymph.web.interfaces import WebHost, WebServiceInterface
 
@@ -43,22 +45,27 @@ class Gateway(WebServiceInterface):
     """
 
     url_map = Map(
-        [Rule('/api/<interface>/<method>', endpoint='answer_call', methods=['POST'])],
+        [
+            Rule('/api/<interface>/<method>', endpoint='answer_call', methods=['POST']),
+            Rule('/api/events', endpoint='answer_events', methods=['GET']),
+        ],
         merge_slashes=False,
     )
 
     #: the keys that a gateway has beside those of every HTTP interface; all others are rejected
-    keys: ClassVar[tuple[str, ...]] = ('allow',)
+    keys: ClassVar[tuple[str, ...]] = ('allow', *StreamSettings.KEYS)
 
     allowed: Allowed
     #: the allowed methods that exist now
     catalogue: Catalogue
+    _streams: EventStreams | None
 
     def __init__(
         self, container: WebHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__(container, name, version)
         self._allow(Allowed())
+        self._streams = None
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
         """Read the section. Raises ConfigurationError for unknown keys and invalid values."""
@@ -66,6 +73,11 @@ class Gateway(WebServiceInterface):
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_unknown(view, (*self.keys, *KEYS))
         self._allow(Allowed.from_config(view))
+        settings = StreamSettings.from_config(view)
+        if settings is not None:
+            self._streams = EventStreams(
+                settings, self.container, self.name, as_json, self._is_draining
+            )
 
     def call(
         self,
@@ -91,6 +103,19 @@ class Gateway(WebServiceInterface):
         except CallProblem as problem:
             return problem_response(problem, request.path)
         return result_response(result)
+
+    @answers
+    def answer_events(self, request: Request) -> Response:
+        """Answer with a stream of events, if the section has the key `events`."""
+        if self._streams is None:
+            raise NotFound
+        return self._streams.answer(request)
+
+    def on_drain(self, timeout: float) -> int:
+        """End all streams, which would not end by themselves, and finish the current requests."""
+        if self._streams is not None:
+            self._streams.end()
+        return super().on_drain(timeout)
 
     def on_stop(self) -> None:
         """Stop serving, and stop observing services."""

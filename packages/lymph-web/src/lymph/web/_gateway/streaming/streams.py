@@ -1,0 +1,216 @@
+"""``GET /api/events``: the streams of all clients of a process.
+
+A stream begins with its first part: it subscribes, so that a client that has got the status line
+gets every event from then on, and one that cannot be served gets an error instead. It ends
+
+- with the connection: the next heartbeat finds out that the client is gone;
+- when the client falls behind, after an event that says so;
+- in a drain, at once. A client that comes back meanwhile gets an empty stream: an `EventSource`
+  reconnects after the end of a stream, but never after an error.
+
+Events are not kept for clients that reconnect: ``Last-Event-ID`` is ignored.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from gevent.event import Event as Ring
+from werkzeug.exceptions import BadRequest, NotFound, ServiceUnavailable
+from werkzeug.wrappers import Request, Response
+
+from lymph.config import ConfigView
+from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.events.topics import Pattern
+from lymph.exceptions import SubscriptionError
+from lymph.web._gateway.streaming.backlogs import Backlog
+from lymph.web._gateway.streaming.feeds import Feed, FeedHost, Feeds
+from lymph.web._gateway.streaming.frames import HEARTBEAT, opening_frame
+from lymph.web._gateway.streaming.topics import AllowedEvents
+
+__all__ = ['EventStreams', 'StreamSettings']
+
+logger = logging.getLogger(__name__)
+
+_RETRY = 2.0, 4.0  # seconds; spread, so that the clients of a stopped process come one by one
+_RETRY_AFTER = 5  # seconds
+_BACKLOG = 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """The keys for events of a gateway's section.
+
+    `heartbeat` is in seconds; `backlog` is how many events may wait for one client.
+    """
+
+    KEYS: ClassVar[tuple[str, ...]] = ('events', 'max_streams', 'heartbeat', 'max_backlog')
+
+    allowed: AllowedEvents
+    max_streams: int = 100
+    heartbeat: float = 15.0
+    max_backlog: int = 1000
+
+    @classmethod
+    def from_config(cls, view: ConfigView) -> StreamSettings | None:
+        """Read the keys; None without `events`. Raises ConfigurationError for invalid values."""
+        most = view.get_int('max_streams', cls.max_streams, minimum=1, maximum=1_000_000)
+        heartbeat = view.get_seconds('heartbeat', cls.heartbeat, maximum=3600)
+        backlog = view.get_int('max_backlog', cls.max_backlog, minimum=1, maximum=1_000_000)
+        patterns = view.get_list('events', None)
+        if patterns is None:
+            return None
+        if not patterns:
+            raise view.error('events', "expected event types, like ['shop.*'], found none")
+        try:
+            return cls(AllowedEvents(patterns), most, heartbeat, backlog)
+        except ValueError as error:
+            raise view.error('events', str(error)) from None
+
+
+class EventStreams:
+    """Answers requests for events, as `settings` allow.
+
+    `host` is the container, `name` the interface; `plain(body)` returns the body of an event in
+    JSON types; `is_draining` returns whether the process is about to stop.
+    """
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        host: FeedHost,
+        name: str,
+        plain: Callable[[Any], Any],
+        is_draining: Callable[[], bool] = bool,
+    ) -> None:
+        self.settings = settings
+        self.feeds = Feeds(host, name, plain)
+        self._is_draining = is_draining
+        self._ended = False
+        self._log = LimitedLog(logger)
+        self._open: set[_Stream] = set()
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return len(self._open)
+
+    @property
+    def ending(self) -> bool:
+        """Whether new streams end at once."""
+        return self._ended or self._is_draining()
+
+    def answer(self, request: Request) -> Response:
+        """Return the stream of the types that a GET request asks for; to HEAD, only its head.
+
+        Raises BadRequest and NotFound. Without a place or a subscription, the first part of the
+        body raises ServiceUnavailable.
+        """
+        try:
+            topics = self.settings.allowed.choose(request.args.getlist('type'))
+        except LookupError as error:
+            raise NotFound(str(error)) from None
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+        response = Response(
+            () if request.method == 'HEAD' else _Stream(self, topics),
+            mimetype='text/event-stream',
+            direct_passthrough=True,
+        )
+        # Proxies must neither keep, nor collect, nor compress what has to arrive now. Source: the
+        # documentation of nginx, ngx_http_proxy_module, proxy_buffering.
+        response.headers['Cache-Control'] = 'no-store, no-transform'
+        response.headers['X-Accel-Buffering'] = 'no'
+        return response
+
+    def enter(self, stream: _Stream) -> None:
+        """Give a stream its place; raises ServiceUnavailable if there is none."""
+        if len(self._open) >= self.settings.max_streams:
+            text = f'{self.settings.max_streams} clients receive events already; try again later'
+            raise ServiceUnavailable(text, retry_after=_RETRY_AFTER)
+        self._open.add(stream)
+
+    def leave(self, stream: _Stream) -> None:
+        """Free the place of a stream."""
+        self._open.discard(stream)
+
+    def unavailable(self, error: SubscriptionError) -> ServiceUnavailable:
+        """Log `error`; return the answer to a client that could not be subscribed."""
+        self._log.write(logging.WARNING, 'subscribe', 'no stream for a client: %s', error)
+        text = 'The event system is not available.'
+        return ServiceUnavailable(text, retry_after=_RETRY_AFTER)
+
+    def end(self) -> None:
+        """End all streams, and each new one after its first part."""
+        self._ended = True
+        for stream in tuple(self._open):
+            stream.end()
+        self.feeds.close()
+        self._log.close()
+
+
+class _Stream:
+    """The body of one answer."""
+
+    def __init__(self, streams: EventStreams, topics: Sequence[Pattern]) -> None:
+        self.topics = topics
+        self._streams = streams
+        self._feeds: list[Feed] = []
+        self._ring = Ring()
+        settings = streams.settings
+        self._backlog = Backlog(settings.max_backlog, _BACKLOG, self._ring.set)
+        # A closed connection takes the first heartbeat and refuses the second one.
+        self._pause = settings.heartbeat / 2
+        self._begun = False
+
+    def put(self, frame: bytes) -> None:
+        """Take an event; never waits."""
+        self._backlog.put(frame)
+
+    def end(self) -> None:
+        """End the stream now."""
+        self._backlog.end()
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._begun:
+            self._begin()
+            return opening_frame(random.uniform(*_RETRY))
+        data = self._backlog.take()
+        if not data and not self._backlog.ended:
+            self._ring.clear()
+            self._ring.wait(self._pause)
+            data = self._backlog.take()
+        if data:
+            return data
+        if self._backlog.ended:
+            raise StopIteration
+        return HEARTBEAT
+
+    def close(self) -> None:
+        """Free everything; the stream ends."""
+        self._backlog.end()
+        self._streams.leave(self)
+        while self._feeds:
+            self._feeds.pop().leave(self)
+
+    def _begin(self) -> None:
+        self._begun = True
+        if self._streams.ending:
+            self._backlog.end()
+            return
+        self._streams.enter(self)
+        try:
+            for topic in self.topics:
+                self._feeds.append(self._streams.feeds.join(topic, self))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, SubscriptionError):
+                raise self._streams.unavailable(error) from error
+            raise
