@@ -25,6 +25,7 @@ valid = st.fixed_dictionaries(
         'ip': printable,
         'pid': st.integers(1, 2**31 - 1),
         'http_port': st.integers(1, 65535),
+        'http_scheme': st.sampled_from(['http', 'https']),
         'log_endpoint': printable,
         'started': st.floats(0, 253_402_300_799),
     },
@@ -75,6 +76,7 @@ def test_valid_facts_survive_the_registry(known):
         *((name, {}) for name in ('monitoring_endpoint', 'backdoor_endpoint')),
         *(('pid', value) for value in (0, -1, 2**31, 10**400, 1.0, True, '1', [])),
         *(('http_port', value) for value in (0, -1, 65536, 80.0, True, '80', {})),
+        *(('http_scheme', value) for value in ('', 'ftp', 'HTTP', 5, [])),
         *(
             ('started', value)
             for value in (-1, 1e300, 10**400, float('nan'), float('inf'), True, '1', [])

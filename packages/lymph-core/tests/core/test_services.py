@@ -181,3 +181,16 @@ def test_facts_of_a_newer_release_are_ignored():
 def test_invalid_instance_is_rejected():
     with pytest.raises(ValueError, match='expected endpoint as text, found None'):
         ServiceInstance.deserialize({'identity': 'a'})
+
+
+@pytest.mark.parametrize(
+    ('facts', 'url'),
+    [
+        ({'ip': '10.0.0.1', 'http_port': 80}, 'http://10.0.0.1:80'),
+        ({'ip': '::1', 'http_port': 443, 'http_scheme': 'https'}, 'https://[::1]:443'),
+        ({'http_port': 80}, None),
+        ({'ip': '10.0.0.1'}, None),
+    ],
+)
+def test_instance_tells_the_url_at_which_it_answers_http(facts, url):
+    assert make(**facts).http_url == url

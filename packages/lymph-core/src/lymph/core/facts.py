@@ -12,6 +12,7 @@ registries check facts here before they use, store or show them:
 ``ip``                   text     the address at which others reach it
 ``pid``                  integer  1 to 2**31 - 1
 ``http_port``            integer  1 to 65535
+``http_scheme``          text     ``http``, which it is if missing, or ``https``
 ``log_endpoint``         text     where it publishes its log
 ``monitoring_endpoint``  text     set by lymph 0.15
 ``backdoor_endpoint``    text     where `lymph shell --remote` connects to
@@ -127,6 +128,7 @@ _RULES: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     'ip': _TEXT,
     'pid': ('integer', f'a number from 1 to {_PID_MAX}', lambda pid: 1 <= pid <= _PID_MAX),
     'http_port': ('integer', f'a number from 1 to {_PORT_MAX}', lambda p: 1 <= p <= _PORT_MAX),
+    'http_scheme': ('text', 'http or https', lambda scheme: scheme in ('http', 'https')),
     'log_endpoint': _TEXT,
     'monitoring_endpoint': _TEXT,
     'backdoor_endpoint': _TEXT,

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from lymph.core._loop.hooks import Hook
+from lymph.core.addresses import join_address
 from lymph.core.facts import check_facts
 from lymph.core.versioning import Version, parse_version, serving
 from lymph.exceptions import LookupFailure, NotConnected
@@ -42,6 +43,7 @@ class ServiceInstance:
     ip: str | None = None
     pid: int | None = None
     http_port: int | None = None
+    http_scheme: str | None = None
     log_endpoint: str | None = None
     monitoring_endpoint: str | None = None
     backdoor_endpoint: str | None = None
@@ -52,6 +54,13 @@ class ServiceInstance:
     def key(self) -> str:
         """The key of the instance within its service: ``identity`` or ``identity@version``."""
         return self.identity if self.version is None else f'{self.identity}@{self.version}'
+
+    @property
+    def http_url(self) -> str | None:
+        """The URL at which it answers HTTP, without a path; None if it does not."""
+        if not self.http_port or not self.ip:
+            return None
+        return f'{self.http_scheme or "http"}://{join_address(self.ip, self.http_port)}'
 
     def connect(self) -> Connection:
         """Return the connection to the instance, without waiting until it is up.

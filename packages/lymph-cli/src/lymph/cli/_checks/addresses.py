@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lymph.core.addresses import is_loopback, join_address
+from lymph.core.addresses import is_loopback
 from lymph.core.diagnosis import Answer, Check, Finding, NotChecked, Surroundings
 from lymph.core.services import ServiceInstance
 from lymph.core.transport.endpoints import scheme_of, split_tcp
@@ -51,5 +51,5 @@ def address_findings(fleet: Iterable[Answer]) -> Iterator[Finding]:
 def _loopbacks(instance: ServiceInstance) -> Iterator[str]:
     if scheme_of(instance.endpoint) == 'tcp' and is_loopback(split_tcp(instance.endpoint)[0]):
         yield instance.endpoint
-    if instance.http_port and instance.ip and is_loopback(instance.ip):
-        yield f'http://{join_address(instance.ip, instance.http_port)}'
+    if instance.http_url and is_loopback(instance.ip or ''):
+        yield instance.http_url

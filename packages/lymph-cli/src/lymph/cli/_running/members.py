@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 from lymph.cli._arguments.durations import short_duration
 from lymph.cli._running.conditions import is_draining, is_foreign, is_overloaded
 from lymph.cli._running.reasons import why_no_answer
-from lymph.core.addresses import join_address
 from lymph.core.diagnosis import Answer
 from lymph.core.services import ServiceInstance
 
@@ -79,10 +78,7 @@ class Member(NamedTuple):
     @property
     def http(self) -> str:
         """The URL at which it answers HTTP, '' if it does not."""
-        instance = self.instance
-        if not instance.http_port:
-            return ''
-        return f'http://{join_address(instance.ip or "", instance.http_port)}'
+        return self.instance.http_url or ''
 
     def facts(self) -> dict[str, Any]:
         """Return all that is known of it; None for what is not."""
@@ -108,6 +104,7 @@ _FACTS = (
     'ip',
     'pid',
     'http_port',
+    'http_scheme',
     'log_endpoint',
     'monitoring_endpoint',
     'backdoor_endpoint',

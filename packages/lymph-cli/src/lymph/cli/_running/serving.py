@@ -43,7 +43,8 @@ def _named(container: ServiceContainer, interface: Interface) -> str:
 def _http(container: ServiceContainer) -> Iterator[tuple[str, str]]:
     for name, facts in _facts(container):
         if facts.get('http_port') and facts.get('ip'):
-            yield name, f'http://{join_address(facts["ip"], facts["http_port"])}'
+            scheme = facts.get('http_scheme') or 'http'
+            yield name, f'{scheme}://{join_address(facts["ip"], facts["http_port"])}'
 
 
 def _facts(container: ServiceContainer) -> Iterable[tuple[str, dict[str, Any]]]:
