@@ -49,6 +49,7 @@ begins with an underscore are caught in the file that defines them, and are not 
     ├── AnswerAborted               web           an answer failed after its first byte was sent
     │   └── ClientGone              web           the client left, or does not read its answer
     ├── CallProblem                 web           a call through a gateway has no result
+    ├── McpError                    web           a message of MCP is answered with an error
     ├── AnswerError                 web           an application's answer cannot be sent as HTTP
     ├── HeadError                   web           the head of a request is refused with a status
     ├── TlsError                    web           a client does not speak TLS, or violates it

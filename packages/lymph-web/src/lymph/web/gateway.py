@@ -29,6 +29,10 @@ from lymph.web._gateway.calls import Calls
 from lymph.web._gateway.catalogue import Catalogue
 from lymph.web._gateway.descriptions import AllowedMethod
 from lymph.web._gateway.json_values import as_json, parse_json
+from lymph.web._gateway.mcp.methods import McpMethods
+from lymph.web._gateway.mcp.settings import McpSettings
+from lymph.web._gateway.mcp.tools import Tools
+from lymph.web._gateway.mcp.transport import McpEndpoint
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.responses import problem_response, result_response
 from lymph.web._gateway.streaming.streams import EventStreams, StreamSettings
@@ -48,17 +52,19 @@ class Gateway(WebServiceInterface):
         [
             Rule('/api/<interface>/<method>', endpoint='answer_call', methods=['POST']),
             Rule('/api/events', endpoint='answer_events', methods=['GET']),
+            Rule('/api/mcp', endpoint='answer_mcp'),
         ],
         merge_slashes=False,
     )
 
     #: the keys that a gateway has beside those of every HTTP interface; all others are rejected
-    keys: ClassVar[tuple[str, ...]] = ('allow', *StreamSettings.KEYS)
+    keys: ClassVar[tuple[str, ...]] = ('allow', 'mcp', *StreamSettings.KEYS)
 
     allowed: Allowed
     #: the allowed methods that exist now
     catalogue: Catalogue
     _streams: EventStreams | None
+    _mcp: McpEndpoint | None
 
     def __init__(
         self, container: WebHost, name: str | None = None, version: str | None = None
@@ -66,6 +72,7 @@ class Gateway(WebServiceInterface):
         super().__init__(container, name, version)
         self._allow(Allowed())
         self._streams = None
+        self._mcp = None
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
         """Read the section. Raises ConfigurationError for unknown keys and invalid values."""
@@ -78,6 +85,10 @@ class Gateway(WebServiceInterface):
             self._streams = EventStreams(
                 settings, self.container, self.name, as_json, self._is_draining
             )
+        mcp = McpSettings.from_config(view, self.allowed)
+        if mcp is not None:
+            tools = Tools(self.catalogue.methods, mcp.chosen)
+            self._mcp = McpEndpoint(McpMethods(tools, self.call), mcp.origins)
 
     def call(
         self,
@@ -110,6 +121,13 @@ class Gateway(WebServiceInterface):
         if self._streams is None:
             raise NotFound
         return self._streams.answer(request)
+
+    @answers
+    def answer_mcp(self, request: Request) -> Response:
+        """Answer a message of the Model Context Protocol, if the section has the key `mcp`."""
+        if self._mcp is None:
+            raise NotFound
+        return self._mcp.answer(request)
 
     def on_drain(self, timeout: float) -> int:
         """End all streams, which would not end by themselves, and finish the current requests."""

@@ -1,0 +1,1 @@
+"""The Model Context Protocol: allowed methods as tools of a language model."""

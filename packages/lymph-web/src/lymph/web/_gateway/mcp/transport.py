@@ -1,0 +1,160 @@
+"""MCP over HTTP: ``POST /api/mcp`` with a message, and its answer as JSON.
+
+Source: the specification, basic/transports, "Streamable HTTP". There are neither sessions nor
+streams: each answer is complete, and the server has nothing to tell of its own accord, so GET and
+DELETE get 405. A client gives a call up by closing the connection; ``notifications/cancelled``
+changes nothing, since ids do not tell clients apart.
+
+=====================================================  ======  =====================================
+request                                                status  answer
+=====================================================  ======  =====================================
+a page of another site sent it                         403     an error
+GET, DELETE and the like                               405     an error
+the client does not accept JSON                        406     an error
+the body is not declared as JSON                       415     an error
+not JSON, no message, an unknown version               400     an error
+a notification or a response                           202     nothing
+a request that fails, up to 2025-11-25                 200     an error
+a request that fails, from 2026-07-28 on               400     an error; 404 for an unknown method
+any other request                                      200     a result
+=====================================================  ======  =====================================
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from werkzeug.wrappers import Request, Response
+
+from lymph.web._gateway.json_values import parse_json
+from lymph.web._gateway.mcp.messages import (
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    McpError,
+    McpMessage,
+    read_message,
+)
+from lymph.web._gateway.mcp.methods import McpMethods
+from lymph.web._gateway.mcp.origins import Origins
+from lymph.web._gateway.mcp.versions import (
+    AGREED,
+    BATCHES,
+    DEFAULT,
+    SELF_CONTAINED,
+    check_envelope,
+    tells_version,
+    unsupported,
+)
+
+__all__ = ['McpEndpoint']
+
+_MESSAGES: Final = 20  # in one body
+_HEADER: Final = 'MCP-Protocol-Version'
+
+
+class McpEndpoint:
+    """Answers requests for the URL of MCP."""
+
+    def __init__(self, methods: McpMethods, origins: Origins) -> None:
+        self._methods = methods
+        self._origins = origins
+
+    def answer(self, request: Request) -> Response:
+        """Return the answer to a request of any kind."""
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        try:
+            value = parse_json(request.get_data())
+        except ValueError as error:
+            return _error(McpError(PARSE_ERROR, f'the body is not JSON: {error}'))
+        try:
+            if isinstance(value, list):
+                return self._answer_all(value, request)
+            return self._answer_one(read_message(value), request)
+        except McpError as error:
+            return _error(error)
+
+    def _refused(self, request: Request) -> Response | None:
+        headers = request.headers
+        if not self._origins.allows(headers.get('Origin'), headers.get('Host')):
+            text = 'pages of this origin may not use MCP here; see the key mcp.origins'
+            return _error(McpError(INVALID_REQUEST, text), 403)
+        if request.method != 'POST':
+            text = f'expected POST, found {request.method}'
+            return _error(McpError(INVALID_REQUEST, text), 405, Allow='POST')
+        if 'Accept' in headers and not request.accept_mimetypes.quality('application/json'):
+            text = 'expected a client that accepts application/json'
+            return _error(McpError(INVALID_REQUEST, text), 406)
+        if request.mimetype != 'application/json':
+            text = 'expected the Content-Type application/json'
+            return _error(McpError(INVALID_REQUEST, text), 415)
+        return None
+
+    def _answer_one(self, message: McpMessage, request: Request) -> Response:
+        version = request.headers.get(_HEADER)
+        alone = version in SELF_CONTAINED or tells_version(message)
+        if not message.is_request:
+            if version is not None and version not in (*SELF_CONTAINED, *AGREED):
+                raise unsupported(version)
+            if alone and message.method is None:
+                raise McpError(INVALID_REQUEST, 'expected a request or a notification')
+            return Response(status=202)
+        if alone:
+            check_envelope(message, request.headers.get)
+            return _json(self._methods.answer(message, SELF_CONTAINED[0]))
+        # the version is agreed on by this request, whatever its header says
+        if message.method == 'initialize':
+            version = DEFAULT
+        return _json(self._result(message, self._agreed(version, message)))
+
+    def _answer_all(self, values: list[Any], request: Request) -> Response:
+        version = self._agreed(request.headers.get(_HEADER))
+        if version not in BATCHES:
+            raise McpError(INVALID_REQUEST, f'version {version} expects one message, not several')
+        if not 0 < len(values) <= _MESSAGES:
+            text = f'expected 1 to {_MESSAGES} messages, found {len(values)}'
+            raise McpError(INVALID_REQUEST, text)
+        answers = [answer for value in values if (answer := self._one_of(value, version))]
+        return _json(answers) if answers else Response(status=202)
+
+    def _one_of(self, value: Any, version: str) -> dict[str, Any] | None:
+        try:
+            message = read_message(value)
+            if message.method == 'initialize':
+                raise McpError(INVALID_REQUEST, 'initialize has to come alone', message.id)
+        except McpError as error:
+            return error.message()
+        return self._result(message, version) if message.is_request else None
+
+    def _result(self, message: McpMessage, version: str) -> dict[str, Any]:
+        try:
+            return self._methods.answer(message, version)
+        except McpError as error:
+            return error.message()
+
+    @staticmethod
+    def _agreed(version: str | None, message: McpMessage | None = None) -> str:
+        if version is None:
+            return DEFAULT
+        if version not in AGREED:
+            raise unsupported(version, None if message is None else message.id)
+        return version
+
+
+def _error(error: McpError, status: int | None = None, **headers: str) -> Response:
+    if status is None:
+        status = 404 if error.code == METHOD_NOT_FOUND else 400
+    response = _json(error.message(), status)
+    response.headers.extend(headers)
+    return response
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    # in ASCII: an id may have half of a surrogate pair, which UTF-8 cannot carry
+    text = json.dumps(value, separators=(',', ':'))
+    response = Response(text, status, mimetype='application/json')
+    response.headers['Cache-Control'] = 'no-store'
+    return response

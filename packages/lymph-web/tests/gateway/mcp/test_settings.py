@@ -1,0 +1,63 @@
+"""The section `mcp` of a gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lymph.config import Configuration, ConfigurationError
+from lymph.web._gateway.allowed import Allowed
+from lymph.web._gateway.mcp.settings import McpSettings
+
+
+def read(mcp: Any, allow: list[str]) -> McpSettings | None:
+    return McpSettings.from_config(Configuration({'mcp': mcp}).view(()), Allowed.of(allow))
+
+
+@pytest.mark.parametrize(
+    ('methods', 'allow'),
+    [
+        (['shop.order'], ['shop.order']),
+        (['shop.order'], ['shop.*']),
+        (['shop.*'], ['shop.*', 'echo.*']),
+        (['shop.*', 'echo.upper'], ['*.*']),
+        (['*.*'], ['*.*']),
+        (['lymph.ping'], ['lymph.ping']),
+    ],
+)
+def test_methods_that_the_gateway_allows_can_be_chosen(methods, allow):
+    settings = read({'methods': methods}, allow)
+    assert settings is not None
+    assert settings.chosen == Allowed.of(methods)
+
+
+@pytest.mark.parametrize(
+    ('methods', 'allow'),
+    [
+        (['shop.order', 'shop.pay'], ['shop.order']),
+        (['shop.order', 'shop.*'], ['shop.order']),
+        (['shop.order', '*.*'], ['shop.*']),
+        (['shop.order', 'lymph.ping'], ['*.*']),
+    ],
+)
+def test_other_methods_cannot(methods, allow):
+    with pytest.raises(ConfigurationError, match=r"mcp\.methods\.1: .*'allow'.* add it there"):
+        read({'methods': methods}, allow)
+
+
+@pytest.mark.parametrize(
+    ('mcp', 'text'),
+    [
+        ({'enable': True}, r"mcp\.enable: .*did you mean 'enabled'"),
+        ({'enabled': 1}, r'mcp\.enabled: expected'),
+        ({'methods': []}, r'mcp\.methods: expected'),
+        ({'methods': ['shop']}, r'mcp\.methods\.0: expected'),
+        ({'origins': 'https://a'}, r'mcp\.origins: expected'),
+        ({'origins': ['https://a', 'b']}, r'mcp\.origins\.1: expected an origin'),
+        (['shop.order'], r'mcp: expected'),
+    ],
+)
+def test_invalid_values_are_errors(mcp, text):
+    with pytest.raises(ConfigurationError, match=text):
+        read(mcp, ['shop.*'])
