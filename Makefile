@@ -13,7 +13,7 @@ ALL := lymph $(DISTRIBUTIONS)
 PROJECTS := $(DISTRIBUTIONS:%=packages/%/pyproject.toml)
 PIP := $(BIN)/pip --disable-pip-version-check --no-input
 BENCH_VENV := build/bench-venv
-BENCH_DISTRIBUTIONS := lymph-config lymph-core lymph-events-kombu lymph-cli lymph-testing
+BENCH_DISTRIBUTIONS := lymph-config lymph-core lymph-events-kombu lymph-web lymph-cli lymph-testing
 BENCH_STUBS := build/bench-stubs
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --no-input
 
@@ -110,7 +110,7 @@ fuzz: install  ## attack everything that reads what others wrote (ARGS='--second
 	$(BIN)/python -m fuzz $(ARGS)
 
 .PHONY: bench
-bench: bench-rpc bench-types bench-interception bench-discovery bench-events bench-backlog bench-cli  ## measure everything and write docs/performance.md; wants a quiet machine
+bench: bench-rpc bench-types bench-interception bench-discovery bench-events bench-backlog bench-cli bench-http  ## measure everything and write docs/performance.md; wants a quiet machine
 
 .PHONY: bench-rpc
 bench-rpc: $(BENCH_STUBS)/.made  ## measure calls next to other frameworks (ARGS=--quick: a minute, writes nothing)
@@ -142,6 +142,11 @@ bench-backlog: install  ## measure an embedded store with a million events (ARGS
 bench-cli: $(BENCH_VENV)/.installed  ## measure how soon commands are done, next to other frameworks (ARGS=--quick: half a minute, writes nothing)
 	@tools/servers rabbitmq
 	$(BENCH_VENV)/bin/python -m bench.cli $(ARGS)
+
+.PHONY: bench-http
+bench-http: $(BENCH_VENV)/.installed  ## measure HTTP servers next to each other (ARGS=--quick: a minute, writes nothing)
+	@tools/servers wrk openssl
+	$(BENCH_VENV)/bin/python -m bench.http $(ARGS)
 
 # What lymph is measured against has an environment of its own, with the versions that both need.
 $(BENCH_VENV)/.created:

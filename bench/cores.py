@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ['CLIENT', 'SERVER', 'available', 'pin', 'pinned']
+__all__ = ['CLIENT', 'SERVER', 'available', 'on', 'pin', 'pinned']
 
 SERVER, CLIENT = 'server', 'client'
 
@@ -23,6 +23,14 @@ def pinned() -> bool:
 
 def pin(side: str) -> None:
     """Keep this process and the threads it will start on the core of `side`, if there are two."""
-    cores = available()
-    if len(cores) >= 2:
-        os.sched_setaffinity(0, {cores[0 if side == SERVER else 1]})
+    if pinned():
+        os.sched_setaffinity(0, {_core(side)})
+
+
+def on(side: str) -> list[str]:
+    """Return the words before a command that keep it on the core of `side`, if there are two."""
+    return ['taskset', '--cpu-list', str(_core(side))] if pinned() else []
+
+
+def _core(side: str) -> int:
+    return available()[0 if side == SERVER else 1]
