@@ -116,6 +116,15 @@ class Started:
         self.client = werkzeug.test.Client(interface.application)
         self.port = interface.http_port
 
+    def ask(self, path: str, *fields: str) -> Answer:
+        """Send one GET request over a connection of its own."""
+        client = Client(self.port)
+        try:
+            client.get(path, *fields)
+            return client.answer()
+        finally:
+            client.close()
+
 
 @pytest.fixture
 def start_interface(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Started]]:

@@ -41,6 +41,8 @@ REFUSED = {
     'body_timeout': SECONDS,
     'trusted_proxies': ('5', 'x', 'true', '{a: 1}', '[1]', '[x]', '[""]', '[[a]]', '[10.0.0.1/8]'),
     'proxy_headers': ('5', 'Forwarded', '[Forwarded]'),  # without trusted_proxies
+    'timeout': SECONDS,
+    'timeout_header': (*TEXTS, 'a b', 'a_b'),
     'healthcheck': ('5', 'x', '[1]', 'true'),
     'healthcheck.enabled': FLAGS,
     'healthcheck.endpoint': (*TEXTS, 'up'),

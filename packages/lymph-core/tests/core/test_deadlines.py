@@ -9,6 +9,7 @@ from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lymph
 from lymph.core._loop import deadlines
 from lymph.core._loop.deadlines import Expirations
 from lymph.testing.waiting import eventually
@@ -35,6 +36,15 @@ def test_deadline_limits_every_timeout():
 
 def test_nothing_remains_after_the_deadline():
     assert in_new_context(remaining_of, time.monotonic() - 5, 60) == 0
+
+
+@pytest.mark.parametrize(('seconds', 'over'), [(-1, True), (60, False)])
+def test_work_with_a_deadline_is_given_up_when_it_has_passed(seconds, over):
+    def ask():
+        deadlines.set_current(time.monotonic() + seconds)
+        return lymph.given_up()
+
+    assert in_new_context(ask) is over
 
 
 class Waiting:

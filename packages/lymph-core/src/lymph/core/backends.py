@@ -2,15 +2,18 @@
 
 What a registry, an event system or an HTTP server needs of the event loop and the operating system
 beyond its contract: connecting and looking up host names without blocking the loop, monotonic
-clocks, work that several greenlets wait for, inherited sockets, rules for objects that were stopped
-or made before a fork, checks of private parts of libraries, checks of methods and their names, the
-chains of interceptors that wrap units of work, and the facts about a subscription that they see.
+clocks, the deadline of the current work, work that several greenlets wait for, inherited sockets,
+rules for objects that were stopped or made before a fork, checks of private parts of libraries,
+checks of methods and their names, the chains of interceptors that wrap units of work, and the facts
+about a subscription that they see.
 """
 
 from __future__ import annotations
 
 from lymph.core._declaring.checking import is_reserved
 from lymph.core._loop.deadlines import Expirations
+from lymph.core._loop.deadlines import current as current_deadline
+from lymph.core._loop.deadlines import set_current as set_deadline
 from lymph.core._loop.flights import FlightEnded, Flights
 from lymph.core._system.blocking import in_thread
 from lymph.core._system.clocks import SteadyClock
@@ -46,6 +49,7 @@ __all__ = [
     'as_expected',
     'assigns',
     'create_connection',
+    'current_deadline',
     'deferred_form',
     'get_ident',
     'in_thread',
@@ -54,6 +58,7 @@ __all__ = [
     'made_before_fork',
     'misdirected',
     'resolver',
+    'set_deadline',
     'surround',
     'takes',
 ]

@@ -14,9 +14,10 @@ def given_up() -> bool:
     """Return True if nobody waits for the answer of the current call any more.
 
     That is so when its deadline has passed, its caller has disconnected, or its caller has said
-    that it gave up. False after the answer was sent, and outside of calls: in events, tasks and
-    spawned greenlets. In a deferred call, it is about the call whose handler deferred it. It
-    costs a fraction of a microsecond, so a loop may ask in every round.
+    that it gave up; of an HTTP request, when its deadline has passed. False after the answer was
+    sent, and outside of calls and requests: in events, tasks and spawned greenlets. In a deferred
+    call, it is about the call whose handler deferred it. It costs a fraction of a microsecond, so a
+    loop may ask in every round.
     """
     call = current_call()
     return call is not None and call.given_up

@@ -93,6 +93,8 @@ class WebServiceInterface(Interface):
 
     url_map: Map = Map()
     request_class: type[Request] = Request
+    #: whether every client, not only a trusted proxy, may shorten the deadline of its requests
+    clients_shorten_deadlines: ClassVar[bool] = False
 
     container: WebHost
     #: the WSGI application that is served; may be replaced by one wrapped around it
@@ -140,7 +142,7 @@ class WebServiceInterface(Interface):
             self._faults.log_check_failure,
         )
         self._faults.tracing = Tracing.from_config(view.root.view('tracing'))
-        self._own_application.features = features_from(view)
+        self._own_application.features = features_from(view, self.clients_shorten_deadlines)
         self._own_application.router.server_name = read_server_name(view)
 
     def is_healthy(self) -> bool:

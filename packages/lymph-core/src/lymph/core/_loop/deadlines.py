@@ -27,7 +27,7 @@ _BUCKETS = 1000  # buckets that are kept at least before empty ones are removed
 
 
 class _Limit:
-    """Work that has a deadline and is no call."""
+    """Work that has a deadline and is no call, such as an HTTP request."""
 
     __slots__ = ('deadline',)
 
@@ -38,7 +38,7 @@ class _Limit:
 
     @property
     def given_up(self) -> bool:
-        return False
+        return self.deadline is not None and self.deadline <= time.monotonic()
 
 
 def current() -> float | None:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request
 from lymph.config.printable import printable, quoted
 from lymph.core import trace
 from lymph.core._work.headers import FIXED, Headers
+from lymph.core.backends import current_deadline
 from lymph.core.failures import error_text
 from lymph.core.interceptors import Work
 from lymph.exceptions import Refused
@@ -70,6 +71,7 @@ class HttpWork(Work):
         self.interface = router.site.name
         self.peer = request.remote_addr
         self.trace_id = trace.get_id()
+        self.deadline = current_deadline()
         self.request = request
 
     def _read_headers(self) -> Headers:

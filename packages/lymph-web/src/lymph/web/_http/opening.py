@@ -21,7 +21,7 @@ from typing import Any
 from lymph.config.printable import quoted
 from lymph.exceptions import LymphError
 
-__all__ = ['AnswerError', 'Opening', 'check_field', 'check_part', 'parts_of']
+__all__ = ['AnswerError', 'Opening', 'check_field', 'check_part', 'is_field_name', 'parts_of']
 
 # RFC 9112, section 4; an application that has no words for its status need not invent any.
 _STATUS = re.compile(r'([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?')
@@ -62,6 +62,11 @@ class Opening:
         if not self.status:
             raise AnswerError('expected a call of start_response before the body, found none')
         self.sent = True
+
+
+def is_field_name(text: str) -> bool:
+    """Tell whether `text` can be the name of a header field."""
+    return _NAME.fullmatch(text) is not None
 
 
 def check_field(field: object) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from lymph.config import ConfigView
 from lymph.web._answering.features import Features
 from lymph.web._http.limits import Limits
 from lymph.web._options import server_names
+from lymph.web._options.deadlines import RequestDeadlines
 from lymph.web._options.listening import Listening
 from lymph.web._options.proxies import TrustedProxies
 
@@ -49,11 +50,16 @@ KEYS: Final[tuple[str, ...]] = (
     *Listening.KEYS,
     server_names.KEY,
     *(field.name for field in fields(Limits)),
+    *RequestDeadlines.KEYS,
     *(key for option in _SWITCHED for key in option.KEYS),
 )
 
 
-def features_from(view: ConfigView) -> Features:
-    """Return the features that a section switches on. Raises ConfigurationError."""
-    found = [option.from_config(view) for option in _SWITCHED]
+def features_from(view: ConfigView, anyone_shortens: bool = False) -> Features:
+    """Return the features that a section switches on. Raises ConfigurationError.
+
+    `anyone_shortens` tells whether every client may shorten the deadline of its requests.
+    """
+    found: list[_Option | None] = [option.from_config(view) for option in _SWITCHED]
+    found.append(RequestDeadlines.from_config(view, anyone_shortens))
     return Features.merged(each.features() for each in found if each is not None)
