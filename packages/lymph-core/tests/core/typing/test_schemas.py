@@ -380,6 +380,29 @@ class Priced(pydantic.BaseModel):
         return self.net * 1.19
 
 
+class Counted(pydantic.BaseModel):
+    count: int
+    few: int | None = pydantic.Field(None, ge=0, le=9)
+
+
+@pytest.mark.parametrize('hint', [int, Counted, dict[str, int]], ids=str)
+def test_whole_numbers_that_cannot_be_sent_are_not_admitted(hint):
+    check = validator(value_schema(hint))
+
+    def holds(number):
+        return {int: number}.get(hint, {'count': number})
+
+    assert check.is_valid(holds(2**64 - 1))
+    assert check.is_valid(holds(-(2**63)))
+    assert not check.is_valid(holds(2**64))
+    assert not check.is_valid(holds(-(2**63) - 1))
+
+
+def test_bounds_of_whole_numbers_stay_as_they_are_declared():
+    few = value_schema(Counted)['$defs']['Counted']['properties']['few']['anyOf'][0]
+    assert (few['minimum'], few['maximum']) == (0, 9)
+
+
 def test_schema_of_a_result_describes_a_model_as_it_is_sent():
     taken, sent = value_schema(Priced), value_schema(Priced, result=True)
     assert [*taken['$defs']['Priced']['properties']] == ['net']
@@ -402,7 +425,7 @@ def test_schema_of_arguments_is_an_object_with_the_parameters_as_members():
     schema = arguments_schema(hints, {'count': 3, 'rest': None}, None, ['self'])
     assert schema['properties'] == {
         'order': {'$ref': '#/$defs/Order'},
-        'count': {'type': 'integer', 'default': 3},
+        'count': {'type': 'integer', 'minimum': -(2**63), 'maximum': 2**64 - 1, 'default': 3},
         'rest': {'default': None},
     }
     assert (schema['required'], schema['additionalProperties']) == (['order'], False)

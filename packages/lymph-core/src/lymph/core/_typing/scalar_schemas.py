@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec.inspect as nodes
 
-__all__ = ['DECIMAL', 'limits_of', 'scalar_schema']
+__all__ = ['DECIMAL', 'integer_schema', 'limits_of', 'scalar_schema']
 
 _YEAR: Final = '([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])'
 #: February 29 of any year, since patterns do not count
@@ -15,6 +16,9 @@ _TIME: Final = '([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?'
 _BASE64: Final = '^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$'
 #: an exponent of more digits cannot be represented
 DECIMAL: Final = '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,5})?$'
+
+#: what msgpack can carry
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 _BYTES: Final = (nodes.BytesType, nodes.ByteArrayType, nodes.MemoryViewType)
 _PLAIN: Final[dict[Any, dict[str, Any]]] = {
@@ -36,9 +40,9 @@ _BOUNDS: Final = {
 def scalar_schema(node: Any) -> dict[str, Any]:
     """Return the schema of a type of single values; ``{}`` for one that is not known here."""
     if isinstance(node, (nodes.IntType, nodes.FloatType)):
-        kind = 'integer' if isinstance(node, nodes.IntType) else 'number'
         bounds = {word: getattr(node, name) for name, word in _BOUNDS.items()}
-        return {'type': kind, **{word: each for word, each in bounds.items() if each is not None}}
+        given = {word: each for word, each in bounds.items() if each is not None}
+        return integer_schema(given) if isinstance(node, nodes.IntType) else {'type': 'number', **given}
     if isinstance(node, nodes.StrType):
         pattern = {} if node.pattern is None else {'pattern': node.pattern}
         return {'type': 'string', **limits_of(node, 'Length'), **pattern}
@@ -51,6 +55,13 @@ def scalar_schema(node: Any) -> dict[str, Any]:
     if isinstance(node, _BYTES):
         return _marked_bytes(node)
     return dict(_PLAIN.get(type(node), {}))
+
+
+def integer_schema(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of whole numbers with the keywords `given`: they have to fit 64 bits."""
+    least = {} if 'minimum' in given or 'exclusiveMinimum' in given else {'minimum': _LEAST}
+    most = {} if 'maximum' in given or 'exclusiveMaximum' in given else {'maximum': _MOST}
+    return {'type': 'integer', **least, **most, **given}
 
 
 def limits_of(node: Any, what: str) -> dict[str, int]:

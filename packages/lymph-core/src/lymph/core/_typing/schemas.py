@@ -26,12 +26,14 @@ import msgspec.inspect as nodes
 from lymph.core._typing.class_facts import class_docstring, class_name
 from lymph.core._typing.key_schemas import key_schema
 from lymph.core._typing.object_schemas import Schema, default_of, object_schema
-from lymph.core._typing.scalar_schemas import limits_of, scalar_schema
+from lymph.core._typing.scalar_schemas import integer_schema, limits_of, scalar_schema
 
 __all__ = ['Schemas']
 
 _LISTS: Final = nodes.CollectionType
 _OBJECTS: Final = (nodes.DataclassType, nodes.TypedDictType, nodes.StructType)
+#: keywords of schemas that have values, which are no schemas
+_VALUES: Final = frozenset(('const', 'default', 'enum', 'examples'))
 #: callables that give an empty default
 _EMPTY: Final[tuple[Any, ...]] = (list, dict, set, frozenset, tuple)
 
@@ -131,8 +133,21 @@ class Schemas:
             mode=self._mode, ref_template=f'#/$defs/{name}.{{model}}'
         )
         for inner, described in schema.pop('$defs', {}).items():
-            self.definitions[f'{name}.{inner}'] = described
+            self.definitions[f'{name}.{inner}'] = _within_bits(described)
+        bounded: Schema = _within_bits(schema)
+        return bounded
+
+
+def _within_bits(schema: Any) -> Any:
+    """Return a schema of pydantic's with the bounds of whole numbers that can be sent."""
+    if isinstance(schema, list):
+        return [_within_bits(each) for each in schema]
+    if not isinstance(schema, dict):
         return schema
+    found = {
+        name: each if name in _VALUES else _within_bits(each) for name, each in schema.items()
+    }
+    return integer_schema(found) if found.get('type') == 'integer' else found
 
 
 def _identity(node: Any) -> Any:
