@@ -25,16 +25,18 @@ from lymph.config import ConfigView
 from lymph.core.options import refuse_unknown
 from lymph.web._answering.routes import answers
 from lymph.web._gateway.allowed import Allowed
+from lymph.web._gateway.answering import CallAnswers
 from lymph.web._gateway.calls import Calls
 from lymph.web._gateway.catalogue import Catalogue
 from lymph.web._gateway.descriptions import AllowedMethod
-from lymph.web._gateway.json_values import as_json, parse_json
+from lymph.web._gateway.documents import Documents
+from lymph.web._gateway.idempotency import IdempotencySettings, Outcomes
+from lymph.web._gateway.json_values import as_json
 from lymph.web._gateway.mcp.methods import McpMethods
 from lymph.web._gateway.mcp.settings import McpSettings
 from lymph.web._gateway.mcp.tools import Tools
 from lymph.web._gateway.mcp.transport import McpEndpoint
 from lymph.web._gateway.problems import CallProblem
-from lymph.web._gateway.responses import problem_response, result_response
 from lymph.web._gateway.streaming.streams import EventStreams, StreamSettings
 from lymph.web._options.collected import KEYS
 from lymph.web.interfaces import WebHost, WebServiceInterface
@@ -50,6 +52,7 @@ class Gateway(WebServiceInterface):
 
     url_map = Map(
         [
+            Rule('/api/openapi.json', endpoint='answer_document', methods=['GET']),
             Rule('/api/<interface>/<method>', endpoint='answer_call', methods=['POST']),
             Rule('/api/events', endpoint='answer_events', methods=['GET']),
             Rule('/api/mcp', endpoint='answer_mcp'),
@@ -58,7 +61,12 @@ class Gateway(WebServiceInterface):
     )
 
     #: the keys that a gateway has beside those of every HTTP interface; all others are rejected
-    keys: ClassVar[tuple[str, ...]] = ('allow', 'mcp', *StreamSettings.KEYS)
+    keys: ClassVar[tuple[str, ...]] = (
+        'allow',
+        *IdempotencySettings.KEYS,
+        'mcp',
+        *StreamSettings.KEYS,
+    )
 
     allowed: Allowed
     #: the allowed methods that exist now
@@ -70,7 +78,7 @@ class Gateway(WebServiceInterface):
         self, container: WebHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__(container, name, version)
-        self._allow(Allowed())
+        self._configure(Allowed(), IdempotencySettings())
         self._streams = None
         self._mcp = None
 
@@ -79,7 +87,7 @@ class Gateway(WebServiceInterface):
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_unknown(view, (*self.keys, *KEYS))
-        self._allow(Allowed.from_config(view))
+        self._configure(Allowed.from_config(view), IdempotencySettings.from_config(view))
         settings = StreamSettings.from_config(view)
         if settings is not None:
             self._streams = EventStreams(
@@ -108,12 +116,16 @@ class Gateway(WebServiceInterface):
     @answers
     def answer_call(self, request: Request, interface: str, method: str) -> Response:
         """Answer a call with its result, or with a problem."""
-        try:
-            arguments = self._arguments(request)
-            result = self.call(f'{interface}.{method}', arguments)
-        except CallProblem as problem:
-            return problem_response(problem, request.path)
-        return result_response(result)
+        return self._answers.answer(request, f'{interface}.{method}')
+
+    def document(self, server: str = '/') -> dict[str, Any]:
+        """Return the OpenAPI document now; its paths begin below the URL `server`."""
+        return self._documents.document(server)
+
+    @answers
+    def answer_document(self, request: Request) -> Response:
+        """Answer with the OpenAPI document."""
+        return self._documents.answer(request)
 
     @answers
     def answer_events(self, request: Request) -> Response:
@@ -141,18 +153,17 @@ class Gateway(WebServiceInterface):
         self.catalogue.close()
         self._calls.close()
 
-    def _allow(self, allowed: Allowed) -> None:
+    def _configure(self, allowed: Allowed, idempotency: IdempotencySettings) -> None:
         self.allowed = allowed
         self.catalogue = Catalogue(allowed, self.container, self._spawn)
-        self._calls = Calls(allowed, self.container, lambda: self.container.settings.rpc_timeout)
+        self._documents = Documents(self.catalogue, self.name, self.version)
+        self._calls = Calls(allowed, self.container, self._limit)
+        self._answers = CallAnswers(self._calls, Outcomes(idempotency))
+
+    def _limit(self) -> float:
+        """Return the seconds that a call may take."""
+        return self.container.settings.rpc_timeout
 
     def _spawn(self, run: Callable[[], Any]) -> gevent.Greenlet[..., Any]:
         greenlet: gevent.Greenlet[..., Any] = self.pool.spawn(run)
         return greenlet
-
-    def _arguments(self, request: Request) -> Any:
-        data = request.get_data()
-        try:
-            return parse_json(data) if data else {}
-        except ValueError as error:
-            raise CallProblem(400, 'malformed', f'The body is not JSON: {error}') from None

@@ -42,7 +42,11 @@ def scalar_schema(node: Any) -> dict[str, Any]:
     if isinstance(node, (nodes.IntType, nodes.FloatType)):
         bounds = {word: getattr(node, name) for name, word in _BOUNDS.items()}
         given = {word: each for word, each in bounds.items() if each is not None}
-        return integer_schema(given) if isinstance(node, nodes.IntType) else {'type': 'number', **given}
+        return (
+            integer_schema(given)
+            if isinstance(node, nodes.IntType)
+            else {'type': 'number', **given}
+        )
     if isinstance(node, nodes.StrType):
         pattern = {} if node.pattern is None else {'pattern': node.pattern}
         return {'type': 'string', **limits_of(node, 'Length'), **pattern}

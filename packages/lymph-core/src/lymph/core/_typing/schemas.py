@@ -144,9 +144,7 @@ def _within_bits(schema: Any) -> Any:
         return [_within_bits(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {
-        name: each if name in _VALUES else _within_bits(each) for name, each in schema.items()
-    }
+    found = {name: each if name in _VALUES else _within_bits(each) for name, each in schema.items()}
     return integer_schema(found) if found.get('type') == 'integer' else found
 
 

@@ -38,24 +38,38 @@ class Calls:
         self._limit = limit
         self._log = LimitedLog(logger)
 
-    def call(
-        self, name: str, arguments: Any, timeout: float | None = None, version: str | None = None
-    ) -> Any:
-        """Call ``interface.method`` and return its result as a value of JSON types.
-
-        `arguments` are a value of `parse_json`; `timeout` (seconds) can only shorten the limit.
-        Raises CallProblem.
-        """
+    def expect_allowed(self, name: str) -> tuple[str, str]:
+        """Return interface and method of an allowed name. Raises CallProblem for any other."""
         parts = split_name(name)
         if parts is None or not self._allowed.admits(*parts):
             raise unknown()
-        seconds = self._seconds(timeout)
-        _check_version(version)
+        return parts
+
+    def call(
+        self, name: str, arguments: Any, timeout: float | None = None, version: str | None = None
+    ) -> Any:
+        """Make a call with arguments of JSON types, as `parse_json` reads them; see `make`."""
+        self.expect_allowed(name)
         try:
             body = read_arguments(arguments)
         except ValueError as error:
             raise CallProblem(400, 'malformed', f'The arguments cannot be read: {error}') from None
-        return self._result(name, self._request(parts[0], name, body, seconds, version))
+        return self.make(name, body, timeout, version)
+
+    def make(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> Any:
+        """Call ``interface.method`` and return its result as a value of JSON types.
+
+        `timeout` (seconds) can only shorten the limit. Raises CallProblem.
+        """
+        interface, _ = self.expect_allowed(name)
+        options = CallOptions(timeout=self._seconds(timeout), version=_checked_version(version))
+        return self._result(name, self._request(interface, name, arguments, options))
 
     def close(self) -> None:
         """Log how many lines were left out."""
@@ -70,12 +84,7 @@ class Calls:
         return min(timeout, self._limit())
 
     def _request(
-        self,
-        interface: str,
-        name: str,
-        body: dict[str, Any],
-        seconds: float,
-        version: str | None,
+        self, interface: str, name: str, arguments: dict[str, Any], options: CallOptions
     ) -> Any:
         address: str | None = interface
         if interface == BUILTIN:  # every instance has it, and none registers it
@@ -83,17 +92,17 @@ class Calls:
         try:
             if address is None:
                 raise NotConnected
-            options = CallOptions(timeout=seconds, version=version)
-            return self._host.request(address, name, body, options=options)
+            return self._host.request(address, name, arguments, options=options)
         except LookupFailure as error:
-            raise self._not_found(interface, version, error) from error
+            raise self._not_found(interface, options.version, error) from error
         except RpcError as error:
-            raise problem_of(error, body) from error
+            raise problem_of(error, arguments) from error
         except MessageTooLong as error:
             text = 'The arguments are larger than a message may be.'
             raise CallProblem(413, 'too_large', text) from error
         except SerializationError as error:
-            raise CallProblem(400, 'malformed', 'The arguments cannot be sent.') from error
+            text = f'The arguments cannot be sent: {error_line(error)}'
+            raise CallProblem(400, 'malformed', text) from error
 
     def _not_found(self, interface: str, version: str | None, error: LookupFailure) -> CallProblem:
         if error.service is not None:
@@ -113,9 +122,10 @@ class Calls:
             raise problem from error
 
 
-def _check_version(version: str | None) -> None:
+def _checked_version(version: str | None) -> str | None:
     try:
         if version is not None:
             parse_version(version)
     except ValueError as error:
         raise CallProblem(400, 'malformed', f'The version is wrong: {error}') from None
+    return version

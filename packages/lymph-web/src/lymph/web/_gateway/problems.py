@@ -12,14 +12,20 @@ invalid_arguments       400     no        the arguments do not fit the method; `
 forbidden               403     no        the service does not allow this call
 unknown_method          404     no        there is no such method here, or it is not allowed
 unknown_version         404     no        no instance serves the version that was asked for
+not_acceptable          406     no        the client does not accept JSON
+still_running           409     maybe     the first request with this idempotency key is running
+outcome_lost            409     maybe     its answer is not kept any more
 too_large               413     no        the arguments are larger than a message may be
+unsupported_media_type  415     no        the body is not sent as JSON
 declared                422     yes       an error that the method declares: `error_type`, `detail`
+key_reused              422     no        the idempotency key was used for another request
 failed                  500     yes       the method failed
 unreadable_result       500     yes       the result has no form in JSON
 connection_lost         502     maybe     the connection to the service broke meanwhile
 not_connected           503     no        no instance of the service can be reached
 overloaded              503     no        the service has too many calls
 starting, draining      503     no        the service starts or stops
+refused                 503     no        the service refused the call for another reason
 expired                 504     no        no time was left to make the call
 timeout                 504     maybe     there was no answer in time
 ======================  ======  ========  ==========================================================

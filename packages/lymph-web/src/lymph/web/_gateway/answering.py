@@ -1,0 +1,77 @@
+"""Answers requests for calls: each request gets a result or a problem."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from lymph.web._gateway.calls import Calls
+from lymph.web._gateway.idempotency import KeptAnswer, Outcomes, digest_of
+from lymph.web._gateway.problems import CallProblem
+from lymph.web._gateway.requests import Asked, parse_arguments, read_request
+from lymph.web._gateway.responses import problem_response, result_response
+
+__all__ = ['CallAnswers']
+
+
+class CallAnswers:
+    """Makes the calls that requests ask for."""
+
+    def __init__(self, calls: Calls, outcomes: Outcomes) -> None:
+        self._calls = calls
+        self._outcomes = outcomes
+
+    def answer(self, request: Request, name: str) -> Response:
+        """Return the answer to a request for a call of ``interface.method``."""
+        try:
+            self._calls.expect_allowed(name)
+            asked = read_request(request)
+            if asked.key is None:
+                return result_response(self._result(name, asked))
+            return self._answer_once(request, name, asked, asked.key)
+        except CallProblem as problem:
+            return problem_response(problem, request.path)
+
+    def _result(self, name: str, asked: Asked) -> Any:
+        arguments = parse_arguments(asked.body)
+        return self._calls.make(name, arguments, asked.timeout, asked.version)
+
+    def _answer_once(self, request: Request, name: str, asked: Asked, key: str) -> Response:
+        """Answer a request with an idempotency key."""
+        whose = request.headers.get('Authorization', '')
+        scope = digest_of(whose.encode(errors='replace'), key.encode())
+        version = (asked.version or '').encode(errors='replace')
+        digest = digest_of(name.encode(), version, asked.body)
+        kept = self._outcomes.begin(scope, digest, time.monotonic())
+        if kept is not None:
+            return _replayed(kept)
+        response: Response | None = None
+        ran = True
+        try:
+            response, ran = self._outcome(request, name, asked)
+        finally:
+            if ran:
+                self._outcomes.end(scope, None if response is None else _kept(response))
+            else:
+                self._outcomes.forget(scope)
+        return response
+
+    def _outcome(self, request: Request, name: str, asked: Asked) -> tuple[Response, bool]:
+        """Return the answer, and whether the method may have run."""
+        try:
+            return result_response(self._result(name, asked)), True
+        except CallProblem as problem:
+            return problem_response(problem, request.path), problem.may_have_run
+
+
+def _replayed(kept: KeptAnswer) -> Response:
+    response = Response(kept.body, kept.status, [*kept.fields])
+    response.headers['Idempotency-Replayed'] = 'true'
+    return response
+
+
+def _kept(response: Response) -> KeptAnswer:
+    fields = tuple(field for field in response.headers.items() if field[0] != 'Retry-After')
+    return KeptAnswer(response.status_code, fields, response.get_data())

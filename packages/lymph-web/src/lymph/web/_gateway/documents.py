@@ -1,0 +1,52 @@
+"""Serves the document of a gateway: made once for each state of the catalogue, with an ETag."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from werkzeug.wrappers import Request, Response
+
+from lymph.web._gateway.catalogue import Catalogue
+from lymph.web._gateway.descriptions import AllowedMethod
+from lymph.web._gateway.openapi import openapi_document
+
+__all__ = ['Documents']
+
+_KEPT: Final = 8  # documents; they differ if clients come through different proxies
+
+
+class Documents:
+    """The document about the methods of a catalogue, called `title`."""
+
+    def __init__(self, catalogue: Catalogue, title: str, version: str | None) -> None:
+        self._catalogue = catalogue
+        self._title = title
+        self._version = version or '0.0.0'
+        self._methods: tuple[AllowedMethod, ...] | None = None
+        self._made: dict[str, tuple[bytes, str]] = {}
+
+    def document(self, server: str = '/') -> dict[str, Any]:
+        """Return the document now; paths begin below the URL `server`."""
+        methods = self._catalogue.methods()
+        docs = {each.interface: self._catalogue.doc_of(each.interface) for each in methods}
+        return openapi_document(self._title, self._version, server, methods, docs)
+
+    def answer(self, request: Request) -> Response:
+        """Answer a GET or HEAD request for the document; 304 if the client has it already."""
+        methods = self._catalogue.methods()
+        if methods is not self._methods:
+            self._methods, self._made = methods, {}
+        server = request.root_path or '/'
+        if server not in self._made:
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            body = json.dumps(self.document(server), ensure_ascii=False).encode(errors='replace')
+            self._made[server] = body, hashlib.sha256(body).hexdigest()[:32]
+        body, etag = self._made[server]
+        response = Response(body, mimetype='application/json')
+        response.set_etag(etag)
+        response.headers['Cache-Control'] = 'no-cache'
+        response.headers['X-Content-Type-Options'] = 'nosniff'
+        return response.make_conditional(request)
