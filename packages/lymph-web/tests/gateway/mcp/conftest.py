@@ -64,9 +64,12 @@ class Secrets(lymph.Interface):
 
 
 class World:
-    """A process with a gateway and services; `config` is the section of the gateway."""
+    """A process with a gateway and services, and `interfaces`, given as (class, name, version).
 
-    def __init__(self, **config: Any) -> None:
+    `config` is the section of the gateway.
+    """
+
+    def __init__(self, *interfaces: Any, **config: Any) -> None:
         Secrets.calls = 0
         self.container = ServiceContainer(
             MemoryTransport(network=MemoryNetwork()),
@@ -76,6 +79,8 @@ class World:
         )
         self.container.install_interface(Shop)
         self.container.install_interface(Secrets)
+        for interface in interfaces:
+            self.container.install_interface(*interface)
         section = {'allow': ['shop.*'], 'ip': '127.0.0.1', 'mcp': {'enabled': True}, **config}
         self.gateway = self.container.install_interface(Gateway, 'api', None, section)
         self.container.start()
@@ -109,8 +114,8 @@ class World:
 def serve() -> Iterator[Callable[..., World]]:
     worlds = []
 
-    def start(**config: Any) -> World:
-        worlds.append(World(**config))
+    def start(*interfaces: Any, **config: Any) -> World:
+        worlds.append(World(*interfaces, **config))
         return worlds[-1]
 
     yield start

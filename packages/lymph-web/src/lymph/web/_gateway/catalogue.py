@@ -255,7 +255,8 @@ def _merged(versions: _Described) -> dict[str, AllowedMethod]:
     """Return the methods of all versions, each as the oldest version that serves most calls has it.
 
     A call without a version goes to any instance of the newest major version, and to those without
-    a version: the oldest of them accepts what all of them accept.
+    a version: the oldest of them accepts what all of them accept. A method is idempotent only if
+    all versions say so.
     """
     ordered = sorted(versions, key=_order)
     newest = _order(ordered[-1])[0].major if ordered else 0
@@ -264,10 +265,14 @@ def _merged(versions: _Described) -> dict[str, AllowedMethod]:
     for version in [*usual, *(each for each in reversed(ordered) if each not in usual)]:
         for name, method in versions[version][1].methods.items():
             found.setdefault(name, method)
+    having = {
+        name: [each for each in ordered if name in versions[each][1].methods] for name in found
+    }
     return {
         name: replace(
             method,
-            versions=tuple(each for each in ordered if name in versions[each][1].methods),
+            versions=tuple(having[name]),
+            idempotent=all(versions[each][1].methods[name].idempotent for each in having[name]),
         )
         for name, method in found.items()
     }
