@@ -91,7 +91,7 @@ class Gateway(WebServiceInterface):
         settings = StreamSettings.from_config(view)
         if settings is not None:
             self._streams = EventStreams(
-                settings, self.container, self.name, as_json, self._is_draining
+                settings, self.container, self.name, _body_as_json, self._is_draining
             )
         mcp = McpSettings.from_config(view, self.allowed)
         if mcp is not None:
@@ -141,6 +141,12 @@ class Gateway(WebServiceInterface):
             raise NotFound
         return self._mcp.answer(request)
 
+    def on_start(self) -> None:
+        """Start to serve, as every HTTP interface does; the streams have metrics."""
+        super().on_start()
+        if self._streams is not None:
+            self.metrics.add(self._streams.metrics)
+
     def on_drain(self, timeout: float) -> int:
         """End all streams, which would not end by themselves, and finish the current requests."""
         if self._streams is not None:
@@ -150,6 +156,8 @@ class Gateway(WebServiceInterface):
     def on_stop(self) -> None:
         """Stop serving, and stop observing services."""
         super().on_stop()
+        if self._streams is not None:
+            self.metrics.remove(self._streams.metrics)
         self.catalogue.close()
         self._calls.close()
 
@@ -167,3 +175,7 @@ class Gateway(WebServiceInterface):
     def _spawn(self, run: Callable[[], Any]) -> gevent.Greenlet[..., Any]:
         greenlet: gevent.Greenlet[..., Any] = self.pool.spawn(run)
         return greenlet
+
+
+def _body_as_json(body: Any) -> Any:
+    return as_json(body, 'body')

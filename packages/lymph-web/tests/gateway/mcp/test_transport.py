@@ -6,7 +6,18 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
 
+from lymph.web._gateway.descriptions import AllowedMethod
+from lymph.web._gateway.mcp.methods import McpMethods
+from lymph.web._gateway.mcp.origins import Origins
+from lymph.web._gateway.mcp.tools import Tools
+from lymph.web._gateway.mcp.transport import McpEndpoint
+
+JSON = {'Content-Type': 'application/json'}
 VERSION = 'io.modelcontextprotocol/protocolVersion'
 CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
 LATEST = '2026-07-28'
@@ -157,6 +168,45 @@ def test_body_that_is_no_message_is_refused(serve, body, code):
     assert answer.status_code == 400
     assert answer.json['error']['code'] == code
     assert answer.json['error']['message']
+
+
+@pytest.fixture(scope='module')
+def endpoint():
+    """MCP with one tool, which no message of `test_no_message_breaks_it` calls."""
+    method = AllowedMethod('shop', 'order', idempotent=True)
+    return McpEndpoint(McpMethods(Tools(lambda: [method], None), never), Origins())
+
+
+def never(name, arguments):
+    raise AssertionError
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(['2.0', LATEST])
+VALUES = st.recursive(
+    SCALARS,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(['jsonrpc', 'id', 'method', 'params', 'result', 'error', 'x'])
+METHODS = st.sampled_from(['initialize', 'ping', 'tools/list', 'tools/call', 'server/discover'])
+PARAMS = st.dictionaries(
+    st.sampled_from(['name', 'arguments', 'cursor', 'protocolVersion', '_meta', VERSION]), VALUES
+)
+MESSAGES = st.fixed_dictionaries(
+    {'jsonrpc': st.just('2.0'), 'method': METHODS}, optional={'id': VALUES, 'params': PARAMS}
+)
+BODIES = st.dictionaries(NAMES, VALUES) | MESSAGES | st.lists(MESSAGES | VALUES) | VALUES
+
+
+@given(BODIES.map(json.dumps).map(str.encode) | st.binary(), st.sampled_from([None, LATEST, '0']))
+def test_no_message_breaks_it(endpoint, body, version):
+    headers = {**JSON, **({} if version is None else {'MCP-Protocol-Version': version})}
+    request = Request(EnvironBuilder('/', method='POST', data=body, headers=headers).get_environ())
+    answer = endpoint.answer(request)
+    assert answer.status_code in (200, 202, 400, 404)
+    for each in [json.loads(answer.data)] if answer.data else []:
+        for found in each if isinstance(each, list) else [each]:
+            assert ('result' in found) != ('error' in found)
 
 
 @pytest.mark.parametrize(

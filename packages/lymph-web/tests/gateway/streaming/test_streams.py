@@ -16,6 +16,7 @@ from lymph.core.container import ServiceContainer
 from lymph.core.settings import ContainerSettings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.embedded import EmbeddedEventSystem
 from lymph.events.local import LocalEventSystem
 from lymph.exceptions import SubscriptionError
 from lymph.testing.waiting import eventually
@@ -55,8 +56,8 @@ class Recorded(LocalEventSystem):
 class World:
     """A container with a gateway."""
 
-    def __init__(self, **config: Any) -> None:
-        self.events = Recorded()
+    def __init__(self, stored: Any = None, **config: Any) -> None:
+        self.events = stored or Recorded()
         self.container = ServiceContainer(
             MemoryTransport(network=MemoryNetwork()),
             StaticServiceRegistryHub().create_registry(),
@@ -79,6 +80,11 @@ class World:
         for client in self.clients:
             client.close()
         self.container.stop()
+
+
+def open_streams(world: World) -> int:
+    (value,) = (value for name, value, _ in world.container.metrics if name == 'streams.open')
+    return value
 
 
 class Stream:
@@ -188,7 +194,7 @@ def test_body_is_json_like_the_result_of_a_call(serve):
     event = client.event()
     assert event is not None
     assert event[1]['body'] is None
-    assert 'nan' in event[1]['problem']
+    assert event[1]['problem'].startswith("body['n']: the number nan")
 
 
 def test_event_that_several_topics_match_arrives_once(serve):
@@ -212,11 +218,20 @@ def test_clients_of_one_type_share_a_subscription_that_ends_with_the_last(serve)
     assert [client.bodies(1) for client in clients] == [[{'n': 1}]] * 3
     for client in clients[:2]:
         client.close()
-    eventually(lambda: world.gateway._streams.count == 1)
+    eventually(lambda: open_streams(world) == 1)
     assert world.events.topics == ['plain']
     clients[2].close()
     eventually(lambda: not world.events.topics)
-    assert world.gateway._streams.count == 0
+    assert open_streams(world) == 0
+
+
+def test_events_come_in_their_order_from_a_store_on_the_disk(serve, tmp_path):
+    system = EmbeddedEventSystem(str(tmp_path))
+    world = serve(stored=system)
+    client = world.ask('?type=shop.*&type=plain').open()
+    for number in range(20):
+        world.emit('shop.ordered', n=number, raw=b'x')
+    assert [body['n'] for body in client.bodies(20)] == list(range(20))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +282,7 @@ def test_stream_more_than_allowed_is_refused_until_another_has_ended(serve):
     assert status == 503
     assert int(headers['retry-after']) > 0
     first.close()
-    eventually(lambda: world.gateway._streams.count == 0)
+    eventually(lambda: open_streams(world) == 0)
     world.ask('?type=plain').open()
 
 
@@ -286,7 +301,8 @@ def test_slow_client_is_told_what_it_has_lost_and_others_get_everything(serve):
         sent += 1
     assert event == ('lymph.behind', {'lost': count - sent})
     assert slow.event() is None
-    eventually(lambda: world.gateway._streams.count == 1)
+    assert ('streams.behind', 1) in {(name, value) for name, value, _ in world.container.metrics}
+    eventually(lambda: open_streams(world) == 1)
     world.emit('plain', n=-1)
     assert fast.bodies(1) == [{'n': -1}]
 
@@ -296,7 +312,7 @@ def test_client_that_never_reads_again_is_cut_off(serve):
     world.ask('?type=plain').open()
     for number in range(40):
         world.emit('plain', n=number, text='x' * 500_000)
-    eventually(lambda: world.gateway._streams.count == 0)
+    eventually(lambda: open_streams(world) == 0)
     eventually(lambda: not world.events.topics)
 
 
@@ -328,7 +344,7 @@ def test_clients_learn_that_the_event_system_is_not_available(serve):
         assert int(headers['retry-after']) > 0
         assert b'10.1.2.3' not in client.file.read(int(headers['content-length']))
     world.events.error = None
-    assert world.gateway._streams.count == 0
+    assert open_streams(world) == 0
     world.ask('?type=plain').open()
 
 

@@ -88,8 +88,8 @@ def read_arguments(found: Any) -> dict[str, Any]:
     return arguments
 
 
-def as_json(value: Any) -> Any:
-    """Return a result as a value of JSON types; lets the loop have its turns meanwhile.
+def as_json(value: Any, what: str = 'result') -> Any:
+    """Return a result, or `what` it is, in JSON types; lets the loop have its turns meanwhile.
 
     Raises SerializationError, which names the path to what has no form in JSON.
     """
@@ -97,7 +97,7 @@ def as_json(value: Any) -> Any:
         return _JsonWriter().write(value, DEPTH + 1)
     except _WithoutForm as error:
         path = ''.join(f'[{step}]' for step in reversed(error.steps))
-        raise SerializationError(f'result{printable(path, _PATH)}: {error}') from None
+        raise SerializationError(f'{what}{printable(path, _PATH)}: {error}') from None
 
 
 class _WithoutForm(ValueError):

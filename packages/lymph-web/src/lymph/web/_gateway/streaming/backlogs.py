@@ -42,6 +42,11 @@ class Backlog:
         #: whether nothing more comes
         self.ended = False
 
+    @property
+    def behind(self) -> bool:
+        """Whether the client has lost events."""
+        return self._lost > 0
+
     def put(self, frame: bytes) -> None:
         """Keep an event until the client takes it."""
         if self.ended:

@@ -25,7 +25,6 @@ from typing import Any, Final
 
 from lymph.config.printable import printable
 from lymph.core.events import Event
-from lymph.core.failures import error_line
 from lymph.events.topics import check_topic
 from lymph.exceptions import SerializationError
 
@@ -57,8 +56,8 @@ def event_frame(event: Event, plain: Callable[[Any], Any]) -> bytes:
     }
     try:
         data = _json({**facts, 'body': plain(event.body)})
-    except (SerializationError, TypeError, ValueError) as error:
-        problem = printable(error_line(error), _PROBLEM)
+    except (SerializationError, ValueError) as error:
+        problem = printable(str(error), _PROBLEM)
         data = _json({**facts, 'body': None, 'problem': problem})
     lines = [f'event: {type}', f'data: {data}']
     if event.id.isprintable():

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,6 +26,8 @@ from werkzeug.wrappers import Request, Response
 
 from lymph.config import ConfigView
 from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.core.monitoring.metrics import Aggregate, Counter
+from lymph.core.monitoring.metrics import Callable as Gauged
 from lymph.events.topics import Pattern
 from lymph.exceptions import SubscriptionError
 from lymph.web._gateway.streaming.backlogs import Backlog
@@ -93,11 +96,11 @@ class EventStreams:
         self._ended = False
         self._log = LimitedLog(logger)
         self._open: set[_Stream] = set()
-
-    @property
-    def count(self) -> int:
-        """How many streams are open."""
-        return len(self._open)
+        self._behind = Counter('streams.behind')
+        #: how many streams are open, and how many have ended because their clients fell behind
+        self.metrics = Aggregate(
+            [Gauged('streams.open', lambda: len(self._open)), self._behind], {'interface': name}
+        )
 
     @property
     def ending(self) -> bool:
@@ -134,9 +137,11 @@ class EventStreams:
             raise ServiceUnavailable(text, retry_after=_RETRY_AFTER)
         self._open.add(stream)
 
-    def leave(self, stream: _Stream) -> None:
-        """Free the place of a stream."""
-        self._open.discard(stream)
+    def leave(self, stream: _Stream, behind: bool) -> None:
+        """Free the place of a stream; `behind` is whether its client has lost events."""
+        if stream in self._open:
+            self._open.remove(stream)
+            self._behind += int(behind)
 
     def unavailable(self, error: SubscriptionError) -> ServiceUnavailable:
         """Log `error`; return the answer to a client that could not be subscribed."""
@@ -196,9 +201,10 @@ class _Stream:
     def close(self) -> None:
         """Free everything; the stream ends."""
         self._backlog.end()
-        self._streams.leave(self)
-        while self._feeds:
-            self._feeds.pop().leave(self)
+        with ExitStack() as steps:  # all are done, also if one of them raises or is interrupted
+            steps.callback(self._streams.leave, self, self._backlog.behind)
+            while self._feeds:
+                steps.callback(self._feeds.pop().leave, self)
 
     def _begin(self) -> None:
         self._begun = True
