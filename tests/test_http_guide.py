@@ -64,3 +64,24 @@ def test_subclass_has_the_rules_of_its_base_and_its_own(client):
     archive = client('Archive')
     assert archive.get('/old').text == 'before 1900'
     assert archive.get('/search/mm').text == 'Emma'
+
+
+def test_values_become_responses(client):
+    shelf = client('Shelf')
+    assert shelf.get('/').json == {'books': ['Emma']}
+    answer = shelf.post('/', data={'title': 'Persuasion'})
+    assert (answer.status_code, answer.mimetype) == (201, 'text/html')
+    assert answer.text == '<p>2 books</p>'
+
+
+def test_errors_are_answered_by_handlers(client):
+    counter = client('Counter')
+    answer = counter.get('/lend/Emma')
+    assert (answer.status_code, answer.json) == (409, {'reason': 'Ada has it'})
+    answer = counter.get('/lend/<b>')
+    assert (answer.status_code, answer.text) == (404, '<h1>404</h1><p>no &lt;b&gt;</p>')
+    answer = counter.get('/broken')
+    assert (answer.status_code, 'division' in answer.text) == (500, False)
+    assert answer.text.startswith('<h1>500</h1>')
+    answer = counter.put('/lend/Emma', data='x' * 2**25)
+    assert (answer.status_code, answer.json['title']) == (413, 'Request Entity Too Large')

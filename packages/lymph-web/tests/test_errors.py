@@ -19,7 +19,8 @@ from lymph.exceptions import (
     RemoteError,
     Timeout,
 )
-from lymph.web._answering.errors import error_response, problem_of
+from lymph.web._answering.errors import problem_of
+from lymph.web._answering.problem_answers import error_response
 
 TRACE = 'trace-1'
 
@@ -81,17 +82,36 @@ def test_answer_tells_when_to_repeat_a_request_that_may_succeed_then(
 
 
 @pytest.mark.parametrize(
-    'accept', [None, '*/*', 'application/json', 'text/html;q=0.1, application/json', 'image/png']
+    'accept',
+    [None, '*/*', 'application/json', 'text/html;q=0.1, application/problem+json', 'image/png'],
 )
 def test_json_is_the_answer_unless_html_is_preferred(accept):
     response = answer(NotFound('no such page'), accept)
-    assert response.mimetype == 'application/json'
+    assert response.mimetype == 'application/problem+json'
     assert json.loads(response.data) == {
+        'type': 'about:blank',
+        'title': 'Not Found',
         'status': 404,
+        'detail': 'no such page',
+        'trace_id': TRACE,
         'error': 'Not Found',
         'message': 'no such page',
-        'trace_id': TRACE,
     }
+    assert response.headers['Vary'] == 'Accept'
+
+
+@pytest.mark.parametrize(
+    ('path', 'instance'),
+    [
+        ('/a/b', '/app/a/b'),
+        ('/\xc3\xb6 "<>%\r\n', '/app/%C3%B6%20%22%3C%3E%25%0D%0A'),
+        ('/' + 'a' * 3000, None),
+    ],
+)
+def test_json_names_the_path_of_the_request_unless_it_is_long(path, instance):
+    environ = {'SCRIPT_NAME': '/app', 'PATH_INFO': path}
+    response = error_response(problem_of(NotFound()), environ, TRACE)
+    assert response.json.get('instance') == instance
 
 
 @pytest.mark.parametrize('accept', [';;;', 'a/b/c', ',', 'text/html;q=x', '\x80', 'q=1;=', ''])
@@ -109,6 +129,11 @@ def test_browser_gets_html_with_escaped_text():
     assert TRACE in text
 
 
+def test_html_shows_lines_and_no_control_characters():
+    text = answer(NotFound('one\ntwo \x1b[2J\u202e\udcff'), 'text/html').get_data(as_text=True)
+    assert 'one<br>\ntwo \\x1b[2J\\u202e\\udcff' in text
+
+
 @pytest.mark.parametrize('accept', ['application/json', 'text/html'])
 def test_description_of_any_type_is_shown_as_text(accept):
     assert b'no such page' in answer(NotFound(KeyError('no such page')), accept).data
@@ -117,7 +142,7 @@ def test_description_of_any_type_is_shown_as_text(accept):
 def test_headers_that_belong_to_an_error_are_kept():
     assert answer(MethodNotAllowed(['GET'])).headers['Allow'] == 'GET'
     unauthorized = answer(Unauthorized(www_authenticate=None))
-    assert unauthorized.headers.getlist('Content-Type') == ['application/json']
+    assert unauthorized.headers.getlist('Content-Type') == ['application/problem+json']
 
 
 @pytest.mark.parametrize('accept', ['application/json', 'text/html'])

@@ -53,7 +53,7 @@ class Site:
         abort(418)
 
     def text(self, request):
-        return 'text'
+        return 5
 
     def slow(self, request):
         self.begun.set()

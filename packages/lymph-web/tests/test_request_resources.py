@@ -54,7 +54,7 @@ class Site:
         abort(404)
 
     def text(self, request):
-        return self.session
+        return len(self.session)
 
     def stream(self, request):
         assert self.session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lymph.web.handlers import RequestHandler
+from lymph.web.handlers import RequestHandler, errorhandler
 from lymph.web.interfaces import WebServiceInterface
 
-__all__ = ['RequestHandler', 'WebServiceInterface']
+__all__ = ['RequestHandler', 'WebServiceInterface', 'errorhandler']

@@ -1,4 +1,4 @@
-"""Classes that answer requests, with a method for each HTTP method.
+"""Classes that answer requests, with a method for each HTTP method; methods that answer errors.
 
 ::
 
@@ -21,7 +21,9 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-__all__ = ['RequestHandler']
+from lymph.web._answering.error_handlers import errorhandler
+
+__all__ = ['RequestHandler', 'errorhandler']
 
 
 class RequestHandler:

@@ -29,6 +29,7 @@ from lymph.core.settings import ContainerSettings
 from lymph.discovery.base import HTTP, RPC, BaseServiceRegistry
 from lymph.web._answering.access import flush_access_log
 from lymph.web._answering.application import Application
+from lymph.web._answering.error_handlers import ErrorHandlers
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._answering.health import Health
 from lymph.web._answering.routes import check_endpoints, check_routes
@@ -96,6 +97,8 @@ class WebServiceInterface(Interface):
     #: whether every client, not only a trusted proxy, may shorten the deadline of its requests
     clients_shorten_deadlines: ClassVar[bool] = False
 
+    _error_handlers: ClassVar[ErrorHandlers] = ErrorHandlers()
+
     container: WebHost
     #: the WSGI application that is served; may be replaced by one wrapped around it
     application: WSGIApplication
@@ -110,6 +113,7 @@ class WebServiceInterface(Interface):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_endpoints(cls, cls.url_map)
+        cls._error_handlers = ErrorHandlers.of(cls)
 
     def __init__(
         self, container: WebHost, name: str | None = None, version: str | None = None
@@ -118,7 +122,7 @@ class WebServiceInterface(Interface):
         if isinstance(getattr(type(self), 'url_map', None), Map) and 'url_map' not in vars(self):
             self.url_map = own_map(type(self), self.url_map)
         self._own_application = self.application = Application(
-            self, container.chains.of('http', self)
+            self, container.chains.of('http', self), self._error_handlers
         )
         self._faults = self._own_application.faults
         self.debug = False

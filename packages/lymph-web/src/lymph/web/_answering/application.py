@@ -12,20 +12,23 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import Map
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from lymph.core import trace
 from lymph.core._work.chains import Chain, ChainStep, surround
-from lymph.core.failures import Killed, error_line
+from lymph.core.failures import Killed
 from lymph.exceptions import Refused
 from lymph.web._answering.access import log_request
 from lymph.web._answering.answers import HandlerAnswer
+from lymph.web._answering.error_handlers import ErrorHandlers
+from lymph.web._answering.failed_requests import FailedRequests
 from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
 from lymph.web._answering.features import Features
 from lymph.web._answering.health import Health
 from lymph.web._answering.routing import Router
+from lymph.web._answering.values import application_of
 from lymph.web._answering.work import HttpWork, refusal
 from lymph.web._tracing.identifying import TRACE_KEY, TRACEPARENT_KEY
 
@@ -62,10 +65,13 @@ class Application:
 
     `chain` surrounds the choice of the method and its call (default: nothing does), but neither the
     health check nor the parts of a streamed answer. The unit of work ends when the method has
-    returned, so that closing a resource can still fail the request.
+    returned, so that closing a resource can still fail the request. `error_handlers` are methods of
+    the site that answer requests which have failed; each is a unit of work of its own.
     """
 
-    def __init__(self, site: Site, chain: Chain | None = None) -> None:
+    def __init__(
+        self, site: Site, chain: Chain | None = None, error_handlers: ErrorHandlers | None = None
+    ) -> None:
         self.site = site
         #: what is done with each request besides; set when the interface is configured
         self.features = Features()
@@ -73,6 +79,8 @@ class Application:
         self._chain = Chain() if chain is None else chain
         #: logs and reports errors, also for the server that runs this application
         self.faults = ErrorAnswers(self._report, self._is_debugging)
+        handlers = error_handlers or ErrorHandlers()
+        self._failed = FailedRequests(site, handlers, self.faults, self._run)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -109,23 +117,7 @@ class Application:
         except (Killed, AnswerAborted):
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-            return self._answer_instead(answer, error, environ)
-
-    def _answer_instead(
-        self, answer: HandlerAnswer, error: BaseException, environ: WSGIEnvironment
-    ) -> Iterable[bytes]:
-        if isinstance(error, HTTPException) and not answer.begun:
-            try:
-                if error.response is not None or (error.code or 500) < 400:
-                    return self._run(answer, error.get_response(environ), environ)
-            except (Killed, AnswerAborted):
-                raise
-            except BaseException as second:  # noqa: BLE001 - a subclass may raise anything as well
-                error = second
-        if answer.begun:
-            self.faults.log_and_report(error, environ)
-            raise AnswerAborted(error_line(error)) from error
-        return self._run(answer, self.faults.answer(error, environ), environ)
+            return self._failed.answer(answer, error, environ)
 
     def _run(
         self, answer: HandlerAnswer, application: WSGIApplication, environ: WSGIEnvironment
@@ -171,7 +163,7 @@ class Application:
             if work.entered or error.endpoint is not None:
                 raise
             raise refusal(error) from error
-        return _checked(answer, f'the interceptors of {self.site.name}')
+        return application_of(answer, f'the interceptors of {self.site.name}')
 
     def _respond_to(self, work: HttpWork) -> WSGIApplication:
         if work.failure is not None:
@@ -188,10 +180,10 @@ class Application:
         self, endpoint: Any, request: Request, arguments: Mapping[str, Any]
     ) -> WSGIApplication:
         response = self.router.find(endpoint, request)(request, **arguments)
-        if callable(response):
-            return response  # type: ignore[no-any-return]
+        if isinstance(response, Response):
+            return response
         name = self.router.name(endpoint, request)
-        return _checked(response, f'{type(self.site).__name__}.{name}')
+        return application_of(response, f'{type(self.site).__name__}.{name}')
 
     def _report(self, error: BaseException) -> None:
         self.site.report_error(error)
@@ -208,10 +200,3 @@ def _around(
     for surround_one in reversed(surrounding):
         proceed = partial(surround_one, environ, proceed)
     return proceed()
-
-
-def _checked(response: Any, whose: str) -> WSGIApplication:
-    if not callable(response):
-        found = f'found {type(response).__name__}'
-        raise TypeError(f'expected {whose} to return a werkzeug Response, {found}')
-    return response  # type: ignore[no-any-return]

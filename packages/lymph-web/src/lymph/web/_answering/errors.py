@@ -1,4 +1,4 @@
-"""Errors as answers: JSON or HTML, as the client accepts.
+"""What a client learns of an error.
 
 A `Problem` is what a client may know of an error. HTTP errors bring their own text; for a failed
 call to another service the client learns its kind; other errors are hidden outside of debug mode.
@@ -6,25 +6,18 @@ call to another service the client learns its kind; other errors are hidden outs
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
-from werkzeug.wrappers import Response
+from werkzeug.http import HTTP_STATUS_CODES
 
 from lymph.core.failures import Killed, traceback_text
 from lymph.exceptions import EmitFailure, NotSent, Refused, RemoteError, RpcError, Timeout
 from lymph.web._http.opening import AnswerError, check_field
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
-__all__ = ['RETRY_AFTER', 'Problem', 'error_response', 'problem_of']
+__all__ = ['RETRY_AFTER', 'Problem', 'problem_of']
 
 _OVERLOADED = 'A service that this one depends on is overloaded.'
 _REFUSED = 'A service that this one depends on refused the call.'
@@ -104,18 +97,6 @@ def problem_of(error: BaseException, debug: bool = False) -> Problem:
     return problem
 
 
-def error_response(problem: Problem, environ: WSGIEnvironment, trace_id: str) -> Response:
-    """Return the answer: HTML for a client that prefers it to JSON, else JSON."""
-    if _prefers_html(environ):
-        body, mimetype = _html(problem, trace_id), 'text/html'
-    else:
-        body, mimetype = _json(problem, trace_id), 'application/json'
-    # a message may hold what no encoding can carry, as names of files do
-    response = Response(body.encode(errors='backslashreplace'), problem.status, mimetype=mimetype)
-    response.headers.extend(problem.headers)
-    return response
-
-
 def _outcome(error: BaseException) -> _Outcome:
     if isinstance(error, Refused):
         return _of_refusal(error.reason)
@@ -156,31 +137,3 @@ def _text(description: object) -> str:
         raise
     except BaseException:  # noqa: BLE001 - the message is the only thing of it that is used
         return ''
-
-
-def _prefers_html(environ: WSGIEnvironment) -> bool:
-    accept = parse_accept_header(environ.get('HTTP_ACCEPT'), MIMEAccept)
-    return accept.quality('text/html') > accept.quality('application/json')
-
-
-def _json(problem: Problem, trace_id: str) -> str:
-    facts: dict[str, object] = {
-        'status': problem.status,
-        'error': problem.title,
-        'message': problem.message,
-        'trace_id': trace_id,
-    }
-    if problem.traceback:
-        facts['traceback'] = list(problem.traceback)
-    return json.dumps(facts) + '\n'
-
-
-def _html(problem: Problem, trace_id: str) -> str:
-    title = f'{problem.status} {escape(problem.title)}'
-    trace = '\n'.join(problem.traceback)
-    return (
-        f'<!doctype html>\n<html lang="en">\n<title>{title}</title>\n<h1>{title}</h1>\n'
-        f'<p>{escape(problem.message)}</p>\n<p><small>Trace {escape(trace_id)}</small></p>\n'
-        + (f'<pre>{escape(trace)}</pre>\n' if trace else '')
-        + '</html>\n'
-    )

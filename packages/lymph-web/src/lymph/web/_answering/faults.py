@@ -18,7 +18,8 @@ from lymph.core import trace
 from lymph.core.failures import Killed, error_line, error_name
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.exceptions import LymphError, RemoteError, RpcError
-from lymph.web._answering.errors import Problem, error_response, problem_of
+from lymph.web._answering.errors import Problem, problem_of
+from lymph.web._answering.problem_answers import error_response
 from lymph.web._tracing.identifying import Tracing
 
 if TYPE_CHECKING:
@@ -68,12 +69,31 @@ class ErrorAnswers:
 
         HTTP errors are answers that the handler chose: they are neither logged nor reported.
         """
-        if not issubclass(type(error), (HTTPException, AnswerAborted)):
-            self.log_and_report(error, environ)
+        self.log_unless_chosen(error, environ)
+        return self.response(error, environ)
+
+    def response(self, error: BaseException, environ: WSGIEnvironment) -> Response:
+        """Return the answer for the client."""
         trace_id = self.tracing.id_of(environ)
-        response = error_response(self._problem(error), environ, trace_id)
+        response = error_response(self.problem(error), environ, trace_id)
         response.headers[self.tracing.response_header] = trace_id
         return response
+
+    def problem(self, error: BaseException) -> Problem:
+        """Return what a client learns of `error`."""
+        try:
+            return problem_of(error, self._debug())
+        except Killed:
+            raise
+        except BaseException as second:  # noqa: BLE001 - an error that cannot be put into words
+            text = 'an error could not be put into words'
+            self._log.write(logging.ERROR, 'problem', text, exc_info=second)
+            return problem_of(RuntimeError())
+
+    def log_unless_chosen(self, error: BaseException, environ: WSGIEnvironment) -> None:
+        """Log and report `error`, unless it is an answer that a handler chose, or was logged."""
+        if not issubclass(type(error), (HTTPException, AnswerAborted)):
+            self.log_and_report(error, environ)
 
     def log_and_report(self, error: BaseException, environ: WSGIEnvironment) -> None:
         """Log `error`; report it unless the client or a called service caused it."""
@@ -102,16 +122,6 @@ class ErrorAnswers:
     def close(self) -> None:
         """Log how many lines were left out."""
         self._log.close()
-
-    def _problem(self, error: BaseException) -> Problem:
-        try:
-            return problem_of(error, self._debug())
-        except Killed:
-            raise
-        except BaseException as second:  # noqa: BLE001 - an error that cannot be put into words
-            text = 'an error could not be put into words'
-            self._log.write(logging.ERROR, 'problem', text, exc_info=second)
-            return problem_of(RuntimeError())
 
 
 def path_of(environ: WSGIEnvironment) -> str:

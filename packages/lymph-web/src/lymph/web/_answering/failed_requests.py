@@ -1,0 +1,88 @@
+"""Answers requests that have failed: by what the error brings, an error handler, or as usual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request
+
+from lymph.core.failures import Killed, error_line
+from lymph.core.resources import unit
+from lymph.web._answering.answers import HandlerAnswer
+from lymph.web._answering.error_handlers import ErrorHandlers, Found
+from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
+from lymph.web._answering.values import application_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+__all__ = ['FailedRequests']
+
+Run = Callable[[HandlerAnswer, 'WSGIApplication', 'WSGIEnvironment'], Iterable[bytes]]
+
+
+class FailedRequests:
+    """Answers the failed requests of one interface, `site`; `run` sends an answer."""
+
+    def __init__(
+        self, site: object, handlers: ErrorHandlers, faults: ErrorAnswers, run: Run
+    ) -> None:
+        self._site = site
+        self._handlers = handlers
+        self._faults = faults
+        self._run = run
+
+    def answer(
+        self,
+        answer: HandlerAnswer,
+        error: BaseException,
+        environ: WSGIEnvironment,
+        handled: bool = False,
+    ) -> Iterable[bytes]:
+        """Return the body of the answer to a request that ended with `error`.
+
+        `handled`: an error handler has raised it. Raises AnswerAborted if an answer has begun.
+        """
+        found: Found | None = None
+        logged = False
+        try:
+            if answer.begun:
+                pass
+            elif isinstance(error, HTTPException) and _is_response(error):
+                return self._run(answer, error.get_response(environ), environ)
+            elif self._handlers and not handled:
+                problem = self._faults.problem(error)
+                found = self._handlers.find(error, problem.status, problem.message)
+                if found is not None:
+                    logged = not found.expected
+                    if logged:
+                        self._faults.log_unless_chosen(error, environ)
+                    return self._run(answer, self._handle(found, environ, problem.status), environ)
+        except (Killed, AnswerAborted):
+            raise
+        except BaseException as second:  # noqa: BLE001 - the edge of somebody else's code
+            if found is None or answer.begun:
+                error = second
+            elif second is not error and second is not found.error:
+                if isinstance(second, HTTPException):
+                    return self.answer(answer, second, environ, handled=True)
+                self._faults.log_and_report(second, environ)
+        if answer.begun:
+            self._faults.log_and_report(error, environ)
+            raise AnswerAborted(error_line(error)) from error
+        page = self._faults.response if logged else self._faults.answer
+        return self._run(answer, page(error, environ), environ)
+
+    def _handle(self, found: Found, environ: WSGIEnvironment, status: int) -> WSGIApplication:
+        # missing where the request class itself has failed
+        request = environ.get('werkzeug.request') or Request(environ)
+        with unit():
+            value = getattr(self._site, found.name)(request, found.error)
+        return application_of(value, f'{type(self._site).__name__}.{found.name}', status)
+
+
+def _is_response(error: HTTPException) -> bool:
+    """Tell whether an HTTPException brings a response, or stands for one that is no error."""
+    return error.response is not None or (error.code or 500) < 400
