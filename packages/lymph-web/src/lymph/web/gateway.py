@@ -96,7 +96,7 @@ class Gateway(WebServiceInterface):
         mcp = McpSettings.from_config(view, self.allowed)
         if mcp is not None:
             tools = Tools(self.catalogue.methods, mcp.chosen)
-            self._mcp = McpEndpoint(McpMethods(tools, self.call), mcp.origins)
+            self._mcp = McpEndpoint(McpMethods(tools, self._calls.make), mcp.origins)
 
     def call(
         self,

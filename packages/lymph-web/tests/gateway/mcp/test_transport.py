@@ -177,7 +177,7 @@ def endpoint():
     return McpEndpoint(McpMethods(Tools(lambda: [method], None), never), Origins())
 
 
-def never(name, arguments):
+def never(name, arguments, timeout):
     raise AssertionError
 
 
@@ -312,6 +312,32 @@ def test_request_is_answered_only_as_the_transport_allows(serve, method, headers
         assert json.loads(answer.data)['error']['message']
     if status == 405:
         assert answer.headers['Allow'] == 'POST'
+
+
+def test_client_says_how_long_it_waits(serve):
+    world = serve()
+    params = {'name': 'shop.hang'}
+    (found,) = world.ask('tools/call', params, X_Request_Timeout='0.01')['result']['content']
+    assert 'no answer in time' in found['text']
+    answer = world.send(message('tools/call', params), X_Request_Timeout='soon')
+    assert answer.status_code == 400
+    assert 'X-Request-Timeout' in answer.json['error']['message']
+
+
+def test_arguments_that_no_call_can_carry_are_a_result(serve):
+    arguments = {'article': {'$date': 'yesterday'}}
+    result = serve().ask('tools/call', {'name': 'shop.find', 'arguments': arguments})['result']
+    assert result['_meta']['lymph/problem'] == {'reason': 'malformed', 'may_have_run': False}
+    assert 'yesterday' in result['content'][0]['text']
+
+
+def test_long_message_is_read_like_a_short_one(serve):
+    world = serve()
+    arguments = {'lines': [{'article': 'sock', 'price': 2.5}] * 2000}
+    result = world.ask('tools/call', {'name': 'shop.total', 'arguments': arguments})['result']
+    assert result['structuredContent'] == {'result': 5000.0}
+    answer = world.send(b' ' * 40_000 + b'{')
+    assert (answer.status_code, answer.json['error']['code']) == (400, -32700)
 
 
 @pytest.mark.parametrize('mcp', [None, {}, {'enabled': False}])

@@ -23,10 +23,10 @@ from lymph.core.backends import in_thread
 from lymph.web._gateway.json_values import parse_json, read_arguments
 from lymph.web._gateway.problems import CallProblem
 
-__all__ = ['Asked', 'parse_arguments', 'read_request']
+__all__ = ['SHORT', 'Asked', 'asked_timeout', 'parse_arguments', 'read_request']
 
 #: bytes of a body that are parsed at once; longer ones in a native thread
-_SHORT: Final = 32 * 1024
+SHORT: Final = 32 * 1024
 _SECONDS: Final = re.compile(r'[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?')
 _LEAST, _MOST = 0.001, 31_536_000.0  # seconds; a year
 #: a string of RFC 8941, or the bare word that many clients send instead
@@ -49,7 +49,7 @@ def read_request(request: Request) -> Asked:
     _check_accept(request)
     _check_type(request)
     version = _version(request)
-    return Asked(request.get_data(), _timeout(request), version, _key(request))
+    return Asked(request.get_data(), asked_timeout(request), version, _key(request))
 
 
 def parse_arguments(body: bytes) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def parse_arguments(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        return _parse(body) if len(body) <= _SHORT else in_thread(_parse, body)
+        return _parse(body) if len(body) <= SHORT else in_thread(_parse, body)
     except ValueError as error:
         text = f'The body cannot be read as JSON: {error}'
         raise CallProblem(400, 'malformed', text) from None
@@ -100,7 +100,8 @@ def _version(request: Request) -> str | None:
     return versions[0] if versions else None
 
 
-def _timeout(request: Request) -> float | None:
+def asked_timeout(request: Request) -> float | None:
+    """Return the seconds that a client will wait. Raises CallProblem for an invalid header."""
     given = request.headers.get('X-Request-Timeout')
     if given is None:
         return None

@@ -7,7 +7,8 @@
     {"jsonrpc": "2.0", "id": 1, "result": {}}                                 a result
     {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": ""}}     an error
 
-MCP is stricter: an id is text or a whole number, and `params` is an object.
+MCP is stricter: an id is text or a whole number, and `params` is an object. A body has one message,
+or in some versions a list of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 from lymph.config.printable import quoted
 from lymph.exceptions import LymphError
+from lymph.web._gateway.json_values import parse_json, read_arguments
 
 __all__ = [
     'HEADER_MISMATCH',
@@ -27,7 +29,7 @@ __all__ = [
     'UNSUPPORTED_VERSION',
     'McpError',
     'McpMessage',
-    'read_message',
+    'read_body',
     'result_of',
 ]
 
@@ -64,11 +66,14 @@ class McpMessage:
     """A message from a client: a request if it has an id, else a notification.
 
     `method` is None for the answer to a request of the server, of which there are none here.
+    `arguments` are those of a tool, as a call takes them; None if `misfit` says why they cannot be.
     """
 
     method: str | None
     id: Id = None
     params: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] | None = None
+    misfit: str = ''
 
     @property
     def is_request(self) -> bool:
@@ -82,8 +87,26 @@ class McpMessage:
         return found if isinstance(found, dict) else {}
 
 
-def read_message(value: Any) -> McpMessage:
-    """Return the message in a JSON value. Raises McpError if there is none."""
+def read_body(data: bytes) -> McpMessage | list[McpMessage | McpError]:
+    """Return the message in a body, or its list of messages, with an error for each that is none.
+
+    Raises McpError for a body that is neither.
+    """
+    try:
+        value = parse_json(data)
+    except ValueError as error:
+        raise McpError(PARSE_ERROR, f'the body is not JSON: {error}') from None
+    return [_read_or_error(each) for each in value] if isinstance(value, list) else _read(value)
+
+
+def _read_or_error(value: Any) -> McpMessage | McpError:
+    try:
+        return _read(value)
+    except McpError as error:
+        return error
+
+
+def _read(value: Any) -> McpMessage:
     if not isinstance(value, dict):
         raise McpError(INVALID_REQUEST, f'expected a message, found {quoted(value)}')
     id = _read_id(value)
@@ -101,7 +124,13 @@ def read_message(value: Any) -> McpMessage:
     if not isinstance(params, dict):
         text = f'expected params as an object, found {quoted(params)}'
         raise McpError(INVALID_PARAMS, text, id)
-    return McpMessage(method, id, params)
+    arguments = params.get('arguments', {})
+    if method != 'tools/call' or not isinstance(arguments, dict):
+        return McpMessage(method, id, params)
+    try:
+        return McpMessage(method, id, params, read_arguments(arguments))
+    except ValueError as error:
+        return McpMessage(method, id, params, misfit=str(error))
 
 
 def result_of(message: McpMessage, result: dict[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,8 @@ _FRESH: Final = 5000  # milliseconds for which the catalogue does not look again
 _CAPABILITIES: Final[dict[str, Any]] = {'tools': {}}
 _SERVER_INFO: Final = 'io.modelcontextprotocol/serverInfo'
 
+_Answers = dict[str, Callable[[McpMessage], dict[str, Any]]]
+
 
 def _version() -> str:
     try:
@@ -47,9 +49,9 @@ def _version() -> str:
 
 
 class ToolCaller(Protocol):
-    """Calls an allowed method with JSON arguments; raises CallProblem."""
+    """Calls an allowed method within `timeout` seconds; raises CallProblem."""
 
-    def __call__(self, name: str, arguments: Any, /) -> Any: ...
+    def __call__(self, name: str, arguments: dict[str, Any], timeout: float | None, /) -> Any: ...
 
 
 class McpMethods:
@@ -59,25 +61,32 @@ class McpMethods:
         self._tools = tools
         self._call = call
         self._info = {'name': 'lymph-gateway', 'version': _version()}
-        handshake: dict[str, Callable[[McpMessage], dict[str, Any]]] = {
+        self._agreed: _Answers = {
             'initialize': self._initialize,
             'ping': lambda message: {},
-        }
-        common: dict[str, Callable[[McpMessage], dict[str, Any]]] = {
             'tools/list': self._list,
-            'tools/call': self._call_tool,
         }
-        self._agreed = {**handshake, **common}
-        self._self_contained = {'server/discover': self._discover, **common}
+        self._self_contained: _Answers = {
+            'server/discover': self._discover,
+            'tools/list': self._list,
+        }
 
-    def answer(self, message: McpMessage, version: str) -> dict[str, Any]:
-        """Return the answer to a request in a version. Raises McpError."""
+    def answer(
+        self, message: McpMessage, version: str, timeout: float | None = None
+    ) -> dict[str, Any]:
+        """Return the answer to a request in a version, a call within `timeout` seconds.
+
+        Raises McpError.
+        """
         alone = version in SELF_CONTAINED
         method = (self._self_contained if alone else self._agreed).get(message.method or '')
-        if method is None:
+        if message.method == 'tools/call':
+            result = self._call_tool(message, timeout)
+        elif method is not None:
+            result = method(message)
+        else:
             text = f'there is no method {quoted(message.method)} in version {version}'
             raise McpError(METHOD_NOT_FOUND, text, message.id)
-        result = method(message)
         if alone:
             meta = {**result.get('_meta', {}), _SERVER_INFO: self._info}
             result = {**result, 'resultType': 'complete', '_meta': meta}
@@ -108,17 +117,20 @@ class McpMethods:
             raise McpError(INVALID_PARAMS, str(error), message.id) from None
         return {'tools': tools, **({} if following is None else {'nextCursor': following})}
 
-    def _call_tool(self, message: McpMessage) -> dict[str, Any]:
-        name, arguments = message.params.get('name'), message.params.get('arguments')
+    def _call_tool(self, message: McpMessage, timeout: float | None) -> dict[str, Any]:
+        name = message.params.get('name')
         if not isinstance(name, str):
             raise McpError(INVALID_PARAMS, 'expected the name of a tool as text', message.id)
-        if not isinstance(arguments, (dict, type(None))):
+        if message.arguments is None and not message.misfit:
             raise McpError(INVALID_PARAMS, 'expected the arguments as an object', message.id)
         method = self._tools.find(name)
         if method is None:
             raise self._unknown(name, message)
         try:
-            return success(method, self._call(name, arguments or {}))
+            if message.arguments is None:
+                text = f'The arguments cannot be read: {message.misfit}'
+                raise CallProblem(400, 'malformed', text)
+            return success(method, self._call(name, message.arguments, timeout))
         except CallProblem as problem:
             if problem.reason == 'unknown_method':  # it has gone meanwhile
                 raise self._unknown(name, message) from None

@@ -27,14 +27,13 @@ from typing import Any, Final
 
 from werkzeug.wrappers import Request, Response
 
-from lymph.web._gateway.json_values import parse_json
+from lymph.core.backends import in_thread
 from lymph.web._gateway.mcp.messages import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
-    PARSE_ERROR,
     McpError,
     McpMessage,
-    read_message,
+    read_body,
 )
 from lymph.web._gateway.mcp.methods import McpMethods
 from lymph.web._gateway.mcp.origins import Origins
@@ -47,6 +46,8 @@ from lymph.web._gateway.mcp.versions import (
     tells_version,
     unsupported,
 )
+from lymph.web._gateway.problems import CallProblem
+from lymph.web._gateway.requests import SHORT, asked_timeout
 
 __all__ = ['McpEndpoint']
 
@@ -67,13 +68,14 @@ class McpEndpoint:
         if refused is not None:
             return refused
         try:
-            value = parse_json(request.get_data())
-        except ValueError as error:
-            return _error(McpError(PARSE_ERROR, f'the body is not JSON: {error}'))
-        try:
-            if isinstance(value, list):
-                return self._answer_all(value, request)
-            return self._answer_one(read_message(value), request)
+            timeout = asked_timeout(request)
+            data = request.get_data()
+            body = read_body(data) if len(data) <= SHORT else in_thread(read_body, data)
+            if isinstance(body, list):
+                return self._answer_all(body, request, timeout)
+            return self._answer_one(body, request, timeout)
+        except CallProblem as problem:
+            return _error(McpError(INVALID_REQUEST, problem.detail))
         except McpError as error:
             return _error(error)
 
@@ -93,7 +95,7 @@ class McpEndpoint:
             return _error(McpError(INVALID_REQUEST, text), 415)
         return None
 
-    def _answer_one(self, message: McpMessage, request: Request) -> Response:
+    def _answer_one(self, message: McpMessage, request: Request, timeout: float | None) -> Response:
         version = request.headers.get(_HEADER)
         alone = version in SELF_CONTAINED or tells_version(message)
         if not message.is_request:
@@ -104,34 +106,37 @@ class McpEndpoint:
             return Response(status=202)
         if alone:
             check_envelope(message, request.headers.get)
-            return _json(self._methods.answer(message, SELF_CONTAINED[0]))
+            return _json(self._methods.answer(message, SELF_CONTAINED[0], timeout))
         # the version is agreed on by this request, whatever its header says
         if message.method == 'initialize':
             version = DEFAULT
-        return _json(self._result(message, self._agreed(version, message)))
+        return _json(self._result(message, self._agreed(version, message), timeout))
 
-    def _answer_all(self, values: list[Any], request: Request) -> Response:
+    def _answer_all(
+        self, body: list[McpMessage | McpError], request: Request, timeout: float | None
+    ) -> Response:
         version = self._agreed(request.headers.get(_HEADER))
         if version not in BATCHES:
             raise McpError(INVALID_REQUEST, f'version {version} expects one message, not several')
-        if not 0 < len(values) <= _MESSAGES:
-            text = f'expected 1 to {_MESSAGES} messages, found {len(values)}'
+        if not 0 < len(body) <= _MESSAGES:
+            text = f'expected 1 to {_MESSAGES} messages, found {len(body)}'
             raise McpError(INVALID_REQUEST, text)
-        answers = [answer for value in values if (answer := self._one_of(value, version))]
+        answers = [answer for each in body if (answer := self._one_of(each, version, timeout))]
         return _json(answers) if answers else Response(status=202)
 
-    def _one_of(self, value: Any, version: str) -> dict[str, Any] | None:
-        try:
-            message = read_message(value)
-            if message.method == 'initialize':
-                raise McpError(INVALID_REQUEST, 'initialize has to come alone', message.id)
-        except McpError as error:
-            return error.message()
-        return self._result(message, version) if message.is_request else None
+    def _one_of(
+        self, message: McpMessage | McpError, version: str, timeout: float | None
+    ) -> dict[str, Any] | None:
+        if isinstance(message, McpError):
+            return message.message()
+        if message.method == 'initialize':
+            text = 'initialize has to come alone'
+            return McpError(INVALID_REQUEST, text, message.id).message()
+        return self._result(message, version, timeout) if message.is_request else None
 
-    def _result(self, message: McpMessage, version: str) -> dict[str, Any]:
+    def _result(self, message: McpMessage, version: str, timeout: float | None) -> dict[str, Any]:
         try:
-            return self._methods.answer(message, version)
+            return self._methods.answer(message, version, timeout)
         except McpError as error:
             return error.message()
 
