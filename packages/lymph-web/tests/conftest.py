@@ -116,12 +116,12 @@ class Started:
         self.client = werkzeug.test.Client(interface.application)
         self.port = interface.http_port
 
-    def ask(self, path: str, *fields: str) -> Answer:
-        """Send one GET request over a connection of its own."""
+    def ask(self, path: str, *fields: str, method: str = 'GET') -> Answer:
+        """Send one request over a connection of its own."""
         client = Client(self.port)
         try:
-            client.get(path, *fields)
-            return client.answer()
+            client.get(path, 'Connection: close', *fields, method=method)
+            return client.answer(method)
         finally:
             client.close()
 

@@ -23,6 +23,7 @@ from lymph.config import ConfigView
 from lymph.web._answering.features import Features
 from lymph.web._http.limits import Limits
 from lymph.web._options import server_names
+from lymph.web._options.cors import Cors
 from lymph.web._options.deadlines import RequestDeadlines
 from lymph.web._options.listening import Listening
 from lymph.web._options.proxies import TrustedProxies
@@ -41,7 +42,7 @@ class _Option(Protocol):
         """Return what the option does with each request."""
 
 
-_SWITCHED: Final[tuple[type[_Option], ...]] = (TrustedProxies,)
+_SWITCHED: Final[tuple[type[_Option], ...]] = (TrustedProxies, Cors)
 
 #: the keys that lymph reads; other keys belong to the author of the interface
 KEYS: Final[tuple[str, ...]] = (

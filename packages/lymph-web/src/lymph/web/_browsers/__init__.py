@@ -1,0 +1,1 @@
+"""What browsers expect of answers: origins, encodings, header fields."""
