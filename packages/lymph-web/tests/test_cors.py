@@ -130,7 +130,7 @@ def test_preflight_is_answered_before_routes_and_interceptors(serve):
 def test_preflight_of_another_origin_is_refused(serve):
     response = preflight(serve(), EVIL)
     assert (response.status_code, cors_of(response)) == (403, {})
-    assert response.headers['Vary'] == 'Origin'
+    assert 'Origin' in response.headers['Vary'].split(', ')
 
 
 def test_other_options_request_is_routed(serve):
@@ -197,7 +197,7 @@ def test_real_server_answers_preflights(serve):
 def test_without_the_section_there_are_no_fields(start_interface):
     web = start_interface(Pages)
     assert cors_of(ask(web)) == {}
-    assert 'Vary' not in ask(web, '/nowhere').headers
+    assert 'Origin' not in ask(web, '/nowhere').headers.get('Vary', '')
 
 
 @pytest.mark.parametrize(
