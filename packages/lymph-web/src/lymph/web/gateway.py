@@ -30,13 +30,14 @@ from lymph.web._gateway.calls import Calls
 from lymph.web._gateway.catalogue import Catalogue
 from lymph.web._gateway.descriptions import AllowedMethod
 from lymph.web._gateway.documents import Documents
-from lymph.web._gateway.idempotency import IdempotencySettings, Outcomes
+from lymph.web._gateway.idempotency import Outcomes
 from lymph.web._gateway.json_values import as_json
 from lymph.web._gateway.mcp.methods import McpMethods
 from lymph.web._gateway.mcp.settings import McpSettings
 from lymph.web._gateway.mcp.tools import Tools
 from lymph.web._gateway.mcp.transport import McpEndpoint
 from lymph.web._gateway.problems import CallProblem
+from lymph.web._gateway.settings import CallSettings
 from lymph.web._gateway.streaming.streams import EventStreams, StreamSettings
 from lymph.web._options.collected import KEYS
 from lymph.web.interfaces import WebHost, WebServiceInterface
@@ -62,8 +63,7 @@ class Gateway(WebServiceInterface):
 
     #: the keys that a gateway has beside those of every HTTP interface; all others are rejected
     keys: ClassVar[tuple[str, ...]] = (
-        'allow',
-        *IdempotencySettings.KEYS,
+        *CallSettings.KEYS,
         'mcp',
         *StreamSettings.KEYS,
     )
@@ -78,7 +78,7 @@ class Gateway(WebServiceInterface):
         self, container: WebHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__(container, name, version)
-        self._configure(Allowed(), IdempotencySettings())
+        self._configure(CallSettings())
         self._streams = None
         self._mcp = None
 
@@ -87,7 +87,7 @@ class Gateway(WebServiceInterface):
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_unknown(view, (*self.keys, *KEYS))
-        self._configure(Allowed.from_config(view), IdempotencySettings.from_config(view))
+        self._configure(CallSettings.from_config(view))
         settings = StreamSettings.from_config(view)
         if settings is not None:
             self._streams = EventStreams(
@@ -161,16 +161,14 @@ class Gateway(WebServiceInterface):
         self.catalogue.close()
         self._calls.close()
 
-    def _configure(self, allowed: Allowed, idempotency: IdempotencySettings) -> None:
-        self.allowed = allowed
-        self.catalogue = Catalogue(allowed, self.container, self._spawn)
+    def _configure(self, settings: CallSettings) -> None:
+        self.allowed = settings.allowed
+        self.catalogue = Catalogue(self.allowed, self.container, self._spawn)
         self._documents = Documents(self.catalogue, self.name, self.version)
-        self._calls = Calls(allowed, self.container, self._limit)
-        self._answers = CallAnswers(self._calls, Outcomes(idempotency))
-
-    def _limit(self) -> float:
-        """Return the seconds that a call may take."""
-        return self.container.settings.rpc_timeout
+        seconds = settings.timeout or self.container.settings.rpc_timeout
+        self._calls = Calls(self.allowed, self.container, seconds)
+        outcomes = Outcomes(settings.idempotency)
+        self._answers = CallAnswers(self._calls, outcomes, settings.timeout_header)
 
     def _spawn(self, run: Callable[[], Any]) -> gevent.Greenlet[..., Any]:
         greenlet: gevent.Greenlet[..., Any] = self.pool.spawn(run)

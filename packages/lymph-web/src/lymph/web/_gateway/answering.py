@@ -17,17 +17,18 @@ __all__ = ['CallAnswers']
 
 
 class CallAnswers:
-    """Makes the calls that requests ask for."""
+    """Makes the calls that requests ask for; `timeout_header` is where they say for how long."""
 
-    def __init__(self, calls: Calls, outcomes: Outcomes) -> None:
+    def __init__(self, calls: Calls, outcomes: Outcomes, timeout_header: str) -> None:
         self._calls = calls
         self._outcomes = outcomes
+        self._timeout_header = timeout_header
 
     def answer(self, request: Request, name: str) -> Response:
         """Return the answer to a request for a call of ``interface.method``."""
         try:
             self._calls.expect_allowed(name)
-            asked = read_request(request)
+            asked = read_request(request, self._timeout_header)
             if asked.key is None:
                 return result_response(self._result(name, asked))
             return self._answer_once(request, name, asked, asked.key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any, Final
 
 from lymph.core.call_options import CallOptions
@@ -30,9 +29,9 @@ _LONGEST: Final = 31_536_000.0  # seconds; a year
 
 
 class Calls:
-    """Makes calls of allowed methods; `limit()` returns the seconds that one may take at most."""
+    """Makes calls of allowed methods, each of which may take `limit` seconds at most."""
 
-    def __init__(self, allowed: Allowed, host: CallingHost, limit: Callable[[], float]) -> None:
+    def __init__(self, allowed: Allowed, host: CallingHost, limit: float) -> None:
         self._allowed = allowed
         self._host = host
         self._limit = limit
@@ -77,11 +76,11 @@ class Calls:
 
     def _seconds(self, timeout: float | None) -> float:
         if timeout is None:
-            return self._limit()
+            return self._limit
         if not 0 < timeout <= _LONGEST:
             text = 'The timeout has to be a number of seconds above 0.'
             raise CallProblem(400, 'malformed', text)
-        return min(timeout, self._limit())
+        return min(timeout, self._limit)
 
     def _request(
         self, interface: str, name: str, arguments: dict[str, Any], options: CallOptions

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
@@ -21,25 +20,23 @@ from lymph.core.backends import FlightEnded, Flights
 from lymph.core.call_options import CallOptions
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.services import Service, ServiceInstance
-from lymph.core.versioning import Version, parse_version
 from lymph.exceptions import LookupFailure, RpcError
 from lymph.web._gateway.allowed import BUILTIN, Allowed, split_name
 from lymph.web._gateway.descriptions import AllowedMethod, VersionFacts, read_description
 from lymph.web._gateway.hosts import CallingHost
+from lymph.web._gateway.merging import METHODS, listed
 
 __all__ = ['Catalogue']
 
 logger = logging.getLogger(__name__)
 
+_NAME: Final = 'catalogue of the gateway'
 _AGE: Final = 5.0  # seconds after which services are looked up again
 _PATIENCE: Final = 0.5  # seconds to wait for that, if something is known already
 _ASK: Final = CallOptions(timeout=2.0)  # for the answer of an instance
 _TRIES: Final = 3  # instances of a version that are asked
 _AT_ONCE: Final = 10
 _INTERFACES: Final = 500
-_METHODS: Final = 5000
-_SCHEMAS: Final = 40_000  # members of both schemas of a method
-_SIZE: Final = 500_000  # members of all schemas
 
 if TYPE_CHECKING:
     _Spawn = Callable[[Callable[[], Any]], gevent.Greenlet[..., Any]]
@@ -104,6 +101,8 @@ class Catalogue:
         patience = gevent.Timeout(timeout, False)  # type: ignore[arg-type]  # not in the stubs
         with patience, suppress(FlightEnded):  # it ends when the container stops
             self._flights.join('refresh', self._refresh)
+            if self._changed:  # while others waited for this
+                self._flights.join('refresh', self._refresh)
 
     def _refresh(self) -> None:
         self._changed = False
@@ -118,11 +117,18 @@ class Catalogue:
             for name, versions in found.items()
             for version, known in versions.items()
         }
-        self._methods = tuple(self._listed(found))
-        self._docs = {
-            name: next(doc for _, description in versions.values() if (doc := description.doc))
+        facts = {
+            name: {version: description for version, (_, description) in versions.items()}
             for name, versions in found.items()
-            if any(description.doc for _, description in versions.values())
+        }
+        methods = tuple(listed(facts, self._allowed))
+        if len(methods) > METHODS:
+            self._log.warn(_NAME, f'more than {METHODS} methods: the others are not described')
+        if methods != self._methods:  # else the documents that were made of them stay as they are
+            self._methods = methods[:METHODS]
+        self._docs = {
+            name: max((each.doc for each in versions.values()), default='')
+            for name, versions in facts.items()
         }
         self._looked_at = time.monotonic()
 
@@ -143,7 +149,7 @@ class Catalogue:
         names = [*named, *fitting]
         if len(names) > _INTERFACES:
             text = f'more than {_INTERFACES} interfaces: the others are not described'
-            self._log.warn('catalogue of the gateway', text)
+            self._log.warn(_NAME, text)
         return names[:_INTERFACES]
 
     def _look(self, name: str, inspected: _Inspections) -> _Described:
@@ -199,21 +205,6 @@ class Catalogue:
     def _note_change(self, change: str, instance: ServiceInstance) -> None:
         self._changed = True
 
-    def _listed(self, found: dict[str, _Described]) -> Iterator[AllowedMethod]:
-        count, left = 0, _SIZE
-        for interface, versions in sorted(found.items()):
-            for name, each in sorted(_merged(versions).items()):
-                if not self._allowed.admits(interface, name):
-                    continue
-                count += 1
-                if count > _METHODS:
-                    text = f'more than {_METHODS} methods: the others are not described'
-                    self._log.warn('catalogue of the gateway', text)
-                    return
-                each, size = _bounded(each, left)
-                left -= size
-                yield each
-
 
 class _Inspections:
     """Asks each instance once."""
@@ -242,58 +233,3 @@ def _by_version(service: Service) -> dict[str | None, list[ServiceInstance]]:
     for instance in service:
         found.setdefault(instance.version, []).append(instance)
     return found
-
-
-def _order(version: str | None) -> tuple[Version, bool]:
-    try:
-        return (Version(0), False) if version is None else (parse_version(version), True)
-    except ValueError:
-        return Version(0), True
-
-
-def _merged(versions: _Described) -> dict[str, AllowedMethod]:
-    """Return the methods of all versions, each as the oldest version that serves most calls has it.
-
-    A call without a version goes to any instance of the newest major version, and to those without
-    a version: the oldest of them accepts what all of them accept. A method is idempotent only if
-    all versions say so.
-    """
-    ordered = sorted(versions, key=_order)
-    newest = _order(ordered[-1])[0].major if ordered else 0
-    usual = [each for each in ordered if each is None or _order(each)[0].major == newest]
-    found: dict[str, AllowedMethod] = {}
-    for version in [*usual, *(each for each in reversed(ordered) if each not in usual)]:
-        for name, method in versions[version][1].methods.items():
-            found.setdefault(name, method)
-    having = {
-        name: [each for each in ordered if name in versions[each][1].methods] for name in found
-    }
-    return {
-        name: replace(
-            method,
-            versions=tuple(having[name]),
-            idempotent=all(versions[each][1].methods[name].idempotent for each in having[name]),
-        )
-        for name, method in found.items()
-    }
-
-
-def _bounded(method: AllowedMethod, left: int) -> tuple[AllowedMethod, int]:
-    """Return a method without schemas that are too large, and the number of their members."""
-    left = min(left, _SCHEMAS)
-    size = _size([method.parameters, method.result], left)
-    if size <= left:
-        return method, size
-    problem = 'its schemas are too large'
-    return replace(method, parameters={}, result={}, schema_problem=problem), 0
-
-
-def _size(value: Any, most: int) -> int:
-    """Return the number of members of all containers; more than `most` are not counted."""
-    size, waiting = 0, [value]
-    while waiting and size <= most:
-        each = waiting.pop()
-        if isinstance(each, (dict, list)):
-            size += len(each)
-            waiting += each.values() if isinstance(each, dict) else each
-    return size

@@ -2,7 +2,8 @@
 
 =====================  =============================================================================
 ``version``            in the query: the version of the interface, as callers give it (``1.2``)
-X-Request-Timeout      seconds; can only shorten what the gateway allows
+X-Request-Timeout      seconds from the arrival of the request; can only shorten what the gateway
+                       allows; `timeout_header` gives it another name
 Idempotency-Key        text of up to 255 characters, in quotes (draft-ietf-httpapi-idempotency-key)
 Content-Type           application/json; may be missing if the body is empty
 Accept                 has to admit application/json
@@ -12,6 +13,7 @@ Accept                 has to admit application/json
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,9 +24,11 @@ from lymph.config.printable import quoted
 from lymph.core.backends import in_thread
 from lymph.web._gateway.json_values import parse_json, read_arguments
 from lymph.web._gateway.problems import CallProblem
+from lymph.web._options.deadlines import ARRIVED_KEY
 
-__all__ = ['SHORT', 'Asked', 'asked_timeout', 'parse_arguments', 'read_request']
+__all__ = ['SHORT', 'TIMEOUT_HEADER', 'Asked', 'asked_timeout', 'parse_arguments', 'read_request']
 
+TIMEOUT_HEADER: Final = 'X-Request-Timeout'
 #: bytes of a body that are parsed at once; longer ones in a native thread
 SHORT: Final = 32 * 1024
 _SECONDS: Final = re.compile(r'[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?')
@@ -44,12 +48,13 @@ class Asked:
     key: str | None = None
 
 
-def read_request(request: Request) -> Asked:
+def read_request(request: Request, timeout_header: str = TIMEOUT_HEADER) -> Asked:
     """Return what a request asks for. Raises CallProblem, and what reading its body raises."""
     _check_accept(request)
     _check_type(request)
     version = _version(request)
-    return Asked(request.get_data(), asked_timeout(request), version, _key(request))
+    timeout, key = asked_timeout(request, timeout_header), _key(request)
+    return Asked(request.get_data(), timeout, version, key)
 
 
 def parse_arguments(body: bytes) -> dict[str, Any]:
@@ -79,7 +84,10 @@ def _check_type(request: Request) -> None:
         text = 'The body has to be sent without a Content-Encoding.'
         raise CallProblem(415, 'unsupported_media_type', text)
     kind, options = parse_options_header(request.headers.get('Content-Type'))
-    if kind == 'application/json' and options.get('charset', 'utf-8').lower() in ('utf-8', 'utf8'):
+    if kind.lower() == 'application/json' and options.get('charset', 'utf-8').lower() in (
+        'utf-8',
+        'utf8',
+    ):
         return
     # Browsers name the origin of every POST. Pages of other origins can send any of these content
     # types, but not JSON, without asking first.
@@ -100,15 +108,19 @@ def _version(request: Request) -> str | None:
     return versions[0] if versions else None
 
 
-def asked_timeout(request: Request) -> float | None:
-    """Return the seconds that a client will wait. Raises CallProblem for an invalid header."""
-    given = request.headers.get('X-Request-Timeout')
+def asked_timeout(request: Request, header: str = TIMEOUT_HEADER) -> float | None:
+    """Return the seconds that a client still waits. Raises CallProblem for an invalid header."""
+    given = request.headers.get(header)
     if given is None:
         return None
     if not _SECONDS.fullmatch(given) or not _LEAST <= float(given) <= _MOST:
-        text = f'X-Request-Timeout has to be 0.001 to 31536000 seconds, found {quoted(given)}.'
+        text = f'{header} has to be 0.001 to 31536000 seconds, found {quoted(given)}.'
         raise CallProblem(400, 'malformed', text)
-    return float(given)
+    arrived = request.environ.get(ARRIVED_KEY)
+    left = float(given) - (0.0 if arrived is None else time.monotonic() - arrived)
+    if left <= 0:
+        raise CallProblem(504, 'expired', 'No time was left to make the call.')
+    return left
 
 
 def _key(request: Request) -> str | None:
