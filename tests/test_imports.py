@@ -14,6 +14,7 @@ LYMPH = Path(sys.executable).parent / 'lymph'
 #: What a first look at lymph must not cost.
 HEAVY = {'gevent', 'greenlet', 'zmq'}
 BACKENDS = {
+    'httptools',
     'kazoo',
     'kombu',
     'sqlite3',

@@ -16,7 +16,7 @@ PROGRAM = """
 import json, logging
 
 import amqp, redis, zmq.backend
-from gevent import events, hub, server
+from gevent import events, hub
 from kazoo.client import KazooClient
 from kazoo.protocol.connection import ConnectionHandler
 
@@ -28,8 +28,6 @@ notify = events.notify_and_call_entry_points
 events.notify_and_call_entry_points = lambda *event: notify(*event)
 print_exception = hub.Hub.print_exception
 hub.Hub.print_exception = lambda self, *args: print_exception(self, *args)
-do_read = server.StreamServer.do_read
-server.StreamServer.do_read = lambda *self: do_read(*self)
 del zmq.backend.Socket
 del ConnectionHandler._expand_client_hosts
 init = KazooClient.__init__
@@ -48,7 +46,6 @@ from lymph.discovery.zookeeper._client import hosts, session, severing
 from lymph.events.kombu._rabbitmq.channels import AmqpConnection
 from lymph.events.kombu._rabbitmq.fast_channels import AmqpTransport
 from lymph.events.kombu._redis.connections import PublicConnection, RedisConnection
-from lymph.web._http import server
 
 public = {
     'gevent is patched': socket.socket is gevent.socket.socket,
@@ -69,7 +66,6 @@ PARTS = [
     ('kazoo', 'KazooClient._session_timeout'),
     ('amqp', 'Connection.Transport, frame_handler and dispatch_method'),
     ('redis', 'Connection._connect'),
-    ('gevent', 'StreamServer.do_read'),
 ]
 
 

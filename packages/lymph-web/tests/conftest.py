@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from lymph.config import Configuration
 from lymph.core.assembly import build_container
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._http.limits import Limits
-from lymph.web._http.server import WebServer
+from lymph.web._serving.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
 
@@ -39,7 +40,7 @@ class Client:
         while (line := self.file.readline()) not in (b'\r\n', b''):
             name, _, value = line.decode('latin-1').partition(':')
             headers[name.lower()] = value.strip()
-        if method == 'HEAD':
+        if method == 'HEAD' or status in (204, 304):
             body = b''
         elif headers.get('transfer-encoding') == 'chunked':
             body = b''.join(self._chunks())
@@ -52,6 +53,12 @@ class Client:
     def at_end(self) -> bool:
         """Return whether the server has closed the connection without another byte."""
         return self.file.read(1) == b''
+
+    def reset(self) -> None:
+        """Close the connection with a TCP reset."""
+        linger = struct.pack('ii', 1, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close()
 
     def close(self) -> None:
         self.file.close()

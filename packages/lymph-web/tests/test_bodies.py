@@ -9,32 +9,44 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityToo
 
 from lymph.web._http.bodies import Body
 from lymph.web._http.heads import parse_head
-from lymph.web._http.incoming import Incoming
 from lymph.web._http.limits import Limits
 
 NEXT = b'GET /next HTTP/1.1\r\n'
+
+
+class Arriving:
+    """Bytes that arrive in pieces of `size`."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        self.buffer = bytearray()
+        self.data = bytearray(data)
+        self.size = size
+
+    def fill(self, timeout: float) -> bool:
+        piece = bytes(self.data[: self.size])
+        del self.data[: self.size]
+        self.buffer += piece
+        return bool(piece)
 
 
 class Read(Body):
     """A body that arrives in pieces of `size` bytes."""
 
     def __init__(self, data: bytes, form: str, limit: int = 1000, size: int = 5) -> None:
-        arriving = bytearray(data)
-
-        def receive(most: int, _timeout: float) -> bytes:
-            piece = bytes(arriving[: min(size, most)])
-            del arriving[: len(piece)]
-            return piece
-
         head = parse_head(f'POST / HTTP/1.1\r\nHost: a\r\n{form}\r\n'.encode())
-        self.incoming = Incoming(receive, lambda size: None)
-        self.arriving = arriving
-        super().__init__(head, self.incoming, Limits(max_body_size=limit))
+        self.arriving = Arriving(data, size)
+        super().__init__(head, self.arriving, Limits(max_body_size=limit))
 
     @property
     def rest(self) -> bytes:
         """Return the bytes after the body."""
-        return bytes(self.incoming.buffer + self.arriving)
+        return bytes(self.arriving.buffer + self.arriving.data)
+
+    def skip_all(self) -> None:
+        """Skip the rest as it arrives."""
+        self.skip()
+        while self.unread and not self.abandoned and self.arriving.fill(1):
+            self.skip()
 
 
 def chunked(*chunks: bytes) -> bytes:
@@ -83,7 +95,7 @@ def test_unread_body_is_skipped(form):
     read = form(b'hello')
     read.read(2)
     assert not read.abandoned
-    read.skip()
+    read.skip_all()
     assert not read.unread
     assert read.rest == NEXT
 
@@ -120,3 +132,14 @@ def test_long_unread_body_is_abandoned():
     assert read.abandoned
     read.read(50_000)
     assert not read.abandoned
+
+
+@pytest.mark.parametrize(
+    ('chunk', 'number'), [(b'1\r\nx\r\n', 20_000), (b'4000\r\n' + b'x' * 0x4000 + b'\r\n', 20)]
+)
+def test_rest_without_an_end_is_abandoned(chunk, number):
+    read = Read(chunk * number, 'Transfer-Encoding: chunked', limit=2**30, size=10_000)
+    read.skip_all()
+    assert read.unread
+    assert read.abandoned
+    assert len(read.rest) > len(chunk) * number // 4

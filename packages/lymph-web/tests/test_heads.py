@@ -19,7 +19,7 @@ def head(*lines: str, start: str = 'GET / HTTP/1.1', host: str | None = 'Host: a
 def test_head_is_parsed_into_method_path_query_and_fields():
     parsed = parse_head(head('X-One:  1 \t', start='POST /a%20b?c=d?e HTTP/1.1'))
     assert (parsed.method, parsed.path, parsed.query) == ('POST', '/a%20b', 'c=d?e')
-    assert parsed.fields == (('Host', 'a'), ('X-One', '1'))
+    assert parsed.variables == {'HTTP_HOST': 'a', 'HTTP_X_ONE': '1'}
     assert parsed.host == 'a'
     assert not parsed.has_body
 
@@ -142,6 +142,6 @@ def test_no_value_can_add_a_field(value):
         parsed = parse_head(head(f'X-Given: {value}'))
     except HeadError:
         return
-    names = [name for name, _ in parsed.fields]
-    assert names[:2] == ['Host', 'X-Given']
+    names = list(parsed.variables)
+    assert names[:2] == ['HTTP_HOST', 'HTTP_X_GIVEN']
     assert len(names) == 2 or '\r\n' in value

@@ -7,7 +7,6 @@ import functools
 import os
 import resource
 import socket as stdlib_socket
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -23,8 +22,7 @@ from werkzeug.wrappers import Request, Response
 
 from lymph.testing.waiting import eventually, let_pass
 from lymph.web._answering.faults import ErrorAnswers
-from lymph.web._http.connections import HttpConnection
-from lymph.web._http.server import WebServer
+from lymph.web._serving.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
 
@@ -85,6 +83,10 @@ class Pages:
 
     def forgetful(self, request: Request) -> Response:
         gevent.Timeout(0.05).start()
+        return Response('hello')
+
+    def slow_plain(self, request: Request) -> Response:
+        let_pass(0.1, 'a request that is longer than the timeout of another one')
         return Response('hello')
 
     def large(self, request: Request) -> Response:
@@ -154,16 +156,16 @@ def test_answer_to_head_has_no_body_and_leaves_the_connection_usable(serve, conn
     assert client.answer().body == b'hello'
 
 
-def test_small_answers_are_sent_without_delay(serve, connect, monkeypatch):
-    server = serve()
+def test_small_answers_are_sent_without_delay(start_server, connect):
     seen = []
-    handle = HttpConnection.handle
 
-    def spy(self):
-        seen.append(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-        handle(self)
+    def application(environ, start_response):
+        (link,) = server.links
+        seen.append(link.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        start_response('200 OK', [])
+        return []
 
-    monkeypatch.setattr(HttpConnection, 'handle', spy)
+    server = start_server(application)
     client = connect(server)
     client.get()
     client.answer()
@@ -398,11 +400,9 @@ def test_no_100_continue_is_sent_within_an_answer(serve, connect):
     assert client.file.read().endswith(b'\r\n\r\n1\r\n-\r\n2\r\nok\r\n0\r\n\r\n')
 
 
-def reset(client) -> None:
-    """Close a connection with a TCP reset."""
-    linger = struct.pack('ii', 1, 0)
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    client.close()
+def all_closed(server: WebServer) -> None:
+    """Wait until the server has closed all its connections."""
+    eventually(lambda: not server.links, WAIT)
 
 
 @pytest.mark.parametrize(
@@ -428,9 +428,8 @@ def test_client_that_resets_its_connection_affects_no_other(start_server, connec
     client = connect(server)
     client.send(sent)
     gevent.sleep(0)
-    reset(client)
-    with gevent.Timeout(WAIT):
-        server.pool.join()
+    client.reset()
+    all_closed(server)
     other = connect(server)
     other.get()
     assert other.answer().body == b'hello'
@@ -451,7 +450,7 @@ def test_connections_wait_while_no_descriptor_is_free(serve, connect, caplog):
             sock.connect(server.address)
             sock.sendall(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
             eventually(lambda: 'no more connections can be accepted' in caplog.text)
-            assert 'wsgi_pool_size' in caplog.text
+            assert 'max_connections' in caplog.text
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             for descriptor in taken:
@@ -459,14 +458,15 @@ def test_connections_wait_while_no_descriptor_is_free(serve, connect, caplog):
         assert sock.recv(100).startswith(b'HTTP/1.1 200 OK')
 
 
-def test_timeout_left_running_by_a_handler_ends_only_its_connection(serve, connect):
+def test_timeout_left_running_by_a_handler_affects_no_request(serve, connect):
     server = serve()
     client, other = connect(server), connect(server)
     client.get('/forgetful')
     assert client.answer().body == b'hello'
-    assert client.at_end()
-    other.get()
+    other.get('/slow_plain')
     assert other.answer().body == b'hello'
+    client.get()
+    assert client.answer().body == b'hello'
 
 
 def test_client_that_does_not_read_its_answer_is_disconnected(serve, connect):
@@ -474,9 +474,7 @@ def test_client_that_does_not_read_its_answer_is_disconnected(serve, connect):
     client = connect(server)
     client.get('/large')
     client.file.readline()
-    with gevent.Timeout(WAIT):
-        server.pool.join()
-    assert len(server.pool) == 0
+    all_closed(server)
 
 
 def test_aborted_answer_closes_the_connection_and_shows_no_error(serve, connect):
@@ -532,19 +530,20 @@ def test_finish_closes_connections_that_do_not_end_in_time(serve, connect, pages
     pages.entered.wait(WAIT)
     assert server.finish(0) == 1
     assert client.at_end()
-    assert len(server.pool) == 0
+    assert not server.links
 
 
-def test_more_clients_than_the_pool_holds_are_all_answered(serve, connect, pages):
-    server = serve(wsgi_pool_size=2)
+@pytest.mark.parametrize('limit', ['wsgi_pool_size', 'max_connections'])
+def test_more_clients_than_the_limits_allow_are_all_answered(serve, connect, limit):
+    server = serve(**{limit: 2})
     clients = [connect(server) for _ in range(6)]
     for client in reversed(clients):
         client.get()
     assert [client.answer().body for client in clients] == [b'hello'] * 6
 
 
-def test_idle_client_is_disconnected_when_the_pool_is_full(serve, connect):
-    server = serve(wsgi_pool_size=2, idle_timeout=600)
+def test_idle_client_is_disconnected_when_there_are_too_many(serve, connect):
+    server = serve(max_connections=2, idle_timeout=600)
     idle = connect(server)
     idle.get()
     assert not idle.answer().closes
@@ -580,8 +579,7 @@ def test_garbage_of_one_client_does_not_affect_the_next(serve, connect, pieces):
     other.get()
     assert other.answer().body == b'hello'
     other.close()
-    with gevent.Timeout(WAIT):
-        server.pool.join()
+    all_closed(server)
     server.finish(0)
 
 

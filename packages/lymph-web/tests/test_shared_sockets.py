@@ -22,7 +22,7 @@ from lymph.discovery.base import HTTP
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
 from lymph.testing.waiting import eventually
-from lymph.web._http.server import WebServer
+from lymph.web._serving.server import WebServer
 from lymph.web.interfaces import WebServiceInterface
 
 WAIT = 10.0  # longer than anything here takes
@@ -95,7 +95,7 @@ def test_new_connection_is_served_until_the_end_of_its_first_request(serve, conn
     fresh, used = connect(server), connect(server)
     used.get()
     used.answer()
-    eventually(lambda: len(server.pool) == 2, WAIT)
+    eventually(lambda: len(server.links) == 2, WAIT)
     finishing = gevent.spawn(server.finish, WAIT)
     assert used.at_end()
     assert not finishing.ready()
@@ -106,10 +106,10 @@ def test_new_connection_is_served_until_the_end_of_its_first_request(serve, conn
 
 
 def test_connection_without_a_request_does_not_delay_the_shutdown(serve, connect, monkeypatch):
-    monkeypatch.setattr('lymph.web._http.server._FIRST_REQUEST', 0.1)
+    monkeypatch.setattr('lymph.web._serving.server._FIRST_REQUEST', 0.1)
     server = serve(Named('one'))
     silent = connect(server)
-    eventually(lambda: len(server.pool) == 1, WAIT)
+    eventually(lambda: len(server.links) == 1, WAIT)
     finishing = gevent.spawn(server.finish, 3600)
     assert silent.at_end()
     assert finishing.get(timeout=WAIT) == 0

@@ -15,6 +15,7 @@ from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.deadlines import current as current_deadline
 from lymph.core._loop.deadlines import set_current as set_deadline
 from lymph.core._loop.flights import FlightEnded, Flights
+from lymph.core._loop.turns import NextTurn
 from lymph.core._system.blocking import in_thread
 from lymph.core._system.clocks import SteadyClock
 from lymph.core._system.connecting import create_connection
@@ -41,6 +42,7 @@ __all__ = [
     'Flights',
     'HandlerWork',
     'Headers',
+    'NextTurn',
     'SocketMismatch',
     'SteadyClock',
     'abandon_in_children',

@@ -35,10 +35,10 @@ from lymph.web._answering.health import Health
 from lymph.web._answering.routes import check_endpoints, check_routes
 from lymph.web._answering.routing import own_map
 from lymph.web._http.limits import Limits
-from lymph.web._http.server import WebServer
 from lymph.web._options.collected import KEYS, features_from
 from lymph.web._options.listening import Listening
 from lymph.web._options.server_names import read_server_name
+from lymph.web._serving.server import WebServer
 from lymph.web._tracing.identifying import Tracing
 
 if TYPE_CHECKING:
@@ -201,7 +201,14 @@ class WebServiceInterface(Interface):
         try:
             address = self._listening.address
             listener = adopt(*address) or address
-            server = WebServer(listener, self._serve, self.limits, self._is_draining, self._faults)
+            server = WebServer(
+                listener,
+                self._serve,
+                self.limits,
+                self._is_draining,
+                self._faults,
+                self.health.answers,
+            )
             server.start()
         except OSError as error:
             raise self._listening.unusable(error) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lymph.core.failures import Killed, error_line
 from lymph.web._answering.faults import AnswerAborted
+from lymph.web._http.files import FileBody
 from lymph.web._http.opening import Opening, check_part, parts_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class HandlerAnswer:
         """
         self._opening = Opening()
         result = application(environ, self._start)
-        if isinstance(result, (list, tuple)):
+        # a file fails in the server only, which may have the kernel send it
+        if isinstance(result, (list, tuple, FileBody)):
             self._send()
             return result
         body = _Parts(result, self._on_error)

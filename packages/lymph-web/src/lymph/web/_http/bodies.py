@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from werkzeug.exceptions import (
     BadRequest,
@@ -38,7 +37,8 @@ _FAULTS: dict[int, Callable[[str], HTTPException]] = {
 class Body:
     """``wsgi.input`` of one request.
 
-    `proceed` asks a client for the body that waits to be asked. Reading raises errors of HTTP: 413
+    `proceed` asks a client for the body that waits to be asked. Reading waits for the client, as
+    `incoming` does, but for what an application leaves unread. It raises errors of HTTP: 413
     beyond `max_body_size`, 408 when the client stalls or takes longer than `body_timeout`, 400 when
     it goes away or its chunks are malformed.
     """
@@ -57,6 +57,7 @@ class Body:
         self._source = Chunks(limits.max_body_size) if head.chunked else _Counted(self._length)
         self._ready = bytearray()  # taken out of `incoming`, not yet read
         self._time_left = limits.body_timeout
+        self._skipped = 0  # bytes
         self._fault: HTTPException | None = None
 
     @property
@@ -72,7 +73,8 @@ class Body:
         awaits_continue = self._proceed is not None  # the client may never send the body at all
         too_long = self._length > self._limits.max_body_size
         rest = self._source.left if isinstance(self._source, _Counted) else 0
-        return self._fault is not None or awaits_continue or too_long or rest > _WORTH_SKIPPING
+        too_much = self._skipped > _WORTH_SKIPPING or rest > _WORTH_SKIPPING
+        return self._fault is not None or awaits_continue or too_long or too_much
 
     def read(self, size: int | None = None) -> bytes:
         """Return `size` bytes (None: all), fewer at the end."""
@@ -111,14 +113,18 @@ class Body:
         return iter(self.readline, b'')
 
     def skip(self) -> None:
-        """Read a short rest; a longer or a broken one stays unread."""
-        skipped = 0
-        with suppress(HTTPException):
-            while self.unread and not self.abandoned and skipped <= _WORTH_SKIPPING:
-                self._ready.clear()
-                self._more()
-                skipped += len(self._ready)
+        """Drop what has arrived of a rest that nobody reads, unless it is `abandoned`."""
         self._ready.clear()
+        buffer = self._incoming.buffer
+        while buffer and self.unread and not self.abandoned:
+            before = len(buffer)
+            try:
+                self._source.take(buffer)
+            except ChunkError as error:
+                self._failed(_FAULTS[error.status](f'Malformed body: {error}.'))
+            self._skipped += before - len(buffer)
+            if len(buffer) == before:
+                break  # it takes more to go on
 
     def _give(self, size: int) -> bytes:
         data = bytes(self._ready[:size])

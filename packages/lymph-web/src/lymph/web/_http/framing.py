@@ -16,8 +16,10 @@ application are dropped, but its ``Connection: close`` closes the connection.
 from __future__ import annotations
 
 import re
-from email.utils import formatdate
+from collections.abc import Callable
+from functools import lru_cache
 
+from lymph.web._http.dates import DateLine
 from lymph.web._http.opening import AnswerError, Opening
 
 __all__ = ['Framing']
@@ -37,6 +39,8 @@ class Framing:
     the application asks for it, and if nothing else marks the end of the body.
     """
 
+    __slots__ = ('_form', '_left', '_opening', '_unexpected', '_version', 'closes')
+
     def __init__(
         self, opening: Opening, method: str, version: str, length: int | None, close: bool
     ) -> None:
@@ -53,11 +57,7 @@ class Framing:
         # a body would be a mistake, unless the answer is that to GET without its body
         self._unexpected = self._form is _NOTHING and method != 'HEAD'
         self._left = length or 0
-        asked = any(
-            'close' in re.split(r'[ \t]*,[ \t]*', value.lower().strip())
-            for name, value in opening.fields
-            if name.lower() == 'connection'
-        )
+        asked = 'connection' in opening.names and _asks_to_close(opening)
         # after a status of 1xx the client waits for a second answer, which never comes
         self.closes = close or asked or self._form is _CLOSE or opening.code < 200
 
@@ -66,31 +66,32 @@ class Framing:
         """Whether anything is to be sent after the head."""
         return self._form is not _NOTHING
 
-    def head(self) -> bytes:
-        """Return the status line and all header fields, with the empty line behind them."""
-        status = self._opening.status
-        # The space after the code is required even without a phrase (RFC 9112, section 4).
-        lines = [f'HTTP/1.1 {status}' if ' ' in status else f'HTTP/1.1 {status} ']
-        names = set()
-        for name, value in self._opening.fields:
-            lower = name.lower()
+    def head(self, date: Callable[[], str] | None = None) -> bytes:
+        """Return the status line and all header fields, with the empty line behind them.
+
+        `date` returns the line of Date, which is added unless the application has set it.
+        """
+        opening, names = self._opening, self._opening.names
+        lines = [_status_line(opening.status)]
+        for lower, (name, value) in zip(names, opening.fields, strict=True):
             # The length of an answer to HEAD or of a 304 stays: it is that of the body to a GET
             # (RFC 9110, section 8.6).
             if lower in _HOP_BY_HOP or (lower == 'content-length' and self._has_no_length):
                 continue
-            names.add(lower)
-            lines.append(f'{name}: {value}')
+            lines.append(f'{name}: {value}\r\n')
         if 'date' not in names:
-            lines.append(f'Date: {formatdate(usegmt=True)}')
-        if self._form is _LENGTH and 'content-length' not in names:
-            lines.append(f'Content-Length: {self._left}')
-        if self._form is _CHUNKED:
-            lines.append('Transfer-Encoding: chunked')
+            lines.append((date or DateLine())())
+        if self._form is _LENGTH:
+            if opening.length is None:
+                lines.append(f'Content-Length: {self._left}\r\n')
+        elif self._form is _CHUNKED:
+            lines.append('Transfer-Encoding: chunked\r\n')
         if self.closes:
-            lines.append('Connection: close')
+            lines.append('Connection: close\r\n')
         elif self._version == 'HTTP/1.0':  # a client of HTTP/1.1 expects this unasked
-            lines.append('Connection: keep-alive')
-        return '\r\n'.join((*lines, '', '')).encode('latin-1')
+            lines.append('Connection: keep-alive\r\n')
+        lines.append('\r\n')
+        return ''.join(lines).encode('latin-1')
 
     def part(self, data: bytes) -> bytes:
         """Return `data` as it is sent, without bytes beyond the length."""
@@ -100,18 +101,28 @@ class Framing:
             return data[: self._left]
         return data if self._form is _CLOSE else b''
 
+    def allowed(self, size: int) -> int:
+        """Return how many of `size` bytes may be sent as they are; 0 if they cannot be."""
+        if self._form is _LENGTH:
+            return min(size, self._left)
+        return size if self._form is _CLOSE else 0
+
     def count(self, data: bytes) -> None:
         """Count a part that was sent; raises AnswerError if the body is too long."""
         if self._form is _NOTHING and self._unexpected and data:
             raise AnswerError(f'expected no body in an answer {self._opening.code}, found one')
         if self._form is _LENGTH:
-            self._left -= len(data)
-            if self._left < 0:
-                self.closes = True
-                raise AnswerError(
-                    f'expected a body of {self._opening.length} bytes as its Content-Length says, '
-                    f'found more'
-                )
+            self.count_bytes(len(data))
+
+    def count_bytes(self, size: int) -> None:
+        """Count bytes that were sent as they are; raises AnswerError if the body is too long."""
+        self._left -= size
+        if self._left < 0:
+            self.closes = True
+            raise AnswerError(
+                f'expected a body of {self._opening.length} bytes as its Content-Length says, '
+                f'found more'
+            )
 
     def end(self) -> bytes:
         """Return the bytes that end the body; raises AnswerError if it is too short."""
@@ -130,3 +141,17 @@ class Framing:
 
 def _is_bare(code: int) -> bool:
     return code < 200 or code in (204, 304)
+
+
+@lru_cache(256)
+def _status_line(status: str) -> str:
+    # The space after the code is required even without a phrase (RFC 9112, section 4).
+    return f'HTTP/1.1 {status}\r\n' if ' ' in status else f'HTTP/1.1 {status} \r\n'
+
+
+def _asks_to_close(opening: Opening) -> bool:
+    return any(
+        'close' in re.split(r'[ \t]*,[ \t]*', value.lower().strip())
+        for lower, (_, value) in zip(opening.names, opening.fields, strict=True)
+        if lower == 'connection'
+    )

@@ -10,8 +10,8 @@ from lymph.config import ConfigView
 __all__ = ['Limits']
 
 _LARGEST = 2**40  # bytes: more than any machine holds
-_MOST = 1_000_000  # connections or fields
-_COUNTED = ('max_headers', 'wsgi_pool_size')
+_MOST = 1_000_000  # connections, requests or fields
+_COUNTED = ('max_connections', 'max_headers', 'queue_size', 'wsgi_pool_size')
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,10 @@ class Limits:
     ================  ============  ================================================================
     key               default       what it bounds
     ================  ============  ================================================================
-    wsgi_pool_size    none          connections served at once; more wait to be accepted
+    wsgi_pool_size    none          requests being answered at once; more wait
+    queue_size        100           requests that wait for a place among these; 503
+    queue_timeout     1 s           for which such a request waits; 503
+    max_connections   none          connections open at once; more wait to be accepted
     max_header_size   32 KiB        bytes of the request line and all header fields; 431
     max_headers       100           header fields; 431
     max_body_size     16 MiB        bytes of the body; 413
@@ -34,6 +37,9 @@ class Limits:
     """
 
     wsgi_pool_size: int | None = None
+    queue_size: int = 100
+    queue_timeout: float = 1.0
+    max_connections: int | None = None
     max_header_size: int = 32 * 1024
     max_headers: int = 100
     max_body_size: int = 16 * 1024 * 1024

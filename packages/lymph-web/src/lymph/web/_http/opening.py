@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, NoReturn
 
 from lymph.config.printable import quoted
 from lymph.exceptions import LymphError
@@ -38,10 +39,13 @@ class AnswerError(LymphError, ValueError):
 class Opening:
     """What one answer begins with; `status` is empty until an application has started it."""
 
+    __slots__ = ('code', 'fields', 'length', 'names', 'sent', 'status')
+
     def __init__(self) -> None:
         self.status = ''
         self.code = 0
         self.fields: list[tuple[str, str]] = []
+        self.names: list[str] = []  # of the fields, in lower case
         self.length: int | None = None  # bytes, as Content-Length says
         self.sent = False
 
@@ -51,11 +55,14 @@ class Opening:
             raise AnswerError('expected start_response to be called once, or with exc_info')
         if exc_info is not None and self.sent:
             raise exc_info[1].with_traceback(exc_info[2])
-        code = _code(status)
-        checked = _fields(fields)
-        length = _length(checked)
+        code = _code(status) if isinstance(status, str) else _no_status(status)
+        if not isinstance(fields, Iterable):
+            raise AnswerError(f'expected a list of header fields, found {quoted(fields)}')
+        checked = [check_field(field) for field in fields]
+        names = [_lower(name) for name, _ in checked]
+        length = _length(checked, names) if 'content-length' in names else None
         self.status, self.code = str(status), code
-        self.fields, self.length = checked, length
+        self.fields, self.names, self.length = checked, names, length
 
     def send(self) -> None:
         """Record that status and fields are sent; raises AnswerError if there are none."""
@@ -74,9 +81,12 @@ def check_field(field: object) -> tuple[str, str]:
     if not isinstance(field, (tuple, list)) or len(field) != 2:
         raise AnswerError(f'expected header fields (name, value), found {quoted(field)}')
     name, value = field
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _is_name(name):
         raise AnswerError(f'expected the name of a header field, found {quoted(name)}')
-    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+    if not isinstance(value, str) or not (
+        # nearly all values, without the cost of an expression
+        (value.isascii() and value.isprintable()) or _VALUE.fullmatch(value)
+    ):
         raise AnswerError(
             f'expected text of Latin-1 without control characters in header field {quoted(name)}, '
             f'found {quoted(value)}'
@@ -102,23 +112,34 @@ def check_part(part: object) -> bytes:
     raise AnswerError(f'expected the parts of an answer as bytes, found {type(part).__name__}')
 
 
-def _code(status: object) -> int:
-    found = _STATUS.fullmatch(status) if isinstance(status, str) else None
+# An application has few names and statuses, and uses them again and again.
+
+
+@lru_cache(256)
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+@lru_cache(256)
+def _lower(name: str) -> str:
+    return name.lower()
+
+
+@lru_cache(256)
+def _code(status: str) -> int:
+    found = _STATUS.fullmatch(status)
     if found is None or int(found[1]) > _HIGHEST:
-        raise AnswerError(f"expected a status such as '200 OK', found {quoted(status)}")
-    return int(found[1])
+        _no_status(status)
+    return int(status[:3])
 
 
-def _fields(fields: object) -> list[tuple[str, str]]:
-    if not isinstance(fields, Iterable):
-        raise AnswerError(f'expected a list of header fields, found {quoted(fields)}')
-    return [check_field(field) for field in fields]
+def _no_status(status: object) -> NoReturn:
+    raise AnswerError(f"expected a status such as '200 OK', found {quoted(status)}")
 
 
-def _length(fields: list[tuple[str, str]]) -> int | None:
-    values = [value for name, value in fields if name.lower() == 'content-length']
-    if not values:
-        return None
+def _length(fields: list[tuple[str, str]], names: list[str]) -> int:
+    named = zip(names, fields, strict=True)
+    values = [value for name, (_, value) in named if name == 'content-length']
     if len(values) != 1 or not _LENGTH.fullmatch(values[0]):
         raise AnswerError(
             f'expected one number of bytes as Content-Length, found {quoted(", ".join(values))}'

@@ -1,55 +1,50 @@
-"""Reads the head of a request from a connection: a bounded number of bytes, in a bounded time."""
+"""Takes the head of a request out of what has arrived, line by line, within its limits."""
 
 from __future__ import annotations
 
-import time
-
-from lymph.web._http.heads import Head, HeadError, parse_head
-from lymph.web._http.incoming import Incoming
+from lymph.web._http.heads import HeadError
 from lymph.web._http.limits import Limits
 
-__all__ = ['read_head']
+__all__ = ['HeadLines']
 
 
-def read_head(incoming: Incoming, limits: Limits) -> Head | None:
-    """Return the head of the next request, None if the client goes away before its end.
+class HeadLines:
+    """The lines of one head that has not arrived as a whole, or begins with empty lines."""
 
-    Raises HeadError, also for one that does not arrive within `header_timeout`, and OSError.
-    """
-    deadline = time.monotonic() + limits.header_timeout
-    buffer = incoming.buffer
-    data = bytearray()
-    lines = taken = searched = 0
-    while True:
-        end = buffer.find(b'\n', searched) + 1
-        if taken + (end or len(buffer)) > limits.max_header_size:
-            text = f'expected at most {limits.max_header_size} bytes before the body'
-            raise HeadError(431 if lines else 414, text)
-        if not end:
-            searched = len(buffer)
-            if not _fill(incoming, deadline, limits):
+    __slots__ = ('_data', '_lines', '_searched', '_taken')
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._lines = self._taken = self._searched = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the head has arrived."""
+        return self._taken > 0 or self._searched > 0
+
+    def take(self, buffer: bytearray, limits: Limits) -> bytes | None:
+        """Move lines from the front of `buffer`; return the head when it is whole.
+
+        Raises HeadError as soon as the head can no longer be accepted.
+        """
+        while True:
+            end = buffer.find(b'\n', self._searched) + 1
+            if self._taken + (end or len(buffer)) > limits.max_header_size:
+                text = f'expected at most {limits.max_header_size} bytes before the body'
+                raise HeadError(431 if self._lines else 414, text)
+            if not end:
+                self._searched = len(buffer)
                 return None
-            continue
-        line = bytes(buffer[:end])
-        del buffer[:end]
-        taken += end
-        searched = 0
-        if not line.endswith(b'\r\n'):
-            raise HeadError(400, 'expected lines that end with CR LF')
-        if line != b'\r\n':
-            data += line
-            lines += 1
-            if lines > limits.max_headers + 1:
-                raise HeadError(431, f'expected at most {limits.max_headers} header fields')
-        elif data:  # empty lines before a request are ignored (RFC 9112, 2.2)
-            return parse_head(bytes(data), limits.max_headers)
-
-
-def _fill(incoming: Incoming, deadline: float, limits: Limits) -> bool:
-    try:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return incoming.fill(left)
-    except TimeoutError:
-        raise HeadError(408, f'no whole head within {limits.header_timeout} s') from None
+            line = bytes(buffer[:end])
+            del buffer[:end]
+            self._taken += end
+            self._searched = 0
+            if not line.endswith(b'\r\n'):
+                raise HeadError(400, 'expected lines that end with CR LF')
+            if line != b'\r\n':
+                self._data += line
+                self._lines += 1
+                if self._lines > limits.max_headers + 1:
+                    raise HeadError(431, f'expected at most {limits.max_headers} header fields')
+            elif self._data:  # empty lines before a request are ignored (RFC 9112, 2.2)
+                return bytes(self._data + line)

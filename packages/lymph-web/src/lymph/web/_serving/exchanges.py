@@ -1,0 +1,190 @@
+"""One request and its answer, on its way from a WSGI application to the client.
+
+An application that fails before the first byte of its answer has left is answered for, as one whose
+handler has raised. Of an answer that fails later, or does not keep to its length, the rest is
+missing: the connection closes, so that nothing can be taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lymph.core.failures import Killed
+from lymph.web._answering.faults import ClientGone, ErrorAnswers
+from lymph.web._http.bodies import Body
+from lymph.web._http.environs import make_environ
+from lymph.web._http.files import FileBody, Region
+from lymph.web._http.framing import Framing
+from lymph.web._http.heads import Head
+from lymph.web._http.limits import Limits
+from lymph.web._http.opening import AnswerError, Opening, check_part, parts_of
+from lymph.web._serving.link import HttpLink
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = ['Exchange', 'ExchangeHost']
+
+_TOGETHER = 64 * 1024  # bytes that are sent in one piece; more is not worth a copy
+_CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
+
+
+class ExchangeHost(Protocol):
+    """What an answer needs of the server."""
+
+    limits: Limits
+    #: answers for an application that fails
+    faults: ErrorAnswers
+    #: the WSGI environment that all requests share
+    environ: dict[str, Any]
+
+    @property
+    def closing(self) -> bool:
+        """Whether connections close after the answer that is on its way."""
+
+    def date(self) -> str:
+        """Return the line of Date."""
+
+
+class Exchange:
+    """Answers the request of `head` on `link`, once. Runs in a worker."""
+
+    __slots__ = ('_body', '_ended', '_failed', '_framing', '_head', '_host', '_length', '_link',
+                 '_opening', 'environ')  # fmt: skip
+
+    def __init__(self, link: HttpLink, head: Head, host: ExchangeHost) -> None:
+        self._link = link
+        self._head = head
+        self._host = host
+        self._failed = self._ended = False
+        self._opening = Opening()
+        self._framing: Framing | None = None  # None until the head is sent
+        self._length: int | None = None
+        self._body: Body | None = None
+        if head.has_body:
+            self._body = Body(head, link, host.limits, self._proceed)
+            link.connection.body = self._body
+        #: the WSGI environment of the request
+        self.environ = environ = make_environ(
+            host.environ, head, BytesIO() if self._body is None else self._body
+        )
+        address = link.address
+        if isinstance(address, tuple):
+            environ['REMOTE_ADDR'] = str(address[0])
+            environ['REMOTE_PORT'] = str(address[1])
+        if link.wire is not None:
+            environ['wsgi.url_scheme'] = 'https'
+
+    def run(self, application: WSGIApplication) -> bool:
+        """Send the answer of `application`; return whether the connection can be used again.
+
+        Raises ClientGone.
+        """
+        try:
+            self._run(application)
+        except (Killed, ClientGone):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+            if self._framing is not None:
+                self._host.faults.log_and_report(error, self.environ)
+                return not self._framing.takes_body and not self._framing.closes
+            self._failed = True
+            self._opening, self._length = Opening(), None
+            self._run(self._host.faults.answer(error, self.environ))
+        finally:
+            self._ended = True
+        return self._framing is not None and not self._framing.closes
+
+    def _run(self, application: WSGIApplication) -> None:
+        result = application(self.environ, self._start_response)
+        try:
+            self._send_body(result)
+        finally:
+            self._close(result)
+
+    def _start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        self._opening.start(status, headers, exc_info)
+        return self._write_part
+
+    def _write_part(self, data: bytes) -> None:
+        if self._ended:
+            raise AnswerError('expected no more of an answer that has ended')
+        self._write(check_part(data))
+
+    def _send_body(self, result: Iterable[bytes]) -> None:
+        if isinstance(result, (list, tuple)):
+            self._length = length = sum([len(check_part(part)) for part in result])
+            if len(result) > 1 and length <= _TOGETHER:
+                result = [b''.join(result)]
+        elif isinstance(result, FileBody) and self._link.wire is None:
+            region = result.region()
+            if region is not None:
+                self._send_file(region)
+                return
+        for part in parts_of(result):
+            data = check_part(part)
+            if data and not self._write(data).takes_body:
+                return
+        end = (self._framing or self._write(b'')).end()
+        if end:
+            self._link.send(end)
+
+    def _write(self, data: bytes) -> Framing:
+        """Send a part of the body, and the head before the first."""
+        framing, head = self._framing, b''
+        if framing is None:
+            framing = self._framing = self._begin()
+            head = framing.head(self._host.date)
+        body = framing.part(data)
+        if head and len(head) + len(body) > _TOGETHER:
+            self._link.send(head)
+            head = b''
+        if head or body:
+            self._link.send(head + body if head else body)
+        framing.count(data)
+        return framing
+
+    def _begin(self) -> Framing:
+        """Decide how the answer is framed."""
+        self._opening.send()
+        head = self._head
+        close = self._failed or self._must_close()
+        return Framing(self._opening, head.method, head.version, self._length, close)
+
+    def _send_file(self, region: Region) -> None:
+        """Send what is left of a regular file, without reading it."""
+        self._length = region.size
+        framing = self._write(b'')
+        if framing.takes_body:
+            size = framing.allowed(region.size)
+            framing.count_bytes(self._link.send_file(region.descriptor, region.start, size))
+        framing.end()
+
+    def _must_close(self) -> bool:
+        body = self._body
+        return (
+            not self._head.keep_alive or self._host.closing or (body is not None and body.abandoned)
+        )
+
+    def _proceed(self) -> None:
+        """Ask for a body, unless its client has an answer already."""
+        if self._framing is None:
+            try:
+                self._link.send(_CONTINUE)
+            except ClientGone as error:
+                raise ConnectionError(str(error)) from None
+
+    def _close(self, result: object) -> None:
+        # the answer is what it is by now
+        try:
+            close: Callable[[], None] | None = getattr(result, 'close', None)
+            if close is not None:
+                close()
+        except (Killed, ClientGone):
+            raise
+        except BaseException as error:  # noqa: BLE001 - other people's code
+            self._host.faults.log_and_report(error, self.environ)

@@ -1,0 +1,490 @@
+"""The socket of one connection: reads in chunks, writes whole answers, holds no greenlet.
+
+A connection has one watcher, which reads as long as it lives. In a worker greenlet, an answer is
+written to the socket directly; the worker waits when the kernel's buffer is full, or for more of a
+body. Reading pauses when an application does not read what has arrived.
+
+Nobody may hold up the loop: a client that sends or reads as fast as it can moves 64 KiB at most in
+a turn of the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from greenlet import getcurrent
+
+from lymph.core._loop.deadlines import Expirations
+from lymph.core._loop.turns import NextTurn
+from lymph.core.addresses import join_address
+from lymph.core.failures import error_line
+from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.exceptions import LymphError
+from lymph.web._answering.faults import ClientGone
+from lymph.web._http.connection import ANSWERING, CLOSED, IDLE, LINGERING, HttpConnection
+from lymph.web._http.heads import Head, HeadError
+from lymph.web._http.limits import Limits
+from lymph.web._http.refusals import refusal
+from lymph.web._http.splitting import HeadSplitter
+
+__all__ = ['HttpLink', 'LinkHost', 'TlsLayer']
+
+# Small enough that to take it apart, in whatever pieces, costs a few milliseconds.
+_READ = 16 * 1024  # bytes
+_AHEAD = 32 * 1024  # bytes that are read before an application asks for them
+_SLICE = 64 * 1024  # bytes that are written at once, and have to leave within a stall timeout
+# In each turn, a worker writes as much as this; what a system call costs is counted as bytes.
+_TURN = 32 * 1024
+_CALL = 256
+_NEVER: Final = float('inf')
+_MOVED: Final = 'moved'  # what a worker waited for has happened, or the connection is broken
+_TIMED_OUT: Final = 'timed out'
+
+
+class TlsLayer(Protocol):
+    """TLS without a socket."""
+
+    #: whether the client has announced that it sends nothing more
+    ended: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the plain bytes in what has arrived; raises LymphError for what is no TLS."""
+
+    def outgoing(self) -> bytes:
+        """Return what has to be sent now."""
+
+    def wrap(self, data: bytes) -> bytes:
+        """Return plain bytes as they are sent."""
+
+    def closing(self) -> bytes:
+        """Return what ends the connection."""
+
+
+class LinkHost(Protocol):
+    """What links need of their server."""
+
+    limits: Limits
+    limited_log: LimitedLog
+    splitter: HeadSplitter
+    timers: Expirations
+    #: the hub, in which links read
+    hub: Any
+    #: links that wait for a request, in the order in which they became so
+    idle: dict[HttpLink, None]
+
+    def answer(self, link: HttpLink, head: Head) -> None:
+        """Have a request answered, which ends with a call of `link.answered`. Runs in the hub."""
+
+    def ended(self, link: HttpLink) -> None:
+        """Handle that a link has closed."""
+
+
+class HttpLink:
+    """A non-blocking socket that was accepted from `address`, with TLS if there is a `wire`.
+
+    It reads from now on, and closes the socket at the end. `send`, `send_file` and `fill` are for
+    the worker that answers a request; all else runs in the hub.
+    """
+
+    __slots__ = ('_broken', '_deadline', '_due', '_host', '_next_turn', '_paused', '_readable',
+                 '_reading', '_spent', '_state', '_ticket', '_unsent', '_waiter',
+                 '_writable', 'address', 'closed', 'connection', 'socket',
+                 'wire')  # fmt: skip
+
+    def __init__(
+        self, sock: socket.socket, address: Any, host: LinkHost, wire: TlsLayer | None = None
+    ) -> None:
+        self.address = address
+        self.wire = wire
+        self.closed = False
+        self.connection = HttpConnection(host.limits, host.splitter)
+        self._host = host
+        self.socket = sock
+        self._state: str = IDLE  # of the connection, when it was looked at last
+        self._broken: str | None = None  # why nothing can be sent any more
+        self._paused = False  # not read from, since nobody reads what has arrived
+        self._waiter: Any = None  # the worker that waits for the client
+        self._reading = False  # whether it waits for bytes to arrive
+        self._spent = 0  # bytes written in this turn, and the calls for it
+        self._unsent = b''  # what the hub could not send at once
+        self._deadline = _NEVER  # of the state, or of the worker that waits
+        self._due = _NEVER  # when the timer looks at the deadline; not later than it
+        self._ticket: int | None = None
+        self._writable: Any = None
+        self._next_turn: NextTurn | None = None
+        self._readable = host.hub.loop.io(sock.fileno(), 1)
+        self._readable.start(self._read)
+        self._rest()
+
+    @property
+    def buffer(self) -> bytearray:
+        """What has arrived of a body, and is not used yet."""
+        return self.connection.buffer
+
+    # Reading.
+
+    def _read(self) -> None:
+        """Take what has arrived. Runs in the hub."""
+        try:
+            data = self.socket.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._broke(error_line(error))
+            return
+        self._spent = 0
+        if self.wire is not None and data:
+            self._decrypt(self.wire, data)
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Let the connection have bytes, none at the end of what the client sends."""
+        try:
+            if data:
+                head = self.connection.receive(data)
+                if head is not None:
+                    self._state = ANSWERING
+                    self._deadline = _NEVER
+                    self._host.idle.pop(self, None)
+                    self._host.answer(self, head)
+                    return
+            else:
+                self._readable.stop()
+                self.connection.end()
+            self._follow()
+        except HeadError as error:
+            self._refuse(error)
+        except BaseException as error:  # noqa: BLE001 - the other connections go on
+            self.fail(error)
+
+    def _follow(self) -> None:
+        """Do what follows from the state of the connection."""
+        connection = self.connection
+        state = connection.state
+        if state is ANSWERING:
+            if self._reading:
+                self._wake(_MOVED)
+            elif len(connection.buffer) >= _AHEAD and not self._paused:
+                self._paused = True
+                self._readable.stop()
+            return
+        if state is CLOSED:
+            self.close()
+            return
+        if self._paused and not connection.ended:
+            self._paused = False
+            self._readable.start(self._read)
+        if state is self._state:
+            return
+        self._state = state
+        if state is LINGERING:
+            self._shut()
+        if state is IDLE and connection.buffer:
+            self._ask_next_turn()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Wait for the client, as long as the state allows."""
+        if self._state is IDLE:
+            self._host.idle[self] = None
+        else:
+            self._host.idle.pop(self, None)
+        patience = self.connection.patience
+        self._expire_at(_NEVER if patience is None else time.monotonic() + patience)
+
+    def answered(self, reusable: bool) -> None:
+        """Go on after an answer; `reusable` tells whether another one can follow it."""
+        if self.closed:
+            return
+        self.connection.answered(reusable and self._broken is None)
+        self._follow()
+
+    def stop(self, patient: bool) -> None:
+        """Close if no request is under way; with `patience`, only after the first one."""
+        if self.connection.state is IDLE and not self.connection.ended:
+            self._read()  # what has arrived already is answered
+        if not self.closed:
+            self.connection.stop(patient)
+            if self.connection.state is CLOSED:
+                self.close()
+
+    def _ask_next_turn(self) -> None:
+        if self._next_turn is None:
+            self._next_turn = NextTurn(self._take_buffered)
+        self._next_turn.ask()
+
+    def _take_buffered(self) -> None:
+        """Take a request that has arrived before the last one was answered."""
+        if self.connection.state is IDLE and self.connection.buffer:
+            data = bytes(self.connection.buffer)
+            self.connection.buffer.clear()
+            self._spent = 0
+            self._take(data)
+
+    def _decrypt(self, wire: TlsLayer, data: bytes) -> None:
+        try:
+            plain = wire.feed(data)
+        except LymphError as error:
+            self._push(wire.outgoing())
+            self._broke(str(error))
+            return
+        self._push(wire.outgoing())
+        if plain:
+            self._take(plain)
+        if wire.ended and not self.closed and not self.connection.ended:
+            self._take(b'')
+
+    # Time.
+
+    def _expire_at(self, deadline: float) -> None:
+        self._deadline = deadline
+        # a later deadline is found out when the timer looks
+        if deadline < self._due:
+            if self._ticket is not None:
+                self._host.timers.discard(self, self._ticket)
+            self._ticket = self._host.timers.add(self, deadline)
+            self._due = deadline
+
+    def expire(self) -> None:
+        """Handle that a deadline may have passed. Runs in the hub."""
+        self._ticket, self._due = None, _NEVER
+        if self._deadline > time.monotonic():
+            if self._deadline != _NEVER:
+                self._expire_at(self._deadline)
+            return
+        self._deadline = _NEVER
+        if self._waiter is not None:
+            self._wake(_TIMED_OUT)
+            return
+        try:
+            self.connection.expire()
+            self._follow()
+        except HeadError as error:
+            self._refuse(error)
+
+    # What a worker waits for.
+
+    def fill(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for more bytes; return False if there will be none.
+
+        Raises OSError, also when the time is over.
+        """
+        connection = self.connection
+        before = len(connection.buffer)
+        if connection.state is ANSWERING and not connection.ended:
+            if self._paused:
+                self._paused = False
+                self._readable.start(self._read)
+            self._wait(time.monotonic() + timeout, reading=True)
+        return len(connection.buffer) > before
+
+    def send(self, data: bytes) -> None:
+        """Write `data`; wait while the client does not read. Raises ClientGone."""
+        if self.wire is None and len(data) <= _SLICE:
+            self._send(data)
+            return
+        view = memoryview(data)
+        for start in range(0, len(view), _SLICE):
+            part = view[start : start + _SLICE]
+            self._send(part if self.wire is None else self.wire.wrap(bytes(part)))
+
+    def _send(self, data: bytes | memoryview) -> None:
+        """Write up to a slice."""
+        size = len(data)
+        sent = 0 if self._spent >= _TURN or self._unsent else self._write(data)
+        if sent < size:
+            until = time.monotonic() + self._host.limits.stall_timeout
+            while sent < size:
+                self._wait_writable(until)
+                if not self._unsent:
+                    sent += self._write(data[sent:])
+
+    def send_file(self, descriptor: int, start: int, size: int) -> int:
+        """Write a part of a file, but for TLS; return how much of it there was."""
+        at, end, mark = start, start + size, start
+        until = 0.0
+        while at < end:
+            if at >= mark:
+                until, mark = time.monotonic() + self._host.limits.stall_timeout, at + _SLICE
+            if self._spent >= _TURN or self._unsent:
+                self._wait_writable(until)
+                continue
+            try:
+                if self._broken is not None:
+                    raise ClientGone(self._broken)
+                sent = os.sendfile(self.socket.fileno(), descriptor, at, min(end - at, _SLICE))
+            except BlockingIOError:
+                self._wait_writable(until)
+                continue
+            except OSError as error:
+                raise ClientGone(error_line(error)) from None
+            if not sent:
+                break  # the file is shorter by now
+            at += sent
+            self._spent += sent + _CALL
+        return at - start
+
+    def _write(self, data: bytes | memoryview) -> int:
+        if self._broken is not None:
+            raise ClientGone(self._broken)
+        try:
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise ClientGone(error_line(error)) from None
+        self._spent += sent + _CALL
+        return sent
+
+    def _wait_writable(self, until: float) -> None:
+        """Wait for a turn of the loop in which the kernel takes more bytes."""
+        self._watch_writable()
+        try:
+            self._wait(until, reading=False)
+        except TimeoutError:
+            raise ClientGone('it stopped reading the answer') from None
+        except OSError as error:
+            raise ClientGone(error_line(error)) from None
+        finally:
+            if self._writable is not None and not self._unsent:
+                self._writable.stop()
+        self._spent = 0
+
+    def _wait(self, until: float, reading: bool) -> None:
+        """Wait until a watcher has called; raises TimeoutError at `until`, and OSError."""
+        if self._waiter is not None:
+            raise RuntimeError('a connection is used by two greenlets at once')
+        if self._broken is not None:
+            raise ConnectionError(self._broken)
+        self._waiter, self._reading = getcurrent(), reading
+        self._expire_at(until)
+        try:
+            # whatever else may switch to a greenlet that an application runs in
+            while (outcome := self._host.hub.switch()) not in (_MOVED, _TIMED_OUT):
+                pass
+        finally:
+            self._waiter, self._reading = None, False
+            self._deadline = _NEVER
+        if outcome is _TIMED_OUT:
+            raise TimeoutError
+        if self._broken is not None:
+            raise ConnectionError(self._broken)
+
+    def _wake(self, outcome: str) -> None:
+        waiter, self._waiter, self._reading = self._waiter, None, False
+        waiter.switch(outcome)
+
+    def _watch_writable(self) -> None:
+        if self._writable is None:
+            self._writable = self._host.hub.loop.io(self.socket.fileno(), 2)
+        if not self._writable.active:
+            self._writable.start(self._can_write)
+
+    def _can_write(self) -> None:
+        if self._unsent:
+            data, self._unsent = self._unsent, b''
+            self._push(data)
+        if not self._unsent and self._writable is not None:
+            self._writable.stop()
+            if self._waiter is not None and not self._reading:
+                self._wake(_MOVED)
+            elif self._state is LINGERING:
+                self._shut()
+
+    def _push(self, data: bytes) -> None:
+        """Send without waiting: what does not fit follows when there is room. Runs in the hub."""
+        if self._unsent:
+            self._unsent += data
+        elif data:
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                self._broke(error_line(error))
+                return
+            self._unsent = data[sent:]
+        if self._unsent:
+            self._watch_writable()
+
+    # Closing.
+
+    def _refuse(self, error: HeadError) -> None:
+        self._log(logging.INFO, f'request refused: {error.status} {error}')
+        answer = refusal(error)
+        self._push(answer if self.wire is None else self.wire.wrap(answer))
+        if not self.closed:
+            self._follow()
+
+    def _shut(self) -> None:
+        """Tell the client that nothing follows."""
+        if not self._unsent:
+            with suppress(OSError):
+                if self.wire is not None:
+                    self.socket.send(self.wire.closing())
+                self.socket.shutdown(socket.SHUT_WR)
+
+    def _broke(self, reason: str) -> None:
+        """Handle that the connection can carry nothing any more."""
+        self._broken = reason
+        self._readable.stop()
+        if self.connection.state is not ANSWERING:
+            self.close()
+            return
+        self.connection.end()
+        if self._waiter is not None:
+            self._wake(_MOVED)
+
+    def gone(self, error: ClientGone) -> None:
+        """Close after a client that does not take its answer."""
+        self._log(logging.INFO, f'the client is gone: {error}')
+        self.close()
+
+    def fail(self, error: BaseException) -> None:
+        """Close after an error of the server itself."""
+        self._log(logging.ERROR, 'the connection failed', error)
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket, whatever is under way."""
+        if self.closed:
+            return
+        self.closed = True
+        self._broken = self._broken or 'the connection is closed'
+        self.connection.state = CLOSED
+        self._readable.stop()
+        self._readable.close()
+        if self._writable is not None:
+            self._writable.stop()
+            self._writable.close()
+            self._writable = None
+        if self._next_turn is not None:
+            self._next_turn.close()
+        if self._ticket is not None:
+            self._host.timers.discard(self, self._ticket)
+        self._host.idle.pop(self, None)
+        with suppress(OSError):
+            if self.wire is not None:
+                self.socket.send(self.wire.closing())
+            self.socket.recv(_SLICE)  # what was not read would reset the connection
+        self.socket.close()
+        self._host.ended(self)
+        if self._waiter is not None:
+            self._host.hub.loop.run_callback(self._release)
+
+    def _release(self) -> None:
+        """Let a worker find out that the connection is closed. Runs in the hub."""
+        if self._waiter is not None:
+            self._wake(_MOVED)
+
+    def _log(self, level: int, text: str, error: BaseException | None = None) -> None:
+        peer = self.address
+        client = join_address(str(peer[0]), peer[1]) if isinstance(peer, tuple) else 'a client'
+        cause = peer[0] if isinstance(peer, tuple) else client
+        self._host.limited_log.write(level, cause, '%s: %s', client, text, exc_info=error)

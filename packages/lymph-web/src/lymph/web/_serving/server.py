@@ -1,0 +1,254 @@
+"""The HTTP server: keeps track of connections, answers their requests, and drains.
+
+A keep-alive connection closes after its next answer in a drain; at the end at once, if it waits for
+a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from gevent.monkey import get_original
+from werkzeug.exceptions import ServiceUnavailable
+
+from lymph.core._loop.deadlines import Expirations
+from lymph.core.addresses import in_brackets
+from lymph.core.failures import Killed
+from lymph.core.monitoring.log_limits import LimitedLog
+from lymph.web._answering.faults import ClientGone, ErrorAnswers
+from lymph.web._http.connection import ANSWERING, HEAD
+from lymph.web._http.dates import DateLine
+from lymph.web._http.files import FileBody
+from lymph.web._http.heads import Head
+from lymph.web._http.limits import Limits
+from lymph.web._http.splitting import HeadSplitter
+from lymph.web._serving.accepting import HttpAcceptor
+from lymph.web._serving.dispatch import Dispatcher
+from lymph.web._serving.error_log import ErrorLog
+from lymph.web._serving.exchanges import Exchange
+from lymph.web._serving.link import HttpLink, TlsLayer
+from lymph.web._serving.listening import ListeningSocket, listen_at_port
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ['WebServer']
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a connection which was just accepted has for its first request when the server ends.
+_FIRST_REQUEST = 1.0
+_CUT_TIMEOUT = 1.0  # seconds that requests which are cut get to close their resources
+_RETRY_AFTER = 1  # seconds
+_BUSY = 'All places for requests are taken. Try again later.'
+
+# Links have watchers of their own, so gevent's socket class would only cost time.
+_Socket: type[socket.socket] = get_original('socket', 'socket')
+
+
+def _never(_path: str) -> bool:
+    return False
+
+
+class WebServer:
+    """Serves a WSGI application on `listener`: a listening socket, or an IP address and a port.
+
+    Other processes may accept from a socket that is not a `ListeningSocket`.
+    `draining` returns whether answers close their connections; `faults` makes the answer when the
+    application fails; `is_apart` tells whether requests for a path are answered however many others
+    there are. `start` raises OSError when the address cannot be used.
+    """
+
+    def __init__(
+        self,
+        listener: ListeningSocket | socket.socket | tuple[str, int],
+        application: WSGIApplication,
+        limits: Limits | None = None,
+        draining: Callable[[], bool] = bool,
+        faults: ErrorAnswers | None = None,
+        is_apart: Callable[[str], bool] = _never,
+    ) -> None:
+        self.application = application
+        self.limits = limits or Limits()
+        self.faults = faults or ErrorAnswers()
+        self.limited_log = LimitedLog(logger)
+        self.hub = gevent.get_hub()
+        self.splitter = HeadSplitter(self.limits.max_headers)
+        self.timers = Expirations()
+        self.date = DateLine()
+        self.links: dict[HttpLink, None] = {}
+        self.idle: dict[HttpLink, None] = {}
+        #: the address that it listens at
+        self.address: Any = None
+        self.environ: dict[str, Any] = {}
+        self._listener = listener
+        self._draining = draining
+        self._most = float('inf') if limits is None else limits.max_connections or float('inf')
+        self._full = False  # whether connections wait to be accepted
+        self._ended = False
+        self._patient = False  # with connections that have not had a request yet
+        self._empty = Event()
+        self._empty.set()
+        self._acceptor: HttpAcceptor | None = None
+        self._dispatcher = Dispatcher(
+            self.limits,
+            self.timers,
+            self.limited_log,
+            self._serve,
+            self._refuse,
+            is_apart,
+            self.hub,
+        )
+
+    @property
+    def server_port(self) -> int:
+        """The port that it listens at; 0 for a Unix socket."""
+        return int(self.address[1]) if isinstance(self.address, tuple) else 0
+
+    @property
+    def closing(self) -> bool:
+        """Whether connections close after the answer that is on its way."""
+        return self._ended or len(self.links) >= self._most or self._draining()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a place of `wsgi_pool_size`."""
+        return self._dispatcher.waiting
+
+    def start(self) -> None:
+        """Listen and accept connections."""
+        listening = self._listening()
+        self.address = listening.socket.getsockname()
+        self.environ = self._base_environ(listening.shared)
+        self._acceptor = HttpAcceptor(listening, self.serve, self.limited_log, self._make_room)
+        self._acceptor.start()
+
+    def serve(self, sock: socket.socket, address: Any, wire: TlsLayer | None = None) -> None:
+        """Serve a connection that was accepted: a non-blocking socket, which is closed at its end.
+
+        `wire` is its TLS, if any.
+        """
+        try:
+            link = HttpLink(sock, address, self, wire)
+        except BaseException:
+            sock.close()
+            raise
+        self.links[link] = None
+        self._empty.clear()
+        if self._ended:
+            link.stop(self._patient)
+        elif len(self.links) >= self._most:
+            self._make_room()
+            if len(self.links) >= self._most and self._acceptor is not None:
+                self._acceptor.pause()
+                self._full = True
+
+    def answer(self, link: HttpLink, head: Head) -> None:
+        """Have a request of a link answered."""
+        self._dispatcher.answer(link, head)
+
+    def ended(self, link: HttpLink) -> None:
+        """Forget a link that has closed."""
+        self._dispatcher.forget(link)
+        self.links.pop(link, None)
+        if not self.links:
+            self._empty.set()
+        if self._full and self._acceptor is not None:
+            self._full = False
+            self._acceptor.resume()
+
+    def finish(self, timeout: float) -> int:
+        """Stop: accept no more, let answers end for up to `timeout` seconds, then cut the rest.
+
+        A connection that was accepted and has had no request yet gets a moment to send it: its
+        client knows nothing of the stop, and nobody else can serve it. Returns how many requests
+        were cut.
+        """
+        patience = min(timeout, _FIRST_REQUEST)
+        self._ended, self._patient = True, patience > 0
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is not None:
+            acceptor.finish()
+        self._stop_idle()
+        self._empty.wait(patience)
+        self._patient = False
+        self._stop_idle()
+        self._empty.wait(timeout - patience)
+        cut = sum(link.connection.state in (ANSWERING, HEAD) for link in self.links)
+        self._dispatcher.kill(_CUT_TIMEOUT)
+        for link in list(self.links):
+            link.close()
+        self.timers.close()
+        self.limited_log.close()
+        return cut
+
+    def _stop_idle(self) -> None:
+        for link in list(self.idle):
+            link.stop(self._patient)
+
+    def _make_room(self) -> None:
+        """Close the connection that waits for a request the longest, after others."""
+        # the next client need not wait for the idle timeout of those that were answered
+        oldest = next((link for link in self.idle if link.connection.served), None)
+        if oldest is not None:
+            oldest.stop(patient=False)
+
+    def _listening(self) -> ListeningSocket:
+        listener = self._listener
+        if isinstance(listener, ListeningSocket):
+            return listener
+        if isinstance(listener, tuple):
+            return listen_at_port(*listener)
+        plain = _Socket(listener.family, listener.type, listener.proto, listener.detach())
+        plain.setblocking(False)
+        return ListeningSocket(plain, shared=True)
+
+    def _serve(self, link: HttpLink, head: Head) -> None:
+        """Answer a request. Runs in a worker."""
+        self._exchange(link, head, self.application)
+
+    def _refuse(self, link: HttpLink, head: Head) -> None:
+        """Answer a request for which there is no place. Runs in a worker."""
+        self._exchange(link, head, self._unavailable)
+
+    def _unavailable(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        error = ServiceUnavailable(_BUSY, retry_after=_RETRY_AFTER)
+        return self.faults.answer(error, environ)(environ, start)
+
+    def _exchange(self, link: HttpLink, head: Head, application: WSGIApplication) -> None:
+        reusable = False
+        try:
+            reusable = Exchange(link, head, self).run(application)
+        except ClientGone as error:
+            link.gone(error)
+        except Killed:
+            link.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 - such as a handler's timeout that is late
+            link.fail(error)
+        else:
+            link.answered(reusable)
+
+    def _base_environ(self, shared: bool) -> dict[str, Any]:
+        address = self.address
+        is_tcp = isinstance(address, tuple)
+        return {
+            'GATEWAY_INTERFACE': 'CGI/1.1',
+            'SCRIPT_NAME': '',
+            'SERVER_NAME': in_brackets(str(address[0])) if is_tcp else 'localhost',
+            'SERVER_PORT': str(address[1]) if is_tcp else '',
+            'SERVER_SOFTWARE': 'lymph',
+            'wsgi.errors': ErrorLog(logger),
+            'wsgi.file_wrapper': FileBody,
+            'wsgi.input_terminated': True,
+            'wsgi.multiprocess': shared,
+            'wsgi.multithread': True,
+            'wsgi.run_once': False,
+            'wsgi.url_scheme': 'http',
+            'wsgi.version': (1, 0),
+        }
