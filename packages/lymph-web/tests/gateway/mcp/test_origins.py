@@ -6,7 +6,7 @@ import pytest
 
 from lymph.web._gateway.mcp.origins import Origins
 
-CONFIGURED = Origins(['https://chat.example', 'HTTP://Dev.Example:8080'])
+CONFIGURED = Origins(['https://chat.example', 'HTTP://Dev.Example:8080', 'https://*.apps.example'])
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,9 @@ CONFIGURED = Origins(['https://chat.example', 'HTTP://Dev.Example:8080'])
         ('http://localhost:8080', 'localhost:8080'),
         ('http://app.localhost', 'app.localhost'),
         ('https://chat.example', 'api.example'),
-        ('https://CHAT.example:443', 'api.example'),
+        ('https://CHAT.example', 'api.example'),
         ('http://dev.example:8080', 'api.example'),
+        ('https://a.b.apps.example', 'api.example'),
     ],
 )
 def test_no_page_or_a_trusted_one_may_use_it(origin, host):
@@ -58,7 +59,7 @@ def test_other_pages_may_not(origin, host):
 
 @pytest.mark.parametrize(
     'origin',
-    ['*', 'chat.example', 'https://', 'https://a/b', 'https://a:99999', 'ftp://a', 5, None],
+    ['*', 'null', 'chat.example', 'https://', 'https://a/b', 'https://*', '', 5, None],
 )
 def test_invalid_origins_cannot_be_configured(origin):
     with pytest.raises(ValueError, match='expected an origin like'):

@@ -61,3 +61,16 @@ def test_other_methods_cannot(methods, allow):
 def test_invalid_values_are_errors(mcp, text):
     with pytest.raises(ConfigurationError, match=text):
         read(mcp, ['shop.*'])
+
+
+def test_pages_that_cors_allows_may_use_mcp_unless_others_are_named():
+    def allows(**mcp: Any) -> bool:
+        section = {'mcp': {'enabled': True, **mcp}, 'cors': {'origins': ['*', 'https://a.example']}}
+        settings = McpSettings.from_config(Configuration(section).view(()), Allowed.of(['shop.*']))
+        assert settings is not None
+        assert not settings.origins.allows('https://b.example', 'api.example')
+        return settings.origins.allows('https://a.example', 'api.example')
+
+    assert allows()
+    assert not allows(origins=[])
+    assert not allows(origins=['https://c.example'])

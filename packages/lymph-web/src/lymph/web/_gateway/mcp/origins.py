@@ -11,58 +11,65 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
+from urllib.parse import urlsplit
 
-__all__ = ['Origins', 'check_origin']
+from lymph.config.printable import quoted
+from lymph.web._browsers.origins import AllowedOrigins
 
-_PORTS = {'http': 80, 'https': 443}
+__all__ = ['Origins']
+
+_ANYBODY: Final = frozenset({'*', 'null'})
+_PORTS: Final = {'http': 80, 'https': 443}
 
 
 class Origins:
-    """The origins that are configured. Raises ValueError for one that is invalid."""
+    """The origins that are configured, as `AllowedOrigins` reads them.
+
+    Raises ValueError for an invalid one, and for ``*`` and ``null``: any page can have these.
+    """
 
     def __init__(self, origins: Iterable[str] = ()) -> None:
-        self._allowed = frozenset(map(check_origin, origins))
+        entries = list(origins)
+        for entry in entries:
+            if not _is_origin(entry):
+                raise ValueError(
+                    f'expected an origin like https://chat.example, found {quoted(entry)}'
+                )
+        self._allowed = AllowedOrigins.parse(entries)
 
     def allows(self, origin: str | None, host: str | None) -> bool:
         """Tell whether a request with these headers may be answered."""
-        if origin is None:
+        if origin is None or self._allowed.allows(origin):
             return True
-        found = _split(origin)
-        if found is None:
-            return False
-        if _normal(found) in self._allowed:
-            return True
-        here = _split(f'{found.scheme}://{host}')
-        return here is not None and _normal(found) == _normal(here) and _is_fixed(found.hostname)
+        page = _site(origin)
+        return page is not None and _is_fixed(page[0]) and page == _site(origin, host or '')
 
 
-def check_origin(origin: object) -> str:
-    """Return an origin in its normal form. Raises ValueError unless it is like https://a.example."""
-    found = _split(origin) if isinstance(origin, str) else None
-    if found is None:
-        raise ValueError(f'expected an origin like https://chat.example, found {origin!r}')
-    return _normal(found)
-
-
-def _split(origin: str) -> SplitResult | None:
-    try:
-        found = urlsplit(origin)
-        port_fits = found.port is None or found.port > 0
-    except ValueError:
-        return None
-    bare = found.scheme + '://' + found.netloc
-    fits = found.scheme in _PORTS and found.hostname and '@' not in found.netloc
-    return found if fits and port_fits and bare.lower() == origin.lower() else None
-
-
-def _normal(found: SplitResult) -> str:
-    return f'{found.scheme}://{found.hostname}:{found.port or _PORTS[found.scheme]}'
-
-
-def _is_fixed(hostname: str | None) -> bool:
-    if hostname is None:
+def _is_origin(entry: object) -> bool:
+    if not isinstance(entry, str) or entry.lower() in _ANYBODY:
         return False
+    try:
+        AllowedOrigins.parse([entry])
+    except ValueError:
+        return False
+    return True
+
+
+def _site(origin: str, host: str | None = None) -> tuple[str, int] | None:
+    """Return host and port of an origin, or of `host` if a request comes by the same scheme."""
+    scheme, _, netloc = origin.partition('://')
+    try:
+        found = urlsplit(f'{scheme}://{netloc if host is None else host}')
+        port = _PORTS[found.scheme] if found.port is None else found.port
+    except (KeyError, ValueError):
+        return None
+    bare = not (found.path or found.query or found.fragment or '@' in found.netloc)
+    return (found.hostname, port) if found.hostname and bare else None
+
+
+def _is_fixed(hostname: str) -> bool:
+    """Tell whether nobody can make a name lead elsewhere."""
     if hostname == 'localhost' or hostname.endswith('.localhost'):
         return True
     try:

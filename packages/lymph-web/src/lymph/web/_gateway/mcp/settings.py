@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from lymph.config import ConfigView
 from lymph.core.options import refuse_unknown
 from lymph.web._gateway.allowed import Allowed
-from lymph.web._gateway.mcp.origins import Origins, check_origin
+from lymph.web._gateway.mcp.origins import Origins
 
 __all__ = ['McpSettings']
 
@@ -24,7 +24,8 @@ class McpSettings:
     enabled    true                      whether it is; without the section it is not
     methods    those that are            which methods are tools; patterns like those of `allow`,
                idempotent                which has to allow them too
-    origins    none                      web pages that may use it, like https://chat.example
+    origins    those of `cors`, but      web pages that may use it, like https://chat.example
+               neither * nor null
     =========  ========================  ========================================================
     """
 
@@ -40,7 +41,7 @@ class McpSettings:
         view = config.view('mcp')
         refuse_unknown(view, _KEYS, plain=True)
         chosen = _chosen(view, allowed)
-        origins = _origins(view)
+        origins = _origins(view, config.view('cors'))
         return cls(chosen, origins) if len(view) and view.get_bool('enabled', True) else None
 
 
@@ -63,11 +64,13 @@ def _allows(outer: Allowed, inner: Allowed) -> bool:
     )
 
 
-def _origins(view: ConfigView) -> Origins:
-    origins = view.get_list('origins', [])
+def _origins(view: ConfigView, cors: ConfigView) -> Origins:
+    origins = view.get_list('origins', None)
+    if origins is None:
+        return Origins(each for each in cors.get_list('origins', []) if each not in ('*', 'null'))
     for number, origin in enumerate(origins):
         try:
-            check_origin(origin)
+            Origins([origin])
         except ValueError as error:
             raise view.error(['origins', str(number)], str(error)) from None
     return Origins(origins)
