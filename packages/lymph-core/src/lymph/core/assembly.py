@@ -52,13 +52,15 @@ def build_container(config: Configuration, **overrides: Unpack[BuildOverrides]) 
     ``only=KEYS``
         Install only interfaces with one of these keys.
     ``debug=True``
-        Open a backdoor at the start; at loopback unless `debug.backdoor_ip` is set.
+        Open a backdoor at the start, at loopback unless `debug.backdoor_ip` is set, and show errors
+        of HTTP interfaces that listen at loopback in a debugger.
 
     Nothing is started. Raises ConfigurationError, and what the installed classes raise.
     """
     only: Collection[str] | None = overrides.pop('only', None)
     check_sections(config)
-    backdoor = read_backdoor(config.view('debug'), overrides.pop('debug', False))
+    debugging = overrides.pop('debug', False)
+    backdoor = read_backdoor(config.view('debug'), debugging)
     container = config.create_instance('container', ServiceContainer, **overrides)
     if not isinstance(container, ServiceContainer):
         raise config.error(
@@ -68,6 +70,7 @@ def build_container(config: Configuration, **overrides: Unpack[BuildOverrides]) 
         for component in container.components:
             if isinstance(component, backend):
                 component.configured_at = config.locate(['container', key])
+    container.debugging = debugging
     if backdoor is not None:
         container.allow_backdoor(backdoor)
     install_plugins(container, config.view('plugins'))

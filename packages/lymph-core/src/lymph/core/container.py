@@ -84,6 +84,8 @@ class ServiceContainer(CallerSide):
     endpoint: str | None = None
     #: whether the container is stopping, or has stopped
     draining = False
+    #: whether interfaces may open debuggers for this machine; `build_container` sets it
+    debugging = False
     _listener: Listener | None = None
     _forked = False
     _cut = 0  # handlers that were cut short

@@ -12,16 +12,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
 from lymph.config import Configuration, ConfigurationError, ConfigView
+from lymph.config.lazy import lazy
 from lymph.core import trace
 from lymph.core._system.inherited import adopt
 from lymph.core._work.chains import Chains
+from lymph.core.addresses import is_loopback, join_address
 from lymph.core.interfaces import Interface, InterfaceHost
 from lymph.core.options import refuse_near_misses
 from lymph.core.resources import unit
@@ -50,10 +52,13 @@ __all__ = ['WebHost', 'WebServiceInterface']
 
 logger = logging.getLogger(__name__)
 
+_new_debugger: Callable[[], Any] = lazy('lymph.web._answering.debugger:Debugger')
+
 
 class WebHost(InterfaceHost, Protocol):
     """What an HTTP interface needs of its container beyond other interfaces."""
 
+    debugging: bool
     draining: bool
     endpoint: str | None
     worker: bool
@@ -213,6 +218,8 @@ class WebServiceInterface(Interface):
         except OSError as error:
             raise self._listening.unusable(error) from error
         self._server = server
+        if self.container.debugging:
+            self._debug()
 
     def on_drain(self, timeout: float) -> int:
         """Finish the current requests within `timeout` seconds; return how many were cut."""
@@ -249,6 +256,26 @@ class WebServiceInterface(Interface):
         if listening.ip != default and self.container.registry.beyond_host:
             listening.warn_if_unreachable(self.name, host, port)
         return host
+
+    def _debug(self) -> None:
+        ip, port = self._listening.ip, self.http_port or 0
+        if not is_loopback(ip):
+            logger.warning(
+                '%s: no debugger, because other machines could reach it at %s; '
+                'set %s to 127.0.0.1 to use it',
+                self.name,
+                ip,
+                self._listening.ip_at.key,
+            )
+            return
+        debugger = _new_debugger()
+        self._own_application.debug(debugger)
+        logger.info(
+            '%s: browsers get errors of http://%s in a debugger; its PIN is %s',
+            self.name,
+            join_address(ip, port),
+            debugger.pin or 'turned off by WERKZEUG_DEBUG_PIN',
+        )
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # looked up for each request: it may have been replaced since the start

@@ -33,7 +33,9 @@ def instance_options(function: Function) -> Function:
         click.option('--pidfile', metavar='PATH', help='Write the process id to PATH.'),
         click.option('--reload', is_flag=True, help='Start again when a source file has changed.'),
         click.option(
-            '--debug', is_flag=True, help='Let `lymph shell --remote` in, from this machine.'
+            '--debug',
+            is_flag=True,
+            help='Let `lymph shell --remote` in, and debug HTTP errors, from this machine.',
         ),
         click.option(
             '--isolated', is_flag=True, help='Do not register: only who has the address calls.'

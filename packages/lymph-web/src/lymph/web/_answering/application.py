@@ -23,7 +23,7 @@ from lymph.exceptions import Refused
 from lymph.web._answering.access import log_request
 from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.error_handlers import ErrorHandlers
-from lymph.web._answering.failed_requests import FailedRequests
+from lymph.web._answering.failed_requests import Debugging, FailedRequests
 from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
 from lymph.web._answering.features import Features
 from lymph.web._answering.health import Health
@@ -81,6 +81,12 @@ class Application:
         self.faults = ErrorAnswers(self._report, self._is_debugging)
         handlers = error_handlers or ErrorHandlers()
         self._failed = FailedRequests(site, handlers, self.faults, self._run)
+
+    def debug(self, debugger: Debugging) -> None:
+        """Show errors that nobody expected in a debugger, where that is safe."""
+        self._failed.debugger = debugger
+        own = Features(preceding=(debugger.precede,))
+        self.features = Features.merged([own, self.features])
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
@@ -18,9 +18,22 @@ from lymph.web._answering.values import application_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-__all__ = ['FailedRequests']
+__all__ = ['Debugging', 'FailedRequests']
 
 Run = Callable[[HandlerAnswer, 'WSGIApplication', 'WSGIEnvironment'], Iterable[bytes]]
+
+
+class Debugging(Protocol):
+    """What shows an error as a page with prompts."""
+
+    def precede(self, request: Request) -> WSGIApplication | None:
+        """Return what answers a request that such a page has sent, None for others."""
+
+    def shows(self, error: BaseException, environ: WSGIEnvironment) -> bool:
+        """Tell whether to answer a request with the page of an error."""
+
+    def page(self, error: BaseException) -> WSGIApplication:
+        """Return the application that answers with this page."""
 
 
 class FailedRequests:
@@ -33,6 +46,8 @@ class FailedRequests:
         self._handlers = handlers
         self._faults = faults
         self._run = run
+        #: shows errors that nobody expected; set when the interface starts
+        self.debugger: Debugging | None = None
 
     def answer(
         self,
@@ -55,7 +70,7 @@ class FailedRequests:
             elif self._handlers and not handled:
                 problem = self._faults.problem(error)
                 found = self._handlers.find(error, problem.status, problem.message)
-                if found is not None:
+                if found is not None and (found.expected or not self._is_debugged(error, environ)):
                     logged = not found.expected
                     if logged:
                         self._faults.log_unless_chosen(error, environ)
@@ -72,8 +87,14 @@ class FailedRequests:
         if answer.begun:
             self._faults.log_and_report(error, environ)
             raise AnswerAborted(error_line(error)) from error
-        page = self._faults.response if logged else self._faults.answer
-        return self._run(answer, page(error, environ), environ)
+        if not logged:
+            self._faults.log_unless_chosen(error, environ)
+        if self.debugger is not None and self._is_debugged(error, environ):
+            return self._run(answer, self.debugger.page(error), environ)
+        return self._run(answer, self._faults.response(error, environ), environ)
+
+    def _is_debugged(self, error: BaseException, environ: WSGIEnvironment) -> bool:
+        return self.debugger is not None and self.debugger.shows(error, environ)
 
     def _handle(self, found: Found, environ: WSGIEnvironment, status: int) -> WSGIApplication:
         # missing where the request class itself has failed

@@ -21,7 +21,7 @@ from lymph.web._answering.errors import Problem
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ['error_response']
+__all__ = ['error_response', 'prefers_html']
 
 _JSON: Final = 'application/problem+json'
 _LONGEST: Final = 2000  # characters of a path that is repeated
@@ -31,7 +31,7 @@ _OF_PATHS: Final = "/:@!$&'()*+,;=~"
 
 def error_response(problem: Problem, environ: WSGIEnvironment, trace_id: str) -> Response:
     """Return the answer: HTML for a client that prefers it to JSON, else JSON."""
-    if _prefers_html(environ):
+    if prefers_html(environ):
         body, mimetype = _html(problem, trace_id), 'text/html'
     else:
         body, mimetype = _json(problem, environ, trace_id), _JSON
@@ -42,7 +42,8 @@ def error_response(problem: Problem, environ: WSGIEnvironment, trace_id: str) ->
     return response
 
 
-def _prefers_html(environ: WSGIEnvironment) -> bool:
+def prefers_html(environ: WSGIEnvironment) -> bool:
+    """Tell whether the client of a request prefers HTML to JSON."""
     accept = parse_accept_header(environ.get('HTTP_ACCEPT'), MIMEAccept)
     json = max(accept.quality('application/json'), accept.quality(_JSON))
     return accept.quality('text/html') > json
