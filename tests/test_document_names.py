@@ -20,8 +20,10 @@ FILE = re.compile(r'`([\w./-]+/[\w.-]+\.(?:py|md))`')
 #: names in the namespace `lymph` that are no modules
 OTHERS = {
     'lymph.dead': 'an exchange',
+    'lymph.from_proxy': 'a key of a WSGI environment',
     'lymph.log': 'a topic',
     'lymph.shell': 'an entry-point group, of which lymph publishes nothing',
+    'lymph.task.shop.pay': 'a type of events',
     'lymph.discovery.zookeeper.kazoo': 'a logger',
     'lymph.web.access': 'a logger',
     **dict.fromkeys(
