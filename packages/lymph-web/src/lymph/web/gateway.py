@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import gevent
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, Rule
+from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from lymph.config import ConfigView
@@ -36,6 +37,7 @@ from lymph.web._gateway.mcp.methods import McpMethods
 from lymph.web._gateway.mcp.settings import McpSettings
 from lymph.web._gateway.mcp.tools import Tools
 from lymph.web._gateway.mcp.transport import McpEndpoint
+from lymph.web._gateway.page_files import PageFiles
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.settings import CallSettings
 from lymph.web._gateway.streaming.streams import EventStreams, StreamSettings
@@ -48,13 +50,16 @@ __all__ = ['Allowed', 'AllowedMethod', 'CallProblem', 'Catalogue', 'Gateway']
 class Gateway(WebServiceInterface):
     """Offers methods of services to HTTP clients; the section's `allow` says which.
 
-    Its other keys are those of `WebServiceInterface`. Nothing that is not allowed can be reached.
+    `page` is whether ``/api/`` is a page that shows and calls them (default: true). The other keys
+    are those of `WebServiceInterface`. Nothing that is not allowed can be reached.
     """
 
     url_map = Map(
         [
             Rule('/api/openapi.json', endpoint='answer_document', methods=['GET']),
             Rule('/api/<interface>/<method>', endpoint='answer_call', methods=['POST']),
+            Rule('/api/', endpoint='answer_page', methods=['GET'], strict_slashes=False),
+            Rule('/api/page/<version>/<name>', endpoint='answer_page_file', methods=['GET']),
             Rule('/api/events', endpoint='answer_events', methods=['GET']),
             Rule('/api/mcp', endpoint='answer_mcp'),
         ],
@@ -65,6 +70,7 @@ class Gateway(WebServiceInterface):
     keys: ClassVar[tuple[str, ...]] = (
         *CallSettings.KEYS,
         'mcp',
+        'page',
         *StreamSettings.KEYS,
     )
 
@@ -79,6 +85,7 @@ class Gateway(WebServiceInterface):
     ) -> None:
         super().__init__(container, name, version)
         self._configure(CallSettings())
+        self._page: PageFiles | None = PageFiles()
         self._streams = None
         self._mcp = None
 
@@ -88,6 +95,7 @@ class Gateway(WebServiceInterface):
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_unknown(view, (*self.keys, *KEYS))
         self._configure(CallSettings.from_config(view))
+        self._page = PageFiles() if view.get_bool('page', True) else None
         settings = StreamSettings.from_config(view)
         if settings is not None:
             self._streams = EventStreams(
@@ -126,6 +134,23 @@ class Gateway(WebServiceInterface):
     def answer_document(self, request: Request) -> Response:
         """Answer with the OpenAPI document."""
         return self._documents.answer(request)
+
+    @answers
+    def answer_page(self, request: Request) -> Response:
+        """Answer with the page that shows the methods; raises NotFound if it is switched off."""
+        if self._page is None:
+            raise NotFound
+        if not request.path.endswith('/'):
+            # a relative address is right behind every proxy; werkzeug's own redirect has the host
+            return redirect('api/', 308)
+        return self._page.index(request)
+
+    @answers
+    def answer_page_file(self, request: Request, version: str, name: str) -> Response:
+        """Answer with a script, a style sheet or a picture of the page."""
+        if self._page is None:
+            raise NotFound
+        return self._page.file(request, version, name)
 
     @answers
     def answer_events(self, request: Request) -> Response:

@@ -1,0 +1,108 @@
+// The OpenAPI document as what this page shows: interfaces, and their methods.
+
+import { isObject, Schemas } from './schemas.js';
+
+const JSON_TYPE = 'application/json';
+
+/** The folder of the page, which is that of the gateway, also behind a proxy with a prefix. */
+export const HOME = new URL('./', location.href.split('#')[0]);
+
+/** An error that a reader of the page can do something about. */
+export class CatalogueError extends Error {}
+
+/** Fetch the document and return what it describes. Throws CatalogueError. */
+export async function load() {
+  const url = new URL('openapi.json', HOME);
+  let response;
+  try {
+    response = await fetch(url, { cache: 'no-cache', headers: { Accept: JSON_TYPE } });
+  } catch {
+    throw new CatalogueError('The gateway did not answer. It may be stopped, or the network is down.');
+  }
+  if (!response.ok) {
+    throw new CatalogueError(
+      `The gateway answered ${response.status} ${response.statusText} instead of its description.`,
+    );
+  }
+  try {
+    return read(await response.json());
+  } catch {
+    throw new CatalogueError('The gateway sent a description that is not an OpenAPI document.');
+  }
+}
+
+/** Return the catalogue of a document. */
+export function read(api) {
+  const schemas = new Schemas(api);
+  const helps = new Map((api.tags ?? []).map((tag) => [tag.name, tag.description ?? '']));
+  const interfaces = new Map();
+  for (const [path, item] of Object.entries(api.paths ?? {})) {
+    const method = readMethod(path, item, schemas);
+    if (method === null) continue;
+    const name = method.interface;
+    if (!interfaces.has(name)) interfaces.set(name, { name, help: helps.get(name) ?? '', methods: [] });
+    interfaces.get(name).methods.push(method);
+  }
+  const sorted = [...interfaces.values()].sort((a, b) => compare(a.name, b.name));
+  for (const each of sorted) each.methods.sort((a, b) => compare(a.name, b.name));
+  return {
+    title: api.info?.title ?? 'API',
+    version: api.info?.version ?? '',
+    help: api.info?.description ?? '',
+    interfaces: sorted,
+    methods: new Map(sorted.flatMap((each) => each.methods).map((each) => [each.name, each])),
+    events: readEvents(api, schemas),
+    schemas,
+  };
+}
+
+/** Return what a path says about a method, null if it is not that of one. */
+function readMethod(path, item, schemas) {
+  const operation = item?.post;
+  const parts = path.split('/').filter((part) => part !== '');
+  if (!isObject(operation) || parts.length < 2 || !operation.tags?.length) return null;
+  const [owner, short] = parts.slice(-2).map(decodeURIComponent);
+  const body = operation.requestBody?.content?.[JSON_TYPE]?.schema ?? {};
+  const responses = Object.entries(operation.responses ?? {}).map(([status, response]) => [
+    status,
+    schemas.resolve(response),
+  ]);
+  const done = responses.find(([status]) => status.startsWith('2'))?.[1];
+  const own = isObject(operation['x-lymph']) ? operation['x-lymph'] : {};
+  return {
+    name: `${owner}.${short}`,
+    interface: owner,
+    short,
+    url: new URL(parts.slice(-2).join('/'), HOME),
+    summary: operation.summary ?? '',
+    help: operation.description ?? operation.summary ?? '',
+    idempotent: own.idempotent === true,
+    versions: (own.versions ?? []).filter((each) => typeof each === 'string'),
+    schemaProblem: own.schema_problem ?? '',
+    deprecated: operation.deprecated === true,
+    body,
+    result: done?.content?.[JSON_TYPE]?.schema,
+    resultHelp: done?.description ?? '',
+    errors: responses.filter(([status]) => !status.startsWith('2')),
+    raises: own.raises ?? [],
+  };
+}
+
+/** Return the types of events that the document offers, null without events. */
+function readEvents(api, schemas) {
+  const path = Object.keys(api.paths ?? {}).find((each) => each.endsWith('/events'));
+  const operation = path === undefined ? undefined : api.paths[path]?.get;
+  if (!isObject(operation)) return null;
+  const parameter = (operation.parameters ?? [])
+    .map((each) => schemas.resolve(each))
+    .find((each) => each.name === 'type');
+  return {
+    url: new URL('events', HOME),
+    help: operation.description ?? operation.summary ?? '',
+    allowed: operation['x-events'] ?? parameter?.schema?.items?.enum ?? parameter?.schema?.enum ?? [],
+  };
+}
+
+function compare(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
