@@ -132,6 +132,15 @@ class Started:
         finally:
             client.close()
 
+    def read(self, path: str, *fields: str) -> bytes:
+        """Return all that the server sends for a GET request, also if it is cut off."""
+        client = Client(self.port)
+        try:
+            client.get(path, 'Connection: close', *fields)
+            return client.file.read()
+        finally:
+            client.close()
+
 
 @pytest.fixture
 def start_interface(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Started]]:

@@ -23,6 +23,7 @@ from lymph.config import ConfigView
 from lymph.web._answering.features import Features
 from lymph.web._http.limits import Limits
 from lymph.web._options import server_names
+from lymph.web._options.compression import Compression
 from lymph.web._options.cors import Cors
 from lymph.web._options.deadlines import RequestDeadlines
 from lymph.web._options.listening import Listening
@@ -42,7 +43,7 @@ class _Option(Protocol):
         """Return what the option does with each request."""
 
 
-_SWITCHED: Final[tuple[type[_Option], ...]] = (TrustedProxies, Cors)
+_SWITCHED: Final[tuple[type[_Option], ...]] = (TrustedProxies, Cors, Compression)
 
 #: the keys that lymph reads; other keys belong to the author of the interface
 KEYS: Final[tuple[str, ...]] = (
