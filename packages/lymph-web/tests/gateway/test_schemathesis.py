@@ -1,22 +1,39 @@
-"""A service with parameters and results of many types, for clients that try all of them."""
+"""schemathesis, an independent client, tries a gateway over a real socket by its own document.
+
+It sends what the document admits, which has to be accepted, and what it does not admit, which has
+to be refused, and compares all answers with the document.
+"""
 
 from __future__ import annotations
 
 import datetime
 import decimal
 import enum
+import pathlib
+import sys
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import msgspec
+import pydantic
+from gevent import subprocess
 
 import lymph
+from lymph.web.gateway import Gateway
+
+TOOL = pathlib.Path(sys.executable).with_name('schemathesis')
 
 
 class Size(enum.Enum):
     SMALL = 's'
     LARGE = 'l'
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 9
 
 
 @dataclass
@@ -55,6 +72,13 @@ class Point(NamedTuple):
     y: float = 0.0
 
 
+class Customer(pydantic.BaseModel):
+    name: str = pydantic.Field(min_length=2)
+    age: int = pydantic.Field(0, ge=0)
+    friends: list[Customer] = []
+    tags: dict[str, bool] | None = None
+
+
 class Stocked(lymph.Interface):
     """Takes and returns values of many types."""
 
@@ -80,8 +104,10 @@ class Stocked(lymph.Interface):
         nothing: None = None,
         small: Annotated[int, msgspec.Meta(gt=-10, lt=10)] = 0,
         even: Annotated[int, msgspec.Meta(multiple_of=2)] = 0,
+        part: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5,
+        word: Annotated[str, msgspec.Meta(pattern='^[a-z]{2,5}$')] = 'word',
     ) -> list[int | float | str | bool | None]:
-        return [number, ratio, text, flag, nothing, small, even]
+        return [number, ratio, text, flag, nothing, small, even, part, word]
 
     @lymph.rpc()
     def moments(
@@ -114,18 +140,32 @@ class Stocked(lymph.Interface):
         pair: tuple[int, str],
         texts: Annotated[list[str], msgspec.Meta(min_length=1, max_length=3)],
         point: Point,
+        rest: Sequence[bool] = (),
     ) -> frozenset[int]:
         return frozenset(numbers)
 
     @lymph.rpc()
+    def points(self, points: list[Point]) -> list[Point]:
+        return points
+
+    @lymph.rpc()
     def mappings(
-        self, by_text: dict[str, int], by_number: dict[int, float], options: Options
+        self,
+        by_text: dict[str, int],
+        by_number: dict[int, float],
+        options: Options,
+        by_day: Mapping[datetime.date, Level] | None = None,
+        by_size: dict[Size, int] | None = None,
     ) -> dict[int, float]:
         return by_number
 
     @lymph.rpc()
     def pets(self, pet: Cat | Dog, size: Size = Size.SMALL) -> Cat | Dog:
         return pet
+
+    @lymph.rpc()
+    def customer(self, customer: Customer, level: Level = Level.LOW) -> Customer:
+        return customer
 
     @lymph.rpc()
     def open(self, value, other=None, **more):
@@ -138,3 +178,27 @@ class Stocked(lymph.Interface):
     @lymph.rpc()
     def nothing(self) -> None:
         """Take nothing and return nothing."""
+
+
+def test_schemathesis_finds_nothing(world):
+    _, gateway = world.start(
+        (Stocked, 'stocked', '1.0.0'), (Gateway, 'api', None, {'allow': ['stocked.*']})
+    )
+    run = subprocess.run(
+        [
+            str(TOOL),
+            'run',
+            f'http://127.0.0.1:{gateway.http_port}/api/openapi.json',
+            '--checks=all',
+            '--phases=coverage,fuzzing',
+            '--max-examples=5',
+            '--generation-deterministic',
+            '--no-color',
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-8000:].decode()
+    assert f'Tested: {len(Stocked.methods)}' in run.stdout.decode()
