@@ -80,7 +80,7 @@ def logger(console: ConsoleHandler) -> logging.Logger:
     [
         TraceFormatter(FORMAT),
         TraceFormatter('%(message)s at %(asctime)s', '%H:%M'),
-        TraceFormatter('%(trace_id)-40s|%(levelname).2s'),
+        TraceFormatter('%% %(trace_id)s|%(levelname).2s'),
         JsonFormatter(),
     ],
 )
@@ -93,16 +93,17 @@ def test_line_is_what_a_record_would_be(
     record = logging.makeLogRecord({**facts, 'msg': message})
     record.msecs = int((created - int(created)) * 1000)
     trace.set_id('abc123')
-    assert formatter.makes_lines()
-    assert formatter.line(created, logging.INFO, NAME, 'abc123', message) == formatter.format(
-        record
-    )
+    make_line = formatter.line_maker()
+    assert make_line is not None
+    made = make_line(created, logging.INFO, NAME, 'abc123', message)
+    assert made == formatter.format(record)
 
 
 @pytest.mark.parametrize(
     'formatter',
     [
         TraceFormatter('%(process)d %(message)s'),
+        TraceFormatter('%(trace_id)-40s %(message)s'),
         TraceFormatter('{message}', style='{'),
         TraceFormatter(None),
         logging.Formatter('%(message)s'),

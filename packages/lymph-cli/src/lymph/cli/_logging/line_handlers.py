@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from lymph.cli._logging.log_lines import LineFormatter
+from lymph.cli._logging.log_lines import LineFormatter, LineMaker
 from lymph.core._system.threads import get_ident
 from lymph.core.monitoring.plain_lines import LineHandler
 
@@ -51,19 +51,26 @@ class _Batching(LineHandler):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         self._lines: deque[str] = deque()  # never replaced: any thread may append
         self._timer: Any = None
+        self._make_line: LineMaker | None = None
         self._thread = get_ident()
         super().__init__(*args, **keywords)
 
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """Use a formatter."""
+        super().setFormatter(fmt)
+        self._make_line = fmt.line_maker() if isinstance(fmt, LineFormatter) else None
+
+    @property
     def takes_lines(self) -> bool:
-        """Return whether the formatter can make lines."""
-        return isinstance(self.formatter, LineFormatter) and self.formatter.makes_lines()
+        """Whether the formatter can make lines."""
+        return self._make_line is not None
 
     def take_line(
         self, created: float, level: int, logger: str, trace_id: str | None, message: str
     ) -> None:
         """Format a line, which a batch takes along."""
-        assert isinstance(self.formatter, LineFormatter)
-        self._lines.append(self.formatter.line(created, level, logger, trace_id, message))
+        assert self._make_line is not None
+        self._lines.append(self._make_line(created, level, logger, trace_id, message))
         if len(self._lines) >= _MOST or self._thread != get_ident():
             self._write_now()
         elif self._timer is None:

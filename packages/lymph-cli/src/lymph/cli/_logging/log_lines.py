@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any, Literal
 
+from lymph.cli._logging.templates import LineTemplate, fits
 from lymph.cli.output import json_text
 from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core._monitoring.log_records import line_facts, message_of, record_facts
 from lymph.core.failures import Killed, error_name, traceback_text
 
-__all__ = ['JsonFormatter', 'LineFormatter', 'TraceFormatter', 'json_line']
+__all__ = ['JsonFormatter', 'LineFormatter', 'LineMaker', 'TraceFormatter', 'json_line']
+
+#: makes a line of a time, a level, the name of a logger, a trace id and a message
+LineMaker = Callable[[float, int, str, 'str | None', str], str]
 
 #: Characters of a message or another field, and of a line of a traceback.
 _LONGEST = 10_000
@@ -35,14 +38,11 @@ class LineFormatter(logging.Formatter):
     """A formatter that can also make lines without records, as it formats those."""
 
     @abstractmethod
-    def makes_lines(self) -> bool:
-        """Return whether the facts that `line` takes are all that the format needs."""
+    def line_maker(self) -> LineMaker | None:
+        """Return what makes lines; None if the format needs more than its arguments.
 
-    @abstractmethod
-    def line(
-        self, created: float, level: int, logger: str, trace_id: str | None, message: str
-    ) -> str:
-        """Return a line as `format` does for a record with these facts and no traceback."""
+        It returns what `format` does for a record with these facts and no traceback.
+        """
 
 
 class TraceFormatter(LineFormatter):
@@ -61,32 +61,15 @@ class TraceFormatter(LineFormatter):
     ) -> None:
         super().__init__(fmt, datefmt, style, *args, **keywords)
         plain = style == '%' and not keywords.get('defaults') and type(self) is TraceFormatter
-        self._plain = fmt if plain and _needs_no_record(fmt, datefmt) else None
-        self._second: tuple[int, str] = (-1, '')  # a time, and the text for it
+        self._template = (
+            LineTemplate(fmt, datefmt, self.converter)
+            if plain and fmt is not None and fits(fmt, datefmt)
+            else None
+        )
 
-    def makes_lines(self) -> bool:
-        """Return whether the format has no other fields than those of a line."""
-        return self._plain is not None
-
-    def line(
-        self, created: float, level: int, logger: str, trace_id: str | None, message: str
-    ) -> str:
-        """Return the line for a record with these facts."""
-        assert self._plain is not None
-        second = int(created)
-        if second != self._second[0]:
-            text = time.strftime(self.datefmt or self.default_time_format, self.converter(created))
-            self._second = second, text
-        text = self._second[1]
-        if not self.datefmt and self.default_msec_format:
-            text = self.default_msec_format % (text, (created - second) * 1000)
-        return self._plain % {
-            'asctime': text,
-            'levelname': logging.getLevelName(level),
-            'name': printable(logger, _LONGEST),
-            'trace_id': trace_id or '-',
-            'message': printable(message, _LONGEST),
-        }
+    def line_maker(self) -> LineMaker | None:
+        """Return what makes lines, if the format has no other fields than those of a line."""
+        return None if self._template is None else self._template.line
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text. Never raises but for `Killed`."""
@@ -122,15 +105,6 @@ class TraceFormatter(LineFormatter):
                     yield _INDENT + printable(line, _LONGEST)
 
 
-def _needs_no_record(fmt: str | None, datefmt: str | None) -> bool:
-    fields = dict.fromkeys(('asctime', 'levelname', 'name', 'trace_id', 'message'), '')
-    try:
-        time.strftime(datefmt or '')
-        return fmt is not None and isinstance(fmt % fields, str)
-    except (KeyError, TypeError, ValueError):  # another field, or a format that is wrong
-        return False
-
-
 class JsonFormatter(LineFormatter):
     """Formats each record as a JSON object on one line; see `lymph.core._monitoring.log_records`.
 
@@ -141,16 +115,16 @@ class JsonFormatter(LineFormatter):
         """Return the record as JSON. Never raises but for `Killed`."""
         return json_line(record_facts(record))
 
-    def makes_lines(self) -> bool:
-        """Return True, except for subclasses."""
-        return type(self) is JsonFormatter
+    def line_maker(self) -> LineMaker | None:
+        """Return what makes lines, except for subclasses."""
+        return _json_line_of if type(self) is JsonFormatter else None
 
-    def line(
-        self, created: float, level: int, logger: str, trace_id: str | None, message: str
-    ) -> str:
-        """Return the JSON for a record with these facts."""
-        name = logging.getLevelName(level)
-        return json_line(line_facts(created, name, level, logger, trace_id, message))
+
+def _json_line_of(
+    created: float, level: int, logger: str, trace_id: str | None, message: str
+) -> str:
+    name = logging.getLevelName(level)
+    return json_line(line_facts(created, name, level, logger, trace_id, message))
 
 
 def json_line(facts: dict[str, Any]) -> str:

@@ -41,8 +41,9 @@ class LogStreamHandler(LineHandler):
     Without followers it does nothing. It never waits, and raises nothing but `Killed`.
     """
 
+    @property
     def takes_lines(self) -> bool:
-        """Return whether there is nobody to pass records to."""
+        """Whether there is nobody to pass records to."""
         return not _followers
 
     def take_line(

@@ -21,9 +21,10 @@ __all__ = ['LineHandler', 'flush_lines', 'log_line']
 class LineHandler(logging.Handler):
     """A handler that can do without records."""
 
+    @property
     @abstractmethod
     def takes_lines(self) -> bool:
-        """Return whether `take_line` has the same effect now as a record."""
+        """Whether `take_line` has the same effect now as a record."""
 
     @abstractmethod
     def take_line(
@@ -66,9 +67,7 @@ def _takers(logger: logging.Logger, level: int) -> list[LineHandler] | None:
         for handler in current.handlers:
             if handler.level > level or type(handler) is logging.NullHandler:
                 continue
-            if not isinstance(handler, LineHandler) or handler.filters:
-                return None
-            if not handler.takes_lines():
+            if not isinstance(handler, LineHandler) or handler.filters or not handler.takes_lines:
                 return None
             takers.append(handler)
         current = current.parent if current.propagate else None

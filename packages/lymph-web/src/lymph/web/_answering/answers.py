@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lymph.core.failures import Killed, error_line
 from lymph.web._answering.faults import AnswerAborted
+from lymph.web._answering.whole import whole_response
 from lymph.web._http.files import FileBody
 from lymph.web._http.opening import Opening, check_part, parts_of
 
@@ -27,11 +28,17 @@ class HandlerAnswer:
     """Runs WSGI applications until one of them has begun to answer a request.
 
     `begin` passes status and fields to the server; `on_error` is called with later errors.
+    `context` is that of the request, in which applications are called.
     """
 
-    def __init__(self, begin: StartResponse, on_error: OnError) -> None:
+    __slots__ = ('_begin', '_context', '_on_error', '_opening', '_write')
+
+    def __init__(
+        self, begin: StartResponse, on_error: OnError, context: contextvars.Context
+    ) -> None:
         self._begin = begin
         self._on_error = on_error
+        self._context = context
         self._opening = Opening()
         self._write: Callable[[bytes], object] | None = None
 
@@ -51,7 +58,17 @@ class HandlerAnswer:
         Raises what the application raises before the first part of the body. Later errors are
         passed to `on_error`; iterating over the body then raises AnswerAborted.
         """
-        self._opening = Opening()
+        self._opening = opening = Opening()
+        whole = whole_response(application, environ)
+        if whole is not None:
+            response, status, fields, parts = whole
+            try:
+                opening.start(status, fields)
+                self._send()
+            except BaseException:
+                _close(response.close, self._on_error)
+                raise
+            return _Whole(parts, response.close, self._on_error, self._context)
         result = application(environ, self._start)
         # a file fails in the server only, which may have the kernel send it
         if isinstance(result, (list, tuple, FileBody)):
@@ -81,6 +98,26 @@ class HandlerAnswer:
         if not self._opening.sent:
             self._opening.send()
             self._write = self._begin(self._opening.status, self._opening.fields)
+
+
+class _Whole(list[bytes]):
+    """All parts of the body of a response, which is closed in the context of its request."""
+
+    def __init__(
+        self,
+        parts: list[bytes],
+        close: Callable[[], None],
+        on_error: OnError,
+        context: contextvars.Context,
+    ) -> None:
+        super().__init__(parts)
+        self._close = close
+        self._on_error = on_error
+        self._context = context
+
+    def close(self) -> None:
+        """Close the response; pass an error of that to `on_error`."""
+        self._context.run(_close, self._close, self._on_error)
 
 
 class _Parts:
@@ -114,17 +151,20 @@ class _Parts:
     def close(self) -> None:
         """Close what the application returned; pass an error of that to `on_error`."""
         close: Callable[[], None] | None = getattr(self._result, 'close', None)
-        if close is None:
-            return
-        try:
-            self._context.run(close)
-        except Killed:
-            raise
-        except BaseException as error:  # noqa: BLE001 - other people's code
-            self._on_error(error)
+        if close is not None:
+            self._context.run(_close, close, self._on_error)
 
     def _make_first(self) -> None:
         for part in map(check_part, self._parts):
             if part:
                 self._first.append(part)
                 return
+
+
+def _close(close: Callable[[], None], on_error: OnError) -> None:
+    try:
+        close()
+    except Killed:
+        raise
+    except BaseException as error:  # noqa: BLE001 - other people's code
+        on_error(error)

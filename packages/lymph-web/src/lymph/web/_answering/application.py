@@ -90,23 +90,31 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        return contextvars.Context().run(self._answer, environ, start_response)
+        context = contextvars.Context()
+        return context.run(self._answer, environ, start_response, context)
 
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def _answer(
+        self, environ: WSGIEnvironment, start_response: StartResponse, context: contextvars.Context
+    ) -> Iterable[bytes]:
         started = time.monotonic()
         features, tracing = self.features, self.faults.tracing
         for arrive in features.arriving:
             arrive(environ)
-        trace_id = environ[TRACE_KEY] = trace.set_id(tracing.id_of(environ))
+        trace_id = environ[TRACE_KEY] = tracing.id_of(environ)
+        trace.go_on(trace_id)
 
         def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             health_check = self.site.health.answers(environ.get('PATH_INFO', ''))
             seconds = time.monotonic() - started
             log_request(environ, status, answer.length, seconds, trace_id, health_check)
-            added = environ.get(_ADDED, {})
-            own = {*tracing.answered, *map(str.lower, added)}
-            fields = [field for field in headers if field[0].lower() not in own]
-            fields += [field for field in added.items() if field[0].lower() not in tracing.answered]
+            answered = tracing.answered
+            added = environ.get(_ADDED)
+            if added:
+                own = {*answered, *map(str.lower, added)}
+                fields = [field for field in headers if field[0].lower() not in own]
+                fields += [field for field in added.items() if field[0].lower() not in answered]
+            else:
+                fields = [field for field in headers if field[0].lower() not in answered]
             fields.append((tracing.response_header, trace_id))
             if TRACEPARENT_KEY in environ:
                 fields.append(('traceparent', environ[TRACEPARENT_KEY]))
@@ -117,7 +125,7 @@ class Application:
         def on_error(error: BaseException) -> None:
             self.faults.log_and_report(error, environ)
 
-        answer = HandlerAnswer(begin, on_error)
+        answer = HandlerAnswer(begin, on_error, context)
         try:
             return self._run(answer, self._dispatch(environ), environ)
         except (Killed, AnswerAborted):
@@ -136,7 +144,8 @@ class Application:
         request = self.site.request_class(environ)
         # a body without a length is counted by the server while it is read; werkzeug's own limit
         # would cut such a body off and call it whole
-        if (request.content_length or 0) > self.site.max_body_size:
+        announced = 'CONTENT_LENGTH' in environ
+        if announced and (request.content_length or 0) > self.site.max_body_size:
             raise RequestEntityTooLarge
         if self.site.health.answers(request.path):
             return self.site.health.respond(request)

@@ -126,5 +126,7 @@ class ErrorAnswers:
 
 def path_of(environ: WSGIEnvironment) -> str:
     """Return the path of a request, cut and made printable for the log."""
-    path = environ.get('PATH_INFO', '')
-    return printable(path[:_SHOWN].encode('latin-1', 'replace').decode(errors='replace'), _SHOWN)
+    path = environ.get('PATH_INFO', '')[:_SHOWN]
+    if not path.isascii():
+        path = path.encode('latin-1', 'replace').decode(errors='replace')
+    return printable(path, _SHOWN)
