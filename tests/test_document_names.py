@@ -19,6 +19,7 @@ INSIDE = re.compile(r'`((?:core\.|(?:[a-z]\w*\.)*_[a-z]\w*\.)\w[\w.]*(?::\w[\w.]
 FILE = re.compile(r'`([\w./-]+/[\w.-]+\.(?:py|md))`')
 #: names in the namespace `lymph` that are no modules
 OTHERS = {
+    'lymph.behind': 'an event type',
     'lymph.dead': 'an exchange',
     'lymph.from_proxy': 'a key of a WSGI environment',
     'lymph.log': 'a topic',

@@ -1,12 +1,16 @@
 """Uses a gateway with the official client of MCP, and prints what it has got as JSON.
 
-Run in a process of its own, because the client needs asyncio: ``official_client.py URL``.
+Run in a process of its own, because the client needs asyncio: ``official_client.py URL EXAMPLE``.
+The example is a program that is run with the URL; what it prints is the last item.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
+import pathlib
 import sys
 from typing import Any
 
@@ -67,10 +71,18 @@ async def refused(client: Client, name: str) -> int | None:
     return None
 
 
-async def main(url: str) -> None:
+async def main(url: str) -> list[Any]:
     """Use the gateway with the latest version, and with the one before."""
-    print(json.dumps([await use(url, mode) for mode in ('auto', 'legacy')]))
+    return [await use(url, mode) for mode in ('auto', 'legacy')]
+
+
+def printed(example: str) -> str:
+    """Return what the example prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(compile(example, 'example', 'exec'), {'__name__': '__main__'})
+    return output.getvalue()
 
 
 if __name__ == '__main__':
-    asyncio.run(main(sys.argv[1]))
+    seen = asyncio.run(main(sys.argv[1]))
+    print(json.dumps([*seen, printed(pathlib.Path(sys.argv[2]).read_text())]))

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import sys
 
 import pytest
+import yaml
 from gevent import subprocess
 
 CLIENT = pathlib.Path(__file__).with_name('official_client.py')
+GUIDE = (pathlib.Path(__file__).parents[5] / 'docs' / 'gateway.md').read_text()
+
+
+def example(language: str) -> str:
+    """Return the first example of the guide in a language."""
+    found = re.search(rf'^```{language}\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 @pytest.fixture
-def seen(serve):
-    world = serve()
+def seen(serve, tmp_path):
+    section = yaml.safe_load(example('yaml'))['interfaces']['api']
+    world = serve(**{key: section[key] for key in ('allow', 'events', 'mcp')})
+    (tmp_path / 'example').write_text(example('python'))
     run = subprocess.run(
-        [sys.executable, str(CLIENT), world.url], stdout=subprocess.PIPE, timeout=120, check=True
+        [sys.executable, str(CLIENT), world.url, str(tmp_path / 'example')],
+        stdout=subprocess.PIPE,
+        timeout=120,
+        check=True,
     )
     world.seen = json.loads(run.stdout)
     return world
 
 
 def test_official_client_lists_and_calls_the_tools_and_nothing_else(seen):
-    latest, older = seen.seen
+    latest, older, printed = seen.seen
     assert latest['version'] == '2026-07-28'
     assert older['version'] == '2025-11-25'
     for found in (latest, older):
@@ -56,4 +71,6 @@ def test_official_client_lists_and_calls_the_tools_and_nothing_else(seen):
         assert 'it may have run' in hanging['content'][0]['text']
 
         assert set(found['refused']) == {-32602}
+    assert 'shop.total - Add up prices.\n' in printed
+    assert printed.endswith("{'result': 2.5}\n")
     assert seen.ran == 0

@@ -324,6 +324,7 @@ def test_drain_ends_all_streams_properly(serve):
     drained = gevent.spawn(world.container.drain)
     for client in clients:
         assert client.event() is None
+        client.close()
     assert drained.get(timeout=WAIT) == 0  # nothing was cut
 
 
