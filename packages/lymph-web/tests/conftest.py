@@ -15,6 +15,7 @@ from lymph.config import Configuration
 from lymph.core.assembly import build_container
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._http.limits import Limits
+from lymph.web._serving.listening import listen_at_port
 from lymph.web._serving.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
@@ -91,7 +92,9 @@ def start_server() -> Iterator[Callable[..., WebServer]]:
         faults: ErrorAnswers | None = None,
         **limits: float,
     ) -> WebServer:
-        server = WebServer(('127.0.0.1', 0), application, Limits(**limits), draining, faults)
+        server = WebServer(
+            listen_at_port('127.0.0.1', 0), application, Limits(**limits), draining, faults
+        )
         server.start()
         servers.append(server)
         return server

@@ -28,6 +28,11 @@ SECONDS = (*NUMBERS, '0', '0.0', '1.0e-9', '31536001')
 REFUSED = {
     'ip': (*TEXTS, 'a b', '10.0.0.256'),
     'port': (*NUMBERS, '65536', '0.5'),
+    'reuse_port': (*FLAGS, 'true'),  # without a port
+    'listen': (*TEXTS, 'x', '/run/x.sock', '"unix:"', 'unix:x', 'unix:/a/', 'unix:@x', 'tcp:80'),
+    'listen_mode': (*TEXTS, "'0660'", "'660'", '0660', '660', 'rw'),  # without `listen`
+    'tls': ('5', 'x', '[1]', 'true', '{}', '{key: /k.pem}', '{cert: /c.pem}'),
+    'tls.certificate': TEXTS,
     'debug': FLAGS,
     'server_name': (*TEXTS, 'a b', 'example.com:80'),
     'wsgi_pool_size': (*COUNTED, '1000001'),

@@ -187,6 +187,21 @@ def test_request_of_a_client_that_has_closed_its_side_is_answered():
     assert connection.state == CLOSED
 
 
+def test_requests_that_arrived_before_the_client_closed_its_side_are_all_answered():
+    connection = new()
+    assert connection.receive(GET + GET + GET[:9]) is not None
+    connection.answered(True)
+    connection.end()
+    for expected in (ANSWERING, CLOSED):
+        assert connection.state is IDLE
+        data = bytes(connection.buffer)
+        connection.buffer.clear()
+        connection.receive(data)
+        assert connection.state is expected
+        if expected is ANSWERING:
+            connection.answered(True)
+
+
 def test_incomplete_head_is_refused_when_its_time_is_over():
     connection = new()
     connection.receive(GET[:-2])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import resource
-import socket as stdlib_socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -581,21 +579,3 @@ def test_garbage_of_one_client_does_not_affect_the_next(serve, connect, pieces):
     other.close()
     all_closed(server)
     server.finish(0)
-
-
-def test_server_accepts_a_listening_socket(pages, connect):
-    listener = stdlib_socket.create_server(('127.0.0.1', 0))
-    listener.setblocking(False)
-    server = WebServer(socket.socket(fileno=listener.detach()), pages)
-    server.start()
-    client = connect(server)
-    client.get()
-    assert client.answer().body == b'hello'
-    server.finish(0)
-
-
-def test_address_in_use_is_an_error(serve):
-    server = WebServer(serve().address, Pages())
-    with pytest.raises(OSError, match='in use') as caught:
-        server.start()
-    assert caught.value.errno == errno.EADDRINUSE

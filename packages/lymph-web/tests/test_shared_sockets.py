@@ -22,6 +22,7 @@ from lymph.discovery.base import HTTP
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
 from lymph.testing.waiting import eventually
+from lymph.web._serving.listening import ListeningSocket
 from lymph.web._serving.server import WebServer
 from lymph.web.interfaces import WebServiceInterface
 
@@ -53,7 +54,7 @@ def serve(shared: stdlib_socket.socket) -> Iterator[Callable[[Named], WebServer]
     started: list[WebServer] = []
 
     def start(application: Named) -> WebServer:
-        started.append(WebServer(shared.dup(), application))
+        started.append(WebServer(ListeningSocket(shared.dup(), shared=True), application))
         started[-1].start()
         return started[-1]
 

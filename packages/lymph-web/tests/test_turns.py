@@ -17,6 +17,7 @@ from lymph.core.transport.zmtp import ZmtpTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
 from lymph.web._http.limits import Limits
+from lymph.web._serving.listening import listen_at_port
 from lymph.web._serving.server import WebServer
 from lymph.web.interfaces import WebServiceInterface
 
@@ -110,7 +111,7 @@ FLOODS: dict[str, tuple[bytes, bytes]] = {
 @pytest.mark.parametrize(('size', 'plenty'), [(1_000_000, PLENTY), (1, PLENTY // 64)])
 def test_loop_keeps_turning_however_much_a_client_sends(first, then, size, plenty):
     hose = Hose(first, then, size, plenty)
-    server = WebServer(('127.0.0.1', 0), pages, Limits())
+    server = WebServer(listen_at_port('127.0.0.1', 0), pages, Limits())
     server.serve(hose, ('127.0.0.1', 1))
     while server.links:
         hose.turn()

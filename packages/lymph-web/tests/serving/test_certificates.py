@@ -142,9 +142,9 @@ def test_key_that_every_user_can_read_is_warned_of(files, started, caplog):
 
 def test_renewed_certificate_is_used_for_new_connections(files, other_pair, started):
     certificates = started(files, 0.01)
-    old = certificates.wire()
+    old = certificates.layer()
     write(files, other_pair)
-    eventually(lambda: shown_by(certificates.wire()) == 'two')
+    eventually(lambda: shown_by(certificates.layer()) == 'two')
     assert shown_by(old) == 'one'
 
 
@@ -155,7 +155,7 @@ def test_certificate_behind_a_link_that_changes_is_used(tmp_path, pair, other_pa
     current.unlink()
     current.symlink_to(other_pair[0].parent)
     certificates.look()
-    assert shown_by(certificates.wire()) == 'two'
+    assert shown_by(certificates.layer()) == 'two'
 
 
 def test_pair_that_does_not_fit_keeps_the_old_one_until_it_does(
@@ -165,16 +165,16 @@ def test_pair_that_does_not_fit_keeps_the_old_one_until_it_does(
     write(files, (other_pair[0], pair[1]))
     for _ in range(3):
         certificates.look()
-        assert shown_by(certificates.wire()) == 'one'
+        assert shown_by(certificates.layer()) == 'one'
     (line,) = caplog.messages
     assert 'is kept' in line
     assert 'does not belong' in line
     write(files, other_pair)
     certificates.look()
-    assert shown_by(certificates.wire()) == 'two'
+    assert shown_by(certificates.layer()) == 'two'
     Path(files.key).unlink()
     certificates.look()
-    assert shown_by(certificates.wire()) == 'two'
+    assert shown_by(certificates.layer()) == 'two'
     assert 'No such file' in caplog.messages[-1]
 
 

@@ -12,6 +12,7 @@ from greenlet import greenlet
 
 from lymph.testing.waiting import eventually
 from lymph.web._http.limits import Limits
+from lymph.web._serving.listening import listen_at_port
 from lymph.web._serving.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
@@ -45,7 +46,10 @@ def serve(slow: Slow) -> Any:
 
     def start(**limits: float) -> WebServer:
         server = WebServer(
-            ('127.0.0.1', 0), slow, Limits(**limits), is_apart=lambda path: path == '/health'
+            listen_at_port('127.0.0.1', 0),
+            slow,
+            Limits(**limits),
+            is_apart=lambda path: path == '/health',
         )
         server.start()
         servers.append(server)

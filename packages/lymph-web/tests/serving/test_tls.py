@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lymph.web._serving.certificates import CertificateFiles, read_context
-from lymph.web._serving.tls import TlsError, TlsWire, looks_like_tls
+from lymph.web._serving.tls import TlsError, TlsWire
 
 Pair = tuple[Path, Path]
 
@@ -206,9 +206,3 @@ def test_garbage_gives_an_error_or_nothing(context, data):
         assert wire.feed(b'\x16\x03\x01' + data) == b''
     wire.outgoing()
     assert wire.closing() == b''
-
-
-def test_first_bytes_of_tls_are_told_from_those_of_a_request(client):
-    assert looks_like_tls(client.take(b''))
-    assert looks_like_tls(b'\x16')
-    assert not any(map(looks_like_tls, (b'', b'GET / HTTP/1.1', b'\x16\n', b'\r\n')))

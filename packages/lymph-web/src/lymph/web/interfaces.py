@@ -21,7 +21,6 @@ from werkzeug.wrappers import Request
 from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.config.lazy import lazy
 from lymph.core import trace
-from lymph.core._system.inherited import adopt
 from lymph.core._work.chains import Chains
 from lymph.core.addresses import is_loopback, join_address
 from lymph.core.interfaces import Interface, InterfaceHost
@@ -40,6 +39,7 @@ from lymph.web._http.limits import Limits
 from lymph.web._options.collected import KEYS, features_from
 from lymph.web._options.listening import Listening
 from lymph.web._options.server_names import read_server_name
+from lymph.web._options.tls import Tls
 from lymph.web._serving.server import WebServer
 from lymph.web._tracing.identifying import Tracing
 
@@ -113,6 +113,7 @@ class WebServiceInterface(Interface):
     _own_application: Application
     _faults: ErrorAnswers
     _listening: Listening
+    _tls: Tls | None
     _server: WebServer | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -134,6 +135,7 @@ class WebServiceInterface(Interface):
         self.limits = Limits()
         self.health = Health(self._is_healthy, self._is_draining)
         self._listening = Listening.default(container.settings.ip, self.name)
+        self._tls = None
         self._server = None
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
@@ -142,6 +144,7 @@ class WebServiceInterface(Interface):
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_near_misses(view, KEYS)
         self._listening = Listening.from_config(view, self.container.settings.ip)
+        self._tls = Tls.from_config(view)
         self.debug = view.get_bool('debug', False)
         self.limits = Limits.from_config(view)
         self.health = Health.from_config(
@@ -179,8 +182,8 @@ class WebServiceInterface(Interface):
 
     @property
     def http_port(self) -> int | None:
-        """The port that the interface listens on; None unless it runs."""
-        return None if self._server is None else self._server.server_port
+        """The port that the interface listens on; None unless it runs, and at a unix socket."""
+        return None if self._server is None else self._server.server_port or None
 
     def instance_facts(self) -> dict[str, Any]:
         """Return host and port, for those who look the service up.
@@ -190,6 +193,7 @@ class WebServiceInterface(Interface):
         facts = {**super().instance_facts(), 'http_port': self.http_port}
         if self.http_port is not None:
             facts['ip'] = self._announced_host(self.http_port)
+            facts['http_scheme'] = None if self._tls is None else 'https'
         return facts
 
     def on_start(self) -> None:
@@ -197,27 +201,29 @@ class WebServiceInterface(Interface):
 
         If the process was started with a listening socket for the port, the server uses it.
 
-        Raises ConfigurationError if an endpoint is not a method, or the port cannot be used.
+        Raises ConfigurationError if an endpoint is not a method, or the port or the certificate
+        cannot be used.
         """
         super().on_start()
         check_routes(self, self.url_map, self._own_application.router.server_name)
         if self.container.worker:
             return
+        certificates = None if self._tls is None else self._tls.open()
         try:
-            address = self._listening.address
-            listener = adopt(*address) or address
-            server = WebServer(
-                listener,
+            self._server = WebServer(
+                self._listening.open(),
                 self._serve,
                 self.limits,
                 self._is_draining,
                 self._faults,
                 self.health.answers,
+                certificates,
             )
-            server.start()
-        except OSError as error:
-            raise self._listening.unusable(error) from error
-        self._server = server
+        except BaseException:
+            if certificates is not None:
+                certificates.stop()
+            raise
+        self._server.start()
         if self.container.debugging:
             self._debug()
 
@@ -254,26 +260,29 @@ class WebServiceInterface(Interface):
             raise ConfigurationError(error.text, listening.ip_at) from None
         # the container warns of its own address
         if listening.ip != default and self.container.registry.beyond_host:
-            listening.warn_if_unreachable(self.name, host, port)
+            listening.warn_if_unreachable(self.name, host, self._url(host, port))
         return host
+
+    def _url(self, host: str, port: int) -> str:
+        return f'{"http" if self._tls is None else "https"}://{join_address(host, port)}'
 
     def _debug(self) -> None:
         ip, port = self._listening.ip, self.http_port or 0
-        if not is_loopback(ip):
+        if self._listening.path or not is_loopback(ip):
             logger.warning(
                 '%s: no debugger, because other machines could reach it at %s; '
                 'set %s to 127.0.0.1 to use it',
                 self.name,
-                ip,
+                self._listening.path or ip,
                 self._listening.ip_at.key,
             )
             return
         debugger = _new_debugger()
         self._own_application.debug(debugger)
         logger.info(
-            '%s: browsers get errors of http://%s in a debugger; its PIN is %s',
+            '%s: browsers get errors of %s in a debugger; its PIN is %s',
             self.name,
-            join_address(ip, port),
+            self._url(ip, port),
             debugger.pin or 'turned off by WERKZEUG_DEBUG_PIN',
         )
 

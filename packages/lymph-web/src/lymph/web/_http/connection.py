@@ -20,7 +20,8 @@ CLOSED                                 (its owner closes the socket)
 =========  ==========================  ======================================  ================
 
 When the client will send no more (`end`), IDLE, HEAD, SKIPPING and LINGERING become CLOSED; an
-answer goes on, since the client may only have closed its side. When the time is over (`expire`),
+answer goes on, since the client may only have closed its side, and so does IDLE while requests wait
+in `buffer`. When the time is over (`expire`),
 IDLE and LINGERING become CLOSED, HEAD and SKIPPING become LINGERING. `stop` closes what is IDLE.
 
 Requests are answered one at a time: bytes that arrive meanwhile stay in `buffer`.
@@ -120,8 +121,13 @@ class HttpConnection:
     def end(self) -> None:
         """Handle that the client will send no more."""
         self.ended = True
-        if self.state is not ANSWERING:
+        # a request that waits in the buffer for its turn is answered
+        if self.state is not ANSWERING and not (self.state is IDLE and self.buffer):
             self.state = CLOSED
+
+    def give_up(self) -> None:
+        """Handle that what the client sends is no HTTP; it may have an answer to read."""
+        self._linger()
 
     def expire(self) -> None:
         """Handle that the time for the state is over; raises HeadError for an incomplete head."""

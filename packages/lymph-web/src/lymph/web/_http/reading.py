@@ -7,6 +7,8 @@ from lymph.web._http.limits import Limits
 
 __all__ = ['HeadLines']
 
+_TLS = b'\x16\x03'  # how a TLS handshake begins (RFC 8446, section 5.1)
+
 
 class HeadLines:
     """The lines of one head that has not arrived as a whole, or begins with empty lines."""
@@ -27,6 +29,8 @@ class HeadLines:
 
         Raises HeadError as soon as the head can no longer be accepted.
         """
+        if not self.begun and buffer.startswith(_TLS):
+            raise HeadError(400, 'expected HTTP, found a TLS handshake: the port has no TLS')
         while True:
             end = buffer.find(b'\n', self._searched) + 1
             if self._taken + (end or len(buffer)) > limits.max_header_size:

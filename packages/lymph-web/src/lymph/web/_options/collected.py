@@ -28,6 +28,7 @@ from lymph.web._options.cors import Cors
 from lymph.web._options.deadlines import RequestDeadlines
 from lymph.web._options.listening import Listening
 from lymph.web._options.proxies import TrustedProxies
+from lymph.web._options.tls import Tls
 
 __all__ = ['KEYS', 'features_from']
 
@@ -50,6 +51,7 @@ KEYS: Final[tuple[str, ...]] = (
     'debug',
     'healthcheck',
     *Listening.KEYS,
+    *Tls.KEYS,
     server_names.KEY,
     *(field.name for field in fields(Limits)),
     *RequestDeadlines.KEYS,

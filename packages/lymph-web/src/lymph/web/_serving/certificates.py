@@ -120,7 +120,7 @@ class Certificates:
         if self._looking is not None:
             self._looking.kill(block=False)
 
-    def wire(self) -> TlsWire:
+    def layer(self) -> TlsWire:
         """Return TLS for a connection that was accepted now."""
         return TlsWire(self._context)
 

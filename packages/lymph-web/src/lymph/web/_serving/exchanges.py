@@ -89,7 +89,10 @@ class Exchange:
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             if self._framing is not None:
                 self._host.faults.log_and_report(error, self.environ)
-                return not self._framing.takes_body and not self._framing.closes
+                if self._framing.takes_body:
+                    self._link.close()  # at once: the client must see that a part is missing
+                    return False
+                return not self._framing.closes
             self._failed = True
             self._opening, self._length = Opening(), None
             self._run(self._host.faults.answer(error, self.environ))

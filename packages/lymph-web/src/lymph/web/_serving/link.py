@@ -49,6 +49,8 @@ _TIMED_OUT: Final = 'timed out'
 class TlsLayer(Protocol):
     """TLS without a socket."""
 
+    #: whether the handshake is over
+    ready: bool
     #: whether the client has announced that it sends nothing more
     ended: bool
 
@@ -228,17 +230,29 @@ class HttpLink:
             self._take(data)
 
     def _decrypt(self, wire: TlsLayer, data: bytes) -> None:
+        shaking = not wire.ready
         try:
             plain = wire.feed(data)
         except LymphError as error:
-            self._push(wire.outgoing())
-            self._broke(str(error))
+            self._fail_tls(wire, error)
             return
-        self._push(wire.outgoing())
+        if shaking:  # later it must not come between the parts of what a worker sends
+            self._push(wire.outgoing())
         if plain:
             self._take(plain)
         if wire.ended and not self.closed and not self.connection.ended:
             self._take(b'')
+
+    def _fail_tls(self, wire: TlsLayer, error: LymphError) -> None:
+        self._log(logging.INFO, str(error))
+        if self.connection.state is ANSWERING:
+            self._broke(str(error))
+            return
+        self.wire = None  # what it has to say is said as it is
+        self._push(wire.outgoing())
+        if not self.closed:
+            self.connection.give_up()
+            self._follow()
 
     # Time.
 
@@ -456,6 +470,8 @@ class HttpLink:
         if self.closed:
             return
         self.closed = True
+        # TLS must not say that nothing is missing of an answer that was cut
+        whole = self.connection.state is CLOSED and self._broken is None and not self._unsent
         self._broken = self._broken or 'the connection is closed'
         self.connection.state = CLOSED
         self._readable.stop()
@@ -470,7 +486,7 @@ class HttpLink:
             self._host.timers.discard(self, self._ticket)
         self._host.idle.pop(self, None)
         with suppress(OSError):
-            if self.wire is not None:
+            if self.wire is not None and whole:
                 self.socket.send(self.wire.closing())
             self.socket.recv(_SLICE)  # what was not read would reset the connection
         self.socket.close()

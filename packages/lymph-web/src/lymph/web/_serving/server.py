@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
-from gevent.monkey import get_original
 from werkzeug.exceptions import ServiceUnavailable
 
 from lymph.core._loop.deadlines import Expirations
@@ -28,11 +27,12 @@ from lymph.web._http.heads import Head
 from lymph.web._http.limits import Limits
 from lymph.web._http.splitting import HeadSplitter
 from lymph.web._serving.accepting import HttpAcceptor
+from lymph.web._serving.certificates import Certificates
 from lymph.web._serving.dispatch import Dispatcher
 from lymph.web._serving.error_log import ErrorLog
 from lymph.web._serving.exchanges import Exchange
 from lymph.web._serving.link import HttpLink, TlsLayer
-from lymph.web._serving.listening import ListeningSocket, listen_at_port
+from lymph.web._serving.listening import ListeningSocket
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -47,31 +47,28 @@ _CUT_TIMEOUT = 1.0  # seconds that requests which are cut get to close their res
 _RETRY_AFTER = 1  # seconds
 _BUSY = 'All places for requests are taken. Try again later.'
 
-# Links have watchers of their own, so gevent's socket class would only cost time.
-_Socket: type[socket.socket] = get_original('socket', 'socket')
-
 
 def _never(_path: str) -> bool:
     return False
 
 
 class WebServer:
-    """Serves a WSGI application on `listener`: a listening socket, or an IP address and a port.
+    """Serves a WSGI application on a listening socket, which it closes at its end.
 
-    Other processes may accept from a socket that is not a `ListeningSocket`.
     `draining` returns whether answers close their connections; `faults` makes the answer when the
     application fails; `is_apart` tells whether requests for a path are answered however many others
-    there are. `start` raises OSError when the address cannot be used.
+    there are; `certificates` make it HTTPS.
     """
 
     def __init__(
         self,
-        listener: ListeningSocket | socket.socket | tuple[str, int],
+        listening: ListeningSocket,
         application: WSGIApplication,
         limits: Limits | None = None,
         draining: Callable[[], bool] = bool,
         faults: ErrorAnswers | None = None,
         is_apart: Callable[[str], bool] = _never,
+        certificates: Certificates | None = None,
     ) -> None:
         self.application = application
         self.limits = limits or Limits()
@@ -84,9 +81,9 @@ class WebServer:
         self.links: dict[HttpLink, None] = {}
         self.idle: dict[HttpLink, None] = {}
         #: the address that it listens at
-        self.address: Any = None
-        self.environ: dict[str, Any] = {}
-        self._listener = listener
+        self.address: Any = listening.socket.getsockname()
+        self.environ = self._base_environ(listening.shared)
+        self._certificates = certificates
         self._draining = draining
         self._most = float('inf') if limits is None else limits.max_connections or float('inf')
         self._full = False  # whether connections wait to be accepted
@@ -94,7 +91,9 @@ class WebServer:
         self._patient = False  # with connections that have not had a request yet
         self._empty = Event()
         self._empty.set()
-        self._acceptor: HttpAcceptor | None = None
+        self._acceptor: HttpAcceptor | None = HttpAcceptor(
+            listening, self._accepted, self.limited_log, self._make_room
+        )
         self._dispatcher = Dispatcher(
             self.limits,
             self.timers,
@@ -121,12 +120,9 @@ class WebServer:
         return self._dispatcher.waiting
 
     def start(self) -> None:
-        """Listen and accept connections."""
-        listening = self._listening()
-        self.address = listening.socket.getsockname()
-        self.environ = self._base_environ(listening.shared)
-        self._acceptor = HttpAcceptor(listening, self.serve, self.limited_log, self._make_room)
-        self._acceptor.start()
+        """Accept connections from now on."""
+        if self._acceptor is not None:
+            self._acceptor.start()
 
     def serve(self, sock: socket.socket, address: Any, wire: TlsLayer | None = None) -> None:
         """Serve a connection that was accepted: a non-blocking socket, which is closed at its end.
@@ -173,7 +169,11 @@ class WebServer:
         self._ended, self._patient = True, patience > 0
         acceptor, self._acceptor = self._acceptor, None
         if acceptor is not None:
-            acceptor.finish()
+            if timeout > 0:
+                acceptor.finish()
+            acceptor.close()
+        if self._certificates is not None:
+            self._certificates.stop()
         self._stop_idle()
         self._empty.wait(patience)
         self._patient = False
@@ -198,15 +198,9 @@ class WebServer:
         if oldest is not None:
             oldest.stop(patient=False)
 
-    def _listening(self) -> ListeningSocket:
-        listener = self._listener
-        if isinstance(listener, ListeningSocket):
-            return listener
-        if isinstance(listener, tuple):
-            return listen_at_port(*listener)
-        plain = _Socket(listener.family, listener.type, listener.proto, listener.detach())
-        plain.setblocking(False)
-        return ListeningSocket(plain, shared=True)
+    def _accepted(self, sock: socket.socket, address: Any) -> None:
+        certificates = self._certificates
+        self.serve(sock, address, None if certificates is None else certificates.layer())
 
     def _serve(self, link: HttpLink, head: Head) -> None:
         """Answer a request. Runs in a worker."""

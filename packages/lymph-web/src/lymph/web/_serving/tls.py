@@ -22,9 +22,10 @@ from typing import Final
 
 from lymph.exceptions import LymphError
 
-__all__ = ['TlsError', 'TlsWire', 'looks_like_tls']
+__all__ = ['TlsError', 'TlsWire']
 
 _HANDSHAKE: Final = 0x16  # the type of the first record of a client (RFC 8446, section 5.1)
+_MOST_OWED = 16 * 1024  # bytes that a client makes the server owe, such as answers to new keys
 _RECORD = 16 * 1024  # bytes; the most that one record has, and a read returns
 _PLAIN = 'this port takes HTTPS only: use https:// in place of http://\n'
 _PLAIN_ANSWER = (
@@ -37,16 +38,11 @@ class TlsError(LymphError):
     """A client does not speak TLS, or violates it: the connection has to be closed."""
 
 
-def looks_like_tls(data: bytes) -> bool:
-    """Tell whether a client begins with a TLS handshake, which no request of HTTP does."""
-    return data[:1] == b'\x16' and data[1:2] in (b'', b'\x03')
-
-
 class TlsWire:
     """The server's side of one TLS connection.
 
-    The caller sends `outgoing()` after each `feed`, also after one that raised TlsError, and limits
-    the time until `ready` is true.
+    The caller sends `outgoing()` after each `feed` until `ready` is true, and after one that raised
+    TlsError. Later it may be left to `wrap`. The caller limits the time until `ready` is true.
     """
 
     __slots__ = (
@@ -87,6 +83,9 @@ class TlsWire:
             if not self.ready:
                 self._tls.do_handshake()
                 self.ready = True
+            elif self._outgoing.pending > _MOST_OWED:
+                self._failure = 'the client asks for too much that it does not wait for'
+                raise TlsError(self._failure)
             return self._read()
         except ssl.SSLWantReadError:
             return b''
