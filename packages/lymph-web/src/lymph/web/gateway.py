@@ -94,7 +94,8 @@ class Gateway(WebServiceInterface):
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_unknown(view, (*self.keys, *KEYS))
-        self._configure(CallSettings.from_config(view))
+        calls = CallSettings.from_config(view)
+        self._configure(calls)
         self._page = PageFiles() if view.get_bool('page', True) else None
         settings = StreamSettings.from_config(view)
         if settings is not None:
@@ -104,7 +105,8 @@ class Gateway(WebServiceInterface):
         mcp = McpSettings.from_config(view, self.allowed)
         if mcp is not None:
             tools = Tools(self.catalogue.methods, mcp.chosen)
-            self._mcp = McpEndpoint(McpMethods(tools, self._calls.make), mcp.origins)
+            methods = McpMethods(tools, self._calls.make)
+            self._mcp = McpEndpoint(methods, mcp.origins, calls.timeout_header)
 
     def call(
         self,

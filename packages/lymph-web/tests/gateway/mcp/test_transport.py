@@ -319,6 +319,9 @@ def test_client_says_how_long_it_waits(serve):
     params = {'name': 'shop.hang'}
     (found,) = world.ask('tools/call', params, X_Request_Timeout='0.01')['result']['content']
     assert 'no answer in time' in found['text']
+    other = serve(timeout_header='X-Patience')
+    (found,) = other.ask('tools/call', params, X_Patience='0.01')['result']['content']
+    assert 'no answer in time' in found['text']
     answer = world.send(message('tools/call', params), X_Request_Timeout='soon')
     assert answer.status_code == 400
     assert 'X-Request-Timeout' in answer.json['error']['message']

@@ -275,6 +275,17 @@ def test_heartbeats_keep_a_quiet_stream_alive(serve):
     assert [client.block() for _ in range(3)] == [[('', '')]] * 3
 
 
+def test_stream_is_neither_compressed_nor_cut_by_the_deadline_of_requests(serve):
+    world = serve(compression=True, timeout=0.05, heartbeat=0.05)
+    client = world.ask('?type=plain', 'Accept-Encoding: gzip', 'X-Request-Timeout: 0.05')
+    status, headers = client.head()
+    assert status == 200
+    assert 'content-encoding' not in headers
+    assert [client.block() for _ in range(5)][1:] == [[('', '')]] * 4  # each 0.025 s later
+    world.emit('plain', n=1)
+    assert client.bodies(1) == [{'n': 1}]
+
+
 def test_stream_more_than_allowed_is_refused_until_another_has_ended(serve):
     world = serve(max_streams=1, heartbeat=0.05)
     first = world.ask('?type=plain').open()

@@ -47,7 +47,7 @@ from lymph.web._gateway.mcp.versions import (
     unsupported,
 )
 from lymph.web._gateway.problems import CallProblem
-from lymph.web._gateway.requests import SHORT, asked_timeout
+from lymph.web._gateway.requests import SHORT, TIMEOUT_HEADER, asked_timeout
 
 __all__ = ['McpEndpoint']
 
@@ -56,11 +56,17 @@ _HEADER: Final = 'MCP-Protocol-Version'
 
 
 class McpEndpoint:
-    """Answers requests for the URL of MCP."""
+    """Answers requests for the URL of MCP.
 
-    def __init__(self, methods: McpMethods, origins: Origins) -> None:
+    Clients say in the header `timeout_header` how many seconds they wait.
+    """
+
+    def __init__(
+        self, methods: McpMethods, origins: Origins, timeout_header: str = TIMEOUT_HEADER
+    ) -> None:
         self._methods = methods
         self._origins = origins
+        self._timeout_header = timeout_header
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request of any kind."""
@@ -68,14 +74,14 @@ class McpEndpoint:
         if refused is not None:
             return refused
         try:
-            timeout = asked_timeout(request)
+            timeout = asked_timeout(request, self._timeout_header)
             data = request.get_data()
             body = read_body(data) if len(data) <= SHORT else in_thread(read_body, data)
             if isinstance(body, list):
                 return self._answer_all(body, request, timeout)
             return self._answer_one(body, request, timeout)
         except CallProblem as problem:
-            return _error(McpError(INVALID_REQUEST, problem.detail))
+            return _error(McpError(INVALID_REQUEST, problem.detail), problem.status)
         except McpError as error:
             return _error(error)
 
