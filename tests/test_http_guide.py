@@ -85,3 +85,10 @@ def test_errors_are_answered_by_handlers(client):
     assert answer.text.startswith('<h1>500</h1>')
     answer = counter.put('/lend/Emma', data='x' * 2**25)
     assert (answer.status_code, answer.json['title']) == (413, 'Request Entity Too Large')
+
+
+def test_middleware_answers_for_static_files(client, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    site = client('Site')
+    assert [site.get('/').text, site.get('/').text] == ['welcome', 'welcome back']
+    assert site.get('/static/guestbook.css').mimetype == 'text/css'
