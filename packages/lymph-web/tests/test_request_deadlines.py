@@ -6,6 +6,7 @@ import time
 
 import gevent
 import pytest
+from gevent.event import Event
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Response
 
@@ -38,13 +39,17 @@ class Bounded(lymph.Interceptor, WebServiceInterface):
     url_map = Map(
         [
             Rule('/ask/<method>', endpoint='ask'),
-            *[Rule(f'/{name}', endpoint=name) for name in ('defer', 'late', 'stream', 'spawned')],
+            *[
+                Rule(f'/{name}', endpoint=name)
+                for name in ('defer', 'late', 'stream', 'spawned', 'hold', 'arrived')
+            ],
         ]
     )
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.works = []
+        self.holding, self.go_on = False, Event()
 
     def intercept(self, work, proceed):
         self.works.append(work)
@@ -59,6 +64,18 @@ class Bounded(lymph.Interceptor, WebServiceInterface):
 
     def spawned(self, request):
         return Response(str(self.spawn(deadlines.remaining, LONG).get()))
+
+    @property
+    def waiting(self):
+        return self._server.waiting
+
+    def arrived(self, request):
+        return Response(str('lymph.arrived' in request.environ))
+
+    def hold(self, request):
+        self.holding = True
+        self.go_on.wait(LONG)
+        return self.arrived(request)
 
     def late(self, request):
         eventually(lymph.given_up)
@@ -116,6 +133,27 @@ def test_time_in_which_a_request_waited_for_its_turn_counts(serve):
     assert web.client.get('/ask/remaining', environ_overrides=ago).status_code == 504
     assert len(web.interface.works) == 1
     assert web.client.get('/_health/', environ_overrides=ago).status_code == 200
+
+
+def test_server_says_when_a_request_arrived_that_had_to_wait(serve):
+    web = serve({'timeout': 60, 'wsgi_pool_size': 1, 'queue_timeout': 60})
+    first = gevent.spawn(web.ask, '/hold')
+    eventually(lambda: web.interface.holding)
+    second = gevent.spawn(web.ask, '/arrived')
+    eventually(lambda: web.interface.waiting)
+    web.interface.go_on.set()
+    assert first.get(timeout=10.0).body == b'False'
+    assert second.get(timeout=10.0).body == b'True'
+
+
+def test_request_does_not_wait_for_its_turn_until_after_its_deadline(serve):
+    web = serve({'timeout': 0.1, 'wsgi_pool_size': 1, 'queue_timeout': LONG})
+    first = gevent.spawn(web.ask, '/hold')
+    eventually(lambda: web.interface.holding)
+    refused = web.ask('/arrived')
+    assert (refused.status, 'retry-after' in refused.headers) == (503, True)
+    web.interface.go_on.set()
+    first.get(timeout=10.0)
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,16 @@ from lymph.web._answering.access import flush_access_log
 from lymph.web._answering.application import Application
 from lymph.web._answering.error_handlers import ErrorHandlers
 from lymph.web._answering.faults import ErrorAnswers
+from lymph.web._answering.features import Features
 from lymph.web._answering.health import Health
 from lymph.web._answering.routes import check_endpoints, check_routes
 from lymph.web._answering.routing import own_map
 from lymph.web._http.limits import Limits
 from lymph.web._options.collected import KEYS, features_from
+from lymph.web._options.deadlines import bounded_wait
 from lymph.web._options.listening import Listening
 from lymph.web._options.server_names import read_server_name
+from lymph.web._options.timings import ServerTimings
 from lymph.web._options.tls import Tls
 from lymph.web._serving.server import WebServer
 from lymph.web._tracing.identifying import Tracing
@@ -146,7 +149,7 @@ class WebServiceInterface(Interface):
         self._listening = Listening.from_config(view, self.container.settings.ip)
         self._tls = Tls.from_config(view)
         self.debug = view.get_bool('debug', False)
-        self.limits = Limits.from_config(view)
+        self.limits = bounded_wait(Limits.from_config(view), view)
         self.health = Health.from_config(
             view.view('healthcheck'),
             self._is_healthy,
@@ -279,6 +282,9 @@ class WebServiceInterface(Interface):
             return
         debugger = _new_debugger()
         self._own_application.debug(debugger)
+        if not self.debug:  # else the features have it
+            own = self._own_application
+            own.features = Features.merged([own.features, ServerTimings().features()])
         logger.info(
             '%s: browsers get errors of %s in a debugger; its PIN is %s',
             self.name,

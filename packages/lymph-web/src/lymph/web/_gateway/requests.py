@@ -24,7 +24,7 @@ from lymph.config.printable import quoted
 from lymph.core.backends import in_thread
 from lymph.web._gateway.json_values import parse_json, read_arguments
 from lymph.web._gateway.problems import CallProblem
-from lymph.web._options.deadlines import ARRIVED_KEY
+from lymph.web._http.environs import ARRIVED_KEY
 
 __all__ = ['SHORT', 'TIMEOUT_HEADER', 'Asked', 'asked_timeout', 'parse_arguments', 'read_request']
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from lymph.web._http.heads import Head
 
-__all__ = ['make_environ']
+__all__ = ['ARRIVED_KEY', 'make_environ']
+
+#: when a request arrived, a time of `time.monotonic`; only of one that had to wait for its turn
+ARRIVED_KEY: Final = 'lymph.arrived'
 
 
 def make_environ(base: dict[str, Any], head: Head, body: object) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from lymph.config.printable import quoted
 from lymph.exceptions import LymphError
@@ -88,7 +89,7 @@ class Head:
         self.path = path
         self.query = query
         self.version = version
-        self.variables = variables
+        self.variables: dict[str, Any] = variables
         self.host = host
         self.keep_alive = keep_alive
         self.content_length = content_length

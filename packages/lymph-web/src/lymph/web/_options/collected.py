@@ -24,10 +24,12 @@ from lymph.web._answering.features import Features
 from lymph.web._http.limits import Limits
 from lymph.web._options import server_names
 from lymph.web._options.compression import Compression
+from lymph.web._options.cookies import CookieDefaults
 from lymph.web._options.cors import Cors
 from lymph.web._options.deadlines import RequestDeadlines
 from lymph.web._options.listening import Listening
 from lymph.web._options.proxies import TrustedProxies
+from lymph.web._options.timings import ServerTimings
 from lymph.web._options.tls import Tls
 
 __all__ = ['KEYS', 'features_from']
@@ -44,7 +46,13 @@ class _Option(Protocol):
         """Return what the option does with each request."""
 
 
-_SWITCHED: Final[tuple[type[_Option], ...]] = (TrustedProxies, Cors, Compression)
+_SWITCHED: Final[tuple[type[_Option], ...]] = (
+    TrustedProxies,
+    ServerTimings,
+    Cors,
+    Compression,
+    CookieDefaults,
+)
 
 #: the keys that lymph reads; other keys belong to the author of the interface
 KEYS: Final[tuple[str, ...]] = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from werkzeug.exceptions import GatewayTimeout
@@ -18,17 +18,15 @@ from werkzeug.exceptions import GatewayTimeout
 from lymph.config import ConfigView
 from lymph.core.backends import set_deadline
 from lymph.web._answering.features import Features
+from lymph.web._http.environs import ARRIVED_KEY
+from lymph.web._http.limits import Limits
 from lymph.web._http.opening import is_field_name
 from lymph.web._options.proxies import FROM_PROXY_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-__all__ = ['ARRIVED_KEY', 'RequestDeadlines', 'seconds_in']
-
-#: when a request arrived, a time of `time.monotonic`, in its WSGI environment: the time in which it
-#: waited for its turn counts
-ARRIVED_KEY: Final = 'lymph.arrived'
+__all__ = ['RequestDeadlines', 'bounded_wait', 'seconds_in']
 
 _HEADER: Final = 'X-Request-Timeout'
 _SECONDS: Final = re.compile(r'[0-9]{1,9}(?:\.[0-9]{1,9})?')
@@ -97,6 +95,14 @@ class RequestDeadlines:
                 raise GatewayTimeout('The time for this request was over before it had its turn.')
             set_deadline(deadline)
         return proceed()
+
+
+def bounded_wait(limits: Limits, view: ConfigView) -> Limits:
+    """Return limits with which no request waits for its turn until after its deadline."""
+    timeout = view.get_seconds('timeout', None)
+    if timeout is None or timeout >= limits.queue_timeout:
+        return limits
+    return replace(limits, queue_timeout=timeout)
 
 
 def seconds_in(text: str) -> float | None:

@@ -24,6 +24,7 @@ from urllib.parse import unquote
 from lymph.core._loop.deadlines import Expirations
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.workers import Workers
+from lymph.web._http.environs import ARRIVED_KEY
 from lymph.web._http.heads import Head
 from lymph.web._http.limits import Limits
 from lymph.web._serving.link import HttpLink
@@ -90,8 +91,9 @@ class Dispatcher:
             self._workers.try_start(self._run_apart, link, head)
         elif len(self._waiting) < self._limits.queue_size:
             waiting = self._waiting[link] = _Waiting(link, head, self._expired)
-            deadline = time.monotonic() + self._limits.queue_timeout
-            waiting.ticket = self._timers.add(waiting, deadline)
+            # for the deadline of the request; no header field has such a name
+            head.variables[ARRIVED_KEY] = now = time.monotonic()
+            waiting.ticket = self._timers.add(waiting, now + self._limits.queue_timeout)
         else:
             self._overloaded(link, head)
 
