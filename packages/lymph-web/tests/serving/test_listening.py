@@ -111,19 +111,25 @@ def test_sockets_with_reuse_port_share_new_connections(listen):
     assert min(counts) > 0
 
 
-@pytest.mark.parametrize('host', ['127.0.0.1', '::1'])
-def test_clients_turned_away_reach_another_socket_of_the_port(listen, host):
-    one = listen(host, reuse_port=True)
-    other = listen(host, one.port, reuse_port=True)
-    assert one.turn_away()
-    family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    clients = [gevent.spawn(reaches, family, (host, one.port)) for _ in range(16)]
+def test_clients_turned_away_reach_another_socket_of_the_port(listen):
+    hosts = {'127.0.0.1': socket.AF_INET, '::1': socket.AF_INET6}
+    ending = [listen(host, reuse_port=True) for host in hosts]
+    others = [
+        listen(host, one.port, reuse_port=True) for host, one in zip(hosts, ending, strict=True)
+    ]
+    assert all(one.turn_away() for one in ending)
+    clients = [
+        gevent.spawn(reaches, family, (host, one.port))
+        for (host, family), one in zip(hosts.items(), ending, strict=True)
+        for _ in range(16)
+    ]
     gevent.joinall(clients, timeout=0.1)  # those of the other socket; the others begin again
-    assert accepted(one) == 0
-    one.close()
+    assert [accepted(one) for one in ending] == [0, 0]
+    for one in ending:
+        one.close()
     gevent.joinall(clients, timeout=WAIT)
-    assert [client.value for client in clients] == [True] * 16
-    assert accepted(other) == 16
+    assert all(client.value for client in clients)
+    assert [accepted(other) for other in others] == [16, 16]
 
 
 def test_established_connections_of_a_socket_that_turns_clients_away_go_on(listen):

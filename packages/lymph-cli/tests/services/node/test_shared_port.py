@@ -1,4 +1,4 @@
-"""Instances of a node that serve HTTP at one port, while they are restarted and scaled."""
+"""Instances that serve HTTP at one port, while they are restarted and killed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ sockets: {side: {port: PORT}}
 instances:
     web:
         command: lymph --loglevel=warning instance -c web.yml
-        numprocesses: 2
+        numprocesses: 3
         sockets: [side]
 """
 
@@ -55,13 +55,13 @@ class Load:
             thread.start()
 
     def others(self, node: Any, but: Set[int] = frozenset()) -> Set[int]:
-        """Wait until two other processes have answered."""
+        """Wait until three other processes have answered."""
 
-        def both() -> Set[int]:
+        def all_three() -> Set[int]:
             found = self.answers.keys() - but
-            return found if len(found) == 2 else set()
+            return found if len(found) == 3 else set()
 
-        return eventually(both, PATIENCE, lambda: node.stdout + node.stderr)
+        return eventually(all_three, PATIENCE, lambda: node.stdout + node.stderr)
 
     def end(self) -> None:
         self._over.set()
@@ -123,9 +123,9 @@ def test_instances_share_a_port_and_restarts_drop_no_request(shell: Any, ports: 
     try:
         first = load.others(node)
         node.signal(signal.SIGUSR2)
-        killed, left = load.others(node, first)
+        killed, *left = load.others(node, first)
         drained = 'which was replaced, ended with exit code 0'
-        eventually(lambda: node.stderr.count(drained) == 2, PATIENCE, lambda: node.stderr)
+        eventually(lambda: node.stderr.count(drained) == 3, PATIENCE, lambda: node.stderr)
     finally:
         load.end()
     assert load.failures == []
@@ -134,10 +134,47 @@ def test_instances_share_a_port_and_restarts_drop_no_request(shell: Any, ports: 
     os.kill(killed, signal.SIGKILL)
     after = Load(port)
     try:
-        eventually(lambda: after.answers[left] > 10, PATIENCE)
+        eventually(lambda: all(after.answers[each] > 5 for each in left), PATIENCE)
     finally:
         after.end()
     assert after.failures == []
     node.said('killed by SIGKILL')  # or it would count as one that did not stop well
     node.signal(signal.SIGTERM)
     assert node.end() == 0, node.stdout + node.stderr
+
+
+def test_instances_that_open_a_port_together_are_replaced_without_a_lost_request(
+    shell: Any, ports: list[int]
+) -> None:
+    port, _ = ports
+    section = f'{{class: "web:Web", port: {port}, reuse_port: true}}'
+    shell.write('web.py', WEB)
+    shell.write('web.yml', f'interfaces: {{web: {section}}}\n')
+
+    def start() -> Any:
+        return shell.start('--loglevel=warning', 'instance', '-c', 'web.yml')
+
+    def answering(instances: list[Any]) -> None:
+        """Wait until each of some processes has answered from now on."""
+        before = load.answers.copy()
+        eventually(
+            lambda: all(load.answers[each.pid] > before[each.pid] for each in instances),
+            PATIENCE,
+            lambda: f'{load.answers} {[each.stderr for each in instances]}',
+        )
+
+    load = Load(port)
+    try:
+        first = [start() for _ in range(3)]
+        answering(first)
+        second = [start() for _ in range(3)]
+        answering(second)
+        for old in first:
+            old.signal(signal.SIGTERM)
+            answering(second)  # while it drains
+        for old in first:
+            assert old.end() == 0, old.stderr
+        answering(second)
+    finally:
+        load.end()
+    assert load.failures == []
