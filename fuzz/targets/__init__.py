@@ -9,6 +9,7 @@ from typing import Protocol
 from fuzz.targets.arguments import TypedArguments
 from fuzz.targets.configuration import ConfigurationFiles
 from fuzz.targets.event_files import EventFiles
+from fuzz.targets.gateway import GatewayClients
 from fuzz.targets.http import Http
 from fuzz.targets.peers import Bytes, Messages, MessagesOverZeromq, OverZeromq
 from fuzz.targets.registries import Embedded, Static, Zookeeper
@@ -39,6 +40,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     'messages-over-zeromq': MessagesOverZeromq,
     'replies': Replies,
     'http': Http,
+    'gateway': GatewayClients,
     'configuration': ConfigurationFiles,
     'registry-embedded': Embedded,
     'registry-zookeeper': Zookeeper,
