@@ -99,11 +99,14 @@ class Gateway(WebServiceInterface):
         self._page = PageFiles() if view.get_bool('page', True) else None
         settings = StreamSettings.from_config(view)
         if settings is not None:
+            patterns = settings.allowed.patterns
+            self._documents.faces['events'] = [each.text for each in patterns]
             self._streams = EventStreams(
                 settings, self.container, self.name, _body_as_json, self._is_draining
             )
         mcp = McpSettings.from_config(view, self.allowed)
         if mcp is not None:
+            self._documents.faces['mcp'] = True
             tools = Tools(self.catalogue.methods, mcp.chosen)
             methods = McpMethods(tools, self._calls.make)
             self._mcp = McpEndpoint(methods, mcp.origins, calls.timeout_header)

@@ -24,6 +24,8 @@ class Documents:
         self._catalogue = catalogue
         self._title = title
         self._version = version or '0.0.0'
+        #: what the gateway offers beside methods, see `openapi_document`
+        self.faces: dict[str, Any] = {}
         self._methods: tuple[AllowedMethod, ...] | None = None
         self._made: dict[str, tuple[bytes, str]] = {}
 
@@ -31,7 +33,7 @@ class Documents:
         """Return the document now; paths begin below the URL `server`."""
         methods = self._catalogue.methods()
         docs = {each.interface: self._catalogue.doc_of(each.interface) for each in methods}
-        return openapi_document(self._title, self._version, server, methods, docs)
+        return openapi_document(self._title, self._version, server, methods, docs, self.faces)
 
     def answer(self, request: Request) -> Response:
         """Answer a GET or HEAD request for the document; 304 if the client has it already."""

@@ -104,10 +104,12 @@ def openapi_document(
     server: str,
     methods: Iterable[AllowedMethod],
     docs: Mapping[str, str],
+    faces: Mapping[str, Any] | None = None,
 ) -> Facts:
     """Return the document about methods; `docs` are the docstrings of their interfaces.
 
-    `server` is the URL under which paths begin.
+    `server` is the URL under which paths begin. `faces` are what the gateway offers beside methods:
+    `events`, the event types of `/api/events`, and `mcp`, true if there is `/api/mcp`.
     """
     components = Components()
     components.schemas['Problem'] = _PROBLEM
@@ -128,6 +130,7 @@ def openapi_document(
         'servers': [{'url': server}],
         'tags': [_tag(interface, docs.get(interface, '')) for interface in interfaces],
         'paths': paths,
+        **({'x-lymph': dict(faces)} if faces else {}),
         'components': {
             'schemas': dict(sorted(components.schemas.items())),
             'parameters': _PARAMETERS,

@@ -51,7 +51,8 @@ export function read(api) {
     help: api.info?.description ?? '',
     interfaces: sorted,
     methods: new Map(sorted.flatMap((each) => each.methods).map((each) => [each.name, each])),
-    events: readEvents(api, schemas),
+    events: readEvents(api),
+    hasTools: api['x-lymph']?.mcp === true,
     schemas,
   };
 }
@@ -88,19 +89,10 @@ function readMethod(path, item, schemas) {
   };
 }
 
-/** Return the types of events that the document offers, null without events. */
-function readEvents(api, schemas) {
-  const path = Object.keys(api.paths ?? {}).find((each) => each.endsWith('/events'));
-  const operation = path === undefined ? undefined : api.paths[path]?.get;
-  if (!isObject(operation)) return null;
-  const parameter = (operation.parameters ?? [])
-    .map((each) => schemas.resolve(each))
-    .find((each) => each.name === 'type');
-  return {
-    url: new URL('events', HOME),
-    help: operation.description ?? operation.summary ?? '',
-    allowed: operation['x-events'] ?? parameter?.schema?.items?.enum ?? parameter?.schema?.enum ?? [],
-  };
+/** Return which types of events there are, null without events. */
+function readEvents(api) {
+  const allowed = api['x-lymph']?.events;
+  return Array.isArray(allowed) ? { url: new URL('events', HOME), allowed } : null;
 }
 
 function compare(a, b) {

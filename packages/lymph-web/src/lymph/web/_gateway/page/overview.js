@@ -15,10 +15,12 @@ export function overview(catalogue) {
     el(
       'p',
       {},
-      'The same for programs: ',
+      'For programs: ',
       el('a', { href: new URL('openapi.json', HOME).href }, 'openapi.json'),
-      ' (OpenAPI 3.1).',
+      ' (OpenAPI 3.1)',
     ),
+    catalogue.hasTools &&
+      el('p', {}, 'For agents: ', el('code', {}, new URL('mcp', HOME).href), ' (Model Context Protocol)'),
   );
 }
 

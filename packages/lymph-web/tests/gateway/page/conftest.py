@@ -1,0 +1,235 @@
+"""The page of a gateway in a browser: real processes of services, a real Chromium.
+
+playwright switches stacks in a way that does not go together with gevent. So the pytest of the
+other tests starts a second one for the tests of this folder, and passes on its reports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+
+from lymph.testing.waiting import eventually
+
+PATIENCE = 30.0  # seconds that a process gets; far more than it needs
+REPORTS = 'PAGE_TEST_REPORTS'
+HERE = Path(__file__).parent
+#: what browsers write for each answer that is an error, and for none
+ANSWERED = re.compile(
+    'Failed to load resource: (the server responded with a status|net::ERR_FAILED)'
+)
+
+Open = Callable[..., Page]
+
+
+if REPORTS in os.environ:
+
+    def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+        facts = report._to_json()
+        with Path(os.environ[REPORTS]).open('a') as file:
+            file.write(json.dumps(facts) + '\n')
+
+else:
+
+    def pytest_runtest_protocol(item: pytest.Item) -> bool:
+        session = item.session
+        if not hasattr(session, 'page_reports'):
+            session.page_reports = _run_all(session)  # type: ignore[attr-defined]
+        reports = session.page_reports.get(item.nodeid)  # type: ignore[attr-defined]
+        if reports is None:
+            text = session.page_reports['']  # type: ignore[attr-defined]
+            reports = [pytest.TestReport(item.nodeid, item.location, {}, 'failed', text, 'call')]
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in reports:
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _run_all(session: pytest.Session) -> dict[str, Any]:
+        """Run the tests of this folder; return their reports, and below '' what was printed."""
+        items = [each.nodeid for each in session.items if each.path.parent == HERE]
+        folder = Path(session.config._tmp_path_factory.mktemp('page'))  # type: ignore[attr-defined]
+        file = folder / 'reports'
+        file.touch()
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', *items],
+            cwd=session.config.rootpath,
+            env={**os.environ, REPORTS: str(file)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            printed, _ = process.communicate(timeout=200)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # also the browser and the services
+            printed, _ = process.communicate()
+        reports: dict[str, Any] = {'': f'it did not run:\n{printed[-4000:]}'}
+        for line in file.read_text().splitlines():
+            report = pytest.TestReport._from_json(json.loads(line))
+            reports.setdefault(report.nodeid, []).append(report)
+        return reports
+
+
+class Services:
+    """Processes that run services."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: dict[str, subprocess.Popen[bytes]] = {}
+        self._environ = {
+            **{key: each for key, each in os.environ.items() if not key.startswith('LYMPH_')},
+            'LYMPH_STATE_DIR': str(folder / 'state'),
+            'PYTHONPATH': str(HERE / 'services'),
+        }
+
+    def start(self, name: str, interfaces: dict[str, Any]) -> None:
+        """Start a process with these interfaces."""
+        file = self.folder / f'{name}.yml'
+        file.write_text(json.dumps({'interfaces': interfaces}))
+        with self._log(name).open('wb') as log:
+            self.started[name] = subprocess.Popen(
+                [Path(sys.executable).parent / 'lymph', 'instance', '-c', file],
+                env=self._environ,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def said(self, name: str) -> str:
+        """Wait until a process runs; return what it has said."""
+        log = self._log(name)
+        eventually(lambda: ' at tcp://' in log.read_text(), PATIENCE, log.read_text)
+        return log.read_text()
+
+    def end(self, name: str) -> None:
+        """End a process as an operator does, and wait for it."""
+        self.started[name].terminate()
+        self.started[name].wait(PATIENCE)
+
+    def kill(self) -> None:
+        for process in self.started.values():
+            process.kill()
+            process.wait(PATIENCE)
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f'{name}.log'
+
+
+@pytest.fixture(scope='session')
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    services = Services(tmp_path_factory.mktemp('services'))
+    yield services
+    services.kill()
+
+
+@pytest.fixture(scope='session')
+def gateway(services: Services) -> str:
+    """The URL of the page of a gateway to all services of this folder."""
+    api = {
+        'class': 'lymph.web.gateway:Gateway',
+        'ip': '127.0.0.1',
+        'allow': ['shop.*', 'echo.*', 'hostile.*', 'stock.*'],
+        'events': ['shop.*'],
+    }
+    own = {name: {'class': f'shop:{name.capitalize()}'} for name in ('shop', 'echo', 'hostile')}
+    services.start('stock', {'stock': {'class': 'shop:Stock'}})
+    services.start('api', {'api': api, **own})
+    services.said('stock')
+    found = re.search(r'api at (http://\S+)', services.said('api'))
+    assert found is not None
+    return f'{found[1]}/api/'
+
+
+@pytest.fixture(scope='session')
+def browser() -> Iterator[Browser]:
+    path = shutil.which('chromium-headless-shell') or shutil.which('chromium')
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=['--no-sandbox'])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """What a page does that it must not do."""
+
+    def __init__(self, page: Page, home: str) -> None:
+        self.home = home
+        self.complaints: list[str] = []
+        page.on('console', self._on_console)
+        page.on('pageerror', lambda error: self.complaints.append(f'error: {error}'))
+        page.on('request', self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ('error', 'warning') and not ANSWERED.match(message.text):
+            self.complaints.append(f'console: {message.text}')
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith(self.home):
+            self.complaints.append(f'request: {request.url}')
+
+
+@pytest.fixture(scope='session')
+def windows(browser: Browser) -> Callable[..., BrowserContext]:
+    """Return a function that returns a context with these options, which its pages share."""
+    made: dict[str, BrowserContext] = {}
+
+    def context(**options: Any) -> BrowserContext:
+        key = json.dumps(options, sort_keys=True)
+        if key not in made:
+            made[key] = browser.new_context(**options)
+            made[key].set_default_timeout(PATIENCE * 1000)
+        return made[key]
+
+    expect.set_options(timeout=PATIENCE * 1000)
+    return context
+
+
+@pytest.fixture
+def open_page(windows: Callable[..., BrowserContext], gateway: str) -> Iterator[Open]:
+    """Return a function that opens the page at an address, such as `#echo.upper`.
+
+    At the end, nothing may have been asked of other hosts, and the console has to be clean: that is
+    where the browser tells what the Content-Security-Policy has forbidden.
+    """
+    pages: list[Page] = []
+    watched = []
+
+    def open_page(
+        address: str = '', *, home: str = gateway, prepare: Any = None, **options: Any
+    ) -> Page:
+        options.setdefault('viewport', {'width': 1280, 'height': 800})
+        page = windows(**options).new_page()
+        pages.append(page)
+        watched.append(Watched(page, home))
+        if prepare is not None:
+            prepare(page)
+        page.goto(f'{home}{address}')
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert [text for each in watched for text in each.complaints] == []
