@@ -92,3 +92,23 @@ def test_tags_are_the_interfaces_and_operations_say_what_docstrings_say() -> Non
     operation = found['paths']['/api/shop/order']['post']
     assert operation['summary'] == 'Order an article.'
     assert operation['description'] == 'Order an article.\n\nOnce.'
+
+
+def test_document_is_served_and_fetched_again_only_when_it_has_changed(world):
+    world.shop()
+    asking = world.gateway('shop.*')
+    answer = asking.client.get('/api/openapi.json')
+    assert answer.json == asking.gateway.document()
+    assert answer.headers['Cache-Control'] == 'no-cache'
+    unchanged = {'If-None-Match': answer.headers['ETag']}
+    assert asking.client.get('/api/openapi.json', headers=unchanged).status_code == 304
+    world.containers[0].stop()
+    changed = asking.client.get('/api/openapi.json', headers=unchanged)
+    assert (changed.status_code, changed.json['paths']) == (200, {})
+
+
+def test_paths_begin_below_the_path_of_a_proxy(world):
+    asking = world.gateway('shop.*')
+    answer = asking.client.get('/api/openapi.json', environ_overrides={'SCRIPT_NAME': '/shop'})
+    assert answer.json['servers'] == [{'url': '/shop'}]
+    assert asking.client.get('/api/openapi.json').json['servers'] == [{'url': '/'}]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import json
 import pathlib
 import sys
 import uuid
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import msgspec
 import pydantic
+import pytest
 from gevent import subprocess
 
 import lymph
@@ -180,25 +182,49 @@ class Stocked(lymph.Interface):
         """Take nothing and return nothing."""
 
 
-def test_schemathesis_finds_nothing(world):
-    _, gateway = world.start(
+#: checks the document that it gets, and each schema in it
+CHECK = """
+import json, sys
+import jsonschema_rs
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+document = json.load(sys.stdin)
+OPENAPI_31_VALIDATOR.validate(document)
+for name, schema in document['components']['schemas'].items():
+    jsonschema_rs.meta.validate({'$schema': document['jsonSchemaDialect'], **schema})
+    jsonschema_rs.Draft202012Validator({'components': document['components'], **schema})
+print(len(document['paths']))
+"""
+
+
+@pytest.fixture
+def gateway(world):
+    return world.start(
         (Stocked, 'stocked', '1.0.0'), (Gateway, 'api', None, {'allow': ['stocked.*']})
+    )[1]
+
+
+def run(*command: str, given: bytes = b'') -> subprocess.CompletedProcess[bytes]:
+    """Run a program, in a process of its own: it does not use gevent."""
+    options = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, 'timeout': 300}
+    return subprocess.run(command, input=given, check=False, **options)
+
+
+def test_document_is_valid_by_the_schema_of_openapi(gateway):
+    document = json.dumps(gateway.document()).encode()
+    checked = run(sys.executable, '-c', CHECK, given=document)
+    assert checked.stdout.strip() == str(len(Stocked.methods)).encode()
+
+
+def test_schemathesis_finds_nothing(gateway):
+    found = run(
+        str(TOOL),
+        'run',
+        f'http://127.0.0.1:{gateway.http_port}/api/openapi.json',
+        '--checks=all',
+        '--phases=coverage,fuzzing',
+        '--max-examples=5',
+        '--generation-deterministic',
+        '--no-color',
     )
-    run = subprocess.run(
-        [
-            str(TOOL),
-            'run',
-            f'http://127.0.0.1:{gateway.http_port}/api/openapi.json',
-            '--checks=all',
-            '--phases=coverage,fuzzing',
-            '--max-examples=5',
-            '--generation-deterministic',
-            '--no-color',
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout[-8000:].decode()
-    assert f'Tested: {len(Stocked.methods)}' in run.stdout.decode()
+    assert found.returncode == 0, found.stdout[-8000:].decode()
+    assert f'Tested: {len(Stocked.methods)}' in found.stdout.decode()
